@@ -1,0 +1,29 @@
+"""Rows of the catalogue: agencies and the diensten under which they send post."""
+
+from __future__ import annotations
+
+from sqlmodel import SQLModel
+
+from machtiging.storage import columns
+
+
+class Agency(SQLModel, table=True):
+    """An organisation that may deliver post, named by its OIN."""
+
+    __tablename__ = "agency"
+
+    oin: str = columns.text(primary_key=True)
+    name: str = columns.text()
+    active: bool = True
+
+
+class Dienst(SQLModel, table=True):
+    """One service of an agency, with the theme and the sensitivity of its post."""
+
+    __tablename__ = "dienst"
+
+    oin: str = columns.text(primary_key=True, foreign_key="agency.oin")
+    code: str = columns.text(primary_key=True)
+    name: str = columns.text()
+    theme: str = columns.text()
+    sensitivity: str = columns.text()

@@ -1,0 +1,60 @@
+"""Rows of people, their sessions and the logins under way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from machtiging.storage import columns
+
+
+class Person(SQLModel, table=True):
+    """A human being: a citizen with a BSN, or somebody known only by what the login broker calls them."""
+
+    __tablename__ = "person"
+
+    id: UUID = Field(primary_key=True)
+    bsn_index: bytes | None = columns.sealed(default=None, nullable=True, unique=True)
+    bsn_sealed: bytes | None = columns.sealed(default=None, nullable=True)
+    broker_issuer: str | None = columns.text(default=None, nullable=True)
+    broker_subject: str | None = columns.text(default=None, nullable=True)
+    profile_sealed: bytes | None = columns.sealed(default=None, nullable=True)
+    data_key_wrapped: bytes = columns.sealed()
+    kek_version: int
+    created_at: datetime = columns.at()
+
+
+class LoginSession(SQLModel, table=True):
+    """A browser that has logged in. The cookie holds the token; the row holds only its hash."""
+
+    __tablename__ = "login_session"
+
+    id: UUID = Field(primary_key=True)
+    token_hash: bytes = columns.sealed(unique=True)
+    person_id: UUID = Field(foreign_key="person.id")
+    assurance: str = columns.text()
+    roles: list[str] = columns.texts()
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    csrf_token: str = columns.text()
+    authenticated_at: datetime = columns.at()
+    created_at: datetime = columns.at()
+    last_seen_at: datetime = columns.at()
+    expires_at: datetime = columns.at()
+    ended_at: datetime | None = columns.at(default=None, nullable=True)
+
+
+class LoginAttempt(SQLModel, table=True):
+    """A login that has left for the broker and has not come back yet."""
+
+    __tablename__ = "login_attempt"
+
+    state_hash: bytes = columns.sealed(primary_key=True)
+    browser_hash: bytes = columns.sealed()
+    nonce: str = columns.text()
+    code_verifier: str = columns.text()
+    return_to: str = columns.text()
+    requested_acr: str = columns.text()
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at()

@@ -1,0 +1,71 @@
+"""Burgerservicenummer and RSIN: nine digits that pass the 11-proef, and that never print themselves.
+
+Sources: Wet algemene bepalingen burgerservicenummer; the test is the weighted sum 9,8,7,6,5,4,3,2,-1 modulo 11.
+"""
+
+from __future__ import annotations
+
+from machtiging.kernel.errors import InvalidInput
+
+_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+_HIDDEN = "*********"
+
+
+def passes_11_proef(digits: str) -> bool:
+    """Whether nine ASCII digits, not all zero, satisfy the 11-proef."""
+    if len(digits) != 9 or not (digits.isascii() and digits.isdigit()) or digits == "0" * 9:
+        return False
+    return sum(w * int(d) for w, d in zip(_WEIGHTS, digits, strict=True)) % 11 == 0
+
+
+class _ElfProef:
+    """A nine-digit number that hides itself from repr, str, format and pickle."""
+
+    __slots__ = ("_digits",)
+    _code = "nummer_ongeldig"
+    _public = "Dit nummer klopt niet. Controleer de negen cijfers."
+
+    def __init__(self, digits: str) -> None:
+        if not isinstance(digits, str) or not passes_11_proef(digits):
+            raise InvalidInput(self._code, self._public)
+        object.__setattr__(self, "_digits", digits)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def reveal(self) -> str:
+        """The digits. Call this only to encrypt, to index or to hand to a party that is entitled to them."""
+        digits: str = self._digits
+        return digits
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_HIDDEN})"
+
+    def __str__(self) -> str:
+        return _HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return format(_HIDDEN, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.reveal() == other.reveal()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.reveal()))
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError(f"{type(self).__name__} is not to be serialised")
+
+
+class Bsn(_ElfProef):
+    """A citizen's number. Raises InvalidInput `bsn_ongeldig` when the 11-proef fails."""
+
+    _code = "bsn_ongeldig"
+    _public = "Dit burgerservicenummer klopt niet. Controleer de negen cijfers."
+
+
+class Rsin(_ElfProef):
+    """A legal entity's number, same test as the BSN. Raises InvalidInput `rsin_ongeldig`."""
+
+    _code = "rsin_ongeldig"
+    _public = "Dit RSIN klopt niet. Controleer de negen cijfers."

@@ -1,0 +1,42 @@
+"""Numbers of organisations: OIN (twenty digits, OIN-stelsel 3.0) and KvK number (eight digits, no check digit)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from machtiging.kernel.errors import InvalidInput
+
+# The first eight digits name the register that the number comes from; 00000099 is for tests only.
+OIN_PREFIXES = frozenset(f"{n:08d}" for n in (1, 2, 3, 4, 6, 7, 8, 9, 10, 99))
+
+
+def _digits(value: str, length: int) -> bool:
+    return isinstance(value, str) and len(value) == length and value.isascii() and value.isdigit()
+
+
+@dataclass(frozen=True, slots=True)
+class Oin:
+    """Organisatie-identificatienummer of an afzender. Raises InvalidInput `oin_ongeldig`."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _digits(self.value, 20) or self.value[:8] not in OIN_PREFIXES:
+            raise InvalidInput("oin_ongeldig", "Dit OIN klopt niet: twintig cijfers met een bekend begin.")
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class KvkNumber:
+    """Number in the Handelsregister. Raises InvalidInput `kvk_ongeldig`."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _digits(self.value, 8):
+            raise InvalidInput("kvk_ongeldig", "Dit KvK-nummer klopt niet: het heeft acht cijfers.")
+
+    def __str__(self) -> str:
+        return self.value

@@ -1,0 +1,31 @@
+"""A stretch of time with an end: half-open `[starts_at, ends_at)`, in aware instants only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from machtiging.kernel.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Raises InvalidInput `periode_zonder_tijdzone` or `periode_omgekeerd`."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def __post_init__(self) -> None:
+        if self.starts_at.tzinfo is None or self.ends_at.tzinfo is None:
+            raise InvalidInput("periode_zonder_tijdzone", "Bij deze tijd ontbreekt de tijdzone.")
+        if self.ends_at <= self.starts_at:
+            raise InvalidInput("periode_omgekeerd", "De einddatum moet na de begindatum liggen.")
+
+    @property
+    def length(self) -> timedelta:
+        """How long the period lasts."""
+        return self.ends_at - self.starts_at
+
+    def contains(self, at: datetime) -> bool:
+        """Whether `at` lies in the period: the first instant does, the last does not."""
+        return self.starts_at <= at < self.ends_at

@@ -1,0 +1,28 @@
+"""Rows of the outbox: what people still have to be told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from machtiging.storage import columns
+
+
+class Notification(SQLModel, table=True):
+    """One message to one person. It is written with the change it tells of and sent afterwards."""
+
+    __tablename__ = "notification"
+
+    id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    kind: str = columns.text()
+    facts: dict[str, Any] = columns.document()
+    created_at: datetime = columns.at()
+    next_try_at: datetime = columns.at()
+    tries: int = 0
+    sent_at: datetime | None = columns.at(default=None, nullable=True)
+    given_up_at: datetime | None = columns.at(default=None, nullable=True)
+    last_error: str | None = columns.text(default=None, nullable=True)

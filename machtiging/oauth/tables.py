@@ -1,0 +1,81 @@
+"""Rows of the authorization server: clients, pushed requests, grants, codes and used assertion ids."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from machtiging.storage import columns
+
+
+class OAuthClient(SQLModel, table=True):
+    """A registered client; `registration` is its RFC 7591 metadata."""
+
+    __tablename__ = "oauth_client"
+
+    client_id: str = columns.text(primary_key=True)
+    registration: dict[str, Any] = columns.document()
+    oin: str | None = columns.text(default=None, nullable=True, foreign_key="agency.oin")
+    state: str = columns.text()
+    created_at: datetime = columns.at()
+
+
+class PushedRequest(SQLModel, table=True):
+    """Parameters pushed to /par (RFC 9126), waiting for the browser to bring their request_uri."""
+
+    __tablename__ = "pushed_request"
+
+    uri_hash: bytes = columns.sealed(primary_key=True)
+    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    params: dict[str, Any] = columns.document()
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at()
+    used_at: datetime | None = columns.at(default=None, nullable=True)
+
+
+class OAuthGrant(SQLModel, table=True):
+    """A person's consent to one client, under one machtiging or for the own box. Ending it ends all that hangs on it."""
+
+    __tablename__ = "oauth_grant"
+
+    id: UUID = Field(primary_key=True)
+    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id", index=True)
+    authorization_details: list[dict[str, Any]] = columns.document()
+    scope: str = columns.text()
+    assurance: str = columns.text()
+    authenticated_at: datetime = columns.at()
+    created_at: datetime = columns.at()
+    ended_at: datetime | None = columns.at(default=None, nullable=True)
+    end_reason: str | None = columns.text(default=None, nullable=True)
+
+
+class AuthorizationCode(SQLModel, table=True):
+    """A code on its way through the browser, kept as a hash, redeemable once."""
+
+    __tablename__ = "authorization_code"
+
+    code_hash: bytes = columns.sealed(primary_key=True)
+    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    grant_id: UUID = Field(foreign_key="oauth_grant.id", index=True)
+    redirect_uri: str = columns.text()
+    scope: str = columns.text()
+    nonce: str | None = columns.text(default=None, nullable=True)
+    code_challenge: str = columns.text()
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at()
+    used_at: datetime | None = columns.at(default=None, nullable=True)
+
+
+class UsedAssertion(SQLModel, table=True):
+    """The `jti` of a client assertion that was taken (RFC 7523): a second time it is refused."""
+
+    __tablename__ = "used_assertion"
+
+    client_id: str = columns.text(primary_key=True)
+    jti_hash: bytes = columns.sealed(primary_key=True)
+    expires_at: datetime = columns.at(index=True)

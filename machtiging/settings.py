@@ -1,0 +1,51 @@
+"""Every setting, read once from the environment (prefix `MACHTIGING_`) and passed down as plain values."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where this installation runs: what is handy while developing is refused in production."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """One installation. Each field can be set as `MACHTIGING_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="MACHTIGING_", extra="ignore", frozen=True)
+
+    env: Environment = Field(default=Environment.DEVELOPMENT, description="development, test or production")
+    issuer: str = Field(default="http://localhost:8000", description="the public URL of this service, without a slash")
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=8000, description="the port to listen on")
+    database_url: str | None = Field(default=None, description="PostgreSQL 15 or later; unset: an embedded one")
+    database_pool_size: int = Field(default=10, ge=2, le=200, description="connections per process")
+    data_dir: Path = Field(default=Path(".data"), description="where the embedded PostgreSQL lives")
+    keys_dir: Path = Field(default=Path("keys"), description="the key ring")
+    policies_dir: Path = Field(default=Path("policies"), description="model.conf and the policy rows")
+    broker_issuer: str = Field(default="http://localhost:8001", description="the OpenID provider people log in with")
+    broker_client_id: str = Field(default="machtiging", description="what that provider calls us")
+    simulator_port: int = Field(default=8001, description="the port of the login stand-in (never in production)")
+    smtp_host: str = Field(default="127.0.0.1", description="the mail server")
+    smtp_port: int = Field(default=8025, description="its port")
+    smtp_starttls: bool = Field(default=False, description="require STARTTLS")
+    mail_from: str = Field(default="Machtigen <niet-antwoorden@machtigen.example>", description="who mails come from")
+    maximum_days: int = Field(default=365, ge=1, le=1826, description="the longest machtiging, in days")
+    code_valid_days: int = Field(default=30, ge=1, le=90, description="how long a machtigingscode can be used")
+    session_idle_minutes: int = Field(default=15, ge=1, le=60, description="a quiet session ends after this")
+    session_hours: int = Field(default=8, ge=1, le=24, description="any session ends after this")
+    access_token_seconds: int = Field(default=600, ge=60, le=3600, description="how long an access token lives")
+
+    @property
+    def maximum_length(self) -> timedelta:
+        """The longest a machtiging may last."""
+        return timedelta(days=self.maximum_days)

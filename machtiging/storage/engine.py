@@ -1,0 +1,47 @@
+"""Connections to PostgreSQL, each under one of the three roles that the migrations set up."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+
+class Role(StrEnum):
+    """Who a connection is: the owner migrates, the service serves, the sealer numbers the journal."""
+
+    OWNER = "machtiging_owner"
+    SERVICE = "machtiging_service"
+    SEALER = "machtiging_sealer"
+
+
+def asyncpg_url(url: str) -> URL:
+    """The same database for the asyncpg driver; a `?host=` socket directory is kept."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_timeout_ms: int = 15_000) -> AsyncEngine:
+    """An engine whose every connection has put on `role` (none: the login role itself, for bootstrapping).
+
+    Statements and lock waits end on the server by themselves, so a stuck database turns into an error, not a queue.
+    """
+    settings = {
+        "application_name": "machtiging",
+        "statement_timeout": str(statement_timeout_ms),
+        "lock_timeout": str(max(1, statement_timeout_ms // 3)),
+        "idle_in_transaction_session_timeout": "60000",
+        "timezone": "UTC",
+    }
+    if role is not None:
+        settings["role"] = role.value
+    arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10, "command_timeout": 30}
+    return create_async_engine(
+        asyncpg_url(url), pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments
+    )
+
+
+def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Sessions that keep their rows readable after commit, since the commit comes before the response."""
+    return async_sessionmaker(engine, expire_on_commit=False)

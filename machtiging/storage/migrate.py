@@ -1,0 +1,68 @@
+"""Bring a database to the present schema, and set up the three roles first."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from machtiging.storage.engine import Role, make_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# One migration at a time per database, whoever starts it: an arbitrary but fixed advisory lock number.
+_LOCK = 5_403_617
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def ensure_roles(connection: AsyncConnection) -> None:
+    """Create the roles that are missing and let the login role put them on. Needs CREATEROLE when any is missing."""
+    for role in Role:
+        await connection.execute(
+            text(
+                f"DO $$ BEGIN CREATE ROLE {role.value} NOLOGIN; "
+                "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+            )
+        )
+        member = await connection.scalar(text("SELECT pg_has_role(current_user, :role, 'MEMBER')"), {"role": role})
+        if not member:
+            await connection.execute(text(f"GRANT {role.value} TO CURRENT_USER"))
+    await connection.execute(text(f"GRANT CREATE, USAGE ON SCHEMA public TO {Role.OWNER.value}"))
+    await connection.execute(
+        text(f"GRANT USAGE ON SCHEMA public TO {Role.SERVICE.value}, {Role.SEALER.value}")
+    )
+
+
+async def migrate(url: str, target: str = "head") -> None:
+    """Upgrade (or with an older target, downgrade) in one transaction. Raises whatever the database refuses."""
+    engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await ensure_roles(connection)
+            await connection.execute(text(f"SET LOCAL ROLE {Role.OWNER.value}"))
+            await connection.run_sync(_run, target)
+    finally:
+        await engine.dispose()
+
+
+def _run(connection: Connection, target: str) -> None:
+    config = _config(connection)
+    if target == "head" or not target.startswith("-") and target != "base":
+        command.upgrade(config, target)
+    else:
+        command.downgrade(config, target)
+
+
+def migrate_blocking(url: str, target: str = "head") -> None:
+    """`migrate` for callers without an event loop."""
+    asyncio.run(migrate(url, target))

@@ -1,0 +1,14 @@
+"""Runs the migrations over a connection that `storage.migrate` hands in, as the role that owns the tables."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise SystemExit("Run migrations with `machtiging migrate`: it picks the database and the roles.")
+
+context.configure(connection=connection, target_metadata=SQLModel.metadata, transaction_per_migration=False)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,11 @@
+"""Run a script of several statements: asyncpg takes those only through its simple protocol."""
+
+from __future__ import annotations
+
+from alembic import op
+
+
+def run_script(sql: str) -> None:
+    """Execute `sql` inside the migration's own transaction."""
+    adapted = op.get_bind().connection.dbapi_connection
+    adapted.run_async(lambda driver: driver.execute(sql))  # type: ignore[union-attr]

@@ -1,0 +1,42 @@
+"""One request, one transaction, committed before the response leaves.
+
+A `Refusal` is an outcome: what was written for it (its journal line, a used-up try) commits, and it is raised on.
+Anything else rolls back. A COMMIT that fails reaches the caller as a Fault, so nothing is released unjournalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from machtiging.kernel.errors import Fault, Refusal
+
+
+@asynccontextmanager
+async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """A session whose work stands or falls as one. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
+    async with sessions() as session:
+        try:
+            try:
+                yield session
+            except Refusal:
+                await session.commit()
+                raise
+            await session.commit()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise Fault("opslag_niet_bereikbaar", private=type(error).__name__ + ": " + str(error)[:300]) from error
+
+
+async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    async with unit_of_work(request.app.state.sessions) as session:
+        yield session
+
+
+# scope="function": the tail (commit) runs before the response is sent. With the default scope a failed commit
+# would already have told the client 200.
+Transaction = Annotated[AsyncSession, Depends(_transaction, scope="function")]

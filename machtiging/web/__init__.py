@@ -1,0 +1,1 @@
+"""HTTP furniture that knows no subject: problems, headers, pages, forms, doors."""

@@ -1,0 +1,52 @@
+"""HTML pages: Jinja with autoescape and strict variables, templates from `templates/` folders of the packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from babel.dates import format_date, format_datetime
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from machtiging.kernel.clock import AMSTERDAM
+
+LOCALE = "nl_NL"
+
+
+def _day(value: date | datetime) -> str:
+    if isinstance(value, datetime):
+        value = value.astimezone(AMSTERDAM).date()
+    return format_date(value, "d MMMM y", locale=LOCALE)
+
+
+def _moment(value: datetime) -> str:
+    return format_datetime(value, "d MMMM y 'om' HH:mm 'uur'", tzinfo=AMSTERDAM, locale=LOCALE)
+
+
+class Pages:
+    """The page renderer. `packages` are the packages that have a `templates/` folder, first match wins."""
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        self._environment = Environment(
+            loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(dag=_day, moment=_moment)
+
+    def text(self, template: str, /, **values: Any) -> str:
+        """The page as text."""
+        return self._environment.get_template(template).render(**values)
+
+
+def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Answer with a page. Every template gets `path` and the current `visitor` (None when nobody is logged in)."""
+    pages: Pages = request.app.state.pages
+    values.setdefault("visitor", getattr(request.state, "visitor", None))
+    values.setdefault("practice", request.app.state.practice)
+    return HTMLResponse(pages.text(template, path=request.url.path, **values), status_code=status)
