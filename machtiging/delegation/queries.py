@@ -1,0 +1,101 @@
+"""Look up machtigingen. Others can load one inside a statement of their own: the columns are Core columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Label, Row, Select, Table, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity, EndReason, Machtiging, Scope, State
+from machtiging.delegation.tables import MachtigingRow
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.kernel.period import Period
+
+_TABLE: Table = MachtigingRow.__table__  # type: ignore[attr-defined]
+# Every column as `m_<name>`: select these, then give the row's mapping to `machtiging_from_mapping`.
+MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(column.label(f"m_{column.name}") for column in _TABLE.c)
+
+
+def machtiging_table() -> Table:
+    """The table, for a join or a `FOR SHARE OF`. Others read it only through `machtiging_from_mapping`."""
+    return _TABLE
+
+
+def machtiging_from_mapping(mapping: Mapping[str, Any], prefix: str = "m_") -> Machtiging:
+    """The value in a row that holds every column of the table under `prefix`."""
+    return Machtiging(
+        id=mapping[prefix + "id"],
+        vertegenwoordigde_id=mapping[prefix + "vertegenwoordigde_id"],
+        gemachtigde_id=mapping[prefix + "gemachtigde_id"],
+        gemachtigde_kvk=mapping[prefix + "gemachtigde_kvk"],
+        parent_id=mapping[prefix + "parent_id"],
+        capacity=Capacity(mapping[prefix + "capacity"]),
+        purpose=mapping[prefix + "purpose"],
+        legal_ground=mapping[prefix + "legal_ground"],
+        state=State(mapping[prefix + "state"]),
+        scope=_scope(mapping, prefix),
+        assurance=Assurance(mapping[prefix + "assurance"]),
+        accepted_assurance=_maybe(Assurance, mapping[prefix + "accepted_assurance"]),
+        period=Period(mapping[prefix + "starts_at"], mapping[prefix + "ends_at"]),
+        ended_at=mapping[prefix + "ended_at"],
+        end_reason=_maybe(EndReason, mapping[prefix + "end_reason"]),
+        offered_at=mapping[prefix + "offered_at"],
+        accepted_at=mapping[prefix + "accepted_at"],
+    )
+
+
+def _scope(mapping: Mapping[str, Any], prefix: str) -> Scope:
+    themes = mapping[prefix + "themes"]
+    return Scope(
+        afzenders=_maybe(frozenset, mapping[prefix + "afzenders"]),
+        diensten=_maybe(frozenset, mapping[prefix + "diensten"]),
+        themes=None if themes is None else frozenset(map(Theme, themes)),
+        excluded_themes=frozenset(map(Theme, mapping[prefix + "excluded_themes"])),
+        highest_sensitivity=Sensitivity(mapping[prefix + "highest_sensitivity"]),
+        letters_from=mapping[prefix + "letters_from"],
+        acts=frozenset(map(Act, mapping[prefix + "acts"])),
+    )
+
+
+def _maybe(kind: Any, value: Any) -> Any:
+    return None if value is None else kind(value)
+
+
+def machtiging_of_row(row: Row[Any]) -> Machtiging:
+    """The value in a row of the bare table (column names without a prefix)."""
+    return machtiging_from_mapping(row._mapping, prefix="")  # noqa: SLF001 (SQLAlchemy's public name for it)
+
+
+async def machtiging(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
+    """The machtiging with this id, whoever's it is: the caller decides who may know of it."""
+    found = await _all(session, select(_TABLE).where(_TABLE.c.id == machtiging_id))
+    return found[0] if found else None
+
+
+async def machtiging_of(session: AsyncSession, machtiging_id: MachtigingId, person_id: PersonId) -> Machtiging | None:
+    """The machtiging with this id if this person gave or received it, else None: not yours is not there."""
+    yours = or_(_TABLE.c.vertegenwoordigde_id == person_id, _TABLE.c.gemachtigde_id == person_id)
+    found = await _all(session, select(_TABLE).where(_TABLE.c.id == machtiging_id, yours))
+    return found[0] if found else None
+
+
+async def given_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
+    """Every machtiging this person gave, newest first, ended ones too."""
+    return await _all(session, _newest_first().where(_TABLE.c.vertegenwoordigde_id == person_id))
+
+
+async def received_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
+    """Every machtiging this person accepted, newest first, ended ones too."""
+    return await _all(session, _newest_first().where(_TABLE.c.gemachtigde_id == person_id))
+
+
+def _newest_first() -> Select[Any]:
+    return select(_TABLE).order_by(_TABLE.c.offered_at.desc(), _TABLE.c.id.desc())
+
+
+async def _all(session: AsyncSession, statement: Select[Any]) -> list[Machtiging]:
+    return [machtiging_of_row(row) for row in await session.execute(statement)]

@@ -1,0 +1,233 @@
+"""The rules of a Machtiging: its states, what it covers, and when it is in force. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.clock import day_in_the_netherlands
+from machtiging.kernel.errors import Conflict, NotAllowed
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.kernel.period import Period
+
+_T = TypeVar("_T")
+
+
+class Capacity(StrEnum):
+    """In which capacity somebody opens a box. The citizen may choose the relative and the professional."""
+
+    SELF = "self"
+    RELATIVE = "relative"
+    PROFESSIONAL = "professional"
+    CURATOR = "curator"
+    BEWINDVOERDER = "bewindvoerder"
+    MENTOR = "mentor"
+    PARENT = "parent"
+
+
+class Act(StrEnum):
+    """What can be done with post. MARK and DELETE are the citizen's alone: no machtiging can give them."""
+
+    LIST = "lijst"
+    READ = "lezen"
+    DOWNLOAD = "downloaden"
+    MARK = "markeren"
+    DELETE = "verwijderen"
+
+
+ACTS_TO_GIVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+CAPACITIES_TO_CHOOSE = frozenset({Capacity.RELATIVE, Capacity.PROFESSIONAL})
+# Who may download may read, and who may read sees the list.
+_NEEDS = {Act.DOWNLOAD: frozenset({Act.READ, Act.LIST}), Act.READ: frozenset({Act.LIST})}
+
+
+class State(StrEnum):
+    """Where a machtiging is in its life."""
+
+    OFFERED = "offered"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class EndReason(StrEnum):
+    """Why a machtiging ended. Running out is no reason: that is what `Standing.EXPIRED` says, without any act."""
+
+    WITHDRAWN = "ingetrokken"
+    GIVEN_BACK = "teruggegeven"
+    REFUSED = "geweigerd"
+
+
+class Deed(StrEnum):
+    """What can be done to a machtiging."""
+
+    ACCEPT = "aannemen"
+    REFUSE = "weigeren"
+    PAUSE = "pauzeren"
+    RESUME = "hervatten"
+    WITHDRAW = "intrekken"
+    GIVE_BACK = "teruggeven"
+
+
+class Party(StrEnum):
+    """Who does it: the one who gave, the one who received, or whoever holds the code of an offer."""
+
+    GIVER = "vertegenwoordigde"
+    HELPER = "gemachtigde"
+    CODE_HOLDER = "houder van de code"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the transition table."""
+
+    by: Party
+    to: State
+    why: EndReason | None = None
+
+
+# The whole life of a machtiging. What is not in this table cannot happen; nothing leads out of ENDED.
+TRANSITIONS: dict[tuple[State, Deed], Step] = {
+    (State.OFFERED, Deed.ACCEPT): Step(Party.CODE_HOLDER, State.ACTIVE),
+    (State.OFFERED, Deed.REFUSE): Step(Party.CODE_HOLDER, State.ENDED, EndReason.REFUSED),
+    (State.OFFERED, Deed.WITHDRAW): Step(Party.GIVER, State.ENDED, EndReason.WITHDRAWN),
+    (State.ACTIVE, Deed.PAUSE): Step(Party.GIVER, State.PAUSED),
+    (State.ACTIVE, Deed.WITHDRAW): Step(Party.GIVER, State.ENDED, EndReason.WITHDRAWN),
+    (State.ACTIVE, Deed.GIVE_BACK): Step(Party.HELPER, State.ENDED, EndReason.GIVEN_BACK),
+    (State.PAUSED, Deed.RESUME): Step(Party.GIVER, State.ACTIVE),
+    (State.PAUSED, Deed.WITHDRAW): Step(Party.GIVER, State.ENDED, EndReason.WITHDRAWN),
+    (State.PAUSED, Deed.GIVE_BACK): Step(Party.HELPER, State.ENDED, EndReason.GIVEN_BACK),
+}
+
+
+class Standing(StrEnum):
+    """What a machtiging is worth at one instant. Only IN_FORCE opens anything."""
+
+    IN_FORCE = "in_force"
+    NOT_ACCEPTED = "not_accepted"
+    NOT_BEGUN = "not_begun"
+    PAUSED = "paused"
+    ENDED = "ended"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What was agreed. None means: no limit of this kind. All limits hold at once. A dienst is written "oin/code"."""
+
+    afzenders: frozenset[str] | None
+    diensten: frozenset[str] | None
+    themes: frozenset[Theme] | None
+    excluded_themes: frozenset[Theme]
+    highest_sensitivity: Sensitivity
+    letters_from: date
+    acts: frozenset[Act]
+
+
+@dataclass(frozen=True, slots=True)
+class Machtiging:
+    """One machtiging as it stands. `gemachtigde_id` and `gemachtigde_kvk` are both None until it is accepted."""
+
+    id: MachtigingId
+    vertegenwoordigde_id: PersonId
+    gemachtigde_id: PersonId | None
+    gemachtigde_kvk: str | None
+    parent_id: MachtigingId | None
+    capacity: Capacity
+    purpose: str
+    legal_ground: str
+    state: State
+    scope: Scope
+    assurance: Assurance
+    accepted_assurance: Assurance | None
+    period: Period
+    ended_at: datetime | None
+    end_reason: EndReason | None
+    offered_at: datetime
+    accepted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is known of a bericht without opening it."""
+
+    afzender: str
+    dienst: str
+    theme: Theme
+    sensitivity: Sensitivity
+    published_at: datetime
+
+    @property
+    def dienst_key(self) -> str:
+        """The dienst as scopes write it: "oin/code"."""
+        return f"{self.afzender}/{self.dienst}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What this installation allows: the longest period, and how long a machtigingscode can be used."""
+
+    maximum_length: timedelta
+    code_valid: timedelta
+
+
+def step(state: State, deed: Deed) -> Step:
+    """The line of the table for this deed. Raises Conflict `machtiging_beeindigd` or `machtiging_kan_dit_niet`."""
+    found = TRANSITIONS.get((state, deed))
+    if found is None and state is State.ENDED:
+        raise Conflict("machtiging_beeindigd", "Deze machtiging is al beëindigd.")
+    if found is None:
+        raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.", private=f"{state}, {deed}")
+    return found
+
+
+def needs_substantial(assurance: Assurance) -> None:
+    """Raises NotAllowed `niveau_te_laag` for whoever logged in too lightly to give or take a machtiging."""
+    if not assurance.reaches(Assurance.SUBSTANTIAL):
+        raise NotAllowed(
+            "niveau_te_laag", "Hiervoor moet u zekerder inloggen, bijvoorbeeld met de DigiD-app en ID-check."
+        )
+
+
+def standing(machtiging: Machtiging, at: datetime) -> Standing:
+    """What the machtiging is worth at `at`. Ended outranks all; a period that is over outranks a pause."""
+    if machtiging.state is State.ENDED:
+        return Standing.ENDED
+    if machtiging.state is State.OFFERED:
+        return Standing.NOT_ACCEPTED
+    if at >= machtiging.period.ends_at:
+        return Standing.EXPIRED
+    if machtiging.state is State.PAUSED:
+        return Standing.PAUSED
+    return Standing.IN_FORCE if machtiging.period.contains(at) else Standing.NOT_BEGUN
+
+
+def uncovered(scope: Scope, envelope: Envelope) -> str | None:
+    """Why this bericht lies outside what was agreed (a reason code), or None when it lies within."""
+    if not _admits(scope.afzenders, envelope.afzender):
+        return "afzender_niet_afgesproken"
+    if not _admits(scope.diensten, envelope.dienst_key):
+        return "dienst_niet_afgesproken"
+    if envelope.theme in scope.excluded_themes:
+        return "thema_uitgesloten"
+    if not _admits(scope.themes, envelope.theme):
+        return "thema_niet_afgesproken"
+    if not envelope.sensitivity.at_most(scope.highest_sensitivity):
+        return "te_gevoelig"
+    if day_in_the_netherlands(envelope.published_at) < scope.letters_from:
+        return "te_oud"
+    return None
+
+
+def _admits(limit: frozenset[_T] | None, value: _T) -> bool:
+    return limit is None or value in limit
+
+
+def missing_acts(acts: frozenset[Act]) -> frozenset[Act]:
+    """The acts that these acts need and that are not among them: DOWNLOAD needs READ, READ needs LIST."""
+    needed: frozenset[Act] = frozenset().union(*(_NEEDS.get(act, frozenset()) for act in acts))
+    return needed - acts
