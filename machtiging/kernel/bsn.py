@@ -60,6 +60,7 @@ class _ElfProef:
 class Bsn(_ElfProef):
     """A citizen's number. Raises InvalidInput `bsn_ongeldig` when the 11-proef fails."""
 
+    __slots__ = ()
     _code = "bsn_ongeldig"
     _public = "Dit burgerservicenummer klopt niet. Controleer de negen cijfers."
 

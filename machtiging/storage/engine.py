@@ -22,6 +22,12 @@ def asyncpg_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+asyncpg")
 
 
+def is_own_socket(url: str) -> bool:
+    """Whether this is a server on a socket that only our own OS user can reach, without passwords: the embedded one."""
+    parsed = make_url(url)
+    return not parsed.password and str(parsed.query.get("host", "")).startswith("/")
+
+
 def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_timeout_ms: int = 15_000) -> AsyncEngine:
     """An engine whose every connection has put on `role` (none: the login role itself, for bootstrapping).
 
@@ -34,11 +40,15 @@ def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_t
         "idle_in_transaction_session_timeout": "60000",
         "timezone": "UTC",
     }
-    if role is not None:
+    address = asyncpg_url(url)
+    if role is not None and is_own_socket(url):
+        # Log in as the role itself: unlike SET ROLE, nothing said in a statement can take it off again.
+        address = address.set(username=role.value)
+    elif role is not None:
         settings["role"] = role.value
     arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10, "command_timeout": 30}
     return create_async_engine(
-        asyncpg_url(url), pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments
+        address, pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments
     )
 
 

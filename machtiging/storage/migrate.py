@@ -25,11 +25,14 @@ def _config(connection: Connection) -> Config:
 
 
 async def ensure_roles(connection: AsyncConnection) -> None:
-    """Create the roles that are missing and let the login role put them on. Needs CREATEROLE when any is missing."""
+    """Create the roles that are missing and let the login role put them on. Needs CREATEROLE when any is missing.
+
+    They may log in, but have no password: only a server that trusts its own socket lets them.
+    """
     for role in Role:
         await connection.execute(
             text(
-                f"DO $$ BEGIN CREATE ROLE {role.value} NOLOGIN; "
+                f"DO $$ BEGIN CREATE ROLE {role.value} LOGIN; "
                 "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
             )
         )
@@ -51,6 +54,7 @@ async def migrate(url: str, target: str = "head") -> None:
             await ensure_roles(connection)
             await connection.execute(text(f"SET LOCAL ROLE {Role.OWNER.value}"))
             await connection.run_sync(_run, target)
+            await connection.execute(text(f"GRANT SELECT ON alembic_version TO {Role.SERVICE.value}"))
     finally:
         await engine.dispose()
 

@@ -1,0 +1,106 @@
+"""Migrations: up, down, up again, and the tables that Python speaks of are the tables that stand there."""
+
+import importlib
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.migrate import migrate
+from tests.conftest import admin, dsn
+
+WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
+
+
+@pytest.fixture
+async def empty_database(postgres_url):
+    name = f"m_{uuid4().hex}"
+    await admin(postgres_url, f'CREATE DATABASE "{name}"')
+    yield dsn(postgres_url, name)
+    await admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def names_in(url):
+    engine = make_engine(url, None, pool_size=1)
+    async with engine.connect() as connection:
+        tables = await connection.execute(
+            text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+        )
+        functions = await connection.execute(
+            text("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+        )
+        found = {row[0] for row in tables} | {row[0] for row in functions}
+    await engine.dispose()
+    return found
+
+
+async def test_down_takes_away_everything_that_up_built(empty_database):
+    await migrate(empty_database)
+    built = await names_in(empty_database)
+    assert {"machtiging", "journal", "bericht", "machtiging_keeps_its_word"} <= built
+    await migrate(empty_database, "base")
+    assert await names_in(empty_database) == {"alembic_version"}
+    await migrate(empty_database)
+    assert await names_in(empty_database) == built
+
+
+async def test_every_single_step_can_be_undone_and_redone(empty_database):
+    await migrate(empty_database)
+    for step in range(8, 0, -1):
+        await migrate(empty_database, f"{step - 1:04d}" if step > 1 else "base")
+    for step in range(1, 9):
+        await migrate(empty_database, f"{step:04d}")
+    assert "bericht" in await names_in(empty_database)
+
+
+async def test_migrating_twice_changes_nothing(empty_database):
+    await migrate(empty_database)
+    await migrate(empty_database)
+    assert "bericht" in await names_in(empty_database)
+
+
+async def test_the_tables_in_python_are_the_tables_in_the_database(database):
+    for package in WITH_TABLES:
+        importlib.import_module(f"machtiging.{package}.tables")
+    async with database.service.connect() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"compare_type": True}), SQLModel.metadata
+            )
+        )
+    # Indexes and constraints are the database's own business; columns, their types and nullability are shared.
+    about_columns = [d for d in differences if not (isinstance(d, tuple) and d[0].startswith("remove_"))]
+    assert [d for d in about_columns if d[0] not in ("add_index", "add_fk", "add_constraint")] == []
+    assert [d for d in differences if isinstance(d, tuple) and d[0] in ("remove_table", "remove_column")] == []
+
+
+async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(database):
+    async with database.service.connect() as connection:
+        owners = await connection.execute(text("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"))
+        assert {row[0] for row in owners} == {Role.OWNER.value}
+        assert await connection.scalar(text("SELECT current_user")) == Role.SERVICE.value
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE t (i int)",
+        "DROP TABLE bericht",
+        "ALTER TABLE journal DISABLE TRIGGER ALL",
+        "TRUNCATE bericht",
+        "DELETE FROM machtiging",
+        "DELETE FROM bericht",
+        "DELETE FROM person",
+        "CREATE ROLE intruder",
+        "SET ROLE machtiging_owner",
+        "SET SESSION AUTHORIZATION machtiging_owner",
+    ],
+)
+async def test_the_service_role_is_refused_what_it_does_not_need(database, statement):
+    async with database.service.connect() as connection:
+        with pytest.raises(Exception, match="permission denied|must be owner"):
+            await connection.execute(text(statement))

@@ -1,0 +1,70 @@
+"""One request, one transaction: what commits, what rolls back, and when the client is told."""
+
+import asyncio
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from machtiging.kernel.errors import Fault, NotFound
+from machtiging.storage.unit_of_work import Transaction, unit_of_work
+
+INSERT = text("INSERT INTO agency VALUES ('00000099000000000001', 'Proef', true)")
+COUNT = text("SELECT count(*) FROM agency")
+
+
+async def count(database):
+    async with database.sessions() as session:
+        return await session.scalar(COUNT)
+
+
+async def test_what_was_done_is_committed(database):
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(INSERT)
+    assert await count(database) == 1
+
+
+async def test_a_refusal_commits_and_is_raised_on(database):
+    with pytest.raises(NotFound):
+        async with unit_of_work(database.sessions) as session:
+            await session.execute(INSERT)
+            raise NotFound("weg")
+    assert await count(database) == 1
+
+
+@pytest.mark.parametrize("error", [Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
+async def test_anything_else_rolls_back(database, error):
+    with pytest.raises(type(error)):
+        async with unit_of_work(database.sessions) as session:
+            await session.execute(INSERT)
+            raise error
+    assert await count(database) == 0
+
+
+async def test_a_database_error_becomes_a_fault_that_tells_nothing(database):
+    with pytest.raises(Fault) as fault:
+        async with unit_of_work(database.sessions) as session:
+            await session.execute(text("SELECT 1/0"))
+    assert fault.value.code == "opslag_niet_bereikbaar"
+    assert fault.value.public == ""
+
+
+async def test_a_commit_that_fails_is_never_told_as_success(database):
+    app = FastAPI()
+    app.state.sessions = database.sessions
+
+    @app.get("/")
+    async def route(session: Transaction) -> dict[str, str]:
+        await session.execute(INSERT)
+        # The connection dies between the work and the commit.
+        await session.execute(text("SELECT pg_backend_pid()"))
+        raw = await (await session.connection()).get_raw_connection()
+        raw.driver_connection.terminate()
+        return {"status": "ok"}
+
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        answer = await client.get("/")
+    assert answer.status_code == 500
+    assert await count(database) == 0

@@ -1,0 +1,90 @@
+"""BSN, RSIN, OIN and KvK numbers: what passes, what is refused, and what they never show."""
+
+import copy
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machtiging.kernel.bsn import Bsn, Rsin, passes_11_proef
+from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.oin import KvkNumber, Oin
+
+GOOD = ["123456782", "111222333", "999990019", "999990020", "999990032", "999990044"]
+
+
+@pytest.mark.parametrize("digits", GOOD)
+def test_a_number_that_passes_the_11_proef_is_taken(digits):
+    assert Bsn(digits).reveal() == digits
+    assert Rsin(digits).reveal() == digits
+
+
+@pytest.mark.parametrize(
+    "digits", ["123456789", "000000000", "12345678", "1234567820", "12345678a", "١٢٣٤٥٦٧٨٢", " 23456782", "", "12345678²"]
+)
+def test_a_number_that_fails_the_11_proef_is_refused_with_its_code(digits):
+    with pytest.raises(InvalidInput) as refused:
+        Bsn(digits)
+    assert refused.value.code == "bsn_ongeldig"
+    assert digits not in str(refused.value) or digits == ""
+
+
+def test_a_number_that_is_no_text_is_refused():
+    with pytest.raises(InvalidInput):
+        Bsn(123456782)
+
+
+@given(st.sampled_from(GOOD), st.integers(0, 8), st.integers(1, 9))
+def test_one_changed_digit_never_passes(digits, place, step):
+    changed = digits[:place] + str((int(digits[place]) + step) % 10) + digits[place + 1 :]
+    assert not passes_11_proef(changed)
+
+
+@given(st.sampled_from(GOOD), st.integers(0, 7))
+def test_two_swapped_neighbours_never_pass(digits, place):
+    swapped = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
+    assert swapped == digits or not passes_11_proef(swapped)
+
+
+@pytest.mark.parametrize("kind", [Bsn, Rsin])
+def test_it_never_prints_itself(kind):
+    number = kind("999990019")
+    shown = [repr(number), str(number), f"{number}", f"{number!r:>20}", f"{number:>12}", "%s" % number, repr([number])]  # noqa: UP031
+    assert not any("999990019" in text for text in shown)
+
+
+def test_it_cannot_be_pickled_copied_out_or_changed():
+    number = Bsn("999990019")
+    for leak in (pickle.dumps, copy.copy, json.dumps):
+        with pytest.raises(TypeError):
+            leak(number)
+    with pytest.raises(AttributeError):
+        number._digits = "123456782"
+    assert not hasattr(number, "__dict__")
+
+
+def test_equal_numbers_are_equal_but_a_bsn_is_no_rsin():
+    assert Bsn("999990019") == Bsn("999990019")
+    assert len({Bsn("999990019"), Bsn("999990019")}) == 1
+    assert Bsn("999990019") != Rsin("999990019")
+
+
+@pytest.mark.parametrize("value", ["00000001123456782000", "00000099000000001000"])
+def test_a_known_oin_is_taken(value):
+    assert str(Oin(value)) == value
+
+
+@pytest.mark.parametrize("value", ["", "0000009900000000100", "000000990000000010000", "00000005123456782000", "x" * 20])
+def test_another_oin_is_refused(value):
+    with pytest.raises(InvalidInput) as refused:
+        Oin(value)
+    assert refused.value.code == "oin_ongeldig"
+
+
+def test_a_kvk_number_has_eight_digits():
+    assert str(KvkNumber("90000001")) == "90000001"
+    for wrong in ("9000000", "900000011", "9000000a", "９0000001"):
+        with pytest.raises(InvalidInput):
+            KvkNumber(wrong)
