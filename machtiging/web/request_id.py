@@ -22,3 +22,8 @@ def begin(offered: str | None) -> str:
     request_id = offered if offered and _ACCEPTABLE.fullmatch(offered) else str(uuid7())
     _current.set(request_id)
     return request_id
+
+
+def known() -> str | None:
+    """The id of the request under way, or None outside any request."""
+    return _current.get() or None

@@ -1,0 +1,83 @@
+"""The headers that every answer carries (NL API Design Rules 2.x: transport/security-headers, version-header).
+
+Pure ASGI, so that streamed answers stream. A header that the answer already has (a page with its own CSP) stays.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from machtiging.web import request_id
+
+API_VERSION = "0.1.0"
+API_PREFIX = "/api/"
+CSP_API = "default-src 'none'; frame-ancestors 'none'"
+CSP_PAGE = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+_HSTS = "max-age=31536000; includeSubDomains"
+_log = structlog.get_logger("machtiging.request")
+
+
+class _Headers:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        the_id = request_id.begin(Headers(scope=scope).get(request_id.HEADER))
+        began = time.perf_counter()
+        status = 0
+
+        async def sender(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add(MutableHeaders(scope=message), scope, the_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sender)
+        finally:
+            _log.info(
+                "request",
+                method=scope["method"] if scope["method"].isalpha() else "?",
+                route=route_of(scope),
+                status=status,
+                ms=round((time.perf_counter() - began) * 1000, 1),
+                request_id=the_id,
+            )
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route (`/berichten/{berichtId}`), never the path as it was asked: that may hold anything."""
+    return getattr(scope.get("route"), "path", None) or "-"
+
+
+def _add(headers: MutableHeaders, scope: Scope, the_id: str) -> None:
+    for unwanted in ("server", "x-powered-by"):
+        del headers[unwanted]
+    headers[request_id.HEADER] = the_id
+    is_page = headers.get("content-type", "").startswith("text/html")
+    headers.setdefault("content-security-policy", CSP_PAGE if is_page else CSP_API)
+    headers.setdefault("cache-control", "no-store")
+    headers.setdefault("x-content-type-options", "nosniff")
+    headers.setdefault("x-frame-options", "DENY")
+    headers.setdefault("referrer-policy", "no-referrer")
+    if scope["path"].startswith(API_PREFIX):
+        headers["api-version"] = API_VERSION
+    if str(getattr(scope["app"].state, "issuer", "")).startswith("https://"):
+        headers.setdefault("strict-transport-security", _HSTS)
+
+
+def install(app: FastAPI) -> None:
+    """Put the headers on every answer of the application, and one log line under each request."""
+    app.add_middleware(_Headers)

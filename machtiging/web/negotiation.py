@@ -1,0 +1,43 @@
+"""What goes in and what comes out: refuse a wrong content type (415) and an impossible Accept (406)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+
+def content_type(request: Request) -> str:
+    """The media type of the body, lower case and without parameters; empty when it is not said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def takes(*accepted: str) -> Callable[[Request], Awaitable[None]]:
+    """A dependency: the body must be of one of these types. For PATCH the answer names them (RFC 5789 section 3.1)."""
+
+    async def check(request: Request) -> None:
+        if content_type(request) not in accepted:
+            name = "Accept-Patch" if request.method == "PATCH" else "Accept"
+            raise HTTPException(415, headers={name: ", ".join(accepted)})
+
+    return check
+
+
+def gives(*offered: str) -> Callable[[Request], Awaitable[None]]:
+    """A dependency: the asker must be able to take one of these types."""
+
+    async def check(request: Request) -> None:
+        header = request.headers.get("accept", "*/*")
+        if not any(_matches(wanted, offer) for wanted in header.split(",") for offer in offered):
+            raise HTTPException(406)
+
+    return check
+
+
+def _matches(wanted: str, offered: str) -> bool:
+    media, *parameters = (part.strip().lower() for part in wanted.split(";"))
+    if any(parameter in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for parameter in parameters):
+        return False
+    kind = offered.partition("/")[0]
+    return media in {"", "*/*", f"{kind}/*", offered}

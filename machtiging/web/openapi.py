@@ -1,0 +1,134 @@
+"""The description of the REST API at /api/v1/openapi.json (NL API Design Rules 2.x, publish-openapi).
+
+Only paths under /api/v1 are in it: OAuth, OpenID Connect and the pages follow rules of their own. Problems and the
+version header are described once here, so that no route can forget them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from machtiging.web.headers import API_VERSION
+from machtiging.web.problems import MEDIA_TYPE, problem_for_status
+
+PREFIX = "/api/v1"
+PATH = PREFIX + "/openapi.json"
+_CONTACT = {
+    "name": "Het team van machtiging",
+    "url": "https://machtiging.example/contact",
+    "email": "api@machtiging.example",
+}
+_PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "Een probleem volgens RFC 9457.",
+    "required": ["type", "title", "status", "detail", "code", "verzoekId"],
+    "properties": {
+        "type": {"type": "string", "examples": ["about:blank"]},
+        "title": {"type": "string", "description": "Kort, in het Nederlands."},
+        "status": {"type": "integer", "description": "De HTTP-status."},
+        "detail": {"type": "string", "description": "Wat er aan de hand is, in gewone taal."},
+        "code": {"type": "string", "description": "Blijft gelijk; bedoeld voor programma's."},
+        "verzoekId": {"type": "string", "description": "Noem dit nummer als u om hulp vraagt."},
+        "fouten": {
+            "type": "array",
+            "description": "Alle fouten in de invoer.",
+            "items": {
+                "type": "object",
+                "required": ["veld", "melding"],
+                "properties": {
+                    "veld": {"type": "string"},
+                    "melding": {"type": "string"},
+                    "soort": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+_VERSION_HEADER = {
+    "API-Version": {
+        "description": "De volledige versie van deze API.",
+        "schema": {"type": "string", "examples": [API_VERSION]},
+    }
+}
+_EVERYWHERE = (400, 401, 403, 404, 406)
+_WITH_BODY = (409, 413, 415)
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the routes under /api/v1."""
+    document = get_openapi(
+        title="Berichtenbox met machtiging",
+        version=API_VERSION,
+        summary="Berichten aanleveren, en lezen voor uzelf of namens iemand die u machtigde.",
+        description=(
+            "Elke inzage wordt op het moment zelf getoetst aan de machtiging en vastgelegd. Fouten zijn problemen "
+            "volgens RFC 9457. Wat u niet mag zien, bestaat voor u niet (404)."
+        ),
+        routes=app.routes,
+        contact=_CONTACT,
+        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+        tags=[
+            {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
+            {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
+        ],
+    )
+    document["servers"] = [{"url": str(app.state.issuer) + PREFIX}]
+    document["paths"] = {
+        path.removeprefix(PREFIX): _operations(operations)
+        for path, operations in document.get("paths", {}).items()
+        if path.startswith(PREFIX + "/") and path != PATH
+    }
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = _PROBLEM_SCHEMA
+    components["securitySchemes"] = {
+        "toegang": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT (RFC 9068)"},
+    }
+    document["security"] = [{"toegang": []}]
+    return document
+
+
+def _operations(operations: dict[str, Any]) -> dict[str, Any]:
+    return {method: _operation(method, operation) for method, operation in operations.items()}
+
+
+def _operation(method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    for status in (*_EVERYWHERE, *(_WITH_BODY if method in {"post", "patch", "put"} else ()), 429, 500, 503):
+        responses[str(status)] = {
+            "description": _title(status),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    for answer in responses.values():
+        answer["headers"] = {**answer.get("headers", {}), **_VERSION_HEADER}
+    operation["responses"] = dict(sorted(responses.items()))
+    return operation
+
+
+def _title(status: int) -> str:
+    more = {409: "Past niet bij wat er al is", 429: "Te vaak geprobeerd", 503: "Even niet bereikbaar"}
+    return more.get(status) or ("Er ging iets mis" if status == 500 else problem_for_status(status).title)
+
+
+def install(app: FastAPI) -> None:
+    """Publish the description, readable from any origin. The framework's own document pages stay off."""
+
+    async def published(_request: Request) -> JSONResponse:
+        return JSONResponse(app.openapi(), headers={"Access-Control-Allow-Origin": "*"})
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app)
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+    app.add_route(PATH, published, methods=["GET"], include_in_schema=False)

@@ -1,0 +1,223 @@
+"""Every error becomes one answer here: a problem (RFC 9457) for programs, a page for people.
+
+`ANSWERS` is the one translation from the kernel's error tree to HTTP. What is not in it is a 500 that says only under
+which id it can be found in the log, so nothing from inside leaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from machtiging.kernel import errors
+from machtiging.web import request_id
+from machtiging.web.pages import page
+from machtiging.web.validation import faults_in
+
+MEDIA_TYPE = "application/problem+json"
+UNREACHABLE = "opslag_niet_bereikbaar"
+_log = structlog.get_logger("machtiging.web")
+
+
+class Answer(NamedTuple):
+    """How one class of error looks from outside."""
+
+    status: int
+    title: str
+    detail: str
+
+
+ANSWERS: Mapping[type[errors.MachtigingError], Answer] = {
+    errors.InvalidInput: Answer(400, "Ongeldige invoer", "Uw verzoek klopt niet."),
+    errors.NotAuthenticated: Answer(401, "Niet aangemeld", "Wij weten niet wie u bent. Meld u opnieuw aan."),
+    errors.NotAllowed: Answer(403, "Niet toegestaan", "U mag dit niet doen."),
+    errors.NotInForce: Answer(403, "Machtiging geldt niet", "Deze machtiging geldt nu niet."),
+    errors.NotFound: Answer(404, "Niet gevonden", "Dit bestaat niet, of u mag het niet zien."),
+    errors.Conflict: Answer(409, "Past niet bij wat er al is", "Uw verzoek past niet bij wat er al vastligt."),
+    errors.TooLarge: Answer(413, "Te groot", "Wat u stuurt is te groot."),
+    errors.UnsupportedMedia: Answer(415, "Soort inhoud niet ondersteund", "Deze soort inhoud nemen wij hier niet aan."),
+    errors.TooMany: Answer(429, "Te vaak geprobeerd", "U heeft het te vaak geprobeerd. Wacht even."),
+    errors.Refusal: Answer(400, "Geweigerd", "Dit verzoek is geweigerd."),
+    errors.Fault: Answer(500, "Er ging iets mis", "Er ging bij ons iets mis. Probeer het later opnieuw."),
+    errors.MachtigingError: Answer(500, "Er ging iets mis", "Er ging bij ons iets mis. Probeer het later opnieuw."),
+}
+
+# What the framework itself refuses, before any of our code runs: code, title, detail.
+_BY_STATUS: Mapping[int, tuple[str, str, str]] = {
+    400: ("ongeldige_invoer", "Ongeldige invoer", "Uw verzoek klopt niet."),
+    401: ("niet_aangemeld", "Niet aangemeld", "Wij weten niet wie u bent."),
+    403: ("niet_toegestaan", "Niet toegestaan", "U mag dit niet doen."),
+    404: ("niet_gevonden", "Niet gevonden", "Dit adres bestaat niet."),
+    405: ("methode_niet_toegestaan", "Methode niet toegestaan", "Dit kan niet op dit adres."),
+    406: ("antwoord_niet_leverbaar", "Antwoord niet leverbaar", "In deze vorm kunnen wij niet antwoorden."),
+    413: ("verzoek_te_groot", "Te groot", "Wat u stuurt is te groot."),
+    415: ("soort_niet_ondersteund", "Soort inhoud niet ondersteund", "Deze soort inhoud nemen wij hier niet aan."),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One RFC 9457 problem, with our own members `code`, `verzoekId` and, for bad input, `fouten`."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    faults: tuple[Mapping[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The problem as it travels."""
+        members: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "verzoekId": request_id.current(),
+        }
+        if self.faults:
+            members["fouten"] = [dict(fault) for fault in self.faults]
+        return members
+
+
+def problem_of(error: errors.MachtigingError) -> Problem:
+    """The problem for an error of ours: the most specific class in `ANSWERS` decides."""
+    answer = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    if isinstance(error, errors.Fault):
+        return _fault(error.code, answer)
+    faults: tuple[Mapping[str, str], ...] = ()
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.InvalidInput):
+        faults = tuple({"veld": name, "melding": text} for name, text in error.fields.items())
+    elif isinstance(error, errors.TooMany):
+        headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = _challenge(error.code)
+    return Problem(answer.status, error.code, answer.title, error.public or answer.detail, faults, headers)
+
+
+def _fault(code: str, answer: Answer) -> Problem:
+    if code == UNREACHABLE:
+        detail = "Onze opslag is even niet bereikbaar. Er is niets gedaan. Probeer het zo opnieuw."
+        return Problem(503, UNREACHABLE, "Even niet bereikbaar", detail, headers={"Retry-After": "5"})
+    return Problem(answer.status, "interne_fout", answer.title, answer.detail)
+
+
+def _challenge(code: str) -> str:
+    # RFC 6750 section 3.1: no error code when no token was offered at all.
+    if code == "token_ontbreekt":
+        return 'Bearer realm="machtiging"'
+    return f'Bearer realm="machtiging", error="invalid_token", error_description="{code}"'
+
+
+def problem_for_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """The problem for a refusal by the framework."""
+    if status not in _BY_STATUS:
+        return Problem(status, "verzoek_geweigerd", "Geweigerd", HTTPStatus(status).phrase, headers=headers or {})
+    code, title, detail = _BY_STATUS[status]
+    return Problem(status, code, title, detail, headers=headers or {})
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person with a browser asks: never under /api, elsewhere when HTML is accepted."""
+    if request.url.path.startswith("/api/") or not hasattr(request.app.state, "pages"):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def respond(request: Request, problem: Problem) -> Response:
+    """The answer itself, in the form the asker can use."""
+    headers = {name: value for name, value in problem.headers.items() if name != "WWW-Authenticate"}
+    if wants_page(request):
+        return _page(request, problem, headers)
+    return JSONResponse(problem.document(), problem.status, dict(problem.headers), MEDIA_TYPE)
+
+
+def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+    if problem.status == 401:
+        # A form that was posted cannot be posted again by a link, so after the login its sender starts at the start.
+        back = request.url.path if request.method in {"GET", "HEAD"} else "/"
+        if request.url.query and back != "/":
+            back += "?" + request.url.query
+        return RedirectResponse("/inloggen?terug=" + quote(back, safe="/"), 303)
+    answer = page(request, "fout.html", status=problem.status, problem=problem, verzoek_id=request_id.current())
+    answer.headers.update(headers)
+    return answer
+
+
+async def _on_own_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.MachtigingError)  # noqa: S101 (this is how the handler is registered)
+    if isinstance(error, errors.Fault):
+        _log.error("fault", code=error.code, detail=error.private)
+    elif error.private:
+        _log.info("refusal", code=error.code, detail=error.private)
+    return respond(request, problem_of(error))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    faults = faults_in(error.errors())
+    if any(fault["veld"].startswith("path") for fault in faults):
+        return respond(request, problem_for_status(404))
+    answer = ANSWERS[errors.InvalidInput]
+    return respond(request, Problem(400, "ongeldige_invoer", answer.title, answer.detail, faults))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    headers = dict(error.headers or {})
+    if error.status_code < 400:
+        return Response(status_code=error.status_code, headers=headers)
+    return respond(request, problem_for_status(error.status_code, headers))
+
+
+class _Edge:
+    """The outermost net: an exception that nobody expected becomes a 500 that tells nothing but its id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def sender(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sender)
+        except ClientDisconnect:
+            _log.info("client_gone")
+            if not started:
+                await Response(status_code=400)(scope, receive, send)
+        except Exception as error:
+            _log.error("unexpected", kind=type(error).__name__, exc_info=error)
+            if started:
+                raise  # too late to answer: the server breaks the connection, so nobody takes half for whole
+            await respond(Request(scope, receive), problem_of(errors.Fault("interne_fout")))(scope, receive, send)
+
+
+def install(app: FastAPI) -> None:
+    """Give an application these answers, for its own errors, the framework's and the unexpected."""
+    app.router.redirect_slashes = False  # a path with a slash too many is a path that does not exist
+    app.add_exception_handler(errors.MachtigingError, _on_own_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.user_middleware.append(Middleware(_Edge))  # innermost, so that the headers are put on its answers too
