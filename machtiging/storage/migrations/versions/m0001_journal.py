@@ -1,4 +1,4 @@
-"""The journal: lines as they happen, then numbered and chained. Nobody may change or remove a line, not even the owner."""
+"""The journal: lines as they happen, then numbered and chained. Nobody may change or remove one, not even the owner."""
 
 from __future__ import annotations
 

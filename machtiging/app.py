@@ -1,0 +1,133 @@
+"""Assembly: the only place where everything meets. Settings come in, an application comes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.staticfiles import StaticFiles
+
+from machtiging.access.engine import Policy
+from machtiging.audit.sealer import run_sealer
+from machtiging.berichtenbox.routes import router as berichtenbox_routes
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.rules import Limits
+from machtiging.health import router as health_routes
+from machtiging.identity.broker import Broker
+from machtiging.identity.people import address_of
+from machtiging.identity.routes import router as identity_routes
+from machtiging.identity.session import SessionLimits
+from machtiging.kernel.clock import Clock, SystemClock
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import PersonId
+from machtiging.notifications.send import Mailer, run_sender
+from machtiging.oauth.routes import router as oauth_routes
+from machtiging.portal.routes import router as portal_routes
+from machtiging.settings import Environment, Settings
+from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.web import headers, openapi, problems
+from machtiging.web.pages import Pages
+
+_HOUSEKEEPING_SECONDS = 1.0
+_PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
+
+
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, broker_transport: httpx.AsyncBaseTransport | None = None
+) -> FastAPI:
+    """The service for one installation. `settings.database_url` must be set by now (the CLI starts the embedded one).
+
+    Raises Fault when the key ring, the policy or the environment is not fit to serve with.
+    """
+    if settings.database_url is None:
+        raise Fault("database_niet_genoemd", private="create_app needs settings.database_url")
+    _refuse_unsafe(settings)
+    app = FastAPI(
+        title="Machtigen",
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    _connect(app, settings, settings.database_url)
+    _fill_state(app, settings, clock or SystemClock(), broker_transport)
+    for router in (health_routes, identity_routes, oauth_routes, berichtenbox_routes, portal_routes):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
+    openapi.install(app, issuer=settings.issuer)
+    problems.install(app)
+    headers.install(app, issuer=settings.issuer)
+    return app
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if settings.env is not Environment.PRODUCTION:
+        return
+    unsafe = [name for name in ("issuer", "broker_issuer") if not getattr(settings, name).startswith("https://")]
+    if unsafe:
+        raise Fault("instellingen_onveilig", private=f"in production {' and '.join(unsafe)} must begin with https://")
+
+
+def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:
+    service = make_engine(database_url, Role.SERVICE, pool_size=settings.database_pool_size)
+    sealer = make_engine(settings.sealer_database_url or database_url, Role.SEALER, pool_size=1)
+    app.state.engines = (service, sealer)
+    app.state.sessions = make_sessions(service)
+    app.state.sealer_engine = sealer
+
+
+def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx.AsyncBaseTransport | None) -> None:
+    state = app.state
+    state.clock = clock
+    state.keyring = KeyRing.load(settings.keys_dir)
+    state.policy = Policy.load(settings.policies_dir)
+    state.issuer = settings.issuer
+    state.practice = settings.env is not Environment.PRODUCTION
+    state.pages = Pages(_PACKAGES_WITH_TEMPLATES)
+    state.broker = Broker(
+        issuer=settings.broker_issuer,
+        client_id=settings.broker_client_id,
+        redirect_uri=f"{settings.issuer}/inloggen/terug",
+        keyring=state.keyring,
+        transport=transport,
+    )
+    state.session_limits = SessionLimits(
+        idle=timedelta(minutes=settings.session_idle_minutes), absolute=timedelta(hours=settings.session_hours)
+    )
+    state.delegation_limits = Limits(
+        maximum_length=settings.maximum_length, code_valid=timedelta(days=settings.code_valid_days)
+    )
+    state.access_token_seconds = settings.access_token_seconds
+    state.mailer = Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Number the journal and send the post while the service runs; stop both, then close the pools."""
+    stop = asyncio.Event()
+    state = app.state
+
+    async def address(session: AsyncSession, person_id: PersonId) -> str | None:
+        return await address_of(session, state.keyring, person_id)
+
+    tasks = [
+        asyncio.create_task(
+            run_sealer(state.sealer_engine, state.keyring, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop)
+        ),
+        asyncio.create_task(
+            run_sender(state.sessions, address, state.mailer, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop)
+        ),
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait(tasks, timeout=10)
+        for engine in state.engines:
+            await engine.dispose()
