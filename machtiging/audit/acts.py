@@ -1,0 +1,46 @@
+"""Everything that is journalled, as one alphabetised list: `onderwerp:daad`. Old lines carry these values for ever."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JournalAct(StrEnum):
+    """What was done, or tried."""
+
+    AANLEVERING_GEWEIGERD = "aanlevering:geweigerd"
+    AANLEVERING_ONTVANGEN = "aanlevering:ontvangen"
+    BERICHT_DOWNLOADEN = "bericht:downloaden"
+    BERICHT_LEZEN = "bericht:lezen"
+    BERICHT_LIJST = "bericht:lijst"
+    BERICHT_MARKEREN = "bericht:markeren"
+    BERICHT_VERWIJDEREN = "bericht:verwijderen"
+    CLIENT_GEREGISTREERD = "client:geregistreerd"
+    CLIENT_GEWEIGERD = "client:geweigerd"
+    CODE_GEPROBEERD = "code:geprobeerd"
+    GRANT_BEEINDIGD = "grant:beeindigd"
+    GRANT_GEWEIGERD = "grant:geweigerd"
+    GRANT_VERLEEND = "grant:verleend"
+    JOURNAAL_INGEZIEN = "journaal:ingezien"
+    LOGIN_GELUKT = "login:gelukt"
+    LOGIN_MISLUKT = "login:mislukt"
+    MACHTIGING_AANGEBODEN = "machtiging:aangeboden"
+    MACHTIGING_AANGENOMEN = "machtiging:aangenomen"
+    MACHTIGING_GEPAUZEERD = "machtiging:gepauzeerd"
+    MACHTIGING_GEWEIGERD = "machtiging:geweigerd"
+    MACHTIGING_HERVAT = "machtiging:hervat"
+    MACHTIGING_INGETROKKEN = "machtiging:ingetrokken"
+    MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
+    SESSIE_BEEINDIGD = "sessie:beeindigd"
+    SLEUTEL_GEWISSELD = "sleutel:gewisseld"
+    TOKEN_GEWEIGERD = "token:geweigerd"
+    TOKEN_INGETROKKEN = "token:ingetrokken"
+    TOKEN_UITGEGEVEN = "token:uitgegeven"
+
+
+class Outcome(StrEnum):
+    """How it ended: a change was made, an access was allowed, or the answer was no."""
+
+    ALLOWED = "allowed"
+    DONE = "done"
+    REFUSED = "refused"

@@ -1,0 +1,172 @@
+"""Taking a JWT apart without trusting it, and verifying those that others signed (RFC 7515, 7519, 8725).
+
+Nothing in a token chooses a key or an algorithm: `kid` is looked up in a fixed set, every key is pinned to what it may
+verify, and headers that bring their own key (`jwk`, `jku`, `x5u`) or their own rules (`crit`) are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from machtiging.kernel.errors import Fault, NotAuthenticated
+
+MAXIMUM_SIZE = 16 * 1024
+# No token of ours or of a partner comes near; counting brackets bounds the depth without parsing.
+_MAXIMUM_BRACKETS = 256
+_MAXIMUM_KEYS = 64
+_REFUSED_HEADERS = frozenset({"crit", "jku", "jwk", "x5u", "b64", "zip"})
+_KEY_TYPES: dict[str, tuple[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
+    "RS256": ("RSA", RSAKey),
+    "PS256": ("RSA", RSAKey),
+    "PS384": ("RSA", RSAKey),
+    "PS512": ("RSA", RSAKey),
+    "ES256": ("EC", ECKey),
+    "ES384": ("EC", ECKey),
+    "ES512": ("EC", ECKey),
+    "Ed25519": ("OKP", OKPKey),
+}
+_SMALLEST_RSA = 2048
+_GENERIC_TYPES = (None, "jwt")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A JWT that is well-formed and not verified."""
+
+    header: dict[str, Any]
+    payload: bytes
+
+
+def refuse(reason: str) -> NoReturn:
+    """The one refusal: the asker learns that the token is no good, the log learns why."""
+    raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=reason)
+
+
+def take_apart(token: str) -> Parts:
+    """Header and payload of a compact JWS. Raises NotAuthenticated `token_ongeldig` for anything out of shape."""
+    if not isinstance(token, str) or len(token) > MAXIMUM_SIZE:
+        refuse("token is too long, or no text")
+    segments = token.split(".")
+    if len(segments) != 3 or not all(segments):
+        refuse("token has not three parts")
+    header, payload, _signature = (_decode(segment) for segment in segments)
+    parsed = strict_json(header)
+    if forbidden := _REFUSED_HEADERS & parsed.keys():
+        refuse(f"header {min(forbidden)} is not accepted")
+    if not isinstance(parsed.get("alg"), str):
+        refuse("header alg is missing")
+    if not all(isinstance(parsed.get(name, ""), str) for name in ("kid", "typ")):
+        refuse("header kid or typ is no text")
+    return Parts(parsed, payload)
+
+
+def _decode(segment: str) -> bytes:
+    """Base64url in its one canonical form: with loose trailing bits, two different tokens would be the same token."""
+    try:
+        raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except (binascii.Error, ValueError):
+        refuse("a part is not base64url")
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
+        refuse("a part is not canonical base64url")
+    return raw
+
+
+def strict_json(data: bytes) -> dict[str, Any]:
+    """A JSON object, bounded in depth, no duplicate members, no NaN. Raises NotAuthenticated `token_ongeldig`."""
+    if data.count(b"{") + data.count(b"[") > _MAXIMUM_BRACKETS:
+        refuse("JSON is too deep or too wide")
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        refuse("a part is not JSON")
+    if not isinstance(value, dict):
+        refuse("a part is not a JSON object")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def type_fits(actual: object, wanted: str | Collection[str] | None) -> bool:
+    """Whether header `typ` is as wanted (RFC 8725 3.11); None wants a plain JWT. `application/` may be left out."""
+    name = actual.lower().removeprefix("application/") if isinstance(actual, str) else actual
+    if wanted is None:
+        return name in _GENERIC_TYPES
+    return name in ({wanted.lower()} if isinstance(wanted, str) else {one.lower() for one in wanted})
+
+
+def verify_jwt(
+    token: str, jwks: dict[str, Any], *, algorithms: Sequence[str], typ: str | Collection[str] | None
+) -> dict[str, Any]:
+    """The claims of a JWT that one of these public keys signed, with one of these algorithms.
+
+    Signature, size, shape and `typ` are checked here; `iss`, `aud`, `exp` and all other claims are the caller's work.
+    Raises NotAuthenticated `token_ongeldig`. Raises Fault when asked to allow a symmetric algorithm or `none`.
+    """
+    if not algorithms or not _KEY_TYPES.keys() >= set(algorithms):
+        raise Fault("algoritme_niet_toegestaan", private=f"not among the closed list: {list(algorithms)}")
+    parts = take_apart(token)
+    algorithm = parts.header["alg"]
+    if algorithm not in algorithms:
+        refuse(f"alg {algorithm[:20]!r} is not accepted here")
+    if not type_fits(parts.header.get("typ"), typ):
+        refuse("typ is not the one wanted here")
+    check_signature(token, _pick(jwks, algorithm, parts.header.get("kid")), algorithm)
+    return strict_json(parts.payload)
+
+
+def check_signature(token: str, key: RSAKey | ECKey | OKPKey, algorithm: str) -> None:
+    """One key, one algorithm. Raises NotAuthenticated `token_ongeldig`."""
+    try:
+        jws.deserialize_compact(token, key, algorithms=[algorithm])
+    except (JoseError, ValueError, TypeError) as error:
+        refuse(f"signature: {type(error).__name__}")
+
+
+def _pick(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECKey | OKPKey:
+    """The one key that fits: by `kid`, or without `kid` the only one that could. Two that fit are one too many."""
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(keys, list) or len(keys) > _MAXIMUM_KEYS:
+        refuse("the signer's key set is no key set")
+    fitting = [key for key in keys if _could_verify(key, algorithm) and (kid is None or key.get("kid") == kid)]
+    if len(fitting) != 1:
+        refuse(f"{len(fitting)} keys fit this token, want 1")
+    return _import(fitting[0], _KEY_TYPES[algorithm][1])
+
+
+def _could_verify(key: Any, algorithm: str) -> bool:
+    return (
+        isinstance(key, dict)
+        and key.get("kty") == _KEY_TYPES[algorithm][0]
+        and key.get("use", "sig") == "sig"
+        and key.get("alg", algorithm) == algorithm
+    )
+
+
+def _import(key: dict[str, Any], family: type[RSAKey] | type[ECKey] | type[OKPKey]) -> RSAKey | ECKey | OKPKey:
+    public: dict[str, str | list[str]] = {name: key[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in key}
+    try:
+        imported = family.import_key(public)
+        too_small = isinstance(imported, RSAKey) and imported.public_key.key_size < _SMALLEST_RSA
+    except (JoseError, ValueError, TypeError) as error:
+        refuse(f"the signer's key is unreadable: {type(error).__name__}")
+    if too_small:
+        refuse("the signer's RSA key is under 2048 bits")
+    return imported

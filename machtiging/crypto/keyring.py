@@ -1,0 +1,136 @@
+"""The key ring: every key of an installation, behind verbs. Nothing outside `crypto/` ever holds a key of the ring."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from machtiging.crypto import keystore, manifest, material
+from machtiging.crypto.envelope import KEY_BYTES, DataKey
+from machtiging.crypto.manifest import Entry, Kind, State
+from machtiging.crypto.own_tokens import OwnTokens, SigningKey
+from machtiging.crypto.rotation import generate
+from machtiging.kernel.errors import Fault
+
+__all__ = ["KeyRing", "NewDataKey", "generate"]
+
+_NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class NewDataKey:
+    """A data key, and how it is kept: wrapped, by which version of the key-encryption key."""
+
+    key: DataKey
+    wrapped: bytes
+    kek_version: int
+
+
+class KeyRing:
+    """All keys, read once; `reload` reads them again after a rotation."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str] = _NO_ENVIRONMENT) -> None:
+        self._directory = directory
+        self._environ = environ
+        self.reload()
+
+    @classmethod
+    def load(cls, directory: Path, environ: Mapping[str, str] = _NO_ENVIRONMENT) -> KeyRing:
+        """Read the ring. Raises Fault, saying how to mend it, when a key is missing, unreadable or open to others."""
+        return cls(directory, environ)
+
+    def reload(self) -> None:
+        """Read the ring again and forget every remembered signature. On a Fault the ring stays as it was."""
+        entries = manifest.from_json(keystore.read_manifest(self._directory, self._environ))
+        content = {entry: keystore.read_secret(self._directory, self._environ, entry.name) for entry in entries}
+        blind_index = _single(content, Kind.BLIND_INDEX)
+        pseudonym = _single(content, Kind.PSEUDONYM)
+        wrapping = {e.version: DataKey(material.symmetric(c, e)) for e, c in content.items() if e.kind is Kind.KEK}
+        tokens = OwnTokens(SigningKey(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs)
+        self._blind_index, self._pseudonym = blind_index, pseudonym
+        self._wrapping, self._tokens = wrapping, tokens
+        self._newest = max(wrapping)
+
+    def blind_index(self, purpose: str, value: str) -> bytes:
+        """HMAC-SHA256 of a value, to look it up by without keeping it. Another purpose gives an unrelated index."""
+        if not purpose or "\0" in purpose:
+            raise ValueError("a purpose is a word")
+        return hmac.digest(self._blind_index, b"index\0" + purpose.encode() + b"\0" + value.encode(), hashlib.sha256)
+
+    def pseudonym(self, person_id: UUID, sector: str) -> str:
+        """What a person is called in one sector: stable there, unrelated elsewhere (OpenID Connect Core 8.1)."""
+        if not sector:
+            raise ValueError("a pseudonym belongs to a sector")
+        message = b"pairwise\0" + person_id.bytes + sector.encode()
+        return base64.urlsafe_b64encode(hmac.digest(self._pseudonym, message, hashlib.sha256)).rstrip(b"=").decode()
+
+    def new_data_key(self, person_id: UUID) -> NewDataKey:
+        """A fresh data key for this person, wrapped by the newest key-encryption key."""
+        return self._wrap(os.urandom(KEY_BYTES), person_id)
+
+    def unwrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> DataKey:
+        """This person's data key. Raises Fault `versleuteling_klopt_niet` or `sleutelversie_onbekend`."""
+        return DataKey(self._unwrap(wrapped, kek_version, person_id))
+
+    def rewrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> NewDataKey:
+        """The same data key under the newest key-encryption key, so that an older one can be thrown away."""
+        return self._wrap(self._unwrap(wrapped, kek_version, person_id), person_id)
+
+    def sign_jwt(self, claims: dict[str, Any], *, typ: str, alg: str = "PS256") -> str:
+        """Sign claims as they are with the active key of `alg`. Raises Fault `sleutel_ontbreekt` for another `alg`."""
+        return self._tokens.sign(claims, typ=typ, alg=alg)
+
+    def verify_own_jwt(self, token: str, *, typ: str, issuer: str, audience: str, at: datetime) -> dict[str, Any]:
+        """Claims of a token of ours: signature, typ, iss, aud, exp, iat and nbf checked (RFC 9068 section 4).
+
+        Raises NotAuthenticated `token_ongeldig`, or `token_verlopen` when nothing but its age is wrong.
+        """
+        return self._tokens.verify(token, typ=typ, issuer=issuer, audience=audience, at=at)
+
+    def verify_own_statement(self, token: str, *, typ: str) -> dict[str, Any]:
+        """Claims of something we once signed that does not expire, like a journal head. Never grants access.
+
+        Raises NotAuthenticated `token_ongeldig`.
+        """
+        return self._tokens.statement(token, typ=typ)
+
+    def public_jwks(self, at: datetime | None = None) -> dict[str, Any]:
+        """The public keys as in RFC 7517; with `at`, without keys whose last token has long expired."""
+        return self._tokens.jwks(at)
+
+    def _wrap(self, key: bytes, person_id: UUID) -> NewDataKey:
+        wrapped = self._wrapping[self._newest].seal(key, *_place(person_id, self._newest))
+        return NewDataKey(DataKey(key), wrapped, self._newest)
+
+    def _unwrap(self, wrapped: bytes, kek_version: int, person_id: UUID) -> bytes:
+        if kek_version not in self._wrapping:
+            # Another worker may have started after a rotation and wrapped with a key that is new to us.
+            self.reload()
+        wrapping = self._wrapping.get(kek_version)
+        if wrapping is None:
+            raise Fault("sleutelversie_onbekend", private=f"kek-{kek_version} is not in the ring; restore its file")
+        return wrapping.open(wrapped, *_place(person_id, kek_version))
+
+    def __repr__(self) -> str:
+        return "KeyRing(***)"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a KeyRing is not to be serialised")
+
+
+def _place(person_id: UUID, kek_version: int) -> tuple[str, ...]:
+    return "data-key", str(person_id), str(kek_version)
+
+
+def _single(content: Mapping[Entry, bytes], kind: Kind) -> bytes:
+    """The one active key of a kind; the manifest has been checked to hold it."""
+    return next(material.symmetric(c, e) for e, c in content.items() if e.kind is kind and e.state is State.ACTIVE)

@@ -1,0 +1,111 @@
+"""Where key material lies: files that only their owner can read, or environment variables `MACHTIGING_KEY_<NAME>`.
+
+An environment variable wins over a file. `MACHTIGING_KEY_MANIFEST` may hold the text of `keys.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from machtiging.kernel.errors import Fault
+
+MANIFEST = "keys.json"
+ENVIRONMENT_PREFIX = "MACHTIGING_KEY_"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# Windows keeps rights elsewhere; its mode bits say nothing.
+_MODES_COUNT = os.name != "nt"
+
+
+def environment_name(name: str) -> str:
+    """The variable that may hold this key: `kek-1` is `MACHTIGING_KEY_KEK_1`."""
+    return ENVIRONMENT_PREFIX + name.replace("-", "_").upper()
+
+
+def check_directory(directory: Path) -> None:
+    """Raises Fault `sleutelbos_ontbreekt` or `sleutelbos_leesbaar_voor_anderen`, with how to mend it."""
+    try:
+        mode = directory.stat().st_mode
+    except OSError as error:
+        how = f"no key directory {directory}: make one with `machtiging keys generate`"
+        raise Fault("sleutelbos_ontbreekt", private=how) from error
+    if _MODES_COUNT and mode & _OTHERS:
+        raise Fault(
+            "sleutelbos_leesbaar_voor_anderen", private=f"others can enter it; mend with: chmod 700 {directory}"
+        )
+
+
+def read_file(path: Path) -> bytes:
+    """A key file's bytes. Raises Fault when it is missing, or when group or others may read or write it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise Fault("sleutel_ontbreekt", private=f"cannot read {path}: {error.strerror}") from error
+    # The mode is asked of the opened file, so that nobody can swap it between the look and the read.
+    with os.fdopen(descriptor, "rb") as file:
+        if _MODES_COUNT and os.fstat(descriptor).st_mode & _OTHERS:
+            raise Fault("sleutelbos_leesbaar_voor_anderen", private=f"others can read it; mend with: chmod 600 {path}")
+        return file.read()
+
+
+def read_manifest(directory: Path, environ: Mapping[str, str]) -> str:
+    """The text of the manifest, from the environment or else from the directory."""
+    named = environ.get(ENVIRONMENT_PREFIX + "MANIFEST")
+    if named is not None:
+        return named
+    check_directory(directory)
+    return read_file(directory / MANIFEST).decode("utf-8", errors="replace")
+
+
+def read_secret(directory: Path, environ: Mapping[str, str], name: str) -> bytes:
+    """The material of one key, from the environment or else from its file."""
+    named = environ.get(environment_name(name))
+    if named is not None:
+        return named.encode()
+    check_directory(directory)
+    return read_file(secret_path(directory, name))
+
+
+def secret_path(directory: Path, name: str) -> Path:
+    """The file of a key."""
+    return directory / f"{name}.key"
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read: whole or not at all, also when the machine stops half-way."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with suppress(FileNotFoundError):
+        fresh.unlink()
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    fresh.replace(path)
+    if _MODES_COUNT:
+        above = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Make the directory if need be, close it to others, and let one process at a time change it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _MODES_COUNT:
+        yield
+        return
+    import fcntl
+
+    directory.chmod(0o700)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

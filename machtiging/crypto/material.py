@@ -1,0 +1,72 @@
+"""Key material from text: 32 bytes in base64, or a PEM with an RSA or P-256 key. Makes new ones too."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from typing import TypeAlias
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from machtiging.crypto.envelope import KEY_BYTES
+from machtiging.crypto.manifest import Entry, Kind, State
+from machtiging.kernel.errors import Fault
+
+SigningMaterial: TypeAlias = RSAKey | ECKey
+RSA_BITS = 3072
+_PEM = b"-----BEGIN"
+
+
+def fresh(kind: Kind) -> bytes:
+    """New material of this kind, as it stands in its file."""
+    if not kind.signs:
+        return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)) + b"\n"
+    key = ECKey.generate_key("P-256") if kind is Kind.ES256 else RSAKey.generate_key(RSA_BITS)
+    return key.as_pem(private=True)
+
+
+def public_half(content: bytes, entry: Entry) -> bytes:
+    """What remains of a signing key when it no longer signs: the half that verifies."""
+    return signing(content, entry).as_pem(private=False)
+
+
+def symmetric(content: bytes, entry: Entry) -> bytes:
+    """Thirty-two bytes. Raises Fault `sleutel_onleesbaar`."""
+    try:
+        key = _base64(content)
+    except (ValueError, binascii.Error):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise Fault("sleutel_onleesbaar", private=f"{entry.name}: want 32 bytes in base64")
+    return key
+
+
+def signing(content: bytes, entry: Entry) -> SigningMaterial:
+    """A key that is pinned to the algorithm of its kind. Raises Fault `sleutel_onleesbaar` when it does not fit."""
+    pem = content.strip()
+    try:
+        if not pem.startswith(_PEM):
+            pem = _base64(pem)
+        key = (ECKey if entry.kind is Kind.ES256 else RSAKey).import_key(pem)
+        fits = _fits(key)
+    except (JoseError, ValueError, TypeError, binascii.Error):
+        # Nothing of the cause: a parser's message may quote the material.
+        raise Fault("sleutel_onleesbaar", private=f"{entry.name}: not a key of kind {entry.kind}") from None
+    if not fits:
+        raise Fault("sleutel_onleesbaar", private=f"{entry.name}: want RSA of {RSA_BITS} bits or more, or P-256")
+    if entry.state is not State.RETIRED and not key.is_private:
+        raise Fault("sleutel_onleesbaar", private=f"{entry.name}: only the public half, while it has yet to sign")
+    return key
+
+
+def _fits(key: SigningMaterial) -> bool:
+    if isinstance(key, ECKey):
+        return key.curve_name == "P-256"
+    return key.public_key.key_size >= RSA_BITS
+
+
+def _base64(content: bytes) -> bytes:
+    text = content.strip().replace(b"-", b"+").replace(b"_", b"/")
+    return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)

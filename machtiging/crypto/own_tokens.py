@@ -1,0 +1,152 @@
+"""Tokens that we sign ourselves, and recognise again on every request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from joserfc import jws
+
+from machtiging.crypto.jose import MAXIMUM_SIZE, check_signature, refuse, strict_json, take_apart, type_fits
+from machtiging.crypto.manifest import Entry, State
+from machtiging.crypto.material import SigningMaterial
+from machtiging.kernel.errors import Fault, NotAuthenticated
+
+# A retired key verifies this long: more than the longest life of a token, plus the time in which workers restart.
+RETIRED_KEY_VERIFIES = timedelta(hours=24)
+# Hosts of one installation may differ this much when one issues and the other reads.
+_CLOCKS_DIFFER = 5
+_MEMO_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One of our keys. `kid` holds a piece of the RFC 7638 thumbprint, so that no two installations share one."""
+
+    entry: Entry
+    material: SigningMaterial
+
+    @property
+    def kid(self) -> str:
+        """How a token names this key."""
+        return f"{self.entry.name}.{self.material.thumbprint()[:8]}"
+
+    @property
+    def algorithm(self) -> str:
+        """The only algorithm that this key signs or verifies with."""
+        return self.entry.kind.algorithm
+
+    def verifies_at(self, at: datetime) -> bool:
+        """Whether tokens may still come from this key."""
+        return self.entry.retired_at is None or at < self.entry.retired_at + RETIRED_KEY_VERIFIES
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    key: SigningKey
+    typ: str
+    payload: bytes
+
+
+class OwnTokens:
+    """Our signing keys at work.
+
+    The outcome of a *signature* check is remembered, keyed by SHA-256 of the whole token: the same bytes give the same
+    answer for as long as the ring is the same. Nothing that depends on the time or on the asker is remembered.
+    """
+
+    def __init__(self, keys: Iterable[SigningKey]) -> None:
+        self._keys = {key.kid: key for key in keys}
+        self._active = {key.algorithm: key for key in self._keys.values() if key.entry.state is State.ACTIVE}
+        self._memo: dict[bytes, _Verified] = {}
+
+    def sign(self, claims: dict[str, Any], *, typ: str, alg: str) -> str:
+        """A compact JWS by the one active key of `alg`. Raises Fault `sleutel_ontbreekt` when there is none."""
+        key = self._active.get(alg)
+        if key is None:
+            raise Fault("sleutel_ontbreekt", private=f"no active key for alg {alg}")
+        payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        token = jws.serialize_compact({"alg": alg, "kid": key.kid, "typ": typ}, payload, key.material, algorithms=[alg])
+        if len(token) > MAXIMUM_SIZE:
+            raise Fault("token_te_groot", private="we would refuse this token ourselves")
+        return token
+
+    def statement(self, token: str, *, typ: str) -> dict[str, Any]:
+        """Claims of something that we signed at any time, whatever has become of the key. For records, not for access.
+
+        Raises NotAuthenticated `token_ongeldig`.
+        """
+        return strict_json(self._verified(token, typ).payload)
+
+    def verify(self, token: str, *, typ: str, issuer: str, audience: str, at: datetime) -> dict[str, Any]:
+        """Claims of a token that is ours, for this audience, at this instant.
+
+        Raises NotAuthenticated `token_ongeldig`, or `token_verlopen` when nothing but its age is wrong.
+        """
+        found = self._verified(token, typ)
+        if not found.key.verifies_at(at):
+            refuse("its key has been retired for too long")
+        claims: dict[str, Any] = json.loads(found.payload)
+        _check_claims(claims, issuer, audience, at.timestamp())
+        return claims
+
+    def jwks(self, at: datetime | None = None) -> dict[str, Any]:
+        """All keys that a reader of our tokens may meet, RFC 7517. With `at`, without those retired long before."""
+        return {
+            "keys": [
+                {**key.material.as_dict(private=False), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
+                for key in self._keys.values()
+                if at is None or key.verifies_at(at)
+            ]
+        }
+
+    def _verified(self, token: str, typ: str) -> _Verified:
+        if not isinstance(token, str) or len(token) > MAXIMUM_SIZE:
+            refuse("token is too long, or no text")
+        fingerprint = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        found = self._memo.get(fingerprint)
+        if found is None:
+            found = self._check(token)
+            if len(self._memo) >= _MEMO_SIZE:
+                del self._memo[next(iter(self._memo))]
+            self._memo[fingerprint] = found
+        if not type_fits(found.typ, typ):
+            refuse("typ is not the one wanted here")
+        return found
+
+    def _check(self, token: str) -> _Verified:
+        parts = take_apart(token)
+        if parts.header.keys() != {"alg", "kid", "typ"}:
+            refuse("not a header of ours")
+        key = self._keys.get(parts.header["kid"])
+        if key is None or parts.header["alg"] != key.algorithm:
+            refuse("kid is not ours, or alg is not the one of its key")
+        check_signature(token, key.material, key.algorithm)
+        strict_json(parts.payload)
+        return _Verified(key, parts.header["typ"], parts.payload)
+
+
+def _check_claims(claims: dict[str, Any], issuer: str, audience: str, now: float) -> None:
+    if claims.get("iss") != issuer:
+        refuse("iss is not us")
+    audiences = claims.get("aud")
+    if audience not in (audiences if isinstance(audiences, list) else [audiences]):
+        refuse("aud is another")
+    if _instant(claims, "iat") > now + _CLOCKS_DIFFER:
+        refuse("iat lies in the future")
+    if "nbf" in claims and _instant(claims, "nbf") > now + _CLOCKS_DIFFER:
+        refuse("nbf lies in the future")
+    if _instant(claims, "exp") <= now:
+        raise NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.", private="exp")
+
+
+def _instant(claims: dict[str, Any], name: str) -> int:
+    value = claims.get(name)
+    # bool is an int in Python, and we never issue fractions.
+    if type(value) is not int:
+        refuse(f"{name} is missing or no whole number")
+    return value

@@ -1,0 +1,43 @@
+"""A key ring for tests: made once per process, since RSA keys take a second to find."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from machtiging.crypto.keyring import KeyRing, generate
+
+MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@functools.cache
+def _contents() -> dict[str, bytes]:
+    place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
+    try:
+        generate(place, MADE_AT)
+        return {path.name: path.read_bytes() for path in place.iterdir()}
+    finally:
+        shutil.rmtree(place)
+
+
+def a_key_directory(directory: Path) -> Path:
+    """A directory with a ring in it, to rotate or to damage."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    for name, content in _contents().items():
+        (directory / name).touch(mode=0o600)
+        (directory / name).write_bytes(content)
+    return directory
+
+
+@functools.cache
+def a_keyring() -> KeyRing:
+    """The same ring each time it is asked for."""
+    place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
+    try:
+        return KeyRing.load(a_key_directory(place))
+    finally:
+        shutil.rmtree(place)
