@@ -26,8 +26,9 @@ _log = structlog.get_logger("machtiging.request")
 
 
 class _Headers:
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
+        self._https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +42,7 @@ class _Headers:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add(MutableHeaders(scope=message), scope, the_id)
+                self._add(MutableHeaders(scope=message), scope["path"], the_id)
             await send(message)
 
         try:
@@ -56,28 +57,30 @@ class _Headers:
                 request_id=the_id,
             )
 
+    def _add(self, headers: MutableHeaders, path: str, the_id: str) -> None:
+        for unwanted in ("server", "x-powered-by"):
+            del headers[unwanted]
+        headers[request_id.HEADER] = the_id
+        is_page = headers.get("content-type", "").startswith("text/html")
+        headers.setdefault("content-security-policy", CSP_PAGE if is_page else CSP_API)
+        headers.setdefault("cache-control", "no-store")
+        headers.setdefault("x-content-type-options", "nosniff")
+        headers.setdefault("x-frame-options", "DENY")
+        headers.setdefault("referrer-policy", "no-referrer")
+        if path.startswith(API_PREFIX):
+            headers["api-version"] = API_VERSION
+        if self._https:
+            headers.setdefault("strict-transport-security", _HSTS)
+
 
 def route_of(scope: Scope) -> str:
     """The template of the route (`/berichten/{berichtId}`), never the path as it was asked: that may hold anything."""
     return getattr(scope.get("route"), "path", None) or "-"
 
 
-def _add(headers: MutableHeaders, scope: Scope, the_id: str) -> None:
-    for unwanted in ("server", "x-powered-by"):
-        del headers[unwanted]
-    headers[request_id.HEADER] = the_id
-    is_page = headers.get("content-type", "").startswith("text/html")
-    headers.setdefault("content-security-policy", CSP_PAGE if is_page else CSP_API)
-    headers.setdefault("cache-control", "no-store")
-    headers.setdefault("x-content-type-options", "nosniff")
-    headers.setdefault("x-frame-options", "DENY")
-    headers.setdefault("referrer-policy", "no-referrer")
-    if scope["path"].startswith(API_PREFIX):
-        headers["api-version"] = API_VERSION
-    if str(getattr(scope["app"].state, "issuer", "")).startswith("https://"):
-        headers.setdefault("strict-transport-security", _HSTS)
+def install(app: FastAPI, *, issuer: str = "") -> None:
+    """Put the headers on every answer of the application, and one log line under each request.
 
-
-def install(app: FastAPI) -> None:
-    """Put the headers on every answer of the application, and one log line under each request."""
-    app.add_middleware(_Headers)
+    HSTS is only said when `issuer`, the public URL, is https: on a developer's own machine it would stick.
+    """
+    app.add_middleware(_Headers, https=issuer.startswith("https://"))

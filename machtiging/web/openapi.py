@@ -60,7 +60,7 @@ _EVERYWHERE = (400, 401, 403, 404, 406)
 _WITH_BODY = (409, 413, 415)
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
     """The OpenAPI document of the routes under /api/v1."""
     document = get_openapi(
         title="Berichtenbox met machtiging",
@@ -78,7 +78,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
         ],
     )
-    document["servers"] = [{"url": str(app.state.issuer) + PREFIX}]
+    document["servers"] = [{"url": issuer + PREFIX}]
     document["paths"] = {
         path.removeprefix(PREFIX): _operations(operations)
         for path, operations in document.get("paths", {}).items()
@@ -119,7 +119,7 @@ def _title(status: int) -> str:
     return more.get(status) or ("Er ging iets mis" if status == 500 else problem_for_status(status).title)
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, *, issuer: str) -> None:
     """Publish the description, readable from any origin. The framework's own document pages stay off."""
 
     async def published(_request: Request) -> JSONResponse:
@@ -127,7 +127,7 @@ def install(app: FastAPI) -> None:
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(app)
+            app.openapi_schema = describe(app, issuer)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]

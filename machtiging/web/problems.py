@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.kernel import errors
@@ -179,9 +180,18 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     headers = dict(error.headers or {})
-    if error.status_code < 400:
-        return Response(status_code=error.status_code, headers=headers)
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
     return respond(request, problem_for_status(error.status_code, headers))
+
+
+def _allowed(request: Request) -> list[str]:
+    # A framework's route knows its own method only; here all routes of the path are asked.
+    routes = request.app.router.routes
+    methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+    return [m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)]
 
 
 class _Edge:

@@ -1,0 +1,92 @@
+"""What a log line holds, and what never."""
+
+import io
+import json
+import logging as standard
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI
+
+from machtiging.web import headers, logging, problems
+
+JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = standard.getLogger()
+    before, level = root.handlers[:], root.level
+    quiet = {name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore")}
+    taken = io.StringIO()
+    logging.configure(stream=taken)
+    yield taken
+    root.handlers[:] = before
+    root.setLevel(level)
+    for name, disabled in quiet.items():
+        standard.getLogger(name).disabled = disabled
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def a_client() -> httpx.AsyncClient:
+    app = FastAPI(openapi_url=None)
+    problems.install(app)
+    headers.install(app)
+
+    @app.get("/api/v1/berichten/{bericht_id}")
+    async def bericht(bericht_id: str) -> None:
+        if bericht_id == "stuk":
+            raise ValueError(f"citizen 999990019 with {JWT}")
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000")
+
+
+async def test_a_request_is_one_line_with_the_route_and_not_the_path(stream):
+    answer = await a_client().get("/api/v1/berichten/999990019?code=geheim", headers={"X-Request-ID": "abcdefgh"})
+    (line,) = lines(stream)
+    assert answer.status_code == line["status"] == 200
+    assert line["event"] == "request"
+    assert line["route"] == "/api/v1/berichten/{bericht_id}"
+    assert line["method"] == "GET"
+    assert line["request_id"] == "abcdefgh"
+    assert line["ms"] >= 0
+    assert "999990019" not in stream.getvalue()
+    assert "geheim" not in stream.getvalue()
+
+
+async def test_row_67_an_unexpected_exception_is_logged_with_its_id_and_without_secrets(stream):
+    answer = await a_client().get("/api/v1/berichten/stuk")
+    found = [line for line in lines(stream) if line["event"] == "unexpected"]
+    assert found[0]["request_id"] == answer.json()["verzoekId"]
+    assert "ValueError" in found[0]["exception"]
+    assert "999990019" not in stream.getvalue()
+    assert JWT not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "secret", ["999990019", JWT, "x" * 43, "ABCD-2345-X"], ids=["bsn", "jwt", "random word", "machtigingscode"]
+)
+def test_row_67_what_looks_like_a_secret_is_blotted_out(stream, secret):
+    structlog.get_logger("t").warning("iets", detail=f"zie {secret}.", deeper={"a": [secret]})
+    standard.getLogger("library").warning("iets met %s", secret)
+    assert secret not in stream.getvalue()
+    assert len(lines(stream)) == 2
+
+
+def test_row_5_a_line_break_in_a_value_starts_no_new_line(stream):
+    structlog.get_logger("t").info("iets", detail='a\r\n{"event": "forged"}\u2028x')
+    standard.getLogger("library").warning("b\r\nforged")
+    assert len(stream.getvalue().splitlines()) == 2 or len(lines(stream)) == 2
+    assert all(line["event"] != "forged" for line in lines(stream))
+
+
+def test_ids_and_times_are_left_alone(stream):
+    the_id = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
+    structlog.get_logger("t").info("iets", object_id=the_id, at="2026-11-23T12:00:00+00:00")
+    assert lines(stream)[0]["object_id"] == the_id
