@@ -1,0 +1,56 @@
+"""Every route says who may knock, with exactly one door, and the number of routes is pinned."""
+
+from collections import Counter
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from machtiging.access.bearer import Agency, Helper
+from machtiging.berichtenbox.routes import router as berichtenbox
+from machtiging.health import router as health
+from machtiging.identity.routes import router as identity
+from machtiging.identity.session import Citizen, Operator
+from machtiging.oauth.routes import router as oauth
+from machtiging.portal.routes import router as portal
+from machtiging.web.doors import DOOR_ATTRIBUTE, Public
+
+DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator", "Client"}
+PINNED = {"Public": 0, "Citizen": 0, "Helper": 0, "Agency": 0, "Client": 0}
+
+
+def doors_of(dependant) -> list[str]:
+    found = [name] if (name := getattr(dependant.call, DOOR_ATTRIBUTE, None)) else []
+    return found + [door for child in dependant.dependencies for door in doors_of(child)]
+
+
+def all_routes():
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    for router in (health, identity, oauth, berichtenbox, portal):
+        app.include_router(router)
+    return [context.route for context in iter_route_contexts(app.routes) if isinstance(context.route, APIRoute)]
+
+
+def test_every_route_has_exactly_one_door():
+    wrong = {f"{sorted(r.methods)} {r.path}": doors_of(r.dependant) for r in all_routes()}
+    assert {path: doors for path, doors in wrong.items() if len(doors) != 1} == {}
+
+
+def test_the_number_of_routes_behind_each_door_is_what_was_agreed():
+    assert Counter(doors_of(r.dependant)[0] for r in all_routes()) == PINNED
+
+
+def test_a_route_without_a_door_would_be_found():
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/open")
+    async def forgotten() -> None: ...
+
+    routes = [c.route for c in iter_route_contexts(app.routes) if isinstance(c.route, APIRoute)]
+    assert [doors_of(r.dependant) for r in routes] == [[]]
+
+
+@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency])
+def test_every_door_is_marked(alias):
+    dependency = alias.__metadata__[0].dependency
+    assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

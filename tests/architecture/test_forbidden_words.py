@@ -1,0 +1,97 @@
+"""Calls that open a hole or hide a failure, and words that would mean the wrong thing."""
+
+import ast
+import re
+
+import pytest
+
+from machtiging.kernel.glossary import TERMS
+from tests.architecture.sources import PACKAGE, ROOT, modules, name_of, tree
+
+# Where the outermost handler stands, and only there, everything may be caught.
+EDGES = {
+    "machtiging/web/problems.py",
+    "machtiging/storage/embedded.py",
+    "machtiging/access/engine.py",
+    "machtiging/cli/__init__.py",
+    "machtiging/__main__.py",
+    "machtiging/audit/sealer.py",
+    "machtiging/notifications/send.py",
+    "machtiging/cli/doctor.py",
+}
+
+
+def calls(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_http_exceptions_are_made_in_web_only():
+    assert [
+        name_of(p) for p in modules() if "web" not in p.parts and any(f.endswith("HTTPException") for f, _ in calls(p))
+    ] == []
+
+
+def test_everything_is_caught_at_the_edges_only():
+    broad = {
+        name_of(path)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
+    }
+    assert broad <= EDGES
+
+
+@pytest.mark.parametrize("call", ["enable_enforce", "eval", "exec", "compile"])
+def test_no_call_that_switches_the_decision_off_or_runs_text(call):
+    assert [name_of(p) for p in modules() if any(f.split(".")[-1] == call and f != "re.compile" for f, _ in calls(p))] == []
+
+
+def test_time_comes_from_the_clock_alone():
+    takers = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
+    found = {name_of(p) for p in modules(migrations=True) if any(f in takers for f, _ in calls(p))}
+    assert found <= {"machtiging/kernel/clock.py"}
+
+
+def test_words_of_the_glossary_are_not_translated_in_names():
+    names = {
+        (name_of(path), node.name)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    never = [word for term in TERMS for word in term.never]
+    wrong = [
+        (path, name)
+        for path, name in names
+        for word in never
+        if re.search(rf"(^|_){word}s?(_|$)", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+        and not name.startswith(("mail", "Mail"))
+    ]
+    assert wrong == []
+
+
+def test_every_term_of_the_glossary_is_used():
+    text = "\n".join(p.read_text().lower() for p in PACKAGE.rglob("*.py") if p.name != "glossary.py")
+    assert [term.word for term in TERMS if term.word not in text] == []
+
+
+def test_no_committed_file_names_a_registry_a_path_of_a_machine_or_a_private_key():
+    hosts = r"py" + r"pi\.org|python" + r"hosted|registry\.npm" + r"js|deb\.deb" + r"ian\.org"
+    paths = r"(^|[^A-Za-z0-9_.])/(work|home|root)/[a-z]"
+    keys = r"BEGIN (EC |RSA )?PRIVATE" + r" KEY"
+    import subprocess
+
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if tracked.returncode != 0:
+        pytest.skip("needs a git checkout: it reads the list of tracked files")
+    found = []
+    for name in tracked.stdout.split("\n"):
+        path = ROOT / name
+        if not name or not path.is_file() or path.suffix in {".png", ".woff2", ".pdf"}:
+            continue
+        for pattern in (hosts, paths, keys):
+            found += [(name, m.group(0)) for m in re.finditer(pattern, path.read_text(errors="replace"))]
+    assert found == []

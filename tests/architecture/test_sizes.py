@@ -1,0 +1,37 @@
+"""One idea per function, one act per file: the sizes that keep it so."""
+
+import statistics
+
+import pytest
+
+from tests.architecture.sources import PACKAGE, functions, modules, name_of
+
+LONGEST_FUNCTION = 40
+LONGEST_FILE = 250
+MOST_FILES = 12
+# Packages that have said why they are larger (docs/decisions/0002).
+LARGER = {"oauth": 24, "cli": 24}
+
+
+def test_functions_are_short():
+    too_long = [
+        f"{name_of(path)}:{f.lineno} {f.name} {f.end_lineno - f.lineno + 1}"
+        for path in modules()
+        for f in functions(path)
+        if f.end_lineno - f.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert too_long == []
+
+
+def test_half_of_all_functions_fit_in_ten_lines():
+    assert statistics.median(f.end_lineno - f.lineno + 1 for path in modules() for f in functions(path)) <= 10
+
+
+def test_files_are_short():
+    assert [name_of(p) for p in modules() if len(p.read_text().splitlines()) > LONGEST_FILE] == []
+
+
+@pytest.mark.parametrize("package", sorted(p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists()))
+def test_packages_are_small(package):
+    files = [p for p in (PACKAGE / package).glob("*.py") if p.name != "__init__.py"]
+    assert len(files) <= LARGER.get(package, MOST_FILES), [p.name for p in files]
