@@ -1,0 +1,78 @@
+"""Logins that have left for the broker: begun here, taken back once, by the browser that began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Table, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.crypto import secrets
+from machtiging.identity.errors import LoginFailed
+from machtiging.identity.tables import LoginAttempt
+from machtiging.kernel.assurance import Assurance
+
+COOKIE = "__Host-inloggen"
+VALID = timedelta(minutes=10)
+_ATTEMPT: Table = LoginAttempt.__table__  # type: ignore[attr-defined]
+_SWEEP = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What must be remembered between leaving and coming back."""
+
+    nonce: str
+    code_verifier: str
+    return_to: str
+    requested: Assurance
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt on its way out, with the state that brings it back."""
+
+    state: str
+    attempt: Attempt
+
+
+async def begin(session: AsyncSession, browser: str, return_to: str, requested: Assurance, *, at: datetime) -> Begun:
+    """Remember a login that is about to leave for the broker from this browser (its cookie value)."""
+    await _sweep(session, at)
+    attempt = Attempt(secrets.random_token(), secrets.random_token(), return_to, requested)
+    state = secrets.random_token()
+    row = {
+        "state_hash": secrets.digest(state),
+        "browser_hash": secrets.digest(browser),
+        "nonce": attempt.nonce,
+        "code_verifier": attempt.code_verifier,
+        "return_to": return_to,
+        "requested_acr": requested.acr,
+        "created_at": at,
+        "expires_at": at + VALID,
+    }
+    await session.execute(insert(_ATTEMPT).values(**row))
+    return Begun(state, attempt)
+
+
+async def take(session: AsyncSession, state: str, browser: str | None, *, at: datetime) -> Attempt:
+    """The attempt behind this state, used up whatever comes of it.
+
+    Raises LoginFailed: `inlogpoging_onbekend` (never begun, or used), `andere_browser` or `inlogpoging_verlopen`.
+    """
+    mine = delete(_ATTEMPT).where(_ATTEMPT.c.state_hash == secrets.digest(state)).returning(*_ATTEMPT.c)
+    row = (await session.execute(mine)).one_or_none()
+    if row is None:
+        raise LoginFailed("inlogpoging_onbekend")
+    if browser is None or secrets.digest(browser) != row.browser_hash:
+        raise LoginFailed("andere_browser")
+    if at >= row.expires_at:
+        raise LoginFailed("inlogpoging_verlopen")
+    return Attempt(row.nonce, row.code_verifier, row.return_to, Assurance.from_acr(row.requested_acr))
+
+
+async def _sweep(session: AsyncSession, at: datetime) -> None:
+    """Clear away a handful of attempts that never came back, without waiting for anybody."""
+    old = select(_ATTEMPT.c.state_hash).where(_ATTEMPT.c.expires_at < at).limit(_SWEEP)
+    await session.execute(delete(_ATTEMPT).where(_ATTEMPT.c.state_hash.in_(old.with_for_update(skip_locked=True))))

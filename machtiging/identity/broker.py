@@ -1,0 +1,207 @@
+"""The OpenID Connect relying party: whichever broker is configured tells us who is at the keyboard.
+
+Sources: OpenID Connect Core 1.0 and Discovery 1.0; RFC 7636 (PKCE, S256 only); RFC 7523 (private_key_jwt); RFC 9207
+(`iss` in the authorization response); NL GOV assurance profile for OpenID Connect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from machtiging.crypto import secrets
+from machtiging.crypto.jose import verify_jwt
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.attempts import Attempt, Begun
+from machtiging.identity.errors import LoginFailed
+from machtiging.identity.rules import Expected, Login, login_from
+from machtiging.kernel.errors import NotAuthenticated
+
+ALGORITHMS = ("PS256", "ES256", "RS256")
+MAX_AGE = timedelta(minutes=15)
+_SCOPE = "openid profile email"
+_KEPT = timedelta(hours=1)
+_KEYS_REFETCHED_AFTER = timedelta(seconds=30)
+_ASSERTION_VALID = timedelta(seconds=60)
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_PATIENCE_SECONDS = 10.0
+_LARGEST_ANSWER = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What we use of the broker's discovery document."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    names_itself: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Something fetched from the broker, and when."""
+
+    value: Any
+    at: datetime
+
+
+class Broker:
+    """One configured OpenID provider. Holds an HTTP client; `aclose` lets go of it."""
+
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        redirect_uri: str,
+        keyring: KeyRing,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.issuer = issuer
+        self._client_id = client_id
+        self._redirect_uri = redirect_uri
+        self._keyring = keyring
+        # A plain http issuer is the stand-in on this machine: a proxy from the environment cannot reach that.
+        self._http = httpx.AsyncClient(
+            transport=transport, timeout=_PATIENCE_SECONDS / 2, trust_env=issuer.startswith("https:")
+        )
+        self._metadata: _Known | None = None
+        self._jwks: _Known | None = None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def metadata(self, *, at: datetime) -> Metadata:
+        """The broker's own description, fetched once an hour. Raises LoginFailed `broker_...`."""
+        if self._metadata is None or at - self._metadata.at > _KEPT:
+            told = await self._fetch("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+            self._metadata = _Known(self._understood(told), at)
+        known: Metadata = self._metadata.value
+        return known
+
+    def _understood(self, told: dict[str, Any]) -> Metadata:
+        """Discovery 4.3: the issuer must be the very one that was asked. Endpoints are as safe as the issuer is."""
+        if told.get("issuer") != self.issuer:
+            raise LoginFailed("broker_noemt_andere_uitgever")
+        scheme = self.issuer.split(":", 1)[0]
+        endpoints = [told.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        safe = all(isinstance(url, str) and url.startswith(("https://", scheme + "://")) for url in endpoints)
+        if not safe or "S256" not in told.get("code_challenge_methods_supported", ["S256"]):
+            raise LoginFailed("broker_beschrijving_ongeldig")
+        authorization, token, jwks = (str(url) for url in endpoints)
+        names_itself = told.get("authorization_response_iss_parameter_supported") is True
+        return Metadata(authorization, token, jwks, names_itself)
+
+    def authorization_url(self, metadata: Metadata, begun: Begun, login_hint: str | None = None) -> str:
+        """Where to send the browser."""
+        digest = hashlib.sha256(begun.attempt.code_verifier.encode()).digest()
+        question = {
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": self._redirect_uri,
+            "scope": _SCOPE,
+            "state": begun.state,
+            "nonce": begun.attempt.nonce,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+            "acr_values": begun.attempt.requested.acr,
+            "max_age": str(int(MAX_AGE.total_seconds())),
+        }
+        if login_hint is not None:
+            question["login_hint"] = login_hint
+        return str(httpx.URL(metadata.authorization_endpoint).copy_merge_params(question))
+
+    async def check_sender(self, named: str | None, *, at: datetime) -> None:
+        """RFC 9207 section 2.4: an answer that names another issuer is not from our broker (mix-up attack)."""
+        names_itself = (await self.metadata(at=at)).names_itself
+        if (named is not None and named != self.issuer) or (named is None and names_itself):
+            raise LoginFailed("antwoord_van_andere_uitgever")
+
+    async def redeem(self, code: str, attempt: Attempt, *, at: datetime) -> Login:
+        """Exchange the code and judge the id_token. Raises LoginFailed with the reason."""
+        metadata = await self.metadata(at=at)
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": attempt.code_verifier,
+            "client_id": self._client_id,
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": self._assertion(at),
+        }
+        answer = await self._fetch("POST", metadata.token_endpoint, form)
+        claims = await self._verified(answer.get("id_token"), metadata, at)
+        expected = Expected(self.issuer, self._client_id, attempt.nonce, attempt.requested, MAX_AGE)
+        return login_from(claims, expected, at=at)
+
+    def _assertion(self, at: datetime) -> str:
+        now = int(at.timestamp())
+        claims = {
+            "iss": self._client_id,
+            "sub": self._client_id,
+            "aud": self.issuer,
+            "jti": secrets.random_token(128),
+            "iat": now,
+            "exp": now + int(_ASSERTION_VALID.total_seconds()),
+        }
+        return self._keyring.sign_jwt(claims, typ="JWT", alg="ES256")
+
+    async def _verified(self, token: object, metadata: Metadata, at: datetime) -> dict[str, Any]:
+        """The claims under a good signature. When it fails, the broker may have new keys: look once more."""
+        if not isinstance(token, str):
+            raise LoginFailed("broker_antwoord_ongeldig")
+        reason = ""
+        for oldest in (_KEPT, _KEYS_REFETCHED_AFTER):
+            keys = await self._keys(metadata, at, oldest)
+            try:
+                return verify_jwt(token, keys, algorithms=ALGORITHMS, typ=None)
+            except NotAuthenticated as refusal:
+                reason = refusal.private
+        raise LoginFailed("id_token_ongeldig", private=reason)
+
+    async def _keys(self, metadata: Metadata, at: datetime, oldest: timedelta) -> dict[str, Any]:
+        if self._jwks is None or at - self._jwks.at > oldest:
+            self._jwks = _Known(await self._fetch("GET", metadata.jwks_uri), at)
+        keys: dict[str, Any] = self._jwks.value
+        return keys
+
+    async def _fetch(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+        """One JSON object from the broker: no redirects, limited time, limited size."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                status, body = await self._exchange(method, url, form)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise LoginFailed("broker_niet_bereikbaar", private=type(error).__name__) from error
+        if status >= 500:
+            raise LoginFailed("broker_niet_bereikbaar", private=str(status))
+        if status != 200:
+            raise LoginFailed("broker_weigert", private=str(status))
+        return _json_object(body)
+
+    async def _exchange(self, method: str, url: str, form: dict[str, str] | None) -> tuple[int, bytes]:
+        async with self._http.stream(method, url, data=form, headers={"Accept": "application/json"}) as response:
+            body = bytearray()
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > _LARGEST_ANSWER:
+                    raise LoginFailed("broker_antwoord_ongeldig", private="te groot")
+            return response.status_code, bytes(body)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise LoginFailed("broker_antwoord_ongeldig") from error
+    if not isinstance(told, dict):
+        raise LoginFailed("broker_antwoord_ongeldig")
+    return told

@@ -1,0 +1,54 @@
+"""A login that the broker vouched for becomes a person with a session; one that failed becomes a journal line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity import people
+from machtiging.identity.errors import LoginFailed
+from machtiging.identity.rules import Login
+from machtiging.identity.session import SessionLimits, end, start
+from machtiging.kernel.ids import PersonId
+
+_log = structlog.get_logger("machtiging.identity")
+
+
+async def establish(
+    session: AsyncSession, keyring: KeyRing, login: Login, old_token: str | None, limits: SessionLimits, *, at: datetime
+) -> str:
+    """Find or create the person, keep the profile and begin a session; returns its token.
+
+    Whatever session this browser had ends here, so that a token planted before the login is worth nothing after it.
+    """
+    person_id = await _person(session, keyring, login, at)
+    await people.save_profile(session, keyring, person_id, login.profile)
+    await close(session, old_token, "opnieuw_ingelogd", at=at)
+    token = await start(session, person_id, login, limits, at=at)
+    facts = {"niveau": login.assurance.value}
+    await record(session, Line(JournalAct.LOGIN_GELUKT, Outcome.DONE, "", actor_id=person_id, facts=facts), at=at)
+    return token
+
+
+async def _person(session: AsyncSession, keyring: KeyRing, login: Login, at: datetime) -> PersonId:
+    if login.bsn is not None:
+        return await people.find_or_create_by_bsn(session, keyring, login.bsn, at=at)
+    return await people.find_or_create_by_broker(session, keyring, login.issuer, login.subject, at=at)
+
+
+async def close(session: AsyncSession, token: str | None, reason: str, *, at: datetime) -> None:
+    """End the session behind a cookie, if there is one, and journal it."""
+    person_id = await end(session, token, at=at)
+    if person_id is not None:
+        await record(session, Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, reason, actor_id=person_id), at=at)
+
+
+async def note_failure(session: AsyncSession, failure: LoginFailed, *, at: datetime) -> None:
+    """One journal line: the reason, and nothing about whom."""
+    _log.info("login_failed", code=failure.code, detail=failure.private)
+    await record(session, Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, failure.code), at=at)

@@ -1,0 +1,125 @@
+"""People: found or created by what the broker or an agency knows them by, their data key and their profile."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Table, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.crypto.envelope import DataKey
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.rules import Profile
+from machtiging.identity.tables import Person
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import Fault, NotFound
+from machtiging.kernel.ids import PersonId, uuid7
+
+__all__ = [
+    "Profile",
+    "address_of",
+    "data_key_of",
+    "find_or_create_by_broker",
+    "find_or_create_by_bsn",
+    "profile_from",
+    "profile_of",
+    "save_profile",
+]
+
+_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_BSN = "bsn"
+_PROFILE = "profiel"
+
+
+def _place(person_id: PersonId, what: str) -> tuple[str, str, str]:
+    """Where a sealed value of a person lives; opening it for another person or field fails."""
+    return ("person", str(person_id), what)
+
+
+async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn, *, at: datetime) -> PersonId:
+    """The person with this BSN, created when new. Two at the same moment get the same person.
+
+    The BSN is stored encrypted; it is found by a keyed index that says nothing to who does not hold the key.
+    """
+    index = keyring.blind_index(_BSN, bsn.reveal())
+    by_index = select(_PERSON.c.id).where(_PERSON.c.bsn_index == index)
+    found = await session.scalar(by_index)
+    if found is not None:
+        return PersonId(found)
+    person_id = PersonId(uuid7())
+    made = keyring.new_data_key(person_id)
+    sealed = made.key.seal(bsn.reveal().encode(), *_place(person_id, _BSN))
+    row = {"id": person_id, "bsn_index": index, "bsn_sealed": sealed, "created_at": at}
+    row |= {"data_key_wrapped": made.wrapped, "kek_version": made.kek_version}
+    return await _create(session, row, by_index, ["bsn_index"])
+
+
+async def find_or_create_by_broker(
+    session: AsyncSession, keyring: KeyRing, issuer: str, subject: str, *, at: datetime
+) -> PersonId:
+    """The person whom this broker calls so, created when new: for those without a BSN."""
+    by_name = select(_PERSON.c.id).where(_PERSON.c.broker_issuer == issuer, _PERSON.c.broker_subject == subject)
+    found = await session.scalar(by_name)
+    if found is not None:
+        return PersonId(found)
+    person_id = PersonId(uuid7())
+    made = keyring.new_data_key(person_id)
+    row = {"id": person_id, "broker_issuer": issuer, "broker_subject": subject, "created_at": at}
+    row |= {"data_key_wrapped": made.wrapped, "kek_version": made.kek_version}
+    return await _create(session, row, by_name, ["broker_issuer", "broker_subject"])
+
+
+async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique: list[str]) -> PersonId:
+    """Insert, or when somebody else was first (it waits for that transaction), take theirs."""
+    statement = insert(_PERSON).values(**row).on_conflict_do_nothing(index_elements=unique).returning(_PERSON.c.id)
+    made = await session.scalar(statement)
+    person_id = made if made is not None else await session.scalar(again)
+    if person_id is None:
+        raise Fault("persoon_niet_aangemaakt")
+    return PersonId(person_id)
+
+
+async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> DataKey:
+    """The key under which this person's letters and particulars are sealed. Raises NotFound `persoon_onbekend`."""
+    columns = select(_PERSON.c.data_key_wrapped, _PERSON.c.kek_version).where(_PERSON.c.id == person_id)
+    row = (await session.execute(columns)).one_or_none()
+    if row is None:
+        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+    return keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
+
+
+async def profile_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> Profile | None:
+    """The person's profile; None as long as he has never logged in, or when there is no such person."""
+    columns = select(_PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
+    row = (await session.execute(columns.where(_PERSON.c.id == person_id))).one_or_none()
+    if row is None or row.profile_sealed is None:
+        return None
+    key = keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
+    return profile_from(key, row.profile_sealed, person_id)
+
+
+def profile_from(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:
+    """A sealed profile, opened. Raises Fault `versleuteling_klopt_niet` for another person's."""
+    told = json.loads(key.open(sealed, *_place(person_id, _PROFILE)))
+    born = told["birth_date"]
+    return Profile(told["name"], None if born is None else date.fromisoformat(born), told["email"])
+
+
+async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: PersonId, profile: Profile) -> None:
+    """Keep what the broker told, sealed with the person's own key. Raises NotFound `persoon_onbekend`."""
+    if await profile_of(session, keyring, person_id) == profile:
+        return
+    key = await data_key_of(session, keyring, person_id)
+    born = None if profile.birth_date is None else profile.birth_date.isoformat()
+    told = json.dumps({"name": profile.name, "birth_date": born, "email": profile.email})
+    sealed = key.seal(told.encode(), *_place(person_id, _PROFILE))
+    await session.execute(update(_PERSON).where(_PERSON.c.id == person_id).values(profile_sealed=sealed))
+
+
+async def address_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> str | None:
+    """Where mail for this person goes, if known."""
+    profile = await profile_of(session, keyring, person_id)
+    return None if profile is None else profile.email

@@ -1,0 +1,141 @@
+"""Logging in and out: the browser leaves for the broker, comes back, and some day logs out."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from machtiging.crypto import secrets
+from machtiging.identity import attempts, login
+from machtiging.identity.attempts import Attempt
+from machtiging.identity.broker import Broker
+from machtiging.identity.csrf import check_form
+from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
+from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_path
+from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie, set_cookie
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import InvalidInput
+from machtiging.storage.unit_of_work import Transaction, unit_of_work
+from machtiging.web.doors import Public
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+_BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def _wish(
+    terug: Annotated[str, Query()] = HOME,
+    niveau: Annotated[str, Query()] = Assurance.SUBSTANTIAL.value,
+    login_hint: Annotated[str | None, Query(max_length=100)] = None,
+) -> Wish:
+    """What the link to the login page asks for. Raises InvalidInput `niveau_onbekend`."""
+    try:
+        requested = Assurance(niveau)
+    except ValueError as error:
+        raise InvalidInput("niveau_onbekend", "Dit inlogniveau kennen wij niet.") from error
+    return Wish(safe_return_path(terug), requested, login_hint)
+
+
+@router.get("/inloggen")
+async def start_login(
+    request: Request, session: Transaction, wish: Annotated[Wish, Depends(_wish)], _door: Public
+) -> Response:
+    """Send the browser to the broker, bound to this browser by a cookie of its own."""
+    state = request.app.state
+    at = state.clock.now()
+    broker: Broker = state.broker
+    try:
+        metadata = await broker.metadata(at=at)
+    except LoginFailed as failure:
+        await login.note_failure(session, failure, at=at)
+        return _explained(request, failure, wish.return_to, wish.requested)
+    # Two tabs of one browser may both be logging in: they share the cookie.
+    browser = _browser(request) or secrets.random_token()
+    begun = await attempts.begin(session, browser, wish.return_to, wish.requested, at=at)
+    hint = wish.login_hint if state.practice else None
+    response = RedirectResponse(broker.authorization_url(metadata, begun, hint), 303)
+    age = int(attempts.VALID.total_seconds())
+    response.set_cookie(attempts.COOKIE, browser, max_age=age, secure=True, httponly=True, samesite="lax", path="/")
+    return response
+
+
+def _browser(request: Request) -> str | None:
+    offered = request.cookies.get(attempts.COOKIE, "")
+    return offered if _BROWSER.fullmatch(offered) else None
+
+
+def _answer(
+    state: Annotated[str, Query()] = "",
+    code: Annotated[str, Query()] = "",
+    error: Annotated[str | None, Query()] = None,
+    iss: Annotated[str | None, Query()] = None,
+) -> Answer:
+    """What the broker sent along (RFC 6749 section 4.1.2, RFC 9207)."""
+    return Answer(state, code, error, iss)
+
+
+@router.get("/inloggen/terug")
+async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answer)], _door: Public) -> Response:
+    """The browser is back. Two units of work: the attempt is used up for good before the broker is asked anything,
+    and no database connection waits for another's server."""
+    state = request.app.state
+    at = state.clock.now()
+    return_to, requested = HOME, Assurance.SUBSTANTIAL
+    try:
+        attempt = await _taken(request, answer, at)
+        return_to, requested = attempt.return_to, attempt.requested
+        vouched = await _redeemed(state.broker, answer, attempt, at)
+    except LoginFailed as failure:
+        async with unit_of_work(state.sessions) as session:
+            await login.note_failure(session, failure, at=at)
+        return _explained(request, failure, return_to, requested)
+    at, old = state.clock.now(), request.cookies.get(COOKIE)
+    async with unit_of_work(state.sessions) as session:
+        token = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
+    response = RedirectResponse(return_to, 303)
+    set_cookie(response, token)
+    return response
+
+
+async def _taken(request: Request, answer: Answer, at: datetime) -> Attempt:
+    async with unit_of_work(request.app.state.sessions) as session:
+        return await attempts.take(session, answer.state, _browser(request), at=at)
+
+
+async def _redeemed(broker: Broker, answer: Answer, attempt: Attempt, at: datetime) -> Login:
+    await broker.check_sender(answer.issuer, at=at)
+    if answer.error is not None:
+        # Only the one code that we act on; the broker's free text goes nowhere.
+        raise LoginFailed(CANCELLED if answer.error == "access_denied" else "broker_meldt_fout")
+    if not answer.code:
+        raise LoginFailed("broker_antwoord_ongeldig")
+    return await broker.redeem(answer.code, attempt, at=at)
+
+
+def _explained(request: Request, failure: LoginFailed, return_to: str, requested: Assurance) -> Response:
+    """A page with a way on: the same login again, or the start."""
+    told = explanation_of(failure)
+    again = f"/inloggen?terug={quote(return_to, safe='/')}&niveau={requested.value}"
+    response = page(
+        request, "inloggen_mislukt.html", status=told.status, told=told, reason=failure.code, again=again, visitor=None
+    )
+    if told.status == 503:
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+@router.post("/uitloggen")
+async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
+    """End the session. Whose session has already ended is simply sent home. Raises NotAllowed `formulier_verlopen`."""
+    state = request.app.state
+    if visitor is not None:
+        await check_form(request, visitor)
+        await login.close(session, request.cookies.get(COOKIE), "uitgelogd", at=state.clock.now())
+    response = RedirectResponse(HOME, 303)
+    clear_cookie(response)
+    return response

@@ -1,0 +1,211 @@
+"""What a login must satisfy, and where it may return to. Pure: no I/O, no framework.
+
+Sources: OpenID Connect Core 1.0 sections 2 and 3.1.3.7; NL GOV OpenID Connect profile 5.2.5 (eIDAS levels in `acr`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from machtiging.identity.errors import LoginFailed
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.oin import KvkNumber
+
+CLOCK_SKEW = timedelta(seconds=60)
+LONGEST_ID_TOKEN = timedelta(hours=24)
+ROLES = frozenset({"balie", "beheerder"})
+HOME = "/"
+
+# Printable ASCII without a backslash: browsers read a backslash as a slash, and drop tabs and line ends.
+_PATH = re.compile(r"/[\x21-\x5b\x5d-\x7e]{0,3999}")
+_NEVER_BACK_TO = ("/inloggen", "/uitloggen")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the broker told us about a person, shown to that person and to nobody without a reason."""
+
+    name: str
+    birth_date: date | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody who wants to log in asks for."""
+
+    return_to: str
+    requested: Assurance
+    login_hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the browser brings back from the broker."""
+
+    state: str
+    code: str
+    error: str | None
+    issuer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What this login must answer to."""
+
+    issuer: str
+    client_id: str
+    nonce: str
+    requested: Assurance
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that satisfied every rule."""
+
+    issuer: str
+    subject: str
+    assurance: Assurance
+    authenticated_at: datetime
+    bsn: Bsn | None
+    profile: Profile
+    roles: frozenset[str]
+    kvk: str | None
+
+
+def safe_return_path(wanted: str | None) -> str:
+    """The path to go back to after login; anything but an absolute path on this very site becomes the start page."""
+    if wanted is None or not _PATH.fullmatch(wanted):
+        return HOME
+    path = re.split(r"[?#]", wanted, maxsplit=1)[0]
+    if "//" in path or any(path == closed or path.startswith(closed + "/") for closed in _NEVER_BACK_TO):
+        return HOME
+    return wanted
+
+
+def login_from(claims: Mapping[str, Any], expected: Expected, *, at: datetime) -> Login:
+    """The login that the claims of a verified id_token tell. Raises LoginFailed with the reason."""
+    _check_parties(claims, expected)
+    _check_times(claims, at)
+    if claims.get("nonce") != expected.nonce:
+        raise LoginFailed("nonce_klopt_niet")
+    return Login(
+        issuer=expected.issuer,
+        subject=_subject(claims),
+        assurance=_assurance(claims, expected.requested),
+        authenticated_at=_authenticated_at(claims, expected.max_age, at),
+        bsn=_bsn(claims),
+        profile=_profile(claims),
+        roles=_roles(claims),
+        kvk=_kvk(claims),
+    )
+
+
+def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
+    """Core 3.1.3.7 steps 2 to 5: from this issuer, for us, and for us alone unless `azp` says it is ours."""
+    if claims.get("iss") != expected.issuer:
+        raise LoginFailed("id_token_andere_uitgever")
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or expected.client_id not in audiences:
+        raise LoginFailed("id_token_niet_voor_ons")
+    party = claims.get("azp")
+    if (len(audiences) > 1 and party is None) or (party is not None and party != expected.client_id):
+        raise LoginFailed("id_token_niet_voor_ons")
+
+
+def _check_times(claims: Mapping[str, Any], at: datetime) -> None:
+    expires_at, issued_at = _instant(claims, "exp"), _instant(claims, "iat")
+    if at >= expires_at + CLOCK_SKEW:
+        raise LoginFailed("id_token_verlopen")
+    if issued_at > at + CLOCK_SKEW or expires_at - issued_at > LONGEST_ID_TOKEN:
+        raise LoginFailed("id_token_tijden_kloppen_niet")
+    if "nbf" in claims and _instant(claims, "nbf") > at + CLOCK_SKEW:
+        raise LoginFailed("id_token_tijden_kloppen_niet")
+
+
+def _instant(claims: Mapping[str, Any], name: str) -> datetime:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise LoginFailed("id_token_tijden_kloppen_niet")
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError, ValueError) as error:
+        raise LoginFailed("id_token_tijden_kloppen_niet") from error
+
+
+def _authenticated_at(claims: Mapping[str, Any], max_age: timedelta, at: datetime) -> datetime:
+    """We ask with `max_age`, so `auth_time` must be there and be recent (Core 3.1.2.1)."""
+    when = _instant(claims, "auth_time")
+    if when > at + CLOCK_SKEW:
+        raise LoginFailed("id_token_tijden_kloppen_niet")
+    if when < at - max_age - CLOCK_SKEW:
+        raise LoginFailed("inloggen_te_lang_geleden")
+    return when
+
+
+def _assurance(claims: Mapping[str, Any], requested: Assurance) -> Assurance:
+    try:
+        reached = Assurance.from_acr(str(claims.get("acr")))
+    except ValueError as error:
+        raise LoginFailed("niveau_onbekend") from error
+    if not reached.reaches(requested):
+        raise LoginFailed("niveau_te_laag")
+    return reached
+
+
+def _text(claims: Mapping[str, Any], name: str, longest: int) -> str | None:
+    """An optional text claim: absent is fine, another type or too long or with control characters is not."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
+        raise LoginFailed("id_token_inhoud_klopt_niet", private=name)
+    return value
+
+
+def _subject(claims: Mapping[str, Any]) -> str:
+    subject = _text(claims, "sub", 255)
+    if subject is None:
+        raise LoginFailed("id_token_inhoud_klopt_niet", private="sub")
+    return subject
+
+
+def _bsn(claims: Mapping[str, Any]) -> Bsn | None:
+    digits = _text(claims, "bsn", 9)
+    try:
+        return None if digits is None else Bsn(digits)
+    except InvalidInput as error:
+        raise LoginFailed("id_token_inhoud_klopt_niet", private="bsn") from error
+
+
+def _kvk(claims: Mapping[str, Any]) -> str | None:
+    digits = _text(claims, "kvk", 8)
+    try:
+        return None if digits is None else KvkNumber(digits).value
+    except InvalidInput as error:
+        raise LoginFailed("id_token_inhoud_klopt_niet", private="kvk") from error
+
+
+def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The roles that we know; a broker may have others."""
+    roles = claims.get("roles", [])
+    if not isinstance(roles, list):
+        raise LoginFailed("id_token_inhoud_klopt_niet", private="roles")
+    return frozenset(role for role in roles if isinstance(role, str)) & ROLES
+
+
+def _profile(claims: Mapping[str, Any]) -> Profile:
+    born = _text(claims, "birthdate", 10)
+    try:
+        birth_date = None if born is None else date.fromisoformat(born)
+    except ValueError as error:
+        raise LoginFailed("id_token_inhoud_klopt_niet", private="birthdate") from error
+    return Profile(_text(claims, "name", 200) or "", birth_date, _text(claims, "email", 254))

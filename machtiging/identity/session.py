@@ -1,0 +1,186 @@
+"""Server-side sessions and the doors `Citizen` and `Operator`.
+
+The cookie holds a random token, the row only its hash. A session ends by logging out, after being idle too long, at
+its absolute end, or when the same browser logs in again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from machtiging.crypto import secrets
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.people import profile_from
+from machtiging.identity.rules import Login
+from machtiging.identity.tables import LoginSession, Person
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import NotAllowed, NotAuthenticated
+from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.doors import door
+
+COOKIE = "__Host-sessie"
+SEEN_AT_MOST_EVERY = timedelta(minutes=1)
+_LONGEST_TOKEN = 128
+_SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
+_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a session lasts: without a sign of life, and at most."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The person at the keyboard, and how sure we are of it."""
+
+    person_id: PersonId
+    session_id: UUID
+    assurance: Assurance
+    roles: frozenset[str]
+    organisation_kvk: str | None
+    csrf_token: str
+    authenticated_at: datetime
+    name: str
+
+
+async def start(
+    session: AsyncSession, person_id: PersonId, login: Login, limits: SessionLimits, *, at: datetime
+) -> str:
+    """Begin a session for this person; returns the token for the cookie, which is kept nowhere else."""
+    token = secrets.random_token()
+    row = {
+        "id": uuid7(),
+        "token_hash": secrets.digest(token),
+        "person_id": person_id,
+        "assurance": login.assurance.value,
+        "roles": sorted(login.roles),
+        "organisation_kvk": login.kvk,
+        "csrf_token": secrets.random_token(),
+        "authenticated_at": login.authenticated_at,
+        "created_at": at,
+        "last_seen_at": at,
+        "expires_at": at + limits.absolute,
+    }
+    await session.execute(insert(_SESSION).values(**row))
+    return token
+
+
+async def end(session: AsyncSession, token: str | None, *, at: datetime) -> PersonId | None:
+    """End the session behind this cookie, if there is one; tells whose it was."""
+    if not token or len(token) > _LONGEST_TOKEN:
+        return None
+    mine = _SESSION.c.token_hash == secrets.digest(token)
+    ending = update(_SESSION).where(mine, _SESSION.c.ended_at.is_(None)).values(ended_at=at)
+    person_id = await session.scalar(ending.returning(_SESSION.c.person_id))
+    return None if person_id is None else PersonId(person_id)
+
+
+async def visitor_behind(
+    session: AsyncSession, keyring: KeyRing, token: str | None, limits: SessionLimits, *, at: datetime
+) -> Visitor | None:
+    """Who this cookie belongs to; None for no, an unknown, an ended or an expired session."""
+    if not token or len(token) > _LONGEST_TOKEN:
+        return None
+    mine = select(*_COLUMNS).join_from(_SESSION, _PERSON).where(_SESSION.c.token_hash == secrets.digest(token))
+    row = (await session.execute(mine)).one_or_none()
+    if row is None or not _alive(row, limits, at):
+        return None
+    await _seen(session, row, at)
+    return _visitor(row, keyring)
+
+
+def _alive(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
+    """Limits are also read from the present settings, so that shortening them holds for running sessions."""
+    absolute = min(row.expires_at, row.created_at + limits.absolute)
+    return row.ended_at is None and at < absolute and at < row.last_seen_at + limits.idle
+
+
+async def _seen(session: AsyncSession, row: Row[Any], at: datetime) -> None:
+    """Note the sign of life, at most once a minute; whoever finds the row locked leaves it to the other request."""
+    if at < row.last_seen_at + SEEN_AT_MOST_EVERY:
+        return
+    free = select(_SESSION.c.id).where(_SESSION.c.id == row.id, _SESSION.c.last_seen_at < at)
+    chosen = free.with_for_update(skip_locked=True).scalar_subquery()
+    await session.execute(update(_SESSION).where(_SESSION.c.id == chosen).values(last_seen_at=at))
+
+
+def _visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
+    person_id = PersonId(row.person_id)
+    name = ""
+    if row.profile_sealed is not None:
+        key = keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
+        name = profile_from(key, row.profile_sealed, person_id).name
+    return Visitor(
+        person_id=person_id,
+        session_id=row.id,
+        assurance=Assurance(row.assurance),
+        roles=frozenset(row.roles),
+        organisation_kvk=row.organisation_kvk,
+        csrf_token=row.csrf_token,
+        authenticated_at=row.authenticated_at,
+        name=name,
+    )
+
+
+def set_cookie(response: Response, token: str) -> None:
+    """Hand the token to the browser: this host only, never to scripts, gone when the browser closes."""
+    response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="lax", path="/")
+
+
+def clear_cookie(response: Response) -> None:
+    """Take the token back."""
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
+
+
+async def visitor_if_any(request: Request, session: Transaction) -> Visitor | None:
+    """Whoever is logged in on this browser, or None. Not a door: it turns nobody away."""
+    state = request.app.state
+    token = request.cookies.get(COOKIE)
+    visitor = await visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
+    request.state.visitor = visitor
+    return visitor
+
+
+PerhapsVisitor = Annotated[Visitor | None, Depends(visitor_if_any)]
+
+
+async def visitor_or_refused(visitor: PerhapsVisitor) -> Visitor:
+    """Whoever is logged in. Raises NotAuthenticated `niet_ingelogd`."""
+    if visitor is None:
+        raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
+    return visitor
+
+
+_Visitor = Annotated[Visitor, Depends(visitor_or_refused)]
+
+
+@door("Citizen")
+async def _citizen(visitor: _Visitor) -> Visitor:
+    """Anybody who is logged in."""
+    return visitor
+
+
+@door("Operator")
+async def _operator(visitor: _Visitor) -> Visitor:
+    """Those who run the service. Raises NotAllowed `alleen_voor_beheerders`."""
+    if "beheerder" not in visitor.roles:
+        raise NotAllowed("alleen_voor_beheerders", "Deze pagina is alleen voor beheerders.")
+    return visitor
+
+
+Citizen = Annotated[Visitor, Depends(_citizen)]
+Operator = Annotated[Visitor, Depends(_operator)]
