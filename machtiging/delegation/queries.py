@@ -25,7 +25,7 @@ def machtiging_table() -> Table:
     return _TABLE
 
 
-def machtiging_from_mapping(mapping: Mapping[str, Any], prefix: str = "m_") -> Machtiging:
+def machtiging_from_mapping(mapping: Mapping[Any, Any], prefix: str = "m_") -> Machtiging:
     """The value in a row that holds every column of the table under `prefix`."""
     return Machtiging(
         id=mapping[prefix + "id"],
@@ -48,7 +48,7 @@ def machtiging_from_mapping(mapping: Mapping[str, Any], prefix: str = "m_") -> M
     )
 
 
-def _scope(mapping: Mapping[str, Any], prefix: str) -> Scope:
+def _scope(mapping: Mapping[Any, Any], prefix: str) -> Scope:
     themes = mapping[prefix + "themes"]
     return Scope(
         afzenders=_maybe(frozenset, mapping[prefix + "afzenders"]),

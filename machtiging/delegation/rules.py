@@ -175,14 +175,24 @@ class Limits:
     code_valid: timedelta
 
 
-def step(state: State, deed: Deed) -> Step:
-    """The line of the table for this deed. Raises Conflict `machtiging_beeindigd` or `machtiging_kan_dit_niet`."""
-    found = TRANSITIONS.get((state, deed))
-    if found is None and state is State.ENDED:
+def step(machtiging: Machtiging, deed: Deed, at: datetime) -> Step:
+    """The line of the table for this deed. A period that is over leaves only the ways to end.
+
+    Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen` or `machtiging_kan_dit_niet`.
+    """
+    if machtiging.state is State.ENDED:
         raise Conflict("machtiging_beeindigd", "Deze machtiging is al beëindigd.")
+    found = TRANSITIONS.get((machtiging.state, deed))
     if found is None:
-        raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.", private=f"{state}, {deed}")
+        raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.")
+    if at >= machtiging.period.ends_at and found.to is not State.ENDED:
+        raise Conflict("machtiging_verlopen", "Deze machtiging is verlopen.")
     return found
+
+
+def party_to(deed: Deed) -> Party:
+    """Who may do this deed, the same in every state."""
+    return next(line.by for (_, known), line in TRANSITIONS.items() if known is deed)
 
 
 def needs_substantial(assurance: Assurance) -> None:

@@ -1,0 +1,139 @@
+"""A citizen offers a machtiging, and gets the code that hands it over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.agencies.queries import all_agencies
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.accept import TRIES_PER_CODE
+from machtiging.delegation.codes import PURPOSE, new_code, shown
+from machtiging.delegation.move import told_facts
+from machtiging.delegation.queries import machtiging_of_row, machtiging_table
+from machtiging.delegation.rules import Limits, Machtiging, State, needs_substantial
+from machtiging.delegation.tables import Machtigingscode
+from machtiging.delegation.terms import Terms, problems_of, tidy, unknown_in
+from machtiging.identity.people import profile_of
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
+from machtiging.notifications.tell import tell
+from machtiging.notifications.texts import Kind
+
+__all__ = ["Giver", "Offered", "Terms", "offer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Giver:
+    """Who offers, and how surely we know her."""
+
+    person_id: PersonId
+    assurance: Assurance
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The offer, and its code: shown to the giver now and never again."""
+
+    machtiging_id: MachtigingId
+    code: str
+
+
+async def offer(
+    session: AsyncSession, keyring: KeyRing, limits: Limits, giver: Giver, terms: Terms, *, at: datetime
+) -> Offered:
+    """Record the offer and make its code.
+
+    Raises NotAllowed `niveau_te_laag` or `geboortedatum_onbekend`, and InvalidInput with the code of the first problem
+    and the sentence of every problem in `fields` (named as in Terms, Scope and Period).
+    """
+    await _may_give(session, keyring, giver, at)
+    terms = tidy(terms)
+    problems = [*problems_of(terms, limits, at), *unknown_in(await all_agencies(session), terms.scope)]
+    if problems:
+        fields = {problem.field: problem.public for problem in reversed(problems)}
+        raise InvalidInput(problems[0].code, problems[0].public, fields=fields)
+    inserted = insert(machtiging_table()).values(_values(giver, terms, at)).returning(machtiging_table())
+    offered = machtiging_of_row((await session.execute(inserted)).one())
+    code = new_code()
+    await _keep_code(session, keyring, offered, code, min(at + limits.code_valid, terms.period.ends_at))
+    await _record(session, giver, Outcome.DONE, "aangeboden", offered, at=at)
+    await tell(session, giver.person_id, Kind.AANGEBODEN_DOOR_U, told_facts(offered, None), at=at)
+    return Offered(offered.id, shown(code))
+
+
+async def _may_give(session: AsyncSession, keyring: KeyRing, giver: Giver, at: datetime) -> None:
+    """A code works only together with a birth date, so whoever's is unknown cannot offer."""
+    try:
+        needs_substantial(giver.assurance)
+        profile = await profile_of(session, keyring, giver.person_id)
+        if profile is None or profile.birth_date is None:
+            public = "Wij kennen uw geboortedatum niet. Daarom kunt u nog niemand machtigen."
+            raise NotAllowed("geboortedatum_onbekend", public)
+    except NotAllowed as refusal:
+        await _record(session, giver, Outcome.REFUSED, refusal.code, None, at=at)
+        raise
+
+
+async def _keep_code(
+    session: AsyncSession, keyring: KeyRing, offered: Machtiging, code: str, expires_at: datetime
+) -> None:
+    values = {
+        "id": uuid7(),
+        "machtiging_id": offered.id,
+        "code_hash": keyring.blind_index(PURPOSE, code),
+        "tries_left": TRIES_PER_CODE,
+        "created_at": offered.offered_at,
+        "expires_at": expires_at,
+        "used_at": None,
+    }
+    await session.execute(insert(Machtigingscode).values(values))
+
+
+async def _record(
+    session: AsyncSession, giver: Giver, outcome: Outcome, reason: str, offered: Machtiging | None, *, at: datetime
+) -> None:
+    line = Line(
+        act=JournalAct.MACHTIGING_AANGEBODEN,
+        outcome=outcome,
+        reason=reason,
+        actor_id=giver.person_id,
+        capacity="self",
+        for_person_id=giver.person_id,
+        machtiging_id=None if offered is None else offered.id,
+    )
+    await record(session, line, at=at)
+
+
+def _listed(words: frozenset[str] | None) -> list[str] | None:
+    return None if words is None else sorted(words)
+
+
+def _values(giver: Giver, terms: Terms, at: datetime) -> dict[str, Any]:
+    scope = terms.scope
+    return {
+        "id": uuid7(),
+        "vertegenwoordigde_id": giver.person_id,
+        "capacity": terms.capacity,
+        "purpose": terms.purpose,
+        "legal_ground": terms.legal_ground,
+        "state": State.OFFERED,
+        "afzenders": _listed(scope.afzenders),
+        "diensten": _listed(scope.diensten),
+        "themes": _listed(scope.themes),
+        "excluded_themes": _listed(scope.excluded_themes),
+        "highest_sensitivity": scope.highest_sensitivity,
+        "letters_from": scope.letters_from,
+        "acts": _listed(scope.acts),
+        "assurance": giver.assurance,
+        "starts_at": terms.period.starts_at,
+        "ends_at": terms.period.ends_at,
+        "offered_at": at,
+    }

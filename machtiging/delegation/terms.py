@@ -1,0 +1,127 @@
+"""What may be agreed in a machtiging that a citizen offers herself. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from machtiging.agencies.queries import AgencyView
+from machtiging.agencies.rules import Theme
+from machtiging.delegation.chain import remaining_themes
+from machtiging.delegation.rules import ACTS_TO_GIVE, CAPACITIES_TO_CHOOSE, Capacity, Limits, Scope, missing_acts
+from machtiging.kernel.clock import day_in_the_netherlands
+from machtiging.kernel.period import Period
+
+# "From today" means from this morning, so the start may lie a little in the past; planning ahead has a limit too.
+_PAST = timedelta(days=1)
+_AHEAD = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is offered."""
+
+    capacity: Capacity
+    purpose: str
+    legal_ground: str
+    scope: Scope
+    period: Period
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with the terms: which field, the code of the refusal, the sentence at the field."""
+
+    field: str
+    code: str
+    public: str
+
+
+def tidy(terms: Terms) -> Terms:
+    """The same terms, free text in one normal form and without spaces around it."""
+    return replace(terms, purpose=_tidy(terms.purpose), legal_ground=_tidy(terms.legal_ground))
+
+
+def _tidy(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _one_line(text: str) -> bool:
+    """No control, format or private characters, no lone surrogates, no line or paragraph breaks."""
+    return not any(unicodedata.category(character)[0] == "C" or character in "\u2028\u2029" for character in text)
+
+
+def problems_of(terms: Terms, limits: Limits, at: datetime) -> list[Problem]:
+    """Everything wrong with the terms by themselves. Fields are named as in Terms, Scope and Period."""
+    scope = terms.scope
+    last_day = day_in_the_netherlands(terms.period.ends_at)
+    found = [
+        (
+            terms.capacity not in CAPACITIES_TO_CHOOSE,
+            "capacity",
+            "hoedanigheid_niet_te_kiezen",
+            "Kies familie of beroep.",
+        ),
+        (
+            not (3 <= len(terms.purpose) <= 200 and _one_line(terms.purpose)),
+            "purpose",
+            "doel_ongeldig",
+            "Schrijf in 3 tot 200 tekens op één regel waarvoor u machtigt.",
+        ),
+        (
+            not (1 <= len(terms.legal_ground) <= 200 and _one_line(terms.legal_ground)),
+            "legal_ground",
+            "grondslag_ongeldig",
+            "Noem de grondslag in hoogstens 200 tekens op één regel.",
+        ),
+        (not scope.acts, "acts", "handeling_ontbreekt", "Kies wat uw gemachtigde mag doen."),
+        (not scope.acts <= ACTS_TO_GIVE, "acts", "handeling_niet_te_geven", "Dit kunt u alleen zelf doen."),
+        (
+            bool(missing_acts(scope.acts)),
+            "acts",
+            "handelingen_horen_bij_elkaar",
+            "Wie mag downloaden moet ook mogen lezen, en wie mag lezen moet ook de lijst mogen zien.",
+        ),
+        (not _known_themes(scope), "themes", "thema_onbekend", "Dit onderwerp kennen wij niet."),
+        (
+            not remaining_themes(scope),
+            "themes",
+            "niets_over",
+            "Zo blijft er geen onderwerp over. Kies er minstens een.",
+        ),
+        (scope.letters_from > last_day, "letters_from", "brieven_vanaf_te_laat", "Deze dag ligt na de einddatum."),
+        *_wrong_period(terms.period, limits, at),
+    ]
+    return [Problem(field, code, public) for wrong, field, code, public in found if wrong]
+
+
+def _known_themes(scope: Scope) -> bool:
+    return all(isinstance(theme, Theme) for theme in (scope.themes or frozenset()) | scope.excluded_themes)
+
+
+def _wrong_period(period: Period, limits: Limits, at: datetime) -> list[tuple[bool, str, str, str]]:
+    longest = f"Een machtiging duurt hoogstens {limits.maximum_length.days} dagen."
+    return [
+        (period.starts_at < at - _PAST, "starts_at", "begin_in_het_verleden", "De begindatum is al voorbij."),
+        (period.starts_at > at + _AHEAD, "starts_at", "begin_te_ver_weg", "Begin binnen 90 dagen."),
+        (period.ends_at <= at, "ends_at", "periode_voorbij", "De einddatum is al voorbij."),
+        (period.length > limits.maximum_length, "ends_at", "periode_te_lang", longest),
+    ]
+
+
+def unknown_in(agencies: Sequence[AgencyView], scope: Scope) -> list[Problem]:
+    """The afzenders and diensten that the catalogue does not have, or that cannot both be meant."""
+    oins = {agency.oin for agency in agencies}
+    keys = {dienst.key for agency in agencies for dienst in agency.diensten}
+    afzenders, diensten = scope.afzenders, scope.diensten
+    beside = afzenders is not None and any(key.split("/")[0] not in afzenders for key in diensten or ())
+    found = [
+        (afzenders == frozenset(), "afzenders", "afzender_ontbreekt", "Kies minstens één afzender."),
+        (diensten == frozenset(), "diensten", "dienst_ontbreekt", "Kies minstens één dienst."),
+        (not (afzenders or frozenset()) <= oins, "afzenders", "afzender_onbekend", "Deze afzender kennen wij niet."),
+        (not (diensten or frozenset()) <= keys, "diensten", "dienst_onbekend", "Deze dienst kennen wij niet."),
+        (beside, "diensten", "dienst_van_andere_afzender", "Deze dienst hoort niet bij de afzenders die u koos."),
+    ]
+    return [Problem(field, code, public) for wrong, field, code, public in found if wrong]

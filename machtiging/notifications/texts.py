@@ -1,0 +1,177 @@
+"""What people are told, in plain Dutch (B1). Pure.
+
+A mail travels in the clear, so it says who did what and what can be done about it, and nothing else: no BSN, no code, no
+purpose, nothing from a letter. It has no link to log in with either: people learn not to follow those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What happened, seen by the one who is told. `_DOOR_U`: you did it yourself (or somebody who logged in as you)."""
+
+    AANGEBODEN_DOOR_U = "machtiging_aangeboden_door_u"
+    AANBOD_INGETROKKEN_DOOR_U = "aanbod_ingetrokken_door_u"
+    AANGENOMEN = "machtiging_aangenomen"
+    AANGENOMEN_DOOR_U = "machtiging_aangenomen_door_u"
+    GEWEIGERD = "machtiging_geweigerd"
+    GEWEIGERD_DOOR_U = "machtiging_geweigerd_door_u"
+    GEPAUZEERD = "machtiging_gepauzeerd"
+    GEPAUZEERD_DOOR_U = "machtiging_gepauzeerd_door_u"
+    HERVAT = "machtiging_hervat"
+    HERVAT_DOOR_U = "machtiging_hervat_door_u"
+    INGETROKKEN = "machtiging_ingetrokken"
+    INGETROKKEN_DOOR_U = "machtiging_ingetrokken_door_u"
+    TERUGGEGEVEN = "machtiging_teruggegeven"
+    TERUGGEGEVEN_DOOR_U = "machtiging_teruggegeven_door_u"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message ready to be sent."""
+
+    subject: str
+    body: str
+
+
+_STOP = "Wilt u dat dit stopt? Log dan in bij Machtigen, ga naar /machtigingen en kies bij deze machtiging: {stop}."
+_GIVER_STOPS = _STOP.format(stop="Intrekken")
+_HELPER_STOPS = _STOP.format(stop="Teruggeven")
+_LOOK = "Wilt u zien hoe het nu zit? Log in bij Machtigen en ga naar /machtigingen."
+_NOT_YOU = "Heeft u dit niet zelf gedaan? Log dan meteen in, ga naar /machtigingen en trek de machtiging in."
+_NOT_YOU_ENDED = "Heeft u dit niet zelf gedaan? Bel ons dan."
+_FOOT = "In onze e-mails staat nooit een link om in te loggen. Typ het adres van Machtigen zelf in."
+
+# {helper} and {giver} are how we call the other one; {ends} is the last day.
+_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
+    Kind.AANGEBODEN_DOOR_U: (
+        "U heeft een machtiging aangeboden",
+        (
+            "U heeft iemand een machtiging aangeboden om post uit uw Berichtenbox te lezen.",
+            "De machtiging gaat pas in als die persoon haar aanneemt. Daarvoor zijn de code en uw geboortedatum nodig. "
+            "Geef de code alleen aan wie u wilt machtigen.",
+            "De machtiging loopt uiterlijk op {ends} af.",
+            _GIVER_STOPS,
+            _NOT_YOU,
+        ),
+    ),
+    Kind.AANBOD_INGETROKKEN_DOOR_U: (
+        "U heeft uw aanbod ingetrokken",
+        ("U heeft een machtiging ingetrokken die nog niet was aangenomen. De code werkt niet meer.", _LOOK),
+    ),
+    Kind.AANGENOMEN: (
+        "Uw machtiging is aangenomen",
+        (
+            "{Helper} heeft uw machtiging aangenomen en kan nu post uit uw Berichtenbox lezen, zoals u heeft afgesproken.",
+            "De machtiging loopt op {ends} af. U kunt altijd zien wie wat heeft gelezen.",
+            _GIVER_STOPS,
+        ),
+    ),
+    Kind.AANGENOMEN_DOOR_U: (
+        "U heeft een machtiging aangenomen",
+        (
+            "U heeft een machtiging aangenomen. U kunt nu post lezen van {giver}, zoals is afgesproken.",
+            "De machtiging loopt op {ends} af. {Giver} kan zien wat u leest en kan de machtiging altijd intrekken.",
+            _HELPER_STOPS,
+        ),
+    ),
+    Kind.GEWEIGERD: (
+        "Uw machtiging is geweigerd",
+        (
+            "{Helper} heeft uw machtiging geweigerd. De code werkt niet meer. Niemand leest nu post door dit aanbod.",
+            _LOOK,
+        ),
+    ),
+    Kind.GEWEIGERD_DOOR_U: (
+        "U heeft een machtiging geweigerd",
+        ("U heeft een machtiging van {giver} geweigerd. U kunt dus geen post lezen van {giver}.", _LOOK),
+    ),
+    Kind.GEPAUZEERD: (
+        "Een machtiging staat stil",
+        (
+            "{Giver} heeft uw machtiging stilgezet. U kunt nu geen post lezen van {giver}.",
+            "Later kan de machtiging weer worden aangezet. U krijgt dan bericht.",
+            _HELPER_STOPS,
+        ),
+    ),
+    Kind.GEPAUZEERD_DOOR_U: (
+        "U heeft een machtiging stilgezet",
+        (
+            "U heeft de machtiging van {helper} stilgezet. {Helper} kan nu geen post van u lezen.",
+            "U kunt de machtiging weer aanzetten zolang zij niet is afgelopen.",
+            _GIVER_STOPS,
+        ),
+    ),
+    Kind.HERVAT: (
+        "Een machtiging werkt weer",
+        (
+            "{Giver} heeft uw machtiging weer aangezet. U kunt weer post lezen van {giver}, zoals is afgesproken.",
+            "De machtiging loopt op {ends} af.",
+            _HELPER_STOPS,
+        ),
+    ),
+    Kind.HERVAT_DOOR_U: (
+        "U heeft een machtiging weer aangezet",
+        (
+            "U heeft de machtiging van {helper} weer aangezet. {Helper} kan weer post van u lezen, zoals is afgesproken.",
+            "De machtiging loopt op {ends} af.",
+            _GIVER_STOPS,
+            _NOT_YOU,
+        ),
+    ),
+    Kind.INGETROKKEN: (
+        "Een machtiging is ingetrokken",
+        ("{Giver} heeft uw machtiging ingetrokken. U kunt geen post meer lezen van {giver}.", _LOOK),
+    ),
+    Kind.INGETROKKEN_DOOR_U: (
+        "U heeft een machtiging ingetrokken",
+        (
+            "U heeft de machtiging van {helper} ingetrokken. {Helper} kan geen post van u meer lezen.",
+            _LOOK,
+            _NOT_YOU_ENDED,
+        ),
+    ),
+    Kind.TERUGGEGEVEN: (
+        "Uw machtiging is teruggegeven",
+        ("{Helper} heeft uw machtiging teruggegeven en kan geen post van u meer lezen.", _LOOK),
+    ),
+    Kind.TERUGGEGEVEN_DOOR_U: (
+        "U heeft een machtiging teruggegeven",
+        (
+            "U heeft de machtiging van {giver} teruggegeven. U kunt geen post van {giver} meer lezen.",
+            _LOOK,
+            _NOT_YOU_ENDED,
+        ),
+    ),
+}
+_MONTHS = (
+    "januari", "februari", "maart", "april", "mei", "juni",
+    "juli", "augustus", "september", "oktober", "november", "december",
+)  # fmt: skip
+
+
+def message(kind: Kind, facts: Mapping[str, Any], names: Mapping[str, str]) -> Message:
+    """The message. `facts["ends_on"]` is the last day; `names` may hold "helper" and "giver", else they go unnamed."""
+    helper = _one_line(names.get("helper", "")) or "uw gemachtigde"
+    giver = _one_line(names.get("giver", "")) or "de persoon die u machtigde"
+    day = date.fromisoformat(facts["ends_on"])
+    ends = f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    subject, sentences = _TEXTS[kind]
+    paragraphs = ("Beste lezer,", *sentences, _FOOT, "Machtigen")
+    words = {"helper": helper, "Helper": _capital(helper), "giver": giver, "Giver": _capital(giver), "ends": ends}
+    return Message(subject, "\n\n".join(paragraphs).format(**words) + "\n")
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _one_line(name: str) -> str:
+    """A name comes from outside: one line, of a sane length, so that it cannot pose as a paragraph of ours."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]
