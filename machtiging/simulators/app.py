@@ -1,0 +1,67 @@
+"""The practice app: login broker and mail catcher together, on a port of their own. Never in production."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from machtiging.kernel.clock import Clock, SystemClock
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Environment, Settings
+from machtiging.simulators import broker, postbus
+from machtiging.simulators.postbus import Postbus
+from machtiging.simulators.provider import Client, Provider
+from machtiging.web import problems
+from machtiging.web.pages import Pages
+
+_ON_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def refuse_in_production(settings: Settings) -> None:
+    """Whoever can log in as anybody may not stand beside real letters. Raises Fault `oefenomgeving_in_productie`.
+
+    The environment variable is read besides the settings: neither alone can talk the other round.
+    """
+    named = os.environ.get("MACHTIGING_ENV", "").strip().lower()
+    if settings.env is Environment.PRODUCTION or named == Environment.PRODUCTION.value:
+        raise Fault("oefenomgeving_in_productie", "De oefenomgeving start niet in productie.")
+
+
+def create_simulator(
+    settings: Settings, *, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> FastAPI:
+    """The practice app. `transport` is how it reaches the service for its public keys (tests: in the same process).
+
+    Raises Fault `oefenomgeving_in_productie`.
+    """
+    refuse_in_production(settings)
+    clock = clock or SystemClock()
+    app = FastAPI(title="Oefenomgeving", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    client = Client(settings.broker_client_id, settings.issuer, settings.issuer + "/inloggen/terug")
+    app.state.provider = Provider(settings.broker_issuer, client, clock)
+    app.state.http = httpx.AsyncClient(transport=transport, timeout=5, trust_env=False)
+    app.state.postbus = Postbus(settings.smtp_port, clock)
+    # With a mail server of one's own elsewhere, there is nothing to catch here.
+    app.state.catches_mail = settings.smtp_host in _ON_THIS_MACHINE
+    app.state.pages = Pages(["machtiging.simulators"])
+    app.state.practice = True
+    app.include_router(broker.router)
+    app.include_router(postbus.router)
+    problems.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    box: Postbus = app.state.postbus
+    if app.state.catches_mail:
+        await box.open()
+    try:
+        yield
+    finally:
+        await box.close()
+        await app.state.http.aclose()

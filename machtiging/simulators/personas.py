@@ -1,0 +1,117 @@
+"""The people one can be while practising. All made up; the numbers are test numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from machtiging.kernel.assurance import Assurance
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Somebody to log in as, and what the broker tells about that person."""
+
+    key: str
+    name: str
+    who: str
+    email: str
+    birthdate: str | None = None
+    bsn: str | None = None
+    kvk: str | None = None
+    roles: tuple[str, ...] = ()
+    highest: Assurance = Assurance.HIGH
+
+    def claims(self) -> dict[str, Any]:
+        """What goes into the id_token about this person; what is not there is left out."""
+        told = {
+            "sub": f"oefenpersoon-{self.key}",
+            "name": self.name,
+            "email": self.email,
+            "birthdate": self.birthdate,
+            "bsn": self.bsn,
+            "kvk": self.kvk,
+            "roles": list(self.roles) or None,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+_ALL = (
+    Persona(
+        "vertegenwoordigde",
+        "Riet van der Linden-Hoekstra",
+        "Krijgt post van de overheid en laat haar zoon meelezen.",
+        "riet.vanderlinden@post.example",
+        birthdate="1943-04-17",
+        bsn="999990019",
+    ),
+    Persona(
+        "naaste",
+        "Bram van der Linden",
+        "Haar zoon, die de post voor haar bijhoudt.",
+        "bram.vanderlinden@post.example",
+        birthdate="1971-09-02",
+        bsn="999990020",
+    ),
+    Persona(
+        "raadslid",
+        "Fatima el Amrani",
+        "Sociaal raadslid bij een stichting voor rechtshulp.",
+        "f.elamrani@raadslieden.example",
+        kvk="90000001",
+    ),
+    Persona(
+        "collega",
+        "Joost Wieringa",
+        "Werkt bij dezelfde stichting als het sociaal raadslid.",
+        "j.wieringa@raadslieden.example",
+        kvk="90000001",
+    ),
+    Persona(
+        "bewindvoerder",
+        "Ingrid Postma",
+        "Bewindvoerder, door de rechter benoemd.",
+        "i.postma@bewindkantoor.example",
+        kvk="90000002",
+    ),
+    Persona(
+        "burger-onder-bewind",
+        "Dennis Brouwer",
+        "Zijn geldzaken doet een bewindvoerder.",
+        "dennis.brouwer@post.example",
+        birthdate="1986-11-30",
+        bsn="999990032",
+    ),
+    Persona(
+        "burger-zonder-digid",
+        "Cornelis de Wit",
+        "Heeft zelf geen inlogmiddel; alleen in oefeningen logt hij in.",
+        "cornelis.dewit@post.example",
+        birthdate="1938-01-25",
+        bsn="123456782",
+    ),
+    Persona(
+        "eu-burger",
+        "Elena Marchetti",
+        "Logt in met een middel uit een ander EU-land en heeft geen BSN.",
+        "elena.marchetti@posta.example",
+        birthdate="1979-06-08",
+        highest=Assurance.SUBSTANTIAL,
+    ),
+    Persona(
+        "balie",
+        "Ruben Haddad",
+        "Helpt mensen aan de balie.",
+        "r.haddad@gemeente.example",
+        roles=("balie",),
+    ),
+    Persona(
+        "beheerder",
+        "Saskia Vermeulen",
+        "Beheert deze dienst.",
+        "s.vermeulen@beheer.example",
+        roles=("beheerder",),
+    ),
+)
+PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _ALL}

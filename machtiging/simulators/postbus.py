@@ -1,0 +1,101 @@
+"""The mail catcher: a real SMTP server on loopback that delivers to nobody and shows what came in.
+
+It runs in our own event loop, without threads. Nothing leaves this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from machtiging.kernel.clock import Clock
+from machtiging.kernel.errors import Fault
+from machtiging.web.pages import page
+
+LOOPBACK = "127.0.0.1"
+KEPT = 500
+_LARGEST = 1024 * 1024
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail as it came in."""
+
+    received_at: datetime
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    body: str
+
+
+class Postbus:
+    """The catcher and the last mails it caught."""
+
+    def __init__(self, port: int, clock: Clock) -> None:
+        self.mails: deque[Mail] = deque(maxlen=KEPT)
+        self.port = port
+        self._clock = clock
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Listen. Port 0 takes a free one, told in `port`. Raises Fault `postbus_start_niet`."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._protocol, LOOPBACK, self.port)
+        except OSError as error:
+            raise Fault("postbus_start_niet", private=f"port {self.port}: {error.strerror}") from error
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    def _protocol(self) -> Any:
+        loop = asyncio.get_running_loop()
+        return SMTP(self, hostname="localhost", ident="oefenpost", data_size_limit=_LARGEST, timeout=30, loop=loop)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
+        """Called by the SMTP server for each mail."""
+        self.mails.append(self._read(envelope))
+        return "250 OK"
+
+    def _read(self, envelope: Any) -> Mail:
+        message = message_from_bytes(envelope.content, _class=EmailMessage, policy=default)
+        part = message.get_body(preferencelist=("plain", "html"))
+        body = "" if part is None else str(part.get_content())
+        subject = str(message["subject"] or "")
+        return Mail(self._clock.now(), str(envelope.mail_from), tuple(envelope.rcpt_tos), subject, body)
+
+
+def _newest_first(request: Request) -> list[Mail]:
+    postbus: Postbus = request.app.state.postbus
+    return list(reversed(postbus.mails))
+
+
+@router.get("/post")
+async def show(request: Request) -> Response:
+    """The mails, newest first."""
+    return page(request, "post.html", mails=_newest_first(request))
+
+
+@router.get("/post.json")
+async def as_json(request: Request) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {"aan": mail.recipients, "onderwerp": mail.subject, "tekst": mail.body, "ontvangenOp": mail.received_at}
+        for mail in _newest_first(request)
+    ]
