@@ -1,0 +1,142 @@
+"""From an access token to an Actor (RFC 6750, RFC 9068). The token says which one; what it is worth is read live.
+
+The machtiging is held FOR SHARE until the request's transaction ends: whoever revokes it meanwhile waits for the answer
+that is under way, and after the revocation no answer leaves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from machtiging.access.actor import Actor
+from machtiging.access.tokens import TokenState, audience, hold
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.delegation.rules import State
+from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
+from machtiging.kernel.ids import TokenId
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.doors import door
+
+DELIVER = "aanleveringen:schrijven"
+_CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An agency that delivers, bound to its OIN by its client registration."""
+
+    oin: str
+    client_id: str
+    scope: frozenset[str]
+
+
+def token_in(request: Request) -> str:
+    """The token in the one place where it may be: the Authorization header (RFC 6750 section 2.1).
+
+    Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`, InvalidInput `token_in_adres` (2.3 not taken).
+    """
+    headers = request.headers.getlist("authorization")
+    in_address = "access_token" in request.query_params
+    if in_address and headers:
+        raise InvalidInput("token_in_adres", "Zet een toegangsbewijs nooit in het adres.")
+    if not headers or not headers[0].lower().startswith("bearer"):
+        raise NotAuthenticated("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
+    found = _CREDENTIALS.fullmatch(headers[0])
+    if found is None or len(headers) > 1:
+        raise _invalid("header Authorization is malformed or stands twice")
+    return found[1]
+
+
+def _invalid(private: str) -> NotAuthenticated:
+    return NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=private)
+
+
+async def _state(request: Request, session: AsyncSession, at: datetime) -> TokenState:
+    app = request.app.state
+    token = token_in(request)
+    claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=audience(app.issuer), at=at)
+    try:
+        jti = UUID(claims["jti"])
+    except (KeyError, ValueError, AttributeError) as error:
+        raise _invalid("jti is missing or no UUID") from error
+    state = await hold(session, TokenId(jti))
+    if state is None or state.facts.client_id != claims.get("client_id"):
+        raise _invalid("jti was not issued, or to another client")
+    if (refusal := _closed(state, at)) is not None:
+        raise await _refused(session, state, refusal, at)
+    return state
+
+
+def _closed(state: TokenState, at: datetime) -> Refusal | None:
+    if at >= state.facts.expires_at:
+        return NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.")
+    # Ending a machtiging closes its tokens. Then the guard tells why, openly: it refuses all that has ended.
+    ended = state.machtiging is not None and state.machtiging.state is State.ENDED
+    if state.revoked_at is not None and not ended:
+        return NotAuthenticated("token_ingetrokken", "Dit toegangsbewijs is ingetrokken. Log opnieuw in.")
+    return None
+
+
+async def _refused(session: AsyncSession, state: TokenState, refusal: Refusal, at: datetime) -> Refusal:
+    facts, machtiging = state.facts, state.machtiging
+    line = Line(
+        act=JournalAct.TOKEN_GEWEIGERD,
+        outcome=Outcome.REFUSED,
+        reason=refusal.code,
+        actor_id=facts.person_id,
+        capacity=machtiging.capacity if machtiging else None,
+        client_id=facts.client_id,
+        for_person_id=machtiging.vertegenwoordigde_id if machtiging else facts.person_id,
+        machtiging_id=facts.machtiging_id,
+        object_kind="token",
+        object_id=str(facts.id),
+    )
+    await record(session, line, at=at)
+    return refusal
+
+
+def _other_door() -> NotAllowed:
+    return NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+
+
+@door("Helper")
+async def _helper(request: Request, session: Transaction) -> Actor:
+    """A person's token: for the own box, or under one machtiging. Raises NotAuthenticated `token_*` or NotAllowed."""
+    at = request.app.state.clock.now()
+    state = await _state(request, session, at)
+    facts = state.facts
+    if facts.person_id is None or facts.oin is not None:
+        raise await _refused(session, state, _other_door(), at)
+    return Actor(
+        person_id=facts.person_id,
+        machtiging=state.machtiging,
+        assurance=facts.assurance,
+        acts=facts.acts,
+        client_id=facts.client_id,
+        token_id=facts.id,
+    )
+
+
+@door("Agency")
+async def _agency(request: Request, session: Transaction) -> Sender:
+    """An agency's token with the scope to deliver. Raises NotAuthenticated `token_*` or NotAllowed."""
+    at = request.app.state.clock.now()
+    state = await _state(request, session, at)
+    facts = state.facts
+    scope = frozenset(facts.scope.split())
+    if facts.oin is None or facts.person_id is not None or DELIVER not in scope:
+        raise await _refused(session, state, _other_door(), at)
+    return Sender(oin=facts.oin, client_id=facts.client_id, scope=scope)
+
+
+Helper = Annotated[Actor, Depends(_helper)]
+Agency = Annotated[Sender, Depends(_agency)]

@@ -1,0 +1,92 @@
+"""The door in front of every bericht: establish the facts, ask the policy, write it down, hand out a Permit or refuse.
+
+Nothing is read here: the machtiging came with the token and the envelope with the message, in this same transaction.
+The journal line is the only statement, whatever the answer, so a refusal costs the same work whatever its reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.actor import Actor
+from machtiging.access.engine import Policy
+from machtiging.access.permit import SEAL, ListingPermit, Permit
+from machtiging.access.verdict import Target, Verdict, judge, judge_listing
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.delegation.rules import Act
+from machtiging.kernel.errors import Fault
+
+__all__ = ["Target", "permit", "permit_listing"]
+
+
+async def permit(
+    session: AsyncSession, policy: Policy, actor: Actor, act: Act, target: Target, *, at: datetime
+) -> Permit:
+    """Leave for one act on one message or attachment, journalled either way.
+
+    Raises NotInForce (the machtiging does not hold now), NotFound `bericht_onbekend` (no such message, somebody else's,
+    outside what was agreed, or kept away by the policy: not told which), NotAllowed `handeling_niet_toegestaan` or
+    `niveau_te_laag`.
+    """
+    verdict = judge(policy.decide, actor, act, target, at)
+    line = _line(policy, actor, act, verdict)
+    journal_id = await record(session, replace(line, object_kind=target.kind, object_id=target.object_id), at=at)
+    if verdict.refusal is not None:
+        raise verdict.refusal
+    if target.bericht_id is None:
+        raise Fault("permit_zonder_bericht", private="the verdict allowed a message that is not there")
+    return Permit(
+        actor_id=actor.person_id,
+        capacity=actor.capacity,
+        vertegenwoordigde_id=actor.vertegenwoordigde_id,
+        machtiging_id=actor.machtiging.id if actor.machtiging else None,
+        act=act,
+        kind=target.kind,
+        object_id=target.object_id,
+        bericht_id=target.bericht_id,
+        at=at,
+        journal_id=journal_id,
+        seal=SEAL,
+    )
+
+
+async def permit_listing(session: AsyncSession, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
+    """Leave to list, with the limits the list must keep to, journalled either way.
+
+    Raises NotInForce, NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
+    """
+    verdict, pairs = judge_listing(policy.decide, actor, at)
+    line = _line(policy, actor, Act.LIST, verdict)
+    journal_id = await record(session, replace(line, object_kind="berichtenbox"), at=at)
+    if verdict.refusal is not None:
+        raise verdict.refusal
+    return ListingPermit(
+        actor_id=actor.person_id,
+        capacity=actor.capacity,
+        vertegenwoordigde_id=actor.vertegenwoordigde_id,
+        machtiging_id=actor.machtiging.id if actor.machtiging else None,
+        pairs=pairs,
+        scope=actor.machtiging.scope if actor.machtiging else None,
+        at=at,
+        journal_id=journal_id,
+        seal=SEAL,
+    )
+
+
+def _line(policy: Policy, actor: Actor, act: Act, verdict: Verdict) -> Line:
+    return Line(
+        act=JournalAct(f"bericht:{act}"),
+        outcome=Outcome.ALLOWED if verdict.refusal is None else Outcome.REFUSED,
+        reason=verdict.reason,
+        actor_id=actor.person_id,
+        capacity=actor.capacity,
+        client_id=actor.client_id,
+        for_person_id=actor.vertegenwoordigde_id,
+        machtiging_id=actor.machtiging.id if actor.machtiging else None,
+        policy_digest=policy.digest,
+        facts={"niveau": actor.level} | ({"regel": verdict.row} if verdict.row else {}),
+    )

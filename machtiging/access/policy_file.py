@@ -1,0 +1,164 @@
+"""Read `policies/` strictly: whatever is not understood stops the start, with file and line.
+
+Casbin's own CSV reader knows no quotes, takes any number of columns and any word; a policy deserves better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from machtiging.access.question import FACTS, FIELDS
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Fault
+
+COLUMNS = ("id", "eft", "capacity", "act", "theme", "sensitivity", "level", "because")
+WORDS: dict[str, type[StrEnum]] = {
+    "capacity": Capacity,
+    "act": Act,
+    "theme": Theme,
+    "sensitivity": Sensitivity,
+    "level": Assurance,
+}
+ANY = "*"
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+# What model.conf must say. The matcher may be in any order, but nothing may be missing and nothing else may be in it.
+_DEFINITIONS = {
+    "request_definition": ("r", ", ".join(FIELDS)),
+    "policy_definition": ("p", "id, " + ", ".join(WORDS) + ", eft"),
+    "policy_effect": ("e", "some(where (p.eft == allow)) && !some(where (p.eft == deny))"),
+}
+_CLAUSES = frozenset([f"r.{name} in p.{name}" for name in WORDS] + [f"r.{name}" for name in FACTS])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the policy: for these capacities, acts, themes, sensitivities and levels, allow or deny."""
+
+    id: str
+    eft: str
+    capacity: frozenset[str]
+    act: frozenset[str]
+    theme: frozenset[str]
+    sensitivity: frozenset[str]
+    level: frozenset[str]
+    because: str
+
+    def words(self, column: str) -> frozenset[str]:
+        """The words in one of the columns of WORDS."""
+        found: frozenset[str] = getattr(self, column)
+        return found
+
+    def canonical(self) -> str:
+        """What the row decides, always in the same spelling; the explanation is no part of it."""
+        return ";".join([self.id, self.eft, *(" ".join(sorted(self.words(column))) for column in WORDS)])
+
+
+def read_rows(directory: Path) -> tuple[Row, ...]:
+    """All rows of all `*.csv`, ordered by id. Raises Fault `beleid_onleesbaar` or `beleid_leeg`."""
+    files = sorted(directory.glob("*.csv"))
+    rows: dict[str, Row] = {}
+    for file in files:
+        for place, line in _lines(file):
+            row = _row(place, line)
+            if row.id in rows:
+                raise _unreadable(place, f"the id '{row.id}' is used twice")
+            rows[row.id] = row
+    if not any(row.eft == "allow" for row in rows.values()):
+        raise Fault("beleid_leeg", private=f"{directory}: no rows that allow anything in {len(files)} files")
+    return tuple(rows[id_] for id_ in sorted(rows))
+
+
+def _lines(file: Path) -> Iterable[tuple[str, str]]:
+    numbered = enumerate(_text(file).splitlines(), start=1)
+    meant = [(f"{file}:{number}", line) for number, line in numbered if line.strip() and not line.startswith("#")]
+    if not meant:
+        raise _unreadable(f"{file}:1", "the file holds no rows")
+    place, header = meant[0]
+    if header != ",".join(COLUMNS):
+        raise _unreadable(place, f"the first line must be {','.join(COLUMNS)}")
+    return meant[1:]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(f"{file}:1", type(error).__name__) from error
+
+
+def _row(place: str, line: str) -> Row:
+    cells = line.split(",", len(COLUMNS) - 1)
+    if len(cells) != len(COLUMNS):
+        raise _unreadable(place, f"{len(cells)} columns instead of {len(COLUMNS)}")
+    named = dict(zip(COLUMNS, cells, strict=True))
+    if not _ID.fullmatch(named["id"]):
+        raise _unreadable(place, f"'{named['id']}' is no id: use small letters, digits and hyphens")
+    if named["eft"] not in ("allow", "deny"):
+        raise _unreadable(place, f"'{named['eft']}' is neither allow nor deny")
+    if not named["because"].strip():
+        raise _unreadable(place, "the column 'because' is empty")
+    words = {column: _words(place, column, named[column]) for column in WORDS}
+    return Row(id=named["id"], eft=named["eft"], because=named["because"].strip(), **words)
+
+
+def _words(place: str, column: str, cell: str) -> frozenset[str]:
+    known = [str(word) for word in WORDS[column]]
+    if cell == ANY:
+        return frozenset(known)
+    words = cell.split(" ")
+    for word in words:
+        if word not in known:
+            raise _unreadable(place, f"'{word}' is no {column}; known are {', '.join(known)}")
+    if len(set(words)) != len(words):
+        raise _unreadable(place, f"a word stands twice in '{cell}'")
+    return frozenset(words)
+
+
+def read_model(directory: Path) -> str:
+    """The text of `model.conf`, checked. Raises Fault `beleid_onleesbaar` when it says anything else than expected."""
+    file = directory / "model.conf"
+    found = _sections(file)
+    expected = {*_DEFINITIONS, "matchers"}
+    if set(found) != expected:
+        raise _unreadable(f"{file}:1", f"the sections must be {', '.join(sorted(expected))}")
+    for section, (key, value) in _DEFINITIONS.items():
+        _, place, line = found[section]
+        if line != f"{key} = {value}":
+            raise _unreadable(place, f"must read: {key} = {value}")
+    _check_matcher(*found["matchers"][1:])
+    return "\n".join(f"[{section}]\n{line}" for section, _, line in found.values()) + "\n"
+
+
+def _sections(file: Path) -> dict[str, tuple[str, str, str]]:
+    sections: dict[str, tuple[str, str, str]] = {}
+    current = ""
+    for number, raw in enumerate(_text(file).splitlines(), start=1):
+        line, place = raw.strip(), f"{file}:{number}"
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            current = line[1:-1]
+        elif not current or current in sections:
+            raise _unreadable(place, "every section holds exactly one line")
+        else:
+            sections[current] = (current, place, line)
+    return sections
+
+
+def _check_matcher(place: str, line: str) -> None:
+    clauses: Sequence[str] = line.removeprefix("m = ").split(" && ")
+    strange = [clause for clause in clauses if clause not in _CLAUSES]
+    missing = sorted(_CLAUSES.difference(clauses))
+    if strange or missing or len(clauses) != len(_CLAUSES) or not line.startswith("m = "):
+        raise _unreadable(place, f"the matcher lacks {missing} and has {strange} that do not belong in it")
+
+
+def _unreadable(place: str, what: str) -> Fault:
+    return Fault("beleid_onleesbaar", "Het beleid kan niet worden gelezen.", private=f"{place}: {what}")

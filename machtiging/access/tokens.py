@@ -1,0 +1,134 @@
+"""Issued access tokens by their `jti`: written when issued, closed when revoked, asked on every use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Table, bindparam, insert, select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.tables import IssuedToken
+from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.rules import Act, Machtiging, Standing, standing
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+
+_TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTokenFacts:
+    """One token: a person's (own box, or under a machtiging) or an agency's (`oin`)."""
+
+    id: TokenId
+    client_id: str
+    grant_id: GrantId | None
+    person_id: PersonId | None
+    machtiging_id: MachtigingId | None
+    oin: str | None
+    scope: str
+    acts: frozenset[Act]
+    assurance: Assurance
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """A token as it stands now, with the machtiging it hangs on as that stands now."""
+
+    facts: IssuedTokenFacts
+    revoked_at: datetime | None
+    machtiging: Machtiging | None
+
+    def live_at(self, at: datetime) -> bool:
+        """Whether it opens anything at `at` (what RFC 7662 calls active)."""
+        held = self.machtiging is None or standing(self.machtiging, at) is Standing.IN_FORCE
+        return self.revoked_at is None and at < self.facts.expires_at and held
+
+
+def audience(issuer: str) -> str:
+    """The `aud` of every access token: our own API (RFC 9068 section 3)."""
+    return issuer + "/api/v1"
+
+
+async def register(session: AsyncSession, facts: IssuedTokenFacts) -> None:
+    """Write down a token that is about to be handed out."""
+    values = asdict(facts) | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
+    await session.execute(insert(_TOKEN), values)
+
+
+async def revoke_one(session: AsyncSession, jti: TokenId, at: datetime) -> int:
+    """Close one token. Gives the number that was closed: 0 when unknown or closed before."""
+    return await _revoke(session, _TOKEN.c.id == jti, at)
+
+
+async def revoke_of_grant(session: AsyncSession, grant_id: GrantId, at: datetime) -> int:
+    """Close every token of a grant."""
+    return await _revoke(session, _TOKEN.c.grant_id == grant_id, at)
+
+
+async def revoke_of_machtiging(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> int:
+    """Close every token under a machtiging. They opened nothing any more: the door reads the machtiging itself."""
+    return await _revoke(session, _TOKEN.c.machtiging_id == machtiging_id, at)
+
+
+async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> int:
+    closing = update(_TOKEN).where(which, _TOKEN.c.revoked_at.is_(None)).values(revoked_at=at).returning(_TOKEN.c.id)
+    return len((await session.execute(closing)).all())
+
+
+def _statement(*, hold: bool) -> Select[Any]:
+    token = select(*(c.label(f"t_{c.name}") for c in _TOKEN.c)).where(_TOKEN.c.id == bindparam("jti")).cte("token")
+    machtiging = machtiging_table()
+    theirs = select(*MACHTIGING_COLUMNS).join_from(machtiging, token, machtiging.c.id == token.c.t_machtiging_id)
+    if hold:
+        theirs = theirs.with_for_update(read=True, of=machtiging)
+    # FOR SHARE is not allowed on the optional side of an outer join; inside a CTE of its own it is.
+    held = theirs.cte("held")
+    return select(token, held).select_from(token.outerjoin(held, true()))
+
+
+_LOOK, _HOLD = _statement(hold=False), _statement(hold=True)
+
+
+async def state_of(session: AsyncSession, jti: TokenId) -> TokenState | None:
+    """The token and its machtiging as they stand; None for a jti that was never issued."""
+    return await _state(session, _LOOK, jti)
+
+
+async def hold(session: AsyncSession, jti: TokenId) -> TokenState | None:
+    """As `state_of`, and the machtiging stays as it is until this transaction ends: a revocation waits for it."""
+    return await _state(session, _HOLD, jti)
+
+
+async def _state(session: AsyncSession, statement: Select[Any], jti: UUID) -> TokenState | None:
+    found = (await session.execute(statement, {"jti": jti})).mappings().one_or_none()
+    if found is None:
+        return None
+    held = None if found["m_id"] is None else machtiging_from_mapping(found)
+    if held is None and found["t_machtiging_id"] is not None:
+        # Never take a token under a machtiging for one to the own box.
+        raise Fault("machtiging_ontbreekt", private=f"token {jti} hangs on a machtiging that is not there")
+    return TokenState(_facts(found), found["t_revoked_at"], held)
+
+
+def _facts(row: Mapping[Any, Any]) -> IssuedTokenFacts:
+    return IssuedTokenFacts(
+        id=row["t_id"],
+        client_id=row["t_client_id"],
+        grant_id=row["t_grant_id"],
+        person_id=row["t_person_id"],
+        machtiging_id=row["t_machtiging_id"],
+        oin=row["t_oin"],
+        scope=row["t_scope"],
+        acts=frozenset(map(Act, row["t_acts"])),
+        assurance=Assurance(row["t_assurance"]),
+        issued_at=row["t_issued_at"],
+        expires_at=row["t_expires_at"],
+    )

@@ -1,0 +1,159 @@
+"""From an actor and a target to yes or no with a reason. Pure: what it needs was read before.
+
+Casbin alone says yes, on a Question that holds every fact. Only after a no is the reason looked for, in a fixed order:
+what lies in the standing of the machtiging is told; what lies in the message is not (the same 404 as for nothing at
+all); then what lies in the act and in the level is told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from machtiging.access.actor import Actor
+from machtiging.access.decision import FAILED, Allowed, Decision
+from machtiging.access.question import Question
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.chain import chain_in_force
+from machtiging.delegation.rules import Act, Envelope, Standing, standing, uncovered
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import NotAllowed, NotFound, NotInForce, Refusal
+from machtiging.kernel.ids import BerichtId, PersonId
+
+Decide = Callable[[Question], Decision]
+ALLOWED = "toegestaan"
+
+_STANDING = {
+    Standing.NOT_ACCEPTED: ("machtiging_niet_aangenomen", "Deze machtiging is nog niet aangenomen."),
+    Standing.NOT_BEGUN: ("machtiging_niet_begonnen", "Deze machtiging is nog niet begonnen."),
+    Standing.PAUSED: ("machtiging_gepauzeerd", "Deze machtiging is gepauzeerd. U kunt nu niet meelezen."),
+    Standing.ENDED: ("machtiging_beeindigd", "Deze machtiging is beëindigd. U kunt niet meer meelezen."),
+    Standing.EXPIRED: ("machtiging_verlopen", "Deze machtiging is verlopen. U kunt niet meer meelezen."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked for. `envelope` and `ontvanger_id` are None when there is no such message."""
+
+    kind: str
+    object_id: str
+    bericht_id: BerichtId | None
+    ontvanger_id: PersonId | None
+    envelope: Envelope | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The reason as the journal keeps it, the row that decided, and what to raise (None: allowed)."""
+
+    reason: str
+    row: str | None
+    refusal: Refusal | None
+
+
+def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) -> Verdict:
+    """May this actor do this to that, at this instant, and why (not)?"""
+    if target.envelope is None or target.bericht_id is None:
+        return _standing(actor, at) or _hidden("bericht_bestaat_niet")
+    theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
+    reason = _outside(actor, target.ontvanger_id, target.envelope)
+    question = replace(_question(actor, act, theme, sensitivity, at), covered=reason is None)
+    answer = decide(question)
+    if isinstance(answer, Allowed):
+        return Verdict(ALLOWED, answer.row, None)
+    if answer.reason == FAILED:
+        return _hidden(FAILED)
+    return (
+        _standing(actor, at)
+        or (_hidden(reason) if reason else _policy_hides(decide, question))
+        or _act_refused(decide, question, answer.row)
+        or Verdict("niveau_te_laag", answer.row, _level_too_low())
+    )
+
+
+def judge_listing(decide: Decide, actor: Actor, at: datetime) -> tuple[Verdict, frozenset[tuple[Theme, Sensitivity]]]:
+    """Which pairs of theme and sensitivity may be listed: the same policy, asked for each pair."""
+    questions = [_question(actor, Act.LIST, theme, degree, at) for theme in Theme for degree in Sensitivity]
+    answers = [(question, decide(question)) for question in questions]
+    pairs = frozenset((asked.theme, asked.sensitivity) for asked, answer in answers if isinstance(answer, Allowed))
+    if pairs:
+        return Verdict(ALLOWED, None, None), pairs
+    if any(not isinstance(answer, Allowed) and answer.reason == FAILED for _, answer in answers):
+        return Verdict(FAILED, None, NotAllowed(FAILED, "Wij kunnen nu niet bepalen of dit mag.")), pairs
+    higher = (decide(replace(question, level=Assurance.HIGH)) for question, _ in answers)
+    reachable = any(isinstance(answer, Allowed) for answer in higher)
+    too_low = Verdict("niveau_te_laag", None, _level_too_low())
+    return _standing(actor, at) or (too_low if reachable else _not_given()), pairs
+
+
+def _question(actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at: datetime) -> Question:
+    machtiging = actor.machtiging
+    own = machtiging is None
+    return Question(
+        capacity=actor.capacity,
+        act=act,
+        theme=theme,
+        sensitivity=sensitivity,
+        level=actor.level,
+        in_force=machtiging is None or standing(machtiging, at) is Standing.IN_FORCE,
+        covered=True,
+        act_given=act in actor.acts and (machtiging is None or act in machtiging.scope.acts),
+        chain_complete=own or _chain_complete(actor, at),
+    )
+
+
+def _chain_complete(actor: Actor, at: datetime) -> bool:
+    # A machtiging that hangs on another is read without its line here, so it is never complete: refused until it is.
+    machtiging = actor.machtiging
+    return (
+        machtiging is not None and machtiging.gemachtigde_id == actor.person_id and chain_in_force(machtiging, (), at)
+    )
+
+
+def _outside(actor: Actor, ontvanger_id: PersonId | None, envelope: Envelope) -> str | None:
+    if ontvanger_id is None or ontvanger_id != actor.vertegenwoordigde_id:
+        return "bericht_van_ander"
+    return None if actor.machtiging is None else uncovered(actor.machtiging.scope, envelope)
+
+
+def _standing(actor: Actor, at: datetime) -> Verdict | None:
+    if actor.machtiging is None:
+        return None
+    found = standing(actor.machtiging, at)
+    if found is not Standing.IN_FORCE:
+        code, public = _STANDING[found]
+        return Verdict(code, None, NotInForce(code, public))
+    if not _chain_complete(actor, at):
+        code = "machtiging_niet_van_u"
+        return Verdict(code, None, NotInForce(code, "Deze machtiging staat niet (meer) op uw naam."))
+    return None
+
+
+def _policy_hides(decide: Decide, question: Question) -> Verdict | None:
+    """Refused even for looking in the list at the highest level: then it is the message that the policy keeps away."""
+    best = replace(question, act=Act.LIST, act_given=True, level=Assurance.HIGH)
+    answer = decide(best)
+    return None if isinstance(answer, Allowed) else _hidden(answer.reason, answer.row)
+
+
+def _act_refused(decide: Decide, question: Question, row: str | None) -> Verdict | None:
+    if not question.act_given:
+        return _not_given()
+    if isinstance(decide(replace(question, level=Assurance.HIGH)), Allowed):
+        return None
+    return _not_given(row)
+
+
+def _not_given(row: str | None = None) -> Verdict:
+    code = "handeling_niet_toegestaan"
+    return Verdict(code, row, NotAllowed(code, "Deze handeling hoort niet bij wat u hier mag doen."))
+
+
+def _level_too_low() -> NotAllowed:
+    return NotAllowed("niveau_te_laag", "Hiervoor moet zekerder zijn ingelogd, bij het geven, aannemen en nu.")
+
+
+def _hidden(reason: str, row: str | None = None) -> Verdict:
+    return Verdict(reason, row, NotFound("bericht_onbekend", "Dit bericht is er niet, of niet voor u.", private=reason))
