@@ -1,0 +1,120 @@
+"""Sealing: lines that wait in the intake get their number, are chained, moved to the journal, and signed for.
+
+Numbers are given here and not at the INSERT, because a transaction may commit late: whatever is in the intake is
+waiting, however old, so no line is passed over. All of a batch happens in one transaction, or none of it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from machtiging.audit.exact import exact_columns
+from machtiging.audit.rules import COLUMNS, HEAD_ALGORITHM, HEAD_TYPE, START, Place, head_claims, link
+from machtiging.audit.tables import JournalHead, JournalIntake, JournalLine
+from machtiging.crypto.keyring import KeyRing
+from machtiging.kernel.clock import Clock
+from machtiging.kernel.errors import Fault, NotAuthenticated
+
+# One sealer at a time per database, whoever starts it: an arbitrary but fixed advisory lock number.
+_LOCK = text("SELECT pg_advisory_xact_lock(5403618)")
+
+_intake = JournalIntake.__table__  # type: ignore[attr-defined]
+_journal = JournalLine.__table__  # type: ignore[attr-defined]
+_head = JournalHead.__table__  # type: ignore[attr-defined]
+
+# A line whose id already stands in the journal cannot move there. It is passed over, so that it stops nobody else,
+# and `verify` reports it.
+_WAITING = (
+    select(*exact_columns(_intake))
+    .where(~select(_journal.c.id).where(_journal.c.id == _intake.c.id).exists())
+    .order_by(_intake.c.occurred_at, _intake.c.id)
+)
+_LAST_LINE = select(_journal.c.seq, _journal.c.hash).order_by(_journal.c.seq.desc()).limit(1)
+_LAST_HEAD = select(_head).order_by(_head.c.seq.desc()).limit(1)
+# The columns never leave the database on their way to the journal: what was written is what is kept.
+_MOVE = text(
+    f"INSERT INTO journal ({', '.join(COLUMNS)}, seq, previous_hash, hash) "  # noqa: S608 - column names of our own
+    f"SELECT {', '.join('i.' + name for name in COLUMNS)}, n.seq, n.previous_hash, n.hash FROM journal_intake i "
+    "JOIN unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:previous AS bytea[]), CAST(:hashes AS bytea[])) "
+    "AS n(id, seq, previous_hash, hash) ON i.id = n.id"
+)
+_LEAVE = text("DELETE FROM journal_intake WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+
+async def seal_waiting(engine: AsyncEngine, keyring: KeyRing, clock: Clock, batch: int = 1000) -> int:
+    """Seal everything that waits, `batch` lines per transaction; returns how many lines. `engine` has the sealer role.
+
+    Raises Fault `journaal_gebroken` when the end of the journal is not what was last signed: a new signature over a
+    damaged journal would hide the damage. The lines stay safely in the intake until somebody has looked.
+    """
+    total = 0
+    while True:
+        async with engine.begin() as connection:
+            sealed = await _seal_batch(connection, keyring, clock, batch)
+        total += sealed
+        if sealed < batch:
+            return total
+
+
+async def _seal_batch(connection: AsyncConnection, keyring: KeyRing, clock: Clock, batch: int) -> int:
+    await connection.execute(_LOCK)
+    lines = (await connection.execute(_WAITING.limit(batch))).mappings().all()
+    if not lines:
+        return 0
+    before = await _signed_end(connection, keyring)
+    places = _number(before, lines)
+    await _move(connection, lines, before, places)
+    end, at = places[-1], clock.now()
+    claims = head_claims(end.seq, end.hash, before.seq, at)
+    signature = keyring.sign_jwt(claims, typ=HEAD_TYPE, alg=HEAD_ALGORITHM)
+    await connection.execute(
+        _head.insert(), {"seq": end.seq, "hash": end.hash, "signed_at": at, "signature": signature}
+    )
+    return len(lines)
+
+
+async def _signed_end(connection: AsyncConnection, keyring: KeyRing) -> Place:
+    """Where the journal ends, once it is sure that this is where it was last signed."""
+    line = (await connection.execute(_LAST_LINE)).one_or_none()
+    head = (await connection.execute(_LAST_HEAD)).one_or_none()
+    if line is None and head is None:
+        return START
+    if line is None or head is None or (line.seq, line.hash) != (head.seq, head.hash):
+        raise Fault(
+            "journaal_gebroken", private="the last line is not the last signed one; run: machtiging audit verify"
+        )
+    try:
+        claims = keyring.verify_own_statement(head.signature, typ=HEAD_TYPE)
+    except NotAuthenticated as error:
+        raise Fault("journaal_gebroken", private=f"the last head: {error.private}") from error
+    if (claims.get("seq"), claims.get("hash")) != (head.seq, head.hash.hex()):
+        raise Fault("journaal_gebroken", private="the last head was signed for another line")
+    return Place(line.seq, line.hash)
+
+
+def _number(before: Place, lines: Sequence[RowMapping]) -> list[Place]:
+    places = []
+    for line in lines:
+        before = Place(before.seq + 1, link(before.hash, before.seq + 1, line))
+        places.append(before)
+    return places
+
+
+async def _move(
+    connection: AsyncConnection, lines: Sequence[RowMapping], before: Place, places: Sequence[Place]
+) -> None:
+    ids = [line["id"] for line in lines]
+    previous = [before.hash, *(place.hash for place in places[:-1])]
+    numbered = {
+        "ids": ids,
+        "seqs": [place.seq for place in places],
+        "previous": previous,
+        "hashes": [place.hash for place in places],
+    }
+    moved = await connection.execute(_MOVE, numbered)
+    left = await connection.execute(_LEAVE, {"ids": ids})
+    if (moved.rowcount, left.rowcount) != (len(ids), len(ids)):
+        raise Fault("journaal_gebroken", private=f"{moved.rowcount} and {left.rowcount} of {len(ids)} lines moved")

@@ -1,0 +1,186 @@
+"""Sealing: every committed line gets exactly one number, whoever writes, whenever it commits."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.audit.journal import record
+from machtiging.audit.queries import lines_about
+from machtiging.audit.seal import seal_waiting
+from machtiging.audit.sealer import run_sealer
+from machtiging.audit.verify import verify
+from machtiging.kernel.errors import Fault
+from tests.builders.audit import SOMEBODY, a_line, lines_are_written, tampering
+from tests.builders.crypto import a_keyring
+
+
+async def numbers(database):
+    async with database.service.connect() as connection:
+        return list((await connection.scalars(text("SELECT seq FROM journal ORDER BY seq"))).all())
+
+
+async def waiting(database):
+    async with database.service.connect() as connection:
+        return await connection.scalar(text("SELECT count(*) FROM journal_intake"))
+
+
+async def test_an_empty_journal_verifies_and_sealing_it_signs_nothing(database, clock):
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 0
+    report = await verify(database.service, a_keyring())
+    assert (report.ok, report.lines, report.heads, report.head) == (True, 0, 0, None)
+
+
+async def test_every_line_gets_the_next_number_and_leaves_the_intake(database, clock):
+    await lines_are_written(database, clock, 5)
+    assert await seal_waiting(database.sealer, a_keyring(), clock, batch=2) == 5
+    assert await numbers(database) == [1, 2, 3, 4, 5]
+    assert await waiting(database) == 0
+    report = await verify(database.service, a_keyring())
+    assert (report.ok, report.lines, report.heads) == (True, 5, 3)
+
+
+async def test_a_line_of_a_rolled_back_transaction_is_never_numbered(database, clock):
+    async with database.sessions() as session:
+        await record(session, a_line(), at=clock.now())
+        await session.rollback()
+    await lines_are_written(database, clock, 1)
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+
+
+async def test_a_line_that_commits_late_gets_a_later_number_and_is_not_passed_over(database, clock):
+    async with database.sessions() as late, database.sessions() as early:
+        old = await record(late, a_line(object_id="late"), at=clock.now())
+        clock.advance(timedelta(seconds=1))
+        young = await record(early, a_line(object_id="early"), at=clock.now())
+        await early.commit()
+        assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+        await late.commit()
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+    async with database.sessions() as session:
+        numbered = {line.id: line.seq for line in await lines_about(session, SOMEBODY)}
+    assert numbered == {young: 1, old: 2}
+    assert (await verify(database.service, a_keyring())).ok
+
+
+async def test_many_writers_that_commit_out_of_order_while_two_sealers_work_lose_nothing(database, clock):
+    async def write(number):
+        async with database.sessions() as session:
+            await record(session, a_line(object_id=str(number)), at=clock.now() - timedelta(seconds=number))
+            await asyncio.sleep(0.001 * (number % 7))
+            await (session.rollback() if number % 10 == 9 else session.commit())
+
+    async def seal_now_and_then():
+        for _ in range(10):
+            await seal_waiting(database.sealer, a_keyring(), clock, batch=7)
+            await asyncio.sleep(0.005)
+
+    await asyncio.gather(*(write(number) for number in range(60)), seal_now_and_then(), seal_now_and_then())
+    await seal_waiting(database.sealer, a_keyring(), clock)
+    assert await numbers(database) == list(range(1, 55))
+    async with database.sessions() as session:
+        kept = {int(line.object_id) for line in await lines_about(session, SOMEBODY)}
+    assert kept == {number for number in range(60) if number % 10 != 9}
+    assert (await verify(database.service, a_keyring())).ok
+
+
+async def test_a_sealer_that_dies_before_its_commit_leaves_everything_waiting(database, clock):
+    class Dies:
+        def now(self):
+            raise ConnectionError("killed")
+
+    await lines_are_written(database, clock, 3)
+    with pytest.raises(ConnectionError):
+        await seal_waiting(database.sealer, a_keyring(), Dies())
+    assert (await numbers(database), await waiting(database)) == ([], 3)
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 3
+
+
+ODD = {
+    "number": 10**40,
+    "fraction": "placeholder",
+    "text": "é ' \" \\ \u2028 😀",
+    "nested": [{"b": 1, "a": [True, None, ""]}],
+}
+
+
+async def test_odd_values_are_sealed_as_they_stand_and_verify(database, clock):
+    await lines_are_written(database, clock, 1, facts=ODD, capacity="", reason="é\r\n{")
+    async with database.service.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) VALUES "
+                "(gen_random_uuid(), 'infinity', 'x', 'done', 'y', '', '{\"a\": 1.10000000000000000000001, \"b\": 1e400}'),"
+                "(gen_random_uuid(), '4713-01-01 BC', 'x', 'done', 'y', '', '[]')"
+            )
+        )
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 3
+    assert (await verify(database.service, a_keyring())).ok
+
+
+async def test_a_waiting_line_with_the_id_of_a_sealed_one_stops_nobody_and_is_reported(database, clock):
+    await lines_are_written(database, clock, 1)
+    await seal_waiting(database.sealer, a_keyring(), clock)
+    async with database.service.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) "
+                "SELECT id, occurred_at, act, outcome, 'another', request_id, facts FROM journal"
+            )
+        )
+    await lines_are_written(database, clock, 1)
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+    report = await verify(database.service, a_keyring())
+    assert [problem.kind for problem in report.problems] == ["verdwaald"]
+
+
+async def test_the_sealer_refuses_to_sign_over_a_tail_that_was_cut_off(database, clock):
+    await lines_are_written(database, clock, 3)
+    await seal_waiting(database.sealer, a_keyring(), clock)
+    async with tampering(database) as superuser:
+        await superuser.execute(text("DELETE FROM journal WHERE seq = 3"))
+    await lines_are_written(database, clock, 1)
+    with pytest.raises(Fault, match="journaal_gebroken"):
+        await seal_waiting(database.sealer, a_keyring(), clock)
+    assert await waiting(database) == 1
+
+
+async def test_the_sealer_refuses_to_go_on_from_a_head_that_it_did_not_sign(database, clock):
+    await lines_are_written(database, clock, 3)
+    await seal_waiting(database.sealer, a_keyring(), clock)
+    async with tampering(database) as superuser:
+        await superuser.execute(text("UPDATE journal SET hash = decode(repeat('00', 32), 'hex') WHERE seq = 3"))
+        await superuser.execute(text("UPDATE journal_head SET hash = decode(repeat('00', 32), 'hex')"))
+    await lines_are_written(database, clock, 1)
+    with pytest.raises(Fault, match="journaal_gebroken"):
+        await seal_waiting(database.sealer, a_keyring(), clock)
+
+
+async def test_the_background_sealer_seals_until_told_to_stop_and_once_more_at_the_end(database, clock):
+    stop = asyncio.Event()
+    loop = asyncio.create_task(run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop))
+    await lines_are_written(database, clock, 2)
+    async with asyncio.timeout(5):
+        while await waiting(database):
+            await asyncio.sleep(0.01)
+    await lines_are_written(database, clock, 1)
+    stop.set()
+    await loop
+    assert await numbers(database) == [1, 2, 3]
+
+
+async def test_the_background_sealer_survives_a_failure_and_goes_on(database, clock):
+    async with tampering(database) as superuser:
+        await superuser.execute(text("ALTER TABLE journal RENAME TO journal_away"))
+    stop = asyncio.Event()
+    loop = asyncio.create_task(run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop))
+    await lines_are_written(database, clock, 1)
+    await asyncio.sleep(0.05)
+    async with tampering(database) as superuser:
+        await superuser.execute(text("ALTER TABLE journal_away RENAME TO journal"))
+    async with asyncio.timeout(5):
+        while await waiting(database):
+            await asyncio.sleep(0.01)
+    stop.set()
+    await loop
