@@ -2,8 +2,8 @@
 
 Every failure looks the same, costs the same work, and is counted in the database.
 
-Counted twice: per code (a wrong birth date on a known code, five in its life) and per helper (any failure, five an hour).
-A refusal commits, so tries survive. What exactly was wrong stands in the journal.
+Counted twice: per code (a wrong birth date on a known code, five in its life) and per helper (any failure, five an
+hour). A refusal commits, so tries survive. What exactly was wrong stands in the journal.
 """
 
 from __future__ import annotations
@@ -138,9 +138,8 @@ async def _spend_patience(session: AsyncSession, helper: Helper, at: datetime) -
     failed, first = (await session.execute(select(func.count(), func.min(_TRY.c.tried_at)).where(*mine))).one()
     if failed >= TRIES_PER_HELPER:
         wait = int((first + WINDOW - at).total_seconds()) + 1
-        raise TooMany(
-            "te_vaak_geprobeerd", "U heeft te vaak een verkeerde code ingevuld. Wacht een uur.", retry_after=wait
-        )
+        public = "U heeft te vaak een verkeerde code of geboortedatum ingevuld. Probeer het over een uur weer."
+        raise TooMany("te_vaak_geprobeerd", public, retry_after=wait)
 
 
 async def _find(session: AsyncSession, keyring: KeyRing, code: str) -> _Found | None:

@@ -1,9 +1,9 @@
 """The machtigingscode: nine random characters and a check character, easy to read out and to type. Pure but for chance.
 
 Crockford's base32 (no I, L, O, U). 45 bits: with five tries an hour per helper, and the birth date to guess as well,
-searching is hopeless; the keyed index at rest keeps a stolen table from being searched. The check character is a weighted
-sum in GF(32): it catches every single wrong character and every swap of two, so that a typing error is never somebody
-else's code.
+searching is hopeless; the keyed index at rest keeps a stolen table from being searched. The check character is a
+weighted sum in GF(32): it catches every single wrong character and every swap of two, so that a typing error is never
+somebody else's code.
 """
 
 from __future__ import annotations

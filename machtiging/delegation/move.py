@@ -1,8 +1,8 @@
-"""One step in the life of a machtiging, by its giver or its helper; and the witnesses of every step: journal and mail."""
+"""One step in the life of a machtiging, by its giver or its helper, and its witnesses: the journal and both parties."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -42,7 +42,7 @@ _TOLD = {
 async def move(
     session: AsyncSession, deed: Deed, machtiging_id: MachtigingId, person_id: PersonId, *, at: datetime
 ) -> Machtiging:
-    """Do the deed and witness it. Raises NotFound `machtiging_onbekend` and what `rules.step` raises, each journalled."""
+    """Do the deed and witness it. Raises NotFound `machtiging_onbekend` or as `rules.step`; that is journalled too."""
     found = (await session.execute(select(_TABLE).where(_TABLE.c.id == machtiging_id).with_for_update())).one_or_none()
     before = None if found is None else machtiging_of_row(found)
     if before is None or _whose(before, deed) != person_id:
@@ -98,11 +98,13 @@ async def witness(
 
 
 def told_facts(machtiging: Machtiging, helper_id: PersonId | None) -> dict[str, str]:
-    """What a notification keeps: ids and days, no names and no words of the giver. Names are looked up when it is sent."""
+    """What a notification keeps: ids and days, no names, no words of the giver. Names are looked up when it is sent."""
+    last_instant = machtiging.period.ends_at - timedelta(microseconds=1)
     facts = {
         "machtiging_id": str(machtiging.id),
         "giver_id": str(machtiging.vertegenwoordigde_id),
-        "ends_on": day_in_the_netherlands(machtiging.period.ends_at).isoformat(),
+        "begins_on": day_in_the_netherlands(machtiging.period.starts_at).isoformat(),
+        "ends_on": day_in_the_netherlands(last_instant).isoformat(),
     }
     return facts if helper_id is None else facts | {"helper_id": str(helper_id)}
 

@@ -48,53 +48,43 @@ def _tidy(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def _one_line(text: str) -> bool:
-    """No control, format or private characters, no lone surrogates, no line or paragraph breaks."""
-    return not any(unicodedata.category(character)[0] == "C" or character in "\u2028\u2029" for character in text)
+def _line(text: str, shortest: int) -> bool:
+    """One line of `shortest` to 200 characters, without control, format or private ones, or lone surrogates."""
+    odd = any(unicodedata.category(character)[0] == "C" or character in "\u2028\u2029" for character in text)
+    return shortest <= len(text) <= 200 and not odd
 
 
 def problems_of(terms: Terms, limits: Limits, at: datetime) -> list[Problem]:
     """Everything wrong with the terms by themselves. Fields are named as in Terms, Scope and Period."""
-    scope = terms.scope
     last_day = day_in_the_netherlands(terms.period.ends_at)
+    capacity, letters_from = terms.capacity, terms.scope.letters_from
     found = [
-        (
-            terms.capacity not in CAPACITIES_TO_CHOOSE,
-            "capacity",
-            "hoedanigheid_niet_te_kiezen",
-            "Kies familie of beroep.",
-        ),
-        (
-            not (3 <= len(terms.purpose) <= 200 and _one_line(terms.purpose)),
-            "purpose",
-            "doel_ongeldig",
-            "Schrijf in 3 tot 200 tekens op één regel waarvoor u machtigt.",
-        ),
-        (
-            not (1 <= len(terms.legal_ground) <= 200 and _one_line(terms.legal_ground)),
-            "legal_ground",
-            "grondslag_ongeldig",
-            "Noem de grondslag in hoogstens 200 tekens op één regel.",
-        ),
-        (not scope.acts, "acts", "handeling_ontbreekt", "Kies wat uw gemachtigde mag doen."),
-        (not scope.acts <= ACTS_TO_GIVE, "acts", "handeling_niet_te_geven", "Dit kunt u alleen zelf doen."),
-        (
-            bool(missing_acts(scope.acts)),
-            "acts",
-            "handelingen_horen_bij_elkaar",
-            "Wie mag downloaden moet ook mogen lezen, en wie mag lezen moet ook de lijst mogen zien.",
-        ),
-        (not _known_themes(scope), "themes", "thema_onbekend", "Dit onderwerp kennen wij niet."),
-        (
-            not remaining_themes(scope),
-            "themes",
-            "niets_over",
-            "Zo blijft er geen onderwerp over. Kies er minstens een.",
-        ),
-        (scope.letters_from > last_day, "letters_from", "brieven_vanaf_te_laat", "Deze dag ligt na de einddatum."),
+        (capacity not in CAPACITIES_TO_CHOOSE, "capacity", "hoedanigheid_niet_te_kiezen", "Dit kunt u niet kiezen."),
+        (not _line(terms.purpose, 3), "purpose", "doel_ongeldig", "Schrijf uw doel in 3 tot 200 tekens op één regel."),
+        (not _line(terms.legal_ground, 1), "legal_ground", "grondslag_ongeldig", "Noem de grondslag op één regel."),
+        *_wrong_acts(terms.scope),
+        *_wrong_themes(terms.scope),
+        (letters_from > last_day, "letters_from", "brieven_vanaf_te_laat", "Deze dag ligt na de einddatum."),
         *_wrong_period(terms.period, limits, at),
     ]
     return [Problem(field, code, public) for wrong, field, code, public in found if wrong]
+
+
+def _wrong_acts(scope: Scope) -> list[tuple[bool, str, str, str]]:
+    """Nothing is added silently: whoever gives "downloaden" says "lezen" and "lijst" too, and sees so."""
+    together = "Wie mag downloaden moet ook mogen lezen, en wie mag lezen moet ook de lijst mogen zien."
+    return [
+        (not scope.acts, "acts", "handeling_ontbreekt", "Kies wat uw gemachtigde mag doen."),
+        (not scope.acts <= ACTS_TO_GIVE, "acts", "handeling_niet_te_geven", "Dit kunt u alleen zelf doen."),
+        (bool(missing_acts(scope.acts)), "acts", "handelingen_horen_bij_elkaar", together),
+    ]
+
+
+def _wrong_themes(scope: Scope) -> list[tuple[bool, str, str, str]]:
+    return [
+        (not _known_themes(scope), "themes", "thema_onbekend", "Dit onderwerp kennen wij niet."),
+        (not remaining_themes(scope), "themes", "niets_over", "Zo blijft er geen onderwerp over."),
+    ]
 
 
 def _known_themes(scope: Scope) -> bool:

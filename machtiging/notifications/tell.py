@@ -17,6 +17,6 @@ from machtiging.notifications.texts import Kind
 async def tell(
     session: AsyncSession, person_id: PersonId, kind: Kind, facts: Mapping[str, Any], *, at: datetime
 ) -> None:
-    """Have this person told. `facts` are ids and days (see `texts`): no names, no BSN, no code, nothing from a letter."""
+    """Have this person told. `facts` are ids and days: no name, no BSN, no code, nothing from a letter."""
     row = {"id": uuid7(), "person_id": person_id, "kind": kind, "facts": dict(facts), "created_at": at}
     await session.execute(insert(Notification).values(row | {"next_try_at": at, "tries": 0}))

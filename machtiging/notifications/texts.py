@@ -1,7 +1,7 @@
 """What people are told, in plain Dutch (B1). Pure.
 
-A mail travels in the clear, so it says who did what and what can be done about it, and nothing else: no BSN, no code, no
-purpose, nothing from a letter. It has no link to log in with either: people learn not to follow those.
+A mail travels in the clear, so it says who did what and what can be done about it, and nothing else: no BSN, no code,
+no purpose, nothing from a letter. It has no link to log in with either: people learn not to follow those.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _NOT_YOU = "Heeft u dit niet zelf gedaan? Log dan meteen in, ga naar /machtiging
 _NOT_YOU_ENDED = "Heeft u dit niet zelf gedaan? Bel ons dan."
 _FOOT = "In onze e-mails staat nooit een link om in te loggen. Typ het adres van Machtigen zelf in."
 
-# {helper} and {giver} are how we call the other one; {ends} is the last day.
+# {helper} and {giver} are how we call the other one; {begins} is the first day, {ends} the last.
 _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.AANGEBODEN_DOOR_U: (
         "U heeft een machtiging aangeboden",
@@ -56,7 +56,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             "U heeft iemand een machtiging aangeboden om post uit uw Berichtenbox te lezen.",
             "De machtiging gaat pas in als die persoon haar aanneemt. Daarvoor zijn de code en uw geboortedatum nodig. "
             "Geef de code alleen aan wie u wilt machtigen.",
-            "De machtiging loopt uiterlijk op {ends} af.",
+            "De machtiging loopt van {begins} tot en met {ends}.",
             _GIVER_STOPS,
             _NOT_YOU,
         ),
@@ -68,23 +68,23 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.AANGENOMEN: (
         "Uw machtiging is aangenomen",
         (
-            "{Helper} heeft uw machtiging aangenomen en kan nu post uit uw Berichtenbox lezen, zoals u heeft afgesproken.",
-            "De machtiging loopt op {ends} af. U kunt altijd zien wie wat heeft gelezen.",
+            "{Helper} heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen, zoals afgesproken.",
+            "De machtiging loopt van {begins} tot en met {ends}. U kunt altijd zien wie wat heeft gelezen.",
             _GIVER_STOPS,
         ),
     ),
     Kind.AANGENOMEN_DOOR_U: (
         "U heeft een machtiging aangenomen",
         (
-            "U heeft een machtiging aangenomen. U kunt nu post lezen van {giver}, zoals is afgesproken.",
-            "De machtiging loopt op {ends} af. {Giver} kan zien wat u leest en kan de machtiging altijd intrekken.",
+            "U heeft een machtiging aangenomen. U kunt post lezen van {giver}, zoals afgesproken.",
+            "De machtiging loopt van {begins} tot en met {ends}. {Giver} kan zien wat u leest en kan altijd intrekken.",
             _HELPER_STOPS,
         ),
     ),
     Kind.GEWEIGERD: (
         "Uw machtiging is geweigerd",
         (
-            "{Helper} heeft uw machtiging geweigerd. De code werkt niet meer. Niemand leest nu post door dit aanbod.",
+            "{Helper} heeft uw machtiging geweigerd. De code werkt niet meer.",
             _LOOK,
         ),
     ),
@@ -111,16 +111,16 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.HERVAT: (
         "Een machtiging werkt weer",
         (
-            "{Giver} heeft uw machtiging weer aangezet. U kunt weer post lezen van {giver}, zoals is afgesproken.",
-            "De machtiging loopt op {ends} af.",
+            "{Giver} heeft uw machtiging weer aangezet. U kunt weer post lezen van {giver}, zoals afgesproken.",
+            "De machtiging loopt tot en met {ends}.",
             _HELPER_STOPS,
         ),
     ),
     Kind.HERVAT_DOOR_U: (
         "U heeft een machtiging weer aangezet",
         (
-            "U heeft de machtiging van {helper} weer aangezet. {Helper} kan weer post van u lezen, zoals is afgesproken.",
-            "De machtiging loopt op {ends} af.",
+            "U heeft de machtiging van {helper} weer aangezet. {Helper} kan weer post van u lezen, zoals afgesproken.",
+            "De machtiging loopt tot en met {ends}.",
             _GIVER_STOPS,
             _NOT_YOU,
         ),
@@ -157,15 +157,20 @@ _MONTHS = (
 
 
 def message(kind: Kind, facts: Mapping[str, Any], names: Mapping[str, str]) -> Message:
-    """The message. `facts["ends_on"]` is the last day; `names` may hold "helper" and "giver", else they go unnamed."""
+    """The message. `facts` holds the first and the last day; `names` may hold "helper" and "giver", else unnamed."""
     helper = _one_line(names.get("helper", "")) or "uw gemachtigde"
     giver = _one_line(names.get("giver", "")) or "de persoon die u machtigde"
-    day = date.fromisoformat(facts["ends_on"])
-    ends = f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    begins, ends = _day(facts["begins_on"]), _day(facts["ends_on"])
     subject, sentences = _TEXTS[kind]
     paragraphs = ("Beste lezer,", *sentences, _FOOT, "Machtigen")
-    words = {"helper": helper, "Helper": _capital(helper), "giver": giver, "Giver": _capital(giver), "ends": ends}
+    words = {"helper": helper, "Helper": _capital(helper), "giver": giver, "Giver": _capital(giver)}
+    words |= {"begins": begins, "ends": ends}
     return Message(subject, "\n\n".join(paragraphs).format(**words) + "\n")
+
+
+def _day(written: str) -> str:
+    day = date.fromisoformat(written)
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def _capital(words: str) -> str:
