@@ -16,6 +16,7 @@ _SENTENCES: Mapping[str, str] = {
     "extra_forbidden": "Dit veld kennen wij niet.",
     "string_type": "Hier hoort tekst.",
     "string_too_long": "Dit is te lang: hoogstens {max_length} tekens.",
+    "bytes_too_long": "Dit is te lang: hoogstens 1 MiB.",
     "string_too_short": "Dit is te kort: minstens {min_length} tekens.",
     "string_pattern_mismatch": "Dit heeft niet de juiste vorm.",
     "bool_type": "Hier hoort true of false.",

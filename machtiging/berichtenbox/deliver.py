@@ -1,0 +1,194 @@
+"""An afzender delivers a letter: the same letter twice is one letter, and half a letter is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.bearer import Sender
+from machtiging.agencies.queries import DienstView, agency, dienst_of
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.berichtenbox import rules
+from machtiging.berichtenbox.receive import ReceivedBijlage
+from machtiging.berichtenbox.schemas import BerichtIn
+from machtiging.berichtenbox.tables import Bericht, Bijlage, BijlagePart
+from machtiging.crypto.envelope import DataKey
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.people import data_key_of, find_or_create_by_bsn
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
+from machtiging.kernel.ids import BerichtId, PersonId, uuid7
+
+_BERICHT: Table = Bericht.__table__  # type: ignore[attr-defined]
+_BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
+_PART: Table = BijlagePart.__table__  # type: ignore[attr-defined]
+_SAME_LETTER = "uq_bericht_same_letter_is_one_letter"
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Aanlevering:
+    """One letter to deliver, with the afzender's own reference for it."""
+
+    bericht: BerichtIn
+    kenmerk: str
+    bijlagen: list[ReceivedBijlage]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Where the letter is. `new` is False when it was there already."""
+
+    bericht_id: BerichtId
+    new: bool
+
+
+async def deliver(
+    session: AsyncSession, keyring: KeyRing, sender: Sender, aanlevering: Aanlevering, *, at: datetime
+) -> Delivered:
+    """Put the letter in the citizen's box, sealed with her own key.
+
+    Raises NotAllowed `afzender_niet_actief`; InvalidInput `dienst_onbekend`, `bsn_ongeldig`,
+    `publicatietijdstip_onmogelijk`; Conflict `kenmerk_al_gebruikt` when the reference is taken by another letter.
+    """
+    dienst = await _may_send(session, sender, aanlevering.bericht.dienst, at)
+    published_at = _published(aanlevering.bericht, at)
+    ontvanger = _bsn(aanlevering.bericht)
+    person_id = await find_or_create_by_bsn(session, keyring, ontvanger, at=at)
+    key = await data_key_of(session, keyring, person_id)
+    content_hash = _content_hash(keyring, person_id, aanlevering)
+    bericht_id = BerichtId(uuid7())
+    envelope = {
+        "id": bericht_id,
+        "ontvanger_id": person_id,
+        "afzender_oin": sender.oin,
+        "dienst_code": dienst.code,
+        "theme": dienst.theme.value,
+        "sensitivity": dienst.sensitivity.value,
+        "published_at": published_at,
+        "received_at": at,
+        "sender_reference": aanlevering.kenmerk,
+        "content_hash": content_hash,
+    }
+    if not await _is_first(session, envelope | _sealed(key, bericht_id, aanlevering.bericht)):
+        return await _earlier(session, sender, aanlevering.kenmerk, content_hash, at)
+    for position, bijlage in enumerate(aanlevering.bijlagen, start=1):
+        await _keep_bijlage(session, _Box(bericht_id, key, keyring), position, bijlage)
+    await record(session, _line(sender, bericht_id, person_id, aanlevering), at=at)
+    return Delivered(bericht_id, new=True)
+
+
+def _sealed(key: DataKey, bericht_id: BerichtId, bericht: BerichtIn) -> dict[str, bytes]:
+    place = ("bericht", str(bericht_id))
+    return {
+        "onderwerp_sealed": key.seal(bericht.onderwerp.encode(), *place, "onderwerp"),
+        "inhoud_sealed": key.seal(bericht.inhoud.encode(), *place, "inhoud"),
+    }
+
+
+async def _may_send(session: AsyncSession, sender: Sender, code: str, at: datetime) -> DienstView:
+    # The dienst is looked up under the OIN of the token: nobody sends in another's name.
+    dienst = await dienst_of(session, sender.oin, code)
+    if dienst is not None:
+        return dienst
+    refusal: Refusal = NotAllowed("afzender_niet_actief", "Deze afzender mag nu niet aanleveren.")
+    if await agency(session, sender.oin) is not None:
+        fields = {"dienst": "Deze dienst is niet bekend voor deze afzender."}
+        refusal = InvalidInput("dienst_onbekend", "Deze dienst kennen wij niet.", fields=fields)
+    raise await _refused(session, sender, refusal, at)
+
+
+async def _refused(session: AsyncSession, sender: Sender, refusal: Refusal, at: datetime) -> Refusal:
+    line = Line(JournalAct.AANLEVERING_GEWEIGERD, Outcome.REFUSED, refusal.code, client_id=sender.client_id)
+    await record(session, line, at=at)
+    return refusal
+
+
+def _bsn(bericht: BerichtIn) -> Bsn:
+    try:
+        return Bsn(bericht.ontvanger.waarde.get_secret_value())
+    except InvalidInput as error:
+        raise InvalidInput(error.code, error.public, fields={"ontvanger.waarde": error.public}) from None
+
+
+def _published(bericht: BerichtIn, at: datetime) -> datetime:
+    published_at = (bericht.publicatietijdstip or at).astimezone(UTC)
+    if not _EARLIEST <= published_at <= at + _AHEAD:
+        sentence = "Dit tijdstip ligt te ver terug of te ver vooruit."
+        raise InvalidInput("publicatietijdstip_onmogelijk", sentence, fields={"publicatietijdstip": sentence})
+    return published_at
+
+
+def _content_hash(keyring: KeyRing, person_id: PersonId, aanlevering: Aanlevering) -> bytes:
+    # Keyed, so that who reads the database cannot try out what a letter might say.
+    bericht = aanlevering.bericht
+    told = bericht.publicatietijdstip and bericht.publicatietijdstip.astimezone(UTC).isoformat()
+    bijlagen = [(bijlage.naam, bijlage.digest.hexdigest()) for bijlage in aanlevering.bijlagen]
+    parts = [str(person_id), bericht.dienst, bericht.onderwerp, bericht.inhoud, told, bijlagen]
+    return keyring.blind_index("bericht", json.dumps(parts, ensure_ascii=False))
+
+
+async def _is_first(session: AsyncSession, row: dict[str, Any]) -> bool:
+    # Waits for a delivery of the same letter that is under way, and then yields to it.
+    statement = upsert(_BERICHT).values(row).on_conflict_do_nothing(constraint=_SAME_LETTER).returning(_BERICHT.c.id)
+    return await session.scalar(statement) is not None
+
+
+async def _earlier(session: AsyncSession, sender: Sender, kenmerk: str, content_hash: bytes, at: datetime) -> Delivered:
+    columns = select(_BERICHT.c.id, _BERICHT.c.content_hash)
+    here = _BERICHT.c.afzender_oin == sender.oin, _BERICHT.c.sender_reference == kenmerk
+    row = (await session.execute(columns.where(*here))).one()
+    if row.content_hash != content_hash:
+        sentence = "Met dit kenmerk is al een ander bericht aangeleverd."
+        raise await _refused(session, sender, Conflict("kenmerk_al_gebruikt", sentence), at)
+    return Delivered(BerichtId(row.id), new=False)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """Where the bijlagen of one letter go."""
+
+    bericht_id: BerichtId
+    key: DataKey
+    keyring: KeyRing
+
+
+async def _keep_bijlage(session: AsyncSession, box: _Box, position: int, bijlage: ReceivedBijlage) -> None:
+    bijlage_id: UUID = uuid7()
+    parts = rules.parts_of(bijlage.size)
+    row = {
+        "id": bijlage_id,
+        "bericht_id": box.bericht_id,
+        "position": position,
+        "naam_sealed": box.key.seal(bijlage.naam.encode(), "bijlage", str(bijlage_id), "naam"),
+        "mime_type": rules.PDF,
+        "size": bijlage.size,
+        "sha256": box.keyring.blind_index("bijlage", bijlage.digest.hexdigest()),
+        "parts": parts,
+    }
+    await session.execute(insert(_BIJLAGE).values(row))
+    for number, content in enumerate(bijlage.contents()):
+        sealed = box.key.seal(content, *rules.place_of_part(bijlage_id, number, parts))
+        await session.execute(insert(_PART).values(bijlage_id=bijlage_id, number=number, sealed=sealed))
+
+
+def _line(sender: Sender, bericht_id: UUID, person_id: UUID, aanlevering: Aanlevering) -> Line:
+    return Line(
+        JournalAct.AANLEVERING_ONTVANGEN,
+        Outcome.DONE,
+        "ontvangen",
+        client_id=sender.client_id,
+        for_person_id=person_id,
+        object_kind="bericht",
+        object_id=str(bericht_id),
+        facts={"afzender": sender.oin, "dienst": aanlevering.bericht.dienst, "bijlagen": len(aanlevering.bijlagen)},
+    )

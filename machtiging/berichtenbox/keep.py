@@ -1,0 +1,66 @@
+"""Keep the box in order: mark, put in a map, delete. The citizen's alone, through the same guard as everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.actor import Actor
+from machtiging.access.guard import Policy, permit
+from machtiging.berichtenbox.queries import BERICHT, find_bericht, target_of
+from machtiging.delegation.rules import Act
+from machtiging.kernel.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The citizen's own marks on a letter."""
+
+    read: bool
+    folder: str | None
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to change: only the fields named in `fields` ("read", "folder")."""
+
+    fields: frozenset[str]
+    read: bool
+    folder: str | None
+
+
+async def mark(
+    session: AsyncSession, policy: Policy, actor: Actor, bericht_id: UUID, change: Change, *, at: datetime
+) -> Marks:
+    """Change the citizen's marks. Raises what the guard raises: for a helper, NotAllowed on a letter he may see."""
+    found = await find_bericht(session, bericht_id, actor.person_id, at)
+    leave = await permit(session, policy, actor, Act.MARK, target_of(found, "bericht", bericht_id), at=at)
+    values: dict[str, Any] = {}
+    if "read" in change.fields:
+        values["read_at"] = (found.read_at if found is not None and found.read_at else at) if change.read else None
+    if "folder" in change.fields:
+        values["folder"] = change.folder
+    if values:
+        values["changed_at"] = at
+    statement = update(BERICHT).where(BERICHT.c.id == leave.bericht(Act.MARK), BERICHT.c.deleted_at.is_(None))
+    statement = statement.values(**(values or {"id": BERICHT.c.id}))
+    row = (
+        await session.execute(statement.returning(BERICHT.c.read_at, BERICHT.c.folder, BERICHT.c.changed_at))
+    ).first()
+    if row is None:
+        raise NotFound("bericht_onbekend", "Dit bericht is er niet, of niet voor u.", private="deleted meanwhile")
+    return Marks(row.read_at is not None, row.folder, row.changed_at)
+
+
+async def delete(session: AsyncSession, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> None:
+    """Take the letter out of the box. The row stays until its retention is over. Raises what the guard raises."""
+    found = await find_bericht(session, bericht_id, actor.person_id, at)
+    leave = await permit(session, policy, actor, Act.DELETE, target_of(found, "bericht", bericht_id), at=at)
+    gone = update(BERICHT).where(BERICHT.c.id == leave.bericht(Act.DELETE), BERICHT.c.deleted_at.is_(None))
+    await session.execute(gone.values(deleted_at=at, changed_at=at))

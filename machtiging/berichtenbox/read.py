@@ -1,0 +1,97 @@
+"""Read one letter: find the envelope, ask the guard, open with the Permit, leave the reader's own mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.actor import Actor
+from machtiging.access.guard import Policy, permit
+from machtiging.access.permit import Permit
+from machtiging.berichtenbox.queries import BERICHT, MARK, Afzender, bijlagen_of, find_bericht, target_of
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.identity.people import data_key_of
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import BerichtId, BijlageId
+
+
+@dataclass(frozen=True, slots=True)
+class BijlageView:
+    """What is known of a bijlage without its content."""
+
+    bijlage_id: BijlageId
+    naam: str
+    mime_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter, opened. `folder` and `changed_at` are the citizen's own and None for anybody else."""
+
+    bericht_id: BerichtId
+    afzender: Afzender
+    dienst: str
+    onderwerp: str
+    inhoud: str
+    published_at: datetime
+    received_at: datetime
+    bijlagen: list[BijlageView]
+    folder: str | None
+    changed_at: datetime | None
+
+
+async def read(
+    session: AsyncSession, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
+) -> Letter:
+    """The letter, journalled and marked as read by this reader. Raises what `access.guard.permit` raises."""
+    found = await find_bericht(session, bericht_id, actor.person_id, at)
+    leave = await permit(session, policy, actor, Act.READ, target_of(found, "bericht", bericht_id), at=at)
+    letter = await opened(session, keyring, leave, found)
+    if found is not None and (found.read_at if actor.machtiging is None else found.marked_at) is None:
+        await _mark(session, leave)
+    return letter
+
+
+async def opened(session: AsyncSession, keyring: KeyRing, leave: Permit, found: Row[Any] | None) -> Letter:
+    """What the letter says. Raises Fault `permit_voor_ander_bericht` when the Permit is for another letter."""
+    bericht_id = leave.bericht(Act.READ)
+    if found is None or found.id != bericht_id or found.ontvanger_id != leave.vertegenwoordigde_id:
+        raise Fault("permit_voor_ander_bericht")
+    key = await data_key_of(session, keyring, leave.vertegenwoordigde_id)
+    own = leave.capacity is Capacity.SELF
+    place = ("bericht", str(bericht_id))
+    bijlagen = [
+        BijlageView(row.id, key.open(row.naam_sealed, "bijlage", str(row.id), "naam").decode(), row.mime_type, row.size)
+        for row in await bijlagen_of(session, bericht_id)
+    ]
+    return Letter(
+        bericht_id=bericht_id,
+        afzender=Afzender(found.afzender_oin, found.afzender_naam),
+        dienst=found.dienst_code,
+        onderwerp=key.open(found.onderwerp_sealed, *place, "onderwerp").decode(),
+        inhoud=key.open(found.inhoud_sealed, *place, "inhoud").decode(),
+        published_at=found.published_at,
+        received_at=found.received_at,
+        bijlagen=bijlagen,
+        folder=found.folder if own else None,
+        changed_at=found.changed_at if own else None,
+    )
+
+
+async def _mark(session: AsyncSession, leave: Permit) -> None:
+    # A helper who reads changes nothing for the citizen: the mark is the helper's own.
+    bericht_id = leave.bericht(Act.READ)
+    if leave.capacity is Capacity.SELF:
+        own = update(BERICHT).where(BERICHT.c.id == bericht_id, BERICHT.c.read_at.is_(None))
+        await session.execute(own.values(read_at=leave.at))
+        return
+    row = {"bericht_id": bericht_id, "person_id": leave.actor_id, "first_read_at": leave.at}
+    await session.execute(insert(MARK).values(row).on_conflict_do_nothing())

@@ -1,0 +1,201 @@
+"""Take in an aanlevering: multipart/form-data (RFC 7578), read as it streams, never whole in memory.
+
+What does not fit in memory waits in a nameless temporary file, sealed piece by piece with a key that exists only in
+this request: no letter touches a disk in the clear. A request that breaks off leaves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterable, Iterator
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from machtiging.berichtenbox import rules
+from machtiging.crypto.envelope import KEY_BYTES, DataKey
+from machtiging.kernel.errors import InvalidInput, TooLarge, UnsupportedMedia
+
+_IN_MEMORY = 4 * rules.MIB
+_PLACE = ("aanlevering",)
+_BROKEN = "aanlevering_onvolledig", "De aanlevering is niet compleet aangekomen."
+
+
+class _Spool:
+    """Pieces of bytes put aside, sealed."""
+
+    def __init__(self) -> None:
+        self._key = DataKey(secrets.token_bytes(KEY_BYTES))
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (closed with the request)
+
+    def put(self, piece: bytes) -> tuple[int, int]:
+        sealed = self._key.seal(piece, *_PLACE)
+        self._file.seek(0, 2)
+        where = self._file.tell()
+        self._file.write(sealed)
+        return where, len(sealed)
+
+    def get(self, where: int, length: int) -> bytes:
+        self._file.seek(where)
+        return self._key.open(self._file.read(length), *_PLACE)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass
+class ReceivedBijlage:
+    """A bijlage as it came in: its name is one we keep, its content is a PDF."""
+
+    naam: str
+    spool: _Spool
+    size: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    pieces: list[tuple[int, int]] = field(default_factory=list)
+    waiting: bytearray = field(default_factory=bytearray)
+    head: bytes = b""
+    tail: bytes = b""
+
+    def take(self, data: bytes) -> None:
+        """More of the content. Raises TooLarge `bijlage_te_groot`."""
+        self.size += len(data)
+        if self.size > rules.BIJLAGE_BYTES:
+            raise TooLarge("bijlage_te_groot", "Een bijlage mag hoogstens 25 MiB zijn.")
+        self.digest.update(data)
+        self.head = self.head or bytes(data[:16])
+        self.tail = (self.tail + data)[-rules.TRAILER_WITHIN :]
+        self.waiting += data
+        while len(self.waiting) >= rules.PART_BYTES:
+            self._put(rules.PART_BYTES)
+
+    def finish(self) -> None:
+        """No more content. Raises UnsupportedMedia `bijlage_geen_pdf`."""
+        if not rules.is_pdf(self.head, self.tail):
+            raise UnsupportedMedia("bijlage_geen_pdf", "Een bijlage moet een PDF-bestand zijn.")
+        if self.waiting:
+            self._put(len(self.waiting))
+
+    def _put(self, length: int) -> None:
+        self.pieces.append(self.spool.put(bytes(self.waiting[:length])))
+        del self.waiting[:length]
+
+    def contents(self) -> Iterator[bytes]:
+        """The content again, one piece of at most PART_BYTES at a time."""
+        for where, length in self.pieces:
+            yield self.spool.get(where, length)
+
+
+@dataclass
+class Received:
+    """One aanlevering as it came in. `close` it when done."""
+
+    spool: _Spool
+    bericht: bytearray | None = None
+    bijlagen: list[ReceivedBijlage] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let the temporary file go."""
+        self.spool.close()
+
+
+class _Reader:
+    """The callbacks of the parser: they see headers and data of one part after another."""
+
+    def __init__(self, received: Received) -> None:
+        self._received = received
+        self._headers: dict[bytes, bytes] = {}
+        self._name = bytearray()
+        self._value = bytearray()
+        self._bijlage: ReceivedBijlage | None = None
+        self.ended = False
+
+    def on_part_begin(self) -> None:
+        self._headers = {}
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def on_header_end(self) -> None:
+        self._headers[bytes(self._name).lower()] = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def on_headers_finished(self) -> None:
+        kind, options = parse_options_header(self._headers.get(b"content-disposition"))
+        name = options.get(b"name")
+        if kind != b"form-data" or name not in {b"bericht", b"bijlage"}:
+            raise InvalidInput("onderdeel_onbekend", "Een aanlevering heeft één deel 'bericht' en delen 'bijlage'.")
+        self._bijlage = self._new_bijlage(options) if name == b"bijlage" else None
+        if name == b"bericht":
+            if self._received.bericht is not None:
+                raise InvalidInput("bericht_dubbel", "Een aanlevering heeft precies één deel 'bericht'.")
+            self._received.bericht = bytearray()
+
+    def _new_bijlage(self, options: dict[bytes, bytes]) -> ReceivedBijlage:
+        if len(self._received.bijlagen) >= rules.BIJLAGEN:
+            raise TooLarge("te_veel_bijlagen", "Een bericht heeft hoogstens 100 bijlagen.")
+        declared = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if declared not in {b"application/pdf", b"application/octet-stream", b""}:
+            raise UnsupportedMedia("bijlage_geen_pdf", "Een bijlage moet een PDF-bestand zijn.")
+        try:
+            naam = rules.bijlage_naam(options.get(b"filename", b"").decode())
+        except UnicodeDecodeError:
+            raise InvalidInput("bijlage_naam_ongeldig", "De naam van deze bijlage is geen UTF-8.") from None
+        bijlage = ReceivedBijlage(naam, self._received.spool)
+        self._received.bijlagen.append(bijlage)
+        return bijlage
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._bijlage is not None:
+            self._bijlage.take(data[start:end])
+            return
+        assert self._received.bericht is not None  # noqa: S101 (a part is one of the two)
+        self._received.bericht += data[start:end]
+        if len(self._received.bericht) > rules.BERICHT_PART_BYTES:
+            raise TooLarge("bericht_te_groot", "De tekst van een bericht mag hoogstens 1 MiB zijn.")
+
+    def on_part_end(self) -> None:
+        if self._bijlage is not None:
+            self._bijlage.finish()
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
+_CALLBACKS = ("part_begin", "header_field", "header_value", "header_end", "headers_finished", "part_data", "part_end")
+
+
+async def receive(content_type: str, body: AsyncIterable[bytes]) -> Received:
+    """Everything in the request, checked part by part. The caller closes it.
+
+    Raises InvalidInput, TooLarge or UnsupportedMedia, as soon as it is seen and without reading on.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+        raise UnsupportedMedia("soort_niet_ondersteund", "Een aanlevering is multipart/form-data.")
+    received = Received(_Spool())
+    reader = _Reader(received)
+    callbacks: Any = {f"on_{name}": getattr(reader, f"on_{name}") for name in (*_CALLBACKS, "end")}
+    try:
+        parser = MultipartParser(options[b"boundary"], callbacks)
+        async for chunk in body:
+            parser.write(chunk)
+        parser.finalize()
+        if not reader.ended:
+            raise InvalidInput(*_BROKEN)
+        if received.bericht is None:
+            raise InvalidInput("bericht_ontbreekt", "In de aanlevering ontbreekt het deel 'bericht'.")
+    except FormParserError:
+        received.close()
+        raise InvalidInput(*_BROKEN) from None
+    except BaseException:
+        received.close()
+        raise
+    return received

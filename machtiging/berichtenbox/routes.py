@@ -1,0 +1,229 @@
+"""The REST API of the box under /api/v1: who may knock, what comes in, what goes back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from starlette.responses import JSONResponse, StreamingResponse
+
+from machtiging.access.bearer import Agency, Helper
+from machtiging.berichtenbox import rules
+from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
+from machtiging.berichtenbox.deliver import Aanlevering, deliver
+from machtiging.berichtenbox.download import Download, contents, download
+from machtiging.berichtenbox.keep import Change, delete, mark
+from machtiging.berichtenbox.read import Letter, read
+from machtiging.berichtenbox.receive import Received, receive
+from machtiging.berichtenbox.schemas import (
+    AanleveringIn,
+    AanleveringOut,
+    BerichtenOut,
+    BerichtIn,
+    BerichtOut,
+    Reference,
+    StatusIn,
+    StatusOut,
+)
+from machtiging.kernel.errors import InvalidInput
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.negotiation import gives, takes
+from machtiging.web.validation import parsed
+
+API = "/api/v1"
+AANLEVERINGEN = API + "/aanleveringen"
+# For web.limits: the one path that takes large requests.
+LARGER_BODIES = {AANLEVERINGEN: rules.AANLEVERING_BYTES}
+MERGE_PATCH = "application/merge-patch+json"
+router = APIRouter(prefix=API)
+_JSON = [Depends(gives("application/json"))]
+
+
+def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+@router.post(
+    "/aanleveringen",
+    status_code=201,
+    response_model=AanleveringOut,
+    responses={200: {"model": AanleveringOut, "description": "Dit bericht was er al."}},
+    summary="Een bericht aanleveren",
+    operation_id="leverBerichtAan",
+    tags=["Aanleveringen"],
+    dependencies=[Depends(takes("multipart/form-data")), *_JSON],
+    openapi_extra=_body("multipart/form-data", AanleveringIn.model_json_schema()),
+)
+async def post_aanlevering(
+    request: Request,
+    sender: Agency,
+    session: Transaction,
+    idempotency_key: Annotated[
+        str | None, Header(description="Kenmerk van de afzender als het bericht er geen heeft.")
+    ] = None,
+) -> Response:
+    """Lever één bericht met bijlagen aan. Hetzelfde bericht met hetzelfde kenmerk is één bericht."""
+    # The token is good. The upload may take minutes: no connection to the database waits for it.
+    await session.commit()
+    received = await receive(request.headers["content-type"], request.stream())
+    state = request.app.state
+    try:
+        aanlevering = _aanlevering(received, idempotency_key)
+        delivered = await deliver(session, state.keyring, sender, aanlevering, at=state.clock.now())
+    finally:
+        received.close()
+    place = {"Location": f"{state.issuer}{API}/berichten/{delivered.bericht_id}"}
+    return JSONResponse({"berichtId": str(delivered.bericht_id)}, 201 if delivered.new else 200, place)
+
+
+def _aanlevering(received: Received, idempotency_key: str | None) -> Aanlevering:
+    bericht = parsed(BerichtIn, bytes(received.bericht or b""), "bericht_ongeldig")
+    kenmerk = bericht.kenmerk
+    if kenmerk is None and idempotency_key is not None:
+        # The draft for this header writes the key as a quoted string; both forms are taken.
+        offered = json.dumps({"kenmerk": idempotency_key.strip().strip('"')}).encode()
+        kenmerk = parsed(Reference, offered, "kenmerk_ongeldig").kenmerk
+    if kenmerk is None:
+        sentence = "Geef een kenmerk mee, in het bericht of in de kop Idempotency-Key."
+        raise InvalidInput("kenmerk_ontbreekt", sentence, fields={"kenmerk": sentence})
+    return Aanlevering(bericht, kenmerk, received.bijlagen)
+
+
+@router.get(
+    "/berichten",
+    response_model=BerichtenOut,
+    response_model_exclude_none=True,
+    summary="De lijst van berichten",
+    operation_id="lijstBerichten",
+    tags=["Berichten"],
+    dependencies=_JSON,
+)
+async def get_berichten(
+    request: Request,
+    actor: Helper,
+    session: Transaction,
+    cursor: Annotated[str | None, Query(max_length=200, description="Waar de lijst verder gaat, uit `_links`.")] = None,
+    aantal: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Hoeveel berichten per keer.")] = 20,
+) -> dict[str, Any]:
+    """De berichten die u mag zien, de nieuwste eerst. De tekst zit er niet bij."""
+    state = request.app.state
+    wanted = Wanted(cursor, aantal)
+    page = await browse(session, state.keyring, state.policy, actor, wanted, at=state.clock.now())
+    return _page_out(page, wanted, state.issuer + API + "/berichten")
+
+
+def _page_out(page: Page, wanted: Wanted, here: str) -> dict[str, Any]:
+    def link(cursor: str | None) -> dict[str, str]:
+        return {"href": f"{here}?aantal={wanted.size}" + (f"&cursor={quote(cursor)}" if cursor else "")}
+
+    summaries = [
+        {
+            "berichtId": str(one.bericht_id),
+            "afzender": asdict(one.afzender),
+            "onderwerp": one.onderwerp,
+            "publicatietijdstip": one.published_at,
+            "bijlagen": one.bijlagen,
+            "gelezen": one.read,
+        }
+        for one in page.summaries
+    ]
+    links = {"self": link(wanted.cursor)} | ({"next": link(page.next_cursor)} if page.next_cursor else {})
+    return {"berichten": summaries, "_links": links}
+
+
+@router.get(
+    "/berichten/{berichtId}",
+    response_model=BerichtOut,
+    response_model_exclude_none=True,
+    summary="Een bericht lezen",
+    operation_id="leesBericht",
+    tags=["Berichten"],
+    dependencies=_JSON,
+)
+async def get_bericht(request: Request, actor: Helper, session: Transaction) -> dict[str, Any]:
+    """Een heel bericht. Dat u het las wordt vastgelegd; de vertegenwoordigde kan dat zien."""
+    state = request.app.state
+    bericht_id = rules.id_from(request.path_params["berichtId"])
+    return _bericht_out(await read(session, state.keyring, state.policy, actor, bericht_id, at=state.clock.now()))
+
+
+def _bericht_out(letter: Letter) -> dict[str, Any]:
+    bijlagen = [
+        {"bijlageId": str(one.bijlage_id), "naam": one.naam, "mimeType": one.mime_type, "grootte": one.size}
+        for one in letter.bijlagen
+    ]
+    return {
+        "berichtId": str(letter.bericht_id),
+        "afzender": asdict(letter.afzender),
+        "dienst": letter.dienst,
+        "onderwerp": letter.onderwerp,
+        "inhoud": letter.inhoud,
+        "publicatietijdstip": letter.published_at,
+        "tijdstipOntvangst": letter.received_at,
+        "bijlagen": bijlagen,
+        "status": {"gelezen": True, "map": letter.folder, "gewijzigdOp": letter.changed_at},
+    }
+
+
+@router.patch(
+    "/berichten/{berichtId}",
+    response_model=StatusOut,
+    response_model_exclude_none=True,
+    summary="Een bericht markeren",
+    operation_id="markeerBericht",
+    tags=["Berichten"],
+    dependencies=[Depends(takes(MERGE_PATCH, "application/json")), *_JSON],
+    openapi_extra=_body(MERGE_PATCH, StatusIn.model_json_schema()),
+)
+async def patch_bericht(request: Request, actor: Helper, session: Transaction) -> dict[str, Any]:
+    """Markeer als (on)gelezen of leg in een map. Alleen voor uw eigen berichten, niet voor wie meeleest."""
+    state = request.app.state
+    status = parsed(StatusIn, await request.body())
+    change = Change(frozenset(status.model_fields_set), status.gelezen, status.map)
+    bericht_id = rules.id_from(request.path_params["berichtId"])
+    marks = await mark(session, state.policy, actor, bericht_id, change, at=state.clock.now())
+    return {"gelezen": marks.read, "map": marks.folder, "gewijzigdOp": marks.changed_at}
+
+
+@router.delete(
+    "/berichten/{berichtId}",
+    status_code=204,
+    summary="Een bericht verwijderen",
+    operation_id="verwijderBericht",
+    tags=["Berichten"],
+)
+async def delete_bericht(request: Request, actor: Helper, session: Transaction) -> None:
+    """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest."""
+    state = request.app.state
+    bericht_id = rules.id_from(request.path_params["berichtId"])
+    await delete(session, state.policy, actor, bericht_id, at=state.clock.now())
+
+
+@router.get(
+    "/berichten/{berichtId}/bijlagen/{bijlageId}",
+    response_class=StreamingResponse,
+    responses={200: {"content": {rules.PDF: {"schema": {"type": "string", "format": "binary"}}}}},
+    summary="Een bijlage downloaden",
+    operation_id="downloadBijlage",
+    tags=["Berichten"],
+    dependencies=[Depends(gives(rules.PDF, "application/octet-stream"))],
+)
+async def get_bijlage(request: Request, actor: Helper, session: Transaction) -> Response:
+    """De bijlage als download. Eindigt de machtiging onderweg, dan breekt de download af."""
+    state = request.app.state
+    asked = rules.id_from(request.path_params["berichtId"]), rules.id_from(request.path_params["bijlageId"])
+    found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
+    body = contents(state.sessions, actor, found, state.clock)
+    return StreamingResponse(body, media_type=rules.PDF, headers=headers_of(found))
+
+
+def headers_of(found: Download) -> dict[str, str]:
+    """A download is saved, never shown in our name (RFC 6266; the full name as RFC 8187 writes it)."""
+    plain = "".join(
+        letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in found.naam
+    )
+    name = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(found.naam, safe='')}"
+    return {"Content-Disposition": name, "Content-Length": str(found.size)}

@@ -1,0 +1,140 @@
+"""What travels: aanleveringen in, berichten out, in the words of the federated Berichtenbox."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
+
+from machtiging.berichtenbox.rules import BIJLAGEN, INHOUD_BYTES, KENMERK_LENGTH, MAP_LENGTH, ONDERWERP_LENGTH
+from machtiging.web.validation import Strict
+
+# No control characters: a subject or a reference is one line.
+_ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$"
+Kenmerk = Annotated[str, StringConstraints(min_length=1, max_length=KENMERK_LENGTH, pattern=_ONE_LINE)]
+
+
+class OntvangerIn(Strict):
+    """For whom the letter is. The number only ever travels in a body, and this model does not print it."""
+
+    type: Literal["BSN"]
+    waarde: SecretStr = Field(max_length=9, description="Negen cijfers.")
+
+
+class BerichtIn(Strict):
+    """The JSON part of an aanlevering. The afzender is not in it: that is whoever the token was given to."""
+
+    ontvanger: OntvangerIn
+    dienst: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
+    onderwerp: Annotated[str, StringConstraints(min_length=1, max_length=ONDERWERP_LENGTH, pattern=_ONE_LINE)]
+    inhoud: Annotated[str, StringConstraints(min_length=1)]
+    kenmerk: Kenmerk | None = None
+    publicatietijdstip: AwareDatetime | None = None
+
+    @field_validator("inhoud")
+    @classmethod
+    def _fits(cls, inhoud: str) -> str:
+        if len(inhoud.encode()) > INHOUD_BYTES:
+            raise PydanticCustomError("bytes_too_long", "too long")
+        return inhoud
+
+
+class AanleveringIn(Strict):
+    """The parts of an aanlevering, for the description of the API."""
+
+    bericht: BerichtIn
+    bijlage: list[bytes] = Field(default=[], max_length=BIJLAGEN, description="PDF-bestanden, hoogstens 25 MiB elk.")
+
+
+class Reference(Strict):
+    """The afzender's own reference, when it came in a header."""
+
+    kenmerk: Kenmerk
+
+
+class StatusIn(Strict):
+    """A merge patch (RFC 7396) on the citizen's own marks: what is not in it stays, `map: null` takes it out."""
+
+    gelezen: bool = False
+    map: Annotated[str, StringConstraints(min_length=1, max_length=MAP_LENGTH, pattern=_ONE_LINE)] | None = None
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class AanleveringOut(_Out):
+    """The id of the letter; the same letter again has the same id."""
+
+    berichtId: str  # noqa: N815
+
+
+class AfzenderOut(_Out):
+    """Who sent it."""
+
+    oin: str
+    naam: str
+
+
+class LinkOut(_Out):
+    """Where to go."""
+
+    href: str
+
+
+class LinksOut(_Out):
+    """This page, and the next if there is more."""
+
+    self: LinkOut
+    next: LinkOut | None = None
+
+
+class BerichtSummaryOut(_Out):
+    """A letter in the list."""
+
+    berichtId: str  # noqa: N815
+    afzender: AfzenderOut
+    onderwerp: str
+    publicatietijdstip: datetime
+    bijlagen: int = Field(description="Hoeveel bijlagen er zijn.")
+    gelezen: bool = Field(description="Of u zelf dit bericht opende.")
+
+
+class BerichtenOut(_Out):
+    """One page of the list, newest first."""
+
+    berichten: list[BerichtSummaryOut]
+    links: LinksOut = Field(alias="_links")
+
+
+class BijlageOut(_Out):
+    """What is known of a bijlage without downloading it."""
+
+    bijlageId: str  # noqa: N815
+    naam: str
+    mimeType: str  # noqa: N815
+    grootte: int = Field(description="In bytes.")
+
+
+class StatusOut(_Out):
+    """The reader's own marks. Only the citizen has a map."""
+
+    gelezen: bool
+    map: str | None = None
+    gewijzigdOp: datetime | None = None  # noqa: N815
+
+
+class BerichtOut(_Out):
+    """A whole letter."""
+
+    berichtId: str  # noqa: N815
+    afzender: AfzenderOut
+    dienst: str
+    onderwerp: str
+    inhoud: str
+    publicatietijdstip: datetime
+    tijdstipOntvangst: datetime  # noqa: N815
+    bijlagen: list[BijlageOut]
+    status: StatusOut
