@@ -20,7 +20,7 @@ from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault
 
-__all__ = ["Target", "permit", "permit_listing"]
+__all__ = ["Policy", "Target", "permit", "permit_listing"]
 
 
 async def permit(
