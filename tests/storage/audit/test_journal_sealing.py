@@ -26,6 +26,14 @@ async def waiting(database):
         return await connection.scalar(text("SELECT count(*) FROM journal_intake"))
 
 
+async def until_sealed(database):
+    for _ in range(500):
+        if not await waiting(database):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nothing was sealed in five seconds")
+
+
 async def test_an_empty_journal_verifies_and_sealing_it_signs_nothing(database, clock):
     assert await seal_waiting(database.sealer, a_keyring(), clock) == 0
     report = await verify(database.service, a_keyring())
@@ -99,7 +107,6 @@ async def test_a_sealer_that_dies_before_its_commit_leaves_everything_waiting(da
 
 ODD = {
     "number": 10**40,
-    "fraction": "placeholder",
     "text": "é ' \" \\ \u2028 😀",
     "nested": [{"b": 1, "a": [True, None, ""]}],
 }
@@ -111,11 +118,12 @@ async def test_odd_values_are_sealed_as_they_stand_and_verify(database, clock):
         await connection.execute(
             text(
                 "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) VALUES "
-                "(gen_random_uuid(), 'infinity', 'x', 'done', 'y', '', '{\"a\": 1.10000000000000000000001, \"b\": 1e400}'),"
+                "(gen_random_uuid(), 'infinity', 'x', 'done', 'y', '', '{\"a\": 1.1000000000000000000001}'),"
+                "(gen_random_uuid(), '-infinity', 'x', 'done', 'y', '', '{\"b\": 1e400}'),"
                 "(gen_random_uuid(), '4713-01-01 BC', 'x', 'done', 'y', '', '[]')"
             )
         )
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 3
+    assert await seal_waiting(database.sealer, a_keyring(), clock) == 4
     assert (await verify(database.service, a_keyring())).ok
 
 
@@ -161,9 +169,7 @@ async def test_the_background_sealer_seals_until_told_to_stop_and_once_more_at_t
     stop = asyncio.Event()
     loop = asyncio.create_task(run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop))
     await lines_are_written(database, clock, 2)
-    async with asyncio.timeout(5):
-        while await waiting(database):
-            await asyncio.sleep(0.01)
+    await until_sealed(database)
     await lines_are_written(database, clock, 1)
     stop.set()
     await loop
@@ -179,8 +185,6 @@ async def test_the_background_sealer_survives_a_failure_and_goes_on(database, cl
     await asyncio.sleep(0.05)
     async with tampering(database) as superuser:
         await superuser.execute(text("ALTER TABLE journal_away RENAME TO journal"))
-    async with asyncio.timeout(5):
-        while await waiting(database):
-            await asyncio.sleep(0.01)
+    await until_sealed(database)
     stop.set()
     await loop

@@ -1,0 +1,262 @@
+"""Tampering with the journal as a superuser with the triggers off: verify finds it, and says which line."""
+
+import pytest
+from sqlalchemy import select, text
+
+from machtiging.audit.exact import exact_columns
+from machtiging.audit.rules import HEAD_ALGORITHM, HEAD_TYPE, head_claims, link
+from machtiging.audit.seal import seal_waiting
+from machtiging.audit.tables import JournalLine
+from machtiging.audit.verify import MOST_PROBLEMS, verify
+from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.manifest import Kind
+from machtiging.crypto.rotation import rotate
+from tests.builders.audit import lines_are_written, tampering
+from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+
+
+async def a_sealed_journal(database, clock, batches=(4, 4)):
+    for count in batches:
+        await lines_are_written(database, clock, count, facts={"pogingen": 1})
+        await seal_waiting(database.sealer, a_keyring(), clock)
+
+
+async def found(database, **options):
+    report = await verify(database.service, a_keyring(), **options)
+    assert report.ok == (not report.problems)
+    return [(problem.kind.value, problem.seq) for problem in report.problems]
+
+
+async def tamper(database, *statements):
+    async with tampering(database) as superuser:
+        for statement in statements:
+            await superuser.execute(text(statement))
+
+
+OTHER = {
+    "id": "gen_random_uuid()",
+    "occurred_at": "occurred_at + interval '1 microsecond'",
+    "act": "'bericht:lijst'",
+    "outcome": "'refused'",
+    "reason": "'regel_2'",
+    "actor_id": "gen_random_uuid()",
+    "capacity": "''",
+    "client_id": "'x'",
+    "for_person_id": "NULL",
+    "machtiging_id": "gen_random_uuid()",
+    "object_kind": "''",
+    "object_id": "NULL",
+    "policy_digest": "''",
+    "request_id": "request_id || ' '",
+    "facts": "'{\"pogingen\": 1.0}'",
+}
+
+
+@pytest.mark.parametrize("column", OTHER)
+async def test_a_change_in_any_column_is_found_at_its_line(database, clock, column):
+    await a_sealed_journal(database, clock)
+    await tamper(database, f"UPDATE journal SET {column} = {OTHER[column]} WHERE seq = 3")
+    assert await found(database) == [("veranderd", 3)]
+
+
+async def test_a_missing_line_is_named_by_its_number(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(database, "DELETE FROM journal WHERE seq = 3")
+    assert await found(database) == [("ontbreekt", 3)]
+
+
+async def test_a_missing_stretch_with_a_head_in_it_is_named_once(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(database, "DELETE FROM journal WHERE seq BETWEEN 3 AND 6")
+    report = await verify(database.service, a_keyring())
+    assert [problem.text for problem in report.problems] == ["De regels 3 tot en met 6 ontbreken."]
+
+
+async def test_a_missing_beginning_is_found(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(database, "DELETE FROM journal WHERE seq <= 2")
+    assert await found(database) == [("ontbreekt", 1)]
+
+
+async def test_a_removed_line_stays_found_when_the_rest_moves_up(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(
+        database,
+        "ALTER TABLE journal DROP CONSTRAINT journal_seq_check",
+        "DELETE FROM journal WHERE seq = 3",
+        "UPDATE journal SET seq = -seq WHERE seq > 3",
+        "UPDATE journal SET seq = -seq - 1 WHERE seq < 0",
+    )
+    problems = await found(database)
+    assert problems[0] == ("losgeraakt", 3)
+    assert {("veranderd", number) for number in range(3, 8)} < set(problems)
+    assert ("afgeknipt", 8) in problems
+
+
+async def test_two_lines_that_changed_places_are_both_named(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(
+        database,
+        "ALTER TABLE journal DROP CONSTRAINT journal_seq_check",
+        "UPDATE journal SET seq = -5 WHERE seq = 3",
+        "UPDATE journal SET seq = 3 WHERE seq = 5",
+        "UPDATE journal SET seq = 5 WHERE seq = -5",
+    )
+    problems = await found(database)
+    assert {("veranderd", 3), ("veranderd", 5)} <= set(problems)
+    assert {seq for _, seq in problems} <= {3, 4, 5, 6}
+
+
+async def test_a_line_put_in_at_the_end_is_not_signed_for(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(
+        database,
+        "INSERT INTO journal SELECT gen_random_uuid(), occurred_at, act, outcome, 'verzonnen', actor_id, capacity, "
+        "client_id, for_person_id, machtiging_id, object_kind, object_id, policy_digest, request_id, facts, 9, hash, "
+        "hash FROM journal WHERE seq = 8",
+    )
+    assert await found(database) == [("veranderd", 9), ("niet_ondertekend", 9)]
+
+
+async def test_a_line_with_a_number_that_stands_already_is_named(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(
+        database,
+        "ALTER TABLE journal DROP CONSTRAINT journal_seq_key",
+        "INSERT INTO journal SELECT gen_random_uuid(), occurred_at, act, outcome, 'verzonnen', actor_id, capacity, "
+        "client_id, for_person_id, machtiging_id, object_kind, object_id, policy_digest, request_id, facts, 4, "
+        "previous_hash, hash FROM journal WHERE seq = 4",
+    )
+    problems = await found(database)
+    assert ("dubbel", 4) in problems
+    assert {seq for _, seq in problems} <= {4, 5}
+
+
+async def test_lines_without_number_or_hash_are_reported_and_do_not_break_verify(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(
+        database,
+        "ALTER TABLE journal ALTER seq DROP NOT NULL, ALTER hash DROP NOT NULL, ALTER previous_hash DROP NOT NULL",
+        "UPDATE journal SET hash = NULL, previous_hash = NULL WHERE seq = 2",
+        "UPDATE journal SET seq = NULL WHERE seq = 6",
+    )
+    problems = await found(database)
+    assert {("veranderd", 2), ("ontbreekt", 6), ("dubbel", None)} <= set(problems)
+
+
+async def rewrite_from(database, first, reason):
+    """The strongest attacker without our keys: changes a line and recomputes every hash from there on."""
+    async with tampering(database) as superuser:
+        change = text("UPDATE journal SET reason = :reason WHERE seq = :seq")
+        await superuser.execute(change, {"reason": reason, "seq": first})
+        journal = JournalLine.__table__
+        rows = (await superuser.execute(select(*exact_columns(journal)).order_by(journal.c.seq))).mappings().all()
+        previous = bytes(32)
+        for row in rows:
+            own = link(previous, row["seq"], row)
+            assert (own == row["hash"]) == (row["seq"] < first)
+            await superuser.execute(
+                text("UPDATE journal SET previous_hash = :previous, hash = :own WHERE seq = :seq"),
+                {"previous": previous, "own": own, "seq": row["seq"]},
+            )
+            previous = own
+
+
+async def test_a_chain_that_was_recomputed_after_a_change_betrays_itself_at_the_signed_heads(database, clock):
+    await a_sealed_journal(database, clock, (3, 3, 3))
+    await rewrite_from(database, 5, "verzonnen")
+    assert await found(database) == [("veranderd", 6), ("veranderd", 9)]
+
+
+async def test_a_recomputed_chain_with_heads_to_match_betrays_itself_by_their_signatures(database, clock):
+    await a_sealed_journal(database, clock, (3, 3))
+    await rewrite_from(database, 5, "verzonnen")
+    await tamper(database, "UPDATE journal_head h SET hash = j.hash FROM journal j WHERE j.seq = h.seq")
+    assert ("kop_vervalst", 6) in await found(database)
+
+
+async def test_heads_signed_by_another_ring_are_not_ours(database, clock, tmp_path):
+    directory = a_key_directory(tmp_path / "keys")
+    rotate(directory, Kind.ES256, MADE_AT, at_once=True)
+    rotate(directory, Kind.ES256, MADE_AT, at_once=True)
+    forger = KeyRing.load(directory)
+    await a_sealed_journal(database, clock)
+    async with tampering(database) as superuser:
+        own = await superuser.scalar(text("SELECT hash FROM journal WHERE seq = 8"))
+        at = await superuser.scalar(text("SELECT signed_at FROM journal_head WHERE seq = 8"))
+        forged = forger.sign_jwt(head_claims(8, own, 4, at), typ=HEAD_TYPE, alg=HEAD_ALGORITHM)
+        await superuser.execute(text("UPDATE journal_head SET signature = :forged WHERE seq = 8"), {"forged": forged})
+    assert await found(database) == [("kop_vervalst", 8), ("niet_ondertekend", 5)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["signed_at = signed_at + interval '1 second'", "hash = decode(repeat('ab', 32), 'hex')", "signature = 'x'"],
+)
+async def test_a_changed_head_is_found(database, clock, change):
+    await a_sealed_journal(database, clock)
+    await tamper(database, f"UPDATE journal_head SET {change} WHERE seq = 8")
+    assert await found(database) == [("kop_vervalst", 8), ("niet_ondertekend", 5)]
+
+
+async def test_a_missing_head_in_between_is_found(database, clock):
+    await a_sealed_journal(database, clock, (2, 2, 2))
+    await tamper(database, "DELETE FROM journal_head WHERE seq = 4")
+    assert await found(database) == [("kop_ontbreekt", 6)]
+
+
+async def test_a_tail_cut_off_without_its_heads_is_found_by_the_heads(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(database, "DELETE FROM journal WHERE seq > 4")
+    assert await found(database) == [("afgeknipt", 5)]
+
+
+async def test_an_emptied_journal_is_found_by_the_heads(database, clock):
+    await a_sealed_journal(database, clock)
+    await tamper(database, "DELETE FROM journal")
+    assert ("afgeknipt", 1) in await found(database)
+
+
+async def test_a_tail_cut_off_with_its_heads_is_found_only_by_a_head_kept_elsewhere(database, clock):
+    await a_sealed_journal(database, clock)
+    kept = (await verify(database.service, a_keyring())).head
+    await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
+    assert await found(database) == []
+    assert await found(database, expected_head=kept) == [("afgeknipt", 5)]
+
+
+async def test_a_tail_that_was_cut_off_and_grown_again_is_found_by_a_head_kept_elsewhere(database, clock):
+    await a_sealed_journal(database, clock)
+    kept = (await verify(database.service, a_keyring())).head
+    await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
+    await a_sealed_journal(database, clock, (6,))
+    assert await found(database) == []
+    assert await found(database, expected_head=kept) == [("veranderd", 8)]
+
+
+async def test_a_head_kept_elsewhere_goes_on_holding_while_the_journal_grows(database, clock):
+    await a_sealed_journal(database, clock)
+    kept = (await verify(database.service, a_keyring())).head
+    await a_sealed_journal(database, clock, (3,))
+    assert await found(database, expected_head=f"{kept}\n") == []
+
+
+async def test_a_kept_head_that_we_never_signed_is_refused(database, clock):
+    await a_sealed_journal(database, clock)
+    assert await found(database, expected_head="a.b.c") == [("kop_vervalst", None)]
+
+
+async def test_a_journal_askew_from_the_start_gives_a_bounded_report(database, clock):
+    await a_sealed_journal(database, clock, (MOST_PROBLEMS + 20,))
+    await tamper(database, "UPDATE journal SET reason = 'x'")
+    report = await verify(database.service, a_keyring(), batch=50)
+    assert len(report.problems) == MOST_PROBLEMS
+    assert report.problems_found == MOST_PROBLEMS + 20
+
+
+async def test_progress_tells_how_far_it_is(database, clock):
+    await a_sealed_journal(database, clock, (5,))
+    seen = []
+    report = await verify(database.service, a_keyring(), batch=2, progress=lambda done, all_: seen.append((done, all_)))
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+    assert report.lines == 5
