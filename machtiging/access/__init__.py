@@ -1,5 +1,5 @@
 """May this actor do this to that, now? The only place where Casbin lives.
 
 `bearer` turns a token into an Actor, `guard` establishes the facts and asks `engine`, and what comes back is a
-`Permit`: the only key to a bericht. What the policy says is in `policies/`; how it is read and checked is in `policy_file`.
+`Permit`: the only key to a bericht. What the policy says is in `policies/`; `policy_file` reads and checks it.
 """

@@ -1,0 +1,118 @@
+"""Questions, machtigingen and actors for tests of access: valid and allowed unless a test changes something."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from machtiging.access.actor import Actor
+from machtiging.access.question import Question
+from machtiging.access.verdict import Target
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity, Envelope, Machtiging, Scope, State
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import BerichtId, MachtigingId, PersonId, uuid7
+from machtiging.kernel.period import Period
+
+POLICIES = Path(__file__).parents[2] / "policies"
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+CITIZEN, HELPER, STRANGER = (PersonId(UUID(int=number)) for number in (101, 102, 103))
+AFZENDER, DIENST = "00000099000000000001", "toeslagen"
+
+
+def a_question(**changes: Any) -> Question:
+    """A relative reads an ordinary letter, everything in order."""
+    return replace(
+        Question(
+            Capacity.RELATIVE,
+            Act.READ,
+            Theme.TOESLAGEN,
+            Sensitivity.GEWOON,
+            Assurance.SUBSTANTIAL,
+            in_force=True,
+            covered=True,
+            act_given=True,
+            chain_complete=True,
+        ),
+        **changes,
+    )
+
+
+def a_scope(**changes: Any) -> Scope:
+    """Everything gewoon and gevoelig since the first of January: list, read and download."""
+    return replace(
+        Scope(
+            afzenders=None,
+            diensten=None,
+            themes=None,
+            excluded_themes=frozenset(),
+            highest_sensitivity=Sensitivity.GEVOELIG,
+            letters_from=date(2026, 1, 1),
+            acts=frozenset({Act.LIST, Act.READ, Act.DOWNLOAD}),
+        ),
+        **changes,
+    )
+
+
+def a_held_machtiging(**changes: Any) -> Machtiging:
+    """From CITIZEN to HELPER, active since yesterday for ninety days."""
+    return replace(
+        Machtiging(
+            id=MachtigingId(uuid7()),
+            vertegenwoordigde_id=CITIZEN,
+            gemachtigde_id=HELPER,
+            gemachtigde_kvk=None,
+            parent_id=None,
+            capacity=Capacity.RELATIVE,
+            purpose="post bijhouden",
+            legal_ground="Awb 2:1",
+            state=State.ACTIVE,
+            scope=a_scope(),
+            assurance=Assurance.SUBSTANTIAL,
+            accepted_assurance=Assurance.SUBSTANTIAL,
+            period=Period(NOON - timedelta(days=1), NOON + timedelta(days=89)),
+            ended_at=None,
+            end_reason=None,
+            offered_at=NOON - timedelta(days=2),
+            accepted_at=NOON - timedelta(days=1),
+        ),
+        **changes,
+    )
+
+
+def an_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
+    """HELPER under the machtiging, with an app that may do everything; without one, CITIZEN in the own box."""
+    own = machtiging is None
+    return replace(
+        Actor(
+            person_id=CITIZEN if own else HELPER,
+            machtiging=machtiging,
+            assurance=Assurance.SUBSTANTIAL,
+            acts=frozenset(Act),
+            client_id="leesapp",
+            token_id=None,
+        ),
+        **changes,
+    )
+
+
+def an_envelope(**changes: Any) -> Envelope:
+    """A letter about toeslagen of last month."""
+    return replace(
+        Envelope(AFZENDER, DIENST, Theme.TOESLAGEN, Sensitivity.GEWOON, NOON - timedelta(days=30)),
+        **changes,
+    )
+
+
+def a_target(envelope: Envelope | None = None, *, of: PersonId | None = CITIZEN) -> Target:
+    """CITIZEN's letter with this envelope."""
+    bericht_id = BerichtId(uuid7())
+    return Target("bericht", str(bericht_id), bericht_id, of, envelope or an_envelope())
+
+
+def no_target() -> Target:
+    """A message that is not there."""
+    return Target("bericht", str(uuid7()), None, None, None)

@@ -1,0 +1,199 @@
+"""The policy over its whole space: every Question there is, asked of our engine, of stock pycasbin and of Cedar."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import casbin
+import cedarpy
+import pytest
+from casbin.model import Model
+
+from machtiging.access.decision import NO_ROW, Allowed, Refused
+from machtiging.access.engine import Policy
+from machtiging.access.policy_file import WORDS, read_model, read_rows
+from machtiging.access.question import FACTS, all_questions
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.kernel.assurance import Assurance
+from tests.builders.access import POLICIES, a_question
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return Policy.load(POLICIES)
+
+
+@pytest.fixture(scope="module")
+def answers(policy):
+    return {question: policy.decide(question) for question in all_questions()}
+
+
+def allowed(answers):
+    return [question for question, answer in answers.items() if isinstance(answer, Allowed)]
+
+
+def test_the_space_is_as_large_as_the_words_make_it(answers):
+    assert len(answers) == 7 * 5 * 12 * 3 * 3 * 2**4
+    assert 0 < len(allowed(answers)) < len(answers) / 40
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_nothing_is_allowed_when_a_fact_does_not_hold(answers, fact):
+    assert [question for question in allowed(answers) if not getattr(question, fact)] == []
+
+
+def test_a_helper_never_marks_or_deletes(answers):
+    doing = {q.act for q in allowed(answers) if q.capacity is not Capacity.SELF}
+    assert doing == {Act.LIST, Act.READ, Act.DOWNLOAD}
+
+
+def test_the_citizen_may_do_everything_in_the_own_box_at_any_level(answers):
+    own = [q for q in allowed(answers) if q.capacity is Capacity.SELF]
+    assert len(own) == len(Act) * len(Theme) * len(Sensitivity) * len(Assurance)
+
+
+def test_only_the_citizen_reads_sensitive_letters_at_level_low(answers):
+    low = [q for q in allowed(answers) if q.level is Assurance.LOW and q.sensitivity is not Sensitivity.GEWOON]
+    assert {q.capacity for q in low} == {Capacity.SELF}
+
+
+def test_vertrouwelijk_is_for_the_citizen_and_the_court_appointed_at_the_highest_level(answers):
+    found = {(q.capacity, q.level) for q in allowed(answers) if q.sensitivity is Sensitivity.VERTROUWELIJK}
+    others = {(capacity, level) for capacity, level in found if capacity is not Capacity.SELF}
+    assert others == {(c, Assurance.HIGH) for c in (Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR)}
+
+
+def test_a_bewindvoerder_never_reads_about_care_and_a_mentor_never_about_money(answers):
+    themes = {c: {q.theme for q in allowed(answers) if q.capacity is c} for c in Capacity}
+    money = {Theme.BELASTINGEN, Theme.TOESLAGEN, Theme.INKOMEN, Theme.PENSIOEN}
+    assert themes[Capacity.BEWINDVOERDER] == money | {Theme.WONEN, Theme.GEMEENTE, Theme.JUSTITIE}
+    assert themes[Capacity.MENTOR] == {Theme.ZORG, Theme.WONEN, Theme.GEZIN}
+    assert themes[Capacity.CURATOR] == set(Theme)
+
+
+def test_whoever_may_read_may_list_and_whoever_may_list_may_read(answers):
+    # The list shows exactly what may be read; `verdict` also leans on this when it looks for the reason of a refusal.
+    listed = {replace(q, act=Act.READ) for q in allowed(answers) if q.act is Act.LIST}
+    assert listed == {q for q in allowed(answers) if q.act is Act.READ}
+
+
+def test_a_higher_level_never_takes_anything_away(answers):
+    yes = set(allowed(answers))
+    for question in yes:
+        for level in Assurance:
+            assert not level.reaches(question.level) or replace(question, level=level) in yes
+
+
+def test_every_refusal_says_why_and_every_allowance_by_which_row(policy, answers):
+    rows = {row.id: row for row in policy.rows}
+    for answer in answers.values():
+        if isinstance(answer, Allowed):
+            assert rows[answer.row].eft == "allow"
+        elif answer.row is None:
+            assert answer.reason == NO_ROW
+        else:
+            assert (rows[answer.row].eft, answer.reason) == ("deny", "beleid_verbiedt")
+
+
+def test_every_row_makes_a_difference(policy, answers):
+    """No dead letters: every row decides some question that would come out otherwise, or names its refusal."""
+    used = Counter(answer.row for answer in answers.values())
+    assert {row.id for row in policy.rows} - set(used) == set()
+
+
+def test_adding_a_deny_row_only_ever_takes_away_exactly_what_it_names(policy, answers):
+    model, rows = read_model(POLICIES), read_rows(POLICIES)
+    ban = replace(rows[0], id="aaa-proef", eft="deny", **{name: frozenset(WORDS[name]) for name in WORDS})
+    ban = replace(ban, theme=frozenset({Theme.WONEN.value}))
+    for order in ([ban, *rows], [*rows, ban]):
+        stricter = Policy(model, order)
+        for question in allowed(answers):
+            expected = Refused if question.theme is Theme.WONEN else Allowed
+            assert isinstance(stricter.decide(question), expected)
+
+
+def _stock(rows):
+    model = Model()
+    model.load_model_from_text(read_model(POLICIES))
+    model["p"]["p"].policy = [[row.id, *(row.words(name) for name in WORDS), row.eft] for row in rows]
+    return casbin.Enforcer(model)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_stock_casbin_over_all_rows_in_any_order_agrees(policy, answers, seed):
+    # Our engine sorts the rows, puts them on shelves and parses once; stock Casbin does none of that.
+    rows, dice = list(policy.rows), random.Random(seed)
+    dice.shuffle(rows)
+    stock = _stock(rows)
+    in_order = [question for question in answers if all(getattr(question, fact) for fact in FACTS)]
+    for question in dice.sample(in_order, 1200) + dice.sample(list(answers), 300):
+        assert stock.enforce(*question.values()) == isinstance(answers[question], Allowed)
+
+
+def test_the_order_of_rows_changes_no_answer_and_not_the_digest(policy, answers):
+    rows = list(policy.rows)
+    random.Random(4).shuffle(rows)
+    other = Policy(read_model(POLICIES), rows)
+    assert other.digest == policy.digest
+    for question in answers:
+        if all(getattr(question, fact) for fact in FACTS):
+            assert type(other.decide(question)) is type(answers[question])
+
+
+def _cedar_policies(rows):
+    for row in rows:
+        told = [
+            f"{_cedar_set(row.capacity, 'Capacity::')}.contains(principal)",
+            f"{_cedar_set(row.act, 'Action::')}.contains(action)",
+            f"{_cedar_set(row.theme, 'Theme::')}.contains(resource)",
+            f"{_cedar_set(row.sensitivity)}.contains(context.sensitivity)",
+            f"{_cedar_set(row.level)}.contains(context.level)",
+        ]
+        effect = {"allow": "permit", "deny": "forbid"}[row.eft]
+        when = " && ".join([f'context.facts == "{"ja" * len(FACTS)}"', *told])
+        yield f'@id("{row.id}") {effect}(principal, action, resource) when {{ {when} }};'
+
+
+def _cedar_set(words, kind=""):
+    return "[" + ", ".join(f'{kind}"{word}"' for word in sorted(words)) + "]"
+
+
+def _cedar_request(question):
+    facts = "".join("ja" if getattr(question, fact) else "nee" for fact in FACTS)
+    return {
+        "principal": {"type": "Capacity", "id": question.capacity.value},
+        "action": {"type": "Action", "id": question.act.value},
+        "resource": {"type": "Theme", "id": question.theme.value},
+        "context": {"sensitivity": question.sensitivity.value, "level": question.level.value, "facts": facts},
+    }
+
+
+def test_cedar_gives_the_same_answer_to_every_question(policy, answers):
+    policies = cedarpy.PolicySet.from_str("\n".join(_cedar_policies(policy.rows)))
+    requests = [_cedar_request(question) for question in answers]
+    results = cedarpy.is_authorized_batch(requests, policies, cedarpy.Entities.from_json_str("[]"))
+    differing = [
+        question
+        for (question, answer), result in zip(answers.items(), results, strict=True)
+        if result.allowed != isinstance(answer, Allowed)
+    ]
+    assert differing == []
+
+
+def test_the_memo_is_exact(policy, answers):
+    """What is remembered is what a fresh engine says, and asking in any order or twice makes no difference."""
+    fresh = Policy.load(POLICIES)
+    sample = random.Random(5).sample(list(answers), 2000)
+    for question in [*sample, *reversed(sample)]:
+        assert fresh.decide(question) == answers[question] == policy.decide(question)
+
+
+def test_the_memo_of_one_policy_says_nothing_about_another():
+    model, rows = read_model(POLICIES), read_rows(POLICIES)
+    question = a_question()
+    wide = Policy(model, rows)
+    narrow = Policy(model, [row for row in rows if row.id == "eigen-box"])
+    assert isinstance(wide.decide(question), Allowed)
+    assert narrow.decide(question) == Refused(None, NO_ROW)
+    assert wide.digest != narrow.digest

@@ -1,0 +1,113 @@
+"""The stories in policies/scenarios: each says yes and no, and all come out; a policy that is bent makes them fail."""
+
+from dataclasses import replace
+
+import pytest
+
+from machtiging.access.decision import Allowed
+from machtiging.access.engine import Policy
+from machtiging.access.inspect import check, explain, read_scenarios, table
+from machtiging.access.policy_file import read_model, read_rows
+from machtiging.access.question import FACTS, all_questions
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Fault
+from tests.builders.access import POLICIES, a_question
+
+STORIES = read_scenarios(POLICIES / "scenarios")
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return Policy.load(POLICIES)
+
+
+@pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
+def test_story(policy, told):
+    (row,) = [row for row in check(policy, POLICIES / "scenarios") if row.story == told.story]
+    assert row.problems == ()
+
+
+def test_there_are_enough_stories_and_more_refusals_than_permissions():
+    assert len(STORIES) >= 25
+    assert len({told.story for told in STORIES}) == len(STORIES)
+    assert {told.question.capacity for told in STORIES} == set(Capacity)
+    yes = sum(len(told.may) + len(told.who) for told in STORIES)
+    assert yes < len(STORIES) * (len(Act) + len(Capacity)) - yes
+
+
+@pytest.mark.parametrize("dropped", [row.id for row in read_rows(POLICIES) if row.eft == "allow"])
+def test_without_any_one_of_the_allowing_rows_some_story_fails(dropped):
+    rows = [row for row in read_rows(POLICIES) if row.id != dropped]
+    assert any(row.problems for row in check(Policy(read_model(POLICIES), rows), POLICIES / "scenarios"))
+
+
+def test_a_row_that_lets_everybody_delete_makes_stories_fail_even_though_a_deny_row_wins():
+    rows = [replace(row, eft="allow") if row.id == "nooit-wijzigen" else row for row in read_rows(POLICIES)]
+    bent = [row for row in check(Policy(read_model(POLICIES), rows), POLICIES / "scenarios") if row.problems]
+    assert any("mag: 'verwijderen' mag volgens het beleid wel" in row.problems for row in bent)
+
+
+GOOD = """
+- verhaal: v
+  brief: {hoedanigheid: self, thema: zorg, gevoeligheid: gewoon, niveau: laag}
+  mag: [lijst, lezen, downloaden, markeren, verwijderen]
+  mag_niet: []
+  wie: [self, relative, parent]
+  wie_niet: [professional, curator, bewindvoerder, mentor]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("thema: zorg", "thema: auto"),
+        ("niveau: laag", "niveau: middel"),
+        ("verhaal: v", "titel: v"),
+        ("verwijderen]", "weggooien]"),
+        (", verwijderen]", "]"),
+        ("mag_niet: []", "mag_niet: [lezen]"),
+        ("wie: [self, ", "wie: ["),
+        ("  mag_niet: []", "  feiten: {geldt: misschien}\n  mag_niet: []"),
+        ("  mag_niet: []", "  feiten: {klopt: ja}\n  mag_niet: []"),
+        ("mag_niet: []", "mag_niet: {"),
+        (GOOD, "verhaal: v"),
+        (GOOD, ""),
+        ("brief: {", "brief: ["),
+    ],
+)
+def test_a_story_that_cannot_be_read_is_a_fault_that_names_the_file(policy, tmp_path, old, new):
+    (tmp_path / "proef.yaml").write_text(GOOD)
+    assert check(policy, tmp_path)[0].problems == ()
+    (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
+    with pytest.raises(Fault) as fault:
+        check(policy, tmp_path)
+    assert fault.value.code == "scenario_onleesbaar"
+    assert "proef.yaml" in fault.value.private
+
+
+def test_no_stories_is_a_fault(policy, tmp_path):
+    with pytest.raises(Fault, match="scenario_onleesbaar"):
+        check(policy, tmp_path)
+
+
+def test_the_table_shows_exactly_what_is_allowed(policy):
+    shown = {
+        (row.capacity, act, theme, row.sensitivity, level)
+        for row in table(policy)
+        for act in row.acts
+        for theme in row.themes
+        for level in row.levels
+    }
+    in_order = (q for q in all_questions() if all(getattr(q, fact) for fact in FACTS))
+    yes = [q for q in in_order if isinstance(policy.decide(q), Allowed)]
+    assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
+
+
+def test_explaining_names_the_rows_on_both_sides_and_the_facts_that_are_missing(policy):
+    told = explain(policy, a_question(capacity=Capacity.PARENT, level=Assurance.LOW))
+    assert [row[0] for row in told.rows] == ["ouder-gewoon"]
+    told = explain(policy, a_question(act=Act.DELETE, in_force=False))
+    assert told.missing_facts == ("in_force",)
+    assert [(id_, eft) for id_, eft, _ in told.rows] == [("nooit-wijzigen", "deny")]
+    assert not isinstance(told.decision, Allowed)
