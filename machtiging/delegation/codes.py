@@ -31,7 +31,8 @@ def shown(code: str) -> str:
 
 def normalise(typed: str) -> str:
     """What was typed, in capitals, without separators, lookalikes mended. Never fails: what is no code stays none."""
-    return typed[:_LONGEST_TYPED].upper().translate(_LOOKALIKES)
+    plain = typed[:_LONGEST_TYPED].encode("ascii", "replace").decode("ascii")
+    return plain.upper().translate(_LOOKALIKES)
 
 
 def well_formed(code: str) -> bool:

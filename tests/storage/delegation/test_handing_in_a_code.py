@@ -1,0 +1,292 @@
+"""Accepting and refusing with a code: who gets in, and why everybody else hears the same."""
+
+import asyncio
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import event, text
+
+from machtiging.delegation.accept import Helper, accept, preview
+from machtiging.delegation.codes import new_code, shown
+from machtiging.delegation.end import refuse, revoke
+from machtiging.delegation.queries import machtiging, machtiging_of, received_by
+from machtiging.delegation.rules import EndReason, Standing, State, standing
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import InvalidInput, NotAllowed, NotFound, Refusal, TooMany
+from machtiging.kernel.period import Period
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import BORN, NOON, Committed, a_person, an_offer, mother_and_son
+
+HOUR = timedelta(hours=1)
+
+
+async def rows(session, query):
+    return [tuple(row) for row in await session.execute(text(query))]
+
+
+async def told(session):
+    return {(person, kind) for person, kind in await rows(session, "SELECT person_id, kind FROM notification")}
+
+
+async def reasons(session):
+    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd' ORDER BY occurred_at, id"
+    return [reason for (reason,) in await rows(session, query)]
+
+
+@pytest.fixture
+async def committed(database):
+    return await Committed.begin(database)
+
+
+async def test_a_helper_looks_and_then_accepts(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    seen = await preview(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert (seen.id, seen.state) == (offered.machtiging_id, State.OFFERED)
+    taken = await accept(session, a_keyring(), people.helper, offered.code.lower(), BORN, at=NOON + HOUR)
+    assert (taken.gemachtigde_id, taken.accepted_at) == (people.son, NOON + HOUR)
+    assert taken.accepted_assurance is Assurance.SUBSTANTIAL
+    assert standing(taken, NOON + HOUR) is Standing.IN_FORCE
+    assert await received_by(session, people.son) == [taken]
+    assert await machtiging_of(session, taken.id, people.son) == taken
+
+
+async def test_both_are_told_and_the_journal_names_both(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert {(people.mother, "machtiging_aangenomen"), (people.son, "machtiging_aangenomen_door_u")} < await told(session)
+    query = "SELECT actor_id, for_person_id, capacity, machtiging_id FROM journal_intake WHERE act = 'machtiging:aangenomen'"
+    assert await rows(session, query) == [(people.son, people.mother, "relative", offered.machtiging_id)]
+
+
+async def test_a_helper_refuses_and_the_code_is_used_up(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    refused = await refuse(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert (refused.state, refused.end_reason, refused.gemachtigde_id) == (State.ENDED, EndReason.REFUSED, None)
+    assert {(people.mother, "machtiging_geweigerd"), (people.son, "machtiging_geweigerd_door_u")} < await told(session)
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+
+
+async def make_it_fail(session, people, how):
+    """An offer, and what to hand in so that it fails in this way."""
+    period = Period(NOON, NOON + timedelta(hours=2))
+    offered = await an_offer(session, people, **({"period": period} if how == "code_verlopen" else {}))
+    code, born, at = offered.code, BORN, NOON
+    if how == "code_onbekend":
+        code = shown(new_code())
+    if how == "code_verschreven":
+        code = code[:-1] + ("0" if code[-1] != "0" else "1")
+    if how == "code_gebruikt":
+        await accept(session, a_keyring(), people.helper, code, BORN, at=NOON)
+    if how == "code_verlopen":
+        at = NOON + timedelta(hours=2)
+    if how == "code_op":
+        await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
+    if how == "aanbod_ingetrokken":
+        await revoke(session, offered.machtiging_id, people.mother, at=NOON)
+    if how == "geboortedatum_klopt_niet":
+        born = date(1951, 4, 8)
+    return code, born, at
+
+
+HOWS = [
+    "code_onbekend",
+    "code_verschreven",
+    "code_gebruikt",
+    "code_verlopen",
+    "code_op",
+    "aanbod_ingetrokken",
+    "geboortedatum_klopt_niet",
+]
+
+
+async def failing(session, people, how, act=accept):
+    """The refusal as the asker sees it, and the statements it took."""
+    code, born, at = await make_it_fail(session, people, how)
+    statements = []
+    engine = session.bind.sync_engine
+
+    def note(connection, cursor, statement, *rest):
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with pytest.raises(Refusal) as refusal:
+            await act(session, a_keyring(), people.helper, code, born, at=at)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return (type(refusal.value), refusal.value.code, refusal.value.public, refusal.value.fields), statements
+
+
+@pytest.mark.parametrize("act", [accept, preview, refuse])
+@pytest.mark.parametrize("how", HOWS)
+async def test_every_failure_has_its_reason_in_the_journal_only(session, how, act):
+    people = await mother_and_son(session)
+    seen, _ = await failing(session, people, how, act)
+    assert seen[:2] == (InvalidInput, "code_klopt_niet")
+    assert how not in str(seen)
+    assert (await reasons(session))[-1] == how
+
+
+async def test_all_failures_look_the_same_and_take_the_same_statements(database):
+    looks, works = [], []
+    people = (await Committed.begin(database)).people
+    for how in HOWS:
+        async with database.sessions() as session:
+            seen, statements = await failing(session, people, how)
+            looks.append(seen)
+            works.append(statements)
+    assert all(look == looks[0] for look in looks)
+    assert all(work == works[0] for work in works)
+
+
+async def test_an_unknown_code_costs_the_opening_of_a_profile_too(session):
+    """Else the time to decrypt would tell a known code from an unknown one."""
+    people = await mother_and_son(session)
+    _, statements = await failing(session, people, "code_onbekend")
+    assert any("profile_sealed" in statement for statement in statements)
+
+
+async def test_your_own_offer_you_cannot_accept_or_refuse(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    herself = Helper(people.mother, Assurance.HIGH)
+    for act in (preview, accept, refuse):
+        with pytest.raises(NotAllowed, match="eigen_machtiging"):
+            await act(session, a_keyring(), herself, offered.code, BORN, at=NOON)
+    kept = await machtiging(session, offered.machtiging_id)
+    assert kept is not None
+    assert kept.state is State.OFFERED
+
+
+async def test_who_logged_in_too_lightly_cannot_accept_and_learns_nothing_about_the_code(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    light = Helper(people.son, Assurance.LOW)
+    for code in (offered.code, shown(new_code())):
+        with pytest.raises(NotAllowed, match="niveau_te_laag"):
+            await accept(session, a_keyring(), light, code, BORN, at=NOON)
+    assert await reasons(session) == ["niveau_te_laag"] * 2
+
+
+async def test_a_wrong_birth_date_costs_the_code_a_try_and_five_spend_it_for_everybody(committed):
+    offered = await committed.offer()
+    for _ in range(5):
+        with pytest.raises(InvalidInput, match="code_klopt_niet"):
+            await committed.accept(offered.code, date(1951, 4, 8))
+    async with unit_of_work(committed.sessions) as session:
+        assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(0,)]
+        other = Helper(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await committed.accept(offered.code, BORN, other)
+
+
+async def test_an_unknown_code_costs_no_code_anything(committed):
+    await committed.offer()
+    with pytest.raises(InvalidInput):
+        await committed.accept(shown(new_code()))
+    async with unit_of_work(committed.sessions) as session:
+        assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(5,)]
+
+
+async def test_the_sixth_try_within_the_hour_has_to_wait_even_with_the_right_code(committed):
+    offered = await committed.offer()
+    for minutes in range(5):
+        with pytest.raises(InvalidInput, match="code_klopt_niet"):
+            await committed.accept(shown(new_code()), at=NOON + timedelta(minutes=minutes))
+    with pytest.raises(TooMany, match="te_vaak_geprobeerd") as refusal:
+        await committed.accept(offered.code, at=NOON + timedelta(minutes=10))
+    assert 3000 <= refusal.value.retry_after <= 3001
+    # The first try is an hour old: one more is allowed.
+    taken = await committed.accept(offered.code, at=NOON + HOUR)
+    assert taken.state is State.ACTIVE
+
+
+async def test_tries_survive_because_a_refusal_commits(committed, database):
+    for _ in range(2):
+        with pytest.raises(InvalidInput):
+            await committed.accept("VERKEERD12")
+    async with database.sessions() as session:
+        assert await rows(session, "SELECT person_id FROM code_try") == [(committed.people.son,)] * 2
+        assert await reasons(session) == ["code_verschreven"] * 2
+
+
+async def test_old_tries_are_forgotten(committed, database):
+    with pytest.raises(InvalidInput):
+        await committed.accept("VERKEERD12")
+    with pytest.raises(InvalidInput):
+        await committed.accept("VERKEERD12", at=NOON + 2 * HOUR)
+    async with database.sessions() as session:
+        assert await rows(session, "SELECT tried_at FROM code_try") == [(NOON + 2 * HOUR,)]
+
+
+async def test_guesses_at_the_same_moment_are_counted_one_by_one(committed):
+    tries = await asyncio.gather(*(committed.accept(shown(new_code())) for _ in range(10)), return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in tries) == ["InvalidInput"] * 5 + ["TooMany"] * 5
+
+
+async def test_of_two_helpers_with_the_same_code_exactly_one_gets_it(committed):
+    async with unit_of_work(committed.sessions) as session:
+        rival = Helper(await a_person(session, Bsn("999990044")), Assurance.SUBSTANTIAL)
+    for _ in range(5):
+        offered = await committed.offer()
+        answers = await asyncio.gather(
+            committed.accept(offered.code),
+            committed.accept(offered.code, helper=rival, at=NOON + 2 * HOUR),
+            return_exceptions=True,
+        )
+        lost = [answer for answer in answers if isinstance(answer, Refusal)]
+        assert [refusal.code for refusal in lost] == ["code_klopt_niet"]
+        [won] = [answer for answer in answers if answer not in lost]
+        async with unit_of_work(committed.sessions) as session:
+            assert await machtiging(session, offered.machtiging_id) == won
+            await session.execute(text("DELETE FROM code_try"))
+
+
+async def test_the_same_helper_pressing_twice_gets_it_once(committed):
+    offered = await committed.offer()
+    answers = await asyncio.gather(*(committed.accept(offered.code) for _ in range(4)), return_exceptions=True)
+    assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
+
+
+async def test_withdrawing_while_it_is_being_accepted_always_ends_it(committed):
+    async def withdraw(offered):
+        async with unit_of_work(committed.sessions) as session:
+            return await revoke(session, offered.machtiging_id, committed.people.mother, at=NOON)
+
+    for _ in range(5):
+        offered = await committed.offer()
+        taken, withdrawn = await asyncio.gather(
+            committed.accept(offered.code), withdraw(offered), return_exceptions=True
+        )
+        assert not isinstance(withdrawn, BaseException)
+        assert isinstance(taken, InvalidInput) or taken.state is State.ACTIVE
+        async with unit_of_work(committed.sessions) as session:
+            kept = await machtiging(session, offered.machtiging_id)
+            assert kept is not None
+            assert kept.state is State.ENDED
+            await session.execute(text("DELETE FROM code_try"))
+
+
+async def test_a_code_is_no_key_to_anything_after_it_was_used(committed):
+    offered = await committed.offer()
+    await committed.accept(offered.code)
+    async with unit_of_work(committed.sessions) as session:
+        stranger = await a_person(session, Bsn("999990044"))
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await committed.accept(offered.code, helper=Helper(stranger, Assurance.HIGH))
+    with pytest.raises(NotFound, match="machtiging_onbekend"):
+        async with unit_of_work(committed.sessions) as session:
+            await revoke(session, offered.machtiging_id, stranger, at=NOON)
+
+
+@pytest.mark.parametrize("code", ["", "\x00", "é" * 50, "X" * 100_000, "'; DROP TABLE machtiging; --", "\ud800"])
+async def test_odd_input_is_only_a_wrong_code(session, code):
+    people = await mother_and_son(session)
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await accept(session, a_keyring(), people.helper, code, BORN, at=NOON)

@@ -1,0 +1,124 @@
+"""Offering a machtiging: what is written down, and what is refused."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation.codes import PURPOSE, normalise
+from machtiging.delegation.offer import Giver, offer
+from machtiging.delegation.queries import given_by, machtiging, machtiging_of, received_by
+from machtiging.delegation.rules import Act, Standing, State, standing
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.kernel.ids import uuid7
+from machtiging.kernel.period import Period
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import LIMITS, NOON, SVB, UWV, a_person, an_offer, mother_and_son, some_terms
+
+
+async def rows(session, query, **values):
+    return [tuple(row) for row in await session.execute(text(query), values)]
+
+
+async def test_an_offer_is_kept_as_it_was_made_and_is_not_in_force(session):
+    people = await mother_and_son(session)
+    terms = some_terms(purpose="  post bijhouden ")
+    offered = await offer(session, a_keyring(), LIMITS, people.giver, terms, at=NOON)
+    kept = await machtiging(session, offered.machtiging_id)
+    assert kept is not None
+    assert (kept.state, standing(kept, NOON)) == (State.OFFERED, Standing.NOT_ACCEPTED)
+    assert (kept.purpose, kept.legal_ground) == ("post bijhouden", "Awb 2:1")
+    assert (kept.scope, kept.period, kept.capacity) == (terms.scope, terms.period, terms.capacity)
+    assert (kept.vertegenwoordigde_id, kept.gemachtigde_id, kept.parent_id) == (people.mother, None, None)
+    assert (kept.assurance, kept.accepted_assurance) == (Assurance.SUBSTANTIAL, None)
+    assert (kept.offered_at, kept.accepted_at, kept.ended_at, kept.end_reason) == (NOON, None, None, None)
+
+
+async def test_the_code_is_kept_as_a_keyed_index_only(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    [(kept, tries, expires)] = await rows(session, "SELECT code_hash, tries_left, expires_at FROM machtigingscode")
+    assert kept == a_keyring().blind_index(PURPOSE, normalise(offered.code))
+    assert (tries, expires) == (5, NOON + timedelta(days=30))
+
+
+async def test_a_code_does_not_outlive_the_offer(session):
+    people = await mother_and_son(session)
+    await an_offer(session, people, period=Period(NOON, NOON + timedelta(days=3)))
+    assert await rows(session, "SELECT expires_at FROM machtigingscode") == [(NOON + timedelta(days=3),)]
+
+
+async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    [line] = await rows(session, "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake")
+    assert line == (
+        "machtiging:aangeboden",
+        "done",
+        "aangeboden",
+        people.mother,
+        people.mother,
+        offered.machtiging_id,
+    )
+    [(told, kind, everything)] = await rows(session, "SELECT person_id, kind, notification::text FROM notification")
+    assert (told, kind) == (people.mother, "machtiging_aangeboden_door_u")
+    assert offered.code not in everything
+    assert "Voorbeeld" not in everything
+    assert "post bijhouden" not in everything
+
+
+async def test_only_the_giver_sees_an_offer(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    assert [m.id for m in await given_by(session, people.mother)] == [offered.machtiging_id]
+    assert await received_by(session, people.son) == []
+    assert await machtiging_of(session, offered.machtiging_id, people.mother) is not None
+    assert await machtiging_of(session, offered.machtiging_id, people.son) is None
+    assert await machtiging(session, uuid7()) is None
+
+
+async def test_given_machtigingen_come_newest_first(session):
+    people = await mother_and_son(session)
+    made = [(await an_offer(session, people, NOON + timedelta(minutes=n))).machtiging_id for n in range(3)]
+    assert [m.id for m in await given_by(session, people.mother)] == made[::-1]
+
+
+async def test_who_logged_in_too_lightly_cannot_offer_and_that_is_journalled(session):
+    people = await mother_and_son(session)
+    with pytest.raises(NotAllowed, match="niveau_te_laag"):
+        await offer(session, a_keyring(), LIMITS, Giver(people.mother, Assurance.LOW), some_terms(), at=NOON)
+    assert await rows(session, "SELECT outcome, reason FROM journal_intake") == [("refused", "niveau_te_laag")]
+    assert await rows(session, "SELECT id FROM machtiging") == []
+
+
+async def test_whose_birth_date_is_unknown_cannot_offer(session):
+    people = await mother_and_son(session)
+    ageless = await a_person(session, Bsn("999990032"), born=None)
+    stranger = Giver(ageless, Assurance.HIGH)
+    with pytest.raises(NotAllowed, match="geboortedatum_onbekend"):
+        await offer(session, a_keyring(), LIMITS, stranger, some_terms(), at=NOON)
+    assert await given_by(session, people.mother) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"purpose": "a\r\nBcc: x"}, "doel_ongeldig", "purpose"),
+        ({"acts": frozenset({Act.DELETE})}, "handeling_niet_te_geven", "acts"),
+        ({"afzenders": frozenset({"00000099000000999000"})}, "afzender_onbekend", "afzenders"),
+        ({"afzenders": frozenset({UWV}), "diensten": frozenset({f"{SVB}/aow"})}, "dienst_van_andere_afzender", "diensten"),
+        ({"diensten": frozenset({f"{UWV}/bestaat-niet"})}, "dienst_onbekend", "diensten"),
+        ({"period": Period(NOON, NOON + timedelta(days=366))}, "periode_te_lang", "ends_at"),
+        ({"period": Period(NOON + timedelta(days=91), NOON + timedelta(days=92))}, "begin_te_ver_weg", "starts_at"),
+    ],
+)
+async def test_terms_that_cannot_be_agreed_leave_nothing_behind(session, changes, code, field):
+    people = await mother_and_son(session)
+    with pytest.raises(InvalidInput, match=code) as refusal:
+        await an_offer(session, people, **changes)
+    assert refusal.value.code == code
+    assert field in refusal.value.fields
+    for table in ("machtiging", "machtigingscode", "notification", "journal_intake"):
+        assert await rows(session, f"SELECT 1 FROM {table}") == []

@@ -1,0 +1,52 @@
+"""The code that hands a machtiging over: easy to type, hard to mistype, hopeless to guess."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machtiging.delegation.codes import ALPHABET, LENGTH, check_character, new_code, normalise, shown, well_formed
+
+CODES = st.text(ALPHABET, min_size=LENGTH - 1, max_size=LENGTH - 1).map(lambda body: body + check_character(body))
+
+
+def test_a_new_code_is_well_formed_and_each_is_another():
+    codes = {new_code() for _ in range(500)}
+    assert len(codes) == 500
+    assert all(well_formed(code) for code in codes)
+
+
+@given(CODES)
+def test_a_code_survives_being_shown_and_typed_in_small_letters(code):
+    assert normalise(" " + shown(code).lower().replace("-", " - ")) == code
+
+
+@given(CODES)
+def test_letters_that_look_like_digits_are_read_as_those(code):
+    assert normalise(code.replace("1", "I").replace("0", "o")) == code
+    assert normalise(code.replace("1", "l")) == code
+
+
+@given(CODES, st.integers(0, LENGTH - 1), st.sampled_from(ALPHABET))
+def test_one_wrong_character_is_always_noticed(code, place, other):
+    changed = code[:place] + other + code[place + 1 :]
+    assert well_formed(changed) is (changed == code)
+
+
+@given(CODES, st.integers(0, LENGTH - 1), st.integers(0, LENGTH - 1))
+def test_two_swapped_characters_are_always_noticed(code, one, two):
+    letters = list(code)
+    letters[one], letters[two] = letters[two], letters[one]
+    assert well_formed("".join(letters)) is ("".join(letters) == code)
+
+
+@pytest.mark.parametrize("typed", ["", "-", "0" * 9, "0" * 11, "UUUUUUUUUU", "é" * 10, "0" * 100_000, "١" * 10, "\x00" * 10])
+def test_what_is_no_code_is_not_well_formed_and_does_no_harm(typed):
+    assert not well_formed(normalise(typed))
+    assert len(normalise(typed)) <= 120
+
+
+@given(st.text(max_size=60))
+def test_anything_can_be_normalised(typed):
+    once = normalise(typed)
+    assert isinstance(once, str)
+    assert not well_formed(once) or normalise(once) == once

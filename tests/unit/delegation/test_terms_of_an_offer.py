@@ -1,0 +1,135 @@
+"""What a citizen can and cannot agree by herself."""
+
+from datetime import UTC, date, timedelta
+
+import pytest
+
+from machtiging.agencies.queries import AgencyView, DienstView
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.delegation.terms import problems_of, tidy, unknown_in
+from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.period import Period
+from tests.builders.delegation import LIMITS, NOON, SVB, UWV, a_scope, some_terms
+
+DAY = timedelta(days=1)
+MOMENT = timedelta(microseconds=1)
+CATALOGUE = [
+    AgencyView(oin, name, (DienstView(oin, "a", "A", Theme.INKOMEN, Sensitivity.GEWOON),))
+    for oin, name in ((UWV, "UWV"), (SVB, "SVB"))
+]
+
+
+def codes(**changes):
+    return [problem.code for problem in problems_of(tidy(some_terms(**changes)), LIMITS, NOON)]
+
+
+def lasting(start, length):
+    return {"period": Period(start, start + length)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"capacity": Capacity.PROFESSIONAL},
+        {"purpose": "abc"},
+        {"purpose": "x" * 200},
+        {"purpose": "  post bijhouden, één jaar (ñ) 📬  "},
+        {"acts": frozenset({Act.LIST})},
+        {"acts": frozenset({Act.LIST, Act.READ})},
+        lasting(NOON - DAY, 90 * DAY),
+        lasting(NOON + 90 * DAY, DAY),
+        lasting(NOON, 365 * DAY),
+        {"letters_from": date(1970, 1, 1)},
+    ],
+)
+def test_what_can_be_agreed(changes):
+    assert codes(**changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        *[({"capacity": c}, "hoedanigheid_niet_te_kiezen") for c in Capacity if c not in ("relative", "professional")],
+        ({"purpose": ""}, "doel_ongeldig"),
+        ({"purpose": "ab"}, "doel_ongeldig"),
+        ({"purpose": "    ab    "}, "doel_ongeldig"),
+        ({"purpose": "x" * 201}, "doel_ongeldig"),
+        ({"purpose": "post\nbijhouden"}, "doel_ongeldig"),
+        ({"purpose": "post\x00bijhouden"}, "doel_ongeldig"),
+        ({"purpose": "post\x1b[31mbijhouden"}, "doel_ongeldig"),
+        ({"purpose": "post\u202ebijhouden"}, "doel_ongeldig"),
+        ({"purpose": "post\u2028bijhouden"}, "doel_ongeldig"),
+        ({"purpose": "post\u200bbijhouden"}, "doel_ongeldig"),
+        ({"purpose": "post\ud800bijhouden"}, "doel_ongeldig"),
+        ({"legal_ground": ""}, "grondslag_ongeldig"),
+        ({"legal_ground": "x" * 201}, "grondslag_ongeldig"),
+        ({"acts": frozenset()}, "handeling_ontbreekt"),
+        ({"acts": frozenset({Act.READ})}, "handelingen_horen_bij_elkaar"),
+        ({"acts": frozenset({Act.LIST, Act.DOWNLOAD})}, "handelingen_horen_bij_elkaar"),
+        ({"acts": frozenset({Act.LIST, Act.READ, Act.DELETE})}, "handeling_niet_te_geven"),
+        ({"acts": frozenset({Act.LIST, Act.MARK})}, "handeling_niet_te_geven"),
+        ({"excluded_themes": frozenset({"sterrenkunde"})}, "thema_onbekend"),
+        ({"themes": frozenset({"sterrenkunde"})}, "thema_onbekend"),
+        ({"excluded_themes": frozenset(Theme)}, "niets_over"),
+        ({"themes": frozenset({Theme.ZORG}), "excluded_themes": frozenset({Theme.ZORG})}, "niets_over"),
+        (lasting(NOON - DAY - MOMENT, 90 * DAY), "begin_in_het_verleden"),
+        (lasting(NOON + 90 * DAY + MOMENT, DAY), "begin_te_ver_weg"),
+        (lasting(NOON - DAY, DAY), "periode_voorbij"),
+        (lasting(NOON, 365 * DAY + MOMENT), "periode_te_lang"),
+        ({"letters_from": date(2027, 2, 22)}, "brieven_vanaf_te_laat"),
+    ],
+)
+def test_what_cannot_be_agreed_is_refused_with_its_own_code(changes, code):
+    assert codes(**changes) == [code]
+
+
+def test_a_reversed_period_cannot_even_be_written_down():
+    with pytest.raises(InvalidInput, match="periode_omgekeerd"):
+        Period(NOON, NOON - DAY)
+    with pytest.raises(InvalidInput, match="periode_omgekeerd"):
+        Period(NOON, NOON)
+
+
+def test_a_period_without_a_time_zone_cannot_be_written_down():
+    with pytest.raises(InvalidInput, match="periode_zonder_tijdzone"):
+        Period(NOON.replace(tzinfo=None), NOON.astimezone(UTC))
+
+
+def test_all_problems_are_told_at_once():
+    assert codes(purpose="", acts=frozenset(), **lasting(NOON - 2 * DAY, DAY / 2)) == [
+        "doel_ongeldig",
+        "handeling_ontbreekt",
+        "begin_in_het_verleden",
+        "periode_voorbij",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"afzenders": frozenset()}, "afzender_ontbreekt"),
+        ({"diensten": frozenset()}, "dienst_ontbreekt"),
+        ({"afzenders": frozenset({"00000099000000999000"})}, "afzender_onbekend"),
+        ({"afzenders": frozenset({UWV, "'; DROP TABLE machtiging"})}, "afzender_onbekend"),
+        ({"diensten": frozenset({f"{UWV}/bestaat-niet"})}, "dienst_onbekend"),
+        ({"diensten": frozenset({"a"})}, "dienst_onbekend"),
+        ({"afzenders": frozenset({UWV}), "diensten": frozenset({f"{SVB}/a"})}, "dienst_van_andere_afzender"),
+    ],
+)
+def test_senders_and_diensten_must_be_in_the_catalogue(changes, code):
+    assert [problem.code for problem in unknown_in(CATALOGUE, a_scope(**changes))] == [code]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"afzenders": frozenset({UWV, SVB})},
+        {"afzenders": frozenset({UWV}), "diensten": frozenset({f"{UWV}/a"})},
+        {"diensten": frozenset({f"{SVB}/a"})},
+    ],
+)
+def test_senders_and_diensten_from_the_catalogue_are_fine(changes):
+    assert unknown_in(CATALOGUE, a_scope(**changes)) == []
