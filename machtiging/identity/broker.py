@@ -31,7 +31,6 @@ _KEPT = timedelta(hours=1)
 _KEYS_REFETCHED_AFTER = timedelta(seconds=30)
 _ASSERTION_VALID = timedelta(seconds=60)
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_PATIENCE_SECONDS = 10.0
 _LARGEST_ANSWER = 256 * 1024
 
 
@@ -54,7 +53,10 @@ class _Known:
 
 
 class Broker:
-    """One configured OpenID provider. Holds an HTTP client; `aclose` lets go of it."""
+    """One configured OpenID provider. Holds an HTTP client; `aclose` lets go of it.
+
+    `patience` is how many seconds one answer may take from first to last byte.
+    """
 
     def __init__(
         self,
@@ -64,15 +66,15 @@ class Broker:
         keyring: KeyRing,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        patience: float = 10.0,
     ) -> None:
         self.issuer = issuer
         self._client_id = client_id
         self._redirect_uri = redirect_uri
         self._keyring = keyring
+        self._patience = patience
         # A plain http issuer is the stand-in on this machine: a proxy from the environment cannot reach that.
-        self._http = httpx.AsyncClient(
-            transport=transport, timeout=_PATIENCE_SECONDS / 2, trust_env=issuer.startswith("https:")
-        )
+        self._http = httpx.AsyncClient(transport=transport, timeout=patience / 2, trust_env=issuer.startswith("https:"))
         self._metadata: _Known | None = None
         self._jwks: _Known | None = None
 
@@ -95,7 +97,8 @@ class Broker:
         scheme = self.issuer.split(":", 1)[0]
         endpoints = [told.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
         safe = all(isinstance(url, str) and url.startswith(("https://", scheme + "://")) for url in endpoints)
-        if not safe or "S256" not in told.get("code_challenge_methods_supported", ["S256"]):
+        methods = told.get("code_challenge_methods_supported", ["S256"])
+        if not safe or not isinstance(methods, list) or "S256" not in methods:
             raise LoginFailed("broker_beschrijving_ongeldig")
         authorization, token, jwks = (str(url) for url in endpoints)
         names_itself = told.get("authorization_response_iss_parameter_supported") is True
@@ -177,7 +180,7 @@ class Broker:
     async def _fetch(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         """One JSON object from the broker: no redirects, limited time, limited size."""
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience):
                 status, body = await self._exchange(method, url, form)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise LoginFailed("broker_niet_bereikbaar", private=type(error).__name__) from error

@@ -31,7 +31,9 @@ async def establish(
     await close(session, old_token, "opnieuw_ingelogd", at=at)
     token = await start(session, person_id, login, limits, at=at)
     facts = {"niveau": login.assurance.value}
-    await record(session, Line(JournalAct.LOGIN_GELUKT, Outcome.DONE, "", actor_id=person_id, facts=facts), at=at)
+    await record(
+        session, Line(JournalAct.LOGIN_GELUKT, Outcome.DONE, "ingelogd", actor_id=person_id, facts=facts), at=at
+    )
     return token
 
 

@@ -75,8 +75,12 @@ class Postbus:
 
     def _read(self, envelope: Any) -> Mail:
         message = message_from_bytes(envelope.content, _class=EmailMessage, policy=default)
-        part = message.get_body(preferencelist=("plain", "html"))
-        body = "" if part is None else str(part.get_content())
+        try:
+            part = message.get_body(preferencelist=("plain", "html"))
+            body = "" if part is None else str(part.get_content())
+        except (LookupError, ValueError):
+            # A charset that nobody knows: show the mail as it came.
+            body = envelope.content.decode("utf-8", "replace")
         subject = str(message["subject"] or "")
         return Mail(self._clock.now(), str(envelope.mail_from), tuple(envelope.rcpt_tos), subject, body)
 

@@ -1,0 +1,148 @@
+"""The service's login beside the real stand-in broker, both in this process, and a browser that visits both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from fastapi import FastAPI, Request
+
+from machtiging.identity.broker import Broker
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.routes import router
+from machtiging.identity.session import COOKIE, Citizen, Operator, PerhapsVisitor, SessionLimits
+from machtiging.settings import Environment, Settings
+from machtiging.simulators.app import create_simulator
+from machtiging.web import headers, problems
+from machtiging.web.pages import Pages
+from tests.builders.crypto import a_keyring
+
+ISSUER = "https://machtigen.test"
+BROKER = "https://inloggen.test"
+CLIENT_ID = "machtiging"
+LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+HTML = {"Accept": "text/html"}
+
+
+def practice_settings(**changes: Any) -> Settings:
+    """Settings of an installation whose broker is the stand-in."""
+    values: dict[str, Any] = {"env": Environment.TEST, "issuer": ISSUER, "broker_issuer": BROKER, "smtp_port": 0}
+    return Settings(**{**values, "broker_client_id": CLIENT_ID, **changes})
+
+
+def a_login_service(sessions: Any, clock: Any) -> FastAPI:
+    """An application with the login, and four pages to knock on; its broker is set by the caller."""
+    app = FastAPI(redirect_slashes=False)
+    app.state.sessions, app.state.clock, app.state.keyring = sessions, clock, a_keyring()
+    app.state.issuer, app.state.practice, app.state.session_limits = ISSUER, True, LIMITS
+    app.state.pages = Pages(["machtiging.identity", "machtiging.web"])
+    app.include_router(router)
+    _add_pages(app)
+    problems.install(app)
+    headers.install(app, issuer=ISSUER)
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/jwks")
+    async def jwks(request: Request):
+        return request.app.state.keyring.public_jwks()
+
+    @app.get("/ik")
+    async def who(visitor: Citizen):
+        return {
+            "person": str(visitor.person_id),
+            "session": str(visitor.session_id),
+            "name": visitor.name,
+            "assurance": visitor.assurance,
+            "roles": sorted(visitor.roles),
+            "kvk": visitor.organisation_kvk,
+            "csrf": visitor.csrf_token,
+            "authenticated_at": visitor.authenticated_at,
+        }
+
+    @app.get("/beheer")
+    async def operator(visitor: Operator):
+        return {"name": visitor.name}
+
+    @app.get("/misschien")
+    async def perhaps(visitor: PerhapsVisitor):
+        return {"name": visitor.name if visitor else None}
+
+    @app.post("/doen")
+    async def act(visitor: Citizen, _csrf: CsrfProtected):
+        return {"done_by": visitor.name}
+
+
+def broker_through(transport: httpx.AsyncBaseTransport, **options: Any) -> Broker:
+    return Broker(BROKER, CLIENT_ID, ISSUER + "/inloggen/terug", a_keyring(), transport=transport, **options)
+
+
+@dataclass
+class Browser:
+    """A browser with its own cookies. `log_in` walks the whole way through the stand-in broker."""
+
+    apps: dict[str, Any]
+    http: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        mounts = {origin: httpx.ASGITransport(app) for origin, app in self.apps.items()}
+        self.http = httpx.AsyncClient(mounts=mounts, base_url=ISSUER, headers=HTML)
+
+    async def get(self, url: str, **options: Any) -> httpx.Response:
+        return await self.http.get(url, **options)
+
+    async def post(self, url: str, form: dict[str, str], **options: Any) -> httpx.Response:
+        """Post a form as a browser does from a page of ours."""
+        return await self.http.post(url, data=form, **{"headers": {"Origin": ISSUER}, **options})
+
+    async def leave(self, persona: str = "naaste", **query: str) -> str:
+        """Start logging in; returns where the broker is asked."""
+        response = await self.get("/inloggen", params={"login_hint": persona, **query})
+        assert response.status_code == 303, response.text
+        return response.headers["location"]
+
+    async def to_callback(self, persona: str = "naaste", **query: str) -> str:
+        """Log in at the broker; returns the URL that it sends the browser back to."""
+        response = await self.get(await self.leave(persona, **query))
+        assert response.status_code == 303, response.text
+        return response.headers["location"]
+
+    async def log_in(self, persona: str = "naaste", **query: str) -> httpx.Response:
+        """All the way; returns the answer to the callback."""
+        return await self.get(await self.to_callback(persona, **query))
+
+    async def me(self) -> dict[str, Any]:
+        response = await self.get("/ik")
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    @property
+    def token(self) -> str | None:
+        return self.http.cookies.get(COOKIE)
+
+
+@dataclass(frozen=True)
+class World:
+    """Both applications, joined."""
+
+    service: FastAPI
+    simulator: FastAPI
+
+    def browser(self) -> Browser:
+        return Browser({ISSUER: self.service, BROKER: self.simulator})
+
+
+def a_world(sessions: Any, clock: Any) -> World:
+    """The service and the stand-in broker, each reaching the other in this process."""
+    service = a_login_service(sessions, clock)
+    simulator = create_simulator(practice_settings(), clock=clock, transport=httpx.ASGITransport(service))
+    service.state.broker = broker_through(httpx.ASGITransport(simulator))
+    return World(service, simulator)
+
+
+def query_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))

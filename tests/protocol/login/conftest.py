@@ -1,0 +1,43 @@
+"""The worlds in which people log in."""
+
+import pytest
+from sqlalchemy import text
+
+from tests.builders.crooked_broker import CrookedBroker
+from tests.builders.login import ISSUER, Browser, a_login_service, a_world, broker_through
+
+
+@pytest.fixture
+def world(database, clock):
+    """The service and the real stand-in broker."""
+    return a_world(database.sessions, clock)
+
+
+@pytest.fixture
+def browser(world):
+    return world.browser()
+
+
+@pytest.fixture
+def crooked():
+    return CrookedBroker()
+
+
+@pytest.fixture
+def victim(database, clock, crooked):
+    """A browser at a service whose broker is crooked."""
+    service = a_login_service(database.sessions, clock)
+    service.state.broker = broker_through(crooked)
+    return Browser({ISSUER: service})
+
+
+@pytest.fixture
+def journal(database):
+    """The acts and reasons journalled so far, oldest first."""
+
+    async def read():
+        async with database.sessions() as session:
+            rows = await session.execute(text("SELECT act, reason FROM journal_intake ORDER BY id"))
+            return [tuple(row) for row in rows]
+
+    return read

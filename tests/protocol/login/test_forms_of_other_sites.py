@@ -1,0 +1,93 @@
+"""A form is taken from our own pages only (CSRF)."""
+
+import pytest
+
+from tests.builders.login import ISSUER
+
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+async def logged_in(browser):
+    await browser.log_in("naaste")
+    browser.form_token = (await browser.me())["csrf"]
+    return browser
+
+
+async def refused(browser, form, **options) -> bool:
+    response = await browser.post("/doen", form, **options)
+    if response.status_code == 403:
+        assert "Dit formulier is verlopen" in response.text
+    return response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": ISSUER},
+        {"Origin": ISSUER.upper()},
+        SAME_SITE,
+        {"Origin": "null", **SAME_SITE},
+        {"Origin": ISSUER, **SAME_SITE},
+    ],
+)
+async def test_a_form_from_our_own_page_is_taken(logged_in, headers):
+    response = await logged_in.post("/doen", {"csrf": logged_in.form_token}, headers=headers)
+    assert response.json() == {"done_by": "Bram van der Linden"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "https://kwaad.example"},
+        {"Origin": "http://machtigen.test"},
+        {"Origin": "https://machtigen.test:8443"},
+        {"Origin": "https://machtigen.test.kwaad.example"},
+        {"Origin": "https://inloggen.machtigen.test"},
+        {"Origin": "https://machtigen.test@kwaad.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": ISSUER},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://kwaad.example"},
+        {"Referer": ISSUER + "/ik"},
+    ],
+)
+async def test_even_with_the_right_token_a_form_from_elsewhere_is_refused(logged_in, headers):
+    assert await refused(logged_in, {"csrf": logged_in.form_token}, headers=headers)
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "A" * 43, "é" * 20])
+async def test_a_form_without_the_sessions_token_is_refused(logged_in, token):
+    assert await refused(logged_in, {} if token is None else {"csrf": token})
+
+
+async def test_the_token_of_another_session_is_refused(world, logged_in):
+    other = world.browser()
+    await other.log_in("raadslid")
+    assert await refused(logged_in, {"csrf": (await other.me())["csrf"]})
+
+
+async def test_the_token_of_ones_own_earlier_session_is_refused(logged_in):
+    await logged_in.log_in("naaste")
+    assert await refused(logged_in, {"csrf": logged_in.form_token})
+
+
+async def test_a_token_in_the_address_or_in_json_does_not_count(logged_in):
+    assert await refused(logged_in, {}, params={"csrf": logged_in.form_token})
+    response = await logged_in.http.post("/doen", json={"csrf": logged_in.form_token}, headers={"Origin": ISSUER})
+    assert response.status_code == 403
+
+
+async def test_a_file_in_place_of_the_token_is_refused(logged_in):
+    files = {"csrf": ("csrf", logged_in.form_token.encode())}
+    response = await logged_in.http.post("/doen", files=files, headers={"Origin": ISSUER})
+    assert response.status_code == 400
+
+
+async def test_a_form_of_somebody_who_is_not_logged_in_goes_to_the_login(world):
+    response = await world.browser().post("/doen", {"csrf": "x"})
+    assert (response.status_code, response.headers["location"]) == (303, "/inloggen?terug=/")

@@ -1,0 +1,111 @@
+"""Mail goes over real SMTP to the catcher, and no further."""
+
+from email.message import EmailMessage
+
+import aiosmtplib
+import httpx
+import pytest
+
+from machtiging.kernel.errors import Fault
+from machtiging.simulators.app import create_simulator
+from machtiging.simulators.postbus import KEPT, Postbus
+from tests.builders.login import BROKER, practice_settings
+
+
+@pytest.fixture
+async def simulator(clock):
+    app = create_simulator(practice_settings(), clock=clock)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def http(simulator):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(simulator), base_url=BROKER) as client:
+        yield client
+
+
+def a_mail(subject="Uw machtiging", body="Beste mevrouw,\n\nUw zoon leest nu mee. Café €5.\n") -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"] = "Machtigen <niet-antwoorden@machtigen.example>", "riet@post.example"
+    message["Subject"] = subject
+    message.set_content(body)
+    return message
+
+
+async def send(simulator, *messages) -> None:
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.postbus.port) as smtp:
+        for message in messages:
+            await smtp.send_message(message)
+
+
+async def test_a_mail_is_caught_with_its_letters_intact(simulator, http, clock):
+    await send(simulator, a_mail("Machtiging beëindigd"))
+    (caught,) = (await http.get("/post.json")).json()
+    assert (caught["aan"], caught["onderwerp"]) == (["riet@post.example"], "Machtiging beëindigd")
+    assert "Café €5." in caught["tekst"]
+
+
+async def test_the_page_shows_the_newest_first(simulator, http):
+    assert "Er is nog niets verstuurd" in (await http.get("/post")).text
+    await send(simulator, a_mail("De eerste"), a_mail("De tweede"))
+    page = (await http.get("/post")).text
+    assert "OEFENOMGEVING" in page
+    assert page.index("De tweede") < page.index("De eerste")
+
+
+async def test_what_is_in_a_mail_is_shown_and_never_run(simulator, http):
+    await send(simulator, a_mail("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"))
+    page = (await http.get("/post")).text
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_the_oldest_mails_make_room(clock):
+    box = Postbus(0, clock)
+    await box.open()
+    try:
+        async with aiosmtplib.SMTP(hostname="127.0.0.1", port=box.port) as smtp:
+            for number in range(KEPT + 2):
+                await smtp.send_message(a_mail(f"Nummer {number}"))
+    finally:
+        await box.close()
+    assert len(box.mails) == KEPT
+    assert box.mails[0].subject == "Nummer 2"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\r\n",
+        b"geen kop, alleen tekst",
+        b"Subject: =?utf-8?q?kapot\r\n\r\nx",
+        b"Content-Type: text/plain; charset=onbekend\r\n\r\n\xff\xfe",
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!",
+        b"Content-Type: multipart/mixed\r\n\r\nx",
+        b"Content-Type: application/pdf\r\n\r\n%PDF",
+    ],
+)
+async def test_a_broken_mail_is_caught_too(simulator, http, raw):
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.postbus.port) as smtp:
+        await smtp.sendmail("a@post.example", ["b@post.example"], raw)
+    assert len(simulator.state.postbus.mails) == 1
+    assert (await http.get("/post")).status_code == 200
+
+
+async def test_it_listens_on_this_machine_only(simulator):
+    (socket,) = simulator.state.postbus._server.sockets
+    assert socket.getsockname()[0] == "127.0.0.1"
+
+
+async def test_a_port_that_is_taken_is_told(simulator, clock):
+    with pytest.raises(Fault, match="postbus_start_niet"):
+        await Postbus(simulator.state.postbus.port, clock).open()
+
+
+async def test_with_a_mail_server_elsewhere_nothing_is_caught_here(clock):
+    app = create_simulator(practice_settings(smtp_host="mail.example"), clock=clock)
+    async with app.router.lifespan_context(app):
+        assert app.state.postbus._server is None

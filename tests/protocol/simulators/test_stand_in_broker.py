@@ -1,0 +1,284 @@
+"""The stand-in broker is strict where a real one is: otherwise practising with it would prove nothing."""
+
+import base64
+import hashlib
+from datetime import timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from machtiging.crypto.jose import verify_jwt
+from machtiging.simulators.app import create_simulator
+from machtiging.simulators.personas import PERSONAS
+from tests.builders.crypto import a_keyring
+from tests.builders.login import BROKER, CLIENT_ID, ISSUER, practice_settings, query_of
+
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CALLBACK = ISSUER + "/inloggen/terug"
+QUESTION = {
+    "response_type": "code",
+    "client_id": CLIENT_ID,
+    "redirect_uri": CALLBACK,
+    "scope": "openid",
+    "state": "s&x=1",
+    "nonce": "n",
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+}
+
+
+@pytest.fixture
+def service_keys():
+    """The one thing that the broker wants of the service: its published keys."""
+    service = FastAPI()
+    service.state.jwks = a_keyring().public_jwks()
+
+    @service.get("/jwks")
+    async def jwks():
+        return service.state.jwks
+
+    return service
+
+
+@pytest.fixture
+async def http(clock, service_keys):
+    app = create_simulator(practice_settings(), clock=clock, transport=httpx.ASGITransport(service_keys))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BROKER) as client:
+        yield client
+
+
+async def ask(http, **changes):
+    question = {name: value for name, value in (QUESTION | changes).items() if value is not None}
+    return await http.get("/authorize", params=question)
+
+
+async def a_code(http, persona="naaste", **changes) -> str:
+    return query_of((await ask(http, login_hint=persona, **changes)).headers["location"])["code"]
+
+
+def assertion(clock, *, alg="ES256", **changes) -> str:
+    now = int(clock.now().timestamp())
+    claims = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": BROKER, "jti": f"j{id(changes)}-{now}", "exp": now + 60}
+    kept = {name: value for name, value in (claims | changes).items() if value is not None}
+    return a_keyring().sign_jwt(kept, typ="JWT", alg=alg)
+
+
+def redemption(clock, code, **changes) -> dict[str, str]:
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": CALLBACK,
+        "code_verifier": VERIFIER,
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": changes.pop("client_assertion", None) or assertion(clock),
+    }
+    return form | changes
+
+
+async def claims_of(http, response):
+    jwks = (await http.get("/jwks")).json()
+    return verify_jwt(response.json()["id_token"], jwks, algorithms=("ES256",), typ=None)
+
+
+async def test_the_description_names_what_is_there(http):
+    told = (await http.get("/.well-known/openid-configuration")).json()
+    assert told["issuer"] == BROKER
+    assert told["code_challenge_methods_supported"] == ["S256"]
+    assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    keys = (await http.get("/jwks")).json()["keys"]
+    assert [key["kty"] for key in keys] == ["EC"]
+    assert not any("d" in key for key in keys)
+
+
+async def test_each_start_has_keys_of_its_own(http, clock):
+    other = create_simulator(practice_settings(), clock=clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=BROKER) as client:
+        assert (await client.get("/jwks")).json() != (await http.get("/jwks")).json()
+
+
+async def test_the_choice_page_warns_loudly_and_has_a_button_for_everybody(http):
+    page = await ask(http)
+    assert page.status_code == 200
+    assert "OEFENOMGEVING: dit is geen DigiD" in page.text
+    for persona in PERSONAS.values():
+        assert f'name="login_hint" value="{persona.key}"' in page.text
+        assert persona.bsn is None or persona.bsn not in page.text
+
+
+async def test_the_choice_page_escapes_what_it_hands_on(http):
+    page = await ask(http, state='"><script>alert(1)</script>')
+    assert "<script" not in page.text
+
+
+async def test_a_hint_for_somebody_unknown_shows_the_page(http):
+    assert (await ask(http, login_hint="keizer")).status_code == 200
+
+
+async def test_with_a_hint_one_is_sent_back_at_once_with_code_state_and_issuer(http):
+    response = await ask(http, login_hint="naaste")
+    assert response.status_code == 303
+    assert response.headers["location"].startswith(CALLBACK + "?")
+    back = query_of(response.headers["location"])
+    assert (back["state"], back["iss"]) == ("s&x=1", BROKER)
+    assert len(back["code"]) == 43
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": "ander"},
+        {"client_id": None},
+        {"redirect_uri": None},
+        {"redirect_uri": "https://kwaad.example/inloggen/terug"},
+        {"redirect_uri": CALLBACK + "/"},
+        {"redirect_uri": CALLBACK + "?x=1"},
+        {"redirect_uri": CALLBACK.upper()},
+    ],
+)
+async def test_for_an_unknown_client_or_address_nobody_is_sent_anywhere(http, changes):
+    response = await ask(http, login_hint="naaste", **changes)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("error", "changes"),
+    [
+        ("unsupported_response_type", {"response_type": "token"}),
+        ("unsupported_response_type", {"response_type": None}),
+        ("invalid_scope", {"scope": "profile"}),
+        ("invalid_request", {"code_challenge": None}),
+        ("invalid_request", {"code_challenge_method": "plain"}),
+        ("invalid_request", {"code_challenge_method": None}),
+        ("invalid_request", {"code_challenge": "kort"}),
+        ("invalid_request", {"niveau": "torenhoog"}),
+        ("access_denied", {"annuleren": "ja"}),
+    ],
+)
+async def test_a_question_that_cannot_be_answered_goes_back_as_an_error(http, error, changes):
+    back = query_of((await ask(http, login_hint="naaste", **changes)).headers["location"])
+    assert (back["error"], back["iss"]) == (error, BROKER)
+    assert "code" not in back
+
+
+async def test_a_code_becomes_an_id_token_about_that_person(http, clock):
+    response = await http.post("/token", data=redemption(clock, await a_code(http, "vertegenwoordigde")))
+    claims = await claims_of(http, response)
+    assert (claims["bsn"], claims["nonce"], claims["aud"], claims["iss"]) == ("999990019", "n", CLIENT_ID, BROKER)
+    assert claims["acr"] == "http://eidas.europa.eu/LoA/substantial"
+    assert claims["auth_time"] == int(clock.now().timestamp())
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("persona", "asked", "chosen", "reached"),
+    [
+        ("naaste", "high", None, "high"),
+        ("naaste", "low", None, "low"),
+        ("naaste", "high", "laag", "low"),
+        ("naaste", "low", "hoog", "high"),
+        ("eu-burger", "high", None, "substantial"),
+        ("eu-burger", "high", "hoog", "substantial"),
+    ],
+)
+async def test_the_level_is_the_one_chosen_but_never_above_what_that_person_has(
+    http, clock, persona, asked, chosen, reached
+):
+    code = await a_code(http, persona, acr_values=f"http://eidas.europa.eu/LoA/{asked}", niveau=chosen)
+    claims = await claims_of(http, await http.post("/token", data=redemption(clock, code)))
+    assert claims["acr"] == f"http://eidas.europa.eu/LoA/{reached}"
+
+
+async def test_employees_have_an_organisation_and_no_number(http, clock):
+    claims = await claims_of(http, await http.post("/token", data=redemption(clock, await a_code(http, "raadslid"))))
+    assert claims["kvk"] == "90000001"
+    assert "bsn" not in claims
+
+
+async def refusal(http, form) -> tuple[int, str]:
+    response = await http.post("/token", data=form)
+    return response.status_code, response.json()["error"]
+
+
+async def test_a_code_is_redeemed_once(http, clock):
+    code = await a_code(http)
+    assert (await http.post("/token", data=redemption(clock, code))).status_code == 200
+    clock.advance(timedelta(seconds=1))
+    assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
+
+
+async def test_a_code_lasts_a_minute(http, clock):
+    code = await a_code(http)
+    clock.advance(timedelta(seconds=60))
+    assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize("verifier", ["", "w" * 43, CHALLENGE])
+async def test_a_wrong_verifier_gets_nothing_and_burns_the_code(http, clock, verifier):
+    code = await a_code(http)
+    assert await refusal(http, redemption(clock, code, code_verifier=verifier)) == (400, "invalid_grant")
+    clock.advance(timedelta(seconds=1))
+    assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
+
+
+async def test_another_redirect_uri_gets_nothing(http, clock):
+    code = await a_code(http)
+    assert await refusal(http, redemption(clock, code, redirect_uri=CALLBACK + "x")) == (400, "invalid_grant")
+
+
+async def test_another_grant_type_is_unknown(http, clock):
+    form = redemption(clock, await a_code(http), grant_type="password")
+    assert await refusal(http, form) == (400, "unsupported_grant_type")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "ander"},
+        {"sub": "ander"},
+        {"aud": "https://kwaad.example"},
+        {"aud": BROKER + "/token"},
+        {"aud": [BROKER, "https://kwaad.example"]},
+        {"exp": 1_700_000_000},
+        {"exp": 4_000_000_000},
+        {"exp": None},
+        {"exp": "morgen"},
+        {"jti": None},
+    ],
+)
+async def test_a_client_assertion_that_does_not_fit_is_refused(http, clock, changes):
+    form = redemption(clock, await a_code(http), client_assertion=assertion(clock, **changes))
+    assert await refusal(http, form) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("given", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
+async def test_something_that_is_no_client_assertion_is_refused(http, clock, given):
+    form = redemption(clock, await a_code(http), client_assertion=given)
+    assert await refusal(http, form) == (401, "invalid_client")
+
+
+async def test_a_client_assertion_is_used_once(http, clock):
+    same = assertion(clock)
+    first = redemption(clock, await a_code(http), client_assertion=same)
+    assert (await http.post("/token", data=first)).status_code == 200
+    again = redemption(clock, await a_code(http), client_assertion=same)
+    assert await refusal(http, again) == (401, "invalid_client")
+
+
+async def test_a_client_without_assertion_is_refused(http, clock):
+    form = redemption(clock, await a_code(http), client_assertion_type="none")
+    assert await refusal(http, form) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("jwks", [{"keys": []}, [], "x"])
+async def test_a_client_whose_keys_are_not_published_is_refused(http, clock, service_keys, jwks):
+    service_keys.state.jwks = jwks
+    assert await refusal(http, redemption(clock, await a_code(http))) == (401, "invalid_client")
+
+
+async def test_a_refused_client_does_not_use_up_the_code(http, clock):
+    code = await a_code(http)
+    await refusal(http, redemption(clock, code, client_assertion="x"))
+    assert (await http.post("/token", data=redemption(clock, code))).status_code == 200

@@ -1,0 +1,85 @@
+"""An attempt to log in can be taken back once, in time, by the browser that began it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.attempts import VALID, begin, take
+from machtiging.identity.errors import LoginFailed
+from machtiging.kernel.assurance import Assurance
+from machtiging.storage.unit_of_work import unit_of_work
+
+LEVEL = Assurance.SUBSTANTIAL
+
+
+async def code_of_taking(session, state, browser, at) -> str:
+    with pytest.raises(LoginFailed) as refusal:
+        await take(session, state, browser, at=at)
+    return refusal.value.code
+
+
+async def test_an_attempt_comes_back_as_it_left(session, clock):
+    begun = await begin(session, "browser", "/machtigingen", Assurance.HIGH, at=clock.now())
+    assert await take(session, begun.state, "browser", at=clock.now()) == begun.attempt
+    assert begun.attempt.requested is Assurance.HIGH
+
+
+async def test_state_and_browser_are_kept_as_hashes_only(session, clock):
+    begun = await begin(session, "dit-is-het-koekje", "/", LEVEL, at=clock.now())
+    row = await session.scalar(text("SELECT row_to_json(login_attempt)::text FROM login_attempt"))
+    assert begun.state not in row
+    assert "dit-is-het-koekje" not in row
+
+
+async def test_an_attempt_is_used_once(session, clock):
+    begun = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    await take(session, begun.state, "browser", at=clock.now())
+    assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
+
+
+@pytest.mark.parametrize("browser", [None, "", "een andere"])
+async def test_another_browser_gets_nothing_and_the_attempt_is_burned(session, clock, browser):
+    begun = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    assert await code_of_taking(session, begun.state, browser, clock.now()) == "andere_browser"
+    assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
+
+
+@pytest.mark.parametrize("state", ["", "verzonnen", "\x00", "a" * 5000])
+async def test_a_forged_state_is_unknown(session, clock, state):
+    await begin(session, "browser", "/", LEVEL, at=clock.now())
+    assert await code_of_taking(session, state, "browser", clock.now()) == "inlogpoging_onbekend"
+
+
+async def test_an_attempt_lasts_ten_minutes(session, clock):
+    in_time = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    late = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    clock.advance(VALID - timedelta(seconds=1))
+    await take(session, in_time.state, "browser", at=clock.now())
+    clock.advance(timedelta(seconds=1))
+    assert await code_of_taking(session, late.state, "browser", clock.now()) == "inlogpoging_verlopen"
+
+
+async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
+    async with unit_of_work(database.sessions) as session:
+        begun = await begin(session, "browser", "/", LEVEL, at=clock.now())
+
+    async def one() -> str:
+        try:
+            async with unit_of_work(database.sessions) as session:
+                await take(session, begun.state, "browser", at=clock.now())
+        except LoginFailed as refusal:
+            return refusal.code
+        return "gelukt"
+
+    outcomes = sorted(await asyncio.gather(*(one() for _ in range(5))))
+    assert outcomes == ["gelukt", *["inlogpoging_onbekend"] * 4]
+
+
+async def test_attempts_that_never_came_back_are_cleared_away(session, clock):
+    for _ in range(3):
+        await begin(session, "browser", "/", LEVEL, at=clock.now())
+    clock.advance(VALID + timedelta(seconds=1))
+    await begin(session, "browser", "/", LEVEL, at=clock.now())
+    assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 1

@@ -1,0 +1,106 @@
+"""What the database keeps of a session, and when a session is over."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.identity.rules import Login, Profile
+from machtiging.identity.session import SessionLimits, end, start, visitor_behind
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from tests.builders.crypto import a_keyring
+
+LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def token(session, clock):
+    person = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990019"), at=clock.now())
+    profile = Profile("Riet", None, None)
+    login = Login("i", "s", Assurance.HIGH, clock.now(), None, profile, frozenset({"balie"}), None)
+    return await start(session, person, login, LIMITS, at=clock.now())
+
+
+async def visitor(session, clock, token, limits=LIMITS):
+    return await visitor_behind(session, a_keyring(), token, limits, at=clock.now())
+
+
+async def last_seen(session):
+    return await session.scalar(text("SELECT last_seen_at FROM login_session"))
+
+
+async def test_the_token_has_256_bits_and_only_its_hash_is_kept(session, token):
+    assert len(token) == 43
+    row = await session.scalar(text("SELECT row_to_json(login_session)::text FROM login_session"))
+    assert token not in row
+
+
+async def test_the_visitor_is_who_logged_in(session, clock, token):
+    found = await visitor(session, clock, token)
+    assert found.assurance is Assurance.HIGH
+    assert found.roles == {"balie"}
+    assert found.authenticated_at == clock.now()
+
+
+@pytest.mark.parametrize("wrong", [None, "", "x", "A" * 43, "A" * 10_000, "é"])
+async def test_another_token_is_nobody(session, clock, token, wrong):
+    assert await visitor(session, clock, wrong) is None
+    assert await end(session, wrong, at=clock.now()) is None
+
+
+async def test_a_token_with_one_changed_character_is_nobody(session, clock, token):
+    changed = ("B" if token[0] == "A" else "A") + token[1:]
+    assert await visitor(session, clock, changed) is None
+
+
+async def test_a_quiet_session_ends_at_its_idle_limit_and_never_comes_back(session, clock, token):
+    clock.advance(LIMITS.idle - SECOND)
+    assert await visitor(session, clock, token)
+    clock.advance(LIMITS.idle)
+    assert await visitor(session, clock, token) is None
+    assert await visitor(session, clock, token) is None
+
+
+async def test_a_busy_session_ends_at_its_absolute_limit(session, clock, token):
+    for _ in range(48):
+        assert await visitor(session, clock, token)
+        clock.advance(timedelta(minutes=10))
+    assert await visitor(session, clock, token) is None
+
+
+async def test_a_shorter_limit_in_the_settings_holds_for_running_sessions(session, clock, token):
+    clock.advance(timedelta(minutes=6))
+    assert await visitor(session, clock, token, SessionLimits(timedelta(minutes=15), timedelta(minutes=5))) is None
+    assert await visitor(session, clock, token, SessionLimits(timedelta(minutes=5), timedelta(hours=8))) is None
+    assert await visitor(session, clock, token)
+
+
+async def test_an_ended_session_is_over_and_ends_once(session, clock, token):
+    assert await end(session, token, at=clock.now()) is not None
+    assert await end(session, token, at=clock.now()) is None
+    assert await visitor(session, clock, token) is None
+
+
+async def test_the_sign_of_life_is_written_at_most_once_a_minute(session, clock, token):
+    began = clock.now()
+    clock.advance(timedelta(seconds=59))
+    await visitor(session, clock, token)
+    assert await last_seen(session) == began
+    clock.advance(SECOND)
+    await visitor(session, clock, token)
+    assert await last_seen(session) == clock.now()
+
+
+async def test_a_request_does_not_wait_for_another_that_writes_the_sign_of_life(database, clock):
+    async with database.sessions() as first, database.sessions() as second:
+        person = await find_or_create_by_bsn(first, a_keyring(), Bsn("999990019"), at=clock.now())
+        login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+        token = await start(first, person, login, LIMITS, at=clock.now())
+        await first.commit()
+        clock.advance(timedelta(minutes=2))
+        assert await visitor(first, clock, token)  # holds the row, not committed
+        await second.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        assert await visitor(second, clock, token)

@@ -1,0 +1,118 @@
+"""A person is found by number or by broker, exists once, and keeps particulars sealed."""
+
+import asyncio
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.people import (
+    Profile,
+    address_of,
+    data_key_of,
+    find_or_create_by_broker,
+    find_or_create_by_bsn,
+    profile_of,
+    save_profile,
+)
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import Fault, NotFound
+from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+
+BSN = Bsn("999990019")
+RIET = Profile("Riet van der Linden-Hoekstra", date(1943, 4, 17), "riet@post.example")
+
+
+async def everything_about_people(session) -> str:
+    rows = await session.execute(text("SELECT row_to_json(person)::text, encode(profile_sealed, 'escape') FROM person"))
+    return str(rows.all())
+
+
+async def test_the_same_number_is_the_same_person(session, clock):
+    first = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    again = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990019"), at=clock.now())
+    other = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990020"), at=clock.now())
+    assert first == again != other
+
+
+async def test_the_same_subject_at_another_broker_is_another_person(session, clock):
+    here = await find_or_create_by_broker(session, a_keyring(), "https://a.example", "x", at=clock.now())
+    again = await find_or_create_by_broker(session, a_keyring(), "https://a.example", "x", at=clock.now())
+    there = await find_or_create_by_broker(session, a_keyring(), "https://b.example", "x", at=clock.now())
+    assert here == again != there
+
+
+@pytest.mark.parametrize("by", ["bsn", "broker"])
+async def test_ten_requests_at_the_same_moment_make_one_person(database, clock, by):
+    async def one():
+        async with unit_of_work(database.sessions) as session:
+            if by == "bsn":
+                return await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+            return await find_or_create_by_broker(session, a_keyring(), "https://a.example", "x", at=clock.now())
+
+    assert len(set(await asyncio.gather(*(one() for _ in range(10))))) == 1
+    async with database.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM person")) == 1
+
+
+async def test_neither_number_nor_name_can_be_read_in_the_table(session, clock):
+    person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    await save_profile(session, a_keyring(), person, RIET)
+    seen = await everything_about_people(session)
+    assert "Riet" not in seen
+    assert "999990019" not in seen
+    assert b"999990019".hex() not in seen
+
+
+async def test_a_profile_comes_back_as_it_was_saved_and_can_change(session, clock):
+    person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    assert await profile_of(session, a_keyring(), person) is None
+    assert await address_of(session, a_keyring(), person) is None
+    await save_profile(session, a_keyring(), person, RIET)
+    assert await profile_of(session, a_keyring(), person) == RIET
+    moved = Profile("Riet Hoekstra", RIET.birth_date, None)
+    await save_profile(session, a_keyring(), person, moved)
+    assert await profile_of(session, a_keyring(), person) == moved
+    assert await address_of(session, a_keyring(), person) is None
+
+
+async def test_a_profile_that_did_not_change_is_not_written_again(session, clock):
+    person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    await save_profile(session, a_keyring(), person, RIET)
+    before = await everything_about_people(session)
+    await save_profile(session, a_keyring(), person, RIET)
+    assert await everything_about_people(session) == before
+
+
+async def test_a_profile_put_in_another_persons_row_does_not_open(session, clock):
+    riet = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    bram = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990020"), at=clock.now())
+    await save_profile(session, a_keyring(), riet, RIET)
+    swap = "UPDATE person SET profile_sealed = (SELECT profile_sealed FROM person WHERE id = :a) WHERE id = :b"
+    await session.execute(text(swap), {"a": riet, "b": bram})
+    with pytest.raises(Fault, match="versleuteling_klopt_niet"):
+        await profile_of(session, a_keyring(), bram)
+
+
+async def test_even_with_its_key_moved_along_a_profile_does_not_open_for_another(session, clock):
+    riet = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    bram = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990020"), at=clock.now())
+    await save_profile(session, a_keyring(), riet, RIET)
+    swap = (
+        "UPDATE person SET (profile_sealed, data_key_wrapped, kek_version) = "
+        "(SELECT profile_sealed, data_key_wrapped, kek_version FROM person WHERE id = :a) WHERE id = :b"
+    )
+    await session.execute(text(swap), {"a": riet, "b": bram})
+    with pytest.raises(Fault, match="versleuteling_klopt_niet"):
+        await profile_of(session, a_keyring(), bram)
+
+
+async def test_somebody_who_does_not_exist_has_no_profile_and_no_key(session):
+    nobody = PersonId(uuid7())
+    assert await profile_of(session, a_keyring(), nobody) is None
+    with pytest.raises(NotFound, match="persoon_onbekend"):
+        await data_key_of(session, a_keyring(), nobody)
+    with pytest.raises(NotFound, match="persoon_onbekend"):
+        await save_profile(session, a_keyring(), nobody, RIET)

@@ -1,0 +1,120 @@
+"""What the claims of an id_token must be, before anybody is logged in on them."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from machtiging.identity.errors import LoginFailed, explanation_of
+from machtiging.identity.rules import CLOCK_SKEW, Expected, login_from
+from machtiging.kernel.assurance import Assurance
+from tests.builders.crooked_broker import ACR, good_claims
+from tests.builders.login import BROKER, CLIENT_ID
+
+AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NOW = int(AT.timestamp())
+EXPECTED = Expected(BROKER, CLIENT_ID, "n-1", Assurance.SUBSTANTIAL, timedelta(minutes=15))
+
+
+def login(**changes):
+    return login_from(good_claims(AT, "n-1", **changes), EXPECTED, at=AT)
+
+
+def test_an_honest_login_tells_who_and_how_sure():
+    told = login(birthdate="1971-09-02", email="bram@post.example", acr=ACR + "high")
+    assert told.bsn.reveal() == "999990020"
+    assert told.assurance is Assurance.HIGH
+    assert told.authenticated_at == AT
+    assert told.profile.name == "Bram van der Linden"
+    assert told.profile.birth_date == date(1971, 9, 2)
+
+
+def test_an_employee_has_an_organisation_and_roles_that_we_know():
+    told = login(bsn=None, kvk="90000001", roles=["balie", "keizer", 7])
+    assert (told.bsn, told.kvk, told.roles) == (None, "90000001", frozenset({"balie"}))
+
+
+@pytest.mark.parametrize("audience", [CLIENT_ID, [CLIENT_ID]])
+def test_we_may_be_the_only_audience(audience):
+    assert login(aud=audience).subject == "iemand"
+
+
+def test_among_several_audiences_the_token_must_be_ours_by_azp():
+    assert login(aud=["ander", CLIENT_ID], azp=CLIENT_ID).subject == "iemand"
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("id_token_andere_uitgever", {"iss": "https://kwaad.example"}),
+        ("id_token_andere_uitgever", {"iss": BROKER + "/"}),
+        ("id_token_andere_uitgever", {"iss": None}),
+        ("id_token_niet_voor_ons", {"aud": "ander"}),
+        ("id_token_niet_voor_ons", {"aud": None}),
+        ("id_token_niet_voor_ons", {"aud": []}),
+        ("id_token_niet_voor_ons", {"aud": {"machtiging": 1}}),
+        ("id_token_niet_voor_ons", {"aud": CLIENT_ID + " "}),
+        ("id_token_niet_voor_ons", {"aud": [CLIENT_ID, "ander"]}),
+        ("id_token_niet_voor_ons", {"azp": "ander"}),
+        ("id_token_verlopen", {"exp": NOW - 61, "iat": NOW - 300}),
+        ("id_token_tijden_kloppen_niet", {"exp": None}),
+        ("id_token_tijden_kloppen_niet", {"exp": str(NOW + 300)}),
+        ("id_token_tijden_kloppen_niet", {"exp": True}),
+        ("id_token_tijden_kloppen_niet", {"exp": 1e300}),
+        ("id_token_tijden_kloppen_niet", {"exp": float("nan")}),
+        ("id_token_tijden_kloppen_niet", {"exp": NOW + 90_000}),
+        ("id_token_tijden_kloppen_niet", {"iat": None}),
+        ("id_token_tijden_kloppen_niet", {"iat": NOW + 61}),
+        ("id_token_tijden_kloppen_niet", {"nbf": NOW + 61}),
+        ("id_token_tijden_kloppen_niet", {"auth_time": None}),
+        ("id_token_tijden_kloppen_niet", {"auth_time": NOW + 61}),
+        ("inloggen_te_lang_geleden", {"auth_time": NOW - 15 * 60 - 61}),
+        ("nonce_klopt_niet", {"nonce": "n-2"}),
+        ("nonce_klopt_niet", {"nonce": None}),
+        ("niveau_onbekend", {"acr": None}),
+        ("niveau_onbekend", {"acr": "urn:hoog"}),
+        ("niveau_onbekend", {"acr": ["http://eidas.europa.eu/LoA/high"]}),
+        ("niveau_te_laag", {"acr": ACR + "low"}),
+        ("id_token_inhoud_klopt_niet", {"sub": None}),
+        ("id_token_inhoud_klopt_niet", {"sub": ""}),
+        ("id_token_inhoud_klopt_niet", {"sub": "a" * 256}),
+        ("id_token_inhoud_klopt_niet", {"sub": 7}),
+        ("id_token_inhoud_klopt_niet", {"sub": "a\x00b"}),
+        ("id_token_inhoud_klopt_niet", {"bsn": "999990018"}),
+        ("id_token_inhoud_klopt_niet", {"bsn": 999990020}),
+        ("id_token_inhoud_klopt_niet", {"bsn": ""}),
+        ("id_token_inhoud_klopt_niet", {"kvk": "9000000"}),
+        ("id_token_inhoud_klopt_niet", {"roles": "beheerder"}),
+        ("id_token_inhoud_klopt_niet", {"birthdate": "02-09-1971"}),
+        ("id_token_inhoud_klopt_niet", {"name": "a" * 201}),
+        ("id_token_inhoud_klopt_niet", {"email": "x@post.example\r\nBcc: y@post.example"}),
+    ],
+)
+def test_whatever_does_not_fit_is_refused_with_its_reason(reason, changes):
+    with pytest.raises(LoginFailed) as refusal:
+        login(**changes)
+    assert refusal.value.code == reason
+
+
+def test_a_clock_that_is_a_minute_off_is_forgiven():
+    within = int(CLOCK_SKEW.total_seconds()) - 1
+    assert login(exp=NOW - within, iat=NOW - 300).subject == "iemand"
+    assert login(iat=NOW + within, auth_time=NOW + within).subject == "iemand"
+
+
+def test_a_refusal_never_repeats_the_number_it_refused():
+    with pytest.raises(LoginFailed) as refusal:
+        login(bsn="999990018")
+    assert "999990018" not in str(refusal.value) + refusal.value.public + repr(refusal.value)
+
+
+def test_every_reason_has_words_for_the_visitor_that_do_not_name_the_machinery():
+    for reason in (
+        "nonce_klopt_niet",
+        "inloggen_gestopt",
+        "niveau_te_laag",
+        "broker_niet_bereikbaar",
+        "andere_browser",
+    ):
+        told = explanation_of(LoginFailed(reason))
+        assert told.title
+        assert not {"token", "nonce", "broker"} & set(told.text.lower().split())
