@@ -37,7 +37,7 @@ class PushedRequest(SQLModel, table=True):
 
 
 class OAuthGrant(SQLModel, table=True):
-    """A person's consent to one client, under one machtiging or for the own box. Ending it ends all that hangs on it."""
+    """A person's consent to one client, under one machtiging or for the own box. Ending it ends what hangs on it."""
 
     __tablename__ = "oauth_grant"
 

@@ -1,0 +1,77 @@
+"""What a client asks, held against what this person may give: the machtiging as it stands, its acts, the level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.rules import ACTS_TO_GIVE, Act, Machtiging, Standing, standing
+from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance, lowest
+from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.rules import Wanted, cannot_grant, details_of, wanted_from
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is put before the person. `left_out` was asked but the machtiging does not give it."""
+
+    machtiging: Machtiging | None
+    acts: frozenset[Act]
+    left_out: frozenset[Act]
+    details: list[dict[str, Any]]
+    assurance: Assurance
+
+
+async def agree(session: AsyncSession, visitor: Visitor, parameters: dict[str, Any], *, at: datetime) -> Agreement:
+    """What can be granted. More acts than the machtiging gives are narrowed to it, and shown as left out.
+
+    Raises OAuthRefusal `invalid_authorization_details` (one text whether the machtiging is unknown, somebody else's or
+    not in force) and `unmet_authentication_requirements`.
+    """
+    wanted = wanted_from(parameters.get("authorization_details"))
+    agreement = await _weighed(session, visitor, wanted, at)
+    _reaches(agreement.assurance, parameters.get("acr_values"))
+    return agreement
+
+
+async def _weighed(session: AsyncSession, visitor: Visitor, wanted: Wanted | None, at: datetime) -> Agreement:
+    if wanted is None:
+        return Agreement(None, frozenset(), frozenset(), [], visitor.assurance)
+    if wanted.machtiging_id is None:
+        acts = wanted.acts or ACTS_TO_GIVE
+        return Agreement(None, acts, frozenset(), details_of(None, acts), visitor.assurance)
+    machtiging = await _in_force(session, wanted.machtiging_id, visitor.person_id, at)
+    asked = wanted.acts or machtiging.scope.acts
+    acts = asked & machtiging.scope.acts
+    if not acts:
+        cannot_grant("geen_handeling_over")
+    levels = [visitor.assurance, machtiging.assurance]
+    if machtiging.accepted_assurance is not None:
+        levels.append(machtiging.accepted_assurance)
+    return Agreement(machtiging, acts, asked - acts, details_of(machtiging.id, acts), lowest(*levels))
+
+
+async def _in_force(session: AsyncSession, wanted: MachtigingId, helper: PersonId, at: datetime) -> Machtiging:
+    machtiging = await machtiging_with(session, wanted)
+    if machtiging is None:
+        cannot_grant("machtiging_onbekend")
+    if machtiging.gemachtigde_id != helper:
+        cannot_grant("machtiging_van_ander")
+    if standing(machtiging, at) is not Standing.IN_FORCE:
+        cannot_grant("machtiging_geldt_niet")
+    return machtiging
+
+
+def _reaches(assurance: Assurance, acr_values: str | None) -> None:
+    """A token never says less than was asked (OIDC-NLGOV 5.2.2): any one of the values will do."""
+    if acr_values is None:
+        return
+    known = {level.acr: level for level in Assurance}
+    if not any(assurance.reaches(known[value]) for value in acr_values.split() if value in known):
+        raise OAuthRefusal(Wire.UNMET_AUTHENTICATION_REQUIREMENTS, "niveau_te_laag")

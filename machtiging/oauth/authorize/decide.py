@@ -1,0 +1,178 @@
+"""The person's decision: what is asked is shown, yes makes a grant and a code, no and every problem go back to the app.
+
+Two clicks on the same button give the same answer: the code is made from the request's reference with a secret key, so
+the second click can be given the code of the first although only its hash is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from sqlalchemy import Table, insert, select
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
+from machtiging.identity.session import Visitor
+from machtiging.kernel.errors import Conflict
+from machtiging.kernel.ids import uuid7
+from machtiging.oauth import queries
+from machtiging.oauth.authorize import push
+from machtiging.oauth.authorize.agree import Agreement, agree
+from machtiging.oauth.authorize.push import Pushed, Reference, redirect_uri_of
+from machtiging.oauth.client import Client
+from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.protocol.grants import token_server
+from machtiging.oauth.protocol.server import Exchange, run
+from machtiging.oauth.rules import CODE_LIVES
+from machtiging.oauth.tables import AuthorizationCode, OAuthGrant
+
+_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
+_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the consent page asks, on whose behalf, and where the answer will go."""
+
+    client: Client
+    reference: Reference
+    redirect_uri: str
+    parameters: dict[str, Any]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Back to the app: with a code or with an error, always with `iss` (RFC 9207)."""
+
+    location: str
+
+
+async def question(exchange: Exchange, visitor: Visitor, reference: Reference) -> Question | Redirect:
+    """What to ask this person; or, when it cannot be granted, the way back. Raises InvalidInput for a bad reference."""
+    pushed = await push.find(exchange, reference)
+    client, redirect_uri = await _target(exchange, pushed)
+    try:
+        agreement = await _agreement(exchange, visitor, pushed)
+    except OAuthRefusal as refusal:
+        await push.use_up(exchange, reference)
+        return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
+    return Question(client, reference, redirect_uri, pushed.parameters, agreement)
+
+
+async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, approved: bool) -> Redirect:
+    """Carry out the decision, once. Raises InvalidInput for a bad reference, Conflict `al_besloten`."""
+    pushed = await push.use_up(exchange, reference)
+    if pushed is None:
+        return await _again(exchange, visitor, reference)
+    _, redirect_uri = await _target(exchange, pushed)
+    try:
+        if not approved:
+            raise OAuthRefusal(Wire.ACCESS_DENIED, "geweigerd_door_gebruiker")
+        agreement = await _agreement(exchange, visitor, pushed)
+    except OAuthRefusal as refusal:
+        return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
+    code = _code(exchange, reference)
+    await _grant(exchange, visitor, pushed, agreement, code)
+    return _back(exchange, redirect_uri, pushed, {"code": code})
+
+
+async def _target(exchange: Exchange, pushed: Pushed) -> tuple[Client, str]:
+    client = await queries.client(exchange.session, pushed.client_id)
+    if client is None:
+        raise push.unknown()
+    return client, redirect_uri_of(client, pushed)
+
+
+async def _agreement(exchange: Exchange, visitor: Visitor, pushed: Pushed) -> Agreement:
+    """The stored request checked once more (the registration may have changed), then weighed."""
+    server = token_server(exchange)
+    await run(server, lambda it: push.check(it, exchange, pushed.parameters))
+    return await agree(exchange.session, visitor, pushed.parameters, at=exchange.at)
+
+
+def _code(exchange: Exchange, reference: Reference) -> str:
+    made = exchange.issuer.keyring.blind_index("authorization_code", reference.request_uri)
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+async def _again(exchange: Exchange, visitor: Visitor, reference: Reference) -> Redirect:
+    pushed = await push.find_used(exchange, reference)
+    _, redirect_uri = await _target(exchange, pushed)
+    code = _code(exchange, reference)
+    made = select(_CODE.c.used_at, _CODE.c.expires_at, _GRANT.c.person_id).join_from(_CODE, _GRANT)
+    row = (await exchange.session.execute(made.where(_CODE.c.code_hash == secrets.digest(code)))).one_or_none()
+    if row is None:  # the first click said no
+        return _back(exchange, redirect_uri, pushed, {"error": Wire.ACCESS_DENIED})
+    if row.person_id != visitor.person_id or row.used_at is not None or row.expires_at <= exchange.at:
+        raise Conflict("al_besloten", "U heeft over dit verzoek al besloten. Ga terug naar de app.")
+    return _back(exchange, redirect_uri, pushed, {"code": code})
+
+
+async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement: Agreement, code: str) -> None:
+    session, at, machtiging = exchange.session, exchange.at, agreement.machtiging
+    grant = {
+        "id": uuid7(),
+        "client_id": pushed.client_id,
+        "person_id": visitor.person_id,
+        "machtiging_id": None if machtiging is None else machtiging.id,
+        "authorization_details": agreement.details,
+        "scope": pushed.parameters.get("scope", ""),
+        "assurance": agreement.assurance.value,
+        "authenticated_at": visitor.authenticated_at,
+        "created_at": at,
+    }
+    await session.execute(insert(_GRANT), grant)
+    row = {
+        "code_hash": secrets.digest(code),
+        "client_id": pushed.client_id,
+        "grant_id": grant["id"],
+        "redirect_uri": pushed.parameters["redirect_uri"],
+        "scope": grant["scope"],
+        "nonce": pushed.parameters.get("nonce"),
+        "code_challenge": pushed.parameters["code_challenge"],
+        "created_at": at,
+        "expires_at": at + CODE_LIVES,
+    }
+    await session.execute(insert(_CODE), row)
+    line = Line(
+        act=JournalAct.GRANT_VERLEEND,
+        outcome=Outcome.DONE,
+        reason="toestemming_gegeven",
+        actor_id=visitor.person_id,
+        capacity="self" if machtiging is None else machtiging.capacity,
+        client_id=pushed.client_id,
+        for_person_id=visitor.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+        machtiging_id=None if machtiging is None else machtiging.id,
+        object_kind="grant",
+        object_id=str(grant["id"]),
+    )
+    await record(session, line, at=at)
+
+
+async def _refused(
+    exchange: Exchange, visitor: Visitor, pushed: Pushed, redirect_uri: str, refusal: OAuthRefusal
+) -> Redirect:
+    line = Line(
+        act=JournalAct.GRANT_GEWEIGERD,
+        outcome=Outcome.REFUSED,
+        reason=refusal.code,
+        actor_id=visitor.person_id,
+        client_id=pushed.client_id,
+        facts={"fout": refusal.error.value},
+    )
+    await record(exchange.session, line, at=exchange.at)
+    told = {"error": refusal.error.value, "error_description": refusal.description}
+    return _back(exchange, redirect_uri, pushed, told)
+
+
+def _back(exchange: Exchange, redirect_uri: str, pushed: Pushed, answer: dict[str, str]) -> Redirect:
+    state = pushed.parameters.get("state")
+    query = answer | ({"state": state} if state else {}) | {"iss": exchange.issuer.url}
+    parts = urlsplit(redirect_uri)
+    kept = parse_qsl(parts.query, keep_blank_values=True)
+    return Redirect(urlunsplit(parts._replace(query=urlencode([*kept, *query.items()]))))

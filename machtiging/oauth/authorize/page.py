@@ -1,0 +1,101 @@
+"""The consent page: who asks, what, for whom, for how long (NL GOV OAuth 3.1.4), in plain Dutch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from machtiging.agencies.queries import all_agencies
+from machtiging.delegation.rules import Act, Machtiging, Scope
+from machtiging.identity.people import profile_of
+from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance
+from machtiging.oauth.authorize.decide import Question
+from machtiging.oauth.rules import in_order
+from machtiging.web.headers import CSP_PAGE
+from machtiging.web.pages import page
+
+_ACTS = {
+    Act.LIST: "zien welke brieven er zijn",
+    Act.READ: "brieven lezen",
+    Act.DOWNLOAD: "bijlagen opslaan",
+}
+_LEVELS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assurance.HIGH: "hoog"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the page says. `person` is None for the own box, `agencies` None for all."""
+
+    app: str
+    app_site: str
+    person: str | None
+    acts: list[str]
+    left_out: list[str]
+    agencies: list[str] | None
+    excluded: list[str]
+    letters_from: date | None
+    minutes: int
+    machtiging_ends_at: datetime | None
+    level: str
+    knows_you: bool
+
+
+async def consent_page(request: Request, session: AsyncSession, visitor: Visitor, asking: Question) -> Response:
+    """The page. Its form may end at this client's redirect URI and nowhere else: browsers hold a form to `form-action`
+    over redirects too."""
+    asked = await _asked(request, session, asking)
+    response = page(request, "consent.html", asked=asked, reference=asking.reference, visitor=visitor)
+    response.headers["content-security-policy"] = _policy(asking.redirect_uri)
+    return response
+
+
+def _policy(redirect_uri: str) -> str:
+    parts = urlsplit(redirect_uri)
+    return CSP_PAGE.replace("form-action 'self'", f"form-action 'self' {parts.scheme}://{parts.netloc}")
+
+
+async def _asked(request: Request, session: AsyncSession, asking: Question) -> Asked:
+    agreement, state = asking.agreement, request.app.state
+    machtiging = agreement.machtiging
+    scope = None if machtiging is None else machtiging.scope
+    return Asked(
+        app=asking.client.name,
+        app_site=urlsplit(asking.redirect_uri).hostname or "",
+        person=None if machtiging is None else await _name(session, state.keyring, machtiging),
+        acts=[_ACTS[act] for act in in_order(agreement.acts)],
+        left_out=[_ACTS[act] for act in in_order(agreement.left_out)],
+        agencies=None if scope is None else await _agencies(session, scope),
+        excluded=[] if scope is None else sorted(scope.excluded_themes),
+        letters_from=None if scope is None else scope.letters_from,
+        minutes=max(1, state.access_token_seconds // 60),
+        machtiging_ends_at=None if machtiging is None else machtiging.period.ends_at,
+        level=_LEVELS[agreement.assurance],
+        knows_you="openid" in asking.parameters.get("scope", "").split(),
+    )
+
+
+async def _name(session: AsyncSession, keyring: Any, machtiging: Machtiging) -> str:
+    profile = await profile_of(session, keyring, machtiging.vertegenwoordigde_id)
+    return "iemand die u heeft gemachtigd" if profile is None else profile.name
+
+
+async def _agencies(session: AsyncSession, scope: Scope) -> list[str] | None:
+    """The names of the senders, and of single diensten where the machtiging is limited to those."""
+    if scope.afzenders is None and scope.diensten is None:
+        return None
+    agencies = [one for one in await all_agencies(session) if scope.afzenders is None or one.oin in scope.afzenders]
+    if scope.diensten is None:
+        return [agency.name for agency in agencies]
+    return [
+        f"{agency.name}: {dienst.name}"
+        for agency in agencies
+        for dienst in agency.diensten
+        if dienst.key in scope.diensten
+    ]

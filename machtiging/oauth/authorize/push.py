@@ -1,0 +1,150 @@
+"""Pushed authorization requests (RFC 9126): the client sends its request first, the browser only brings a reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table, insert, select, update
+
+from machtiging.crypto import secrets
+from machtiging.kernel.errors import InvalidInput
+from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
+from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.protocol.bridge import WireRequest
+from machtiging.oauth.protocol.grants import token_server
+from machtiging.oauth.protocol.server import Exchange, Server, run
+from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, wanted_from
+from machtiging.oauth.tables import PushedRequest
+
+_PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
+_PREFIX = "urn:ietf:params:oauth:request_uri:"
+_LONGEST_REFERENCE = 128
+_NOT_KEPT = ("client_assertion", "client_assertion_type")
+# Parameters that would change the meaning of the request. Ignoring them would be a silent downgrade.
+_UNSUPPORTED = ("claims", "dpop_jkt", "id_token_hint", "max_age", "registration", "request_uri")
+_PROMPTS = (None, "consent")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the browser brings to /authorize."""
+
+    client_id: str
+    request_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The stored request: the only copy that counts (RFC 9126 4)."""
+
+    client_id: str
+    parameters: dict[str, Any]
+
+
+def reference_from(parameters: dict[str, str]) -> Reference:
+    """The reference in the address or the form. Raises InvalidInput: a page, never a redirect (RFC 9126 4)."""
+    client_id, request_uri = parameters.get("client_id", ""), parameters.get("request_uri", "")
+    if not client_id or not request_uri.startswith(_PREFIX) or len(request_uri) > _LONGEST_REFERENCE:
+        raise unknown()
+    return Reference(client_id, request_uri)
+
+
+def unknown() -> InvalidInput:
+    """The one refusal for a reference that is wrong in any way: a page for the person, nothing for the app."""
+    return InvalidInput(
+        "verzoek_onbekend",
+        "De app heeft u met een verzoek gestuurd dat wij niet kennen of dat is verlopen. Ga terug naar de app en "
+        "probeer het daar opnieuw.",
+    )
+
+
+async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
+    """Check and keep a request; gives the RFC 9126 2.2 answer. Raises OAuthRefusal."""
+    server = token_server(exchange)
+    client = await run(server, lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT, PUBLIC], "par"))
+    _refuse_unsupported(request, exchange.issuer.audience)
+    parameters = request.without(*_NOT_KEPT) | {"client_id": client.client_id}
+    await run(server, lambda it: check(it, exchange, parameters))
+    wanted = wanted_from(parameters.get("authorization_details"))
+    if wanted is None and "openid" not in parameters.get("scope", "").split():
+        raise malformed("niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid.")
+    request_uri = _PREFIX + secrets.random_token()
+    row = {
+        "uri_hash": secrets.digest(request_uri),
+        "client_id": client.client_id,
+        "params": parameters,
+        "created_at": exchange.at,
+        "expires_at": exchange.at + REQUEST_URI_LIVES,
+    }
+    await exchange.session.execute(insert(_PUSHED), row)
+    return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIVES.total_seconds())}
+
+
+def _refuse_unsupported(request: WireRequest, audience: str) -> None:
+    form = request.form
+    if "request" in form:
+        raise OAuthRefusal(Wire.REQUEST_NOT_SUPPORTED, "request_niet_ondersteund")
+    for name in _UNSUPPORTED:
+        if name in form:
+            raise malformed("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
+    if form.get("prompt") == "none":
+        raise OAuthRefusal(Wire.LOGIN_REQUIRED, "prompt_none")
+    if form.get("prompt") not in _PROMPTS or form.get("response_mode", "query") != "query":
+        raise malformed("parameter_niet_ondersteund", "This prompt or response_mode is not supported.")
+    if form.get("resource", audience) != audience:
+        raise OAuthRefusal(Wire.INVALID_TARGET, "resource_onbekend")
+
+
+def check(server: Server, exchange: Exchange, parameters: dict[str, Any]) -> Any:
+    """Let Authlib check an authorization request; gives its grant object. Raises OAuthRefusal or OAuth2Error."""
+    return server.get_consent_grant(WireRequest("GET", exchange.issuer.endpoint("/authorize"), parameters, {}))
+
+
+async def open_once(exchange: Exchange, reference: Reference) -> None:
+    """The browser has come: from now on the person has time to log in and decide. Raises InvalidInput."""
+    mine = _waiting(exchange, reference)
+    longer = update(_PUSHED).where(*mine).values(expires_at=_PUSHED.c.created_at + DECISION_TAKES)
+    if await exchange.session.scalar(longer.returning(_PUSHED.c.client_id)) is None:
+        raise unknown()
+
+
+async def find(exchange: Exchange, reference: Reference) -> Pushed:
+    """The request that waits for a decision. Raises InvalidInput."""
+    row = (await exchange.session.execute(select(_PUSHED).where(*_waiting(exchange, reference)))).one_or_none()
+    if row is None:
+        raise unknown()
+    return Pushed(row.client_id, row.params)
+
+
+async def use_up(exchange: Exchange, reference: Reference) -> Pushed | None:
+    """The request, now decided. None when another click decided it. Raises InvalidInput when there is none at all."""
+    using = update(_PUSHED).where(*_waiting(exchange, reference)).values(used_at=exchange.at)
+    row = (await exchange.session.execute(using.returning(*_PUSHED.c))).one_or_none()
+    return None if row is None else Pushed(row.client_id, row.params)
+
+
+async def find_used(exchange: Exchange, reference: Reference) -> Pushed:
+    """The request that was decided before. Raises InvalidInput."""
+    mine = (*_named(reference), _PUSHED.c.used_at.is_not(None), _PUSHED.c.expires_at > exchange.at)
+    row = (await exchange.session.execute(select(_PUSHED).where(*mine))).one_or_none()
+    if row is None:
+        raise unknown()
+    return Pushed(row.client_id, row.params)
+
+
+def _named(reference: Reference) -> tuple[Any, ...]:
+    digest = secrets.digest(reference.request_uri)
+    return _PUSHED.c.uri_hash == digest, _PUSHED.c.client_id == reference.client_id
+
+
+def _waiting(exchange: Exchange, reference: Reference) -> tuple[Any, ...]:
+    return (*_named(reference), _PUSHED.c.used_at.is_(None), _PUSHED.c.expires_at > exchange.at)
+
+
+def redirect_uri_of(client: Client, pushed: Pushed) -> str:
+    """Where answers go, if the client still has it registered. Raises InvalidInput."""
+    uri: str = pushed.parameters.get("redirect_uri", "")
+    if not client.check_redirect_uri(uri):
+        raise unknown()
+    return uri

@@ -1,0 +1,89 @@
+"""A registered client as a value, with the questions that the protocol asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+CODE = "authorization_code"
+CLIENT_CREDENTIALS = "client_credentials"
+PRIVATE_KEY_JWT = "private_key_jwt"
+PUBLIC = "none"
+LOOPBACK = frozenset({"localhost", "127.0.0.1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What was registered (RFC 7591). The `check_` methods and `get_` methods are the ones that Authlib calls."""
+
+    client_id: str
+    name: str
+    auth_method: str
+    grant_type: str
+    redirect_uris: tuple[str, ...]
+    scope: frozenset[str]
+    jwks: dict[str, Any] | None
+    oin: str | None
+    resource_server: bool
+    id_token_alg: str
+
+    @property
+    def sector(self) -> str:
+        """What pseudonyms for this client are derived from: the host of its redirect URIs (OIDC Core 8.1).
+
+        A loopback host is everybody's, so there the client itself is the sector.
+        """
+        hosts = {urlsplit(uri).hostname or "" for uri in self.redirect_uris}
+        host = hosts.pop() if len(hosts) == 1 else ""
+        return self.client_id if not host or host in LOOPBACK else host
+
+    def get_client_id(self) -> str:
+        """The id."""
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """None: a redirect URI is always sent and always compared."""
+        return
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """The scope if all of it is registered, else None. Nothing is silently left out."""
+        wanted = (scope or "").split(" ") if scope else []
+        return " ".join(wanted) if set(wanted) <= self.scope and len(set(wanted)) == len(wanted) else None
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Exact, character by character (RFC 9700 4.1.3)."""
+        return redirect_uri in self.redirect_uris
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """No: there are no secrets."""
+        return False
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """Whether this is the one method registered."""
+        return method == self.auth_method
+
+    def check_response_type(self, response_type: str) -> bool:
+        """Only `code`, and only for clients of the code flow."""
+        return response_type == "code" and self.grant_type == CODE
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Whether this is the one grant type registered (NL GOV OAuth 3.1.1)."""
+        return grant_type == self.grant_type
+
+
+def client_from(client_id: str, registration: Mapping[str, Any], oin: str | None) -> Client:
+    """The value behind a stored registration, which was checked when it was made."""
+    return Client(
+        client_id=client_id,
+        name=registration["client_name"],
+        auth_method=registration["token_endpoint_auth_method"],
+        grant_type=registration["grant_types"][0],
+        redirect_uris=tuple(registration.get("redirect_uris", ())),
+        scope=frozenset(registration.get("scope", "").split()),
+        jwks=registration.get("jwks"),
+        oin=oin,
+        resource_server=registration.get("resource_server", False),
+        id_token_alg=registration.get("id_token_signed_response_alg", "PS256"),
+    )

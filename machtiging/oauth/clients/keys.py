@@ -1,0 +1,73 @@
+"""The keys that a client registers: public, of a kind that we accept, strong enough, told apart by `kid`. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from machtiging.oauth.client import PRIVATE_KEY_JWT
+
+_MOST = 10
+_SMALLEST_RSA_BYTES, _LARGEST_RSA_BYTES = 256, 1024
+_COORDINATE_BYTES = 32
+_PUBLIC_MEMBERS = {
+    "EC": frozenset({"kty", "crv", "x", "y", "kid", "use", "alg", "key_ops"}),
+    "RSA": frozenset({"kty", "n", "e", "kid", "use", "alg", "key_ops"}),
+}
+_ALGORITHM = {"EC": "ES256", "RSA": "PS256"}
+
+
+def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with `jwks`, or with its absence: at most one sentence."""
+    jwks, needed = metadata.get("jwks"), metadata.get("token_endpoint_auth_method") == PRIVATE_KEY_JWT
+    if jwks is None:
+        return {"jwks": "Met private_key_jwt horen hier de publieke sleutels."} if needed else {}
+    if not needed:
+        return {"jwks": "Alleen een client met private_key_jwt heeft sleutels."}
+    found = jwks.get("keys") if isinstance(jwks, dict) and jwks.keys() == {"keys"} else None
+    if not isinstance(found, list) or not 0 < len(found) <= _MOST:
+        return {"jwks": f"Hier hoort een JWK Set met 1 tot {_MOST} sleutels."}
+    fault = next((fault for key in found if (fault := _fault_of(key)) is not None), None)
+    if fault is None and not _told_apart(found):
+        fault = "Elke sleutel moet een eigen kid hebben."
+    return {} if fault is None else {"jwks": fault}
+
+
+def _told_apart(keys: list[dict[str, Any]]) -> bool:
+    kids = [key.get("kid") for key in keys]
+    return len(keys) == 1 or (None not in kids and len(set(kids)) == len(kids))
+
+
+def _fault_of(key: Any) -> str | None:
+    if not isinstance(key, dict) or key.get("kty") not in _PUBLIC_MEMBERS:
+        return "Een sleutel is EC (P-256) of RSA."
+    kty = key["kty"]
+    if key.keys() - _PUBLIC_MEMBERS[kty]:
+        # A private key must never travel. It is compromised now.
+        return "Een sleutel heeft leden die hier niet horen. Geef alleen publieke sleutels, nooit een geheime."
+    if key.get("use", "sig") != "sig" or key.get("alg", _ALGORITHM[kty]) != _ALGORITHM[kty]:
+        return "Een sleutel is er om te ondertekenen: EC met ES256, RSA met PS256."
+    if not isinstance(key.get("kid", ""), str) or len(key.get("kid", "")) > 128:
+        return "Een kid is tekst van hoogstens 128 tekens."
+    return _weakness(key)
+
+
+def _weakness(key: dict[str, Any]) -> str | None:
+    if key["kty"] == "EC":
+        right = key.get("crv") == "P-256" and all(len(_bytes(key.get(c))) == _COORDINATE_BYTES for c in ("x", "y"))
+        return None if right else "Een EC-sleutel heeft kromme P-256 en de coordinaten x en y."
+    size = len(_bytes(key.get("n")).lstrip(b"\0"))
+    if not _SMALLEST_RSA_BYTES <= size <= _LARGEST_RSA_BYTES or not _bytes(key.get("e")):
+        return "Een RSA-sleutel heeft minstens 2048 en hoogstens 8192 bits."
+    return None
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, str) or len(value) > 2048 or not value.isascii():
+        return b""
+    try:
+        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,100 @@
+"""What OAuth clients are told when the answer is no: the error codes of the RFCs, with texts that give nothing away.
+
+The journal gets the exact reason (`code`), the client one of the RFC's errors and a fixed sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from machtiging.kernel import errors
+
+
+class Wire(StrEnum):
+    """Error codes on the wire: RFC 6749 4.1.2.1 and 5.2, RFC 9396 5, RFC 8707 2, OpenID Connect Core 3.1.2.6."""
+
+    ACCESS_DENIED = "access_denied"
+    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    INVALID_REQUEST = "invalid_request"
+    INVALID_SCOPE = "invalid_scope"
+    INVALID_TARGET = "invalid_target"
+    LOGIN_REQUIRED = "login_required"
+    REQUEST_NOT_SUPPORTED = "request_not_supported"
+    SERVER_ERROR = "server_error"
+    TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+
+
+# One text per error, so that no difference in wording tells an unknown client from a wrong key, or a machtiging that
+# does not exist from somebody else's. Only invalid_request says what to mend.
+TEXTS: Mapping[Wire, str] = {
+    Wire.ACCESS_DENIED: "The request was refused.",
+    Wire.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
+    Wire.INVALID_CLIENT: "Client authentication failed.",
+    Wire.INVALID_GRANT: "The authorization code is not valid, or no longer.",
+    Wire.INVALID_REQUEST: "The request is malformed.",
+    Wire.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
+    Wire.INVALID_TARGET: "The resource is unknown.",
+    Wire.LOGIN_REQUIRED: "The person has to log in and decide, so prompt=none cannot be served.",
+    Wire.REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
+    Wire.SERVER_ERROR: "Something went wrong on our side.",
+    Wire.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",
+    Wire.UNAUTHORIZED_CLIENT: "The client is not registered for this.",
+    Wire.UNMET_AUTHENTICATION_REQUIREMENTS: "The level of assurance that was asked for cannot be reached.",
+    Wire.UNSUPPORTED_GRANT_TYPE: "Only authorization_code and client_credentials are supported.",
+    Wire.UNSUPPORTED_RESPONSE_TYPE: "Only the response type code is supported.",
+}
+
+
+class Answer(NamedTuple):
+    """Status, error and text of one refusal."""
+
+    status: int
+    error: Wire
+    description: str
+
+
+class OAuthRefusal(errors.Refusal):
+    """A no in the words of OAuth. `code` is the exact reason for the journal; `description` is for the client."""
+
+    def __init__(self, error: Wire, code: str, description: str = "", *, private: str = "") -> None:
+        super().__init__(code, "Dit verzoek van de app klopt niet.", private=private)
+        self.error = error
+        self.description = description or TEXTS[error]
+
+
+# Where the kernel's errors come out at an OAuth endpoint. A Fault is answered by web/, after the roll-back.
+ANSWERS: Mapping[type[errors.MachtigingError], tuple[int, Wire]] = {
+    errors.InvalidInput: (400, Wire.INVALID_REQUEST),
+    errors.NotAuthenticated: (401, Wire.INVALID_CLIENT),
+    errors.NotAllowed: (400, Wire.UNAUTHORIZED_CLIENT),
+    errors.NotInForce: (400, Wire.INVALID_GRANT),
+    errors.NotFound: (400, Wire.INVALID_GRANT),
+    errors.Conflict: (400, Wire.INVALID_GRANT),
+    errors.TooLarge: (413, Wire.INVALID_REQUEST),
+    errors.UnsupportedMedia: (415, Wire.INVALID_REQUEST),
+    errors.TooMany: (429, Wire.TEMPORARILY_UNAVAILABLE),
+    errors.Refusal: (400, Wire.INVALID_REQUEST),
+    errors.Fault: (500, Wire.SERVER_ERROR),
+    errors.MachtigingError: (500, Wire.SERVER_ERROR),
+}
+
+
+def answer_of(error: errors.MachtigingError) -> Answer:
+    """How an error of ours looks to a client: the most specific class in `ANSWERS` decides."""
+    if isinstance(error, OAuthRefusal):
+        return Answer(401 if error.error is Wire.INVALID_CLIENT else 400, error.error, error.description)
+    status, wire = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    return Answer(status, wire, TEXTS[wire])
+
+
+def malformed(code: str, description: str) -> OAuthRefusal:
+    """invalid_request, with a sentence that helps the developer mend it."""
+    return OAuthRefusal(Wire.INVALID_REQUEST, code, description)

@@ -1,0 +1,168 @@
+"""What is handed out: access tokens (RFC 9068 with the claims of NL GOV) and ID tokens (OIDC Core 2, OIDC-NLGOV 5.2).
+
+`sub` is always the one who logged in; whom he acts for is in `represents`. Both are pseudonyms that mean nothing
+outside the client's sector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access import tokens
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.delegation.rules import Machtiging
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
+from machtiging.oauth.client import Client
+from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.queries import Grant
+from machtiging.oauth.rules import ID_TOKEN_LIVES, acts_in
+
+ACCESS_TOKEN = "at+jwt"
+PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """A grant that holds, with the machtiging it is under (None: the own box)."""
+
+    grant: Grant
+    machtiging: Machtiging | None
+
+
+def represents(issuer: Issuer, client: Client, machtiging: Machtiging) -> dict[str, str]:
+    """Whom the holder acts for (OIDC-NLGOV 5.2.4); no exp, nbf or aud in here."""
+    sub = issuer.keyring.pseudonym(machtiging.vertegenwoordigde_id, client.sector)
+    return {"iss": issuer.url, "sub": sub, "sub_id_type": PSEUDONYM_TYPE}
+
+
+def who(issuer: Issuer, client: Client, consented: Consented) -> dict[str, Any]:
+    """The claims about people that access token, ID token, userinfo and introspection share."""
+    grant = consented.grant
+    claims: dict[str, Any] = {
+        "iss": issuer.url,
+        "sub": issuer.keyring.pseudonym(grant.person_id, client.sector),
+        "sub_id_type": PSEUDONYM_TYPE,
+        "acr": grant.assurance.acr,
+        "auth_time": int(grant.authenticated_at.timestamp()),
+    }
+    if consented.machtiging is not None:
+        claims["represents"] = represents(issuer, client, consented.machtiging)
+    return claims
+
+
+async def access_token(
+    session: AsyncSession, issuer: Issuer, client: Client, consented: Consented, *, at: datetime
+) -> dict[str, Any]:
+    """A token response for a person's consent (RFC 6749 5.1, RFC 9396 7); the token is registered and journalled."""
+    grant, machtiging = consented.grant, consented.machtiging
+    expires_at = at + issuer.token_life
+    if machtiging is not None:
+        expires_at = min(expires_at, machtiging.period.ends_at)
+    facts = _facts(client, grant, expires_at, at)
+    claims = who(issuer, client, consented) | _about(issuer, facts)
+    if grant.authorization_details:
+        claims["authorization_details"] = grant.authorization_details
+    await tokens.register(session, facts)
+    await record(session, _line(facts, machtiging), at=at)
+    return _response(issuer, claims, facts)
+
+
+def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> tokens.IssuedTokenFacts:
+    return tokens.IssuedTokenFacts(
+        id=TokenId(uuid7()),
+        client_id=client.client_id,
+        grant_id=GrantId(grant.id),
+        person_id=PersonId(grant.person_id),
+        machtiging_id=None if grant.machtiging_id is None else MachtigingId(grant.machtiging_id),
+        oin=None,
+        scope=grant.scope,
+        acts=acts_in(grant.authorization_details),
+        assurance=grant.assurance,
+        issued_at=at,
+        expires_at=expires_at,
+    )
+
+
+async def agency_token(
+    session: AsyncSession, issuer: Issuer, client: Client, scope: str, *, at: datetime
+) -> dict[str, Any]:
+    """A token for an agency itself, bound to the OIN of its registration (RFC 9068 2.2: `sub` is the client)."""
+    facts = tokens.IssuedTokenFacts(
+        id=TokenId(uuid7()),
+        client_id=client.client_id,
+        grant_id=None,
+        person_id=None,
+        machtiging_id=None,
+        oin=client.oin,
+        scope=scope,
+        acts=frozenset(),
+        assurance=Assurance.LOW,
+        issued_at=at,
+        expires_at=at + issuer.token_life,
+    )
+    claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id, "oin": client.oin}
+    await tokens.register(session, facts)
+    await record(session, _line(facts, None), at=at)
+    return _response(issuer, claims, facts)
+
+
+def _about(issuer: Issuer, facts: tokens.IssuedTokenFacts) -> dict[str, Any]:
+    issued = int(facts.issued_at.timestamp())
+    claims: dict[str, Any] = {
+        "aud": issuer.audience,
+        "exp": int(facts.expires_at.timestamp()),
+        "iat": issued,
+        "nbf": issued,
+        "jti": str(facts.id),
+        "client_id": facts.client_id,
+        "azp": facts.client_id,
+    }
+    return claims | ({"scope": facts.scope} if facts.scope else {})
+
+
+def _line(facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None) -> Line:
+    return Line(
+        act=JournalAct.TOKEN_UITGEGEVEN,
+        outcome=Outcome.DONE,
+        reason="uitgegeven",
+        actor_id=facts.person_id,
+        capacity=None if machtiging is None else machtiging.capacity,
+        client_id=facts.client_id,
+        for_person_id=facts.person_id if machtiging is None else machtiging.vertegenwoordigde_id,
+        machtiging_id=facts.machtiging_id,
+        object_kind="token",
+        object_id=str(facts.id),
+    )
+
+
+def _response(issuer: Issuer, claims: dict[str, Any], facts: tokens.IssuedTokenFacts) -> dict[str, Any]:
+    response = {
+        "access_token": issuer.keyring.sign_jwt(claims, typ=ACCESS_TOKEN, alg="PS256"),
+        "token_type": "Bearer",
+        "expires_in": claims["exp"] - claims["iat"],
+    }
+    if facts.scope:
+        response["scope"] = facts.scope
+    if "authorization_details" in claims:
+        response["authorization_details"] = claims["authorization_details"]
+    return response
+
+
+def id_token(issuer: Issuer, client: Client, consented: Consented, nonce: str, *, at: datetime) -> str:
+    """Who logged in, for the client itself. Never `amr` (OIDC-NLGOV 5.2.5)."""
+    now = int(at.timestamp())
+    claims = who(issuer, client, consented) | {
+        "aud": client.client_id,
+        "exp": now + int(ID_TOKEN_LIVES.total_seconds()),
+        "iat": now,
+        "nbf": now,
+        "jti": str(uuid7()),
+        "nonce": nonce,
+    }
+    return issuer.keyring.sign_jwt(claims, typ="JWT", alg=client.id_token_alg)

@@ -1,0 +1,187 @@
+"""The two grants: a code for a person's consent, and client credentials for an agency. No other is registered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, ClientCredentialsGrant
+from sqlalchemy import Row, Table, select, update
+
+from machtiging.crypto import secrets
+from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.rules import Machtiging, Standing, standing
+from machtiging.kernel.ids import GrantId
+from machtiging.oauth import issue, queries
+from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
+from machtiging.oauth.end_grants import end_grant
+from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.issue import Consented
+from machtiging.oauth.protocol.bridge import WireRequest, wait
+from machtiging.oauth.protocol.server import Exchange, Server
+from machtiging.oauth.queries import Grant
+from machtiging.oauth.rules import SCOPES_OF, is_s256
+from machtiging.oauth.tables import AuthorizationCode
+
+_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code that has just been used up by this very request; Authlib asks its redirect URI and scope."""
+
+    redirect_uri: str
+    nonce: str | None
+    consented: Consented
+
+    def get_redirect_uri(self) -> str:
+        """The redirect URI it went to."""
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        """The scope that was granted."""
+        return self.consented.grant.scope
+
+
+def no_grant(code: str) -> OAuthRefusal:
+    """invalid_grant: one text for unknown, expired, used, another client's, wrong verifier, machtiging ended."""
+    return OAuthRefusal(Wire.INVALID_GRANT, code)
+
+
+class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
+    """Authorization code: S256 for every client, used once whoever asks first, asked live what it is still worth."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT, PUBLIC)
+    server: Server
+    request: WireRequest
+
+    @property
+    def _exchange(self) -> Exchange:
+        return self.server.exchange
+
+    @staticmethod
+    def validate_authorization_redirect_uri(request: WireRequest, client: Client) -> str:
+        """The redirect URI: always sent, compared exactly. Raises OAuthRefusal `invalid_request`, never redirects."""
+        offered: str | None = request.payload.redirect_uri
+        if offered is None or not client.check_redirect_uri(offered):
+            raise malformed("redirect_uri_onbekend", "The redirect_uri is missing or not registered.")
+        return offered
+
+    def validate_authorization_request(self) -> str:
+        """Authlib's checks (client, redirect URI, response type, scope), then PKCE and nonce."""
+        redirect_uri: str = super().validate_authorization_request()
+        form = self.request.form
+        if not is_s256(form.get("code_challenge"), form.get("code_challenge_method")):
+            raise malformed("pkce_ontbreekt", "PKCE with code_challenge_method S256 is required.")
+        if "openid" in (self.request.scope or "").split() and not form.get("nonce"):
+            raise malformed("nonce_ontbreekt", "With scope openid a nonce is required.")
+        return redirect_uri
+
+    def query_authorization_code(self, code: str, client: Client) -> Code:
+        """Use the code up and find what it stands for. Raises OAuthRefusal `invalid_grant`."""
+        return wait(_redeem(self._exchange, code, client, self.request.form))
+
+    def authenticate_user(self, authorization_code: Code) -> Consented:
+        """The consent behind the code."""
+        return authorization_code.consented
+
+    def generate_token(self, *, user: Consented, **_kwargs: Any) -> dict[str, Any]:
+        """The token response, made where the whole consent is at hand."""
+        exchange, client = self._exchange, self.request.client
+        code: Code = self.request.authorization_code
+        response = wait(issue.access_token(exchange.session, exchange.issuer, client, user, at=exchange.at))
+        if "openid" in code.get_scope().split() and code.nonce is not None:
+            response["id_token"] = issue.id_token(exchange.issuer, client, user, code.nonce, at=exchange.at)
+        return response
+
+    def delete_authorization_code(self, authorization_code: Code) -> None:
+        """Nothing: the row stays, used, so that a second use is recognised."""
+
+
+async def _redeem(exchange: Exchange, code: str, client: Client, form: dict[str, str]) -> Code:
+    session, at = exchange.session, exchange.at
+    mine = (_CODE.c.code_hash == secrets.digest(code), _CODE.c.client_id == client.client_id)
+    # One statement decides who was first: the second waits for the row, and finds it used.
+    using = update(_CODE).where(*mine, _CODE.c.used_at.is_(None)).values(used_at=at).returning(*_CODE.c)
+    row = (await session.execute(using)).one_or_none()
+    if row is None:
+        grant_id = await session.scalar(select(_CODE.c.grant_id).where(*mine))
+        if grant_id is not None:
+            await end_grant(session, GrantId(grant_id), at=at, reason="code_hergebruikt")
+        raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
+    _check(row, form, at)
+    grant = await queries.grant_held(session, GrantId(row.grant_id))
+    if grant is None or grant.ended_at is not None:
+        raise no_grant("grant_beeindigd")
+    return Code(row.redirect_uri, row.nonce, await consented(exchange, grant))
+
+
+def _check(row: Row[Any], form: dict[str, str], at: datetime) -> None:
+    if at >= row.expires_at:
+        raise no_grant("code_verlopen")
+    if form.get("redirect_uri") != row.redirect_uri:
+        raise no_grant("redirect_uri_wijkt_af")
+    if not _proves(form.get("code_verifier", ""), row.code_challenge):
+        raise no_grant("pkce_klopt_niet")
+
+
+def _proves(verifier: str, challenge: str) -> bool:
+    """RFC 7636 4.6, S256 only."""
+    if _VERIFIER.fullmatch(verifier) is None:
+        return False
+    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
+    return secrets.same(made, challenge.encode())
+
+
+async def consented(exchange: Exchange, grant: Grant) -> Consented:
+    """The grant with its machtiging as it stands now. Raises OAuthRefusal `invalid_grant` when that is not in force."""
+    if grant.machtiging_id is None:
+        return Consented(grant, None)
+    machtiging = await machtiging_with(exchange.session, grant.machtiging_id)
+    if machtiging is None or not opens_for(machtiging, grant, exchange.at):
+        raise no_grant("machtiging_geldt_niet")
+    return Consented(grant, machtiging)
+
+
+def opens_for(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
+    """Whether the machtiging is in force and is this person's."""
+    return standing(machtiging, at) is Standing.IN_FORCE and machtiging.gemachtigde_id == grant.person_id
+
+
+class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
+    """Client credentials: for agencies that deliver, with a signed assertion and a registered OIN."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
+    server: Server
+    request: WireRequest
+
+    def validate_token_request(self) -> None:
+        """Authlib's checks, then OIN and scope. Raises OAuthRefusal `unauthorized_client`, `invalid_scope`."""
+        super().validate_token_request()
+        client: Client = self.request.client
+        if client.oin is None:
+            raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_zonder_oin")
+        asked = self.request.payload.scope or " ".join(sorted(client.scope))
+        scope = client.get_allowed_scope(asked)
+        if not scope or not set(scope.split()) <= set(SCOPES_OF[self.GRANT_TYPE]):
+            raise OAuthRefusal(Wire.INVALID_SCOPE, "scope_ongeldig")
+        self.request.scope = scope
+
+    def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
+        """The token response."""
+        exchange, client = self.server.exchange, self.request.client
+        scope = self.request.scope
+        return wait(issue.agency_token(exchange.session, exchange.issuer, client, scope, at=exchange.at))
+
+
+def token_server(exchange: Exchange) -> Server:
+    """A server that knows both grants."""
+    server = Server(exchange)
+    server.register_grant(CodeGrant)
+    server.register_grant(AgencyGrant)
+    return server

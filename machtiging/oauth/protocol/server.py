@@ -1,0 +1,113 @@
+"""Authlib's AuthorizationServer on our session and our errors: one object per request, inside its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from authlib.oauth2 import AuthorizationServer, OAuth2Error
+from authlib.oauth2.rfc6749 import ClientAuthentication
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from machtiging.oauth import queries
+from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
+from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
+from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.protocol.bridge import WireRequest, wait
+from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, unauthentic
+
+_T = TypeVar("_T")
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_MIGHT_SAY = {Wire.INVALID_REQUEST}  # of the others Authlib's texts tell too much, or repeat what was sent
+_UNSPEAKABLE = "Error description contains forbidden characters"
+_REASONS = {
+    Wire.INVALID_GRANT: "code_ongeldig",
+    Wire.INVALID_SCOPE: "scope_ongeldig",
+    Wire.INVALID_CLIENT: "client_onbekend",
+    Wire.UNAUTHORIZED_CLIENT: "client_niet_bevoegd",
+    Wire.UNSUPPORTED_GRANT_TYPE: "soort_grant_onbekend",
+    Wire.UNSUPPORTED_RESPONSE_TYPE: "soort_antwoord_onbekend",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What one request works with: the transaction, the issuer, the instant."""
+
+    session: AsyncSession
+    issuer: Issuer
+    at: datetime
+
+
+class Server(AuthorizationServer):  # type: ignore[misc]
+    """The framework glue that Authlib asks for. Built per request; use it only through `run`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__()
+        self.exchange = exchange
+        self._known: dict[str, Client | None] = {}
+        self._client_auth = ClientAuthentication(self.query_client)
+        assertion = PrivateKeyJwt(exchange.session, exchange.issuer.url, exchange.at)
+        self.register_client_auth_method(PRIVATE_KEY_JWT, assertion)
+        self.register_client_auth_method(PUBLIC, public_client)
+
+    def query_client(self, client_id: str) -> Client | None:
+        """The active client with this id."""
+        if client_id not in self._known:
+            self._known[client_id] = wait(queries.client(self.exchange.session, client_id))
+        return self._known[client_id]
+
+    def authenticate_client(self, request: WireRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
+        """The client that proved itself by one of these methods. Raises OAuthRefusal `invalid_client`."""
+        one_method(request)
+        client: Client = super().authenticate_client(request, methods, endpoint)
+        if request.form.get("client_id", client.client_id) != client.client_id:
+            unauthentic("client_id_wijkt_af")
+        request.client = client
+        return client
+
+    def save_token(self, token: dict[str, Any], request: WireRequest) -> None:
+        """Nothing: a token is written down where it is made, before it exists as text."""
+
+    def create_oauth2_request(self, request: WireRequest) -> WireRequest:
+        """The same: `bridge` made it already, and Authlib converts what it has converted before."""
+        return request
+
+    def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Response:
+        """Authlib's triple as a response."""
+        location = dict(headers).get("Location")
+        if location is not None:
+            return RedirectResponse(location, 303, headers=NO_STORE)  # FAPI 2.0 5.3.2.2: 303 after a form
+        return JSONResponse(body, status, headers=NO_STORE)
+
+    def handle_error_response(self, request: WireRequest, error: OAuth2Error) -> Response:
+        """Authlib's error as ours, raised: the endpoint journals it and answers."""
+        raise refusal_of(error) from error
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens."""
+
+
+def refusal_of(error: OAuth2Error) -> OAuthRefusal:
+    """Authlib's error with our text and our reason."""
+    wire = Wire(error.error) if error.error in set(Wire) else Wire.INVALID_REQUEST
+    text = str(error.description or "") if wire in _MIGHT_SAY else TEXTS[wire]
+    return OAuthRefusal(wire, _REASONS.get(wire, "verzoek_vormfout"), text, private=type(error).__name__)
+
+
+async def run(server: Server, work: Callable[[Server], _T]) -> _T:
+    """Let Authlib work on this request's transaction. Raises OAuthRefusal for every way in which it says no.
+
+    Authlib's error classes raise ValueError on their own descriptions when these hold a quote or a non-ASCII letter.
+    """
+    try:
+        return await server.exchange.session.run_sync(lambda _session: work(server))
+    except OAuth2Error as error:
+        raise refusal_of(error) from error
+    except ValueError as error:
+        if not str(error).startswith(_UNSPEAKABLE):
+            raise
+        raise malformed("verzoek_vormfout", TEXTS[Wire.INVALID_REQUEST]) from error

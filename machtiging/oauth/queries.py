@@ -1,0 +1,80 @@
+"""Look up clients and grants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, Table, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.oauth.client import Client, client_from
+from machtiging.oauth.tables import OAuthClient, OAuthGrant
+
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A person's consent to one client, under one machtiging or for the own box."""
+
+    id: GrantId
+    client_id: str
+    person_id: PersonId
+    machtiging_id: MachtigingId | None
+    authorization_details: list[dict[str, Any]]
+    scope: str
+    assurance: Assurance
+    authenticated_at: datetime
+    ended_at: datetime | None
+
+
+async def client(session: AsyncSession, client_id: str) -> Client | None:
+    """The active client with this id; None when there is none, or it is suspended or not yet approved."""
+    wanted = select(_CLIENT).where(_CLIENT.c.client_id == client_id, _CLIENT.c.state == "active")
+    row = (await session.execute(wanted)).one_or_none()
+    return None if row is None else client_from(row.client_id, row.registration, row.oin)
+
+
+async def all_clients(session: AsyncSession) -> list[Row[Any]]:
+    """Every client as registered, with `client_id`, `registration`, `oin` and `state`: for the operator."""
+    return list(await session.execute(select(_CLIENT).order_by(_CLIENT.c.created_at, _CLIENT.c.client_id)))
+
+
+async def grant(session: AsyncSession, grant_id: GrantId) -> Grant | None:
+    """The grant as it stands."""
+    return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id))
+
+
+async def grant_held(session: AsyncSession, grant_id: GrantId) -> Grant | None:
+    """The grant, locked: who ends it waits until this transaction is over, and then finds its tokens."""
+    return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id).with_for_update())
+
+
+async def grants_of(session: AsyncSession, person_id: PersonId) -> list[Grant]:
+    """What this person has consented to and what has not ended, newest first."""
+    mine = select(_GRANT).where(_GRANT.c.person_id == person_id, _GRANT.c.ended_at.is_(None))
+    return [_grant(row) for row in await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))]
+
+
+async def _one(session: AsyncSession, statement: Select[Any]) -> Grant | None:
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else _grant(row)
+
+
+def _grant(row: Row[Any]) -> Grant:
+    return Grant(
+        id=row.id,
+        client_id=row.client_id,
+        person_id=row.person_id,
+        machtiging_id=row.machtiging_id,
+        authorization_details=row.authorization_details,
+        scope=row.scope,
+        assurance=Assurance(row.assurance),
+        authenticated_at=row.authenticated_at,
+        ended_at=row.ended_at,
+    )

@@ -1,0 +1,60 @@
+"""Registering a client from RFC 7591 metadata: everything is checked, every fault is named, nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.agencies.queries import agency
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
+from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.oauth.clients import keys, metadata
+from machtiging.oauth.tables import OAuthClient
+
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+
+
+async def register(
+    session: AsyncSession, metadata_: Mapping[str, Any], *, oin: str | None, at: datetime, practice: bool = False
+) -> dict[str, Any]:
+    """Register a client and give back its registration with its `client_id`. The same one again is the same client.
+
+    `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. Raises InvalidInput
+    `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
+    """
+    faults = metadata.faults_in(metadata_, practice=practice) | keys.faults_in(metadata_)
+    if oin is not None and await agency(session, oin) is None:
+        faults["oin"] = "Er is geen actieve afzender met dit OIN."
+    if oin is None and "aanleveringen:schrijven" in str(metadata_.get("scope", "")).split():
+        faults["oin"] = "De scope aanleveringen:schrijven is voor een afzender: geef zijn OIN op."
+    if faults:
+        told = "; ".join(f"{name}: {text}" for name, text in faults.items())
+        raise InvalidInput("clientgegevens_ongeldig", f"Deze clientgegevens kloppen niet. {told}", fields=faults)
+    client_id = metadata_.get("client_id") or secrets.random_token(128)
+    registration = metadata.completed(metadata_)
+    await _store(session, client_id, registration, oin, at)
+    return {"client_id": client_id, "client_id_issued_at": int(at.timestamp()), **registration} | (
+        {} if oin is None else {"oin": oin}
+    )
+
+
+async def _store(
+    session: AsyncSession, client_id: str, registration: dict[str, Any], oin: str | None, at: datetime
+) -> None:
+    row = {"client_id": client_id, "registration": registration, "oin": oin, "state": "active", "created_at": at}
+    adding = insert(_CLIENT).values(row).on_conflict_do_nothing().returning(_CLIENT.c.client_id)
+    if await session.scalar(adding) is None:
+        wanted = select(_CLIENT.c.registration, _CLIENT.c.oin).where(_CLIENT.c.client_id == client_id)
+        there = (await session.execute(wanted)).one()
+        if there.registration != registration or there.oin != oin:
+            raise Conflict("client_bestaat_al", "Er is al een andere client met dit client_id.")
+        return
+    line = Line(JournalAct.CLIENT_GEREGISTREERD, Outcome.DONE, "geregistreerd", client_id=client_id)
+    await record(session, line, at=at)

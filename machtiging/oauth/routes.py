@@ -1,0 +1,189 @@
+"""The endpoints of the authorization server: for programs JSON, for the person who decides a page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from machtiging.access.bearer import token_in
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen
+from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
+from machtiging.oauth import issue, metadata, queries
+from machtiging.oauth.authorize import decide, push
+from machtiging.oauth.authorize.page import consent_page
+from machtiging.oauth.errors import answer_of
+from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, unique
+from machtiging.oauth.protocol.grants import consented, token_server
+from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
+from machtiging.oauth.protocol.token_endpoints import (
+    INTROSPECTION,
+    REVOCATION,
+    endpoint_server,
+    token_behind,
+)
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.doors import Public
+
+router = APIRouter(include_in_schema=False)
+_MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
+_Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
+
+
+def _exchange(request: Request, session: AsyncSession) -> Exchange:
+    state = request.app.state
+    return Exchange(session, issuer_of(state), state.clock.now())
+
+
+async def _answered(request: Request, session: AsyncSession, refused: JournalAct, work: _Work) -> Response:
+    """Run one endpoint for programs. A refusal becomes its OAuth answer here, inside the transaction, so that its
+    journal line (and what it did, such as ending a grant whose code came twice) commits."""
+    exchange = _exchange(request, session)
+    wire: WireRequest | None = None
+    try:
+        wire = await posted(request, exchange.issuer.endpoint(request.url.path))
+        return await work(exchange, wire)
+    except Refusal as refusal:
+        answer = answer_of(refusal)
+        client_id = wire.client.client_id if wire is not None and wire.client is not None else None
+        facts = {"fout": answer.error.value, "adres": request.url.path}
+        line = Line(refused, Outcome.REFUSED, refusal.code, client_id=client_id, facts=facts)
+        await record(session, line, at=exchange.at)
+        body = {"error": answer.error.value, "error_description": answer.description}
+        return JSONResponse(body, answer.status, headers=NO_STORE)
+
+
+@router.post("/par")
+async def pushed_authorization_request(request: Request, session: Transaction, _door: Public) -> Response:
+    """RFC 9126."""
+
+    async def work(exchange: Exchange, wire: WireRequest) -> Response:
+        return JSONResponse(await push.push(exchange, wire), 201, headers=NO_STORE)
+
+    return await _answered(request, session, JournalAct.GRANT_GEWEIGERD, work)
+
+
+@router.post("/token")
+async def token(request: Request, session: Transaction, _door: Public) -> Response:
+    """RFC 6749 section 3.2."""
+
+    async def work(exchange: Exchange, wire: WireRequest) -> Response:
+        return await run(token_server(exchange), lambda server: server.create_token_response(wire))
+
+    return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
+
+
+@router.post("/introspect")
+async def introspect(request: Request, session: Transaction, _door: Public) -> Response:
+    """RFC 7662."""
+
+    async def work(exchange: Exchange, wire: WireRequest) -> Response:
+        return await run(endpoint_server(exchange), lambda it: it.create_endpoint_response(INTROSPECTION, wire))
+
+    return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
+
+
+@router.post("/revoke")
+async def revoke(request: Request, session: Transaction, _door: Public) -> Response:
+    """RFC 7009."""
+
+    async def work(exchange: Exchange, wire: WireRequest) -> Response:
+        return await run(endpoint_server(exchange), lambda it: it.create_endpoint_response(REVOCATION, wire))
+
+    return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
+
+
+async def _reference(request: Request, session: Transaction) -> push.Reference:
+    """The reference in the address, opened before anybody logs in: logging in may take longer than it lives.
+
+    What else stands in the address is not read: only the pushed copy counts (RFC 9126 section 4).
+    """
+    exchange = _exchange(request, session)
+    try:
+        reference = push.reference_from(asked(request, exchange.issuer.endpoint("/authorize")).form)
+        await push.open_once(exchange, reference)
+    except Refusal as refusal:
+        await record(session, Line(JournalAct.GRANT_GEWEIGERD, Outcome.REFUSED, refusal.code), at=exchange.at)
+        raise push.unknown() from refusal
+    return reference
+
+
+@router.get("/authorize")
+async def authorize(
+    request: Request,
+    session: Transaction,
+    reference: Annotated[push.Reference, Depends(_reference)],
+    visitor: Citizen,
+) -> Response:
+    """Ask the person. Raises InvalidInput (a page) as long as it is not certain where an answer may go."""
+    asking = await decide.question(_exchange(request, session), visitor, reference)
+    if isinstance(asking, decide.Redirect):
+        return RedirectResponse(asking.location, 303, headers=NO_STORE)
+    return await consent_page(request, session, visitor, asking)
+
+
+@router.post("/authorize")
+async def answer_consent(request: Request, session: Transaction, visitor: Citizen, _csrf: CsrfProtected) -> Response:
+    """The person has decided. Raises InvalidInput (a page), Conflict `al_besloten`."""
+    pairs = [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
+    try:
+        form = unique(pairs)
+    except Refusal as refusal:
+        raise push.unknown() from refusal
+    decision = form.get("besluit")
+    if decision not in ("akkoord", "weigeren"):
+        raise InvalidInput("besluit_ontbreekt", "Kies of u akkoord gaat of weigert.")
+    exchange = _exchange(request, session)
+    back = await decide.decide(exchange, visitor, push.reference_from(form), approved=decision == "akkoord")
+    return RedirectResponse(back.location, 303, headers=NO_STORE)
+
+
+@router.get("/userinfo")
+async def userinfo(request: Request, session: Transaction, _door: Public) -> Response:
+    """OpenID Connect Core 5.3. Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`."""
+    exchange = _exchange(request, session)
+    found = await token_behind(exchange, token_in(request))
+    client = None if found is None else await queries.client(session, found.state.facts.client_id)
+    grant_id = None if found is None else found.state.facts.grant_id
+    grant = None if grant_id is None else await queries.grant(session, grant_id)
+    if found is None or not found.live or client is None or grant is None:
+        raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
+    if "openid" not in grant.scope.split():
+        raise NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+    return JSONResponse(issue.who(exchange.issuer, client, await consented(exchange, grant)), headers=NO_STORE)
+
+
+@router.post("/userinfo")
+async def userinfo_posted(request: Request, session: Transaction, door: Public) -> Response:
+    """The same by POST, which OpenID Connect Core 5.3.1 demands; the token still comes in the header."""
+    return await userinfo(request, session, door)
+
+
+@router.get("/jwks")
+async def jwks(request: Request, _door: Public) -> Response:
+    """Our public keys (RFC 7517)."""
+    state = request.app.state
+    return _document(state.keyring.public_jwks(state.clock.now()))
+
+
+@router.get("/.well-known/openid-configuration")
+async def openid_configuration(request: Request, _door: Public) -> Response:
+    """OpenID Connect Discovery."""
+    return _document(metadata.openid_configuration(issuer_of(request.app.state)))
+
+
+@router.get("/.well-known/oauth-authorization-server")
+async def authorization_server(request: Request, _door: Public) -> Response:
+    """RFC 8414."""
+    return _document(metadata.authorization_server(issuer_of(request.app.state)))
+
+
+def _document(document: dict[str, Any]) -> Response:
+    return JSONResponse(document, headers=_MAY_BE_KEPT)

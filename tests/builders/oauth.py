@@ -1,0 +1,330 @@
+"""OAuth as clients drive it: keys, assertions, each step of the code flow over real HTTP, every part to be changed.
+
+A `Flow` is one app and one person. The short way is `await flow.tokens()`; each step can be taken by itself with
+`push`, `authorize`, `approve`, `redeem`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+from fastapi import FastAPI
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import text
+
+from machtiging.kernel.clock import Clock
+from machtiging.oauth.register_client import register
+from machtiging.oauth.routes import router as oauth_routes
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.pages import Pages
+from tests.builders.delegation import UWV, Committed, mother_and_son
+from tests.builders.login import ISSUER, Browser, World, a_world
+
+REDIRECT = "https://app.voorbeeld.example/terug"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+AUDIENCE = ISSUER + "/api/v1"
+
+
+@dataclass(frozen=True)
+class ClientKeys:
+    """A client's key pair; `jwks` is what it registers."""
+
+    private: ECKey | RSAKey
+    alg: str
+
+    @property
+    def jwks(self) -> dict[str, Any]:
+        return {"keys": [{**self.private.as_dict(private=False), "kid": "app-1", "use": "sig", "alg": self.alg}]}
+
+
+def make_client_keys(alg: str = "ES256") -> ClientKeys:
+    """A fresh pair."""
+    private = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
+    return ClientKeys(private, alg)
+
+
+def signed(header: Mapping[str, Any], claims: Any, key: Any) -> str:
+    """A compact JWS with exactly this header and these claims."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    return jws.serialize_compact(dict(header), payload, key, algorithms=[header["alg"]])
+
+
+def assertion(keys: ClientKeys, client_id: str, clock: Clock, **changes: Any) -> str:
+    """A client assertion. `header` changes header members; other changes are claims; None leaves one out."""
+    now = int(clock.now().timestamp())
+    header = {"alg": keys.alg, "kid": "app-1", "typ": "JWT"} | changes.pop("header", {})
+    claims = {"iss": client_id, "sub": client_id, "aud": ISSUER, "iat": now, "exp": now + 60}
+    claims |= {"jti": secrets.token_urlsafe(16)} | changes
+    return signed(
+        {name: value for name, value in header.items() if value is not None},
+        {name: value for name, value in claims.items() if value is not None},
+        keys.private,
+    )
+
+
+def code_client(keys: ClientKeys | None, **changes: Any) -> dict[str, Any]:
+    """RFC 7591 metadata of a reading app; without keys a public one."""
+    metadata: dict[str, Any] = {
+        "client_name": "Leesapp",
+        "redirect_uris": [REDIRECT],
+        "grant_types": ["authorization_code"],
+        "token_endpoint_auth_method": "private_key_jwt" if keys else "none",
+        "scope": "openid",
+    }
+    if keys:
+        metadata["jwks"] = keys.jwks
+    return metadata | changes
+
+
+def agency_client(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
+    """RFC 7591 metadata of an agency's sending system."""
+    metadata = {
+        "client_name": "Postkamer",
+        "grant_types": ["client_credentials"],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "scope": "aanleveringen:schrijven",
+        "jwks": keys.jwks,
+    }
+    return metadata | changes
+
+
+def detail(machtiging_id: object | None = None, *actions: str, **changes: Any) -> str:
+    """authorization_details for a machtiging (None: the own box)."""
+    one: dict[str, Any] = {"type": "berichtenbox"}
+    if machtiging_id is not None:
+        one["machtiging"] = str(machtiging_id)
+    if actions:
+        one["actions"] = list(actions)
+    return json.dumps([one | changes])
+
+
+@dataclass(frozen=True)
+class Pkce:
+    """A verifier and its challenge."""
+
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+
+    @property
+    def challenge(self) -> str:
+        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def query_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """The claims, unverified."""
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+@dataclass
+class App:
+    """One registered client and its HTTP connection. Each call authenticates afresh."""
+
+    client_id: str
+    keys: ClientKeys | None
+    http: httpx.AsyncClient
+    clock: Clock
+    registration: dict[str, Any]
+
+    def credentials(self) -> dict[str, str]:
+        if self.keys is None:
+            return {"client_id": self.client_id}
+        proof = assertion(self.keys, self.client_id, self.clock)
+        return {"client_id": self.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
+
+    async def post(self, path: str, form: Mapping[str, Any] | None = None, **changes: Any) -> httpx.Response:
+        """Post a form with credentials; a change of None leaves a parameter out."""
+        merged = {**self.credentials(), **(form or {}), **changes}
+        return await self.http.post(path, data={name: value for name, value in merged.items() if value is not None})
+
+    async def raw(self, path: str, pairs: list[tuple[str, str]]) -> httpx.Response:
+        """Post exactly these pairs."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self.http.post(path, content=urlencode(pairs), headers=headers)
+
+
+@dataclass
+class Flow:
+    """The code flow of one app and one logged-in person for one request."""
+
+    app: App
+    browser: Browser
+    asks: str | None
+    pkce: Pkce = field(default_factory=Pkce)
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+    def parameters(self, **changes: Any) -> dict[str, Any]:
+        """The authorization request; a change of None leaves a parameter out."""
+        made = {
+            "response_type": "code",
+            "redirect_uri": self.app.registration["redirect_uris"][0],
+            "state": self.state,
+            "scope": "openid",
+            "nonce": self.nonce,
+            "code_challenge": self.pkce.challenge,
+            "code_challenge_method": "S256",
+            "authorization_details": self.asks,
+        }
+        return {name: value for name, value in (made | changes).items() if value is not None}
+
+    async def push(self, **changes: Any) -> httpx.Response:
+        """POST /par."""
+        return await self.app.post("/par", self.parameters(**changes))
+
+    async def pushed(self, **changes: Any) -> str:
+        """Push and give the request_uri."""
+        response = await self.push(**changes)
+        assert response.status_code == 201, response.text
+        return response.json()["request_uri"]
+
+    async def authorize(self, request_uri: str, **changes: Any) -> httpx.Response:
+        """GET /authorize as the browser."""
+        query = {"client_id": self.app.client_id, "request_uri": request_uri} | changes
+        return await self.browser.get("/authorize", params=query)
+
+    async def approve(self, request_uri: str, decision: str = "akkoord") -> httpx.Response:
+        """See the consent page and press a button on it."""
+        return await self.press(await self.consent_form(request_uri), decision)
+
+    async def consent_form(self, request_uri: str) -> dict[str, str]:
+        """The hidden fields of the consent page."""
+        shown = await self.authorize(request_uri)
+        assert shown.status_code == 200, (shown.status_code, shown.headers.get("location"), shown.text)
+        return hidden_fields(shown.text)
+
+    async def press(self, form: Mapping[str, str], decision: str = "akkoord", **options: Any) -> httpx.Response:
+        return await self.browser.post("/authorize", {**form, "besluit": decision}, **options)
+
+    async def code(self, **changes: Any) -> str:
+        """Up to the code."""
+        return (await self.answer(**changes))["code"]
+
+    async def answer(self, **changes: Any) -> dict[str, str]:
+        """Up to the authorization response, whatever it says."""
+        response = await self.approve(await self.pushed(**changes))
+        assert response.status_code == 303, response.text
+        return query_of(response.headers["location"])
+
+    async def redeem(self, code: str, **changes: Any) -> httpx.Response:
+        """POST /token with a code."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.app.registration["redirect_uris"][0],
+            "code_verifier": self.pkce.verifier,
+        }
+        return await self.app.post("/token", form, **changes)
+
+    async def tokens(self, **changes: Any) -> dict[str, Any]:
+        """All the way: the token response."""
+        response = await self.redeem(await self.code(**changes))
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+def hidden_fields(page: str) -> dict[str, str]:
+    """Names and values of the hidden fields in the form that goes to /authorize."""
+    form = page.split('action="/authorize"')[1].split("</form>")[0]
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
+    return {name: html.unescape(value) for name, value in found}
+
+
+@dataclass
+class OAuthWorld:
+    """The service with its authorization server, the login stand-in, mother and son, and apps that talk to them."""
+
+    world: World
+    sessions: Any
+    clock: Any
+    committed: Committed
+    _open: list[httpx.AsyncClient] = field(default_factory=list)
+
+    @property
+    def service(self) -> FastAPI:
+        return self.world.service
+
+    def connection(self) -> httpx.AsyncClient:
+        http = httpx.AsyncClient(transport=httpx.ASGITransport(self.service), base_url=ISSUER)
+        self._open.append(http)
+        return http
+
+    async def add(self, metadata: dict[str, Any], keys: ClientKeys | None = None, oin: str | None = None) -> App:
+        """Register a client and give the app that uses it."""
+        async with unit_of_work(self.sessions) as session:
+            made = await register(session, metadata, oin=oin, at=self.clock.now(), practice=True)
+        return App(made["client_id"], keys, self.connection(), self.clock, made)
+
+    async def reading_app(self, **changes: Any) -> App:
+        """A confidential app with an ES256 key."""
+        keys = make_client_keys()
+        return await self.add(code_client(keys, **changes), keys)
+
+    async def public_app(self, **changes: Any) -> App:
+        return await self.add(code_client(None, **changes))
+
+    async def agency(self, **changes: Any) -> App:
+        """UWV's sending system."""
+        keys = make_client_keys()
+        return await self.add(agency_client(keys, **changes), keys, UWV)
+
+    async def logged_in(self, persona: str = "naaste") -> Browser:
+        """A browser in which this persona has logged in."""
+        browser = self.world.browser()
+        self._open.append(browser.http)
+        response = await browser.log_in(persona)
+        assert response.status_code == 303, response.text
+        return browser
+
+    async def machtiging(self, **changes: Any) -> Any:
+        """Mother (BSN of `vertegenwoordigde`) gives son (`naaste`) a machtiging."""
+        offered = await self.committed.offer(**changes)
+        return await self.committed.accept(offered.code)
+
+    async def flow(self, app: App | None = None, machtiging: Any = None, *actions: str) -> Flow:
+        """The son, logged in, and an app that asks for his mother's box."""
+        held = machtiging or await self.machtiging()
+        return Flow(app or await self.reading_app(), await self.logged_in(), detail(held.id, *actions))
+
+    async def lines(self, act: str) -> list[Any]:
+        """The journal's intake lines of one kind, oldest first."""
+        async with unit_of_work(self.sessions) as session:
+            found = await session.execute(
+                text("SELECT * FROM journal_intake WHERE act = :act ORDER BY id"), {"act": act}
+            )
+            return list(found)
+
+    def later(self, **by: float) -> None:
+        self.clock.advance(timedelta(**by))
+
+    async def close(self) -> None:
+        for http in self._open:
+            await http.aclose()
+
+
+async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
+    """Everything joined, in this process, on a real database."""
+    sessions = database.sessions
+    world = a_world(sessions, clock)
+    service = world.service
+    service.state.access_token_seconds = 600
+    service.state.pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    service.include_router(oauth_routes)
+    async with unit_of_work(sessions) as session:
+        people = await mother_and_son(session)
+    return OAuthWorld(world, sessions, clock, Committed(sessions, people))
