@@ -1,0 +1,62 @@
+"""The command line, for whoever installs and runs the service. One module per group of commands.
+
+Commands import the heavy packages when they run, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from machtiging.cli import agencies, audit, clients, database, keys, policy, running
+from machtiging.cli.doctor import doctor
+from machtiging.cli.edges import Exit, err, explain
+from machtiging.kernel.errors import MachtigingError
+
+app = typer.Typer(
+    name="machtiging",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help=(
+        "Machtigingen on the Berichtenbox: let somebody you trust read part of your government post.\n\n"
+        "New here? `machtiging demo` starts everything on this machine, with made-up people and letters, and tells "
+        "what happens step by step. `machtiging doctor` says what is wrong with an installation and how to mend it.\n\n"
+        "Settings are environment variables that begin with MACHTIGING_ (for example MACHTIGING_DATABASE_URL). "
+        "Exit codes: 0 it worked, 1 refused or something found, 2 wrong use, 3 this machine is not fit."
+    ),
+)
+app.command("serve")(running.serve)
+app.command("demo")(running.demo)
+app.command("story")(running.story)
+app.command("migrate")(database.migrate)
+app.command("doctor")(doctor)
+app.add_typer(keys.app, name="keys")
+app.add_typer(clients.app, name="clients")
+app.add_typer(agencies.app, name="agencies")
+app.add_typer(policy.app, name="policy")
+app.add_typer(audit.app, name="audit")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; every way in which it can end becomes an exit code."""
+    command: Any = typer.main.get_command(app)
+    try:
+        result = command.main(args=list(arguments), prog_name="machtiging", standalone_mode=False)
+    except click.exceptions.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except (MachtigingError, SQLAlchemyError, OSError, TimeoutError) as error:
+        sentence, code = explain(error)
+        err.print(sentence, style="red", highlight=False, markup=False)
+        return code
+    return result if isinstance(result, int) else Exit.OK

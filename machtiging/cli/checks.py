@@ -1,0 +1,234 @@
+"""What the doctor looks at. Each check gives findings; none changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from machtiging.cli.database import url_of
+from machtiging.health import LARGEST_CLOCK_SKEW
+from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Environment, Settings
+
+_SECONDS = 3.0
+_OLDEST_PYTHON = (3, 11)
+_OLDEST_POSTGRES = 150000
+_PACKAGES = ("fastapi", "sqlalchemy", "asyncpg", "authlib", "joserfc", "pycasbin", "cryptography", "uvicorn")
+
+
+class Verdict(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    ATTENTION = "attention"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor: what was looked at, how it is, and how to mend it."""
+
+    subject: str
+    verdict: Verdict
+    what: str
+    mend: str = ""
+
+
+def _ok(subject: str, what: str) -> Finding:
+    return Finding(subject, Verdict.OK, what)
+
+
+def _wrong(subject: str, what: str, mend: str) -> Finding:
+    return Finding(subject, Verdict.WRONG, what, mend)
+
+
+def _attention(subject: str, what: str, mend: str) -> Finding:
+    return Finding(subject, Verdict.ATTENTION, what, mend)
+
+
+def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """Is this Python new enough?"""
+    found = ".".join(map(str, version))
+    if version < _OLDEST_PYTHON:
+        return _wrong("Python", found, "Install Python 3.11 or later and make the environment again.")
+    return _ok("Python", found)
+
+
+def packages() -> Finding:
+    """Is everything there, and not the frozen namesake of pycasbin beside it?"""
+    missing = [name for name in _PACKAGES if _version(name) is None]
+    if missing:
+        return _wrong("packages", f"missing: {', '.join(missing)}", "pip install -r requirements.txt")
+    if _version("casbin") is not None:
+        return _wrong("packages", "casbin is installed beside pycasbin", "pip uninstall casbin, then install pycasbin.")
+    return _ok("packages", f"pycasbin {_version('pycasbin')}, authlib {_version('authlib')}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def keys(settings: Settings) -> Finding:
+    """Is the key ring complete, readable for us and for nobody else?"""
+    from machtiging.crypto.keyring import KeyRing
+
+    try:
+        KeyRing.load(settings.keys_dir)
+    except Fault as fault:
+        return _wrong("keys", fault.private or fault.code, "Run machtiging keys generate, or restore your backup.")
+    return _ok("keys", f"complete in {settings.keys_dir}, not readable by others")
+
+
+def policy(settings: Settings) -> Finding:
+    """Does the policy load?"""
+    from machtiging.access.engine import Policy
+
+    try:
+        loaded = Policy.load(settings.policies_dir)
+    except Fault as fault:
+        return _wrong("policy", fault.private or fault.code, f"Mend the files in {settings.policies_dir}.")
+    return _ok("policy", f"loads, digest {loaded.digest[:12]}")
+
+
+def environment(settings: Settings) -> Finding:
+    """Are practice settings used where they belong?"""
+    if settings.env is not Environment.PRODUCTION:
+        return _attention(
+            "environment", settings.env, "Set MACHTIGING_ENV=production before real people use this installation."
+        )
+    insecure = [url for url in (settings.issuer, settings.broker_issuer) if not url.startswith("https://")]
+    if insecure:
+        return _wrong("environment", f"no TLS: {', '.join(insecure)}", "In production these must begin with https://")
+    return _ok("environment", "production")
+
+
+async def database(settings: Settings) -> AsyncIterator[Finding]:
+    """Can it be reached, is it new enough, migrated, with its roles, and does its clock agree with ours?"""
+    from machtiging.storage.engine import make_engine
+
+    engine = make_engine(url_of(settings), None, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            async for finding in _look_inside(connection):
+                yield finding
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        kind = type(error).__name__
+        yield _wrong("database", f"cannot be reached ({kind})", "Start it, and check MACHTIGING_DATABASE_URL.")
+    finally:
+        await engine.dispose()
+
+
+async def _look_inside(connection: AsyncConnection) -> AsyncIterator[Finding]:
+    from machtiging.storage.engine import Role
+
+    number = int(await connection.scalar(text("SELECT current_setting('server_version_num')")) or 0)
+    if number < _OLDEST_POSTGRES:
+        yield _wrong("database", f"PostgreSQL {number // 10000}", "Use PostgreSQL 15 or later.")
+    else:
+        yield _ok("database", f"PostgreSQL {number // 10000}, reachable")
+    names = [role.value for role in Role]
+    there = set(await connection.scalars(text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:n)"), {"n": names}))
+    if missing := sorted(set(names) - there):
+        yield _wrong("roles", f"missing: {', '.join(missing)}", "Run machtiging migrate.")
+    else:
+        yield _ok("roles", ", ".join(sorted(there)))
+    yield await _schema(connection)
+    yield _clock(await connection.scalar(text("SELECT clock_timestamp()")))
+
+
+async def _schema(connection: AsyncConnection) -> Finding:
+    wanted = _newest_revision()
+    known = await connection.scalar(text("SELECT to_regclass('public.alembic_version') IS NOT NULL"))
+    found = await connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+    if found == wanted:
+        return _ok("schema", f"at {found}")
+    return _wrong("schema", f"at {found or 'nothing'}, this version needs {wanted}", "Run machtiging migrate.")
+
+
+def _newest_revision() -> str | None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    from machtiging.storage.migrate import MIGRATIONS
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return ScriptDirectory.from_config(config).get_current_head()
+
+
+def _clock(there: datetime | None, here: datetime | None = None) -> Finding:
+    """Machtigingen end at an instant, so the two clocks must agree on it."""
+    skew = abs(there - (here or SystemClock().now())) if there else None
+    if skew is None or skew > LARGEST_CLOCK_SKEW:
+        return _wrong("clock", f"differs {skew} from the database's", "Run NTP (chrony) on both machines.")
+    return _ok("clock", "agrees with the database's")
+
+
+async def port(settings: Settings) -> Finding:
+    """Is our port free, or is it us who listen there?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            pass
+        else:
+            return _ok("port", f"{settings.port} is free")
+    found = await _json(f"http://{settings.host}:{settings.port}/.well-known/oauth-authorization-server")
+    if found.get("issuer") == settings.issuer:
+        return _ok("port", f"{settings.port}: the service is running")
+    return _wrong("port", f"{settings.port} is taken by another program", "Stop it, or set MACHTIGING_PORT.")
+
+
+async def broker(settings: Settings) -> Finding:
+    """Does the login provider answer?"""
+    found = await _json(f"{settings.broker_issuer}/.well-known/openid-configuration")
+    if found.get("issuer") == settings.broker_issuer:
+        return _ok("login", f"{settings.broker_issuer} answers")
+    if settings.env is not Environment.PRODUCTION:
+        return _attention("login", f"{settings.broker_issuer} does not answer", "machtiging demo starts a stand-in.")
+    return _wrong("login", f"{settings.broker_issuer} does not answer", "Check MACHTIGING_BROKER_ISSUER.")
+
+
+async def _json(url: str) -> dict[str, Any]:
+    """What stands there; nothing when it does not answer or is no JSON object."""
+    try:
+        async with httpx.AsyncClient(timeout=_SECONDS) as client:
+            found = (await client.get(url)).json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+async def mail(settings: Settings) -> Finding:
+    """Does the mail server answer?"""
+    place = f"{settings.smtp_host}:{settings.smtp_port}"
+    try:
+        async with asyncio.timeout(_SECONDS):
+            reader, writer = await asyncio.open_connection(settings.smtp_host, settings.smtp_port)
+            greeting = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        greeting = b""
+    if greeting.startswith(b"220"):
+        return _ok("mail", f"{place} answers")
+    if settings.env is not Environment.PRODUCTION:
+        return _attention("mail", f"{place} does not answer", "machtiging demo starts a catcher.")
+    return _wrong("mail", f"{place} does not answer", "Check MACHTIGING_SMTP_HOST and MACHTIGING_SMTP_PORT.")

@@ -1,0 +1,93 @@
+"""`machtiging clients`: register applications and senders, and see which there are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from machtiging.cli.database import bring_up_to_date, named, service_sessions
+from machtiging.cli.edges import err, out
+from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import InvalidInput
+from machtiging.settings import Settings
+
+app = typer.Typer(help="OAuth clients: reading apps and sending agencies.", no_args_is_help=True)
+_LARGEST = 256 * 1024
+
+
+def read_metadata(file: Path) -> dict[str, Any]:
+    """RFC 7591 client metadata in a file. Raises InvalidInput `clientgegevens_onleesbaar`."""
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise ValueError("the file is larger than 256 KiB")
+        metadata = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("clientgegevens_onleesbaar", f"{file} is not readable as JSON: {error}.") from error
+    if not isinstance(metadata, dict):
+        raise InvalidInput("clientgegevens_onleesbaar", f"{file} must hold one JSON object.")
+    return metadata
+
+
+@app.command("add")
+def add(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="RFC 7591 metadata, JSON.")],
+    oin: Annotated[str | None, typer.Option(help="Bind the client to this agency: it may deliver its post.")] = None,
+) -> None:
+    """Register a client and print its registration as JSON.
+
+    The file holds client metadata as in RFC 7591, with the client's public keys as `jwks`; never put a private key
+    in it. The same client again is one client.
+    """
+    metadata = read_metadata(file)
+    with named(Settings()) as settings:
+        registered = asyncio.run(_register(settings, metadata, oin))
+    print(json.dumps(registered, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+async def _register(settings: Settings, metadata: dict[str, Any], oin: str | None) -> dict[str, Any]:
+    from machtiging.agencies.catalogue import load_catalogue
+    from machtiging.oauth.register_client import register
+    from machtiging.settings import Environment
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    if settings.env is not Environment.PRODUCTION:
+        await bring_up_to_date(settings)
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        if settings.env is not Environment.PRODUCTION:
+            await load_catalogue(session)
+        practice = settings.env is not Environment.PRODUCTION
+        return await register(session, metadata, oin=oin, at=SystemClock().now(), practice=practice)
+
+
+@app.command("list")
+def show() -> None:
+    """Show every registered client."""
+    with named(Settings()) as settings:
+        found = asyncio.run(_all(settings))
+    table = Table("client_id", "name", "OIN", "state", "how it authenticates")
+    for client in found:
+        table.add_row(*client)
+    out.print(table)
+    err.print(f"{len(found)} clients.")
+
+
+async def _all(settings: Settings) -> list[tuple[str, str, str, str, str]]:
+    from machtiging.oauth.queries import all_clients
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        return [
+            (
+                client.client_id,
+                str(client.registration.get("client_name", "")),
+                client.oin or "",
+                client.state,
+                str(client.registration.get("token_endpoint_auth_method", "")),
+            )
+            for client in await all_clients(session)
+        ]

@@ -1,0 +1,82 @@
+"""The database a command works on: the one that is named, or an embedded one that is started and stopped again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from machtiging.cli.edges import err
+from machtiging.settings import Settings
+
+
+@contextmanager
+def named(settings: Settings) -> Iterator[Settings]:
+    """Settings with a database in them. An embedded server is started or attached to, and let go of afterwards."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    from machtiging.storage.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(settings.data_dir / "postgres")
+    with err.status("Starting the embedded PostgreSQL ..."):
+        url = server.start()
+    try:
+        yield settings.model_copy(update={"database_url": url})
+    finally:
+        server.stop()
+
+
+def url_of(settings: Settings) -> str:
+    """The URL that `named` put in. Raises ValueError when nobody did."""
+    if settings.database_url is None:
+        raise ValueError("the settings name no database")
+    return settings.database_url
+
+
+async def bring_up_to_date(settings: Settings, target: str = "head") -> None:
+    """Migrate to the present schema (or to `target`)."""
+    from machtiging.storage.migrate import migrate as upgrade
+
+    await upgrade(settings.owner_database_url or url_of(settings), target)
+
+
+@asynccontextmanager
+async def service_sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions in the role of the service, for a command that does what the service does."""
+    from machtiging.storage.engine import Role, make_engine, make_sessions
+
+    engine = make_engine(url_of(settings), Role.SERVICE, pool_size=2)
+    try:
+        yield make_sessions(engine)
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine in the role that numbers and reads the journal."""
+    from machtiging.storage.engine import Role, make_engine
+
+    url = settings.sealer_database_url or url_of(settings)
+    engine = make_engine(url, Role.SEALER, pool_size=2, statement_timeout_ms=600_000)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def migrate(
+    target: Annotated[str, typer.Argument(help="Where to go: head, a revision such as 0005, or base.")] = "head",
+) -> None:
+    """Bring the database to the present schema and set up its three roles.
+
+    Needs a login that may create roles the first time. Going back to an older revision loses what newer ones keep.
+    """
+    with named(Settings()) as settings, err.status(f"Migrating to {target} ..."):
+        asyncio.run(bring_up_to_date(settings, target))
+    err.print(f"The database is at {target}.")

@@ -1,0 +1,54 @@
+"""`machtiging doctor`: what is wrong with this installation, and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import typer
+
+from machtiging.cli import checks
+from machtiging.cli.checks import Finding, Verdict
+from machtiging.cli.database import named
+from machtiging.cli.edges import Exit, out
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Settings
+
+_COLOURS = {Verdict.OK: "green", Verdict.ATTENTION: "yellow", Verdict.WRONG: "red"}
+
+
+def doctor() -> None:
+    """Look at everything this installation needs and say how to mend what is wrong. Exit 1 when something is."""
+    findings = asyncio.run(_all(Settings()))
+    wrong = sum(finding.verdict is Verdict.WRONG for finding in findings)
+    out.print(f"{wrong} wrong." if wrong else "Nothing is wrong.")
+    if wrong:
+        raise typer.Exit(Exit.FINDING)
+
+
+async def _all(settings: Settings) -> list[Finding]:
+    findings = []
+    async for finding in _look(settings):
+        findings.append(finding)
+        out.print(f"[{_COLOURS[finding.verdict]}]{finding.verdict:<10}[/] {finding.subject:<12}", end="")
+        out.print(finding.what, markup=False, highlight=False)
+        if finding.mend:
+            out.print(f"{'':<23}{finding.mend}", markup=False, highlight=False)
+    return findings
+
+
+async def _look(settings: Settings) -> AsyncIterator[Finding]:
+    for finding in (checks.python(), checks.packages(), checks.environment(settings)):
+        yield finding
+    for look in (checks.keys, checks.policy):
+        yield look(settings)
+    try:
+        with named(settings) as with_database:
+            async for finding in checks.database(with_database):
+                yield finding
+    except Fault as fault:
+        yield Finding(
+            "database", Verdict.WRONG, fault.private, "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL."
+        )
+    for probe in (checks.port, checks.broker, checks.mail):
+        yield await probe(settings)

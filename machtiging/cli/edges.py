@@ -1,0 +1,56 @@
+"""The edge of the command line: what went wrong becomes one clear sentence and an exit code, never a traceback.
+
+Exit codes: 0 it worked; 1 the answer is no, or something was found; 2 the command was used wrongly; 3 this machine or
+installation is not fit (no database, no keys, a port that is taken).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from machtiging.kernel.errors import Fault, InvalidInput, Refusal
+
+
+class Exit(IntEnum):
+    """What the exit code tells a script."""
+
+    OK = 0
+    FINDING = 1
+    USAGE = 2
+    ENVIRONMENT = 3
+
+
+out = Console()
+# Everything that is not the answer itself goes to stderr, so that stdout can be piped.
+err = Console(stderr=True)
+
+_SENTENCES = {
+    "sleutelbos_ontbreekt": "There are no keys yet. Make them with: machtiging keys generate",
+    "opslag_niet_bereikbaar": "The database cannot be reached. Ask `machtiging doctor` what is wrong.",
+    "ingebouwde_database_start_niet": "The embedded PostgreSQL does not start.",
+    "beleid_leeg": "The policy has no rows, and without rows nothing may be served.",
+    "beleid_onleesbaar": "The policy cannot be read.",
+    "oefenomgeving_in_productie": "The demo, the story and the login stand-in do not run in production.",
+    "poort_bezet": "The port is taken by another program.",
+    "postbus_start_niet": "The mail catcher cannot listen on its port.",
+}
+
+
+def explain(error: Exception) -> tuple[str, Exit]:
+    """The sentence and the exit code for an error that ends a command."""
+    if isinstance(error, Fault):
+        sentence = _SENTENCES.get(error.code, f"This installation is not fit to run ({error.code}).")
+        return (f"{sentence} {error.private}".strip(), Exit.ENVIRONMENT)
+    if isinstance(error, InvalidInput) and error.fields:
+        details = "; ".join(f"{name}: {sentence}" for name, sentence in error.fields.items())
+        return (f"Refused ({error.code}). {details}", Exit.FINDING)
+    if isinstance(error, Refusal):
+        return (f"Refused ({error.code}). {error.public or error.private}", Exit.FINDING)
+    # The class only: the text of a database error quotes parameters.
+    kind = type(error).__name__
+    if isinstance(error, SQLAlchemyError):
+        return (f"The database refused or cannot be reached ({kind}). Ask `machtiging doctor`.", Exit.ENVIRONMENT)
+    return (f"This machine is in the way ({kind}): {error}", Exit.ENVIRONMENT)

@@ -1,0 +1,84 @@
+"""`machtiging policy`: what the policy allows, whether its stories come out, and why one answer is what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from machtiging.access import inspect
+from machtiging.access.decision import Allowed
+from machtiging.access.engine import Policy
+from machtiging.access.question import FACTS, Question
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.cli.edges import Exit, err, out
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.kernel.assurance import Assurance
+from machtiging.settings import Settings
+
+app = typer.Typer(help="The policy: look at it, check it, ask it why.", no_args_is_help=True)
+
+
+def _policy() -> tuple[Policy, Path]:
+    directory = Settings().policies_dir
+    with err.status("Reading the policy ..."):
+        return Policy.load(directory), directory
+
+
+@app.command("table")
+def table() -> None:
+    """Show everything the policy allows when the machtiging itself is in order. What is not in it is refused."""
+    policy, _ = _policy()
+    shown = Table("capacity", "sensitivity", "at level", "may", "letters about")
+    for row in inspect.table(policy):
+        themes = "everything" if len(row.themes) == len(Theme) else ", ".join(row.themes)
+        shown.add_row(row.capacity, row.sensitivity, ", ".join(row.levels), ", ".join(row.acts), themes)
+    out.print(shown)
+    err.print(f"digest {policy.digest}")
+
+
+@app.command("check")
+def check() -> None:
+    """Let the policy play every story in `policies/scenarios`. Exit 1 when one does not come out."""
+    policy, directory = _policy()
+    told = inspect.check(policy, directory / "scenarios")
+    wrong = [row for row in told if row.problems]
+    for row in wrong:
+        out.print(f"{row.place}: {row.story}", style="red", markup=False, highlight=False)
+        for problem in row.problems:
+            out.print(f"   {problem}", markup=False, highlight=False)
+    out.print(f"{len(told) - len(wrong)} of {len(told)} stories come out.")
+    if wrong:
+        raise typer.Exit(Exit.FINDING)
+
+
+@app.command("explain")
+def explain(
+    capacity: Annotated[Capacity, typer.Argument(help="In which capacity somebody asks.")],
+    act: Annotated[Act, typer.Argument(help="What is asked.")],
+    theme: Annotated[Theme, typer.Argument(help="What the letter is about.")],
+    sensitivity: Annotated[Sensitivity, typer.Argument(help="How sensitive the letter is.")] = Sensitivity.GEWOON,
+    level: Annotated[Assurance, typer.Argument(help="How surely everybody logged in.")] = Assurance.SUBSTANTIAL,
+    *,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="A fact that is missing: in_force, covered, act_given or chain_complete. May be repeated."),
+    ] = None,
+) -> None:
+    """Say whether this may be done, and which rows of the policy say so. Exit 1 when it may not."""
+    missing = set(without or [])
+    if unknown := missing - set(FACTS):
+        raise typer.BadParameter(f"unknown fact {min(unknown)}; choose from {', '.join(FACTS)}")
+    facts = {fact: fact not in missing for fact in FACTS}
+    policy, _ = _policy()
+    found = inspect.explain(policy, Question(capacity, act, theme, sensitivity, level, **facts))
+    allowed = isinstance(found.decision, Allowed)
+    out.print("allowed" if allowed else "refused", style="green" if allowed else "red")
+    for fact in found.missing_facts:
+        out.print(f"   missing fact: {fact}")
+    for name, effect, because in found.rows:
+        out.print(f"   {effect} {name}: {because}", markup=False, highlight=False)
+    if not allowed:
+        raise typer.Exit(Exit.FINDING)

@@ -1,0 +1,169 @@
+"""`machtiging serve`, `demo` and `story`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from machtiging.cli.database import bring_up_to_date, named, service_sessions, url_of
+from machtiging.cli.demo.telling import StoryFailed, Teller
+from machtiging.cli.edges import Exit, err, out
+from machtiging.cli.servers import Servers, listen, serving
+from machtiging.kernel.clock import SystemClock
+from machtiging.settings import Settings
+
+
+def from_environment() -> FastAPI:
+    """The service for a uvicorn worker: settings from the environment, logs as JSON lines."""
+    from machtiging.app import create_app
+    from machtiging.web.logging import configure
+
+    configure()
+    return create_app(Settings())
+
+
+def serve(
+    *, workers: Annotated[int, typer.Option(min=1, max=64, help="Processes. A rule of thumb: one per core.")] = 1
+) -> None:
+    """Run the service, and nothing else: for production, behind a TLS proxy.
+
+    Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). Without
+    MACHTIGING_DATABASE_URL an embedded PostgreSQL is started and stopped with it.
+    """
+    from machtiging.crypto.keyring import KeyRing
+
+    with named(Settings()) as settings:
+        KeyRing.load(settings.keys_dir)  # said once and plainly here, not by every worker
+        listen(settings.host, settings.port).close()
+        # Workers are new processes; what the embedded server is called they learn from the environment.
+        os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
+        err.print(f"Serving {settings.issuer} on {settings.host}:{settings.port} with {workers} worker(s).")
+        uvicorn.run(
+            "machtiging.cli.running:from_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=workers,
+            loop="uvloop" if os.name != "nt" else "asyncio",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+
+
+def demo(
+    *, story_again: Annotated[bool, typer.Option("--story", help="Tell the story again in an older world.")] = False
+) -> None:
+    """Start everything on this machine with made-up people and letters, and say what to open. Ctrl-C stops it.
+
+    The first time it tells the story of a helper who reads a letter, step by step. Data is kept for the next time.
+    """
+    _in_a_loop(_demo, story_again)
+
+
+def story() -> None:
+    """Tell the story with fresh letters against running servers, and stop. Exit 1 when a step does not come out."""
+    _in_a_loop(_story)
+
+
+def _in_a_loop(act: Any, *arguments: Any) -> None:
+    from machtiging.web.logging import configure
+
+    configure("WARNING")
+    with named(Settings()) as settings:
+        try:
+            _run(act(settings, *arguments))
+        except StoryFailed as failed:
+            err.print(f"The story did not come out as told: {failed}", style="red", markup=False, highlight=False)
+            raise typer.Exit(Exit.FINDING) from None
+
+
+def _run(act: Coroutine[Any, Any, None]) -> None:
+    if os.name == "nt":
+        asyncio.run(act)
+        return
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(act)
+
+
+@asynccontextmanager
+async def world(settings: Settings) -> AsyncIterator[Servers]:
+    """Keys, schema and catalogue in place, service and login stand-in running."""
+    from machtiging.agencies.catalogue import load_catalogue
+    from machtiging.app import create_app
+    from machtiging.crypto.rotation import generate
+    from machtiging.simulators.app import create_simulator, refuse_in_production
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    refuse_in_production(settings)
+    sockets = listen(settings.host, settings.port), listen(settings.host, settings.simulator_port)
+    generate(settings.keys_dir)
+    with err.status("Preparing the database ..."):
+        await bring_up_to_date(settings)
+        async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+            await load_catalogue(session)
+    service, simulator = create_app(settings), create_simulator(settings)
+    async with serving((simulator, sockets[1]), (service, sockets[0])) as servers:
+        yield servers
+
+
+async def tell_story(settings: Settings, teller: Teller) -> None:
+    """Tell the story against the servers that run under these settings. Raises StoryFailed."""
+    from machtiging.cli.database import sealer_engine
+    from machtiging.cli.demo.story import tell
+    from machtiging.cli.demo.world import World
+    from machtiging.crypto.keyring import KeyRing
+
+    async with service_sessions(settings) as sessions, sealer_engine(settings) as sealer:
+        keyring = KeyRing.load(settings.keys_dir)
+        places = (settings.issuer, settings.broker_issuer)
+        await tell(World(*places, sessions=sessions, sealer=sealer, keyring=keyring, clock=SystemClock()), teller)
+
+
+def _aloud() -> Teller:
+    def step(number: int, title: str) -> None:
+        out.print(f"\n[bold]{number}. {title}[/bold]")
+
+    def line(what: str, module: str) -> None:
+        out.print(f"   {what} [dim]({module})[/dim]", highlight=False)
+
+    return Teller(step, line)
+
+
+async def _story(settings: Settings) -> None:
+    async with world(settings):
+        await tell_story(settings, _aloud())
+    out.print("\n[green]The story came out as told.[/green]")
+
+
+async def _demo(settings: Settings, story_again: bool) -> None:  # noqa: FBT001
+    from machtiging.cli.demo.world import is_new
+
+    async with world(settings) as servers:
+        async with service_sessions(settings) as sessions:
+            tell_it = story_again or await is_new(sessions)
+        if tell_it:
+            await tell_story(settings, _aloud())
+        _say_what_to_open(settings)
+        await servers.until_stopped()
+        err.print("Stopping ...")
+
+
+def _say_what_to_open(settings: Settings) -> None:
+    out.print(f"\n[bold]Open {settings.issuer}[/bold] and log in; the login page lets you choose who to be:")
+    out.print("   vertegenwoordigde   she gets the letters; see who looked, offer a machtiging, stop one")
+    out.print("   naaste              her son; accept a machtiging with the code that she gets")
+    out.print("   beheerder, balie, raadslid, collega, bewindvoerder and others are there as well")
+    out.print(f"Mail that was sent: {settings.broker_issuer}/post")
+    out.print("Ctrl-C stops everything and keeps the data.\n")

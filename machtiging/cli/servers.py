@@ -1,0 +1,113 @@
+"""Service and login stand-in in one process: two uvicorn servers in one event loop that stop together and cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+from machtiging.kernel.errors import Fault
+
+_GRACE_SECONDS = 5
+
+
+class Quiet(uvicorn.Server):
+    """A server that leaves signals to whoever started it: two of them would fight over Ctrl-C."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take no signals."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, or say at once that somebody else has it. Raises Fault `poort_bezet`."""
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise Fault("poort_bezet", private=f"{host}:{port}: {error.strerror}") from error
+    return taken
+
+
+@dataclass
+class Servers:
+    """The servers that run, and the wish to stop."""
+
+    running: list[Quiet] = field(default_factory=list)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until_stopped(self) -> None:
+        """Wait for Ctrl-C, or for a server that gives up by itself."""
+        while not self.stopping.is_set() and all(server.started for server in self.running):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), 1)
+
+
+@contextlib.asynccontextmanager
+async def serving(*apps: tuple[Any, socket.socket]) -> AsyncIterator[Servers]:
+    """Run each application on its socket; on the way out, let requests under way finish and close everything.
+
+    Raises Fault `dienst_start_niet` when an application does not come up.
+    """
+    servers = Servers()
+    tasks: list[asyncio.Task[None]] = []
+    with _signals(servers.stopping):
+        try:
+            for app, taken in apps:
+                server = Quiet(_config(app))
+                servers.running.append(server)
+                tasks.append(asyncio.create_task(server.serve(sockets=[taken])))
+                await _up(server, tasks[-1])
+            yield servers
+        finally:
+            for server in servers.running:
+                server.should_exit = True
+            if tasks:
+                await asyncio.wait(tasks, timeout=2 * _GRACE_SECONDS)
+            for _, taken in apps:
+                taken.close()
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+async def _up(server: Quiet, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            task.result()
+            raise Fault("dienst_start_niet", private="the application stopped while it was starting")
+        await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def _signals(stopping: asyncio.Event) -> Generator[None]:
+    """Ctrl-C and SIGTERM become a wish to stop. Elsewhere than in the main thread signals are not ours to take."""
+    loop = asyncio.get_running_loop()
+    taken: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stopping.set)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,81 @@
+"""Accept a machtiging: the code and the giver's birth date, then exactly what is offered, then yes or no."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from machtiging.delegation.accept import Helper, accept, preview
+from machtiging.delegation.end import refuse
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.portal import views
+from machtiging.portal.forms import Filled, blank, filled
+from machtiging.portal.words import Done
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+_LONGEST_CODE = 40
+
+
+@router.get("/machtigingen/aannemen")
+async def ask(request: Request, visitor: Citizen) -> HTMLResponse:
+    """The form for the code."""
+    return page(request, "aannemen.html", sent=blank())
+
+
+@router.post("/machtigingen/aannemen")
+async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> HTMLResponse:
+    """Show what would be accepted. Nothing changes yet, but a wrong try counts."""
+    sent = await filled(request)
+    typed = _typed(sent)
+    if typed is None:
+        return page(request, "aannemen.html", status=400, sent=sent)
+    state = request.app.state
+    try:
+        found = await preview(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
+    except (InvalidInput, NotAllowed) as refusal:
+        return _again(request, sent, refusal)
+    giver = await views.Names(session, state.keyring).of(found.vertegenwoordigde_id)
+    said = views.agreed(found, await views.catalogue(session))
+    return page(request, "aannemen_controle.html", sent=sent, giver=giver, said=said)
+
+
+@router.post("/machtigingen/aannemen/besluit")
+async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
+    """Accept or refuse; the code is used up either way."""
+    sent = await filled(request)
+    typed = _typed(sent)
+    choice = sent.choice("besluit", {"aannemen", "weigeren"}, missing="Kies aannemen of weigeren.")
+    if typed is None or sent.faults:
+        return page(request, "aannemen.html", status=400, sent=sent)
+    state = request.app.state
+    act = accept if choice == "aannemen" else refuse
+    try:
+        machtiging = await act(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
+    except (InvalidInput, NotAllowed) as refusal:
+        return _again(request, sent, refusal)
+    if choice == "weigeren":
+        return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
+    return RedirectResponse(f"/machtigingen/{machtiging.id}?gedaan={Done.ACCEPTED}", 303)
+
+
+def _helper(visitor: Visitor) -> Helper:
+    return Helper(visitor.person_id, visitor.assurance)
+
+
+def _typed(sent: Filled) -> tuple[str, date] | None:
+    code = sent.text("code", most=_LONGEST_CODE, missing="Vul de machtigingscode in.")
+    born = sent.day("geboren", missing="Vul de geboortedatum in van degene die u de code gaf.")
+    return None if sent.faults or born is None else (code, born)
+
+
+def _again(request: Request, sent: Filled, refusal: InvalidInput | NotAllowed) -> HTMLResponse:
+    # The refusal is caught here, so the transaction commits as usual and the used-up try stays counted.
+    sent.wrong("code", refusal.public)
+    status = 400 if isinstance(refusal, InvalidInput) else 403
+    return page(request, "aannemen.html", status=status, sent=sent)

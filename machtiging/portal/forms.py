@@ -1,0 +1,103 @@
+"""Reading what people fill in: trimmed text, choices from a list, dates in three boxes, and faults beside each field.
+
+A form that is not right comes back with everything that was entered, a summary on top, and status 400.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+
+from starlette.requests import Request
+
+_MOST_FIELDS = 200
+_MONTHS = ["januari", "februari", "maart", "april", "mei", "juni"]
+_MONTHS += ["juli", "augustus", "september", "oktober", "november", "december"]
+
+
+@dataclass
+class Filled:
+    """A form as it was sent, and what is wrong with it: field to sentence, in the order of the page."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """The value of a field, trimmed; empty when it is not there."""
+        return self.values.get(name, [""])[0].strip()
+
+    def many(self, name: str) -> list[str]:
+        """All values that were ticked under one name."""
+        return self.values.get(name, [])
+
+    def has(self, name: str, value: str) -> bool:
+        """Whether this value was ticked or chosen."""
+        return value in self.values.get(name, [])
+
+    def wrong(self, name: str, sentence: str) -> None:
+        """Note a fault; the first one of a field stays."""
+        self.faults.setdefault(name, sentence)
+
+    def text(self, name: str, *, most: int, missing: str) -> str:
+        """A line of text that must be there."""
+        value = " ".join(self.one(name).split())
+        if not value:
+            self.wrong(name, missing)
+        elif len(value) > most:
+            self.wrong(name, f"Gebruik niet meer dan {most} tekens.")
+        elif not value.isprintable():
+            self.wrong(name, "Gebruik alleen gewone letters, cijfers en leestekens.")
+        return value
+
+    def choice(self, name: str, allowed: Collection[str], *, missing: str) -> str:
+        """One value from a list."""
+        value = self.one(name)
+        if value not in allowed:
+            self.wrong(name, missing)
+        return value
+
+    def choices(self, name: str, allowed: Collection[str], *, missing: str | None = None) -> frozenset[str]:
+        """Any number of values from a list; at least one when `missing` is given."""
+        chosen = frozenset(self.many(name))
+        if not chosen <= frozenset(allowed):
+            self.wrong(name, "Kies alleen uit de lijst.")
+        if missing and not chosen:
+            self.wrong(name, missing)
+        return chosen
+
+    def day(self, name: str, *, missing: str) -> date | None:
+        """A date from three boxes `<name>_dag`, `<name>_maand` and `<name>_jaar`; months may be written in full."""
+        parts = [self.one(f"{name}_{part}") for part in ("dag", "maand", "jaar")]
+        if not any(parts):
+            self.wrong(name, missing)
+            return None
+        if parts[1].lower() in _MONTHS:
+            parts[1] = str(_MONTHS.index(parts[1].lower()) + 1)
+        try:
+            if not all(part.isascii() and part.isdigit() for part in parts) or len(parts[2]) != 4:
+                raise ValueError(name)
+            return date(int(parts[2]), int(parts[1]), int(parts[0]))
+        except ValueError:
+            self.wrong(name, "Deze datum bestaat niet. Vul een dag, een maand en een jaar met vier cijfers in.")
+            return None
+
+
+async def filled(request: Request) -> Filled:
+    """The form in a request: text fields only, and not more than a page of ours can have."""
+    form = await request.form(max_files=0, max_fields=_MOST_FIELDS)
+    sent = Filled()
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            sent.values.setdefault(name, []).append(value)
+    return sent
+
+
+def blank(**values: str | list[str]) -> Filled:
+    """A form that nobody has sent yet, with the values it opens with."""
+    return Filled({name: value if isinstance(value, list) else [value] for name, value in values.items()})
+
+
+def day_boxes(name: str, value: date) -> dict[str, str]:
+    """The three boxes of a date."""
+    return {f"{name}_dag": str(value.day), f"{name}_maand": str(value.month), f"{name}_jaar": str(value.year)}

@@ -1,0 +1,115 @@
+"""The machtigingen that somebody gave and received, one in detail, and the buttons that change it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from machtiging.delegation import end, pause, queries
+from machtiging.delegation.rules import Deed
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.errors import NotFound
+from machtiging.kernel.ids import MachtigingId
+from machtiging.oauth.end_grants import end_grants_of_machtiging
+from machtiging.portal import views
+from machtiging.portal.views import Card
+from machtiging.portal.words import Done, done
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/machtigingen")
+async def overview(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
+    """Everything given and received, newest first."""
+    people = views.Names(session, request.app.state.keyring)
+    names = await views.catalogue(session)
+    at = request.app.state.clock.now()
+    both = [
+        [await views.card(each, visitor.person_id, people, names, at) for each in found]
+        for found in (
+            await queries.given_by(session, visitor.person_id),
+            await queries.received_by(session, visitor.person_id),
+        )
+    ]
+    return page(request, "machtigingen.html", given=both[0], received=both[1], message=done(gedaan))
+
+
+@router.get("/machtigingen/{machtiging_id}")
+async def details(
+    request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction, gedaan: str | None = None
+) -> HTMLResponse:
+    """One machtiging. Raises NotFound `machtiging_onbekend` when it is not the visitor's."""
+    card = await _card(request, session, visitor, machtiging_id)
+    return page(request, "machtiging.html", card=card, deeds=Deed, message=done(gedaan))
+
+
+@router.get("/machtigingen/{machtiging_id}/intrekken")
+async def ask_to_withdraw(
+    request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction
+) -> HTMLResponse:
+    """Are you sure? Only for the giver, and only while there is something to stop."""
+    card = await _card(request, session, visitor, machtiging_id)
+    if Deed.WITHDRAW not in card.deeds:
+        return page(request, "machtiging.html", card=card, deeds=Deed, message=None)
+    return page(request, "intrekken.html", card=card)
+
+
+@router.post("/machtigingen/{machtiging_id}/intrekken")
+async def withdraw(
+    request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> RedirectResponse:
+    """Stop it now: the machtiging first, then the consents of apps that hang on it, all in one transaction."""
+    at = request.app.state.clock.now()
+    ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    await end_grants_of_machtiging(session, ended.id, at=at, reason=Deed.WITHDRAW.value)
+    return _back(machtiging_id, Done.WITHDRAWN)
+
+
+@router.post("/machtigingen/{machtiging_id}/teruggeven")
+async def give_back(
+    request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> RedirectResponse:
+    """The helper stops; the consents of apps go with it."""
+    at = request.app.state.clock.now()
+    ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    await end_grants_of_machtiging(session, ended.id, at=at, reason=Deed.GIVE_BACK.value)
+    return _back(machtiging_id, Done.GIVEN_BACK)
+
+
+@router.post("/machtigingen/{machtiging_id}/pauzeren")
+async def pausing(
+    request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> RedirectResponse:
+    """Let it rest."""
+    at = request.app.state.clock.now()
+    await pause.pause(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    return _back(machtiging_id, Done.PAUSED)
+
+
+@router.post("/machtigingen/{machtiging_id}/hervatten")
+async def resuming(
+    request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> RedirectResponse:
+    """Wake it again."""
+    at = request.app.state.clock.now()
+    await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    return _back(machtiging_id, Done.RESUMED)
+
+
+def _back(machtiging_id: UUID, what: Done) -> RedirectResponse:
+    return RedirectResponse(f"/machtigingen/{machtiging_id}?gedaan={what}", 303)
+
+
+async def _card(request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID) -> Card:
+    found = await queries.machtiging_of(session, MachtigingId(machtiging_id), visitor.person_id)
+    if found is None:
+        raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.")
+    state = request.app.state
+    people = views.Names(session, state.keyring)
+    return await views.card(found, visitor.person_id, people, await views.catalogue(session), state.clock.now())

@@ -1,0 +1,156 @@
+"""Offer a machtiging: a form, a page that repeats what was filled in, and the machtigingscode, shown once."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from machtiging.agencies.queries import AgencyView, all_agencies
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.offer import Giver, Terms, offer
+from machtiging.delegation.rules import CAPACITIES_TO_CHOOSE, Act, Capacity, Limits, Scope
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen
+from machtiging.kernel.clock import AMSTERDAM, day_in_the_netherlands
+from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.period import Period
+from machtiging.portal import views, words
+from machtiging.portal.forms import Filled, blank, day_boxes, filled
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+
+ALL_SENDERS = "alle"
+OWN_END = "eigen"
+LENGTHS = {"30": "30 dagen", "90": "90 dagen", "180": "180 dagen", "365": "1 jaar"}
+ACTS = {
+    "lijst": frozenset({Act.LIST}),
+    "lezen": frozenset({Act.LIST, Act.READ}),
+    "downloaden": frozenset({Act.LIST, Act.READ, Act.DOWNLOAD}),
+}
+# "Vertrouwelijk" is not on the form: the policy gives it to nobody whom a citizen chooses.
+DEGREES = (Sensitivity.GEWOON, Sensitivity.GEVOELIG)
+_LONGEST_PURPOSE = 120
+_CONSENT = "toestemming"
+
+
+@router.get("/machtigingen/aanbieden")
+async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
+    """The form, opened with careful choices: no health, no letters from before today, ninety days."""
+    today = day_in_the_netherlands(request.app.state.clock.now())
+    careful = blank(
+        soort=Capacity.RELATIVE.value,
+        uitgesloten=[Theme.ZORG.value],
+        gevoelig=Sensitivity.GEWOON.value,
+        mag="lezen",
+        duur="90",
+        **day_boxes("vanaf", today),
+    )
+    return _form(request, await all_agencies(session), careful)
+
+
+@router.post("/machtigingen/aanbieden")
+async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> HTMLResponse:
+    """First time: repeat what was filled in. With `akkoord=ja`: make the offer and show its code."""
+    sent = await filled(request)
+    agencies = await all_agencies(session)
+    state = request.app.state
+    at: datetime = state.clock.now()
+    terms = read_terms(sent, {agency.oin for agency in agencies}, state.delegation_limits, at)
+    if terms is None:
+        return _form(request, agencies, sent, status=400)
+    if sent.one("akkoord") == "wijzig":
+        return _form(request, agencies, sent)
+    said = views.agreement(terms.capacity, terms.purpose, terms.scope, terms.period, await views.catalogue(session))
+    if sent.one("akkoord") != "ja":
+        return page(request, "aanbieden_controle.html", said=said, sent=sent)
+    try:
+        giver = Giver(visitor.person_id, visitor.assurance)
+        offered = await offer(session, state.keyring, state.delegation_limits, giver, terms, at=at)
+    except InvalidInput as error:
+        _take_over(sent, error)
+        return _form(request, agencies, sent, status=400)
+    until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
+    return page(request, "aangeboden.html", said=said, code=offered.code, offered=offered, code_until=until)
+
+
+def _form(request: Request, agencies: list[AgencyView], sent: Filled, *, status: int = 200) -> HTMLResponse:
+    return page(
+        request,
+        "aanbieden.html",
+        status=status,
+        sent=sent,
+        agency_options=[(agency.oin, agency.name) for agency in agencies],
+        theme_options=[(theme.value, word) for theme, word in words.THEME.items()],
+        sensitivity_options=[(degree.value, words.SENSITIVITY[degree]) for degree in DEGREES],
+        lengths=LENGTHS,
+    )
+
+
+# Fields as the rules below name them, and where they stand on the form.
+_PLACES = {
+    "capacity": "soort",
+    "purpose": "doel",
+    "afzenders": "afzenders",
+    "themes": "uitgesloten",
+    "letters_from": "vanaf",
+    "acts": "mag",
+}
+
+
+def _take_over(sent: Filled, error: InvalidInput) -> None:
+    """A rule below said no: its sentences go to the fields of the form."""
+    for name, sentence in (error.fields or {"ends_at": error.public}).items():
+        sent.wrong(_PLACES.get(name, "duur"), sentence)
+
+
+def read_terms(sent: Filled, oins: set[str], limits: Limits, at: datetime) -> Terms | None:
+    """The terms in a form; None when anything is wrong, and then every fault is noted at its field."""
+    capacity = sent.choice(
+        "soort", {choice.value for choice in CAPACITIES_TO_CHOOSE}, missing="Kies wie u gaat helpen."
+    )
+    purpose = sent.text("doel", most=_LONGEST_PURPOSE, missing="Schrijf op waarvoor u hulp wilt.")
+    senders = sent.choices("afzenders", oins | {ALL_SENDERS}, missing="Kies minstens één organisatie.")
+    excluded = sent.choices("uitgesloten", {theme.value for theme in Theme})
+    degree = sent.choice("gevoelig", {degree.value for degree in DEGREES}, missing="Kies hoe persoonlijk.")
+    letters_from = _letters_from(sent, at)
+    acts = sent.choice("mag", ACTS, missing="Kies wat de helper mag doen.")
+    ends_at = _end(sent, limits, at)
+    if sent.faults or letters_from is None or ends_at is None:
+        return None
+    scope = Scope(
+        afzenders=None if ALL_SENDERS in senders else senders,
+        diensten=None,
+        themes=None,
+        excluded_themes=frozenset(map(Theme, excluded)),
+        highest_sensitivity=Sensitivity(degree),
+        letters_from=letters_from,
+        acts=ACTS[acts],
+    )
+    return Terms(Capacity(capacity), purpose, _CONSENT, scope, Period(at, ends_at))
+
+
+def _letters_from(sent: Filled, at: datetime) -> date | None:
+    day = sent.day("vanaf", missing="Vul in vanaf welke dag de helper brieven mag zien.")
+    if day is not None and day > day_in_the_netherlands(at):
+        sent.wrong("vanaf", "Deze dag moet vandaag zijn of eerder. Nieuwe brieven ziet de helper vanzelf.")
+    return day
+
+
+def _end(sent: Filled, limits: Limits, at: datetime) -> datetime | None:
+    how_long = sent.choice("duur", {*LENGTHS, OWN_END}, missing="Kies hoe lang de machtiging geldt.")
+    if how_long != OWN_END:
+        ends_at = at + timedelta(days=int(how_long)) if how_long in LENGTHS else None
+    else:
+        day = sent.day("einde", missing="Vul de laatste dag in.")
+        # The day that one names is still included, so the end is the midnight after it.
+        ends_at = None if day is None else datetime.combine(day + timedelta(days=1), time(), AMSTERDAM)
+        if ends_at is not None and ends_at <= at:
+            sent.wrong("einde", "Deze dag is al voorbij. Kies een latere dag.")
+    if ends_at is not None and ends_at - at > limits.maximum_length:
+        days = limits.maximum_length.days
+        sent.wrong("einde" if how_long == OWN_END else "duur", f"Een machtiging duurt hoogstens {days} dagen.")
+    return ends_at

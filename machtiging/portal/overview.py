@@ -1,0 +1,121 @@
+"""Who looked: every time that somebody opened her post, tried to, or changed a machtiging, for the citizen herself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import HTMLResponse
+
+from machtiging.audit.acts import Outcome
+from machtiging.audit.queries import Before, JournalEntry, lines_about
+from machtiging.berichtenbox.queries import BERICHT, BIJLAGE
+from machtiging.delegation.queries import given_by
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.clock import day_in_the_netherlands
+from machtiging.kernel.ids import PersonId
+from machtiging.oauth import queries as oauth
+from machtiging.portal import views, words
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+PAGE = 50
+_YOU = "U"
+# Deliveries and logins are not about who looked.
+_SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One line of the journal in words. `sender` is there only because the reader is the one whose letter it is."""
+
+    at: datetime
+    who: str
+    what: str
+    refused: bool
+    reason: str | None
+    sender: str | None
+    app: str | None
+    machtiging_id: UUID | None
+    purpose: str | None
+
+
+@router.get("/inzage")
+async def who_looked(
+    request: Request,
+    visitor: Citizen,
+    session: Transaction,
+    voor: Annotated[AwareDatetime | None, Query()] = None,
+    regel: Annotated[UUID | None, Query()] = None,
+) -> HTMLResponse:
+    """The newest lines about the visitor; `voor` and `regel` are the last line of the page before."""
+    before = Before(voor, regel) if voor is not None and regel is not None else None
+    found = await lines_about(session, visitor.person_id, limit=PAGE + 1, before=before)
+    lines, more = found[:PAGE], len(found) > PAGE
+    looks = await _in_words(request, session, visitor, [line for line in lines if line.act.startswith(_SHOWN)])
+    older = lines[-1] if more else None
+    return page(request, "inzage.html", days=_by_day(looks), older=older, first=before is None)
+
+
+def _by_day(looks: Iterable[Look]) -> list[tuple[date, list[Look]]]:
+    return [(day, list(group)) for day, group in groupby(looks, lambda look: day_in_the_netherlands(look.at))]
+
+
+async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, lines: list[JournalEntry]) -> list[Look]:
+    people = views.Names(session, request.app.state.keyring)
+    purposes: dict[UUID, str] = {each.id: each.purpose for each in await given_by(session, visitor.person_id)}
+    senders = await _senders(session, visitor.person_id, lines)
+    apps = {line.client_id: await _app(session, line.client_id) for line in lines}
+    looks = []
+    for line in lines:
+        refused = line.outcome == Outcome.REFUSED
+        mine = line.machtiging_id if line.machtiging_id in purposes else None
+        looks.append(
+            Look(
+                at=line.occurred_at,
+                who=await _who(people, visitor, line),
+                what=words.deed(line.act, refused=refused),
+                refused=refused,
+                reason=words.reason(line.reason) if refused else None,
+                sender=senders.get(line.object_id or ""),
+                app=apps[line.client_id],
+                machtiging_id=mine,
+                purpose=None if mine is None else purposes[mine],
+            )
+        )
+    return looks
+
+
+async def _who(people: views.Names, visitor: Visitor, line: JournalEntry) -> str:
+    if line.actor_id is None:
+        return "Iemand"
+    return _YOU if line.actor_id == visitor.person_id else await people.of(PersonId(line.actor_id))
+
+
+async def _app(session: AsyncSession, client_id: str | None) -> str | None:
+    if client_id is None:
+        return None
+    client = await oauth.client(session, client_id)
+    return "een app die niet meer bestaat" if client is None else client.name
+
+
+async def _senders(session: AsyncSession, person_id: PersonId, lines: list[JournalEntry]) -> dict[str, str]:
+    """Who sent the letters in these lines: only those in the visitor's own box, so nobody learns about another's."""
+    ids = [UUID(line.object_id) for line in lines if line.object_id and line.object_kind in ("bericht", "bijlage")]
+    if not ids:
+        return {}
+    own = BERICHT.c.ontvanger_id == person_id
+    letters = select(BERICHT.c.id, BERICHT.c.afzender_oin).where(own, BERICHT.c.id.in_(ids))
+    enclosed = select(BIJLAGE.c.id, BERICHT.c.afzender_oin).join_from(BIJLAGE, BERICHT)
+    names = await views.catalogue(session)
+    rows = [*await session.execute(letters), *await session.execute(enclosed.where(own, BIJLAGE.c.id.in_(ids)))]
+    return {str(row.id): names.sender(row.afzender_oin) for row in rows}

@@ -1,0 +1,11 @@
+"""All pages of the portal. Fixed paths come before `/machtigingen/{id}`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from machtiging.portal import accepting, box, machtigingen, offering, overview, start
+
+router = APIRouter(include_in_schema=False)
+for part in (start, offering, accepting, machtigingen, overview, box):
+    router.include_router(part.router)

@@ -1,0 +1,189 @@
+"""Codes to plain Dutch: every state, act, theme and reason as a citizen reads it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity, EndReason, Standing
+
+STANDING: dict[Standing, str] = {
+    Standing.IN_FORCE: "Geldig",
+    Standing.NOT_ACCEPTED: "Wacht op antwoord",
+    Standing.NOT_BEGUN: "Gaat later in",
+    Standing.PAUSED: "Staat stil",
+    Standing.ENDED: "Gestopt",
+    Standing.EXPIRED: "Afgelopen",
+}
+
+# How it ended, where that is known.
+ENDED: dict[EndReason, str] = {
+    EndReason.WITHDRAWN: "Ingetrokken",
+    EndReason.GIVEN_BACK: "Teruggegeven",
+    EndReason.REFUSED: "Geweigerd",
+}
+
+CAPACITY: dict[Capacity, str] = {
+    Capacity.SELF: "uzelf",
+    Capacity.RELATIVE: "familie of bekende",
+    Capacity.PROFESSIONAL: "hulpverlener van een organisatie",
+    Capacity.CURATOR: "curator",
+    Capacity.BEWINDVOERDER: "bewindvoerder",
+    Capacity.MENTOR: "mentor",
+    Capacity.PARENT: "ouder",
+}
+
+THEME: dict[Theme, str] = {
+    Theme.BELASTINGEN: "belastingen",
+    Theme.TOESLAGEN: "toeslagen",
+    Theme.INKOMEN: "inkomen en uitkering",
+    Theme.ZORG: "zorg en gezondheid",
+    Theme.WONEN: "wonen",
+    Theme.ONDERWIJS: "school en studie",
+    Theme.VERKEER: "auto en verkeer",
+    Theme.JUSTITIE: "boetes en rechtbank",
+    Theme.GEZIN: "gezin en kinderen",
+    Theme.PENSIOEN: "AOW en pensioen",
+    Theme.GEMEENTE: "de gemeente",
+    Theme.OVERIG: "andere onderwerpen",
+}
+
+SENSITIVITY: dict[Sensitivity, str] = {
+    Sensitivity.GEWOON: "alleen gewone brieven",
+    Sensitivity.GEVOELIG: "gewone brieven en gevoelige brieven, bijvoorbeeld over schulden",
+    Sensitivity.VERTROUWELIJK: "alle brieven, ook heel persoonlijke, bijvoorbeeld over een keuring of een straf",
+}
+
+ACT: dict[Act, str] = {
+    Act.LIST: "zien welke brieven er zijn",
+    Act.READ: "brieven lezen",
+    Act.DOWNLOAD: "bijlagen opslaan",
+    Act.MARK: "aangeven dat een brief gelezen is",
+    Act.DELETE: "brieven weggooien",
+}
+
+# What a line of the journal says was done, as the end of "<name> ...".
+DEED: dict[str, str] = {
+    "aanlevering:ontvangen": "leverde een brief af",
+    "bericht:lijst": "bekeek de lijst met brieven",
+    "bericht:lezen": "las een brief",
+    "bericht:downloaden": "haalde een bijlage op",
+    "bericht:markeren": "gaf aan of een brief gelezen is",
+    "bericht:verwijderen": "gooide een brief weg",
+    "machtiging:aangeboden": "bood een machtiging aan",
+    "machtiging:aangenomen": "nam de machtiging aan",
+    "machtiging:geweigerd": "weigerde de machtiging",
+    "machtiging:gepauzeerd": "zette de machtiging stil",
+    "machtiging:hervat": "liet de machtiging weer gelden",
+    "machtiging:ingetrokken": "trok de machtiging in",
+    "machtiging:teruggegeven": "gaf de machtiging terug",
+    "code:geprobeerd": "probeerde een machtigingscode",
+    "login:gelukt": "logde in",
+    "login:mislukt": "kon niet inloggen",
+    "sessie:beeindigd": "logde uit",
+    "grant:verleend": "gaf een app toestemming",
+    "grant:beeindigd": "stopte de toestemming van een app",
+    "token:uitgegeven": "liet een app inloggen",
+    "token:ingetrokken": "liet een app uitloggen",
+    "token:geweigerd": "kreeg met een app geen toegang",
+}
+
+# The same act when it was refused.
+TRIED: dict[str, str] = {
+    "bericht:lijst": "wilde de lijst met brieven bekijken",
+    "bericht:lezen": "wilde een brief lezen",
+    "bericht:downloaden": "wilde een bijlage ophalen",
+    "bericht:markeren": "wilde aangeven of een brief gelezen is",
+    "bericht:verwijderen": "wilde een brief weggooien",
+}
+
+REASON: dict[str, str] = {
+    "afzender_niet_afgesproken": "Deze afzender hoort niet bij de machtiging.",
+    "dienst_niet_afgesproken": "Dit soort brieven hoort niet bij de machtiging.",
+    "thema_niet_afgesproken": "Dit onderwerp hoort niet bij de machtiging.",
+    "thema_uitgesloten": "U heeft dit onderwerp uitgesloten.",
+    "te_gevoelig": "De brief is persoonlijker dan u heeft afgesproken.",
+    "te_oud": "De brief is ouder dan u heeft afgesproken.",
+    "bericht_van_ander": "Deze brief is niet van u.",
+    "bericht_bestaat_niet": "Deze brief bestaat niet.",
+    "beleid_verbiedt": "Zulke brieven mag een helper niet lezen.",
+    "beleid_kent_dit_niet": "Zulke brieven mag een helper niet lezen.",
+    "handeling_niet_toegestaan": "Dit mag niet met deze machtiging.",
+    "toegang_beeindigd_tijdens_downloaden": "De machtiging stopte terwijl de bijlage werd opgehaald.",
+    "niveau_te_laag": "De helper was niet zeker genoeg ingelogd.",
+    "machtiging_beeindigd": "De machtiging was al beëindigd.",
+    "machtiging_verlopen": "De machtiging was al afgelopen.",
+    "machtiging_gepauzeerd": "De machtiging stond stil.",
+    "machtiging_niet_begonnen": "De machtiging was nog niet ingegaan.",
+    "machtiging_niet_aangenomen": "De machtiging was nog niet aangenomen.",
+    "machtiging_niet_van_u": "De machtiging staat niet op naam van deze helper.",
+    "token_verlopen": "De app was te lang geleden ingelogd.",
+    "token_ingetrokken": "De app was uitgelogd.",
+    "geboortedatum_klopt_niet": "De geboortedatum klopte niet.",
+    "code_gebruikt": "De code was al gebruikt.",
+    "code_verlopen": "De code was te oud.",
+    "code_op": "De code was te vaak geprobeerd.",
+    "aanbod_ingetrokken": "U had het aanbod al ingetrokken.",
+    "eigen_machtiging": "U kunt uzelf niet machtigen.",
+    "te_vaak_geprobeerd": "Het was te vaak geprobeerd.",
+}
+_OTHER_REASON = "Dit mocht niet."
+
+
+def reason(code: str) -> str:
+    """The plain sentence for a reason code; a general one for a code that has none of its own."""
+    return REASON.get(code, _OTHER_REASON)
+
+
+def deed(act: str, *, refused: bool) -> str:
+    """What was done or tried, as the end of a sentence that begins with a name."""
+    if refused:
+        return TRIED.get(act, "wilde iets doen dat niet mocht")
+    return DEED.get(act, "deed iets in uw naam")
+
+
+def acts(given: Iterable[Act]) -> list[str]:
+    """The acts as phrases, in the order in which people think of them."""
+    wanted = set(given)
+    return [phrase for act, phrase in ACT.items() if act in wanted]
+
+
+def themes(given: Iterable[Theme]) -> list[str]:
+    """The themes as words, in a fixed order."""
+    wanted = set(given)
+    return [word for theme, word in THEME.items() if theme in wanted]
+
+
+def listing(words: Iterable[str]) -> str:
+    """Words as a Dutch enumeration: "a, b en c"."""
+    parts = list(words)
+    if len(parts) < 2:
+        return "".join(parts)
+    return ", ".join(parts[:-1]) + " en " + parts[-1]
+
+
+class Done(StrEnum):
+    """What was just done, for the message at the top of the page that one lands on. The values stand in the address."""
+
+    ACCEPTED = "aangenomen"
+    REFUSED = "geweigerd"
+    WITHDRAWN = "ingetrokken"
+    PAUSED = "gepauzeerd"
+    RESUMED = "hervat"
+    GIVEN_BACK = "teruggegeven"
+
+
+DONE: dict[Done, str] = {
+    Done.ACCEPTED: "U heeft de machtiging aangenomen. U kunt nu post meelezen.",
+    Done.REFUSED: "U heeft de machtiging geweigerd. Wij laten dat weten aan degene die haar gaf.",
+    Done.WITHDRAWN: "U heeft de machtiging ingetrokken. Vanaf nu kan de ander uw post niet meer lezen.",
+    Done.PAUSED: "U heeft de machtiging stilgezet. De ander kan nu even geen post lezen.",
+    Done.RESUMED: "De machtiging geldt weer.",
+    Done.GIVEN_BACK: "U heeft de machtiging teruggegeven. U kunt de post niet meer lezen.",
+}
+
+
+def done(code: str | None) -> str | None:
+    """The message for a `gedaan` in the address; nothing for anything that is not on the list."""
+    return DONE[Done(code)] if code in set(Done) else None
