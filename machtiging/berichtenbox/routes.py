@@ -38,6 +38,7 @@ AANLEVERINGEN = API + "/aanleveringen"
 # For web.limits: the one path that takes large requests.
 LARGER_BODIES = {AANLEVERINGEN: rules.AANLEVERING_BYTES}
 MERGE_PATCH = "application/merge-patch+json"
+_FIELDS = {"gelezen": "read", "map": "folder"}
 router = APIRouter(prefix=API)
 _JSON = [Depends(gives("application/json"))]
 
@@ -182,7 +183,8 @@ async def patch_bericht(request: Request, actor: Helper, session: Transaction) -
     """Markeer als (on)gelezen of leg in een map. Alleen voor uw eigen berichten, niet voor wie meeleest."""
     state = request.app.state
     status = parsed(StatusIn, await request.body())
-    change = Change(frozenset(status.model_fields_set), status.gelezen, status.map)
+    named = frozenset(_FIELDS[name] for name in status.model_fields_set)
+    change = Change(named, status.gelezen, status.map)
     bericht_id = rules.id_from(request.path_params["berichtId"])
     marks = await mark(session, state.policy, actor, bericht_id, change, at=state.clock.now())
     return {"gelezen": marks.read, "map": marks.folder, "gewijzigdOp": marks.changed_at}

@@ -10,9 +10,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from machtiging.web.doors import Public
 from machtiging.web.headers import API_VERSION
 from machtiging.web.problems import MEDIA_TYPE, problem_for_status
 
@@ -122,7 +122,7 @@ def _title(status: int) -> str:
 def install(app: FastAPI, *, issuer: str) -> None:
     """Publish the description, readable from any origin. The framework's own document pages stay off."""
 
-    async def published(_request: Request) -> JSONResponse:
+    async def published(_door: Public) -> JSONResponse:
         return JSONResponse(app.openapi(), headers={"Access-Control-Allow-Origin": "*"})
 
     def described() -> dict[str, Any]:
@@ -131,4 +131,4 @@ def install(app: FastAPI, *, issuer: str) -> None:
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
-    app.add_route(PATH, published, methods=["GET"], include_in_schema=False)
+    app.get(PATH, include_in_schema=False)(published)

@@ -218,7 +218,10 @@ class _Edge:
             if not started:
                 await Response(status_code=400)(scope, receive, send)
         except Exception as error:
-            _log.error("unexpected", kind=type(error).__name__, exc_info=error)
+            if started and isinstance(error.__cause__, errors.MachtigingError):
+                _log.warning("broken_off", code=error.__cause__.code, detail=error.__cause__.private)
+            else:
+                _log.error("unexpected", kind=type(error).__name__, exc_info=error)
             if started:
                 raise  # too late to answer: the server breaks the connection, so nobody takes half for whole
             await respond(Request(scope, receive), problem_of(errors.Fault("interne_fout")))(scope, receive, send)

@@ -1,0 +1,208 @@
+"""A world with a box in it: an application with the real routes, people, a machtiging, tokens and letters."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import insert, text, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from machtiging.access.actor import Actor
+from machtiging.access.engine import Policy
+from machtiging.access.tokens import IssuedTokenFacts, audience, register
+from machtiging.agencies.catalogue import load_catalogue
+from machtiging.agencies.rules import Sensitivity
+from machtiging.berichtenbox.routes import LARGER_BODIES, router
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.queries import machtiging, machtiging_table
+from machtiging.delegation.rules import Act
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
+from machtiging.web import headers, limits, openapi, problems
+from tests.builders.crypto import a_keyring
+
+ISSUER = "http://localhost:8000"
+CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
+UWV, SVB, BELASTINGDIENST = "00000099000000001000", "00000099000000002000", "00000099000000003000"
+HELPING = (Act.LIST, Act.READ, Act.DOWNLOAD)
+POLICIES = Path(__file__).resolve().parents[2] / "policies"
+
+
+def a_pdf(size: int = 0) -> bytes:
+    """The smallest thing that begins and ends as a PDF, filled up to `size` bytes."""
+    start, end = b"%PDF-1.7\n", b"\n%%EOF\n"
+    return start + b"%" * max(0, size - len(start) - len(end)) + end
+
+
+def a_bericht(**changes: Any) -> dict[str, Any]:
+    """The JSON part of an aanlevering that is in order."""
+    values = {
+        "ontvanger": {"type": "BSN", "waarde": CITIZEN},
+        "dienst": "ww-uitkering",
+        "onderwerp": "Uw uitkering gaat veranderen",
+        "inhoud": "Beste mevrouw,\n\nUw uitkering verandert op 1 januari.",
+        "kenmerk": f"K-{uuid7()}",
+    }
+    return {name: value for name, value in {**values, **changes}.items() if value is not ...}
+
+
+def parts(bericht: dict[str, Any] | str | bytes, *bijlagen: tuple[str, bytes, str]) -> list[tuple[str, Any]]:
+    """The parts of an aanlevering for httpx: the letter, then (name, content, media type) of each bijlage."""
+    content = bericht if isinstance(bericht, str | bytes) else json.dumps(bericht)
+    files: list[tuple[str, Any]] = [("bericht", (None, content, "application/json"))]
+    return files + [("bijlage", (name, io.BytesIO(data), kind)) for name, data, kind in bijlagen]
+
+
+@dataclass
+class World:
+    """One application on one database, with the clock in hand."""
+
+    app: FastAPI
+    sessions: async_sessionmaker[AsyncSession]
+    clock: Any
+    keyring: KeyRing
+    policy: Policy
+    citizen: PersonId
+    helper: PersonId
+
+    def client(self, token: str | None = None) -> httpx.AsyncClient:
+        """Somebody who asks, with this token."""
+        given = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=given)
+
+    async def token(
+        self,
+        person: PersonId | None = None,
+        *,
+        under: MachtigingId | None = None,
+        oin: str | None = None,
+        acts: tuple[Act, ...] = tuple(Act),
+        assurance: Assurance = Assurance.SUBSTANTIAL,
+    ) -> str:
+        """An access token as the authorization server would issue it."""
+        jti, now = TokenId(uuid7()), self.clock.now()
+        scope = "aanleveringen:schrijven" if oin else "berichten:lezen"
+        facts = IssuedTokenFacts(
+            id=jti,
+            client_id=f"client-{oin or 'app'}",
+            grant_id=None,
+            person_id=person,
+            machtiging_id=under,
+            oin=oin,
+            scope=scope,
+            acts=frozenset(acts),
+            assurance=assurance,
+            issued_at=now,
+            expires_at=now + timedelta(minutes=10),
+        )
+        async with self.sessions.begin() as session:
+            await register(session, facts)
+        claims = {
+            "iss": ISSUER,
+            "sub": "p",
+            "aud": audience(ISSUER),
+            "iat": int(now.timestamp()),
+            "nbf": int(now.timestamp()),
+            "exp": int(facts.expires_at.timestamp()),
+            "jti": str(jti),
+            "client_id": facts.client_id,
+            "scope": scope,
+        }
+        return self.keyring.sign_jwt(claims, typ="at+jwt")
+
+    async def machtiging(self, **changes: Any) -> MachtigingId:
+        """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""
+        machtiging_id = MachtigingId(uuid7())
+        async with self.sessions.begin() as session:
+            row = self._machtiging_row(machtiging_id) | changes
+            await session.execute(insert(machtiging_table()).values(row))
+        return machtiging_id
+
+    def _machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
+        now = self.clock.now()
+        return {
+            "id": machtiging_id,
+            "vertegenwoordigde_id": self.citizen,
+            "gemachtigde_id": self.helper,
+            "capacity": "relative",
+            "purpose": "post bijhouden",
+            "legal_ground": "Awb 2:1",
+            "state": "active",
+            "excluded_themes": [],
+            "highest_sensitivity": Sensitivity.GEVOELIG.value,
+            "letters_from": date(2026, 1, 1),
+            "acts": [act.value for act in HELPING],
+            "assurance": "substantieel",
+            "accepted_assurance": "substantieel",
+            "starts_at": now - timedelta(days=1),
+            "ends_at": now + timedelta(days=89),
+            "offered_at": now - timedelta(days=1),
+            "accepted_at": now - timedelta(days=1),
+        }
+
+    async def revoke(self, machtiging_id: MachtigingId) -> None:
+        """End the machtiging, as the citizen does, and nothing else."""
+        table = machtiging_table()
+        ending = {"state": "ended", "ended_at": self.clock.now(), "end_reason": "ingetrokken"}
+        async with self.sessions.begin() as session:
+            await session.execute(update(table).where(table.c.id == machtiging_id).values(ending))
+
+    async def helper_token(self, **changes: Any) -> str:
+        """A token of the helper under a fresh machtiging."""
+        return await self.token(self.helper, under=await self.machtiging(**changes), acts=HELPING)
+
+    async def actor(self, machtiging_id: MachtigingId, acts: tuple[Act, ...] = HELPING) -> Actor:
+        """The helper under this machtiging, without a token."""
+        async with self.sessions.begin() as session:
+            held = await machtiging(session, machtiging_id)
+        return Actor(self.helper, held, Assurance.SUBSTANTIAL, frozenset(acts), "client-app", None)
+
+    async def letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
+        """Deliver a letter over HTTP; returns its id."""
+        token = await self.token(oin=oin)
+        async with self.client(token) as client:
+            answer = await client.post("/api/v1/aanleveringen", files=parts(a_bericht(**changes), *bijlagen))
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["berichtId"])
+
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        """What the database holds."""
+        async with self.sessions() as session:
+            return list((await session.execute(text(statement), values)).all())
+
+    async def reasons(self, act: str) -> list[str]:
+        """The reasons in the journal for this act, oldest first."""
+        found = await self.rows("SELECT reason FROM journal_intake WHERE act = :act ORDER BY id", act=act)
+        return [row.reason for row in found]
+
+
+async def a_world(database: Any, clock: Any) -> World:
+    """An application with a citizen and a helper, the catalogue loaded, the real policy."""
+    keyring, policy, sessions = a_keyring(), Policy.load(POLICIES), database.sessions
+    async with sessions.begin() as session:
+        await load_catalogue(session)
+        citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
+        helper = await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
+    app = FastAPI(openapi_url=None)
+    app.state.sessions, app.state.clock, app.state.keyring, app.state.policy = sessions, clock, keyring, policy
+    app.state.issuer = ISSUER
+    app.include_router(router)
+    openapi.install(app, issuer=ISSUER)
+    problems.install(app)
+    limits.install(app, larger=LARGER_BODIES)
+    headers.install(app, issuer=ISSUER)
+    return World(app, sessions, clock, keyring, policy, citizen, helper)
+
+
+LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)

@@ -1,0 +1,381 @@
+"""POST /api/v1/aanleveringen: what is taken, what is refused, and that a letter is there once or not at all."""
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import text
+
+from tests.builders.berichtenbox import SVB, UWV, a_bericht, a_pdf, a_world, parts
+
+PDF = "application/pdf"
+WHERE = "/api/v1/aanleveringen"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+@pytest.fixture
+async def agency(world):
+    async with world.client(await world.token(oin=UWV)) as client:
+        yield client
+
+
+async def deliver(client, *bijlagen, **changes):
+    return await client.post(WHERE, files=parts(a_bericht(**changes), *bijlagen))
+
+
+async def count(world, table="bericht"):
+    return (await world.rows(f"SELECT count(*) FROM {table}"))[0][0]
+
+
+async def test_a_letter_is_taken_and_says_where_it_is(world, agency):
+    answer = await deliver(agency, ("brief.pdf", a_pdf(), PDF))
+    assert answer.status_code == 201
+    assert set(answer.json()) == {"berichtId"}
+    assert answer.headers["location"].endswith("/api/v1/berichten/" + answer.json()["berichtId"])
+    assert answer.headers["api-version"] == "0.1.0"
+    assert await world.reasons("aanlevering:ontvangen") == ["ontvangen"]
+
+
+async def test_the_database_holds_nothing_of_it_in_the_clear(world, agency):
+    secret = "Zeer vertrouwelijk woord"
+    pdf = a_pdf() + secret.encode() + b"%%EOF"
+    assert (await deliver(agency, (f"{secret}.pdf", pdf, PDF), onderwerp=secret, inhoud=secret)).status_code == 201
+    for table in ("bericht", "bijlage", "bijlage_part", "person", "journal_intake"):
+        for row in await world.rows(f"SELECT * FROM {table}"):
+            told = b" ".join(bytes(v) if isinstance(v, bytes | memoryview) else str(v).encode() for v in row)
+            assert secret.encode() not in told
+            assert b"999990019" not in told
+
+
+async def test_the_theme_and_the_sensitivity_are_those_of_the_dienst(world, agency):
+    await deliver(agency, dienst="wia-uitkering")
+    assert (await world.rows("SELECT theme, sensitivity FROM bericht"))[0] == ("inkomen", "vertrouwelijk")
+
+
+async def test_the_same_letter_twice_is_one_letter(world, agency):
+    bericht = a_bericht(kenmerk="K1")
+    first = await agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF)))
+    again = await agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF)))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert await count(world) == await count(world, "bijlage") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"onderwerp": "Anders"},
+        {"inhoud": "Anders"},
+        {"dienst": "scholing"},
+        {"publicatietijdstip": "2026-11-22T12:00:00Z"},
+    ],
+    ids=["subject", "text", "dienst", "time"],
+)
+async def test_another_letter_under_the_same_reference_is_a_conflict(world, agency, change):
+    await deliver(agency, kenmerk="K1")
+    answer = await deliver(agency, kenmerk="K1", **change)
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "kenmerk_al_gebruikt"
+    assert await count(world) == 1
+
+
+async def test_another_bijlage_or_another_recipient_makes_another_letter(agency):
+    await deliver(agency, ("a.pdf", a_pdf(), PDF), kenmerk="K1")
+    assert (await deliver(agency, ("a.pdf", a_pdf(99), PDF), kenmerk="K1")).status_code == 409
+    assert (await deliver(agency, ("b.pdf", a_pdf(), PDF), kenmerk="K1")).status_code == 409
+    other = {"type": "BSN", "waarde": "999990020"}
+    assert (await deliver(agency, ("a.pdf", a_pdf(), PDF), kenmerk="K1", ontvanger=other)).status_code == 409
+
+
+async def test_two_senders_may_use_the_same_reference(world, agency):
+    await deliver(agency, kenmerk="K1")
+    async with world.client(await world.token(oin=SVB)) as other:
+        assert (await deliver(other, kenmerk="K1", dienst="aow")).status_code == 201
+
+
+async def test_two_identical_deliveries_at_the_same_moment_are_one_letter(world, agency):
+    bericht = a_bericht(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "111222333"})
+    answers = await asyncio.gather(
+        *(agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF))) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+    assert len({answer.json()["berichtId"] for answer in answers}) == 1
+    assert await count(world) == await count(world, "bijlage") == 1
+
+
+@pytest.mark.parametrize("header", ["abc-1", '"abc-1"'], ids=["plain", "quoted"])
+async def test_the_idempotency_key_is_the_reference_of_a_letter_without_one(world, agency, header):
+    bericht = a_bericht(kenmerk=...)
+    answers = [await agency.post(WHERE, files=parts(bericht), headers={"Idempotency-Key": header}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert (await world.rows("SELECT sender_reference FROM bericht"))[0][0] == "abc-1"
+
+
+async def test_a_letter_without_any_reference_is_refused(agency):
+    answer = await deliver(agency, kenmerk=...)
+    assert (answer.status_code, answer.json()["code"]) == (400, "kenmerk_ontbreekt")
+
+
+async def test_a_bsn_that_fails_the_11_proef_is_refused_and_not_repeated(world, agency):
+    answer = await deliver(agency, ontvanger={"type": "BSN", "waarde": "999990018"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bsn_ongeldig")
+    assert answer.json()["fouten"][0]["veld"] == "ontvanger.waarde"
+    assert "999990018" not in answer.text
+    assert await count(world) == 0
+
+
+@pytest.mark.parametrize("dienst", ["bestaat-niet", "aow"], ids=["unknown", "of another agency"])
+async def test_a_dienst_that_is_not_the_senders_is_refused(world, agency, dienst):
+    answer = await deliver(agency, dienst=dienst)
+    assert (answer.status_code, answer.json()["code"]) == (400, "dienst_onbekend")
+    assert await world.reasons("aanlevering:geweigerd") == ["dienst_onbekend"]
+
+
+async def test_a_sender_that_is_no_longer_active_is_refused(world, agency):
+    async with world.sessions.begin() as session:
+        await session.execute(text("UPDATE agency SET active = false WHERE oin = :oin"), {"oin": UWV})
+    answer = await deliver(agency)
+    assert (answer.status_code, answer.json()["code"]) == (403, "afzender_niet_actief")
+
+
+async def test_without_a_token_nothing_is_read(world):
+    async with world.client() as client:
+        answer = await deliver(client)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
+
+
+async def test_a_citizens_token_does_not_deliver(world):
+    async with world.client(await world.token(world.citizen)) as client:
+        assert (await deliver(client)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"afzender": SVB}, {"oin": SVB}, {"theme": "zorg"}, {"sensitivity": "gewoon"}, {"id": "1"}, {"gelezen": True}],
+    ids=lambda extra: next(iter(extra)),
+)
+async def test_row_6_a_member_that_the_sender_does_not_decide_is_refused(world, agency, extra):
+    answer = await deliver(agency, **extra)
+    assert answer.status_code == 400
+    assert answer.json()["fouten"] == [{"veld": next(iter(extra)), "melding": "Dit veld kennen wij niet."}]
+    assert await count(world) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"onderwerp": 0},
+        {"inhoud": False},
+        {"kenmerk": 12},
+        {"ontvanger": "999990019"},
+        {"ontvanger": {"type": "BSN", "waarde": 999990019}},
+        {"ontvanger": {"type": "OIN", "waarde": "999990019"}},
+        {"publicatietijdstip": 1700000000},
+        {"publicatietijdstip": "2026-11-23T12:00:00"},
+        {"publicatietijdstip": "2026-11-23"},
+        {"dienst": ["ww-uitkering"]},
+        {"dienst": "WW/../uitkering"},
+        {"onderwerp": ""},
+        {"onderwerp": "x" * 256},
+        {"onderwerp": "Regel\r\nBcc: x"},
+        {"kenmerk": "nul\x00"},
+        {"kenmerk": "x" * 256},
+        {"inhoud": "é" * (512 * 1024) + "x"},
+        {"inhoud": ...},
+    ],
+    ids=lambda wrong: f"{next(iter(wrong))} {str(next(iter(wrong.values())))[:20]!r}",
+)
+async def test_row_7_every_field_is_of_its_own_kind_and_size(world, agency, wrong):
+    answer = await deliver(agency, **wrong)
+    assert answer.status_code == 400
+    assert answer.json()["fouten"][0]["veld"].split(".")[0] == next(iter(wrong))
+    assert await count(world) == 0
+
+
+@pytest.mark.parametrize("when", ["1999-12-31T23:59:59Z", "2028-01-01T00:00:00Z"], ids=["long ago", "far ahead"])
+async def test_an_impossible_time_of_publication_is_refused(agency, when):
+    answer = await deliver(agency, publicatietijdstip=when)
+    assert (answer.status_code, answer.json()["code"]) == (400, "publicatietijdstip_onmogelijk")
+
+
+async def test_the_largest_letter_is_taken(agency):
+    assert (await deliver(agency, onderwerp="x" * 255, inhoud="é" * (512 * 1024))).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "null", '"x"', "[" * 100_000, '{"a":' * 50_000, "\ufeff{}", b"\xff\xfe", '{"onderwerp":"\\ud800"}'],
+    ids=["cut", "list", "null", "text", "deep lists", "deep objects", "bom", "not utf-8", "lone surrogate"],
+)
+async def test_row_63_json_that_is_none_or_too_deep_is_refused(world, agency, content):
+    answer = await agency.post(WHERE, files=parts(content))
+    assert (answer.status_code, answer.json()["code"]) == (400, "bericht_ongeldig")
+    assert await count(world) == 0
+
+
+HTML = b"<!DOCTYPE html><script>alert(1)</script>"
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (HTML, "text/html"),
+        (HTML, PDF),
+        (SVG, "image/svg+xml"),
+        (SVG, PDF),
+        (HTML + a_pdf(), PDF),
+        (b"%PDF-1.7\n" + HTML, PDF),
+        (a_pdf() + b" " * 1024, PDF),
+        (a_pdf(), "text/html"),
+        (b"", PDF),
+        (b"%%EOF", PDF),
+    ],
+    ids=[
+        "html",
+        "html as pdf",
+        "svg",
+        "svg as pdf",
+        "html first",
+        "no end",
+        "end too far",
+        "pdf as html",
+        "empty",
+        "tail",
+    ],
+)
+async def test_row_58_what_is_no_pdf_is_refused(world, agency, content, kind):
+    answer = await deliver(agency, ("brief.pdf", content, kind))
+    assert (answer.status_code, answer.json()["code"]) == (415, "bijlage_geen_pdf")
+    assert await count(world) == 0
+
+
+def named(filename: bytes) -> bytes:
+    head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n' + json.dumps(a_bericht()).encode()
+    part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="' + filename + b'"\r\n\r\n'
+    return head + part + a_pdf() + b"\r\n--x--\r\n"
+
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"../brief.pdf",
+        b"/etc/passwd",
+        b"a/b.pdf",
+        b"..",
+        b".",
+        b"",
+        b"nul\x00.pdf",
+        "\u202efdp.exe".encode(),
+        b"C:x.pdf",
+    ]
+    + [b"x" * 256, b"\xff.pdf", b"a|b.pdf", b"$(id)<x>.pdf"],
+    ids=repr,
+)
+async def test_row_55_a_name_with_a_path_or_odd_characters_is_refused(world, agency, name):
+    answer = await agency.post(WHERE, content=named(name), headers=MULTIPART)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bijlage_naam_ongeldig")
+    assert await count(world) == 0
+
+
+async def test_a_bijlage_of_26_mib_is_refused(world, agency):
+    answer = await deliver(agency, ("groot.pdf", a_pdf(26 * 1024 * 1024), PDF))
+    assert (answer.status_code, answer.json()["code"]) == (413, "bijlage_te_groot")
+    assert await count(world) == 0
+
+
+async def test_a_bijlage_of_25_mib_is_taken_in_pieces(world, agency):
+    assert (await deliver(agency, ("groot.pdf", a_pdf(25 * 1024 * 1024), PDF))).status_code == 201
+    assert await count(world, "bijlage_part") == 25
+
+
+async def test_101_bijlagen_are_refused_and_100_are_taken(world, agency):
+    many = [(f"{n}.pdf", a_pdf(), PDF) for n in range(101)]
+    answer = await deliver(agency, *many)
+    assert (answer.status_code, answer.json()["code"]) == (413, "te_veel_bijlagen")
+    assert await count(world) == 0
+    assert (await deliver(agency, *many[:100])).status_code == 201
+    assert await count(world, "bijlage") == 100
+
+
+async def test_a_connection_that_is_cut_halfway_leaves_nothing(world, agency):
+    whole = named(b"brief.pdf")
+    messages = [
+        {"type": "http.request", "body": whole[:400], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent = []
+
+    async def receive():
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = {**agency.headers, **MULTIPART, "host": "localhost:8000", "accept": "*/*"}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": WHERE,
+        "raw_path": WHERE.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+    }
+    await world.app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    for table in ("bericht", "bijlage", "bijlage_part"):
+        assert await count(world, table) == 0
+
+
+@pytest.mark.parametrize("upto", [10, 100, -300, -40, -5], ids=str)
+async def test_half_a_letter_is_no_letter(world, agency, upto):
+    whole = named(b"brief.pdf")
+    answer = await agency.post(WHERE, content=whole[:upto], headers=MULTIPART)
+    assert answer.status_code == 400
+    assert answer.json()["code"] in {"aanlevering_onvolledig", "bericht_ontbreekt"}
+    for table in ("bericht", "bijlage", "bijlage_part"):
+        assert await count(world, table) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"--x--\r\n", "bericht_ontbreekt"),
+        (b"rommel", "aanlevering_onvolledig"),
+        (b'--x\r\nContent-Disposition: form-data; name="anders"\r\n\r\nx\r\n--x--\r\n', "onderdeel_onbekend"),
+        (b'--x\r\nContent-Disposition: attachment; name="bericht"\r\n\r\nx\r\n--x--\r\n', "onderdeel_onbekend"),
+        (b"--x\r\nA: b\r\n\r\nx\r\n--x--\r\n", "onderdeel_onbekend"),
+        (b"--x\r\nA: " + b"b" * 10_000 + b"\r\n\r\nx\r\n--x--\r\n", "aanlevering_onvolledig"),
+        ((b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n{}\r\n' * 2) + b"--x--\r\n", "bericht_dubbel"),
+    ],
+    ids=["nothing", "rubbish", "other part", "no form-data", "no name", "long header", "two letters"],
+)
+async def test_a_request_of_another_shape_is_refused(agency, body, code):
+    answer = await agency.post(WHERE, content=body, headers=MULTIPART)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "text/plain", "multipart/mixed; boundary=x", "multipart/form-data", ""]
+)
+async def test_another_content_type_is_415(agency, kind):
+    answer = await agency.post(WHERE, content=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code == 415
+
+
+async def test_row_57_a_compressed_delivery_is_refused(agency):
+    answer = await agency.post(WHERE, content=b"x", headers=MULTIPART | {"Content-Encoding": "gzip"})
+    assert answer.status_code == 415

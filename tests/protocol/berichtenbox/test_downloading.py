@@ -1,0 +1,229 @@
+"""GET .../bijlagen/{bijlageId}: always a download, in pieces, and only as long as the access stands."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.berichtenbox.download import contents, download
+from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.rules import PART_BYTES
+from machtiging.delegation.rules import Act
+from machtiging.kernel.errors import Fault, NotInForce
+from machtiging.kernel.ids import uuid7
+from tests.builders.audit import tampering
+from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
+
+PDF = "application/pdf"
+LARGE = a_pdf(3 * PART_BYTES + 17)
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+async def with_bijlage(world, content=None, name="brief.pdf", **changes):
+    bericht_id = await world.letter((name, content or a_pdf(), PDF), **changes)
+    found = await world.rows("SELECT id FROM bijlage WHERE bericht_id = :id", id=bericht_id)
+    return bericht_id, str(found[0].id)
+
+
+async def get(world, token, bericht_id, bijlage_id, **headers):
+    async with world.client(token) as client:
+        return await client.get(f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}", headers=headers)
+
+
+@pytest.mark.parametrize("content", [a_pdf(), a_pdf(PART_BYTES), LARGE], ids=["small", "one piece", "four pieces"])
+async def test_what_comes_out_is_what_went_in(world, content):
+    ids = await with_bijlage(world, content)
+    answer = await get(world, await world.helper_token(), *ids)
+    assert answer.status_code == 200
+    assert answer.content == content
+    assert answer.headers["content-length"] == str(len(content))
+    assert await world.reasons("bericht:downloaden") == ["toegestaan"]
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("brief.pdf", "attachment; filename=\"brief.pdf\"; filename*=UTF-8''brief.pdf"),
+        ("één €.pdf", "attachment; filename=\"__n _.pdf\"; filename*=UTF-8''%C3%A9%C3%A9n%20%E2%82%AC.pdf"),
+        ("a;b='c'.pdf", "attachment; filename=\"a_b__c_.pdf\"; filename*=UTF-8''a%3Bb%3D%27c%27.pdf"),
+    ],
+)
+async def test_row_58_it_is_always_saved_and_never_shown(world, name, disposition):
+    answer = await get(world, await world.helper_token(), *await with_bijlage(world, name=name))
+    assert answer.headers["content-disposition"] == disposition
+    assert answer.headers["content-type"] == PDF
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_row_39_a_bijlage_is_found_only_under_its_own_letter_and_within_scope(world):
+    hers = await with_bijlage(world)
+    other = await with_bijlage(world, oin=SVB, dienst="aow")
+    token = await world.helper_token(afzenders=[UWV])
+    asked = {
+        "another letter's": (hers[0], other[1]),
+        "out of scope": other,
+        "under a readable parent": (hers[0], other[1]),
+        "parent that is none": (str(uuid7()), hers[1]),
+        "not existing": (hers[0], str(uuid7())),
+        "no id": (hers[0], "1"),
+    }
+    answers = {what: await get(world, token, *ids) for what, ids in asked.items()}
+    assert {what: answer.status_code for what, answer in answers.items()} == dict.fromkeys(asked, 404)
+    assert {answer.json()["code"] for answer in answers.values()} == {"bericht_onbekend"}
+    assert "toegestaan" not in await world.reasons("bericht:downloaden")
+
+
+async def test_reading_is_not_downloading(world):
+    ids = await with_bijlage(world)
+    under = await world.machtiging()
+    answer = await get(world, await world.token(world.helper, under=under, acts=(Act.LIST, Act.READ)), *ids)
+    assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
+
+
+async def test_an_answer_in_another_form_is_406(world):
+    ids = await with_bijlage(world)
+    answer = await get(world, await world.helper_token(), *ids, Accept="text/html")
+    assert answer.status_code == 406
+
+
+@pytest.fixture
+async def under_way(world):
+    """A download of four pieces of which the first has come."""
+    bericht_id, bijlage_id = await with_bijlage(world, LARGE)
+    under = await world.machtiging()
+    token = await world.token(world.helper, under=under, acts=HELPING)
+    return world, under, token, bericht_id, bijlage_id
+
+
+async def streaming(world, token, bericht_id, bijlage_id):
+    """The answer as the server sends it, message by message."""
+    path = f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"authorization", b"Bearer " + token.encode()), (b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+    }
+    sent, go_on = asyncio.Queue(), asyncio.Semaphore(0)
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        await sent.put(message)
+        if message["type"] == "http.response.body":
+            await go_on.acquire()
+
+    return asyncio.create_task(world.app(scope, receive, send)), sent, go_on
+
+
+async def test_row_47_revoking_during_a_download_stops_it_before_the_next_piece(under_way):
+    world, under, token, *ids = under_way
+    task, sent, go_on = await streaming(world, token, *ids)
+    assert (await sent.get())["status"] == 200
+    assert len((await sent.get())["body"]) == PART_BYTES
+    await world.revoke(under)
+    for _ in range(5):
+        go_on.release()
+    with pytest.raises(RuntimeError):
+        await task
+    assert sent.empty()
+    assert await world.reasons("bericht:downloaden") == ["toegestaan", "toegang_beeindigd_tijdens_downloaden"]
+
+
+async def test_row_47_pausing_or_taking_the_token_back_stops_it_too(under_way, clock):
+    world, under, _, *ids = under_way
+    for statement in (
+        "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = :under",
+        "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under",
+    ):
+        token = await world.token(world.helper, under=under, acts=HELPING)
+        task, sent, go_on = await streaming(world, token, *ids)
+        assert (await sent.get())["status"] == 200
+        async with world.sessions.begin() as session:
+            await session.execute(text(statement), {"under": under})
+        for _ in range(5):
+            go_on.release()
+        with pytest.raises(RuntimeError):
+            await task
+        async with world.sessions.begin() as session:
+            resume = "UPDATE machtiging SET state = 'active', paused_at = NULL WHERE id = :under"
+            await session.execute(text(resume), {"under": under})
+
+
+async def test_a_token_that_runs_out_on_the_way_breaks_nothing_off(under_way, clock):
+    world, _, token, *ids = under_way
+    task, sent, go_on = await streaming(world, token, *ids)
+    await sent.get()
+    clock.advance(timedelta(minutes=11))
+    for _ in range(6):
+        go_on.release()
+    await task
+    bodies = [sent.get_nowait()["body"] for _ in range(sent.qsize())]
+    assert b"".join(bodies) == LARGE
+
+
+async def test_the_journal_line_is_there_before_the_first_byte(under_way):
+    world, _, token, *ids = under_way
+    task, sent, _ = await streaming(world, token, *ids)
+    await sent.get()
+    assert await world.reasons("bericht:downloaden") == ["toegestaan"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM bijlage_part WHERE number = 2",
+        "UPDATE bijlage_part SET number = number + 10 WHERE number > 0",
+        "UPDATE bijlage_part SET sealed = (SELECT p.sealed FROM bijlage_part p WHERE p.number = 0) WHERE number = 1",
+        "UPDATE bijlage SET parts = 2",
+    ],
+    ids=["left out", "renumbered", "swapped", "shortened"],
+)
+async def test_row_66_pieces_that_are_not_in_their_place_do_not_open(under_way, database, harm):
+    world, under, _, bericht_id, bijlage_id = under_way
+    async with tampering(database) as connection:
+        await connection.execute(text(harm))
+    actor = await world.actor(under)
+    async with world.sessions.begin() as session:
+        asked = (UUID(bericht_id), UUID(bijlage_id))
+        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+    taken = []
+    with pytest.raises(Fault):
+        async for piece in contents(world.sessions, actor, wanted, world.clock):
+            taken.append(piece)
+    assert all(piece in LARGE for piece in taken)
+    assert len(taken) < 3
+
+
+async def test_row_47_the_check_before_each_piece_names_the_end(under_way):
+    world, under, _, bericht_id, bijlage_id = under_way
+    row = (await world.rows("SELECT id FROM issued_token WHERE machtiging_id = :under", under=under))[0]
+    actor = replace(await world.actor(under), token_id=row.id)
+    async with world.sessions.begin() as session:
+        asked = (UUID(bericht_id), UUID(bijlage_id))
+        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+    stream = contents(world.sessions, actor, wanted, world.clock)
+    assert len(await anext(stream)) == PART_BYTES
+    await world.revoke(under)
+    with pytest.raises(NotInForce, match="toegang_beeindigd_tijdens_downloaden"):
+        await anext(stream)
