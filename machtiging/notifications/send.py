@@ -84,6 +84,8 @@ async def run_sender(
             await send_waiting(sessions, address_of, mailer, clock, name_of=name_of, at_most=50)
         except Fault as fault:
             _log.warning("the outbox cannot be read: %s", fault.code)
+        except Exception as error:  # noqa: BLE001 (an edge: nobody waits for this task, so its death would go unseen)
+            _log.error("the outbox met something unforeseen: %s", type(error).__name__)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), every)
 

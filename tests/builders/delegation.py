@@ -151,9 +151,16 @@ class Committed:
         async with unit_of_work(self.sessions) as session:
             return await an_offer(session, self.people, **changes)
 
-    async def accept(self, code: str, born: date = BORN, helper: Helper | None = None, at: datetime = NOON) -> Machtiging:
+    async def accept(
+        self, code: str, born: date = BORN, helper: Helper | None = None, at: datetime = NOON
+    ) -> Machtiging:
         async with unit_of_work(self.sessions) as session:
             return await accept(session, a_keyring(), helper or self.people.helper, code, born, at=at)
+
+
+def instants(first: datetime, length: timedelta) -> st.SearchStrategy[datetime]:
+    """Any instant in the stretch of time."""
+    return st.timedeltas(timedelta(0), length).map(lambda passed: first + passed)
 
 
 def scopes() -> st.SearchStrategy[Scope]:
@@ -181,5 +188,5 @@ def envelopes() -> st.SearchStrategy[Envelope]:
         dienst=st.sampled_from(["a", "b"]),
         theme=st.sampled_from([Theme.ZORG, Theme.INKOMEN, Theme.WONEN, Theme.OVERIG]),
         sensitivity=st.sampled_from(Sensitivity),
-        published_at=st.datetimes(datetime(2025, 12, 31), datetime(2026, 1, 6), timezones=st.just(UTC)),
+        published_at=instants(datetime(2025, 12, 31, tzinfo=UTC), timedelta(days=6)),
     )

@@ -53,7 +53,9 @@ async def test_a_code_does_not_outlive_the_offer(session):
 async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    [line] = await rows(session, "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake")
+    [line] = await rows(
+        session, "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake"
+    )
     assert line == (
         "machtiging:aangeboden",
         "done",
@@ -102,23 +104,27 @@ async def test_whose_birth_date_is_unknown_cannot_offer(session):
     assert await given_by(session, people.mother) == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "code", "field"),
-    [
-        ({"purpose": "a\r\nBcc: x"}, "doel_ongeldig", "purpose"),
-        ({"acts": frozenset({Act.DELETE})}, "handeling_niet_te_geven", "acts"),
-        ({"afzenders": frozenset({"00000099000000999000"})}, "afzender_onbekend", "afzenders"),
-        ({"afzenders": frozenset({UWV}), "diensten": frozenset({f"{SVB}/aow"})}, "dienst_van_andere_afzender", "diensten"),
-        ({"diensten": frozenset({f"{UWV}/bestaat-niet"})}, "dienst_onbekend", "diensten"),
-        ({"period": Period(NOON, NOON + timedelta(days=366))}, "periode_te_lang", "ends_at"),
-        ({"period": Period(NOON + timedelta(days=91), NOON + timedelta(days=92))}, "begin_te_ver_weg", "starts_at"),
-    ],
-)
-async def test_terms_that_cannot_be_agreed_leave_nothing_behind(session, changes, code, field):
+WRONG_TERMS = [
+    ({"purpose": "a\r\nBcc: x"}, "doel_ongeldig", "purpose"),
+    ({"acts": frozenset({Act.DELETE})}, "handeling_niet_te_geven", "acts"),
+    ({"afzenders": frozenset({"00000099000000999000"})}, "afzender_onbekend", "afzenders"),
+    (
+        {"afzenders": frozenset({UWV}), "diensten": frozenset({f"{SVB}/aow"})},
+        "dienst_van_andere_afzender",
+        "diensten",
+    ),
+    ({"diensten": frozenset({f"{UWV}/bestaat-niet"})}, "dienst_onbekend", "diensten"),
+    ({"period": Period(NOON, NOON + timedelta(days=366))}, "periode_te_lang", "ends_at"),
+    ({"period": Period(NOON + timedelta(days=91), NOON + timedelta(days=92))}, "begin_te_ver_weg", "starts_at"),
+]
+
+
+async def test_terms_that_cannot_be_agreed_leave_nothing_behind(session):
     people = await mother_and_son(session)
-    with pytest.raises(InvalidInput, match=code) as refusal:
-        await an_offer(session, people, **changes)
-    assert refusal.value.code == code
-    assert field in refusal.value.fields
+    for changes, code, field in WRONG_TERMS:
+        with pytest.raises(InvalidInput) as refusal:
+            await an_offer(session, people, **changes)
+        assert refusal.value.code == code
+        assert field in refusal.value.fields
     for table in ("machtiging", "machtigingscode", "notification", "journal_intake"):
         assert await rows(session, f"SELECT 1 FROM {table}") == []

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from sqlalchemy import text
@@ -116,18 +117,16 @@ async def test_resuming_is_told_to_both(session):
     assert sorted(told) == [("machtiging_hervat",), ("machtiging_hervat_door_u",)]
 
 
-@pytest.mark.parametrize("act", EVERYTHING)
-async def test_somebody_elses_machtiging_is_the_same_as_none(session, act):
+async def test_somebody_elses_machtiging_is_the_same_as_none(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
     stranger = await a_person(session, Bsn("999990044"))
-    answers = []
-    for machtiging_id in (taken.id, uuid7()):
+    answers = set()
+    for act, machtiging_id in product(EVERYTHING, (taken.id, uuid7())):
         with pytest.raises(NotFound) as refusal:
             await act(session, machtiging_id, stranger, at=LATER)
-        answers.append((refusal.value.code, refusal.value.public, refusal.value.private))
-    assert answers[0] == answers[1]
-    assert answers[0][0] == "machtiging_onbekend"
+        answers.add((refusal.value.code, refusal.value.public, refusal.value.private))
+    assert [code for code, _, _ in answers] == ["machtiging_onbekend"]
     assert await machtiging(session, taken.id) == taken
 
 
@@ -142,12 +141,12 @@ async def test_the_journal_keeps_that_a_stranger_tried(session):
     assert (actor, about) == (stranger, people.mother)
 
 
-@pytest.mark.parametrize("act", [pause, resume, revoke])
-async def test_what_is_the_givers_the_helper_cannot_do(session, act):
+async def test_what_is_the_givers_the_helper_cannot_do(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    with pytest.raises(NotFound, match="machtiging_onbekend"):
-        await act(session, taken.id, people.son, at=LATER)
+    for act in (pause, resume, revoke):
+        with pytest.raises(NotFound, match="machtiging_onbekend"):
+            await act(session, taken.id, people.son, at=LATER)
 
 
 async def test_the_giver_cannot_give_back_what_she_gave(session):
@@ -157,13 +156,13 @@ async def test_the_giver_cannot_give_back_what_she_gave(session):
         await give_back(session, taken.id, people.mother, at=LATER)
 
 
-@pytest.mark.parametrize("act", EVERYTHING)
-async def test_what_has_ended_stays_ended(session, act):
+async def test_what_has_ended_stays_ended(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
     ended = await revoke(session, taken.id, people.mother, at=LATER)
-    with pytest.raises(Conflict, match="machtiging_beeindigd"):
-        await act(session, taken.id, people.son if act is give_back else people.mother, at=LATER)
+    for act in EVERYTHING:
+        with pytest.raises(Conflict, match="machtiging_beeindigd"):
+            await act(session, taken.id, people.son if act is give_back else people.mother, at=LATER)
     assert await machtiging(session, taken.id) == ended
 
 

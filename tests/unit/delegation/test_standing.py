@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machtiging.delegation.rules import Standing, State, standing
-from tests.builders.delegation import NOON, a_machtiging
+from tests.builders.delegation import NOON, a_machtiging, instants
 
-INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))
+INSTANTS = instants(datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=730))
 BEGINS = NOON - timedelta(hours=1)
 ENDS = NOON + timedelta(days=90)
 MOMENT = timedelta(microseconds=1)

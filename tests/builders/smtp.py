@@ -1,0 +1,71 @@
+"""A real SMTP server on a loopback port, in the test's own event loop, with a mood that tests can set."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+
+@dataclass
+class MailServer:
+    """What it took, and what it answers: `rcpt` and `data` are used up one by one, then it takes everything."""
+
+    port: int = 0
+    rcpt: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+    mail_from: list[str] = field(default_factory=list)
+    taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
+    _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def has_taken(self, number: int) -> None:
+        """Wait, five seconds at most, until this many mails were taken."""
+        async with asyncio.timeout(5), self._arrival:
+            await self._arrival.wait_for(lambda: len(self.taken) >= number)
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if self.mail_from:
+            return self.mail_from.pop(0)
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if self.rcpt:
+            return self.rcpt.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.data:
+            return self.data.pop(0)
+        self.taken.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=default)))  # type: ignore[arg-type]
+        async with self._arrival:
+            self._arrival.notify_all()
+        return "250 OK"
+
+
+@asynccontextmanager
+async def a_mail_server() -> AsyncIterator[MailServer]:
+    """Listening until the block ends."""
+    handler = MailServer()
+
+    def protocol() -> SMTP:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SMTP(handler, hostname="post.test", loop=asyncio.get_running_loop())
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    handler.port = server.sockets[0].getsockname()[1]
+    try:
+        yield handler
+    finally:
+        server.close()
+        await server.wait_closed()

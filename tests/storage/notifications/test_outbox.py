@@ -1,0 +1,252 @@
+"""The outbox against a real mail server: at least once, not for ever, and one person's trouble is nobody else's."""
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import Fault
+from machtiging.notifications.send import BACK_OFF, Mailer, run_sender, send_waiting
+from machtiging.notifications.tell import tell
+from machtiging.notifications.texts import Kind
+from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.delegation import NOON, a_person
+from tests.builders.smtp import a_mail_server
+
+FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
+SENDER = "Machtigen <niet-antwoorden@machtigen.example>"
+MINUTE = timedelta(minutes=1)
+
+
+class Outbox:
+    """A database with two people, their addresses, and a mail server."""
+
+    def __init__(self, database, clock, server, people):
+        self.database, self.clock, self.server, self.people = database, clock, server, people
+        self.addresses = dict(zip(people, ["ans@voorbeeld.example", "bram@voorbeeld.example"], strict=True))
+        self.names = dict(zip(people, ["Ans Voorbeeld", "Bram Voorbeeld"], strict=True))
+        self.mailer = Mailer("127.0.0.1", server.port, starttls=False, sender=SENDER)
+
+    async def address_of(self, session, person_id):
+        return self.addresses.get(person_id)
+
+    async def name_of(self, session, person_id):
+        return self.names.get(person_id)
+
+    async def tell(self, who=0, kind=Kind.AANGENOMEN, **facts):
+        async with unit_of_work(self.database.sessions) as session:
+            await tell(session, self.people[who], kind, FACTS | facts, at=self.clock.now())
+
+    async def send(self, **options):
+        return await send_waiting(
+            self.database.sessions, self.address_of, self.mailer, self.clock, name_of=self.name_of, **options
+        )
+
+    async def rows(self, columns="tries, sent_at, given_up_at, last_error"):
+        async with self.database.sessions() as session:
+            found = await session.execute(text(f"SELECT {columns} FROM notification ORDER BY created_at, id"))
+            return [tuple(row) for row in found]
+
+
+@pytest.fixture
+async def outbox(database, clock):
+    async with unit_of_work(database.sessions) as session:
+        people = [await a_person(session, Bsn("999990019")), await a_person(session, Bsn("999990020"))]
+    async with a_mail_server() as server:
+        yield Outbox(database, clock, server, people)
+
+
+async def test_what_is_waiting_is_sent_once_and_marked(outbox):
+    await outbox.tell()
+    await outbox.tell(1)
+    assert await outbox.send() == 2
+    assert await outbox.send() == 0
+    assert [to for to, _ in outbox.server.taken] == [["ans@voorbeeld.example"], ["bram@voorbeeld.example"]]
+    assert await outbox.rows() == [(1, NOON, None, None)] * 2
+
+
+async def test_the_mail_names_the_other_one_though_the_outbox_does_not(outbox):
+    await outbox.tell(0, Kind.AANGENOMEN, helper_id=str(outbox.people[1]), giver_id=str(outbox.people[0]))
+    assert "Bram" not in str(await outbox.rows("notification::text"))
+    await outbox.send()
+    [(_, mail)] = outbox.server.taken
+    assert mail["Subject"] == "Uw machtiging is aangenomen"
+    assert "Bram Voorbeeld heeft uw machtiging aangenomen" in mail.get_content()
+
+
+async def test_a_name_with_line_ends_adds_no_header_and_no_addressee(outbox):
+    outbox.names[outbox.people[1]] = "Bram\r\nBcc: x@y.example\r\n\r\n.\r\nMAIL FROM:<x@y.example>"
+    await outbox.tell(0, Kind.AANGENOMEN, helper_id=str(outbox.people[1]))
+    await outbox.send()
+    [(to, mail)] = outbox.server.taken
+    assert to == ["ans@voorbeeld.example"]
+    assert mail["Bcc"] is None
+    assert "Bram Bcc: x@y.example . MAIL FROM" in mail.get_content()
+
+
+async def test_an_address_with_line_ends_is_never_offered(outbox):
+    outbox.addresses[outbox.people[0]] = "ans@voorbeeld.example\r\nRCPT TO:<x@y.example>"
+    await outbox.tell()
+    assert await outbox.send() == 0
+    assert outbox.server.taken == []
+    assert await outbox.rows() == [(1, None, NOON, "adres_ongeldig")]
+
+
+@pytest.mark.parametrize("address", [None, ""])
+async def test_somebody_without_an_address_is_given_up_at_once(outbox, address):
+    outbox.addresses[outbox.people[0]] = address
+    await outbox.tell()
+    await outbox.tell(1)
+    assert await outbox.send() == 1
+    assert (await outbox.rows())[0] == (1, None, NOON, "geen_adres")
+
+
+@pytest.mark.parametrize("place", ["rcpt", "data"])
+async def test_not_now_is_tried_again_later_and_then_taken(outbox, place):
+    setattr(outbox.server, place, ["451 probeer het later"])
+    await outbox.tell()
+    assert await outbox.send() == 0
+    assert await outbox.rows("tries, next_try_at, last_error") == [(1, NOON + MINUTE, "smtp_451")]
+    outbox.clock.advance(MINUTE - timedelta(seconds=1))
+    assert await outbox.send() == 0
+    outbox.clock.advance(timedelta(seconds=1))
+    assert await outbox.send() == 1
+    assert await outbox.rows() == [(2, NOON + MINUTE, None, None)]
+
+
+@pytest.mark.parametrize("place", ["rcpt", "data"])
+async def test_never_is_given_up_at_once_without_keeping_the_address(outbox, place):
+    setattr(outbox.server, place, ["550 <ans@voorbeeld.example> bestaat niet"])
+    await outbox.tell()
+    assert await outbox.send() == 0
+    outbox.clock.advance(timedelta(days=30))
+    assert await outbox.send() == 0
+    assert await outbox.rows() == [(1, None, NOON, "smtp_550")]
+
+
+async def test_a_server_that_dislikes_us_as_sender_is_our_own_trouble_and_is_tried_again(outbox):
+    outbox.server.mail_from = ["550 wie bent u"]
+    await outbox.tell()
+    assert await outbox.send() == 0
+    assert await outbox.rows() == [(1, None, None, "smtp_550")]
+    outbox.clock.advance(MINUTE)
+    assert await outbox.send() == 1
+
+
+async def test_after_five_waits_it_is_given_up(outbox):
+    outbox.server.data = ["451 later"] * 9
+    await outbox.tell()
+    waits = []
+    for _ in range(6):
+        await outbox.send()
+        [(next_try, given_up)] = await outbox.rows("next_try_at, given_up_at")
+        if given_up is None:
+            waits.append(next_try - outbox.clock.now())
+            outbox.clock.advance(waits[-1])
+    assert tuple(waits) == BACK_OFF == tuple(MINUTE * n for n in (1, 5, 30, 120, 720))
+    assert await outbox.rows() == [(6, None, outbox.clock.now(), "smtp_451")]
+
+
+async def test_a_server_that_is_down_costs_one_message_a_try_and_the_others_none(outbox):
+    with socket.socket() as taken:  # bound and not listening: connections are refused
+        taken.bind(("127.0.0.1", 0))
+        up = outbox.mailer
+        outbox.mailer = Mailer("127.0.0.1", taken.getsockname()[1], starttls=False, sender=SENDER)
+        await outbox.tell()
+        await outbox.tell(1)
+        assert await outbox.send() == 0
+    assert [(tries, up_) for tries, _, up_, _ in await outbox.rows()] == [(1, None), (0, None)]
+    outbox.mailer = up
+    outbox.clock.advance(MINUTE)
+    assert await outbox.send() == 2
+
+
+async def test_a_server_that_must_encrypt_and_cannot_gets_nothing(outbox):
+    outbox.mailer = Mailer("127.0.0.1", outbox.server.port, starttls=True, sender=SENDER)
+    await outbox.tell()
+    assert await outbox.send() == 0
+    assert outbox.server.taken == []
+
+
+async def test_one_unreadable_notification_holds_up_nobody(outbox):
+    await outbox.tell()
+    async with unit_of_work(outbox.database.sessions) as session:
+        await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
+    await outbox.tell(0, Kind.GEPAUZEERD)
+    assert await outbox.send() == 1
+    assert (None, NOON, "geen_tekst") in await outbox.rows("sent_at, given_up_at, last_error")
+
+
+async def test_one_persons_broken_profile_holds_up_nobody(outbox):
+    async def broken(session, person_id):
+        if person_id == outbox.people[0]:
+            raise Fault("versleuteling_klopt_niet")
+        return "bram@voorbeeld.example"
+
+    await outbox.tell()
+    await outbox.tell(1)
+    assert await send_waiting(outbox.database.sessions, broken, outbox.mailer, outbox.clock) == 1
+    assert (await outbox.rows())[0] == (1, None, None, "versleuteling_klopt_niet")
+
+
+async def test_two_senders_at_once_send_each_message_once(outbox):
+    for _ in range(6):
+        await outbox.tell()
+    sent = await asyncio.gather(outbox.send(), outbox.send(), outbox.send())
+    assert sum(sent) == 6
+    assert len(outbox.server.taken) == 6
+
+
+async def test_a_sender_that_dies_after_the_yes_repeats_with_the_same_message_id(outbox):
+    await outbox.tell()
+    await outbox.send()
+    async with unit_of_work(outbox.database.sessions) as session:  # as if the commit had never come
+        await session.execute(text("UPDATE notification SET sent_at = NULL, tries = 0"))
+    await outbox.send()
+    first, second = (mail["Message-ID"] for _, mail in outbox.server.taken)
+    assert first == second
+    assert first.endswith("@machtigen.example>")
+
+
+async def test_what_is_told_in_a_transaction_that_fails_is_never_sent(outbox):
+    with pytest.raises(ZeroDivisionError):
+        async with unit_of_work(outbox.database.sessions) as session:
+            await tell(session, outbox.people[0], Kind.AANGENOMEN, FACTS, at=NOON)
+            raise ZeroDivisionError
+    assert await outbox.send() == 0
+
+
+async def test_the_sender_keeps_going_until_it_is_stopped(outbox):
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        run_sender(outbox.database.sessions, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop)
+    )
+    for expected in (1, 2):
+        await outbox.tell()
+        await outbox.server.has_taken(expected)
+    stop.set()
+    async with asyncio.timeout(5):
+        await running
+
+
+async def test_the_sender_outlives_a_database_that_is_away(outbox):
+    nowhere = make_engine("postgresql://postgres@/weg?host=/bestaat/niet", Role.SERVICE, pool_size=1)
+    tried = [make_sessions(nowhere)] * 2
+    stop = asyncio.Event()
+
+    def away_at_first():
+        return (tried.pop() if tried else outbox.database.sessions)()
+
+    await outbox.tell()
+    running = asyncio.create_task(
+        run_sender(away_at_first, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop)
+    )
+    await outbox.server.has_taken(1)
+    stop.set()
+    await running
+    assert tried == []
+    await nowhere.dispose()

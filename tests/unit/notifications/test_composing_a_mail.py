@@ -1,0 +1,78 @@
+"""The mail as it goes over the line: nothing in it can become a header or another addressee."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machtiging.notifications.mailer import Mailer, Slip, compose
+from machtiging.notifications.texts import Message
+
+MAILER = Mailer("127.0.0.1", 25, starttls=False, sender="Machtigen <niet-antwoorden@machtigen.example>")
+SLIP = Slip(UUID("01890000-0000-7000-8000-000000000001"), datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+TEXT = Message("Uw machtiging is aangenomen", "Beste lezer,\n\nÉén regel.\n")
+
+
+def test_the_headers_are_these_and_no_others():
+    mail = compose(MAILER, "ans@voorbeeld.example", TEXT, SLIP)
+    assert {name: str(value) for name, value in mail.items()} == {
+        "From": "Machtigen <niet-antwoorden@machtigen.example>",
+        "To": "ans@voorbeeld.example",
+        "Subject": "Uw machtiging is aangenomen",
+        "Date": "Mon, 23 Nov 2026 12:00:00 +0000",
+        "Message-ID": "<01890000-0000-7000-8000-000000000001@machtigen.example>",
+        "Auto-Submitted": "auto-generated",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": "8bit",
+        "MIME-Version": "1.0",
+    }
+
+
+def test_the_same_notification_is_the_same_mail():
+    assert (
+        compose(MAILER, "a@b.example", TEXT, SLIP).as_bytes() == compose(MAILER, "a@b.example", TEXT, SLIP).as_bytes()
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ans",
+        "@voorbeeld.example",
+        "ans@",
+        "ans@voorbeeld.example\r\nBcc: x@y.example",
+        "ans@voorbeeld.example\n",
+        "ans@voorbeeld.example, x@y.example",
+        "ans@voorbeeld.example x@y.example",
+        "Ans <ans@voorbeeld.example>",
+        '"a\r\nb"@voorbeeld.example',
+        "ans@@voorbeeld.example",
+        "ans@-voorbeeld.example",
+        "jörg@voorbeeld.example",
+        "ans@voorbeeld.example\x00",
+        "x" * 65 + "@voorbeeld.example",
+        "ans@" + "x" * 300,
+    ],
+)
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(ValueError):
+        compose(MAILER, address, TEXT, SLIP)
+
+
+@given(st.text(max_size=60))
+def test_no_address_whatever_adds_a_header_or_an_addressee(address):
+    try:
+        mail = compose(MAILER, address, TEXT, SLIP)
+    except ValueError:
+        return
+    assert [a.addr_spec for a in mail["To"].addresses] == [address]
+    assert mail.keys() == compose(MAILER, "a@b.example", TEXT, SLIP).keys()
+
+
+def test_a_subject_over_two_lines_is_refused_by_the_mail_library():
+    with pytest.raises(ValueError):
+        compose(MAILER, "a@b.example", replace(TEXT, subject="Hallo\r\nBcc: x@y.example"), SLIP)

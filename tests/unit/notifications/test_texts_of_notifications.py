@@ -1,0 +1,78 @@
+"""What people read: plain, complete, and without anything that does not belong in a mail."""
+
+import re
+
+import pytest
+
+from machtiging.notifications.texts import Kind, message
+
+FACTS = {"machtiging_id": "x", "giver_id": "x", "helper_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
+NAMES = {"giver": "Ans Voorbeeld", "helper": "Bram Voorbeeld"}
+BOTH = pytest.mark.parametrize("kind", Kind)
+
+
+@BOTH
+def test_every_kind_has_a_subject_and_says_where_to_look_and_what_to_do(kind):
+    made = message(kind, FACTS, NAMES)
+    assert 10 <= len(made.subject) <= 60
+    assert "/machtigingen" in made.body
+    assert "{" not in made.subject + made.body
+
+
+@BOTH
+def test_a_machtiging_that_still_runs_says_how_to_stop_it(kind):
+    body = message(kind, FACTS, NAMES).body
+    ended = any(word in kind for word in ("ingetrokken", "geweigerd", "teruggegeven"))
+    assert ("Wilt u dat dit stopt?" in body) is not ended
+
+
+@BOTH
+def test_no_link_no_number_and_no_name_in_the_subject(kind):
+    made = message(kind, FACTS, NAMES)
+    assert not re.search(r"https?:|www\.", made.body)
+    assert not re.search(r"\d{5,}", made.body)
+    assert "Voorbeeld" not in made.subject
+
+
+@BOTH
+def test_sentences_are_short(kind):
+    sentences = re.split(r"(?<=[.?:])\s+", message(kind, FACTS, NAMES).body)
+    assert max(len(sentence.split()) for sentence in sentences) <= 22
+
+
+@BOTH
+def test_without_names_it_still_reads(kind):
+    body = message(kind, FACTS, {}).body
+    assert "Voorbeeld" not in body
+    assert "  " not in body
+
+
+def test_the_days_are_written_out():
+    body = message(Kind.AANGENOMEN, FACTS, NAMES).body
+    assert "van 23 november 2026 tot en met 21 februari 2027" in body
+    assert "Bram Voorbeeld heeft uw machtiging aangenomen" in body
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Bram\r\nBcc: ander@voorbeeld.example",
+        "Bram\n\nBel nu 0900-1234 en geef uw code",
+        "Bram\x00\x1b[31m",
+        "Bram\u2028\u202eVoorbeeld",
+        "{giver} {0} %s",
+        "B" * 5000,
+    ],
+)
+def test_a_name_cannot_pose_as_a_paragraph_or_a_field(name):
+    plain = message(Kind.AANGENOMEN, FACTS, {"helper": "Bram"}).body
+    body = message(Kind.AANGENOMEN, FACTS, {"helper": name}).body
+    assert body.count("\n") == plain.count("\n")
+    assert len(body) <= len(plain) + 2 * 80
+    assert all(character.isprintable() or character == "\n" for character in body)
+
+
+@pytest.mark.parametrize("facts", [{}, {"begins_on": "2026-11-23"}, FACTS | {"ends_on": "morgen"}])
+def test_facts_that_are_incomplete_give_no_text(facts):
+    with pytest.raises((KeyError, ValueError)):
+        message(Kind.AANGENOMEN, facts, NAMES)
