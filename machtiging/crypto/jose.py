@@ -161,6 +161,10 @@ def _could_verify(key: Any, algorithm: str) -> bool:
 
 
 def _import(key: dict[str, Any], family: type[RSAKey] | type[ECKey] | type[OKPKey]) -> RSAKey | ECKey | OKPKey:
+    modulus = key.get("n", "")
+    # Six bits a character. Asked before the import, which would only warn.
+    if family is RSAKey and isinstance(modulus, str) and len(modulus) * 6 < _SMALLEST_RSA:
+        refuse("the signer's RSA key is under 2048 bits")
     public: dict[str, str | list[str]] = {name: key[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in key}
     try:
         imported = family.import_key(public)

@@ -55,7 +55,7 @@ class KeyRing:
         blind_index = _single(content, Kind.BLIND_INDEX)
         pseudonym = _single(content, Kind.PSEUDONYM)
         wrapping = {e.version: DataKey(material.symmetric(c, e)) for e, c in content.items() if e.kind is Kind.KEK}
-        tokens = OwnTokens(SigningKey(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs)
+        tokens = OwnTokens(SigningKey.of(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs)
         self._blind_index, self._pseudonym = blind_index, pseudonym
         self._wrapping, self._tokens = wrapping, tokens
         self._newest = max(wrapping)

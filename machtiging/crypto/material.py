@@ -7,6 +7,10 @@ import binascii
 import os
 from typing import TypeAlias
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -47,24 +51,38 @@ def signing(content: bytes, entry: Entry) -> SigningMaterial:
     """A key that is pinned to the algorithm of its kind. Raises Fault `sleutel_onleesbaar` when it does not fit."""
     pem = content.strip()
     try:
-        if not pem.startswith(_PEM):
-            pem = _base64(pem)
-        key = (ECKey if entry.kind is Kind.ES256 else RSAKey).import_key(pem)
-        fits = _fits(key)
-    except (JoseError, ValueError, TypeError, binascii.Error):
+        key = _import(pem if pem.startswith(_PEM) else _base64(pem))
+        fits = _fits(key, entry.kind)
+        works = not key.is_private or _signs_what_it_verifies(key, entry.kind.algorithm)
+    except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, binascii.Error):
         # Nothing of the cause: a parser's message may quote the material.
         raise Fault("sleutel_onleesbaar", private=f"{entry.name}: not a key of kind {entry.kind}") from None
-    if not fits:
+    if not fits or not works:
         raise Fault("sleutel_onleesbaar", private=f"{entry.name}: want RSA of {RSA_BITS} bits or more, or P-256")
     if entry.state is not State.RETIRED and not key.is_private:
         raise Fault("sleutel_onleesbaar", private=f"{entry.name}: only the public half, while it has yet to sign")
     return key
 
 
-def _fits(key: SigningMaterial) -> bool:
+def _import(pem: bytes) -> SigningMaterial:
+    if b"PRIVATE KEY" not in pem:
+        public = load_pem_public_key(pem)
+        return RSAKey.import_key(public) if isinstance(public, RSAPublicKey) else ECKey.import_key(pem)
+    # Proving that the primes are prime takes 150 ms per key. These are our own files, so a trial signature, which
+    # shows a damaged file just as well, takes the place of the proof.
+    private = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+    return RSAKey.import_key(private) if isinstance(private, RSAPrivateKey) else ECKey.import_key(pem)
+
+
+def _fits(key: SigningMaterial, kind: Kind) -> bool:
     if isinstance(key, ECKey):
-        return key.curve_name == "P-256"
-    return key.public_key.key_size >= RSA_BITS
+        return kind is Kind.ES256 and key.curve_name == "P-256"
+    return kind is not Kind.ES256 and key.public_key.key_size >= RSA_BITS
+
+
+def _signs_what_it_verifies(key: SigningMaterial, algorithm: str) -> bool:
+    trial = jws.serialize_compact({"alg": algorithm}, b"trial", key, algorithms=[algorithm])
+    return jws.deserialize_compact(trial, key, algorithms=[algorithm]).payload == b"trial"
 
 
 def _base64(content: bytes) -> bytes:

@@ -29,11 +29,12 @@ class SigningKey:
 
     entry: Entry
     material: SigningMaterial
+    kid: str
 
-    @property
-    def kid(self) -> str:
-        """How a token names this key."""
-        return f"{self.entry.name}.{self.material.thumbprint()[:8]}"
+    @classmethod
+    def of(cls, entry: Entry, material: SigningMaterial) -> SigningKey:
+        """The key with its name for tokens."""
+        return cls(entry, material, f"{entry.name}.{material.thumbprint()[:8]}")
 
     @property
     def algorithm(self) -> str:

@@ -1,0 +1,297 @@
+"""The ring on disk and in the environment: who may read it, what is missing, how it turns."""
+
+import base64
+import json
+import os
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from machtiging.crypto import rotation
+from machtiging.crypto.keyring import KeyRing, generate
+from machtiging.crypto.keystore import environment_name
+from machtiging.crypto.manifest import Kind, State, from_json, to_json
+from machtiging.crypto.rotation import overview, rotate
+from machtiging.kernel.errors import Conflict, Fault, InvalidInput
+from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+
+LATER = MADE_AT + timedelta(days=30)
+A_MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return a_key_directory(tmp_path / "keys")
+
+
+def states(directory, kind):
+    return [(entry.version, entry.state.value) for entry in overview(directory) if entry.kind is kind]
+
+
+def test_a_new_ring_is_closed_to_everybody_else(tmp_path):
+    generate(tmp_path / "deep" / "keys", MADE_AT)
+    directory = tmp_path / "deep" / "keys"
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
+    assert len(KeyRing.load(directory).public_jwks()["keys"]) == 6
+
+
+def test_generating_again_changes_nothing(keys):
+    before = {path.name: path.read_bytes() for path in keys.iterdir()}
+    generate(keys, LATER)
+    assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
+
+
+def test_generating_after_a_stop_half_way_keeps_the_keys_that_were_made(keys):
+    made = (keys / "kek-1.key").read_bytes()
+    (keys / "keys.json").unlink()
+    (keys / "es256-2.key").unlink()
+    generate(keys, MADE_AT)
+    assert (keys / "kek-1.key").read_bytes() == made
+    KeyRing.load(keys)
+
+
+def test_generating_closes_a_directory_that_stood_open(tmp_path):
+    directory = a_key_directory(tmp_path / "keys")
+    directory.chmod(0o755)
+    generate(directory, MADE_AT)
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lost_key_is_never_replaced_by_a_new_one_of_the_same_name(keys):
+    (keys / "kek-1.key").unlink()
+    with pytest.raises(Fault, match="sleutel_ontbreekt"):
+        generate(keys, LATER)
+    assert not (keys / "kek-1.key").exists()
+
+
+def test_a_lost_manifest_beside_keys_of_a_later_version_is_not_guessed(keys):
+    rotate(keys, Kind.KEK, LATER)
+    (keys / "keys.json").unlink()
+    with pytest.raises(Fault, match="sleutelbos_onvolledig"):
+        generate(keys, LATER)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601])
+@pytest.mark.parametrize("name", ["kek-1.key", "keys.json", "ps256-1.key"])
+def test_a_file_that_others_can_reach_is_refused_with_how_to_mend_it(keys, name, mode):
+    (keys / name).chmod(mode)
+    with pytest.raises(Fault, match="sleutelbos_leesbaar_voor_anderen") as refusal:
+        KeyRing.load(keys)
+    assert f"chmod 600 {keys / name}" in refusal.value.private
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o711])
+def test_a_directory_that_others_can_enter_is_refused_with_how_to_mend_it(keys, mode):
+    keys.chmod(mode)
+    with pytest.raises(Fault, match="sleutelbos_leesbaar_voor_anderen") as refusal:
+        KeyRing.load(keys)
+    assert f"chmod 700 {keys}" in refusal.value.private
+
+
+def test_a_missing_directory_says_what_to_do(tmp_path):
+    with pytest.raises(Fault, match="sleutelbos_ontbreekt") as refusal:
+        KeyRing.load(tmp_path / "nowhere")
+    assert "machtiging keys" in refusal.value.private
+
+
+@pytest.mark.parametrize("name", ["kek-1", "blind-index", "ps256-1", "es256-2"])
+def test_a_missing_key_is_refused_by_name(keys, name):
+    (keys / f"{name}.key").unlink()
+    with pytest.raises(Fault, match="sleutel_ontbreekt") as refusal:
+        KeyRing.load(keys)
+    assert name in refusal.value.private
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, base64.b64encode(bytes(31)), b"\xff" * 32])
+@pytest.mark.parametrize("name", ["kek-1", "ps256-1", "es256-1"])
+def test_a_damaged_key_is_refused_and_its_content_is_not_told(keys, name, content):
+    (keys / f"{name}.key").write_bytes(content)
+    with pytest.raises(Fault, match="sleutel_onleesbaar") as refusal:
+        KeyRing.load(keys)
+    assert name in refusal.value.private
+    assert refusal.value.__cause__ is None
+
+
+def test_a_private_key_whose_halves_do_not_belong_together_is_refused(keys):
+    ours, other = (
+        load_pem_private_key((keys / f"{name}.key").read_bytes(), None).private_numbers()
+        for name in ("ps256-1", "rs256-1")
+    )
+    mixed = RSAPrivateNumbers(
+        ours.p, ours.q, other.d, other.dmp1, other.dmq1, ours.iqmp, ours.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    (keys / "ps256-1.key").write_bytes(mixed.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(Fault, match="sleutel_onleesbaar"):
+        KeyRing.load(keys)
+
+
+def test_a_short_rsa_key_is_refused(keys):
+    short = rsa.generate_private_key(65537, 2048)
+    (keys / "ps256-1.key").write_bytes(short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(Fault, match="sleutel_onleesbaar"):
+        KeyRing.load(keys)
+
+
+def test_a_key_of_another_kind_is_refused(keys):
+    for name, other in (("ps256-1", "es256-1"), ("es256-2", "rs256-1")):
+        kept = (keys / f"{name}.key").read_bytes()
+        (keys / f"{name}.key").write_bytes((keys / f"{other}.key").read_bytes())
+        with pytest.raises(Fault, match="sleutel_onleesbaar"):
+            KeyRing.load(keys)
+        (keys / f"{name}.key").write_bytes(kept)
+
+
+def test_the_environment_can_hold_the_whole_ring(keys, tmp_path):
+    environ = {"MACHTIGING_KEY_MANIFEST": (keys / "keys.json").read_text()}
+    for entry in overview(keys):
+        environ[environment_name(entry.name)] = (keys / f"{entry.name}.key").read_text()
+    there = KeyRing.load(tmp_path / "nowhere", environ)
+    assert there.public_jwks() == a_keyring().public_jwks()
+    assert there.blind_index("bsn", "x") == a_keyring().blind_index("bsn", "x")
+
+
+def test_a_pem_in_the_environment_may_be_in_base64_on_one_line(keys):
+    pem = (keys / "es256-1.key").read_bytes()
+    environ = {"MACHTIGING_KEY_ES256_1": base64.b64encode(pem).decode()}
+    assert KeyRing.load(keys, environ).public_jwks() == a_keyring().public_jwks()
+
+
+def test_the_environment_wins_over_a_file(keys):
+    environ = {"MACHTIGING_KEY_BLIND_INDEX": base64.b64encode(bytes(32)).decode()}
+    assert KeyRing.load(keys, environ).blind_index("bsn", "x") != a_keyring().blind_index("bsn", "x")
+
+
+def test_the_manifest_holds_no_secret(keys):
+    manifest = (keys / "keys.json").read_text()
+    for path in keys.glob("*.key"):
+        assert path.read_text().strip() not in manifest
+    assert set(json.loads(manifest)["keys"][0]) <= {
+        "name",
+        "kind",
+        "state",
+        "created_at",
+        "activated_at",
+        "retired_at",
+    }
+
+
+def test_a_manifest_survives_being_written_and_read(keys):
+    assert from_json(to_json(overview(keys))) == overview(keys)
+
+
+def damaged(**changes):
+    entry = {"name": "kek-1", "kind": "kek", "state": "active", "created_at": "2026-01-01T00:00:00+00:00"}
+    return {**entry, **changes}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        damaged(name="../kek-1"),
+        damaged(name="kek-x"),
+        damaged(name="kek"),
+        damaged(name="ps256-1"),
+        damaged(kind="aes"),
+        damaged(state="gone"),
+        damaged(state="retired"),
+        damaged(retired_at="2026-01-01T00:00:00+00:00"),
+        damaged(created_at="2026-01-01T00:00:00"),
+        damaged(created_at=1),
+        damaged(secret="x"),
+        {"name": "kek-1"},
+        damaged(name="kek-0", state="published"),
+        "kek-1",
+        None,
+    ],
+)
+def test_a_manifest_that_does_not_add_up_is_refused(keys, row):
+    document = json.loads((keys / "keys.json").read_text())
+    document["keys"] = [other for other in document["keys"] if other["name"] != "kek-1"] + [row]
+    with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
+        from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"version": 2, "keys": []}', '{"version": 1, "keys": []}', "[" * 9999]
+)
+def test_a_text_that_is_no_manifest_is_refused(text):
+    with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
+        from_json(text)
+
+
+def test_two_active_keys_of_one_kind_are_one_too_many(keys):
+    text = (keys / "keys.json").read_text().replace('"published"', '"active"')
+    with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
+        from_json(text)
+
+
+def test_a_rotation_lets_the_next_key_sign_and_publishes_another(keys):
+    active = rotate(keys, Kind.ES256, LATER)
+    assert (active.name, active.activated_at) == ("es256-2", LATER)
+    assert states(keys, Kind.ES256) == [(1, "retired"), (2, "active"), (3, "published")]
+    assert states(keys, Kind.PS256) == [(1, "active"), (2, "published")]
+
+
+def test_a_rotation_of_the_key_encryption_key_wraps_with_the_new_one_at_once(keys):
+    assert rotate(keys, Kind.KEK, LATER).name == "kek-2"
+    assert rotate(keys, Kind.KEK, LATER).name == "kek-3"
+    assert states(keys, Kind.KEK) == [(1, "retired"), (2, "retired"), (3, "active")]
+
+
+def test_a_key_that_has_just_been_published_does_not_sign_yet(keys):
+    rotate(keys, Kind.ES256, LATER)
+    with pytest.raises(Conflict, match="sleutel_te_nieuw"):
+        rotate(keys, Kind.ES256, LATER + A_MINUTE)
+    assert states(keys, Kind.ES256) == [(1, "retired"), (2, "active"), (3, "published")]
+    assert rotate(keys, Kind.ES256, LATER + A_MINUTE, at_once=True).version == 3
+    assert rotate(keys, Kind.ES256, LATER + rotation.PUBLISHED_BEFORE_SIGNING + A_MINUTE).version == 4
+
+
+@pytest.mark.parametrize("kind", [Kind.BLIND_INDEX, Kind.PSEUDONYM])
+def test_the_keys_of_the_index_and_of_pseudonyms_do_not_rotate(keys, kind):
+    with pytest.raises(InvalidInput, match="sleutel_heeft_een_versie"):
+        rotate(keys, kind, LATER)
+
+
+def test_a_retired_signing_key_keeps_only_its_public_half(keys):
+    rotate(keys, Kind.ES256, LATER)
+    assert b"PRIVATE" not in (keys / "es256-1.key").read_bytes()
+    assert (keys / "es256-1.key").stat().st_mode & 0o777 == 0o600
+    assert b"PRIVATE" in (keys / "es256-2.key").read_bytes()
+    KeyRing.load(keys)
+
+
+def test_an_active_key_without_its_private_half_is_refused(keys):
+    rotate(keys, Kind.ES256, LATER)
+    (keys / "es256-2.key").write_bytes((keys / "es256-1.key").read_bytes())
+    with pytest.raises(Fault, match="sleutel_onleesbaar"):
+        KeyRing.load(keys)
+
+
+def test_a_rotation_never_writes_over_a_file_that_the_manifest_does_not_know(keys):
+    (keys / "kek-7.key").write_bytes(b"an older ring's")
+    assert rotate(keys, Kind.KEK, LATER).name == "kek-8"
+    assert (keys / "kek-7.key").read_bytes() == b"an older ring's"
+
+
+def test_a_rotation_that_stops_before_the_manifest_is_written_has_changed_nothing(keys):
+    manifest = (keys / "keys.json").read_bytes()
+    rotate(keys, Kind.KEK, LATER)
+    (keys / "keys.json").write_bytes(manifest)
+    KeyRing.load(keys)
+    assert rotate(keys, Kind.KEK, LATER).name == "kek-3"
+
+
+def test_the_signing_states_are_the_three_of_the_manual():
+    assert [state.value for state in State] == ["published", "active", "retired"]
+
+
+def test_what_a_stopped_write_left_behind_is_no_hindrance(keys):
+    (keys / f".keys.json.{os.getpid()}.new").write_bytes(b"half")
+    rotate(keys, Kind.KEK, LATER)
+    assert not list(keys.glob(".*"))
+    KeyRing.load(keys)
