@@ -66,7 +66,7 @@ class ReceivedBijlage:
         if self.size > rules.BIJLAGE_BYTES:
             raise TooLarge("bijlage_te_groot", "Een bijlage mag hoogstens 25 MiB zijn.")
         self.digest.update(data)
-        self.head = self.head or bytes(data[:16])
+        self.head = (self.head + data[: rules.HEADER_BYTES])[: rules.HEADER_BYTES]
         self.tail = (self.tail + data)[-rules.TRAILER_WITHIN :]
         self.waiting += data
         while len(self.waiting) >= rules.PART_BYTES:

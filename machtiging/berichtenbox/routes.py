@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from machtiging.access.bearer import Agency, Helper
@@ -31,7 +31,8 @@ from machtiging.berichtenbox.schemas import (
 from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.negotiation import gives, takes
-from machtiging.web.validation import parsed
+from machtiging.web.openapi import SCHEMA_REF
+from machtiging.web.validation import Strict, parsed
 
 API = "/api/v1"
 AANLEVERINGEN = API + "/aanleveringen"
@@ -43,7 +44,12 @@ router = APIRouter(prefix=API)
 _JSON = [Depends(gives("application/json"))]
 
 
-def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+BerichtIdInPath = Annotated[str, Path(alias="berichtId", json_schema_extra={"format": "uuid"})]
+BijlageIdInPath = Annotated[str, Path(alias="bijlageId", json_schema_extra={"format": "uuid"})]
+
+
+def _body(media_type: str, model: type[Strict]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template=SCHEMA_REF)
     return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
 
 
@@ -56,7 +62,7 @@ def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     operation_id="leverBerichtAan",
     tags=["Aanleveringen"],
     dependencies=[Depends(takes("multipart/form-data")), *_JSON],
-    openapi_extra=_body("multipart/form-data", AanleveringIn.model_json_schema()),
+    openapi_extra=_body("multipart/form-data", AanleveringIn),
 )
 async def post_aanlevering(
     request: Request,
@@ -144,11 +150,13 @@ def _page_out(page: Page, wanted: Wanted, here: str) -> dict[str, Any]:
     tags=["Berichten"],
     dependencies=_JSON,
 )
-async def get_bericht(request: Request, actor: Helper, session: Transaction) -> dict[str, Any]:
+async def get_bericht(
+    request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
+) -> dict[str, Any]:
     """Een heel bericht. Dat u het las wordt vastgelegd; de vertegenwoordigde kan dat zien."""
     state = request.app.state
-    bericht_id = rules.id_from(request.path_params["berichtId"])
-    return _bericht_out(await read(session, state.keyring, state.policy, actor, bericht_id, at=state.clock.now()))
+    asked = rules.id_from(bericht_id)
+    return _bericht_out(await read(session, state.keyring, state.policy, actor, asked, at=state.clock.now()))
 
 
 def _bericht_out(letter: Letter) -> dict[str, Any]:
@@ -177,16 +185,17 @@ def _bericht_out(letter: Letter) -> dict[str, Any]:
     operation_id="markeerBericht",
     tags=["Berichten"],
     dependencies=[Depends(takes(MERGE_PATCH, "application/json")), *_JSON],
-    openapi_extra=_body(MERGE_PATCH, StatusIn.model_json_schema()),
+    openapi_extra=_body(MERGE_PATCH, StatusIn),
 )
-async def patch_bericht(request: Request, actor: Helper, session: Transaction) -> dict[str, Any]:
+async def patch_bericht(
+    request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
+) -> dict[str, Any]:
     """Markeer als (on)gelezen of leg in een map. Alleen voor uw eigen berichten, niet voor wie meeleest."""
     state = request.app.state
     status = parsed(StatusIn, await request.body())
     named = frozenset(_FIELDS[name] for name in status.model_fields_set)
     change = Change(named, status.gelezen, status.map)
-    bericht_id = rules.id_from(request.path_params["berichtId"])
-    marks = await mark(session, state.policy, actor, bericht_id, change, at=state.clock.now())
+    marks = await mark(session, state.policy, actor, rules.id_from(bericht_id), change, at=state.clock.now())
     return {"gelezen": marks.read, "map": marks.folder, "gewijzigdOp": marks.changed_at}
 
 
@@ -197,11 +206,10 @@ async def patch_bericht(request: Request, actor: Helper, session: Transaction) -
     operation_id="verwijderBericht",
     tags=["Berichten"],
 )
-async def delete_bericht(request: Request, actor: Helper, session: Transaction) -> None:
+async def delete_bericht(request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath) -> None:
     """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest."""
     state = request.app.state
-    bericht_id = rules.id_from(request.path_params["berichtId"])
-    await delete(session, state.policy, actor, bericht_id, at=state.clock.now())
+    await delete(session, state.policy, actor, rules.id_from(bericht_id), at=state.clock.now())
 
 
 @router.get(
@@ -213,10 +221,12 @@ async def delete_bericht(request: Request, actor: Helper, session: Transaction) 
     tags=["Berichten"],
     dependencies=[Depends(gives(rules.PDF, "application/octet-stream"))],
 )
-async def get_bijlage(request: Request, actor: Helper, session: Transaction) -> Response:
+async def get_bijlage(
+    request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
+) -> Response:
     """De bijlage als download. Eindigt de machtiging onderweg, dan breekt de download af."""
     state = request.app.state
-    asked = rules.id_from(request.path_params["berichtId"]), rules.id_from(request.path_params["bijlageId"])
+    asked = rules.id_from(bericht_id), rules.id_from(bijlage_id)
     found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
     body = contents(state.sessions, actor, found, state.clock)
     return StreamingResponse(body, media_type=rules.PDF, headers=headers_of(found))

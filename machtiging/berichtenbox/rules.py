@@ -22,6 +22,7 @@ AANLEVERING_BYTES = 256 * MIB
 PDF = "application/pdf"
 # What a bijlage is cut into: a download holds one piece in memory, and the machtiging is looked at before each.
 PART_BYTES = MIB
+HEADER_BYTES = 8
 # How far from the end the trailer of a PDF may lie (ISO 32000-2, annex I: readers look in the last 1024 bytes).
 TRAILER_WITHIN = 1024
 NO_SUCH_ID = UUID(int=0)

@@ -17,6 +17,7 @@ from machtiging.web.headers import API_VERSION
 from machtiging.web.problems import MEDIA_TYPE, problem_for_status
 
 PREFIX = "/api/v1"
+SCHEMA_REF = "#/components/schemas/{model}"
 PATH = PREFIX + "/openapi.json"
 _CONTACT = {
     "name": "Het team van machtiging",
@@ -79,15 +80,15 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
         ],
     )
     document["servers"] = [{"url": issuer + PREFIX}]
-    document["paths"] = {
-        path.removeprefix(PREFIX): _operations(operations)
-        for path, operations in document.get("paths", {}).items()
-        if path.startswith(PREFIX + "/") and path != PATH
-    }
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    document["paths"] = {
+        path.removeprefix(PREFIX): {method: _operation(method, told, schemas) for method, told in operations.items()}
+        for path, operations in document.get("paths", {}).items()
+        if path.startswith(PREFIX + "/") and path != PATH
+    }
     schemas["Problem"] = _PROBLEM_SCHEMA
     components["securitySchemes"] = {
         "toegang": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT (RFC 9068)"},
@@ -96,11 +97,10 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
     return document
 
 
-def _operations(operations: dict[str, Any]) -> dict[str, Any]:
-    return {method: _operation(method, operation) for method, operation in operations.items()}
-
-
-def _operation(method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _operation(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        # A model that a route describes by hand brings the models in it along.
+        schemas.update(content["schema"].pop("$defs", {}))
     responses = operation["responses"]
     responses.pop("422", None)
     for status in (*_EVERYWHERE, *(_WITH_BODY if method in {"post", "patch", "put"} else ()), 429, 500, 503):

@@ -1,0 +1,150 @@
+"""NL API Design Rules 2.x on the routes under /api/v1, by the name of the rule."""
+
+import json
+
+import pytest
+
+from machtiging.berichtenbox.routes import API, LARGER_BODIES
+from machtiging.web import openapi
+from tests.builders.berichtenbox import UWV, a_world
+
+BERICHT = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
+PATHS = {
+    f"{API}/aanleveringen": {"POST"},
+    f"{API}/berichten": {"GET"},
+    f"{API}/berichten/{BERICHT}": {"GET", "PATCH", "DELETE"},
+    f"{API}/berichten/{BERICHT}/bijlagen/{BERICHT}": {"GET"},
+}
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+@pytest.fixture
+async def citizen(world):
+    async with world.client(await world.token(world.citizen)) as client:
+        yield client
+
+
+@pytest.fixture
+async def nobody(world):
+    async with world.client() as client:
+        yield client
+
+
+async def test_core_http_methods_any_other_method_is_405_and_told_what_is_allowed(nobody):
+    for path, methods in PATHS.items():
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE", "OPTIONS"} - methods:
+            answer = await nobody.request(method, path)
+            assert (path, method, answer.status_code) == (path, method, 204 if method == "OPTIONS" else 405)
+            assert set(answer.headers["allow"].split(", ")) == methods
+            assert answer.headers["api-version"] == "0.1.0"
+
+
+async def test_core_no_trailing_slash_is_404_and_no_redirect(citizen):
+    for path, methods in PATHS.items():
+        for method in methods:
+            answer = await citizen.request(method, path + "/")
+            assert answer.status_code == 404
+            assert "location" not in answer.headers
+
+
+async def test_core_error_handling_every_refusal_is_a_problem_in_dutch(nobody, citizen, world):
+    async with world.client(await world.token(oin=UWV)) as agency:
+        answers = [
+            await nobody.get(f"{API}/berichten"),
+            await citizen.get(f"{API}/berichten", params={"aantal": "x"}),
+            await citizen.get(f"{API}/berichten/{BERICHT}"),
+            await citizen.get(f"{API}/onbekend"),
+            await citizen.put(f"{API}/berichten"),
+            await citizen.get(f"{API}/berichten", headers={"Accept": "application/xml"}),
+            await citizen.patch(f"{API}/berichten/{BERICHT}", content="x", headers={"Content-Type": "text/plain"}),
+            await citizen.patch(f"{API}/berichten/{BERICHT}", json={"map": "x" * 300_000}),
+            await agency.get(f"{API}/berichten"),
+        ]
+    assert [answer.status_code for answer in answers] == [401, 400, 404, 404, 405, 406, 415, 413, 403]
+    for answer in answers:
+        body = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert body["status"] == answer.status_code
+        assert {"type", "title", "detail", "code", "verzoekId"} <= set(body)
+        assert answer.headers["api-version"] == "0.1.0"
+
+
+async def test_transport_security_headers_are_on_good_and_bad_answers(nobody, citizen):
+    for answer in (await nobody.get(f"{API}/berichten"), await citizen.get(f"{API}/berichten")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in answer.headers
+        assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json", 200),
+        ("*/*", 200),
+        ("application/*", 200),
+        ("text/html, application/json;q=0.1", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("text/html", 406),
+        ("application/xml", 406),
+        ("application/json;q=0", 406),
+        ("rommel", 406),
+    ],
+)
+async def test_an_answer_that_the_asker_cannot_take_is_406(citizen, accept, status):
+    assert (await citizen.get(f"{API}/berichten", headers={"Accept": accept})).status_code == status
+
+
+async def test_date_time_answers_are_in_utc_and_any_offset_is_taken(world, citizen):
+    await world.letter(publicatietijdstip="2026-11-20T13:00:00+05:30")
+    page = (await citizen.get(f"{API}/berichten")).json()
+    assert page["berichten"][0]["publicatietijdstip"] == "2026-11-20T07:30:00Z"
+
+
+async def test_publish_openapi_anybody_may_read_the_description_from_anywhere(nobody):
+    answer = await nobody.get(openapi.PATH)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["api-version"] == "0.1.0"
+    document = answer.json()
+    assert document["openapi"].startswith("3.")
+    assert document["servers"] == [{"url": "http://localhost:8000/api/v1"}]
+    assert "openapi.json" not in json.dumps(document["paths"])
+
+
+async def test_the_description_names_every_member_that_is_sent(world, citizen):
+    bericht_id = await world.letter()
+    schemas = (await citizen.get(openapi.PATH)).json()["components"]["schemas"]
+    assert set((await citizen.get(f"{API}/berichten/{bericht_id}")).json()) <= set(schemas["BerichtOut"]["properties"])
+    assert set((await citizen.get(f"{API}/berichten")).json()) <= set(schemas["BerichtenOut"]["properties"])
+
+
+async def test_row_60_no_header_moves_the_address_of_the_api(nobody):
+    for header in ({"Host": "kwaad.example"}, {"X-Forwarded-Host": "kwaad.example"}, {"X-Forwarded-Prefix": "/kwaad"}):
+        assert "kwaad" not in (await nobody.get(openapi.PATH, headers=header)).text
+
+
+async def test_a_token_in_the_address_is_no_token(world, nobody):
+    token = await world.token(world.citizen)
+    answer = await nobody.get(f"{API}/berichten", params={"access_token": token})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer ")
+    assert token not in answer.text
+
+
+def test_only_deliveries_may_be_large():
+    assert LARGER_BODIES == {f"{API}/aanleveringen": 256 * 1024 * 1024}
+
+
+async def test_row_57_a_delivery_over_the_total_is_refused_before_it_is_read(world):
+    async with world.client(await world.token(oin=UWV)) as agency:
+        told = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(256 * 1024 * 1024 + 1)}
+        answer = await agency.post(f"{API}/aanleveringen", content=b"x", headers=told)
+    assert (answer.status_code, answer.json()["code"]) == (413, "verzoek_te_groot")
