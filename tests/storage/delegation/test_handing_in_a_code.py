@@ -148,11 +148,49 @@ async def test_all_failures_look_the_same_and_take_the_same_statements(database)
     assert all(work == works[0] for work in works)
 
 
-async def test_an_unknown_code_costs_the_opening_of_a_profile_too(session):
+class WatchedRing:
+    """The key ring, counting how often a citizen's data key is unwrapped."""
+
+    def __init__(self):
+        self.opened = 0
+        self.blind_index = a_keyring().blind_index
+
+    def unwrap_data_key(self, *sealed):
+        self.opened += 1
+        return a_keyring().unwrap_data_key(*sealed)
+
+
+@pytest.mark.parametrize("how", ["code_onbekend", "code_gebruikt", "geboortedatum_klopt_niet"])
+async def test_every_failure_opens_one_profile(session, how):
     """Else the time to decrypt would tell a known code from an unknown one."""
     people = await mother_and_son(session)
-    _, statements = await failing(session, people, "code_onbekend")
-    assert any("profile_sealed" in statement for statement in statements)
+    code, born, at = await make_it_fail(session, people, how)
+    ring = WatchedRing()
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await accept(session, ring, people.helper, code, born, at=at)
+    assert ring.opened == 1
+
+
+async def test_who_tries_a_code_that_somebody_else_is_trying_waits_for_the_outcome(committed, database):
+    """Else many helpers at once could try many birth dates while each still sees a try left."""
+    offered = await committed.offer()
+    async with unit_of_work(committed.sessions) as session:
+        other = Helper(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+        await session.execute(text("UPDATE machtigingscode SET tries_left = 1"))
+
+    async def look():
+        async with unit_of_work(committed.sessions) as session:
+            return await preview(session, a_keyring(), other, offered.code, BORN, at=NOON)
+
+    async with database.sessions() as first:
+        with pytest.raises(InvalidInput):
+            await accept(first, a_keyring(), committed.people.helper, offered.code, date(1951, 4, 8), at=NOON)
+        second = asyncio.create_task(look())
+        done, _ = await asyncio.wait([second], timeout=0.3)
+        assert not done
+        await first.commit()
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await second
 
 
 async def test_your_own_offer_you_cannot_accept_or_refuse(session):
