@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from machtiging.cli import agencies, audit, clients, database, keys, policy, running
 from machtiging.cli.doctor import doctor
-from machtiging.cli.edges import Exit, err, explain
-from machtiging.kernel.errors import MachtigingError
+from machtiging.cli.edges import Exit, err, explain, foreseen
 
 app = typer.Typer(
     name="machtiging",
@@ -47,16 +44,11 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; every way in which it can end becomes an exit code."""
     command: Any = typer.main.get_command(app)
     try:
-        result = command.main(args=list(arguments), prog_name="machtiging", standalone_mode=False)
-    except click.exceptions.ClickException as error:
-        error.show()
-        return Exit.USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        return 130
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except (MachtigingError, SQLAlchemyError, OSError, TimeoutError) as error:
+        command.main(args=list(arguments), prog_name="machtiging")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else Exit.OK
+    except foreseen() as error:
         sentence, code = explain(error)
-        err.print(sentence, style="red", highlight=False, markup=False)
+        err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         return code
-    return result if isinstance(result, int) else Exit.OK
+    return Exit.OK

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from machtiging.agencies.queries import AgencyView
 from machtiging.cli.database import named, service_sessions
 from machtiging.cli.edges import err, out
 from machtiging.settings import Settings
+
+if TYPE_CHECKING:
+    from machtiging.agencies.queries import AgencyView
 
 app = typer.Typer(help="Sending agencies (afnemers) and their diensten.", no_args_is_help=True)
 
@@ -20,7 +23,7 @@ def show() -> None:
     """Show every active agency with its OIN and its diensten."""
     with named(Settings()) as settings:
         found = asyncio.run(_all(settings))
-    table = Table("OIN", "agency", "dienst", "theme", "sensitivity")
+    table = Table(Column("OIN", no_wrap=True), "agency", "dienst", "theme", "sensitivity")
     for agency in found:
         for dienst in agency.diensten:
             table.add_row(agency.oin, agency.name, dienst.code, dienst.theme, dienst.sensitivity)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress
 
-from machtiging.audit.verify import Report
 from machtiging.cli.database import named, sealer_engine
 from machtiging.cli.edges import Exit, err, out
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
+
+if TYPE_CHECKING:
+    from machtiging.audit.verify import Report
 
 app = typer.Typer(help="The journal: seal it, verify it.", no_args_is_help=True)
 
@@ -42,7 +44,10 @@ def verify(
     for problem in report.problems:
         out.print(problem.text, style="red", markup=False, highlight=False)
     if report.head:
-        err.print("Keep this signed head outside the database; `--head FILE` later proves that nothing was cut off:")
+        err.print(
+            "Keep this signed head outside the database; `--head FILE` later proves that nothing was cut off:",
+            soft_wrap=True,
+        )
         print(report.head)
     out.print(f"{report.lines} lines read: " + ("the journal is whole." if report.ok else "the journal is NOT whole."))
     if not report.ok:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from machtiging.cli.database import bring_up_to_date, named, service_sessions
 from machtiging.cli.edges import err, out
@@ -69,7 +69,9 @@ def show() -> None:
     """Show every registered client."""
     with named(Settings()) as settings:
         found = asyncio.run(_all(settings))
-    table = Table("client_id", "name", "OIN", "state", "how it authenticates")
+    table = Table(
+        Column("client_id", no_wrap=True), "name", Column("OIN", no_wrap=True), "state", "how it authenticates"
+    )
     for client in found:
         table.add_row(*client)
     out.print(table)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from machtiging.cli.edges import err
 from machtiging.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 
 @contextmanager
@@ -77,6 +79,11 @@ def migrate(
 
     Needs a login that may create roles the first time. Going back to an older revision loses what newer ones keep.
     """
+    from alembic.util.exc import CommandError
+
     with named(Settings()) as settings, err.status(f"Migrating to {target} ..."):
-        asyncio.run(bring_up_to_date(settings, target))
+        try:
+            asyncio.run(bring_up_to_date(settings, target))
+        except CommandError as error:
+            raise typer.BadParameter(f"{error}") from error
     err.print(f"The database is at {target}.")

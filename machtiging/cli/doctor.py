@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import typer
 
-from machtiging.cli import checks
-from machtiging.cli.checks import Finding, Verdict
 from machtiging.cli.database import named
 from machtiging.cli.edges import Exit, out
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
-_COLOURS = {Verdict.OK: "green", Verdict.ATTENTION: "yellow", Verdict.WRONG: "red"}
+if TYPE_CHECKING:
+    from machtiging.cli.checks import Finding
+
+_COLOURS = {"ok": "green", "attention": "yellow", "wrong": "red"}
 
 
 def doctor() -> None:
     """Look at everything this installation needs and say how to mend what is wrong. Exit 1 when something is."""
     findings = asyncio.run(_all(Settings()))
-    wrong = sum(finding.verdict is Verdict.WRONG for finding in findings)
+    wrong = sum(finding.verdict == "wrong" for finding in findings)
     out.print(f"{wrong} wrong." if wrong else "Nothing is wrong.")
     if wrong:
         raise typer.Exit(Exit.FINDING)
@@ -31,13 +33,15 @@ async def _all(settings: Settings) -> list[Finding]:
     async for finding in _look(settings):
         findings.append(finding)
         out.print(f"[{_COLOURS[finding.verdict]}]{finding.verdict:<10}[/] {finding.subject:<12}", end="")
-        out.print(finding.what, markup=False, highlight=False)
+        out.print(finding.what, markup=False, highlight=False, soft_wrap=True)
         if finding.mend:
-            out.print(f"{'':<23}{finding.mend}", markup=False, highlight=False)
+            out.print(f"{'':<23}{finding.mend}", markup=False, highlight=False, soft_wrap=True)
     return findings
 
 
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
+    from machtiging.cli import checks
+
     for finding in (checks.python(), checks.packages(), checks.environment(settings)):
         yield finding
     for look in (checks.keys, checks.policy):
@@ -47,8 +51,7 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
             async for finding in checks.database(with_database):
                 yield finding
     except Fault as fault:
-        yield Finding(
-            "database", Verdict.WRONG, fault.private, "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL."
-        )
+        mend = "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL."
+        yield checks.Finding("database", checks.Verdict.WRONG, fault.private, mend)
     for probe in (checks.port, checks.broker, checks.mail):
         yield await probe(settings)

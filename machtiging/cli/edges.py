@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
-from machtiging.kernel.errors import Fault, InvalidInput, Refusal
+from machtiging.kernel.errors import Fault, InvalidInput, MachtigingError, Refusal
 
 
 class Exit(IntEnum):
@@ -39,6 +39,13 @@ _SENTENCES = {
 }
 
 
+def foreseen() -> tuple[type[Exception], ...]:
+    """The errors that end a command with a sentence. Looked up when one happens: loading SQLAlchemy takes a while."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MachtigingError, ValidationError, SQLAlchemyError, OSError, TimeoutError)
+
+
 def explain(error: Exception) -> tuple[str, Exit]:
     """The sentence and the exit code for an error that ends a command."""
     if isinstance(error, Fault):
@@ -49,6 +56,12 @@ def explain(error: Exception) -> tuple[str, Exit]:
         return (f"Refused ({error.code}). {details}", Exit.FINDING)
     if isinstance(error, Refusal):
         return (f"Refused ({error.code}). {error.public or error.private}", Exit.FINDING)
+    if isinstance(error, ValidationError):
+        # Without the value: it may be a database URL with a password in it.
+        wrong = "; ".join(f"MACHTIGING_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        return (f"A setting is wrong. {wrong}", Exit.ENVIRONMENT)
+    from sqlalchemy.exc import SQLAlchemyError
+
     # The class only: the text of a database error quotes parameters.
     kind = type(error).__name__
     if isinstance(error, SQLAlchemyError):

@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 
 from machtiging.cli.edges import err, out
-from machtiging.crypto import rotation
 from machtiging.crypto.manifest import Kind
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
@@ -19,6 +18,8 @@ app = typer.Typer(help="The key ring: make it, look at it, rotate it.", no_args_
 @app.command("generate")
 def generate() -> None:
     """Make the keys that are missing. Never replaces a key, so it is safe to repeat."""
+    from machtiging.crypto import rotation
+
     directory = Settings().keys_dir
     with err.status("Making keys ..."):
         rotation.generate(directory)
@@ -28,6 +29,8 @@ def generate() -> None:
 @app.command("list")
 def show() -> None:
     """Show every key with its kind, its state and its age; never a secret."""
+    from machtiging.crypto import rotation
+
     table = Table("key", "kind", "state", "made", "in use since", "retired")
     for entry in rotation.overview(Settings().keys_dir):
         days = [
@@ -47,5 +50,7 @@ def rotate(
 
     Running workers take the new key at their next start.
     """
+    from machtiging.crypto import rotation
+
     entry = rotation.rotate(Settings().keys_dir, kind, SystemClock().now(), at_once=at_once)
     err.print(f"{entry.name} is in use now. Restart the service to let it take the new key.")

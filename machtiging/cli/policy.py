@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from machtiging.access import inspect
 from machtiging.access.decision import Allowed
-from machtiging.access.engine import Policy
 from machtiging.access.question import FACTS, Question
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.cli.edges import Exit, err, out
@@ -18,10 +16,15 @@ from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.settings import Settings
 
+if TYPE_CHECKING:
+    from machtiging.access.engine import Policy
+
 app = typer.Typer(help="The policy: look at it, check it, ask it why.", no_args_is_help=True)
 
 
 def _policy() -> tuple[Policy, Path]:
+    from machtiging.access.engine import Policy
+
     directory = Settings().policies_dir
     with err.status("Reading the policy ..."):
         return Policy.load(directory), directory
@@ -30,6 +33,8 @@ def _policy() -> tuple[Policy, Path]:
 @app.command("table")
 def table() -> None:
     """Show everything the policy allows when the machtiging itself is in order. What is not in it is refused."""
+    from machtiging.access import inspect
+
     policy, _ = _policy()
     shown = Table("capacity", "sensitivity", "at level", "may", "letters about")
     for row in inspect.table(policy):
@@ -42,13 +47,15 @@ def table() -> None:
 @app.command("check")
 def check() -> None:
     """Let the policy play every story in `policies/scenarios`. Exit 1 when one does not come out."""
+    from machtiging.access import inspect
+
     policy, directory = _policy()
     told = inspect.check(policy, directory / "scenarios")
     wrong = [row for row in told if row.problems]
     for row in wrong:
-        out.print(f"{row.place}: {row.story}", style="red", markup=False, highlight=False)
+        out.print(f"{row.place}: {row.story}", style="red", markup=False, highlight=False, soft_wrap=True)
         for problem in row.problems:
-            out.print(f"   {problem}", markup=False, highlight=False)
+            out.print(f"   {problem}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"{len(told) - len(wrong)} of {len(told)} stories come out.")
     if wrong:
         raise typer.Exit(Exit.FINDING)
@@ -68,6 +75,8 @@ def explain(
     ] = None,
 ) -> None:
     """Say whether this may be done, and which rows of the policy say so. Exit 1 when it may not."""
+    from machtiging.access import inspect
+
     missing = set(without or [])
     if unknown := missing - set(FACTS):
         raise typer.BadParameter(f"unknown fact {min(unknown)}; choose from {', '.join(FACTS)}")
@@ -79,6 +88,6 @@ def explain(
     for fact in found.missing_facts:
         out.print(f"   missing fact: {fact}")
     for name, effect, because in found.rows:
-        out.print(f"   {effect} {name}: {because}", markup=False, highlight=False)
+        out.print(f"   {effect} {name}: {because}", markup=False, highlight=False, soft_wrap=True)
     if not allowed:
         raise typer.Exit(Exit.FINDING)

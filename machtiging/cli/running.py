@@ -6,18 +6,20 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 
 from machtiging.cli.database import bring_up_to_date, named, service_sessions, url_of
 from machtiging.cli.demo.telling import StoryFailed, Teller
 from machtiging.cli.edges import Exit, err, out
-from machtiging.cli.servers import Servers, listen, serving
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from machtiging.cli.servers import Servers
 
 
 def from_environment() -> FastAPI:
@@ -37,6 +39,9 @@ def serve(
     Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). Without
     MACHTIGING_DATABASE_URL an embedded PostgreSQL is started and stopped with it.
     """
+    import uvicorn
+
+    from machtiging.cli.servers import listen
     from machtiging.crypto.keyring import KeyRing
 
     with named(Settings()) as settings:
@@ -102,6 +107,7 @@ async def world(settings: Settings) -> AsyncIterator[Servers]:
     """Keys, schema and catalogue in place, service and login stand-in running."""
     from machtiging.agencies.catalogue import load_catalogue
     from machtiging.app import create_app
+    from machtiging.cli.servers import listen, serving
     from machtiging.crypto.rotation import generate
     from machtiging.simulators.app import create_simulator, refuse_in_production
     from machtiging.storage.unit_of_work import unit_of_work
@@ -136,7 +142,7 @@ def _aloud() -> Teller:
         out.print(f"\n[bold]{number}. {title}[/bold]")
 
     def line(what: str, module: str) -> None:
-        out.print(f"   {what} [dim]({module})[/dim]", highlight=False)
+        out.print(f"   {what} [dim]({module})[/dim]", highlight=False, soft_wrap=True)
 
     return Teller(step, line)
 
@@ -161,9 +167,9 @@ async def _demo(settings: Settings, story_again: bool) -> None:  # noqa: FBT001
 
 
 def _say_what_to_open(settings: Settings) -> None:
-    out.print(f"\n[bold]Open {settings.issuer}[/bold] and log in; the login page lets you choose who to be:")
-    out.print("   vertegenwoordigde   she gets the letters; see who looked, offer a machtiging, stop one")
-    out.print("   naaste              her son; accept a machtiging with the code that she gets")
-    out.print("   beheerder, balie, raadslid, collega, bewindvoerder and others are there as well")
+    out.print(f"\n[bold]Open {settings.issuer}[/bold] and log in. The login page asks who you want to be:")
+    out.print("   vertegenwoordigde   she gets the letters: see who looked, offer, revoke")
+    out.print("   naaste              her son: accept with the code that she gets")
+    out.print("   and others: raadslid, collega, bewindvoerder, balie, beheerder ...")
     out.print(f"Mail that was sent: {settings.broker_issuer}/post")
     out.print("Ctrl-C stops everything and keeps the data.\n")

@@ -21,7 +21,7 @@ from machtiging.cli.demo.agency import Agency, published
 from machtiging.cli.demo.letters import CHOSEN, LETTERS, LETTERS_FROM_DAYS, Letter
 from machtiging.cli.demo.pdf import attachment
 from machtiging.cli.demo.people import PURPOSE, Someone
-from machtiging.cli.demo.reading_app import NAME, ReadingApp
+from machtiging.cli.demo.reading_app import NAME, ReadingApp, anonymous
 from machtiging.cli.demo.telling import Teller, expect
 from machtiging.cli.demo.world import World, plain_http
 from machtiging.delegation.rules import Act
@@ -185,23 +185,15 @@ async def _read(story: Telling, app: ReadingApp) -> None:
     story.tell(f"hij haalt {enclosed['naam']} op", "berichtenbox/download.py")
 
 
-def _anonymous(response: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """An answer without what differs between any two requests: the id of the request, and the time."""
-    request_id = response.headers.get("x-request-id", "")
-    headers = sorted((name, value) for name, value in response.headers.items() if name not in ("date", "x-request-id"))
-    body = response.content
-    return response.status_code, body.replace(request_id.encode(), b"") if request_id else body, headers
-
-
 async def _try_outside(story: Telling, app: ReadingApp) -> None:
-    nothing = _anonymous(await app.get(f"/berichten/{story.missing}"))
+    nothing = anonymous(await app.get(f"/berichten/{story.missing}"))
     expect(that=nothing[0] == 404, expected="404 voor een brief die niet bestaat", got=nothing[0])
     seen: set[str] = set()
     for letter in story.letters(inside=False):
         if letter.outside is None or letter.outside in seen:
             continue
         seen.add(letter.outside)
-        answer = _anonymous(await app.get(f"/berichten/{story.ids[letter.reference]}"))
+        answer = anonymous(await app.get(f"/berichten/{story.ids[letter.reference]}"))
         same = answer == nothing
         expect(that=same, expected="hetzelfde antwoord als voor een brief die niet bestaat", got=(answer, nothing))
         story.refused.append(letter.outside)
