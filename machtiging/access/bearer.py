@@ -66,7 +66,7 @@ async def _state(request: Request, session: AsyncSession, at: datetime) -> Token
     claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=audience(app.issuer), at=at)
     try:
         jti = UUID(claims["jti"])
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _invalid("jti is missing or no UUID") from error
     state = await hold(session, TokenId(jti))
     if state is None or state.facts.client_id != claims.get("client_id"):

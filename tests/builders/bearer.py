@@ -1,0 +1,165 @@
+"""An application with nothing but the two bearer doors, and the tokens to knock with, good and forged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import event, text
+
+from machtiging.access.bearer import Agency, Helper
+from machtiging.access.engine import Policy
+from machtiging.access.guard import permit
+from machtiging.access.tokens import IssuedTokenFacts, audience, register
+from machtiging.access.verdict import Target
+from machtiging.delegation.rules import Act, Machtiging
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
+from machtiging.storage.engine import make_engine, make_sessions
+from machtiging.storage.unit_of_work import Transaction, unit_of_work
+from machtiging.web import problems
+from tests.builders.access import POLICIES
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
+
+ISSUER = "http://localhost:8000"
+OIN = "00000099000000001000"
+READ, DELIVER = "/api/v1/proef/lezen", "/api/v1/proef/aanleveren"
+POLICY = Policy.load(POLICIES)
+
+
+def the_letter(of: PersonId | None, **changes: Any) -> Target:
+    """An ordinary letter to this person."""
+    bericht_id = BerichtId(uuid7())
+    return Target("bericht", str(bericht_id), bericht_id, of, an_envelope(**changes))
+
+
+def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
+    """Behind `READ` lies one letter to mother; behind `DELIVER` the OIN of whoever knocks."""
+    app = FastAPI()
+    problems.install(app)
+    app.state.sessions, app.state.clock = database.sessions, clock
+    app.state.keyring, app.state.issuer, app.state.policy = a_keyring(), ISSUER, POLICY
+
+    @app.get(READ)
+    async def read(actor: Helper, session: Transaction) -> dict[str, str]:
+        given = await permit(session, POLICY, actor, Act.READ, the_letter(mother), at=clock.now())
+        return {"wie": str(given.actor_id), "voor": str(given.vertegenwoordigde_id), "als": given.capacity}
+
+    @app.get(DELIVER)
+    async def deliver(sender: Agency) -> dict[str, str]:
+        return {"oin": sender.oin}
+
+    return app
+
+
+def token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:
+    """Ten minutes for a reading app. Say whose it is."""
+    facts = IssuedTokenFacts(
+        id=TokenId(uuid7()),
+        client_id="leesapp",
+        grant_id=None,
+        person_id=None,
+        machtiging_id=None,
+        oin=None,
+        scope="openid",
+        acts=frozenset({Act.LIST, Act.READ}),
+        assurance=Assurance.SUBSTANTIAL,
+        issued_at=at,
+        expires_at=at + timedelta(minutes=10),
+    )
+    return replace(facts, **changes)
+
+
+def claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
+    """What RFC 9068 puts in the token itself."""
+    return {
+        "iss": ISSUER,
+        "sub": "pseudoniem",
+        "aud": audience(ISSUER),
+        "iat": int(facts.issued_at.timestamp()),
+        "exp": int(facts.expires_at.timestamp()),
+        "jti": str(facts.id),
+        "client_id": facts.client_id,
+        "scope": facts.scope,
+    }
+
+
+def a_jwt(facts: IssuedTokenFacts, *, typ: str = "at+jwt", **claims: Any) -> str:
+    """The token, signed with our own key. A claim of `...` is left out."""
+    wanted = {**claims_of(facts), **claims}
+    return a_keyring().sign_jwt({name: value for name, value in wanted.items() if value is not ...}, typ=typ)
+
+
+@dataclass
+class Doorstep:
+    """Mother, son, a machtiging between them and an agency, each with a good token."""
+
+    database: Any
+    clock: Any
+    app: FastAPI
+    people: People
+    machtiging: Machtiging
+    helper: IssuedTokenFacts
+    own: IssuedTokenFacts
+    agency: IssuedTokenFacts
+
+    @classmethod
+    async def build(cls, database: Any, clock: Any, **terms: Any) -> Doorstep:
+        async with unit_of_work(database.sessions) as session:
+            people = await mother_and_son(session)
+            machtiging = await an_accepted_machtiging(session, people, **terms)
+            helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
+            own = token_facts(person_id=people.mother)
+            agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
+            for facts in (helper, own, agency):
+                await register(session, facts)
+        app = an_application(database, clock, people.mother)
+        return cls(database, clock, app, people, machtiging, helper, own, agency)
+
+    @classmethod
+    def without_database(cls, clock: Any) -> Doorstep:
+        """The same doors before a server that is not there: whoever gets as far as a statement fails with a 503."""
+        nowhere = make_sessions(make_engine("postgresql:///niets?host=/nergens", None, pool_size=1))
+        database, people = SimpleNamespace(sessions=nowhere), People(PersonId(uuid7()), PersonId(uuid7()))
+        helper, own = token_facts(person_id=people.son), token_facts(person_id=people.mother)
+        app = an_application(database, clock, people.mother)
+        return cls(database, clock, app, people, a_machtiging(), helper, own, token_facts(oin=OIN))
+
+    async def ask(
+        self, token: str | None = None, path: str = READ, headers: list[tuple[str, str]] | None = None
+    ) -> httpx.Response:
+        """Knock with a Bearer token, or with these headers."""
+        given = headers if headers is not None else [("Authorization", f"Bearer {token}")] if token else []
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+            return await client.get(path, headers=given)
+
+    async def journal(self, act: str) -> list[Any]:
+        """Committed lines about this act, oldest first."""
+        async with self.database.sessions() as session:
+            rows = await session.execute(
+                text("SELECT * FROM journal_intake WHERE act = :act ORDER BY occurred_at, id"), {"act": act}
+            )
+            return list(rows.mappings())
+
+
+@asynccontextmanager
+async def counting_statements(database: Any) -> AsyncIterator[list[str]]:
+    """Every SQL statement that the service sends meanwhile."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(database.service.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.service.sync_engine, "before_cursor_execute", note)
