@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from machtiging.access.engine import Policy
 from machtiging.audit.sealer import run_sealer
+from machtiging.berichtenbox.routes import LARGER_BODIES
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Limits
@@ -30,7 +31,7 @@ from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings
 from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.web import headers, openapi, problems
+from machtiging.web import headers, limits, openapi, problems
 from machtiging.web.pages import Pages
 
 _HOUSEKEEPING_SECONDS = 1.0
@@ -62,6 +63,7 @@ def create_app(
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
+    limits.install(app, larger=LARGER_BODIES)
     headers.install(app, issuer=settings.issuer)
     return app
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import AsyncIterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -183,19 +184,21 @@ async def receive(content_type: str, body: AsyncIterable[bytes]) -> Received:
     received = Received(_Spool())
     reader = _Reader(received)
     callbacks: Any = {f"on_{name}": getattr(reader, f"on_{name}") for name in (*_CALLBACKS, "end")}
-    try:
-        parser = MultipartParser(options[b"boundary"], callbacks)
-        async for chunk in body:
-            parser.write(chunk)
-        parser.finalize()
+    with ExitStack() as stack:
+        stack.callback(received.close)
+        await _parse(MultipartParser(options[b"boundary"], callbacks), body)
         if not reader.ended:
             raise InvalidInput(*_BROKEN)
         if received.bericht is None:
             raise InvalidInput("bericht_ontbreekt", "In de aanlevering ontbreekt het deel 'bericht'.")
-    except FormParserError:
-        received.close()
-        raise InvalidInput(*_BROKEN) from None
-    except BaseException:
-        received.close()
-        raise
+        stack.pop_all()  # all is well: from here on the caller closes it
     return received
+
+
+async def _parse(parser: MultipartParser, body: AsyncIterable[bytes]) -> None:
+    try:
+        async for chunk in body:
+            parser.write(chunk)
+        parser.finalize()
+    except FormParserError:
+        raise InvalidInput(*_BROKEN) from None

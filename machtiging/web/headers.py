@@ -21,6 +21,7 @@ CSP_PAGE = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+_CACHED = "public, max-age=300"
 _HSTS = "max-age=31536000; includeSubDomains"
 _log = structlog.get_logger("machtiging.request")
 
@@ -63,7 +64,7 @@ class _Headers:
         headers[request_id.HEADER] = the_id
         is_page = headers.get("content-type", "").startswith("text/html")
         headers.setdefault("content-security-policy", CSP_PAGE if is_page else CSP_API)
-        headers.setdefault("cache-control", "no-store")
+        headers.setdefault("cache-control", _CACHED if path.startswith("/static/") else "no-store")
         headers.setdefault("x-content-type-options", "nosniff")
         headers.setdefault("x-frame-options", "DENY")
         headers.setdefault("referrer-policy", "no-referrer")

@@ -140,7 +140,7 @@ async def test_a_token_in_the_address_is_no_token(world, nobody):
 
 
 def test_only_deliveries_may_be_large():
-    assert LARGER_BODIES == {f"{API}/aanleveringen": 256 * 1024 * 1024}
+    assert {f"{API}/aanleveringen": 256 * 1024 * 1024} == LARGER_BODIES
 
 
 async def test_row_57_a_delivery_over_the_total_is_refused_before_it_is_read(world):
