@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -30,6 +30,7 @@ from machtiging.web.doors import door
 COOKIE = "__Host-sessie"
 SEEN_AT_MOST_EVERY = timedelta(minutes=1)
 _LONGEST_TOKEN = 128
+_SWEEP = 100
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
@@ -61,6 +62,7 @@ async def start(
     session: AsyncSession, person_id: PersonId, login: Login, limits: SessionLimits, *, at: datetime
 ) -> str:
     """Begin a session for this person; returns the token for the cookie, which is kept nowhere else."""
+    await _sweep(session, at)
     token = secrets.random_token()
     row = {
         "id": uuid7(),
@@ -77,6 +79,12 @@ async def start(
     }
     await session.execute(insert(_SESSION).values(**row))
     return token
+
+
+async def _sweep(session: AsyncSession, at: datetime) -> None:
+    """Who was here and when is kept no longer than the session: clear away a handful, waiting for nobody."""
+    old = select(_SESSION.c.id).where(_SESSION.c.expires_at < at).limit(_SWEEP).with_for_update(skip_locked=True)
+    await session.execute(delete(_SESSION).where(_SESSION.c.id.in_(old)))
 
 
 async def end(session: AsyncSession, token: str | None, *, at: datetime) -> PersonId | None:

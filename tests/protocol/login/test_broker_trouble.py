@@ -1,6 +1,7 @@
 """A broker that is away, slow, large or other than it says: the visitor gets a page and a way on, never a fault."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -66,12 +67,17 @@ async def test_a_broker_that_never_finishes_its_answer_is_left(victim, crooked, 
         ("broker_antwoord_ongeldig", httpx.Response(200, content=b"[]")),
         ("broker_antwoord_ongeldig", httpx.Response(200, content=b"\xff\xfe")),
         ("broker_antwoord_ongeldig", httpx.Response(200, content=b"[" * 100_000)),
-        ("broker_antwoord_ongeldig", httpx.Response(200, content=b" " * 300_000)),
     ],
 )
 async def test_an_answer_that_is_no_description_is_refused(victim, crooked, journal, reason, answer):
     crooked.answers[DISCOVERY] = answer
     await assert_told(await victim.get("/inloggen"), journal, reason)
+
+
+async def test_a_description_that_is_right_but_endless_is_refused(victim, crooked, journal):
+    padded = json.dumps(crooked.metadata) + " " * 300_000
+    crooked.answers[DISCOVERY] = httpx.Response(200, content=padded.encode())
+    await assert_told(await victim.get("/inloggen"), journal, "broker_antwoord_ongeldig")
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,16 @@ async def test_a_request_does_not_wait_for_another_that_writes_the_sign_of_life(
         assert await visitor(first, clock, token)  # holds the row, not committed
         await second.execute(text("SET LOCAL lock_timeout = '200ms'"))
         assert await visitor(second, clock, token)
+
+
+async def test_old_sessions_are_cleared_away_at_the_next_login_and_running_ones_stay(session, clock, token):
+    person = await session.scalar(text("SELECT person_id FROM login_session"))
+    login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+    clock.advance(timedelta(hours=7))
+    await start(session, person, login, LIMITS, at=clock.now())
+    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 2
+    clock.advance(timedelta(hours=2))
+    newest = await start(session, person, login, LIMITS, at=clock.now())
+    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 2
+    assert await visitor(session, clock, newest)
+    assert await visitor(session, clock, token) is None
