@@ -201,6 +201,16 @@ async def test_two_senders_at_once_send_each_message_once(outbox):
     assert len(outbox.server.taken) == 6
 
 
+async def test_a_slow_sender_holds_up_its_own_message_only(outbox):
+    await outbox.tell()
+    await outbox.tell(1)
+    async with outbox.database.sessions() as slow:
+        await slow.execute(text("SELECT 1 FROM notification ORDER BY next_try_at, id LIMIT 1 FOR UPDATE"))
+        async with asyncio.timeout(3):
+            assert await outbox.send() == 1
+    assert await outbox.send() == 1
+
+
 async def test_a_sender_that_dies_after_the_yes_repeats_with_the_same_message_id(outbox):
     await outbox.tell()
     await outbox.send()
