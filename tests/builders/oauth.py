@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
@@ -301,6 +302,12 @@ class OAuthWorld:
         held = machtiging or await self.machtiging()
         return Flow(app or await self.reading_app(), await self.logged_in(), detail(held.id, *actions))
 
+    async def request(self, app: App | None = None) -> Flow:
+        """An app that asks, with nobody logged in: enough for all that is refused before a person comes in sight."""
+        browser = self.world.browser()
+        self._open.append(browser.http)
+        return Flow(app or await self.reading_app(), browser, detail(uuid4()))
+
     async def lines(self, act: str) -> list[Any]:
         """The journal's intake lines of one kind, oldest first."""
         async with unit_of_work(self.sessions) as session:
@@ -324,6 +331,8 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     service = world.service
     service.state.access_token_seconds = 600
     service.state.pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    # The login tests have a stand-in for /jwks; here the real one answers.
+    service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)
     async with unit_of_work(sessions) as session:
         people = await mother_and_son(session)

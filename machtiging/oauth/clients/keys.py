@@ -49,8 +49,9 @@ def _fault_of(key: Any) -> str | None:
         return "Een sleutel heeft leden die hier niet horen. Geef alleen publieke sleutels, nooit een geheime."
     if key.get("use", "sig") != "sig" or key.get("alg", _ALGORITHM[kty]) != _ALGORITHM[kty]:
         return "Een sleutel is er om te ondertekenen: EC met ES256, RSA met PS256."
-    if not isinstance(key.get("kid", ""), str) or len(key.get("kid", "")) > 128:
-        return "Een kid is tekst van hoogstens 128 tekens."
+    kid = key.get("kid", "")
+    if not isinstance(kid, str) or len(kid) > 128 or not kid.isprintable():
+        return "Een kid is gewone tekst van hoogstens 128 tekens."
     return _weakness(key)
 
 

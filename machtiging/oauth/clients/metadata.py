@@ -144,7 +144,7 @@ def _fault_in_response_types(metadata: Mapping[str, Any]) -> str | None:
 
 def _fault_in_scope(metadata: Mapping[str, Any]) -> str | None:
     scope, types = metadata.get("scope", ""), metadata.get("grant_types")
-    allowed = SCOPES_OF.get(types[0], ()) if isinstance(types, list) and len(types) == 1 else ()
+    allowed = SCOPES_OF[types[0]] if types in ([CODE], [CLIENT_CREDENTIALS]) else ()
     if not isinstance(scope, str) or not set(scope.split()) <= set(allowed) or " ".join(scope.split()) != scope:
         return "Met deze grant_types mag de scope bestaan uit: " + (" ".join(allowed) or "niets") + "."
     return None

@@ -1,17 +1,205 @@
-"""RFC 9126: what may be pushed, and what becomes of it."""
+"""RFC 9126: what may be pushed, who may use it, for how long, and how often."""
 
 from __future__ import annotations
 
-from tests.builders.oauth import claims_of
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import query_of
 
 
-async def test_the_whole_code_flow_gives_a_token_that_says_the_son_acts_for_his_mother(oauth) -> None:
-    machtiging = await oauth.machtiging()
-    flow = await oauth.flow(machtiging=machtiging)
-    tokens = await flow.tokens()
-    claims = claims_of(tokens["access_token"])
-    assert claims["authorization_details"] == [
-        {"type": "berichtenbox", "machtiging": str(machtiging.id), "actions": ["lijst", "lezen", "downloaden"]}
-    ]
-    assert claims["represents"]["sub"] != claims["sub"]
-    assert tokens["expires_in"] == 600
+def told(response, error, status=400):
+    assert response.status_code == status, response.text
+    assert response.json()["error"] == error, response.text
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_a_request_uri_is_new_each_time_and_lives_sixty_seconds(oauth) -> None:
+    flow = await oauth.request()
+    first, second = await flow.push(), await flow.push()
+    assert first.status_code == second.status_code == 201
+    assert first.json()["request_uri"] != second.json()["request_uri"]
+    assert first.json()["expires_in"] == 60
+    assert first.headers["cache-control"] == "no-store"
+
+
+async def test_the_request_uri_is_kept_as_a_hash_and_the_assertion_not_at_all(oauth) -> None:
+    flow = await oauth.request()
+    uri = await flow.pushed()
+    async with unit_of_work(oauth.sessions) as session:
+        row = (await session.execute(text("SELECT *, pushed_request::text AS whole FROM pushed_request"))).one()
+    assert uri not in row.whole
+    assert "client_assertion" not in row.params
+
+
+async def test_a_request_uri_that_is_a_minute_old_is_refused_with_a_page(oauth) -> None:
+    flow = await oauth.flow()
+    uri = await flow.pushed()
+    oauth.later(seconds=60)
+    response = await flow.authorize(uri)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+
+
+async def test_a_request_uri_that_was_opened_in_time_survives_a_slow_login(oauth) -> None:
+    flow = await oauth.flow()
+    uri = await flow.pushed()
+    oauth.later(seconds=50)
+    await flow.consent_form(uri)
+    oauth.later(minutes=5)
+    assert "code" in query_of((await flow.approve(uri)).headers["location"])
+
+
+async def test_an_opened_request_uri_does_not_wait_for_ever(oauth) -> None:
+    flow = await oauth.flow()
+    uri = await flow.pushed()
+    form = await flow.consent_form(uri)
+    oauth.later(minutes=14)
+    await flow.authorize(uri)
+    oauth.later(minutes=1)
+    assert (await flow.press(form)).status_code == 400
+
+
+async def test_a_request_uri_is_bound_to_the_client_that_pushed_it(oauth) -> None:
+    flow = await oauth.flow()
+    other = await oauth.reading_app(client_name="Andere app")
+    response = await flow.authorize(await flow.pushed(), client_id=other.client_id)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+
+
+async def test_a_decided_request_uri_cannot_be_opened_again(oauth) -> None:
+    flow = await oauth.flow()
+    uri = await flow.pushed()
+    await flow.approve(uri)
+    assert (await flow.authorize(uri)).status_code == 400
+
+
+async def test_an_unknown_request_uri_is_a_page_and_never_a_redirect(oauth) -> None:
+    flow = await oauth.request()
+    for uri in ["", "urn:ietf:params:oauth:request_uri:onbekend", "https://kwaad.example/verzoek"]:
+        response = await flow.authorize(uri)
+        assert response.status_code == 400, uri
+        assert "location" not in response.headers
+
+
+async def test_a_request_that_was_not_pushed_is_refused(oauth) -> None:
+    flow = await oauth.request()
+    parameters = flow.parameters(client_id=flow.app.client_id)
+    response = await flow.browser.get("/authorize", params=parameters)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+
+
+async def test_row_22_what_the_front_channel_adds_changes_nothing(oauth) -> None:
+    flow = await oauth.flow(None, None, "lijst")
+    uri = await flow.pushed()
+    evil = {"redirect_uri": "https://kwaad.example/", "authorization_details": "[]", "state": "anders", "scope": "x"}
+    assert (await flow.authorize(uri, **evil)).status_code == 200
+    location = (await flow.approve(uri)).headers["location"]
+    assert location.startswith("https://app.voorbeeld.example/terug?")
+    assert query_of(location)["state"] == flow.state
+    granted = (await flow.redeem(query_of(location)["code"])).json()["authorization_details"]
+    assert granted[0]["actions"] == ["lijst"]
+
+
+WRONG = [
+    ({"redirect_uri": None}, "invalid_request"),
+    ({"redirect_uri": "https://kwaad.example/terug"}, "invalid_request"),
+    ({"response_type": None}, "unsupported_response_type"),
+    ({"nonce": None}, "invalid_request"),
+    ({"scope": "openid profile"}, "invalid_scope"),
+    ({"scope": "openid openid"}, "invalid_scope"),
+    ({"scope": "aanleveringen:schrijven"}, "invalid_scope"),
+    ({"scope": None, "authorization_details": None}, "invalid_request"),
+    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+    ({"request_uri": "https://app.voorbeeld.example/verzoek"}, "invalid_request"),
+    ({"prompt": "none"}, "login_required"),
+    ({"prompt": "login"}, "invalid_request"),
+    ({"max_age": "0"}, "invalid_request"),
+    ({"claims": "{}"}, "invalid_request"),
+    ({"response_mode": "fragment"}, "invalid_request"),
+    ({"resource": "https://ander.example"}, "invalid_target"),
+    ({"dpop_jkt": "x"}, "invalid_request"),
+]
+
+
+async def test_what_cannot_be_served_is_refused_at_once(oauth) -> None:
+    flow = await oauth.request()
+    for change, error in WRONG:
+        told(await flow.push(**change), error)
+
+
+async def test_row_18_implicit_and_hybrid_do_not_exist(oauth) -> None:
+    flow = await oauth.request()
+    for response_type in ("token", "id_token", "code id_token", "code token", "none", "code code"):
+        told(await flow.push(response_type=response_type), "unsupported_response_type")
+
+
+LOOK_ALIKES = [
+    "https://app.voorbeeld.example/terug/",
+    "https://app.voorbeeld.example/Terug",
+    "https://APP.voorbeeld.example/terug",
+    "http://app.voorbeeld.example/terug",
+    "https://app.voorbeeld.example:443/terug",
+    "https://app.voorbeeld.example/terug?x=1",
+    "https://app.voorbeeld.example/terug#",
+    "https://app.voorbeeld.example/%74erug",
+    "https://app.voorbeeld.example/x/../terug",
+    "https://app.voorbeeld.example/%2fterug",
+    "https://app.voorbeeld.example@kwaad.example/terug",
+    "https://app.voorbeeld.example.kwaad.example/terug",
+    "//app.voorbeeld.example/terug",
+    "https://app.voorbeeld.example/terug\"'é",
+    "javascript:alert(1)",
+]
+
+
+async def test_row_11_a_redirect_uri_is_compared_character_by_character(oauth) -> None:
+    flow = await oauth.request()
+    for redirect_uri in LOOK_ALIKES:
+        told(await flow.push(redirect_uri=redirect_uri), "invalid_request")
+
+
+async def test_a_parameter_that_stands_twice_is_refused(oauth) -> None:
+    flow = await oauth.request()
+    for name in ("response_type", "redirect_uri", "scope", "state", "code_challenge", "nonce", "client_id", "onzin"):
+        form = {**flow.app.credentials(), **flow.parameters(), "onzin": "a"}
+        told(await flow.app.raw("/par", [*form.items(), (name, form[name])]), "invalid_request")
+
+
+async def test_odd_characters_are_a_refusal_and_never_a_server_error(oauth) -> None:
+    flow = await oauth.request()
+    names = ("client_id", "scope", "redirect_uri", "response_type", "code_challenge_method", "authorization_details")
+    for odd in ("\0", "a\nb", "\r", "\x7f", '"', "\\", "é", "日本", "\u202e", "a" * 20_000):
+        for name in names:
+            response = await flow.push(**{name: odd})
+            assert response.status_code in (400, 401), (name, odd[:9], response.text)
+            assert odd[:9] not in response.json()["error_description"]
+
+
+async def test_a_state_comes_back_exactly_as_it_was_sent(oauth) -> None:
+    flow = await oauth.flow()
+    state = "a b+c&d=e%20é\"'<script>" + "x" * 500
+    assert (await flow.answer(state=state))["state"] == state
+
+
+async def test_a_body_that_is_no_form_or_too_long_is_refused(oauth) -> None:
+    app = await oauth.reading_app()
+    told(await app.http.post("/par", json={"a": 1}), "invalid_request")
+    told(await app.http.post("/par", data={"a": "b"}, params={"client_id": "x"}), "invalid_request")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    told(await app.http.post("/par", content=b"a=%FF", headers=headers), "invalid_request")
+    told(
+        await app.http.post("/par", content=b"&".join(b"a%d=1" % n for n in range(60)), headers=headers),
+        "invalid_request",
+    )
+    told(await app.http.post("/par", content=b"a=" + b"b" * 70_000, headers=headers), "invalid_request", 413)
+
+
+async def test_every_refused_push_leaves_a_line_with_the_exact_reason(oauth) -> None:
+    flow = await oauth.request()
+    await flow.push(code_challenge_method="plain")
+    lines = await oauth.lines("grant:geweigerd")
+    assert [line.reason for line in lines] == ["pkce_ontbreekt"]
+    assert lines[0].client_id == flow.app.client_id

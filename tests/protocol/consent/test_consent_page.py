@@ -1,0 +1,201 @@
+"""The consent page: what it says, who may answer it, and what two clicks, other sites and look-alikes can do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from machtiging.kernel.errors import InvalidInput
+from tests.builders.oauth import REDIRECT, claims_of, code_client, detail, make_client_keys, query_of
+
+
+async def test_it_says_who_asks_what_for_whom_and_for_how_long(oauth) -> None:
+    flow = await oauth.flow()
+    page = (await flow.authorize(await flow.pushed())).text
+    for words in (
+        "Leesapp",
+        "app.voorbeeld.example",
+        "vooraf door ons geregistreerd",
+        "Ans Voorbeeld",
+        "zien welke brieven er zijn",
+        "brieven lezen",
+        "bijlagen opslaan",
+        "UWV",
+        "Sociale Verzekeringsbank",
+        "1 januari 2020",
+        "10 minuten",
+        "21 februari 2027",
+        "Ja, ik ga akkoord",
+        "Nee, ik weiger",
+    ):
+        assert words in page, words
+    assert "999990019" not in page
+
+
+async def test_row_34_it_cannot_be_framed_and_its_form_goes_to_this_client_only(oauth) -> None:
+    flow = await oauth.flow()
+    shown = await flow.authorize(await flow.pushed())
+    policy = shown.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action 'self' https://app.voorbeeld.example;" in policy
+    assert shown.headers["x-frame-options"] == "DENY"
+    assert shown.headers["cache-control"] == "no-store"
+    other = await flow.browser.get("/authorize", params={"client_id": "x", "request_uri": "y"})
+    assert "app.voorbeeld.example" not in other.headers["content-security-policy"]
+
+
+async def test_who_is_not_logged_in_logs_in_first_and_comes_back(oauth) -> None:
+    held = await oauth.machtiging()
+    flow = await oauth.request()
+    flow.asks = detail(held.id)
+    uri = await flow.pushed()
+    sent_away = await flow.authorize(uri)
+    assert sent_away.status_code == 303
+    assert sent_away.headers["location"].startswith("/inloggen?terug=")
+    back = query_of(sent_away.headers["location"])["terug"]
+    oauth.later(minutes=3)
+    landed = await flow.browser.log_in("naaste", terug=back)
+    assert landed.headers["location"] == back
+    assert (await flow.browser.get(back)).status_code == 200
+
+
+async def test_the_answer_carries_code_state_and_issuer_and_nothing_else(oauth) -> None:
+    flow = await oauth.flow()
+    answer = await flow.answer()
+    assert answer.keys() == {"code", "state", "iss"}
+    assert answer["iss"] == "https://machtigen.test"
+
+
+async def test_row_8_errors_carry_the_issuer_too(oauth) -> None:
+    flow = await oauth.flow()
+    response = await flow.approve(await flow.pushed(), "weigeren")
+    told = query_of(response.headers["location"])
+    assert told["error"] == "access_denied"
+    assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
+    assert response.headers["location"].startswith(REDIRECT + "?")
+    assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["geweigerd_door_gebruiker"]
+
+
+async def test_row_12_no_redirect_before_client_and_redirect_uri_are_certain(oauth) -> None:
+    flow = await oauth.flow()
+    for query in (
+        {"client_id": "onbekend", "redirect_uri": "https://kwaad.example", "response_type": "code"},
+        {"client_id": flow.app.client_id, "redirect_uri": "https://kwaad.example", "response_type": "token"},
+        {"client_id": flow.app.client_id, "redirect_uri": REDIRECT, "response_type": "token", "state": "x"},
+        {"client_id": "\0", "request_uri": "\0"},
+        {"client_id": 'é"', "request_uri": "urn:ietf:params:oauth:request_uri:é"},
+        {},
+    ):
+        response = await flow.browser.get("/authorize", params=query)
+        assert (response.status_code, response.headers.get("location")) == (400, None), query
+        assert "kwaad" not in response.text
+
+
+async def test_a_reference_that_stands_twice_is_refused(oauth) -> None:
+    flow = await oauth.flow()
+    uri = await flow.pushed()
+    query = [("client_id", flow.app.client_id), ("request_uri", uri), ("request_uri", uri)]
+    assert (await flow.browser.http.get("/authorize", params=query)).status_code == 400
+
+
+async def test_row_33_only_our_own_page_can_answer(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    for options in (
+        {"headers": {"Origin": "https://kwaad.example"}},
+        {"headers": {"Origin": "https://machtigen.test", "Sec-Fetch-Site": "cross-site"}},
+        {"headers": {}},
+    ):
+        assert (await flow.press(form, **options)).status_code == 403
+    for change in ({"csrf": "anders"}, {"csrf": ""}):
+        assert (await flow.press(form | change)).status_code == 403
+    form.pop("csrf")
+    assert (await flow.press(form)).status_code == 403
+    assert await oauth.lines("grant:verleend") == []
+
+
+async def test_row_35_the_form_of_one_session_is_nothing_in_another(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    flow.browser = await oauth.logged_in()
+    assert (await flow.press(form)).status_code == 403
+
+
+async def test_row_37_two_clicks_at_once_make_one_grant_and_both_lead_to_the_app(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    answers = await asyncio.gather(*(flow.press(form) for _ in range(3)))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert len(await oauth.lines("grant:verleend")) == 1
+    assert (await flow.redeem(query_of(answers[0].headers["location"])["code"])).status_code == 200
+
+
+async def test_row_37_no_after_yes_does_not_take_back_and_yes_after_no_does_not_give(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    await flow.press(form, "weigeren")
+    again = query_of((await flow.press(form, "akkoord")).headers["location"])
+    assert again["error"] == "access_denied"
+    assert await oauth.lines("grant:verleend") == []
+
+
+async def test_a_code_that_was_redeemed_is_not_shown_again(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    code = query_of((await flow.press(form)).headers["location"])["code"]
+    await flow.redeem(code)
+    again = await flow.press(form)
+    assert again.status_code == 409
+    assert code not in again.text
+
+
+async def test_somebody_else_cannot_fetch_the_code_by_pressing_again(oauth) -> None:
+    flow = await oauth.flow()
+    uri = await flow.pushed()
+    await flow.approve(uri)
+    flow.browser = await oauth.logged_in("raadslid")
+    own = await flow.consent_form(await flow.pushed(authorization_details=detail()))
+    answer = await flow.press(own | {"request_uri": uri})
+    assert (answer.status_code, answer.headers.get("location")) == (409, None)
+
+
+async def test_a_decision_must_be_one_of_the_two_buttons(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    for decision in ("", "misschien", "AKKOORD"):
+        assert (await flow.press(form, decision)).status_code == 400
+    assert (await flow.press(form)).status_code == 303
+
+
+async def test_the_level_of_the_token_is_the_lowest_of_login_and_machtiging(oauth) -> None:
+    flow = await oauth.flow()
+    flow.browser = oauth.world.browser()
+    await flow.browser.log_in("naaste", niveau="hoog")
+    tokens = await flow.tokens()
+    assert claims_of(tokens["access_token"])["acr"] == "http://eidas.europa.eu/LoA/substantial"
+    asked = await flow.authorize(await flow.pushed(acr_values="http://eidas.europa.eu/LoA/high"))
+    assert query_of(asked.headers["location"])["error"] == "unmet_authentication_requirements"
+
+
+async def test_row_36_names_that_look_like_another_cannot_be_registered(oauth) -> None:
+    for name in (
+        "Lеesapp",
+        "Ｌeesapp",
+        "Lees\u200bapp",
+        "Lees\u202eapp",
+        "ΛΕΕΣ",
+        "Leesɑpp",
+        "DıgiD",
+        "Lees  app",
+        " x",
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await oauth.add(code_client(make_client_keys(), client_name=name))
+        assert "client_name" in refused.value.fields, name
+
+
+async def test_a_hostile_client_name_is_shown_as_text(oauth) -> None:
+    flow = await oauth.flow(await oauth.reading_app(client_name="Post & Co (app)"))
+    assert "Post &amp; Co (app)" in (await flow.authorize(await flow.pushed())).text

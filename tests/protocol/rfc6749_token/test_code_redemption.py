@@ -1,0 +1,193 @@
+"""RFC 6749 4.1.3 and RFC 9700: a code is for one client, one redirect URI, one minute, one use."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import text
+
+from machtiging.delegation.end import give_back, revoke
+from machtiging.delegation.pause import pause
+from machtiging.oauth.end_grants import end_grants_of_machtiging
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import ISSUER
+
+
+def refused(response, error="invalid_grant", status=400):
+    assert (response.status_code, response.json().get("error")) == (status, error), response.text
+    return response
+
+
+async def active(flow, tokens):
+    app = flow.app
+    return (await app.post("/introspect", {"token": tokens["access_token"]})).json()["active"]
+
+
+async def test_the_token_response_is_complete_and_not_to_be_stored(oauth) -> None:
+    flow = await oauth.flow()
+    response = await flow.redeem(await flow.code())
+    assert response.headers["cache-control"] == "no-store"
+    body = response.json()
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope", "authorization_details", "id_token"}
+    assert body["token_type"] == "Bearer"
+
+
+async def test_row_13_a_second_use_of_a_code_ends_the_grant_and_its_token(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    tokens = (await flow.redeem(code)).json()
+    assert await active(flow, tokens)
+    refused(await flow.redeem(code))
+    assert not await active(flow, tokens)
+    assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["code_hergebruikt"]
+    assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["code_hergebruikt"]
+
+
+async def test_row_13_of_many_redemptions_at_once_one_wins_and_its_token_is_dead(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    answers = await asyncio.gather(*(flow.redeem(code) for _ in range(4)))
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    assert {answer.json()["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}
+    assert not await active(flow, won[0])
+
+
+async def test_row_14_a_code_of_one_client_is_nothing_to_another_and_stays_good(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    thief = await oauth.reading_app(client_name="Andere app")
+    mine, flow.app = flow.app, thief
+    refused(await flow.redeem(code))
+    flow.app = mine
+    assert (await flow.redeem(code)).status_code == 200
+
+
+async def test_row_15_a_code_lives_one_minute(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    oauth.later(seconds=60)
+    refused(await flow.redeem(code))
+    code = await flow.code()
+    oauth.later(seconds=59)
+    assert (await flow.redeem(code)).status_code == 200
+
+
+async def test_the_redirect_uri_must_be_the_one_of_the_request(oauth) -> None:
+    uris = ["https://app.voorbeeld.example/een", "https://app.voorbeeld.example/twee"]
+    flow = await oauth.flow(await oauth.reading_app(redirect_uris=uris))
+    for other in (uris[1], None, "https://kwaad.example/", uris[0] + "/"):
+        refused(await flow.redeem(await flow.code(), redirect_uri=other))
+
+
+async def test_a_code_that_never_was_is_refused_in_the_same_words(oauth) -> None:
+    flow = await oauth.flow()
+    used = await flow.code()
+    await flow.redeem(used)
+    texts = {refused(await flow.redeem(code)).content for code in (used, "onbekend", "é", "a" * 5000, "'; --")}
+    assert len(texts) == 1
+    refused(await flow.redeem(None), "invalid_request")
+
+
+async def test_row_18_other_grant_types_do_not_exist(oauth) -> None:
+    app = await oauth.reading_app()
+    for kind in ("password", "refresh_token", "implicit", "urn:ietf:params:oauth:grant-type:token-exchange", 'x"é'):
+        form = {"grant_type": kind, "username": "a", "password": "b", "refresh_token": "c"}
+        refused(await app.post("/token", form), "unsupported_grant_type")
+    refused(await app.post("/token"), "unsupported_grant_type")
+
+
+async def test_each_client_has_one_grant_type(oauth) -> None:
+    refused(
+        await (await oauth.reading_app()).post("/token", {"grant_type": "client_credentials"}), "unauthorized_client"
+    )
+    agency = await oauth.agency()
+    refused(await agency.post("/token", {"grant_type": "authorization_code", "code": "x"}), "unauthorized_client")
+
+
+async def test_an_agency_gets_a_token_bound_to_its_oin(oauth) -> None:
+    agency = await oauth.agency()
+    response = await agency.post("/token", {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"})
+    body = response.json()
+    assert (response.status_code, body["scope"]) == (200, "aanleveringen:schrijven")
+    at = oauth.clock.now()
+    claims = oauth.service.state.keyring.verify_own_jwt(
+        body["access_token"], typ="at+jwt", issuer=ISSUER, audience=ISSUER + "/api/v1", at=at
+    )
+    assert claims["oin"] == agency.registration["oin"]
+    assert claims["sub"] == agency.client_id
+    assert "represents" not in claims
+
+
+async def test_an_agency_gets_no_other_scope(oauth) -> None:
+    agency = await oauth.agency()
+    for scope in ("openid", "aanleveringen:schrijven openid", "alles", 'x"é'):
+        form = {"grant_type": "client_credentials", "scope": scope}
+        refused(await agency.post("/token", form), "invalid_scope")
+
+
+async def test_no_refresh_token_is_ever_given(oauth) -> None:
+    flow = await oauth.flow()
+    assert "refresh_token" not in await flow.tokens(scope="openid")
+    refused(await flow.push(scope="openid offline_access"), "invalid_scope")
+
+
+async def test_parameters_that_stand_twice_are_refused(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": "x", "code_verifier": flow.pkce.verifier}
+    for name in (*form, "client_assertion"):
+        pairs = [*flow.app.credentials().items(), *form.items()]
+        refused(await flow.app.raw("/token", [*pairs, (name, dict(pairs)[name])]), "invalid_request")
+
+
+async def test_a_code_dies_with_the_machtiging(oauth) -> None:
+    people = oauth.committed.people
+    for ending in (
+        lambda session, held, at: revoke(session, held.id, people.mother, at=at),
+        lambda session, held, at: give_back(session, held.id, people.son, at=at),
+        lambda session, held, at: pause(session, held.id, people.mother, at=at),
+    ):
+        held = await oauth.machtiging()
+        flow = await oauth.flow(machtiging=held)
+        tokens, code = await flow.tokens(), await flow.code()
+        assert await active(flow, tokens)
+        async with unit_of_work(oauth.sessions) as session:
+            await ending(session, held, oauth.clock.now())
+        assert not await active(flow, tokens)
+        refused(await flow.redeem(code))
+
+
+async def test_ending_the_grants_of_a_machtiging_ends_codes_and_tokens_of_that_one_only(oauth) -> None:
+    app = await oauth.reading_app()
+    held, other = await oauth.machtiging(), await oauth.machtiging()
+    flow, beside = await oauth.flow(app, held), await oauth.flow(app, other)
+    tokens, kept, code = await flow.tokens(), await beside.tokens(), await flow.code()
+    async with unit_of_work(oauth.sessions) as session:
+        ended = await end_grants_of_machtiging(session, held.id, at=oauth.clock.now(), reason="machtiging_ingetrokken")
+    assert ended == 2
+    assert not await active(flow, tokens)
+    assert await active(beside, kept)
+    refused(await flow.redeem(code))
+    async with unit_of_work(oauth.sessions) as session:
+        again = await end_grants_of_machtiging(session, held.id, at=oauth.clock.now(), reason="machtiging_ingetrokken")
+    assert again == 0
+
+
+async def test_codes_are_kept_as_hashes(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    async with unit_of_work(oauth.sessions) as session:
+        whole = await session.scalar(text("SELECT authorization_code::text FROM authorization_code"))
+    assert code not in whole
+
+
+async def test_issue_and_refusal_are_journalled_without_the_token(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens()
+    (line,) = await oauth.lines("token:uitgegeven")
+    assert line.actor_id == oauth.committed.people.son
+    assert line.for_person_id == oauth.committed.people.mother
+    assert line.client_id == flow.app.client_id
+    assert line.machtiging_id is not None
+    assert tokens["access_token"] not in str(line)

@@ -1,0 +1,48 @@
+"""Registering a client (RFC 7591 metadata from a file) on a real database."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.oauth.register_client import register
+from tests.builders.delegation import NOON, UWV
+from tests.builders.oauth import agency_client, code_client, make_client_keys
+
+
+@pytest.fixture
+def pair():
+    return make_client_keys()
+
+
+async def test_an_id_is_made_and_given_back_with_the_registration(session, pair) -> None:
+    made = await register(session, code_client(pair), oin=None, at=NOON)
+    assert len(made["client_id"]) >= 22
+    assert made["client_id_issued_at"] == int(NOON.timestamp())
+    assert made["client_name"] == "Leesapp"
+    assert made["jwks"] == pair.jwks
+    other = await register(session, code_client(pair), oin=None, at=NOON)
+    assert other["client_id"] != made["client_id"]
+
+
+async def test_the_same_file_twice_is_one_client_and_another_is_a_conflict(session, pair) -> None:
+    chosen = code_client(pair, client_id="leesapp")
+    first = await register(session, chosen, oin=None, at=NOON, practice=True)
+    assert (await register(session, chosen, oin=None, at=NOON, practice=True))["client_id"] == first["client_id"]
+    with pytest.raises(Conflict, match="client_bestaat_al"):
+        await register(session, chosen | {"client_name": "Ander"}, oin=None, at=NOON, practice=True)
+
+
+async def test_all_faults_are_told_at_once(session) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await register(session, {"onbekend": 1}, oin="00000099999999999000", at=NOON)
+    expected = {"onbekend", "client_name", "grant_types", "token_endpoint_auth_method", "redirect_uris", "oin"}
+    assert refused.value.fields.keys() == expected
+    assert all(name in refused.value.public for name in expected)
+
+
+async def test_delivering_needs_an_oin_in_the_catalogue(session, pair) -> None:
+    for oin in (None, UWV, "onzin", "\u0661" * 20):  # nothing is in the catalogue yet
+        with pytest.raises(InvalidInput) as refused:
+            await register(session, agency_client(pair), oin=oin, at=NOON)
+        assert refused.value.fields.keys() == {"oin"}

@@ -1,0 +1,258 @@
+"""RFC 7523 client authentication as FAPI 2.0 wants it: one audience, short, signed by the registered key, used once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import (
+    ASSERTION_TYPE,
+    ISSUER,
+    agency_client,
+    assertion,
+    make_client_keys,
+    signed,
+)
+
+
+async def token(app, proof, **changes):
+    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
+    merged = {name: value for name, value in (form | changes).items() if value is not None}
+    return await app.http.post("/token", data=merged)
+
+
+def refused(response, error="invalid_client", why=""):
+    assert response.json().get("error") == error, (why, response.text)
+    assert response.status_code == (401 if error == "invalid_client" else 400)
+    return response
+
+
+def now(oauth):
+    return int(oauth.clock.now().timestamp())
+
+
+async def test_es256_and_ps256_are_accepted(oauth) -> None:
+    for alg in ("ES256", "PS256"):
+        keys = make_client_keys(alg)
+        app = await oauth.agency()
+        app = await oauth.add(agency_client(keys), keys, app.registration["oin"])
+        assert (await token(app, assertion(keys, app.client_id, oauth.clock))).status_code == 200
+        typed = assertion(keys, app.client_id, oauth.clock, header={"typ": "client-authentication+jwt"})
+        assert (await token(app, typed)).status_code == 200
+        assert (await token(app, assertion(keys, app.client_id, oauth.clock, header={"typ": None}))).status_code == 200
+
+
+async def test_row_21_claims_that_are_not_exactly_right_are_refused(oauth) -> None:
+    app = await oauth.agency()
+    at = now(oauth)
+    wrong = [
+        {"iss": "ander"},
+        {"sub": "ander"},
+        {"iss": None},
+        {"sub": None},
+        {"sub": 5},
+        {"sub": "\0"},
+        {"sub": "\ud800"},
+        {"aud": None},
+        {"aud": [ISSUER]},
+        {"aud": [ISSUER, "https://kwaad.example"]},
+        {"aud": ISSUER + "/token"},
+        {"aud": ISSUER + "/"},
+        {"aud": "https://kwaad.example"},
+        {"exp": None},
+        {"exp": at},
+        {"exp": at - 1},
+        {"exp": at + 311},
+        {"exp": at + 10 * 365 * 86400},
+        {"exp": str(at + 60)},
+        {"exp": True},
+        {"exp": 10**400},
+        {"iat": None},
+        {"iat": at + 60},
+        {"iat": at - 311},
+        {"nbf": at + 60},
+        {"nbf": "nu"},
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 7},
+        {"jti": "x" * 257},
+    ]
+    for change in wrong:
+        refused(await token(app, assertion(app.keys, app.client_id, oauth.clock, **change)), why=str(change)[:60])
+
+
+async def test_a_clock_eight_seconds_ahead_is_forgiven(oauth) -> None:
+    app = await oauth.agency()
+    at = now(oauth) + 8
+    proof = assertion(app.keys, app.client_id, oauth.clock, iat=at, nbf=at)
+    assert (await token(app, proof)).status_code == 200
+
+
+async def test_row_21_an_assertion_is_good_for_one_request(oauth) -> None:
+    app = await oauth.agency()
+    proof = assertion(app.keys, app.client_id, oauth.clock)
+    assert (await token(app, proof)).status_code == 200
+    refused(await token(app, proof))
+
+
+async def test_row_21_of_many_uses_at_the_same_moment_one_wins(oauth) -> None:
+    app = await oauth.agency()
+    proof = assertion(app.keys, app.client_id, oauth.clock)
+    answers = await asyncio.gather(*(token(app, proof) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+
+
+async def test_two_clients_may_use_the_same_jti(oauth) -> None:
+    for app in (await oauth.agency(), await oauth.agency()):
+        assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, jti="zelfde"))).status_code == 200
+
+
+async def test_row_21_another_key_is_refused(oauth) -> None:
+    app = await oauth.agency()
+    refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
+
+
+def loose(header, claims, signature=b""):
+    parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def by_hand(header, claims, key):
+    """Signed as it stands: the library would refuse to make some of these."""
+    text = loose(header, claims).rpartition(".")[0]
+    r, s = decode_dss_signature(key.private_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return text + "." + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def hs256(claims, secret):
+    text = loose({"alg": "HS256", "kid": "app-1"}, claims).rpartition(".")[0]
+    made = hmac.digest(secret, text.encode(), "sha256")
+    return text + "." + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+async def test_row_23_no_algorithm_but_ours_and_no_confusion(oauth) -> None:
+    app = await oauth.agency()
+    keys, at = app.keys, now(oauth)
+    claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
+    public = keys.private.as_pem(private=False)
+    rsa = make_client_keys("PS256")
+    forged = [
+        loose({"alg": "none"}, claims),
+        loose({"alg": "None"}, claims, b"x"),
+        loose({"alg": "ES256", "kid": "app-1"}, claims, b"\0" * 64),
+        loose({"alg": "ES256", "kid": "app-1"}, claims),
+        json.dumps({"payload": loose({}, claims).split(".")[1], "signatures": []}),
+        hs256(claims, public),
+        hs256(claims, b"\n" + public),
+        signed({"alg": "RS256", "kid": "app-1"}, claims, rsa.private),
+        signed({"alg": "PS256", "kid": "app-1"}, claims, rsa.private),
+        signed({"alg": "ES256", "kid": "app-1", "typ": "at+jwt"}, claims, keys.private),
+        "onzin",
+        "a.b.c",
+        "",
+        "é.é.é",
+        "." * 40,
+    ]
+    for proof in forged:
+        refused(await token(app, proof), why=proof[:60])
+
+
+async def test_row_24_25_29_headers_cannot_bring_a_key_or_rules(oauth) -> None:
+    app = await oauth.agency()
+    evil = make_client_keys()
+    at = now(oauth)
+    claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60}
+    headers = [
+        {"jwk": evil.private.as_dict(private=False)},
+        {"jku": "https://kwaad.example/jwks"},
+        {"x5u": "https://kwaad.example/x5u"},
+        {"kid": "../../keys/es256-1"},
+        {"kid": "' OR 1=1 --"},
+        {"kid": "http://127.0.0.1/"},
+    ]
+    for number, extra in enumerate(headers):
+        for key in (evil.private, app.keys.private):
+            proof = signed({"alg": "ES256", "kid": "app-1", **extra}, claims | {"jti": f"j{number}"}, key)
+            refused(await token(app, proof), why=str(extra)[:60])
+    crit = {"alg": "ES256", "kid": "app-1", "crit": ["onbekend"], "onbekend": 1}
+    refused(await token(app, by_hand(crit, claims | {"jti": "crit"}, app.keys.private)))
+    assert (await token(app, by_hand({"alg": "ES256"}, claims | {"jti": "goed"}, app.keys.private))).status_code == 200
+
+
+async def test_row_30_a_giant_assertion_is_refused_before_it_is_read(oauth) -> None:
+    app = await oauth.agency()
+    at = now(oauth)
+    claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
+    refused(await token(app, assertion(app.keys, app.client_id, oauth.clock, vulling="x" * 9000)))
+    refused(await token(app, loose({"alg": "ES256", "kid": "x" * 7000}, claims, b"x")))
+    deep = b'{"a":' + b"[" * 3000 + b"]" * 3000 + b"}"
+    refused(await token(app, signed({"alg": "ES256"}, deep, app.keys.private)))
+
+
+async def test_two_ways_to_authenticate_at_once_are_refused(oauth) -> None:
+    app = await oauth.agency()
+    proof = assertion(app.keys, app.client_id, oauth.clock)
+    refused(await token(app, proof, client_secret="geheim"), "invalid_request")
+    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
+    refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")), "invalid_request")
+
+
+async def test_shared_secrets_do_not_exist(oauth) -> None:
+    app = await oauth.agency()
+    form = {"grant_type": "client_credentials"}
+    refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")))
+    refused(await app.http.post("/token", data={**form, "client_id": app.client_id, "client_secret": "geheim"}))
+    refused(await app.http.post("/token", data={**form, "client_id": app.client_id}))
+    refused(await app.http.post("/token", data=form))
+
+
+async def test_a_confidential_client_cannot_pass_for_a_public_one(oauth) -> None:
+    flow = await oauth.request()
+    form = {**flow.parameters(), "client_id": flow.app.client_id}
+    refused(await flow.app.http.post("/par", data=form))
+
+
+async def test_a_public_client_cannot_bring_an_assertion(oauth) -> None:
+    app = await oauth.public_app()
+    refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
+
+
+async def test_the_client_id_in_the_form_must_be_the_one_that_signed(oauth) -> None:
+    app, other = await oauth.agency(), await oauth.agency()
+    refused(await token(app, assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id))
+
+
+async def test_the_assertion_type_must_be_right(oauth) -> None:
+    app = await oauth.agency()
+    proof = assertion(app.keys, app.client_id, oauth.clock)
+    for wrong in (None, "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt"):
+        refused(await token(app, proof, client_assertion_type=wrong))
+    refused(await token(app, None))
+
+
+async def test_row_21_unknown_client_and_wrong_key_look_the_same(oauth) -> None:
+    app = await oauth.agency()
+    wrong_key = refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
+    unknown = refused(await token(app, assertion(app.keys, "bestaat-niet", oauth.clock)))
+    replayed = assertion(app.keys, app.client_id, oauth.clock)
+    await token(app, replayed)
+    used = refused(await token(app, replayed))
+    assert wrong_key.content == unknown.content == used.content
+    reasons = [line.reason for line in await oauth.lines("token:geweigerd")]
+    assert reasons == ["bewijs_ondertekening", "client_onbekend", "bewijs_hergebruikt"]
+
+
+async def test_a_suspended_client_is_unknown(oauth) -> None:
+    app = await oauth.agency()
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
+    refused(await token(app, assertion(app.keys, app.client_id, oauth.clock)))

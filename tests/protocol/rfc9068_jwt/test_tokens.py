@@ -1,0 +1,150 @@
+"""RFC 9068 access tokens and OpenID Connect ID tokens, with the claims of NL GOV; and what each is not good for."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.crypto.jose import take_apart, verify_jwt
+from machtiging.kernel.errors import NotAuthenticated
+from tests.builders.oauth import AUDIENCE, ISSUER, claims_of
+
+
+async def published(oauth):
+    return (await oauth.connection().get("/jwks")).json()
+
+
+async def test_the_access_token_has_every_claim_and_a_published_key(oauth) -> None:
+    held = await oauth.machtiging()
+    flow = await oauth.flow(machtiging=held)
+    token = (await flow.tokens())["access_token"]
+    claims = verify_jwt(token, await published(oauth), algorithms=["PS256"], typ="at+jwt")
+    now = int(oauth.clock.now().timestamp())
+    assert {name: claims[name] for name in ("iss", "aud", "iat", "nbf", "exp", "scope", "client_id", "azp", "acr")} == {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 600,
+        "scope": "openid",
+        "client_id": flow.app.client_id,
+        "azp": flow.app.client_id,
+        "acr": "http://eidas.europa.eu/LoA/substantial",
+    }
+    assert claims["represents"].keys() == {"iss", "sub", "sub_id_type"}
+    assert claims["auth_time"] <= now
+    assert "amr" not in claims
+
+
+async def test_nobody_is_named_by_number_name_or_inner_id(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens()
+    people = oauth.committed.people
+    for token in (tokens["access_token"], tokens["id_token"]):
+        told = str(claims_of(token))
+        for secret in ("999990019", "999990020", "Voorbeeld", "Bram", str(people.mother), str(people.son)):
+            assert secret not in told
+
+
+async def test_pseudonyms_are_stable_for_one_site_and_unrelated_for_another(oauth) -> None:
+    held = await oauth.machtiging()
+    app = await oauth.reading_app()
+    other = await oauth.reading_app(redirect_uris=["https://elders.voorbeeld.example/terug"])
+    first, again, elsewhere = [
+        claims_of((await (await oauth.flow(one, held)).tokens())["access_token"]) for one in (app, app, other)
+    ]
+    assert first["sub"] == again["sub"] != elsewhere["sub"]
+    assert first["represents"]["sub"] == again["represents"]["sub"] != elsewhere["represents"]["sub"]
+    assert first["jti"] != again["jti"]
+
+
+async def test_on_a_loopback_host_each_client_is_its_own_sector(oauth) -> None:
+    held = await oauth.machtiging()
+    uris = ["http://localhost:9000/terug"]
+    one, two = await oauth.reading_app(redirect_uris=uris), await oauth.reading_app(redirect_uris=uris)
+    subs = {claims_of((await (await oauth.flow(app, held)).tokens())["access_token"])["sub"] for app in (one, two)}
+    assert len(subs) == 2
+
+
+async def test_a_token_never_outlives_the_machtiging(oauth) -> None:
+    held = await oauth.machtiging()
+    oauth.later(days=89, hours=23, minutes=55)
+    flow = await oauth.flow(machtiging=held)
+    assert (await flow.tokens())["expires_in"] <= 300
+
+
+async def test_the_id_token_is_for_the_client_short_and_bound_to_the_nonce(oauth) -> None:
+    for alg in ("RS256", "PS256", "ES256"):
+        flow = await oauth.flow(await oauth.reading_app(id_token_signed_response_alg=alg))
+        token = (await flow.tokens())["id_token"]
+        claims = verify_jwt(token, await published(oauth), algorithms=[alg], typ=None)
+        assert claims["aud"] == flow.app.client_id
+        assert claims["nonce"] == flow.nonce
+        assert claims["exp"] - claims["iat"] == 300
+        assert claims["acr"] == "http://eidas.europa.eu/LoA/substantial"
+        assert claims["represents"]["sub"] != claims["sub"]
+        assert "amr" not in claims
+
+
+async def test_without_openid_there_is_no_id_token(oauth) -> None:
+    flow = await oauth.flow()
+    assert "id_token" not in await flow.tokens(scope=None, nonce=None)
+
+
+async def test_row_27_each_kind_of_token_is_refused_in_the_place_of_the_other(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens()
+    keyring, at = oauth.service.state.keyring, oauth.clock.now()
+    for token, typ, audience in (
+        (tokens["id_token"], "at+jwt", AUDIENCE),
+        (tokens["id_token"], "at+jwt", flow.app.client_id),
+        (tokens["access_token"], "JWT", AUDIENCE),
+    ):
+        with pytest.raises(NotAuthenticated):
+            keyring.verify_own_jwt(token, typ=typ, issuer=ISSUER, audience=audience, at=at)
+    inactive = await flow.app.post("/introspect", {"token": tokens["id_token"]})
+    assert inactive.json() == {"active": False}
+    headers = {"Authorization": "Bearer " + tokens["id_token"]}
+    assert (await oauth.connection().get("/userinfo", headers=headers)).status_code == 401
+    form = {"client_assertion": tokens["access_token"]}
+    assert (await flow.app.post("/introspect", {"token": "x"}, **form)).status_code == 401
+
+
+async def test_row_28_a_token_for_another_audience_or_issuer_is_inactive(oauth) -> None:
+    flow = await oauth.flow()
+    claims = claims_of((await flow.tokens())["access_token"])
+    keyring = oauth.service.state.keyring
+    for change in ({"aud": "https://ander.example"}, {"aud": ISSUER}, {"iss": "https://kwaad.example"}, {"jti": "x"}):
+        token = keyring.sign_jwt(claims | change, typ="at+jwt")
+        assert (await flow.app.post("/introspect", {"token": token})).json() == {"active": False}
+
+
+async def test_userinfo_tells_who_and_for_whom_and_nothing_more(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens()
+    headers = {"Authorization": "Bearer " + tokens["access_token"]}
+    told = (await oauth.connection().get("/userinfo", headers=headers)).json()
+    id_claims = claims_of(tokens["id_token"])
+    assert told == {name: id_claims[name] for name in ("iss", "sub", "sub_id_type", "acr", "auth_time", "represents")}
+    assert (await oauth.connection().post("/userinfo", headers=headers)).json() == told
+
+
+async def test_userinfo_refuses_without_token_without_openid_and_after_revocation(oauth) -> None:
+    flow = await oauth.flow()
+    http = oauth.connection()
+    assert (await http.get("/userinfo")).status_code == 401
+    assert (await http.get("/userinfo", headers={"Authorization": "Bearer onzin"})).status_code == 401
+    plain = (await flow.tokens(scope=None, nonce=None))["access_token"]
+    assert (await http.get("/userinfo", headers={"Authorization": "Bearer " + plain})).status_code == 403
+    token = (await flow.tokens())["access_token"]
+    await flow.app.post("/revoke", {"token": token})
+    assert (await http.get("/userinfo", headers={"Authorization": "Bearer " + token})).status_code == 401
+
+
+async def test_jwks_holds_public_keys_only_and_names_the_signer(oauth) -> None:
+    jwks = await published(oauth)
+    assert {key["alg"] for key in jwks["keys"]} == {"PS256", "RS256", "ES256"}
+    assert all({"kid", "kty", "alg", "use"} <= key.keys() for key in jwks["keys"])
+    assert not any(key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k"} for key in jwks["keys"])
+    flow = await oauth.flow()
+    header = take_apart((await flow.tokens())["access_token"]).header
+    assert header["kid"] in {key["kid"] for key in jwks["keys"]}

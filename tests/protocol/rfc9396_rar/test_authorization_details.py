@@ -1,0 +1,140 @@
+"""RFC 9396: only exact authorization_details of our one type, only what the person holds, and one text for every no."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+from machtiging.delegation.end import revoke
+from machtiging.delegation.rules import Act
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import claims_of, detail, query_of
+
+UUID = "0199b1c2-0000-7000-8000-000000000001"
+MALFORMED = [
+    "onzin",
+    "{}",
+    "[]",
+    "null",
+    '"berichtenbox"',
+    "[1]",
+    "[null]",
+    json.dumps([{"type": "berichtenbox"}, {"type": "berichtenbox"}]),
+    json.dumps([{"type": "betaling"}]),
+    json.dumps([{"type": "Berichtenbox"}]),
+    json.dumps([{"type": ["berichtenbox"]}]),
+    json.dumps([{"machtiging": UUID}]),
+    '[{"type":"berichtenbox","type":"berichtenbox"}]',
+    detail(UUID, onbekend=1),
+    detail(UUID, locations=["https://x.example"]),
+    detail("geen-uuid"),
+    detail(UUID.upper()),
+    detail(UUID.replace("-", "")),
+    detail("{" + UUID + "}"),
+    detail("urn:uuid:" + UUID),
+    detail(machtiging=7),
+    detail(machtiging=None),
+    detail(machtiging="\ud800"),
+    detail(machtiging="\0"),
+    detail(UUID, "verwijderen"),
+    detail(UUID, "markeren"),
+    detail(UUID, "lezen", "lezen"),
+    detail(UUID, "Lezen"),
+    detail(UUID, actions=[]),
+    detail(UUID, actions="lezen"),
+    detail(UUID, actions=None),
+    detail(UUID, actions=[["lezen"]]),
+    detail(UUID, actions={"lezen": True}),
+    '[{"type":"berichtenbox","machtiging":NaN}]',
+    "[" * 5000,
+    detail(UUID) + " " * 5000,
+]
+
+
+async def test_what_is_not_exactly_ours_is_refused_at_the_push(oauth) -> None:
+    flow = await oauth.request()
+    answers = set()
+    for asks in MALFORMED:
+        response = await flow.push(authorization_details=asks)
+        assert response.status_code == 400, asks[:80]
+        answers.add(response.text)
+    assert len(answers) == 1
+    assert json.loads(answers.pop())["error"] == "invalid_authorization_details"
+
+
+async def refusal(oauth, flow, **changes) -> dict[str, str]:
+    response = await flow.authorize(await flow.pushed(**changes))
+    assert response.status_code == 303, response.text
+    told = query_of(response.headers["location"])
+    assert told.pop("state") == flow.state
+    assert told.pop("iss")
+    return told
+
+
+async def test_unknown_ended_and_somebody_elses_machtiging_cannot_be_told_apart(oauth) -> None:
+    ended, held = await oauth.machtiging(), await oauth.machtiging()
+    async with unit_of_work(oauth.sessions) as session:
+        await revoke(session, ended.id, oauth.committed.people.mother, at=oauth.clock.now())
+    offered = (await oauth.committed.offer()).machtiging_id
+    flow = await oauth.flow(machtiging=held)
+    answers = [await refusal(oauth, flow, authorization_details=detail(one)) for one in (uuid4(), ended.id, offered)]
+    flow.browser = await oauth.logged_in("raadslid")
+    answers.append(await refusal(oauth, flow, authorization_details=detail(held.id)))
+    flow.browser = await oauth.logged_in("vertegenwoordigde")  # the giver is not the helper
+    answers.append(await refusal(oauth, flow, authorization_details=detail(held.id)))
+    oauth.later(days=91)
+    flow.browser = await oauth.logged_in()
+    answers.append(await refusal(oauth, flow, authorization_details=detail(held.id)))
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["error"] == "invalid_authorization_details"
+    reasons = [line.reason for line in await oauth.lines("grant:geweigerd")]
+    assert reasons == [
+        "machtiging_onbekend",
+        "machtiging_geldt_niet",
+        "machtiging_van_ander",
+        "machtiging_van_ander",
+        "machtiging_van_ander",
+        "machtiging_geldt_niet",
+    ]
+
+
+async def test_asked_acts_are_granted_and_told_in_response_and_token(oauth) -> None:
+    held = await oauth.machtiging()
+    flow = await oauth.flow(None, held, "lezen", "lijst")
+    tokens = await flow.tokens()
+    granted = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst", "lezen"]}]
+    assert tokens["authorization_details"] == granted
+    assert claims_of(tokens["access_token"])["authorization_details"] == granted
+
+
+async def test_more_acts_than_the_machtiging_gives_are_narrowed_and_shown(oauth) -> None:
+    held = await oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
+    flow = await oauth.flow(None, held, "lijst", "lezen", "downloaden")
+    uri = await flow.pushed()
+    shown = (await flow.authorize(uri)).text
+    assert "vroeg ook, maar krijgt niet" in shown
+    assert "bijlagen opslaan" in shown
+    code = query_of((await flow.approve(uri)).headers["location"])["code"]
+    assert (await flow.redeem(code)).json()["authorization_details"][0]["actions"] == ["lijst", "lezen"]
+
+
+async def test_when_nothing_is_left_it_is_refused(oauth) -> None:
+    held = await oauth.machtiging(acts=frozenset({Act.LIST}))
+    flow = await oauth.flow(None, held, "downloaden")
+    assert (await refusal(oauth, flow))["error"] == "invalid_authorization_details"
+
+
+async def test_without_machtiging_it_is_the_own_box_and_represents_nobody(oauth) -> None:
+    flow = await oauth.flow()
+    flow.asks = detail()
+    tokens = await flow.tokens()
+    claims = claims_of(tokens["access_token"])
+    assert claims["authorization_details"] == [{"type": "berichtenbox", "actions": ["lijst", "lezen", "downloaden"]}]
+    assert "represents" not in claims
+
+
+async def test_scope_openid_alone_opens_no_box(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens(authorization_details=None)
+    assert "authorization_details" not in tokens
+    assert "authorization_details" not in claims_of(tokens["access_token"])

@@ -1,0 +1,188 @@
+"""What a client may register: each refusal names the member that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.oauth.clients import keys, metadata
+from tests.builders.oauth import agency_client, code_client, make_client_keys
+
+PAIR = make_client_keys()
+RSA = make_client_keys("PS256")
+
+
+def faults(changes, *, practice=False, base=None):
+    made = {**(base or code_client(PAIR)), **changes}
+    made = {name: value for name, value in made.items() if value != "weg"}
+    return metadata.faults_in(made, practice=practice) | keys.faults_in(made)
+
+
+@pytest.mark.parametrize("whole", [code_client(PAIR), code_client(RSA), code_client(None), agency_client(PAIR)])
+def test_ordinary_clients_are_fine(whole) -> None:
+    assert metadata.faults_in(whole, practice=False) | keys.faults_in(whole) == {}
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("client_name", "weg"),
+        ("client_name", ""),
+        ("client_name", "x" * 81),
+        ("client_name", "12345"),
+        ("client_name", ["Leesapp"]),
+        ("client_name", "Lees<app>"),
+        ("client_id", "leesapp"),
+        ("client_secret", "geheim"),
+        ("jwks_uri", "https://app.voorbeeld.example/jwks"),
+        ("logo_uri", "https://app.voorbeeld.example/logo"),
+        ("token_endpoint_auth_method", "weg"),
+        ("token_endpoint_auth_method", "client_secret_basic"),
+        ("grant_types", "weg"),
+        ("grant_types", []),
+        ("grant_types", "authorization_code"),
+        ("grant_types", ["authorization_code", "client_credentials"]),
+        ("grant_types", ["refresh_token"]),
+        ("grant_types", [["authorization_code"]]),
+        ("response_types", ["token"]),
+        ("response_types", ["code", "token"]),
+        ("scope", "aanleveringen:schrijven"),
+        ("scope", "openid  "),
+        ("scope", ["openid"]),
+        ("redirect_uris", "weg"),
+        ("redirect_uris", []),
+        ("redirect_uris", "https://app.voorbeeld.example/terug"),
+        ("redirect_uris", ["https://a.voorbeeld.example/", "https://b.voorbeeld.example/"]),
+        ("resource_server", 1),
+        ("resource_server", "true"),
+        ("subject_type", "public"),
+        ("id_token_signed_response_alg", "none"),
+        ("id_token_signed_response_alg", "HS256"),
+        ("require_pushed_authorization_requests", False),
+        ("authorization_details_types", ["betaling"]),
+        ("client_uri", "javascript:alert(1)"),
+        ("contacts", "ik@voorbeeld.example"),
+    ],
+)
+def test_what_is_wrong_is_named(member, value) -> None:
+    assert member in faults({member: value})
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://app.voorbeeld.example/terug",
+        "http://localhost:9000/terug",
+        "https://localhost/terug",
+        "https://127.0.0.1/terug",
+        "https://10.0.0.1/terug",
+        "https://[::1]/terug",
+        "https://2130706433/",
+        "https://app.voorbeeld.example/terug#deel",
+        "https://app.voorbeeld.example/terug#",
+        "https://ik:geheim@app.voorbeeld.example/terug",
+        "https://@app.voorbeeld.example/",
+        "https://*.voorbeeld.example/terug",
+        "https://app.voorbeeld.example/*",
+        "https://app.voorbeeld.example/../terug",
+        "https://app.voorbeeld.example/%2e%2E/terug",
+        "https://app.voorbeeld.example/a%2Fb",
+        "https://app.voorbeeld.example\\@kwaad.example/",
+        "https://APP.voorbeeld.example/",
+        "https://app.voorbeeld.example:99999/",
+        "https://app.voorbeeld.example:/",
+        "https://app.voorbeeld.example./",
+        "https://аpp.voorbeeld.example/",
+        "https:///terug",
+        "https:app.voorbeeld.example",
+        "//app.voorbeeld.example/terug",
+        "/terug",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "com.voorbeeld.app:/terug",
+        "https://app.voorbeeld.example/te rug",
+        "https://app.voorbeeld.example/terug\n",
+        "https://app.voorbeeld.example/;x",
+        "https://app.voorbeeld.example/terug?state=x",
+        "https://app.voorbeeld.example/terug?iss",
+        "https://voorbeeld/terug",
+        "x" * 600,
+        7,
+        None,
+    ],
+)
+def test_row_11_a_redirect_uri_that_could_be_read_in_two_ways_is_refused(uri) -> None:
+    assert "redirect_uris" in faults({"redirect_uris": [uri]})
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["https://app.voorbeeld.example/", "https://app.voorbeeld.example:8443/a?b=c", "https://a-b.voorbeeld.example/"],
+)
+def test_an_ordinary_redirect_uri_is_fine(uri) -> None:
+    assert faults({"redirect_uris": [uri]}) == {}
+
+
+@pytest.mark.parametrize("uri", ["http://localhost:9000/terug", "http://127.0.0.1/terug", "https://localhost/terug"])
+def test_loopback_is_for_practice(uri) -> None:
+    assert faults({"redirect_uris": [uri]}, practice=True) == {}
+    assert "redirect_uris" in faults({"redirect_uris": ["http://10.0.0.1/"]}, practice=True)
+
+
+def test_a_chosen_client_id_is_for_practice() -> None:
+    assert faults({"client_id": "leesapp"}, practice=True) == {}
+    for wrong in ("", "a", "a b", "a/b", "é", "x" * 65, "\0", 7):
+        assert "client_id" in faults({"client_id": wrong}, practice=True)
+
+
+def test_row_36_only_plain_latin_names() -> None:
+    for fine in ("Leesapp", "Café Überzorg", "Post & Co (2)", "Gemeente 's-Hertogenbosch", "Škoda-lezer"):
+        assert metadata.fault_in_name(fine) is None, fine
+    for fishy in ("Lеesapp", "Ｌeesapp", "Lees\u200bapp", "Lees\u202eapp", "ΛΕΕΣ", "Leesɑpp", "DıgiD", "Lees\u00adapp"):
+        assert metadata.fault_in_name(fishy) is not None, fishy
+
+
+def test_agencies_need_a_key_and_have_no_redirect() -> None:
+    agency = agency_client(PAIR)
+    assert "redirect_uris" in faults({"redirect_uris": ["https://a.voorbeeld.example/"]}, base=agency)
+    assert "token_endpoint_auth_method" in faults({"token_endpoint_auth_method": "none", "jwks": "weg"}, base=agency)
+    assert "response_types" in faults({"response_types": ["code"]}, base=agency)
+
+
+def test_keys_are_public_strong_and_told_apart() -> None:
+    public = PAIR.jwks["keys"][0]
+    rsa = RSA.jwks["keys"][0]
+    wrong = [
+        None,
+        {},
+        [],
+        {"keys": []},
+        {"keys": {}},
+        {"keys": [public], "meer": 1},
+        {"keys": [public, public]},
+        {"keys": [public] * 11},
+        {"keys": [None]},
+        {"keys": [{**PAIR.private.as_dict(private=True)}]},
+        {"keys": [{**RSA.private.as_dict(private=True)}]},
+        {"keys": [{"kty": "oct", "k": "AAAA"}]},
+        {"keys": [{**public, "crv": "P-521"}]},
+        {"keys": [{**public, "x": "AAAA"}]},
+        {"keys": [{**public, "use": "enc"}]},
+        {"keys": [{**public, "alg": "ES512"}]},
+        {"keys": [{**public, "kid": 7}]},
+        {"keys": [{**public, "kid": "\0"}]},
+        {"keys": [{**public, "x5u": "https://kwaad.example"}]},
+        {"keys": [{**rsa, "n": rsa["n"][:100]}]},
+        {"keys": [{**rsa, "alg": "RS256"}]},
+    ]
+    for jwks in wrong:
+        assert "jwks" in keys.faults_in({**code_client(PAIR), "jwks": jwks}), str(jwks)[:80]
+    assert "jwks" in keys.faults_in(code_client(None, jwks=PAIR.jwks))
+
+
+def test_defaults_are_said_aloud() -> None:
+    made = metadata.completed(code_client(PAIR, client_id="leesapp"))
+    assert made["id_token_signed_response_alg"] == "RS256"
+    assert made["subject_type"] == "pairwise"
+    assert made["response_types"] == ["code"]
+    assert made["resource_server"] is False
+    assert "client_id" not in made
