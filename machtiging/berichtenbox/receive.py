@@ -186,7 +186,7 @@ async def receive(content_type: str, body: AsyncIterable[bytes]) -> Received:
     callbacks: Any = {f"on_{name}": getattr(reader, f"on_{name}") for name in (*_CALLBACKS, "end")}
     with ExitStack() as stack:
         stack.callback(received.close)
-        await _parse(MultipartParser(options[b"boundary"], callbacks), body)
+        await _parse(options[b"boundary"], callbacks, body)
         if not reader.ended:
             raise InvalidInput(*_BROKEN)
         if received.bericht is None:
@@ -195,8 +195,9 @@ async def receive(content_type: str, body: AsyncIterable[bytes]) -> Received:
     return received
 
 
-async def _parse(parser: MultipartParser, body: AsyncIterable[bytes]) -> None:
+async def _parse(boundary: bytes, callbacks: Any, body: AsyncIterable[bytes]) -> None:
     try:
+        parser = MultipartParser(boundary, callbacks)
         async for chunk in body:
             parser.write(chunk)
         parser.finalize()

@@ -155,6 +155,12 @@ async def test_another_content_type_is_refused(kind):
     assert isinstance(await refusal_of(a_request(), kind), UnsupportedMedia)
 
 
+@pytest.mark.parametrize("boundary", ["x" * 10_000, "é", "=?utf-8?q?x?=", '"a b"'])
+async def test_an_odd_boundary_is_refused(boundary):
+    refusal = await refusal_of(a_request(), f"multipart/form-data; boundary={boundary}")
+    assert refusal.code == "aanlevering_onvolledig"
+
+
 def bericht_of(content: bytes) -> BerichtIn:
     return parsed(BerichtIn, content, "bericht_ongeldig")
 

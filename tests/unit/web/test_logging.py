@@ -19,7 +19,9 @@ JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 def stream() -> Iterator[io.StringIO]:
     root = standard.getLogger()
     before, level = root.handlers[:], root.level
-    quiet = {name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore")}
+    quiet = {
+        name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart")
+    }
     taken = io.StringIO()
     logging.configure(stream=taken)
     yield taken
