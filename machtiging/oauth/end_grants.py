@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.delegation.queries import machtiging
 from machtiging.kernel.ids import GrantId, MachtigingId
 from machtiging.oauth.tables import OAuthGrant
 
@@ -40,12 +41,15 @@ async def _end(session: AsyncSession, which: ColumnElement[bool], at: datetime, 
     ending = update(_GRANT).where(which, _GRANT.c.ended_at.is_(None)).values(ended_at=at, end_reason=reason)
     ended = list(await session.execute(ending.returning(*_GRANT.c)))
     for grant in ended:
+        held = None if grant.machtiging_id is None else await machtiging(session, grant.machtiging_id)
         line = Line(
             act=JournalAct.GRANT_BEEINDIGD,
             outcome=Outcome.DONE,
             reason=reason,
             actor_id=grant.person_id,
+            capacity=None if held is None else held.capacity,
             client_id=grant.client_id,
+            for_person_id=grant.person_id if held is None else held.vertegenwoordigde_id,
             machtiging_id=grant.machtiging_id,
             object_kind="grant",
             object_id=str(grant.id),

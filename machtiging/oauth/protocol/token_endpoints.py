@@ -130,13 +130,16 @@ async def _revoke(exchange: Exchange, token: Token) -> None:
     if facts.grant_id is not None:
         await end_grant(session, GrantId(facts.grant_id), at=at, reason="token_ingetrokken")
     await tokens.revoke_one(session, facts.id, at)
+    held = token.state.machtiging
     if token.live:
         line = Line(
             act=JournalAct.TOKEN_INGETROKKEN,
             outcome=Outcome.DONE,
             reason="door_client",
             actor_id=facts.person_id,
+            capacity=None if held is None else held.capacity,
             client_id=facts.client_id,
+            for_person_id=facts.person_id if held is None else held.vertegenwoordigde_id,
             machtiging_id=facts.machtiging_id,
             object_kind="token",
             object_id=str(facts.id),

@@ -10,7 +10,9 @@ async def test_the_owner_revokes_and_the_token_is_dead_at_once(oauth) -> None:
     assert response.status_code == 200
     assert (await flow.app.post("/introspect", {"token": token})).json() == {"active": False}
     assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["token_ingetrokken"]
-    assert len(await oauth.lines("token:ingetrokken")) == 1
+    (line,) = await oauth.lines("token:ingetrokken")
+    (ended,) = await oauth.lines("grant:beeindigd")
+    assert {line.for_person_id, ended.for_person_id} == {oauth.committed.people.mother}
 
 
 async def test_a_public_client_may_revoke_its_own(oauth) -> None:
