@@ -12,6 +12,8 @@ from datetime import date
 from starlette.requests import Request
 
 _MOST_FIELDS = 200
+# Nobody means another year, and the first and the last that exist cannot be placed in a time zone.
+_YEARS = range(1900, 2101)
 _MONTHS = ["januari", "februari", "maart", "april", "mei", "juni"]
 _MONTHS += ["juli", "augustus", "september", "oktober", "november", "december"]
 
@@ -77,10 +79,14 @@ class Filled:
         try:
             if not all(part.isascii() and part.isdigit() for part in parts) or len(parts[2]) != 4:
                 raise ValueError(name)
-            return date(int(parts[2]), int(parts[1]), int(parts[0]))
+            found = date(int(parts[2]), int(parts[1]), int(parts[0]))
         except ValueError:
             self.wrong(name, "Deze datum bestaat niet. Vul een dag, een maand en een jaar met vier cijfers in.")
             return None
+        if found.year not in _YEARS:
+            self.wrong(name, f"Vul een jaar in van {_YEARS[0]} tot en met {_YEARS[-1]}.")
+            return None
+        return found
 
 
 async def filled(request: Request) -> Filled:

@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 PAGE = 50
 _YOU = "U"
 # Deliveries and logins are not about who looked.
-_SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd")
+SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ async def who_looked(
     before = Before(voor, regel) if voor is not None and regel is not None else None
     found = await lines_about(session, visitor.person_id, limit=PAGE + 1, before=before)
     lines, more = found[:PAGE], len(found) > PAGE
-    looks = await _in_words(request, session, visitor, [line for line in lines if line.act.startswith(_SHOWN)])
+    looks = await _in_words(request, session, visitor, [line for line in lines if line.act.startswith(SHOWN)])
     older = lines[-1] if more else None
     return page(request, "inzage.html", days=_by_day(looks), older=older, first=before is None)
 

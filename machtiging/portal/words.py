@@ -82,6 +82,7 @@ DEED: dict[str, str] = {
     "login:gelukt": "logde in",
     "login:mislukt": "kon niet inloggen",
     "sessie:beeindigd": "logde uit",
+    "grant:geweigerd": "kreeg geen toestemming voor een app",
     "grant:verleend": "gaf een app toestemming",
     "grant:beeindigd": "stopte de toestemming van een app",
     "token:uitgegeven": "liet een app inloggen",
@@ -96,6 +97,16 @@ TRIED: dict[str, str] = {
     "bericht:downloaden": "wilde een bijlage ophalen",
     "bericht:markeren": "wilde aangeven of een brief gelezen is",
     "bericht:verwijderen": "wilde een brief weggooien",
+    "machtiging:aangeboden": "wilde een machtiging aanbieden",
+    "machtiging:aangenomen": "wilde de machtiging aannemen",
+    "machtiging:geweigerd": "wilde de machtiging weigeren",
+    "machtiging:gepauzeerd": "wilde de machtiging stilzetten",
+    "machtiging:hervat": "wilde de machtiging weer laten gelden",
+    "machtiging:ingetrokken": "wilde de machtiging intrekken",
+    "machtiging:teruggegeven": "wilde de machtiging teruggeven",
+    "code:geprobeerd": "probeerde uw machtigingscode",
+    "grant:geweigerd": "wilde een app toestemming geven",
+    "token:geweigerd": "wilde met een app naar binnen",
 }
 
 REASON: dict[str, str] = {

@@ -1,0 +1,136 @@
+"""The portal as people meet it: the assembled service on a database of one's own, and browsers that are logged in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from machtiging.app import create_app
+from machtiging.cli.demo.browser import Browser
+from machtiging.cli.demo.html import Page
+from machtiging.identity import session as sessions
+from machtiging.identity.people import Profile
+from machtiging.identity.rules import Login
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import PersonId
+from machtiging.settings import Environment, Settings
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_key_directory
+from tests.builders.delegation import BORN, Committed, People
+from tests.builders.login import BROKER, ISSUER
+
+POLICIES = Path(__file__).resolve().parents[2] / "policies"
+OFFER = "/machtigingen/aanbieden"
+ACCEPT = "/machtigingen/aannemen"
+
+
+@dataclass
+class Portal:
+    """The service in this process, mother and son in its database, and the clock in hand."""
+
+    app: FastAPI
+    clock: Any
+    world: Committed
+    http: httpx.AsyncClient
+
+    @property
+    def people(self) -> People:
+        return self.world.people
+
+    async def browser_of(self, person: PersonId, assurance: Assurance = Assurance.SUBSTANTIAL) -> Browser:
+        """A browser in which this person has logged in."""
+        at = self.clock.now()
+        login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
+        async with unit_of_work(self.app.state.sessions) as session:
+            token = await sessions.start(session, person, login, self.app.state.session_limits, at=at)
+        browser = Browser(self.http, frozenset({ISSUER, BROKER}))
+        browser.cookies[ISSUER] = {sessions.COOKIE: token}
+        return browser
+
+    async def mother(self, **changes: Any) -> Browser:
+        return await self.browser_of(self.people.mother, **changes)
+
+    async def son(self, **changes: Any) -> Browser:
+        return await self.browser_of(self.people.son, **changes)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+        for engine in self.app.state.engines:
+            await engine.dispose()
+
+
+async def a_portal(database: Any, clock: Any, place: Path) -> Portal:
+    """Everything that `create_app` assembles; nothing is replaced."""
+    settings = Settings(
+        env=Environment.TEST,
+        issuer=ISSUER,
+        broker_issuer=BROKER,
+        database_url=database.url,
+        database_pool_size=3,
+        keys_dir=a_key_directory(place / "keys"),
+        policies_dir=POLICIES,
+    )
+    app = create_app(settings, clock=clock)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport))
+
+
+def good_offer(**changes: Any) -> dict[str, Any]:
+    """The answers of somebody who fills in the offer form without a mistake."""
+    answers: dict[str, Any] = {
+        "soort": "relative",
+        "doel": "post bijhouden",
+        "afzenders": ["00000099000000003000"],
+        "uitgesloten": ["zorg"],
+        "gevoelig": "gewoon",
+        "mag": "downloaden",
+        "vanaf_dag": "1",
+        "vanaf_maand": "9",
+        "vanaf_jaar": "2026",
+        "duur": "90",
+        "einde_dag": "",
+        "einde_maand": "",
+        "einde_jaar": "",
+    }
+    return answers | changes
+
+
+async def open_offer(browser: Browser) -> Page:
+    return await browser.open(ISSUER + OFFER)
+
+
+async def fill_offer(browser: Browser, *, expect: int = 200, **changes: Any) -> Page:
+    """Open the form, fill it in with these changes, send it."""
+    form = (await open_offer(browser)).form(OFFER)
+    # What nobody ticks is not sent, so the boxes that come ticked are taken off first.
+    emptied = replace(form, values={"csrf": form.values["csrf"]})
+    return await browser.submit(emptied, good_offer(**changes), expect=expect)
+
+
+async def make_offer(browser: Browser, **changes: Any) -> str:
+    """Offer, and read the code from the page that shows it once."""
+    check = await fill_offer(browser, **changes)
+    made = await browser.submit(check.form(OFFER), {"akkoord": "ja"})
+    return made.codes[0]
+
+
+async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> Page:
+    """Open the form for the code, fill it in, send it."""
+    answers = {
+        "code": code,
+        "geboren_dag": str(BORN.day),
+        "geboren_maand": str(BORN.month),
+        "geboren_jaar": str(BORN.year),
+    }
+    form = (await browser.open(ISSUER + ACCEPT)).form(ACCEPT)
+    return await browser.submit(form, answers | changes, expect=expect)
+
+
+async def accept_with(browser: Browser, code: str) -> Page:
+    """Give the code, look, say yes."""
+    shown = await give_code(browser, code)
+    return await browser.submit(shown.form("/besluit"), {"besluit": "aannemen"})

@@ -1,0 +1,16 @@
+"""The portal on a database of each test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.builders.portal import Portal, a_portal
+
+
+@pytest.fixture
+async def portal(database, clock, tmp_path) -> AsyncIterator[Portal]:
+    made = await a_portal(database, clock, tmp_path)
+    yield made
+    await made.close()

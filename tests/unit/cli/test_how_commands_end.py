@@ -1,0 +1,206 @@
+"""Every way in which a command can end is one clear sentence and an exit code; nobody is shown a traceback."""
+
+import json
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from machtiging.__main__ import main
+from machtiging.cli import checks
+from machtiging.cli.checks import Verdict
+from machtiging.cli.clients import read_metadata
+from machtiging.cli.edges import Exit, explain
+from machtiging.cli.servers import listen
+from machtiging.kernel.errors import Fault, InvalidInput, NotAllowed
+from machtiging.settings import Environment, Settings
+from tests.builders.crypto import a_key_directory
+
+POLICIES = Path(__file__).resolve().parents[3] / "policies"
+GROUPS = {"keys": ["generate", "list", "rotate"], "clients": ["add", "list"], "agencies": ["list", "load"]}
+GROUPS |= {"policy": ["table", "check", "explain"], "audit": ["seal", "verify"]}
+
+
+@pytest.fixture
+def installation(tmp_path, monkeypatch):
+    """Keys and the real policy, and a database that is not there."""
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_POLICIES_DIR", str(POLICIES))
+    monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == Exit.OK
+    told = capsys.readouterr().out
+    for name in ("serve", "demo", "story", "migrate", "doctor", *GROUPS):
+        assert name in told
+
+
+@pytest.mark.parametrize(("group", "commands"), GROUPS.items())
+def test_help_of_a_group_names_its_commands(group, commands, capsys):
+    assert main([group, "--help"]) == Exit.OK
+    told = capsys.readouterr().out
+    assert all(command in told for command in commands)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["toverij"], ["keys", "toverij"], ["serve", "--workers", "0"], ["clients", "add", "/does/not/exist"],
+     ["policy", "explain", "koning", "lezen", "zorg"], ["keys", "rotate", "rot13"], ["clients", "add"],
+     ["policy", "explain", "relative", "lezen", "zorg", "--without", "geluk"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_use_is_two(words, capsys, installation):
+    assert main(words) == Exit.USAGE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["agencies", "list"],
+        ["clients", "list"],
+        ["audit", "verify"],
+        ["audit", "seal"],
+        ["migrate"],
+        ["agencies", "load"],
+    ],
+    ids=" ".join,
+)
+def test_a_database_that_is_not_there_is_three_and_its_password_is_not_told(words, capsys, installation):
+    assert main(words) == Exit.ENVIRONMENT
+    told = capsys.readouterr().err
+    assert "hush" not in told
+    assert "Traceback" not in told
+
+
+def test_keys_that_are_not_there_are_three_and_say_how_to_make_them(capsys, installation, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(installation / "none"))
+    assert main(["keys", "list"]) == Exit.ENVIRONMENT
+    assert "machtiging keys generate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["story", "demo"])
+def test_practice_does_not_start_in_production(command, capsys, installation, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_ENV", "production")
+    assert main([command]) == Exit.ENVIRONMENT
+    assert "production" in capsys.readouterr().err
+
+
+def test_a_setting_that_is_wrong_is_named_without_its_value(capsys, installation, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_PORT", "geheim")
+    assert main(["doctor"]) == Exit.ENVIRONMENT
+    told = capsys.readouterr().err
+    assert "MACHTIGING_PORT" in told
+    assert "geheim" not in told
+
+
+def test_the_policy_can_be_asked_and_its_answer_is_the_exit_code(capsys, installation):
+    assert main(["policy", "check"]) == Exit.OK
+    assert main(["policy", "explain", "relative", "lezen", "gemeente"]) == Exit.OK
+    assert main(["policy", "explain", "relative", "verwijderen", "gemeente"]) == Exit.FINDING
+    assert main(["policy", "explain", "relative", "lezen", "gemeente", "--without", "in_force"]) == Exit.FINDING
+    assert "missing fact: in_force" in capsys.readouterr().out
+
+
+def test_keys_are_listed_without_secrets(capsys, installation):
+    assert main(["keys", "list"]) == Exit.OK
+    told = capsys.readouterr().out
+    assert "kek-1" in told
+    assert not any(path.read_text().strip()[:20] in told for path in (installation / "keys").glob("*.key"))
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '"x"', "[" * 100_000, "\ufeff{}"], ids=["half", "list", "text", "deep", "bom"]
+)
+def test_client_metadata_that_is_no_json_object_is_refused(tmp_path, content):
+    file = tmp_path / "client.json"
+    file.write_text(content)
+    with pytest.raises(InvalidInput) as refused:
+        read_metadata(file)
+    assert refused.value.code == "clientgegevens_onleesbaar"
+
+
+def test_client_metadata_of_a_megabyte_is_refused(tmp_path):
+    file = tmp_path / "client.json"
+    file.write_text(json.dumps({"client_name": "x" * 1_000_000}))
+    with pytest.raises(InvalidInput, match="256 KiB"):
+        read_metadata(file)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NotAllowed("nee", "Dit mag niet."), Exit.FINDING),
+        (InvalidInput("x_y", "Onjuist.", fields={"veld": "Zo niet."}), Exit.FINDING),
+        (Fault("opslag_niet_bereikbaar", private="gone"), Exit.ENVIRONMENT),
+        (Fault("nooit_gehoord"), Exit.ENVIRONMENT),
+        (OSError("disk full"), Exit.ENVIRONMENT),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_every_error_has_a_sentence_and_a_code(error, code):
+    sentence, got = explain(error)
+    assert got == code
+    assert sentence
+
+
+def test_the_text_of_a_database_error_is_not_repeated():
+    sentence, _ = explain(OperationalError("SELECT 1", {"bsn": "999990019"}, Exception("hush")))
+    assert "hush" not in sentence
+    assert "999990019" not in sentence
+
+
+def test_a_port_that_is_taken_is_said_at_once():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(Fault) as refused:
+            listen("127.0.0.1", taken.getsockname()[1])
+    assert refused.value.code == "poort_bezet"
+
+
+def test_the_doctor_knows_an_old_python_from_a_new_one():
+    assert checks.python((3, 10, 9)).verdict is Verdict.WRONG
+    assert checks.python().verdict is Verdict.OK
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files do not count there")
+def test_the_doctor_sees_keys_that_others_can_read(tmp_path):
+    directory = a_key_directory(tmp_path / "keys")
+    assert checks.keys(Settings(keys_dir=directory)).verdict is Verdict.OK
+    next(directory.glob("*.key")).chmod(0o644)
+    found = checks.keys(Settings(keys_dir=directory))
+    assert found.verdict is Verdict.WRONG
+    assert "chmod 600" in found.what
+
+
+def test_the_doctor_sees_a_policy_that_is_not_there(tmp_path):
+    assert checks.policy(Settings(policies_dir=tmp_path)).verdict is Verdict.WRONG
+    assert checks.policy(Settings(policies_dir=POLICIES)).verdict is Verdict.OK
+
+
+def test_in_production_the_doctor_wants_tls():
+    assert checks.environment(Settings(env=Environment.PRODUCTION)).verdict is Verdict.WRONG
+    assert checks.environment(Settings()).verdict is Verdict.ATTENTION
+
+
+async def test_the_doctor_tells_our_own_port_from_one_that_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number = taken.getsockname()[1]
+        taken.listen()
+        taken.settimeout(0)
+        assert (await checks.port(Settings(port=number))).verdict is Verdict.WRONG
+    assert (await checks.port(Settings(port=number))).verdict is Verdict.OK
+
+
+async def test_a_silent_login_or_mail_server_is_wrong_in_production_only():
+    for env, verdict in ((Environment.PRODUCTION, Verdict.WRONG), (Environment.TEST, Verdict.ATTENTION)):
+        settings = Settings(env=env, broker_issuer="http://127.0.0.1:1", smtp_port=1)
+        assert (await checks.broker(settings)).verdict is verdict
+        assert (await checks.mail(settings)).verdict is verdict

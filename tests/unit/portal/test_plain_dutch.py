@@ -1,0 +1,74 @@
+"""Every code that a citizen can meet has words of its own, and words that are not ours never get on a page."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from machtiging.access import verdict
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.audit.acts import JournalAct
+from machtiging.delegation.rules import Act, Capacity, EndReason, Standing, uncovered
+from machtiging.portal import overview, words
+
+SHOWN = [act.value for act in JournalAct if act.value.startswith(overview.SHOWN)]
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        (words.STANDING, Standing),
+        (words.ENDED, EndReason),
+        (words.CAPACITY, Capacity),
+        (words.THEME, Theme),
+        (words.SENSITIVITY, Sensitivity),
+        (words.ACT, Act),
+        (words.DONE, words.Done),
+    ],
+    ids=["standing", "end", "capacity", "theme", "sensitivity", "act", "done"],
+)
+def test_every_member_has_words(table, kind):
+    assert set(table) == set(kind)
+
+
+@pytest.mark.parametrize("act", SHOWN)
+def test_everything_in_the_overview_is_said_in_words_of_its_own(act):
+    assert act in words.DEED
+
+
+@pytest.mark.parametrize("act", [act for act in SHOWN if act not in ("grant:verleend", "grant:beeindigd")])
+def test_everything_that_can_be_refused_is_said_as_a_try(act):
+    assert words.deed(act, refused=True) != words.deed("nooit:gehoord", refused=True)
+
+
+def codes_in(module) -> set[str]:
+    """Every string in a module that looks like a reason code."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {one for one in strings if "_" in one and one.islower() and one.isidentifier()}
+
+
+def test_every_reason_of_the_guard_has_a_sentence():
+    from machtiging.delegation import rules
+
+    outside = {
+        code for code in codes_in(rules) if code.endswith(("_afgesproken", "_uitgesloten", "te_gevoelig", "te_oud"))
+    }
+    assert uncovered is not None
+    assert outside | {code for code in codes_in(verdict) if code != "bericht_onbekend"} <= words.REASON.keys()
+
+
+def test_a_reason_that_has_no_sentence_gets_the_general_one():
+    assert words.reason("nooit_gehoord") == "Dit mocht niet."
+
+
+@pytest.mark.parametrize("code", [None, "", "toverij", "Aangenomen", "ACCEPTED"])
+def test_a_message_that_is_not_on_the_list_is_not_shown(code):
+    assert words.done(code) is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a en b"), (["a", "b", "c"], "a, b en c")]
+)
+def test_an_enumeration_reads_as_dutch(parts, text):
+    assert words.listing(parts) == text
