@@ -163,3 +163,19 @@ async def counting_statements(database: Any) -> AsyncIterator[list[str]]:
         yield seen
     finally:
         event.remove(database.service.sync_engine, "before_cursor_execute", note)
+
+
+def is_unauthenticated(answer: httpx.Response, code: str) -> None:
+    """A 401 as RFC 6750 wants it."""
+    assert answer.status_code == 401, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith("Bearer ")
+    # RFC 6750 section 3.1: no error when no credentials came at all.
+    assert ('error="invalid_token"' in challenge) == (code != "token_ontbreekt")
+
+
+def is_forbidden(answer: httpx.Response, code: str) -> None:
+    """A 403 that says why."""
+    assert (answer.status_code, answer.json()["code"]) == (403, code), answer.text
