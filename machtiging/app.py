@@ -20,7 +20,7 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Limits
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
-from machtiging.identity.people import address_of
+from machtiging.identity.people import address_of, profile_of
 from machtiging.identity.routes import router as identity_routes
 from machtiging.identity.session import SessionLimits
 from machtiging.kernel.clock import Clock, SystemClock
@@ -118,18 +118,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async def address(session: AsyncSession, person_id: PersonId) -> str | None:
         return await address_of(session, state.keyring, person_id)
 
-    tasks = [
-        asyncio.create_task(
-            run_sealer(state.sealer_engine, state.keyring, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop)
-        ),
-        asyncio.create_task(
-            run_sender(state.sessions, address, state.mailer, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop)
-        ),
-    ]
+    async def name(session: AsyncSession, person_id: PersonId) -> str | None:
+        profile = await profile_of(session, state.keyring, person_id)
+        return profile.name if profile else None
+
+    seal = run_sealer(state.sealer_engine, state.keyring, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop)
+    send = run_sender(
+        state.sessions, address, state.mailer, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name
+    )
+    tasks = [asyncio.create_task(seal), asyncio.create_task(send)]
     try:
         yield
     finally:
         stop.set()
         await asyncio.wait(tasks, timeout=10)
+        await state.broker.aclose()
         for engine in state.engines:
             await engine.dispose()

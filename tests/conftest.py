@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import hypothesis
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -22,6 +23,9 @@ from machtiging.storage.embedded import EmbeddedPostgres
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.migrate import migrate
 
+# No test asserts a time, hypothesis neither: a busy machine is no counterexample.
+hypothesis.settings.register_profile("machtiging", deadline=None)
+hypothesis.settings.load_profile("machtiging")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _FAST_AND_UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
 TEMPLATE = "machtiging_template"

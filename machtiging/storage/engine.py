@@ -47,7 +47,9 @@ def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_t
     elif role is not None:
         settings["role"] = role.value
     arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10, "command_timeout": 30}
-    return create_async_engine(address, pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments)
+    return create_async_engine(
+        address, pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments, hide_parameters=True
+    )
 
 
 def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

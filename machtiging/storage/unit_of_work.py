@@ -29,7 +29,14 @@ async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncItera
                 raise
             await session.commit()
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise Fault("opslag_niet_bereikbaar", private=type(error).__name__ + ": " + str(error)[:300]) from error
+            # The kind of error, never its text: a database quotes row values in it.
+            raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error
+
+
+def _kind(error: BaseException) -> str:
+    inner = getattr(error, "orig", None)
+    state = getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
+    return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:

@@ -15,8 +15,8 @@ from machtiging.oauth.routes import router as oauth
 from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 
-DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator", "Client"}
-PINNED = {"Public": 0, "Citizen": 0, "Helper": 0, "Agency": 0, "Client": 0}
+DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator"}
+PINNED = {"Public": 15, "Citizen": 18, "Helper": 5, "Agency": 1}
 
 
 def doors_of(dependant) -> list[str]:

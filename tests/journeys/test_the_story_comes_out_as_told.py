@@ -1,0 +1,70 @@
+"""The story of the demo, told in this process against real servers on loopback: twice in one world, and once told wrong."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from machtiging.cli.demo.telling import StoryFailed, Teller
+from machtiging.cli.demo.world import is_new
+from machtiging.cli.running import tell_story, world
+from machtiging.settings import Environment, Settings
+from tests.builders.crypto import a_key_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ports(count: int) -> list[int]:
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    numbers = [one.getsockname()[1] for one in taken]
+    for one in taken:
+        one.close()
+    return numbers
+
+
+@pytest.fixture
+def settings(database, tmp_path) -> Settings:
+    service, simulator, smtp = ports(3)
+    return Settings(
+        env=Environment.TEST,
+        port=service,
+        issuer=f"http://localhost:{service}",
+        simulator_port=simulator,
+        broker_issuer=f"http://localhost:{simulator}",
+        smtp_port=smtp,
+        database_url=database.url,
+        database_pool_size=4,
+        keys_dir=a_key_directory(tmp_path / "keys"),
+        policies_dir=ROOT / "policies",
+    )
+
+
+class Listener:
+    """Hears the story."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.teller = Teller(step=lambda number, _: self.steps.append(number), line=lambda *_: None)
+
+
+async def test_the_story_comes_out_twice_in_one_world_and_every_module_it_names_exists(settings, database):
+    first, second = Listener(), Listener()
+    async with world(settings):
+        assert await is_new(database.sessions)
+        await tell_story(settings, first.teller)
+        assert not await is_new(database.sessions)
+        await tell_story(settings, second.teller)
+    assert first.steps == second.steps == [1, 2, 3, 4, 5, 6, 7]
+    named = {module for _, module in first.teller.told}
+    assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
+
+
+async def test_the_story_fails_at_the_first_step_that_does_not_come_out_as_told(settings):
+    listener = Listener()
+    async with world(settings.model_copy(update={"access_token_seconds": 300})):
+        with pytest.raises(StoryFailed) as failed:
+            await tell_story(settings, listener.teller)
+    assert (failed.value.expected, failed.value.got) == ("tien minuten geldig", "300")
+    assert listener.steps == [1, 2, 3, 4]
