@@ -1,4 +1,4 @@
-"""The story of the demo, told in this process against real servers on loopback: twice in one world, and once told wrong."""
+"""The story of the demo, told in this process against real servers on loopback: twice in one world, once told wrong."""
 
 from __future__ import annotations
 
