@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,30 +40,49 @@ def serve(
     Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). Without
     MACHTIGING_DATABASE_URL an embedded PostgreSQL is started and stopped with it.
     """
-    import uvicorn
-
     from machtiging.cli.servers import listen
     from machtiging.crypto.keyring import KeyRing
 
     with named(Settings()) as settings:
         KeyRing.load(settings.keys_dir)  # said once and plainly here, not by every worker
-        listen(settings.host, settings.port).close()
-        # Workers are new processes; what the embedded server is called they learn from the environment.
-        os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
+        taken = listen(settings.host, settings.port)
         err.print(f"Serving {settings.issuer} on {settings.host}:{settings.port} with {workers} worker(s).")
-        uvicorn.run(
-            "machtiging.cli.running:from_environment",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=workers,
-            loop="uvloop" if os.name != "nt" else "asyncio",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
+        if workers == 1:
+            _run(_serve_here(settings, taken))
+            return
+        taken.close()
+        _serve_in_workers(settings, workers)
+
+
+async def _serve_here(settings: Settings, taken: socket.socket) -> None:
+    """In this process: uvicorn by itself would die of SIGTERM before the embedded database is stopped."""
+    from machtiging.app import create_app
+    from machtiging.cli.servers import serving
+    from machtiging.web.logging import configure
+
+    configure()
+    async with serving((create_app(settings), taken)) as servers:
+        await servers.until_stopped()
+
+
+def _serve_in_workers(settings: Settings, workers: int) -> None:
+    import uvicorn
+
+    # Workers are new processes; what the embedded server is called they learn from the environment.
+    os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
+    uvicorn.run(
+        "machtiging.cli.running:from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        loop="uvloop" if os.name != "nt" else "asyncio",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
 
 
 def demo(
