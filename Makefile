@@ -55,7 +55,7 @@ bench: setup-tests  ## measure, in one run, beside named floors and peers
 	$(BIN)/python -m tests.bench
 
 spectral: setup-tests  ## install the API linter for its test (needs the network once)
-	$(BIN)/python tests/architecture/spectral/install.py
+	$(BIN)/python tests/architecture/spectral/prepare.py
 
 requirements:  ## pin anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" requirements.in -o requirements.txt
