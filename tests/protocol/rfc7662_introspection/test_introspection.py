@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import agency_client, claims_of, make_client_keys
 
 INACTIVE = {"active": False}
@@ -74,3 +77,17 @@ async def test_an_agency_sees_its_own_token_with_its_oin(oauth) -> None:
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     assert (await ask(agency, token)).json()["oin"] == agency.registration["oin"]
+
+
+async def test_an_ended_grant_or_a_suspended_client_makes_a_token_inactive_by_itself(oauth) -> None:
+    magazijn = await a_resource_server(oauth)
+    for statement in (
+        "UPDATE oauth_grant SET ended_at = now(), end_reason = 'proef'",
+        "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Leesapp'",
+    ):
+        flow = await oauth.flow()
+        token = (await flow.tokens())["access_token"]
+        assert (await ask(magazijn, token)).json()["active"] is True
+        async with unit_of_work(oauth.sessions) as session:
+            await session.execute(text(statement))
+        assert (await ask(magazijn, token)).json() == INACTIVE
