@@ -48,8 +48,8 @@ async def test_what_is_no_live_token_of_ours_is_simply_inactive(oauth) -> None:
     flow = await oauth.flow()
     token = (await flow.tokens())["access_token"]
     changed = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
-    for text in ("onzin", "a.b.c", "é", "x" * 15_000, changed, token + "."):
-        response = await ask(flow.app, text)
+    for wrong in ("onzin", "a.b.c", "é", "x" * 15_000, changed, token + "."):
+        response = await ask(flow.app, wrong)
         assert (response.status_code, response.json()) == (200, INACTIVE)
 
 
