@@ -66,7 +66,7 @@ async def test_row_40_the_list_holds_what_is_agreed_and_no_more(world):
         ({"highest_sensitivity": "vertrouwelijk"}, {"aow", "scholing", "pgb-trekkingsrecht"}),
         ({"letters_from": date(2026, 11, 24)}, set()),
     ],
-    ids=str,
+    ids=lambda each: str(sorted(each) if isinstance(each, set) else each),
 )
 async def test_row_40_each_limit_of_the_machtiging_limits_the_list(world, change, expected):
     made = {
