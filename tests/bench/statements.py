@@ -1,0 +1,58 @@
+"""What one message read says to the database, counted where it leaves for the wire."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from tests.bench.rounds import MeasurementFailed
+
+_TABLES = re.compile(r'\b(?:FROM|INTO|JOIN|UPDATE) \(*"?([a-z_]+)"?', re.IGNORECASE)
+# Words after FROM that are no tables: CTEs of the statement itself.
+_CTES = re.compile(r"(?:WITH|,) (\w+) AS", re.IGNORECASE)
+
+
+def short(query: str) -> str:
+    """The verb and the tables of a statement."""
+    query = " ".join(query.split())
+    ctes = {name.lower() for name in _CTES.findall(query)}
+    tables = list(dict.fromkeys(name for name in _TABLES.findall(query) if name.lower() not in {*ctes, "select"}))
+    verb = "SELECT" if query.upper().startswith("WITH") else query.split(" ", 1)[0].rstrip(";").upper()
+    lock = " FOR SHARE" if "FOR SHARE" in query else ""
+    return f"{verb} {' + '.join(tables)}".strip() + lock
+
+
+def _listen(app: FastAPI) -> list[str]:
+    """Everything that is said from now on: prepared statements, and BEGIN and COMMIT, which asyncpg says by itself."""
+    heard: list[str] = []
+    engine = app.state.engines[0].sync_engine
+
+    def connected(connection: Any, _record: Any) -> None:
+        connection.driver_connection.add_query_logger(lambda record: heard.append(record.query))
+
+    def executed(*arguments: Any) -> None:
+        heard.append(arguments[2])
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "after_cursor_execute", executed)
+    return heard
+
+
+async def of_one_request(app: FastAPI, path: str, token: str) -> tuple[list[str], list[str]]:
+    """The statements of the reader's first look at a letter, and those of any later look. Each is one round trip."""
+    heard = _listen(app)
+    runs: list[list[str]] = []
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.issuer) as client:
+        for _ in range(4):
+            heard.clear()
+            answer = await client.get(path, headers={"authorization": f"Bearer {token}"})
+            if answer.status_code != httpx.codes.OK:
+                raise MeasurementFailed(f"{path}: {answer.status_code} {answer.text[:500]}")
+            runs.append([short(query) for query in heard if not query.startswith("SET ")])
+    for engine in app.state.engines:
+        await engine.dispose()
+    return runs[0], runs[-1]

@@ -1,0 +1,222 @@
+"""The world that the requests are about: a database, keys, people, machtigingen, letters and tokens.
+
+Everything is made with the verbs of the service itself; only what the floor and the peer need comes on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from machtiging.access.bearer import Sender
+from machtiging.access.tokens import IssuedTokenFacts, audience, register
+from machtiging.agencies.catalogue import load_catalogue, oin_of
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.berichtenbox.deliver import Aanlevering, deliver
+from machtiging.berichtenbox.schemas import BerichtIn
+from machtiging.crypto.keyring import KeyRing, generate
+from machtiging.delegation.accept import Helper, accept
+from machtiging.delegation.offer import Giver, Terms, offer
+from machtiging.delegation.rules import Act, Capacity, Limits, Scope
+from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
+from machtiging.kernel.period import Period
+from machtiging.storage.embedded import EmbeddedPostgres
+from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.migrate import migrate
+from machtiging.storage.unit_of_work import unit_of_work
+
+CITIZENS = ("999990019", "999990020", "999990032", "999990044", "123456782", "111222333")
+HELPERS_EACH = 4
+LETTERS_EACH = 8
+_BORN = date(1948, 5, 17)
+_READING = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+_LIMITS = Limits(maximum_length=timedelta(days=365), code_valid=timedelta(days=30))
+_TEXT = """Geachte heer, mevrouw,
+
+In deze brief leest u hoeveel AOW u dit jaar krijgt. Uw pensioen wordt elke maand rond de 23e betaald op het
+rekeningnummer dat bij ons bekend is. U hoeft niets te doen als uw gegevens kloppen. Verandert er iets, geef dat dan
+binnen vier weken aan ons door. Dat geldt bijvoorbeeld als u gaat samenwonen, als u langer dan drie maanden naar het
+buitenland gaat, of als uw inkomen verandert.
+
+Heeft u vragen? Bel ons dan op werkdagen tussen 8.00 en 17.00 uur. Houd deze brief bij de hand.
+
+Met vriendelijke groet,
+Sociale Verzekeringsbank
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One letter, and a helper's token that may read it."""
+
+    bericht_id: str
+    token: str
+
+
+@dataclass(frozen=True)
+class World:
+    """What the measurements need to know."""
+
+    url: str
+    keys: Path
+    keyring: KeyRing
+    issuer: str
+    readings: list[Reading]
+
+    @property
+    def dsn(self) -> str:
+        """The database for asyncpg, as the role of the service."""
+        address = make_url(self.url).set(drivername="postgresql", username=Role.SERVICE.value)
+        return address.render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def database(place: Path) -> AsyncIterator[str]:
+    """An embedded PostgreSQL of our own as it is delivered: fsync and synchronous_commit on."""
+    embedded = EmbeddedPostgres(place / "postgres")
+    url = embedded.start()
+    try:
+        await migrate(url)
+        yield url
+    finally:
+        embedded.stop()
+
+
+@asynccontextmanager
+async def as_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the superuser of the embedded server, for tables that are no part of the service."""
+    connection = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def sessions_of(url: str) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    """Sessions in the role of the service."""
+    engine = make_engine(url, Role.SERVICE, pool_size=2)
+    try:
+        yield make_sessions(engine)
+    finally:
+        await engine.dispose()
+
+
+async def make_world(url: str, place: Path, issuer: str) -> World:
+    """Citizens with letters; helpers with an accepted machtiging and a token for each."""
+    keys = place / "keys"
+    generate(keys)
+    keyring = KeyRing.load(keys)
+    readings: list[Reading] = []
+    at = datetime.now(UTC)
+    async with sessions_of(url) as sessions:
+        async with unit_of_work(sessions) as session:
+            await load_catalogue(session)
+        for number, digits in enumerate(CITIZENS):
+            async with unit_of_work(sessions) as session:
+                readings += await _citizen(session, keyring, issuer, (number, Bsn(digits)), at)
+    async with as_owner(url) as connection:
+        # There is no mail server here, and retries would only disturb the measurement.
+        await connection.execute("UPDATE notification SET sent_at = now()")
+        await connection.execute("ANALYZE")
+    return World(url, keys, keyring, issuer, readings)
+
+
+async def _citizen(
+    session: AsyncSession, keyring: KeyRing, issuer: str, who: tuple[int, Bsn], at: datetime
+) -> list[Reading]:
+    number, bsn = who
+    citizen = await find_or_create_by_bsn(session, keyring, bsn, at=at)
+    await save_profile(session, keyring, citizen, Profile("M. Voorbeeld", _BORN, None))
+    letters = [await _letter(session, keyring, bsn, f"{number}-{index}", at) for index in range(LETTERS_EACH)]
+    readings = []
+    for index in range(HELPERS_EACH):
+        helper = await find_or_create_by_broker(session, keyring, "http://bench", f"{number}-{index}", at=at)
+        machtiging_id = await _machtiging(session, keyring, citizen, helper, at)
+        token = await _token(session, keyring, issuer, (helper, machtiging_id), at)
+        readings += [Reading(letter, token) for letter in letters]
+    return readings
+
+
+async def _letter(session: AsyncSession, keyring: KeyRing, bsn: Bsn, kenmerk: str, at: datetime) -> str:
+    oin = oin_of("Sociale Verzekeringsbank")
+    sender = Sender(oin, "bench", frozenset({"aanleveringen:schrijven"}))
+    bericht = BerichtIn.model_validate(
+        {
+            "ontvanger": {"type": "BSN", "waarde": bsn.reveal()},
+            "dienst": "aow",
+            "onderwerp": "Uw AOW in het nieuwe jaar",
+            "inhoud": _TEXT,
+        }
+    )
+    delivered = await deliver(session, keyring, sender, Aanlevering(bericht, kenmerk, []), at=at)
+    return str(delivered.bericht_id)
+
+
+async def _machtiging(
+    session: AsyncSession, keyring: KeyRing, citizen: PersonId, helper: PersonId, at: datetime
+) -> MachtigingId:
+    scope = Scope(
+        afzenders=frozenset({oin_of("Sociale Verzekeringsbank"), oin_of("UWV")}),
+        diensten=None,
+        themes=None,
+        excluded_themes=frozenset({Theme.ZORG}),
+        highest_sensitivity=Sensitivity.GEVOELIG,
+        letters_from=at.date() - timedelta(days=30),
+        acts=_READING,
+    )
+    terms = Terms(Capacity.RELATIVE, "post bijhouden", "Awb 2:1 lid 1", scope, Period(at, at + timedelta(days=90)))
+    offered = await offer(session, keyring, _LIMITS, Giver(citizen, Assurance.SUBSTANTIAL), terms, at=at)
+    taker = Helper(helper, Assurance.SUBSTANTIAL)
+    await accept(session, keyring, taker, offered.code, _BORN, at=at)
+    return offered.machtiging_id
+
+
+async def _token(
+    session: AsyncSession, keyring: KeyRing, issuer: str, whose: tuple[PersonId, MachtigingId], at: datetime
+) -> str:
+    helper, machtiging_id = whose
+    expires_at = at + timedelta(hours=1)
+    facts = IssuedTokenFacts(
+        id=TokenId(uuid7()),
+        client_id="bench-reader",
+        grant_id=None,
+        person_id=helper,
+        machtiging_id=machtiging_id,
+        oin=None,
+        scope="berichten",
+        acts=_READING,
+        assurance=Assurance.SUBSTANTIAL,
+        issued_at=at,
+        expires_at=expires_at,
+    )
+    await register(session, facts)
+    now = int(at.timestamp())
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "sub": keyring.pseudonym(helper, "bench"),
+        "aud": audience(issuer),
+        "iat": now,
+        "nbf": now,
+        "exp": int(expires_at.timestamp()),
+        "jti": str(facts.id),
+        "client_id": facts.client_id,
+        "azp": facts.client_id,
+        "scope": facts.scope,
+        "acr": "http://eidas.europa.eu/LoA/substantial",
+        "auth_time": now,
+        "represents": {"iss": issuer, "sub": keyring.pseudonym(helper, "bench-2"), "sub_id_type": "pairwise"},
+        "authorization_details": [{"type": "berichtenbox", "machtiging": str(machtiging_id), "actions": ["lezen"]}],
+    }
+    return keyring.sign_jwt(claims, typ="at+jwt")
