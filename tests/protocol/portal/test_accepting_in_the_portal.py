@@ -4,7 +4,7 @@ import pytest
 
 from tests.builders.delegation import BORN
 from tests.builders.login import ISSUER
-from tests.builders.portal import accept_with, give_code, make_offer
+from tests.builders.portal import ACCEPT, accept_with, give_code, make_offer
 
 NOT_A_DAY = {"geboren_dag": "30", "geboren_maand": "2"}
 
@@ -46,6 +46,8 @@ async def test_every_wrong_answer_gets_the_same_page(portal, wrong):
     code = await make_offer(await portal.mother())
     page = await give_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
     assert "Deze code en geboortedatum horen niet bij een machtiging die u kunt aannemen" in page.text
+    kept = page.form(ACCEPT).values
+    assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), str(BORN.day))
 
 
 @pytest.mark.parametrize(
