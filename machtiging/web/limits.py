@@ -1,58 +1,104 @@
-"""How large a request may be: counted in bytes as they come, so that a false or absent Content-Length helps nobody."""
+"""How large a request may be and how long it may take to come in, before anything is done for it.
+
+Counted in bytes as they come, so that a false or absent Content-Length helps nobody. An ordinary body is there as a
+whole before the first door opens: otherwise who sends it slowly would keep a connection to the database, and the lock
+on his machtiging, for as long as he likes; and nobody could revoke it meanwhile.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.web import problems
 
 DEFAULT = 256 * 1024
+PATIENCE = 30.0
 
 
 class _Limits:
-    def __init__(self, app: ASGIApp, default: int, larger: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, default: int, larger: Mapping[str, int], patience: float) -> None:
         self._app = app
         self._default = default
         self._larger = larger
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        headers = Headers(scope=scope) if scope["type"] == "http" else None
+        if headers is None or not ("content-length" in headers or "transfer-encoding" in headers):
             await self._app(scope, receive, send)
             return
+        large = scope["path"] in self._larger
         limit = self._larger.get(scope["path"], self._default)
-        if refused := _refused_by_header(Headers(scope=scope), limit):
-            await problems.respond(Request(scope), problems.problem_for_status(refused))(scope, receive, send)
+        try:
+            _check(headers, limit)
+            counted = _counting(receive, limit)
+            whole = counted if large else await self._whole(counted, receive)
+        except HTTPException as refused:
+            problem = problems.problem_for_status(refused.status_code, refused.headers)
+            await problems.respond(Request(scope), problem)(scope, receive, send)
             return
-        taken = 0
+        await self._app(scope, whole, send)
 
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise HTTPException(413)
-            return message
+    async def _whole(self, counted: Receive, receive: Receive) -> Receive:
+        """The body, all of it. Raises HTTPException 408 or 413, ClientDisconnect."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._patience):
+                more = True
+                while more:
+                    message = await counted()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None
+        waiting: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
-        await self._app(scope, counted, send)
+        async def replayed() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        return replayed
 
 
-def _refused_by_header(headers: Headers, limit: int) -> int | None:
+def _counting(receive: Receive, limit: int) -> Receive:
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise HTTPException(413)
+        return message
+
+    return counted
+
+
+def _check(headers: Headers, limit: int) -> None:
     # A compressed body could unfold to a thousand times its size; nobody needs one here.
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        return 415
+        raise HTTPException(415)
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
-        return 400
-    return 413 if int(length) > limit else None
+        raise HTTPException(400)
+    if int(length) > limit:
+        raise HTTPException(413)
 
 
-def install(app: FastAPI, *, default: int = DEFAULT, larger: Mapping[str, int] | None = None) -> None:
-    """Refuse larger request bodies with 413; `larger` names the paths that may take more, in bytes."""
-    app.user_middleware.append(Middleware(_Limits, default=default, larger=larger or {}))
+def install(
+    app: FastAPI, *, default: int = DEFAULT, larger: Mapping[str, int] | None = None, patience: float = PATIENCE
+) -> None:
+    """Refuse larger request bodies with 413, and those that take longer than `patience` seconds with 408.
+
+    `larger` names the paths that may take more, in bytes. There the body streams on: whoever reads it must hold nothing.
+    """
+    app.user_middleware.append(Middleware(_Limits, default=default, larger=larger or {}, patience=patience))

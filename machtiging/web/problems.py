@@ -63,6 +63,7 @@ _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
     404: ("niet_gevonden", "Niet gevonden", "Dit adres bestaat niet."),
     405: ("methode_niet_toegestaan", "Methode niet toegestaan", "Dit kan niet op dit adres."),
     406: ("antwoord_niet_leverbaar", "Antwoord niet leverbaar", "In deze vorm kunnen wij niet antwoorden."),
+    408: ("verzoek_te_traag", "Te traag", "Uw verzoek kwam niet op tijd helemaal aan. Probeer het opnieuw."),
     413: ("verzoek_te_groot", "Te groot", "Wat u stuurt is te groot."),
     415: ("soort_niet_ondersteund", "Soort inhoud niet ondersteund", "Deze soort inhoud nemen wij hier niet aan."),
 }
