@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Table, and_, func, select
+from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.guard import Target
@@ -15,12 +16,14 @@ from machtiging.agencies.names import agency_names
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
 from machtiging.delegation.rules import Envelope
+from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_holders
 from machtiging.kernel.ids import BerichtId, PersonId
 
 BERICHT: Table = Bericht.__table__  # type: ignore[attr-defined]
 BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
 MARK: Table = ReaderMark.__table__  # type: ignore[attr-defined]
 _AGENCY = agency_names()
+_HOLDER = data_key_holders()
 _NOT_AN_ID = "ongeldig"
 
 
@@ -32,7 +35,7 @@ class Afzender:
     naam: str
 
 
-def letters(reader: PersonId, at: datetime, *columns: Any) -> Select[Any]:
+def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
     """Letters that are in a box at this instant, with the sender's name and this reader's own mark (`marked_at`)."""
     mark = and_(MARK.c.bericht_id == BERICHT.c.id, MARK.c.person_id == reader)
     joined = BERICHT.join(_AGENCY, _AGENCY.c.oin == BERICHT.c.afzender_oin).outerjoin(MARK, mark)
@@ -46,10 +49,28 @@ def count_of_bijlagen() -> Any:
     return counted.correlate(BERICHT).scalar_subquery().label("bijlagen")
 
 
+def _bijlagen_in_a_column() -> Any:
+    """What is known of the bijlagen in the sender's order, names still sealed, as one JSON value; None without any."""
+    known = (BIJLAGE.c.id, BIJLAGE.c.mime_type, BIJLAGE.c.size, func.encode(BIJLAGE.c.naam_sealed, "hex"))
+    names = ("id", "mime_type", "size", "naam_sealed")
+    members = [part for name, column in zip(names, known, strict=True) for part in (literal(name), column)]
+    listed = func.jsonb_agg(aggregate_order_by(func.jsonb_build_object(*members), BIJLAGE.c.position))
+    mine = select(type_coerce(listed, JSONB)).where(BIJLAGE.c.bericht_id == BERICHT.c.id)
+    return mine.correlate(BERICHT).scalar_subquery().label("bijlagen")
+
+
+# Built once: making such a statement anew costs more than asking it.
+_LETTER = (
+    letters(bindparam("reader"), bindparam("at"), *BERICHT.c, _bijlagen_in_a_column(), *DATA_KEY_COLUMNS)
+    .join(_HOLDER, _HOLDER.c.id == BERICHT.c.ontvanger_id)
+    .where(BERICHT.c.id == bindparam("bericht_id"))
+)
+
+
 async def find_bericht(session: AsyncSession, bericht_id: UUID, reader: PersonId, at: datetime) -> Row[Any] | None:
-    """The letter with this id, whoever's it is, still sealed."""
-    statement = letters(reader, at, *BERICHT.c).where(BERICHT.c.id == bericht_id)
-    found: Row[Any] | None = (await session.execute(statement)).one_or_none()
+    """The letter with this id, whoever's it is: still sealed, with its bijlagen and its owner's wrapped key."""
+    asked = {"bericht_id": bericht_id, "reader": reader, "at": at}
+    found: Row[Any] | None = (await session.execute(_LETTER, asked)).one_or_none()
     return found
 
 
@@ -62,12 +83,6 @@ async def find_bijlage(
     statement = statement.where(BERICHT.c.id == bericht_id, BIJLAGE.c.id == bijlage_id)
     found: Row[Any] | None = (await session.execute(statement)).one_or_none()
     return found
-
-
-async def bijlagen_of(session: AsyncSession, bericht_id: BerichtId) -> list[Row[Any]]:
-    """The bijlagen of a letter in the sender's order, their names still sealed."""
-    statement = select(BIJLAGE).where(BIJLAGE.c.bericht_id == bericht_id).order_by(BIJLAGE.c.position)
-    return list((await session.execute(statement)).all())
 
 
 def target_of(row: Row[Any] | None, kind: str, asked: UUID) -> Target:

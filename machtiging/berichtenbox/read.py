@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, permit
 from machtiging.access.permit import Permit
-from machtiging.berichtenbox.queries import BERICHT, MARK, Afzender, bijlagen_of, find_bericht, target_of
+from machtiging.berichtenbox.queries import BERICHT, MARK, Afzender, find_bericht, target_of
+from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Capacity
-from machtiging.identity.people import data_key_of
+from machtiging.identity.keys import data_key_in
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import BerichtId, BijlageId
 
@@ -54,24 +55,20 @@ async def read(
     """The letter, journalled and marked as read by this reader. Raises what `access.guard.permit` raises."""
     found = await find_bericht(session, bericht_id, actor.person_id, at)
     leave = await permit(session, policy, actor, Act.READ, target_of(found, "bericht", bericht_id), at=at)
-    letter = await opened(session, keyring, leave, found)
+    letter = opened(keyring, leave, found)
     if found is not None and (found.read_at if actor.machtiging is None else found.marked_at) is None:
         await _mark(session, leave)
     return letter
 
 
-async def opened(session: AsyncSession, keyring: KeyRing, leave: Permit, found: Row[Any] | None) -> Letter:
+def opened(keyring: KeyRing, leave: Permit, found: Row[Any] | None) -> Letter:
     """What the letter says. Raises Fault `permit_voor_ander_bericht` when the Permit is for another letter."""
     bericht_id = leave.bericht(Act.READ)
     if found is None or found.id != bericht_id or found.ontvanger_id != leave.vertegenwoordigde_id:
         raise Fault("permit_voor_ander_bericht")
-    key = await data_key_of(session, keyring, leave.vertegenwoordigde_id)
+    key = data_key_in(found, keyring, leave.vertegenwoordigde_id)
     own = leave.capacity is Capacity.SELF
     place = ("bericht", str(bericht_id))
-    bijlagen = [
-        BijlageView(row.id, key.open(row.naam_sealed, "bijlage", str(row.id), "naam").decode(), row.mime_type, row.size)
-        for row in await bijlagen_of(session, bericht_id)
-    ]
     return Letter(
         bericht_id=bericht_id,
         afzender=Afzender(found.afzender_oin, found.afzender_naam),
@@ -80,10 +77,15 @@ async def opened(session: AsyncSession, keyring: KeyRing, leave: Permit, found: 
         inhoud=key.open(found.inhoud_sealed, *place, "inhoud").decode(),
         published_at=found.published_at,
         received_at=found.received_at,
-        bijlagen=bijlagen,
+        bijlagen=[_bijlage(key, known) for known in found.bijlagen or ()],
         folder=found.folder if own else None,
         changed_at=found.changed_at if own else None,
     )
+
+
+def _bijlage(key: DataKey, known: dict[str, Any]) -> BijlageView:
+    naam = key.open(bytes.fromhex(known["naam_sealed"]), "bijlage", known["id"], "naam").decode()
+    return BijlageView(BijlageId(UUID(known["id"])), naam, known["mime_type"], known["size"])
 
 
 async def _mark(session: AsyncSession, leave: Permit) -> None:

@@ -6,12 +6,13 @@ import json
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_in
 from machtiging.identity.rules import Profile
 from machtiging.identity.tables import Person
 from machtiging.kernel.bsn import Bsn
@@ -31,6 +32,8 @@ __all__ = [
 
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _BSN = "bsn"
+# Built once: making such a statement anew costs more than asking it.
+_DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PERSON.c.id == bindparam("person_id"))
 _PROFILE = "profiel"
 
 
@@ -84,11 +87,10 @@ async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique
 
 async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> DataKey:
     """The key under which this person's letters and particulars are sealed. Raises NotFound `persoon_onbekend`."""
-    columns = select(_PERSON.c.data_key_wrapped, _PERSON.c.kek_version).where(_PERSON.c.id == person_id)
-    row = (await session.execute(columns)).one_or_none()
+    row = (await session.execute(_DATA_KEY, {"person_id": person_id})).one_or_none()
     if row is None:
         raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
-    return keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
+    return data_key_in(row, keyring, person_id)
 
 
 async def profile_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> Profile | None:
