@@ -68,6 +68,8 @@ async def _serve_here(settings: Settings, taken: socket.socket) -> None:
 def _serve_in_workers(settings: Settings, workers: int) -> None:
     import uvicorn
 
+    from machtiging.web.wire import BoundedHttp
+
     # Workers are new processes; what the embedded server is called they learn from the environment.
     os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
     uvicorn.run(
@@ -77,7 +79,8 @@ def _serve_in_workers(settings: Settings, workers: int) -> None:
         port=settings.port,
         workers=workers,
         loop="uvloop" if os.name != "nt" else "asyncio",
-        http="httptools",
+        http=BoundedHttp,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from machtiging.kernel.errors import Fault
+from machtiging.web.wire import BoundedHttp
 
 _GRACE_SECONDS = 5
 
@@ -80,7 +81,8 @@ async def serving(*apps: tuple[Any, socket.socket]) -> AsyncIterator[Servers]:
 def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -99,6 +99,6 @@ def install(
 ) -> None:
     """Refuse larger request bodies with 413, and those that take longer than `patience` seconds with 408.
 
-    `larger` names the paths that may take more, in bytes. There the body streams on: whoever reads it must hold nothing.
+    `larger` names the paths that may take more, in bytes. There it streams on: whoever reads it must hold nothing.
     """
     app.user_middleware.append(Middleware(_Limits, default=default, larger=larger or {}, patience=patience))

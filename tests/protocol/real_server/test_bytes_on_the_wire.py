@@ -1,0 +1,159 @@
+"""Raw sockets against the real server: requests that can be read in two ways, without end, or cut off."""
+
+import asyncio
+import json
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from machtiging.berichtenbox.routes import API
+from machtiging.web.wire import LARGEST_HEAD, BoundedHttp
+from tests.builders.berichtenbox import a_bericht, a_pdf, a_world
+from tests.builders.real_server import Served, served
+
+SECOND = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /api/v1/aanleveringen HTTP/1.1\r\nHost: localhost\r\n"
+TWO_WAYS = {
+    "CL.TE": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "TE.CL": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "TE that is no TE": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "TE twice": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "TE in a list": b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "space before the colon": b"Transfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "TE folded": b"Transfer-Encoding:\r\n chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "two lengths": b"Content-Length: 0\r\nContent-Length: 50\r\n\r\n",
+    "a list of lengths": b"Content-Length: 0, 50\r\n\r\n",
+    "a length with a sign": b"Content-Length: +0\r\n\r\n",
+    "a negative length": b"Content-Length: -1\r\n\r\n",
+    "a chunk of no length": b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n0\r\n\r\n",
+    "a bare LF in a chunk": b"Transfer-Encoding: chunked\r\n\r\n0;\nx\r\n\r\n",
+    "a bare CR in a header": b"X: a\rTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+    "a NUL in a header": b"X: a\0b\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+@pytest.fixture
+async def server(world):
+    async with served(world.app) as made:
+        yield made
+
+
+async def test_row_59_a_request_that_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read(server):
+    for name, rest in TWO_WAYS.items():
+        answer = await server.say(POST + rest + SECOND)
+        assert answer.startswith(b"HTTP/1.1 400 "), name
+        assert answer.count(b"HTTP/1.1 ") == 1, name
+        assert b"connection: close" in answer, name
+        assert b"openapi" not in answer, name
+
+
+async def test_row_59_two_honest_requests_on_one_connection_get_two_answers(server):
+    health = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    closing = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = await server.say(health + closing)
+    assert answer.count(b"HTTP/1.1 401 ") == 2
+
+
+async def test_row_60_an_address_of_another_host_in_the_request_line_moves_nothing(server):
+    answer = await server.say(
+        b"GET http://kwaad.example/api/v1/openapi.json HTTP/1.1\r\nHost: kwaad.example\r\nConnection: close\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"kwaad" not in answer
+
+
+async def test_row_61_headers_without_end_are_not_taken_in(server):
+    sent = 0
+
+    def endless():
+        nonlocal sent
+        yield b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
+        while sent < 64 * LARGEST_HEAD:
+            sent += 4096
+            yield b"a" * 4096
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    with pytest.raises(ConnectionError):
+        for piece in endless():
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        await asyncio.wait_for(reader.readexactly(1 << 20), 10)
+    writer.transport.abort()
+    assert sent < 64 * LARGEST_HEAD
+    assert (await server.say(SECOND, patience=0.5)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_row_30_headers_that_are_large_but_end_are_read(server):
+    large = b"X: " + b"a" * 16_000 + b"\r\n"
+    answer = await server.say(
+        b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + large + b"\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+class Impatient(BoundedHttp):
+    patience = 0.2
+
+
+async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door():
+    app, taken = FastAPI(openapi_url=None), asyncio.Event()
+    app.add_api_route("/", lambda: taken.set())
+    server = uvicorn.Server(uvicorn.Config(app, http=Impatient, ws="none", log_config=None, lifespan="off", port=0))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup()
+    raw = Served(server.servers[0].sockets[0].getsockname()[1])
+    began = asyncio.get_running_loop().time()
+    for half in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"):
+        answer = await raw.say(half, patience=10)
+        assert answer.count(b"HTTP/1.1 ") == half.count(b"\r\n\r\n")
+    assert asyncio.get_running_loop().time() - began < 10
+    await server.shutdown()
+
+
+async def test_row_61_many_who_dawdle_keep_nobody_else_waiting(world, server):
+    bericht_id, token = await world.letter(), await world.token(world.citizen)
+    slow_head = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
+    slow_body = b"POST /uitloggen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
+    dawdlers = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
+    for number, (_, writer) in enumerate(dawdlers):
+        writer.write(slow_head if number % 2 else slow_body)
+        await writer.drain()
+    async with server.client(token) as client:
+        for _ in range(5):
+            assert (await client.get(f"{API}/berichten/{bericht_id}")).status_code == 200
+    for _, writer in dawdlers:
+        writer.transport.abort()
+
+
+def a_letter(*, bijlage: bytes) -> bytes:
+    head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n'
+    head += json.dumps(a_bericht(kenmerk="een-brief")).encode()
+    part = b'\r\n--x\r\nContent-Disposition: form-data; name="bijlage"; filename="brief.pdf"\r\n\r\n'
+    return head + part + bijlage + b"\r\n--x--\r\n"
+
+
+async def test_half_a_letter_over_a_connection_that_is_cut_leaves_nothing_and_the_whole_one_is_taken_after_it(
+    world, server
+):
+    token = await world.token(oin="00000099000000001000")
+    body = a_letter(bijlage=a_pdf(3 * 1024 * 1024))
+    head = POST + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()
+    counted = head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    chunked = head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + f"{len(body):x}\r\n".encode()
+    for start in (counted, chunked):
+        for part in (300, len(body) // 2, len(body) - 1):
+            assert await server.say(start, body[:part], cut=True) == b""
+    await asyncio.sleep(0.2)
+    for table in ("bericht", "bijlage", "bijlage_part", "journal_intake"):
+        assert await world.rows(f"SELECT 1 FROM {table}") == []
+    closing = counted.replace(b"Host:", b"Connection: close\r\nHost:")
+    assert (await server.say(closing, body)).startswith(b"HTTP/1.1 201 ")
+    assert await world.reasons("aanlevering:ontvangen") == ["ontvangen"]
