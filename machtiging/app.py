@@ -58,7 +58,7 @@ def create_app(
     )
     _connect(app, settings, settings.database_url)
     _fill_state(app, settings, clock or SystemClock(), broker_transport)
-    for router in (health_routes, identity_routes, oauth_routes, berichtenbox_routes, portal_routes):
+    for router in (berichtenbox_routes, health_routes, identity_routes, oauth_routes, portal_routes):
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     openapi.install(app, issuer=settings.issuer)

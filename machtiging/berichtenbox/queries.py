@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal, select, type_coerce
+from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -51,9 +51,10 @@ def count_of_bijlagen() -> Any:
 
 def _bijlagen_in_a_column() -> Any:
     """What is known of the bijlagen in the sender's order, names still sealed, as one JSON value; None without any."""
-    known = (BIJLAGE.c.id, BIJLAGE.c.mime_type, BIJLAGE.c.size, func.encode(BIJLAGE.c.naam_sealed, "hex"))
-    names = ("id", "mime_type", "size", "naam_sealed")
-    members = [part for name, column in zip(names, known, strict=True) for part in (literal(name), column)]
+    # The words are written out: they never change, and a parameter would travel with every question.
+    naam = func.encode(BIJLAGE.c.naam_sealed, literal_column("'hex'"))
+    known = {"id": BIJLAGE.c.id, "mime_type": BIJLAGE.c.mime_type, "size": BIJLAGE.c.size, "naam_sealed": naam}
+    members = [part for name, column in known.items() for part in (literal_column(f"'{name}'"), column)]
     listed = func.jsonb_agg(aggregate_order_by(func.jsonb_build_object(*members), BIJLAGE.c.position))
     mine = select(type_coerce(listed, JSONB)).where(BIJLAGE.c.bericht_id == BERICHT.c.id)
     return mine.correlate(BERICHT).scalar_subquery().label("bijlagen")
