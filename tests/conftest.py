@@ -77,18 +77,95 @@ async def _make_template(url: str, template: str) -> None:
     await migrate(dsn(url, template))
 
 
+class Stable:
+    """The database that a test process uses test after test: emptied in between, and made anew when a test bent it.
+
+    Making a database costs more than most tests, and so does compiling every statement again for a new engine.
+    """
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self.made: Database | None = None
+        self.shape = ""
+
+    async def lend(self) -> Database:
+        if self.made is None:
+            template = make_url(self.server).database
+            name = f"t_{uuid4().hex}"
+            await admin(self.server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+            url = dsn(self.server, name)
+            service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
+            for engine in (service, sealer):
+                engine.sync_engine.pool._pre_ping = True
+            self.made = Database(url, service, sealer)
+            self.shape = await self._look_and(SHAPE)
+        return self.made
+
+    async def take_back(self) -> None:
+        """Empty it; if a test changed the schema, the rights or a trigger, throw it away."""
+        try:
+            shape = await self._look_and(EMPTY, SHAPE)
+        except (asyncpg.PostgresError, OSError):
+            shape = "unknown"
+        if shape != self.shape:
+            await self.throw_away()
+
+    async def throw_away(self) -> None:
+        if self.made is not None:
+            made, self.made = self.made, None
+            await made.service.dispose()
+            await made.sealer.dispose()
+            await admin(self.server, f'DROP DATABASE IF EXISTS "{make_url(made.url).database}" WITH (FORCE)')
+
+    async def _look_and(self, *statements: str) -> str:
+        assert self.made is not None
+        connection = await asyncpg.connect(self.made.url)
+        try:
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return str(await connection.fetchval(statements[-1]))
+        finally:
+            await connection.close()
+
+
+# Whoever still holds a lock or an open transaction is sent away first; then every table is emptied as a superuser may.
+EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle';
+SET session_replication_role = replica;
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+              AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0 LOOP
+    EXECUTE format('DELETE FROM %I', name);
+  END LOOP;
+END $$;
+"""
+SHAPE = """
+SELECT md5(concat_ws('|',
+  (SELECT string_agg(concat(relname, relkind, relacl, relowner), ',' ORDER BY relname) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace),
+  (SELECT string_agg(concat(tgname, tgenabled, tgrelid::regclass), ',' ORDER BY tgname, tgrelid) FROM pg_trigger),
+  (SELECT string_agg(concat(conname, conrelid::regclass), ',' ORDER BY conname, conrelid) FROM pg_constraint),
+  (SELECT string_agg(concat(attrelid::regclass, attname, atttypid), ',' ORDER BY attrelid, attnum) FROM pg_attribute
+    WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)),
+  (SELECT string_agg(md5(prosrc), ',' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+  (SELECT version_num FROM alembic_version)))
+"""
+
+
+@pytest.fixture(scope="session")
+async def stable(postgres_url: str) -> AsyncIterator[Stable]:
+    """The database that is used again and again."""
+    kept = Stable(postgres_url)
+    yield kept
+    await kept.throw_away()
+
+
 @pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A database of this test's own, dropped afterwards."""
-    template = make_url(postgres_url).database
-    name = f"t_{uuid4().hex}"
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    url = dsn(postgres_url, name)
-    made = Database(url, make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2))
-    yield made
-    await made.service.dispose()
-    await made.sealer.dispose()
-    await admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+async def database(stable: Stable) -> AsyncIterator[Database]:
+    """A migrated, empty database, this test's own while it runs."""
+    yield await stable.lend()
+    await stable.take_back()
 
 
 @pytest.fixture
