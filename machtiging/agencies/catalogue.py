@@ -125,14 +125,16 @@ async def load_catalogue(session: AsyncSession) -> None:
 
     Safe to repeat and to run twice at once. Whether an agency is active is left as it stands.
     """
+    connection = await session.connection()
     agencies = [{"oin": oin, "name": name, "active": True} for name, oin in CATALOGUE]
     diensten = [
         {"oin": oin, "code": entry.code, "name": entry.name, "theme": entry.theme, "sensitivity": entry.sensitivity}
         for (_, oin), entries in CATALOGUE.items()
         for entry in entries
     ]
-    agency = insert(Agency).values(agencies)
-    await session.execute(agency.on_conflict_do_update(index_elements=["oin"], set_={"name": agency.excluded.name}))
-    dienst = insert(Dienst).values(diensten)
+    agency = insert(Agency)
+    renamed = agency.on_conflict_do_update(index_elements=["oin"], set_={"name": agency.excluded.name})
+    await connection.execute(renamed, agencies)
+    dienst = insert(Dienst)
     label = {column: dienst.excluded[column] for column in ("name", "theme", "sensitivity")}
-    await session.execute(dienst.on_conflict_do_update(index_elements=["oin", "code"], set_=label))
+    await connection.execute(dienst.on_conflict_do_update(index_elements=["oin", "code"], set_=label), diensten)

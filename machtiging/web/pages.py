@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from babel.dates import format_date, format_datetime
@@ -26,18 +27,25 @@ def _moment(value: datetime) -> str:
     return format_datetime(value, "d MMMM y 'om' HH:mm 'uur'", tzinfo=AMSTERDAM, locale=LOCALE)
 
 
+@cache
+def _environment(packages: tuple[str, ...]) -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(dag=_day, moment=_moment)
+    return environment
+
+
 class Pages:
     """The page renderer. `packages` are the packages that have a `templates/` folder, first match wins."""
 
     def __init__(self, packages: Sequence[str]) -> None:
-        self._environment = Environment(
-            loader=ChoiceLoader([PackageLoader(package) for package in packages]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters.update(dag=_day, moment=_moment)
+        self._environment = _environment(tuple(packages))
 
     def text(self, template: str, /, **values: Any) -> str:
         """The page as text."""
