@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal_column, select, type_coerce
+from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal_column, select, type_coerce, union_all
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -109,3 +110,25 @@ def read_by_this_reader(row: Row[Any], reader: PersonId) -> bool:
     """The reader's own mark: the citizen's stands in the letter itself, a helper's beside it."""
     own = row.read_at if row.ontvanger_id == reader else row.marked_at
     return own is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLetter:
+    """A letter in somebody's own box, and the OIN of who sent it."""
+
+    bericht_id: BerichtId
+    afzender: str
+
+
+async def own_letters(session: AsyncSession, owner: PersonId, object_ids: Collection[UUID]) -> dict[str, OwnLetter]:
+    """Which letters these ids of berichten and bijlagen stand for, of those in the owner's box and of no others."""
+    if not object_ids:
+        return {}
+    own = BERICHT.c.ontvanger_id == owner
+    letters = select(BERICHT.c.id.label("object_id"), BERICHT.c.id, BERICHT.c.afzender_oin)
+    enclosed = select(BIJLAGE.c.id.label("object_id"), BERICHT.c.id, BERICHT.c.afzender_oin).join_from(BIJLAGE, BERICHT)
+    found = union_all(
+        letters.where(own, BERICHT.c.id.in_(object_ids)), enclosed.where(own, BIJLAGE.c.id.in_(object_ids))
+    )
+    rows = await session.execute(found)
+    return {str(row.object_id): OwnLetter(BerichtId(row.id), row.afzender_oin) for row in rows}

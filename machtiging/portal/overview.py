@@ -11,17 +11,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.audit.acts import Outcome
 from machtiging.audit.queries import Before, JournalEntry, lines_about
-from machtiging.berichtenbox.queries import BERICHT, BIJLAGE
+from machtiging.berichtenbox.queries import own_letters
 from machtiging.delegation.queries import given_by
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import day_in_the_netherlands
-from machtiging.kernel.ids import PersonId
+from machtiging.kernel.ids import BerichtId, PersonId
 from machtiging.oauth import queries as oauth
 from machtiging.portal import views, words
 from machtiging.storage.unit_of_work import Transaction
@@ -36,14 +35,14 @@ SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One line of the journal in words. `sender` is there only because the reader is the one whose letter it is."""
+    """One line of the journal in words. `bericht_id` leads to the letter, which is the reader's own."""
 
     at: datetime
     who: str
     what: str
     refused: bool
     reason: str | None
-    sender: str | None
+    bericht_id: BerichtId | None
     app: str | None
     machtiging_id: UUID | None
     purpose: str | None
@@ -73,20 +72,22 @@ def _by_day(looks: Iterable[Look]) -> list[tuple[date, list[Look]]]:
 async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, lines: list[JournalEntry]) -> list[Look]:
     people = views.Names(session, request.app.state.keyring)
     purposes: dict[UUID, str] = {each.id: each.purpose for each in await given_by(session, visitor.person_id)}
-    senders = await _senders(session, visitor.person_id, lines)
+    letters = await own_letters(session, visitor.person_id, _letters_in(lines))
+    names = await views.catalogue(session)
     apps = {line.client_id: await _app(session, line.client_id) for line in lines}
     looks = []
     for line in lines:
         refused = line.outcome == Outcome.REFUSED
+        letter = letters.get(line.object_id or "")
         mine = line.machtiging_id if line.machtiging_id in purposes else None
         looks.append(
             Look(
                 at=line.occurred_at,
                 who=await _who(people, visitor, line),
-                what=words.deed(line.act, refused=refused),
+                what=words.deed(line.act, refused=refused, sender=names.sender(letter.afzender) if letter else None),
                 refused=refused,
                 reason=words.reason(line.reason) if refused else None,
-                sender=senders.get(line.object_id or ""),
+                bericht_id=letter.bericht_id if letter else None,
                 app=apps[line.client_id],
                 machtiging_id=mine,
                 purpose=None if mine is None else purposes[mine],
@@ -108,14 +109,5 @@ async def _app(session: AsyncSession, client_id: str | None) -> str | None:
     return "een app die niet meer bestaat" if client is None else client.name
 
 
-async def _senders(session: AsyncSession, person_id: PersonId, lines: list[JournalEntry]) -> dict[str, str]:
-    """Who sent the letters in these lines: only those in the visitor's own box, so nobody learns about another's."""
-    ids = [UUID(line.object_id) for line in lines if line.object_id and line.object_kind in ("bericht", "bijlage")]
-    if not ids:
-        return {}
-    own = BERICHT.c.ontvanger_id == person_id
-    letters = select(BERICHT.c.id, BERICHT.c.afzender_oin).where(own, BERICHT.c.id.in_(ids))
-    enclosed = select(BIJLAGE.c.id, BERICHT.c.afzender_oin).join_from(BIJLAGE, BERICHT)
-    names = await views.catalogue(session)
-    rows = [*await session.execute(letters), *await session.execute(enclosed.where(own, BIJLAGE.c.id.in_(ids)))]
-    return {str(row.id): names.sender(row.afzender_oin) for row in rows}
+def _letters_in(lines: list[JournalEntry]) -> set[UUID]:
+    return {UUID(line.object_id) for line in lines if line.object_id and line.object_kind in ("bericht", "bijlage")}

@@ -147,11 +147,13 @@ def reason(code: str) -> str:
     return REASON.get(code, _OTHER_REASON)
 
 
-def deed(act: str, *, refused: bool) -> str:
-    """What was done or tried, as the end of a sentence that begins with a name."""
-    if refused:
-        return TRIED.get(act, "wilde iets doen dat niet mocht")
-    return DEED.get(act, "deed iets in uw naam")
+def deed(act: str, *, refused: bool, sender: str | None = None) -> str:
+    """What was done or tried, as the end of a sentence that begins with a name; `sender` is whose letter it was."""
+    words = TRIED.get(act, "wilde iets doen dat niet mocht") if refused else DEED.get(act, "deed iets in uw naam")
+    for thing in ("een brief", "een bijlage"):
+        if sender is not None and thing in words:
+            return words.replace(thing, f"{thing} van {sender}", 1)
+    return words
 
 
 def acts(given: Iterable[Act]) -> list[str]:

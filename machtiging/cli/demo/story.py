@@ -217,8 +217,9 @@ async def _try_to_delete(story: Telling, app: ReadingApp, her: Someone) -> None:
 async def _look(story: Telling, her: Someone, machtiging_id: str) -> None:
     seen = await her.who_looked()
     his_name, letter = PERSONAS["naaste"].name, story.letters(inside=True)[0]
-    did = [words.deed(f"bericht:{act}", refused=False) for act in ("lijst", "lezen", "downloaden")]
-    read = f"{his_name} {did[1]} van {letter.sender}"
+    acts = ("lijst", "lezen", "downloaden")
+    did = [words.deed(f"bericht:{act}", refused=False, sender=letter.sender) for act in acts]
+    read = f"{his_name} {did[1]}"
     for expected in (his_name, *did, read, NAME, PURPOSE, "Dit is geweigerd.", *map(words.reason, story.refused)):
         expect(that=expected in seen, expected=f"'{expected}' in haar overzicht", got=seen[:800])
     story.tell(f"zij ziet: {his_name} {did[1]}, wanneer, en met welke machtiging", "portal/overview.py")
