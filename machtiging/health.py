@@ -28,8 +28,10 @@ async def ready(_: Public, request: Request) -> JSONResponse:
     checks = {"database": "ok", "klok": "ok", "beleid": "ok" if request.app.state.policy.digest else "ontbreekt"}
     try:
         async with request.app.state.sessions() as session:
-            there: datetime = await session.scalar(text("SELECT clock_timestamp() FROM alembic_version"))
-        if abs(there - request.app.state.clock.now()) > LARGEST_CLOCK_SKEW:
+            there: datetime | None = await session.scalar(text("SELECT clock_timestamp() FROM alembic_version"))
+        if there is None:
+            checks["database"] = "heeft ons schema niet"
+        elif abs(there - request.app.state.clock.now()) > LARGEST_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
     except (SQLAlchemyError, OSError, TimeoutError):
         checks["database"] = "antwoordt niet"

@@ -16,12 +16,12 @@ import structlog
 
 from machtiging.web import request_id
 
-# A BSN; a JWT; a long random word as we hand out; a machtigingscode as it is printed on letters.
+# A BSN; a JWT; a long random word as we hand out; a machtigingscode as it is shown.
 _SECRETS = re.compile(
     r"(?<![0-9A-Fa-f-])\d{9}(?![0-9A-Fa-f-])"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|(?<![\w-])[A-Za-z0-9_-]{43,}(?![\w-])"
-    r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z*~$=U](?![\w-])"
+    r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}(?![\w-])"
 )
 _BLOT = "[weggelaten]"
 
@@ -67,7 +67,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
-    for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart"):
+    for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log"):
         logging.getLogger(name).disabled = True
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -62,7 +62,7 @@ async def served(app: Any) -> AsyncIterator[Served]:
 
 
 async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) -> World:
-    """Everything that `create_app` joins, on the database behind this URL, with a citizen, a helper and the catalogue."""
+    """Everything that `create_app` joins, on the database at this URL; with a citizen, a helper and the catalogue."""
     settings = Settings(
         **{
             "env": Environment.TEST,

@@ -13,13 +13,21 @@ import pytest
 from machtiging.audit.seal import seal_waiting
 from machtiging.audit.verify import verify
 from machtiging.berichtenbox.routes import API
-from machtiging.kernel.errors import Fault
 from machtiging.storage.embedded import EmbeddedPostgres, running_pid
 from machtiging.storage.migrate import migrate
 from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
 from tests.builders.real_server import an_assembled_world, served
 
 READS = "SELECT count(*) FROM (SELECT act, outcome FROM journal UNION ALL SELECT act, outcome FROM journal_intake) j"
+
+
+async def becomes(what, patience=60):
+    """Wait until this is so; `what` is asked again and again."""
+    async with asyncio.timeout(patience):
+        for _ in iter(int, 1):
+            if await what():
+                return
+            await asyncio.sleep(0.05)
 
 
 class Postgres:
@@ -42,15 +50,13 @@ class Postgres:
 
     async def back(self) -> None:
         """Start again, once it is gone."""
-        while (self._place / "postmaster.pid").exists():
-            await asyncio.sleep(0.05)
-        for _ in range(20):
-            try:
-                await asyncio.to_thread(self._server.start)
-                return
-            except Fault:
-                await asyncio.sleep(0.5)
-        raise AssertionError("it does not start again")
+        pid_file = self._place / "postmaster.pid"
+
+        async def gone():
+            return not pid_file.exists()
+
+        await becomes(gone)
+        await asyncio.to_thread(self._server.start)
 
     def stop(self) -> None:
         self._server.stop()
@@ -98,10 +104,15 @@ class Crowd:
 
     async def until(self, status, count=1):
         """Until so many more answers with this status have come."""
-        before = sum(answer.status_code == status for answer in self.answers)
-        async with asyncio.timeout(60):
-            while sum(answer.status_code == status for answer in self.answers) < before + count:
-                await asyncio.sleep(0.02)
+        before = self._count(status)
+
+        async def enough():
+            return self._count(status) >= before + count
+
+        await becomes(enough)
+
+    def _count(self, status):
+        return sum(answer.status_code == status for answer in self.answers)
 
     async def end(self):
         self._stop.set()
@@ -190,6 +201,8 @@ async def test_a_server_that_cannot_be_reached_at_all_is_told_as_503_and_not_as_
         ]
         assert [answer.status_code for answer in answers] == [503, 200, 200]
         await postgres.back()
-        async with asyncio.timeout(30):
-            while (await client.get(API + "/berichten")).status_code != 200:
-                await asyncio.sleep(0.1)
+
+        async def answers_again():
+            return (await client.get(API + "/berichten")).status_code == 200
+
+        await becomes(answers_again)

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from machtiging.delegation.codes import new_code, shown
 from machtiging.web import headers, logging, problems
 
 JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
@@ -20,7 +21,8 @@ def stream() -> Iterator[io.StringIO]:
     root = standard.getLogger()
     before, level = root.handlers[:], root.level
     quiet = {
-        name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart")
+        name: standard.getLogger(name).disabled
+        for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log")
     }
     taken = io.StringIO()
     logging.configure(stream=taken)
@@ -72,7 +74,7 @@ async def test_row_67_an_unexpected_exception_is_logged_with_its_id_and_without_
 
 
 @pytest.mark.parametrize(
-    "secret", ["999990019", JWT, "x" * 43, "ABCD-2345-X"], ids=["bsn", "jwt", "random word", "machtigingscode"]
+    "secret", ["999990019", JWT, "x" * 43, shown(new_code())], ids=["bsn", "jwt", "random word", "machtigingscode"]
 )
 def test_row_67_what_looks_like_a_secret_is_blotted_out(stream, secret):
     structlog.get_logger("t").warning("iets", detail=f"zie {secret}.", deeper={"a": [secret]})

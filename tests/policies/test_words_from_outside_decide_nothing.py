@@ -1,0 +1,67 @@
+"""Whatever text gets as far as a question or a policy file: it is a word that is known, or it is refused."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machtiging.access.decision import Refused
+from machtiging.access.engine import Policy
+from machtiging.access.policy_file import COLUMNS, WORDS, read_rows
+from machtiging.access.question import FACTS
+from machtiging.kernel.errors import Fault
+from tests.builders.access import POLICIES, a_question
+
+POLICY = Policy.load(POLICIES)
+NASTY = [
+    "*",
+    "",
+    " ",
+    "self relative",
+    "relative,allow",
+    '"relative"',
+    "relative\n",
+    "p.eft",
+    "r.capacity",
+    "True",
+    "1",
+]
+NASTY += [
+    "relative || True",
+    "__import__('os').system('id')",
+    "relative'; DROP TABLE p; --",
+    "\u202erelative",
+    "RELATIVE",
+]
+
+
+def known(column):
+    return {str(word) for word in WORDS[column]}
+
+
+@pytest.mark.parametrize("column", WORDS)
+@given(word=st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8"), max_size=40))
+def test_row_2_a_word_that_is_not_known_is_refused_wherever_it_stands(column, word):
+    class Said(str):
+        """Text in the place of a closed word, with the attribute that the engine reads."""
+
+        value = property(str)
+
+    answer = POLICY.decide(replace(a_question(), **{column: Said(word)}))
+    assert isinstance(answer, Refused) or word in known(column)
+
+
+@pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize("said", ["", 0, None, (), 0.0])
+def test_row_2_a_fact_that_is_not_true_allows_nothing(fact, said):
+    assert isinstance(POLICY.decide(replace(a_question(), **{fact: said})), Refused)
+
+
+@pytest.mark.parametrize("word", [word for word in NASTY if word not in ("*", "self relative")])
+@pytest.mark.parametrize("column", WORDS)
+def test_row_2_a_row_with_a_word_that_is_not_known_stops_the_start(tmp_path, column, word):
+    cells = dict.fromkeys(COLUMNS, "*") | {"id": "een", "eft": "allow", "because": "omdat", column: word}
+    (tmp_path / "a.csv").write_text(",".join(COLUMNS) + "\n" + ",".join(cells[name] for name in COLUMNS) + "\n")
+    with pytest.raises(Fault, match="beleid_onleesbaar"):
+        read_rows(tmp_path)

@@ -1,0 +1,159 @@
+"""Two instances on one database: what was taken away at one is gone at the other, at the very next request."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from machtiging.access.tokens import revoke_one
+from machtiging.berichtenbox.routes import API
+from machtiging.delegation.end import give_back, revoke
+from machtiging.delegation.pause import pause, resume
+from machtiging.kernel.errors import Refusal
+from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.berichtenbox import HELPING, a_world
+
+WHERE = f"{API}/berichten/"
+
+
+async def a_second(world, url):
+    """Another instance: its own application, connections and policy memo."""
+    made = await a_world(world.database, world.clock)
+    engine = make_engine(url, Role.SERVICE, pool_size=3)
+    made.app.state.sessions = made.sessions = make_sessions(engine)
+    return made, engine
+
+
+@pytest.fixture
+async def workers(database, clock):
+    first = await a_world(database, clock)
+    first.database = database
+    second, engine = await a_second(first, database.url)
+    yield first, second
+    await engine.dispose()
+
+
+async def read(worker, token, bericht_id):
+    async with worker.client(token) as client:
+        answer = await client.get(WHERE + bericht_id)
+    return answer.status_code, answer.json().get("code")
+
+
+TAKEN_AWAY = {
+    "withdrawn by her": (revoke, "citizen", "machtiging_beeindigd", 403),
+    "given back by him": (give_back, "helper", "machtiging_beeindigd", 403),
+    "paused by her": (pause, "citizen", "machtiging_gepauzeerd", 403),
+}
+
+
+@pytest.mark.parametrize("how", TAKEN_AWAY)
+async def test_row_48_what_is_taken_away_at_one_worker_is_refused_by_the_other_at_the_very_next_request(workers, how):
+    first, second = workers
+    verb, whose, code, status = TAKEN_AWAY[how]
+    bericht_id, under = await first.letter(), await first.machtiging()
+    token = await first.token(first.helper, under=under, acts=HELPING)
+    for worker in (first, second, second):  # whatever a worker might remember, it remembers now
+        assert await read(worker, token, bericht_id) == (200, None)
+    async with unit_of_work(first.sessions) as session:
+        await verb(session, under, getattr(first, whose), at=first.clock.now())
+    assert await read(second, token, bericht_id) == (status, code)
+    assert await read(first, token, bericht_id) == (status, code)
+
+
+async def test_row_48_a_token_revoked_at_one_worker_is_refused_by_the_other(workers):
+    first, second = workers
+    bericht_id = await first.letter()
+    token = await first.helper_token()
+    assert await read(second, token, bericht_id) == (200, None)
+    ((jti,),) = await first.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
+    async with unit_of_work(first.sessions) as session:
+        await revoke_one(session, jti, first.clock.now())
+    assert await read(second, token, bericht_id) == (401, "token_ingetrokken")
+
+
+class TwoWorkers(RuleBasedStateMachine):
+    """Any order of giving, pausing, resuming, ending and reading, each at either worker; a model says what must be."""
+
+    workers: tuple = ()
+    runner: asyncio.Runner | None = None
+
+    def wait(self, work):
+        return self.runner.run(work)
+
+    @initialize()
+    def begin(self):
+        first = self.workers[0]
+        self.bericht_id = self.wait(first.letter())
+        self.under = self.wait(first.machtiging())
+        self.token = self.wait(first.token(first.helper, under=self.under, acts=HELPING))
+        self.state, self.expected_lines = "active", 0
+        self.before = self.wait(self.lines())
+
+    async def lines(self):
+        counted = "SELECT count(*) FROM journal_intake WHERE act = 'bericht:lezen'"
+        return (await self.workers[0].rows(counted))[0][0]
+
+    @rule(at=st.sampled_from([0, 1]), what=st.sampled_from(["pause", "resume", "revoke"]))
+    def change(self, at, what):
+        verb = {"pause": pause, "resume": resume, "revoke": revoke}[what]
+        moves = {"pause": {"active": "paused"}, "resume": {"paused": "active"}}
+        moves["revoke"] = {"active": "ended", "paused": "ended"}
+
+        async def act():
+            worker = self.workers[at]
+            async with unit_of_work(worker.sessions) as session:
+                await verb(session, self.under, worker.citizen, at=worker.clock.now())
+
+        try:
+            self.wait(act())
+            self.state = moves[what][self.state]
+        except Refusal:
+            assert self.state not in moves[what]
+
+    @rule(at=st.sampled_from([0, 1]), times=st.integers(1, 3))
+    def look(self, at, times):
+        for _ in range(times):
+            status, _ = self.wait(read(self.workers[at], self.token, self.bericht_id))
+            self.expected_lines += 1
+            assert (status == 200) is (self.state == "active"), (self.state, status)
+
+    @invariant()
+    def every_look_is_in_the_journal(self):
+        if hasattr(self, "before"):
+            assert self.wait(self.lines()) == self.before + self.expected_lines
+
+
+def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_model(postgres_url, clock):
+    from tests.conftest import Database, admin, dsn
+
+    runner = asyncio.Runner()
+    name = "t_two_workers"
+    runner.run(admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+    runner.run(
+        admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{postgres_url.rsplit("/", 1)[1].split("?")[0]}"')
+    )
+    url = dsn(postgres_url, name)
+    database = Database(url, make_engine(url, Role.SERVICE, pool_size=3), make_engine(url, Role.SEALER, pool_size=1))
+
+    async def build():
+        first = await a_world(database, clock)
+        first.database = database
+        return first, *(await a_second(first, url))
+
+    first, second, engine = runner.run(build())
+
+    class Machine(TwoWorkers):
+        pass
+
+    Machine.workers, Machine.runner = (first, second), runner
+    limits = settings(max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    try:
+        run_state_machine_as_test(Machine, settings=limits)
+    finally:
+        for one in (engine, database.service, database.sealer):
+            runner.run(one.dispose())
+        runner.run(admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        runner.close()
