@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, bindparam, insert, select, 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken
+from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.assurance import Assurance
@@ -88,6 +89,8 @@ def _statement(*, hold: bool) -> Select[Any]:
     machtiging = machtiging_table()
     theirs = select(*MACHTIGING_COLUMNS).join_from(machtiging, token, machtiging.c.id == token.c.t_machtiging_id)
     if hold:
+        # In the FROM, so that the gate is passed before the row is locked; the other way round two could wait for ever.
+        theirs = theirs.join(enter_beside_others(token.c.t_machtiging_id), true())
         theirs = theirs.with_for_update(read=True, of=machtiging)
     # FOR SHARE is not allowed on the optional side of an outer join; inside a CTE of its own it is.
     held = theirs.cte("held")

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.delegation.gate import enter_alone
 from machtiging.delegation.queries import machtiging_of_row, machtiging_table
 from machtiging.delegation.rules import Capacity, Deed, Machtiging, Party, State, Step, party_to, step
 from machtiging.kernel.clock import day_in_the_netherlands
@@ -43,6 +44,7 @@ async def move(
     session: AsyncSession, deed: Deed, machtiging_id: MachtigingId, person_id: PersonId, *, at: datetime
 ) -> Machtiging:
     """Do the deed and witness it. Raises NotFound `machtiging_onbekend` or as `rules.step`; that is journalled too."""
+    await enter_alone(session, machtiging_id)
     found = (await session.execute(select(_TABLE).where(_TABLE.c.id == machtiging_id).with_for_update())).one_or_none()
     before = None if found is None else machtiging_of_row(found)
     if before is None or _whose(before, deed) != person_id:

@@ -171,3 +171,28 @@ async def test_readers_do_not_wait_for_each_other(database):
     async with database.sessions() as one, database.sessions() as other:
         assert await hold(one, doorstep.helper.id)
         assert await asyncio.wait_for(hold(other, doorstep.helper.id), 2)
+
+
+async def test_who_comes_after_a_revocation_has_begun_waits_behind_it(database):
+    # Otherwise a helper who asks without pause, always beside himself, could put the revocation off for ever.
+    doorstep = await Doorstep.build(database, None)
+    giver, token = doorstep.people.mother, doorstep.helper.id
+
+    async def revoking() -> None:
+        async with unit_of_work(database.sessions) as session:
+            await revoke(session, doorstep.machtiging.id, giver, at=NOON)
+
+    async def reading() -> State:
+        async with unit_of_work(database.sessions) as session:
+            return (await hold(session, token)).machtiging.state
+
+    async with unit_of_work(database.sessions) as first:
+        await hold(first, token)
+        ending = asyncio.create_task(revoking())
+        await asyncio.sleep(0.3)
+        late = asyncio.create_task(reading())
+        await asyncio.sleep(0.3)
+        assert not ending.done()
+        assert not late.done()
+    await ending
+    assert await late is State.ENDED
