@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from machtiging.kernel.ids import uuid7
 
 HEADER = "X-Request-ID"
-_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# It stands in the journal for ever, so what could hold a BSN or another number of a person is not kept.
+_ACCEPTABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?!.*[0-9]{8})[A-Za-z0-9._-]{8,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
 

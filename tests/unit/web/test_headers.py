@@ -74,6 +74,18 @@ async def test_a_harmless_request_id_is_kept():
     assert answer.headers["x-request-id"] == "abc-123.DEF_9"
 
 
+async def test_the_request_id_of_another_system_is_kept_when_it_is_a_uuid():
+    the_id = "12345678-1234-4123-8123-123456789012"
+    assert (await a_client().get("/api/v1/goed", headers={"X-Request-ID": the_id})).headers["x-request-id"] == the_id
+
+
+@pytest.mark.parametrize("offered", ["999990019", "bsn-999990019", "99999001x99999001"])
+async def test_what_could_be_a_citizens_number_does_not_get_into_journal_and_logs_as_a_request_id(offered):
+    answer = await a_client().get("/api/v1/goed", headers={"X-Request-ID": offered})
+    assert offered not in answer.headers["x-request-id"]
+    assert len(answer.headers["x-request-id"]) == 36
+
+
 @pytest.mark.parametrize("offered", ["kort", "x" * 65, "met spatie en meer", "<script>alert(1)</script>", "a\tbcdefgh"])
 async def test_any_other_request_id_is_replaced(offered):
     answer = await a_client().get("/api/v1/goed", headers={"X-Request-ID": offered})
