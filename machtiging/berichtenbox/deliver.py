@@ -121,11 +121,12 @@ def _bsn(bericht: BerichtIn) -> Bsn:
 
 
 def _published(bericht: BerichtIn, at: datetime) -> datetime:
-    published_at = (bericht.publicatietijdstip or at).astimezone(UTC)
-    if not _EARLIEST <= published_at <= at + _AHEAD:
+    # Compared as it came: near the ends of the calendar a time in another zone has no equal in UTC.
+    offered = bericht.publicatietijdstip or at
+    if not _EARLIEST <= offered <= at + _AHEAD:
         sentence = "Dit tijdstip ligt te ver terug of te ver vooruit."
         raise InvalidInput("publicatietijdstip_onmogelijk", sentence, fields={"publicatietijdstip": sentence})
-    return published_at
+    return offered.astimezone(UTC)
 
 
 def _content_hash(keyring: KeyRing, person_id: PersonId, aanlevering: Aanlevering) -> bytes:

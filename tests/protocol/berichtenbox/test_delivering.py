@@ -172,7 +172,11 @@ async def test_row_7_a_field_of_the_wrong_kind_is_refused_with_its_name(world, a
     assert await count(world) == 0
 
 
-@pytest.mark.parametrize("when", ["1999-12-31T23:59:59Z", "2028-01-01T00:00:00Z"], ids=["long ago", "far ahead"])
+@pytest.mark.parametrize(
+    "when",
+    ["1999-12-31T23:59:59Z", "2028-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
+    ids=["long ago", "far ahead", "before the calendar begins in UTC", "after it ends in UTC"],
+)
 async def test_an_impossible_time_of_publication_is_refused(agency, when):
     answer = await deliver(agency, publicatietijdstip=when)
     assert (answer.status_code, answer.json()["code"]) == (400, "publicatietijdstip_onmogelijk")
