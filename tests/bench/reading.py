@@ -90,7 +90,7 @@ async def measure(world: World, place: Path, *, quick: bool) -> tuple[list[round
 async def _measure(world: World, servers: tuple[Server, Server], place: Path, *, quick: bool) -> list[rounds.Row]:
     ours, bare = servers
     requests = [_request(world, reading) for reading in world.readings]
-    total = 600 if quick else 3000
+    total = 600 if quick else 1500
 
     async def by_us() -> Round:
         result = await load(ours, Plan(ours.port, CONNECTIONS, total, 200, requests), place)
@@ -101,7 +101,7 @@ async def _measure(world: World, servers: tuple[Server, Server], place: Path, *,
     async def by_floor() -> Round:
         return await load(bare, Plan(bare.port, CONNECTIONS, total, 200, requests), place)
 
-    mine, floors = await rounds.interleave(3 if quick else 9, [by_us, by_floor])
+    mine, floors = await rounds.interleave(3 if quick else 7, [by_us, by_floor])
     memory = ours.resident_mib()
     rows = [
         rounds.compare(

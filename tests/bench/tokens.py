@@ -170,7 +170,7 @@ async def measure(world: World, modules: Path, place: Path, *, quick: bool) -> l
 
 
 async def _measure(ours: Party, peer: Party, place: Path, *, quick: bool) -> list[rounds.Row]:
-    total = 200 if quick else 1000
+    total = 150 if quick else 400
     resource = f"{peer.issuer}/api/v1"
     our_token, peer_token = await ours.live_token(), await peer.live_token()
 
