@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run story test lint format bench requirements spectral clean
+.PHONY: help setup setup-tests run story test test-long lint format bench requirements spectral clean
 
 help:  ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +37,11 @@ run: setup  ## set everything up, tell the story, leave the service at http://lo
 story: setup  ## set everything up, tell the story, stop; non-zero if a step did not come out as told
 	@exec $(BIN)/machtiging story
 
-test: setup-tests  ## all tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+test: setup-tests  ## the tests, without those of test-long
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long"
+
+test-long: setup-tests  ## the tests in a real browser, and those that kill and restart whole installations
+	$(BIN)/python -m pytest -q -m long
 
 lint: setup-tests  ## format, style, types and the direction of imports
 	$(BIN)/ruff format --check machtiging tests

@@ -127,18 +127,23 @@ def visited() -> Iterator[Installation]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.fixture
-def page(visited: Installation):
-    """A fresh browser window without JavaScript, as the pages promise to work."""
+@pytest.fixture(scope="module")
+def browser():
+    """One Chromium for the tests of a file."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: install the Debian package chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(
-            java_script_enabled=False, locale="nl-NL", viewport={"width": 1100, "height": 900}
-        )
-        context.set_default_timeout(20_000)
-        yield context.new_page()
-        browser.close()
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh window without JavaScript, as the pages promise to work."""
+    context = browser.new_context(java_script_enabled=False, locale="nl-NL", viewport={"width": 1100, "height": 900})
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()

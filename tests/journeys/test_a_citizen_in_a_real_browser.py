@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/berichten"]
 
 
 def log_in(page, visited, persona: str) -> None:
@@ -13,16 +14,37 @@ def log_in(page, visited, persona: str) -> None:
     assert page.get_by_role("button", name="Uitloggen").count() == 1
 
 
+def press(page, name: str) -> None:
+    page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
+
+
 def offer(page, visited) -> str:
-    """Fill in the form and return the code that is shown."""
+    """She fills in the form, checks it, and gets a code; returns the code."""
     page.goto(f"{visited.url}/machtigingen/aanbieden")
-    page.get_by_label("Belastingdienst").first.check()
-    for box in page.get_by_label(re.compile("lezen|bekijken|zien", re.I)).all():
-        if box.get_attribute("type") == "checkbox":
-            box.check()
-    page.locator("[name=doel], [name=purpose]").first.fill("hulp met de post")
-    page.get_by_role("button").last.click()
-    return page.content()
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
+    page.get_by_label("Belastingdienst", exact=True).check()
+    page.get_by_label("De brieven lezen en de bijlagen opslaan").check()
+    page.get_by_label("30 dagen").check()
+    press(page, "Verder")
+    assert page.inner_text("h1") == "Klopt dit?"
+    assert "samen de post doen" in page.inner_text("main")
+    press(page, "Ja, maak de machtiging")
+    return page.inner_text("output.code")
+
+
+def accept(page, visited, code: str) -> None:
+    page.goto(f"{visited.url}/machtigingen/aannemen")
+    page.get_by_label("Machtigingscode").fill(code.lower().replace("-", " "))
+    for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
+        page.get_by_label(part, exact=True).fill(value)
+    press(page, "Verder")
+
+
+def birth_date() -> tuple[str, str, str]:
+    from machtiging.simulators.personas import PERSONAS
+
+    year, month, day = str(PERSONAS["vertegenwoordigde"].birthdate).split("-")
+    return str(int(day)), str(int(month)), year
 
 
 def test_the_start_page_says_what_this_is_and_warns_that_it_is_practice(page, visited):
@@ -35,58 +57,138 @@ def test_the_start_page_says_what_this_is_and_warns_that_it_is_practice(page, vi
 def test_choosing_who_to_be_on_the_login_page_logs_in(page, visited):
     page.goto(visited.url + "/inloggen")
     assert page.url.startswith(visited.broker)
-    assert "DigiD" in page.inner_text("body")
-    page.get_by_role("button", name=re.compile("Riet", re.I)).first.click()
+    assert "dit is geen DigiD" in page.inner_text("body")
+    page.get_by_role("button", name=re.compile("Riet", re.IGNORECASE)).first.click()
     assert page.url.startswith(visited.url)
-    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
-    session = cookies["__Host-sessie"]
+    session = {cookie["name"]: cookie for cookie in page.context.cookies()}["__Host-sessie"]
     assert session["secure"]
     assert session["httpOnly"]
     assert session["sameSite"] == "Lax"
+    press_out = page.get_by_role("button", name="Uitloggen")
+    press_out.click()
+    page.goto(visited.url + "/machtigingen")
+    assert page.url.startswith(visited.broker)
 
 
-def test_she_sees_who_looked_and_that_the_machtiging_has_ended(page, visited):
+def test_she_offers_he_accepts_she_pauses_and_stops_and_both_see_it(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    code = offer(page, visited)
+    assert re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", code)
+    log_in(page, visited, "naaste")
+    accept(page, visited, code)
+    assert page.inner_text("h1") == "Neemt u deze machtiging aan?"
+    assert "Belastingdienst" in page.inner_text("main")
+    press(page, "Ja, ik neem de machtiging aan")
+    assert "Riet" in page.inner_text("main")
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/machtigingen")
+    card = page.locator("main li, main .kaart, main article").filter(has_text="samen de post doen").first
+    card.get_by_role("link").first.click()
+    where = page.url
+    press(page, "Even stilzetten")
+    assert "stil" in page.inner_text("main").lower()
+    page.goto(where)
+    press(page, "Weer laten gelden")
+    page.goto(where + "/intrekken")
+    press(page, "Ja, trek de machtiging in")
+    page.goto(where)
+    assert "mocht uw post lezen" in page.inner_text("h1")
+    assert page.get_by_role("main").get_by_role("button").count() == 0
+    log_in(page, visited, "naaste")
+    page.goto(visited.url + "/machtigingen")
+    assert "Ingetrokken" in page.inner_text("main")
+
+
+def test_a_code_that_was_used_does_not_work_again_and_she_cannot_take_her_own(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    code = offer(page, visited)
+    accept(page, visited, code)
+    assert page.locator("[role=alert], h1:has-text('niet')").count() >= 1
+    log_in(page, visited, "naaste")
+    accept(page, visited, code)
+    press(page, "Ja, ik neem de machtiging aan")
+    accept(page, visited, code)
+    assert "Deze code" in page.inner_text("[role=alert]")
+    assert page.locator("#code").input_value() != ""
+
+
+def test_she_sees_who_looked_at_which_letter_and_nothing_about_numbers(page, visited):
     log_in(page, visited, "vertegenwoordigde")
     page.goto(visited.url + "/inzage")
     seen = page.inner_text("main")
     assert "Bram" in seen
-    assert "999990" not in seen
-    page.goto(visited.url + "/machtigingen")
-    assert "ingetrokken" in page.inner_text("main").lower()
+    assert "Dit is geweigerd" in seen
+    assert "99999" not in seen
+    page.get_by_role("link", name="Bekijk deze brief").first.click()
+    assert "/berichten/" in page.url
 
 
 def test_a_page_behind_the_login_leads_there_and_back(page, visited):
     page.goto(visited.url + "/machtigingen")
     assert page.url.startswith(visited.broker)
-    page.get_by_role("button", name=re.compile("Riet", re.I)).first.click()
+    page.get_by_role("button", name=re.compile("Riet", re.IGNORECASE)).first.click()
     assert page.url == visited.url + "/machtigingen"
 
 
-def test_an_empty_offer_is_refused_with_a_summary_and_keeps_what_was_filled_in(page, visited):
+def test_an_empty_offer_is_refused_with_a_summary_that_leads_to_the_fields(page, visited):
     log_in(page, visited, "vertegenwoordigde")
     page.goto(visited.url + "/machtigingen/aanbieden")
-    page.locator("main form button[type=submit], main form button:not([type])").last.click()
-    assert page.locator("[role=alert], .fouten, .foutoverzicht").count() >= 1
-    assert page.locator("[aria-invalid=true]").count() >= 1
+    press(page, "Verder")
+    assert page.locator("[role=alert] a").count() == 2
+    assert page.locator("[aria-invalid=true]").count() == 2
+    page.get_by_role("link", name="Schrijf op waarvoor u hulp wilt.").click()
+    assert page.url.endswith("#doel")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/berichten"]
-)
-def test_every_page_can_be_used_with_the_keyboard_and_reads_in_order(page, visited, path):
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_has_one_heading_a_way_past_the_menu_and_a_label_at_every_field(page, visited, path):
     log_in(page, visited, "vertegenwoordigde")
     page.goto(visited.url + path)
-    page.keyboard.press("Tab")
-    focused = page.evaluate("document.activeElement.getAttribute('href')") if False else None
-    assert focused is None
     assert page.locator("main").count() == 1
     assert page.locator("h1").count() == 1
-    unlabelled = [
-        field.get_attribute("name")
-        for field in page.locator("main input:not([type=hidden]), main select, main textarea").all()
-        if page.locator(f"label[for='{field.get_attribute('id')}']").count() != 1
-    ]
-    assert unlabelled == []
+    assert page.locator("a.overslaan").get_attribute("href") == "#" + page.locator("main").get_attribute("id")
+    fields = page.locator("main input:not([type=hidden]), main select, main textarea").all()
+    labels = [page.locator(f"label[for='{field.get_attribute('id')}']").count() for field in fields]
+    assert labels == [1] * len(fields)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_a_narrow_phone_without_scrolling_sideways(browser, visited, path):
+    # Measuring needs JavaScript; the page itself has none.
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    page = context.new_page()
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('main button, main a.knop, main input:not([type=hidden])')]
+        .filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"""
+    )
+    assert small == []
+    context.close()
+
+
+def test_the_tab_key_reaches_everything_and_shows_where_it_is(browser, visited):
+    context = browser.new_context()
+    page = context.new_page()
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/machtigingen")
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        here = page.evaluate(
+            """() => { const e = document.activeElement;
+            const s = getComputedStyle(e);
+            return [e.textContent.trim(), s.outlineStyle, parseFloat(s.outlineWidth)]; }"""
+        )
+        if reached and here[0] == reached[0][0]:
+            break
+        reached.append(here)
+    texts = [text for text, _, _ in reached]
+    for expected in ("Uitloggen", "Iemand machtigen", "Machtiging aannemen met een code"):
+        assert expected in texts
+    assert all(style == "solid" and width >= 2 for text, style, width in reached if text in texts[1:6])
+    context.close()
 
 
 def test_a_page_does_not_exist_and_says_so_in_dutch(page, visited):

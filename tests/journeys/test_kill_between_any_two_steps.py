@@ -1,4 +1,4 @@
-"""kill -9 between any two steps of the story: after a restart it goes on as if nothing happened, and nothing is half done.
+"""kill -9 between any two steps of the story: after a restart it goes on, and nothing is half done.
 
 The service and the login stand-in are one process; every other time the database server is killed as well.
 """
@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+import pytest
 from sqlalchemy import text
 
 from machtiging.cli.database import sealer_engine, service_sessions
@@ -54,6 +55,7 @@ class Killer:
             time.sleep(0.05)
 
 
+@pytest.mark.long
 async def test_the_story_goes_on_after_every_kill_and_nothing_is_half_done(installation, monkeypatch):
     installation.start()
     for name, value in installation.environment().items():
