@@ -20,7 +20,9 @@ def short(query: str) -> str:
     """The verb and the tables of a statement."""
     query = " ".join(query.split())
     ctes = {name.lower() for name in _CTES.findall(query)}
-    tables = list(dict.fromkeys(name for name in _TABLES.findall(query) if name.lower() not in {*ctes, "select"}))
+    tables = list(
+        dict.fromkeys(name for name in _TABLES.findall(query) if name.lower() not in {*ctes, "select", "lateral"})
+    )
     verb = "SELECT" if query.upper().startswith("WITH") else query.split(" ", 1)[0].rstrip(";").upper()
     lock = " FOR SHARE" if "FOR SHARE" in query else ""
     return f"{verb} {' + '.join(tables)}".strip() + lock
