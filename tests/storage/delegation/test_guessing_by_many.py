@@ -56,7 +56,7 @@ async def test_row_53_guessing_codes_costs_each_guesser_his_own_patience_and_nob
 
 
 def test_row_53_the_space_is_too_large_for_any_crowd():
-    """A million logged-in people who guess for a month at a million open offers: a code must meet its birth date too."""
+    """A million people who guess for a month at a million open offers: a code must meet its birth date, too."""
     guesses = 1_000_000 * TRIES_PER_HELPER * 24 * 30
     codes, birth_dates = len(ALPHABET) ** (LENGTH - 1), 70 * 365
     assert guesses * 1_000_000 / codes / birth_dates < 0.01

@@ -1,0 +1,55 @@
+"""docs/threat-model.md names a test for every attack: each must exist, and none may be forgotten."""
+
+import ast
+import re
+
+import pytest
+
+from tests.architecture.sources import ROOT, tree
+
+TEXT = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| (\d+) \| (.+) \| (.*) \| (.+) \|$", re.MULTILINE)
+NAMED = re.compile(r"`(tests/[^`]+\.py)::(test_[^`]+)`")
+ATTACKS = {int(number): (answer.strip(), tests) for number, _, answer, tests in ROW.findall(TEXT)}
+
+
+def names_in(path):
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    return {node.name for node in ast.walk(tree(path)) if isinstance(node, functions)}
+
+
+def test_every_attack_has_its_row_in_order():
+    assert [int(row[0]) for row in ROW.findall(TEXT)] == list(range(1, 69))
+
+
+@pytest.mark.parametrize("number", range(1, 69))
+def test_every_row_names_a_test_and_an_answer_or_says_why_not(number):
+    answer, tests = ATTACKS[number]
+    if not NAMED.search(tests):
+        assert re.fullmatch(r"not yet \(.{10,}\)", tests), tests
+    else:
+        assert answer
+        assert NAMED.sub("", tests).strip() == "", "something else stands between the tests"
+
+
+def test_every_test_that_is_named_exists():
+    named = set(NAMED.findall(TEXT))
+    assert len(named) > 100
+    missing = [(path, name) for path, name in sorted(named) if not (ROOT / path).is_file()]
+    assert missing == []
+    assert [(path, name) for path, name in sorted(named) if name not in names_in(ROOT / path)] == []
+
+
+def test_every_line_about_bad_input_names_a_test():
+    lines = TEXT.split("## Bad input and bad luck")[1].strip().splitlines()[2:]
+    assert len(lines) >= 15
+    assert [line for line in lines if not NAMED.search(line)] == []
+
+
+def test_no_row_is_said_to_be_missing_that_has_a_test_of_its_own():
+    numbered = re.compile(r"def test_row_(\d+)_")
+    found = {
+        int(number) for path in (ROOT / "tests").rglob("test_*.py") for number in numbered.findall(path.read_text())
+    }
+    assert found <= set(ATTACKS)
+    assert [number for number in sorted(found) if not NAMED.search(ATTACKS[number][1])] == []
