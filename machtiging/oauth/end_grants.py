@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,42 +13,51 @@ from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.delegation.queries import machtiging
-from machtiging.kernel.ids import GrantId, MachtigingId
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.tables import OAuthGrant
 
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 
 
-async def end_grant(session: AsyncSession, grant_id: GrantId, *, at: datetime, reason: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why grants end, and who ends them in which capacity. No actor: it was the app that holds the grant."""
+
+    reason: str
+    actor_id: PersonId | None = None
+    capacity: str | None = None
+
+
+async def end_grant(session: AsyncSession, grant_id: GrantId, ending: Ending, *, at: datetime) -> bool:
     """End one grant with its tokens. False when it had ended before (its tokens are closed all the same)."""
-    ended = await _end(session, _GRANT.c.id == grant_id, at, reason)
+    ended = await _end(session, _GRANT.c.id == grant_id, ending, at)
     await tokens.revoke_of_grant(session, grant_id, at)
     return bool(ended)
 
 
 async def end_grants_of_machtiging(
-    session: AsyncSession, machtiging_id: MachtigingId, *, at: datetime, reason: str
+    session: AsyncSession, machtiging_id: MachtigingId, ending: Ending, *, at: datetime
 ) -> int:
     """End every grant under a machtiging, with its tokens; tells how many. Call this after revoking the machtiging.
 
     Safety does not hang on it: redeeming, introspection and the bearer door ask the machtiging itself.
     """
-    ended = await _end(session, _GRANT.c.machtiging_id == machtiging_id, at, reason)
+    ended = await _end(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)
     await tokens.revoke_of_machtiging(session, machtiging_id, at)
     return len(ended)
 
 
-async def _end(session: AsyncSession, which: ColumnElement[bool], at: datetime, reason: str) -> list[Row[Any]]:
-    ending = update(_GRANT).where(which, _GRANT.c.ended_at.is_(None)).values(ended_at=at, end_reason=reason)
-    ended = list(await session.execute(ending.returning(*_GRANT.c)))
+async def _end(session: AsyncSession, which: ColumnElement[bool], ending: Ending, at: datetime) -> list[Row[Any]]:
+    closing = update(_GRANT).where(which, _GRANT.c.ended_at.is_(None)).values(ended_at=at, end_reason=ending.reason)
+    ended = list(await session.execute(closing.returning(*_GRANT.c)))
     for grant in ended:
         held = None if grant.machtiging_id is None else await machtiging(session, grant.machtiging_id)
         line = Line(
             act=JournalAct.GRANT_BEEINDIGD,
             outcome=Outcome.DONE,
-            reason=reason,
-            actor_id=grant.person_id,
-            capacity=None if held is None else held.capacity,
+            reason=ending.reason,
+            actor_id=ending.actor_id,
+            capacity=ending.capacity,
             client_id=grant.client_id,
             for_person_id=grant.person_id if held is None else held.vertegenwoordigde_id,
             machtiging_id=grant.machtiging_id,

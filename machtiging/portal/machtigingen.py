@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from machtiging.delegation import end, pause, queries
-from machtiging.delegation.rules import Deed
+from machtiging.delegation.rules import Capacity, Deed
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import MachtigingId
-from machtiging.oauth.end_grants import end_grants_of_machtiging
+from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
 from machtiging.portal import views
 from machtiging.portal.views import Card
 from machtiging.portal.words import Done, done
@@ -67,7 +67,8 @@ async def withdraw(
     """Stop it now: the machtiging first, then the consents of apps that hang on it, all in one transaction."""
     at = request.app.state.clock.now()
     ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
-    await end_grants_of_machtiging(session, ended.id, at=at, reason=Deed.WITHDRAW.value)
+    by_giver = Ending(Deed.WITHDRAW.value, visitor.person_id, Capacity.SELF)
+    await end_grants_of_machtiging(session, ended.id, by_giver, at=at)
     return _back(machtiging_id, Done.WITHDRAWN)
 
 
@@ -78,7 +79,8 @@ async def give_back(
     """The helper stops; the consents of apps go with it."""
     at = request.app.state.clock.now()
     ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
-    await end_grants_of_machtiging(session, ended.id, at=at, reason=Deed.GIVE_BACK.value)
+    by_helper = Ending(Deed.GIVE_BACK.value, visitor.person_id, ended.capacity)
+    await end_grants_of_machtiging(session, ended.id, by_helper, at=at)
     return _back(machtiging_id, Done.GIVEN_BACK)
 
 

@@ -18,7 +18,7 @@ from machtiging.delegation.rules import Machtiging, Standing, standing
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import issue, queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
-from machtiging.oauth.end_grants import end_grant
+from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented
 from machtiging.oauth.protocol.bridge import WireRequest, wait
@@ -112,7 +112,7 @@ async def _redeem(exchange: Exchange, code: str, client: Client, form: dict[str,
     if row is None:
         grant_id = await session.scalar(select(_CODE.c.grant_id).where(*mine))
         if grant_id is not None:
-            await end_grant(session, GrantId(grant_id), at=at, reason="code_hergebruikt")
+            await end_grant(session, GrantId(grant_id), Ending("code_hergebruikt"), at=at)
         raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
     _check(row, form, at)
     grant = await queries.grant_held(session, GrantId(row.grant_id))

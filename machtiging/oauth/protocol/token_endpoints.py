@@ -16,7 +16,7 @@ from machtiging.kernel.errors import NotAuthenticated
 from machtiging.kernel.ids import GrantId, TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
-from machtiging.oauth.end_grants import end_grant
+from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import malformed
 from machtiging.oauth.issue import ACCESS_TOKEN
 from machtiging.oauth.protocol.bridge import WireRequest, wait
@@ -128,7 +128,7 @@ async def _revoke(exchange: Exchange, token: Token) -> None:
     facts, session, at = token.state.facts, exchange.session, exchange.at
     # The grant first, as everywhere: two that end the same things never wait for each other.
     if facts.grant_id is not None:
-        await end_grant(session, GrantId(facts.grant_id), at=at, reason="token_ingetrokken")
+        await end_grant(session, GrantId(facts.grant_id), Ending("token_ingetrokken"), at=at)
     await tokens.revoke_one(session, facts.id, at)
     held = token.state.machtiging
     if token.live:
@@ -136,8 +136,6 @@ async def _revoke(exchange: Exchange, token: Token) -> None:
             act=JournalAct.TOKEN_INGETROKKEN,
             outcome=Outcome.DONE,
             reason="door_client",
-            actor_id=facts.person_id,
-            capacity=None if held is None else held.capacity,
             client_id=facts.client_id,
             for_person_id=facts.person_id if held is None else held.vertegenwoordigde_id,
             machtiging_id=facts.machtiging_id,

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from machtiging.delegation.end import give_back, revoke
 from machtiging.delegation.pause import pause
-from machtiging.oauth.end_grants import end_grants_of_machtiging
+from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import ISSUER
 
@@ -39,7 +39,8 @@ async def test_row_13_a_second_use_of_a_code_ends_the_grant_and_its_token(oauth)
     assert await active(flow, tokens)
     refused(await flow.redeem(code))
     assert not await active(flow, tokens)
-    assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["code_hergebruikt"]
+    (ended,) = await oauth.lines("grant:beeindigd")
+    assert (ended.reason, ended.actor_id, ended.client_id) == ("code_hergebruikt", None, flow.app.client_id)
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["code_hergebruikt"]
 
 
@@ -163,14 +164,15 @@ async def test_ending_the_grants_of_a_machtiging_ends_codes_and_tokens_of_that_o
     held, other = await oauth.machtiging(), await oauth.machtiging()
     flow, beside = await oauth.flow(app, held), await oauth.flow(app, other)
     tokens, kept, code = await flow.tokens(), await beside.tokens(), await flow.code()
+    by_her = Ending("machtiging_ingetrokken", oauth.committed.people.mother, "self")
     async with unit_of_work(oauth.sessions) as session:
-        ended = await end_grants_of_machtiging(session, held.id, at=oauth.clock.now(), reason="machtiging_ingetrokken")
+        ended = await end_grants_of_machtiging(session, held.id, by_her, at=oauth.clock.now())
     assert ended == 2
     assert not await active(flow, tokens)
     assert await active(beside, kept)
     refused(await flow.redeem(code))
     async with unit_of_work(oauth.sessions) as session:
-        again = await end_grants_of_machtiging(session, held.id, at=oauth.clock.now(), reason="machtiging_ingetrokken")
+        again = await end_grants_of_machtiging(session, held.id, by_her, at=oauth.clock.now())
     assert again == 0
 
 

@@ -15,6 +15,14 @@ async def test_the_owner_revokes_and_the_token_is_dead_at_once(oauth) -> None:
     assert {line.for_person_id, ended.for_person_id} == {oauth.committed.people.mother}
 
 
+async def test_what_the_app_gives_back_is_booked_on_the_app_and_on_no_person(oauth) -> None:
+    flow = await oauth.flow()
+    await flow.app.post("/revoke", {"token": (await flow.tokens())["access_token"]})
+    for act in ("token:ingetrokken", "grant:beeindigd"):
+        (line,) = await oauth.lines(act)
+        assert (line.actor_id, line.capacity, line.client_id) == (None, None, flow.app.client_id), act
+
+
 async def test_a_public_client_may_revoke_its_own(oauth) -> None:
     flow = await oauth.flow(await oauth.public_app())
     token = (await flow.tokens())["access_token"]
