@@ -5,6 +5,7 @@ A form that is not right comes back with everything that was entered, a summary 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,7 @@ from datetime import date
 from starlette.requests import Request
 
 _MOST_FIELDS = 200
+_FIGURES = re.compile(r"[0-9]{1,4}")
 # Nobody means another year, and the first and the last that exist cannot be placed in a time zone.
 _YEARS = range(1900, 2101)
 _MONTHS = ["januari", "februari", "maart", "april", "mei", "juni"]
@@ -77,7 +79,8 @@ class Filled:
         if parts[1].lower() in _MONTHS:
             parts[1] = str(_MONTHS.index(parts[1].lower()) + 1)
         try:
-            if not all(part.isascii() and part.isdigit() for part in parts) or len(parts[2]) != 4:
+            # A number of more figures than a year has is no date, and may not fit in one.
+            if not all(_FIGURES.fullmatch(part) for part in parts) or len(parts[2]) != 4:
                 raise ValueError(name)
             found = date(int(parts[2]), int(parts[1]), int(parts[0]))
         except ValueError:

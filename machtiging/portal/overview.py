@@ -10,7 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
@@ -28,9 +28,20 @@ from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
+# The journal holds nothing outside these years, and the first and the last that exist cannot be placed in UTC.
+_YEARS = range(2000, 2101)
 _YOU = "U"
 # Deliveries and logins are not about who looked.
 SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd")
+
+
+def _within_reach(at: datetime) -> datetime:
+    if at.year not in _YEARS:
+        raise ValueError("outside the years of the journal")
+    return at
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ async def who_looked(
     request: Request,
     visitor: Citizen,
     session: Transaction,
-    voor: Annotated[AwareDatetime | None, Query()] = None,
+    voor: Annotated[Instant | None, Query()] = None,
     regel: Annotated[UUID | None, Query()] = None,
 ) -> HTMLResponse:
     """The newest lines about the visitor; `voor` and `regel` are the last line of the page before."""

@@ -64,6 +64,17 @@ async def test_what_cannot_be_right_is_told_at_its_field_and_costs_no_try(portal
     await give_code(son, code)
 
 
+@pytest.mark.parametrize("part", ["dag", "maand", "jaar"])
+async def test_a_date_of_400_digits_is_told_at_its_field_on_both_forms(portal, part):
+    code = await make_offer(await portal.mother())
+    son = await portal.son()
+    huge = {f"geboren_{part}": "1" * 400}
+    assert "Deze datum bestaat niet." in (await give_code(son, code, expect=400, **huge)).text
+    decision = (await give_code(son, code)).form("/besluit")
+    page = await son.submit(decision, {"besluit": "aannemen", **huge}, expect=400)
+    assert "Deze datum bestaat niet." in page.text
+
+
 async def test_guessing_a_sixth_time_is_stopped_although_the_page_was_answered_each_time(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()

@@ -1,7 +1,10 @@
 """The overview of who looked, and the own box: hers alone, page by page, and through the same guard as everybody."""
 
 from datetime import timedelta
+from urllib.parse import quote
 from uuid import uuid4
+
+import pytest
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
@@ -61,6 +64,22 @@ async def test_older_lines_are_on_the_next_page_and_none_is_lost_or_shown_twice(
 async def test_a_place_in_the_overview_that_is_none_is_refused(portal):
     browser = await portal.mother()
     await browser.open(ISSUER + "/inzage?voor=gisteren&regel=1", expect=400)
+
+
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "1999-12-31T23:59:59Z",
+        "2101-01-01T00:00:00Z",
+        "2026-11-23T12:00:00",
+    ],
+)
+async def test_a_place_in_the_overview_at_an_instant_that_cannot_be_is_refused(portal, instant):
+    browser = await portal.mother()
+    await browser.open(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expect=400)
+    await browser.open(f"{ISSUER}/inzage?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
 
 
 async def test_an_empty_box_says_so(portal):

@@ -15,8 +15,13 @@ async def offers_in(database) -> int:
 # Every mistake there is has its line in tests/unit/portal/test_terms_in_a_form.py; these come by every road.
 @pytest.mark.parametrize(
     ("changes", "field"),
-    [({"duur": ""}, "duur"), ({"vanaf_dag": "31"}, "vanaf"), ({"doel": "ja"}, "doel")],
-    ids=["a choice that was not made", "a day that does not exist", "a purpose that only the rules below refuse"],
+    [
+        ({"duur": ""}, "duur"),
+        ({"vanaf_dag": "31"}, "vanaf"),
+        ({"vanaf_dag": "1" * 400}, "vanaf"),
+        ({"doel": "ja"}, "doel"),
+    ],
+    ids=["nothing chosen", "a day that does not exist", "a day of 400 digits", "a purpose that only the rules refuse"],
 )
 async def test_a_mistake_is_named_in_the_summary_and_at_its_field(portal, database, changes, field):
     page = await fill_offer(await portal.mother(), expect=400, akkoord="ja", **changes)
