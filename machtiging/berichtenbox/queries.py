@@ -13,10 +13,11 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.guard import Target
+from machtiging.access.permit import Permit
 from machtiging.agencies.names import agency_names
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
-from machtiging.delegation.rules import Envelope
+from machtiging.delegation.rules import Act, Envelope
 from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_holders
 from machtiging.kernel.ids import BerichtId, PersonId
 
@@ -61,18 +62,33 @@ def _bijlagen_in_a_column() -> Any:
     return mine.correlate(BERICHT).scalar_subquery().label("bijlagen")
 
 
+_SEALED = {"onderwerp_sealed", "inhoud_sealed"}
+_ENVELOPE = [column for column in BERICHT.c if column.name not in _SEALED]
+
 # Built once: making such a statement anew costs more than asking it.
-_LETTER = (
-    letters(bindparam("reader"), bindparam("at"), *BERICHT.c, _bijlagen_in_a_column(), *DATA_KEY_COLUMNS)
+_LETTER = letters(bindparam("reader"), bindparam("at"), *_ENVELOPE).where(BERICHT.c.id == bindparam("bericht_id"))
+_CONTENT = (
+    select(BERICHT.c.onderwerp_sealed, BERICHT.c.inhoud_sealed, _bijlagen_in_a_column(), *DATA_KEY_COLUMNS)
     .join(_HOLDER, _HOLDER.c.id == BERICHT.c.ontvanger_id)
-    .where(BERICHT.c.id == bindparam("bericht_id"))
+    .where(BERICHT.c.id == bindparam("bericht_id"), BERICHT.c.ontvanger_id == bindparam("owner"))
 )
 
 
 async def find_bericht(session: AsyncSession, bericht_id: UUID, reader: PersonId, at: datetime) -> Row[Any] | None:
-    """The letter with this id, whoever's it is: still sealed, with its bijlagen and its owner's wrapped key."""
+    """The envelope of the letter with this id, whoever's it is. Its content takes a Permit: see `content_of`."""
     asked = {"bericht_id": bericht_id, "reader": reader, "at": at}
     found: Row[Any] | None = (await session.execute(_LETTER, asked)).one_or_none()
+    return found
+
+
+async def content_of(session: AsyncSession, leave: Permit) -> Row[Any] | None:
+    """The sealed content, its bijlagen and its owner's wrapped key.
+
+    Fetched only with a Permit: a refusal may not take longer because the letter that is kept away is a long one.
+    """
+    asked = {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
+    content: Select[Any] = _CONTENT
+    found: Row[Any] | None = (await session.execute(content, asked)).one_or_none()
     return found
 
 
@@ -81,7 +97,7 @@ async def find_bijlage(
 ) -> Row[Any] | None:
     """The bijlage with this id if it belongs to this letter, with what is known of the letter; still sealed."""
     own = (BIJLAGE.c.id.label("bijlage_id"), BIJLAGE.c.naam_sealed, BIJLAGE.c.size, BIJLAGE.c.parts)
-    statement = letters(reader, at, *BERICHT.c, *own).join(BIJLAGE, BIJLAGE.c.bericht_id == BERICHT.c.id)
+    statement = letters(reader, at, *_ENVELOPE, *own).join(BIJLAGE, BIJLAGE.c.bericht_id == BERICHT.c.id)
     statement = statement.where(BERICHT.c.id == bericht_id, BIJLAGE.c.id == bijlage_id)
     found: Row[Any] | None = (await session.execute(statement)).one_or_none()
     return found

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, permit
 from machtiging.access.permit import Permit
-from machtiging.berichtenbox.queries import BERICHT, MARK, Afzender, find_bericht, target_of
+from machtiging.berichtenbox.queries import BERICHT, MARK, Afzender, content_of, find_bericht, target_of
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Capacity
@@ -55,29 +55,29 @@ async def read(
     """The letter, journalled and marked as read by this reader. Raises what `access.guard.permit` raises."""
     found = await find_bericht(session, bericht_id, actor.person_id, at)
     leave = await permit(session, policy, actor, Act.READ, target_of(found, "bericht", bericht_id), at=at)
-    letter = opened(keyring, leave, found)
+    letter = opened(keyring, leave, found, await content_of(session, leave))
     if found is not None and (found.read_at if actor.machtiging is None else found.marked_at) is None:
         await _mark(session, leave)
     return letter
 
 
-def opened(keyring: KeyRing, leave: Permit, found: Row[Any] | None) -> Letter:
+def opened(keyring: KeyRing, leave: Permit, found: Row[Any] | None, content: Row[Any] | None) -> Letter:
     """What the letter says. Raises Fault `permit_voor_ander_bericht` when the Permit is for another letter."""
     bericht_id = leave.bericht(Act.READ)
-    if found is None or found.id != bericht_id or found.ontvanger_id != leave.vertegenwoordigde_id:
+    if found is None or content is None or found.id != bericht_id or found.ontvanger_id != leave.vertegenwoordigde_id:
         raise Fault("permit_voor_ander_bericht")
-    key = data_key_in(found, keyring, leave.vertegenwoordigde_id)
+    key = data_key_in(content, keyring, leave.vertegenwoordigde_id)
     own = leave.capacity is Capacity.SELF
     place = ("bericht", str(bericht_id))
     return Letter(
         bericht_id=bericht_id,
         afzender=Afzender(found.afzender_oin, found.afzender_naam),
         dienst=found.dienst_code,
-        onderwerp=key.open(found.onderwerp_sealed, *place, "onderwerp").decode(),
-        inhoud=key.open(found.inhoud_sealed, *place, "inhoud").decode(),
+        onderwerp=key.open(content.onderwerp_sealed, *place, "onderwerp").decode(),
+        inhoud=key.open(content.inhoud_sealed, *place, "inhoud").decode(),
         published_at=found.published_at,
         received_at=found.received_at,
-        bijlagen=[_bijlage(key, known) for known in found.bijlagen or ()],
+        bijlagen=[_bijlage(key, known) for known in content.bijlagen or ()],
         folder=found.folder if own else None,
         changed_at=found.changed_at if own else None,
     )

@@ -40,9 +40,11 @@ def serve(
     Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). Without
     MACHTIGING_DATABASE_URL an embedded PostgreSQL is started and stopped with it.
     """
+    from machtiging.app import refuse_unsafe
     from machtiging.cli.servers import listen
     from machtiging.crypto.keyring import KeyRing
 
+    refuse_unsafe(Settings())
     with named(Settings()) as settings:
         KeyRing.load(settings.keys_dir)  # said once and plainly here, not by every worker
         taken = listen(settings.host, settings.port)
@@ -84,6 +86,7 @@ def _serve_in_workers(settings: Settings, workers: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
 
@@ -125,18 +128,28 @@ def _run(act: Coroutine[Any, Any, None]) -> None:
         runner.run(act)
 
 
+def practice_sockets(settings: Settings) -> tuple[socket.socket, socket.socket]:
+    """Where the service listens, and the login stand-in: that one on loopback whatever the settings say."""
+    from machtiging.cli.servers import listen
+    from machtiging.simulators.postbus import LOOPBACK
+
+    return listen(settings.host, settings.port), listen(LOOPBACK, settings.simulator_port)
+
+
 @asynccontextmanager
 async def world(settings: Settings) -> AsyncIterator[Servers]:
     """Keys, schema and catalogue in place, service and login stand-in running."""
     from machtiging.agencies.catalogue import load_catalogue
-    from machtiging.app import create_app
-    from machtiging.cli.servers import listen, serving
+    from machtiging.app import create_app, refuse_unsafe
+    from machtiging.cli.servers import serving
     from machtiging.crypto.rotation import generate
-    from machtiging.simulators.app import create_simulator, refuse_in_production
+    from machtiging.simulators.app import create_simulator, refuse_in_production, refuse_where_others_can_come
     from machtiging.storage.unit_of_work import unit_of_work
 
     refuse_in_production(settings)
-    sockets = listen(settings.host, settings.port), listen(settings.host, settings.simulator_port)
+    refuse_where_others_can_come(settings)
+    refuse_unsafe(settings)
+    sockets = practice_sockets(settings)
     generate(settings.keys_dir)
     with err.status("Preparing the database ..."):
         await bring_up_to_date(settings)

@@ -5,9 +5,12 @@ The server outlives nothing: the last process that uses it stops it. A pid file 
 
 from __future__ import annotations
 
-import os
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from machtiging.kernel.errors import Fault
 
@@ -20,6 +23,7 @@ log_statement = 'none'
 log_min_error_statement = 'panic'
 log_parameter_max_length_on_error = 0
 """
+_ORPHAN_SECONDS = 5.0
 
 
 class EmbeddedPostgres:
@@ -37,6 +41,7 @@ class EmbeddedPostgres:
 
             self._directory.parent.mkdir(parents=True, exist_ok=True)
             try:
+                _forget_the_dead(self._directory)
                 server = pgserver.get_server(self._directory, start=False)
                 fresh = not (self._directory / "PG_VERSION").exists()
                 if fresh:
@@ -60,10 +65,37 @@ class EmbeddedPostgres:
 
 
 def running_pid(directory: Path) -> int | None:
-    """The pid in the server's pid file if that process is alive, else None."""
+    """The pid in the server's pid file if that process runs, else None."""
     try:
         pid = int((directory / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-        os.kill(pid, 0)
-    except (OSError, ValueError, IndexError):
+        alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, IndexError, psutil.Error):
         return None
-    return pid
+    return pid if alive else None
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Remove the pid file of a server that was killed but not reaped yet: it would pass for one that runs.
+
+    Only when none of its own children is left: two servers on one directory would destroy the data. A server that is
+    wholly gone is PostgreSQL's own business. Raises Fault `ingebouwde_database_loopt_nog`.
+    """
+    file = directory / "postmaster.pid"
+    try:
+        killed = psutil.Process(int(file.read_text(encoding="ascii").splitlines()[0]))
+        if killed.status() != psutil.STATUS_ZOMBIE:
+            return
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return
+    _, left = psutil.wait_procs(list(_at_home_in(directory)), timeout=_ORPHAN_SECONDS)
+    if left:
+        raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {[one.pid for one in left]} still run")
+    for lock in (file, *directory.glob(".s.PGSQL.*.lock")):
+        lock.unlink(missing_ok=True)
+
+
+def _at_home_in(directory: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error):
+            if process.info["name"] == "postgres" and process.cwd() == str(directory):
+                yield process

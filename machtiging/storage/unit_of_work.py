@@ -10,27 +10,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.errors import Fault, Refusal
 
+# Closing a connection that died speaks asyncpg's own language, everything else SQLAlchemy's.
+_DATABASE_FAILS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
 
 @asynccontextmanager
 async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
     """A session whose work stands or falls as one. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
-    async with sessions() as session:
-        try:
+    try:
+        async with sessions() as session:
             try:
                 yield session
             except Refusal:
                 await session.commit()
                 raise
             await session.commit()
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            # The kind of error, never its text: a database quotes row values in it.
-            raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error
+    except _DATABASE_FAILS as error:
+        # The kind of error, never its text: a database quotes row values in it.
+        raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error
 
 
 def _kind(error: BaseException) -> str:

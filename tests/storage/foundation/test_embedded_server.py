@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from machtiging.kernel.errors import Fault
@@ -109,6 +110,22 @@ def test_it_recovers_what_was_committed_after_a_crash(place):
     server = EmbeddedPostgres(place)
     assert ask(server.start(), "SELECT one FROM kept") == 1
     server.stop()
+
+
+def test_a_server_that_was_killed_and_not_reaped_does_not_pass_for_a_running_one(place):
+    server = EmbeddedPostgres(place)
+    server.start()
+    server.stop()
+    sleeper = subprocess.Popen(["sleep", "60"])
+    sleeper.kill()
+    while psutil.Process(sleeper.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    (place / "postmaster.pid").write_text(f"{sleeper.pid}\n{place}\n0\n5432\n{place}\n\n0 0\nready\n")
+    assert running_pid(place) is None
+    again = EmbeddedPostgres(place)
+    assert ask(again.start(), "SELECT 1") == 1
+    again.stop()
+    sleeper.wait()
 
 
 def test_a_directory_that_cannot_be_used_is_a_clear_fault(place):
