@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import Table, delete, func, insert, select, update
@@ -25,7 +25,9 @@ from machtiging.delegation.move import apply, witness
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Deed, Machtiging, State, needs_substantial, step
 from machtiging.delegation.tables import CodeTry, Machtigingscode
-from machtiging.identity.people import profile_of
+from machtiging.delegation.terms import check_taker
+from machtiging.identity.people import Profile, profile_of
+from machtiging.identity.rules import same_particulars
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
@@ -41,10 +43,11 @@ _PUBLIC = "Deze code en geboortedatum horen niet bij een machtiging die u kunt a
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """Who hands in a code, and how surely we know him."""
+    """Who hands in a code, how surely we know him, and for which organisation he logged in (none: as himself)."""
 
     person_id: PersonId
     assurance: Assurance
+    kvk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ async def accept(
     """Take the offer: of any number of helpers with the same code exactly one gets it.
 
     Raises InvalidInput `code_klopt_niet` (unknown, used, expired, withdrawn or wrong birth date: all the same),
-    TooMany `te_vaak_geprobeerd`, NotAllowed `niveau_te_laag` or `eigen_machtiging`.
+    TooMany `te_vaak_geprobeerd`, NotAllowed `niveau_te_laag`, `eigen_machtiging`, `alleen_voor_organisatie` or
+    `alleen_voor_naaste`.
     """
     accepted = await redeem(session, keyring, helper, (code, birth_date), Deed.ACCEPT, at=at)
     await witness(session, Deed.ACCEPT, accepted, helper.person_id, at=at)
@@ -106,11 +110,29 @@ async def _present(
     problem = _problem(found, at) or (None if right else "geboortedatum_klopt_niet")
     if problem is not None:
         await _fail(session, helper, found, problem, at=at)
-    if found.machtiging.vertegenwoordigde_id == helper.person_id:
-        await _note(session, helper, found.machtiging, "eigen_machtiging", at)
-        raise NotAllowed("eigen_machtiging", "Dit is uw eigen aanbod. U kunt uzelf niet machtigen.")
+    try:
+        await _may_take(session, keyring, helper, found.machtiging, profile)
+    except NotAllowed as refusal:
+        await _note(session, helper, found.machtiging, refusal.code, at)
+        raise
     await _note(session, helper, found.machtiging, None, at)
     return _Offer(found.code_id, found.machtiging)
+
+
+async def _may_take(
+    session: AsyncSession, keyring: KeyRing, helper: Helper, machtiging: Machtiging, giver: Profile | None
+) -> None:
+    """Raises NotAllowed `eigen_machtiging`, also for another account of the giver, or as `terms.check_taker`.
+
+    Two accounts are known to be one person only by name and birth date: who has another name in each is not seen.
+    """
+    own = machtiging.vertegenwoordigde_id == helper.person_id
+    if not own and giver is not None:
+        profile = await profile_of(session, keyring, helper.person_id)
+        own = profile is not None and same_particulars(profile, giver)
+    if own:
+        raise NotAllowed("eigen_machtiging", "Dit is uw eigen aanbod. U kunt uzelf niet machtigen.")
+    check_taker(machtiging.capacity, helper.kvk)
 
 
 async def redeem(
@@ -120,14 +142,18 @@ async def redeem(
     offer = await _present(session, keyring, helper, typed, at=at)
     unused = (_CODE.c.id == offer.code_id, _CODE.c.used_at.is_(None), _CODE.c.tries_left > 0)
     claimed = await session.scalar(update(_CODE).where(*unused).values(used_at=at).returning(_CODE.c.id))
-    taking = {"gemachtigde_id": helper.person_id, "accepted_at": at, "accepted_assurance": helper.assurance}
-    values = taking if deed is Deed.ACCEPT else {}
+    values = _taking(helper, at) if deed is Deed.ACCEPT else {}
     line = step(offer.machtiging, deed, at)
     moved = None if claimed is None else await apply(session, offer.machtiging, line, values, at=at)
     if moved is None:  # the giver withdrew between our look and our grasp
         found = _Found(offer.code_id, 0, at, at, offer.machtiging)
         await _fail(session, helper, found, "net_te_laat", at=at)
     return moved
+
+
+def _taking(helper: Helper, at: datetime) -> dict[str, Any]:
+    who = {"gemachtigde_id": helper.person_id, "gemachtigde_kvk": helper.kvk}
+    return who | {"accepted_at": at, "accepted_assurance": helper.assurance}
 
 
 async def _spend_patience(session: AsyncSession, helper: Helper, at: datetime) -> None:

@@ -133,4 +133,5 @@ def _line(
         capacity=capacity,
         for_person_id=None if machtiging is None else machtiging.vertegenwoordigde_id,
         machtiging_id=None if machtiging is None else machtiging.id,
+        facts={"kvk": machtiging.gemachtigde_kvk} if machtiging is not None and machtiging.gemachtigde_kvk else {},
     )

@@ -130,7 +130,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Machtiging:
-    """One machtiging as it stands. `gemachtigde_id` and `gemachtigde_kvk` are both None until it is accepted."""
+    """One machtiging as it stands. Accepted by a person (`gemachtigde_id`), a professional for an organisation too."""
 
     id: MachtigingId
     vertegenwoordigde_id: PersonId

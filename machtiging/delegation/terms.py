@@ -1,4 +1,4 @@
-"""What may be agreed in a machtiging that a citizen offers herself. Pure."""
+"""What may be agreed in a machtiging that a citizen offers herself, and with whom. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from machtiging.agencies.rules import Theme
 from machtiging.delegation.chain import remaining_themes
 from machtiging.delegation.rules import ACTS_TO_GIVE, CAPACITIES_TO_CHOOSE, Capacity, Limits, Scope, missing_acts
 from machtiging.kernel.clock import day_in_the_netherlands
+from machtiging.kernel.errors import NotAllowed
 from machtiging.kernel.period import Period
 
 # "From today" means from this morning, so the start may lie a little in the past; planning ahead has a limit too.
@@ -99,6 +100,19 @@ def _wrong_period(period: Period, limits: Limits, at: datetime) -> list[tuple[bo
         (period.ends_at <= at, "ends_at", "periode_voorbij", "De einddatum is al voorbij."),
         (period.length > limits.maximum_length, "ends_at", "periode_te_lang", longest),
     ]
+
+
+def check_taker(capacity: Capacity, kvk: str | None) -> None:
+    """Whether somebody who logged in for this organisation (None: as himself) can be what is offered.
+
+    Raises NotAllowed `alleen_voor_organisatie` or `alleen_voor_naaste`.
+    """
+    if capacity is Capacity.PROFESSIONAL and kvk is None:
+        public = "Deze machtiging is voor een hulpverlener van een organisatie. Log in via uw organisatie."
+        raise NotAllowed("alleen_voor_organisatie", public)
+    if capacity is Capacity.RELATIVE and kvk is not None:
+        public = "Deze machtiging is voor familie of een bekende. Log in als uzelf, en niet via uw organisatie."
+        raise NotAllowed("alleen_voor_naaste", public)
 
 
 def unknown_in(agencies: Sequence[AgencyView], scope: Scope) -> list[Problem]:

@@ -6,6 +6,7 @@ Sources: OpenID Connect Core 1.0 sections 2 and 3.1.3.7; NL GOV OpenID Connect p
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +35,21 @@ class Profile:
     name: str
     birth_date: date | None
     email: str | None
+
+
+def same_particulars(one: Profile, other: Profile) -> bool:
+    """Whether two profiles have the same birth date and, but for capitals, accents and spaces, the same name.
+
+    Then it is taken for one person with two accounts. A birth date that is not known is the same as no other.
+    """
+    if one.birth_date is None or one.birth_date != other.birth_date:
+        return False
+    return _letters(one.name) == _letters(other.name)
+
+
+def _letters(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(character for character in plain if character.isalnum())
 
 
 @dataclass(frozen=True, slots=True)

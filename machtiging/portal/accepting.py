@@ -65,7 +65,7 @@ async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: 
 
 
 def _helper(visitor: Visitor) -> Helper:
-    return Helper(visitor.person_id, visitor.assurance)
+    return Helper(visitor.person_id, visitor.assurance, visitor.organisation_kvk)
 
 
 def _typed(sent: Filled) -> tuple[str, date] | None:

@@ -136,6 +136,9 @@ REASON: dict[str, str] = {
     "code_verlopen": "De code was te oud.",
     "code_op": "De code was te vaak geprobeerd.",
     "aanbod_ingetrokken": "U had het aanbod al ingetrokken.",
+    "alleen_voor_organisatie": "De ander was niet ingelogd via een organisatie. Dit aanbod is voor een organisatie.",
+    "alleen_voor_naaste": "De ander was ingelogd via een organisatie. Dit aanbod is voor familie of een bekende.",
+    "aanbod_al_gemaakt": "Dit aanbod was al gemaakt.",
     "eigen_machtiging": "U kunt uzelf niet machtigen.",
     "te_vaak_geprobeerd": "Het was te vaak geprobeerd.",
 }

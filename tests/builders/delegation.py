@@ -15,7 +15,7 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.accept import Helper, accept
 from machtiging.delegation.offer import Giver, Offered, Terms, offer
 from machtiging.delegation.rules import Act, Capacity, Envelope, Limits, Machtiging, Scope, State
-from machtiging.identity.people import Profile, find_or_create_by_bsn, save_profile
+from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId
@@ -111,6 +111,13 @@ async def a_person(
     """Somebody with a BSN and a profile."""
     person_id = await find_or_create_by_bsn(session, a_keyring(), bsn, at=NOON)
     await save_profile(session, a_keyring(), person_id, Profile(name, born, email))
+    return person_id
+
+
+async def a_person_without_bsn(session: AsyncSession, name: str, born: date | None) -> PersonId:
+    """Somebody whom only the broker knows: an employee, or a citizen of another country."""
+    person_id = await find_or_create_by_broker(session, a_keyring(), "https://b.example", name, at=NOON)
+    await save_profile(session, a_keyring(), person_id, Profile(name, born, None))
     return person_id
 
 

@@ -41,10 +41,12 @@ class Portal:
     def people(self) -> People:
         return self.world.people
 
-    async def browser_of(self, person: PersonId, assurance: Assurance = Assurance.SUBSTANTIAL) -> Browser:
-        """A browser in which this person has logged in."""
+    async def browser_of(
+        self, person: PersonId, assurance: Assurance = Assurance.SUBSTANTIAL, kvk: str | None = None
+    ) -> Browser:
+        """A browser in which this person has logged in, as an employee when there is a KvK number."""
         at = self.clock.now()
-        login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
+        login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
         async with unit_of_work(self.app.state.sessions) as session:
             token = await sessions.start(session, person, login, self.app.state.session_limits, at=at)
         browser = Browser(self.http, frozenset({ISSUER, BROKER}))

@@ -1,0 +1,101 @@
+"""Who may take what is offered: an employee the professional's, a private person the relative's, and never herself."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation.accept import Helper, accept, preview
+from machtiging.delegation.end import give_back, refuse, revoke
+from machtiging.delegation.queries import machtiging
+from machtiging.delegation.rules import Capacity, State
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import InvalidInput, NotAllowed
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import BORN, NOON, a_person_without_bsn, an_offer, mother_and_son
+
+KVK = "90000001"
+
+
+async def facts_of(session, act):
+    found = await session.execute(text("SELECT facts FROM journal_intake WHERE act = :act"), {"act": act})
+    return [facts for (facts,) in found]
+
+
+async def refused(session, helper, offered, code):
+    """Looking, accepting and refusing all get this code, and the offer stays open."""
+    for act in (preview, accept, refuse):
+        with pytest.raises(NotAllowed, match=code) as refusal:
+            await act(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+        assert refusal.value.public.endswith(".")
+    kept = await machtiging(session, offered.machtiging_id)
+    assert kept is not None
+    assert (kept.state, kept.gemachtigde_id, kept.gemachtigde_kvk) == (State.OFFERED, None, None)
+
+
+async def test_a_private_person_cannot_take_what_is_for_an_organisation(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    await refused(session, people.helper, offered, "alleen_voor_organisatie")
+    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd' AND outcome = 'refused'"
+    assert {reason for (reason,) in await session.execute(text(query))} == {"alleen_voor_organisatie"}
+
+
+async def test_an_employee_cannot_take_what_is_for_a_relative(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await refused(session, replace(people.helper, kvk=KVK), offered, "alleen_voor_naaste")
+
+
+async def test_who_does_not_know_the_birth_date_does_not_learn_for_whom_it_is(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await preview(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
+
+
+async def test_what_an_employee_takes_names_the_person_and_the_organisation(session):
+    people = await mother_and_son(session)
+    employee = await a_person_without_bsn(session, "Fatima Voorbeeld", None)
+    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    helper = Helper(employee, Assurance.SUBSTANTIAL, KVK)
+    taken = await accept(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+    assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (employee, KVK)
+    assert await machtiging(session, taken.id) == taken
+    assert await facts_of(session, "machtiging:aangenomen") == [{"kvk": KVK}]
+    await give_back(session, taken.id, employee, at=NOON)
+    assert await facts_of(session, "machtiging:teruggegeven") == [{"kvk": KVK}]
+
+
+async def test_what_a_relative_takes_names_no_organisation(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    taken = await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (people.son, None)
+    await revoke(session, taken.id, people.mother, at=NOON)
+    assert await facts_of(session, "machtiging:ingetrokken") == [{}]
+
+
+@pytest.mark.parametrize(
+    "name", ["Ans Voorbeeld", " ANS  voorbeeld", "Ans-Voorbéeld", "A\u0301ns Voorbeeld", "Ans Voorbeeld."]
+)
+@pytest.mark.parametrize(("capacity", "kvk"), [(Capacity.RELATIVE, None), (Capacity.PROFESSIONAL, KVK)])
+async def test_another_account_of_the_giver_cannot_take_it(session, name, capacity, kvk):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people, capacity=capacity)
+    herself = await a_person_without_bsn(session, name, BORN)
+    await refused(session, Helper(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
+
+
+@pytest.mark.parametrize(
+    ("name", "born"),
+    [("Ans Voorbeeld", date(1980, 9, 30)), ("Elena Voorbeeld", BORN), ("Elena Voorbeeld", date(1980, 9, 30))],
+    ids=["a daughter with the same name", "a twin", "a citizen of another country"],
+)
+async def test_a_relative_without_a_bsn_can_take_it(session, name, born):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    other = await a_person_without_bsn(session, name, born)
+    taken = await accept(session, a_keyring(), Helper(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
+    assert taken.gemachtigde_id == other
