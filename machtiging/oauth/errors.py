@@ -1,6 +1,7 @@
 """What OAuth clients are told when the answer is no: the error codes of the RFCs, with texts that give nothing away.
 
-The journal gets the exact reason (`code`), the client one of the RFC's errors and a fixed sentence.
+The journal (or the log, for who proves nothing) gets the exact reason (`code`), the client one of the RFC's errors and
+a fixed sentence.
 """
 
 from __future__ import annotations

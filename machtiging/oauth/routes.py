@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -33,6 +34,7 @@ from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 
 router = APIRouter(include_in_schema=False)
+_log = structlog.get_logger("machtiging.oauth")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 
@@ -44,7 +46,8 @@ def _exchange(request: Request, session: AsyncSession) -> Exchange:
 
 async def _answered(request: Request, session: AsyncSession, refused: JournalAct, work: _Work) -> Response:
     """Run one endpoint for programs. A refusal becomes its OAuth answer here, inside the transaction, so that its
-    journal line (and what it did, such as ending a grant whose code came twice) commits."""
+    journal line (and what it did, such as ending a grant whose code came twice) commits. A line is written only for
+    a client that proved who it is, or that brought a code of ours."""
     exchange = _exchange(request, session)
     wire: WireRequest | None = None
     try:
@@ -52,12 +55,19 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
         return await work(exchange, wire)
     except Refusal as refusal:
         answer = answer_of(refusal)
-        client_id = wire.client.client_id if wire is not None and wire.client is not None else None
-        facts = {"fout": answer.error.value, "adres": request.url.path}
-        line = Line(refused, Outcome.REFUSED, refusal.code, client_id=client_id, facts=facts)
-        await record(session, line, at=exchange.at)
+        if wire is None or not wire.proven:
+            _warn(refusal)
+        else:
+            facts = {"fout": answer.error.value, "adres": request.url.path}
+            line = Line(refused, Outcome.REFUSED, refusal.code, client_id=wire.client.client_id, facts=facts)
+            await record(session, line, at=exchange.at)
         body = {"error": answer.error.value, "error_description": answer.description}
         return JSONResponse(body, answer.status, headers=NO_STORE)
+
+
+def _warn(refusal: Refusal) -> None:
+    """For the log, which is thrown away in time: the journal is not, so whoever proves nothing writes nothing in it."""
+    _log.warning("oauth_refused", code=refusal.code)
 
 
 @router.post("/par")
@@ -110,7 +120,7 @@ async def _reference(request: Request, session: Transaction) -> push.Reference:
         reference = push.reference_from(asked(request, exchange.issuer.endpoint("/authorize")).form)
         await push.open_once(exchange, reference)
     except Refusal as refusal:
-        await record(session, Line(JournalAct.GRANT_GEWEIGERD, Outcome.REFUSED, refusal.code), at=exchange.at)
+        _warn(refusal)
         raise push.unknown() from refusal
     return reference
 

@@ -54,6 +54,8 @@ class WireRequest(OAuth2Request):  # type: ignore[misc]
     def __init__(self, method: str, uri: str, parameters: Mapping[str, str], headers: Mapping[str, str]) -> None:
         super().__init__(method, uri, headers=dict(headers))
         self.payload = _Payload(parameters)
+        # Whether its sender showed more than a name: a signature, or a code of ours. Only then is a refusal journalled.
+        self.proven = False
 
     @property
     def args(self) -> dict[str, str]:

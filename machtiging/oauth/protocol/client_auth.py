@@ -72,7 +72,7 @@ class PrivateKeyJwt:
             unauthentic("client_onbekend")
         claims = _signed(assertion, client.jwks)
         self._check(claims, client, form.get("client_id"))
-        request.client = client
+        request.client, request.proven = client, True
         return client
 
     def _check(self, claims: dict[str, Any], client: Client, named: str | None) -> None:

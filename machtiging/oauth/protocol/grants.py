@@ -84,7 +84,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     def query_authorization_code(self, code: str, client: Client) -> Code:
         """Use the code up and find what it stands for. Raises OAuthRefusal `invalid_grant`."""
-        return wait(_redeem(self._exchange, code, client, self.request.form))
+        return wait(_redeem(self._exchange, code, client, self.request))
 
     def authenticate_user(self, authorization_code: Code) -> Consented:
         """The consent behind the code."""
@@ -103,7 +103,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         """Nothing: the row stays, used, so that a second use is recognised."""
 
 
-async def _redeem(exchange: Exchange, code: str, client: Client, form: dict[str, str]) -> Code:
+async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRequest) -> Code:
     session, at = exchange.session, exchange.at
     mine = (_CODE.c.code_hash == secrets.digest(code), _CODE.c.client_id == client.client_id)
     # One statement decides who was first: the second waits for the row, and finds it used.
@@ -111,10 +111,11 @@ async def _redeem(exchange: Exchange, code: str, client: Client, form: dict[str,
     row = (await session.execute(using)).one_or_none()
     if row is None:
         grant_id = await session.scalar(select(_CODE.c.grant_id).where(*mine))
-        if grant_id is not None:
-            await end_grant(session, GrantId(grant_id), Ending("code_hergebruikt"), at=at)
+        if grant_id is not None and await end_grant(session, GrantId(grant_id), Ending("code_hergebruikt"), at=at):
+            request.proven = True  # by the first replay only: the same code again and again must not fill the journal
         raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
-    _check(row, form, at)
+    request.proven = True
+    _check(row, request.form, at)
     grant = await queries.grant_held(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")

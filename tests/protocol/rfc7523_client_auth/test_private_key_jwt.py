@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import (
@@ -241,13 +242,14 @@ async def test_the_assertion_type_must_be_right(oauth) -> None:
 
 async def test_row_21_unknown_client_and_wrong_key_look_the_same(oauth) -> None:
     app = await oauth.agency()
-    wrong_key = refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
-    unknown = refused(await token(app, assertion(app.keys, "bestaat-niet", oauth.clock)))
-    replayed = assertion(app.keys, app.client_id, oauth.clock)
-    await token(app, replayed)
-    used = refused(await token(app, replayed))
+    with capture_logs() as logged:
+        wrong_key = refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
+        unknown = refused(await token(app, assertion(app.keys, "bestaat-niet", oauth.clock)))
+        replayed = assertion(app.keys, app.client_id, oauth.clock)
+        await token(app, replayed)
+        used = refused(await token(app, replayed))
     assert wrong_key.content == unknown.content == used.content
-    reasons = [line.reason for line in await oauth.lines("token:geweigerd")]
+    reasons = [entry["code"] for entry in logged if entry["event"] == "oauth_refused"]
     assert reasons == ["bewijs_ondertekening", "client_onbekend", "bewijs_hergebruikt"]
 
 
