@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import httpx
 from fastapi import FastAPI
@@ -29,7 +30,7 @@ from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
-from machtiging.settings import Environment, Settings
+from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.web import headers, limits, openapi, problems
 from machtiging.web.pages import Pages
@@ -47,7 +48,7 @@ def create_app(
     """
     if settings.database_url is None:
         raise Fault("database_niet_genoemd", private="create_app needs settings.database_url")
-    _refuse_unsafe(settings)
+    refuse_unsafe(settings)
     app = FastAPI(
         title="Machtigen",
         lifespan=_lifespan,
@@ -68,12 +69,35 @@ def create_app(
     return app
 
 
-def _refuse_unsafe(settings: Settings) -> None:
-    if settings.env is not Environment.PRODUCTION:
-        return
-    unsafe = [name for name in ("issuer", "broker_issuer") if not getattr(settings, name).startswith("https://")]
-    if unsafe:
-        raise Fault("instellingen_onveilig", private=f"in production {' and '.join(unsafe)} must begin with https://")
+def refuse_unsafe(settings: Settings) -> None:
+    """What only practice may do (any login, clients on http, mail in the clear) stays where strangers cannot come.
+
+    Raises Fault `instellingen_onveilig`, saying which settings to change.
+    """
+    complaints = _unsafe_in_production(settings) if settings.env is Environment.PRODUCTION else _unsafe_in(settings)
+    if complaints:
+        raise Fault("instellingen_onveilig", private=" ".join(complaints))
+
+
+def _unsafe_in_production(settings: Settings) -> list[str]:
+    names = [name for name in ("issuer", "broker_issuer") if not getattr(settings, name).startswith("https://")]
+    complaints = [f"In production MACHTIGING_{name.upper()} must begin with https://." for name in names]
+    if not (settings.smtp_starttls or is_loopback(settings.smtp_host)):
+        place = "with a mail server on another machine"
+        complaints.append(f"In production, {place}, MACHTIGING_SMTP_STARTTLS=true must be set.")
+    return complaints
+
+
+def _unsafe_in(settings: Settings) -> list[str]:
+    """Outside production. No name under .test is anybody's (RFC 6761), so the tests may use those."""
+    try:
+        host = urlsplit(settings.issuer).hostname or ""
+    except ValueError:
+        host = ""
+    if is_loopback(host) or (settings.env is Environment.TEST and host.endswith(".test")):
+        return []
+    how = "Set MACHTIGING_ENV=production, or let MACHTIGING_ISSUER begin with http://localhost."
+    return [f"MACHTIGING_ISSUER is not this machine, and MACHTIGING_ENV is {settings.env}. {how}"]
 
 
 def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:

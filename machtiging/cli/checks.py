@@ -108,13 +108,16 @@ def policy(settings: Settings) -> Finding:
 
 def environment(settings: Settings) -> Finding:
     """Are practice settings used where they belong?"""
+    from machtiging.app import refuse_unsafe
+
+    try:
+        refuse_unsafe(settings)
+    except Fault as fault:
+        return _wrong("environment", fault.private, "The service does not start before this is mended.")
     if settings.env is not Environment.PRODUCTION:
         return _attention(
             "environment", settings.env, "Set MACHTIGING_ENV=production before real people use this installation."
         )
-    insecure = [url for url in (settings.issuer, settings.broker_issuer) if not url.startswith("https://")]
-    if insecure:
-        return _wrong("environment", f"no TLS: {', '.join(insecure)}", "In production these must begin with https://")
     return _ok("environment", "production")
 
 

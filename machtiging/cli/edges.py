@@ -34,6 +34,8 @@ _SENTENCES = {
     "beleid_leeg": "The policy has no rows, and without rows nothing may be served.",
     "beleid_onleesbaar": "The policy cannot be read.",
     "oefenomgeving_in_productie": "The demo, the story and the login stand-in do not run in production.",
+    "oefenomgeving_open_voor_anderen": "The demo and the story run only where nobody else can reach them.",
+    "instellingen_onveilig": "These settings are not safe.",
     "poort_bezet": "The port is taken by another program.",
     "postbus_start_niet": "The mail catcher cannot listen on its port.",
 }

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
-from machtiging.settings import Environment, Settings
+from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.simulators import broker, postbus
 from machtiging.simulators.postbus import Postbus
 from machtiging.simulators.provider import Client, Provider
@@ -29,6 +29,12 @@ def refuse_in_production(settings: Settings) -> None:
     named = os.environ.get("MACHTIGING_ENV", "").strip().lower()
     if settings.env is Environment.PRODUCTION or named == Environment.PRODUCTION.value:
         raise Fault("oefenomgeving_in_productie", "De oefenomgeving start niet in productie.")
+
+
+def refuse_where_others_can_come(settings: Settings) -> None:
+    """Whoever can log in as anybody stays on this machine. Raises Fault `oefenomgeving_open_voor_anderen`."""
+    if not is_loopback(settings.host):
+        raise Fault("oefenomgeving_open_voor_anderen", private="Set MACHTIGING_HOST=127.0.0.1, or leave it out.")
 
 
 def create_simulator(

@@ -13,6 +13,7 @@ from machtiging.cli import checks
 from machtiging.cli.checks import Verdict
 from machtiging.cli.clients import read_metadata
 from machtiging.cli.edges import Exit, explain
+from machtiging.cli.running import practice_sockets
 from machtiging.cli.servers import listen
 from machtiging.kernel.errors import Fault, InvalidInput, NotAllowed
 from machtiging.settings import Environment, Settings
@@ -89,6 +90,28 @@ def test_practice_does_not_start_in_production(command, capsys, installation, mo
     monkeypatch.setenv("MACHTIGING_ENV", "production")
     assert main([command]) == Exit.ENVIRONMENT
     assert "production" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "machtigen.example", ""])
+@pytest.mark.parametrize("command", ["story", "demo"])
+def test_practice_does_not_start_where_others_can_reach_it(command, host, capsys, installation, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_HOST", host)
+    assert main([command]) == Exit.ENVIRONMENT
+    assert "MACHTIGING_HOST=127.0.0.1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo"], ["story"]], ids=" ".join)
+def test_development_does_not_start_under_a_public_name(command, capsys, installation, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_ISSUER", "https://machtigen.example")
+    assert main(command) == Exit.ENVIRONMENT
+    assert "MACHTIGING_ENV=production" in capsys.readouterr().err
+
+
+async def test_the_login_stand_in_listens_on_loopback_whatever_the_service_listens_on():
+    taken = practice_sockets(Settings(host="127.0.0.2", port=0, simulator_port=0))
+    assert [one.getsockname()[0] for one in taken] == ["127.0.0.2", "127.0.0.1"]
+    for one in taken:
+        one.close()
 
 
 def test_a_setting_that_is_wrong_is_named_without_its_value(capsys, installation, monkeypatch):
