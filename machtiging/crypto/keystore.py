@@ -5,6 +5,7 @@ An environment variable wins over a file. `MACHTIGING_KEY_MANIFEST` may hold the
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -26,28 +27,40 @@ def environment_name(name: str) -> str:
 
 
 def check_directory(directory: Path) -> None:
-    """Raises Fault `sleutelbos_ontbreekt` or `sleutelbos_leesbaar_voor_anderen`, with how to mend it."""
+    """Raises Fault `sleutelbos_ontbreekt`, `_van_een_ander` or `_leesbaar_voor_anderen`, with how to mend it."""
     try:
-        mode = directory.stat().st_mode
+        found = directory.stat()
     except OSError as error:
         how = f"no key directory {directory}: make one with `machtiging keys generate`"
         raise Fault("sleutelbos_ontbreekt", private=how) from error
-    if _MODES_COUNT and mode & _OTHERS:
-        raise Fault(
-            "sleutelbos_leesbaar_voor_anderen", private=f"others can enter it; mend with: chmod 700 {directory}"
-        )
+    _check_rights(directory, found, "enter", "700")
+
+
+def _check_rights(path: Path, found: os.stat_result, what: str, mode: str) -> None:
+    """Whoever owns it can let anybody in, whatever its mode says now; root can do that anyhow."""
+    if not _MODES_COUNT:
+        return
+    ours = os.geteuid()
+    if found.st_uid not in {ours, 0}:
+        why = f"{path} belongs to user {found.st_uid} and the service runs as {ours}; mend with: chown {ours} {path}"
+        raise Fault("sleutelbos_van_een_ander", private=why)
+    if found.st_mode & _OTHERS:
+        why = f"others can {what} it; mend with: chmod {mode} {path}"
+        raise Fault("sleutelbos_leesbaar_voor_anderen", private=why)
 
 
 def read_file(path: Path) -> bytes:
-    """A key file's bytes. Raises Fault when it is missing, or when group or others may read or write it."""
+    """A key file's bytes. Raises Fault when it is missing, is a link, is somebody else's, or is open to others."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            why = f"{path} is a symbolic link; mend it by putting the file itself there"
+            raise Fault("sleutelbos_verwijst", private=why) from error
         raise Fault("sleutel_ontbreekt", private=f"cannot read {path}: {error.strerror}") from error
-    # The mode is asked of the opened file, so that nobody can swap it between the look and the read.
+    # The rights are asked of the opened file, so that nobody can swap it between the look and the read.
     with os.fdopen(descriptor, "rb") as file:
-        if _MODES_COUNT and os.fstat(descriptor).st_mode & _OTHERS:
-            raise Fault("sleutelbos_leesbaar_voor_anderen", private=f"others can read it; mend with: chmod 600 {path}")
+        _check_rights(path, os.fstat(descriptor), "read", "600")
         return file.read()
 
 
@@ -95,14 +108,19 @@ def write_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Make the directory if need be, close it to others, and let one process at a time change it."""
+    """Make the directory if need be, close it to others, and let one process at a time change it.
+
+    Only our own directory is closed. Raises Fault when it is somebody else's, or root's and open to others.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _MODES_COUNT:
         yield
         return
     import fcntl
 
-    directory.chmod(0o700)
+    if directory.stat().st_uid == os.geteuid():
+        directory.chmod(0o700)
+    check_directory(directory)
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -33,8 +33,10 @@ def generate(directory: Path, at: datetime | None = None) -> None:
         ring = _first_ring(at or SystemClock().now())
         _refuse_leftovers(directory, ring)
         for entry in ring:
-            # Left by a run that was stopped half-way: keep it.
-            if not keystore.secret_path(directory, entry.name).exists():
+            path = keystore.secret_path(directory, entry.name)
+            if path.is_symlink() or path.exists():
+                keystore.read_file(path)  # left by a run that was stopped half-way: keep it, if it is fit to keep
+            else:
                 _make(directory, entry)
         _write(directory, ring)
 

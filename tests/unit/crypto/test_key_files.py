@@ -20,6 +20,7 @@ from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
 
 LATER = MADE_AT + timedelta(days=30)
 A_MINUTE = timedelta(minutes=1)
+STRANGER = 4242  # the number of a user that is not us
 
 
 @pytest.fixture
@@ -90,6 +91,72 @@ def test_a_directory_that_others_can_enter_is_refused_with_how_to_mend_it(keys, 
     with pytest.raises(Fault, match="sleutelbos_leesbaar_voor_anderen") as refusal:
         KeyRing.load(keys)
     assert f"chmod 700 {keys}" in refusal.value.private
+
+
+def give_away(path, monkeypatch):
+    """Make a file or directory somebody else's: really where we may, else by being somebody else ourselves."""
+    if os.geteuid() == 0:
+        os.chown(path, STRANGER, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
+
+
+@pytest.mark.parametrize("name", ["kek-1.key", "keys.json", "ps256-1.key"])
+def test_a_file_of_somebody_else_is_refused_with_how_to_mend_it(keys, name, monkeypatch):
+    give_away(keys / name, monkeypatch)
+    with pytest.raises(Fault, match="sleutelbos_van_een_ander") as refusal:
+        KeyRing.load(keys)
+    assert "chown" in refusal.value.private
+
+
+def test_a_directory_of_somebody_else_is_refused_with_how_to_mend_it(keys, monkeypatch):
+    give_away(keys, monkeypatch)
+    with pytest.raises(Fault, match="sleutelbos_van_een_ander") as refusal:
+        KeyRing.load(keys)
+    assert f"chown {os.geteuid()} {keys}" in refusal.value.private
+
+
+@pytest.mark.parametrize("act", [generate, lambda directory, at: rotate(directory, Kind.KEK, at)])
+def test_a_directory_of_somebody_else_is_left_as_it_is(tmp_path, monkeypatch, act):
+    directory = tmp_path / "keys"
+    directory.mkdir()
+    directory.chmod(0o755)
+    give_away(directory, monkeypatch)
+    with pytest.raises(Fault, match="sleutelbos_van_een_ander"):
+        act(directory, MADE_AT)
+    assert directory.stat().st_mode & 0o777 == 0o755
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a directory of root")
+def test_a_directory_of_root_is_trusted_but_not_changed(tmp_path, monkeypatch):
+    closed, open_to_all = a_key_directory(tmp_path / "closed"), a_key_directory(tmp_path / "open")
+    open_to_all.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
+    KeyRing.load(closed)
+    with pytest.raises(Fault, match="sleutelbos_leesbaar_voor_anderen"):
+        generate(open_to_all, LATER)
+    assert open_to_all.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("name", ["kek-1.key", "keys.json"])
+def test_a_key_that_is_a_symbolic_link_is_refused(keys, tmp_path, name):
+    (keys / name).rename(tmp_path / name)
+    (keys / name).symlink_to(tmp_path / name)
+    for act in (lambda: KeyRing.load(keys), lambda: generate(keys, LATER)):
+        with pytest.raises(Fault, match="sleutelbos_verwijst") as refusal:
+            act()
+        assert str(keys / name) in refusal.value.private
+
+
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_making_a_ring_follows_no_link_that_lies_in_wait(keys, tmp_path, target):
+    (keys / "keys.json").unlink()
+    (keys / "kek-1.key").rename(tmp_path / "there")
+    (keys / "kek-1.key").symlink_to(tmp_path / target)
+    with pytest.raises(Fault, match="sleutelbos_verwijst"):
+        generate(keys, MADE_AT)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_missing_directory_says_what_to_do(tmp_path):
