@@ -40,7 +40,7 @@ class _Limits:
         try:
             _check(headers, limit)
             counted = _counting(receive, limit)
-            whole = counted if large else await self._whole(counted, receive)
+            whole = self._patient(counted) if large else await self._whole(counted, receive)
         except HTTPException as refused:
             problem = problems.problem_for_status(refused.status_code, refused.headers)
             await problems.respond(Request(scope), problem)(scope, receive, send)
@@ -67,6 +67,26 @@ class _Limits:
             return waiting.pop() if waiting else await receive()
 
         return replayed
+
+    def _patient(self, counted: Receive) -> Receive:
+        """The body as it comes, as long as it comes: raises HTTPException 408 when no byte does for too long."""
+        complete = False
+
+        async def awaited() -> Message:
+            nonlocal complete
+            if complete:  # what is awaited now is that the asker hangs up, and he need not
+                return await counted()
+            try:
+                async with asyncio.timeout(self._patience):
+                    message = await counted()
+                    while message.get("more_body", False) and not message.get("body"):
+                        message = await counted()
+            except TimeoutError:
+                raise HTTPException(408, headers={"Connection": "close"}) from None
+            complete = not message.get("more_body", False)
+            return message
+
+        return awaited
 
 
 def _counting(receive: Receive, limit: int) -> Receive:
@@ -99,6 +119,7 @@ def install(
 ) -> None:
     """Refuse larger request bodies with 413, and those that take longer than `patience` seconds with 408.
 
-    `larger` names the paths that may take more, in bytes. There it streams on: whoever reads it must hold nothing.
+    `larger` names the paths that may take more, in bytes. There it streams on, and `patience` is for the wait between
+    two pieces: whoever reads it must hold nothing.
     """
     app.user_middleware.append(Middleware(_Limits, default=default, larger=larger or {}, patience=patience))

@@ -1,10 +1,12 @@
 """A body is there as a whole before anything is done for it, or the request is refused."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from starlette.responses import StreamingResponse
 
 from machtiging.web import limits, problems
 
@@ -19,7 +21,7 @@ def app() -> FastAPI:
     made = FastAPI(openapi_url=None)
     made.state.opened = []
     problems.install(made)
-    limits.install(made, default=100, larger={"/groot": 1000}, patience=0.05)
+    limits.install(made, default=100, larger={"/groot": 1000, "/lang": 1000}, patience=0.05)
 
     @made.post("/gewoon")
     @made.post("/groot")
@@ -67,12 +69,65 @@ async def test_who_goes_away_before_the_end_has_asked_nothing(app):
     assert sent[0]["status"] == 400
 
 
+async def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
+    """One request as a server hands it over: each message after a pause, and then silence."""
+    sent = []
+
+    async def receive():
+        if not messages:
+            await asyncio.Event().wait()
+        await asyncio.sleep(pause)
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope |= {"headers": [(b"transfer-encoding", b"chunked")], "server": ("localhost", 80), "scheme": "http"}
+    await asyncio.wait_for(app(scope | {"root_path": ""}, receive, send), 5)
+    return sent
+
+
+def a_piece(body: bytes, *, more: bool = True) -> dict:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
 async def test_where_a_large_body_may_come_it_is_read_while_it_comes(app):
-    body = (piece async for piece in never_ending())
-    asking = asyncio.create_task(a_client(app).post("/groot", content=body))
-    await asyncio.sleep(0.2)  # well over the patience
+    # Each piece well within the patience, all of them together well over it.
+    sent = await ask(app, "/groot", [a_piece(b"a") for _ in range(9)] + [a_piece(b"z", more=False)], pause=0.02)
+    assert sent[0]["status"] == 200
     assert app.state.opened == ["/groot"]
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    await body.aclose()
+
+
+async def test_row_61_a_large_body_that_falls_silent_is_408(app):
+    sent = await ask(app, "/groot", [a_piece(b"a")])
+    assert sent[0]["status"] == 408
+    assert dict(sent[0]["headers"])[b"connection"] == b"close"
+    assert json.loads(sent[1]["body"])["code"] == "verzoek_te_traag"
+
+
+async def test_row_61_pieces_without_a_byte_buy_no_time(app):
+    sent = await ask(app, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
+    assert sent[0]["status"] == 408
+
+
+async def test_a_large_body_in_small_pieces_is_still_counted(app):
+    sent = await ask(app, "/groot", [a_piece(b"x" * 400) for _ in range(3)])
+    assert sent[0]["status"] == 413
+
+
+async def test_once_a_large_body_is_there_the_answer_may_take_its_time(app):
+    @app.post("/lang")
+    async def slow(request: Request) -> StreamingResponse:
+        await request.body()
+
+        async def pieces():
+            for _ in range(5):
+                await asyncio.sleep(0.02)  # together over the patience, while the server listens for a hang-up
+                yield b"x"
+
+        return StreamingResponse(pieces())
+
+    sent = await ask(app, "/lang", [a_piece(b"z", more=False)])
+    assert sent[0]["status"] == 200
+    assert b"".join(message.get("body", b"") for message in sent[1:]) == b"xxxxx"
