@@ -48,7 +48,10 @@ def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's loggers alike; uvicorn's own access log (raw paths) goes silent."""
+    """Set up structlog and the standard library's loggers alike; uvicorn's own access log (raw paths) goes silent.
+
+    Casbin tells its whole model at INFO; only its warnings are news.
+    """
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -69,6 +72,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         logging.getLogger(name).handlers.clear()
     for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log"):
         logging.getLogger(name).disabled = True
+    for name in ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

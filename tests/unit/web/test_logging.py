@@ -4,15 +4,19 @@ import io
 import json
 import logging as standard
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
 
+from machtiging.access.engine import Policy
 from machtiging.delegation.codes import new_code, shown
 from machtiging.web import headers, logging, problems
 
+POLICIES = Path(__file__).resolve().parents[3] / "policies"
+CASBIN = ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role")
 JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 
@@ -24,6 +28,7 @@ def stream() -> Iterator[io.StringIO]:
         name: standard.getLogger(name).disabled
         for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log")
     }
+    levels = {name: standard.getLogger(name).level for name in CASBIN}
     taken = io.StringIO()
     logging.configure(stream=taken)
     yield taken
@@ -31,6 +36,8 @@ def stream() -> Iterator[io.StringIO]:
     root.setLevel(level)
     for name, disabled in quiet.items():
         standard.getLogger(name).disabled = disabled
+    for name, before_it in levels.items():
+        standard.getLogger(name).setLevel(before_it)
     structlog.reset_defaults()
 
 
@@ -94,3 +101,11 @@ def test_ids_and_times_are_left_alone(stream):
     the_id = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
     structlog.get_logger("t").info("iets", object_id=the_id, at="2026-11-23T12:00:00+00:00")
     assert lines(stream)[0]["object_id"] == the_id
+
+
+def test_reading_the_policy_is_no_news(stream):
+    for name in CASBIN:  # an enforcer that was made before has switched them off
+        standard.getLogger(name).disabled = False
+    Policy.load(POLICIES)
+    assert lines(stream) == []
+    assert {standard.getLogger(name).getEffectiveLevel() for name in CASBIN} == {standard.WARNING}
