@@ -28,6 +28,8 @@ from machtiging.web.pages import page
 from machtiging.web.validation import faults_in
 
 MEDIA_TYPE = "application/problem+json"
+# A token that is good, but not for this door.
+OTHER_USE = "token_voor_ander_gebruik"
 UNREACHABLE = "opslag_niet_bereikbaar"
 _log = structlog.get_logger("machtiging.web")
 
@@ -108,6 +110,8 @@ def problem_of(error: errors.MachtigingError) -> Problem:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = _challenge(error.code)
+    elif isinstance(error, errors.NotAllowed) and error.code == OTHER_USE:
+        headers["WWW-Authenticate"] = 'Bearer realm="machtiging", error="insufficient_scope"'  # RFC 6750 section 3.1
     return Problem(answer.status, error.code, answer.title, error.public or answer.detail, faults, headers)
 
 

@@ -179,3 +179,8 @@ def is_unauthenticated(answer: httpx.Response, code: str) -> None:
 def is_forbidden(answer: httpx.Response, code: str) -> None:
     """A 403 that says why."""
     assert (answer.status_code, answer.json()["code"]) == (403, code), answer.text
+    # RFC 6750 section 3.1: insufficient_scope when the token is good, but not for this; nothing about anything else.
+    challenge = answer.headers.get("WWW-Authenticate", "")
+    assert ('Bearer realm="machtiging", error="insufficient_scope"' in challenge) == (
+        code == "token_voor_ander_gebruik"
+    ), challenge
