@@ -41,11 +41,12 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One machtiging as its giver or its helper sees it."""
+    """One machtiging as its giver or its helper sees it. `kvk` is the organisation for which the helper helps."""
 
     id: UUID
     given: bool
     other: str
+    kvk: str | None
     standing: Standing
     standing_word: str
     agreement: Agreement
@@ -130,6 +131,7 @@ async def card(machtiging: Machtiging, viewer: PersonId, people: Names, names: C
         id=machtiging.id,
         given=given,
         other=NOBODY_YET if other_id is None else await people.of(other_id),
+        kvk=machtiging.gemachtigde_kvk,
         standing=now,
         standing_word=words.ENDED[machtiging.end_reason] if machtiging.end_reason else words.STANDING[now],
         agreement=agreed(machtiging, names),

@@ -6,6 +6,8 @@ from tests.builders.delegation import BORN
 from tests.builders.login import ISSUER
 from tests.builders.portal import ACCEPT, accept_with, give_code, make_offer
 
+KVK = "90000001"
+ORGANISATION = f"namens organisatie met KvK-nummer {KVK}"
 NOT_A_DAY = {"geboren_dag": "30", "geboren_maand": "2"}
 
 
@@ -88,6 +90,52 @@ async def test_nobody_accepts_an_offer_of_his_own(portal):
     mother = await portal.mother()
     page = await give_code(mother, await make_offer(mother), expect=403)
     assert "U kunt uzelf niet machtigen" in page.text
+
+
+async def test_a_private_person_is_told_that_the_offer_is_for_an_organisation(portal):
+    mother, son = await portal.mother(), await portal.son()
+    page = await give_code(son, await make_offer(mother, soort="professional"), expect=403)
+    [sentence] = [word for href, word in page.links if href == "#code"]
+    assert sentence.startswith("Deze machtiging is voor een hulpverlener van een organisatie.")
+    assert page.text.count(sentence) == 2
+    assert "Dit aanbod is voor een organisatie." in (await mother.open(ISSUER + "/inzage")).text
+
+
+async def test_an_employee_is_told_that_the_offer_is_for_a_relative(portal):
+    code = await make_offer(await portal.mother())
+    page = await give_code(await portal.browser_of(portal.people.son, kvk=KVK), code, expect=403)
+    assert "Deze machtiging is voor familie of een bekende." in page.text
+    await accept_with(await portal.son(), code)
+
+
+async def test_who_looked_as_an_employee_cannot_decide_as_a_private_person(portal):
+    code = await make_offer(await portal.mother(), soort="professional")
+    employee, son = await portal.browser_of(portal.people.son, kvk=KVK), await portal.son()
+    form = (await give_code(employee, code)).form("/besluit")
+    own = (await son.open(ISSUER + ACCEPT)).form(ACCEPT).values["csrf"]
+    for decision in ("aannemen", "weigeren"):
+        page = await son.submit(form, {"besluit": decision, "csrf": own}, expect=403)
+        assert "hulpverlener van een organisatie" in page.text
+
+
+async def test_both_see_for_which_organisation_a_professional_helps(portal):
+    mother, employee = await portal.mother(), await portal.browser_of(portal.people.son, kvk=KVK)
+    code = await make_offer(mother, soort="professional")
+    shown = await give_code(employee, code)
+    assert ORGANISATION in shown.text
+    page = await employee.submit(shown.form("/besluit"), {"besluit": "aannemen"})
+    assert ORGANISATION in page.text
+    own = employee.url.split("?")[0]
+    for browser in (mother, employee):
+        for address in (own, ISSUER + "/machtigingen"):
+            assert ORGANISATION in (await browser.open(address)).text
+
+
+async def test_of_a_relative_no_organisation_is_told(portal):
+    mother, son = await portal.mother(), await portal.son()
+    page = await accept_with(son, await make_offer(mother))
+    assert "KvK" not in page.text
+    assert "KvK" not in (await mother.open(ISSUER + "/machtigingen")).text
 
 
 async def test_a_decision_without_a_choice_decides_nothing(portal):
