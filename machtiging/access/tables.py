@@ -25,5 +25,5 @@ class IssuedToken(SQLModel, table=True):
     acts: list[str] = columns.texts()
     assurance: str = columns.text()
     issued_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
+    expires_at: datetime = columns.at(index=True)
     revoked_at: datetime | None = columns.at(default=None, nullable=True)

@@ -32,7 +32,7 @@ class PushedRequest(SQLModel, table=True):
     client_id: str = columns.text(foreign_key="oauth_client.client_id")
     params: dict[str, Any] = columns.document()
     created_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
+    expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
 
 
@@ -67,7 +67,7 @@ class AuthorizationCode(SQLModel, table=True):
     nonce: str | None = columns.text(default=None, nullable=True)
     code_challenge: str = columns.text()
     created_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
+    expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
 
 

@@ -15,12 +15,25 @@ from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, wanted_from
+from machtiging.oauth.sweep import sweep
 from machtiging.oauth.tables import PushedRequest
 
 _PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
 _PREFIX = "urn:ietf:params:oauth:request_uri:"
 _LONGEST_REFERENCE = 128
-_NOT_KEPT = ("client_assertion", "client_assertion_type")
+# What is read again when the person decides. Whatever else is sent is looked at once, or ignored (RFC 6749 3.1).
+_KEPT = (
+    "acr_values",
+    "authorization_details",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+)
+_LARGEST = 8 * 1024
 # Parameters that would change the meaning of the request. Ignoring them would be a silent downgrade.
 _UNSUPPORTED = ("claims", "dpop_jkt", "id_token_hint", "max_age", "registration", "request_uri")
 _PROMPTS = (None, "consent")
@@ -64,11 +77,12 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     server = token_server(exchange)
     client = await run(server, lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT, PUBLIC], "par"))
     _refuse_unsupported(request, exchange.issuer.audience)
-    parameters = request.without(*_NOT_KEPT) | {"client_id": client.client_id}
+    parameters = _kept(request) | {"client_id": client.client_id}
     await run(server, lambda it: check(it, exchange, parameters))
     wanted = wanted_from(parameters.get("authorization_details"))
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise malformed("niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid.")
+    await sweep(exchange.session, at=exchange.at)
     request_uri = _PREFIX + secrets.random_token()
     row = {
         "uri_hash": secrets.digest(request_uri),
@@ -79,6 +93,14 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     }
     await exchange.session.execute(insert(_PUSHED), row)
     return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIVES.total_seconds())}
+
+
+def _kept(request: WireRequest) -> dict[str, Any]:
+    """The parameters that matter later on: a client that anybody can name may not fill the database with others."""
+    kept = {name: request.form[name] for name in _KEPT if name in request.form}
+    if sum(len(name) + len(value.encode()) for name, value in kept.items()) > _LARGEST:
+        raise malformed("verzoek_te_groot", "The parameters are larger than 8 KB together.")
+    return kept
 
 
 def _refuse_unsupported(request: WireRequest, audience: str) -> None:

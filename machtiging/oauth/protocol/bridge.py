@@ -68,10 +68,6 @@ class WireRequest(OAuth2Request):  # type: ignore[misc]
         data: dict[str, str] = self.payload.data
         return data
 
-    def without(self, *names: str) -> dict[str, str]:
-        """The parameters without these."""
-        return {name: value for name, value in self.form.items() if name not in names}
-
 
 async def posted(request: Request, uri: str) -> WireRequest:
     """A form that was posted by a program. Raises OAuthRefusal `invalid_request`, TooLarge."""

@@ -32,6 +32,24 @@ async def test_the_request_uri_is_kept_as_a_hash_and_the_assertion_not_at_all(oa
     assert "client_assertion" not in row.params
 
 
+async def test_only_parameters_that_mean_something_are_kept(oauth) -> None:
+    flow = await oauth.request()
+    known = {"acr_values": "x", "prompt": "consent", "response_mode": "query", "ui_locales": "nl"}
+    assert (await flow.push(**known, onzin="x" * 9000, username="a", code_verifier="b")).status_code == 201
+    async with unit_of_work(oauth.sessions) as session:
+        params = await session.scalar(text("SELECT params FROM pushed_request"))
+    assert params == flow.parameters(client_id=flow.app.client_id, acr_values="x")
+
+
+async def test_what_would_be_kept_fits_in_eight_kilobytes(oauth) -> None:
+    flow = await oauth.request()
+    told(await flow.push(state="s" * 8200), "invalid_request")
+    told(await flow.push(state="é" * 4100), "invalid_request")
+    told(await flow.push(nonce="n" * 4100, state="s" * 4100), "invalid_request")
+    assert (await flow.push(state="s" * 7000)).status_code == 201
+    assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["verzoek_te_groot"] * 3
+
+
 async def test_a_request_uri_that_is_a_minute_old_is_refused_with_a_page(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()

@@ -28,6 +28,7 @@ CREATE TABLE issued_token (
 );
 CREATE INDEX ix_issued_token_client_id ON issued_token (client_id);
 CREATE INDEX ix_issued_token_grant_id ON issued_token (grant_id);
+CREATE INDEX ix_issued_token_expires_at ON issued_token (expires_at);
 CREATE INDEX ix_issued_token_machtiging_id ON issued_token (machtiging_id);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON issued_token TO machtiging_service;

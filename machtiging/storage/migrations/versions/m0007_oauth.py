@@ -26,6 +26,7 @@ CREATE TABLE pushed_request (
     expires_at timestamptz NOT NULL,
     used_at timestamptz
 );
+CREATE INDEX ix_pushed_request_expires_at ON pushed_request (expires_at);
 
 CREATE TABLE oauth_grant (
     id uuid PRIMARY KEY,
@@ -56,6 +57,7 @@ CREATE TABLE authorization_code (
     expires_at timestamptz NOT NULL CHECK (expires_at <= created_at + interval '1 minute'),
     used_at timestamptz
 );
+CREATE INDEX ix_authorization_code_expires_at ON authorization_code (expires_at);
 CREATE INDEX ix_authorization_code_grant_id ON authorization_code (grant_id);
 
 CREATE TABLE used_assertion (

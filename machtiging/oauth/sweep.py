@@ -1,0 +1,32 @@
+"""Clearing away what has had its time: pushed requests, codes, used assertions and tokens, a handful at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access import tokens
+from machtiging.oauth.tables import AuthorizationCode, PushedRequest, UsedAssertion
+
+# For how long after it expired a second use of a code is still recognised, and ends the grant.
+CODES_STAY = timedelta(days=1)
+_SWEEP = 100
+_TABLES: tuple[tuple[Table, timedelta], ...] = (
+    (PushedRequest.__table__, timedelta(0)),  # type: ignore[attr-defined]
+    (AuthorizationCode.__table__, CODES_STAY),  # type: ignore[attr-defined]
+    (UsedAssertion.__table__, timedelta(0)),  # type: ignore[attr-defined]
+)
+
+
+async def sweep(session: AsyncSession, *, at: datetime) -> None:
+    """Delete up to a hundred rows of each kind that are over, without waiting for anybody.
+
+    Every push does this, and adds fewer: so nothing grows for ever, however many are pushed.
+    """
+    for table, stays in _TABLES:
+        key = tuple(table.primary_key.columns)
+        old = select(*key).where(table.c.expires_at < at - stays).limit(_SWEEP).with_for_update(skip_locked=True)
+        await session.execute(delete(table).where(tuple_(*key).in_(old)))
+    await tokens.clear_expired(session, at)
