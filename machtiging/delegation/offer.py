@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import all_agencies
@@ -22,7 +23,7 @@ from machtiging.delegation.tables import Machtigingscode
 from machtiging.delegation.terms import Terms, problems_of, tidy, unknown_in
 from machtiging.identity.people import profile_of
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.notifications.tell import tell
 from machtiging.notifications.texts import Kind
@@ -32,10 +33,11 @@ __all__ = ["Giver", "Offered", "Terms", "offer"]
 
 @dataclass(frozen=True, slots=True)
 class Giver:
-    """Who offers, and how surely we know her."""
+    """Who offers, how surely we know her, and the one-time key of the form that she sent, if it had one."""
 
     person_id: PersonId
     assurance: Assurance
+    form_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ async def offer(
 ) -> Offered:
     """Record the offer and make its code.
 
-    Raises NotAllowed `niveau_te_laag` or `geboortedatum_onbekend`, and InvalidInput with the code of the first problem
-    and the sentence of every problem in `fields` (named as in Terms, Scope and Period).
+    Raises NotAllowed `niveau_te_laag` or `geboortedatum_onbekend`, InvalidInput with the code of the first problem and
+    the sentence of every problem in `fields` (named as in Terms, Scope and Period), and Conflict `aanbod_al_gemaakt`
+    when this giver made an offer with the same form key before, whatever became of it.
     """
     await _may_give(session, keyring, giver, at)
     terms = tidy(terms)
@@ -60,13 +63,34 @@ async def offer(
     if problems:
         fields = {problem.field: problem.public for problem in reversed(problems)}
         raise InvalidInput(problems[0].code, problems[0].public, fields=fields)
-    inserted = insert(machtiging_table()).values(_values(giver, terms, at)).returning(machtiging_table())
-    offered = machtiging_of_row((await session.execute(inserted)).one())
+    offered = await _insert(session, _values(giver, terms, at) | {"id": _id_for(keyring, giver)})
+    if offered is None:
+        await _record(session, giver, Outcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
+        raise Conflict("aanbod_al_gemaakt", "U heeft dit aanbod al gemaakt.")
     code = new_code()
     await _keep_code(session, keyring, offered, code, min(at + limits.code_valid, terms.period.ends_at))
     await _record(session, giver, Outcome.DONE, "aangeboden", offered, at=at)
     await tell(session, giver.person_id, Kind.AANGEBODEN_DOOR_U, told_facts(offered, None), at=at)
     return Offered(offered.id, shown(code))
+
+
+def _id_for(keyring: KeyRing, giver: Giver) -> UUID:
+    """One form of one giver leads to one id, so that the primary key lets one of two clicks through.
+
+    Keyed, so that nobody else can work it out; marked as made from a name (RFC 9562 section 5.5), not from the time.
+    """
+    if giver.form_key is None:
+        return uuid7()
+    index = keyring.blind_index("aanbod", f"{giver.person_id}:{giver.form_key}")
+    return UUID(bytes=index[:16], version=5)
+
+
+async def _insert(session: AsyncSession, values: dict[str, Any]) -> Machtiging | None:
+    """The offer as it is kept; None when its id is taken (whoever is busy with that id is waited for)."""
+    table = machtiging_table()
+    inserted = insert(table).values(values).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
+    row = (await session.execute(inserted)).one_or_none()
+    return None if row is None else machtiging_of_row(row)
 
 
 async def _may_give(session: AsyncSession, keyring: KeyRing, giver: Giver, at: datetime) -> None:
@@ -119,7 +143,6 @@ def _listed(words: frozenset[str] | None) -> list[str] | None:
 def _values(giver: Giver, terms: Terms, at: datetime) -> dict[str, Any]:
     scope = terms.scope
     return {
-        "id": uuid7(),
         "vertegenwoordigde_id": giver.person_id,
         "capacity": terms.capacity,
         "purpose": terms.purpose,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 
 from fastapi import APIRouter, Request
@@ -9,12 +10,13 @@ from starlette.responses import HTMLResponse
 
 from machtiging.agencies.queries import AgencyView, all_agencies
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.crypto.secrets import random_token
 from machtiging.delegation.offer import Giver, Terms, offer
 from machtiging.delegation.rules import CAPACITIES_TO_CHOOSE, Act, Capacity, Limits, Scope
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.kernel.clock import AMSTERDAM, day_in_the_netherlands
-from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.period import Period
 from machtiging.portal import views, words
 from machtiging.portal.forms import Filled, blank, day_boxes, filled
@@ -35,6 +37,9 @@ ACTS = {
 DEGREES = (Sensitivity.GEWOON, Sensitivity.GEVOELIG)
 _LONGEST_PURPOSE = 120
 _CONSENT = "toestemming"
+# The page that repeats what was filled in carries a key of its own, so that two clicks on it are one offer.
+_KEY = "sleutel"
+_A_KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @router.get("/machtigingen/aanbieden")
@@ -54,7 +59,7 @@ async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLR
 
 @router.post("/machtigingen/aanbieden")
 async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> HTMLResponse:
-    """First time: repeat what was filled in. With `akkoord=ja`: make the offer and show its code."""
+    """First time: repeat what was filled in. With `akkoord=ja` and the key of that page: make the offer, once."""
     sent = await filled(request)
     agencies = await all_agencies(session)
     state = request.app.state
@@ -65,14 +70,17 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     if sent.one("akkoord") == "wijzig":
         return _form(request, agencies, sent)
     said = views.agreement(terms.capacity, terms.purpose, terms.scope, terms.period, await views.catalogue(session))
-    if sent.one("akkoord") != "ja":
-        return page(request, "aanbieden_controle.html", said=said, sent=sent)
+    key = sent.one(_KEY)
+    if sent.one("akkoord") != "ja" or not _A_KEY.fullmatch(key):
+        return page(request, "aanbieden_controle.html", said=said, sent=sent, key=random_token(128))
     try:
-        giver = Giver(visitor.person_id, visitor.assurance)
+        giver = Giver(visitor.person_id, visitor.assurance, key)
         offered = await offer(session, state.keyring, state.delegation_limits, giver, terms, at=at)
     except InvalidInput as error:
         _take_over(sent, error)
         return _form(request, agencies, sent, status=400)
+    except Conflict:  # caught here, so that the line in the journal commits as usual
+        return page(request, "aanbod_al_gemaakt.html", status=409)
     until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
     return page(request, "aangeboden.html", said=said, code=offered.code, offered=offered, code_until=until)
 

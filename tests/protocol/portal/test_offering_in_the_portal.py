@@ -1,10 +1,13 @@
 """The offer form: each fault is named in a summary and at its field, nothing typed is lost, and nothing is made."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
+from machtiging.cli.demo.html import parse
 from tests.builders.login import ISSUER
-from tests.builders.portal import OFFER, fill_offer, make_offer, open_offer
+from tests.builders.portal import OFFER, fill_offer, give_code, make_offer, open_offer
 
 
 async def offers_in(database) -> int:
@@ -24,7 +27,7 @@ async def offers_in(database) -> int:
     ids=["nothing chosen", "a day that does not exist", "a day of 400 digits", "a purpose that only the rules refuse"],
 )
 async def test_a_mistake_is_named_in_the_summary_and_at_its_field(portal, database, changes, field):
-    page = await fill_offer(await portal.mother(), expect=400, akkoord="ja", **changes)
+    page = await fill_offer(await portal.mother(), expect=400, akkoord="ja", sleutel="k" * 22, **changes)
     [sentence] = [word for href, word in page.links if href == f"#{field}"]
     assert page.text.count(sentence) == 2
     assert await offers_in(database) == 0
@@ -72,6 +75,79 @@ async def test_the_code_is_shown_once_and_nowhere_else(portal, database):
     details = await browser.open(ISSUER + next(h for h, _ in later.links if h.count("/") == 2 and "-" in h))
     assert code not in details.text
     assert details.codes == []
+
+
+async def test_two_clicks_at_once_make_one_offer_and_the_second_page_says_where_to_go(portal, database):
+    browser = await portal.mother()
+    form = (await fill_offer(browser)).form(OFFER)
+    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies[ISSUER].items())}
+    headers = {**cookie, "Origin": ISSUER, "Accept": "text/html"}
+    data = form.values | {"akkoord": "ja"}
+    click = [portal.http.post(ISSUER + OFFER, data=data, headers=headers) for _ in range(2)]
+    answers = sorted(await asyncio.gather(*click), key=lambda answer: answer.status_code)
+    made, again = [parse(answer.text, ISSUER + OFFER) for answer in answers]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert await offers_in(database) == 1
+    assert (len(made.codes), again.codes) == (1, [])
+    assert "al gemaakt" in again.text
+    assert "één keer" in again.text
+    assert "/machtigingen" in [href for href, word in again.links if "machtigingen" in word]
+    assert made.codes[0] not in again.text
+    await give_code(await portal.son(), made.codes[0])
+
+
+async def test_a_second_click_later_makes_nothing_either_even_after_withdrawing(portal, database):
+    browser = await portal.mother()
+    check = (await fill_offer(browser)).form(OFFER)
+    await browser.submit(check, {"akkoord": "ja"})
+    page = await browser.open(ISSUER + "/machtigingen")
+    address = next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
+    withdraw = (await browser.open(f"{ISSUER}{address}/intrekken")).form("/intrekken")
+    await browser.submit(withdraw, {})
+    page = await browser.submit(check, {"akkoord": "ja"}, expect=409)
+    assert page.codes == []
+    assert await offers_in(database) == 1
+    assert "Dit aanbod was al gemaakt." in (await browser.open(ISSUER + "/inzage")).text
+
+
+async def test_the_same_answers_on_a_new_check_page_are_a_new_offer(portal, database):
+    browser = await portal.mother()
+    first, second = [(await fill_offer(browser)).form(OFFER) for _ in range(2)]
+    assert first.values["sleutel"] != second.values["sleutel"]
+    codes = [(await browser.submit(form, {"akkoord": "ja"})).codes for form in (first, second)]
+    assert codes[0] != codes[1]
+    assert await offers_in(database) == 2
+
+
+async def test_whoever_changes_something_gets_a_new_key_and_so_a_new_offer(portal, database):
+    browser = await portal.mother()
+    check = (await fill_offer(browser)).form(OFFER)
+    await browser.submit(check, {"akkoord": "ja"})
+    form = (await browser.submit(check, {"akkoord": "wijzig"})).form(OFFER)
+    assert "sleutel" not in form.values
+    changed = (await browser.submit(form, {"doel": "iets anders"})).form(OFFER)
+    assert isinstance(changed.values["sleutel"], str)
+    await browser.submit(changed, {"akkoord": "ja"})
+    assert await offers_in(database) == 2
+
+
+@pytest.mark.parametrize("key", ["", "kort", "x" * 1000, "é" * 22, "\x00" * 22])
+async def test_a_key_that_is_not_ours_makes_nothing_and_asks_again(portal, database, key):
+    browser = await portal.mother()
+    check = (await fill_offer(browser)).form(OFFER)
+    page = await browser.submit(check, {"akkoord": "ja", "sleutel": key})
+    assert "Klopt dit?" in page.text
+    assert page.form(OFFER).values["sleutel"] not in (key, check.values["sleutel"])
+    assert await offers_in(database) == 0
+
+
+async def test_the_key_of_one_giver_is_not_the_key_of_another(portal, database):
+    mother, son = await portal.mother(), await portal.son()
+    key = (await fill_offer(mother)).form(OFFER).values["sleutel"]
+    for browser in (mother, son):
+        form = (await fill_offer(browser)).form(OFFER)
+        await browser.submit(form, {"akkoord": "ja", "sleutel": key})
+    assert await offers_in(database) == 2
 
 
 async def test_months_may_be_written_as_words(portal):

@@ -1,5 +1,6 @@
 """Offering a machtiging: what is written down, and what is refused."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from machtiging.delegation.queries import given_by, machtiging, machtiging_of, r
 from machtiging.delegation.rules import Act, Standing, State, standing
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
-from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import uuid7
 from machtiging.kernel.period import Period
 from tests.builders.crypto import a_keyring
@@ -69,6 +70,27 @@ async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(ses
     assert offered.code not in everything
     assert "Voorbeeld" not in everything
     assert "post bijhouden" not in everything
+
+
+async def test_the_same_key_of_the_same_giver_is_one_offer(session):
+    people = await mother_and_son(session)
+    giver = replace(people.giver, form_key="k" * 22)
+    first = await offer(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON)
+    with pytest.raises(Conflict, match="aanbod_al_gemaakt"):
+        await offer(session, a_keyring(), LIMITS, giver, some_terms(purpose="iets anders"), at=NOON)
+    assert [m.id for m in await given_by(session, people.mother)] == [first.machtiging_id]
+    for table in ("machtigingscode", "notification"):
+        assert len(await rows(session, f"SELECT 1 FROM {table}")) == 1
+    journalled = await rows(session, "SELECT outcome, reason, machtiging_id FROM journal_intake ORDER BY id")
+    assert journalled == [("done", "aangeboden", first.machtiging_id), ("refused", "aanbod_al_gemaakt", None)]
+
+
+async def test_another_key_another_giver_or_no_key_is_another_offer(session):
+    people = await mother_and_son(session)
+    givers = [replace(people.giver, form_key=key) for key in ("a" * 22, "b" * 22, None, None)]
+    givers.append(Giver(people.son, Assurance.SUBSTANTIAL, form_key="a" * 22))
+    made = [await offer(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON) for giver in givers]
+    assert len({each.machtiging_id for each in made}) == 5
 
 
 async def test_only_the_giver_sees_an_offer(session):
