@@ -131,6 +131,14 @@ async def test_both_see_for_which_organisation_a_professional_helps(portal):
             assert ORGANISATION in (await browser.open(address)).text
 
 
+async def test_once_it_is_over_the_professional_is_said_to_have_helped(portal):
+    employee = await portal.browser_of(portal.people.son, kvk=KVK)
+    page = await accept_with(employee, await make_offer(await portal.mother(), soort="professional"))
+    assert f"U helpt {ORGANISATION}" in page.text
+    page = await employee.submit(page.form("/teruggeven"), {})
+    assert f"U hielp {ORGANISATION}" in page.text
+
+
 async def test_of_a_relative_no_organisation_is_told(portal):
     mother, son = await portal.mother(), await portal.son()
     page = await accept_with(son, await make_offer(mother))
