@@ -16,6 +16,7 @@ class JournalAct(StrEnum):
     BERICHT_MARKEREN = "bericht:markeren"
     BERICHT_VERWIJDEREN = "bericht:verwijderen"
     CLIENT_GEREGISTREERD = "client:geregistreerd"
+    CLIENT_GESCHORST = "client:geschorst"
     CLIENT_GEWEIGERD = "client:geweigerd"
     CODE_GEPROBEERD = "code:geprobeerd"
     GRANT_BEEINDIGD = "grant:beeindigd"

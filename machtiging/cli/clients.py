@@ -64,6 +64,25 @@ async def _register(settings: Settings, metadata: dict[str, Any], oin: str | Non
         return await register(session, metadata, oin=oin, at=SystemClock().now(), practice=practice)
 
 
+@app.command("suspend")
+def suspend(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
+    """Suspend a client: it gets no more tokens, and those it holds are closed at once.
+
+    What people agreed to stays: their machtigingen and consents are not ended.
+    """
+    with named(Settings()) as settings:
+        closed = asyncio.run(_suspend(settings, client_id))
+    err.print(f"{client_id} is suspended; {closed} token(s) closed.", markup=False)
+
+
+async def _suspend(settings: Settings, client_id: str) -> int:
+    from machtiging.oauth.suspend_client import suspend as suspend_client
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        return await suspend_client(session, client_id, at=SystemClock().now())
+
+
 @app.command("list")
 def show() -> None:
     """Show every registered client."""

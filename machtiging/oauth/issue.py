@@ -19,8 +19,9 @@ from machtiging.delegation.rules import Machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
 from machtiging.oauth.client import Client
+from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.issuer import Issuer
-from machtiging.oauth.queries import Grant
+from machtiging.oauth.queries import Grant, hold_client
 from machtiging.oauth.rules import ID_TOKEN_LIVES, acts_in
 
 ACCESS_TOKEN = "at+jwt"
@@ -68,8 +69,7 @@ async def access_token(
     claims = who(issuer, client, consented) | _about(issuer, facts)
     if grant.authorization_details:
         claims["authorization_details"] = grant.authorization_details
-    await tokens.register(session, facts)
-    await record(session, _line(facts, machtiging), at=at)
+    await _write_down(session, facts, machtiging, at)
     return _response(issuer, claims, facts)
 
 
@@ -107,9 +107,18 @@ async def agency_token(
         expires_at=at + issuer.token_life,
     )
     claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id, "oin": client.oin}
-    await tokens.register(session, facts)
-    await record(session, _line(facts, None), at=at)
+    await _write_down(session, facts, None, at)
     return _response(issuer, claims, facts)
+
+
+async def _write_down(
+    session: AsyncSession, facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None, at: datetime
+) -> None:
+    """Register and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
+    if not await hold_client(session, facts.client_id):
+        raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
+    await tokens.register(session, facts)
+    await record(session, _line(facts, machtiging), at=at)
 
 
 def _about(issuer: Issuer, facts: tokens.IssuedTokenFacts) -> dict[str, Any]:

@@ -40,6 +40,13 @@ async def client(session: AsyncSession, client_id: str) -> Client | None:
     return None if row is None else client_from(row.client_id, row.registration, row.oin)
 
 
+async def hold_client(session: AsyncSession, client_id: str) -> bool:
+    """Whether this client is active; if so, it stays that until this transaction ends: who suspends it waits."""
+    mine = (_CLIENT.c.client_id == client_id, _CLIENT.c.state == "active")
+    held = select(_CLIENT.c.client_id).where(*mine).with_for_update(read=True, key_share=True)
+    return await session.scalar(held) is not None
+
+
 async def all_clients(session: AsyncSession) -> list[Row[Any]]:
     """Every client as registered, with `client_id`, `registration`, `oin` and `state`: for the operator."""
     return list(await session.execute(select(_CLIENT).order_by(_CLIENT.c.created_at, _CLIENT.c.client_id)))

@@ -82,7 +82,6 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     wanted = wanted_from(parameters.get("authorization_details"))
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise malformed("niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid.")
-    await sweep(exchange.session, at=exchange.at)
     request_uri = _PREFIX + secrets.random_token()
     row = {
         "uri_hash": secrets.digest(request_uri),
@@ -92,6 +91,8 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
         "expires_at": exchange.at + REQUEST_URI_LIVES,
     }
     await exchange.session.execute(insert(_PUSHED), row)
+    # After the insert, which holds the client: who suspends it locks the client first and its tokens second, too.
+    await sweep(exchange.session, at=exchange.at)
     return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIVES.total_seconds())}
 
 
