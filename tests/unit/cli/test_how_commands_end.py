@@ -103,7 +103,9 @@ def test_practice_does_not_start_where_others_can_reach_it(command, host, capsys
 @pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["demo"], ["story"]], ids=" ".join)
 def test_development_does_not_start_under_a_public_name(command, capsys, installation, monkeypatch):
     monkeypatch.setenv("MACHTIGING_ISSUER", "https://machtigen.example")
-    assert main(command) == Exit.ENVIRONMENT
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # were it not refused, it would stop here and not serve
+        monkeypatch.setenv("MACHTIGING_PORT", str(taken.getsockname()[1]))
+        assert main(command) == Exit.ENVIRONMENT
     assert "MACHTIGING_ENV=production" in capsys.readouterr().err
 
 
