@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, insert, select, true, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken
@@ -18,6 +18,7 @@ from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+from machtiging.storage.sweep import sweep
 
 _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
 _KEPT = timedelta(days=30)
@@ -99,8 +100,7 @@ async def clear_expired(session: AsyncSession, at: datetime) -> int:
 
     They open nothing, and what was done with them stands in the journal.
     """
-    old = select(_TOKEN.c.id).where(_TOKEN.c.expires_at < at - _KEPT).limit(_SWEEP).with_for_update(skip_locked=True)
-    return len((await session.execute(delete(_TOKEN).where(_TOKEN.c.id.in_(old)).returning(_TOKEN.c.id))).all())
+    return await sweep(session, _TOKEN, _TOKEN.c.expires_at < at - _KEPT, at_most=_SWEEP)
 
 
 def _statement(*, hold: bool) -> Select[Any]:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +21,6 @@ from machtiging.crypto.rotation import generate
 from machtiging.kernel.errors import Fault
 
 __all__ = ["KeyRing", "NewDataKey", "generate"]
-
-_NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +35,13 @@ class NewDataKey:
 class KeyRing:
     """All keys, read once; `reload` reads them again after a rotation."""
 
-    def __init__(self, directory: Path, environ: Mapping[str, str] = _NO_ENVIRONMENT) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ) -> None:
         self._directory = directory
         self._environ = environ
         self.reload()
 
     @classmethod
-    def load(cls, directory: Path, environ: Mapping[str, str] = _NO_ENVIRONMENT) -> KeyRing:
+    def load(cls, directory: Path, environ: Mapping[str, str] = os.environ) -> KeyRing:
         """Read the ring. Raises Fault, saying how to mend it, when a key is missing, unreadable or open to others."""
         return cls(directory, environ)
 

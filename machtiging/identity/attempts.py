@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto import secrets
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.tables import LoginAttempt
 from machtiging.kernel.assurance import Assurance
+from machtiging.storage.sweep import sweep
 
 COOKIE = "__Host-inloggen"
 VALID = timedelta(minutes=10)
@@ -39,7 +40,8 @@ class Begun:
 
 async def begin(session: AsyncSession, browser: str, return_to: str, requested: Assurance, *, at: datetime) -> Begun:
     """Remember a login that is about to leave for the broker from this browser (its cookie value)."""
-    await _sweep(session, at)
+    # Attempts that never came back.
+    await sweep(session, _ATTEMPT, _ATTEMPT.c.expires_at < at, at_most=_SWEEP)
     attempt = Attempt(secrets.random_token(), secrets.random_token(), return_to, requested)
     state = secrets.random_token()
     row = {
@@ -70,9 +72,3 @@ async def take(session: AsyncSession, state: str, browser: str | None, *, at: da
     if at >= row.expires_at:
         raise LoginFailed("inlogpoging_verlopen")
     return Attempt(row.nonce, row.code_verifier, row.return_to, Assurance.from_acr(row.requested_acr))
-
-
-async def _sweep(session: AsyncSession, at: datetime) -> None:
-    """Clear away a handful of attempts that never came back, without waiting for anybody."""
-    old = select(_ATTEMPT.c.state_hash).where(_ATTEMPT.c.expires_at < at).limit(_SWEEP)
-    await session.execute(delete(_ATTEMPT).where(_ATTEMPT.c.state_hash.in_(old.with_for_update(skip_locked=True))))

@@ -23,6 +23,7 @@ from machtiging.identity.attempts import Attempt, Begun
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.rules import Expected, Login, login_from
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.web.tls import tls_context
 
 ALGORITHMS = ("PS256", "ES256", "RS256")
 MAX_AGE = timedelta(minutes=15)
@@ -74,7 +75,12 @@ class Broker:
         self._keyring = keyring
         self._patience = patience
         # A plain http issuer is the stand-in on this machine: a proxy from the environment cannot reach that.
-        self._http = httpx.AsyncClient(transport=transport, timeout=patience / 2, trust_env=issuer.startswith("https:"))
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            timeout=patience / 2,
+            trust_env=issuer.startswith("https:"),
+            verify=tls_context(),
+        )
         self._metadata: _Known | None = None
         self._jwks: _Known | None = None
 

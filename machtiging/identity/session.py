@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy import Row, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -24,6 +24,7 @@ from machtiging.identity.tables import LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.sweep import sweep
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 
@@ -62,7 +63,8 @@ async def start(
     session: AsyncSession, person_id: PersonId, login: Login, limits: SessionLimits, *, at: datetime
 ) -> str:
     """Begin a session for this person; returns the token for the cookie, which is kept nowhere else."""
-    await _sweep(session, at)
+    # Who was here and when is kept no longer than the session.
+    await sweep(session, _SESSION, _SESSION.c.expires_at < at, at_most=_SWEEP)
     token = secrets.random_token()
     row = {
         "id": uuid7(),
@@ -79,12 +81,6 @@ async def start(
     }
     await session.execute(insert(_SESSION).values(**row))
     return token
-
-
-async def _sweep(session: AsyncSession, at: datetime) -> None:
-    """Who was here and when is kept no longer than the session: clear away a handful, waiting for nobody."""
-    old = select(_SESSION.c.id).where(_SESSION.c.expires_at < at).limit(_SWEEP).with_for_update(skip_locked=True)
-    await session.execute(delete(_SESSION).where(_SESSION.c.id.in_(old)))
 
 
 async def end(session: AsyncSession, token: str | None, *, at: datetime) -> PersonId | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
 from machtiging.oauth.tables import AuthorizationCode, PushedRequest, UsedAssertion
+from machtiging.storage.sweep import sweep as clear
 
 # For how long after it expired a second use of a code is still recognised, and ends the grant.
 CODES_STAY = timedelta(days=1)
@@ -26,7 +27,5 @@ async def sweep(session: AsyncSession, *, at: datetime) -> None:
     Every push does this, and adds fewer: so nothing grows for ever, however many are pushed.
     """
     for table, stays in _TABLES:
-        key = tuple(table.primary_key.columns)
-        old = select(*key).where(table.c.expires_at < at - stays).limit(_SWEEP).with_for_update(skip_locked=True)
-        await session.execute(delete(table).where(tuple_(*key).in_(old)))
+        await clear(session, table, table.c.expires_at < at - stays, at_most=_SWEEP)
     await tokens.clear_expired(session, at)

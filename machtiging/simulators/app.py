@@ -17,6 +17,7 @@ from machtiging.simulators.postbus import Postbus
 from machtiging.simulators.provider import Client, Provider
 from machtiging.web import problems
 from machtiging.web.pages import Pages
+from machtiging.web.tls import tls_context
 
 _ON_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -49,7 +50,7 @@ def create_simulator(
     app = FastAPI(title="Oefenomgeving", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     client = Client(settings.broker_client_id, settings.issuer, settings.issuer + "/inloggen/terug")
     app.state.provider = Provider(settings.broker_issuer, client, clock)
-    app.state.http = httpx.AsyncClient(transport=transport, timeout=5, trust_env=False)
+    app.state.http = httpx.AsyncClient(transport=transport, timeout=5, trust_env=False, verify=tls_context())
     app.state.postbus = Postbus(settings.smtp_port, clock)
     # With a mail server of one's own elsewhere, there is nothing to catch here.
     app.state.catches_mail = settings.smtp_host in _ON_THIS_MACHINE

@@ -46,7 +46,9 @@ def test_everything_is_caught_at_the_edges_only():
 
 @pytest.mark.parametrize("call", ["enable_enforce", "eval", "exec", "compile"])
 def test_no_call_that_switches_the_decision_off_or_runs_text(call):
-    assert [name_of(p) for p in modules() if any(f.split(".")[-1] == call and f != "re.compile" for f, _ in calls(p))] == []
+    assert [
+        name_of(p) for p in modules() if any(f.split(".")[-1] == call and f != "re.compile" for f, _ in calls(p))
+    ] == []
 
 
 def test_time_comes_from_the_clock_alone():

@@ -18,6 +18,7 @@ from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.web import headers, problems
 from machtiging.web.pages import Pages
+from machtiging.web.tls import tls_context
 from tests.builders.crypto import a_keyring
 
 ISSUER = "https://machtigen.test"
@@ -90,7 +91,7 @@ class Browser:
 
     def __post_init__(self) -> None:
         mounts = {origin: httpx.ASGITransport(app) for origin, app in self.apps.items()}
-        self.http = httpx.AsyncClient(mounts=mounts, base_url=ISSUER, headers=HTML)
+        self.http = httpx.AsyncClient(mounts=mounts, base_url=ISSUER, headers=HTML, verify=tls_context())
 
     async def get(self, url: str, **options: Any) -> httpx.Response:
         return await self.http.get(url, **options)
