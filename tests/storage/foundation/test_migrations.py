@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlmodel import SQLModel
 
-from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.engine import Role, is_own_socket, make_engine
 from machtiging.storage.migrate import migrate
 from tests.conftest import admin, dsn
 
@@ -85,6 +85,21 @@ async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(dat
         assert await connection.scalar(text("SELECT current_user")) == Role.SERVICE.value
 
 
+@pytest.fixture
+async def service_login(database, postgres_url):
+    """The service as production has it: a login that is a member of its role and of no other."""
+    if is_own_socket(database.url):
+        yield database.service
+        return
+    name, password = f"serves_{uuid4().hex}", uuid4().hex
+    await admin(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {Role.SERVICE.value}")
+    own = make_url(database.url).set(username=name, password=password).render_as_string(hide_password=False)
+    engine = make_engine(own, Role.SERVICE, pool_size=1)
+    yield engine
+    await engine.dispose()
+    await admin(postgres_url, f"DROP ROLE {name}")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -100,7 +115,7 @@ async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(dat
         "SET SESSION AUTHORIZATION machtiging_owner",
     ],
 )
-async def test_the_service_role_is_refused_what_it_does_not_need(database, statement):
-    async with database.service.connect() as connection:
+async def test_the_service_role_is_refused_what_it_does_not_need(service_login, statement):
+    async with service_login.connect() as connection:
         with pytest.raises(Exception, match="permission denied|must be owner"):
             await connection.execute(text(statement))
