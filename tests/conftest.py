@@ -146,7 +146,7 @@ SELECT md5(concat_ws('|',
     WHERE relnamespace = 'public'::regnamespace),
   (SELECT string_agg(concat(tgname, tgenabled, tgrelid::regclass), ',' ORDER BY tgname, tgrelid) FROM pg_trigger),
   (SELECT string_agg(concat(conname, conrelid::regclass), ',' ORDER BY conname, conrelid) FROM pg_constraint),
-  (SELECT string_agg(concat(attrelid::regclass, attname, atttypid, attnotnull, atthasdef), ',' ORDER BY attrelid, attnum)
+  (SELECT string_agg(concat(attrelid::regclass, attname, atttypid, attnotnull), ',' ORDER BY attrelid, attnum)
     FROM pg_attribute
     WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)),
   (SELECT string_agg(md5(prosrc), ',' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
