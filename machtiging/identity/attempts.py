@@ -14,6 +14,7 @@ from machtiging.identity.tables import LoginAttempt
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.sweep import sweep
 
+UNKNOWN = "inlogpoging_onbekend"
 COOKIE = "__Host-inloggen"
 VALID = timedelta(minutes=10)
 _ATTEMPT: Table = LoginAttempt.__table__  # type: ignore[attr-defined]
@@ -66,7 +67,7 @@ async def take(session: AsyncSession, state: str, browser: str | None, *, at: da
     mine = delete(_ATTEMPT).where(_ATTEMPT.c.state_hash == secrets.digest(state)).returning(*_ATTEMPT.c)
     row = (await session.execute(mine)).one_or_none()
     if row is None:
-        raise LoginFailed("inlogpoging_onbekend")
+        raise LoginFailed(UNKNOWN)
     if browser is None or secrets.digest(browser) != row.browser_hash:
         raise LoginFailed("andere_browser")
     if at >= row.expires_at:

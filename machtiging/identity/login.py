@@ -50,7 +50,12 @@ async def close(session: AsyncSession, token: str | None, reason: str, *, at: da
         await record(session, Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, reason, actor_id=person_id), at=at)
 
 
-async def note_failure(session: AsyncSession, failure: LoginFailed, *, at: datetime) -> None:
-    """One journal line: the reason, and nothing about whom."""
+def log_failure(failure: LoginFailed) -> None:
+    """One line in the log: the reason, and nothing about whom."""
     _log.info("login_failed", code=failure.code, detail=failure.private)
+
+
+async def note_failure(session: AsyncSession, failure: LoginFailed, *, at: datetime) -> None:
+    """The same in the journal, for a login that began here."""
+    log_failure(failure)
     await record(session, Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, failure.code), at=at)

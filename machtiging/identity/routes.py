@@ -85,21 +85,31 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
     and no database connection waits for another's server."""
     state = request.app.state
     at = state.clock.now()
-    return_to, requested = HOME, Assurance.SUBSTANTIAL
     try:
         attempt = await _taken(request, answer, at)
-        return_to, requested = attempt.return_to, attempt.requested
+    except LoginFailed as failure:
+        await _noted(request, failure, at)
+        return _explained(request, failure, HOME, Assurance.SUBSTANTIAL)
+    try:
         vouched = await _redeemed(state.broker, answer, attempt, at)
     except LoginFailed as failure:
-        async with unit_of_work(state.sessions) as session:
-            await login.note_failure(session, failure, at=at)
-        return _explained(request, failure, return_to, requested)
+        await _noted(request, failure, at)
+        return _explained(request, failure, attempt.return_to, attempt.requested)
     at, old = state.clock.now(), request.cookies.get(COOKIE)
     async with unit_of_work(state.sessions) as session:
         token = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
-    response = RedirectResponse(return_to, 303)
+    response = RedirectResponse(attempt.return_to, 303)
     set_cookie(response, token)
     return response
+
+
+async def _noted(request: Request, failure: LoginFailed, at: datetime) -> None:
+    if failure.code == attempts.UNKNOWN:
+        # Anybody can send that, as often as they like; the journal is for logins that began here.
+        login.log_failure(failure)
+        return
+    async with unit_of_work(request.app.state.sessions) as session:
+        await login.note_failure(session, failure, at=at)
 
 
 async def _taken(request: Request, answer: Answer, at: datetime) -> Attempt:

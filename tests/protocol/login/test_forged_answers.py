@@ -31,7 +31,11 @@ async def assert_refused(response, victim, journal, reason):
     assert reason in response.text
     assert victim.token is None
     assert (await victim.get("/ik")).status_code == 303
-    assert (await journal())[-1] == ("login:mislukt", reason)
+    if reason == "inlogpoging_onbekend":
+        # Strangers cannot make the journal grow.
+        assert ("login:mislukt", reason) not in await journal()
+    else:
+        assert (await journal())[-1] == ("login:mislukt", reason)
 
 
 async def test_the_crooked_broker_is_believed_when_it_behaves(victim, crooked, clock):
@@ -57,7 +61,7 @@ async def test_a_state_used_twice(browser, journal):
     response = await browser.get(callback)
     assert response.status_code == 400
     assert browser.token == token
-    assert (await journal())[-1] == ("login:mislukt", "inlogpoging_onbekend")
+    assert ("login:mislukt", "inlogpoging_onbekend") not in await journal()
 
 
 async def test_login_csrf_a_link_with_the_attackers_answer_logs_nobody_in(world, journal):
