@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ class Policy:
     @classmethod
     def load(cls, directory: Path) -> Policy:
         """Read the directory. Raises Fault `beleid_onleesbaar` or `beleid_leeg`: no service without a sound policy."""
-        return _built(read_model(directory), tuple(read_rows(directory)))
+        return cls(read_model(directory), read_rows(directory))
 
     def decide(self, question: Question) -> Decision:
         """The answer to one question. Whatever goes wrong while deciding is a refusal, and is not remembered."""
@@ -68,12 +67,6 @@ class Policy:
         if allowed is True and row:
             return Allowed(row[0])
         return Refused(row[0], DENIED_BY_ROW) if row else Refused(None, NO_ROW)
-
-
-@lru_cache(maxsize=4)
-def _built(model: str, rows: tuple[Row, ...]) -> Policy:
-    """The same text is the same policy: what it answered once it may remember for whoever loads it again."""
-    return Policy(model, rows)
 
 
 def _shelves(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:

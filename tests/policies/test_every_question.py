@@ -184,6 +184,7 @@ def test_cedar_gives_the_same_answer_to_every_question(policy, answers):
 def test_the_memo_is_exact(policy, answers):
     """What is remembered is what a fresh engine says, and asking in any order or twice makes no difference."""
     fresh = Policy.load(POLICIES)
+    assert fresh is not policy
     sample = random.Random(5).sample(list(answers), 2000)
     for question in [*sample, *reversed(sample)]:
         assert fresh.decide(question) == answers[question] == policy.decide(question)
