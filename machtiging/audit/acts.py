@@ -18,6 +18,7 @@ class JournalAct(StrEnum):
     CLIENT_GEREGISTREERD = "client:geregistreerd"
     CLIENT_GESCHORST = "client:geschorst"
     CLIENT_GEWEIGERD = "client:geweigerd"
+    CLIENT_HERVAT = "client:hervat"
     CODE_GEPROBEERD = "code:geprobeerd"
     GRANT_BEEINDIGD = "grant:beeindigd"
     GRANT_GEWEIGERD = "grant:geweigerd"

@@ -83,6 +83,22 @@ async def _suspend(settings: Settings, client_id: str) -> int:
         return await suspend_client(session, client_id, at=SystemClock().now())
 
 
+@app.command("resume")
+def resume(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
+    """Let a suspended client take part again. The tokens that were closed stay closed: it asks for new ones."""
+    with named(Settings()) as settings:
+        changed = asyncio.run(_resume(settings, client_id))
+    err.print(f"{client_id} {'takes part again' if changed else 'was not suspended'}.", markup=False)
+
+
+async def _resume(settings: Settings, client_id: str) -> bool:
+    from machtiging.oauth.suspend_client import resume as resume_client
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        return await resume_client(session, client_id, at=SystemClock().now())
+
+
 @app.command("list")
 def show() -> None:
     """Show every registered client."""
