@@ -40,6 +40,13 @@ async def client(session: AsyncSession, client_id: str) -> Client | None:
     return None if row is None else client_from(row.client_id, row.registration, row.oin)
 
 
+async def name_of_client(session: AsyncSession, client_id: str) -> str | None:
+    """What a client is called, whether it is active or not; None when it was never registered."""
+    wanted = select(_CLIENT.c.registration["client_name"].astext).where(_CLIENT.c.client_id == client_id)
+    name: str | None = await session.scalar(wanted)
+    return name
+
+
 async def hold_client(session: AsyncSession, client_id: str) -> bool:
     """Whether this client is active; if so, it stays that until this transaction ends: who suspends it waits."""
     mine = (_CLIENT.c.client_id == client_id, _CLIENT.c.state == "active")

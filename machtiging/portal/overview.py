@@ -94,12 +94,12 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
         looks.append(
             Look(
                 at=line.occurred_at,
-                who=await _who(people, visitor, line),
-                what=words.deed(line.act, refused=refused, sender=names.sender(letter.afzender) if letter else None),
+                who=await _who(people, visitor, line, apps[line.client_id]),
+                what=_what(line, names.sender(letter.afzender) if letter else None, refused=refused),
                 refused=refused,
                 reason=words.reason(line.reason) if refused else None,
                 bericht_id=letter.bericht_id if letter else None,
-                app=apps[line.client_id],
+                app=None if line.actor_id is None else apps[line.client_id],
                 machtiging_id=mine,
                 purpose=None if mine is None else purposes[mine],
             )
@@ -107,17 +107,21 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
     return looks
 
 
-async def _who(people: views.Names, visitor: Visitor, line: JournalEntry) -> str:
-    if line.actor_id is None:
-        return "Iemand"
+def _what(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
+    by_app = line.actor_id is None and line.client_id is not None
+    return words.deed(line.act, refused=refused, sender=sender, by_app=by_app)
+
+
+async def _who(people: views.Names, visitor: Visitor, line: JournalEntry, app: str | None) -> str:
+    if line.actor_id is None:  # then it was the app by itself
+        return "Iemand" if app is None else f"De app {app}"
     return _YOU if line.actor_id == visitor.person_id else await people.of(PersonId(line.actor_id))
 
 
 async def _app(session: AsyncSession, client_id: str | None) -> str | None:
     if client_id is None:
         return None
-    client = await oauth.client(session, client_id)
-    return "een app die niet meer bestaat" if client is None else client.name
+    return await oauth.name_of_client(session, client_id) or "een app die niet meer bestaat"
 
 
 def _letters_in(lines: list[JournalEntry]) -> set[UUID]:

@@ -90,6 +90,11 @@ DEED: dict[str, str] = {
     "token:geweigerd": "kreeg met een app geen toegang",
 }
 
+# What an app did by itself, as the end of "De app <name> ...".
+BY_APP: dict[str, str] = {
+    "grant:beeindigd": "heeft geen toestemming meer",
+}
+
 # The same act when it was refused.
 TRIED: dict[str, str] = {
     "bericht:lijst": "wilde de lijst met brieven bekijken",
@@ -150,8 +155,10 @@ def reason(code: str) -> str:
     return REASON.get(code, _OTHER_REASON)
 
 
-def deed(act: str, *, refused: bool, sender: str | None = None) -> str:
+def deed(act: str, *, refused: bool, sender: str | None = None, by_app: bool = False) -> str:
     """What was done or tried, as the end of a sentence that begins with a name; `sender` is whose letter it was."""
+    if by_app and not refused and act in BY_APP:
+        return BY_APP[act]
     words = TRIED.get(act, "wilde iets doen dat niet mocht") if refused else DEED.get(act, "deed iets in uw naam")
     for thing in ("een brief", "een bijlage"):
         if sender is not None and thing in words:
