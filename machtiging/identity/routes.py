@@ -45,14 +45,17 @@ def _wish(
 async def start_login(
     request: Request, session: Transaction, wish: Annotated[Wish, Depends(_wish)], _door: Public
 ) -> Response:
-    """Send the browser to the broker, bound to this browser by a cookie of its own."""
+    """Send the browser to the broker, bound to this browser by a cookie of its own.
+
+    A broker that is away stands in the log and not in the journal: nothing has begun, and anybody can come here.
+    """
     state = request.app.state
     at = state.clock.now()
     broker: Broker = state.broker
     try:
         metadata = await broker.metadata(at=at)
     except LoginFailed as failure:
-        await login.note_failure(session, failure, at=at)
+        login.log_failure(failure)
         return _explained(request, failure, wish.return_to, wish.requested)
     # Two tabs of one browser may both be logging in: they share the cookie.
     browser = _browser(request) or secrets.random_token()

@@ -5,6 +5,7 @@ import json
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.builders.crooked_broker import good_claims
 from tests.builders.login import BROKER, ISSUER, broker_through, query_of
@@ -12,11 +13,27 @@ from tests.builders.login import BROKER, ISSUER, broker_through, query_of
 DISCOVERY = "/.well-known/openid-configuration"
 
 
-async def assert_told(response, journal, reason):
+def assert_explained(response, reason):
     assert response.headers["content-type"].startswith("text/html")
     assert "Opnieuw inloggen" in response.text
     assert "Traceback" not in response.text
+    assert reason in response.text
+
+
+async def assert_told(response, journal, reason):
+    """A login that had begun here."""
+    assert_explained(response, reason)
     assert (await journal())[-1] == ("login:mislukt", reason)
+
+
+async def assert_refused_at_the_start(victim, journal, reason, **query):
+    """Nothing has begun, and anybody can come here as often as he likes: a line in the log, none in the journal."""
+    with capture_logs() as logged:
+        response = await victim.get("/inloggen", params=query)
+    assert_explained(response, reason)
+    assert [entry["code"] for entry in logged if entry["event"] == "login_failed"] == [reason]
+    assert await journal() == []
+    return response
 
 
 @pytest.mark.parametrize(
@@ -32,10 +49,9 @@ async def assert_told(response, journal, reason):
 )
 async def test_a_broker_that_is_away_is_told_as_503_with_a_time_to_try_again(victim, crooked, journal, trouble):
     crooked.answers[DISCOVERY] = trouble
-    response = await victim.get("/inloggen", params={"terug": "/machtigingen"})
+    response = await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar", terug="/machtigingen")
     assert (response.status_code, response.headers["retry-after"]) == (503, "60")
     assert "/inloggen?terug=/machtigingen" in response.text
-    await assert_told(response, journal, "broker_niet_bereikbaar")
 
 
 async def test_a_broker_that_comes_back_is_used_at_once(victim, crooked):
@@ -55,7 +71,7 @@ async def test_a_broker_that_never_finishes_its_answer_is_left(victim, crooked, 
     service = victim.apps[ISSUER]
     service.state.broker = broker_through(crooked, patience=0.2)
     crooked.answers[DISCOVERY] = httpx.Response(200, stream=Dripping())
-    await assert_told(await victim.get("/inloggen"), journal, "broker_niet_bereikbaar")
+    await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar")
 
 
 @pytest.mark.parametrize(
@@ -71,13 +87,13 @@ async def test_a_broker_that_never_finishes_its_answer_is_left(victim, crooked, 
 )
 async def test_an_answer_that_is_no_description_is_refused(victim, crooked, journal, reason, answer):
     crooked.answers[DISCOVERY] = answer
-    await assert_told(await victim.get("/inloggen"), journal, reason)
+    await assert_refused_at_the_start(victim, journal, reason)
 
 
 async def test_a_description_that_is_right_but_endless_is_refused(victim, crooked, journal):
     padded = json.dumps(crooked.metadata) + " " * 300_000
     crooked.answers[DISCOVERY] = httpx.Response(200, content=padded.encode())
-    await assert_told(await victim.get("/inloggen"), journal, "broker_antwoord_ongeldig")
+    await assert_refused_at_the_start(victim, journal, "broker_antwoord_ongeldig")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +113,7 @@ async def test_a_description_that_is_right_but_endless_is_refused(victim, crooke
 )
 async def test_a_description_that_is_not_our_brokers_is_refused(victim, crooked, journal, reason, changes):
     crooked.metadata |= changes
-    await assert_told(await victim.get("/inloggen"), journal, reason)
+    await assert_refused_at_the_start(victim, journal, reason)
 
 
 @pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": [1]}, {"keys": [{"kty": "oct", "k": "AAAA"}]}])
