@@ -21,14 +21,17 @@ from machtiging.web import problems
 
 DEFAULT = 256 * 1024
 PATIENCE = 30.0
+# Bytes a second, on average: half a megabit. A delivery as large as it may be is in within little more than an hour.
+SLOWEST = 64 * 1024
 
 
 class _Limits:
-    def __init__(self, app: ASGIApp, default: int, larger: Mapping[str, int], patience: float) -> None:
+    def __init__(self, app: ASGIApp, default: int, larger: Mapping[str, int], patience: float, slowest: int) -> None:
         self._app = app
         self._default = default
         self._larger = larger
         self._patience = patience
+        self._slowest = slowest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else None
@@ -69,20 +72,26 @@ class _Limits:
         return replayed
 
     def _patient(self, counted: Receive) -> Receive:
-        """The body as it comes, as long as it comes: raises HTTPException 408 when no byte does for too long."""
-        complete = False
+        """The body as it comes, as long as it comes: raises HTTPException 408 when no byte does for too long.
+
+        Also when it comes too slowly on the whole: every byte that came buys a little time, and waiting uses it up.
+        Only the waiting counts, not what is done here with what came.
+        """
+        complete, credit, now = False, self._patience, asyncio.get_running_loop().time
 
         async def awaited() -> Message:
-            nonlocal complete
+            nonlocal complete, credit
             if complete:  # what is awaited now is that the asker hangs up, and he need not
                 return await counted()
+            began = now()
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(min(self._patience, credit)):
                     message = await counted()
                     while message.get("more_body", False) and not message.get("body"):
                         message = await counted()
             except TimeoutError:
                 raise HTTPException(408, headers={"Connection": "close"}) from None
+            credit += len(message.get("body", b"")) / self._slowest - (now() - began)
             complete = not message.get("more_body", False)
             return message
 
@@ -115,11 +124,18 @@ def _check(headers: Headers, limit: int) -> None:
 
 
 def install(
-    app: FastAPI, *, default: int = DEFAULT, larger: Mapping[str, int] | None = None, patience: float = PATIENCE
+    app: FastAPI,
+    *,
+    default: int = DEFAULT,
+    larger: Mapping[str, int] | None = None,
+    patience: float = PATIENCE,
+    slowest: int = SLOWEST,
 ) -> None:
     """Refuse larger request bodies with 413, and those that take longer than `patience` seconds with 408.
 
-    `larger` names the paths that may take more, in bytes. There it streams on, and `patience` is for the wait between
-    two pieces: whoever reads it must hold nothing.
+    `larger` names the paths that may take more, in bytes. There it streams on: `patience` is for the wait between two
+    pieces, and once it has been used up altogether, for `slowest` bytes a second. Whoever reads it must hold nothing.
     """
-    app.user_middleware.append(Middleware(_Limits, default=default, larger=larger or {}, patience=patience))
+    app.user_middleware.append(
+        Middleware(_Limits, default=default, larger=larger or {}, patience=patience, slowest=slowest)
+    )

@@ -21,7 +21,7 @@ def app() -> FastAPI:
     made = FastAPI(openapi_url=None)
     made.state.opened = []
     problems.install(made)
-    limits.install(made, default=100, larger={"/groot": 1000, "/lang": 1000}, patience=0.05)
+    limits.install(made, default=100, larger={"/groot": 1000, "/lang": 1000}, patience=0.05, slowest=10)
 
     @made.post("/gewoon")
     @made.post("/groot")
@@ -109,6 +109,43 @@ async def test_row_61_a_large_body_that_falls_silent_is_408(app):
 async def test_row_61_pieces_without_a_byte_buy_no_time(app):
     sent = await ask(app, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
     assert sent[0]["status"] == 408
+
+
+def hurried(app: FastAPI, slowest: int) -> FastAPI:
+    """The same application, with another idea of what is too slow."""
+    made = FastAPI(openapi_url=None, routes=app.routes)
+    made.state.opened = app.state.opened
+    problems.install(made)
+    limits.install(made, default=100, larger={"/groot": 10_000}, patience=0.2, slowest=slowest)
+    return made
+
+
+@pytest.mark.parametrize(("size", "status"), [(1, 408), (10, 408), (200, 200)])
+async def test_row_61_a_body_that_never_falls_silent_but_comes_too_slowly_is_408(app, size, status):
+    # Thirty pieces in 0.6 seconds: 50, 500 or 10 000 bytes a second, where 1500 is the least.
+    pieces = [a_piece(b"a" * size) for _ in range(29)] + [a_piece(b"z", more=False)]
+    sent = await ask(hurried(app, 1500), "/groot", pieces, pause=0.02)
+    assert sent[0]["status"] == status
+
+
+async def test_row_61_what_came_fast_at_first_buys_time_for_its_own_bytes_and_no_more(app):
+    pieces = [a_piece(b"a" * 100)] + [a_piece(b"a") for _ in range(60)]
+    sent = await ask(hurried(app, 1000), "/groot", pieces, pause=0.02)
+    assert sent[0]["status"] == 408
+    assert len(pieces) > 20
+
+
+async def test_the_time_that_we_take_ourselves_is_not_the_senders(app):
+    @app.post("/lang")
+    async def dawdling(request: Request) -> dict[str, int]:
+        size = 0
+        async for piece in request.stream():
+            size += len(piece)
+            await asyncio.sleep(0.03)  # together well over what the sender may take
+        return {"size": size}
+
+    sent = await ask(app, "/lang", [a_piece(b"a") for _ in range(5)] + [a_piece(b"z", more=False)])
+    assert sent[0]["status"] == 200
 
 
 async def test_a_large_body_in_small_pieces_is_still_counted(app):
