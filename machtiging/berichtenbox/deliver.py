@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +26,7 @@ from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import data_key_of, find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId, uuid7
 
@@ -52,15 +55,27 @@ class Delivered:
     new: bool
 
 
+@asynccontextmanager
+async def answered_for(session: AsyncSession, sender: Sender, clock: Clock) -> AsyncIterator[None]:
+    """Whatever is refused in here is journalled with its reason and its sender, and nothing of what was sent."""
+    try:
+        yield
+    except Refusal as refusal:
+        facts = {"afzender": sender.oin}
+        act, client = JournalAct.AANLEVERING_GEWEIGERD, sender.client_id
+        await record(session, Line(act, Outcome.REFUSED, refusal.code, client_id=client, facts=facts), at=clock.now())
+        raise
+
+
 async def deliver(
     session: AsyncSession, keyring: KeyRing, sender: Sender, aanlevering: Aanlevering, *, at: datetime
 ) -> Delivered:
-    """Put the letter in the citizen's box, sealed with her own key.
+    """Put the letter in the citizen's box, sealed with her own key. What is refused is journalled by `answered_for`.
 
     Raises NotAllowed `afzender_niet_actief`; InvalidInput `dienst_onbekend`, `bsn_ongeldig`,
     `publicatietijdstip_onmogelijk`; Conflict `kenmerk_al_gebruikt` when the reference is taken by another letter.
     """
-    dienst = await _may_send(session, sender, aanlevering.bericht.dienst, at)
+    dienst = await _may_send(session, sender, aanlevering.bericht.dienst)
     published_at = _published(aanlevering.bericht, at)
     ontvanger = _bsn(aanlevering.bericht)
     person_id = await find_or_create_by_bsn(session, keyring, ontvanger, at=at)
@@ -80,7 +95,10 @@ async def deliver(
         "content_hash": content_hash,
     }
     if not await _is_first(session, envelope | _sealed(key, bericht_id, aanlevering.bericht)):
-        return await _earlier(session, sender, aanlevering.kenmerk, content_hash, at)
+        earlier = await _earlier(session, sender, aanlevering.kenmerk, content_hash)
+        again = _line(sender, earlier, person_id, aanlevering)
+        await record(session, replace(again, outcome=Outcome.ALLOWED, reason="al_ontvangen"), at=at)
+        return Delivered(earlier, new=False)
     for position, bijlage in enumerate(aanlevering.bijlagen, start=1):
         await _keep_bijlage(session, _Box(bericht_id, key, keyring), position, bijlage)
     await record(session, _line(sender, bericht_id, person_id, aanlevering), at=at)
@@ -95,22 +113,15 @@ def _sealed(key: DataKey, bericht_id: BerichtId, bericht: BerichtIn) -> dict[str
     }
 
 
-async def _may_send(session: AsyncSession, sender: Sender, code: str, at: datetime) -> DienstView:
+async def _may_send(session: AsyncSession, sender: Sender, code: str) -> DienstView:
     # The dienst is looked up under the OIN of the token: nobody sends in another's name.
     dienst = await dienst_of(session, sender.oin, code)
     if dienst is not None:
         return dienst
-    refusal: Refusal = NotAllowed("afzender_niet_actief", "Deze afzender mag nu niet aanleveren.")
-    if await agency(session, sender.oin) is not None:
-        fields = {"dienst": "Deze dienst is niet bekend voor deze afzender."}
-        refusal = InvalidInput("dienst_onbekend", "Deze dienst kennen wij niet.", fields=fields)
-    raise await _refused(session, sender, refusal, at)
-
-
-async def _refused(session: AsyncSession, sender: Sender, refusal: Refusal, at: datetime) -> Refusal:
-    line = Line(JournalAct.AANLEVERING_GEWEIGERD, Outcome.REFUSED, refusal.code, client_id=sender.client_id)
-    await record(session, line, at=at)
-    return refusal
+    if await agency(session, sender.oin) is None:
+        raise NotAllowed("afzender_niet_actief", "Deze afzender mag nu niet aanleveren.")
+    fields = {"dienst": "Deze dienst is niet bekend voor deze afzender."}
+    raise InvalidInput("dienst_onbekend", "Deze dienst kennen wij niet.", fields=fields)
 
 
 def _bsn(bericht: BerichtIn) -> Bsn:
@@ -144,14 +155,13 @@ async def _is_first(session: AsyncSession, row: dict[str, Any]) -> bool:
     return await session.scalar(statement) is not None
 
 
-async def _earlier(session: AsyncSession, sender: Sender, kenmerk: str, content_hash: bytes, at: datetime) -> Delivered:
+async def _earlier(session: AsyncSession, sender: Sender, kenmerk: str, content_hash: bytes) -> BerichtId:
     columns = select(_BERICHT.c.id, _BERICHT.c.content_hash)
     here = _BERICHT.c.afzender_oin == sender.oin, _BERICHT.c.sender_reference == kenmerk
     row = (await session.execute(columns.where(*here))).one()
     if row.content_hash != content_hash:
-        sentence = "Met dit kenmerk is al een ander bericht aangeleverd."
-        raise await _refused(session, sender, Conflict("kenmerk_al_gebruikt", sentence), at)
-    return Delivered(BerichtId(row.id), new=False)
+        raise Conflict("kenmerk_al_gebruikt", "Met dit kenmerk is al een ander bericht aangeleverd.")
+    return BerichtId(row.id)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from machtiging.access.bearer import Agency, Helper
+from machtiging.access.recheck import recheck
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
-from machtiging.berichtenbox.deliver import Aanlevering, deliver
+from machtiging.berichtenbox.deliver import Aanlevering, answered_for, deliver
 from machtiging.berichtenbox.download import Download, contents, download
 from machtiging.berichtenbox.keep import Change, delete, mark
 from machtiging.berichtenbox.read import Letter, read
@@ -73,15 +74,20 @@ async def post_aanlevering(
     ] = None,
 ) -> Response:
     """Lever één bericht met bijlagen aan. Hetzelfde bericht met hetzelfde kenmerk is één bericht."""
+    state = request.app.state
+    opened_at = state.clock.now()
     # The token is good. The upload may take minutes: no connection to the database waits for it.
     await session.commit()
-    received = await receive(request.headers["content-type"], request.stream())
-    state = request.app.state
-    try:
-        aanlevering = _aanlevering(received, idempotency_key)
-        delivered = await deliver(session, state.keyring, sender, aanlevering, at=state.clock.now())
-    finally:
-        received.close()
+    async with answered_for(session, sender, state.clock):
+        received = await receive(request.headers["content-type"], request.stream())
+        try:
+            aanlevering = _aanlevering(received, idempotency_key)
+            # A savepoint: of a letter that is refused at the end nothing stays but the line in the journal.
+            async with session.begin_nested():
+                delivered = await deliver(session, state.keyring, sender, aanlevering, at=state.clock.now())
+                await recheck(request, session, opened_at=opened_at)
+        finally:
+            received.close()
     place = {"Location": f"{state.issuer}{API}/berichten/{delivered.bericht_id}"}
     return JSONResponse({"berichtId": str(delivered.bericht_id)}, 201 if delivered.new else 200, place)
 

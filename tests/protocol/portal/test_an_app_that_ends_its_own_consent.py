@@ -14,7 +14,8 @@ from tests.builders.login import ISSUER
 from tests.builders.oauth import code_client
 
 CONSENT = """
-INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at, created_at)
+INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance,
+                         authenticated_at, created_at)
 VALUES (:id, :client, :who, '[]', 'openid', 'substantieel', :at, :at)
 """
 

@@ -1,0 +1,31 @@
+"""Once more, after a wait in which nothing was held: is the token that opened the door still good?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+
+from machtiging.access.bearer import token_in
+from machtiging.access.tables import IssuedToken
+from machtiging.access.tokens import audience
+from machtiging.kernel.errors import NotAuthenticated
+
+_TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+
+
+async def recheck(request: Request, session: AsyncSession, *, opened_at: datetime) -> None:
+    """The token of this request has not been revoked, and stays so until this transaction ends: who revokes it waits.
+
+    It may have run out since `opened_at`: whoever came in time may finish. Call it last, so that nobody waits long.
+    Raises NotAuthenticated `token_ingetrokken`.
+    """
+    app = request.app.state
+    token, place = token_in(request), audience(app.issuer)
+    claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=place, at=opened_at)
+    mine = select(_TOKEN.c.id).where(_TOKEN.c.id == UUID(claims["jti"]), _TOKEN.c.revoked_at.is_(None))
+    if await session.scalar(mine.with_for_update(read=True)) is None:
+        raise NotAuthenticated("token_ingetrokken", "Dit toegangsbewijs is ingetrokken. Log opnieuw in.")

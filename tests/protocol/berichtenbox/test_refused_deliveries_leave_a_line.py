@@ -1,0 +1,121 @@
+"""A sender is known, so whatever is refused to it stands in the journal: who, and why, and nothing of what it sent."""
+
+import json
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
+
+WHERE = "/api/v1/aanleveringen"
+PDF = "application/pdf"
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+NOBODYS_BSN = "999990018"
+REFUSED = "aanlevering:geweigerd"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+@pytest.fixture
+async def agency(world):
+    async with world.client(await world.token(oin=UWV)) as client:
+        yield client
+
+
+async def lines(world, act=REFUSED):
+    return await world.rows("SELECT * FROM journal_intake WHERE act = :act ORDER BY id", act=act)
+
+
+def a_letter(*bijlagen, **changes):
+    return {"files": parts(a_bericht(**changes), *bijlagen)}
+
+
+BAD = {
+    "bsn_ongeldig": a_letter(ontvanger={"type": "BSN", "waarde": NOBODYS_BSN}),
+    "publicatietijdstip_onmogelijk": a_letter(publicatietijdstip="1999-12-31T23:59:59Z"),
+    "dienst_onbekend": a_letter(dienst="aow"),
+    "bericht_ongeldig": a_letter(afzender="x"),
+    "kenmerk_ontbreekt": a_letter(kenmerk=...),
+    "bijlage_geen_pdf": a_letter(("brief.pdf", b"<html>", PDF)),
+    "bijlage_te_groot": a_letter(("brief.pdf", a_pdf(26 * 1024 * 1024), PDF)),
+    "onderdeel_onbekend": {"files": [("geheim", (None, b"x"))]},
+    "bericht_ontbreekt": {"files": [("bijlage", ("brief.pdf", a_pdf(), PDF))]},
+    "aanlevering_onvolledig": {"content": b"--x\r\nContent-Disposition: form-data", "headers": MULTIPART},
+    "soort_niet_ondersteund": {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}},
+}
+
+
+@pytest.mark.parametrize(("reason", "request_"), BAD.items(), ids=BAD)
+async def test_it_is_refused_with_one_line_that_says_who_and_why(world, agency, reason, request_):
+    answer = await agency.post(WHERE, **request_)
+    assert (answer.status_code // 100, answer.json()["code"]) == (4, reason)
+    (line,) = await lines(world)
+    assert (line.reason, line.outcome, line.client_id) == (reason, "refused", f"client-{UWV}")
+    assert line.facts == {"afzender": UWV}
+    assert (line.actor_id, line.for_person_id, line.object_id) == (None, None, None)
+    assert await world.rows("SELECT 1 FROM bericht") == []
+
+
+async def test_neither_the_bsn_nor_a_word_of_the_letter_is_in_the_line(world, agency):
+    told = {"onderwerp": "Geheim onderwerp", "inhoud": "Geheime inhoud", "kenmerk": "geheim-kenmerk"}
+    await agency.post(WHERE, **a_letter(ontvanger={"type": "BSN", "waarde": NOBODYS_BSN}, **told))
+    await agency.post(WHERE, **a_letter(**told))
+    await agency.post(WHERE, **a_letter(**told | {"inhoud": "Anders, ook geheim"}))
+    assert [line.reason for line in await lines(world)] == ["bsn_ongeldig", "kenmerk_al_gebruikt"]
+    for row in await world.rows("SELECT * FROM journal_intake"):
+        written = json.dumps([str(value) for value in row])
+        assert "eheim" not in written
+        assert NOBODYS_BSN not in written
+
+
+async def test_a_kenmerk_that_is_taken_leaves_a_line_and_makes_nobody_known(world, agency):
+    await agency.post(WHERE, **a_letter(kenmerk="K1"))
+    before = await world.rows("SELECT count(*) FROM person")
+    answer = await agency.post(WHERE, **a_letter(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "123456782"}))
+    assert answer.status_code == 409
+    (line,) = await lines(world)
+    assert (line.reason, line.for_person_id, line.object_id) == ("kenmerk_al_gebruikt", None, None)
+    assert await world.rows("SELECT count(*) FROM person") == before
+
+
+async def test_the_same_letter_again_leaves_a_line_that_says_it_was_there(world, agency):
+    letter = a_bericht(kenmerk="K1")
+    answers = [await agency.post(WHERE, files=parts(letter)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    found = await lines(world, "aanlevering:ontvangen")
+    assert [(line.reason, line.outcome) for line in found] == [
+        ("ontvangen", "done"),
+        ("al_ontvangen", "allowed"),
+        ("al_ontvangen", "allowed"),
+    ]
+    assert {line.object_id for line in found} == {answers[0].json()["berichtId"]}
+    assert {line.for_person_id for line in found} == {world.citizen}
+    assert await lines(world) == []
+
+
+async def test_a_sender_that_may_not_deliver_leaves_a_line(world, agency):
+    async with world.sessions.begin() as session:
+        await session.execute(text("UPDATE agency SET active = false WHERE oin = :oin"), {"oin": UWV})
+    assert (await agency.post(WHERE, **a_letter())).status_code == 403
+    assert [line.reason for line in await lines(world)] == ["afzender_niet_actief"]
+
+
+async def test_who_has_not_proved_who_it_is_leaves_no_line_at_all(world):
+    async with world.client() as stranger:
+        assert (await stranger.post(WHERE, **a_letter())).status_code == 401
+    async with world.client("onzin") as stranger:
+        assert (await stranger.post(WHERE, **a_letter())).status_code == 401
+    assert await world.rows("SELECT 1 FROM journal_intake") == []
+
+
+async def test_when_the_line_cannot_be_written_the_reason_is_not_told_either(world, agency, database):
+    owner = await asyncpg.connect(database.url)
+    await owner.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
+    await owner.close()
+    answer = await agency.post(WHERE, **a_letter(dienst="aow"))
+    assert answer.status_code == 503
+    assert "dienst" not in answer.text
