@@ -10,11 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy import event, text
 
 from machtiging.access.bearer import Agency, Helper
-from machtiging.access.engine import Policy
 from machtiging.access.guard import permit
 from machtiging.access.tokens import IssuedTokenFacts, audience, register
 from machtiging.access.verdict import Target
@@ -24,14 +23,14 @@ from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
-from tests.builders.access import POLICIES
+from tests.builders.applications import a_policy, with_common_routes
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
 
 ISSUER = "http://localhost:8000"
 OIN = "00000099000000001000"
+POLICY = a_policy()
 READ, DELIVER = "/api/v1/proef/lezen", "/api/v1/proef/aanleveren"
-POLICY = Policy.load(POLICIES)
 
 
 def the_letter(of: PersonId | None, **changes: Any) -> Target:
@@ -46,17 +45,20 @@ def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
     problems.install(app)
     app.state.sessions, app.state.clock = database.sessions, clock
     app.state.keyring, app.state.issuer, app.state.policy = a_keyring(), ISSUER, POLICY
+    app.state.mother = mother
 
     @app.get(READ)
-    async def read(actor: Helper, session: Transaction) -> dict[str, str]:
-        given = await permit(session, POLICY, actor, Act.READ, the_letter(mother), at=clock.now())
+    async def read(request: Request, actor: Helper, session: Transaction) -> dict[str, str]:
+        state = request.app.state
+        target = the_letter(state.mother)
+        given = await permit(session, POLICY, actor, Act.READ, target, at=state.clock.now())
         return {"wie": str(given.actor_id), "voor": str(given.vertegenwoordigde_id), "als": given.capacity}
 
     @app.get(DELIVER)
     async def deliver(sender: Agency) -> dict[str, str]:
         return {"oin": sender.oin}
 
-    return app
+    return with_common_routes("bearer", app)
 
 
 def token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:

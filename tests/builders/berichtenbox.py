@@ -6,7 +6,6 @@ import io
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -29,13 +28,13 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.web import headers, limits, openapi, problems
+from tests.builders.applications import POLICIES, a_policy, with_common_routes
 from tests.builders.crypto import a_keyring
 
 ISSUER = "http://localhost:8000"
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
 UWV, SVB, BELASTINGDIENST = "00000099000000001000", "00000099000000002000", "00000099000000003000"
 HELPING = (Act.LIST, Act.READ, Act.DOWNLOAD)
-POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
 def a_pdf(size: int = 0) -> bytes:
@@ -187,9 +186,12 @@ class World:
         return [row.reason for row in found]
 
 
-async def a_world(database: Any, clock: Any) -> World:
-    """An application with a citizen and a helper, the catalogue loaded, the real policy."""
-    keyring, policy, sessions = a_keyring(), Policy.load(POLICIES), database.sessions
+async def a_world(database: Any, clock: Any, *, alone: bool = False) -> World:
+    """An application with a citizen and a helper, the catalogue loaded, the real policy.
+
+    `alone`: with routes and a policy that no other application in this process has.
+    """
+    keyring, policy, sessions = a_keyring(), Policy.load(POLICIES) if alone else a_policy(), database.sessions
     async with sessions.begin() as session:
         await load_catalogue(session)
         citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
@@ -202,6 +204,8 @@ async def a_world(database: Any, clock: Any) -> World:
     problems.install(app)
     limits.install(app, larger=LARGER_BODIES)
     headers.install(app, issuer=ISSUER)
+    if not alone:
+        with_common_routes("berichtenbox", app)
     return World(app, sessions, clock, keyring, policy, citizen, helper)
 
 

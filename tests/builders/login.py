@@ -19,6 +19,7 @@ from machtiging.simulators.app import create_simulator
 from machtiging.web import headers, problems
 from machtiging.web.pages import Pages
 from machtiging.web.tls import tls_context
+from tests.builders.applications import with_common_routes
 from tests.builders.crypto import a_keyring
 
 ISSUER = "https://machtigen.test"
@@ -44,7 +45,7 @@ def a_login_service(sessions: Any, clock: Any) -> FastAPI:
     _add_pages(app)
     problems.install(app)
     headers.install(app, issuer=ISSUER)
-    return app
+    return with_common_routes("login", app)
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -141,6 +142,7 @@ def a_world(sessions: Any, clock: Any) -> World:
     """The service and the stand-in broker, each reaching the other in this process."""
     service = a_login_service(sessions, clock)
     simulator = create_simulator(practice_settings(), clock=clock, transport=httpx.ASGITransport(service))
+    with_common_routes("simulator", simulator)
     service.state.broker = broker_through(httpx.ASGITransport(simulator))
     return World(service, simulator)
 

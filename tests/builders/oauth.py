@@ -30,6 +30,7 @@ from machtiging.oauth.register_client import register
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.pages import Pages
+from tests.builders.applications import with_common_routes
 from tests.builders.delegation import UWV, Committed, mother_and_son
 from tests.builders.login import ISSUER, Browser, World, a_world
 
@@ -334,6 +335,7 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)
+    with_common_routes("oauth", service)
     async with unit_of_work(sessions) as session:
         people = await mother_and_son(session)
     return OAuthWorld(world, sessions, clock, Committed(sessions, people))

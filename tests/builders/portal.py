@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +22,11 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import POLICIES, with_own_state
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import BORN, Committed, People
 from tests.builders.login import BROKER, ISSUER
 
-POLICIES = Path(__file__).resolve().parents[2] / "policies"
 OFFER = "/machtigingen/aanbieden"
 ACCEPT = "/machtigingen/aannemen"
 
@@ -61,22 +64,35 @@ class Portal:
 
     async def close(self) -> None:
         await self.http.aclose()
-        for engine in self.app.state.engines:
-            await engine.dispose()
 
 
-async def a_portal(database: Any, clock: Any, place: Path) -> Portal:
-    """Everything that `create_app` assembles; nothing is replaced."""
+@functools.cache
+def _assembled() -> FastAPI:
+    """What `create_app` makes of its settings, once in a process. The database that they name is not there."""
+    place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
     settings = Settings(
         env=Environment.TEST,
         issuer=ISSUER,
         broker_issuer=BROKER,
-        database_url=database.url,
-        database_pool_size=3,
+        database_url="postgresql:///niets?host=/nergens",
         keys_dir=a_key_directory(place / "keys"),
         policies_dir=POLICIES,
     )
-    app = create_app(settings, clock=clock)
+    try:
+        return create_app(settings)
+    finally:
+        shutil.rmtree(place)
+
+
+async def a_portal(database: Any, clock: Any) -> Portal:
+    """Everything that `create_app` assembles; only the clock and the database are this test's own."""
+    app = with_own_state(
+        _assembled(),
+        clock=clock,
+        sessions=database.sessions,
+        engines=(database.service, database.sealer),
+        sealer_engine=database.sealer,
+    )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport))
 

@@ -21,7 +21,7 @@ WHERE = f"{API}/berichten/"
 
 async def a_second(world, url):
     """Another instance: its own application, connections and policy memo."""
-    made = await a_world(world.database, world.clock)
+    made = await a_world(world.database, world.clock, alone=True)
     engine = make_engine(url, Role.SERVICE, pool_size=3)
     made.app.state.sessions = made.sessions = make_sessions(engine)
     return made, engine
@@ -29,7 +29,7 @@ async def a_second(world, url):
 
 @pytest.fixture
 async def workers(database, clock):
-    first = await a_world(database, clock)
+    first = await a_world(database, clock, alone=True)
     first.database = database
     second, engine = await a_second(first, database.url)
     yield first, second
@@ -139,7 +139,7 @@ def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_
     database = Database(url, make_engine(url, Role.SERVICE, pool_size=3), make_engine(url, Role.SEALER, pool_size=1))
 
     async def build():
-        first = await a_world(database, clock)
+        first = await a_world(database, clock, alone=True)
         first.database = database
         return first, *(await a_second(first, url))
 

@@ -10,7 +10,7 @@ from tests.builders.portal import Portal, a_portal
 
 
 @pytest.fixture
-async def portal(database, clock, tmp_path) -> AsyncIterator[Portal]:
-    made = await a_portal(database, clock, tmp_path)
+async def portal(database, clock) -> AsyncIterator[Portal]:
+    made = await a_portal(database, clock)
     yield made
     await made.close()
