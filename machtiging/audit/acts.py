@@ -20,6 +20,7 @@ class JournalAct(StrEnum):
     CLIENT_GEWEIGERD = "client:geweigerd"
     CLIENT_HERVAT = "client:hervat"
     CODE_GEPROBEERD = "code:geprobeerd"
+    CODE_VERNIEUWD = "code:vernieuwd"
     GRANT_BEEINDIGD = "grant:beeindigd"
     GRANT_GEWEIGERD = "grant:geweigerd"
     GRANT_VERLEEND = "grant:verleend"

@@ -181,8 +181,8 @@ async def _find(session: AsyncSession, keyring: KeyRing, code: str) -> _Found | 
 
 
 def _problem(found: _Found, at: datetime) -> str | None:
-    if found.used_at is not None:
-        return "code_gebruikt"
+    if found.used_at is not None:  # see renew_code: a code that was used had tries left
+        return "code_gebruikt" if found.tries_left > 0 else "code_vervangen"
     if at >= found.expires_at:
         return "code_verlopen"
     if found.tries_left == 0:
@@ -198,7 +198,7 @@ async def _fail(session: AsyncSession, helper: Helper, found: _Found | None, rea
     await session.execute(delete(_TRY).where(*mine))
     await session.execute(insert(_TRY).values(id=uuid7(), person_id=helper.person_id, tried_at=at))
     code_id = uuid7() if found is None else found.code_id
-    fewer = update(_CODE).where(_CODE.c.id == code_id, _CODE.c.tries_left > 0)
+    fewer = update(_CODE).where(_CODE.c.id == code_id, _CODE.c.tries_left > 0, _CODE.c.used_at.is_(None))
     await session.execute(fewer.values(tries_left=_CODE.c.tries_left - 1))
     await _note(session, helper, None if found is None else found.machtiging, reason, at)
     raise InvalidInput("code_klopt_niet", _PUBLIC, private=reason)

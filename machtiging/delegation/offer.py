@@ -28,7 +28,7 @@ from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
 from machtiging.notifications.tell import tell
 from machtiging.notifications.texts import Kind
 
-__all__ = ["Giver", "Offered", "Terms", "offer"]
+__all__ = ["Giver", "Offered", "Terms", "made_with", "make_code", "offer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,17 @@ async def offer(
     if problems:
         fields = {problem.field: problem.public for problem in reversed(problems)}
         raise InvalidInput(problems[0].code, problems[0].public, fields=fields)
-    offered = await _insert(session, _values(giver, terms, at) | {"id": _id_for(keyring, giver)})
+    offered = await _insert(session, _values(giver, terms, at) | {"id": made_with(keyring, giver)})
     if offered is None:
         await _record(session, giver, Outcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
         raise Conflict("aanbod_al_gemaakt", "U heeft dit aanbod al gemaakt.")
-    code = new_code()
-    await _keep_code(session, keyring, offered, code, min(at + limits.code_valid, terms.period.ends_at))
+    code = await make_code(session, keyring, limits, offered, at=at)
     await _record(session, giver, Outcome.DONE, "aangeboden", offered, at=at)
     await tell(session, giver.person_id, Kind.AANGEBODEN_DOOR_U, told_facts(offered, None), at=at)
-    return Offered(offered.id, shown(code))
+    return Offered(offered.id, code)
 
 
-def _id_for(keyring: KeyRing, giver: Giver) -> UUID:
+def made_with(keyring: KeyRing, giver: Giver) -> UUID:
     """One form of one giver leads to one id, so that the primary key lets one of two clicks through.
 
     Keyed, so that nobody else can work it out; marked as made from a name (RFC 9562 section 5.5), not from the time.
@@ -106,19 +105,22 @@ async def _may_give(session: AsyncSession, keyring: KeyRing, giver: Giver, at: d
         raise
 
 
-async def _keep_code(
-    session: AsyncSession, keyring: KeyRing, offered: Machtiging, code: str, expires_at: datetime
-) -> None:
+async def make_code(
+    session: AsyncSession, keyring: KeyRing, limits: Limits, offered: Machtiging, *, at: datetime
+) -> str:
+    """A fresh code for this offer, as people see it. Only its keyed hash is kept."""
+    code = new_code()
     values = {
         "id": uuid7(),
         "machtiging_id": offered.id,
         "code_hash": keyring.blind_index(PURPOSE, code),
         "tries_left": TRIES_PER_CODE,
-        "created_at": offered.offered_at,
-        "expires_at": expires_at,
+        "created_at": at,
+        "expires_at": min(at + limits.code_valid, offered.period.ends_at),
         "used_at": None,
     }
     await session.execute(insert(Machtigingscode).values(values))
+    return shown(code)
 
 
 async def _record(

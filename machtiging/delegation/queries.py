@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Label, Row, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.codes import PURPOSE, normalise
 from machtiging.delegation.rules import Act, Capacity, EndReason, Machtiging, Scope, State
-from machtiging.delegation.tables import MachtigingRow
+from machtiging.delegation.tables import MachtigingRow, Machtigingscode
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 
 _TABLE: Table = MachtigingRow.__table__  # type: ignore[attr-defined]
+_CODE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
 # Every column as `m_<name>`: select these, then give the row's mapping to `machtiging_from_mapping`.
 MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(column.label(f"m_{column.name}") for column in _TABLE.c)
 
@@ -80,6 +86,34 @@ async def machtiging_of(session: AsyncSession, machtiging_id: MachtigingId, pers
     """The machtiging with this id if this person gave or received it, else None: not yours is not there."""
     yours = or_(_TABLE.c.vertegenwoordigde_id == person_id, _TABLE.c.gemachtigde_id == person_id)
     found = await _all(session, select(_TABLE).where(_TABLE.c.id == machtiging_id, yours))
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCode:
+    """The code of an offer that nobody has taken: which one it is and how long it works, not what it is."""
+
+    id: UUID
+    works_until: datetime
+    tries_left: int
+
+    def works_at(self, at: datetime) -> bool:
+        """Whether it can still be handed in."""
+        return at < self.works_until and self.tries_left > 0
+
+
+async def open_code(session: AsyncSession, machtiging_id: MachtigingId) -> OpenCode | None:
+    """The code of this offer, working or not; None when it was used. The caller decides who may know of it."""
+    mine = (_CODE.c.machtiging_id == machtiging_id, _CODE.c.used_at.is_(None))
+    row = (await session.execute(select(_CODE.c.id, _CODE.c.expires_at, _CODE.c.tries_left).where(*mine))).one_or_none()
+    return None if row is None else OpenCode(row.id, row.expires_at, row.tries_left)
+
+
+async def taken_with(session: AsyncSession, keyring: KeyRing, typed: str, helper_id: PersonId) -> Machtiging | None:
+    """The machtiging that this helper himself accepted with this code, for one who clicks twice; else None."""
+    index = keyring.blind_index(PURPOSE, normalise(typed))
+    here = select(_CODE.c.machtiging_id).where(_CODE.c.code_hash == index, _CODE.c.used_at.is_not(None))
+    found = await _all(session, select(_TABLE).where(_TABLE.c.id.in_(here), _TABLE.c.gemachtigde_id == helper_id))
     return found[0] if found else None
 
 

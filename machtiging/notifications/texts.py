@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     AANGEBODEN_DOOR_U = "machtiging_aangeboden_door_u"
     AANBOD_INGETROKKEN_DOOR_U = "aanbod_ingetrokken_door_u"
+    NIEUWE_CODE_DOOR_U = "nieuwe_code_door_u"
     AANGENOMEN = "machtiging_aangenomen"
     AANGENOMEN_DOOR_U = "machtiging_aangenomen_door_u"
     GEWEIGERD = "machtiging_geweigerd"
@@ -64,6 +65,15 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.AANBOD_INGETROKKEN_DOOR_U: (
         "U heeft uw aanbod ingetrokken",
         ("U heeft een machtiging ingetrokken die nog niet was aangenomen. De code werkt niet meer.", _LOOK),
+    ),
+    Kind.NIEUWE_CODE_DOOR_U: (
+        "U heeft een nieuwe machtigingscode gemaakt",
+        (
+            "U heeft een nieuwe code gemaakt voor een machtiging die nog niet was aangenomen.",
+            "De oude code werkt niet meer. Geef de nieuwe code alleen aan wie u wilt machtigen.",
+            _GIVER_STOPS,
+            _NOT_YOU,
+        ),
     ),
     Kind.AANGENOMEN: (
         "Uw machtiging is aangenomen",

@@ -9,6 +9,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.delegation.accept import Helper, accept, preview
 from machtiging.delegation.end import refuse
+from machtiging.delegation.queries import taken_with
+from machtiging.delegation.rules import Machtiging, State
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
@@ -58,10 +60,18 @@ async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     try:
         machtiging = await act(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
     except (InvalidInput, NotAllowed) as refusal:
-        return _again(request, sent, refusal)
+        # Looked up after every failure, so that all cost the same.
+        taken = await taken_with(session, state.keyring, typed[0], visitor.person_id)
+        return _taken_before(taken) if taken and choice == "aannemen" else _again(request, sent, refusal)
     if choice == "weigeren":
         return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
     return RedirectResponse(f"/machtigingen/{machtiging.id}?gedaan={Done.ACCEPTED}", 303)
+
+
+def _taken_before(machtiging: Machtiging) -> RedirectResponse:
+    """Who clicks twice lands where the first click led; the message only while it is true."""
+    done = f"?gedaan={Done.ACCEPTED}" if machtiging.state is State.ACTIVE else ""
+    return RedirectResponse(f"/machtigingen/{machtiging.id}{done}", 303)
 
 
 def _helper(visitor: Visitor) -> Helper:

@@ -9,19 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from machtiging.delegation import end, pause, queries
+from machtiging.delegation.offer import Giver
+from machtiging.delegation.renew_code import ALREADY, Replaced, renew_code
 from machtiging.delegation.rules import Capacity, Deed
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
-from machtiging.kernel.errors import NotFound
+from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.kernel.ids import MachtigingId
 from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
 from machtiging.portal import views
+from machtiging.portal.forms import filled
 from machtiging.portal.views import Card
 from machtiging.portal.words import Done, done
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
+NO_SUCH_CODE = UUID(int=0)
 
 
 @router.get("/machtigingen")
@@ -46,7 +50,10 @@ async def details(
 ) -> HTMLResponse:
     """One machtiging. Raises NotFound `machtiging_onbekend` when it is not the visitor's."""
     card = await _card(request, session, visitor, machtiging_id)
-    return page(request, "machtiging.html", card=card, deeds=Deed, message=done(gedaan))
+    at = request.app.state.clock.now()
+    code = await views.code_to_renew(session, MachtigingId(machtiging_id), visitor.person_id, at)
+    works = code is not None and code.works_at(at)
+    return page(request, "machtiging.html", card=card, deeds=Deed, message=done(gedaan), code=code, works=works)
 
 
 @router.get("/machtigingen/{machtiging_id}/intrekken")
@@ -56,7 +63,7 @@ async def ask_to_withdraw(
     """Are you sure? Only for the giver, and only while there is something to stop."""
     card = await _card(request, session, visitor, machtiging_id)
     if Deed.WITHDRAW not in card.deeds:
-        return page(request, "machtiging.html", card=card, deeds=Deed, message=None)
+        return page(request, "machtiging.html", card=card, deeds=Deed, message=None, code=None)
     return page(request, "intrekken.html", card=card)
 
 
@@ -102,6 +109,36 @@ async def resuming(
     at = request.app.state.clock.now()
     await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     return _back(machtiging_id, Done.RESUMED)
+
+
+@router.post("/machtigingen/{machtiging_id}/nieuwe-code")
+async def new_code(
+    request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> HTMLResponse:
+    """A new code for an offer, shown once. The form names the code that it replaces: two clicks make one."""
+    state, at = request.app.state, request.app.state.clock.now()
+    giver = Giver(visitor.person_id, visitor.assurance)
+    replaced = Replaced(MachtigingId(machtiging_id), _named((await filled(request)).one("vervangt")))
+    try:
+        renewed = await renew_code(session, state.keyring, state.delegation_limits, giver, replaced, at=at)
+    except Conflict as refusal:
+        if refusal.code != ALREADY:
+            raise
+        code = await views.code_to_renew(session, replaced.machtiging_id, visitor.person_id, at)
+        twice = "aanbod_al_gemaakt.html"
+        return page(request, twice, status=409, machtiging_id=machtiging_id, code=code, renewed=True)
+    card = await _card(request, session, visitor, machtiging_id)
+    until = min(at + state.delegation_limits.code_valid, card.agreement.ends_at)
+    said = card.agreement
+    return page(request, "aangeboden.html", said=said, code=renewed.code, code_until=until, renewed=True)
+
+
+def _named(offered: str) -> UUID:
+    """The code that a form names; one that does not exist when it names nothing of ours."""
+    try:
+        return UUID(offered)
+    except ValueError:
+        return NO_SUCH_CODE
 
 
 def _back(machtiging_id: UUID, what: Done) -> RedirectResponse:

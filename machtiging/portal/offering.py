@@ -11,12 +11,13 @@ from starlette.responses import HTMLResponse
 from machtiging.agencies.queries import AgencyView, all_agencies
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.crypto.secrets import random_token
-from machtiging.delegation.offer import Giver, Terms, offer
+from machtiging.delegation.offer import Giver, Terms, made_with, offer
 from machtiging.delegation.rules import CAPACITIES_TO_CHOOSE, Act, Capacity, Limits, Scope
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.kernel.clock import AMSTERDAM, day_in_the_netherlands
 from machtiging.kernel.errors import Conflict, InvalidInput
+from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
 from machtiging.portal import views, words
 from machtiging.portal.forms import Filled, blank, day_boxes, filled
@@ -73,16 +74,18 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     key = sent.one(_KEY)
     if sent.one("akkoord") != "ja" or not _A_KEY.fullmatch(key):
         return page(request, "aanbieden_controle.html", said=said, sent=sent, key=random_token(128))
+    giver = Giver(visitor.person_id, visitor.assurance, key)
     try:
-        giver = Giver(visitor.person_id, visitor.assurance, key)
         offered = await offer(session, state.keyring, state.delegation_limits, giver, terms, at=at)
     except InvalidInput as error:
         _take_over(sent, error)
         return _form(request, agencies, sent, status=400)
     except Conflict:  # caught here, so that the line in the journal commits as usual
-        return page(request, "aanbod_al_gemaakt.html", status=409)
+        made = MachtigingId(made_with(state.keyring, giver))
+        code = await views.code_to_renew(session, made, visitor.person_id, at)
+        return page(request, "aanbod_al_gemaakt.html", status=409, machtiging_id=made, code=code, renewed=False)
     until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
-    return page(request, "aangeboden.html", said=said, code=offered.code, offered=offered, code_until=until)
+    return page(request, "aangeboden.html", said=said, code=offered.code, code_until=until, renewed=False)
 
 
 def _form(request: Request, agencies: list[AgencyView], sent: Filled, *, status: int = 200) -> HTMLResponse:

@@ -11,9 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import all_agencies
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.rules import TRANSITIONS, Capacity, Deed, Machtiging, Party, Scope, Standing, standing
+from machtiging.delegation.queries import OpenCode, machtiging_of, open_code
+from machtiging.delegation.rules import (
+    TRANSITIONS,
+    Capacity,
+    Deed,
+    Machtiging,
+    Party,
+    Scope,
+    Standing,
+    State,
+    standing,
+)
 from machtiging.identity.people import profile_of
-from machtiging.kernel.ids import PersonId
+from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.portal import words
 
@@ -104,6 +115,16 @@ def deeds(machtiging: Machtiging, party: Party, at: datetime) -> frozenset[Deed]
     return frozenset(
         deed for (state, deed), step in TRANSITIONS.items() if state is machtiging.state and step.by is party
     )
+
+
+async def code_to_renew(
+    session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, at: datetime
+) -> OpenCode | None:
+    """The code that she can replace now: that of her own offer, still open and not over. Else None."""
+    found = await machtiging_of(session, machtiging_id, giver_id)
+    if found is None or found.vertegenwoordigde_id != giver_id or at >= found.period.ends_at:
+        return None
+    return await open_code(session, machtiging_id) if found.state is State.OFFERED else None
 
 
 class Names:

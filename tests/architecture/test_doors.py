@@ -16,7 +16,7 @@ from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 
 DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator"}
-PINNED = {"Public": 15, "Citizen": 18, "Helper": 5, "Agency": 1}
+PINNED = {"Public": 15, "Citizen": 19, "Helper": 5, "Agency": 1}
 
 
 def doors_of(dependant) -> list[str]:

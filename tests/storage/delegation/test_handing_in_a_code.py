@@ -9,7 +9,8 @@ from sqlalchemy import event, text
 from machtiging.delegation.accept import Helper, accept, preview
 from machtiging.delegation.codes import new_code, shown
 from machtiging.delegation.end import refuse, revoke
-from machtiging.delegation.queries import machtiging, machtiging_of, received_by
+from machtiging.delegation.queries import machtiging, machtiging_of, open_code, received_by
+from machtiging.delegation.renew_code import Replaced, renew_code
 from machtiging.delegation.rules import EndReason, Standing, State, standing
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
@@ -17,7 +18,7 @@ from machtiging.kernel.errors import InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, NOON, Committed, a_person, an_offer, mother_and_son
+from tests.builders.delegation import BORN, LIMITS, NOON, Committed, a_person, an_offer, mother_and_son
 
 HOUR = timedelta(hours=1)
 
@@ -74,6 +75,10 @@ async def test_a_helper_refuses_and_the_code_is_used_up(session):
         await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
 
 
+async def the_code_of(session, offered):
+    return Replaced(offered.machtiging_id, (await open_code(session, offered.machtiging_id)).id)
+
+
 async def make_it_fail(session, people, how):
     """An offer, and what to hand in so that it fails in this way."""
     period = Period(NOON, NOON + timedelta(hours=2))
@@ -85,6 +90,8 @@ async def make_it_fail(session, people, how):
         code = code[:-1] + ("0" if code[-1] != "0" else "1")
     if how == "code_gebruikt":
         await accept(session, a_keyring(), people.helper, code, BORN, at=NOON)
+    if how == "code_vervangen":
+        await renew_code(session, a_keyring(), LIMITS, people.giver, await the_code_of(session, offered), at=NOON)
     if how == "code_verlopen":
         at = NOON + timedelta(hours=2)
     if how == "code_op":
@@ -100,6 +107,7 @@ HOWS = [
     "code_onbekend",
     "code_verschreven",
     "code_gebruikt",
+    "code_vervangen",
     "code_verlopen",
     "code_op",
     "aanbod_ingetrokken",

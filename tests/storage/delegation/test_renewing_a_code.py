@@ -1,0 +1,223 @@
+"""A new code for an offer that nobody has taken: for the giver only, once per click, and the old one is dead."""
+
+import asyncio
+from dataclasses import replace
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation.accept import accept, preview
+from machtiging.delegation.end import refuse, revoke
+from machtiging.delegation.queries import machtiging, open_code, taken_with
+from machtiging.delegation.renew_code import Replaced, renew_code
+from machtiging.delegation.rules import State
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal
+from machtiging.kernel.period import Period
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import BORN, LIMITS, NOON, Committed, an_offer, mother_and_son
+
+LATER = NOON + timedelta(hours=1)
+
+
+async def named(session, offered):
+    """The code of this offer, as the form names it."""
+    return Replaced(offered.machtiging_id, (await open_code(session, offered.machtiging_id)).id)
+
+
+async def renew(session, people, replaced, at=LATER, **changes):
+    giver = replace(people.giver, **changes)
+    return await renew_code(session, a_keyring(), LIMITS, giver, replaced, at=at)
+
+
+async def last_line(session):
+    query = "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake ORDER BY id DESC"
+    return tuple((await session.execute(text(query + " LIMIT 1"))).one())
+
+
+async def codes(session):
+    return await session.scalar(text("SELECT count(*) FROM machtigingscode"))
+
+
+async def test_the_new_code_works_and_the_old_one_is_dead(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    renewed = await renew(session, people, await named(session, offered))
+    assert renewed.machtiging_id == offered.machtiging_id
+    assert renewed.code != offered.code
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await accept(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)
+    assert (await last_line(session))[:3] == ("code:geprobeerd", "refused", "code_vervangen")
+    taken = await accept(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)
+    assert (taken.id, taken.state) == (offered.machtiging_id, State.ACTIVE)
+
+
+async def test_what_is_offered_does_not_change(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    before = await machtiging(session, offered.machtiging_id)
+    await renew(session, people, await named(session, offered))
+    assert await machtiging(session, offered.machtiging_id) == before
+
+
+async def test_it_is_journalled_and_the_giver_is_told(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await renew(session, people, await named(session, offered))
+    expected = ("code:vernieuwd", "done", "vernieuwd", people.mother, people.mother, offered.machtiging_id)
+    assert await last_line(session) == expected
+    told = await session.execute(text("SELECT person_id FROM notification WHERE kind = 'nieuwe_code_door_u'"))
+    assert list(told.scalars()) == [people.mother]
+
+
+async def test_the_new_code_has_its_own_days_and_never_more_than_the_machtiging(session):
+    people = await mother_and_son(session)
+    long, short = [await an_offer(session, people, period=Period(NOON, NOON + timedelta(days=d))) for d in (90, 2)]
+    for offered, until in ((long, LATER + LIMITS.code_valid), (short, NOON + timedelta(days=2))):
+        await renew(session, people, await named(session, offered))
+        assert (await open_code(session, offered.machtiging_id)).works_until == until
+
+
+async def test_a_code_that_was_tried_too_often_or_is_too_old_can_be_replaced(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
+    late = NOON + LIMITS.code_valid + timedelta(days=1)
+    renewed = await renew(session, people, await named(session, offered), at=late)
+    assert (await preview(session, a_keyring(), people.helper, renewed.code, BORN, at=late)).id == offered.machtiging_id
+
+
+async def refused(session, people, replaced, code, kind=Conflict, at=LATER, **changes):
+    before = await codes(session)
+    with pytest.raises(kind, match=code) as refusal:
+        await renew(session, people, replaced, at=at, **changes)
+    assert await codes(session) == before
+    line = await last_line(session)
+    assert line[:2] == ("code:vernieuwd", "refused")
+    return refusal.value, line
+
+
+async def test_nobody_else_can_replace_it_and_he_hears_that_it_is_not_there(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    hers = await named(session, offered)
+    theirs, line = await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
+    assert line[2:5] == ("niet_van_u", people.son, people.mother)
+    nothing, line = await refused(session, people, Replaced(uuid4(), hers.code_id), "machtiging_onbekend", NotFound)
+    assert line[2:] == ("bestaat_niet", people.mother, None, None)
+    assert (theirs.code, theirs.public) == (nothing.code, nothing.public)
+    assert (await preview(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)).id
+
+
+async def test_the_helper_who_took_it_cannot_make_codes_for_others(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    hers = await named(session, offered)
+    await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("accepted", "machtiging_al_aangenomen"),
+        ("withdrawn", "machtiging_beeindigd"),
+        ("refused", "machtiging_beeindigd"),
+        ("over", "machtiging_verlopen"),
+    ],
+)
+async def test_what_is_no_open_offer_any_more_gets_no_code(session, end, code):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    hers, at = await named(session, offered), LATER
+    if end == "accepted":
+        await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    if end == "withdrawn":
+        await revoke(session, offered.machtiging_id, people.mother, at=NOON)
+    if end == "refused":
+        await refuse(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    if end == "over":
+        at = NOON + timedelta(days=90)
+    _, line = await refused(session, people, hers, code, at=at)
+    assert line[2] == code
+
+
+async def test_who_logged_in_too_lightly_gets_no_code(session):
+    people = await mother_and_son(session)
+    hers = await named(session, await an_offer(session, people))
+    await refused(session, people, hers, "niveau_te_laag", NotAllowed, assurance=Assurance.LOW)
+
+
+async def test_a_code_that_was_replaced_before_is_not_replaced_again(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    hers = await named(session, offered)
+    renewed = await renew(session, people, hers)
+    await refused(session, people, hers, "code_al_vernieuwd")
+    assert (await preview(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)).id
+
+
+async def test_the_code_of_another_offer_of_hers_is_no_key_to_this_one(session):
+    people = await mother_and_son(session)
+    first, second = await an_offer(session, people), await an_offer(session, people)
+    other = (await named(session, second)).code_id
+    await refused(session, people, Replaced(first.machtiging_id, other), "code_al_vernieuwd")
+
+
+async def attempt(world, act):
+    try:
+        async with unit_of_work(world.sessions) as session:
+            return await act(session)
+    except Refusal as refusal:
+        return refusal.code
+
+
+async def test_of_many_clicks_at_once_one_makes_a_code(database):
+    world = await Committed.begin(database)
+    offered = await world.offer()
+    async with unit_of_work(world.sessions) as session:
+        hers = await named(session, offered)
+
+    outcomes = await asyncio.gather(*(attempt(world, lambda s: renew(s, world.people, hers)) for _ in range(4)))
+    [made] = [one for one in outcomes if one != "code_al_vernieuwd"]
+    assert (await world.accept(made.code, at=LATER)).state is State.ACTIVE
+
+
+@pytest.mark.parametrize("run", range(6))
+async def test_renewing_and_accepting_at_once_never_block_each_other(database, run):
+    """One comes first: the code was still good and no new one is made, or it was replaced and opens nothing."""
+    world = await Committed.begin(database)
+    offered = await world.offer()
+    async with unit_of_work(world.sessions) as session:
+        hers = await named(session, offered)
+    ring, helper = a_keyring(), world.people.helper
+    works = [
+        attempt(world, lambda s: accept(s, ring, helper, offered.code, BORN, at=LATER)),
+        attempt(world, lambda s: renew(s, world.people, hers)),
+    ]
+    first, second = await asyncio.gather(*(works if run % 2 else works[::-1]))
+    accepted, renewed = (first, second) if run % 2 else (second, first)
+    assert (accepted == "code_klopt_niet") is (renewed != "machtiging_al_aangenomen")
+
+
+async def test_only_the_helper_who_used_a_code_himself_is_reminded_of_it(session):
+    people = await mother_and_son(session)
+    offered, other = await an_offer(session, people), await an_offer(session, people)
+    ring = a_keyring()
+    assert await taken_with(session, ring, offered.code, people.son) is None
+    await accept(session, ring, people.helper, offered.code, BORN, at=NOON)
+    assert (await taken_with(session, ring, offered.code.lower(), people.son)).id == offered.machtiging_id
+    for code, who in ((offered.code, people.mother), (other.code, people.son), ("onzin", people.son)):
+        assert await taken_with(session, ring, code, who) is None
+
+
+async def test_a_wrong_birth_date_on_a_replaced_code_costs_the_new_one_nothing(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await renew(session, people, await named(session, offered))
+    with pytest.raises(InvalidInput):
+        await accept(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=LATER)
+    assert (await open_code(session, offered.machtiging_id)).tries_left == 5
