@@ -40,7 +40,7 @@ story: setup  ## set everything up, tell the story, stop; non-zero if a step did
 	@exec $(BIN)/machtiging story
 
 test: setup-tests  ## the tests, without those of test-long
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-long: setup-tests  ## the tests in a real browser, and those that kill and restart whole installations
 	$(BIN)/python -m pytest -q -m long

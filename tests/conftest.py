@@ -17,6 +17,7 @@ from uuid import uuid4
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -30,6 +31,13 @@ hypothesis.settings.register_profile("machtiging", deadline=None)
 hypothesis.settings.load_profile("machtiging")
 # All that thousands of tests import stays to the end; to look through it for garbage took a fifth of the time.
 gc.set_threshold(20_000, 20, 20)
+# A trace back in colours, with every variable in it, takes a second to draw.
+structlog.configure(
+    [
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _FAST_AND_UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
 TEMPLATE = "machtiging_template"

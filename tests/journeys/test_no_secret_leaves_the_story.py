@@ -100,7 +100,7 @@ def loud():
     root = standard.getLogger()
     before, level = root.handlers[:], root.level
     quiet = {name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore", "mail.log")}
-    formatted, raw = io.StringIO(), io.StringIO()
+    formatted, raw, configured = io.StringIO(), io.StringIO(), structlog.get_config()
     logging.configure("DEBUG", formatted)
     unredacted = standard.StreamHandler(raw)
     unredacted.setLevel(standard.INFO)
@@ -110,7 +110,7 @@ def loud():
     root.setLevel(level)
     for name, disabled in quiet.items():
         standard.getLogger(name).disabled = disabled
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 async def told(database, place, witnesses):

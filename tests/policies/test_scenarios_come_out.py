@@ -22,9 +22,14 @@ def policy():
     return Policy.load(POLICIES)
 
 
+@pytest.fixture(scope="module")
+def checked(policy):
+    return check(policy, POLICIES / "scenarios")
+
+
 @pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
-def test_story(policy, told):
-    (row,) = [row for row in check(policy, POLICIES / "scenarios") if row.story == told.story]
+def test_story(checked, told):
+    (row,) = [row for row in checked if row.story == told.story]
     assert row.problems == ()
 
 

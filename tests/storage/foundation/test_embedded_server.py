@@ -21,7 +21,7 @@ from machtiging.storage.embedded import EmbeddedPostgres, running_pid
 
 @pytest.fixture
 def place():
-    directory = Path(tempfile.mkdtemp(prefix="machtiging-emb-"))
+    directory = Path(tempfile.mkdtemp(prefix="machtiging-emb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     yield directory / "postgres"
     shutil.rmtree(directory, ignore_errors=True)
 

@@ -29,7 +29,7 @@ def stream() -> Iterator[io.StringIO]:
         for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log")
     }
     levels = {name: standard.getLogger(name).level for name in CASBIN}
-    taken = io.StringIO()
+    taken, configured = io.StringIO(), structlog.get_config()
     logging.configure(stream=taken)
     yield taken
     root.handlers[:] = before
@@ -38,7 +38,7 @@ def stream() -> Iterator[io.StringIO]:
         standard.getLogger(name).disabled = disabled
     for name, before_it in levels.items():
         standard.getLogger(name).setLevel(before_it)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def lines(stream: io.StringIO) -> list[dict]:
