@@ -32,7 +32,7 @@ from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.web import headers, limits, openapi, problems
+from machtiging.web import headers, limits, openapi, problems, short_way
 from machtiging.web.pages import Pages
 
 _HOUSEKEEPING_SECONDS = 1.0
@@ -62,6 +62,7 @@ def create_app(
     for router in (berichtenbox_routes, health_routes, identity_routes, oauth_routes, portal_routes):
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
+    short_way.install(app)
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
     limits.install(app, larger=LARGER_BODIES)

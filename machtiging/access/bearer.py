@@ -7,13 +7,13 @@ that is under way, and after the revocation no answer leaves.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
@@ -23,10 +23,13 @@ from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import State
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.kernel.ids import TokenId
+from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 
 DELIVER = "aanleveringen:schrijven"
+# How a token is looked up: `access.tokens.hold`, or that together with something else.
+Look = Callable[[Work, TokenId], Awaitable[TokenState | None]]
 _CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 
 
@@ -60,7 +63,7 @@ def _invalid(private: str) -> NotAuthenticated:
     return NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=private)
 
 
-async def _state(request: Request, session: AsyncSession, at: datetime) -> TokenState:
+async def _state(request: Request, work: Work, at: datetime, look: Look) -> TokenState:
     app = request.app.state
     token = token_in(request)
     claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=audience(app.issuer), at=at)
@@ -68,11 +71,11 @@ async def _state(request: Request, session: AsyncSession, at: datetime) -> Token
         jti = UUID(claims["jti"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _invalid("jti is missing or no UUID") from error
-    state = await hold(session, TokenId(jti))
+    state = await look(work, TokenId(jti))
     if state is None or state.facts.client_id != claims.get("client_id"):
         raise _invalid("jti was not issued, or to another client")
     if (refusal := _closed(state, at)) is not None:
-        raise await _refused(session, state, refusal, at)
+        raise await _refused(work, state, refusal, at)
     return state
 
 
@@ -86,7 +89,7 @@ def _closed(state: TokenState, at: datetime) -> Refusal | None:
     return None
 
 
-async def _refused(session: AsyncSession, state: TokenState, refusal: Refusal, at: datetime) -> Refusal:
+async def _refused(work: Work, state: TokenState, refusal: Refusal, at: datetime) -> Refusal:
     facts, machtiging = state.facts, state.machtiging
     line = Line(
         act=JournalAct.TOKEN_GEWEIGERD,
@@ -100,7 +103,7 @@ async def _refused(session: AsyncSession, state: TokenState, refusal: Refusal, a
         object_kind="token",
         object_id=str(facts.id),
     )
-    await record(session, line, at=at)
+    await record(work, line, at=at)
     return refusal
 
 
@@ -111,11 +114,16 @@ def _other_door() -> NotAllowed:
 @door("Helper")
 async def _helper(request: Request, session: Transaction) -> Actor:
     """A person's token: for the own box, or under one machtiging. Raises NotAuthenticated `token_*` or NotAllowed."""
+    return await helper(request, session)
+
+
+async def helper(request: Request, work: Work, look: Look = hold) -> Actor:
+    """What the door `Helper` does, for a route that opens its own transaction. `look` must hold what `hold` holds."""
     at = request.app.state.clock.now()
-    state = await _state(request, session, at)
+    state = await _state(request, work, at, look)
     facts = state.facts
     if facts.person_id is None or facts.oin is not None:
-        raise await _refused(session, state, _other_door(), at)
+        raise await _refused(work, state, _other_door(), at)
     return Actor(
         person_id=facts.person_id,
         machtiging=state.machtiging,
@@ -130,7 +138,7 @@ async def _helper(request: Request, session: Transaction) -> Actor:
 async def _agency(request: Request, session: Transaction) -> Sender:
     """An agency's token with the scope to deliver. Raises NotAuthenticated `token_*` or NotAllowed."""
     at = request.app.state.clock.now()
-    state = await _state(request, session, at)
+    state = await _state(request, session, at, hold)
     facts = state.facts
     scope = frozenset(facts.scope.split())
     if facts.oin is None or facts.person_id is not None or DELIVER not in scope:

@@ -6,40 +6,70 @@ The journal line is the only statement, whatever the answer, so a refusal costs 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from typing import Any, NamedTuple
 
 from machtiging.access.actor import Actor
 from machtiging.access.engine import Policy
 from machtiging.access.permit import SEAL, ListingPermit, Permit
 from machtiging.access.verdict import Target, Verdict, judge, judge_listing
 from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.journal import Line, as_values, record
 from machtiging.delegation.rules import Act
-from machtiging.kernel.errors import Fault
+from machtiging.kernel.errors import Fault, Refusal
+from machtiging.kernel.ids import uuid7
+from machtiging.storage.statement import Found, Statement, Work
 
-__all__ = ["Policy", "Target", "permit", "permit_listing"]
+__all__ = ["Fetch", "Policy", "Target", "permit", "permit_and_fetch", "permit_listing"]
 
 
-async def permit(
-    session: AsyncSession, policy: Policy, actor: Actor, act: Act, target: Target, *, at: datetime
-) -> Permit:
+class Fetch(NamedTuple):
+    """An act that fetches: its statement (made with `audit.journal.writing_a_line`) and its values for a Permit."""
+
+    act: Act
+    statement: Statement
+    values: Callable[[Permit], Mapping[str, Any]]
+
+
+async def permit(work: Work, policy: Policy, actor: Actor, act: Act, target: Target, *, at: datetime) -> Permit:
     """Leave for one act on one message or attachment, journalled either way.
 
     Raises NotInForce (the machtiging does not hold now), NotFound `bericht_onbekend` (no such message, somebody else's,
     outside what was agreed, or kept away by the policy: not told which), NotAllowed `handeling_niet_toegestaan` or
     `niveau_te_laag`.
     """
+    line, answer = _weighed(policy, actor, act, target, at)
+    if isinstance(answer, Refusal):
+        await record(work, line, at=at)
+        raise answer
+    await record(work, line, at=at, line_id=answer.journal_id)
+    return answer
+
+
+async def permit_and_fetch(
+    work: Work, policy: Policy, actor: Actor, target: Target, fetch: Fetch, *, at: datetime
+) -> tuple[Permit, Found | None]:
+    """As `permit`, and what it is for comes out of the very statement that writes the line; a refusal fetches nothing.
+
+    Raises what `permit` raises.
+    """
+    line, answer = _weighed(policy, actor, fetch.act, target, at)
+    if isinstance(answer, Refusal):
+        await record(work, line, at=at)
+        raise answer
+    found = await fetch.statement.one(work, {**as_values(line, answer.journal_id, at), **fetch.values(answer)})
+    return answer, found
+
+
+def _weighed(policy: Policy, actor: Actor, act: Act, target: Target, at: datetime) -> tuple[Line, Permit | Refusal]:
     verdict = judge(policy.decide, actor, act, target, at)
-    line = _line(policy, actor, act, verdict)
-    journal_id = await record(session, replace(line, object_kind=target.kind, object_id=target.object_id), at=at)
+    line = _line(policy, actor, act, verdict, (target.kind, target.object_id))
     if verdict.refusal is not None:
-        raise verdict.refusal
+        return line, verdict.refusal
     if target.bericht_id is None:
         raise Fault("permit_zonder_bericht", private="the verdict allowed a message that is not there")
-    return Permit(
+    leave = Permit(
         actor_id=actor.person_id,
         capacity=actor.capacity,
         vertegenwoordigde_id=actor.vertegenwoordigde_id,
@@ -49,19 +79,20 @@ async def permit(
         object_id=target.object_id,
         bericht_id=target.bericht_id,
         at=at,
-        journal_id=journal_id,
+        journal_id=uuid7(),
         seal=SEAL,
     )
+    return line, leave
 
 
-async def permit_listing(session: AsyncSession, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
+async def permit_listing(work: Work, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
     """Leave to list, with the limits the list must keep to, journalled either way.
 
     Raises NotInForce, NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
     """
     verdict, pairs = judge_listing(policy.decide, actor, at)
-    line = _line(policy, actor, Act.LIST, verdict)
-    journal_id = await record(session, replace(line, object_kind="berichtenbox"), at=at)
+    line = _line(policy, actor, Act.LIST, verdict, ("berichtenbox", None))
+    journal_id = await record(work, line, at=at)
     if verdict.refusal is not None:
         raise verdict.refusal
     return ListingPermit(
@@ -77,7 +108,7 @@ async def permit_listing(session: AsyncSession, policy: Policy, actor: Actor, *,
     )
 
 
-def _line(policy: Policy, actor: Actor, act: Act, verdict: Verdict) -> Line:
+def _line(policy: Policy, actor: Actor, act: Act, verdict: Verdict, what: tuple[str, str | None]) -> Line:
     return Line(
         act=JournalAct(f"bericht:{act}"),
         outcome=Outcome.ALLOWED if verdict.refusal is None else Outcome.REFUSED,
@@ -87,6 +118,8 @@ def _line(policy: Policy, actor: Actor, act: Act, verdict: Verdict) -> Line:
         client_id=actor.client_id,
         for_person_id=actor.vertegenwoordigde_id,
         machtiging_id=actor.machtiging.id if actor.machtiging else None,
+        object_kind=what[0],
+        object_id=what[1],
         policy_digest=policy.digest,
         facts={"niveau": actor.level} | ({"regel": verdict.row} if verdict.row else {}),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, insert, select, true, update
+from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken
@@ -18,6 +18,7 @@ from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+from machtiging.storage.statement import Found, Statement, Work
 from machtiging.storage.sweep import sweep
 
 _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
@@ -103,7 +104,10 @@ async def clear_expired(session: AsyncSession, at: datetime) -> int:
     return await sweep(session, _TOKEN, _TOKEN.c.expires_at < at - _KEPT, at_most=_SWEEP)
 
 
-def _statement(*, hold: bool) -> Select[Any]:
+Beside = Callable[[FromClause], Select[Any]]
+
+
+def _statement(*, hold: bool, beside: Beside | None = None) -> Select[Any]:
     token = select(*(c.label(f"t_{c.name}") for c in _TOKEN.c)).where(_TOKEN.c.id == bindparam("jti")).cte("token")
     machtiging = machtiging_table()
     theirs = select(*MACHTIGING_COLUMNS).join_from(machtiging, token, machtiging.c.id == token.c.t_machtiging_id)
@@ -113,30 +117,45 @@ def _statement(*, hold: bool) -> Select[Any]:
         theirs = theirs.with_for_update(read=True, of=machtiging)
     # FOR SHARE is not allowed on the optional side of an outer join; inside a CTE of its own it is.
     held = theirs.cte("held")
-    return select(token, held).select_from(token.outerjoin(held, true()))
+    known = token.outerjoin(held, true())
+    if beside is None:
+        return select(token, held).select_from(known)
+    more = beside(token).lateral("beside")
+    return select(token, held, more).select_from(known.outerjoin(more, true()))
 
 
-_LOOK, _HOLD = _statement(hold=False), _statement(hold=True)
+_LOOK, _HOLD = Statement(_statement(hold=False)), Statement(_statement(hold=True))
 
 
-async def state_of(session: AsyncSession, jti: TokenId) -> TokenState | None:
+async def state_of(work: Work, jti: TokenId) -> TokenState | None:
     """The token and its machtiging as they stand; None for a jti that was never issued."""
-    return await _state(session, _LOOK, jti)
+    return await _state(work, _LOOK, jti)
 
 
-async def hold(session: AsyncSession, jti: TokenId) -> TokenState | None:
+async def hold(work: Work, jti: TokenId) -> TokenState | None:
     """As `state_of`, and the machtiging stays as it is until this transaction ends: a revocation waits for it."""
-    return await _state(session, _HOLD, jti)
+    return await _state(work, _HOLD, jti)
 
 
-async def _state(session: AsyncSession, statement: Select[Any], jti: UUID) -> TokenState | None:
-    found = (await session.execute(statement, {"jti": jti})).mappings().one_or_none()
-    if found is None:
-        return None
+def holding(beside: Beside) -> Statement:
+    """As `hold`, with what `beside` selects for the token (a FROM with columns `t_<name>`) in the same row.
+
+    For `state_in`; its values are `jti` and those of `beside`. Where `beside` selects nothing its columns are NULL.
+    """
+    return Statement(_statement(hold=True, beside=beside))
+
+
+async def _state(work: Work, statement: Statement, jti: UUID) -> TokenState | None:
+    found = await statement.one(work, {"jti": jti})
+    return None if found is None else state_in(found)
+
+
+def state_in(found: Found) -> TokenState:
+    """The token and its machtiging in a row of `holding`. Raises Fault `machtiging_ontbreekt`."""
     held = None if found["m_id"] is None else machtiging_from_mapping(found)
     if held is None and found["t_machtiging_id"] is not None:
         # Never take a token under a machtiging for one to the own box.
-        raise Fault("machtiging_ontbreekt", private=f"token {jti} hangs on a machtiging that is not there")
+        raise Fault("machtiging_ontbreekt", private=f"token {found['t_id']} hangs on a machtiging that is not there")
     return TokenState(_facts(found), found["t_revoked_at"], held)
 
 

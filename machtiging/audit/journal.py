@@ -8,15 +8,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, Table, bindparam, insert
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.tables import JournalIntake
 from machtiging.kernel.ids import uuid7
+from machtiging.storage.statement import Statement, Work
 from machtiging.web import request_id
 
-_INSERT = insert(JournalIntake.__table__)  # type: ignore[attr-defined]
+_INTAKE: Table = JournalIntake.__table__  # type: ignore[attr-defined]
+_WRITING = insert(_INTAKE).values(
+    {column.name: bindparam(f"line_{column.name}", type_=column.type) for column in _INTAKE.c}
+)
+_WRITE = Statement(_WRITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +45,34 @@ class Line:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def record(session: AsyncSession, line: Line, *, at: datetime) -> UUID:
-    """Write one line and return its id. It stands or falls with the caller's transaction."""
-    line_id = uuid7()
-    await session.execute(
-        _INSERT,
-        {
-            "id": line_id,
-            "occurred_at": at,
-            "act": line.act.value,
-            "outcome": line.outcome.value,
-            "reason": line.reason,
-            "actor_id": line.actor_id,
-            "capacity": line.capacity,
-            "client_id": line.client_id,
-            "for_person_id": line.for_person_id,
-            "machtiging_id": line.machtiging_id,
-            "object_kind": line.object_kind,
-            "object_id": line.object_id,
-            "policy_digest": line.policy_digest,
-            "request_id": request_id.current(),
-            "facts": dict(line.facts),
-        },
-    )
+async def record(work: Work, line: Line, *, at: datetime, line_id: UUID | None = None) -> UUID:
+    """Write one line and return its id (a new one unless given). It stands or falls with the caller's transaction."""
+    line_id = line_id or uuid7()
+    await _WRITE.run(work, as_values(line, line_id, at))
     return line_id
+
+
+def writing_a_line(fetch: Select[Any]) -> Statement:
+    """The statement that fetches and writes a line in one: nothing is fetched without it. Values: see `as_values`."""
+    return Statement(fetch.add_cte(_WRITING.cte("line")))
+
+
+def as_values(line: Line, line_id: UUID, at: datetime) -> dict[str, Any]:
+    """What goes in with a line, for `writing_a_line`. `line_id` is a new `uuid7`."""
+    return {
+        "line_id": line_id,
+        "line_occurred_at": at,
+        "line_act": line.act.value,
+        "line_outcome": line.outcome.value,
+        "line_reason": line.reason,
+        "line_actor_id": line.actor_id,
+        "line_capacity": line.capacity,
+        "line_client_id": line.client_id,
+        "line_for_person_id": line.for_person_id,
+        "line_machtiging_id": line.machtiging_id,
+        "line_object_kind": line.object_kind,
+        "line_object_id": line.object_id,
+        "line_policy_digest": line.policy_digest,
+        "line_request_id": request_id.current(),
+        "line_facts": dict(line.facts),
+    }

@@ -50,11 +50,11 @@ async def download(
     bericht_id, bijlage_id = asked
     found = await find_bijlage(session, bericht_id, bijlage_id, actor.person_id, at)
     leave = await permit(session, policy, actor, Act.DOWNLOAD, target_of(found, "bijlage", bijlage_id), at=at)
-    if found is None or found.id != leave.bericht(Act.DOWNLOAD):
+    if found is None or found["id"] != leave.bericht(Act.DOWNLOAD):
         raise Fault("permit_voor_ander_bericht")
     key = await data_key_of(session, keyring, leave.vertegenwoordigde_id)
-    naam = key.open(found.naam_sealed, "bijlage", str(bijlage_id), "naam").decode()
-    return Download(naam, found.size, found.parts, bijlage_id, key, leave)
+    naam = key.open(found["naam_sealed"], "bijlage", str(bijlage_id), "naam").decode()
+    return Download(naam, found["size"], found["parts"], bijlage_id, key, leave)
 
 
 async def contents(

@@ -43,7 +43,9 @@ async def mark(
     leave = await permit(session, policy, actor, Act.MARK, target_of(found, "bericht", bericht_id), at=at)
     values: dict[str, Any] = {}
     if "read" in change.fields:
-        values["read_at"] = (found.read_at if found is not None and found.read_at else at) if change.read else None
+        values["read_at"] = (
+            (found["read_at"] if found is not None and found["read_at"] else at) if change.read else None
+        )
     if "folder" in change.fields:
         values["folder"] = change.folder
     if values:

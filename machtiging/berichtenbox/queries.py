@@ -12,14 +12,16 @@ from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal_column
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.guard import Target
-from machtiging.access.permit import Permit
+from machtiging.access.guard import Fetch, Target
+from machtiging.access.tokens import TokenState, holding, state_in
 from machtiging.agencies.names import agency_names
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.audit.journal import writing_a_line
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
 from machtiging.delegation.rules import Act, Envelope
 from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_holders
-from machtiging.kernel.ids import BerichtId, PersonId
+from machtiging.kernel.ids import BerichtId, PersonId, TokenId
+from machtiging.storage.statement import Found, Statement, Work
 
 BERICHT: Table = Bericht.__table__  # type: ignore[attr-defined]
 BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
@@ -66,59 +68,69 @@ _SEALED = {"onderwerp_sealed", "inhoud_sealed"}
 _ENVELOPE = [column for column in BERICHT.c if column.name not in _SEALED]
 
 # Built once: making such a statement anew costs more than asking it.
-_LETTER = letters(bindparam("reader"), bindparam("at"), *_ENVELOPE).where(BERICHT.c.id == bindparam("bericht_id"))
-_CONTENT = (
+_ASKED = BERICHT.c.id == bindparam("bericht_id")
+_LETTER = Statement(letters(bindparam("reader"), bindparam("at"), *_ENVELOPE).where(_ASKED))
+_HELD = holding(lambda token: letters(token.c.t_person_id, bindparam("at"), *_ENVELOPE).where(_ASKED))
+_CONTENT = writing_a_line(
     select(BERICHT.c.onderwerp_sealed, BERICHT.c.inhoud_sealed, _bijlagen_in_a_column(), *DATA_KEY_COLUMNS)
     .join(_HOLDER, _HOLDER.c.id == BERICHT.c.ontvanger_id)
-    .where(BERICHT.c.id == bindparam("bericht_id"), BERICHT.c.ontvanger_id == bindparam("owner"))
+    .where(_ASKED, BERICHT.c.ontvanger_id == bindparam("owner"))
+)
+# The sealed content, its bijlagen and the wrapped key. Only with a Permit, and in the statement that writes that
+# down: a refusal may not take longer because the letter that is kept away is a long one.
+CONTENT = Fetch(
+    Act.READ, _CONTENT, lambda leave: {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
 )
 
 
-async def find_bericht(session: AsyncSession, bericht_id: UUID, reader: PersonId, at: datetime) -> Row[Any] | None:
-    """The envelope of the letter with this id, whoever's it is. Its content takes a Permit: see `content_of`."""
-    asked = {"bericht_id": bericht_id, "reader": reader, "at": at}
-    found: Row[Any] | None = (await session.execute(_LETTER, asked)).one_or_none()
-    return found
+async def find_bericht(work: Work, bericht_id: UUID, reader: PersonId, at: datetime) -> Found | None:
+    """The envelope of the letter with this id, whoever's it is. Its content takes a Permit: see `CONTENT`."""
+    return await _LETTER.one(work, {"bericht_id": bericht_id, "reader": reader, "at": at})
 
 
-async def content_of(session: AsyncSession, leave: Permit) -> Row[Any] | None:
-    """The sealed content, its bijlagen and its owner's wrapped key.
+class LookAlong:
+    """Looks a token up for its door, and in the same statement the letter that is asked for: afterwards in `found`."""
 
-    Fetched only with a Permit: a refusal may not take longer because the letter that is kept away is a long one.
-    """
-    asked = {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
-    content: Select[Any] = _CONTENT
-    found: Row[Any] | None = (await session.execute(content, asked)).one_or_none()
-    return found
+    def __init__(self, bericht_id: UUID, at: datetime) -> None:
+        self._asked = {"bericht_id": bericht_id, "at": at}
+        self.found: Found | None = None
+
+    async def __call__(self, work: Work, jti: TokenId) -> TokenState | None:
+        """What `access.tokens.hold` gives."""
+        row = await _HELD.one(work, {**self._asked, "jti": jti})
+        if row is None:
+            return None
+        self.found = row if row["id"] is not None else None
+        return state_in(row)
 
 
 async def find_bijlage(
     session: AsyncSession, bericht_id: UUID, bijlage_id: UUID, reader: PersonId, at: datetime
-) -> Row[Any] | None:
+) -> Found | None:
     """The bijlage with this id if it belongs to this letter, with what is known of the letter; still sealed."""
     own = (BIJLAGE.c.id.label("bijlage_id"), BIJLAGE.c.naam_sealed, BIJLAGE.c.size, BIJLAGE.c.parts)
     statement = letters(reader, at, *_ENVELOPE, *own).join(BIJLAGE, BIJLAGE.c.bericht_id == BERICHT.c.id)
     statement = statement.where(BERICHT.c.id == bericht_id, BIJLAGE.c.id == bijlage_id)
-    found: Row[Any] | None = (await session.execute(statement)).one_or_none()
+    found: Found | None = (await session.execute(statement)).mappings().one_or_none()
     return found
 
 
-def target_of(row: Row[Any] | None, kind: str, asked: UUID) -> Target:
+def target_of(row: Found | None, kind: str, asked: UUID) -> Target:
     """What the guard is asked about; for a letter that was not found, the id that was asked for and nothing more."""
     if row is None:
         # An id that was malformed is not repeated: it could be anything that somebody typed.
         return Target(kind, str(asked) if asked.int else _NOT_AN_ID, None, None, None)
-    return Target(kind, str(asked), BerichtId(row.id), PersonId(row.ontvanger_id), envelope_of(row))
+    return Target(kind, str(asked), BerichtId(row["id"]), PersonId(row["ontvanger_id"]), envelope_of(row))
 
 
-def envelope_of(row: Row[Any]) -> Envelope:
+def envelope_of(row: Found) -> Envelope:
     """What is known of a letter without opening it."""
     return Envelope(
-        afzender=row.afzender_oin,
-        dienst=row.dienst_code,
-        theme=Theme(row.theme),
-        sensitivity=Sensitivity(row.sensitivity),
-        published_at=row.published_at,
+        afzender=row["afzender_oin"],
+        dienst=row["dienst_code"],
+        theme=Theme(row["theme"]),
+        sensitivity=Sensitivity(row["sensitivity"]),
+        published_at=row["published_at"],
     )
 
 

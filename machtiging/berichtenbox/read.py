@@ -7,20 +7,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
-from machtiging.access.guard import Policy, permit
+from machtiging.access.guard import Policy, permit_and_fetch
 from machtiging.access.permit import Permit
-from machtiging.berichtenbox.queries import BERICHT, MARK, Afzender, content_of, find_bericht, target_of
+from machtiging.berichtenbox.queries import BERICHT, CONTENT, MARK, Afzender, find_bericht, target_of
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.identity.keys import data_key_in
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import BerichtId, BijlageId
+from machtiging.storage.statement import Found, Statement, Work
+
+_OWN_MARK = Statement(
+    update(BERICHT)
+    .where(BERICHT.c.id == bindparam("bericht"), BERICHT.c.read_at.is_(None))
+    .values(read_at=bindparam("at"))
+)
+_MARK = Statement(insert(MARK).on_conflict_do_nothing(), ("bericht_id", "person_id", "first_read_at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +56,49 @@ class Letter:
     changed_at: datetime | None
 
 
-async def read(
-    session: AsyncSession, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime
-) -> Letter:
+async def read(work: Work, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> Letter:
     """The letter, journalled and marked as read by this reader. Raises what `access.guard.permit` raises."""
-    found = await find_bericht(session, bericht_id, actor.person_id, at)
-    leave = await permit(session, policy, actor, Act.READ, target_of(found, "bericht", bericht_id), at=at)
-    letter = opened(keyring, leave, found, await content_of(session, leave))
-    if found is not None and (found.read_at if actor.machtiging is None else found.marked_at) is None:
-        await _mark(session, leave)
+    found = await find_bericht(work, bericht_id, actor.person_id, at)
+    return await read_found(work, keyring, policy, actor, (bericht_id, found), at=at)
+
+
+async def read_found(
+    work: Work, keyring: KeyRing, policy: Policy, actor: Actor, asked: tuple[UUID, Found | None], *, at: datetime
+) -> Letter:
+    """As `read`, for who looked up the letter already: the id that was asked for, and its envelope."""
+    bericht_id, found = asked
+    target = target_of(found, "bericht", bericht_id)
+    leave, content = await permit_and_fetch(work, policy, actor, target, CONTENT, at=at)
+    letter = opened(keyring, leave, found, content)
+    if found is not None and found["read_at" if actor.machtiging is None else "marked_at"] is None:
+        await _mark(work, leave)
     return letter
 
 
-def opened(keyring: KeyRing, leave: Permit, found: Row[Any] | None, content: Row[Any] | None) -> Letter:
+def opened(keyring: KeyRing, leave: Permit, found: Found | None, content: Found | None) -> Letter:
     """What the letter says. Raises Fault `permit_voor_ander_bericht` when the Permit is for another letter."""
     bericht_id = leave.bericht(Act.READ)
-    if found is None or content is None or found.id != bericht_id or found.ontvanger_id != leave.vertegenwoordigde_id:
+    if (
+        found is None
+        or content is None
+        or found["id"] != bericht_id
+        or found["ontvanger_id"] != leave.vertegenwoordigde_id
+    ):
         raise Fault("permit_voor_ander_bericht")
     key = data_key_in(content, keyring, leave.vertegenwoordigde_id)
     own = leave.capacity is Capacity.SELF
     place = ("bericht", str(bericht_id))
     return Letter(
         bericht_id=bericht_id,
-        afzender=Afzender(found.afzender_oin, found.afzender_naam),
-        dienst=found.dienst_code,
-        onderwerp=key.open(content.onderwerp_sealed, *place, "onderwerp").decode(),
-        inhoud=key.open(content.inhoud_sealed, *place, "inhoud").decode(),
-        published_at=found.published_at,
-        received_at=found.received_at,
-        bijlagen=[_bijlage(key, known) for known in content.bijlagen or ()],
-        folder=found.folder if own else None,
-        changed_at=found.changed_at if own else None,
+        afzender=Afzender(found["afzender_oin"], found["afzender_naam"]),
+        dienst=found["dienst_code"],
+        onderwerp=key.open(content["onderwerp_sealed"], *place, "onderwerp").decode(),
+        inhoud=key.open(content["inhoud_sealed"], *place, "inhoud").decode(),
+        published_at=found["published_at"],
+        received_at=found["received_at"],
+        bijlagen=[_bijlage(key, known) for known in content["bijlagen"] or ()],
+        folder=found["folder"] if own else None,
+        changed_at=found["changed_at"] if own else None,
     )
 
 
@@ -88,12 +107,10 @@ def _bijlage(key: DataKey, known: dict[str, Any]) -> BijlageView:
     return BijlageView(BijlageId(UUID(known["id"])), naam, known["mime_type"], known["size"])
 
 
-async def _mark(session: AsyncSession, leave: Permit) -> None:
+async def _mark(work: Work, leave: Permit) -> None:
     # A helper who reads changes nothing for the citizen: the mark is the helper's own.
     bericht_id = leave.bericht(Act.READ)
     if leave.capacity is Capacity.SELF:
-        own = update(BERICHT).where(BERICHT.c.id == bericht_id, BERICHT.c.read_at.is_(None))
-        await session.execute(own.values(read_at=leave.at))
+        await _OWN_MARK.run(work, {"bericht": bericht_id, "at": leave.at})
         return
-    row = {"bericht_id": bericht_id, "person_id": leave.actor_id, "first_read_at": leave.at}
-    await session.execute(insert(MARK).values(row).on_conflict_do_nothing())
+    await _MARK.run(work, {"bericht_id": bericht_id, "person_id": leave.actor_id, "first_read_at": leave.at})

@@ -12,19 +12,18 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from machtiging.access.bearer import Agency, Helper
 from machtiging.access.recheck import recheck
-from machtiging.berichtenbox import rules
+from machtiging.berichtenbox import read_route, rules
 from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
 from machtiging.berichtenbox.deliver import Aanlevering, answered_for, deliver
 from machtiging.berichtenbox.download import Download, contents, download
 from machtiging.berichtenbox.keep import Change, delete, mark
-from machtiging.berichtenbox.read import Letter, read
+from machtiging.berichtenbox.read_route import BerichtIdInPath
 from machtiging.berichtenbox.receive import Received, receive
 from machtiging.berichtenbox.schemas import (
     AanleveringIn,
     AanleveringOut,
     BerichtenOut,
     BerichtIn,
-    BerichtOut,
     Reference,
     StatusIn,
     StatusOut,
@@ -44,8 +43,6 @@ _FIELDS = {"gelezen": "read", "map": "folder"}
 router = APIRouter(prefix=API)
 _JSON = [Depends(gives("application/json"))]
 
-
-BerichtIdInPath = Annotated[str, Path(alias="berichtId", json_schema_extra={"format": "uuid"})]
 BijlageIdInPath = Annotated[str, Path(alias="bijlageId", json_schema_extra={"format": "uuid"})]
 
 
@@ -147,40 +144,7 @@ def _page_out(page: Page, wanted: Wanted, here: str) -> dict[str, Any]:
     return {"berichten": summaries, "_links": links}
 
 
-@router.get(
-    "/berichten/{berichtId}",
-    response_model=BerichtOut,
-    response_model_exclude_none=True,
-    summary="Een bericht lezen",
-    operation_id="leesBericht",
-    tags=["Berichten"],
-    dependencies=_JSON,
-)
-async def get_bericht(
-    request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
-) -> dict[str, Any]:
-    """Een heel bericht. Dat u het las wordt vastgelegd; de vertegenwoordigde kan dat zien."""
-    state = request.app.state
-    asked = rules.id_from(bericht_id)
-    return _bericht_out(await read(session, state.keyring, state.policy, actor, asked, at=state.clock.now()))
-
-
-def _bericht_out(letter: Letter) -> dict[str, Any]:
-    bijlagen = [
-        {"bijlageId": str(one.bijlage_id), "naam": one.naam, "mimeType": one.mime_type, "grootte": one.size}
-        for one in letter.bijlagen
-    ]
-    return {
-        "berichtId": str(letter.bericht_id),
-        "afzender": asdict(letter.afzender),
-        "dienst": letter.dienst,
-        "onderwerp": letter.onderwerp,
-        "inhoud": letter.inhoud,
-        "publicatietijdstip": letter.published_at,
-        "tijdstipOntvangst": letter.received_at,
-        "bijlagen": bijlagen,
-        "status": {"gelezen": True, "map": letter.folder, "gewijzigdOp": letter.changed_at},
-    }
+read_route.add_to(router)
 
 
 @router.patch(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Table
 
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
@@ -21,9 +22,9 @@ def data_key_holders() -> Table:
     return _PERSON
 
 
-def data_key_in(row: Row[Any], keyring: KeyRing, person_id: PersonId) -> DataKey:
+def data_key_in(row: Mapping[str, Any], keyring: KeyRing, person_id: PersonId) -> DataKey:
     """The key of this person from a row with DATA_KEY_COLUMNS; that of another person does not unwrap.
 
     Raises Fault `versleuteling_klopt_niet` or `sleutelversie_onbekend`.
     """
-    return keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
+    return keyring.unwrap_data_key(row["data_key_wrapped"], row["kek_version"], person_id)

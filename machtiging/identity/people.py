@@ -87,7 +87,7 @@ async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique
 
 async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> DataKey:
     """The key under which this person's letters and particulars are sealed. Raises NotFound `persoon_onbekend`."""
-    row = (await session.execute(_DATA_KEY, {"person_id": person_id})).one_or_none()
+    row = (await session.execute(_DATA_KEY, {"person_id": person_id})).mappings().one_or_none()
     if row is None:
         raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
     return data_key_in(row, keyring, person_id)

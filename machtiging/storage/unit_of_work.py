@@ -6,8 +6,8 @@ Anything else rolls back. A COMMIT that fails reaches the caller as a Fault, so 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 
 import asyncpg
@@ -24,7 +24,7 @@ _DATABASE_FAILS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 @asynccontextmanager
 async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
     """A session whose work stands or falls as one. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
-    try:
+    with database_failures():
         async with sessions() as session:
             try:
                 yield session
@@ -32,6 +32,13 @@ async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncItera
                 await session.commit()
                 raise
             await session.commit()
+
+
+@contextmanager
+def database_failures() -> Iterator[None]:
+    """Whatever a database that fails raises becomes Fault `opslag_niet_bereikbaar`."""
+    try:
+        yield
     except _DATABASE_FAILS as error:
         # The kind of error, never its text: a database quotes row values in it.
         raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error

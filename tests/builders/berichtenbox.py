@@ -27,7 +27,7 @@ from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
-from machtiging.web import headers, limits, openapi, problems
+from machtiging.web import headers, limits, openapi, problems, short_way
 from tests.builders.applications import POLICIES, a_policy, with_common_routes
 from tests.builders.crypto import a_keyring
 
@@ -200,6 +200,7 @@ async def a_world(database: Any, clock: Any, *, alone: bool = False) -> World:
     app.state.sessions, app.state.clock, app.state.keyring, app.state.policy = sessions, clock, keyring, policy
     app.state.issuer = ISSUER
     app.include_router(router)
+    short_way.install(app)
     openapi.install(app, issuer=ISSUER)
     problems.install(app)
     limits.install(app, larger=LARGER_BODIES)

@@ -100,8 +100,12 @@ async def listed(session, world, actor):
     at = world.clock.now()
     leave = await permit_listing(session, world.policy, actor, at=at)
     rows = (await session.execute(letters(actor.person_id, at, *BERICHT.c).where(*conditions(leave)))).all()
-    every = (await session.execute(letters(actor.person_id, at, *BERICHT.c))).all()
-    own = {row.id for row in every if row.ontvanger_id == leave.vertegenwoordigde_id and leave.shows(envelope_of(row))}
+    every = (await session.execute(letters(actor.person_id, at, *BERICHT.c))).mappings().all()
+    own = {
+        row["id"]
+        for row in every
+        if row["ontvanger_id"] == leave.vertegenwoordigde_id and leave.shows(envelope_of(row))
+    }
     return {row.id for row in rows}, own
 
 

@@ -1,0 +1,71 @@
+"""GET of one letter: the answer that is asked for most, so the one that takes the short way.
+
+It is described, has its door and is found like any route, but its dependencies are called by hand and its statements go
+straight to the driver. The rules, the statements and the order in which they are asked are those of everybody else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from machtiging.access.bearer import Helper, helper
+from machtiging.berichtenbox import rules
+from machtiging.berichtenbox.queries import LookAlong
+from machtiging.berichtenbox.read import Letter, read_found
+from machtiging.berichtenbox.schemas import BerichtOut
+from machtiging.storage.straight import straight
+from machtiging.web.negotiation import gives
+from machtiging.web.short_way import answered_by
+
+BerichtIdInPath = Annotated[str, Path(alias="berichtId", json_schema_extra={"format": "uuid"})]
+_gives_json = gives("application/json")
+
+
+async def _bericht(request: Request) -> Response:
+    state = request.app.state
+    await _gives_json(request)
+    asked, at = rules.id_from(request.path_params["berichtId"]), state.clock.now()
+    look = LookAlong(asked, at)
+    async with straight(state.sessions) as work:
+        actor = await helper(request, work, look)
+        letter = await read_found(work, state.keyring, state.policy, actor, (asked, look.found), at=at)
+    told = BerichtOut.model_validate(_bericht_out(letter))
+    return Response(told.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _bericht_out(letter: Letter) -> dict[str, Any]:
+    bijlagen = [
+        {"bijlageId": str(one.bijlage_id), "naam": one.naam, "mimeType": one.mime_type, "grootte": one.size}
+        for one in letter.bijlagen
+    ]
+    return {
+        "berichtId": str(letter.bericht_id),
+        "afzender": {"oin": letter.afzender.oin, "naam": letter.afzender.naam},
+        "dienst": letter.dienst,
+        "onderwerp": letter.onderwerp,
+        "inhoud": letter.inhoud,
+        "publicatietijdstip": letter.published_at,
+        "tijdstipOntvangst": letter.received_at,
+        "bijlagen": bijlagen,
+        "status": {"gelezen": True, "map": letter.folder, "gewijzigdOp": letter.changed_at},
+    }
+
+
+async def get_bericht(actor: Helper, bericht_id: BerichtIdInPath) -> None:
+    """Een heel bericht. Dat u het las wordt vastgelegd; de vertegenwoordigde kan dat zien."""
+
+
+def add_to(router: APIRouter) -> None:
+    """Put the route where its path belongs, before those that change the letter."""
+    router.add_api_route(
+        "/berichten/{berichtId}",
+        get_bericht,
+        response_model=BerichtOut,
+        summary="Een bericht lezen",
+        operation_id="leesBericht",
+        tags=["Berichten"],
+        dependencies=[Depends(_gives_json)],
+        route_class_override=answered_by(_bericht),
+    )

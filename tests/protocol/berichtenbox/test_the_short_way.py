@@ -1,0 +1,98 @@
+"""The route that is answered the short way is in all else a route like any other."""
+
+import json
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from machtiging.access import bearer
+from machtiging.berichtenbox.read_route import get_bericht
+from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.schemas import BerichtOut
+from machtiging.web.doors import DOOR_ATTRIBUTE
+from tests.builders.berichtenbox import UWV, a_pdf, a_world
+from tests.builders.wire import said_to_the_database, without_ping
+
+WHERE = f"{API}/berichten/"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+def described(world):
+    found = [context.route for context in iter_route_contexts(world.app.routes)]
+    return next(route for route in found if getattr(route, "endpoint", None) is get_bericht)
+
+
+async def test_it_is_found_first_and_stands_once_in_the_description(world):
+    assert world.app.router.routes[0].path == WHERE + "{berichtId}"
+    described_there = world.app.openapi()["paths"]["/berichten/{berichtId}"]
+    assert sorted(described_there) == ["delete", "get", "patch"]
+    assert described_there["get"]["operationId"] == "leesBericht"
+
+
+async def test_the_door_that_it_says_is_the_door_that_it_has(world):
+    (door,) = [
+        dependency.call
+        for dependency in described(world).dependant.dependencies
+        if getattr(dependency.call, DOOR_ATTRIBUTE, None)
+    ]
+    assert door is bearer.Helper.__metadata__[0].dependency
+    bericht_id = await world.letter()
+    for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.token(oin=UWV), None)]:
+        async with world.client(token) as client:
+            answer = await client.get(WHERE + bericht_id)
+        assert answer.status_code == (401 if code else 403)
+        assert code is None or answer.json()["code"] == code
+
+
+async def test_what_it_answers_is_what_its_description_says(world):
+    bericht_id = await world.letter(("brief.pdf", a_pdf(), "application/pdf"))
+    async with world.client(await world.helper_token()) as client:
+        answer = await client.get(WHERE + bericht_id)
+    assert answer.headers["content-type"] == "application/json"
+    read = BerichtOut.model_validate_json(answer.content, strict=True)
+    assert json.loads(read.model_dump_json(exclude_none=True)) == answer.json()
+    assert len(read.bijlagen) == 1
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT"])
+async def test_another_method_is_refused_with_those_that_there_are(world, method):
+    async with world.client(await world.helper_token()) as client:
+        answer = await client.request(method, WHERE + await world.letter())
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET, PATCH"
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_who_cannot_take_json_is_told_before_anything_is_done(world, database):
+    bericht_id, token = await world.letter(), await world.helper_token()
+    async with world.client(token) as client:
+        with said_to_the_database(database) as said:
+            answer = await client.get(WHERE + bericht_id, headers={"accept": "text/csv"})
+    assert (answer.status_code, said) == (406, [])
+
+
+async def test_the_log_names_the_route_and_not_the_letter(world, capsys):
+    bericht_id = await world.letter()
+    async with world.client(await world.helper_token()) as client:
+        capsys.readouterr()
+        await client.get(WHERE + bericht_id)
+    told = "".join(capsys.readouterr())
+    assert "/api/v1/berichten/{berichtId}" in told
+    assert bericht_id not in told
+
+
+async def test_a_letter_comes_in_the_statement_that_writes_it_down(world, database):
+    bericht_id, token = await world.letter(), await world.helper_token()
+    async with world.client(token) as client:
+        assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first leaves the reader's mark as well
+        with said_to_the_database(database) as said:
+            assert (await client.get(WHERE + bericht_id)).status_code == 200
+    begin, held, fetched, *rest = without_ping(said)
+    assert (begin, "FOR SHARE" in held, rest) == ("BEGIN;", True, ["COMMIT;"][: len(rest)])
+    assert "INSERT INTO journal_intake" in fetched
+    assert "inhoud_sealed" in fetched
+    assert "inhoud_sealed" not in held

@@ -1,0 +1,155 @@
+"""The short way to the database keeps the promises of the long one, and gives the same rows."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from sqlalchemy import bindparam, column, insert, select, table, text, update
+from sqlalchemy import types as kinds
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.kernel.errors import Fault, NotFound
+from machtiging.kernel.ids import uuid7
+from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.statement import Statement
+from machtiging.storage.straight import straight
+from machtiging.storage.unit_of_work import unit_of_work
+
+AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
+PUT = Statement(insert(AGENCY), ("oin", "name", "active"))
+NAMED = Statement(select(AGENCY.c.name).where(AGENCY.c.oin == bindparam("oin"), AGENCY.c.name != "nooit"))
+OIN = "00000099000000000001"
+PROEF = {"oin": OIN, "name": "Proef", "active": True}
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def alone(database):
+    """Sessions on one connection: who gets it next meets what the last one left."""
+    engine = make_engine(database.url, Role.SERVICE, pool_size=1)
+    yield make_sessions(engine)
+    await engine.dispose()
+
+
+async def names(sessions):
+    async with unit_of_work(sessions) as session:
+        return list((await session.execute(text("SELECT name FROM agency"))).scalars())
+
+
+async def test_what_was_done_is_committed_before_the_caller_goes_on(database, alone):
+    async with straight(alone) as work:
+        await PUT.run(work, PROEF)
+        assert await names(database.sessions) == []
+    assert await names(database.sessions) == ["Proef"]
+
+
+async def test_a_refusal_commits_and_is_raised_on(alone):
+    with pytest.raises(NotFound):
+        async with straight(alone) as work:
+            await PUT.run(work, PROEF)
+            raise NotFound("weg")
+    assert await names(alone) == ["Proef"]
+
+
+@pytest.mark.parametrize("error", [Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
+async def test_anything_else_rolls_back_and_the_next_one_does_not_inherit_it(alone, error):
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            async with straight(alone) as work:
+                await PUT.run(work, PROEF)
+                raise error
+    async with straight(alone) as work:
+        assert await NAMED.one(work, {"oin": OIN}) is None
+    assert await names(alone) == []
+
+
+async def test_a_statement_that_fails_becomes_a_fault_that_tells_nothing(alone):
+    with pytest.raises(Fault) as fault:
+        async with straight(alone) as work:
+            await PUT.run(work, PROEF)
+            await PUT.run(work, PROEF)
+    assert (fault.value.code, fault.value.public) == ("opslag_niet_bereikbaar", "")
+    assert "Proef" not in str(fault.value.private)
+    assert await names(alone) == []
+
+
+async def test_a_commit_that_fails_is_a_fault(alone):
+    with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
+        async with straight(alone) as work:
+            await PUT.run(work, PROEF)
+            work.driver.terminate()
+    assert await names(alone) == []
+
+
+async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(alone):
+    async def slow():
+        async with straight(alone) as work:
+            await PUT.run(work, PROEF)
+            await work.driver.execute("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(slow())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await names(alone) == []
+
+
+async def test_it_speaks_in_the_role_of_the_service(alone):
+    async with straight(alone) as work:
+        assert await work.driver.fetchval("SELECT current_user") == Role.SERVICE.value
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with work.driver.transaction():
+                await work.driver.execute("DELETE FROM journal_intake")
+
+
+async def test_a_statement_gives_the_same_row_either_way(alone):
+    what = table("agency", column("oin", kinds.Text), column("name", kinds.Text))
+    both = Statement(
+        select(
+            what.c.name,
+            bindparam("id", type_=kinds.Uuid).label("id"),
+            bindparam("at", type_=kinds.DateTime(timezone=True)).label("at"),
+            bindparam("words", type_=ARRAY(kinds.Text)).label("words"),
+            bindparam("facts", type_=JSONB).label("facts"),
+            bindparam("nothing", type_=JSONB(none_as_null=True)).label("nothing"),
+            bindparam("sealed", type_=kinds.LargeBinary).label("sealed"),
+        ).where(what.c.oin == bindparam("oin"))
+    )
+    values = {"id": uuid7(), "at": AT, "words": ["a", "b"], "facts": {"n": 1, "é": [True]}, "nothing": None}
+    values |= {"sealed": b"\x00\xff", "oin": OIN}
+    async with straight(alone) as work:
+        await PUT.run(work, PROEF)
+        short = await both.one(work, values)
+    async with unit_of_work(alone) as session:
+        long = await both.one(session, values)
+    assert short is not None
+    assert long is not None
+    del values["oin"]
+    assert dict(short) == dict(long) == values | {"name": "Proef"}
+
+
+async def test_a_change_is_the_same_either_way(alone):
+    rename = Statement(update(AGENCY).where(AGENCY.c.oin == bindparam("which")).values(name=bindparam("new")))
+    async with unit_of_work(alone) as session:
+        await PUT.run(session, PROEF)
+        await rename.run(session, {"which": OIN, "new": "Anders"})
+        assert (await NAMED.one(session, {"oin": OIN}))["name"] == "Anders"
+    async with straight(alone) as work:
+        await rename.run(work, {"which": OIN, "new": "Weer anders"})
+        assert (await NAMED.one(work, {"oin": OIN}))["name"] == "Weer anders"
+
+
+async def test_a_line_of_the_journal_is_the_same_either_way(alone):
+    line = Line(JournalAct.TOKEN_GEWEIGERD, Outcome.REFUSED, "proef", actor_id=uuid7(), facts={"niveau": "laag"})
+    async with straight(alone) as work:
+        await record(work, line, at=AT)
+    async with unit_of_work(alone) as session:
+        await record(session, line, at=AT)
+        kept = await session.execute(text("SELECT to_jsonb(j) - 'id' - 'request_id' FROM journal_intake j"))
+        one, other = kept.scalars()
+    assert one == other
+    assert one["facts"] == {"niveau": "laag"}
