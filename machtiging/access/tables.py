@@ -1,4 +1,4 @@
-"""Rows of issued access tokens: what the bearer door asks about a token besides its signature."""
+"""Rows of access tokens: what the doors ask about a token besides its signature, and proofs that were used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from machtiging.storage import columns
 
 
 class IssuedToken(SQLModel, table=True):
-    """One access token, by its `jti`. Written when it is issued, closed when it is revoked."""
+    """One access token, by its `jti`. Written when it is issued, closed when it is revoked.
+
+    `jkt` or `x5t` name the key or the certificate that it is bound to; `parent_id` the token it was exchanged for.
+    """
 
     __tablename__ = "issued_token"
 
@@ -27,3 +30,16 @@ class IssuedToken(SQLModel, table=True):
     issued_at: datetime = columns.at()
     expires_at: datetime = columns.at(index=True)
     revoked_at: datetime | None = columns.at(default=None, nullable=True)
+    audience: str = columns.text()
+    jkt: str | None = columns.text(default=None, nullable=True)
+    x5t: str | None = columns.text(default=None, nullable=True)
+    parent_id: UUID | None = Field(default=None, foreign_key="issued_token.id", index=True)
+
+
+class UsedProof(SQLModel, table=True):
+    """A DPoP proof that was taken (RFC 9449 11.1): a second time it is refused."""
+
+    __tablename__ = "used_proof"
+
+    proof_hash: bytes = columns.sealed(primary_key=True)
+    expires_at: datetime = columns.at(index=True)

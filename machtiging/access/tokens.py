@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tables import IssuedToken
+from machtiging.access.tables import IssuedToken, UsedProof
 from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Act, Machtiging, Standing, standing
@@ -22,6 +22,7 @@ from machtiging.storage.statement import Found, Statement, Work
 from machtiging.storage.sweep import sweep
 
 _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_PROOF: Table = UsedProof.__table__  # type: ignore[attr-defined]
 _KEPT = timedelta(days=30)
 _SWEEP = 100
 
@@ -41,6 +42,11 @@ class IssuedTokenFacts:
     assurance: Assurance
     issued_at: datetime
     expires_at: datetime
+    # The resource it is for; empty: our own API. Then what it is bound to, and the token it was exchanged for.
+    audience: str = ""
+    jkt: str | None = None
+    x5t: str | None = None
+    parent_id: TokenId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,15 @@ async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetim
 
 
 async def clear_expired(session: AsyncSession, at: datetime) -> int:
-    """Clear away a handful of tokens that expired a month ago, without waiting for anybody; tells how many.
+    """Clear away a handful of used proofs, and of tokens that expired a month ago, without waiting for anybody; tells how many.
 
     They open nothing, and what was done with them stands in the journal.
     """
-    return await sweep(session, _TOKEN, _TOKEN.c.expires_at < at - _KEPT, at_most=_SWEEP)
+    await sweep(session, _PROOF, _PROOF.c.expires_at < at, at_most=_SWEEP)
+    # What was exchanged for a token goes first: it hangs on it, and lives no longer.
+    child = _TOKEN.alias("child")
+    alone = ~select(child.c.id).where(child.c.parent_id == _TOKEN.c.id).exists()
+    return await sweep(session, _TOKEN, (_TOKEN.c.expires_at < at - _KEPT) & alone, at_most=_SWEEP)
 
 
 Beside = Callable[[FromClause], Select[Any]]
@@ -172,4 +182,8 @@ def _facts(row: Mapping[Any, Any]) -> IssuedTokenFacts:
         assurance=Assurance(row["t_assurance"]),
         issued_at=row["t_issued_at"],
         expires_at=row["t_expires_at"],
+        audience=row["t_audience"],
+        jkt=row["t_jkt"],
+        x5t=row["t_x5t"],
+        parent_id=row["t_parent_id"],
     )

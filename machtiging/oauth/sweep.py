@@ -8,16 +8,18 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
-from machtiging.oauth.tables import AuthorizationCode, PushedRequest, UsedAssertion
+from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, PushedRequest, RefreshToken, UsedAssertion
 from machtiging.storage.sweep import sweep as clear
 
-# For how long after it expired a second use of a code is still recognised, and ends the grant.
+# For how long after it expired a second use of a code or refresh token is still recognised, and ends the grant.
 CODES_STAY = timedelta(days=1)
 _SWEEP = 100
 _TABLES: tuple[tuple[Table, timedelta], ...] = (
     (PushedRequest.__table__, timedelta(0)),  # type: ignore[attr-defined]
     (AuthorizationCode.__table__, CODES_STAY),  # type: ignore[attr-defined]
     (UsedAssertion.__table__, timedelta(0)),  # type: ignore[attr-defined]
+    (RefreshToken.__table__, CODES_STAY),  # type: ignore[attr-defined]
+    (BackchannelRequest.__table__, CODES_STAY),  # type: ignore[attr-defined]
 )
 
 

@@ -1,4 +1,4 @@
-"""Rows of the authorization server: clients, pushed requests, grants, codes and used assertion ids."""
+"""Rows of the authorization server: clients, what they ask, what was consented to, and what hangs on that."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ class OAuthClient(SQLModel, table=True):
     oin: str | None = columns.text(default=None, nullable=True, foreign_key="agency.oin")
     state: str = columns.text()
     created_at: datetime = columns.at()
+    registration_token_hash: bytes | None = columns.sealed(default=None, nullable=True)
+    fetched_jwks: dict[str, Any] | None = columns.document(default=None, nullable=True)
+    fetched_at: datetime | None = columns.at(default=None, nullable=True)
+    fetch_failed_at: datetime | None = columns.at(default=None, nullable=True)
 
 
 class PushedRequest(SQLModel, table=True):
@@ -42,7 +46,7 @@ class OAuthGrant(SQLModel, table=True):
     __tablename__ = "oauth_grant"
 
     id: UUID = Field(primary_key=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    client_id: str = columns.text(foreign_key="oauth_client.client_id", index=True)
     person_id: UUID = Field(foreign_key="person.id", index=True)
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id", index=True)
     authorization_details: list[dict[str, Any]] = columns.document()
@@ -52,6 +56,8 @@ class OAuthGrant(SQLModel, table=True):
     created_at: datetime = columns.at()
     ended_at: datetime | None = columns.at(default=None, nullable=True)
     end_reason: str | None = columns.text(default=None, nullable=True)
+    session_id: UUID | None = Field(default=None, index=True)
+    requested_claims: dict[str, Any] = columns.document()
 
 
 class AuthorizationCode(SQLModel, table=True):
@@ -69,6 +75,8 @@ class AuthorizationCode(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
+    jkt: str | None = columns.text(default=None, nullable=True)
+    resource: str | None = columns.text(default=None, nullable=True)
 
 
 class UsedAssertion(SQLModel, table=True):
@@ -79,3 +87,68 @@ class UsedAssertion(SQLModel, table=True):
     client_id: str = columns.text(primary_key=True)
     jti_hash: bytes = columns.sealed(primary_key=True)
     expires_at: datetime = columns.at(index=True)
+
+
+class RefreshToken(SQLModel, table=True):
+    """A refresh token by its hash, good once. All of one grant are one family."""
+
+    __tablename__ = "refresh_token"
+
+    token_hash: bytes = columns.sealed(primary_key=True)
+    grant_id: UUID = Field(foreign_key="oauth_grant.id", index=True)
+    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    resource: str | None = columns.text(default=None, nullable=True)
+    jkt: str | None = columns.text(default=None, nullable=True)
+    x5t: str | None = columns.text(default=None, nullable=True)
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at(index=True)
+    used_at: datetime | None = columns.at(default=None, nullable=True)
+
+
+class BackchannelRequest(SQLModel, table=True):
+    """A question that the person answers on a device of her own (OpenID CIBA), by the hash of its `auth_req_id`."""
+
+    __tablename__ = "backchannel_request"
+
+    request_hash: bytes = columns.sealed(primary_key=True)
+    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
+    params: dict[str, Any] = columns.document()
+    binding_message: str = columns.text()
+    state: str = columns.text()
+    grant_id: UUID | None = Field(default=None, foreign_key="oauth_grant.id")
+    jkt: str | None = columns.text(default=None, nullable=True)
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at(index=True)
+    polled_at: datetime | None = columns.at(default=None, nullable=True)
+    interval_seconds: int
+
+
+class InitialAccessToken(SQLModel, table=True):
+    """Leave to register clients by program (RFC 7591 section 3), by its hash."""
+
+    __tablename__ = "initial_access_token"
+
+    token_hash: bytes = columns.sealed(primary_key=True)
+    note: str = columns.text()
+    uses_left: int
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at()
+
+
+class LogoutNotice(SQLModel, table=True):
+    """A back-channel logout that a client has to be told of (OpenID Connect Back-Channel Logout 1.0)."""
+
+    __tablename__ = "logout_notice"
+
+    id: UUID = Field(primary_key=True)
+    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    uri: str = columns.text()
+    person_id: UUID = Field(foreign_key="person.id")
+    session_id: UUID
+    created_at: datetime = columns.at()
+    next_try_at: datetime = columns.at()
+    tries: int = 0
+    sent_at: datetime | None = columns.at(default=None, nullable=True)
+    given_up_at: datetime | None = columns.at(default=None, nullable=True)

@@ -125,6 +125,8 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "assurance": agreement.assurance.value,
         "authenticated_at": visitor.authenticated_at,
         "created_at": at,
+        "session_id": visitor.session_id,
+        "requested_claims": {},
     }
     await session.execute(insert(_GRANT), grant)
     row = {

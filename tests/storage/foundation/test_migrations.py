@@ -50,9 +50,9 @@ async def test_down_takes_away_everything_that_up_built(empty_database):
 
 async def test_every_single_step_can_be_undone_and_redone(empty_database):
     await migrate(empty_database)
-    for step in range(8, 0, -1):
+    for step in range(9, 0, -1):
         await migrate(empty_database, f"{step - 1:04d}" if step > 1 else "base")
-    for step in range(1, 9):
+    for step in range(1, 10):
         await migrate(empty_database, f"{step:04d}")
     assert "bericht" in await names_in(empty_database)
 
