@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -39,6 +40,18 @@ async def _all(settings: Settings) -> list[Finding]:
     return findings
 
 
+async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
+    """Nothing when ring or database cannot be read: that has been said."""
+    from machtiging.cli import data_keys
+    from machtiging.crypto.keyring import KeyRing
+
+    by_version = await data_keys.counted(settings)
+    with suppress(Fault):
+        versions = KeyRing.load(settings.keys_dir).kek_versions
+        if by_version is not None:
+            yield data_keys.finding(by_version, versions)
+
+
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
 
@@ -49,6 +62,8 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
     try:
         with named(settings) as with_database:
             async for finding in checks.database(with_database):
+                yield finding
+            async for finding in _data_keys(with_database):
                 yield finding
     except Fault as fault:
         mend = "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
-from machtiging.cli.edges import err, out
+from machtiging.cli.database import named
+from machtiging.cli.edges import Exit, err, out
 from machtiging.crypto.manifest import Kind
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
@@ -28,16 +31,53 @@ def generate() -> None:
 
 @app.command("list")
 def show() -> None:
-    """Show every key with its kind, its state and its age; never a secret."""
+    """Show every key with its kind, its state and its age; never a secret.
+
+    With a database: how many data keys of citizens each key-encryption key wraps.
+    """
     from machtiging.crypto import rotation
 
-    table = Table("key", "kind", "state", "made", "in use since", "retired")
-    for entry in rotation.overview(Settings().keys_dir):
+    entries = rotation.overview(Settings().keys_dir)
+    wraps = _wraps(Settings())
+    table = Table("key", "kind", "state", "made", "in use since", "retired", "data keys")
+    for entry in entries:
         days = [
             at.strftime("%Y-%m-%d") if at else "" for at in (entry.created_at, entry.activated_at, entry.retired_at)
         ]
-        table.add_row(entry.name, entry.kind, entry.state, *days)
+        count = "" if wraps is None or entry.kind is not Kind.KEK else str(wraps.get(entry.version, 0))
+        table.add_row(entry.name, entry.kind, entry.state, *days, count)
     out.print(table)
+    if wraps is None:
+        err.print("The database cannot be asked how many data keys hang on which key.")
+
+
+def _wraps(settings: Settings) -> dict[int, int] | None:
+    from machtiging.cli.data_keys import counted
+
+    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
+        return None  # nobody wants a new database made to look at his keys
+    with named(settings) as with_database:
+        return asyncio.run(counted(with_database))
+
+
+@app.command("rewrap")
+def rewrap(
+    *, batch: Annotated[int, typer.Option(min=1, max=10_000, help="Data keys in one transaction.")] = 500
+) -> None:
+    """Wrap every citizen's data key by the newest key-encryption key, after `keys rotate kek`.
+
+    Restart all workers first. It runs beside them, and can be stopped and run again. Exit 1 when some are left.
+    """
+    from machtiging.cli import data_keys
+
+    with named(Settings()) as settings, Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Wrapping data keys", total=None)
+        work = data_keys.rewrap(settings, batch, lambda done, of: bar.update(task, completed=done, total=of))
+        outcome = asyncio.run(work)
+    for sentence in data_keys.told(outcome):
+        err.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if outcome.left:
+        raise typer.Exit(Exit.FINDING)
 
 
 @app.command("rotate")

@@ -57,6 +57,11 @@ class KeyRing:
         self._wrapping, self._tokens = wrapping, tokens
         self._newest = max(wrapping)
 
+    @property
+    def kek_versions(self) -> tuple[int, ...]:
+        """The versions of the key-encryption key in the ring; the last one wraps."""
+        return tuple(sorted(self._wrapping))
+
     def blind_index(self, purpose: str, value: str) -> bytes:
         """HMAC-SHA256 of a value, to look it up by without keeping it. Another purpose gives an unrelated index."""
         if not purpose or "\0" in purpose:

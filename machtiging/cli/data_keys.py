@@ -1,0 +1,104 @@
+"""Which data keys hang on which key-encryption key: counted for `keys list` and the doctor, mended by `keys rewrap`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from machtiging.cli.checks import Finding, Verdict
+from machtiging.cli.database import service_sessions
+from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.manifest import Kind, name_of
+from machtiging.identity.rewrap import data_keys_by_version, rewrap_some
+from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import PersonId
+from machtiging.settings import Settings
+from machtiging.storage.unit_of_work import unit_of_work
+
+_ROUNDS = 5
+Sessions = async_sessionmaker[AsyncSession]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """How it ended: what was done, whose keys do not open, and what hangs on which version now."""
+
+    count: int
+    broken: frozenset[PersonId]
+    by_version: Mapping[int, int]
+    newest: int
+
+    @property
+    def left(self) -> int:
+        """How many still hang on an older key."""
+        return sum(count for version, count in self.by_version.items() if version != self.newest)
+
+
+async def counted(settings: Settings) -> dict[int, int] | None:
+    """How many data keys hang on each version; None when the database cannot be asked."""
+    try:
+        async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+            return await data_keys_by_version(session)
+    except Fault:
+        return None
+
+
+async def rewrap(settings: Settings, size: int, tell: Callable[[int, int], None], pause: float = 0.5) -> Rewrapped:
+    """Rewrap them all, a batch of `size` a transaction. Whoever stops it half-way has lost nothing: run it again."""
+    keyring = KeyRing.load(settings.keys_dir)
+    count, broken = 0, frozenset[PersonId]()
+    async with service_sessions(settings) as sessions:
+        outcome = Rewrapped(0, broken, await _by_version(sessions), keyring.kek_versions[-1])
+        of = outcome.left
+        for _ in range(_ROUNDS):
+            after: PersonId | None = None
+            while True:
+                async with unit_of_work(sessions) as session:
+                    batch = await rewrap_some(session, keyring, after, at_most=size, at=SystemClock().now())
+                if batch.last is None:
+                    break
+                after, count, broken = batch.last, count + batch.rewrapped, broken | frozenset(batch.broken)
+                tell(count, of)
+            outcome = Rewrapped(count, broken, await _by_version(sessions), keyring.kek_versions[-1])
+            if outcome.left <= len(broken):
+                break
+            await asyncio.sleep(pause)  # somebody held a row, or a worker with the older ring added one
+    return outcome
+
+
+async def _by_version(sessions: Sessions) -> dict[int, int]:
+    async with unit_of_work(sessions) as session:
+        return await data_keys_by_version(session)
+
+
+def told(outcome: Rewrapped) -> list[str]:
+    """What came of it, for whoever typed the command."""
+    newest = name_of(Kind.KEK, outcome.newest)
+    said = [f"{outcome.count} data keys wrapped by {newest}."]
+    if outcome.broken:
+        some = ", ".join(sorted(map(str, outcome.broken))[:5])
+        said.append(f"{len(outcome.broken)} data keys do not open and stay as they are, of person {some}.")
+    if (held := outcome.left - len(outcome.broken)) > 0:
+        said.append(f"{held} data keys were in use or came in meanwhile. Restart all workers, then run this again.")
+    if not outcome.left:
+        said.append(f"No data key of this database needs an older key than {newest} any more.")
+        said.append("Keep the older ones until every worker has been restarted since the rotation,")
+        said.append("and as long as you keep a backup of the database from before.")
+    return said
+
+
+def finding(by_version: Mapping[int, int], versions: tuple[int, ...]) -> Finding:
+    """For the doctor: does the ring hold every version that is needed, and is the newest the only one?"""
+    newest = name_of(Kind.KEK, versions[-1])
+    if missing := sorted(set(by_version) - set(versions)):
+        what = ", ".join(f"{by_version[version]} under {name_of(Kind.KEK, version)}" for version in missing)
+        return Finding("data keys", Verdict.WRONG, f"{what}, which is not in the ring", "Restore it from your backup.")
+    if older := {version: by_version[version] for version in sorted(by_version) if version != versions[-1]}:
+        what = ", ".join(f"{count} under {name_of(Kind.KEK, version)}" for version, count in older.items())
+        mend = "Restart all workers, then run machtiging keys rewrap."
+        return Finding("data keys", Verdict.ATTENTION, f"{what}, and {newest} wraps now", mend)
+    return Finding("data keys", Verdict.OK, f"{by_version.get(versions[-1], 0)}, all under {newest}")

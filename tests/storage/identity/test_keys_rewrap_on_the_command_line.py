@@ -1,0 +1,152 @@
+"""`keys rewrap`, `keys list` and the doctor: what is left under an older key, and when it may go."""
+
+import asyncio
+import re
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.__main__ import main
+from machtiging.cli import data_keys
+from machtiging.cli.checks import Verdict
+from machtiging.crypto import rotation
+from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.manifest import Kind
+from machtiging.identity.people import find_or_create_by_broker
+from machtiging.settings import Settings
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_key_directory
+from tests.builders.delegation import NOON
+
+
+@pytest.fixture
+async def place(database, tmp_path, monkeypatch):
+    """An installation with three people under kek-1, and kek-2 wrapping since."""
+    ring = a_key_directory(tmp_path / "keys")
+    async with unit_of_work(database.sessions) as session:
+        for name in ("a", "b", "c"):
+            await find_or_create_by_broker(session, KeyRing.load(ring), "https://b.example", name, at=NOON)
+    rotation.rotate(ring, Kind.KEK, NOON)
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(ring))
+    monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
+    monkeypatch.setenv("COLUMNS", "200")
+    return ring
+
+
+async def run(capsys, *words):
+    code = await asyncio.to_thread(main, list(words))
+    told = capsys.readouterr()
+    return code, told.out, " ".join(told.err.split())
+
+
+def counts_in(table):
+    rows = [line for line in table.splitlines() if "kek-" in line]
+    return {re.search(r"kek-\d+", row)[0]: row.rstrip("│ ").split()[-1] for row in rows}
+
+
+async def test_it_says_how_many_and_when_the_older_key_may_go(place, capsys):
+    code, _, told = await run(capsys, "keys", "rewrap", "--batch", "2")
+    assert code == 0
+    assert "3 data keys wrapped by kek-2." in told
+    assert "No data key of this database needs an older key than kek-2 any more." in told
+    assert "backup" in told
+    assert "restarted" in told
+
+
+async def test_a_second_time_there_is_nothing_to_do_and_that_is_no_finding(place, capsys):
+    await run(capsys, "keys", "rewrap")
+    code, _, told = await run(capsys, "keys", "rewrap")
+    assert (code, "0 data keys wrapped" in told) == (0, True)
+
+
+async def test_the_list_counts_before_and_after(place, capsys):
+    assert counts_in((await run(capsys, "keys", "list"))[1]) == {"kek-1": "3", "kek-2": "0"}
+    await run(capsys, "keys", "rewrap")
+    assert counts_in((await run(capsys, "keys", "list"))[1]) == {"kek-1": "0", "kek-2": "3"}
+
+
+async def test_a_data_key_that_does_not_open_is_a_finding_and_is_named(place, database, capsys):
+    async with database.sessions.begin() as session:
+        who = await session.scalar(text("SELECT id FROM person ORDER BY id LIMIT 1"))
+        await session.execute(text("UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"), {"who": who})
+    code, _, told = await run(capsys, "keys", "rewrap")
+    assert code == 1
+    assert "2 data keys wrapped" in told
+    assert f"1 data keys do not open and stay as they are, of person {who}." in told
+    assert "needs an older key" not in told
+
+
+async def test_one_that_stays_in_use_is_left_and_it_says_to_run_it_again(place, database, capsys):
+    async with database.sessions() as busy:
+        await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
+        outcome = await data_keys.rewrap(Settings(), 500, lambda done, of: None, pause=0)
+        await busy.rollback()
+    told = " ".join(data_keys.told(outcome))
+    assert (outcome.count, outcome.left) == (2, 1)
+    assert "needs an older key" not in told
+    assert "1 data keys were in use or came in meanwhile. Restart all workers, then run this again." in told
+    assert (await run(capsys, "keys", "rewrap"))[0] == 0
+
+
+async def test_one_that_is_in_use_for_a_moment_is_taken_in_a_next_round(place, database):
+    async with database.sessions() as busy:
+        await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
+        told, first = [], asyncio.Event()
+
+        def tell(done, of):
+            told.append((done, of))
+            first.set()
+
+        working = asyncio.create_task(data_keys.rewrap(Settings(), 500, tell, pause=0.3))
+        await asyncio.wait_for(first.wait(), 5)
+        await busy.rollback()
+        outcome = await working
+    assert (outcome.count, outcome.left) == (3, 0)
+    assert told == [(2, 3), (3, 3)]
+
+
+async def test_a_version_that_is_not_in_the_ring_is_three_and_is_named(place, database, capsys):
+    async with database.sessions.begin() as session:
+        await session.execute(text("UPDATE person SET kek_version = 9"))
+    code, _, told = await run(capsys, "keys", "rewrap")
+    assert code == 3
+    assert "kek-9 is not in the ring" in told
+
+
+async def test_without_a_database_it_is_three_and_the_list_still_comes(place, capsys, monkeypatch):
+    monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
+    code, _, told = await run(capsys, "keys", "rewrap")
+    assert (code, "hush" in told) == (3, False)
+    code, table, told = await run(capsys, "keys", "list")
+    assert code == 0
+    assert "kek-2" in table
+    assert "cannot be asked" in told
+
+
+async def test_looking_at_the_keys_makes_no_database(place, capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("MACHTIGING_DATABASE_URL")
+    monkeypatch.setenv("MACHTIGING_DATA_DIR", str(tmp_path / "data"))
+    assert (await run(capsys, "keys", "list"))[0] == 0
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "10001", "veel"])
+async def test_a_batch_of_no_sane_size_is_wrong_use(place, capsys, size):
+    assert (await run(capsys, "keys", "rewrap", "--batch", size))[0] == 2
+
+
+async def test_the_doctor_says_what_is_left(place, capsys):
+    by_version = await data_keys.counted(Settings())
+    found = data_keys.finding(by_version, KeyRing.load(place).kek_versions)
+    assert (found.verdict, found.what) == (Verdict.ATTENTION, "3 under kek-1, and kek-2 wraps now")
+    assert "machtiging keys rewrap" in found.mend
+    _, told, _ = await run(capsys, "doctor")
+    assert "3 under kek-1" in told
+
+
+@pytest.mark.parametrize(
+    ("by_version", "verdict"),
+    [({}, "ok"), ({2: 7}, "ok"), ({1: 1, 2: 7}, "attention"), ({3: 1, 2: 7}, "wrong"), ({1: 1, 3: 1}, "wrong")],
+)
+def test_the_doctor_knows_what_is_left_from_what_is_lost(by_version, verdict):
+    assert data_keys.finding(by_version, (1, 2)).verdict == verdict
