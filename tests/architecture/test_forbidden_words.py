@@ -6,7 +6,7 @@ import re
 import pytest
 
 from machtiging.kernel.glossary import TERMS
-from tests.architecture.sources import PACKAGE, ROOT, modules, name_of, tree
+from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, nodes
 
 # Where the outermost handler stands, and only there, everything may be caught.
 EDGES = {
@@ -15,12 +15,6 @@ EDGES = {
     "machtiging/access/engine.py",
     "machtiging/notifications/send.py",
 }
-
-
-def calls(path):
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
 
 
 def test_http_exceptions_are_made_in_web_only():
@@ -33,7 +27,7 @@ def test_everything_is_caught_at_the_edges_only():
     broad = {
         name_of(path)
         for path in modules()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
     }
@@ -59,7 +53,7 @@ def test_words_of_the_glossary_are_not_translated_in_names():
     names = {
         (name_of(path), node.name)
         for path in modules()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
     never = [word for term in TERMS for word in term.never]

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tests.architecture.sources import PACKAGE, ROOT, modules, name_of, tree
+from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, nodes, tree
 
 # Statements that hold a name of our own (a role, a column of a table of ours), and nothing that anybody can send.
 OWN_NAMES_IN_SQL = {
@@ -17,14 +17,8 @@ SQL_MAKERS = {"text", "literal_column", "exec_driver_sql", "DDL"}
 NETWORK = {"httpx", "aiosmtplib", "socket", "smtplib", "urllib.request", "http.client", "requests"}
 
 
-def calls(path):
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
-
-
 def imports(path):
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -71,7 +65,7 @@ def test_row_1_no_query_is_put_together_with_percent_or_format():
     found = [
         (name_of(path), ast.unparse(node))
         for path in modules()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if name_of(path) not in OWN_NAMES_IN_SQL
         and isinstance(node, ast.JoinedStr | ast.BinOp)
         and any(
@@ -122,7 +116,7 @@ def test_row_52_digests_and_secrets_are_compared_in_constant_time():
     plain = [
         (name_of(path), ast.unparse(node))
         for path in modules()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Compare)
         and isinstance(node.ops[0], ast.Eq | ast.NotEq)
         and ".c." not in ast.unparse(node)  # a column: looked up by its hash, in the database
