@@ -103,7 +103,9 @@ async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetim
 
 
 async def clear_expired(session: AsyncSession, at: datetime) -> int:
-    """Clear away a handful of used proofs, and of tokens that expired a month ago, without waiting for anybody; tells how many.
+    """Clear away a handful of used proofs and of tokens that expired a month ago; tells how many of the latter.
+
+    Nobody is waited for.
 
     They open nothing, and what was done with them stands in the journal.
     """
