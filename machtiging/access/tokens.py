@@ -157,6 +157,11 @@ def holding(beside: Beside) -> Statement:
     return Statement(_statement(hold=True, beside=beside))
 
 
+def looking(beside: Beside) -> Statement:
+    """As `holding`, but it holds nothing: as `state_of`."""
+    return Statement(_statement(hold=False, beside=beside))
+
+
 async def _state(work: Work, statement: Statement, jti: UUID) -> TokenState | None:
     found = await statement.one(work, {"jti": jti})
     return None if found is None else state_in(found)

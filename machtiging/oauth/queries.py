@@ -6,16 +6,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import FromClause, Row, Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access.tokens import TokenState, looking, state_in
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
 from machtiging.oauth.client import Client, client_from
 from machtiging.oauth.tables import OAuthClient, OAuthGrant
+from machtiging.storage.statement import Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_ACTIVE = Statement(
+    select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin).where(
+        _CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active"
+    )
+)
+
+
+def _what_it_hangs_on(token: FromClause) -> Select[Any]:
+    hangs = _CLIENT.outerjoin(_GRANT, _GRANT.c.id == token.c.t_grant_id)
+    chosen = (_CLIENT.c.state.label("client_state"), _GRANT.c.id.label("grant_there"), _GRANT.c.ended_at)
+    return select(*chosen).select_from(hangs).where(_CLIENT.c.client_id == token.c.t_client_id)
+
+
+_STANDING = looking(_what_it_hangs_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +46,27 @@ class Grant:
     scope: str
     assurance: Assurance
     authenticated_at: datetime
+    created_at: datetime
     ended_at: datetime | None
 
 
-async def client(session: AsyncSession, client_id: str) -> Client | None:
+async def client(work: Work, client_id: str) -> Client | None:
     """The active client with this id; None when there is none, or it is suspended or not yet approved."""
-    wanted = select(_CLIENT).where(_CLIENT.c.client_id == client_id, _CLIENT.c.state == "active")
-    row = (await session.execute(wanted)).one_or_none()
-    return None if row is None else client_from(row.client_id, row.registration, row.oin)
+    row = await _ACTIVE.one(work, {"client_id": client_id})
+    return None if row is None else client_from(row["client_id"], row["registration"], row["oin"])
+
+
+async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenState, bool] | None:
+    """A token as it stands, and whether it and everything that it hangs on (client, grant, machtiging) holds.
+
+    None for a jti that was never issued.
+    """
+    row = await _STANDING.one(work, {"jti": jti})
+    if row is None:
+        return None
+    state = state_in(row)
+    granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
+    return state, state.live_at(at) and row["client_state"] == "active" and granted
 
 
 async def name_of_client(session: AsyncSession, client_id: str) -> str | None:
@@ -90,5 +119,6 @@ def _grant(row: Row[Any]) -> Grant:
         scope=row.scope,
         assurance=Assurance(row.assurance),
         authenticated_at=row.authenticated_at,
+        created_at=row.created_at,
         ended_at=row.ended_at,
     )

@@ -20,12 +20,12 @@ from machtiging.oauth import issue, metadata, queries
 from machtiging.oauth.authorize import decide, push
 from machtiging.oauth.authorize.page import consent_page
 from machtiging.oauth.errors import answer_of
+from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, unique
 from machtiging.oauth.protocol.grants import consented, token_server
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
-    INTROSPECTION,
     REVOCATION,
     endpoint_server,
     token_behind,
@@ -90,14 +90,7 @@ async def token(request: Request, session: Transaction, _door: Public) -> Respon
     return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
 
 
-@router.post("/introspect")
-async def introspect(request: Request, session: Transaction, _door: Public) -> Response:
-    """RFC 7662."""
-
-    async def work(exchange: Exchange, wire: WireRequest) -> Response:
-        return await run(endpoint_server(exchange), lambda it: it.create_endpoint_response(INTROSPECTION, wire))
-
-    return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
+router.include_router(introspection)
 
 
 @router.post("/revoke")

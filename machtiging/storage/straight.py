@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
-from machtiging.kernel.errors import Refusal
+from machtiging.kernel.errors import Fault, Refusal
 from machtiging.storage.statement import Straight
 from machtiging.storage.unit_of_work import database_failures
 
@@ -38,15 +38,35 @@ async def straight(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[
 
 
 @asynccontextmanager
+async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[Straight]:
+    """A connection on which every statement stands by itself: for who asks, and changes one thing at most.
+
+    Raises Fault `opslag_niet_bereikbaar` when the database fails.
+    """
+    with database_failures():
+        async with _borrowed(sessions.kw["bind"]) as connection:
+            yield Straight(connection)
+
+
+@asynccontextmanager
 async def _borrowed(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
-    pooled = await engine.raw_connection()
+    try:
+        pooled = await engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps these everywhere but here
+        raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
     connection: Any = pooled.driver_connection
+    whole = False
     try:
         yield connection
+        whole = True
+    except Exception:
+        whole = True
+        raise
     finally:
         # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
         # ended instead of lent again. That is also how everything but a Refusal rolls back.
-        if connection.is_closed() or connection.is_in_transaction():
+        # Nor may one on which somebody was cancelled in the middle of a statement.
+        if not whole or connection.is_closed() or connection.is_in_transaction():
             await greenlet_spawn(pooled.invalidate)
         else:
             await greenlet_spawn(pooled.close)

@@ -27,9 +27,9 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def wait(work: Awaitable[_T]) -> _T:
-    """Await inside `AsyncSession.run_sync`: Authlib calls us synchronously, our verbs are coroutines.
+    """Await inside `protocol.server.run`: Authlib calls us synchronously, our verbs are coroutines.
 
-    The greenlet steps aside while the event loop runs the coroutine on the same session: no thread, one transaction.
+    The greenlet steps aside while the event loop runs the coroutine on the same connection: no thread, one transaction.
     """
     result: _T = await_only(work)
     return result

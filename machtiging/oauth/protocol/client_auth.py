@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto import secrets
 from machtiging.crypto.jose import strict_json, take_apart, verify_jwt
@@ -22,6 +21,7 @@ from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.tables import UsedAssertion
+from machtiging.storage.statement import Statement, Work
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256")
@@ -32,6 +32,9 @@ _LONGEST_ASSERTION = 8 * 1024
 _LONGEST_JTI = 256
 _TYP = "client-authentication+jwt"
 _USED: Table = UsedAssertion.__table__  # type: ignore[attr-defined]
+_TAKE = Statement(
+    insert(_USED).on_conflict_do_nothing().returning(_USED.c.client_id), ("client_id", "jti_hash", "expires_at")
+)
 
 
 def unauthentic(code: str) -> NoReturn:
@@ -56,8 +59,8 @@ def one_method(request: WireRequest) -> None:
 class PrivateKeyJwt:
     """The method as Authlib calls it: `(query_client, request) -> client`, or None when it was not tried."""
 
-    def __init__(self, session: AsyncSession, audience: str, at: datetime) -> None:
-        self._session, self._audience, self._at = session, audience, at
+    def __init__(self, work: Work, audience: str, at: datetime) -> None:
+        self._work, self._audience, self._at = work, audience, at
 
     def __call__(self, query_client: Callable[[str], Client | None], request: WireRequest) -> Client | None:
         """The client that signed. Raises OAuthRefusal `invalid_client` for every kind of failure alike."""
@@ -95,8 +98,7 @@ class PrivateKeyJwt:
         digest = secrets.digest(jti.encode("utf-8", "surrogatepass").hex())
         kept = self._at + LIVES_AT_MOST + timedelta(seconds=_CLOCKS_DIFFER)
         row = {"client_id": client_id, "jti_hash": digest, "expires_at": kept}
-        taken = insert(_USED).values(row).on_conflict_do_nothing().returning(_USED.c.client_id)
-        return await self._session.scalar(taken) is not None
+        return await _TAKE.one(self._work, row) is not None
 
 
 def _subject(assertion: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from authlib.oauth2.rfc6749 import ClientAuthentication
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util import greenlet_spawn
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.oauth import queries
@@ -18,6 +19,7 @@ from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, unauthentic
+from machtiging.storage.statement import Work
 
 _T = TypeVar("_T")
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -34,30 +36,47 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """What a request works with that only asks: the database (by whichever way), the issuer, the instant."""
+
+    work: Work
+    issuer: Issuer
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """What one request works with: the transaction, the issuer, the instant."""
+    """What a request works with that may change something: the transaction, the issuer, the instant."""
 
     session: AsyncSession
     issuer: Issuer
     at: datetime
 
+    @property
+    def work(self) -> Work:
+        """The transaction, for verbs that take either kind."""
+        return self.session
+
 
 class Server(AuthorizationServer):  # type: ignore[misc]
     """The framework glue that Authlib asks for. Built per request; use it only through `run`."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    exchange: Exchange
+
+    def __init__(self, exchange: Exchange | Asking) -> None:
         super().__init__()
-        self.exchange = exchange
+        # Only the endpoints that ask nothing but questions are given an Asking, and those use no more than it has.
+        self.exchange = cast(Exchange, exchange)
         self._known: dict[str, Client | None] = {}
         self._client_auth = ClientAuthentication(self.query_client)
-        assertion = PrivateKeyJwt(exchange.session, exchange.issuer.url, exchange.at)
+        assertion = PrivateKeyJwt(exchange.work, exchange.issuer.url, exchange.at)
         self.register_client_auth_method(PRIVATE_KEY_JWT, assertion)
         self.register_client_auth_method(PUBLIC, public_client)
 
     def query_client(self, client_id: str) -> Client | None:
         """The active client with this id."""
         if client_id not in self._known:
-            self._known[client_id] = wait(queries.client(self.exchange.session, client_id))
+            self._known[client_id] = wait(queries.client(self.exchange.work, client_id))
         return self._known[client_id]
 
     def authenticate_client(self, request: WireRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
@@ -104,7 +123,7 @@ async def run(server: Server, work: Callable[[Server], _T]) -> _T:
     Authlib's error classes raise ValueError on their own descriptions when these hold a quote or a non-ASCII letter.
     """
     try:
-        return await server.exchange.session.run_sync(lambda _session: work(server))
+        return cast(_T, await greenlet_spawn(work, server))
     except OAuth2Error as error:
         raise refusal_of(error) from error
     except ValueError as error:

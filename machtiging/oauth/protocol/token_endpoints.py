@@ -20,7 +20,7 @@ from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import malformed
 from machtiging.oauth.issue import ACCESS_TOKEN
 from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.server import Exchange, Server
+from machtiging.oauth.protocol.server import Asking, Exchange, Server
 
 INTROSPECTION, REVOCATION = "introspection", "revocation"
 # What a token says that whoever may ask is told again; `iss`, `aud` and so on come from the signed token itself.
@@ -49,7 +49,7 @@ class Token:
         return not self.live
 
 
-async def token_behind(exchange: Exchange, text: str) -> Token | None:
+async def token_behind(exchange: Asking | Exchange, text: str) -> Token | None:
     """The token, or None when it is not a valid and unexpired access token of ours."""
     issuer, at = exchange.issuer, exchange.at
     try:
@@ -59,20 +59,10 @@ async def token_behind(exchange: Exchange, text: str) -> Token | None:
         jti = UUID(claims["jti"])
     except (NotAuthenticated, KeyError, ValueError, AttributeError):
         return None
-    state = await tokens.state_of(exchange.session, TokenId(jti))
-    if state is None or state.facts.client_id != claims.get("client_id"):
+    found = await queries.token_standing(exchange.work, TokenId(jti), at)
+    if found is None or found[0].facts.client_id != claims.get("client_id"):
         return None
-    return Token(claims, state, await _live(exchange, state))
-
-
-async def _live(exchange: Exchange, state: tokens.TokenState) -> bool:
-    if not state.live_at(exchange.at):
-        return False
-    client = await queries.client(exchange.session, state.facts.client_id)
-    if client is None or state.facts.grant_id is None:
-        return client is not None  # an agency's token hangs on its client only
-    grant = await queries.grant(exchange.session, state.facts.grant_id)
-    return grant is not None and grant.ended_at is None
+    return Token(claims, *found)
 
 
 def _token_in(request: WireRequest) -> str:
@@ -145,8 +135,8 @@ async def _revoke(exchange: Exchange, token: Token) -> None:
         await record(session, line, at=at)
 
 
-def endpoint_server(exchange: Exchange) -> Server:
-    """A server that knows both endpoints."""
+def endpoint_server(exchange: Exchange | Asking) -> Server:
+    """A server that knows both endpoints. With an Asking it can only be asked."""
     server = Server(exchange)
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
