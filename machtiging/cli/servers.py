@@ -29,7 +29,8 @@ class Quiet(uvicorn.Server):
 
 def listen(host: str, port: int) -> socket.socket:
     """Take a port, or say at once that somebody else has it. Raises Fault `poort_bezet`."""
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named as TCP: only then does asyncio send each piece of an answer at once, not 40 ms after the one before it.
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))

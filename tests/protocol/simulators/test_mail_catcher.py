@@ -5,6 +5,7 @@ from email.message import EmailMessage
 import aiosmtplib
 import httpx
 import pytest
+from aiosmtpd.smtp import Envelope
 
 from machtiging.kernel.errors import Fault
 from machtiging.simulators.app import create_simulator
@@ -66,13 +67,19 @@ async def test_the_oldest_mails_make_room(clock):
     box = Postbus(0, clock)
     await box.open()
     try:
+        for number in range(KEPT):  # as the SMTP server hands them over
+            envelope = Envelope()
+            envelope.content = a_mail(f"Nummer {number}").as_bytes()
+            await box.handle_DATA(None, None, envelope)
+        assert (len(box.mails), box.mails[0].subject) == (KEPT, "Nummer 0")
         async with aiosmtplib.SMTP(hostname="127.0.0.1", port=box.port) as smtp:
-            for number in range(KEPT + 2):
+            for number in (KEPT, KEPT + 1):
                 await smtp.send_message(a_mail(f"Nummer {number}"))
     finally:
         await box.close()
     assert len(box.mails) == KEPT
     assert box.mails[0].subject == "Nummer 2"
+    assert box.mails[-1].subject == f"Nummer {KEPT + 1}"
 
 
 @pytest.mark.parametrize(
