@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
+REFRESH = "refresh_token"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 PRIVATE_KEY_JWT = "private_key_jwt"
 PUBLIC = "none"
 LOOPBACK = frozenset({"localhost", "127.0.0.1"})
@@ -28,6 +30,13 @@ class Client:
     oin: str | None
     resource_server: bool
     id_token_alg: str
+    refreshes: bool = False
+    # The resource that it guards (RFC 8707), how it wants to read who is who, and for which resources it may exchange.
+    resource: str | None = None
+    subject_layout: str = "represents"
+    exchange_targets: frozenset[str] = frozenset()
+    request_object_alg: str | None = None
+    signed_requests_only: bool = False
 
     @property
     def sector(self) -> str:
@@ -69,8 +78,8 @@ class Client:
         return response_type == "code" and self.grant_type == CODE
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Whether this is the one grant type registered (NL GOV OAuth 3.1.1)."""
-        return grant_type == self.grant_type
+        """Whether this is the one grant type registered (NL GOV OAuth 3.1.1), or refreshes what that one gave."""
+        return grant_type == self.grant_type or (grant_type == REFRESH and self.refreshes)
 
 
 def client_from(client_id: str, registration: Mapping[str, Any], oin: str | None) -> Client:
@@ -86,4 +95,10 @@ def client_from(client_id: str, registration: Mapping[str, Any], oin: str | None
         oin=oin,
         resource_server=registration.get("resource_server", False),
         id_token_alg=registration.get("id_token_signed_response_alg", "PS256"),
+        refreshes=REFRESH in registration["grant_types"],
+        resource=registration.get("resource"),
+        subject_layout=registration.get("subject_layout", "represents"),
+        exchange_targets=frozenset(registration.get("exchange_targets", ())),
+        request_object_alg=registration.get("request_object_signing_alg"),
+        signed_requests_only=registration.get("require_signed_request_object", False),
     )

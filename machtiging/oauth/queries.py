@@ -25,6 +25,13 @@ _ACTIVE = Statement(
 )
 
 
+_GUARDS = Statement(
+    select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin).where(
+        _CLIENT.c.registration["resource"].astext == bindparam("resource"), _CLIENT.c.state == "active"
+    )
+)
+
+
 def _what_it_hangs_on(token: FromClause) -> Select[Any]:
     hangs = _CLIENT.outerjoin(_GRANT, _GRANT.c.id == token.c.t_grant_id)
     chosen = (_CLIENT.c.state.label("client_state"), _GRANT.c.id.label("grant_there"), _GRANT.c.ended_at)
@@ -53,6 +60,12 @@ class Grant:
 async def client(work: Work, client_id: str) -> Client | None:
     """The active client with this id; None when there is none, or it is suspended or not yet approved."""
     row = await _ACTIVE.one(work, {"client_id": client_id})
+    return None if row is None else client_from(row["client_id"], row["registration"], row["oin"])
+
+
+async def client_for_resource(work: Work, resource: str) -> Client | None:
+    """The active resource server that registered this resource; a unique index holds it to one."""
+    row = await _GUARDS.one(work, {"resource": resource})
     return None if row is None else client_from(row["client_id"], row["registration"], row["oin"])
 
 

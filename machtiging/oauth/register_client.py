@@ -52,7 +52,9 @@ async def _store(
     adding = insert(_CLIENT).values(row).on_conflict_do_nothing().returning(_CLIENT.c.client_id)
     if await session.scalar(adding) is None:
         wanted = select(_CLIENT.c.registration, _CLIENT.c.oin).where(_CLIENT.c.client_id == client_id)
-        there = (await session.execute(wanted)).one()
+        there = (await session.execute(wanted)).one_or_none()
+        if there is None:
+            raise Conflict("resource_bestaat_al", "Een andere client bewaakt deze resource al.")
         if there.registration != registration or there.oin != oin:
             raise Conflict("client_bestaat_al", "Er is al een andere client met dit client_id.")
         return

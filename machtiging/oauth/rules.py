@@ -20,7 +20,11 @@ REQUEST_URI_LIVES = timedelta(seconds=60)
 DECISION_TAKES = timedelta(minutes=15)
 CODE_LIVES = timedelta(seconds=60)
 ID_TOKEN_LIVES = timedelta(minutes=5)
-SCOPES_OF = {"authorization_code": ("openid",), "client_credentials": ("aanleveringen:schrijven",)}
+SCOPES_OF = {
+    "authorization_code": ("openid",),
+    "client_credentials": ("aanleveringen:schrijven",),
+    "urn:ietf:params:oauth:grant-type:token-exchange": ("openid",),
+}
 _LONGEST = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _ORDER = tuple(Act)

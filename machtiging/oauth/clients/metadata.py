@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, LOOPBACK, PRIVATE_KEY_JWT, PUBLIC
+from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, EXCHANGE, LOOPBACK, PRIVATE_KEY_JWT, PUBLIC, REFRESH
+from machtiging.oauth.clients import resource
 from machtiging.oauth.rules import SCOPES_OF, TYPE
 
 _KNOWN = frozenset(
@@ -18,17 +19,22 @@ _KNOWN = frozenset(
         "client_name",
         "client_uri",
         "contacts",
+        "exchange_targets",
         "grant_types",
         "id_token_signed_response_alg",
         "jwks",
         "policy_uri",
         "redirect_uris",
+        "request_object_signing_alg",
         "require_pushed_authorization_requests",
+        "require_signed_request_object",
+        "resource",
         "resource_server",
         "response_types",
         "scope",
         "software_id",
         "software_version",
+        "subject_layout",
         "subject_type",
         "token_endpoint_auth_method",
         "token_endpoint_auth_signing_alg",
@@ -38,8 +44,11 @@ _KNOWN = frozenset(
 _ONE_OF: Mapping[str, tuple[Any, ...]] = {
     "authorization_details_types": ([TYPE],),
     "id_token_signed_response_alg": ("PS256", "RS256", "ES256"),
+    "request_object_signing_alg": ("ES256", "PS256"),
     "require_pushed_authorization_requests": (True,),
+    "require_signed_request_object": (True, False),
     "resource_server": (True, False),
+    "subject_layout": ("represents", "act"),
     "subject_type": ("pairwise",),
     "token_endpoint_auth_signing_alg": ("ES256", "PS256"),
 }
@@ -47,6 +56,9 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _PRINTABLE = re.compile(r"[!-~]{1,512}")
 _OURS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
+# One grant type; refreshing is not another one, but goes on with what the code gave.
+CODE_FLOW = ([CODE], [CODE, REFRESH])
+MACHINES = ([CLIENT_CREDENTIALS], [EXCHANGE])  # no browser comes into these
 _MOST_URIS = 10
 _LONGEST_NAME = 80
 _PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
@@ -69,13 +81,14 @@ def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
         **{name: _fault_in_text(metadata.get(name)) for name in ("software_id", "software_version")},
         **{name: _fault_in_page(metadata.get(name)) for name in ("client_uri", "policy_uri", "tos_uri")},
         "contacts": _fault_in_contacts(metadata.get("contacts", [])),
+        **resource.faults_in(metadata, lambda uri: fault_in_redirect_uri(uri, practice=practice)),
     }
     return faults | {name: fault for name, fault in checks.items() if fault is not None}
 
 
 def completed(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The registration as it is kept: defaults said aloud, the id left out (it is the key)."""
-    code_flow = metadata["grant_types"] == [CODE]
+    code_flow = metadata["grant_types"] in CODE_FLOW
     defaults: dict[str, Any] = {
         "response_types": ["code"] if code_flow else [],
         "scope": "",
@@ -125,26 +138,27 @@ def _fault_in_method(metadata: Mapping[str, Any]) -> str | None:
     method = metadata.get("token_endpoint_auth_method")
     if method not in (PRIVATE_KEY_JWT, PUBLIC):
         return f"Kies {PRIVATE_KEY_JWT}, of {PUBLIC} voor een app zonder geheim. Gedeelde geheimen zijn er niet."
-    if method == PUBLIC and metadata.get("grant_types") == [CLIENT_CREDENTIALS]:
-        return f"Met {CLIENT_CREDENTIALS} hoort {PRIVATE_KEY_JWT}."
+    if method == PUBLIC and metadata.get("grant_types") in MACHINES:
+        return f"Met deze grant_types hoort {PRIVATE_KEY_JWT}."
     if method == PUBLIC and metadata.get("resource_server") is True:
         return f"Een resource server bewijst wie hij is: {PRIVATE_KEY_JWT}."
     return None
 
 
 def _fault_in_grant_types(value: object) -> str | None:
-    right = isinstance(value, list) and len(value) == 1 and value[0] in (CODE, CLIENT_CREDENTIALS)
-    return None if right else f"Kies er precies een: {CODE} of {CLIENT_CREDENTIALS}."
+    right = value in (*CODE_FLOW, *MACHINES)
+    several = f"{CODE} (eventueel met {REFRESH}), {CLIENT_CREDENTIALS} of {EXCHANGE}"
+    return None if right else f"Kies er precies een: {several}."
 
 
 def _fault_in_response_types(metadata: Mapping[str, Any]) -> str | None:
-    wanted = ["code"] if metadata.get("grant_types") == [CODE] else []
+    wanted = ["code"] if metadata.get("grant_types") in CODE_FLOW else []
     return None if metadata.get("response_types", wanted) == wanted else f"Hier hoort {wanted}."
 
 
 def _fault_in_scope(metadata: Mapping[str, Any]) -> str | None:
     scope, types = metadata.get("scope", ""), metadata.get("grant_types")
-    allowed = SCOPES_OF[types[0]] if types in ([CODE], [CLIENT_CREDENTIALS]) else ()
+    allowed = SCOPES_OF[types[0]] if types in (*CODE_FLOW, *MACHINES) else ()
     if not isinstance(scope, str) or not set(scope.split()) <= set(allowed) or " ".join(scope.split()) != scope:
         return "Met deze grant_types mag de scope bestaan uit: " + (" ".join(allowed) or "niets") + "."
     return None
@@ -152,8 +166,8 @@ def _fault_in_scope(metadata: Mapping[str, Any]) -> str | None:
 
 def _fault_in_redirect_uris(metadata: Mapping[str, Any], *, practice: bool) -> str | None:
     uris = metadata.get("redirect_uris")
-    if metadata.get("grant_types") == [CLIENT_CREDENTIALS]:
-        return None if uris in (None, []) else f"Met {CLIENT_CREDENTIALS} zijn er geen redirect_uris."
+    if metadata.get("grant_types") in MACHINES:
+        return None if uris in (None, []) else "Met deze grant_types zijn er geen redirect_uris."
     if not isinstance(uris, list) or not 0 < len(uris) <= _MOST_URIS:
         return f"Geef 1 tot {_MOST_URIS} redirect_uris."
     fault = next((fault for uri in uris if (fault := fault_in_redirect_uri(uri, practice=practice)) is not None), None)

@@ -24,6 +24,7 @@ ALTER TABLE oauth_client
     ADD COLUMN fetched_at timestamptz,
     ADD COLUMN fetch_failed_at timestamptz,
     ADD CONSTRAINT fetched_says_when CHECK ((fetched_jwks IS NULL) = (fetched_at IS NULL));
+CREATE UNIQUE INDEX one_server_per_resource ON oauth_client ((registration ->> 'resource'));
 
 ALTER TABLE oauth_grant
     ADD COLUMN session_id uuid,
@@ -106,6 +107,7 @@ DROP TABLE logout_notice, initial_access_token, backchannel_request, used_proof,
 ALTER TABLE authorization_code DROP COLUMN resource, DROP COLUMN jkt;
 ALTER TABLE oauth_grant DROP COLUMN requested_claims, DROP COLUMN session_id;
 DROP INDEX ix_oauth_grant_client_id;
+DROP INDEX one_server_per_resource;
 ALTER TABLE oauth_client DROP COLUMN fetch_failed_at, DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
     DROP COLUMN registration_token_hash;
 ALTER TABLE issued_token DROP COLUMN parent_id, DROP COLUMN x5t, DROP COLUMN jkt, DROP COLUMN audience;
