@@ -6,7 +6,7 @@ outside the client's sector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,8 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.queries import Grant, hold_client
+from machtiging.oauth.requests.layout import laid_out
+from machtiging.oauth.requests.resources import Target
 from machtiging.oauth.rules import ID_TOKEN_LIVES, acts_in
 
 ACCESS_TOKEN = "at+jwt"
@@ -34,6 +36,22 @@ class Consented:
 
     grant: Grant
     machtiging: Machtiging | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one token is to be, where that is less than the whole consent. It never is more.
+
+    No `target`: our own API. No `details` or `scope`: all that was consented to. `parent`: what it was exchanged for.
+    """
+
+    target: Target | None = None
+    details: list[dict[str, Any]] | None = None
+    scope: str | None = None
+    parent: tokens.IssuedTokenFacts | None = None
+
+
+WHOLE = Order()
 
 
 def represents(issuer: Issuer, client: Client, machtiging: Machtiging) -> dict[str, str]:
@@ -58,19 +76,45 @@ def who(issuer: Issuer, client: Client, consented: Consented) -> dict[str, Any]:
 
 
 async def access_token(
-    session: AsyncSession, issuer: Issuer, client: Client, consented: Consented, *, at: datetime
+    session: AsyncSession, issuer: Issuer, client: Client, consented: Consented, *, at: datetime, order: Order = WHOLE
 ) -> dict[str, Any]:
     """A token response for a person's consent (RFC 6749 5.1, RFC 9396 7); the token is registered and journalled."""
-    grant, machtiging = consented.grant, consented.machtiging
-    expires_at = at + issuer.token_life
-    if machtiging is not None:
-        expires_at = min(expires_at, machtiging.period.ends_at)
-    facts = _facts(client, grant, expires_at, at)
-    claims = who(issuer, client, consented) | _about(issuer, facts)
-    if grant.authorization_details:
-        claims["authorization_details"] = grant.authorization_details
-    await _write_down(session, facts, machtiging, at)
+    details = consented.grant.authorization_details if order.details is None else order.details
+    facts = replace(_facts(client, consented.grant, _end(issuer, consented, order, at), at), **_ordered(order, details))
+    claims = _people(issuer, client, consented, order) | _about(issuer, facts)
+    if details:
+        claims["authorization_details"] = details
+    await _write_down(session, facts, consented.machtiging, at)
     return _response(issuer, claims, facts)
+
+
+def _people(issuer: Issuer, client: Client, consented: Consented, order: Order) -> dict[str, Any]:
+    """Another's resource is told pseudonyms of its own sector, laid out as it wants; ours knows everybody anyhow."""
+    server = None if order.target is None else order.target.server
+    if server is None:
+        return who(issuer, client, consented)
+    return laid_out(who(issuer, server, consented), server.subject_layout)
+
+
+def _end(issuer: Issuer, consented: Consented, order: Order, at: datetime) -> datetime:
+    """Never after the machtiging, nor after the token that it was exchanged for."""
+    ends = [at + issuer.token_life]
+    if consented.machtiging is not None:
+        ends.append(consented.machtiging.period.ends_at)
+    if order.parent is not None:
+        ends.append(order.parent.expires_at)
+    return min(ends)
+
+
+def _ordered(order: Order, details: list[dict[str, Any]]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"acts": acts_in(details)}
+    if order.target is not None:
+        chosen["audience"] = order.target.as_kept
+    if order.scope is not None:
+        chosen["scope"] = order.scope
+    if order.parent is not None:
+        chosen |= {"parent_id": order.parent.id, "assurance": order.parent.assurance}
+    return chosen
 
 
 def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> tokens.IssuedTokenFacts:
@@ -124,7 +168,7 @@ async def _write_down(
 def _about(issuer: Issuer, facts: tokens.IssuedTokenFacts) -> dict[str, Any]:
     issued = int(facts.issued_at.timestamp())
     claims: dict[str, Any] = {
-        "aud": issuer.audience,
+        "aud": facts.audience or issuer.audience,
         "exp": int(facts.expires_at.timestamp()),
         "iat": issued,
         "nbf": issued,

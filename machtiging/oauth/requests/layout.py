@@ -16,7 +16,7 @@ def laid_out(people: Mapping[str, Any], layout: str) -> dict[str, Any]:
     `represents` (OIDC-NLGOV 5.2.4): `sub` is the helper, the citizen is in `represents`. `act` (RFC 8693 4.1): `sub` is
     the citizen, the helper is in `act`. In the own box there is one person, and both layouts are the same.
     """
-    claims = dict(people)
+    claims: dict[str, Any] = dict(people)
     if layout != ACT or REPRESENTS not in claims:
         return claims
     citizen, helper = claims.pop(REPRESENTS), {name: claims[name] for name in _PARTY}
