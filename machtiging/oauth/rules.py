@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -70,12 +70,21 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _one(detail: dict[str, Any]) -> Wanted:
-    if detail.get("type") != TYPE:
+    kind = detail.get("type")
+    if not isinstance(kind, str) or kind not in DETAIL_TYPES:
         cannot_grant("details_soort_onbekend")
+    return DETAIL_TYPES[kind](detail)
+
+
+def _berichtenbox(detail: dict[str, Any]) -> Wanted:
     if detail.keys() - {"type", "machtiging", "actions"}:
         cannot_grant("details_lid_onbekend")
     machtiging = _uuid(detail["machtiging"]) if "machtiging" in detail else None
     return Wanted(machtiging, _acts(detail["actions"]) if "actions" in detail else None)
+
+
+# One validator per type (RFC 9396 section 2): each names its members, refuses all others, and says what is wanted.
+DETAIL_TYPES: Mapping[str, Callable[[dict[str, Any]], Wanted]] = {TYPE: _berichtenbox}
 
 
 def _uuid(value: object) -> MachtigingId:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, ClientCredentialsGrant
+from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
 from sqlalchemy import Row, Table, select, update
 
 from machtiging.crypto import secrets
@@ -20,11 +20,13 @@ from machtiging.oauth import issue, queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
-from machtiging.oauth.issue import Consented
+from machtiging.oauth.issue import Consented, Order
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.queries import Grant
-from machtiging.oauth.rules import SCOPES_OF, is_s256
+from machtiging.oauth.requests.details import narrowed_details
+from machtiging.oauth.requests.resources import narrowed_target, unknown_target
+from machtiging.oauth.rules import SCOPES_OF, cannot_grant, is_s256
 from machtiging.oauth.tables import AuthorizationCode
 
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
@@ -38,7 +40,7 @@ class Code:
     redirect_uri: str
     nonce: str | None
     consented: Consented
-
+    resource: str | None = None
     def get_redirect_uri(self) -> str:
         """The redirect URI it went to."""
         return self.redirect_uri
@@ -94,7 +96,9 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         """The token response, made where the whole consent is at hand."""
         exchange, client = self._exchange, self.request.client
         code: Code = self.request.authorization_code
-        response = wait(issue.access_token(exchange.session, exchange.issuer, client, user, at=exchange.at))
+        order = wait(order_of(exchange, self.request.form, user, code.resource))
+        made = issue.access_token(exchange.session, exchange.issuer, client, user, at=exchange.at, order=order)
+        response = wait(made)
         if "openid" in code.get_scope().split() and code.nonce is not None:
             response["id_token"] = issue.id_token(exchange.issuer, client, user, code.nonce, at=exchange.at)
         return response
@@ -119,7 +123,16 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
     grant = await queries.grant_held(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")
-    return Code(row.redirect_uri, row.nonce, await consented(exchange, grant))
+    return Code(row.redirect_uri, row.nonce, await consented(exchange, grant), row.resource)
+
+
+async def order_of(exchange: Exchange, form: dict[str, str], held: Consented, resource: str | None) -> Order:
+    """What this token request asks of the consent: its resource, and all of its details or fewer.
+
+    Raises OAuthRefusal `invalid_target`, `invalid_authorization_details`.
+    """
+    target = await narrowed_target(exchange.session, exchange.issuer, resource, form.get("resource"))
+    return Order(target, narrowed_details(held.grant.authorization_details, form.get("authorization_details")))
 
 
 def _check(row: Row[Any], form: dict[str, str], at: datetime) -> None:
@@ -171,8 +184,12 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
         scope = client.get_allowed_scope(asked)
         if not scope or not set(scope.split()) <= set(SCOPES_OF[self.GRANT_TYPE]):
             raise OAuthRefusal(Wire.INVALID_SCOPE, "scope_ongeldig")
+        api = self.server.exchange.issuer.audience
+        if self.request.form.get("resource", api) != api:
+            raise unknown_target("resource_niet_toegestemd")
+        if "authorization_details" in self.request.form:
+            cannot_grant("details_niet_toegestemd")
         self.request.scope = scope
-
     def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
         """The token response."""
         exchange, client = self.server.exchange, self.request.client
@@ -180,9 +197,9 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
         return wait(issue.agency_token(exchange.session, exchange.issuer, client, scope, at=exchange.at))
 
 
-def token_server(exchange: Exchange) -> Server:
-    """A server that knows both grants."""
+def token_server(exchange: Exchange, *more: type[BaseGrant]) -> Server:
+    """A server that knows both grants, and those of the packages above this one."""
     server = Server(exchange)
-    server.register_grant(CodeGrant)
-    server.register_grant(AgencyGrant)
+    for grant in (CodeGrant, AgencyGrant, *more):
+        server.register_grant(grant)
     return server

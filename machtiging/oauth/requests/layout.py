@@ -16,8 +16,8 @@ def laid_out(people: Mapping[str, Any], layout: str) -> dict[str, Any]:
     `represents` (OIDC-NLGOV 5.2.4): `sub` is the helper, the citizen is in `represents`. `act` (RFC 8693 4.1): `sub` is
     the citizen, the helper is in `act`. In the own box there is one person, and both layouts are the same.
     """
-    claims: dict[str, Any] = dict(people)
+    claims = dict(people)
     if layout != ACT or REPRESENTS not in claims:
         return claims
-    citizen, helper = claims.pop(REPRESENTS), {name: claims[name] for name in _PARTY}
-    return claims | citizen | {ACT: helper}
+    citizen = claims.pop(REPRESENTS)
+    return {**claims, **citizen, ACT: {name: claims[name] for name in _PARTY}}
