@@ -9,28 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
+from machtiging.notifications.app_texts import APP_TEXTS, GIVER_STOPS, HELPER_STOPS
+from machtiging.notifications.kinds import Kind
 
-class Kind(StrEnum):
-    """What happened, seen by the one who is told. `_DOOR_U`: you did it yourself (or somebody who logged in as you)."""
-
-    AANGEBODEN_DOOR_U = "machtiging_aangeboden_door_u"
-    AANBOD_INGETROKKEN_DOOR_U = "aanbod_ingetrokken_door_u"
-    NIEUWE_CODE_DOOR_U = "nieuwe_code_door_u"
-    AANGENOMEN = "machtiging_aangenomen"
-    AANGENOMEN_DOOR_U = "machtiging_aangenomen_door_u"
-    GEWEIGERD = "machtiging_geweigerd"
-    GEWEIGERD_DOOR_U = "machtiging_geweigerd_door_u"
-    GEPAUZEERD = "machtiging_gepauzeerd"
-    GEPAUZEERD_DOOR_U = "machtiging_gepauzeerd_door_u"
-    HERVAT = "machtiging_hervat"
-    HERVAT_DOOR_U = "machtiging_hervat_door_u"
-    INGETROKKEN = "machtiging_ingetrokken"
-    INGETROKKEN_DOOR_U = "machtiging_ingetrokken_door_u"
-    TERUGGEGEVEN = "machtiging_teruggegeven"
-    TERUGGEGEVEN_DOOR_U = "machtiging_teruggegeven_door_u"
+__all__ = ["Kind", "Message", "message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +25,6 @@ class Message:
     body: str
 
 
-_STOP = "Wilt u dat dit stopt? Log dan in bij Machtigen, ga naar /machtigingen en kies bij deze machtiging: {stop}."
-_GIVER_STOPS = _STOP.format(stop="Intrekken")
-_HELPER_STOPS = _STOP.format(stop="Teruggeven")
 _LOOK = "Wilt u zien hoe het nu zit? Log in bij Machtigen en ga naar /machtigingen."
 _NOT_YOU = "Heeft u dit niet zelf gedaan? Log dan meteen in, ga naar /machtigingen en trek de machtiging in."
 _NOT_YOU_ENDED = "Heeft u dit niet zelf gedaan? Bel ons dan."
@@ -58,7 +39,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             "De machtiging gaat pas in als die persoon haar aanneemt. Daarvoor zijn de code en uw geboortedatum nodig. "
             "Geef de code alleen aan wie u wilt machtigen.",
             "De machtiging loopt van {begins} tot en met {ends}.",
-            _GIVER_STOPS,
+            GIVER_STOPS,
             _NOT_YOU,
         ),
     ),
@@ -71,7 +52,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "U heeft een nieuwe code gemaakt voor een machtiging die nog niet was aangenomen.",
             "De oude code werkt niet meer. Geef de nieuwe code alleen aan wie u wilt machtigen.",
-            _GIVER_STOPS,
+            GIVER_STOPS,
             _NOT_YOU,
         ),
     ),
@@ -80,7 +61,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "{Helper} heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen, zoals afgesproken.",
             "De machtiging loopt van {begins} tot en met {ends}. U kunt altijd zien wie wat heeft gelezen.",
-            _GIVER_STOPS,
+            GIVER_STOPS,
         ),
     ),
     Kind.AANGENOMEN_DOOR_U: (
@@ -88,7 +69,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "U heeft een machtiging aangenomen. U kunt post lezen van {giver}, zoals afgesproken.",
             "De machtiging loopt van {begins} tot en met {ends}. {Giver} kan zien wat u leest en kan altijd intrekken.",
-            _HELPER_STOPS,
+            HELPER_STOPS,
         ),
     ),
     Kind.GEWEIGERD: (
@@ -107,7 +88,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "{Giver} heeft uw machtiging stilgezet. U kunt nu geen post lezen van {giver}.",
             "Later kan de machtiging weer worden aangezet. U krijgt dan bericht.",
-            _HELPER_STOPS,
+            HELPER_STOPS,
         ),
     ),
     Kind.GEPAUZEERD_DOOR_U: (
@@ -115,7 +96,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "U heeft de machtiging van {helper} stilgezet. {Helper} kan nu geen post van u lezen.",
             "U kunt de machtiging weer aanzetten zolang zij niet is afgelopen.",
-            _GIVER_STOPS,
+            GIVER_STOPS,
         ),
     ),
     Kind.HERVAT: (
@@ -123,7 +104,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "{Giver} heeft uw machtiging weer aangezet. U kunt weer post lezen van {giver}, zoals afgesproken.",
             "De machtiging loopt tot en met {ends}.",
-            _HELPER_STOPS,
+            HELPER_STOPS,
         ),
     ),
     Kind.HERVAT_DOOR_U: (
@@ -131,7 +112,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         (
             "U heeft de machtiging van {helper} weer aangezet. {Helper} kan weer post van u lezen, zoals afgesproken.",
             "De machtiging loopt tot en met {ends}.",
-            _GIVER_STOPS,
+            GIVER_STOPS,
             _NOT_YOU,
         ),
     ),
@@ -159,6 +140,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _NOT_YOU_ENDED,
         ),
     ),
+    **APP_TEXTS,
 }
 _MONTHS = (
     "januari", "februari", "maart", "april", "mei", "juni",
@@ -167,14 +149,16 @@ _MONTHS = (
 
 
 def message(kind: Kind, facts: Mapping[str, Any], names: Mapping[str, str]) -> Message:
-    """The message. `facts` holds the first and the last day; `names` may hold "helper" and "giver", else unnamed."""
+    """The message. `facts` holds the first and the last day, or what an app is called; `names` may hold "helper" and
+    "giver", else unnamed."""
     helper = _one_line(names.get("helper", "")) or "uw gemachtigde"
     giver = _one_line(names.get("giver", "")) or "de persoon die u machtigde"
-    begins, ends = _day(facts["begins_on"]), _day(facts["ends_on"])
+    app = _one_line(facts.get("app", ""))
     subject, sentences = _TEXTS[kind]
     paragraphs = ("Beste lezer,", *sentences, _FOOT, "Machtigen")
     words = {"helper": helper, "Helper": _capital(helper), "giver": giver, "Giver": _capital(giver)}
-    words |= {"begins": begins, "ends": ends}
+    words |= {day: _day(facts[f"{day}_on"]) for day in ("begins", "ends") if f"{day}_on" in facts}
+    words["app"] = f"de app {app}" if app else "een app"
     return Message(subject, "\n\n".join(paragraphs).format(**words) + "\n")
 
 

@@ -7,6 +7,7 @@ import pytest
 from machtiging.notifications.texts import Kind, message
 
 FACTS = {"machtiging_id": "x", "giver_id": "x", "helper_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
+FACTS |= {"app": "Leesapp"}
 NAMES = {"giver": "Ans Voorbeeld", "helper": "Bram Voorbeeld"}
 BOTH = pytest.mark.parametrize("kind", Kind)
 
@@ -15,14 +16,16 @@ BOTH = pytest.mark.parametrize("kind", Kind)
 def test_every_kind_has_a_subject_and_says_where_to_look_and_what_to_do(kind):
     made = message(kind, FACTS, NAMES)
     assert 10 <= len(made.subject) <= 60
-    assert "/machtigingen" in made.body
+    assert ("/apps" if "app_" in kind and "Intrekken" not in made.body else "/machtigingen") in made.body
     assert "{" not in made.subject + made.body
 
 
 @BOTH
 def test_a_machtiging_that_still_runs_says_how_to_stop_it(kind):
     body = message(kind, FACTS, NAMES).body
-    ended = any(word in kind for word in ("ingetrokken", "geweigerd", "teruggegeven"))
+    ended = any(word in kind for word in ("ingetrokken", "geweigerd", "teruggegeven", "app_"))
+    if kind is Kind.APP_AFGESLOTEN_BIJ_HELPER:  # the app is out, the helper is not
+        ended = False
     assert ("Wilt u dat dit stopt?" in body) is not ended
 
 
@@ -51,6 +54,14 @@ def test_the_days_are_written_out():
     body = message(Kind.AANGENOMEN, FACTS, NAMES).body
     assert "van 23 november 2026 tot en met 21 februari 2027" in body
     assert "Bram Voorbeeld heeft uw machtiging aangenomen" in body
+
+
+def test_an_app_is_called_by_its_name_in_one_line_and_without_one_it_still_reads():
+    for kind in (kind for kind in Kind if kind.startswith("app_")):
+        assert "de app Leesapp" in message(kind, FACTS, NAMES).body
+        assert "een app" in message(kind, {}, NAMES).body
+        odd = message(kind, {"app": "Lees\n\nBel {giver} {0}"}, NAMES).body
+        assert "de app Lees Bel {giver} {0}" in odd
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""What people are told about: one word per kind of message. Old rows carry these values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What happened, seen by the one who is told. `_DOOR_U`: you did it yourself (or somebody who logged in as you)."""
+
+    AANGEBODEN_DOOR_U = "machtiging_aangeboden_door_u"
+    AANBOD_INGETROKKEN_DOOR_U = "aanbod_ingetrokken_door_u"
+    NIEUWE_CODE_DOOR_U = "nieuwe_code_door_u"
+    AANGENOMEN = "machtiging_aangenomen"
+    AANGENOMEN_DOOR_U = "machtiging_aangenomen_door_u"
+    GEWEIGERD = "machtiging_geweigerd"
+    GEWEIGERD_DOOR_U = "machtiging_geweigerd_door_u"
+    GEPAUZEERD = "machtiging_gepauzeerd"
+    GEPAUZEERD_DOOR_U = "machtiging_gepauzeerd_door_u"
+    HERVAT = "machtiging_hervat"
+    HERVAT_DOOR_U = "machtiging_hervat_door_u"
+    INGETROKKEN = "machtiging_ingetrokken"
+    INGETROKKEN_DOOR_U = "machtiging_ingetrokken_door_u"
+    TERUGGEGEVEN = "machtiging_teruggegeven"
+    TERUGGEGEVEN_DOOR_U = "machtiging_teruggegeven_door_u"
+    APP_AFGESLOTEN = "app_afgesloten"
+    APP_AFGESLOTEN_BIJ_HELPER = "app_afgesloten_bij_helper"
+    APP_AFGESLOTEN_VOOR_HELPER = "app_afgesloten_voor_helper"
+    APP_GESTOPT_DOOR_U = "app_gestopt_door_u"
+    APP_GESTOPT_DOOR_GEVER = "app_gestopt_door_gever"
