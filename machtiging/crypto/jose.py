@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from joserfc import jws
@@ -36,6 +37,7 @@ _KEY_TYPES: dict[str, tuple[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
 }
 _SMALLEST_RSA = 2048
 _GENERIC_TYPES = (None, "jwt")
+PublicKey = RSAKey | ECKey | OKPKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,19 @@ def refuse(reason: str) -> NoReturn:
     raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=reason)
 
 
-def take_apart(token: str) -> Parts:
-    """Header and payload of a compact JWS. Raises NotAuthenticated `token_ongeldig` for anything out of shape."""
+def take_apart(token: str, *, brings_key: bool = False) -> Parts:
+    """Header and payload of a compact JWS. Raises NotAuthenticated `token_ongeldig` for anything out of shape.
+
+    With `brings_key` the header may hold a `jwk`, which `crypto.proofs` looks at.
+    """
     if not isinstance(token, str) or len(token) > MAXIMUM_SIZE:
         refuse("token is too long, or no text")
     segments = token.split(".")
     if len(segments) != 3 or not all(segments):
         refuse("token has not three parts")
-    header, payload, _signature = (_decode(segment) for segment in segments)
+    header, payload, _signature = (canonical_base64url(segment) for segment in segments)
     parsed = strict_json(header)
-    if forbidden := _REFUSED_HEADERS & parsed.keys():
+    if forbidden := (_REFUSED_HEADERS - ({"jwk"} if brings_key else set())) & parsed.keys():
         refuse(f"header {min(forbidden)} is not accepted")
     if not isinstance(parsed.get("alg"), str):
         refuse("header alg is missing")
@@ -69,15 +74,23 @@ def take_apart(token: str) -> Parts:
     return Parts(parsed, payload)
 
 
-def _decode(segment: str) -> bytes:
-    """Base64url in its one canonical form: with loose trailing bits, two different tokens would be the same token."""
+def canonical_base64url(segment: str) -> bytes:
+    """Base64url in its one canonical form: with loose trailing bits, two different tokens would be the same token.
+
+    Raises NotAuthenticated `token_ongeldig`.
+    """
     try:
         raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except (binascii.Error, ValueError):
         refuse("a part is not base64url")
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
+    if encode_base64url(raw) != segment:
         refuse("a part is not canonical base64url")
     return raw
+
+
+def encode_base64url(raw: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def strict_json(data: bytes) -> dict[str, Any]:
@@ -160,14 +173,27 @@ def _could_verify(key: Any, algorithm: str) -> bool:
     )
 
 
+def import_public(jwk: dict[str, Any], algorithm: str) -> PublicKey:
+    """A public key for one algorithm. Raises NotAuthenticated `token_ongeldig`."""
+    return _import(jwk, _KEY_TYPES[algorithm][1])
+
+
+@lru_cache(maxsize=1024)
+def _imported(
+    family: type[RSAKey] | type[ECKey] | type[OKPKey], public: tuple[tuple[str, str], ...]
+) -> RSAKey | ECKey | OKPKey:
+    # The same numbers are the same key, whoever's it is; reading them takes longer than verifying with them.
+    return family.import_key(dict(public))
+
+
 def _import(key: dict[str, Any], family: type[RSAKey] | type[ECKey] | type[OKPKey]) -> RSAKey | ECKey | OKPKey:
     modulus = key.get("n", "")
     # Six bits a character. Asked before the import, which would only warn.
     if family is RSAKey and isinstance(modulus, str) and len(modulus) * 6 < _SMALLEST_RSA:
         refuse("the signer's RSA key is under 2048 bits")
-    public: dict[str, str | list[str]] = {name: key[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in key}
+    public = tuple((name, key[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in key)
     try:
-        imported = family.import_key(public)
+        imported = _imported(family, public)
         too_small = isinstance(imported, RSAKey) and imported.public_key.key_size < _SMALLEST_RSA
     except (JoseError, ValueError, TypeError) as error:
         refuse(f"the signer's key is unreadable: {type(error).__name__}")

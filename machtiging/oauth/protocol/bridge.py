@@ -6,6 +6,7 @@ taken apart here, by one parser, for every endpoint alike.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
@@ -23,6 +24,7 @@ _T = TypeVar("_T")
 _LARGEST_BODY = 64 * 1024
 _MOST_PARAMETERS = 50
 _LONGEST_NAME, _LONGEST_VALUE = 64, 16 * 1024
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -112,4 +114,4 @@ def unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def _plain(text: str) -> bool:
     """Printable, and nothing that PostgreSQL or a header could not hold (NUL, CR, LF, lone surrogates)."""
-    return not any(ord(letter) < 0x20 or ord(letter) == 0x7F or 0xD800 <= ord(letter) <= 0xDFFF for letter in text)
+    return _UNPRINTABLE.search(text) is None

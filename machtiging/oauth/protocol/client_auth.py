@@ -15,7 +15,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.crypto import secrets
-from machtiging.crypto.jose import strict_json, take_apart, verify_jwt
+from machtiging.crypto.jose import Parts, strict_json, take_apart, verify_jwt
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
@@ -70,10 +70,11 @@ class PrivateKeyJwt:
         assertion = form.get("client_assertion", "")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not 0 < len(assertion) <= _LONGEST_ASSERTION:
             unauthentic("bewijs_vormfout")
-        client = query_client(_subject(assertion))
+        parts = _parts(assertion)
+        client = query_client(_subject(parts))
         if client is None or client.auth_method != PRIVATE_KEY_JWT or client.jwks is None:
             unauthentic("client_onbekend")
-        claims = _signed(assertion, client.jwks)
+        claims = _signed(assertion, parts, client.jwks)
         self._check(claims, client, form.get("client_id"))
         request.client, request.proven = client, True
         return client
@@ -101,10 +102,17 @@ class PrivateKeyJwt:
         return await _TAKE.one(self._work, row) is not None
 
 
-def _subject(assertion: str) -> str:
+def _parts(assertion: str) -> Parts:
+    try:
+        return take_apart(assertion)
+    except NotAuthenticated:
+        unauthentic("bewijs_vormfout")
+
+
+def _subject(parts: Parts) -> str:
     """Who it claims to be from, to find the key with. Not trusted yet."""
     try:
-        subject = strict_json(take_apart(assertion).payload).get("sub")
+        subject = strict_json(parts.payload).get("sub")
     except NotAuthenticated:
         unauthentic("bewijs_vormfout")
     if not isinstance(subject, str) or not subject.isprintable() or not subject.isascii():
@@ -112,10 +120,10 @@ def _subject(assertion: str) -> str:
     return subject
 
 
-def _signed(assertion: str, jwks: dict[str, Any]) -> dict[str, Any]:
+def _signed(assertion: str, parts: Parts, jwks: dict[str, Any]) -> dict[str, Any]:
+    typ = parts.header.get("typ")
+    wanted = _TYP if isinstance(typ, str) and typ.lower().endswith(_TYP) else None
     try:
-        typ = take_apart(assertion).header.get("typ")
-        wanted = _TYP if isinstance(typ, str) and typ.lower().endswith(_TYP) else None
         return verify_jwt(assertion, jwks, algorithms=ALGORITHMS, typ=wanted)
     except NotAuthenticated:
         unauthentic("bewijs_ondertekening")
