@@ -28,6 +28,7 @@ from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
+from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
@@ -131,6 +132,7 @@ def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx
         maximum_length=settings.maximum_length, code_valid=timedelta(days=settings.code_valid_days)
     )
     state.access_token_seconds = settings.access_token_seconds
+    state.on_session_end = session_ended
     state.mailer = Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from)
 
 

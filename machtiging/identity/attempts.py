@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto import secrets
 from machtiging.identity.errors import LoginFailed
+from machtiging.identity.rules import Wish
 from machtiging.identity.tables import LoginAttempt
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.sweep import sweep
@@ -29,6 +30,8 @@ class Attempt:
     code_verifier: str
     return_to: str
     requested: Assurance
+    begun_at: datetime
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +42,22 @@ class Begun:
     attempt: Attempt
 
 
-async def begin(session: AsyncSession, browser: str, return_to: str, requested: Assurance, *, at: datetime) -> Begun:
+async def begin(session: AsyncSession, browser: str, wish: Wish, *, at: datetime) -> Begun:
     """Remember a login that is about to leave for the broker from this browser (its cookie value)."""
     # Attempts that never came back.
     await sweep(session, _ATTEMPT, _ATTEMPT.c.expires_at < at, at_most=_SWEEP)
-    attempt = Attempt(secrets.random_token(), secrets.random_token(), return_to, requested)
+    attempt = Attempt(secrets.random_token(), secrets.random_token(), wish.return_to, wish.requested, at, wish.fresh)
     state = secrets.random_token()
     row = {
         "state_hash": secrets.digest(state),
         "browser_hash": secrets.digest(browser),
         "nonce": attempt.nonce,
         "code_verifier": attempt.code_verifier,
-        "return_to": return_to,
-        "requested_acr": requested.acr,
+        "return_to": wish.return_to,
+        "requested_acr": wish.requested.acr,
         "created_at": at,
         "expires_at": at + VALID,
+        "fresh": wish.fresh,
     }
     await session.execute(insert(_ATTEMPT).values(**row))
     return Begun(state, attempt)
@@ -72,4 +76,5 @@ async def take(session: AsyncSession, state: str, browser: str | None, *, at: da
         raise LoginFailed("andere_browser")
     if at >= row.expires_at:
         raise LoginFailed("inlogpoging_verlopen")
-    return Attempt(row.nonce, row.code_verifier, row.return_to, Assurance.from_acr(row.requested_acr))
+    level = Assurance.from_acr(row.requested_acr)
+    return Attempt(row.nonce, row.code_verifier, row.return_to, level, row.created_at, row.fresh)

@@ -125,6 +125,8 @@ class Broker:
             "acr_values": begun.attempt.requested.acr,
             "max_age": str(int(MAX_AGE.total_seconds())),
         }
+        if begun.attempt.fresh:
+            question |= {"prompt": "login", "max_age": "0"}
         if login_hint is not None:
             question["login_hint"] = login_hint
         return str(httpx.URL(metadata.authorization_endpoint).copy_merge_params(question))
@@ -149,7 +151,9 @@ class Broker:
         }
         answer = await self._fetch("POST", metadata.token_endpoint, form)
         claims = await self._verified(answer.get("id_token"), metadata, at)
-        expected = Expected(self.issuer, self._client_id, attempt.nonce, attempt.requested, MAX_AGE)
+        # What the broker remembered from before we asked does not do for a fresh login.
+        oldest = at - attempt.begun_at if attempt.fresh else MAX_AGE
+        expected = Expected(self.issuer, self._client_id, attempt.nonce, attempt.requested, oldest)
         return login_from(claims, expected, at=at)
 
     def _assertion(self, at: datetime) -> str:

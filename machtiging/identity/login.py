@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -13,28 +14,38 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.identity import people
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.rules import Login
-from machtiging.identity.session import SessionLimits, end, start
+from machtiging.identity.session import Over, SessionLimits, end, start
 from machtiging.kernel.ids import PersonId
 
 _log = structlog.get_logger("machtiging.identity")
 
 
+@dataclass(frozen=True, slots=True)
+class Established:
+    """The token of a new session; `over` is the session of somebody else that it put an end to in this browser."""
+
+    token: str
+    over: Over | None
+
+
 async def establish(
     session: AsyncSession, keyring: KeyRing, login: Login, old_token: str | None, limits: SessionLimits, *, at: datetime
-) -> str:
-    """Find or create the person, keep the profile and begin a session; returns its token.
+) -> Established:
+    """Find or create the person, keep the profile and begin a session.
 
     Whatever session this browser had ends here, so that a token planted before the login is worth nothing after it.
+    For who logs in again, at another level perhaps, it goes on under the same `sid`.
     """
     person_id = await _person(session, keyring, login, at)
     await people.save_profile(session, keyring, person_id, login.profile)
-    await close(session, old_token, "opnieuw_ingelogd", at=at)
-    token = await start(session, person_id, login, limits, at=at)
+    old = await close(session, old_token, "opnieuw_ingelogd", at=at)
+    goes_on = old is not None and old.person_id == person_id
+    token = await start(session, person_id, login, limits, at=at, sid=old.sid if old and goes_on else None)
     facts = {"niveau": login.assurance.value}
     await record(
         session, Line(JournalAct.LOGIN_GELUKT, Outcome.DONE, "ingelogd", actor_id=person_id, facts=facts), at=at
     )
-    return token
+    return Established(token, None if goes_on else old)
 
 
 async def _person(session: AsyncSession, keyring: KeyRing, login: Login, at: datetime) -> PersonId:
@@ -43,11 +54,13 @@ async def _person(session: AsyncSession, keyring: KeyRing, login: Login, at: dat
     return await people.find_or_create_by_broker(session, keyring, login.issuer, login.subject, at=at)
 
 
-async def close(session: AsyncSession, token: str | None, reason: str, *, at: datetime) -> None:
-    """End the session behind a cookie, if there is one, and journal it."""
-    person_id = await end(session, token, at=at)
-    if person_id is not None:
-        await record(session, Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, reason, actor_id=person_id), at=at)
+async def close(session: AsyncSession, token: str | None, reason: str, *, at: datetime) -> Over | None:
+    """End the session behind a cookie, if there is one, and journal it; tells which it was."""
+    over = await end(session, token, at=at)
+    if over is not None:
+        line = Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, reason, actor_id=over.person_id)
+        await record(session, line, at=at)
+    return over
 
 
 def log_failure(failure: LoginFailed) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +15,7 @@ from machtiging.identity.attempts import Attempt
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import check_form
 from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
-from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_path
+from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_path, way_to_login
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie, set_cookie
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput
@@ -32,13 +31,14 @@ def _wish(
     terug: Annotated[str, Query()] = HOME,
     niveau: Annotated[str, Query()] = Assurance.SUBSTANTIAL.value,
     login_hint: Annotated[str | None, Query(max_length=100)] = None,
+    opnieuw: Annotated[str, Query()] = "",
 ) -> Wish:
     """What the link to the login page asks for. Raises InvalidInput `niveau_onbekend`."""
     try:
         requested = Assurance(niveau)
     except ValueError as error:
         raise InvalidInput("niveau_onbekend", "Dit inlogniveau kennen wij niet.") from error
-    return Wish(safe_return_path(terug), requested, login_hint)
+    return Wish(safe_return_path(terug), requested, login_hint, fresh=opnieuw == "ja")
 
 
 @router.get("/inloggen")
@@ -56,10 +56,10 @@ async def start_login(
         metadata = await broker.metadata(at=at)
     except LoginFailed as failure:
         login.log_failure(failure)
-        return _explained(request, failure, wish.return_to, wish.requested)
+        return _explained(request, failure, wish)
     # Two tabs of one browser may both be logging in: they share the cookie.
     browser = _browser(request) or secrets.random_token()
-    begun = await attempts.begin(session, browser, wish.return_to, wish.requested, at=at)
+    begun = await attempts.begin(session, browser, wish, at=at)
     hint = wish.login_hint if state.practice else None
     response = RedirectResponse(broker.authorization_url(metadata, begun, hint), 303)
     age = int(attempts.VALID.total_seconds())
@@ -92,17 +92,19 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
         attempt = await _taken(request, answer, at)
     except LoginFailed as failure:
         await _noted(request, failure, at)
-        return _explained(request, failure, HOME, Assurance.SUBSTANTIAL)
+        return _explained(request, failure, Wish(HOME, Assurance.SUBSTANTIAL, None))
     try:
         vouched = await _redeemed(state.broker, answer, attempt, at)
     except LoginFailed as failure:
         await _noted(request, failure, at)
-        return _explained(request, failure, attempt.return_to, attempt.requested)
+        return _explained(request, failure, Wish(attempt.return_to, attempt.requested, None, attempt.fresh))
     at, old = state.clock.now(), request.cookies.get(COOKIE)
     async with unit_of_work(state.sessions) as session:
-        token = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
+        made = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
+        if made.over is not None:
+            await state.on_session_end(session, made.over, at=at)
     response = RedirectResponse(attempt.return_to, 303)
-    set_cookie(response, token)
+    set_cookie(response, made.token)
     return response
 
 
@@ -130,10 +132,10 @@ async def _redeemed(broker: Broker, answer: Answer, attempt: Attempt, at: dateti
     return await broker.redeem(answer.code, attempt, at=at)
 
 
-def _explained(request: Request, failure: LoginFailed, return_to: str, requested: Assurance) -> Response:
+def _explained(request: Request, failure: LoginFailed, wish: Wish) -> Response:
     """A page with a way on: the same login again, or the start."""
     told = explanation_of(failure)
-    again = f"/inloggen?terug={quote(return_to, safe='/')}&niveau={requested.value}"
+    again = way_to_login(wish)
     response = page(
         request, "inloggen_mislukt.html", status=told.status, told=told, reason=failure.code, again=again, visitor=None
     )
@@ -148,7 +150,10 @@ async def log_out(request: Request, session: Transaction, visitor: PerhapsVisito
     state = request.app.state
     if visitor is not None:
         await check_form(request, visitor)
-        await login.close(session, request.cookies.get(COOKIE), "uitgelogd", at=state.clock.now())
+        at = state.clock.now()
+        over = await login.close(session, request.cookies.get(COOKIE), "uitgelogd", at=at)
+        if over is not None:
+            await state.on_session_end(session, over, at=at)
     response = RedirectResponse(HOME, 303)
     clear_cookie(response)
     return response

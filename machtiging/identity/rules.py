@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from machtiging.identity.errors import LoginFailed
 from machtiging.kernel.assurance import Assurance
@@ -54,11 +55,19 @@ def _letters(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody who wants to log in asks for."""
+    """What somebody who wants to log in asks for; `fresh`: the broker must ask who it is, whatever it remembers."""
 
     return_to: str
     requested: Assurance
     login_hint: str | None
+    fresh: bool = False
+
+
+def way_to_login(wish: Wish) -> str:
+    """The link to the login page that asks this."""
+    hint = "" if wish.login_hint is None else f"&login_hint={quote(wish.login_hint, safe='')}"
+    fresh = "&opnieuw=ja" if wish.fresh else ""
+    return f"/inloggen?terug={quote(wish.return_to, safe='/')}&niveau={wish.requested.value}{hint}{fresh}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,30 @@ class Visitor:
     csrf_token: str
     authenticated_at: datetime
     name: str
+    sid: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A session that has just ended: whose it was, and what those that it was shown to call it."""
+
+    person_id: PersonId
+    sid: UUID
 
 
 async def start(
-    session: AsyncSession, person_id: PersonId, login: Login, limits: SessionLimits, *, at: datetime
+    session: AsyncSession,
+    person_id: PersonId,
+    login: Login,
+    limits: SessionLimits,
+    *,
+    at: datetime,
+    sid: UUID | None = None,
 ) -> str:
-    """Begin a session for this person; returns the token for the cookie, which is kept nowhere else."""
+    """Begin a session for this person; returns the token for the cookie, which is kept nowhere else.
+
+    `sid` is that of the session that it takes the place of: who logs in again does not leave the apps.
+    """
     # Who was here and when is kept no longer than the session.
     await sweep(session, _SESSION, _SESSION.c.expires_at < at, at_most=_SWEEP)
     token = secrets.random_token()
@@ -78,19 +96,20 @@ async def start(
         "created_at": at,
         "last_seen_at": at,
         "expires_at": at + limits.absolute,
+        "sid": sid or uuid7(),
     }
     await session.execute(insert(_SESSION).values(**row))
     return token
 
 
-async def end(session: AsyncSession, token: str | None, *, at: datetime) -> PersonId | None:
-    """End the session behind this cookie, if there is one; tells whose it was."""
+async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over | None:
+    """End the session behind this cookie, if there is one; tells which it was."""
     if not token or len(token) > _LONGEST_TOKEN:
         return None
     mine = _SESSION.c.token_hash == secrets.digest(token)
     ending = update(_SESSION).where(mine, _SESSION.c.ended_at.is_(None)).values(ended_at=at)
-    person_id = await session.scalar(ending.returning(_SESSION.c.person_id))
-    return None if person_id is None else PersonId(person_id)
+    row = (await session.execute(ending.returning(_SESSION.c.person_id, _SESSION.c.sid))).one_or_none()
+    return None if row is None else Over(PersonId(row.person_id), row.sid)
 
 
 async def visitor_behind(
@@ -137,6 +156,7 @@ def _visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
         csrf_token=row.csrf_token,
         authenticated_at=row.authenticated_at,
         name=name,
+        sid=row.sid,
     )
 
 

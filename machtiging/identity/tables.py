@@ -43,6 +43,7 @@ class LoginSession(SQLModel, table=True):
     last_seen_at: datetime = columns.at()
     expires_at: datetime = columns.at()
     ended_at: datetime | None = columns.at(default=None, nullable=True)
+    sid: UUID
 
 
 class LoginAttempt(SQLModel, table=True):
@@ -58,3 +59,4 @@ class LoginAttempt(SQLModel, table=True):
     requested_acr: str = columns.text()
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at()
+    fresh: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Table, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -44,6 +45,15 @@ async def end_grants_of_machtiging(
     """
     ended = await _end(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)
     await tokens.revoke_of_machtiging(session, machtiging_id, at)
+    return len(ended)
+
+
+async def end_grants_of_session(session: AsyncSession, sid: UUID, ending: Ending, *, at: datetime) -> int:
+    """End every grant with scope openid that was given in a login session, with its tokens; tells how many."""
+    rests_on_login = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
+    ended = await _end(session, (_GRANT.c.session_id == sid) & rests_on_login, ending, at)
+    for grant in ended:
+        await tokens.revoke_of_grant(session, grant.id, at)
     return len(ended)
 
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.routes import router
-from machtiging.identity.session import COOKIE, Citizen, Operator, PerhapsVisitor, SessionLimits
+from machtiging.identity.session import COOKIE, Citizen, Operator, Over, PerhapsVisitor, SessionLimits
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.web import headers, problems
@@ -35,11 +35,16 @@ def practice_settings(**changes: Any) -> Settings:
     return Settings(**{**values, "broker_client_id": CLIENT_ID, **changes})
 
 
+async def tell_nobody(session: Any, over: Over, *, at: Any) -> None:
+    """There are no apps here that would have to know of the end of a session."""
+
+
 def a_login_service(sessions: Any, clock: Any) -> FastAPI:
     """An application with the login, and four pages to knock on; its broker is set by the caller."""
     app = FastAPI(redirect_slashes=False)
     app.state.sessions, app.state.clock, app.state.keyring = sessions, clock, a_keyring()
     app.state.issuer, app.state.practice, app.state.session_limits = ISSUER, True, LIMITS
+    app.state.on_session_end = tell_nobody
     app.state.pages = Pages(["machtiging.identity", "machtiging.web"])
     app.include_router(router)
     _add_pages(app)

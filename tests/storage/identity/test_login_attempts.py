@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from machtiging.identity.attempts import VALID, begin, take
 from machtiging.identity.errors import LoginFailed
+from machtiging.identity.rules import Wish
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 
@@ -21,40 +22,40 @@ async def code_of_taking(session, state, browser, at) -> str:
 
 
 async def test_an_attempt_comes_back_as_it_left(session, clock):
-    begun = await begin(session, "browser", "/machtigingen", Assurance.HIGH, at=clock.now())
+    begun = await begin(session, "browser", Wish("/machtigingen", Assurance.HIGH, None, fresh=True), at=clock.now())
     assert await take(session, begun.state, "browser", at=clock.now()) == begun.attempt
     assert begun.attempt.requested is Assurance.HIGH
 
 
 async def test_state_and_browser_are_kept_as_hashes_only(session, clock):
-    begun = await begin(session, "dit-is-het-koekje", "/", LEVEL, at=clock.now())
+    begun = await begin(session, "dit-is-het-koekje", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     row = await session.scalar(text("SELECT row_to_json(login_attempt)::text FROM login_attempt"))
     assert begun.state not in row
     assert "dit-is-het-koekje" not in row
 
 
 async def test_an_attempt_is_used_once(session, clock):
-    begun = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    begun = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     await take(session, begun.state, "browser", at=clock.now())
     assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 @pytest.mark.parametrize("browser", [None, "", "een andere"])
 async def test_another_browser_gets_nothing_and_the_attempt_is_burned(session, clock, browser):
-    begun = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    begun = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     assert await code_of_taking(session, begun.state, browser, clock.now()) == "andere_browser"
     assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 @pytest.mark.parametrize("state", ["", "verzonnen", "\x00", "a" * 5000])
 async def test_a_forged_state_is_unknown(session, clock, state):
-    await begin(session, "browser", "/", LEVEL, at=clock.now())
+    await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     assert await code_of_taking(session, state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 async def test_an_attempt_lasts_ten_minutes(session, clock):
-    in_time = await begin(session, "browser", "/", LEVEL, at=clock.now())
-    late = await begin(session, "browser", "/", LEVEL, at=clock.now())
+    in_time = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+    late = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     clock.advance(VALID - timedelta(seconds=1))
     await take(session, in_time.state, "browser", at=clock.now())
     clock.advance(timedelta(seconds=1))
@@ -63,7 +64,7 @@ async def test_an_attempt_lasts_ten_minutes(session, clock):
 
 async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
     async with unit_of_work(database.sessions) as session:
-        begun = await begin(session, "browser", "/", LEVEL, at=clock.now())
+        begun = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
 
     async def one() -> str:
         try:
@@ -79,7 +80,7 @@ async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
 
 async def test_attempts_that_never_came_back_are_cleared_away(session, clock):
     for _ in range(3):
-        await begin(session, "browser", "/", LEVEL, at=clock.now())
+        await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     clock.advance(VALID + timedelta(seconds=1))
-    await begin(session, "browser", "/", LEVEL, at=clock.now())
+    await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 1

@@ -23,6 +23,9 @@ ALTER TABLE oauth_client
     ADD COLUMN fetched_jwks jsonb,
     ADD COLUMN fetched_at timestamptz,
     ADD COLUMN fetch_failed_at timestamptz,
+    ADD COLUMN by_program boolean NOT NULL DEFAULT false,
+    ADD COLUMN withdrawn_at timestamptz,
+    ADD CONSTRAINT withdrawn_is_suspended CHECK (withdrawn_at IS NULL OR state = 'suspended'),
     ADD CONSTRAINT fetched_says_when CHECK ((fetched_jwks IS NULL) = (fetched_at IS NULL));
 CREATE UNIQUE INDEX one_server_per_resource ON oauth_client ((registration ->> 'resource'));
 
@@ -35,6 +38,11 @@ CREATE INDEX ix_oauth_grant_client_id ON oauth_grant (client_id);
 ALTER TABLE authorization_code
     ADD COLUMN jkt text CHECK (char_length(jkt) = 43),
     ADD COLUMN resource text;
+
+-- What a session is called by those it was shown to: the same after the same person logged in again.
+ALTER TABLE login_session ADD COLUMN sid uuid NOT NULL DEFAULT gen_random_uuid();
+ALTER TABLE login_attempt ADD COLUMN fresh boolean NOT NULL DEFAULT false;
+ALTER TABLE pushed_request ADD COLUMN sent_to_login_at timestamptz;
 
 CREATE TABLE refresh_token (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
@@ -104,11 +112,15 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_token, used_proof, backchannel_r
 
 DOWN = """
 DROP TABLE logout_notice, initial_access_token, backchannel_request, used_proof, refresh_token;
+ALTER TABLE pushed_request DROP COLUMN sent_to_login_at;
+ALTER TABLE login_attempt DROP COLUMN fresh;
+ALTER TABLE login_session DROP COLUMN sid;
 ALTER TABLE authorization_code DROP COLUMN resource, DROP COLUMN jkt;
 ALTER TABLE oauth_grant DROP COLUMN requested_claims, DROP COLUMN session_id;
 DROP INDEX ix_oauth_grant_client_id;
 DROP INDEX one_server_per_resource;
-ALTER TABLE oauth_client DROP COLUMN fetch_failed_at, DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
+ALTER TABLE oauth_client DROP COLUMN withdrawn_at, DROP COLUMN by_program, DROP COLUMN fetch_failed_at,
+    DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
     DROP COLUMN registration_token_hash;
 ALTER TABLE issued_token DROP COLUMN parent_id, DROP COLUMN x5t, DROP COLUMN jkt, DROP COLUMN audience;
 """
