@@ -19,18 +19,24 @@ class Wire(StrEnum):
     ACCESS_DENIED = "access_denied"
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     INVALID_CLIENT = "invalid_client"
+    INVALID_CLIENT_METADATA = "invalid_client_metadata"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
     INVALID_GRANT = "invalid_grant"
+    INVALID_REDIRECT_URI = "invalid_redirect_uri"
     INVALID_REQUEST = "invalid_request"
+    INVALID_REQUEST_OBJECT = "invalid_request_object"
     INVALID_SCOPE = "invalid_scope"
+    INVALID_SOFTWARE_STATEMENT = "invalid_software_statement"
     INVALID_TARGET = "invalid_target"
     LOGIN_REQUIRED = "login_required"
-    REQUEST_NOT_SUPPORTED = "request_not_supported"
     SERVER_ERROR = "server_error"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    UNAPPROVED_SOFTWARE_STATEMENT = "unapproved_software_statement"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
     UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    USE_DPOP_NONCE = "use_dpop_nonce"
 
 
 # One text per error, so that no difference in wording tells an unknown client from a wrong key, or a machtiging that
@@ -39,18 +45,24 @@ TEXTS: Mapping[Wire, str] = {
     Wire.ACCESS_DENIED: "The request was refused.",
     Wire.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
     Wire.INVALID_CLIENT: "Client authentication failed.",
-    Wire.INVALID_GRANT: "The authorization code is not valid, or no longer.",
+    Wire.INVALID_CLIENT_METADATA: "The client metadata are not acceptable.",
+    Wire.INVALID_DPOP_PROOF: "The DPoP proof is missing, or is not one for this request.",
+    Wire.INVALID_GRANT: "The code or token is not valid, or no longer.",
+    Wire.INVALID_REDIRECT_URI: "A redirect_uri is not acceptable.",
     Wire.INVALID_REQUEST: "The request is malformed.",
+    Wire.INVALID_REQUEST_OBJECT: "The request object is not valid, was used before, or is not all that was sent.",
     Wire.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
+    Wire.INVALID_SOFTWARE_STATEMENT: "The software statement is not a signed statement.",
     Wire.INVALID_TARGET: "The resource is unknown.",
     Wire.LOGIN_REQUIRED: "The person has to log in and decide, so prompt=none cannot be served.",
-    Wire.REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
     Wire.SERVER_ERROR: "Something went wrong on our side.",
     Wire.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",
+    Wire.UNAPPROVED_SOFTWARE_STATEMENT: "No issuer of software statements is trusted here.",
     Wire.UNAUTHORIZED_CLIENT: "The client is not registered for this.",
     Wire.UNMET_AUTHENTICATION_REQUIREMENTS: "The level of assurance that was asked for cannot be reached.",
-    Wire.UNSUPPORTED_GRANT_TYPE: "Only authorization_code and client_credentials are supported.",
+    Wire.UNSUPPORTED_GRANT_TYPE: "This grant type is not supported.",
     Wire.UNSUPPORTED_RESPONSE_TYPE: "Only the response type code is supported.",
+    Wire.USE_DPOP_NONCE: "The DPoP proof must hold the nonce in the header DPoP-Nonce.",
 }
 
 

@@ -8,7 +8,8 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, PRIVATE_KEY_JWT, PUBLIC
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.client_auth import ALGORITHMS
-from machtiging.oauth.rules import SCOPES_OF, TYPE
+from machtiging.oauth.requests import request_object
+from machtiging.oauth.rules import DETAIL_TYPES, SCOPES_OF
 
 ID_TOKEN_ALGORITHMS = ("RS256", "PS256", "ES256")
 _CLAIMS = ("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "nonce", "acr", "auth_time", "represents")
@@ -35,7 +36,7 @@ def authorization_server(issuer: Issuer) -> dict[str, Any]:
     """RFC 8414: the same server as agencies see it, with client credentials."""
     return _common(issuer) | {
         "grant_types_supported": [CODE, CLIENT_CREDENTIALS],
-        "scopes_supported": [scope for scopes in SCOPES_OF.values() for scope in scopes],
+        "scopes_supported": list(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes)),
     }
 
 
@@ -52,9 +53,11 @@ def _common(issuer: Issuer) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],
-        "authorization_details_types_supported": [TYPE],
+        "authorization_details_types_supported": list(DETAIL_TYPES),
         "authorization_response_iss_parameter_supported": True,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": list(request_object.ALGORITHMS),
+        "require_signed_request_object": False,
         "request_uri_parameter_supported": False,
         "ui_locales_supported": ["nl"],
         **_authentication("token", PRIVATE_KEY_JWT, PUBLIC),

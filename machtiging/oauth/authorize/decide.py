@@ -27,6 +27,7 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.server import Exchange, run
+from machtiging.oauth.requests.resources import Target, target_of
 from machtiging.oauth.rules import CODE_LIVES
 from machtiging.oauth.tables import AuthorizationCode, OAuthGrant
 
@@ -43,6 +44,7 @@ class Question:
     redirect_uri: str
     parameters: dict[str, Any]
     agreement: Agreement
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,11 @@ async def question(exchange: Exchange, visitor: Visitor, reference: Reference) -
     client, redirect_uri = await _target(exchange, pushed)
     try:
         agreement = await _agreement(exchange, visitor, pushed)
+        target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
         await push.use_up(exchange, reference)
         return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
-    return Question(client, reference, redirect_uri, pushed.parameters, agreement)
+    return Question(client, reference, redirect_uri, pushed.parameters, agreement, target)
 
 
 async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, approved: bool) -> Redirect:
@@ -74,6 +77,7 @@ async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, 
         if not approved:
             raise OAuthRefusal(Wire.ACCESS_DENIED, "geweigerd_door_gebruiker")
         agreement = await _agreement(exchange, visitor, pushed)
+        await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
         return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
     code = _code(exchange, reference)
@@ -137,6 +141,7 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "scope": grant["scope"],
         "nonce": pushed.parameters.get("nonce"),
         "code_challenge": pushed.parameters["code_challenge"],
+        "resource": pushed.parameters.get("resource"),
         "created_at": at,
         "expires_at": at + CODE_LIVES,
     }

@@ -31,7 +31,7 @@ _LEVELS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assuran
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the page says. `person` is None for the own box, `agencies` None for all."""
+    """What the page says. `person` is None for the own box, `agencies` None for all, `elsewhere` for our own API."""
 
     app: str
     app_site: str
@@ -45,6 +45,7 @@ class Asked:
     machtiging_ends_at: datetime | None
     level: str
     knows_you: bool
+    elsewhere: str | None
 
 
 async def consent_page(request: Request, session: AsyncSession, visitor: Visitor, asking: Question) -> Response:
@@ -78,6 +79,7 @@ async def _asked(request: Request, session: AsyncSession, asking: Question) -> A
         machtiging_ends_at=None if machtiging is None else machtiging.period.ends_at,
         level=_LEVELS[agreement.assurance],
         knows_you="openid" in asking.parameters.get("scope", "").split(),
+        elsewhere=None if asking.target.server is None else f"{asking.target.server.name} ({asking.target.uri})",
     )
 
 

@@ -14,6 +14,8 @@ from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.server import Exchange, Server, run
+from machtiging.oauth.requests.request_object import Desk, opened
+from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, wanted_from
 from machtiging.oauth.sweep import sweep
 from machtiging.oauth.tables import PushedRequest
@@ -29,6 +31,7 @@ _KEPT = (
     "code_challenge_method",
     "nonce",
     "redirect_uri",
+    "resource",
     "response_type",
     "scope",
     "state",
@@ -76,7 +79,10 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     """Check and keep a request; gives the RFC 9126 2.2 answer. Raises OAuthRefusal."""
     server = token_server(exchange)
     client = await run(server, lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT, PUBLIC], "par"))
-    _refuse_unsupported(request, exchange.issuer.audience)
+    desk = Desk(exchange.session, exchange.issuer.url, exchange.at)
+    request = request.asking(await opened(desk, client, request.form))
+    _refuse_unsupported(request)
+    await target_of(exchange.session, exchange.issuer, request.form.get("resource"))
     parameters = _kept(request) | {"client_id": client.client_id}
     await run(server, lambda it: check(it, exchange, parameters))
     wanted = wanted_from(parameters.get("authorization_details"))
@@ -104,10 +110,8 @@ def _kept(request: WireRequest) -> dict[str, Any]:
     return kept
 
 
-def _refuse_unsupported(request: WireRequest, audience: str) -> None:
+def _refuse_unsupported(request: WireRequest) -> None:
     form = request.form
-    if "request" in form:
-        raise OAuthRefusal(Wire.REQUEST_NOT_SUPPORTED, "request_niet_ondersteund")
     for name in _UNSUPPORTED:
         if name in form:
             raise malformed("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
@@ -115,8 +119,6 @@ def _refuse_unsupported(request: WireRequest, audience: str) -> None:
         raise OAuthRefusal(Wire.LOGIN_REQUIRED, "prompt_none")
     if form.get("prompt") not in _PROMPTS or form.get("response_mode", "query") != "query":
         raise malformed("parameter_niet_ondersteund", "This prompt or response_mode is not supported.")
-    if form.get("resource", audience) != audience:
-        raise OAuthRefusal(Wire.INVALID_TARGET, "resource_onbekend")
 
 
 def check(server: Server, exchange: Exchange, parameters: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping, Sequence
+from copy import copy
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,8 @@ from authlib.oauth2.rfc6749 import OAuth2Payload
 from sqlalchemy.util import await_only
 from starlette.requests import Request
 
+from machtiging.access.proof.binding import UNBOUND, Binding
+from machtiging.access.proof.shown import NOTHING, Shown, shown_in
 from machtiging.kernel.errors import TooLarge
 from machtiging.oauth.errors import malformed
 
@@ -58,6 +61,16 @@ class WireRequest(OAuth2Request):  # type: ignore[misc]
         self.payload = _Payload(parameters)
         # Whether its sender showed more than a name: a signature, or a code of ours. Only then is a refusal journalled.
         self.proven = False
+        # The proof of a key or the certificate that came with it; and, at /token and once the client has proved who it
+        # is, what its token will be bound to.
+        self.shown: Shown = NOTHING
+        self.binding: Binding = UNBOUND
+
+    def asking(self, parameters: Mapping[str, str]) -> WireRequest:
+        """The same request with other parameters: those that were signed (RFC 9101)."""
+        other = copy(self)
+        other.payload = _Payload(parameters)
+        return other
 
     @property
     def args(self) -> dict[str, str]:
@@ -82,7 +95,9 @@ async def posted(request: Request, uri: str) -> WireRequest:
         body += chunk
         if len(body) > _LARGEST_BODY:
             raise TooLarge("verzoek_te_groot", "Dit verzoek is te groot.")
-    return WireRequest("POST", uri, unique(_pairs(bytes(body))), request.headers)
+    wire = WireRequest("POST", uri, unique(_pairs(bytes(body))), request.headers)
+    wire.shown = shown_in(request)
+    return wire
 
 
 def asked(request: Request, uri: str) -> WireRequest:

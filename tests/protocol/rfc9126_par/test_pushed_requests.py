@@ -130,7 +130,7 @@ WRONG = [
     ({"scope": "openid openid"}, "invalid_scope"),
     ({"scope": "aanleveringen:schrijven"}, "invalid_scope"),
     ({"scope": None, "authorization_details": None}, "invalid_request"),
-    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "invalid_request_object"),
     ({"request_uri": "https://app.voorbeeld.example/verzoek"}, "invalid_request"),
     ({"prompt": "none"}, "login_required"),
     ({"prompt": "login"}, "invalid_request"),
