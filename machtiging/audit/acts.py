@@ -18,7 +18,11 @@ class JournalAct(StrEnum):
     CLIENT_GEREGISTREERD = "client:geregistreerd"
     CLIENT_GESCHORST = "client:geschorst"
     CLIENT_GEWEIGERD = "client:geweigerd"
+    CLIENT_GEWIJZIGD = "client:gewijzigd"
+    CLIENT_GOEDGEKEURD = "client:goedgekeurd"
     CLIENT_HERVAT = "client:hervat"
+    CLIENT_TERUGGETROKKEN = "client:teruggetrokken"
+    CLIENT_UITGENODIGD = "client:uitgenodigd"
     CODE_GEPROBEERD = "code:geprobeerd"
     CODE_VERNIEUWD = "code:vernieuwd"
     GRANT_BEEINDIGD = "grant:beeindigd"
@@ -34,11 +38,14 @@ class JournalAct(StrEnum):
     MACHTIGING_HERVAT = "machtiging:hervat"
     MACHTIGING_INGETROKKEN = "machtiging:ingetrokken"
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
+    MELDCODE_GEMAAKT = "meldcode:gemaakt"
     SESSIE_BEEINDIGD = "sessie:beeindigd"
     SLEUTEL_GEWISSELD = "sleutel:gewisseld"
     TOKEN_GEWEIGERD = "token:geweigerd"
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"
+    VERZOEK_GEDAAN = "verzoek:gedaan"
+    VERZOEK_GEWEIGERD = "verzoek:geweigerd"
 
 
 class Outcome(StrEnum):

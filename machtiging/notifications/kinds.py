@@ -28,3 +28,4 @@ class Kind(StrEnum):
     APP_AFGESLOTEN_VOOR_HELPER = "app_afgesloten_voor_helper"
     APP_GESTOPT_DOOR_U = "app_gestopt_door_u"
     APP_GESTOPT_DOOR_GEVER = "app_gestopt_door_gever"
+    VERZOEK_WACHT = "verzoek_wacht"

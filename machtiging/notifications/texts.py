@@ -141,6 +141,15 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     **APP_TEXTS,
+    Kind.VERZOEK_WACHT: (
+        "Er wacht een vraag op u",
+        (
+            "Iemand vraagt u om toestemming met de meldcode die u heeft gemaakt.",
+            "Log in bij Machtigen en ga naar /verzoeken. Daar ziet u wie het vraagt, en waarvoor.",
+            "Wilt u dat dit stopt? Log dan in bij Machtigen, ga naar /machtigingen en open de vraag. Kies dan: Nee.",
+            "U hoeft nooit akkoord te gaan. Doet u niets, dan vervalt de vraag vanzelf.",
+        ),
+    ),
 }
 _MONTHS = (
     "januari", "februari", "maart", "april", "mei", "juni",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,8 +12,12 @@ CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
 REFRESH = "refresh_token"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CIBA = "urn:openid:params:grant-type:ciba"
 PRIVATE_KEY_JWT = "private_key_jwt"
 PUBLIC = "none"
+# RFC 8705 section 2: a certificate that an authority vouches for, or one that was registered itself.
+BY_AUTHORITY, BY_ITSELF = "tls_client_auth", "self_signed_tls_client_auth"
+CERTIFICATE_NAMES = tuple(f"tls_client_auth_{name}" for name in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email"))
 LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -37,6 +42,17 @@ class Client:
     exchange_targets: frozenset[str] = frozenset()
     request_object_alg: str | None = None
     signed_requests_only: bool = False
+    # Where it publishes its keys instead of registering them, and our copy (see clients/fetched.py).
+    jwks_uri: str | None = None
+    fetched_jwks: dict[str, Any] | None = None
+    fetched_at: datetime | None = None
+    fetch_failed_at: datetime | None = None
+    by_program: bool = False
+    # Whether its tokens are bound to its key (RFC 9449 5.2) or its certificate (RFC 8705 3.4), and by which member and
+    # value it is known by its certificate (RFC 8705 2.1.2).
+    dpop_bound: bool = False
+    certificate_bound: bool = False
+    certificate_name: tuple[str, str] | None = None
 
     @property
     def sector(self) -> str:
@@ -82,8 +98,13 @@ class Client:
         return grant_type == self.grant_type or (grant_type == REFRESH and self.refreshes)
 
 
-def client_from(client_id: str, registration: Mapping[str, Any], oin: str | None) -> Client:
-    """The value behind a stored registration, which was checked when it was made."""
+_NOTHING: Mapping[str, Any] = {}
+
+
+def client_from(
+    client_id: str, registration: Mapping[str, Any], oin: str | None, row: Mapping[str, Any] = _NOTHING
+) -> Client:
+    """The value behind a stored registration, which was checked when it was made. `row`: what else is kept of it."""
     return Client(
         client_id=client_id,
         name=registration["client_name"],
@@ -101,4 +122,12 @@ def client_from(client_id: str, registration: Mapping[str, Any], oin: str | None
         exchange_targets=frozenset(registration.get("exchange_targets", ())),
         request_object_alg=registration.get("request_object_signing_alg"),
         signed_requests_only=registration.get("require_signed_request_object", False),
+        jwks_uri=registration.get("jwks_uri"),
+        fetched_jwks=row.get("fetched_jwks"),
+        fetched_at=row.get("fetched_at"),
+        fetch_failed_at=row.get("fetch_failed_at"),
+        by_program=row.get("by_program", False),
+        dpop_bound=registration.get("dpop_bound_access_tokens", False),
+        certificate_bound=registration.get("tls_client_certificate_bound_access_tokens", False),
+        certificate_name=next(((name, registration[name]) for name in CERTIFICATE_NAMES if name in registration), None),
     )

@@ -17,7 +17,10 @@ class Wire(StrEnum):
     """Error codes on the wire: RFC 6749 4.1.2.1 and 5.2, RFC 9396 5, RFC 8707 2, OpenID Connect Core 3.1.2.6."""
 
     ACCESS_DENIED = "access_denied"
+    AUTHORIZATION_PENDING = "authorization_pending"
+    EXPIRED_TOKEN = "expired_token"
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
+    INVALID_BINDING_MESSAGE = "invalid_binding_message"
     INVALID_CLIENT = "invalid_client"
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
@@ -30,9 +33,11 @@ class Wire(StrEnum):
     INVALID_TARGET = "invalid_target"
     LOGIN_REQUIRED = "login_required"
     SERVER_ERROR = "server_error"
+    SLOW_DOWN = "slow_down"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
     UNAPPROVED_SOFTWARE_STATEMENT = "unapproved_software_statement"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNKNOWN_USER_ID = "unknown_user_id"
     UNMET_AUTHENTICATION_REQUIREMENTS = "unmet_authentication_requirements"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
@@ -43,7 +48,10 @@ class Wire(StrEnum):
 # does not exist from somebody else's. Only invalid_request says what to mend.
 TEXTS: Mapping[Wire, str] = {
     Wire.ACCESS_DENIED: "The request was refused.",
+    Wire.AUTHORIZATION_PENDING: "The person has not decided yet.",
+    Wire.EXPIRED_TOKEN: "The auth_req_id has expired.",
     Wire.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
+    Wire.INVALID_BINDING_MESSAGE: "Give 1 to 40 plain letters, digits, spaces, commas or hyphens.",
     Wire.INVALID_CLIENT: "Client authentication failed.",
     Wire.INVALID_CLIENT_METADATA: "The client metadata are not acceptable.",
     Wire.INVALID_DPOP_PROOF: "The DPoP proof is missing, or is not one for this request.",
@@ -56,9 +64,11 @@ TEXTS: Mapping[Wire, str] = {
     Wire.INVALID_TARGET: "The resource is unknown.",
     Wire.LOGIN_REQUIRED: "The person has to log in and decide, so prompt=none cannot be served.",
     Wire.SERVER_ERROR: "Something went wrong on our side.",
+    Wire.SLOW_DOWN: "The person has not decided yet. Wait longer before you ask again.",
     Wire.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",
     Wire.UNAPPROVED_SOFTWARE_STATEMENT: "No issuer of software statements is trusted here.",
     Wire.UNAUTHORIZED_CLIENT: "The client is not registered for this.",
+    Wire.UNKNOWN_USER_ID: "The login_hint is not written as a meldcode.",
     Wire.UNMET_AUTHENTICATION_REQUIREMENTS: "The level of assurance that was asked for cannot be reached.",
     Wire.UNSUPPORTED_GRANT_TYPE: "This grant type is not supported.",
     Wire.UNSUPPORTED_RESPONSE_TYPE: "Only the response type code is supported.",

@@ -24,6 +24,7 @@ SCOPES_OF = {
     "authorization_code": ("openid",),
     "client_credentials": ("aanleveringen:schrijven",),
     "urn:ietf:params:oauth:grant-type:token-exchange": ("openid",),
+    "urn:openid:params:grant-type:ciba": ("openid",),
 }
 _LONGEST = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -8,7 +8,14 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
-from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, PushedRequest, RefreshToken, UsedAssertion
+from machtiging.oauth.tables import (
+    AuthorizationCode,
+    BackchannelRequest,
+    Meldcode,
+    PushedRequest,
+    RefreshToken,
+    UsedAssertion,
+)
 from machtiging.storage.sweep import sweep as clear
 
 # For how long after it expired a second use of a code or refresh token is still recognised, and ends the grant.
@@ -20,6 +27,7 @@ _TABLES: tuple[tuple[Table, timedelta], ...] = (
     (UsedAssertion.__table__, timedelta(0)),  # type: ignore[attr-defined]
     (RefreshToken.__table__, CODES_STAY),  # type: ignore[attr-defined]
     (BackchannelRequest.__table__, CODES_STAY),  # type: ignore[attr-defined]
+    (Meldcode.__table__, timedelta(0)),  # type: ignore[attr-defined]
 )
 
 

@@ -25,6 +25,8 @@ class OAuthClient(SQLModel, table=True):
     fetched_jwks: dict[str, Any] | None = columns.document(default=None, nullable=True)
     fetched_at: datetime | None = columns.at(default=None, nullable=True)
     fetch_failed_at: datetime | None = columns.at(default=None, nullable=True)
+    by_program: bool = False
+    withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
 
 
 class PushedRequest(SQLModel, table=True):
@@ -106,13 +108,16 @@ class RefreshToken(SQLModel, table=True):
 
 
 class BackchannelRequest(SQLModel, table=True):
-    """A question that the person answers on a device of her own (OpenID CIBA), by the hash of its `auth_req_id`."""
+    """A question that the person answers on a device of her own (OpenID CIBA), by the hash of its `auth_req_id`.
+
+    Without a person nobody is asked: to the client that looks like somebody who does not answer.
+    """
 
     __tablename__ = "backchannel_request"
 
     request_hash: bytes = columns.sealed(primary_key=True)
     client_id: str = columns.text(foreign_key="oauth_client.client_id")
-    person_id: UUID = Field(foreign_key="person.id", index=True)
+    person_id: UUID | None = Field(default=None, foreign_key="person.id", index=True)
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
     params: dict[str, Any] = columns.document()
     binding_message: str = columns.text()
@@ -123,6 +128,18 @@ class BackchannelRequest(SQLModel, table=True):
     expires_at: datetime = columns.at(index=True)
     polled_at: datetime | None = columns.at(default=None, nullable=True)
     interval_seconds: int
+
+
+class Meldcode(SQLModel, table=True):
+    """A code that somebody reads out at a counter, so that she can be asked something; kept as a keyed hash."""
+
+    __tablename__ = "meldcode"
+
+    code_hash: bytes = columns.sealed(primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id")
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at(index=True)
+    used_at: datetime | None = columns.at(default=None, nullable=True)
 
 
 class InitialAccessToken(SQLModel, table=True):

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, EXCHANGE, LOOPBACK, PRIVATE_KEY_JWT, PUBLIC, REFRESH
-from machtiging.oauth.clients import resource
+from machtiging.oauth.client import CIBA, CLIENT_CREDENTIALS, CODE, EXCHANGE, LOOPBACK, PRIVATE_KEY_JWT, PUBLIC, REFRESH
+from machtiging.oauth.clients import backchannel, resource
 from machtiging.oauth.rules import SCOPES_OF, TYPE
 
 _KNOWN = frozenset(
     {
         "authorization_details_types",
+        "backchannel_token_delivery_mode",
+        "backchannel_user_code_parameter",
         "client_id",
         "client_name",
         "client_uri",
@@ -23,6 +25,7 @@ _KNOWN = frozenset(
         "grant_types",
         "id_token_signed_response_alg",
         "jwks",
+        "jwks_uri",
         "policy_uri",
         "redirect_uris",
         "request_object_signing_alg",
@@ -43,6 +46,8 @@ _KNOWN = frozenset(
 )
 _ONE_OF: Mapping[str, tuple[Any, ...]] = {
     "authorization_details_types": ([TYPE],),
+    "backchannel_token_delivery_mode": ("poll",),
+    "backchannel_user_code_parameter": (False,),
     "id_token_signed_response_alg": ("PS256", "RS256", "ES256"),
     "request_object_signing_alg": ("ES256", "PS256"),
     "require_pushed_authorization_requests": (True,),
@@ -58,7 +63,7 @@ _PRINTABLE = re.compile(r"[!-~]{1,512}")
 _OURS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 # One grant type; refreshing is not another one, but goes on with what the code gave.
 CODE_FLOW = ([CODE], [CODE, REFRESH])
-MACHINES = ([CLIENT_CREDENTIALS], [EXCHANGE])  # no browser comes into these
+MACHINES = ([CLIENT_CREDENTIALS], [EXCHANGE], [CIBA])  # no browser comes into these
 _MOST_URIS = 10
 _LONGEST_NAME = 80
 _PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
@@ -80,7 +85,9 @@ def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
         "scope": _fault_in_scope(metadata),
         **{name: _fault_in_text(metadata.get(name)) for name in ("software_id", "software_version")},
         **{name: _fault_in_page(metadata.get(name)) for name in ("client_uri", "policy_uri", "tos_uri")},
+        "jwks_uri": _fault_in_jwks_uri(metadata, practice=practice),
         "contacts": _fault_in_contacts(metadata.get("contacts", [])),
+        **backchannel.faults_in(metadata),
         **resource.faults_in(metadata, lambda uri: fault_in_redirect_uri(uri, practice=practice)),
     }
     return faults | {name: fault for name, fault in checks.items() if fault is not None}
@@ -102,6 +109,8 @@ def completed(metadata: Mapping[str, Any]) -> dict[str, Any]:
             "authorization_details_types": [TYPE],
             "require_pushed_authorization_requests": True,
         }
+    if metadata["grant_types"] == [CIBA]:
+        defaults |= {"id_token_signed_response_alg": "PS256", "authorization_details_types": [TYPE]}
     return {name: value for name, value in (defaults | dict(metadata)).items() if name != "client_id"}
 
 
@@ -147,7 +156,7 @@ def _fault_in_method(metadata: Mapping[str, Any]) -> str | None:
 
 def _fault_in_grant_types(value: object) -> str | None:
     right = value in (*CODE_FLOW, *MACHINES)
-    several = f"{CODE} (eventueel met {REFRESH}), {CLIENT_CREDENTIALS} of {EXCHANGE}"
+    several = f"{CODE} (eventueel met {REFRESH}), {CLIENT_CREDENTIALS}, {EXCHANGE} of {CIBA}"
     return None if right else f"Kies er precies een: {several}."
 
 
@@ -206,6 +215,14 @@ def _fault_in_text(value: object) -> str | None:
 
 def _fault_in_page(value: object) -> str | None:
     return None if value is None else fault_in_redirect_uri(value, practice=False)
+
+
+def _fault_in_jwks_uri(metadata: Mapping[str, Any], *, practice: bool) -> str | None:
+    """A place on the web, as a redirect URI is one. Whether its address may be visited is judged at each visit."""
+    if "jwks_uri" not in metadata:
+        return None
+    fault = fault_in_redirect_uri(metadata["jwks_uri"], practice=practice)
+    return None if fault is None else fault.replace("redirect_uri", "jwks_uri")
 
 
 def _fault_in_contacts(value: object) -> str | None:

@@ -67,22 +67,33 @@ CREATE INDEX ix_used_proof_expires_at ON used_proof (expires_at);
 CREATE TABLE backchannel_request (
     request_hash bytea PRIMARY KEY CHECK (octet_length(request_hash) = 32),
     client_id text NOT NULL REFERENCES oauth_client,
-    person_id uuid NOT NULL REFERENCES person,
+    person_id uuid REFERENCES person,
     machtiging_id uuid REFERENCES machtiging,
     params jsonb NOT NULL,
     binding_message text NOT NULL CHECK (char_length(binding_message) BETWEEN 1 AND 40),
-    state text NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'used')),
+    state text NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'used')),
     grant_id uuid REFERENCES oauth_grant,
     jkt text CHECK (char_length(jkt) = 43),
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL CHECK (expires_at <= created_at + interval '10 minutes'),
     polled_at timestamptz,
     interval_seconds integer NOT NULL CHECK (interval_seconds BETWEEN 1 AND 60),
+    CONSTRAINT nobody_approves_nothing CHECK (person_id IS NOT NULL OR state IN ('pending', 'expired')),
     CONSTRAINT approved_has_a_grant CHECK ((state IN ('approved', 'used')) = (grant_id IS NOT NULL))
 );
 CREATE UNIQUE INDEX one_pending_request_per_pair ON backchannel_request (client_id, person_id) WHERE state = 'pending';
 CREATE INDEX ix_backchannel_request_expires_at ON backchannel_request (expires_at);
 CREATE INDEX ix_backchannel_request_person_id ON backchannel_request (person_id);
+
+CREATE TABLE meldcode (
+    code_hash bytea PRIMARY KEY CHECK (octet_length(code_hash) = 32),
+    person_id uuid NOT NULL REFERENCES person,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL CHECK (expires_at <= created_at + interval '15 minutes'),
+    used_at timestamptz
+);
+CREATE UNIQUE INDEX one_open_meldcode_per_person ON meldcode (person_id) WHERE used_at IS NULL;
+CREATE INDEX ix_meldcode_expires_at ON meldcode (expires_at);
 
 CREATE TABLE initial_access_token (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
@@ -106,12 +117,12 @@ CREATE TABLE logout_notice (
 );
 CREATE INDEX ix_logout_notice_next_try_at ON logout_notice (next_try_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_token, used_proof, backchannel_request, initial_access_token,
+GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_token, used_proof, backchannel_request, meldcode, initial_access_token,
     logout_notice TO machtiging_service;
 """
 
 DOWN = """
-DROP TABLE logout_notice, initial_access_token, backchannel_request, used_proof, refresh_token;
+DROP TABLE logout_notice, initial_access_token, meldcode, backchannel_request, used_proof, refresh_token;
 ALTER TABLE pushed_request DROP COLUMN sent_to_login_at;
 ALTER TABLE login_attempt DROP COLUMN fresh;
 ALTER TABLE login_session DROP COLUMN sid;

@@ -1,0 +1,18 @@
+"""What a client of a counter registers (OpenID CIBA Core 1.0 section 4): it comes to ask, and is never called. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from machtiging.oauth.client import CIBA
+
+_MEMBERS = ("backchannel_token_delivery_mode", "backchannel_user_code_parameter")
+
+
+def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with these members, by member. Their values are checked where all choices are."""
+    if metadata.get("grant_types") == [CIBA]:
+        said = metadata.get("backchannel_token_delivery_mode") is not None
+        return {} if said else {"backchannel_token_delivery_mode": f"Met {CIBA} hoort hier: poll."}
+    return {name: f"Dit gegeven is alleen voor {CIBA}." for name in _MEMBERS if name in metadata}
