@@ -8,7 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, insert, select, true, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken, UsedProof
@@ -94,12 +109,39 @@ async def revoke_of_client(session: AsyncSession, client_id: str, at: datetime) 
     return await _revoke(session, _TOKEN.c.client_id == client_id, at)
 
 
+async def hold_to_exchange(session: AsyncSession, jti: TokenId) -> int:
+    """How many tokens stand in the line from the first to this one; 0 when it is revoked or unknown.
+
+    The token stays as it is until this transaction ends: who revokes it waits, and then finds what was made of it.
+    """
+    mine = select(_TOKEN.c.revoked_at).where(_TOKEN.c.id == jti).with_for_update(read=True, key_share=True)
+    held = (await session.execute(mine)).one_or_none()
+    if held is None or held.revoked_at is not None:
+        return 0
+    line = select(_TOKEN.c.parent_id).where(_TOKEN.c.id == jti).cte("line", recursive=True)
+    line = line.union_all(select(_TOKEN.c.parent_id).join(line, _TOKEN.c.id == line.c.parent_id))
+    return await session.scalar(select(func.count()).select_from(line)) or 0
+
+
 async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> int:
+    """Close these and, level by level, what was exchanged for them.
+
+    Each level is a statement of its own: it sees the children that were being made while the one before waited for them.
+    """
+    level = await _close(session, which, at)
+    closed = len(level)
+    while level:
+        level = await _close(session, _TOKEN.c.parent_id == any_(literal(level, ARRAY(Uuid))), at)
+        closed += len(level)
+    return closed
+
+
+async def _close(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> list[UUID]:
     # In the order of their ids: two that close the same tokens (a machtiging ends, a client is suspended) never
     # wait for each other.
     theirs = select(_TOKEN.c.id).where(which, _TOKEN.c.revoked_at.is_(None)).order_by(_TOKEN.c.id).with_for_update()
     closing = update(_TOKEN).where(_TOKEN.c.id.in_(theirs)).values(revoked_at=at).returning(_TOKEN.c.id)
-    return len((await session.execute(closing)).all())
+    return list(await session.scalars(closing))
 
 
 async def clear_expired(session: AsyncSession, at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""What a resource server registers about the resource that it guards, and what a client says of request objects. Pure."""
+"""What a resource server registers about what it guards, and a client about the request objects it signs. Pure."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.crypto.jose import strict_json, take_apart
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.kernel.ids import GrantId, TokenId
 from machtiging.oauth import queries
@@ -19,13 +20,16 @@ from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import malformed
 from machtiging.oauth.issue import ACCESS_TOKEN
+from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.server import Asking, Exchange, Server
+from machtiging.oauth.refresh.give_up import revoke_kept
+from machtiging.oauth.refresh.look import Kept, kept
 
 INTROSPECTION, REVOCATION = "introspection", "revocation"
 # What a token says that whoever may ask is told again; `iss`, `aud` and so on come from the signed token itself.
 _TOLD = ("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "acr")
-_TOLD_TOO = ("auth_time", "represents", "authorization_details", "oin")
+_TOLD_TOO = ("auth_time", "represents", "act", "authorization_details", "oin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +53,33 @@ class Token:
         return not self.live
 
 
-async def token_behind(exchange: Asking | Exchange, text: str) -> Token | None:
-    """The token, or None when it is not a valid and unexpired access token of ours."""
+async def token_behind(exchange: Asking | Exchange, text: str, audience: str | None = None) -> Token | None:
+    """The token, or None when it is not a valid and unexpired access token of ours for our API, or this `audience`."""
     issuer, at = exchange.issuer, exchange.at
+    wanted = audience or issuer.audience
     try:
-        claims = issuer.keyring.verify_own_jwt(
-            text, typ=ACCESS_TOKEN, issuer=issuer.url, audience=issuer.audience, at=at
-        )
+        claims = issuer.keyring.verify_own_jwt(text, typ=ACCESS_TOKEN, issuer=issuer.url, audience=wanted, at=at)
         jti = UUID(claims["jti"])
     except (NotAuthenticated, KeyError, ValueError, AttributeError):
         return None
     found = await queries.token_standing(exchange.work, TokenId(jti), at)
     if found is None or found[0].facts.client_id != claims.get("client_id"):
         return None
-    return Token(claims, *found)
+    return Token(claims, *found) if (found[0].facts.audience or issuer.audience) == wanted else None
+
+
+async def token_for_anybody(exchange: Asking | Exchange, text: str) -> Token | None:
+    """As `token_behind`, whichever resource it is for: to introspect, revoke or exchange it, never to open a door."""
+    try:
+        named = strict_json(take_apart(text).payload).get("aud")
+    except NotAuthenticated:
+        return None
+    return await token_behind(exchange, text, named) if isinstance(named, str) else None
+
+
+def guards(client: Client, token: Token, issuer: Issuer) -> bool:
+    """Whether this client is the resource server that the token is for: of its own resource, or else of our API."""
+    return client.resource_server and token.claims["aud"] == (client.resource or issuer.audience)
 
 
 def _token_in(request: WireRequest) -> str:
@@ -72,7 +89,7 @@ def _token_in(request: WireRequest) -> str:
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """For authenticated clients: their own tokens, and every token when registered as a resource server."""
+    """For authenticated clients: their own tokens, and those for the resource that they guard."""
 
     CLIENT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
     server: Server
@@ -81,22 +98,26 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         """A token is needed; any hint will do, also one that we do not know (RFC 7662 2.1)."""
         _token_in(request)
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> Token | None:
+    def query_token(self, token_string: str, token_type_hint: str | None) -> Token | Kept | None:
         """The token, live."""
-        return wait(token_behind(self.server.exchange, token_string))
+        return wait(_either(self.server.exchange, token_string))
 
-    def check_permission(self, token: Token, client: Client, request: WireRequest) -> bool:
+    def check_permission(self, token: Token | Kept, client: Client, request: WireRequest) -> bool:
         """Whether this client may know: to all others every token is inactive."""
-        return client.resource_server or token.check_client(client)
+        if isinstance(token, Kept):
+            return token.check_client(client)
+        return guards(client, token, self.server.exchange.issuer) or token.check_client(client)
 
-    def introspect_token(self, token: Token) -> dict[str, Any]:
+    def introspect_token(self, token: Token | Kept) -> dict[str, Any]:
         """The answer for a live token (RFC 7662 2.2, RFC 9396 9.2)."""
+        if isinstance(token, Kept):
+            return token.told()
         told = {name: token.claims[name] for name in (*_TOLD, *_TOLD_TOO) if name in token.claims}
         return {"active": True, "token_type": "Bearer", **told}
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
-    """The owning client gives a token back. The grant goes with it: it was good for that one token only."""
+    """The owning client gives a token back. The grant goes with it (RFC 7009 2.1 leaves that open)."""
 
     CLIENT_AUTH_METHODS = (PRIVATE_KEY_JWT, PUBLIC)
     server: Server
@@ -105,19 +126,30 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
         """A token is needed; a hint that we do not know is ignored (RFC 7009 2.1)."""
         _token_in(request)
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> Token | None:
+    def query_token(self, token_string: str, token_type_hint: str | None) -> Token | Kept | None:
         """The token, or None: then there is nothing to revoke, and the answer is 200 (RFC 7009 2.2)."""
-        return wait(token_behind(self.server.exchange, token_string))
+        return wait(_either(self.server.exchange, token_string))
 
-    def revoke_token(self, token: Token, request: WireRequest) -> None:
-        """Close it, and end its grant."""
-        wait(_revoke(self.server.exchange, token))
+    def revoke_token(self, token: Token | Kept, request: WireRequest) -> None:
+        """Close it, and end its grant: both kinds of token hang on it, and so does everything exchanged for them."""
+        if isinstance(token, Kept):
+            wait(revoke_kept(self.server.exchange.session, token, at=self.server.exchange.at))
+        else:
+            wait(_revoke(self.server.exchange, token))
+
+
+async def _either(exchange: Asking | Exchange, text: str) -> Token | Kept | None:
+    """An access token has two dots, a refresh token none: whatever the hint says, one look is enough."""
+    if "." in text:
+        return await token_for_anybody(exchange, text)
+    return await kept(exchange.work, text, at=exchange.at)
 
 
 async def _revoke(exchange: Exchange, token: Token) -> None:
     facts, session, at = token.state.facts, exchange.session, exchange.at
     # The grant first, as everywhere: two that end the same things never wait for each other.
-    if facts.grant_id is not None:
+    # But the grant is another's when the token was exchanged: who did that may end no more than what he got.
+    if facts.grant_id is not None and facts.parent_id is None:
         await end_grant(session, GrantId(facts.grant_id), Ending("token_ingetrokken"), at=at)
     await tokens.revoke_one(session, facts.id, at)
     held = token.state.machtiging

@@ -1,4 +1,4 @@
-"""`authorization_details` in a token request (RFC 9396 section 6): one token gets no more than was consented to. Pure."""
+"""`authorization_details` in a token request (RFC 9396 section 6): no more than was consented to. Pure."""
 
 from __future__ import annotations
 
