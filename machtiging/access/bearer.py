@@ -1,4 +1,4 @@
-"""From an access token to an Actor (RFC 6750, RFC 9068). The token says which one; what it is worth is read live.
+"""From an access token to an Actor (RFC 6750, RFC 9068, RFC 9449). The token says which one; its worth is read live.
 
 The machtiging is held FOR SHARE until the request's transaction ends: whoever revokes it meanwhile waits for the answer
 that is under way, and after the revocation no answer leaves.
@@ -10,13 +10,17 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
+from machtiging.access.proof.binding import BEARER, DPOP, Bound, hold_to, is_bound
+from machtiging.access.proof.errors import NONCE_WANTED, ProofRefused
+from machtiging.access.proof.nonce import HEADER, nonce_at
+from machtiging.access.proof.shown import shown_in
 from machtiging.access.tokens import TokenState, audience, hold
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
@@ -25,12 +29,14 @@ from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated,
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
+from machtiging.web import headers
 from machtiging.web.doors import door
 
 DELIVER = "aanleveringen:schrijven"
 # How a token is looked up: `access.tokens.hold`, or that together with something else.
 Look = Callable[[Work, TokenId], Awaitable[TokenState | None]]
-_CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
+_CREDENTIALS = re.compile(r"(?i:bearer|(dpop)) +([A-Za-z0-9._~+/-]+=*)")
+_SCHEMES = ("bearer", "dpop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +48,40 @@ class Sender:
     scope: frozenset[str]
 
 
-def token_in(request: Request) -> str:
-    """The token in the one place where it may be: the Authorization header (RFC 6750 section 2.1).
+class Credentials(NamedTuple):
+    """A token, and whether it came as `Bearer` or as `DPoP`."""
+
+    scheme: str
+    token: str
+
+
+def credentials_in(request: Request) -> Credentials:
+    """The token in the one place where it may be: the Authorization header (RFC 6750 section 2.1, RFC 9449 7.1).
 
     Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`, InvalidInput `token_in_adres` (2.3 not taken).
     """
-    headers = request.headers.getlist("authorization")
+    given = request.headers.getlist("authorization")
     in_address = "access_token" in request.query_params
-    if in_address and headers:
+    if in_address and given:
         raise InvalidInput("token_in_adres", "Zet een toegangsbewijs nooit in het adres.")
-    if not headers or not headers[0].lower().startswith("bearer"):
+    if not given or not given[0].lower().startswith(_SCHEMES):
         raise NotAuthenticated("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
-    found = _CREDENTIALS.fullmatch(headers[0])
-    if found is None or len(headers) > 1:
+    found = _CREDENTIALS.fullmatch(given[0])
+    if found is None or len(given) > 1:
         raise _invalid("header Authorization is malformed or stands twice")
-    return found[1]
+    return Credentials(DPOP if found[1] else BEARER, found[2])
+
+
+async def hold_bearer(request: Request, work: Work, bound: Bound, shown: Credentials, *, at: datetime) -> None:
+    """Whoever brings a bound token shows what it is bound to; a nonce for the next time goes with the answer.
+
+    A plain token costs nothing here. Raises ProofRefused.
+    """
+    keyring = request.app.state.keyring
+    if shown.scheme == DPOP:
+        headers.say(request.scope, HEADER, nonce_at(keyring, at))
+    if is_bound(bound) or shown.scheme == DPOP:
+        await hold_to(work, bound, shown_in(request), keyring, at, token=shown.token, scheme=shown.scheme)
 
 
 def _invalid(private: str) -> NotAuthenticated:
@@ -65,7 +90,8 @@ def _invalid(private: str) -> NotAuthenticated:
 
 async def _state(request: Request, work: Work, at: datetime, look: Look) -> TokenState:
     app = request.app.state
-    token = token_in(request)
+    shown = credentials_in(request)
+    token = shown.token
     claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=audience(app.issuer), at=at)
     try:
         jti = UUID(claims["jti"])
@@ -76,6 +102,12 @@ async def _state(request: Request, work: Work, at: datetime, look: Look) -> Toke
         raise _invalid("jti was not issued, or to another client")
     if (refusal := _closed(state, at)) is not None:
         raise await _refused(work, state, refusal, at)
+    try:
+        await hold_bearer(request, work, state.facts, shown, at=at)
+    except ProofRefused as refused:
+        if refused.code != NONCE_WANTED:  # asked again with the nonce: nothing that anybody should look at
+            await _refused(work, state, refused, at)
+        raise
     return state
 
 

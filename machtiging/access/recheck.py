@@ -9,7 +9,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
-from machtiging.access.bearer import token_in
+from machtiging.access.bearer import credentials_in
 from machtiging.access.tables import IssuedToken
 from machtiging.access.tokens import audience
 from machtiging.kernel.errors import NotAuthenticated
@@ -24,7 +24,7 @@ async def recheck(request: Request, session: AsyncSession, *, opened_at: datetim
     Raises NotAuthenticated `token_ingetrokken`.
     """
     app = request.app.state
-    token, place = token_in(request), audience(app.issuer)
+    token, place = credentials_in(request).token, audience(app.issuer)
     claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=place, at=opened_at)
     mine = select(_TOKEN.c.id).where(_TOKEN.c.id == UUID(claims["jti"]), _TOKEN.c.revoked_at.is_(None))
     if await session.scalar(mine.with_for_update(read=True)) is None:

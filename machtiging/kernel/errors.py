@@ -6,6 +6,7 @@
     │   ├── NotFound       there is no such thing, or the asker may not know that there is
     │   ├── NotAllowed     the asker is known and may not do this
     │   ├── NotInForce     the machtiging is paused, ended or has not begun
+    │   ├── LevelTooLow    a surer login is needed, and would do
     │   ├── NotAuthenticated  the asker did not prove who is asking
     │   ├── Conflict       what was asked does not fit with what is already there
     │   ├── TooLarge       more bytes or more parts than the limit
@@ -46,7 +47,9 @@ class InvalidInput(Refusal):
 
 
 class NotAuthenticated(Refusal):
-    """No proof, or no valid proof, of who is asking."""
+    """No proof, or no valid proof, of who is asking. `challenge` says which one is wanted, where it is a special one."""
+
+    challenge: str = ""
 
 
 class NotAllowed(Refusal):
@@ -55,6 +58,15 @@ class NotAllowed(Refusal):
 
 class NotInForce(NotAllowed):
     """The machtiging does not hold at this instant: paused, ended or not begun. Told openly."""
+
+
+class LevelTooLow(NotAllowed):
+    """The login is not sure enough for this, and a surer one would do: which, by its own name and by its `acr`."""
+
+    def __init__(self, code: str, public: str = "", *, private: str = "", level: str, acr: str) -> None:
+        super().__init__(code, public, private=private)
+        self.level = level
+        self.acr = acr
 
 
 class NotFound(Refusal):

@@ -22,7 +22,13 @@ CSP_PAGE = (
 )
 _CACHED = "public, max-age=300"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_SAID = "machtiging.said"
 _HSTS = "max-age=31536000; includeSubDomains"
+
+
+def say(scope: Scope, name: str, value: str) -> None:
+    """Put a header on the answer to this request, whatever answer it will get."""
+    scope.setdefault(_SAID, {})[name] = value
 
 
 class _Headers:
@@ -42,7 +48,7 @@ class _Headers:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._add(MutableHeaders(scope=message), scope["path"], the_id)
+                self._add(MutableHeaders(scope=message), scope, the_id)
             await send(message)
 
         try:
@@ -56,7 +62,8 @@ class _Headers:
                 request_id=the_id,
             )
 
-    def _add(self, headers: MutableHeaders, path: str, the_id: str) -> None:
+    def _add(self, headers: MutableHeaders, scope: Scope, the_id: str) -> None:
+        path = scope["path"]
         for unwanted in ("server", "x-powered-by"):
             del headers[unwanted]
         headers[request_id.HEADER] = the_id
@@ -66,6 +73,8 @@ class _Headers:
         headers.setdefault("x-content-type-options", "nosniff")
         headers.setdefault("x-frame-options", "DENY")
         headers.setdefault("referrer-policy", "no-referrer")
+        for name, value in scope.get(_SAID, {}).items():
+            headers[name] = value
         if path.startswith(API_PREFIX):
             headers["api-version"] = API_VERSION
         if self._https:

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.kernel import errors
 from machtiging.web import request_id
+from machtiging.web.doors import challenges, surer_login
 from machtiging.web.pages import page
 from machtiging.web.validation import faults_in
 
@@ -46,6 +47,7 @@ ANSWERS: Mapping[type[errors.MachtigingError], Answer] = {
     errors.InvalidInput: Answer(400, "Ongeldige invoer", "Uw verzoek klopt niet."),
     errors.NotAuthenticated: Answer(401, "Niet aangemeld", "Wij weten niet wie u bent. Meld u opnieuw aan."),
     errors.NotAllowed: Answer(403, "Niet toegestaan", "U mag dit niet doen."),
+    errors.LevelTooLow: Answer(401, "Zekerder inloggen", "Hiervoor moet u zekerder inloggen."),
     errors.NotInForce: Answer(403, "Machtiging geldt niet", "Deze machtiging geldt nu niet."),
     errors.NotFound: Answer(404, "Niet gevonden", "Dit bestaat niet, of u mag het niet zien."),
     errors.Conflict: Answer(409, "Past niet bij wat er al is", "Uw verzoek past niet bij wat er al vastligt."),
@@ -81,6 +83,8 @@ class Problem:
     detail: str
     faults: tuple[Mapping[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    # The level at which a person has to log in, when that is what it takes.
+    level: str = ""
 
     def document(self) -> dict[str, Any]:
         """The problem as it travels."""
@@ -109,10 +113,13 @@ def problem_of(error: errors.MachtigingError) -> Problem:
     elif isinstance(error, errors.TooMany):
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.NotAuthenticated):
-        headers["WWW-Authenticate"] = _challenge(error.code)
+        headers["WWW-Authenticate"] = error.challenge or _challenge(error.code)
+    elif isinstance(error, errors.LevelTooLow):
+        headers["WWW-Authenticate"] = surer_login(error.acr)
     elif isinstance(error, errors.NotAllowed) and error.code == OTHER_USE:
         headers["WWW-Authenticate"] = 'Bearer realm="machtiging", error="insufficient_scope"'  # RFC 6750 section 3.1
-    return Problem(answer.status, error.code, answer.title, error.public or answer.detail, faults, headers)
+    level = error.level if isinstance(error, errors.LevelTooLow) else ""
+    return Problem(answer.status, error.code, answer.title, error.public or answer.detail, faults, headers, level)
 
 
 def _fault(code: str, answer: Answer) -> Problem:
@@ -149,7 +156,7 @@ def respond(request: Request, problem: Problem) -> Response:
     headers = {name: value for name, value in problem.headers.items() if name != "WWW-Authenticate"}
     if wants_page(request):
         return _page(request, problem, headers)
-    return JSONResponse(problem.document(), problem.status, dict(problem.headers), MEDIA_TYPE)
+    return JSONResponse(problem.document(), problem.status, headers | challenges(request, problem.headers), MEDIA_TYPE)
 
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
@@ -158,7 +165,8 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Res
         back = request.url.path if request.method in {"GET", "HEAD"} else "/"
         if request.url.query and back != "/":
             back += "?" + request.url.query
-        return RedirectResponse("/inloggen?terug=" + quote(back, safe="/"), 303)
+        level = f"&niveau={problem.level}" if problem.level else ""
+        return RedirectResponse("/inloggen?terug=" + quote(back, safe="/") + level, 303)
     answer = page(request, "fout.html", status=problem.status, problem=problem, verzoek_id=request_id.current())
     answer.headers.update(headers)
     return answer

@@ -59,7 +59,7 @@ async def test_entering_costs_one_statement_besides_the_journal_line(doorstep):
         pytest.param([], id="none"),
         pytest.param([("Authorization", "")], id="empty"),
         pytest.param([("Authorization", "Basic dXNlcjpwYXNz")], id="basic"),
-        pytest.param([("Authorization", "DPoP {token}")], id="other scheme"),
+        pytest.param([("Authorization", "Hoba {token}")], id="other scheme"),
         pytest.param([("Authorization", "{token}")], id="no scheme"),
         pytest.param([("X-Access-Token", "{token}")], id="home-made header"),
         pytest.param([("Cookie", "access_token={token}")], id="cookie"),

@@ -1,0 +1,85 @@
+"""What a token is bound to, and holding its bearer to that (RFC 7800 `cnf`, RFC 9449 section 7, RFC 8705 section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from machtiging.access.proof import dpop
+from machtiging.access.proof.certificate import certificate_in
+from machtiging.access.proof.errors import ProofRefused
+from machtiging.access.proof.shown import Shown
+from machtiging.crypto.keyring import KeyRing
+from machtiging.storage.statement import Work
+
+BEARER, DPOP = "Bearer", "DPoP"
+
+
+class Bound(Protocol):
+    """Anything that says what a token is bound to, such as its facts."""
+
+    @property
+    def jkt(self) -> str | None:
+        """The RFC 7638 thumbprint of a key."""
+
+    @property
+    def x5t(self) -> str | None:
+        """The SHA-256 thumbprint of a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A key, or a certificate, or nothing."""
+
+    jkt: str | None = None
+    x5t: str | None = None
+
+
+UNBOUND = Binding()
+
+
+def is_bound(bound: Bound) -> bool:
+    """Whether it is bound to anything."""
+    return bound.jkt is not None or bound.x5t is not None
+
+
+def cnf_of(bound: Bound) -> dict[str, str]:
+    """The members of `cnf`; empty when bound to nothing."""
+    if bound.jkt is not None:
+        return {"jkt": bound.jkt}
+    return {} if bound.x5t is None else {"x5t#S256": bound.x5t}
+
+
+def token_type_of(bound: Bound) -> str:
+    """What `token_type` says: a token that is bound to a certificate is still shown as Bearer (RFC 8705 3)."""
+    return BEARER if bound.jkt is None else DPOP
+
+
+async def hold_to(
+    work: Work, bound: Bound, shown: Shown, keyring: KeyRing, at: datetime, *, token: str, scheme: str
+) -> None:
+    """Whoever shows this token must show what it is bound to, and use up his proof. For a plain token nothing is asked.
+
+    Raises ProofRefused.
+    """
+    if bound.jkt is None:
+        if scheme == DPOP:
+            raise ProofRefused("token_niet_gebonden")
+        if bound.x5t is not None:
+            _same_certificate(bound.x5t, shown, at)
+        return
+    if scheme != DPOP:
+        raise ProofRefused("token_gebonden")
+    proof = dpop.check(shown, keyring, at, token=token)
+    if proof.jkt != bound.jkt:
+        raise ProofRefused("dpop_andere_sleutel")
+    await dpop.take(work, proof, at)
+
+
+def _same_certificate(x5t: str, shown: Shown, at: datetime) -> None:
+    certificate = certificate_in(shown, at)
+    if certificate is None:
+        raise ProofRefused("certificaat_ontbreekt")
+    if certificate.x5t != x5t:
+        raise ProofRefused("certificaat_anders")

@@ -1,0 +1,69 @@
+"""The certificate of a TLS client, as the proxy in front of us passes it on in Client-Cert (RFC 9440).
+
+That its sender holds the private key, the proxy has seen. Who is no proxy of ours can say anything, so from anybody else
+the header is refused rather than ignored: a proxy that is missing in the settings must be found out at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from machtiging.access.proof.errors import ProofRefused
+from machtiging.crypto.certificates import LARGEST, Certificate, read
+from machtiging.kernel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from machtiging.access.proof.shown import Shown
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def from_our_proxy(request: Request) -> bool:
+    """Whether the other end of this very connection is one of the proxies in the settings."""
+    trusted: Sequence[Network] = getattr(request.app.state, "trusted_proxies", ())
+    try:
+        peer = ipaddress.ip_address(request.client.host) if request.client else None
+    except ValueError:
+        peer = None
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+        peer = peer.ipv4_mapped
+    return peer is not None and any(peer in network for network in trusted)
+
+
+def certificate_in(shown: Shown, at: datetime) -> Certificate | None:
+    """The certificate of the client; None when it showed none.
+
+    Raises ProofRefused `certificaat_niet_van_proxy`, `certificaat_vormfout`, `certificaat_niet_geldig`.
+    """
+    if not shown.certificates:
+        return None
+    if not shown.by_our_proxy:
+        raise ProofRefused("certificaat_niet_van_proxy")
+    if len(shown.certificates) > 1:
+        raise ProofRefused("certificaat_vormfout", private="Client-Cert stands twice")
+    found = _read(shown.certificates[0])
+    if not found.in_time(at):
+        raise ProofRefused("certificaat_niet_geldig")
+    return found
+
+
+@lru_cache(maxsize=256)
+def _read(field: str) -> Certificate:
+    """One Byte Sequence (RFC 8941 section 3.3.5), without parameters. The same field is the same certificate."""
+    inner = field.strip(" ")
+    if not (len(inner) > 2 and inner[0] == inner[-1] == ":") or len(inner) > 2 * LARGEST:
+        raise ProofRefused("certificaat_vormfout", private="Client-Cert is no byte sequence")
+    try:
+        return read(base64.b64decode(inner[1:-1], validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise ProofRefused("certificaat_vormfout", private="Client-Cert is not base64") from error
+    except InvalidInput as error:
+        raise ProofRefused("certificaat_vormfout", private=error.private) from error

@@ -1,0 +1,137 @@
+"""Reading an X.509 certificate that somebody showed, and asking who vouches for it (RFC 5280, RFC 8705)."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509 import verification as chains
+
+from machtiging.crypto.jose import encode_base64url
+from machtiging.kernel.errors import Fault, InvalidInput
+
+LARGEST = 8 * 1024
+_SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
+_LONGEST_NAME = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate. `x5t` is its SHA-256 thumbprint as in `cnf` (RFC 8705 section 3.1)."""
+
+    parsed: x509.Certificate
+    x5t: str
+
+    def in_time(self, at: datetime) -> bool:
+        """Whether it is valid at this instant, as it says of itself."""
+        return self.parsed.not_valid_before_utc <= at <= self.parsed.not_valid_after_utc
+
+    def is_subject(self, name: str) -> bool:
+        """Whether its subject is this RFC 4514 name: the same attributes in the same order, letter for letter."""
+        return self.parsed.subject == _name(name)
+
+    def names(self, kind: str) -> frozenset[str]:
+        """Its subject alternative names of one kind: dns, uri, ip or email."""
+        kinds = {"dns": x509.DNSName, "uri": x509.UniformResourceIdentifier, "email": x509.RFC822Name}
+        try:
+            found = self.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (x509.ExtensionNotFound, ValueError):
+            return frozenset()
+        if kind == "ip":
+            return frozenset(str(one) for one in found.get_values_for_type(x509.IPAddress))
+        values: list[str] = found.get_values_for_type(kinds[kind])
+        return frozenset(one.lower() if kind == "dns" else one for one in values)
+
+
+def read(der: bytes) -> Certificate:
+    """A certificate with a key that is strong enough. Raises InvalidInput `certificaat_vormfout`."""
+    if len(der) > LARGEST:
+        raise _unreadable("too large")
+    try:
+        parsed = x509.load_der_x509_certificate(der)
+        key = parsed.public_key()
+        parsed.subject, parsed.extensions  # noqa: B018 (both are parsed when asked)
+    except Exception as error:
+        # The parser has many ways to fail on what anybody may send; whatever it is, it is no certificate.
+        raise _unreadable(type(error).__name__) from error
+    if isinstance(key, rsa.RSAPublicKey):
+        fit = _SMALLEST_RSA <= key.key_size <= _LARGEST_RSA
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        fit = key.curve.name in ("secp256r1", "secp384r1", "secp521r1")
+    else:
+        fit = isinstance(key, ed25519.Ed25519PublicKey)
+    if not fit:
+        raise _unreadable("its key is too weak, or of a kind that is not taken")
+    return Certificate(parsed, encode_base64url(hashlib.sha256(der).digest()))
+
+
+def _unreadable(private: str) -> InvalidInput:
+    return InvalidInput("certificaat_vormfout", "Dit is geen certificaat dat wij aannemen.", private=private)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name.from_rfc4514_string(text)
+
+
+def is_name(text: object) -> bool:
+    """Whether this is an RFC 4514 distinguished name that we can compare with."""
+    try:
+        return isinstance(text, str) and 0 < len(text) <= _LONGEST_NAME and len(_name(text).rdns) > 0
+    except ValueError:
+        return False
+
+
+def is_address(text: object) -> bool:
+    """Whether this is an IP address in its plain form."""
+    try:
+        return isinstance(text, str) and str(ipaddress.ip_address(text)) == text
+    except ValueError:
+        return False
+
+
+class Authorities:
+    """The certificate authorities that may vouch for clients. None: nobody's word is taken."""
+
+    def __init__(self, certificates: Sequence[x509.Certificate] = ()) -> None:
+        self._store = chains.Store(list(certificates)) if certificates else None
+
+    @classmethod
+    def load(cls, file: Path | None) -> Authorities:
+        """Those in a PEM file. Raises Fault `certificaten_onleesbaar`: no service with half a list."""
+        if file is None:
+            return cls()
+        try:
+            found = x509.load_pem_x509_certificates(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise Fault("certificaten_onleesbaar", private=f"{file}: {type(error).__name__}") from error
+        return cls(found)
+
+    def __bool__(self) -> bool:
+        return self._store is not None
+
+    def vouch_for(self, certificate: Certificate, between: Sequence[Certificate], at: datetime) -> bool:
+        """Whether a chain leads from one of them to this certificate, for TLS clients, at this instant."""
+        if self._store is None:
+            return False
+        any_leaf = chains.ExtensionPolicy.permit_all().may_be_present(
+            x509.ExtendedKeyUsage, chains.Criticality.AGNOSTIC, _for_clients
+        )
+        policy = chains.PolicyBuilder().store(self._store).time(at).max_chain_depth(4)
+        policy = policy.extension_policies(ca_policy=chains.ExtensionPolicy.webpki_defaults_ca(), ee_policy=any_leaf)
+        try:
+            policy.build_client_verifier().verify(certificate.parsed, [one.parsed for one in between])
+        except (chains.VerificationError, ValueError):
+            return False
+        return True
+
+
+def _for_clients(_policy: object, _leaf: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+    """A certificate that says what it is for must say that it is for TLS clients. Raises ValueError."""
+    if usage is not None and x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
+        raise ValueError("not for TLS clients")
