@@ -100,7 +100,8 @@ def loud():
     root = standard.getLogger()
     before, level = root.handlers[:], root.level
     quiet = {name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore", "mail.log")}
-    formatted, raw, configured = io.StringIO(), io.StringIO(), structlog.get_config()
+    formatted, raw = io.StringIO(), io.StringIO()
+    configured, of_requests = structlog.get_config(), logging._of_requests
     logging.configure("DEBUG", formatted)
     unredacted = standard.StreamHandler(raw)
     unredacted.setLevel(standard.INFO)
@@ -111,6 +112,7 @@ def loud():
     for name, disabled in quiet.items():
         standard.getLogger(name).disabled = disabled
     structlog.configure(**configured)
+    logging._of_requests = of_requests
 
 
 async def told(database, place, witnesses):

@@ -29,7 +29,7 @@ def stream() -> Iterator[io.StringIO]:
         for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log")
     }
     levels = {name: standard.getLogger(name).level for name in CASBIN}
-    taken, configured = io.StringIO(), structlog.get_config()
+    taken, configured, of_requests = io.StringIO(), structlog.get_config(), logging._of_requests
     logging.configure(stream=taken)
     yield taken
     root.handlers[:] = before
@@ -39,6 +39,7 @@ def stream() -> Iterator[io.StringIO]:
     for name, before_it in levels.items():
         standard.getLogger(name).setLevel(before_it)
     structlog.configure(**configured)
+    logging._of_requests = of_requests
 
 
 def lines(stream: io.StringIO) -> list[dict]:
