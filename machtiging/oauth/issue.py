@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
+from machtiging.access.proof.binding import UNBOUND, Binding, cnf_of, is_bound, token_type_of
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import Machtiging
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
@@ -49,6 +51,7 @@ class Order:
     details: list[dict[str, Any]] | None = None
     scope: str | None = None
     parent: tokens.IssuedTokenFacts | None = None
+    binding: Binding = UNBOUND
 
 
 WHOLE = Order()
@@ -84,7 +87,7 @@ async def access_token(
     claims = _people(issuer, client, consented, order) | _about(issuer, facts)
     if details:
         claims["authorization_details"] = details
-    await _write_down(session, facts, consented.machtiging, at)
+    await _write_down(session, client, facts, consented.machtiging, at=at)
     return _response(issuer, claims, facts)
 
 
@@ -107,7 +110,7 @@ def _end(issuer: Issuer, consented: Consented, order: Order, at: datetime) -> da
 
 
 def _ordered(order: Order, details: list[dict[str, Any]]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {"acts": acts_in(details)}
+    chosen: dict[str, Any] = {"acts": acts_in(details), "jkt": order.binding.jkt, "x5t": order.binding.x5t}
     if order.target is not None:
         chosen["audience"] = order.target.as_kept
     if order.scope is not None:
@@ -134,7 +137,7 @@ def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> 
 
 
 async def agency_token(
-    session: AsyncSession, issuer: Issuer, client: Client, scope: str, *, at: datetime
+    session: AsyncSession, issuer: Issuer, client: Client, scope: str, *, at: datetime, binding: Binding = UNBOUND
 ) -> dict[str, Any]:
     """A token for an agency itself, bound to the OIN of its registration (RFC 9068 2.2: `sub` is the client)."""
     facts = tokens.IssuedTokenFacts(
@@ -149,16 +152,25 @@ async def agency_token(
         assurance=Assurance.LOW,
         issued_at=at,
         expires_at=at + issuer.token_life,
+        jkt=binding.jkt,
+        x5t=binding.x5t,
     )
     claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id, "oin": client.oin}
-    await _write_down(session, facts, None, at)
+    await _write_down(session, client, facts, None, at=at)
     return _response(issuer, claims, facts)
 
 
 async def _write_down(
-    session: AsyncSession, facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None, at: datetime
+    session: AsyncSession,
+    client: Client,
+    facts: tokens.IssuedTokenFacts,
+    machtiging: Machtiging | None,
+    *,
+    at: datetime,
 ) -> None:
     """Register and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
+    if (client.dpop_bound or client.certificate_bound) and not is_bound(facts):
+        raise Fault("token_niet_gebonden", private="a grant forgot what this client's tokens are bound to")
     if not await hold_client(session, facts.client_id):
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
     await tokens.register(session, facts)
@@ -176,7 +188,8 @@ def _about(issuer: Issuer, facts: tokens.IssuedTokenFacts) -> dict[str, Any]:
         "client_id": facts.client_id,
         "azp": facts.client_id,
     }
-    return claims | ({"scope": facts.scope} if facts.scope else {})
+    bound = cnf_of(facts)
+    return claims | ({"scope": facts.scope} if facts.scope else {}) | ({"cnf": bound} if bound else {})
 
 
 def _line(facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None) -> Line:
@@ -197,7 +210,7 @@ def _line(facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None) -> Line
 def _response(issuer: Issuer, claims: dict[str, Any], facts: tokens.IssuedTokenFacts) -> dict[str, Any]:
     response = {
         "access_token": issuer.keyring.sign_jwt(claims, typ=ACCESS_TOKEN, alg="PS256"),
-        "token_type": "Bearer",
+        "token_type": token_type_of(facts),
         "expires_in": claims["exp"] - claims["iat"],
     }
     if facts.scope:
@@ -207,7 +220,7 @@ def _response(issuer: Issuer, claims: dict[str, Any], facts: tokens.IssuedTokenF
     return response
 
 
-def id_token(issuer: Issuer, client: Client, consented: Consented, nonce: str, *, at: datetime) -> str:
+def id_token(issuer: Issuer, client: Client, consented: Consented, nonce: str | None, *, at: datetime) -> str:
     """Who logged in, for the client itself. Never `amr` (OIDC-NLGOV 5.2.5)."""
     now = int(at.timestamp())
     claims = who(issuer, client, consented) | {
@@ -216,6 +229,6 @@ def id_token(issuer: Issuer, client: Client, consented: Consented, nonce: str, *
         "iat": now,
         "nbf": now,
         "jti": str(uuid7()),
-        "nonce": nonce,
     }
+    claims |= {} if nonce is None else {"nonce": nonce}
     return issuer.keyring.sign_jwt(claims, typ="JWT", alg=client.id_token_alg)

@@ -19,6 +19,7 @@ from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, unauthentic
+from machtiging.oauth.protocol.sender import binding_for
 from machtiging.storage.statement import Work
 
 _T = TypeVar("_T")
@@ -86,6 +87,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         if request.form.get("client_id", client.client_id) != client.client_id:
             unauthentic("client_id_wijkt_af")
         request.client = client
+        if endpoint == "token":
+            work, keyring = self.exchange.work, self.exchange.issuer.keyring
+            request.binding = wait(binding_for(work, keyring, client, request.shown, self.exchange.at))
         return client
 
     def save_token(self, token: dict[str, Any], request: WireRequest) -> None:

@@ -1,0 +1,80 @@
+"""What a token is going to be bound to: the key that the request proves, or the certificate it came with.
+
+Asked when the client has proved who it is and before anything is used up, so that who must ask again with a nonce finds
+his code unused (RFC 9449 section 8).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from machtiging.access.proof import dpop
+from machtiging.access.proof.binding import UNBOUND, Binding
+from machtiging.access.proof.certificate import certificate_in
+from machtiging.access.proof.errors import NONCE_WANTED, ProofRefused
+from machtiging.access.proof.shown import Shown
+from machtiging.crypto.certificates import Certificate
+from machtiging.crypto.keyring import KeyRing
+from machtiging.oauth.client import Client
+from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.protocol.bridge import WireRequest
+from machtiging.storage.statement import Work
+
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+
+
+async def binding_for(work: Work, keyring: KeyRing, client: Client, shown: Shown, at: datetime) -> Binding:
+    """What this client's token will be bound to, with the proof used up.
+
+    Raises OAuthRefusal `invalid_dpop_proof`, `use_dpop_nonce`, `invalid_request`.
+    """
+    if client.certificate_bound:
+        return _to_certificate(shown, at)
+    if not shown.proofs and not client.dpop_bound:
+        return UNBOUND
+    return Binding(jkt=await proven_key(work, keyring, shown, at))
+
+
+async def proven_key(work: Work, keyring: KeyRing, shown: Shown, at: datetime) -> str:
+    """The thumbprint of the key that this request proves. Raises OAuthRefusal."""
+    try:
+        proof = dpop.check(shown, keyring, at)
+        await dpop.take(work, proof, at)
+    except ProofRefused as refused:
+        wire = Wire.USE_DPOP_NONCE if refused.code == NONCE_WANTED else Wire.INVALID_DPOP_PROOF
+        raise OAuthRefusal(wire, refused.code, private=refused.private) from refused
+    return proof.jkt
+
+
+async def key_for_code(work: Work, keyring: KeyRing, request: WireRequest, at: datetime) -> str | None:
+    """The key that a code will be bound to: named in `dpop_jkt`, proved at the push, or both (RFC 9449 section 10.1).
+
+    Raises OAuthRefusal `invalid_request` when they differ.
+    """
+    named = request.form.get("dpop_jkt")
+    if named is not None and _THUMBPRINT.fullmatch(named) is None:
+        raise malformed("dpop_jkt_vormfout", "The parameter dpop_jkt is no SHA-256 thumbprint.")
+    if not request.shown.proofs:
+        return named
+    proven = await proven_key(work, keyring, request.shown, at)
+    if named not in (None, proven):
+        raise malformed("dpop_jkt_wijkt_af", "The parameter dpop_jkt is not the key of the DPoP proof.")
+    return proven
+
+
+def _to_certificate(shown: Shown, at: datetime) -> Binding:
+    if shown.proofs:
+        raise malformed("twee_bindingen", "This client's tokens are bound to its certificate: send no DPoP proof.")
+    certificate = shown_certificate(shown, at)
+    if certificate is None:
+        raise malformed("certificaat_ontbreekt", "This client's tokens are bound to its certificate: show it.")
+    return Binding(x5t=certificate.x5t)
+
+
+def shown_certificate(shown: Shown, at: datetime) -> Certificate | None:
+    """The certificate that the request came with. Raises OAuthRefusal `invalid_request` when it is not fit to look at."""
+    try:
+        return certificate_in(shown, at)
+    except ProofRefused as refused:
+        raise malformed(refused.code, "The client certificate cannot be used.") from refused
