@@ -1,4 +1,7 @@
-"""Ending grants: the consent, its codes and its tokens, at once. Codes need no act: redeeming asks the grant."""
+"""Ending grants: the consent, its codes and its tokens, at once.
+
+Codes and refresh tokens need no act: redeeming them asks the grant. What was exchanged for a token ends with it.
+"""
 
 from __future__ import annotations
 

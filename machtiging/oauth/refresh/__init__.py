@@ -1,0 +1,1 @@
+"""Refresh tokens: off by default, good once, and every one of a family dies when one of them is seen twice."""

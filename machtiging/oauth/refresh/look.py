@@ -1,0 +1,85 @@
+"""Looking at a refresh token without using it: for introspection and revocation, by its own client only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, bindparam, select
+
+from machtiging.crypto import secrets
+from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.rules import Machtiging, Standing, standing
+from machtiging.kernel.ids import GrantId, PersonId
+from machtiging.oauth.client import Client
+from machtiging.oauth.tables import OAuthClient, OAuthGrant, RefreshToken
+from machtiging.storage.statement import Statement, Work
+
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_HELD = machtiging_table()
+_LOOK = Statement(
+    select(
+        *(column.label(f"t_{column.name}") for column in _TOKEN.c),
+        *(_GRANT.c[name] for name in ("person_id", "machtiging_id", "scope", "ended_at")),
+        _CLIENT.c.state.label("client_state"),
+        *MACHTIGING_COLUMNS,
+    )
+    .join_from(_TOKEN, _GRANT, _GRANT.c.id == _TOKEN.c.grant_id)
+    .join(_CLIENT, _CLIENT.c.client_id == _TOKEN.c.client_id)
+    .outerjoin(_HELD, _HELD.c.id == _GRANT.c.machtiging_id)
+    .where(_TOKEN.c.token_hash == bindparam("token_hash"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A refresh token as it stands. `check_client` and the `is_` methods are Authlib's."""
+
+    client_id: str
+    grant_id: GrantId
+    person_id: PersonId
+    machtiging: Machtiging | None
+    scope: str
+    created_at: datetime
+    expires_at: datetime
+    live: bool
+
+    def check_client(self, client: Client) -> bool:
+        """Whether it was issued to this client."""
+        return self.client_id == client.client_id
+
+    def is_expired(self) -> bool:
+        """Covered by `is_revoked`, which asks everything at once."""
+        return False
+
+    def is_revoked(self) -> bool:
+        """Whether nothing can be had for it: used, expired, its grant ended, its machtiging not in force."""
+        return not self.live
+
+    def told(self) -> dict[str, Any]:
+        """What its own client is told of it (RFC 7662 2.2)."""
+        times = {"exp": int(self.expires_at.timestamp()), "iat": int(self.created_at.timestamp())}
+        return {"active": True, "client_id": self.client_id, "scope": self.scope, **times}
+
+
+async def kept(work: Work, text: str, *, at: datetime) -> Kept | None:
+    """The refresh token with this text; None for one that was never made, or is no longer known."""
+    row = await _LOOK.one(work, {"token_hash": secrets.digest(text)})
+    if row is None:
+        return None
+    held = None if row["m_id"] is None else machtiging_from_mapping(row)
+    stands = row["machtiging_id"] is None or (held is not None and standing(held, at) is Standing.IN_FORCE)
+    whole = row["ended_at"] is None and row["client_state"] == "active" and stands
+    return Kept(
+        client_id=row["t_client_id"],
+        grant_id=row["t_grant_id"],
+        person_id=row["person_id"],
+        machtiging=held,
+        scope=row["scope"],
+        created_at=row["t_created_at"],
+        expires_at=row["t_expires_at"],
+        live=whole and row["t_used_at"] is None and at < row["t_expires_at"],
+    )

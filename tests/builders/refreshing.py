@@ -1,0 +1,100 @@
+"""An app with a consent and a refresh token, made with our own verbs: no login page has to be walked for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from machtiging.access.proof.binding import UNBOUND, Binding
+from machtiging.kernel.ids import GrantId, uuid7
+from machtiging.oauth import queries
+from machtiging.oauth.issue import Consented, access_token
+from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.refresh.hand_out import hand_out
+from machtiging.oauth.rules import acts_in, details_of
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import App, OAuthWorld
+
+REFRESHING = ["authorization_code", "refresh_token"]
+CONSENT = """
+INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,
+                         authenticated_at, created_at)
+VALUES (:id, :client, :who, :held, :details, :scope, 'substantieel', :at, :at)
+"""
+
+
+@dataclass
+class Holder:
+    """One consent of one app: the son's, for his mother's box, or somebody's own."""
+
+    oauth: OAuthWorld
+    app: App
+    machtiging: Any
+    grant_id: GrantId
+    access: str
+    refresh_token: str
+
+    async def refresh(self, token: str | None = None, **changes: Any) -> httpx.Response:
+        """POST /token with this refresh token, or the first one."""
+        form = {"grant_type": "refresh_token", "refresh_token": token or self.refresh_token}
+        return await self.app.post("/token", form, **changes)
+
+    async def refreshed(self, token: str | None = None, **changes: Any) -> dict[str, Any]:
+        """The same, and it works."""
+        response = await self.refresh(token, **changes)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def active(self, token: str) -> bool:
+        """What introspection says to the app itself."""
+        response = await self.app.post("/introspect", {"token": token})
+        assert response.status_code == 200, response.text
+        return response.json()["active"]
+
+    async def change(self, verb: Callable[..., Awaitable[Any]]) -> None:
+        """Mother pauses, resumes or revokes the machtiging."""
+        async with unit_of_work(self.oauth.sessions) as session:
+            giver = self.oauth.committed.people.mother
+            await verb(session, self.machtiging.id, giver, at=self.oauth.clock.now())
+
+    async def ended(self) -> str | None:
+        """Why the grant ended; None when it stands."""
+        return await one(self.oauth, "SELECT end_reason FROM oauth_grant WHERE id = :id", id=self.grant_id)
+
+
+async def one(oauth: OAuthWorld, statement: str, **values: Any) -> Any:
+    """The one value that this asks of the database."""
+    async with unit_of_work(oauth.sessions) as session:
+        return await session.scalar(text(statement), values)
+
+
+async def refreshing_app(oauth: OAuthWorld, **changes: Any) -> App:
+    """A confidential app that registered for refresh tokens."""
+    return await oauth.reading_app(grant_types=REFRESHING, **changes)
+
+
+async def a_holder(
+    oauth: OAuthWorld, app: App | None = None, machtiging: Any = None, *, own: bool = False, bound: Binding = UNBOUND
+) -> Holder:
+    """An app that has just redeemed its code."""
+    app = app or await refreshing_app(oauth)
+    held = None if own else machtiging or await oauth.machtiging()
+    people, at, grant_id = oauth.committed.people, oauth.clock.now(), GrantId(uuid7())
+    details = details_of(held.id if held else None, acts_in([{"actions": ["lijst", "lezen", "downloaden"]}]))
+    row = {"id": grant_id, "client": app.client_id, "who": people.mother if own else people.son}
+    row |= {"held": held.id if held else None, "details": json.dumps(details), "scope": "openid", "at": at}
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text(CONSENT), row)
+        grant, client = await queries.grant(session, grant_id), await queries.client(session, app.client_id)
+        assert grant is not None
+        assert client is not None
+        consented = Consented(replace(grant, authorization_details=details), held)
+        issuer = issuer_of(oauth.service.state)
+        access = (await access_token(session, issuer, client, consented, at=at))["access_token"]
+        token = await hand_out(session, client, consented, bound, resource=None, at=at)
+    return Holder(oauth, app, held, grant_id, access, token or "")
