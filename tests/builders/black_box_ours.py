@@ -1,0 +1,157 @@
+"""Ours as a process of its own, for tests that know it by its address only: service and login stand-in on loopback.
+
+`python -m tests.builders.black_box_ours CONFIG` serves until it is told to stop. CONFIG is a JSON file with
+`database_url` (migrated), `place` (a directory for the keys), `target` (the file to describe itself in, written when it
+is up) and, when it is to be broken on purpose, `mutant`: a name in tests.builders.mutants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+ROOT = Path(__file__).parents[2]
+_UP_SECONDS = 60
+_SCOPE = "aanleveringen:schrijven"
+
+
+def _key() -> ECKey:
+    return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True, auto_kid=True)
+
+
+def clients(home: str) -> dict[str, dict[str, Any]]:
+    """RFC 7591 metadata for every part that a client plays in the tests."""
+
+    def app(name: str, path: str, **more: Any) -> dict[str, Any]:
+        made = {"client_name": name, "redirect_uris": [home + path], "grant_types": ["authorization_code"]}
+        return made | {"scope": "openid", "token_endpoint_auth_method": "private_key_jwt"} | more
+
+    def machine(name: str, scope: str, **more: Any) -> dict[str, Any]:
+        made = {"client_name": name, "grant_types": ["client_credentials"], "scope": scope}
+        return made | {"token_endpoint_auth_method": "private_key_jwt"} | more
+
+    return {
+        "app": app("Leesapp", "/terug"),
+        "other": app("Andere app", "/anders"),
+        "public": app("App op een telefoon", "/publiek", token_endpoint_auth_method="none"),
+        "machine": machine("Postkamer", _SCOPE),
+        "resource": machine("Bron", "", resource_server=True),
+    }
+
+
+async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
+    from machtiging.agencies.catalogue import load_catalogue, oin_of
+    from machtiging.oauth.register_client import register
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    told: dict[str, dict[str, Any]] = {}
+    async with unit_of_work(app.state.sessions) as session:
+        await load_catalogue(session)
+        for name, metadata in clients(home).items():
+            confidential = metadata["token_endpoint_auth_method"] != "none"
+            key = _key() if confidential else None
+            more = {} if key is None else {"jwks": {"keys": [key.as_dict(private=False)]}}
+            oin = oin_of("UWV") if _SCOPE in metadata["scope"] else None
+            made = await register(session, metadata | more, oin=oin, at=datetime.now(UTC), practice=True)
+            told[name] = {"client_id": made["client_id"], "scope": metadata["scope"]}
+            told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
+            told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
+    return told
+
+
+async def _serve(config: dict[str, Any]) -> None:
+    from machtiging.app import create_app
+    from machtiging.cli.servers import listen, serving
+    from machtiging.crypto.keyring import generate
+    from machtiging.settings import Environment, Settings
+    from machtiging.simulators.app import create_simulator
+    from machtiging.web.logging import configure
+
+    configure("WARNING")
+    front, broker = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    issuer, broker_issuer = (f"http://localhost:{taken.getsockname()[1]}" for taken in (front, broker))
+    keys = Path(config["place"]) / "keys"
+    if not keys.exists():
+        generate(keys)
+    settings = Settings(
+        env=Environment.TEST,
+        issuer=issuer,
+        broker_issuer=broker_issuer,
+        database_url=config["database_url"],
+        database_pool_size=8,
+        keys_dir=keys,
+        policies_dir=ROOT / "policies",
+        smtp_host="localhost",
+        smtp_port=0,
+        **config.get("settings", {}),
+    )
+    app, simulator = create_app(settings), create_simulator(settings)
+    target = {
+        "name": config.get("mutant", "ours"),
+        "issuer": issuer,
+        "clients": await _register(app, "http://localhost:9"),
+        "login": {"login_hint": "naaste", "besluit": "akkoord"},
+        "refusing": {"besluit": "weigeren"},
+    }
+    async with serving((simulator, broker), (app, front)) as servers:
+        file = Path(config["target"])
+        file.with_suffix(".new").write_text(json.dumps(target))
+        file.with_suffix(".new").rename(file)
+        await servers.until_stopped()
+
+
+def wait_for(file: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the server has described itself. Raises AssertionError with its last words."""
+    until = time.monotonic() + _UP_SECONDS
+    while not file.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            raise AssertionError(f"the server does not come up:\n{log.read_text(errors='replace')[-3000:]}")
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(command: list[str], place: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of ours, stopped by its own pid."""
+    with (place / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def ours(database_url: str, place: Path, **more: Any) -> Iterator[Path]:
+    """Ours, running; gives the file that describes it."""
+    place.mkdir(parents=True, exist_ok=True)
+    target, config = place / "target.json", place / "config.json"
+    config.write_text(json.dumps({"database_url": database_url, "place": str(place), "target": str(target)} | more))
+    command = [sys.executable, "-m", "tests.builders.black_box_ours", str(config)]
+    with running(command, place, cwd=ROOT, env=os.environ) as process:
+        wait_for(target, process, place / "server.log")
+        yield target
+
+
+if __name__ == "__main__":
+    told = json.loads(Path(sys.argv[1]).read_text())
+    if "mutant" in told:
+        from tests.builders.mutants import MUTANTS
+
+        MUTANTS[told["mutant"]].breaks()
+    asyncio.run(_serve(told))

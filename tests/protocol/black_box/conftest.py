@@ -1,0 +1,69 @@
+"""Which server the pack is held against: the one that MACHTIGING_TEST_TARGET describes, else ours, as a process."""
+
+import json
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.builders.black_box import Attempt, Person, Server
+from tests.builders.black_box_ours import ours
+from tests.conftest import admin, dsn
+
+
+@pytest.fixture(scope="session")
+async def our_database(postgres_url):
+    """A migrated database for a server that runs as long as the tests."""
+    name = f"b_{uuid4().hex}"
+    template = make_url(postgres_url).database
+    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    yield dsn(postgres_url, name)
+    await admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def target_file(request, tmp_path_factory):
+    named = os.environ.get("MACHTIGING_TEST_TARGET")
+    if named:
+        yield Path(named)
+        return
+    url = request.getfixturevalue("our_database")
+    with ours(url, tmp_path_factory.mktemp("ours")) as file:
+        yield file
+
+
+@pytest.fixture(scope="session")
+async def server(target_file) -> Server:
+    found = await Server.at(json.loads(target_file.read_text()))
+    yield found
+    await found.close()
+
+
+@pytest.fixture(scope="session")
+async def person(server) -> Person:
+    """Somebody who logs in at most once."""
+    return server.person()
+
+
+@pytest.fixture
+def app(server):
+    return server.client("app")
+
+
+@pytest.fixture
+def other(server):
+    return server.client("other")
+
+
+@pytest.fixture
+def attempt(server, app, person) -> Attempt:
+    """A walk through the code flow that has not begun."""
+    return Attempt(server, app, person)
+
+
+@pytest.fixture(scope="session")
+async def spare_token(server, person) -> dict:
+    """The token response of a walk that went well; for tests that only read."""
+    return await Attempt(server, server.client("app"), person).tokens()

@@ -1,0 +1,141 @@
+"""RFC 7662, RFC 7009, RFC 9068, RFC 9700 2.2: what a token is worth now, and the end of it."""
+
+import time
+
+import pytest
+
+from tests.builders.black_box import claims_of, header_of, is_jwt, refused
+
+
+async def fresh(attempt):
+    return (await attempt.again().tokens())["access_token"]
+
+
+async def test_a_live_token_is_told_of_to_who_proves_to_be_a_resource_server(server, app, spare_token):
+    told = await server.introspect(spare_token["access_token"])
+    assert told["active"] is True
+    assert told["client_id"] == app.client_id
+    assert told["iss"] == server.issuer
+    assert told["exp"] > time.time()
+    assert told["sub"]
+
+
+async def test_introspection_wants_proof_of_who_asks(server, spare_token):
+    answer = await server.post("introspection_endpoint", None, {"token": spare_token["access_token"]})
+    refused(answer, "invalid_client", "invalid_request")
+    assert "active" not in answer.text
+
+
+async def test_a_public_client_learns_nothing_by_introspection(server, spare_token):
+    form = {"token": spare_token["access_token"]}
+    answer = await server.post("introspection_endpoint", server.client("public"), form)
+    assert answer.status_code in (400, 401, 403) or answer.json() == {"active": False}
+
+
+async def test_another_client_learns_nothing_about_a_token(server, spare_token):
+    assert await server.introspect(spare_token["access_token"], by="other") == {"active": False}
+
+
+@pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "e30.e30.", "é", "../../etc/passwd", "' OR 1=1 --"])
+async def test_of_an_invented_token_is_said_that_it_is_not_active_and_nothing_else(server, garbage):
+    assert await server.introspect(garbage) == {"active": False}
+
+
+async def test_a_question_without_a_token_is_refused(server):
+    refused(await server.post("introspection_endpoint", server.client("resource"), {}), "invalid_request")
+    refused(await server.post("revocation_endpoint", server.client("app"), {}), "invalid_request")
+
+
+@pytest.mark.parametrize("hint", ["access_token", "refresh_token", "id_token", "nonsense"])
+async def test_a_wrong_hint_misleads_nobody(server, spare_token, attempt, hint):
+    assert (await server.introspect(spare_token["access_token"], token_type_hint=hint))["active"]
+    token = await fresh(attempt)
+    assert (await server.revoke(token, token_type_hint=hint)).status_code == 200
+    assert not await server.active(token)
+
+
+async def test_what_is_said_of_a_token_is_not_kept_by_a_cache(server, spare_token):
+    answer = await server.post(
+        "introspection_endpoint", server.client("resource"), {"token": spare_token["access_token"]}
+    )
+    assert "no-store" in answer.headers.get("cache-control", "")
+
+
+async def test_a_token_that_was_changed_is_not_active(server, spare_token):
+    token = spare_token["access_token"]
+    middle = len(token) // 2
+    changed = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
+    assert not await server.active(changed)
+    assert (await server.userinfo(changed)).status_code == 401
+
+
+async def test_a_revoked_token_is_dead_at_once_and_everywhere(server, attempt):
+    token = await fresh(attempt)
+    assert await server.active(token)
+    assert (await server.revoke(token)).status_code == 200
+    assert await server.introspect(token) == {"active": False}
+    assert (await server.userinfo(token)).status_code == 401
+
+
+async def test_another_client_cannot_revoke_a_token(server, attempt):
+    token = await fresh(attempt)
+    await server.revoke(token, by="other")
+    assert await server.active(token)
+
+
+async def test_a_public_client_cannot_revoke_the_token_of_another(server, attempt):
+    token = await fresh(attempt)
+    await server.revoke(token, by="public")
+    assert await server.active(token)
+
+
+async def test_without_proof_nobody_can_revoke(server, attempt, app):
+    token = await fresh(attempt)
+    answer = await server.post("revocation_endpoint", None, {"token": token, "client_id": app.client_id})
+    refused(answer, "invalid_client", "invalid_request")
+    assert await server.active(token)
+
+
+@pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "é"])
+async def test_revoking_an_invented_token_tells_nothing(server, garbage):
+    assert (await server.revoke(garbage)).status_code == 200
+
+
+async def test_revoking_twice_is_no_error(server, attempt):
+    token = await fresh(attempt)
+    assert [(await server.revoke(token)).status_code for _ in range(2)] == [200, 200]
+
+
+async def test_revoking_one_token_leaves_the_tokens_of_others_alone(server, attempt, other):
+    mine, theirs = await fresh(attempt), await fresh(attempt.again(client=other))
+    await server.revoke(mine)
+    assert await server.active(theirs)
+
+
+async def test_the_token_of_a_machine_can_be_taken_back(server):
+    machine = server.client("machine")
+    form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
+    token = (await server.post("token_endpoint", machine, form)).json()["access_token"]
+    assert await server.active(token)
+    assert (await server.revoke(token, by="machine")).status_code == 200
+    assert not await server.active(token)
+
+
+async def test_an_access_token_that_is_a_jwt_is_marked_as_one_and_bound_to_an_audience(server):
+    machine = server.client("machine")
+    form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
+    token = (await server.post("token_endpoint", machine, form)).json()["access_token"]
+    assert is_jwt(token)
+    assert header_of(token)["typ"].lower() == "at+jwt"
+    assert header_of(token)["alg"] in {"RS256", "PS256", "ES256", "EdDSA"}
+    claims = server.verified(token)
+    assert claims.keys() >= {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
+    assert claims["client_id"] == machine.client_id
+    assert machine.client_id not in claims["aud"]
+
+
+async def test_two_tokens_are_never_the_same(attempt):
+    tokens = [await fresh(attempt) for _ in range(2)]
+    assert tokens[0] != tokens[1]
+    if all(map(is_jwt, tokens)):
+        assert claims_of(tokens[0])["jti"] != claims_of(tokens[1])["jti"]
