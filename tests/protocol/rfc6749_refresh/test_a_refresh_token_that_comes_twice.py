@@ -1,0 +1,137 @@
+"""Two who hold one refresh token: one of them is a thief, nobody can tell which, so everything ends (RFC 9700 4.14)."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.proof.binding import Binding
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.refreshing import REFRESHING, a_holder, one
+
+KEY, OTHER_KEY = "k" * 43, "o" * 43
+
+
+async def told(oauth) -> list[tuple]:
+    async with unit_of_work(oauth.sessions) as session:
+        rows = await session.execute(text("SELECT person_id, kind, facts FROM notification ORDER BY id"))
+        return [tuple(row) for row in rows if row.kind.startswith("app_")]
+
+
+async def test_nothing_of_the_family_is_alive_after_it(oauth):
+    holder = await a_holder(oauth)
+    second = await holder.refreshed()
+    third = await holder.refreshed(second["refresh_token"])
+    response = await holder.refresh(second["refresh_token"])
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+    for access in (holder.access, second["access_token"], third["access_token"]):
+        assert not await holder.active(access)
+    for token in (holder.refresh_token, second["refresh_token"], third["refresh_token"]):
+        assert not await holder.active(token)
+        assert (await holder.refresh(token)).status_code == 400
+    assert await holder.ended() == "verversing_hergebruikt"
+    assert await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL") == 0
+
+
+async def test_the_answer_is_the_same_as_for_a_token_that_never_was(oauth):
+    holder = await a_holder(oauth)
+    await holder.refreshed()
+    twice, unknown = await holder.refresh(), await holder.refresh("x" * 43)
+    assert (twice.status_code, twice.content) == (unknown.status_code, unknown.content)
+
+
+async def test_the_journal_says_who_what_and_why(oauth):
+    holder = await a_holder(oauth)
+    await holder.refreshed()
+    await holder.refresh()
+    [ended] = await oauth.lines("grant:beeindigd")
+    assert (ended.reason, ended.client_id) == ("verversing_hergebruikt", holder.app.client_id)
+    assert ended.for_person_id == oauth.committed.people.mother
+    assert ended.object_id == str(holder.grant_id)
+    [refused] = await oauth.lines("token:geweigerd")
+    assert (refused.reason, refused.outcome) == ("verversing_hergebruikt", "refused")
+
+
+async def test_the_citizen_and_the_helper_are_told_once(oauth):
+    holder = await a_holder(oauth)
+    await holder.refreshed()
+    for _ in range(3):
+        await holder.refresh()
+    people = oauth.committed.people
+    found = await told(oauth)
+    assert [(who, kind) for who, kind, _ in found] == [
+        (people.mother, "app_afgesloten_bij_helper"),
+        (people.son, "app_afgesloten_voor_helper"),
+    ]
+    assert all(facts["app"] == "Leesapp" for _, _, facts in found)
+    assert all(holder.refresh_token not in str(facts) for _, _, facts in found)
+
+
+async def test_in_the_own_box_there_is_one_to_tell(oauth):
+    holder = await a_holder(oauth, own=True)
+    await holder.refreshed()
+    await holder.refresh()
+    assert [(who, kind) for who, kind, _ in await told(oauth)] == [(oauth.committed.people.mother, "app_afgesloten")]
+
+
+async def test_other_consents_of_the_same_app_and_person_stand(oauth):
+    holder = await a_holder(oauth)
+    other = await a_holder(oauth, holder.app, holder.machtiging)
+    await holder.refreshed()
+    await holder.refresh()
+    assert await other.ended() is None
+    await other.refreshed()
+
+
+@pytest.mark.parametrize("late", [{"hours": 7}, {"hours": 26}])
+async def test_a_used_token_is_recognised_long_after_it_expired(oauth, late):
+    holder = await a_holder(oauth)
+    await holder.refreshed()
+    oauth.later(**late)
+    await holder.refresh()
+    assert await holder.ended() == "verversing_hergebruikt"
+
+
+async def test_of_eight_at_the_same_moment_one_wins_and_the_family_ends(oauth):
+    """No grace period: whoever loses the answer logs in again. To wait and see would give a thief that time as well."""
+    holder = await a_holder(oauth)
+    answers = await asyncio.gather(*(holder.refresh() for _ in range(8)))
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    assert {answer.json()["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}
+    assert await holder.ended() == "verversing_hergebruikt"
+    assert not await holder.active(won[0]["access_token"])
+    assert (await holder.refresh(won[0]["refresh_token"])).status_code == 400
+    assert len(await told(oauth)) == 2
+    assert await one(oauth, "SELECT count(*) FROM refresh_token") == 2
+
+
+async def a_public_holder(oauth):
+    app = await oauth.public_app(grant_types=REFRESHING)
+    return await a_holder(oauth, app, bound=Binding(jkt=KEY))
+
+
+async def test_a_public_clients_token_is_tied_to_its_key_and_without_it_stays_as_it_is(oauth):
+    holder = await a_public_holder(oauth)
+    assert await one(oauth, "SELECT jkt FROM refresh_token") == KEY
+    for _ in range(2):
+        assert (await holder.refresh()).status_code == 400
+    assert await one(oauth, "SELECT count(*) FROM refresh_token WHERE used_at IS NULL") == 1
+    assert await holder.ended() is None
+    assert await oauth.lines("token:geweigerd") == []  # whoever only names a client writes nothing in the journal
+
+
+async def test_a_public_client_that_replays_leaves_one_line_however_often(oauth):
+    holder = await a_public_holder(oauth)
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE refresh_token SET used_at = created_at"))
+    for _ in range(3):
+        assert (await holder.refresh()).status_code == 400
+    assert await holder.ended() == "verversing_hergebruikt"
+    assert len(await oauth.lines("token:geweigerd")) == 1
+
+
+async def test_a_confidential_clients_token_is_tied_to_the_client_which_may_change_its_key(oauth):
+    holder = await a_holder(oauth, bound=Binding(jkt=OTHER_KEY))
+    assert await one(oauth, "SELECT jkt FROM refresh_token") is None
+    await holder.refreshed()
