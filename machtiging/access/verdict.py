@@ -18,7 +18,7 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.chain import chain_in_force
 from machtiging.delegation.rules import Act, Envelope, Standing, standing, uncovered
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import NotAllowed, NotFound, NotInForce, Refusal
+from machtiging.kernel.errors import LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId
 
 Decide = Callable[[Question], Decision]
@@ -69,7 +69,7 @@ def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) 
         _standing(actor, at)
         or (_hidden(reason) if reason else _policy_hides(decide, question))
         or _act_refused(decide, question, answer.row)
-        or Verdict("niveau_te_laag", answer.row, _level_too_low())
+        or Verdict("niveau_te_laag", answer.row, _level_too_low(decide, [question], actor))
     )
 
 
@@ -84,7 +84,8 @@ def judge_listing(decide: Decide, actor: Actor, at: datetime) -> tuple[Verdict, 
         return Verdict(FAILED, None, NotAllowed(FAILED, "Wij kunnen nu niet bepalen of dit mag.")), pairs
     higher = (decide(replace(question, level=Assurance.HIGH)) for question, _ in answers)
     reachable = any(isinstance(answer, Allowed) for answer in higher)
-    too_low = Verdict("niveau_te_laag", None, _level_too_low())
+    asked = [question for question, _ in answers]
+    too_low = Verdict("niveau_te_laag", None, _level_too_low(decide, asked, actor))
     return _standing(actor, at) or (too_low if reachable else _not_given()), pairs
 
 
@@ -151,7 +152,13 @@ def _not_given(row: str | None = None) -> Verdict:
     return Verdict(code, row, NotAllowed(code, "Deze handeling hoort niet bij wat u hier mag doen."))
 
 
-def _level_too_low() -> NotAllowed:
+def _level_too_low(decide: Decide, questions: list[Question], actor: Actor) -> NotAllowed:
+    """Which level it takes, if logging in again at that level is all it takes (RFC 9470)."""
+    for level in Assurance:
+        reached = replace(actor, assurance=level).level
+        if reached is level and any(isinstance(decide(replace(one, level=level)), Allowed) for one in questions):
+            public = f"Hiervoor moet u zekerder inloggen: op niveau {level.value}."
+            return LevelTooLow("niveau_te_laag", public, level=level.value, acr=level.acr)
     return NotAllowed("niveau_te_laag", "Hiervoor moet zekerder zijn ingelogd, bij het geven, aannemen en nu.")
 
 

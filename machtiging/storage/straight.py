@@ -6,6 +6,7 @@ caller goes on, and a database that fails is a Fault. The connection comes from 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -55,18 +56,17 @@ async def _borrowed(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps these everywhere but here
         raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
     connection: Any = pooled.driver_connection
-    whole = False
+    cut_off = False
     try:
         yield connection
-        whole = True
-    except Exception:
-        whole = True
+    except asyncio.CancelledError:
+        cut_off = True
         raise
     finally:
         # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
         # ended instead of lent again. That is also how everything but a Refusal rolls back.
         # Nor may one on which somebody was cancelled in the middle of a statement.
-        if not whole or connection.is_closed() or connection.is_in_transaction():
+        if cut_off or connection.is_closed() or connection.is_in_transaction():
             await greenlet_spawn(pooled.invalidate)
         else:
             await greenlet_spawn(pooled.close)

@@ -6,12 +6,14 @@ A door is a dependency that says who may knock. `Public` is said aloud here; `Ci
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
+from starlette.requests import Request
 
 _Dependency = TypeVar("_Dependency", bound=Callable[..., object])
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api/v1"
 DOOR_ATTRIBUTE = "__machtiging_door__"
 
 
@@ -31,3 +33,21 @@ async def _public() -> None:
 
 
 Public = Annotated[None, Depends(_public)]
+
+
+def surer_login(acr: str) -> str:
+    """What an API says when a surer login is needed, and would do (RFC 9470 section 3)."""
+    return f'Bearer realm="machtiging", error="insufficient_user_authentication", acr_values="{acr}"'
+
+
+def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
+    """The header of a closed door: what to prove, in the asker's scheme, and where the API tells about itself."""
+    challenge = headers.get("WWW-Authenticate", "")
+    if not challenge:
+        return {}
+    if "insufficient_user" in challenge and request.headers.get("authorization", "").lower().startswith("dpop "):
+        challenge = "DPoP" + challenge.removeprefix("Bearer")
+    issuer = getattr(request.app.state, "issuer", None)
+    if issuer and request.url.path.startswith("/api/"):
+        challenge += f', resource_metadata="{issuer}{RESOURCE_METADATA}"'  # RFC 9728 section 5.1
+    return {"WWW-Authenticate": challenge}

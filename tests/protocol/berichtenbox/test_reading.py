@@ -184,7 +184,7 @@ async def test_a_sensitive_letter_asks_for_a_surer_login_and_says_so(world):
     under = await world.machtiging()
     token = await world.token(world.helper, under=under, acts=HELPING, assurance=Assurance.LOW)
     answer = await get(world, token, bericht_id)
-    assert (answer.status_code, answer.json()["code"]) == (403, "niveau_te_laag")
+    assert (answer.status_code, answer.json()["code"]) == (401, "niveau_te_laag")
 
 
 async def test_row_66_a_text_moved_to_another_letter_does_not_open(world):

@@ -14,7 +14,7 @@ from machtiging.access.verdict import judge, judge_listing
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, Capacity, EndReason, State, uncovered
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import NotAllowed, NotFound, NotInForce
+from machtiging.kernel.errors import LevelTooLow, NotAllowed, NotFound, NotInForce
 from machtiging.kernel.period import Period
 from tests.builders.access import (
     CITIZEN,
@@ -151,7 +151,7 @@ def test_an_act_that_is_not_given_is_told_before_a_level_that_is_too_low():
     letter = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
     low = an_actor(a_held_machtiging(), assurance=LOW)
     assert seen(judged(low, letter, Act.DELETE)) == NOT_GIVEN
-    assert seen(judged(low, letter)) == (NotAllowed, "niveau_te_laag")
+    assert seen(judged(low, letter)) == (LevelTooLow, "niveau_te_laag")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,20 @@ def test_the_weakest_of_login_giving_and_accepting_counts(login, given, accepted
     actor = an_actor(machtiging, assurance=login)
     assert actor.level is LOW
     verdict = judged(actor, a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG)))
-    assert seen(verdict) == (NotAllowed, "niveau_te_laag")
+    # Logging in again can mend the login only, not the level at which the machtiging was given or accepted.
+    expected = LevelTooLow if login is LOW else NotAllowed
+    assert seen(verdict) == (expected, "niveau_te_laag")
+
+
+def test_it_says_which_level_it_takes():
+    target = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
+    refusal = judged(an_actor(a_held_machtiging(assurance=HIGH, accepted_assurance=HIGH), assurance=LOW), target).refusal
+    assert (refusal.level, refusal.acr) == (SUBSTANTIAL.value, SUBSTANTIAL.acr)
+    secret = a_target(an_envelope(sensitivity=Sensitivity.VERTROUWELIJK))
+    wide = a_scope(highest_sensitivity=Sensitivity.VERTROUWELIJK)
+    held = a_held_machtiging(capacity=Capacity.CURATOR, assurance=HIGH, accepted_assurance=HIGH, scope=wide)
+    refusal = judged(an_actor(held, assurance=SUBSTANTIAL), secret).refusal
+    assert (refusal.level, refusal.acr) == (HIGH.value, HIGH.acr)
 
 
 def test_a_decision_that_fails_is_hidden_and_never_a_yes():
@@ -197,7 +210,7 @@ def test_a_list_that_was_not_given_is_refused_openly():
 def test_a_list_for_which_the_level_is_too_low_is_refused_openly():
     machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
     verdict, _ = judge_listing(POLICY.decide, an_actor(machtiging, assurance=LOW), NOON)
-    assert seen(verdict) == (NotAllowed, "niveau_te_laag")
+    assert seen(verdict) == (LevelTooLow, "niveau_te_laag")
 
 
 @given(

@@ -1,0 +1,81 @@
+"""RFC 9701: the same answer as a signed statement, for the one who asked and for nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from machtiging.oauth.introspection.signed import MEDIA_TYPE
+from tests.builders.login import ISSUER
+from tests.builders.oauth import agency_client, claims_of, make_client_keys
+
+
+async def a_resource_server(oauth, **changes):
+    keys = make_client_keys()
+    return await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True, **changes), keys)
+
+
+async def ask(app, token, accept=MEDIA_TYPE):
+    form = {**app.credentials(), "token": token}
+    return await app.http.post("/introspect", data=form, headers={"accept": accept})
+
+
+async def read(app, answer, alg):
+    keys = KeySet.import_key_set((await app.http.get("/jwks")).json())
+    return jwt.decode(answer.text, keys, algorithms=[alg])
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
+async def test_who_asks_for_it_gets_a_statement_signed_as_it_registered(oauth, alg) -> None:
+    flow = await oauth.flow()
+    token = (await flow.tokens())["access_token"]
+    server = await a_resource_server(oauth, introspection_signed_response_alg=alg)
+    answer = await ask(server, token)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
+    statement = await read(server, answer, alg)
+    assert statement.header["typ"] == "token-introspection+jwt"
+    assert statement.claims["token_introspection"] == {"active": True, "token_type": "Bearer", **claims_of(token)}
+    assert {name: statement.claims[name] for name in ("iss", "aud")} == {"iss": ISSUER, "aud": server.client_id}
+    assert statement.claims.keys() == {"iss", "aud", "iat", "token_introspection"}
+
+
+async def test_without_a_word_about_it_the_algorithm_is_rs256(oauth) -> None:
+    server = await a_resource_server(oauth)
+    statement = await read(server, await ask(server, "onzin"), "RS256")
+    assert statement.claims["token_introspection"] == {"active": False}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*", "", "application/jwt"])
+async def test_who_does_not_name_it_gets_plain_json(oauth, accept) -> None:
+    server = await a_resource_server(oauth)
+    answer = await ask(server, "onzin", accept)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {"active": False}
+
+
+async def test_the_statement_opens_nothing(oauth) -> None:
+    flow = await oauth.flow()
+    token = (await flow.tokens())["access_token"]
+    server = await a_resource_server(oauth, introspection_signed_response_alg="PS256")
+    statement = (await ask(server, token)).text
+    assert (await ask(server, statement, "application/json")).json() == {"active": False}
+    opened = await server.http.get("/userinfo", headers={"authorization": f"Bearer {statement}"})
+    assert opened.status_code == 401
+
+
+async def test_who_cannot_prove_himself_gets_no_statement(oauth) -> None:
+    server = await a_resource_server(oauth)
+    answer = await server.http.post("/introspect", data={"token": "x"}, headers={"accept": MEDIA_TYPE})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+async def test_another_algorithm_cannot_be_registered(oauth) -> None:
+    for alg in ("none", "HS256", "EdDSA"):
+        with pytest.raises(Exception, match="clientgegevens_ongeldig"):
+            await a_resource_server(oauth, introspection_signed_response_alg=alg)
+
+
+async def test_discovery_says_how_it_is_signed(oauth) -> None:
+    told = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
+    assert told["introspection_signing_alg_values_supported"] == ["RS256", "PS256", "ES256"]

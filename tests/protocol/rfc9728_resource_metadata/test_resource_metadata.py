@@ -1,0 +1,54 @@
+"""RFC 9728: the API says of itself where its tokens come from, and a closed door says where to read that."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.builders.berichtenbox import ISSUER as API_ISSUER
+from tests.builders.berichtenbox import UWV, a_world
+from tests.builders.login import ISSUER
+
+WHERE = "/.well-known/oauth-protected-resource/api/v1"
+
+
+async def test_the_document_is_where_the_address_of_the_api_says(oauth) -> None:
+    answer = await oauth.connection().get(WHERE)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    told = answer.json()
+    assert told["resource"] == ISSUER + "/api/v1"
+    assert told["authorization_servers"] == [ISSUER]
+    assert told["bearer_methods_supported"] == ["header"]
+    assert told["authorization_details_types_supported"] == ["berichtenbox"]
+
+
+async def test_what_it_names_is_really_there(oauth) -> None:
+    told = (await oauth.connection().get(WHERE)).json()
+    server = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
+    assert server["issuer"] in told["authorization_servers"]
+    assert set(told["scopes_supported"]) <= set(server["scopes_supported"])
+    assert set(told["authorization_details_types_supported"]) == set(server["authorization_details_types_supported"])
+
+
+@pytest.mark.parametrize("path", ["/.well-known/oauth-protected-resource", WHERE + "/", WHERE + "/berichten"])
+async def test_there_is_no_other_resource(oauth, path) -> None:
+    assert (await oauth.connection().get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("token", [None, "nep"])
+async def test_a_closed_door_says_where_to_read_about_it(database, clock, token) -> None:
+    world = await a_world(database, clock)
+    async with world.client(token) as client:
+        answer = await client.get("/api/v1/berichten")
+    assert answer.status_code == 401
+    (named,) = re.findall(r'resource_metadata="([^"]+)"', answer.headers["www-authenticate"])
+    assert named == API_ISSUER + WHERE
+
+
+async def test_so_does_the_door_for_another_use(database, clock) -> None:
+    world = await a_world(database, clock)
+    async with world.client(await world.token(oin=UWV)) as client:
+        answer = await client.get("/api/v1/berichten")
+    assert answer.status_code == 403
+    assert "resource_metadata=" in answer.headers["www-authenticate"]
