@@ -17,6 +17,7 @@ from machtiging.access.engine import Policy
 from machtiging.audit.sealer import run_sealer
 from machtiging.berichtenbox.routes import LARGER_BODIES
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
+from machtiging.crypto.certificates import Authorities
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Limits
 from machtiging.health import router as health_routes
@@ -28,13 +29,19 @@ from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
+from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.openid.notices import session_ended
+from machtiging.oauth.openid.send import LogoutSender, posting_by, run_logout_sender
+from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.web import headers, limits, openapi, problems, short_way
+from machtiging.web.outbound.addresses import Reach, networks_from
+from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
+from machtiging.web.tls import tls_context
 
 _HOUSEKEEPING_SECONDS = 1.0
 _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
@@ -102,6 +109,12 @@ def _unsafe_in(settings: Settings) -> list[str]:
     return [f"MACHTIGING_ISSUER is not this machine, and MACHTIGING_ENV is {settings.env}. {how}"]
 
 
+def outbound_of(settings: Settings) -> Outbound:
+    """How clients' sites are visited. Raises Fault `autoriteiten_onleesbaar`."""
+    reach = Reach(networks_from(settings.allowed_fetch_networks), practice=settings.env is not Environment.PRODUCTION)
+    return Outbound(reach, tls=tls_context(settings.fetch_ca_file))
+
+
 def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:
     service = make_engine(database_url, Role.SERVICE, pool_size=settings.database_pool_size)
     sealer = make_engine(settings.sealer_database_url or database_url, Role.SEALER, pool_size=1)
@@ -118,6 +131,10 @@ def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx
     state.issuer = settings.issuer
     state.practice = settings.env is not Environment.PRODUCTION
     state.pages = Pages(_PACKAGES_WITH_TEMPLATES)
+    state.trusted_proxies = networks_from(settings.trusted_proxies)
+    state.authorities = Authorities.load(settings.client_ca_file)
+    state.outbound = outbound_of(settings)
+    state.published_keys = PublishedKeys(state.sessions, state.outbound)
     state.broker = Broker(
         issuer=settings.broker_issuer,
         client_id=settings.broker_client_id,
@@ -153,7 +170,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     send = run_sender(
         state.sessions, address, state.mailer, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name
     )
-    tasks = [asyncio.create_task(seal), asyncio.create_task(send)]
+    told = LogoutSender(state.sessions, issuer_of(state), state.clock, posting_by(state.outbound))
+    tell = run_logout_sender(told, every=_HOUSEKEEPING_SECONDS, stop=stop)
+    tasks = [asyncio.create_task(work) for work in (seal, send, tell)]
     try:
         yield
     finally:

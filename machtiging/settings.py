@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -55,6 +55,27 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(default=15, ge=1, le=60, description="a quiet session ends after this")
     session_hours: int = Field(default=8, ge=1, le=24, description="any session ends after this")
     access_token_seconds: int = Field(default=600, ge=60, le=3600, description="how long an access token lives")
+    allowed_fetch_networks: str = Field(
+        default="", description="networks where clients' sites may be although they are not public: 10.1.0.0/16, ..."
+    )
+    fetch_ca_file: Path | None = Field(
+        default=None, description="further authorities (PEM) for clients' sites, such as a private root"
+    )
+
+    trusted_proxies: str = Field(
+        default="", description="proxies whose Client-Cert header is believed (RFC 9440): 10.0.0.5, 10.2.0.0/24, ..."
+    )
+    client_ca_file: Path | None = Field(
+        default=None, description="authorities (PEM) that vouch for certificates of clients (tls_client_auth)"
+    )
+
+    @field_validator("allowed_fetch_networks", "trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in text.split(","):
+            if part.strip():
+                ipaddress.ip_network(part.strip())
+        return text
 
     @property
     def maximum_length(self) -> timedelta:

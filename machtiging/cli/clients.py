@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from rich.table import Column, Table
 from machtiging.cli.database import bring_up_to_date, named, service_sessions
 from machtiging.cli.edges import err, out
 from machtiging.kernel.clock import SystemClock
-from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.errors import InvalidInput, NotFound
 from machtiging.settings import Settings
 
 app = typer.Typer(help="OAuth clients: reading apps and sending agencies.", no_args_is_help=True)
@@ -64,6 +65,68 @@ async def _register(settings: Settings, metadata: dict[str, Any], oin: str | Non
         return await register(session, metadata, oin=oin, at=SystemClock().now(), practice=practice)
 
 
+@app.command("invite")
+def invite(
+    *,
+    note: Annotated[str, typer.Option(help="For whom, or why. Only operators see it.")],
+    uses: Annotated[int, typer.Option(min=1, max=1000, help="How many clients it is good for.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good for.")] = 7,
+) -> None:
+    """Print an initial access token (RFC 7591): whoever has it may propose clients at /register.
+
+    It is shown this once. Outside of practice, what is proposed can do nothing before `clients approve`.
+    """
+    with named(Settings()) as settings:
+        token = asyncio.run(_invite(settings, note, uses, days))
+    print(token)
+    err.print(f"Good for {uses} client(s), for {days} day(s). It is not kept here: give it to who asked for it.")
+
+
+async def _invite(settings: Settings, note: str, uses: int, days: int) -> str:
+    from machtiging.oauth.registration.invite import invite as invite_somebody
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        at = SystemClock().now()
+        return await invite_somebody(session, note, uses=uses, lives=timedelta(days=days), at=at)
+
+
+@app.command("approve")
+def approve(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
+    """Let in a client that registered itself. Look first at what `clients show` says of it."""
+    with named(Settings()) as settings:
+        asyncio.run(_approve(settings, client_id))
+    err.print(f"{client_id} takes part from now on.", markup=False)
+
+
+async def _approve(settings: Settings, client_id: str) -> None:
+    from machtiging.oauth.registration.approve import approve as let_in
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        await let_in(session, client_id, at=SystemClock().now())
+
+
+@app.command("show")
+def show_one(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
+    """Print the registration of one client as JSON."""
+    with named(Settings()) as settings:
+        found = asyncio.run(_one(settings, client_id))
+    print(json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+async def _one(settings: Settings, client_id: str) -> dict[str, Any]:
+    from machtiging.oauth.queries import all_clients
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        for client in await all_clients(session):
+            if client.client_id == client_id:
+                how = "program" if client.by_program else "operator"
+                return {"client_id": client_id, "state": client.state, "registered_by": how, **client.registration}
+    raise NotFound("client_onbekend", "Deze client kennen wij niet.")
+
+
 @app.command("suspend")
 def suspend(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
     """Suspend a client: it gets no more tokens, and those it holds are closed at once.
@@ -105,7 +168,12 @@ def show() -> None:
     with named(Settings()) as settings:
         found = asyncio.run(_all(settings))
     table = Table(
-        Column("client_id", no_wrap=True), "name", Column("OIN", no_wrap=True), "state", "how it authenticates"
+        Column("client_id", no_wrap=True),
+        "name",
+        Column("OIN", no_wrap=True),
+        "state",
+        "registered by",
+        "how it authenticates",
     )
     for client in found:
         table.add_row(*client)
@@ -113,7 +181,7 @@ def show() -> None:
     err.print(f"{len(found)} clients.")
 
 
-async def _all(settings: Settings) -> list[tuple[str, str, str, str, str]]:
+async def _all(settings: Settings) -> list[tuple[str, ...]]:
     from machtiging.oauth.queries import all_clients
     from machtiging.storage.unit_of_work import unit_of_work
 
@@ -123,7 +191,8 @@ async def _all(settings: Settings) -> list[tuple[str, str, str, str, str]]:
                 client.client_id,
                 str(client.registration.get("client_name", "")),
                 client.oin or "",
-                client.state,
+                client.state if client.withdrawn_at is None else "withdrawn",
+                "program" if client.by_program else "operator",
                 str(client.registration.get("token_endpoint_auth_method", "")),
             )
             for client in await all_clients(session)

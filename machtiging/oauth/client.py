@@ -17,7 +17,9 @@ PRIVATE_KEY_JWT = "private_key_jwt"
 PUBLIC = "none"
 # RFC 8705 section 2: a certificate that an authority vouches for, or one that was registered itself.
 BY_AUTHORITY, BY_ITSELF = "tls_client_auth", "self_signed_tls_client_auth"
-CERTIFICATE_NAMES = tuple(f"tls_client_auth_{name}" for name in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email"))
+CERTIFICATE_NAMES = tuple(
+    f"tls_client_auth_{name}" for name in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
+)
 LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -36,6 +38,8 @@ class Client:
     resource_server: bool
     id_token_alg: str
     refreshes: bool = False
+    # How introspection answers are signed for it when it asks for that (RFC 9701 section 6).
+    introspection_alg: str = "RS256"
     # The resource that it guards (RFC 8707), how it wants to read who is who, and for which resources it may exchange.
     resource: str | None = None
     subject_layout: str = "represents"
@@ -53,6 +57,9 @@ class Client:
     dpop_bound: bool = False
     certificate_bound: bool = False
     certificate_name: tuple[str, str] | None = None
+    # OpenID: how userinfo is signed (None: plain), and where a logout that the app asked for may end.
+    userinfo_alg: str | None = None
+    logout_uris: tuple[str, ...] = ()
 
     @property
     def sector(self) -> str:
@@ -116,6 +123,7 @@ def client_from(
         oin=oin,
         resource_server=registration.get("resource_server", False),
         id_token_alg=registration.get("id_token_signed_response_alg", "PS256"),
+        introspection_alg=registration.get("introspection_signed_response_alg", "RS256"),
         refreshes=REFRESH in registration["grant_types"],
         resource=registration.get("resource"),
         subject_layout=registration.get("subject_layout", "represents"),
@@ -127,6 +135,8 @@ def client_from(
         fetched_at=row.get("fetched_at"),
         fetch_failed_at=row.get("fetch_failed_at"),
         by_program=row.get("by_program", False),
+        userinfo_alg=registration.get("userinfo_signed_response_alg"),
+        logout_uris=tuple(registration.get("post_logout_redirect_uris", ())),
         dpop_bound=registration.get("dpop_bound_access_tokens", False),
         certificate_bound=registration.get("tls_client_certificate_bound_access_tokens", False),
         certificate_name=next(((name, registration[name]) for name in CERTIFICATE_NAMES if name in registration), None),

@@ -19,6 +19,7 @@ class Wire(StrEnum):
     ACCESS_DENIED = "access_denied"
     AUTHORIZATION_PENDING = "authorization_pending"
     EXPIRED_TOKEN = "expired_token"
+    CONSENT_REQUIRED = "consent_required"
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     INVALID_BINDING_MESSAGE = "invalid_binding_message"
     INVALID_CLIENT = "invalid_client"
@@ -50,6 +51,7 @@ TEXTS: Mapping[Wire, str] = {
     Wire.ACCESS_DENIED: "The request was refused.",
     Wire.AUTHORIZATION_PENDING: "The person has not decided yet.",
     Wire.EXPIRED_TOKEN: "The auth_req_id has expired.",
+    Wire.CONSENT_REQUIRED: "The person has to see a page and agree, so prompt=none cannot be served.",
     Wire.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
     Wire.INVALID_BINDING_MESSAGE: "Give 1 to 40 plain letters, digits, spaces, commas or hyphens.",
     Wire.INVALID_CLIENT: "Client authentication failed.",
@@ -62,7 +64,7 @@ TEXTS: Mapping[Wire, str] = {
     Wire.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
     Wire.INVALID_SOFTWARE_STATEMENT: "The software statement is not a signed statement.",
     Wire.INVALID_TARGET: "The resource is unknown.",
-    Wire.LOGIN_REQUIRED: "The person has to log in and decide, so prompt=none cannot be served.",
+    Wire.LOGIN_REQUIRED: "The person has to log in for this.",
     Wire.SERVER_ERROR: "Something went wrong on our side.",
     Wire.SLOW_DOWN: "The person has not decided yet. Wait longer before you ask again.",
     Wire.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from machtiging.access.proof.errors import ALGORITHMS as DPOP_ALGORITHMS
 from machtiging.kernel.assurance import Assurance
-from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, PRIVATE_KEY_JWT, PUBLIC
+from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, CLIENT_CREDENTIALS, CODE, EXCHANGE, PRIVATE_KEY_JWT, PUBLIC
+from machtiging.oauth.introspection import signed
 from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.openid import metadata as openid
 from machtiging.oauth.protocol.client_auth import ALGORITHMS
 from machtiging.oauth.requests import request_object
 from machtiging.oauth.rules import DETAIL_TYPES, SCOPES_OF
@@ -24,23 +27,38 @@ def openid_configuration(issuer: Issuer) -> dict[str, Any]:
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "acr_values_supported": [level.acr for level in Assurance],
-        "claims_supported": list(_CLAIMS),
+        "claims_supported": [*_CLAIMS, *openid.claims_on_request()],
         "claim_types_supported": ["normal"],
-        "claims_parameter_supported": False,
         "sub_id_types_supported": ["urn:nl-eid-gdi:1.0:id:pseudonym"],
-        "prompt_values_supported": ["consent"],
+        **openid.members(issuer),
     }
 
 
 def authorization_server(issuer: Issuer) -> dict[str, Any]:
     """RFC 8414: the same server as agencies see it, with client credentials."""
     return _common(issuer) | {
-        "grant_types_supported": [CODE, CLIENT_CREDENTIALS],
+        "grant_types_supported": [CODE, CLIENT_CREDENTIALS, EXCHANGE],
         "scopes_supported": list(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes)),
     }
 
 
+def protected_resource(issuer: Issuer) -> dict[str, Any]:
+    """RFC 9728: what a client has to know of our API, from the API's own address."""
+    return {
+        "resource": issuer.audience,
+        "authorization_servers": [issuer.url],
+        "scopes_supported": list(SCOPES_OF[CLIENT_CREDENTIALS]),
+        "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": issuer.sees_certificates,
+        "authorization_details_types_supported": list(DETAIL_TYPES),
+        "resource_name": "Berichtenbox met machtiging",
+        "resource_documentation": issuer.audience + "/openapi.json",
+    }
+
+
 def _common(issuer: Issuer) -> dict[str, Any]:
+    proved = (PRIVATE_KEY_JWT, *certificate_methods(issuer))
     return {
         "issuer": issuer.url,
         "authorization_endpoint": issuer.endpoint("/authorize"),
@@ -49,7 +67,9 @@ def _common(issuer: Issuer) -> dict[str, Any]:
         "pushed_authorization_request_endpoint": issuer.endpoint("/par"),
         "require_pushed_authorization_requests": True,
         "introspection_endpoint": issuer.endpoint("/introspect"),
+        "introspection_signing_alg_values_supported": list(signed.ALGORITHMS),
         "revocation_endpoint": issuer.endpoint("/revoke"),
+        "registration_endpoint": issuer.endpoint("/register"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],
@@ -60,10 +80,19 @@ def _common(issuer: Issuer) -> dict[str, Any]:
         "require_signed_request_object": False,
         "request_uri_parameter_supported": False,
         "ui_locales_supported": ["nl"],
-        **_authentication("token", PRIVATE_KEY_JWT, PUBLIC),
-        **_authentication("introspection", PRIVATE_KEY_JWT),
-        **_authentication("revocation", PRIVATE_KEY_JWT, PUBLIC),
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": issuer.sees_certificates,
+        **_authentication("token", *proved, PUBLIC),
+        **_authentication("introspection", *proved),
+        **_authentication("revocation", *proved, PUBLIC),
     }
+
+
+def certificate_methods(issuer: Issuer) -> tuple[str, ...]:
+    """The methods of RFC 8705 that work here: none without a proxy that passes certificates on."""
+    if not issuer.sees_certificates:
+        return ()
+    return (BY_AUTHORITY, BY_ITSELF) if issuer.authorities else (BY_ITSELF,)
 
 
 def _authentication(endpoint: str, *methods: str) -> dict[str, list[str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import FromClause, Row, Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,8 +20,9 @@ from machtiging.storage.statement import Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_COPY = (_CLIENT.c.fetched_jwks, _CLIENT.c.fetched_at, _CLIENT.c.fetch_failed_at, _CLIENT.c.by_program)
 _ACTIVE = Statement(
-    select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin).where(
+    select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin, *_COPY).where(
         _CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active"
     )
 )
@@ -55,12 +58,14 @@ class Grant:
     authenticated_at: datetime
     created_at: datetime
     ended_at: datetime | None
+    session_id: UUID | None = None
+    requested_claims: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def client(work: Work, client_id: str) -> Client | None:
     """The active client with this id; None when there is none, or it is suspended or not yet approved."""
     row = await _ACTIVE.one(work, {"client_id": client_id})
-    return None if row is None else client_from(row["client_id"], row["registration"], row["oin"])
+    return None if row is None else client_from(row["client_id"], row["registration"], row["oin"], row)
 
 
 async def client_for_resource(work: Work, resource: str) -> Client | None:
@@ -134,4 +139,6 @@ def _grant(row: Row[Any]) -> Grant:
         authenticated_at=row.authenticated_at,
         created_at=row.created_at,
         ended_at=row.ended_at,
+        session_id=row.session_id,
+        requested_claims=row.requested_claims,
     )

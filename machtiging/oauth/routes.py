@@ -10,32 +10,46 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from machtiging.access.bearer import token_in
+from machtiging.access.bearer import credentials_in, hold_bearer
+from machtiging.access.proof.nonce import HEADER, nonce_at
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.identity.csrf import CsrfProtected
-from machtiging.identity.session import Citizen
+from machtiging.identity.session import Citizen, PerhapsVisitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.oauth import issue, metadata, queries
 from machtiging.oauth.authorize import decide, push
 from machtiging.oauth.authorize.page import consent_page
-from machtiging.oauth.errors import answer_of
+from machtiging.oauth.ciba.begin import begin
+from machtiging.oauth.ciba.grant import BackchannelGrant
+from machtiging.oauth.ciba.routes import router as counter
+from machtiging.oauth.errors import Wire, answer_of
+from machtiging.oauth.exchange.grant import ExchangeGrant
 from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.openid.metadata import signed
+from machtiging.oauth.openid.release import for_userinfo
+from machtiging.oauth.openid.routes import router as openid
+from machtiging.oauth.openid.userinfo import answer as userinfo_answer
 from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, unique
 from machtiging.oauth.protocol.grants import consented, token_server
+from machtiging.oauth.protocol.refresh_grant import RefreshGrant
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
     REVOCATION,
     endpoint_server,
     token_behind,
 )
+from machtiging.oauth.registration.published import with_keys
+from machtiging.oauth.registration.routes import router as registration
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.doors import Public
+from machtiging.web.doors import RESOURCE_METADATA, Public
+from machtiging.web.headers import say
 
 router = APIRouter(include_in_schema=False)
 _log = structlog.get_logger("machtiging.oauth")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
+_MORE_GRANTS = (RefreshGrant, ExchangeGrant, BackchannelGrant)
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 
 
@@ -49,13 +63,15 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
     journal line (and what it did, such as ending a grant whose code came twice) commits. A line is written only for
     a client that proved who it is, or that brought a code of ours."""
     exchange = _exchange(request, session)
+    say(request.scope, HEADER, nonce_at(exchange.issuer.keyring, exchange.at))
     wire: WireRequest | None = None
     try:
         wire = await posted(request, exchange.issuer.endpoint(request.url.path))
-        return await work(exchange, wire)
+        asking = wire
+        return await with_keys(request.app.state, session, lambda: work(exchange, asking))
     except Refusal as refusal:
         answer = answer_of(refusal)
-        if wire is None or not wire.proven:
+        if wire is None or not wire.proven or answer.error is Wire.USE_DPOP_NONCE:
             _warn(refusal)
         else:
             facts = {"fout": answer.error.value, "adres": request.url.path}
@@ -80,17 +96,30 @@ async def pushed_authorization_request(request: Request, session: Transaction, _
     return await _answered(request, session, JournalAct.GRANT_GEWEIGERD, work)
 
 
+@router.post("/bc-authorize")
+async def backchannel_request(request: Request, session: Transaction, _door: Public) -> Response:
+    """OpenID CIBA Core 1.0 section 7."""
+
+    async def work(exchange: Exchange, wire: WireRequest) -> Response:
+        return JSONResponse(await begin(exchange, wire), headers=NO_STORE)
+
+    return await _answered(request, session, JournalAct.VERZOEK_GEWEIGERD, work)
+
+
 @router.post("/token")
 async def token(request: Request, session: Transaction, _door: Public) -> Response:
     """RFC 6749 section 3.2."""
 
     async def work(exchange: Exchange, wire: WireRequest) -> Response:
-        return await run(token_server(exchange), lambda server: server.create_token_response(wire))
+        return await run(token_server(exchange, *_MORE_GRANTS), lambda server: server.create_token_response(wire))
 
     return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
 
 
 router.include_router(introspection)
+router.include_router(counter)
+router.include_router(openid)
+router.include_router(registration)
 
 
 @router.post("/revoke")
@@ -123,13 +152,16 @@ async def authorize(
     request: Request,
     session: Transaction,
     reference: Annotated[push.Reference, Depends(_reference)],
-    visitor: Citizen,
+    visitor: PerhapsVisitor,
+    _door: Public,
 ) -> Response:
-    """Ask the person. Raises InvalidInput (a page) as long as it is not certain where an answer may go."""
-    asking = await decide.question(_exchange(request, session), visitor, reference)
+    """Ask the person, who may have to log in first: how, the request says. Raises InvalidInput (a page) as long as it
+    is not certain where an answer may go."""
+    practice = request.app.state.practice
+    asking = await decide.question(_exchange(request, session), visitor, reference, practice=practice)
     if isinstance(asking, decide.Redirect):
         return RedirectResponse(asking.location, 303, headers=NO_STORE)
-    return await consent_page(request, session, visitor, asking)
+    return await consent_page(request, session, asking.visitor, asking)
 
 
 @router.post("/authorize")
@@ -152,15 +184,19 @@ async def answer_consent(request: Request, session: Transaction, visitor: Citize
 async def userinfo(request: Request, session: Transaction, _door: Public) -> Response:
     """OpenID Connect Core 5.3. Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`."""
     exchange = _exchange(request, session)
-    found = await token_behind(exchange, token_in(request))
+    shown = credentials_in(request)
+    found = await token_behind(exchange, shown.token)
     client = None if found is None else await queries.client(session, found.state.facts.client_id)
     grant_id = None if found is None else found.state.facts.grant_id
     grant = None if grant_id is None else await queries.grant(session, grant_id)
     if found is None or not found.live or client is None or grant is None:
         raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
-    if "openid" not in grant.scope.split():
+    await hold_bearer(request, session, found.state.facts, shown, at=exchange.at)
+    if "openid" not in found.state.facts.scope.split():
         raise NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
-    return JSONResponse(issue.who(exchange.issuer, client, await consented(exchange, grant)), headers=NO_STORE)
+    told = issue.who(exchange.issuer, client, await consented(exchange, grant))
+    told |= await for_userinfo(session, exchange.issuer.keyring, grant)
+    return userinfo_answer(exchange.issuer, client, told)
 
 
 @router.post("/userinfo")
@@ -179,13 +215,23 @@ async def jwks(request: Request, _door: Public) -> Response:
 @router.get("/.well-known/openid-configuration")
 async def openid_configuration(request: Request, _door: Public) -> Response:
     """OpenID Connect Discovery."""
-    return _document(metadata.openid_configuration(issuer_of(request.app.state)))
+    state = request.app.state
+    issuer = issuer_of(state)
+    return _document(signed(issuer, metadata.openid_configuration(issuer), state.clock.now()))
 
 
 @router.get("/.well-known/oauth-authorization-server")
 async def authorization_server(request: Request, _door: Public) -> Response:
     """RFC 8414."""
-    return _document(metadata.authorization_server(issuer_of(request.app.state)))
+    state = request.app.state
+    issuer = issuer_of(state)
+    return _document(signed(issuer, metadata.authorization_server(issuer), state.clock.now()))
+
+
+@router.get(RESOURCE_METADATA)
+async def protected_resource(request: Request, _door: Public) -> Response:
+    """RFC 9728, at the address that section 3.1 makes of our API's."""
+    return _document(metadata.protected_resource(issuer_of(request.app.state)))
 
 
 def _document(document: dict[str, Any]) -> Response:

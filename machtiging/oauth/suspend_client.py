@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.kernel.errors import Conflict, NotFound
-from machtiging.oauth.tables import OAuthClient
+from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, PushedRequest, RefreshToken
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_WAITING: tuple[Table, ...] = (
+    PushedRequest.__table__,  # type: ignore[attr-defined]
+    AuthorizationCode.__table__,  # type: ignore[attr-defined]
+    BackchannelRequest.__table__,  # type: ignore[attr-defined]
+)
 _ACTIVE, _SUSPENDED = "active", "suspended"
 
 
 async def suspend(session: AsyncSession, client_id: str, *, at: datetime) -> int:
-    """Suspend a client and close its tokens; tells how many. People's consents and machtigingen stay as they are.
+    """Suspend a client and cut off all that it holds; tells how many tokens.
 
-    Waits for tokens that are being issued to it (`queries.hold_client`), so none slips through. Raises NotFound
-    `client_onbekend`.
+    People's consents and machtigingen stay as they are. Waits for tokens that are being issued to it
+    (`queries.hold_client`), so none slips through. Raises NotFound `client_onbekend`.
     """
     state = await _held(session, client_id)
-    closed = await tokens.revoke_of_client(session, client_id, at)
+    closed = await cut_off(session, client_id, at=at)
     if state != _SUSPENDED:
         facts = {"tokens": closed}
         line = Line(JournalAct.CLIENT_GESCHORST, Outcome.DONE, "geschorst", client_id=client_id, facts=facts)
@@ -32,12 +38,29 @@ async def suspend(session: AsyncSession, client_id: str, *, at: datetime) -> int
     return closed
 
 
+async def cut_off(session: AsyncSession, client_id: str, *, at: datetime) -> int:
+    """Close everything that a client holds or has under way, so that none of it comes to life when the client does.
+
+    Whoever calls this holds the client's row. What somebody else is using up at this instant is left to him: he comes
+    to the client next, and finds it closed. Tells how many tokens there were.
+    """
+    for table in _WAITING:
+        theirs = select(*table.primary_key).where(table.c.client_id == client_id, table.c.expires_at > at)
+        free = theirs.with_for_update(skip_locked=True)
+        await session.execute(update(table).where(*(key.in_(free) for key in table.primary_key)).values(expires_at=at))
+    await session.execute(delete(_REFRESH).where(_REFRESH.c.client_id == client_id))
+    return await tokens.revoke_of_client(session, client_id, at)
+
+
 async def resume(session: AsyncSession, client_id: str, *, at: datetime) -> bool:
     """Let a suspended client take part again; False when it did already. The tokens that were closed stay closed.
 
-    Raises NotFound `client_onbekend`, and Conflict `client_niet_geschorst` for one that was never approved.
+    Raises NotFound `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and
+    `client_teruggetrokken` for one that withdrew itself.
     """
     state = await _held(session, client_id)
+    if await session.scalar(select(_CLIENT.c.withdrawn_at).where(_CLIENT.c.client_id == client_id)) is not None:
+        raise Conflict("client_teruggetrokken", "Deze client heeft zichzelf teruggetrokken, voorgoed.")
     if state == _ACTIVE:
         return False
     if state != _SUSPENDED:

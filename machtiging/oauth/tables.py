@@ -40,6 +40,7 @@ class PushedRequest(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
+    sent_to_login_at: datetime | None = columns.at(default=None, nullable=True)
 
 
 class OAuthGrant(SQLModel, table=True):

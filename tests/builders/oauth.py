@@ -26,9 +26,12 @@ from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import text
 
 from machtiging.kernel.clock import Clock
+from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.register_client import register
+from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
 from tests.builders.applications import with_common_routes
 from tests.builders.delegation import UWV, Committed, mother_and_son
@@ -331,6 +334,8 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     world = a_world(sessions, clock)
     service = world.service
     service.state.access_token_seconds = 600
+    service.state.on_session_end = session_ended
+    service.state.published_keys = PublishedKeys(sessions, Outbound())
     service.state.pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]

@@ -7,7 +7,8 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from machtiging.oauth.client import PRIVATE_KEY_JWT
+from machtiging.oauth.client import BY_ITSELF, PRIVATE_KEY_JWT
+from machtiging.oauth.clients.bound import faults_in_certificates
 
 _MOST = 10
 _SMALLEST_RSA_BYTES, _LARGEST_RSA_BYTES = 256, 1024
@@ -16,14 +17,22 @@ _PUBLIC_MEMBERS = {
     "EC": frozenset({"kty", "crv", "x", "y", "kid", "use", "alg", "key_ops"}),
     "RSA": frozenset({"kty", "n", "e", "kid", "use", "alg", "key_ops"}),
 }
+_SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _ALGORITHM = {"EC": "ES256", "RSA": "PS256"}
 
 
 def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with `jwks`, or with its absence: at most one sentence."""
-    jwks, needed = metadata.get("jwks"), metadata.get("token_endpoint_auth_method") == PRIVATE_KEY_JWT
+    """What is wrong with `jwks`, or with its absence: at most one sentence. `jwks_uri` may take its place."""
+    method = metadata.get("token_endpoint_auth_method")
+    jwks, needed = metadata.get("jwks"), method == PRIVATE_KEY_JWT
+    if method == BY_ITSELF and "jwks_uri" not in metadata:
+        return faults_in_certificates(metadata)
+    if "jwks_uri" in metadata and jwks is not None:
+        return {"jwks": "Geef jwks of jwks_uri, niet allebei."}
+    if "jwks_uri" in metadata:
+        return {} if needed else {"jwks_uri": "Alleen een client met private_key_jwt heeft sleutels."}
     if jwks is None:
-        return {"jwks": "Met private_key_jwt horen hier de publieke sleutels."} if needed else {}
+        return {"jwks": "Met private_key_jwt horen hier de publieke sleutels, of een jwks_uri."} if needed else {}
     if not needed:
         return {"jwks": "Alleen een client met private_key_jwt heeft sleutels."}
     found = jwks.get("keys") if isinstance(jwks, dict) and jwks.keys() == {"keys"} else None
@@ -35,13 +44,39 @@ def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
     return {} if fault is None else {"jwks": fault}
 
 
+def usable_in(document: Any) -> dict[str, Any] | None:
+    """What we can use of a JWK Set that a client publishes; None when that is nothing, or it cannot be trusted.
+
+    Keys for other uses are left out, members that we do not read too (RFC 7517 section 5). A set with a secret in it,
+    or with two keys that cannot be told apart, is not used at all.
+    """
+    found = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(found, list) or len(found) > _MOST or any(_holds_a_secret(key) for key in found):
+        return None
+    known = [_known_members(key) for key in found if _is_of_a_kind(key)]
+    fit = [key for key in known if _fault_of(key) is None]
+    return {"keys": fit} if fit and _told_apart(fit) else None
+
+
+def _is_of_a_kind(key: Any) -> bool:
+    return isinstance(key, dict) and isinstance(key.get("kty"), str) and key["kty"] in _PUBLIC_MEMBERS
+
+
+def _holds_a_secret(key: Any) -> bool:
+    return isinstance(key, dict) and bool(key.keys() & _SECRET_MEMBERS)
+
+
+def _known_members(key: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in key.items() if name in _PUBLIC_MEMBERS[key["kty"]]}
+
+
 def _told_apart(keys: list[dict[str, Any]]) -> bool:
     kids = [key.get("kid") for key in keys]
     return len(keys) == 1 or (None not in kids and len(set(kids)) == len(kids))
 
 
 def _fault_of(key: Any) -> str | None:
-    if not isinstance(key, dict) or key.get("kty") not in _PUBLIC_MEMBERS:
+    if not _is_of_a_kind(key):
         return "Een sleutel is EC (P-256) of RSA."
     kty = key["kty"]
     if key.keys() - _PUBLIC_MEMBERS[kty]:

@@ -8,11 +8,22 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from machtiging.oauth.client import CIBA, CLIENT_CREDENTIALS, CODE, EXCHANGE, LOOPBACK, PRIVATE_KEY_JWT, PUBLIC, REFRESH
-from machtiging.oauth.clients import backchannel, resource
+from machtiging.oauth.client import (
+    BY_AUTHORITY,
+    BY_ITSELF,
+    CIBA,
+    CLIENT_CREDENTIALS,
+    CODE,
+    EXCHANGE,
+    LOOPBACK,
+    PRIVATE_KEY_JWT,
+    PUBLIC,
+    REFRESH,
+)
+from machtiging.oauth.clients import backchannel, bound, openid, resource
 from machtiging.oauth.rules import SCOPES_OF, TYPE
 
-_KNOWN = frozenset(
+_KNOWN = bound.MEMBERS | frozenset(
     {
         "authorization_details_types",
         "backchannel_token_delivery_mode",
@@ -24,6 +35,7 @@ _KNOWN = frozenset(
         "exchange_targets",
         "grant_types",
         "id_token_signed_response_alg",
+        "introspection_signed_response_alg",
         "jwks",
         "jwks_uri",
         "policy_uri",
@@ -45,10 +57,15 @@ _KNOWN = frozenset(
     }
 )
 _ONE_OF: Mapping[str, tuple[Any, ...]] = {
+    bound.CERTIFICATE_BOUND: (True, False),
+    bound.DPOP_BOUND: (True, False),
     "authorization_details_types": ([TYPE],),
     "backchannel_token_delivery_mode": ("poll",),
     "backchannel_user_code_parameter": (False,),
     "id_token_signed_response_alg": ("PS256", "RS256", "ES256"),
+    "userinfo_signed_response_alg": ("PS256", "RS256", "ES256"),
+    "backchannel_logout_session_required": (True, False),
+    "introspection_signed_response_alg": ("PS256", "RS256", "ES256"),
     "request_object_signing_alg": ("ES256", "PS256"),
     "require_pushed_authorization_requests": (True,),
     "require_signed_request_object": (True, False),
@@ -71,7 +88,7 @@ _PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
 
 def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
     """What is wrong, by member, each with the sentence that helps to mend it. Empty when nothing is."""
-    faults = dict.fromkeys(sorted(metadata.keys() - _KNOWN), "Dit gegeven kennen wij niet.")
+    faults = dict.fromkeys(sorted(metadata.keys() - _KNOWN - openid.KNOWN), "Dit gegeven kennen wij niet.")
     for name, allowed in _ONE_OF.items():
         if name in metadata and not any(metadata[name] == one and type(metadata[name]) is type(one) for one in allowed):
             faults[name] = "Kies uit: " + ", ".join(map(str, allowed)) + "."
@@ -88,7 +105,9 @@ def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
         "jwks_uri": _fault_in_jwks_uri(metadata, practice=practice),
         "contacts": _fault_in_contacts(metadata.get("contacts", [])),
         **backchannel.faults_in(metadata),
+        **bound.faults_in(metadata),
         **resource.faults_in(metadata, lambda uri: fault_in_redirect_uri(uri, practice=practice)),
+        **openid.faults_in(metadata, lambda uri: fault_in_redirect_uri(uri, practice=practice)),
     }
     return faults | {name: fault for name, fault in checks.items() if fault is not None}
 
@@ -145,7 +164,7 @@ def _plain_latin(letter: str) -> bool:
 
 def _fault_in_method(metadata: Mapping[str, Any]) -> str | None:
     method = metadata.get("token_endpoint_auth_method")
-    if method not in (PRIVATE_KEY_JWT, PUBLIC):
+    if method not in (PRIVATE_KEY_JWT, PUBLIC, BY_AUTHORITY, BY_ITSELF):
         return f"Kies {PRIVATE_KEY_JWT}, of {PUBLIC} voor een app zonder geheim. Gedeelde geheimen zijn er niet."
     if method == PUBLIC and metadata.get("grant_types") in MACHINES:
         return f"Met deze grant_types hoort {PRIVATE_KEY_JWT}."

@@ -7,6 +7,7 @@ the second changes anything, and it should stand whatever comes of the rest.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request

@@ -18,6 +18,7 @@ from machtiging.crypto import secrets
 from machtiging.crypto.jose import Parts, strict_json, take_apart, verify_jwt
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
+from machtiging.oauth.clients.fetched import keys_of
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.tables import UsedAssertion
@@ -72,9 +73,9 @@ class PrivateKeyJwt:
             unauthentic("bewijs_vormfout")
         parts = _parts(assertion)
         client = query_client(_subject(parts))
-        if client is None or client.auth_method != PRIVATE_KEY_JWT or client.jwks is None:
+        if client is None or client.auth_method != PRIVATE_KEY_JWT:
             unauthentic("client_onbekend")
-        claims = _signed(assertion, parts, client.jwks)
+        claims = _signed(assertion, parts, keys_of(client, parts.header.get("kid"), self._at))
         self._check(claims, client, form.get("client_id"))
         request.client, request.proven = client, True
         return client

@@ -21,6 +21,7 @@ from machtiging.crypto import secrets
 from machtiging.crypto.jose import take_apart, verify_jwt
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.client import Client
+from machtiging.oauth.clients.fetched import keys_of
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.tables import UsedAssertion
 from machtiging.storage.statement import Statement, Work
@@ -70,21 +71,22 @@ async def opened(desk: Desk, client: Client, form: Mapping[str, str]) -> dict[st
         return dict(form)
     if form.keys() - _BESIDE:
         _bad("parameters_naast_object")
-    claims = _signed(form["request"], client)
+    claims = _signed(form["request"], client, desk.at)
     _check(desk, client, claims)
     parameters = _parameters(claims)
     await _take(desk, client, claims)
     return parameters
 
 
-def _signed(text: str, client: Client) -> dict[str, Any]:
-    if client.jwks is None:
+def _signed(text: str, client: Client, at: datetime) -> dict[str, Any]:
+    if client.jwks is None and client.jwks_uri is None:
         _bad("object_zonder_sleutels")
     algorithms = ALGORITHMS if client.request_object_alg is None else (client.request_object_alg,)
     try:
-        typ = take_apart(text).header.get("typ")
+        header = take_apart(text).header
+        typ, keys = header.get("typ"), keys_of(client, header.get("kid"), at)
         wanted = _TYP if isinstance(typ, str) and typ.lower().endswith(_TYP) else None
-        return verify_jwt(text, client.jwks, algorithms=algorithms, typ=wanted)
+        return verify_jwt(text, keys, algorithms=algorithms, typ=wanted)
     except NotAuthenticated:
         _bad("object_ondertekening")
 

@@ -1,0 +1,72 @@
+"""Invitations to register by program: initial access tokens (RFC 7591 section 3), good for so many clients."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Table, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
+from machtiging.kernel.errors import InvalidInput, NotAuthenticated
+from machtiging.oauth.tables import InitialAccessToken
+
+MOST_USES = 1000
+LONGEST = timedelta(days=366)
+_LONGEST_NOTE = 200
+_TOKEN: Table = InitialAccessToken.__table__  # type: ignore[attr-defined]
+
+
+async def invite(session: AsyncSession, note: str, *, uses: int, lives: timedelta, at: datetime) -> str:
+    """A new invitation; only its hash is kept, so this is the one time that it can be shown.
+
+    Raises InvalidInput `uitnodiging_ongeldig`.
+    """
+    told = " ".join(note.split())
+    right = told.isprintable() and 0 < len(told) <= _LONGEST_NOTE
+    if not right or not 1 <= uses <= MOST_USES or not timedelta(0) < lives <= LONGEST:
+        raise InvalidInput("uitnodiging_ongeldig", "Geef een notitie, 1 tot 1000 keer en 1 tot 366 dagen.")
+    token = secrets.random_token()
+    digest = secrets.digest(token)
+    row = {"token_hash": digest, "note": told, "uses_left": uses, "created_at": at, "expires_at": at + lives}
+    await session.execute(insert(_TOKEN), row)
+    facts = {"keren": uses, "dagen": lives.days}
+    await record(session, _line(JournalAct.CLIENT_UITGENODIGD, "uitgenodigd", digest, facts), at=at)
+    return token
+
+
+async def admitted(session: AsyncSession, token: str, *, at: datetime) -> bytes:
+    """The invitation's hash, if it is still good. Raises NotAuthenticated `uitnodiging_onbekend`, whatever is wrong."""
+    digest = secrets.digest(token)
+    if await session.scalar(select(_TOKEN.c.token_hash).where(*_good(digest, at))) is None:
+        raise _unknown()
+    return digest
+
+
+async def use_up(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
+    """Use it once. Of two that want the last use at once, one gets it.
+
+    Raises NotAuthenticated `uitnodiging_onbekend`.
+    """
+    using = update(_TOKEN).where(*_good(digest, at)).values(uses_left=_TOKEN.c.uses_left - 1)
+    if await session.scalar(using.returning(_TOKEN.c.token_hash)) is None:
+        raise _unknown()
+
+
+def _good(digest: bytes, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return _TOKEN.c.token_hash == digest, _TOKEN.c.uses_left > 0, _TOKEN.c.expires_at > at
+
+
+def _unknown() -> NotAuthenticated:
+    return NotAuthenticated("uitnodiging_onbekend", "Deze uitnodiging kennen wij niet, of zij geldt niet meer.")
+
+
+def name_of(digest: bytes) -> str:
+    """What the journal calls an invitation: a piece of its hash, of no use to anybody else."""
+    return digest.hex()[:16]
+
+
+def _line(act: JournalAct, reason: str, digest: bytes, facts: dict[str, int]) -> Line:
+    return Line(act, Outcome.DONE, reason, object_kind="uitnodiging", object_id=name_of(digest), facts=facts)

@@ -1,0 +1,103 @@
+"""A client that looks after its own registration (RFC 7592), with the token that it got when it registered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Table, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
+from machtiging.kernel.errors import NotAuthenticated
+from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.registration.judge import Said, judged, metadata_in, weighs
+from machtiging.oauth.registration.propose import ACTIVE, PROPOSED, Registered
+from machtiging.oauth.suspend_client import cut_off
+from machtiging.oauth.tables import OAuthClient
+
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_SUSPENDED = "suspended"
+_NOBODY = bytes(32)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+async def read(session: AsyncSession, client_id: str, token: str) -> Registered:
+    """The registration as it stands. Raises NotAuthenticated `registratie_onbekend`."""
+    row = await _its_own(session, client_id, token)
+    return Registered(client_id, row.registration, row.created_at, token)
+
+
+async def change(
+    session: AsyncSession, client_id: str, token: str, said: Said, *, practice: bool, at: datetime
+) -> Registered:
+    """Put another registration in its place; the token that was used is spent, and another is given.
+
+    What people see, and who can sign, is looked at by an operator again: until then the client can do nothing and what
+    it holds is cut off. Raises NotAuthenticated `registratie_onbekend`, OAuthRefusal.
+    """
+    row = await _its_own(session, client_id, token, held=True)
+    after = _changed(row, client_id, metadata_in(said), practice=practice)
+    again = row.state == ACTIVE and not practice and weighs(row.registration, after)
+    made = Registered(client_id, after, row.created_at, secrets.random_token())
+    values: dict[str, Any] = {"registration": after, "registration_token_hash": secrets.digest(made.token)}
+    if again:
+        values["state"] = PROPOSED
+    if after.get("jwks_uri") != row.registration.get("jwks_uri"):
+        values |= {"fetched_jwks": None, "fetched_at": None, "fetch_failed_at": None}
+    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == client_id).values(values))
+    closed = await cut_off(session, client_id, at=at) if again else 0
+    reason = "opnieuw_voorgesteld" if again else "gewijzigd"
+    await record(session, _line(JournalAct.CLIENT_GEWIJZIGD, reason, client_id, closed), at=at)
+    return made
+
+
+async def withdraw(session: AsyncSession, client_id: str, token: str, *, at: datetime) -> None:
+    """End the registration for ever: the client is unknown from now on, and all that it holds is cut off.
+
+    Raises NotAuthenticated `registratie_onbekend`.
+    """
+    await _its_own(session, client_id, token, held=True)
+    values = {"state": _SUSPENDED, "registration_token_hash": None, "withdrawn_at": at}
+    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == client_id).values(values))
+    closed = await cut_off(session, client_id, at=at)
+    line = _line(JournalAct.CLIENT_TERUGGETROKKEN, "teruggetrokken", client_id, closed)
+    await record(session, line, at=at)
+
+
+async def _its_own(session: AsyncSession, client_id: str, token: str, *, held: bool = False) -> Row[Any]:
+    """The client, if the token is its own and it is not suspended. Held: nobody changes it meanwhile.
+
+    An unknown client, another's token and a spent one are answered alike, in the same time.
+    """
+    named = client_id if _NAME.fullmatch(client_id) else ""
+    wanted = select(_CLIENT).where(_CLIENT.c.client_id == named, _CLIENT.c.state != _SUSPENDED)
+    row = (await session.execute(wanted.with_for_update() if held else wanted)).one_or_none()
+    kept = None if row is None else row.registration_token_hash
+    right = secrets.same(secrets.digest(token), kept or _NOBODY)
+    if row is None or kept is None or not right:
+        raise NotAuthenticated("registratie_onbekend", "Deze registratie kennen wij niet.")
+    return row
+
+
+def _changed(row: Row[Any], client_id: str, said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
+    """What it will be. The id has to be said again and stays as it is (RFC 7592 2.2), the grant type too.
+
+    What is left out is gone: this is another registration, not a patch on the one before.
+    """
+    if said.get("client_id") != client_id:
+        text = "The client_id must be the one of this registration."
+        raise OAuthRefusal(Wire.INVALID_CLIENT_METADATA, "client_id_wijkt_af", text)
+    after = judged({name: value for name, value in said.items() if name != "client_id"}, practice=practice)
+    if after["grant_types"][0] != row.registration["grant_types"][0]:
+        text = "The grant type of a client does not change: register another client."
+        raise OAuthRefusal(Wire.INVALID_CLIENT_METADATA, "grant_types_gewijzigd", text)
+    return after
+
+
+def _line(act: JournalAct, reason: str, client_id: str, closed: int) -> Line:
+    return Line(act, Outcome.DONE, reason, client_id=client_id, facts={"tokens": closed})

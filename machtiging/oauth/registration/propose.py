@@ -1,0 +1,61 @@
+"""Registering a client by program (RFC 7591): it can do nothing until an operator approves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
+from machtiging.oauth.registration import invite
+from machtiging.oauth.registration.judge import Said, judged, metadata_in
+from machtiging.oauth.tables import OAuthClient
+
+ACTIVE, PROPOSED = "active", "proposed"
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A client with the token that manages its registration; only the hash of that is kept."""
+
+    client_id: str
+    registration: dict[str, Any]
+    created_at: datetime
+    token: str
+
+
+async def propose(session: AsyncSession, token: str, said: Said, *, practice: bool, at: datetime) -> Registered:
+    """Register what is said, under an invitation. In practice it is active at once, for there is nobody to ask.
+
+    Raises NotAuthenticated `uitnodiging_onbekend` before anything of the body is judged, and OAuthRefusal.
+    """
+    digest = await invite.admitted(session, token, at=at)
+    registration = judged(metadata_in(said), practice=practice)
+    await invite.use_up(session, digest, at=at)
+    made = Registered(secrets.random_token(128), registration, at, secrets.random_token())
+    row = {
+        "client_id": made.client_id,
+        "registration": registration,
+        "oin": None,
+        "state": ACTIVE if practice else PROPOSED,
+        "created_at": at,
+        "registration_token_hash": secrets.digest(made.token),
+        "by_program": True,
+    }
+    await session.execute(insert(_CLIENT), row)
+    line = Line(
+        act=JournalAct.CLIENT_GEREGISTREERD,
+        outcome=Outcome.DONE,
+        reason="geregistreerd" if practice else "voorgesteld",
+        client_id=made.client_id,
+        object_kind="uitnodiging",
+        object_id=invite.name_of(digest),
+    )
+    await record(session, line, at=at)
+    return made

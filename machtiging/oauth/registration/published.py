@@ -1,0 +1,99 @@
+"""Fetching the keys that clients publish at their `jwks_uri`: between transactions, never inside one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Table, or_, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from machtiging.crypto.jose import strict_json
+from machtiging.kernel.errors import NotAuthenticated
+from machtiging.oauth.clients import keys
+from machtiging.oauth.clients.fetched import RARELY, KeysWanted
+from machtiging.oauth.tables import OAuthClient
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.outbound.visit import NotVisited, Outbound
+
+_AT_ONCE = 4
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_T = TypeVar("_T")
+_log = structlog.get_logger("machtiging.oauth")
+
+
+class PublishedKeys:
+    """Visits the sites of clients. Requests that want the same keys at the same moment wait for one visit."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], outbound: Outbound) -> None:
+        self._sessions, self._outbound = sessions, outbound
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._few = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(self, wanted: KeysWanted, at: datetime) -> None:
+        """Bring our copy up to date, if it is time and the site answers. Whether it did shows in the client's row.
+
+        Whoever waits for this must hold no connection. Raises Fault `opslag_niet_bereikbaar`.
+        """
+        visit = self._under_way.get(wanted.client_id)
+        if visit is None:
+            visit = asyncio.create_task(self._visit(wanted, at))
+            self._under_way[wanted.client_id] = visit
+            visit.add_done_callback(lambda _: self._under_way.pop(wanted.client_id, None))
+        # Shielded: when one of those who wait hangs up, the others still want to know.
+        await asyncio.shield(visit)
+
+    async def _visit(self, wanted: KeysWanted, at: datetime) -> None:
+        async with self._few:
+            if not await self._claimed(wanted, at):
+                return
+            jwks = await self._fetched(wanted)
+        if jwks is not None:
+            fresh = {"fetched_jwks": jwks, "fetched_at": at, "fetch_failed_at": None}
+            async with unit_of_work(self._sessions) as session:
+                await session.execute(update(_CLIENT).where(*_named(wanted)).values(fresh))
+
+    async def _claimed(self, wanted: KeysWanted, at: datetime) -> bool:
+        """Of all workers one goes, once a minute at most. It counts as failed until it has succeeded."""
+        rarely = (
+            or_(column.is_(None), column <= at - RARELY) for column in (_CLIENT.c.fetched_at, _CLIENT.c.fetch_failed_at)
+        )
+        mine = update(_CLIENT).where(*_named(wanted), *rarely).values(fetch_failed_at=at)
+        async with unit_of_work(self._sessions) as session:
+            return await session.scalar(mine.returning(_CLIENT.c.client_id)) is not None
+
+    async def _fetched(self, wanted: KeysWanted) -> dict[str, Any] | None:
+        """What there is to use at the client's site. None when there is nothing; the log says why."""
+        try:
+            answer = await self._outbound.get(wanted.uri, accept="application/jwk-set+json, application/json")
+            found = keys.usable_in(strict_json(answer.body)) if answer.status == 200 else None
+            reason = "" if found else f"status {answer.status}, or no keys that we can use"
+        except NotVisited as trouble:
+            found, reason = None, str(trouble)
+        except NotAuthenticated:
+            found, reason = None, "not a JSON object"
+        if found is None:
+            _log.warning("client_keys_not_fetched", client_id=wanted.client_id, reason=reason)
+        return found
+
+
+def _named(wanted: KeysWanted) -> tuple[Any, ...]:
+    """The client as it was: what was fetched from another address is not its own any more."""
+    there = _CLIENT.c.registration["jwks_uri"].astext == wanted.uri
+    return _CLIENT.c.client_id == wanted.client_id, _CLIENT.c.state == "active", there
+
+
+async def with_keys(state: Any, session: AsyncSession, work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do this work. When a client's keys have to be fetched for it: undo it, hold no connection, fetch, once more.
+
+    Raises what the work raises.
+    """
+    try:
+        return await work()
+    except KeysWanted as wanted:
+        await session.rollback()
+        await state.published_keys.look(wanted, state.clock.now())
+        return await work()

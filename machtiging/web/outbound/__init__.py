@@ -1,0 +1,1 @@
+"""Visiting addresses that somebody else gave us (a client's keys, its logout address) without being led astray."""

@@ -1,0 +1,260 @@
+"""POST /register: with an invitation, with metadata that hold, and then an operator decides."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import REDIRECT, agency_client, code_client, make_client_keys, signed
+from tests.builders.registration import a_program, an_invitation, approved, bearer, register
+
+PAIR = make_client_keys()
+
+
+async def clients(oauth) -> int:
+    async with unit_of_work(oauth.sessions) as session:
+        return await session.scalar(text("SELECT count(*) FROM oauth_client"))
+
+
+async def uses_left(oauth) -> int:
+    async with unit_of_work(oauth.sessions) as session:
+        return await session.scalar(text("SELECT uses_left FROM initial_access_token"))
+
+
+async def test_the_answer_holds_all_that_was_registered_and_how_to_change_it(in_earnest) -> None:
+    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR))
+    made = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    assert len(made["client_id"]) >= 22
+    assert made["client_id_issued_at"] == int(in_earnest.clock.now().timestamp())
+    assert made["registration_client_uri"] == f"https://machtigen.test/register/{made['client_id']}"
+    assert len(made["registration_access_token"]) >= 43
+    assert made["jwks"] == PAIR.jwks
+    assert (made["grant_types"], made["response_types"]) == (["authorization_code"], ["code"])
+    assert "client_secret" not in made
+
+
+async def test_the_grant_type_may_be_left_out_since_the_code_is_the_default(in_earnest) -> None:
+    metadata = code_client(PAIR)
+    del metadata["grant_types"]
+    answer = await register(in_earnest, await an_invitation(in_earnest), metadata)
+    assert (answer.status_code, answer.json()["grant_types"]) == (201, ["authorization_code"])
+
+
+async def test_only_hashes_of_the_tokens_are_kept(in_earnest) -> None:
+    program = await a_program(in_earnest)
+    async with unit_of_work(in_earnest.sessions) as session:
+        rows = [str(row) for row in await session.execute(text("SELECT c::text, i::text FROM oauth_client c, initial_access_token i"))]  # fmt: skip # noqa: E501
+    assert rows
+    assert program.token not in str(rows)
+
+
+async def test_until_an_operator_approves_it_the_client_is_unknown_everywhere(in_earnest) -> None:
+    program = await a_program(in_earnest)
+    refused = await program.app.post("/revoke", {"token": "x"})
+    program.app.client_id = "bestaat-niet"
+    unknown = await program.app.post("/revoke", {"token": "x"})
+    assert (refused.status_code, refused.json()) == (unknown.status_code, unknown.json())
+    assert refused.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/par", "/token", "/introspect", "/revoke"])
+async def test_a_proposed_client_gets_the_answer_of_an_unknown_one(in_earnest, path) -> None:
+    program = await a_program(in_earnest)
+    forms = {"grant_type": "authorization_code", "code": "x", "token": "x", "redirect_uri": REDIRECT}
+    refused = await program.app.post(path, forms)
+    program.app.client_id = "bestaat-niet"
+    unknown = await program.app.post(path, forms)
+    assert (refused.status_code, refused.json()) == (unknown.status_code, unknown.json())
+    assert refused.json()["error"] == "invalid_client"
+
+
+async def test_a_proposed_public_client_can_do_nothing_either(in_earnest) -> None:
+    program = await a_program(in_earnest, token_endpoint_auth_method="none", jwks=None)
+    program.app.keys = None
+    assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] == "invalid_client"
+    await approved(in_earnest, program.client_id)
+    assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] != "invalid_client"
+
+
+async def test_once_approved_it_takes_part_and_the_journal_tells_the_whole_story(in_earnest) -> None:
+    program = await a_program(in_earnest)
+    await approved(in_earnest, program.client_id)
+    assert await program.works()
+    (invited,) = await in_earnest.lines("client:uitgenodigd")
+    (made,) = await in_earnest.lines("client:geregistreerd")
+    (let_in,) = await in_earnest.lines("client:goedgekeurd")
+    assert invited.facts == {"keren": 1, "dagen": 7}
+    assert (made.reason, made.object_kind, made.object_id) == ("voorgesteld", "uitnodiging", invited.object_id)
+    assert made.client_id == let_in.client_id == program.client_id
+
+
+async def test_in_practice_it_takes_part_at_once(oauth) -> None:
+    program = await a_program(oauth)
+    assert await program.works()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        bearer("A" * 43),
+        bearer(""),
+        bearer("kort"),
+        bearer("x\x00" + "A" * 41),
+        {"Authorization": "Basic QTpC"},
+        {"Authorization": "DPoP " + "A" * 43},
+    ],
+)
+async def test_without_an_invitation_there_is_one_answer_and_nothing_is_read(in_earnest, headers) -> None:
+    answers = [
+        await in_earnest.connection().post("/register", json=body, headers=headers) for body in (code_client(PAIR), 1)
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+        assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    assert answers[0].json() == answers[1].json()
+    assert await clients(in_earnest) == 0
+    assert await in_earnest.lines("client:geweigerd") == []
+
+
+async def test_an_invitation_in_the_address_or_the_body_is_none(in_earnest) -> None:
+    token = await an_invitation(in_earnest)
+    http = in_earnest.connection()
+    for answer in (
+        await http.post("/register", params={"access_token": token}, json=code_client(PAIR)),
+        await http.post("/register", json=code_client(PAIR, access_token=token)),
+        await http.post("/register", json=code_client(PAIR), headers=[("Authorization", f"Bearer {token}")] * 2),
+    ):
+        assert answer.status_code == 401
+    assert await clients(in_earnest) == 0
+
+
+async def test_an_invitation_is_good_for_so_many_clients_and_so_long(in_earnest) -> None:
+    token = await an_invitation(in_earnest, uses=2, hours=1)
+    assert [(await register(in_earnest, token, code_client(PAIR))).status_code for _ in range(3)] == [201, 201, 401]
+    late = await an_invitation(in_earnest, hours=1)
+    in_earnest.later(hours=1)
+    assert (await register(in_earnest, late, code_client(PAIR))).status_code == 401
+    assert await clients(in_earnest) == 2
+
+
+async def test_of_many_that_want_the_last_use_at_once_one_gets_it(in_earnest) -> None:
+    token = await an_invitation(in_earnest)
+    answers = await asyncio.gather(*(register(in_earnest, token, code_client(PAIR)) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
+    assert await clients(in_earnest) == 1
+
+
+async def test_metadata_that_do_not_hold_cost_no_use_and_leave_a_line(in_earnest) -> None:
+    token = await an_invitation(in_earnest)
+    assert (await register(in_earnest, token, code_client(PAIR, client_name="<b>"))).status_code == 400
+    assert await uses_left(in_earnest) == 1
+    (line,) = await in_earnest.lines("client:geweigerd")
+    assert (line.reason, line.facts["fout"]) == ("clientgegevens_ongeldig", "invalid_client_metadata")
+    assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"redirect_uris": ["http://app.voorbeeld.example/terug"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://app.voorbeeld.example@kwaad.example/"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": []}, "invalid_redirect_uri"),
+        ({"redirect_uris": [7]}, "invalid_redirect_uri"),
+        ({"redirect_uris": [], "client_name": ""}, "invalid_client_metadata"),
+        ({"client_name": "Bela\u0455tingdienst"}, "invalid_client_metadata"),
+        ({"onbekend": 1}, "invalid_client_metadata"),
+        ({"client_id": "leesapp"}, "invalid_client_metadata"),
+        ({"client_secret": "geheim"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "client_secret_basic"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": None}, "invalid_client_metadata"),
+        ({"resource_server": True}, "invalid_client_metadata"),
+        ({"resource_server": False}, "invalid_client_metadata"),
+        ({"jwks": {"keys": [{"kty": []}]}}, "invalid_client_metadata"),
+        ({"jwks": {"keys": [PAIR.private.as_dict(private=True)]}}, "invalid_client_metadata"),
+        ({"jwks_uri": "https://app.voorbeeld.example/jwks"}, "invalid_client_metadata"),
+        ({"jwks": None, "jwks_uri": "http://app.voorbeeld.example/jwks"}, "invalid_client_metadata"),
+        ({"jwks": None, "jwks_uri": "https://10.0.0.1/jwks"}, "invalid_client_metadata"),
+        ({"jwks": None, "jwks_uri": ["https://app.voorbeeld.example/jwks"]}, "invalid_client_metadata"),
+        ({"jwks": None, "jwks_uri": None}, "invalid_client_metadata"),
+        ({"jwks_uri": "https://a.example/", "jwks": None, "token_endpoint_auth_method": "none"}, "invalid_client_metadata"),  # noqa: E501
+        ({"software_statement": "geen.jwt"}, "invalid_software_statement"),
+        ({"software_statement": 1}, "invalid_software_statement"),
+        (
+            {"software_statement": signed({"alg": "ES256"}, {"iss": "https://a.example"}, PAIR.private)},
+            "unapproved_software_statement",
+        ),
+    ],
+)
+async def test_what_cannot_be_registered_is_refused_with_the_error_of_rfc_7591(in_earnest, changes, error) -> None:
+    metadata = {name: value for name, value in code_client(PAIR, **changes).items() if value is not None}
+    answer = await register(in_earnest, await an_invitation(in_earnest), metadata)
+    assert (answer.status_code, answer.json()["error"]) == (400, error), answer.text
+    described = answer.json()["error_description"]
+    assert described
+    assert all(" " <= letter <= "~" and letter not in '"\\' for letter in described)
+    assert await clients(in_earnest) == 0
+
+
+@pytest.mark.parametrize(
+    "grant_types",
+    [
+        ["client_credentials"],
+        ["urn:ietf:params:oauth:grant-type:token-exchange"],
+        ["urn:openid:params:grant-type:ciba"],
+        ["refresh_token"],
+        ["authorization_code", "client_credentials"],
+        [],
+        "authorization_code",
+        [["authorization_code"]],
+    ],
+)
+async def test_nl_gov_3_1_3_only_the_code_flow_is_registered_by_program(in_earnest, grant_types) -> None:
+    for metadata in (agency_client(PAIR), code_client(PAIR)):
+        whole = metadata | {"grant_types": grant_types}
+        answer = await register(in_earnest, await an_invitation(in_earnest), whole)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+        assert "grant_types" in answer.json()["error_description"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"1", b'{"a": 1, "a": 2}', b'{"a": NaN}', b"{" * 5000, b"\xff", b'{"a": "' + b"x" * 70_000 + b'"}'],
+)
+async def test_a_body_that_is_not_one_plain_object_is_refused(in_earnest, body) -> None:
+    headers = bearer(await an_invitation(in_earnest)) | {"Content-Type": "application/json"}
+    answer = await in_earnest.connection().post("/register", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+async def test_a_body_that_does_not_call_itself_json_is_refused(in_earnest) -> None:
+    token = await an_invitation(in_earnest)
+    answer = await in_earnest.connection().post("/register", data={"client_name": "x"}, headers=bearer(token))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(member=st.sampled_from(sorted(code_client(PAIR)) + ["jwks_uri", "contacts", "client_uri"]), value=junk)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_junk_in_any_member_makes_us_stumble(in_earnest, member, value) -> None:
+    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR) | {member: value})
+    assert answer.status_code in (201, 400), (member, value, answer.text)
+
+
+async def test_discovery_names_the_endpoint(in_earnest) -> None:
+    for path in ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"):
+        found = (await in_earnest.connection().get(path)).json()
+        assert found["registration_endpoint"] == "https://machtigen.test/register"
