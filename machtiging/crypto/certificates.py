@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509 import verification as chains
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from machtiging.crypto.jose import encode_base64url
 from machtiging.kernel.errors import Fault, InvalidInput
@@ -19,6 +22,7 @@ from machtiging.kernel.errors import Fault, InvalidInput
 LARGEST = 8 * 1024
 _SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
 _LONGEST_NAME = 1024
+_TextName: TypeAlias = type[x509.DNSName] | type[x509.UniformResourceIdentifier] | type[x509.RFC822Name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,23 @@ class Certificate:
         """Whether its subject is this RFC 4514 name: the same attributes in the same order, letter for letter."""
         return self.parsed.subject == _name(name)
 
+    def key_thumbprint(self) -> str:
+        """RFC 7638, of its public key."""
+        key = self.parsed.public_key()
+        text = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        if isinstance(key, rsa.RSAPublicKey):
+            return RSAKey.import_key(text).thumbprint()
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return ECKey.import_key(text).thumbprint()
+        return OKPKey.import_key(text).thumbprint()
+
     def names(self, kind: str) -> frozenset[str]:
         """Its subject alternative names of one kind: dns, uri, ip or email."""
-        kinds = {"dns": x509.DNSName, "uri": x509.UniformResourceIdentifier, "email": x509.RFC822Name}
+        kinds: dict[str, _TextName] = {
+            "dns": x509.DNSName,
+            "uri": x509.UniformResourceIdentifier,
+            "email": x509.RFC822Name,
+        }
         try:
             found = self.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (x509.ExtensionNotFound, ValueError):
@@ -135,3 +153,6 @@ def _for_clients(_policy: object, _leaf: x509.Certificate, usage: x509.ExtendedK
     """A certificate that says what it is for must say that it is for TLS clients. Raises ValueError."""
     if usage is not None and x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
         raise ValueError("not for TLS clients")
+
+
+NOBODY = Authorities()

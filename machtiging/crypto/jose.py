@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -36,6 +37,7 @@ _KEY_TYPES: dict[str, tuple[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
     "Ed25519": ("OKP", OKPKey),
 }
 _SMALLEST_RSA = 2048
+_LARGEST_HEADER = 8 * 1024
 _GENERIC_TYPES = (None, "jwt")
 PublicKey = RSAKey | ECKey | OKPKey
 
@@ -148,9 +150,16 @@ def verify_jwt(
 def check_signature(token: str, key: RSAKey | ECKey | OKPKey, algorithm: str) -> None:
     """One key, one algorithm. Raises NotAuthenticated `token_ongeldig`."""
     try:
-        jws.deserialize_compact(token, key, algorithms=[algorithm])
+        jws.deserialize_compact(token, key, registry=_registry(algorithm))
     except (JoseError, ValueError, TypeError) as error:
         refuse(f"signature: {type(error).__name__}")
+
+
+@cache
+def _registry(algorithm: str) -> jws.JWSRegistry:
+    registry = jws.JWSRegistry(algorithms=[algorithm])
+    registry.max_header_length = _LARGEST_HEADER  # a key or a certificate may be in it
+    return registry
 
 
 def _pick(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECKey | OKPKey:

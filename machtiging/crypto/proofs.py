@@ -43,8 +43,8 @@ class Proven:
 def verify_proof(token: str, *, algorithms: Sequence[str], typ: str, longest: int) -> Proven:
     """What a key says of itself. `iat`, `jti` and all other claims are the caller's work.
 
-    The header names the algorithm, and it must be one of these and fit the key that it brings: public, of the one curve or
-    of a sane size, without a private member. Raises NotAuthenticated `token_ongeldig`.
+    The header names the algorithm, and it must be one of these and fit the key that it brings: public, of the one curve
+    or of a sane size, without a private member. Raises NotAuthenticated `token_ongeldig`.
     """
     if len(token) > longest:
         refuse("proof is too long")
@@ -62,7 +62,7 @@ def verify_proof(token: str, *, algorithms: Sequence[str], typ: str, longest: in
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
-    """RFC 7638, SHA-256, of a key with the members that belong to its kind. Raises NotAuthenticated `token_ongeldig`."""
+    """RFC 7638, SHA-256, of a public key. Raises NotAuthenticated `token_ongeldig`."""
     members = _MEMBERS.get(str(jwk.get("kty")))
     if members is None or not all(isinstance(jwk.get(name), str) for name in members):
         refuse("a key without a thumbprint")

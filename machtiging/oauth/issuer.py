@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from machtiging.crypto.certificates import NOBODY, Authorities
 from machtiging.crypto.keyring import KeyRing
 
 API = "/api/v1"
@@ -18,6 +19,9 @@ class Issuer:
     url: str
     keyring: KeyRing
     token_life: timedelta
+    # Who may vouch for certificates of clients, and whether a proxy passes any on (RFC 8705, RFC 9440).
+    authorities: Authorities = NOBODY
+    sees_certificates: bool = False
 
     @property
     def audience(self) -> str:
@@ -31,4 +35,10 @@ class Issuer:
 
 def issuer_of(state: Any) -> Issuer:
     """The issuer as the application was assembled (`app.state`)."""
-    return Issuer(state.issuer, state.keyring, timedelta(seconds=state.access_token_seconds))
+    return Issuer(
+        state.issuer,
+        state.keyring,
+        timedelta(seconds=state.access_token_seconds),
+        getattr(state, "authorities", NOBODY),
+        bool(getattr(state, "trusted_proxies", ())),
+    )

@@ -1,7 +1,7 @@
 """The certificate of a TLS client, as the proxy in front of us passes it on in Client-Cert (RFC 9440).
 
-That its sender holds the private key, the proxy has seen. Who is no proxy of ours can say anything, so from anybody else
-the header is refused rather than ignored: a proxy that is missing in the settings must be found out at once.
+That its sender holds the private key, the proxy has seen. Who is no proxy of ours can say anything, so from anybody
+else the header is refused rather than ignored: a proxy that is missing in the settings must be found out at once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from machtiging.kernel.errors import InvalidInput
 if TYPE_CHECKING:
     from machtiging.access.proof.shown import Shown
 
+_LONGEST_CHAIN = 4
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -53,6 +54,17 @@ def certificate_in(shown: Shown, at: datetime) -> Certificate | None:
     if not found.in_time(at):
         raise ProofRefused("certificaat_niet_geldig")
     return found
+
+
+def chain_in(shown: Shown) -> list[Certificate]:
+    """The certificates between it and its authority, as the proxy passes them on in Client-Cert-Chain. Call it second.
+
+    Raises ProofRefused `certificaat_vormfout`.
+    """
+    fields = [one for header in shown.chain for one in header.split(",")]
+    if len(fields) > _LONGEST_CHAIN:
+        raise ProofRefused("certificaat_vormfout", private="Client-Cert-Chain is too long")
+    return [_read(one) for one in fields]
 
 
 @lru_cache(maxsize=256)

@@ -29,7 +29,7 @@ _CLEARED_EACH_TIME = 2
 
 
 def _taking() -> Statement:
-    """Write one down, and clear away two that are over: so what is kept never grows beyond the proofs of a few minutes."""
+    """Write one down, and clear away two that are over: so no more is ever kept than the proofs of a few minutes."""
     over = select(_USED.c.proof_hash).where(_USED.c.expires_at < bindparam("now", type_=_USED.c.expires_at.type))
     old = over.limit(_CLEARED_EACH_TIME).with_for_update(skip_locked=True).cte("old")
     gone = delete(_USED).where(_USED.c.proof_hash.in_(select(old.c.proof_hash))).cte("gone")
@@ -76,8 +76,8 @@ def check(shown: Shown, keyring: KeyRing, at: datetime, *, token: str | None = N
 async def take(work: Work, proof: Proof, at: datetime) -> None:
     """Use the proof up. Of two at the same moment the second waits for the first to commit, and is refused.
 
-    Raises ProofRefused `dpop_hergebruikt`. By key and `jti`, not by the text: a signature can be written in more than one
-    way, and nobody can use up what another key has signed.
+    By key and `jti`, not by the text: a signature can be written in more than one way, and nobody can use up what another
+    key has signed. Raises ProofRefused `dpop_hergebruikt`.
     """
     digest = secrets.digest(f"{proof.jkt} {proof.jti.encode('utf-8', 'surrogatepass').hex()}")
     # Longer than any of our hosts would still find it young enough.

@@ -18,6 +18,7 @@ class Shown:
     path: str
     proofs: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
     by_our_proxy: bool = False
 
 
@@ -34,5 +35,6 @@ def shown_in(request: Request) -> Shown:
         path=request.scope["path"],
         proofs=tuple(headers.getlist("dpop")),
         certificates=certificates,
+        chain=tuple(headers.getlist("client-cert-chain")) if certificates else (),
         by_our_proxy=bool(certificates) and from_our_proxy(request),
     )

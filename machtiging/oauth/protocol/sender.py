@@ -11,7 +11,7 @@ from datetime import datetime
 
 from machtiging.access.proof import dpop
 from machtiging.access.proof.binding import UNBOUND, Binding
-from machtiging.access.proof.certificate import certificate_in
+from machtiging.access.proof.certificate import certificate_in, chain_in
 from machtiging.access.proof.errors import NONCE_WANTED, ProofRefused
 from machtiging.access.proof.shown import Shown
 from machtiging.crypto.certificates import Certificate
@@ -73,8 +73,20 @@ def _to_certificate(shown: Shown, at: datetime) -> Binding:
 
 
 def shown_certificate(shown: Shown, at: datetime) -> Certificate | None:
-    """The certificate that the request came with. Raises OAuthRefusal `invalid_request` when it is not fit to look at."""
+    """The certificate that the request came with. Raises OAuthRefusal `invalid_request` when it cannot be looked at."""
     try:
         return certificate_in(shown, at)
     except ProofRefused as refused:
-        raise malformed(refused.code, "The client certificate cannot be used.") from refused
+        raise _unusable(refused) from refused
+
+
+def shown_chain(shown: Shown) -> list[Certificate]:
+    """What stands between that certificate and its authority. Raises OAuthRefusal `invalid_request`."""
+    try:
+        return chain_in(shown)
+    except ProofRefused as refused:
+        raise _unusable(refused) from refused
+
+
+def _unusable(refused: ProofRefused) -> OAuthRefusal:
+    return malformed(refused.code, "The client certificate cannot be used.")

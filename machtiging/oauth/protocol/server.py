@@ -14,12 +14,13 @@ from sqlalchemy.util import greenlet_spawn
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.oauth import queries
-from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
+from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.bridge import WireRequest, wait
+from machtiging.oauth.protocol.certificate_auth import certificate_methods
 from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, unauthentic
-from machtiging.oauth.protocol.sender import binding_for
+from machtiging.oauth.protocol.sender import binding_for, shown_certificate
 from machtiging.storage.statement import Work
 
 _T = TypeVar("_T")
@@ -73,6 +74,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         assertion = PrivateKeyJwt(exchange.work, exchange.issuer.url, exchange.at)
         self.register_client_auth_method(PRIVATE_KEY_JWT, assertion)
         self.register_client_auth_method(PUBLIC, public_client)
+        for name, method in certificate_methods(exchange.at, exchange.issuer.authorities).items():
+            self.register_client_auth_method(name, method)
 
     def query_client(self, client_id: str) -> Client | None:
         """The active client with this id."""
@@ -83,7 +86,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def authenticate_client(self, request: WireRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
         """The client that proved itself by one of these methods. Raises OAuthRefusal `invalid_client`."""
         one_method(request)
-        client: Client = super().authenticate_client(request, methods, endpoint)
+        shown_certificate(request.shown, self.exchange.at)
+        # Wherever a signed assertion will do, a certificate will.
+        proved = (BY_AUTHORITY, BY_ITSELF) if PRIVATE_KEY_JWT in methods else ()
+        client: Client = super().authenticate_client(request, (*methods, *proved), endpoint)
         if request.form.get("client_id", client.client_id) != client.client_id:
             unauthentic("client_id_wijkt_af")
         request.client = client

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from machtiging.access import tokens
+from machtiging.access.proof.binding import token_type_of
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto.jose import strict_json, take_apart
@@ -29,7 +30,7 @@ from machtiging.oauth.refresh.look import Kept, kept
 INTROSPECTION, REVOCATION = "introspection", "revocation"
 # What a token says that whoever may ask is told again; `iss`, `aud` and so on come from the signed token itself.
 _TOLD = ("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "acr")
-_TOLD_TOO = ("auth_time", "represents", "act", "authorization_details", "oin")
+_TOLD_TOO = ("auth_time", "cnf", "represents", "act", "authorization_details", "oin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         if isinstance(token, Kept):
             return token.told()
         told = {name: token.claims[name] for name in (*_TOLD, *_TOLD_TOO) if name in token.claims}
-        return {"active": True, "token_type": "Bearer", **told}
+        return {"active": True, "token_type": token_type_of(token.state.facts), **told}
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
