@@ -17,6 +17,7 @@ from machtiging.identity.people import profile_of
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.decide import Question
+from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.rules import in_order
 from machtiging.web.headers import CSP_PAGE
 from machtiging.web.pages import page
@@ -45,13 +46,14 @@ class Asked:
     machtiging_ends_at: datetime | None
     level: str
     knows_you: bool
+    learns_name: bool
     elsewhere: str | None
 
 
 async def consent_page(request: Request, session: AsyncSession, visitor: Visitor, asking: Question) -> Response:
     """The page. Its form may end at this client's redirect URI and nowhere else: browsers hold a form to `form-action`
     over redirects too."""
-    asked = await _asked(request, session, asking)
+    asked = await what_is_asked(request, session, asking)
     response = page(request, "consent.html", asked=asked, reference=asking.reference, visitor=visitor)
     response.headers["content-security-policy"] = _policy(asking.redirect_uri)
     return response
@@ -62,7 +64,8 @@ def _policy(redirect_uri: str) -> str:
     return CSP_PAGE.replace("form-action 'self'", f"form-action 'self' {parts.scheme}://{parts.netloc}")
 
 
-async def _asked(request: Request, session: AsyncSession, asking: Question) -> Asked:
+async def what_is_asked(request: Request, session: AsyncSession, asking: Question) -> Asked:
+    """The question in words. Where no redirect URI is (at a counter), `app_site` is empty."""
     agreement, state = asking.agreement, request.app.state
     machtiging = agreement.machtiging
     scope = None if machtiging is None else machtiging.scope
@@ -79,6 +82,7 @@ async def _asked(request: Request, session: AsyncSession, asking: Question) -> A
         machtiging_ends_at=None if machtiging is None else machtiging.period.ends_at,
         level=_LEVELS[agreement.assurance],
         knows_you="openid" in asking.parameters.get("scope", "").split(),
+        learns_name=any("name" in names for names in wishes_of(asking.parameters).released.values()),
         elsewhere=None if asking.target.server is None else f"{asking.target.server.name} ({asking.target.uri})",
     )
 

@@ -78,7 +78,7 @@ CREATE TABLE backchannel_request (
     expires_at timestamptz NOT NULL CHECK (expires_at <= created_at + interval '10 minutes'),
     polled_at timestamptz,
     interval_seconds integer NOT NULL CHECK (interval_seconds BETWEEN 1 AND 60),
-    CONSTRAINT nobody_approves_nothing CHECK (person_id IS NOT NULL OR state IN ('pending', 'expired')),
+    CONSTRAINT nobody_approves_nothing CHECK (person_id IS NOT NULL OR state NOT IN ('approved', 'used')),
     CONSTRAINT approved_has_a_grant CHECK ((state IN ('approved', 'used')) = (grant_id IS NOT NULL))
 );
 CREATE UNIQUE INDEX one_pending_request_per_pair ON backchannel_request (client_id, person_id) WHERE state = 'pending';

@@ -1,0 +1,128 @@
+"""POST /bc-authorize: keep the request, and tell the person that somebody asks (OpenID CIBA Core 1.0 section 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
+from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.rules import Machtiging, Standing, standing
+from machtiging.kernel.ids import PersonId
+from machtiging.notifications.tell import tell
+from machtiging.notifications.texts import Kind
+from machtiging.oauth.ciba.meldcode import use_meldcode
+from machtiging.oauth.ciba.rules import INTERVAL, MOST_OF_CLIENT, MOST_OF_PERSON, WINDOW, Ask, ask_from
+from machtiging.oauth.client import CIBA, PRIVATE_KEY_JWT, Client
+from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.protocol.bridge import WireRequest
+from machtiging.oauth.protocol.sender import key_for_code
+from machtiging.oauth.protocol.server import Exchange, Server, run
+from machtiging.oauth.sweep import sweep
+from machtiging.oauth.tables import BackchannelRequest
+
+_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked, and under which machtiging. No person: nobody is, for this `reason`."""
+
+    person_id: PersonId | None
+    machtiging: Machtiging | None
+    reason: str
+
+
+async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
+    """Check and keep a request; gives the answer of CIBA 7.3. Raises OAuthRefusal."""
+    client = await run(Server(exchange), lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT], "backchannel"))
+    if not client.check_grant_type(CIBA):
+        raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
+    ask = ask_from(request.form, client)
+    jkt = await key_for_code(exchange.session, exchange.issuer.keyring, request, exchange.at)
+    await _not_too_many(exchange.session, _REQUEST.c.client_id, client.client_id, MOST_OF_CLIENT, exchange.at)
+    asked = await _whom(exchange, ask)
+    auth_req_id = secrets.random_token()
+    await _keep(exchange, client, ask, asked, {"request_hash": secrets.digest(auth_req_id), "jkt": jkt})
+    # After the insert, which holds the client: see authorize.push.
+    await sweep(exchange.session, at=exchange.at)
+    return {"auth_req_id": auth_req_id, "expires_in": int(ask.stands.total_seconds()), "interval": INTERVAL}
+
+
+async def _not_too_many(
+    session: AsyncSession, column: ColumnElement[Any], value: UUID | str, most: int, at: datetime
+) -> None:
+    """Against asking somebody until she gives in, and against trying codes. One who asks at the same moment waits.
+
+    Raises OAuthRefusal `access_denied`: the same for both limits, so that it says nothing about a person.
+    """
+    gate = func.hashtextextended(literal(f"verzoek:{value}"), 0)
+    await session.execute(select(func.pg_advisory_xact_lock(gate)))
+    lately = select(func.count()).where(column == value, _REQUEST.c.created_at > at - WINDOW)
+    if (await session.scalar(lately) or 0) >= most:
+        raise OAuthRefusal(Wire.ACCESS_DENIED, "te_veel_verzoeken")
+
+
+async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
+    session, at = exchange.session, exchange.at
+    person_id = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
+    if person_id is None:
+        return _Asked(None, None, "meldcode_onbekend")
+    await _not_too_many(session, _REQUEST.c.person_id, person_id, MOST_OF_PERSON, at)
+    if ask.wanted is None or ask.wanted.machtiging_id is None:
+        return _Asked(person_id, None, "gevraagd")
+    held = await machtiging_with(session, ask.wanted.machtiging_id)
+    if held is None or held.gemachtigde_id != person_id or standing(held, at) is not Standing.IN_FORCE:
+        # Told to nobody: an app must not find out at a counter which machtigingen somebody has.
+        return _Asked(None, None, "machtiging_geldt_niet")
+    return _Asked(person_id, held, "gevraagd")
+
+
+async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, values: dict[str, Any]) -> None:
+    """Write it down; the unique index says whether this app is already asking her something."""
+    session, at, held = exchange.session, exchange.at, asked.machtiging
+    await _end_expired(session, client, asked.person_id, at)
+    row = values | {
+        "client_id": client.client_id,
+        "person_id": asked.person_id,
+        "machtiging_id": None if held is None else held.id,
+        "params": ask.parameters,
+        "binding_message": ask.binding_message,
+        "state": "pending",
+        "created_at": at,
+        "expires_at": at + ask.stands,
+        "interval_seconds": INTERVAL,
+    }
+    adding = insert(_REQUEST).values(row).on_conflict_do_nothing().returning(_REQUEST.c.client_id)
+    if await session.scalar(adding) is None:
+        raise malformed("verzoek_loopt_al", "This person has not answered your last request yet.")
+    await _witness(session, client, asked, at)
+
+
+async def _end_expired(session: AsyncSession, client: Client, person_id: PersonId | None, at: datetime) -> None:
+    over = (_REQUEST.c.state == "pending", _REQUEST.c.expires_at <= at)
+    mine = (_REQUEST.c.client_id == client.client_id, _REQUEST.c.person_id == person_id)
+    await session.execute(update(_REQUEST).where(*mine, *over).values(state="expired"))
+
+
+async def _witness(session: AsyncSession, client: Client, asked: _Asked, at: datetime) -> None:
+    held = asked.machtiging
+    line = Line(
+        act=JournalAct.VERZOEK_GEDAAN,
+        outcome=Outcome.DONE if asked.person_id is not None else Outcome.REFUSED,
+        reason=asked.reason,
+        client_id=client.client_id,
+        for_person_id=asked.person_id if held is None else held.vertegenwoordigde_id,
+        machtiging_id=None if held is None else held.id,
+    )
+    await record(session, line, at=at)
+    if asked.person_id is not None:
+        await tell(session, asked.person_id, Kind.VERZOEK_WACHT, {}, at=at)

@@ -1,0 +1,48 @@
+"""The meldcode: made by the citizen in her own session, read out at the counter, good for one request."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Table, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.codes import ALPHABET, check_character
+from machtiging.kernel.ids import PersonId
+from machtiging.oauth.ciba.rules import MELDCODE_LENGTH, MELDCODE_LIVES
+from machtiging.oauth.tables import Meldcode
+
+_MELDCODE: Table = Meldcode.__table__  # type: ignore[attr-defined]
+_PURPOSE = "meldcode"
+
+
+async def make_meldcode(session: AsyncSession, keyring: KeyRing, person_id: PersonId, *, at: datetime) -> str:
+    """A new code, as people read it: XXXX-XXXX. It takes the place of one that was not used."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(MELDCODE_LENGTH - 1))
+    code = body + check_character(body)
+    fresh = {
+        "code_hash": keyring.blind_index(_PURPOSE, code),
+        "created_at": at,
+        "expires_at": at + MELDCODE_LIVES,
+    }
+    adding = insert(_MELDCODE).values(fresh | {"person_id": person_id})
+    replacing = adding.on_conflict_do_update(
+        index_elements=[_MELDCODE.c.person_id], index_where=_MELDCODE.c.used_at.is_(None), set_=fresh
+    )
+    await session.execute(replacing)
+    line = Line(JournalAct.MELDCODE_GEMAAKT, Outcome.DONE, "gemaakt", actor_id=person_id, for_person_id=person_id)
+    await record(session, line, at=at)
+    return f"{code[:4]}-{code[4:]}"
+
+
+async def use_meldcode(session: AsyncSession, keyring: KeyRing, code: str, *, at: datetime) -> PersonId | None:
+    """Whose code this is; it is used up. None for one that is unknown, too old, replaced or used before."""
+    mine = (_MELDCODE.c.code_hash == keyring.blind_index(_PURPOSE, code), _MELDCODE.c.used_at.is_(None))
+    using = update(_MELDCODE).where(*mine, _MELDCODE.c.expires_at > at).values(used_at=at)
+    person_id = await session.scalar(using.returning(_MELDCODE.c.person_id))
+    return None if person_id is None else PersonId(person_id)

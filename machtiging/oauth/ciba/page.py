@@ -1,0 +1,58 @@
+"""The page where somebody sees what is asked of her, and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request as HttpRequest
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance
+from machtiging.oauth.authorize.agree import agree
+from machtiging.oauth.authorize.decide import Question
+from machtiging.oauth.authorize.page import Asked, what_is_asked
+from machtiging.oauth.authorize.push import Reference
+from machtiging.oauth.ciba.decide import Decision, level_wanted
+from machtiging.oauth.ciba.queries import Request, waiting_for
+from machtiging.oauth.errors import OAuthRefusal
+from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.requests.resources import target_of
+from machtiging.web.pages import page
+
+_SAID = {
+    Decision.AGREE: "U heeft ja gezegd. De balie kan nu verder.",
+    Decision.REFUSE: "U heeft nee gezegd. De app krijgt niets te zien.",
+    Decision.NOT_MINE: "Goed dat u dit meldt. De app krijgt niets te zien. Wij hebben dit opgeschreven.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One question. `asked` is None when she cannot answer it like this: with `level` she can log in more surely."""
+
+    waiting: Request
+    asked: Asked | None
+    level: Assurance | None
+
+
+async def requests_page(request: HttpRequest, session: AsyncSession, visitor: Visitor, done: str | None) -> Response:
+    """Everything that waits, or that nothing does."""
+    at = request.app.state.clock.now()
+    waiting = await waiting_for(session, visitor.person_id, at)
+    shown = [await _shown(request, session, visitor, one) for one in waiting]
+    message = _SAID[Decision(done)] if done in set(Decision) else None
+    return page(request, "verzoeken.html", shown=shown, message=message, visitor=visitor)
+
+
+async def _shown(request: HttpRequest, session: AsyncSession, visitor: Visitor, waiting: Request) -> Shown:
+    state = request.app.state
+    try:
+        agreement = await agree(session, visitor, waiting.parameters, at=state.clock.now())
+    except OAuthRefusal as refusal:
+        return Shown(waiting, None, level_wanted(visitor, waiting, refusal))
+    target = await target_of(session, issuer_of(state), None)
+    nowhere = Reference(waiting.client.client_id, "")
+    asking = Question(waiting.client, nowhere, "", waiting.parameters, agreement, target, visitor)
+    return Shown(waiting, await what_is_asked(request, session, asking), None)

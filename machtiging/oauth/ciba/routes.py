@@ -1,0 +1,50 @@
+"""The citizen's pages around a counter: her meldcode, and what is asked of her. All of it works without scripts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen
+from machtiging.kernel.errors import InvalidInput
+from machtiging.oauth.ciba.decide import Decision, decide
+from machtiging.oauth.ciba.meldcode import make_meldcode
+from machtiging.oauth.ciba.page import requests_page
+from machtiging.oauth.ciba.rules import MELDCODE_LIVES
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/aan-de-balie")
+async def at_the_counter(request: Request, visitor: Citizen) -> Response:
+    """What to do at a counter, and a button for a code."""
+    return page(request, "aan_de_balie.html", code=None, until=None, visitor=visitor)
+
+
+@router.post("/aan-de-balie")
+async def new_meldcode(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
+    """A meldcode, shown once."""
+    state = request.app.state
+    at = state.clock.now()
+    code = await make_meldcode(session, state.keyring, visitor.person_id, at=at)
+    return page(request, "aan_de_balie.html", code=code, until=at + MELDCODE_LIVES, visitor=visitor)
+
+
+@router.get("/verzoeken")
+async def requests(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> Response:
+    """What waits for an answer."""
+    return await requests_page(request, session, visitor, gedaan)
+
+
+@router.post("/verzoeken")
+async def answer(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
+    """She has decided. Raises InvalidInput, or as `decide`."""
+    form = await request.form(max_files=0)
+    asked, chosen = form.get("verzoek"), form.get("besluit")
+    if not isinstance(asked, str) or chosen not in set(Decision):
+        raise InvalidInput("besluit_ontbreekt", "Kies een van de knoppen.")
+    await decide(session, visitor, asked, Decision(str(chosen)), at=request.app.state.clock.now())
+    return RedirectResponse(f"/verzoeken?gedaan={chosen}", 303)

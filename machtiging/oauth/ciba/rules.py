@@ -1,0 +1,97 @@
+"""What a request at a counter may hold, and for how long it stands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from machtiging.delegation.codes import ALPHABET, check_character, normalise
+from machtiging.oauth.client import Client
+from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.rules import Wanted, wanted_from
+
+MELDCODE_LENGTH = 8
+MELDCODE_LIVES = timedelta(minutes=10)
+STANDS = timedelta(minutes=5)
+STANDS_AT_MOST = timedelta(minutes=10)
+INTERVAL, SLOWER, LONGEST_INTERVAL = 5, 5, 60
+# What travels is not exactly as regular as what is sent.
+EARLY = timedelta(seconds=1)
+WINDOW = timedelta(hours=1)
+MOST_OF_PERSON, MOST_OF_CLIENT = 10, 300
+_HINTS = ("login_hint", "id_token_hint", "login_hint_token")
+# Parameters that would change the meaning of the request. Ignoring them would be a silent downgrade.
+_UNSUPPORTED = ("claims", "max_age", "prompt", "request", "request_uri", "resource", "user_code")
+_KEPT = ("acr_values", "authorization_details", "scope")
+# ASCII only, so that nothing looks like something else; words with one separator between them.
+_BINDING = re.compile(r"[A-Za-z0-9](?:(?:[ ,-]|, | - )?[A-Za-z0-9])*")
+_LONGEST_BINDING = 40
+_EXPIRY = re.compile(r"[1-9][0-9]{0,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What an app asks at a counter. `parameters` is what is read again when the person decides."""
+
+    meldcode: str
+    binding_message: str
+    stands: timedelta
+    wanted: Wanted | None
+    parameters: dict[str, Any]
+
+
+def ask_from(form: Mapping[str, str], client: Client) -> Ask:
+    """The request, checked as far as nobody need be known for it.
+
+    Raises OAuthRefusal `invalid_request`, `invalid_scope`, `invalid_binding_message`, `unknown_user_id`,
+    `invalid_authorization_details`.
+    """
+    for name in _UNSUPPORTED:
+        if name in form:
+            raise malformed("parameter_niet_ondersteund", f"The parameter {name} is not supported here.")
+    scope = client.get_allowed_scope(form.get("scope"))
+    if scope is None or "openid" not in scope.split():  # CIBA 7.1
+        raise OAuthRefusal(Wire.INVALID_SCOPE, "scope_ongeldig")
+    return Ask(
+        meldcode=_hint(form),
+        binding_message=_binding_message(form.get("binding_message", "")),
+        stands=_stands(form.get("requested_expiry")),
+        wanted=wanted_from(form.get("authorization_details")),
+        parameters={name: form[name] for name in _KEPT if name in form},
+    )
+
+
+def _hint(form: Mapping[str, str]) -> str:
+    """The meldcode. That it is not written as one says nothing about anybody, so a typing error is told."""
+    given = [name for name in _HINTS if name in form]
+    if len(given) != 1:
+        raise malformed("niet_precies_een_hint", "Exactly one hint is needed: login_hint.")
+    if given != ["login_hint"]:
+        raise malformed("hint_niet_ondersteund", "The hint is a meldcode in login_hint.")
+    code = normalise(form["login_hint"])
+    if not well_formed(code):
+        raise OAuthRefusal(Wire.UNKNOWN_USER_ID, "meldcode_vormfout")
+    return code
+
+
+def well_formed(code: str) -> bool:
+    """Whether this is written as a meldcode: its length, its letters and the check character at its end."""
+    return len(code) == MELDCODE_LENGTH and set(code) <= set(ALPHABET) and check_character(code[:-1]) == code[-1]
+
+
+def _binding_message(text: str) -> str:
+    """What stands on both screens, in letters that cannot be taken for others (CIBA 7.1, 13)."""
+    if len(text) > _LONGEST_BINDING or _BINDING.fullmatch(text) is None:
+        raise OAuthRefusal(Wire.INVALID_BINDING_MESSAGE, "koppeltekst_vormfout")
+    return text
+
+
+def _stands(asked: str | None) -> timedelta:
+    if asked is None:
+        return STANDS
+    if _EXPIRY.fullmatch(asked) is None:
+        raise malformed("looptijd_vormfout", "The requested_expiry is a number of seconds.")
+    return min(timedelta(seconds=int(asked)), STANDS_AT_MOST)

@@ -1,0 +1,137 @@
+"""A counter: an app that asks, and a citizen in a session of her own who is asked."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from machtiging.identity import session as sessions
+from machtiging.identity.people import Profile
+from machtiging.identity.rules import Login
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import PersonId
+from machtiging.oauth.ciba.meldcode import make_meldcode
+from machtiging.oauth.client import CIBA
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import BROKER, Browser
+from tests.builders.oauth import App, ClientKeys, OAuthWorld, detail, make_client_keys
+
+MESSAGE = "Balie 3, W4X-7KP"
+
+
+def counter_client(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
+    """CIBA metadata of an app for a counter; a change of None leaves a member out."""
+    metadata = {
+        "client_name": "Bibliotheek Oost",
+        "grant_types": [CIBA],
+        "backchannel_token_delivery_mode": "poll",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "scope": "openid",
+        "jwks": keys.jwks,
+    } | changes
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+@dataclass
+class Counter:
+    """One app at a counter, and whoever stands before it."""
+
+    oauth: OAuthWorld
+    app: App
+
+    @property
+    def mother(self) -> PersonId:
+        return self.oauth.committed.people.mother
+
+    @property
+    def son(self) -> PersonId:
+        return self.oauth.committed.people.son
+
+    async def meldcode(self, person: PersonId | None = None) -> str:
+        """A code that she has just made."""
+        async with unit_of_work(self.oauth.sessions) as session:
+            keyring = self.oauth.service.state.keyring
+            return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
+
+    async def asks(self, code: str | None = None, **changes: Any) -> httpx.Response:
+        """POST /bc-authorize; a change of None leaves a parameter out."""
+        form = {
+            "scope": "openid",
+            "login_hint": code or await self.meldcode(),
+            "binding_message": MESSAGE,
+            "authorization_details": detail(),
+        }
+        return await self.app.post("/bc-authorize", form | changes)
+
+    async def asked(self, code: str | None = None, **changes: Any) -> str:
+        """Ask, and give the auth_req_id."""
+        response = await self.asks(code, **changes)
+        assert response.status_code == 200, response.text
+        return response.json()["auth_req_id"]
+
+    async def polls(self, auth_req_id: str, app: App | None = None, **changes: Any) -> httpx.Response:
+        form = {"grant_type": CIBA, "auth_req_id": auth_req_id}
+        return await (app or self.app).post("/token", form, **changes)
+
+    async def hears(self, auth_req_id: str, app: App | None = None, **changes: Any) -> str:
+        """The error that a poll gets."""
+        response = await self.polls(auth_req_id, app, **changes)
+        assert response.status_code == 400, response.text
+        return response.json()["error"]
+
+    async def citizen(self, person: PersonId | None = None, assurance: Assurance = Assurance.SUBSTANTIAL) -> Browser:
+        """A browser in which she is logged in, without walking through the broker."""
+        at = self.oauth.clock.now()
+        login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
+        async with unit_of_work(self.oauth.sessions) as session:
+            limits = self.oauth.service.state.session_limits
+            token = await sessions.start(session, person or self.mother, login, limits, at=at)
+        browser = self.oauth.world.browser()
+        self.oauth._open.append(browser.http)
+        browser.http.cookies.set(sessions.COOKIE, token)
+        return browser
+
+    async def answers(self, browser: Browser, decision: str = "akkoord") -> httpx.Response:
+        """Look at what waits, and press a button on the first question."""
+        return await browser.post("/verzoeken", {**await form_on(browser), "besluit": decision})
+
+    async def tokens(self, auth_req_id: str) -> dict[str, Any]:
+        """She says yes; the token response."""
+        agreed = await self.answers(await self.citizen())
+        assert agreed.status_code == 303, agreed.text
+        response = await self.polls(auth_req_id)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def rows(self) -> list[Any]:
+        """The requests that are kept, oldest first."""
+        async with unit_of_work(self.oauth.sessions) as session:
+            return list(await session.execute(text("SELECT * FROM backchannel_request ORDER BY created_at")))
+
+    async def count(self, table: str) -> int:
+        async with unit_of_work(self.oauth.sessions) as session:
+            return len(list(await session.execute(text("SELECT 1 FROM " + table))))
+
+    async def reasons(self, act: str) -> list[str]:
+        return [line.reason for line in await self.oauth.lines(act)]
+
+
+async def form_on(browser: Browser) -> dict[str, str]:
+    """The hidden fields of the first question on her page."""
+    shown = await browser.get("/verzoeken")
+    assert shown.status_code == 200, (shown.status_code, shown.text)
+    assert 'action="/verzoeken"' in shown.text, "no question waits"
+    form = shown.text.split('action="/verzoeken"')[1].split("</form>")[0]
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
+    return {name: html.unescape(value) for name, value in found}
+
+
+async def a_counter(oauth: OAuthWorld, **changes: Any) -> Counter:
+    """An app for a counter, registered."""
+    keys = make_client_keys()
+    return Counter(oauth, await oauth.add(counter_client(keys, **changes), keys))
