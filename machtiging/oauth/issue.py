@@ -6,6 +6,7 @@ outside the client's sector.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ from machtiging.oauth.requests.resources import Target
 from machtiging.oauth.rules import ID_TOKEN_LIVES, acts_in
 
 ACCESS_TOKEN = "at+jwt"
+_NOTHING: Mapping[str, Any] = {}
 PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
 
 
@@ -220,8 +222,19 @@ def _response(issuer: Issuer, claims: dict[str, Any], facts: tokens.IssuedTokenF
     return response
 
 
-def id_token(issuer: Issuer, client: Client, consented: Consented, nonce: str | None, *, at: datetime) -> str:
-    """Who logged in, for the client itself. Never `amr` (OIDC-NLGOV 5.2.5)."""
+def id_token(
+    issuer: Issuer,
+    client: Client,
+    consented: Consented,
+    nonce: str | None,
+    *,
+    at: datetime,
+    more: Mapping[str, Any] = _NOTHING,
+) -> str:
+    """Who logged in, for the client itself. Never `amr` (OIDC-NLGOV 5.2.5).
+
+    `more`: what the person agreed to besides, and the session (`openid.release.for_id_token`).
+    """
     now = int(at.timestamp())
     claims = who(issuer, client, consented) | {
         "aud": client.client_id,
@@ -231,4 +244,4 @@ def id_token(issuer: Issuer, client: Client, consented: Consented, nonce: str | 
         "jti": str(uuid7()),
     }
     claims |= {} if nonce is None else {"nonce": nonce}
-    return issuer.keyring.sign_jwt(claims, typ="JWT", alg=client.id_token_alg)
+    return issuer.keyring.sign_jwt({**more, **claims}, typ="JWT", alg=client.id_token_alg)

@@ -14,6 +14,8 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance, lowest
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.openid.login import reaches
+from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.rules import Wanted, cannot_grant, details_of, wanted_from
 
 
@@ -36,7 +38,7 @@ async def agree(session: AsyncSession, visitor: Visitor, parameters: dict[str, A
     """
     wanted = wanted_from(parameters.get("authorization_details"))
     agreement = await _weighed(session, visitor, wanted, at)
-    _reaches(agreement.assurance, parameters.get("acr_values"))
+    _reaches(agreement.assurance, parameters)
     return agreement
 
 
@@ -68,10 +70,9 @@ async def _in_force(session: AsyncSession, wanted: MachtigingId, helper: PersonI
     return machtiging
 
 
-def _reaches(assurance: Assurance, acr_values: str | None) -> None:
+def _reaches(assurance: Assurance, parameters: dict[str, Any]) -> None:
     """A token never says less than was asked (OIDC-NLGOV 5.2.2): any one of the values will do."""
-    if acr_values is None:
-        return
-    known = {level.acr: level for level in Assurance}
-    if not any(assurance.reaches(known[value]) for value in acr_values.split() if value in known):
+    acr_values = parameters.get("acr_values")
+    asked = [] if acr_values is None else [acr_values.split()]
+    if not reaches(assurance, [*asked, *wishes_of(parameters).levels]):
         raise OAuthRefusal(Wire.UNMET_AUTHENTICATION_REQUIREMENTS, "niveau_te_laag")

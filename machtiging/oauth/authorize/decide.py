@@ -7,7 +7,7 @@ the second click can be given the code of the first although only its hash is ke
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -25,6 +25,9 @@ from machtiging.oauth.authorize.agree import Agreement, agree
 from machtiging.oauth.authorize.push import Pushed, Reference, redirect_uri_of
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.openid import login
+from machtiging.oauth.openid.silent import agreed_before
+from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.server import Exchange, run
 from machtiging.oauth.requests.resources import Target, target_of
@@ -45,6 +48,7 @@ class Question:
     parameters: dict[str, Any]
     agreement: Agreement
     target: Target
+    visitor: Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +58,42 @@ class Redirect:
     location: str
 
 
-async def question(exchange: Exchange, visitor: Visitor, reference: Reference) -> Question | Redirect:
-    """What to ask this person; or, when it cannot be granted, the way back. Raises InvalidInput for a bad reference."""
+async def question(
+    exchange: Exchange, visitor: Visitor | None, reference: Reference, *, practice: bool
+) -> Question | Redirect:
+    """What to ask this person. Or where to go: to a login that satisfies the app, or back to the app when it cannot be
+    granted, or (`prompt=none`) when nothing is to be asked. Raises InvalidInput for a bad reference."""
     pushed = await push.find(exchange, reference)
     client, redirect_uri = await _target(exchange, pushed)
+    asking = _asking(exchange, client, pushed)
     try:
-        agreement = await _agreement(exchange, visitor, pushed)
+        wish = login.wish_for(asking, visitor)
+        if wish is not None and not asking.wishes.silent:
+            if visitor is not None:
+                await push.sent_to_login(exchange, reference)
+            return Redirect(login.way(wish, asdict(reference), practice=practice))
+        if visitor is None:
+            raise OAuthRefusal(Wire.LOGIN_REQUIRED, "niet_ingelogd")
+        agreement = await _agreement(exchange, visitor, pushed, client)
         target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
+        if asking.wishes.silent:
+            await _agreed_before(exchange, visitor, asking, agreement)
+            return await decide(exchange, visitor, reference, approved=True)
     except OAuthRefusal as refusal:
         await push.use_up(exchange, reference)
         return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
-    return Question(client, reference, redirect_uri, pushed.parameters, agreement, target)
+    return Question(client, reference, redirect_uri, pushed.parameters, agreement, target, visitor)
+
+
+def _asking(exchange: Exchange, client: Client, pushed: Pushed) -> login.Asking:
+    return login.Asking(exchange.issuer, client, wishes_of(pushed.parameters), pushed.pushed_at, pushed.sent_to_login)
+
+
+async def _agreed_before(exchange: Exchange, visitor: Visitor, asking: login.Asking, agreement: Agreement) -> None:
+    """Whether nothing is left to ask. Raises OAuthRefusal `consent_required` for what the person has to see first."""
+    known = await agreed_before(exchange.session, visitor, asking.client.client_id, asking.wishes)
+    if agreement.details or not known:
+        raise OAuthRefusal(Wire.CONSENT_REQUIRED, "toestemming_nodig")
 
 
 async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, approved: bool) -> Redirect:
@@ -72,11 +101,11 @@ async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, 
     pushed = await push.use_up(exchange, reference)
     if pushed is None:
         return await _again(exchange, visitor, reference)
-    _, redirect_uri = await _target(exchange, pushed)
+    client, redirect_uri = await _target(exchange, pushed)
     try:
         if not approved:
             raise OAuthRefusal(Wire.ACCESS_DENIED, "geweigerd_door_gebruiker")
-        agreement = await _agreement(exchange, visitor, pushed)
+        agreement = await _agreement(exchange, visitor, pushed, client)
         await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
         return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
@@ -92,9 +121,10 @@ async def _target(exchange: Exchange, pushed: Pushed) -> tuple[Client, str]:
     return client, redirect_uri_of(client, pushed)
 
 
-async def _agreement(exchange: Exchange, visitor: Visitor, pushed: Pushed) -> Agreement:
-    """The stored request checked once more (the registration may have changed), then weighed."""
+async def _agreement(exchange: Exchange, visitor: Visitor, pushed: Pushed, client: Client) -> Agreement:
+    """The stored request checked once more (the registration may have changed), then the login, then weighed."""
     server = token_server(exchange)
+    login.check(_asking(exchange, client, pushed), visitor)
     await run(server, lambda it: push.check(it, exchange, pushed.parameters))
     return await agree(exchange.session, visitor, pushed.parameters, at=exchange.at)
 
@@ -129,8 +159,8 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "assurance": agreement.assurance.value,
         "authenticated_at": visitor.authenticated_at,
         "created_at": at,
-        "session_id": visitor.session_id,
-        "requested_claims": {},
+        "session_id": visitor.sid,
+        "requested_claims": wishes_of(pushed.parameters).released,
     }
     await session.execute(insert(_GRANT), grant)
     row = {
@@ -141,6 +171,7 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "scope": grant["scope"],
         "nonce": pushed.parameters.get("nonce"),
         "code_challenge": pushed.parameters["code_challenge"],
+        "jkt": pushed.parameters.get("dpop_jkt"),
         "resource": pushed.parameters.get("resource"),
         "created_at": at,
         "expires_at": at + CODE_LIVES,
@@ -162,8 +193,15 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
 
 
 async def _refused(
-    exchange: Exchange, visitor: Visitor, pushed: Pushed, redirect_uri: str, refusal: OAuthRefusal
+    exchange: Exchange, visitor: Visitor | None, pushed: Pushed, redirect_uri: str, refusal: OAuthRefusal
 ) -> Redirect:
+    if visitor is not None:  # who is nobody here writes nothing in the journal
+        await _note(exchange, visitor, pushed, refusal)
+    told = {"error": refusal.error.value, "error_description": refusal.description}
+    return _back(exchange, redirect_uri, pushed, told)
+
+
+async def _note(exchange: Exchange, visitor: Visitor, pushed: Pushed, refusal: OAuthRefusal) -> None:
     line = Line(
         act=JournalAct.GRANT_GEWEIGERD,
         outcome=Outcome.REFUSED,
@@ -173,8 +211,6 @@ async def _refused(
         facts={"fout": refusal.error.value},
     )
     await record(exchange.session, line, at=exchange.at)
-    told = {"error": refusal.error.value, "error_description": refusal.description}
-    return _back(exchange, redirect_uri, pushed, told)
 
 
 def _back(exchange: Exchange, redirect_uri: str, pushed: Pushed, answer: dict[str, str]) -> Redirect:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Row, Table, insert, select, update
 
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
-from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.errors import malformed
+from machtiging.oauth.openid.wishes import KEPT_AS, wishes_in
 from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.grants import token_server
+from machtiging.oauth.protocol.sender import key_for_code
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
 from machtiging.oauth.requests.resources import target_of
@@ -38,8 +41,7 @@ _KEPT = (
 )
 _LARGEST = 8 * 1024
 # Parameters that would change the meaning of the request. Ignoring them would be a silent downgrade.
-_UNSUPPORTED = ("claims", "dpop_jkt", "id_token_hint", "max_age", "registration", "request_uri")
-_PROMPTS = (None, "consent")
+_UNSUPPORTED = ("registration", "request_uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Pushed:
 
     client_id: str
     parameters: dict[str, Any]
+    pushed_at: datetime
+    sent_to_login: bool
 
 
 def reference_from(parameters: dict[str, str]) -> Reference:
@@ -83,7 +87,11 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     request = request.asking(await opened(desk, client, request.form))
     _refuse_unsupported(request)
     await target_of(exchange.session, exchange.issuer, request.form.get("resource"))
-    parameters = _kept(request) | {"client_id": client.client_id}
+    wishes = wishes_in(request.form, client, exchange.issuer)
+    parameters = _kept(request) | {"client_id": client.client_id, KEPT_AS: wishes.kept()}
+    bound = await key_for_code(exchange.session, exchange.issuer.keyring, request, exchange.at)
+    if bound is not None:
+        parameters["dpop_jkt"] = bound
     await run(server, lambda it: check(it, exchange, parameters))
     wanted = wanted_from(parameters.get("authorization_details"))
     if wanted is None and "openid" not in parameters.get("scope", "").split():
@@ -115,10 +123,8 @@ def _refuse_unsupported(request: WireRequest) -> None:
     for name in _UNSUPPORTED:
         if name in form:
             raise malformed("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
-    if form.get("prompt") == "none":
-        raise OAuthRefusal(Wire.LOGIN_REQUIRED, "prompt_none")
-    if form.get("prompt") not in _PROMPTS or form.get("response_mode", "query") != "query":
-        raise malformed("parameter_niet_ondersteund", "This prompt or response_mode is not supported.")
+    if form.get("response_mode", "query") != "query":
+        raise malformed("parameter_niet_ondersteund", "This response_mode is not supported.")
 
 
 def check(server: Server, exchange: Exchange, parameters: dict[str, Any]) -> Any:
@@ -139,14 +145,24 @@ async def find(exchange: Exchange, reference: Reference) -> Pushed:
     row = (await exchange.session.execute(select(_PUSHED).where(*_waiting(exchange, reference)))).one_or_none()
     if row is None:
         raise unknown()
-    return Pushed(row.client_id, row.params)
+    return _pushed(row)
+
+
+async def sent_to_login(exchange: Exchange, reference: Reference) -> None:
+    """Remember that the person was sent to log in for this request: it happens once."""
+    mine = update(_PUSHED).where(*_waiting(exchange, reference))
+    await exchange.session.execute(mine.values(sent_to_login_at=exchange.at))
+
+
+def _pushed(row: Row[Any]) -> Pushed:
+    return Pushed(row.client_id, row.params, row.created_at, row.sent_to_login_at is not None)
 
 
 async def use_up(exchange: Exchange, reference: Reference) -> Pushed | None:
     """The request, now decided. None when another click decided it. Raises InvalidInput when there is none at all."""
     using = update(_PUSHED).where(*_waiting(exchange, reference)).values(used_at=exchange.at)
     row = (await exchange.session.execute(using.returning(*_PUSHED.c))).one_or_none()
-    return None if row is None else Pushed(row.client_id, row.params)
+    return None if row is None else _pushed(row)
 
 
 async def find_used(exchange: Exchange, reference: Reference) -> Pushed:
@@ -155,7 +171,7 @@ async def find_used(exchange: Exchange, reference: Reference) -> Pushed:
     row = (await exchange.session.execute(select(_PUSHED).where(*mine))).one_or_none()
     if row is None:
         raise unknown()
-    return Pushed(row.client_id, row.params)
+    return _pushed(row)
 
 
 def _named(reference: Reference) -> tuple[Any, ...]:

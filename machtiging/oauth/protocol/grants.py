@@ -12,6 +12,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
 from sqlalchemy import Row, Table, select, update
 
+from machtiging.access.proof.binding import Binding
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import machtiging as machtiging_with
 from machtiging.delegation.rules import Machtiging, Standing, standing
@@ -21,9 +22,11 @@ from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented, Order
+from machtiging.oauth.openid.release import for_id_token
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.queries import Grant
+from machtiging.oauth.refresh.hand_out import hand_out
 from machtiging.oauth.requests.details import narrowed_details
 from machtiging.oauth.requests.resources import narrowed_target, unknown_target
 from machtiging.oauth.rules import SCOPES_OF, cannot_grant, is_s256
@@ -41,6 +44,7 @@ class Code:
     nonce: str | None
     consented: Consented
     resource: str | None = None
+
     def get_redirect_uri(self) -> str:
         """The redirect URI it went to."""
         return self.redirect_uri
@@ -96,12 +100,13 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         """The token response, made where the whole consent is at hand."""
         exchange, client = self._exchange, self.request.client
         code: Code = self.request.authorization_code
-        order = wait(order_of(exchange, self.request.form, user, code.resource))
+        order = wait(order_of(exchange, self.request, user, code.resource))
         made = issue.access_token(exchange.session, exchange.issuer, client, user, at=exchange.at, order=order)
         response = wait(made)
         if "openid" in code.get_scope().split() and code.nonce is not None:
-            response["id_token"] = issue.id_token(exchange.issuer, client, user, code.nonce, at=exchange.at)
-        return response
+            more = wait(for_id_token(exchange.session, exchange.issuer.keyring, user.grant))
+            response["id_token"] = issue.id_token(exchange.issuer, client, user, code.nonce, at=exchange.at, more=more)
+        return response | wait(refreshable(exchange, self.request, user, code.resource))
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         """Nothing: the row stays, used, so that a second use is recognised."""
@@ -119,29 +124,41 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
             request.proven = True  # by the first replay only: the same code again and again must not fill the journal
         raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
     request.proven = True
-    _check(row, request.form, at)
+    _check(row, request.form, request.binding, at)
     grant = await queries.grant_held(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")
     return Code(row.redirect_uri, row.nonce, await consented(exchange, grant), row.resource)
 
 
-async def order_of(exchange: Exchange, form: dict[str, str], held: Consented, resource: str | None) -> Order:
+async def refreshable(
+    exchange: Exchange, request: WireRequest, held: Consented, resource: str | None
+) -> dict[str, str]:
+    """The refresh token that goes with the token response, for a client that gets one."""
+    text = await hand_out(exchange.session, request.client, held, request.binding, resource=resource, at=exchange.at)
+    return {} if text is None else {"refresh_token": text}
+
+
+async def order_of(exchange: Exchange, request: WireRequest, held: Consented, resource: str | None) -> Order:
     """What this token request asks of the consent: its resource, and all of its details or fewer.
 
     Raises OAuthRefusal `invalid_target`, `invalid_authorization_details`.
     """
+    form = request.form
     target = await narrowed_target(exchange.session, exchange.issuer, resource, form.get("resource"))
-    return Order(target, narrowed_details(held.grant.authorization_details, form.get("authorization_details")))
+    details = narrowed_details(held.grant.authorization_details, form.get("authorization_details"))
+    return Order(target, details, binding=request.binding)
 
 
-def _check(row: Row[Any], form: dict[str, str], at: datetime) -> None:
+def _check(row: Row[Any], form: dict[str, str], bound: Binding, at: datetime) -> None:
     if at >= row.expires_at:
         raise no_grant("code_verlopen")
     if form.get("redirect_uri") != row.redirect_uri:
         raise no_grant("redirect_uri_wijkt_af")
     if not _proves(form.get("code_verifier", ""), row.code_challenge):
         raise no_grant("pkce_klopt_niet")
+    if row.jkt is not None and row.jkt != bound.jkt:
+        raise no_grant("code_voor_andere_sleutel")  # RFC 9449 section 10
 
 
 def _proves(verifier: str, challenge: str) -> bool:
@@ -190,11 +207,13 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
         if "authorization_details" in self.request.form:
             cannot_grant("details_niet_toegestemd")
         self.request.scope = scope
+
     def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
         """The token response."""
         exchange, client = self.server.exchange, self.request.client
-        scope = self.request.scope
-        return wait(issue.agency_token(exchange.session, exchange.issuer, client, scope, at=exchange.at))
+        session, issuer, scope = exchange.session, exchange.issuer, self.request.scope
+        bound = self.request.binding
+        return wait(issue.agency_token(session, issuer, client, scope, at=exchange.at, binding=bound))
 
 
 def token_server(exchange: Exchange, *more: type[BaseGrant]) -> Server:

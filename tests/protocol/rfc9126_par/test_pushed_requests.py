@@ -38,7 +38,8 @@ async def test_only_parameters_that_mean_something_are_kept(oauth) -> None:
     assert (await flow.push(**known, onzin="x" * 9000, username="a", code_verifier="b")).status_code == 201
     async with unit_of_work(oauth.sessions) as session:
         params = await session.scalar(text("SELECT params FROM pushed_request"))
-    assert params == flow.parameters(client_id=flow.app.client_id, acr_values="x")
+    openid = {"prompts": ["consent"], "levels": [[]]}
+    assert params == flow.parameters(client_id=flow.app.client_id, acr_values="x", openid=openid)
 
 
 async def test_what_would_be_kept_fits_in_eight_kilobytes(oauth) -> None:
@@ -132,10 +133,11 @@ WRONG = [
     ({"scope": None, "authorization_details": None}, "invalid_request"),
     ({"request": "eyJhbGciOiJub25lIn0.e30."}, "invalid_request_object"),
     ({"request_uri": "https://app.voorbeeld.example/verzoek"}, "invalid_request"),
-    ({"prompt": "none"}, "login_required"),
-    ({"prompt": "login"}, "invalid_request"),
-    ({"max_age": "0"}, "invalid_request"),
-    ({"claims": "{}"}, "invalid_request"),
+    ({"prompt": "select_account"}, "invalid_request"),
+    ({"prompt": "none login"}, "invalid_request"),
+    ({"max_age": "-1"}, "invalid_request"),
+    ({"claims": "[]"}, "invalid_request"),
+    ({"id_token_hint": "x"}, "invalid_request"),
     ({"response_mode": "fragment"}, "invalid_request"),
     ({"resource": "https://ander.example"}, "invalid_target"),
     ({"dpop_jkt": "x"}, "invalid_request"),

@@ -1,0 +1,33 @@
+"""What an ID token and userinfo say beyond who it is: the name, where that was agreed, and the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.people import profile_of
+from machtiging.oauth.openid.claims import ID_TOKEN, RELEASED, USERINFO
+from machtiging.oauth.openid.notices import sid_for
+from machtiging.oauth.queries import Grant
+
+
+async def for_id_token(session: AsyncSession, keyring: KeyRing, grant: Grant) -> dict[str, Any]:
+    """What the person agreed to for the ID token, and `sid` (OpenID Connect Back-Channel Logout 1.0, 2.1)."""
+    told = await _agreed(session, keyring, grant, ID_TOKEN)
+    if grant.session_id is not None:
+        told["sid"] = sid_for(keyring, grant.client_id, grant.session_id)
+    return told
+
+
+async def for_userinfo(session: AsyncSession, keyring: KeyRing, grant: Grant) -> dict[str, Any]:
+    """What the person agreed to for userinfo."""
+    return await _agreed(session, keyring, grant, USERINFO)
+
+
+async def _agreed(session: AsyncSession, keyring: KeyRing, grant: Grant, place: str) -> dict[str, Any]:
+    names = [name for name in grant.requested_claims.get(place, ()) if name in RELEASED]
+    profile = await profile_of(session, keyring, grant.person_id) if names else None
+    # An empty claim is left out (Core 5.3.2).
+    return {"name": profile.name} if profile is not None and profile.name else {}

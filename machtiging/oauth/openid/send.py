@@ -1,0 +1,142 @@
+"""Tell apps that a session has ended (OpenID Connect Back-Channel Logout 1.0): at least once, not for ever.
+
+A notice is claimed first, by setting its next try, and that is committed; then the app is visited with no transaction
+open. So an app that is slow holds nobody up, two senders never tell the same at the same moment, and a sender that is
+killed half-way leaves a notice that is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, Table, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from machtiging.kernel.clock import Clock
+from machtiging.kernel.errors import Fault, MachtigingError
+from machtiging.kernel.ids import uuid7
+from machtiging.oauth import queries
+from machtiging.oauth.client import Client
+from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.openid.notices import sid_for
+from machtiging.oauth.tables import LogoutNotice
+from machtiging.storage.sweep import sweep
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.outbound.visit import Outbound
+
+TYP = "logout+jwt"
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LIVES = timedelta(minutes=2)
+BACK_OFF = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
+MOST_TRIES = len(BACK_OFF)
+_KEPT = timedelta(days=7)
+_AT_ONCE = 10
+_NOTICE: Table = LogoutNotice.__table__  # type: ignore[attr-defined]
+_log = structlog.get_logger("machtiging.oauth")
+# Brings a form to an address and gives the status of the answer. Raises MachtigingError when there is none.
+Post = Callable[[str, Mapping[str, str]], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutSender:
+    """What is needed to tell apps."""
+
+    sessions: async_sessionmaker[AsyncSession]
+    issuer: Issuer
+    clock: Clock
+    post: Post
+
+
+def posting_by(outbound: Outbound) -> Post:
+    """A `Post` that is not led astray: the address was given by somebody else."""
+
+    async def post(uri: str, form: Mapping[str, str]) -> int:
+        return (await outbound.post(uri, form)).status
+
+    return post
+
+
+def logout_token(issuer: Issuer, client: Client, notice: Row[Any], at: datetime) -> str:
+    """The logout token (section 2.4): no nonce, so that it can never be taken for an ID token."""
+    now = int(at.timestamp())
+    claims = {
+        "iss": issuer.url,
+        "aud": client.client_id,
+        "iat": now,
+        "exp": now + int(LIVES.total_seconds()),
+        "jti": str(uuid7()),
+        "events": {EVENT: {}},
+        "sub": issuer.keyring.pseudonym(notice.person_id, client.sector),
+        "sid": sid_for(issuer.keyring, client.client_id, notice.session_id),
+    }
+    return issuer.keyring.sign_jwt(claims, typ=TYP, alg=client.id_token_alg)
+
+
+async def send_waiting(sender: LogoutSender) -> int:
+    """Tell the apps whose turn it is, several at once; how many took it."""
+    claimed = await _claim(sender)
+    taken = await asyncio.gather(*(_tell(sender, notice, client) for notice, client in claimed))
+    return sum(taken)
+
+
+async def _claim(sender: LogoutSender) -> list[tuple[Row[Any], Client]]:
+    at = sender.clock.now()
+    async with unit_of_work(sender.sessions) as session:
+        await sweep(session, _NOTICE, _NOTICE.c.created_at < at - _KEPT, at_most=100)
+        waiting = (_NOTICE.c.sent_at.is_(None), _NOTICE.c.given_up_at.is_(None), _NOTICE.c.next_try_at <= at)
+        due = select(_NOTICE).where(*waiting).order_by(_NOTICE.c.next_try_at).limit(_AT_ONCE)
+        claimed = []
+        for notice in (await session.execute(due.with_for_update(skip_locked=True))).all():
+            client = await queries.client(session, notice.client_id)
+            if client is None or notice.tries >= MOST_TRIES:
+                await _mark(session, notice.id, {"given_up_at": at})
+                _log.warning("logout_notice_given_up", client_id=notice.client_id)
+                continue
+            await _mark(session, notice.id, {"tries": notice.tries + 1, "next_try_at": at + BACK_OFF[notice.tries]})
+            claimed.append((notice, client))
+        return claimed
+
+
+async def _tell(sender: LogoutSender, notice: Row[Any], client: Client) -> bool:
+    form = {"logout_token": logout_token(sender.issuer, client, notice, sender.clock.now())}
+    try:
+        status = await sender.post(notice.uri, form)
+    except MachtigingError as trouble:
+        _log.warning("logout_notice_not_taken", client_id=notice.client_id, code=trouble.code)
+        return False
+    if status not in (200, 204):  # section 2.8; some frameworks make 204 of an empty 200
+        _log.warning("logout_notice_not_taken", client_id=notice.client_id, code=str(status))
+        return False
+    async with unit_of_work(sender.sessions) as session:
+        await _mark(session, notice.id, {"sent_at": sender.clock.now()})
+    return True
+
+
+async def _mark(session: AsyncSession, notice_id: UUID, values: dict[str, Any]) -> None:
+    await session.execute(update(_NOTICE).where(_NOTICE.c.id == notice_id).values(values))
+
+
+async def run_logout_sender(sender: LogoutSender, *, every: float, stop: asyncio.Event) -> None:
+    """Keep telling until `stop` is set. A database that is away for a while is waited for."""
+    while not stop.is_set():
+        try:
+            await send_waiting(sender)
+        except Fault as fault:
+            _log.warning("logout_notices_cannot_be_read", code=fault.code)
+        except Exception as error:  # noqa: BLE001 (an edge: nobody waits for this task, so its death would go unseen)
+            _log.error("logout_notices_unforeseen", kind=type(error).__name__)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), every)

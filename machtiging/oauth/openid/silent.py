@@ -1,0 +1,31 @@
+"""`prompt=none`: an answer without a page, for who asks again what this very login has already agreed to.
+
+Only who somebody is can be told silently. Access to post is asked of the person each time: the page promises that.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.identity.session import Visitor
+from machtiging.oauth.openid.wishes import Wishes
+from machtiging.oauth.tables import OAuthGrant
+
+_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+
+
+async def agreed_before(session: AsyncSession, visitor: Visitor, client_id: str, wishes: Wishes) -> bool:
+    """Whether a consent in force, given in this login session to this client, covers openid and these claims."""
+    mine = (
+        _GRANT.c.client_id == client_id,
+        _GRANT.c.person_id == visitor.person_id,
+        _GRANT.c.session_id == visitor.sid,
+        _GRANT.c.ended_at.is_(None),
+    )
+    rows = await session.execute(select(_GRANT.c.scope, _GRANT.c.requested_claims).where(*mine))
+    return any("openid" in row.scope.split() and _covers(row.requested_claims, wishes.released) for row in rows)
+
+
+def _covers(given: dict[str, list[str]], asked: dict[str, list[str]]) -> bool:
+    return all(set(names) <= set(given.get(place, ())) for place, names in asked.items())
