@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -124,10 +124,8 @@ async def hold_to_exchange(session: AsyncSession, jti: TokenId) -> int:
 
 
 async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> int:
-    """Close these and, level by level, what was exchanged for them.
-
-    Each level is a statement of its own: it sees the children that were being made while the one before waited for them.
-    """
+    """Close these and, level by level, what was exchanged for them. Each level is a statement of its own: it sees the
+    children that were being made while the one before waited for them."""
     level = await _close(session, which, at)
     closed = len(level)
     while level:
@@ -142,6 +140,15 @@ async def _close(session: AsyncSession, which: ColumnElement[bool], at: datetime
     theirs = select(_TOKEN.c.id).where(which, _TOKEN.c.revoked_at.is_(None)).order_by(_TOKEN.c.id).with_for_update()
     closing = update(_TOKEN).where(_TOKEN.c.id.in_(theirs)).values(revoked_at=at).returning(_TOKEN.c.id)
     return list(await session.scalars(closing))
+
+
+async def open_until(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> dict[GrantId, datetime]:
+    """Until when some token of each of these grants opens something; a grant that has none is not in it."""
+    theirs = _TOKEN.c.grant_id.in_(grant_ids)
+    still = select(_TOKEN.c.grant_id, func.max(_TOKEN.c.expires_at)).where(
+        theirs, _TOKEN.c.revoked_at.is_(None), _TOKEN.c.expires_at > at
+    )
+    return {GrantId(grant_id): ends for grant_id, ends in await session.execute(still.group_by(_TOKEN.c.grant_id))}
 
 
 async def clear_expired(session: AsyncSession, at: datetime) -> int:

@@ -200,6 +200,8 @@ class Done(StrEnum):
     PAUSED = "gepauzeerd"
     RESUMED = "hervat"
     GIVEN_BACK = "teruggegeven"
+    APP_STOPPED = "app-gestopt"
+    APP_WAS_STOPPED = "app-was-gestopt"
 
 
 DONE: dict[Done, str] = {
@@ -208,6 +210,8 @@ DONE: dict[Done, str] = {
     Done.WITHDRAWN: "U heeft de machtiging ingetrokken. Vanaf nu kan de ander uw post niet meer lezen.",
     Done.PAUSED: "U heeft de machtiging stilgezet. De ander kan nu even geen post lezen.",
     Done.RESUMED: "De machtiging geldt weer.",
+    Done.APP_STOPPED: "U heeft de toegang gestopt. De app kan er nu niet meer bij.",
+    Done.APP_WAS_STOPPED: "Deze app heeft geen toegang meer. U hoeft niets te doen.",
     Done.GIVEN_BACK: "U heeft de machtiging teruggegeven. U kunt de post niet meer lezen.",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -98,3 +99,8 @@ async def a_holder(
         access = (await access_token(session, issuer, client, consented, at=at))["access_token"]
         token = await hand_out(session, client, consented, bound, resource=None, at=at)
     return Holder(oauth, app, held, grant_id, access, token or "")
+
+
+def oauth_in(portal: Any) -> OAuthWorld:
+    """The authorization server of an assembled service (tests/builders/portal.py), for `a_holder`."""
+    return OAuthWorld(SimpleNamespace(service=portal.app), portal.app.state.sessions, portal.clock, portal.world)

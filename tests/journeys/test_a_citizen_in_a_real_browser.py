@@ -5,7 +5,7 @@ import re
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/berichten"]
+PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/berichten", "/apps"]
 
 
 def log_in(page, visited, persona: str) -> None:

@@ -1,0 +1,87 @@
+"""The consents in force about a person: those she gave, and those her helpers gave under her machtigingen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, ScalarSelect, Table, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access import tokens
+from machtiging.delegation.queries import given_by, received_by
+from machtiging.delegation.rules import Act, Machtiging, Standing, standing
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.oauth.rules import acts_in
+from machtiging.oauth.tables import AuthorizationCode, OAuthClient, OAuthGrant, RefreshToken
+
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
+_REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_WORTH_SHOWING = (Standing.IN_FORCE, Standing.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One app that has access now. `until`: without a new consent it is over by then, at the latest."""
+
+    id: GrantId
+    client_id: str
+    app: str
+    person_id: PersonId
+    machtiging: Machtiging | None
+    acts: frozenset[Act]
+    given_at: datetime
+    until: datetime
+
+
+async def consents_about(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Consent]:
+    """Every consent in force that this person may end, newest first. What gives no access any more is not in it."""
+    hers = await given_by(session, person_id)
+    held = {one.id: one for one in (*hers, *await received_by(session, person_id))}
+    mine = or_(_GRANT.c.person_id == person_id, _GRANT.c.machtiging_id.in_([one.id for one in hers]))
+    wanted = (
+        select(_GRANT, _CLIENT.c.registration["client_name"].astext.label("app"))
+        .add_columns(_lasts(_REFRESH, at).label("refreshable"), _lasts(_CODE, at).label("redeemable"))
+        .join_from(_GRANT, _CLIENT, _CLIENT.c.client_id == _GRANT.c.client_id)
+        .where(mine, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
+        .order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc())
+    )
+    rows = list(await session.execute(wanted))
+    ends = await tokens.open_until(session, [GrantId(row.id) for row in rows], at)
+    found = (_consent(row, held, ends.get(row.id)) for row in rows)
+    return [one for one in found if one is not None and _stands(one, at)]
+
+
+def _lasts(table: Table, at: datetime) -> ScalarSelect[Any]:
+    """Until when something of the grant in this table can still be used."""
+    good = (table.c.grant_id == _GRANT.c.id, table.c.used_at.is_(None), table.c.expires_at > at)
+    return select(func.max(table.c.expires_at)).where(*good).scalar_subquery()
+
+
+def _consent(row: Row[Any], held: dict[MachtigingId, Machtiging], opens_until: datetime | None) -> Consent | None:
+    ends = _latest(row.refreshable, row.redeemable, opens_until)
+    if ends is None or (row.machtiging_id is not None and row.machtiging_id not in held):
+        return None
+    return Consent(
+        id=row.id,
+        client_id=row.client_id,
+        app=row.app,
+        person_id=row.person_id,
+        machtiging=None if row.machtiging_id is None else held[row.machtiging_id],
+        acts=acts_in(row.authorization_details),
+        given_at=row.created_at,
+        until=ends,
+    )
+
+
+def _latest(*ends: datetime | None) -> datetime | None:
+    known: Iterable[datetime] = [one for one in ends if one is not None]
+    return max(known, default=None)
+
+
+def _stands(consent: Consent, at: datetime) -> bool:
+    return consent.machtiging is None or standing(consent.machtiging, at) in _WORTH_SHOWING

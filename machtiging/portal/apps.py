@@ -1,0 +1,93 @@
+"""Apps with access: which app reads along, with whose consent, and the button that stops it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from machtiging.delegation.rules import Standing, standing
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen, Visitor
+from machtiging.kernel.ids import GrantId, MachtigingId
+from machtiging.oauth.manage.consents import Consent, consents_about
+from machtiging.oauth.manage.end_consent import end_consent
+from machtiging.portal import views, words
+from machtiging.portal.words import Done, done
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AppCard:
+    """One app as this visitor sees it. `helper`: who let it in, when that was a helper of hers; `giver`: whose post."""
+
+    id: UUID
+    app: str
+    helper: str | None
+    giver: str | None
+    acts: str
+    given_at: datetime
+    until: datetime
+    paused: bool
+    machtiging_id: MachtigingId | None
+    purpose: str | None
+
+
+@router.get("/apps")
+async def apps(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
+    """Every app that has access now: let in by the visitor, or by a helper of hers."""
+    cards = await _cards(request, session, visitor)
+    own, helped = [card for card in cards if not card.helper], [card for card in cards if card.helper]
+    return page(request, "apps.html", own=own, helped=helped, message=done(gedaan))
+
+
+@router.get("/apps/{consent_id}/stoppen")
+async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, session: Transaction) -> Response:
+    """Are you sure? What has no access (any more), whoever's it is, leads back to the list, which says so."""
+    cards = await _cards(request, session, visitor)
+    card = next((card for card in cards if card.id == consent_id), None)
+    return _back(Done.APP_WAS_STOPPED) if card is None else page(request, "app_stoppen.html", card=card)
+
+
+@router.post("/apps/{consent_id}/stoppen")
+async def stop(
+    request: Request, consent_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
+) -> RedirectResponse:
+    """Stop it now. Raises NotFound `toestemming_onbekend`."""
+    at = request.app.state.clock.now()
+    stopped = await end_consent(session, visitor.person_id, GrantId(consent_id), at=at)
+    return _back(Done.APP_STOPPED if stopped else Done.APP_WAS_STOPPED)
+
+
+def _back(what: Done) -> RedirectResponse:
+    return RedirectResponse(f"/apps?gedaan={what}", 303)
+
+
+async def _cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
+    state = request.app.state
+    people, at = views.Names(session, state.keyring), state.clock.now()
+    found = await consents_about(session, visitor.person_id, at=at)
+    return [await _card(consent, visitor, people, at) for consent in found]
+
+
+async def _card(consent: Consent, visitor: Visitor, people: views.Names, at: datetime) -> AppCard:
+    held, mine = consent.machtiging, consent.person_id == visitor.person_id
+    return AppCard(
+        id=consent.id,
+        app=consent.app,
+        helper=None if mine else await people.of(consent.person_id),
+        giver=await people.of(held.vertegenwoordigde_id) if mine and held is not None else None,
+        acts=words.listing(words.acts(consent.acts)),
+        given_at=consent.given_at,
+        until=consent.until,
+        paused=held is not None and standing(held, at) is Standing.PAUSED,
+        machtiging_id=None if held is None else held.id,
+        purpose=None if held is None else held.purpose,
+    )

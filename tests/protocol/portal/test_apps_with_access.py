@@ -1,0 +1,178 @@
+"""The page "Apps met toegang": a citizen sees which apps can read her post, through whom, and stops any of them."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation.pause import pause
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import ISSUER
+from tests.builders.refreshing import a_holder, oauth_in, one, refreshing_app
+
+APPS = ISSUER + "/apps"
+
+
+@pytest.fixture
+async def oauth(portal):
+    made = oauth_in(portal)
+    yield made
+    await made.close()
+
+
+async def stop(browser, holder, *, expect: int = 200):
+    asked = await browser.open(f"{APPS}/{holder.grant_id}/stoppen")
+    return await browser.submit(asked.form("/stoppen"), {}, expect=expect)
+
+
+async def test_without_apps_it_says_so(portal):
+    told = (await (await portal.mother()).open(APPS)).text
+    assert "Geen enkele app heeft nu toegang die u zelf gaf" in told
+    assert "Geen enkele helper leest uw post nu met een app" in told
+
+
+async def test_she_sees_her_own_app_and_the_one_of_her_helper(portal, oauth):
+    await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
+    await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
+    own, helped = (await (await portal.mother()).open(APPS)).text.split("Apps waarmee een helper")
+    assert "Brievenlezer" in own
+    assert "Deze app kan bij uw eigen post" in own
+    assert "Zorgassistent" not in own
+    assert "Zorgassistent" in helped
+    assert "leest uw post met deze app" in helped
+    assert "Brievenlezer" not in helped
+
+
+async def test_the_helper_sees_his_app_as_his_and_nothing_of_her_own(portal, oauth):
+    await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
+    await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
+    own, helped = (await (await portal.son()).open(APPS)).text.split("Apps waarmee een helper")
+    assert "Met deze app leest u post van" in own
+    assert "Zorgassistent" in own
+    assert "Brievenlezer" not in own + helped
+
+
+@pytest.mark.parametrize("who", ["mother", "son"])
+async def test_the_app_is_out_at_once_whoever_of_the_two_stops_it(portal, oauth, who):
+    holder = await a_holder(oauth)
+    assert await holder.active(holder.access)
+    told = await stop(await getattr(portal, who)(), holder)
+    assert "U heeft de toegang gestopt" in told.text
+    assert "Leesapp" not in told.text.split("Apps die u zelf toegang gaf")[1]
+    assert not await holder.active(holder.access)
+    assert (await holder.refresh()).status_code == 400
+    answer = await holder.app.http.get("/api/v1/berichten", headers={"Authorization": f"Bearer {holder.access}"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+
+
+@pytest.mark.parametrize(
+    ("who", "capacity", "kinds"),
+    [
+        ("mother", "self", {"mother": "app_gestopt_door_u", "son": "app_gestopt_door_gever"}),
+        ("son", "relative", {"son": "app_gestopt_door_u"}),
+    ],
+)
+async def test_the_journal_names_who_did_it_and_the_right_people_are_told(portal, oauth, who, capacity, kinds):
+    holder = await a_holder(oauth)
+    await stop(await getattr(portal, who)(), holder)
+    [line] = await oauth.lines("grant:beeindigd")
+    assert (line.actor_id, line.capacity, line.reason) == (
+        getattr(portal.people, who),
+        capacity,
+        "toestemming_beeindigd",
+    )
+    assert line.for_person_id == portal.people.mother
+    async with unit_of_work(oauth.sessions) as session:
+        rows = await session.execute(text("SELECT person_id, kind FROM notification WHERE kind LIKE 'app_%'"))
+        assert dict(rows.all()) == {getattr(portal.people, name): kind for name, kind in kinds.items()}
+
+
+async def test_stopping_asks_first_and_says_what_stays(portal, oauth):
+    holder = await a_holder(oauth)
+    asked = await (await portal.mother()).open(f"{APPS}/{holder.grant_id}/stoppen")
+    assert "blijft gelden" in asked.text
+    assert "opnieuw toegang geven" in asked.text
+    assert f"/machtigingen/{holder.machtiging.id}" in str(asked.links)
+    assert await holder.ended() is None
+
+
+async def test_a_second_click_is_no_mistake_and_tells_nobody_again(portal, oauth):
+    holder = await a_holder(oauth)
+    browser = await portal.mother()
+    form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
+    await browser.submit(form, {})
+    again = await browser.submit(form, {})
+    assert "Deze app heeft geen toegang meer" in again.text
+    assert await one(oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_u'") == 1
+    asked = await browser.open(f"{APPS}/{holder.grant_id}/stoppen")
+    assert "Deze app heeft geen toegang meer" in asked.text
+
+
+async def test_without_the_forms_token_nothing_stops(portal, oauth):
+    holder = await a_holder(oauth)
+    browser = await portal.mother()
+    form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
+    await browser.submit(form, {"csrf": "x"}, expect=403)
+    assert await holder.ended() is None
+
+
+async def test_what_is_another_persons_looks_like_what_does_not_exist(portal, oauth):
+    holder = await a_holder(oauth, own=True)
+    browser = await portal.son()
+    answers = []
+    for consent in (holder.grant_id, uuid4()):
+        shown = await browser.open(f"{APPS}/{consent}/stoppen")
+        form = (await (await portal.mother()).open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
+        own = (await browser.open(APPS)).form("/uitloggen").values["csrf"]
+        target = type(form)(f"/apps/{consent}/stoppen", form.method, dict(form.values))
+        refused = await browser.submit(target, {"csrf": own}, expect=404)
+        answers.append((shown.text, refused.text.split("dit nummer:")[0]))
+    assert answers[0] == answers[1]
+    assert await holder.ended() is None
+
+
+async def test_nobody_else_than_who_is_logged_in_gets_there(portal):
+    answer = await portal.http.get(APPS, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inloggen?terug=/apps")
+
+
+async def test_what_gives_no_access_any_more_is_not_shown(portal, oauth):
+    first = await a_holder(oauth, own=True)
+    assert "Leesapp" in (await (await portal.mother()).open(APPS)).text
+    oauth.later(hours=6)
+    assert "Leesapp" not in (await (await portal.mother()).open(APPS)).text
+    assert await first.ended() is None
+
+
+async def test_an_app_without_refresh_tokens_is_shown_for_as_long_as_its_token_lives(portal, oauth):
+    await a_holder(oauth, await oauth.reading_app(client_name="Kortelezer"), own=True)
+    assert "Kortelezer" in (await (await portal.mother()).open(APPS)).text
+    oauth.later(minutes=16)
+    assert "Kortelezer" not in (await (await portal.mother()).open(APPS)).text
+
+
+async def test_a_machtiging_that_stands_still_is_told(portal, oauth):
+    holder = await a_holder(oauth)
+    await holder.change(pause)
+    for person in (await portal.mother(), await portal.son()):
+        assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open(APPS)).text
+
+
+async def test_with_the_machtiging_revoked_the_app_of_the_helper_is_gone_everywhere(portal, oauth):
+    holder = await a_holder(oauth)
+    browser = await portal.mother()
+    form = (await browser.open(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).form("/intrekken")
+    await browser.submit(form, {})
+    assert await holder.ended() == "intrekken"
+    assert (await holder.refresh()).status_code == 400
+    assert "Leesapp" not in (await browser.open(APPS)).text
+
+
+async def test_the_name_of_an_app_is_text_and_nothing_else(portal, oauth):
+    await a_holder(oauth, await refreshing_app(oauth, client_name="Lees & Co"), own=True)
+    assert "Lees &amp; Co" in (await portal.http.get(APPS, headers=await cookies(portal))).text
+
+
+async def cookies(portal):
+    browser = await portal.mother()
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies[ISSUER].items())}
