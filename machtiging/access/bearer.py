@@ -98,8 +98,8 @@ async def _state(request: Request, work: Work, at: datetime, look: Look) -> Toke
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _invalid("jti is missing or no UUID") from error
     state = await look(work, TokenId(jti))
-    if state is None or state.facts.client_id != claims.get("client_id"):
-        raise _invalid("jti was not issued, or to another client")
+    if state is None or state.facts.client_id != claims.get("client_id") or state.facts.audience:
+        raise _invalid("jti was not issued, or to another client, or for another resource")
     if (refusal := _closed(state, at)) is not None:
         raise await _refused(work, state, refusal, at)
     try:

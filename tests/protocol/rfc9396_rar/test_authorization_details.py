@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from machtiging.delegation.end import revoke
 from machtiging.delegation.rules import Act
+from machtiging.oauth.rules import DETAIL_TYPES, wanted_from
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import claims_of, detail, query_of
 
@@ -138,3 +139,47 @@ async def test_scope_openid_alone_opens_no_box(oauth) -> None:
     tokens = await flow.tokens(authorization_details=None)
     assert "authorization_details" not in tokens
     assert "authorization_details" not in claims_of(tokens["access_token"])
+
+
+# In the token request (section 6)
+
+
+async def test_the_token_request_may_ask_for_less(oauth) -> None:
+    held = await oauth.machtiging()
+    flow = await oauth.flow(None, held, "lijst", "lezen")
+    response = await flow.redeem(await flow.code(), authorization_details=detail(held.id, "lijst"))
+    fewer = [{"type": "berichtenbox", "machtiging": str(held.id), "actions": ["lijst"]}]
+    tokens = response.json()
+    assert tokens["authorization_details"] == fewer
+    assert claims_of(tokens["access_token"])["authorization_details"] == fewer
+    told = await flow.app.post("/introspect", {"token": tokens["access_token"]})
+    assert told.json()["authorization_details"] == fewer
+
+
+async def test_the_token_request_may_not_ask_for_more(oauth) -> None:
+    held, other = await oauth.machtiging(), await oauth.machtiging()
+    app = await oauth.reading_app()
+    for wider in (
+        detail(held.id, "lijst", "lezen"),
+        detail(held.id, "downloaden"),
+        detail(other.id, "lijst"),
+        detail(None, "lijst"),
+        detail(held.id, "lijst", locations=["https://x.example"]),
+        "onzin",
+        "[]",
+    ):
+        flow = await oauth.flow(app, held, "lijst")
+        response = await flow.redeem(await flow.code(), authorization_details=wider)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details"), wider
+
+
+async def test_where_only_the_login_was_consented_to_no_details_can_be_had(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code(authorization_details=None)
+    response = await flow.redeem(code, authorization_details=detail())
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
+
+
+def test_every_type_that_discovery_names_has_a_validator() -> None:
+    for kind in DETAIL_TYPES:
+        assert wanted_from(json.dumps([{"type": kind}])) is not None

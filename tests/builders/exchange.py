@@ -1,0 +1,120 @@
+"""Services in a chain: resource servers, those that exchange tokens, and tokens made without walking login pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from sqlalchemy import insert, text
+
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import uuid7
+from machtiging.oauth import queries
+from machtiging.oauth.issue import Consented, Order, access_token
+from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.requests.resources import target_of
+from machtiging.oauth.rules import details_of
+from machtiging.oauth.tables import OAuthGrant
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import AUDIENCE, App, agency_client, claims_of, make_client_keys
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+HUIS = "https://huis.voorbeeld.example/api"
+ARCHIEF = "https://archief.voorbeeld.example/api"
+ADVIES = "https://advies.voorbeeld.example"
+EVERYWHERE = [HUIS, ARCHIEF, ADVIES, AUDIENCE]
+KEYS = make_client_keys()
+
+
+def server_metadata(keys: Any = KEYS, **changes: Any) -> dict[str, Any]:
+    """RFC 7591 metadata of a service that guards a resource and exchanges nothing."""
+    made = agency_client(keys, client_name="Huisdienst", scope="", resource_server=True, resource=HUIS)
+    return made | changes
+
+
+def exchanger_metadata(keys: Any = KEYS, **changes: Any) -> dict[str, Any]:
+    """RFC 7591 metadata of a service that guards a resource and goes on from there."""
+    made = server_metadata(keys, grant_types=[EXCHANGE], scope="openid", exchange_targets=EVERYWHERE)
+    return made | changes
+
+
+@dataclass
+class Chain:
+    """The son and his reading app, and services that he may meet along the way."""
+
+    oauth: Any
+    app: App
+    machtiging: Any
+
+    async def server(self, **changes: Any) -> App:
+        return await self.oauth.add(server_metadata(**changes), KEYS)
+
+    async def exchanger(self, **changes: Any) -> App:
+        return await self.oauth.add(exchanger_metadata(**changes), KEYS)
+
+    async def token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
+        """A token for the son's app, as if he had consented just now. `machtiging=None`: for his own box."""
+        held = self.machtiging if machtiging is ... else machtiging
+        at, issuer = self.oauth.clock.now(), issuer_of(self.oauth.service.state)
+        acts = held.scope.acts if held else self.machtiging.scope.acts
+        grant = {
+            "id": uuid7(),
+            "client_id": self.app.client_id,
+            "person_id": self.oauth.committed.people.son,
+            "machtiging_id": held and held.id,
+            "authorization_details": details_of(held and held.id, acts),
+            "scope": "openid",
+            "assurance": Assurance.SUBSTANTIAL.value,
+            "authenticated_at": at,
+            "created_at": at,
+            "requested_claims": {},
+        }
+        async with unit_of_work(self.oauth.sessions) as session:
+            await session.execute(insert(OAuthGrant.__table__), grant)
+            consented = Consented(await queries.grant(session, grant["id"]), held)
+            client = await queries.client(session, self.app.client_id)
+            wanted = Order(await target_of(session, issuer, resource), **order)
+            made = await access_token(session, issuer, client, consented, at=at, order=wanted)
+        return made["access_token"]
+
+    async def exchange(self, service: App, token: str, **changes: Any) -> httpx.Response:
+        """POST /token for the archive; a change of None leaves a parameter out."""
+        form = {
+            "grant_type": EXCHANGE,
+            "subject_token": token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": ARCHIEF,
+        }
+        return await service.post("/token", form | changes)
+
+    async def exchanged(self, service: App, token: str, **changes: Any) -> str:
+        response = await self.exchange(service, token, **changes)
+        assert response.status_code == 200, response.text
+        return response.json()["access_token"]
+
+    async def live(self, service: App, token: str) -> bool:
+        """Whether introspection tells this service that the token is active."""
+        return (await service.post("/introspect", {"token": token})).json()["active"]
+
+    async def run(self, statement: str, **values: Any) -> None:
+        async with unit_of_work(self.oauth.sessions) as session:
+            await session.execute(text(statement), values)
+
+    async def row(self, token: str) -> Any:
+        """The token as it is written down."""
+        async with unit_of_work(self.oauth.sessions) as session:
+            wanted = text("SELECT * FROM issued_token WHERE id = :id")
+            return (await session.execute(wanted, {"id": claims_of(token)["jti"]})).one()
+
+
+async def a_chain(oauth: Any) -> Chain:
+    """Son, app and a machtiging; register the services that a test needs."""
+    return Chain(oauth, await oauth.reading_app(), await oauth.machtiging())
+
+
+def refused(response: httpx.Response, error: str) -> None:
+    """The RFC's error, and never a token."""
+    assert (response.status_code, response.json()["error"]) == (400, error), response.text
+    assert "access_token" not in response.json()

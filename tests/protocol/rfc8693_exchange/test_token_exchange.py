@@ -1,0 +1,468 @@
+"""RFC 8693: a service exchanges a token that is for it, and what it gets is narrower in everything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from machtiging.delegation.end import revoke
+from machtiging.delegation.pause import pause
+from machtiging.delegation.rules import Act
+from machtiging.oauth.clients.metadata import faults_in
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.exchange import (
+    ACCESS_TOKEN,
+    ADVIES,
+    ARCHIEF,
+    EXCHANGE,
+    HUIS,
+    a_chain,
+    exchanger_metadata,
+    refused,
+)
+from tests.builders.oauth import AUDIENCE, assertion, claims_of, detail, make_client_keys
+
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+
+
+@pytest.fixture
+async def chain(oauth):
+    return await a_chain(oauth)
+
+
+async def test_a_service_gets_a_token_of_its_own_for_the_next_service(chain) -> None:
+    huis, archief = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    response = await chain.exchange(huis, first)
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    told = response.json()
+    assert told["issued_token_type"] == ACCESS_TOKEN
+    assert told["token_type"] == "Bearer"
+    assert told["scope"] == "openid"
+    assert "refresh_token" not in told
+    before, after = claims_of(first), claims_of(told["access_token"])
+    assert after["aud"] == ARCHIEF
+    assert after["client_id"] == after["azp"] == huis.client_id
+    assert after["authorization_details"] == told["authorization_details"] == before["authorization_details"]
+    assert after["jti"] != before["jti"]
+    assert await chain.live(archief, told["access_token"])
+
+
+async def test_the_row_says_for_which_token_it_was_exchanged_and_under_which_machtiging(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    before, after = await chain.row(first), await chain.row(await chain.exchanged(huis, first))
+    assert after.parent_id == before.id
+    assert (after.grant_id, after.machtiging_id, after.person_id) == (
+        before.grant_id,
+        before.machtiging_id,
+        before.person_id,
+    )
+    assert (after.assurance, sorted(after.acts), after.audience) == (before.assurance, sorted(before.acts), ARCHIEF)
+    line = (await chain.oauth.lines("token:uitgegeven"))[-1]
+    assert (line.client_id, line.machtiging_id) == (huis.client_id, before.machtiging_id)
+
+
+async def test_jwt_is_another_name_for_what_we_issue(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    response = await chain.exchange(huis, await chain.token(), subject_token_type=JWT, requested_token_type=JWT)
+    assert response.json()["issued_token_type"] == JWT
+
+
+async def test_what_came_for_our_api_can_be_exchanged_by_who_serves_it(chain) -> None:
+    magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
+    await chain.server(resource=ARCHIEF, client_name="Archief")
+    token = await chain.exchanged(magazijn, await chain.token(None))
+    assert claims_of(token)["aud"] == ARCHIEF
+
+
+async def test_a_token_for_a_service_can_be_exchanged_for_our_api(chain) -> None:
+    huis = await chain.exchanger()
+    token = await chain.exchanged(huis, await chain.token(), resource=AUDIENCE)
+    assert claims_of(token)["aud"] == AUDIENCE
+    assert (await chain.row(token)).audience == ""
+
+
+# Who is who
+
+
+async def test_each_service_knows_the_same_people_by_pseudonyms_of_its_own(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    for_app, first = claims_of(await chain.token(None)), await chain.token()
+    for_huis, for_archief = claims_of(first), claims_of(await chain.exchanged(huis, first))
+    known = [for_app, for_huis, for_archief]
+    assert len({one["sub"] for one in known}) == 3
+    assert len({one["represents"]["sub"] for one in known}) == 3
+    assert all("act" not in one for one in known)
+
+
+async def test_a_server_that_asked_for_act_finds_the_citizen_in_sub_and_the_helper_in_act(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
+    first = await chain.token()
+    token = await chain.exchanged(huis, first)
+    claims = claims_of(token)
+    keyring, people = chain.oauth.service.state.keyring, chain.oauth.committed.people
+    assert claims["sub"] == keyring.pseudonym(people.mother, archief.client_id)
+    assert claims["act"] == {
+        "iss": claims["iss"],
+        "sub": keyring.pseudonym(people.son, archief.client_id),
+        "sub_id_type": claims["sub_id_type"],
+    }
+    assert "represents" not in claims
+    assert "represents" in claims_of(first)  # the other server did not ask for it
+    told = (await archief.post("/introspect", {"token": token})).json()
+    assert (told["sub"], told["act"]) == (claims["sub"], claims["act"])
+    assert "represents" not in told
+
+
+async def test_in_the_own_box_nobody_acts_for_anybody_in_either_layout(chain) -> None:
+    huis = await chain.exchanger()
+    await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
+    claims = claims_of(await chain.exchanged(huis, await chain.token(machtiging=None)))
+    assert not {"act", "represents"} & claims.keys()
+
+
+# Never more
+
+
+async def test_scope_and_acts_can_only_become_less(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst", "lezen")))
+    fewer = claims_of(await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id, "lijst")))
+    assert fewer["authorization_details"][0]["actions"] == ["lijst"]
+    for wider in (
+        detail(chain.machtiging.id, "lijst", "downloaden"),
+        detail(chain.machtiging.id, "downloaden"),
+        detail(None, "lijst"),
+        detail((await chain.oauth.machtiging()).id, "lijst"),
+        detail(chain.machtiging.id, "lijst", extra=1),
+    ):
+        refused(await chain.exchange(huis, first, authorization_details=wider), "invalid_authorization_details")
+
+
+async def test_left_out_details_are_those_of_the_token_not_those_of_the_consent(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst")))
+    token = await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id))
+    assert claims_of(token)["authorization_details"][0]["actions"] == ["lijst"]
+    assert (await chain.row(token)).acts == [Act.LIST.value]
+
+
+async def test_scope_can_only_become_less(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    bare = await chain.token(scope="")
+    assert "scope" not in claims_of(await chain.exchanged(huis, bare))
+    refused(await chain.exchange(huis, bare, scope="openid"), "invalid_scope")
+    full = await chain.token()
+    for wider in ("openid aanleveringen:schrijven", "profile", "openid openid", "OPENID"):
+        refused(await chain.exchange(huis, full, scope=wider), "invalid_scope")
+
+
+async def test_scope_is_also_held_to_what_the_service_is_registered_for(chain) -> None:
+    huis = await chain.exchanger(scope="")
+    await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    assert "scope" not in claims_of(await chain.exchanged(huis, first))
+    refused(await chain.exchange(huis, first, scope="openid"), "invalid_scope")
+
+
+async def test_userinfo_looks_at_the_scope_of_the_token_not_at_that_of_the_consent(chain) -> None:
+    huis = await chain.exchanger(scope="")
+    token = await chain.exchanged(huis, await chain.token(), resource=AUDIENCE)
+    response = await huis.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
+    assert response.status_code == 403
+
+
+async def test_it_never_lives_longer_than_what_it_was_exchanged_for(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    chain.oauth.later(seconds=400)
+    response = await chain.exchange(huis, first)
+    assert response.json()["expires_in"] == 200
+    assert claims_of(response.json()["access_token"])["exp"] == claims_of(first)["exp"]
+    assert (await chain.row(response.json()["access_token"])).expires_at == (await chain.row(first)).expires_at
+
+
+# Whose token it is
+
+
+async def test_only_the_service_that_the_token_is_for_may_exchange_it(chain) -> None:
+    await chain.server()
+    thief = await chain.exchanger(resource=ADVIES, client_name="Advies")
+    magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
+    await chain.server(resource=ARCHIEF, client_name="Archief")
+    answers = {
+        (await chain.exchange(thief, await chain.token(HUIS))).text,
+        (await chain.exchange(thief, await chain.token(None))).text,
+        (await chain.exchange(magazijn, await chain.token(HUIS))).text,
+        (await chain.exchange(thief, "onzin")).text,
+    }
+    assert len(answers) == 1
+    assert json.loads(answers.pop())["error"] == "invalid_request"
+    reasons = [line.reason for line in await chain.oauth.lines("token:geweigerd")]
+    assert reasons == ["token_voor_ander"] * 3 + ["token_onbruikbaar"]
+
+
+async def test_who_exchanged_a_token_may_not_exchange_what_he_got_unless_it_is_for_him(chain) -> None:
+    huis = await chain.exchanger()
+    await chain.exchanger(resource=ARCHIEF, client_name="Archief")
+    await chain.server(resource=ADVIES, client_name="Advies")
+    second = await chain.exchanged(huis, await chain.token())
+    refused(await chain.exchange(huis, second, resource=ADVIES), "invalid_request")
+
+
+async def test_a_client_of_another_kind_exchanges_nothing(chain) -> None:
+    huis, public = await chain.server(), await chain.oauth.public_app()
+    first = await chain.token()
+    for client in (chain.app, huis, await chain.oauth.agency()):
+        refused(await chain.exchange(client, first), "unauthorized_client")
+    response = await chain.exchange(public, first)
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+
+
+async def test_a_service_that_exchanges_gets_no_other_tokens(chain) -> None:
+    huis = await chain.exchanger()
+    refused(await huis.post("/token", {"grant_type": "client_credentials"}), "unauthorized_client")
+    form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": HUIS, "code_verifier": "x" * 43}
+    refused(await huis.post("/token", form), "unauthorized_client")
+
+
+async def test_who_cannot_prove_himself_exchanges_nothing(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    foreign = assertion(make_client_keys(), huis.client_id, chain.oauth.clock)
+    for changes in ({"client_assertion": foreign}, {"client_assertion": None, "client_assertion_type": None}):
+        response = await chain.exchange(huis, first, **changes)
+        assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+
+
+async def test_an_agencys_token_stands_for_nobody_and_is_not_exchanged(chain) -> None:
+    magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
+    await chain.server(resource=ARCHIEF, client_name="Archief")
+    response = await (await chain.oauth.agency()).post("/token", {"grant_type": "client_credentials"})
+    refused(await chain.exchange(magazijn, response.json()["access_token"]), "invalid_request")
+
+
+async def test_only_a_live_access_token_of_ours_is_a_subject_token(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    keyring, claims = chain.oauth.service.state.keyring, claims_of(first)
+    head, payload, signature = first.split(".")
+    for wrong in (
+        first[:-4] + ("AAAA" if first[-4:] != "AAAA" else "BBBB"),
+        f"{head}.{payload}.",
+        f"eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{payload}.{signature}",
+        keyring.sign_jwt(claims, typ="JWT"),
+        keyring.sign_jwt(claims | {"aud": [HUIS]}, typ="at+jwt"),
+        keyring.sign_jwt(claims | {"aud": ARCHIEF}, typ="at+jwt"),
+        keyring.sign_jwt(claims | {"iss": "https://ander.example"}, typ="at+jwt"),
+        keyring.sign_jwt(claims | {"client_id": huis.client_id}, typ="at+jwt"),
+        keyring.sign_jwt(claims | {"jti": claims["jti"][:-4] + "0000"}, typ="at+jwt"),
+        claims["jti"],
+    ):
+        refused(await chain.exchange(huis, wrong), "invalid_request")
+    assert (await chain.exchange(huis, first)).status_code == 200
+
+
+# What has ended
+
+
+ENDINGS = {
+    "expired": None,
+    "revoked": "UPDATE issued_token SET revoked_at = now()",
+    "grant": "UPDATE oauth_grant SET ended_at = now(), end_reason = 'proef'",
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_what_opens_nothing_any_more_is_not_exchanged(chain, how) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    if (statement := ENDINGS[how]) is None:
+        chain.oauth.later(seconds=600)
+    else:
+        await chain.run(statement)
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_a_paused_machtiging_lets_nothing_be_exchanged(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first, mother = await chain.token(), chain.oauth.committed.people.mother
+    async with unit_of_work(chain.oauth.sessions) as session:
+        await pause(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_a_token_of_a_suspended_app_is_not_exchanged(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    # The row alone: what suspending does besides (closing its tokens) must not be all that stops it.
+    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id)
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_a_machtiging_that_ended_meanwhile_closes_the_whole_chain(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    second = await chain.exchanged(huis, first)
+    async with unit_of_work(chain.oauth.sessions) as session:
+        await revoke(session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now())
+    assert not await chain.live(archief, second)
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_revoking_the_first_token_closes_what_was_exchanged_for_it(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await chain.server(resource=ADVIES, client_name="Advies")
+    first = await chain.token()
+    second = await chain.exchanged(huis, first)
+    third = await chain.exchanged(archief, second, resource=ADVIES)
+    assert await chain.live(advies, third)
+    assert (await chain.app.post("/revoke", {"token": first})).status_code == 200
+    assert not await chain.live(archief, second)
+    assert not await chain.live(advies, third)
+
+
+async def test_suspending_the_app_or_a_service_in_between_closes_what_came_after(chain) -> None:
+
+    huis = await chain.exchanger()
+    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await chain.server(resource=ADVIES, client_name="Advies")
+    first = await chain.token()
+    third = await chain.exchanged(archief, await chain.exchanged(huis, first), resource=ADVIES)
+    async with unit_of_work(chain.oauth.sessions) as session:
+        await suspend(session, huis.client_id, at=chain.oauth.clock.now())
+    assert not await chain.live(advies, third)
+    assert await chain.live(chain.app, first)
+
+
+async def test_who_gives_back_what_he_exchanged_does_not_end_the_consent_of_the_app(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    second = await chain.exchanged(huis, first)
+    assert (await huis.post("/revoke", {"token": second})).status_code == 200
+    assert not await chain.live(archief, second)
+    assert await chain.live(huis, first)
+    assert (await chain.row(first)).revoked_at is None
+
+
+async def test_a_service_cannot_revoke_a_token_that_it_was_only_shown(chain) -> None:
+    huis = await chain.exchanger()
+    first = await chain.token()
+    await huis.post("/revoke", {"token": first})
+    assert await chain.live(chain.app, first)
+
+
+async def test_the_chain_has_an_end(chain) -> None:
+    services = [await chain.exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
+    first = await chain.token()
+    second = await chain.exchanged(services[0], first, resource=ARCHIEF)
+    third = await chain.exchanged(services[1], second, resource=ADVIES)
+    refused(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")
+    refused(await chain.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
+    assert [line.reason for line in await chain.oauth.lines("token:geweigerd")] == ["keten_te_lang"] * 2
+
+
+# Where to
+
+
+async def test_the_target_is_one_that_the_service_was_registered_for(chain) -> None:
+    huis = await chain.exchanger(exchange_targets=[ARCHIEF, ADVIES])
+    await chain.server(resource=ARCHIEF, client_name="Archief")
+    other = "https://ander.voorbeeld.example"
+    await chain.server(resource=other, client_name="Ander")
+    first = await chain.token()
+    answers = {
+        (await chain.exchange(huis, first, resource=wrong)).text
+        for wrong in (other, AUDIENCE, ADVIES, HUIS, ARCHIEF + "/", "https://onbekend.example", "onzin")
+    }
+    assert len(answers) == 1
+    assert json.loads(answers.pop())["error"] == "invalid_target"
+
+
+async def test_a_suspended_target_is_no_target(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'")
+    refused(await chain.exchange(huis, await chain.token()), "invalid_target")
+
+
+async def test_a_token_is_not_exchanged_for_one_of_the_same_resource(chain) -> None:
+    huis = await chain.exchanger()
+    refused(await chain.exchange(huis, await chain.token(), resource=HUIS), "invalid_target")
+
+
+# What is asked
+
+
+NOT_SUPPORTED = [
+    {"audience": ARCHIEF},
+    {"audience": ARCHIEF, "resource": None},
+    {"actor_token": "a.b.c", "actor_token_type": ACCESS_TOKEN},
+    {"actor_token_type": ACCESS_TOKEN},
+    {"subject_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
+    {"subject_token_type": "urn:ietf:params:oauth:token-type:id_token"},
+    {"subject_token_type": "urn:ietf:params:oauth:token-type:saml2"},
+    {"subject_token_type": None},
+    {"subject_token": None},
+    {"resource": None},
+    {"requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
+    {"requested_token_type": "urn:ietf:params:oauth:token-type:id_token"},
+    {"requested_token_type": "access_token"},
+]
+
+
+async def test_what_is_not_supported_or_missing_is_refused_and_not_ignored(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    for changes in NOT_SUPPORTED:
+        refused(await chain.exchange(huis, first, **changes), "invalid_request")
+
+
+async def test_two_resources_are_one_too_many(chain) -> None:
+    huis = await chain.exchanger()
+    pairs = [*huis.credentials().items(), ("grant_type", EXCHANGE), ("subject_token", await chain.token())]
+    pairs += [("subject_token_type", ACCESS_TOKEN), ("resource", ARCHIEF), ("resource", ADVIES)]
+    refused(await huis.raw("/token", pairs), "invalid_request")
+
+
+# Bound tokens
+
+
+async def test_what_needed_a_key_does_not_become_what_anybody_can_use(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    for column in ("jkt", "x5t"):
+        await chain.run("UPDATE issued_token SET jkt = NULL, x5t = NULL")
+        await chain.run(f"UPDATE issued_token SET {column} = :print", print="A" * 43)
+        refused(await chain.exchange(huis, first), "invalid_request")
+
+
+# Registering
+
+
+def test_faults_in_the_registration_of_a_service_are_named() -> None:
+    def faults(**changes):
+        made = exchanger_metadata() | changes
+        return set(faults_in({name: value for name, value in made.items() if value is not None}, practice=False))
+
+    assert faults() == set()
+    assert faults(resource=None) == set()
+    assert faults(resource_server=False) == {"resource_server", "resource"}
+    assert faults(token_endpoint_auth_method="none") == {"token_endpoint_auth_method"}
+    assert faults(exchange_targets=None) == {"exchange_targets"}
+    assert faults(exchange_targets=[]) == {"exchange_targets"}
+    assert faults(exchange_targets=["http://x.example"]) == {"exchange_targets"}
+    assert faults(exchange_targets=[HUIS] * 11) == {"exchange_targets"}
+    assert faults(redirect_uris=["https://x.example/terug"]) == {"redirect_uris"}
+    assert faults(scope="aanleveringen:schrijven") == {"scope"}
+    assert faults(grant_types=["client_credentials"], scope="") == {"exchange_targets"}
+    assert faults(grant_types=[EXCHANGE, "client_credentials"]) >= {"grant_types"}
+    assert faults(subject_layout="both") == {"subject_layout"}
+    assert faults(resource=None, subject_layout="act") == {"subject_layout"}

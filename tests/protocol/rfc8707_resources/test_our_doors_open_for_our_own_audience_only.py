@@ -1,0 +1,42 @@
+"""Audience confusion: a token that was made for another service opens none of our doors, however it is dressed up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from machtiging.access.tokens import register
+from machtiging.kernel.ids import TokenId, uuid7
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import DELIVER, READ, Doorstep, a_jwt, is_unauthenticated
+from tests.builders.exchange import HUIS
+from tests.builders.oauth import AUDIENCE
+
+
+@pytest.fixture
+async def doorstep(database, clock):
+    return await Doorstep.build(database, clock)
+
+
+@pytest.mark.parametrize("aud", [HUIS, [HUIS], [HUIS, "https://ander.example"], ""])
+async def test_a_token_for_another_resource_opens_no_door(doorstep, aud) -> None:
+    for facts, path in ((doorstep.helper, READ), (doorstep.own, READ), (doorstep.agency, DELIVER)):
+        is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud), path), "token_ongeldig")
+
+
+async def test_what_is_written_down_for_another_resource_opens_no_door_whatever_it_says_itself(doorstep) -> None:
+    facts = replace(doorstep.helper, id=TokenId(uuid7()), audience=HUIS)
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await register(session, facts)
+    for aud in (AUDIENCE, HUIS):
+        is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud)), "token_ongeldig")
+
+
+async def test_an_exchanged_token_for_our_api_opens_the_door_of_the_person_it_stands_for(doorstep) -> None:
+    facts = replace(doorstep.helper, id=TokenId(uuid7()), client_id="huisdienst", parent_id=doorstep.helper.id)
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await register(session, facts)
+    answer = await doorstep.ask(a_jwt(facts))
+    people = doorstep.people
+    assert answer.json() == {"wie": str(people.son), "voor": str(people.mother), "als": "relative"}

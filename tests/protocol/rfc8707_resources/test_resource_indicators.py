@@ -1,0 +1,170 @@
+"""RFC 8707: one token is for one resource, known and consented to, and opens nothing anywhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.kernel.errors import Conflict
+from machtiging.oauth.clients.metadata import faults_in
+from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, a_chain, refused, server_metadata
+from tests.builders.oauth import AUDIENCE, claims_of, detail, query_of
+
+
+@pytest.fixture
+async def chain(oauth):
+    return await a_chain(oauth)
+
+
+async def test_without_a_resource_it_is_our_own_api(oauth) -> None:
+    flow = await oauth.flow()
+    assert claims_of((await flow.tokens())["access_token"])["aud"] == AUDIENCE
+
+
+async def test_the_token_is_for_the_resource_that_was_pushed_and_consented_to(chain) -> None:
+    huis = await chain.server()
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    request_uri = await flow.pushed(resource=HUIS)
+    page = (await flow.authorize(request_uri)).text
+    assert "Huisdienst" in page
+    assert HUIS in page
+    code = query_of((await flow.approve(request_uri)).headers["location"])["code"]
+    token = (await flow.redeem(code, resource=HUIS)).json()["access_token"]
+    assert claims_of(token)["aud"] == HUIS
+    assert (await chain.row(token)).audience == HUIS
+    assert await chain.live(huis, token)
+
+
+async def test_our_own_api_may_be_named(chain) -> None:
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    token = (await flow.tokens(resource=AUDIENCE))["access_token"]
+    assert claims_of(token)["aud"] == AUDIENCE
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "https://onbekend.example",
+        HUIS + "/",
+        HUIS + "#deel",
+        HUIS + "?x=1",
+        HUIS.upper(),
+        HUIS.replace("https", "http"),
+        AUDIENCE + "/",
+        "huis",
+        "*",
+    ],
+)
+async def test_what_nobody_registered_is_refused_at_the_push(chain, resource) -> None:
+    await chain.server()
+    flow = await chain.oauth.request(chain.app)
+    refused(await flow.push(resource=resource), "invalid_target")
+
+
+async def test_two_resources_are_refused(chain) -> None:
+    await chain.server()
+    flow = await chain.oauth.request(chain.app)
+    pairs = [*chain.app.credentials().items(), *flow.parameters().items(), ("resource", HUIS), ("resource", AUDIENCE)]
+    refused(await chain.app.raw("/par", pairs), "invalid_request")
+
+
+async def test_the_token_request_names_no_other_resource(chain) -> None:
+    await chain.server()
+    for pushed, asked in ((HUIS, AUDIENCE), (None, HUIS), (AUDIENCE, HUIS), (HUIS, "https://onbekend.example")):
+        flow = await chain.oauth.flow(chain.app, chain.machtiging)
+        code = await flow.code(resource=pushed)
+        refused(await flow.redeem(code, resource=asked), "invalid_target")
+
+
+async def test_a_resource_server_that_was_suspended_meanwhile_gets_no_tokens(chain) -> None:
+    await chain.server()
+    stop = "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Huisdienst'"
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    request_uri, code = await flow.pushed(resource=HUIS), await flow.code(resource=HUIS)
+    await chain.run(stop)
+    refused(await flow.redeem(code), "invalid_target")
+    answer = query_of((await flow.authorize(request_uri)).headers["location"])
+    assert answer["error"] == "invalid_target"
+
+
+async def test_an_agencys_token_is_for_our_api_alone(chain) -> None:
+    await chain.server()
+    agency = await chain.oauth.agency()
+    refused(await agency.post("/token", {"grant_type": "client_credentials", "resource": HUIS}), "invalid_target")
+    form = {"grant_type": "client_credentials", "authorization_details": detail()}
+    refused(await agency.post("/token", form), "invalid_authorization_details")
+    response = await agency.post("/token", {"grant_type": "client_credentials", "resource": AUDIENCE})
+    assert claims_of(response.json()["access_token"])["aud"] == AUDIENCE
+
+
+# Audience confusion
+
+
+async def test_userinfo_opens_for_no_token_of_another_resource(chain) -> None:
+    await chain.server()
+    for resource, status in ((HUIS, 401), (None, 200)):
+        headers = {"Authorization": f"Bearer {await chain.token(resource)}"}
+        assert (await chain.app.http.get("/userinfo", headers=headers)).status_code == status
+
+
+async def test_a_resource_server_is_told_of_its_own_tokens_only(chain) -> None:
+    huis = await chain.server()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    magazijn = await chain.server(resource=None, client_name="Magazijn")
+    for_huis, for_us = await chain.token(HUIS), await chain.token(None)
+    assert await chain.live(huis, for_huis)
+    assert await chain.live(magazijn, for_us)
+    for service, token in ((archief, for_huis), (magazijn, for_huis), (huis, for_us), (archief, for_us)):
+        assert not await chain.live(service, token)
+    assert await chain.live(chain.app, for_huis)
+
+
+async def test_a_token_for_another_resource_can_be_revoked_by_its_owner_only(chain) -> None:
+    huis = await chain.server()
+    token = await chain.token(HUIS)
+    await huis.post("/revoke", {"token": token})
+    assert await chain.live(huis, token)
+    await chain.app.post("/revoke", {"token": token})
+    assert not await chain.live(huis, token)
+
+
+async def test_the_app_cannot_tell_that_two_resources_know_the_same_person(chain) -> None:
+    await chain.server()
+    await chain.server(resource=ARCHIEF, client_name="Archief")
+    subs = {claims_of(await chain.token(one))["sub"] for one in (None, HUIS, ARCHIEF)}
+    assert len(subs) == 3
+
+
+# Registering
+
+
+def test_a_resource_is_a_plain_https_address() -> None:
+    assert faults_in(server_metadata(), practice=False) == {}
+    for wrong in (
+        "http://huis.voorbeeld.example",
+        "huis",
+        "urn:huis",
+        HUIS + "#x",
+        HUIS + "?x=1",
+        "https://a:b@huis.voorbeeld.example",
+        "https://10.0.0.1/api",
+        "https://HUIS.voorbeeld.example",
+        "https://huis.voorbeeld.example/../x",
+        "https://*.example",
+        7,
+        ["https://huis.voorbeeld.example"],
+        "",
+    ):
+        assert set(faults_in(server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
+
+
+def test_only_a_resource_server_has_a_resource() -> None:
+    assert "resource" in faults_in(server_metadata(resource_server=False), practice=False)
+
+
+async def test_a_resource_has_one_server(chain) -> None:
+    await chain.server()
+    with pytest.raises(Conflict, match="resource_bestaat_al"):
+        await chain.server(client_name="Dief")
+    await chain.server(resource=ADVIES, client_name="Advies")
+    await chain.server(resource=None, client_name="Een")
+    await chain.server(resource=None, client_name="Twee")

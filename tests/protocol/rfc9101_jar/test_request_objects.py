@@ -1,0 +1,384 @@
+"""RFC 9101: what was signed is all that counts, for us only, for a short while, and once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+
+import pytest
+from joserfc.jwk import ECKey
+
+from machtiging.oauth.clients.metadata import faults_in
+from tests.builders.login import ISSUER
+from tests.builders.oauth import (
+    Flow,
+    assertion,
+    claims_of,
+    code_client,
+    detail,
+    make_client_keys,
+    query_of,
+    signed,
+)
+from tests.builders.request_object import request_object
+
+REFUSED = {
+    "error": "invalid_request_object",
+    "error_description": "The request object is not valid, was used before, or is not all that was sent.",
+}
+
+
+@pytest.fixture
+async def flow(oauth) -> Flow:
+    return await oauth.request()
+
+
+async def send(flow: Flow, made: str, **beside):
+    return await flow.app.post("/par", {"request": made, **beside})
+
+
+def is_refused(response, why: object = "") -> None:
+    assert (response.status_code, response.json()) == (400, REFUSED), (why, response.text)
+
+
+async def test_a_signed_request_goes_all_the_way_to_a_token(oauth) -> None:
+    flow = await oauth.flow()
+    pushed = await send(flow, request_object(flow))
+    assert pushed.status_code == 201, pushed.text
+    response = await flow.approve(pushed.json()["request_uri"])
+    answer = query_of(response.headers["location"])
+    assert answer["state"] == flow.state
+    tokens = (await flow.redeem(answer["code"])).json()
+    assert tokens["authorization_details"][0]["type"] == "berichtenbox"
+    assert claims_of(tokens["id_token"])["nonce"] == flow.nonce
+
+
+@pytest.mark.parametrize("alg", ["ES256", "PS256"])
+@pytest.mark.parametrize("typ", ["oauth-authz-req+jwt", "application/oauth-authz-req+jwt", "JWT", None])
+async def test_both_algorithms_and_both_types_will_do(oauth, alg, typ) -> None:
+    keys = make_client_keys(alg)
+    flow = await oauth.request(await oauth.add(code_client(keys), keys))
+    assert (await send(flow, request_object(flow, header={"typ": typ}))).status_code == 201
+
+
+async def test_numbers_and_json_may_stand_as_such(flow) -> None:
+    for details in (detail(), json.loads(detail())):
+        response = await send(flow, request_object(flow, authorization_details=details, resource=[ISSUER + "/api/v1"]))
+        assert response.status_code == 201, response.text
+
+
+# What stands beside it
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"scope": "openid"},
+        {"redirect_uri": "https://app.voorbeeld.example/terug"},
+        {"redirect_uri": "https://dief.example/terug"},
+        {"state": "x"},
+        {"prompt": "consent"},
+        {"code_challenge": "x" * 43},
+        {"resource": ISSUER + "/api/v1"},
+        {"onbekend": "x"},
+        {"request_uri": "urn:ietf:params:oauth:request_uri:x"},
+    ],
+)
+async def test_a_parameter_beside_the_object_is_refused_and_not_ignored(flow, beside) -> None:
+    is_refused(await send(flow, request_object(flow), **beside), beside)
+
+
+async def test_what_is_missing_in_the_object_is_not_taken_from_elsewhere(flow) -> None:
+    response = await send(flow, request_object(flow, code_challenge=None))
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"request": "a.b.c"},
+        {"request_uri": "urn:ietf:params:oauth:request_uri:x"},
+        {"request_uri": "https://app.voorbeeld.example/verzoek.jwt"},
+        {"client_assertion": "a.b.c"},
+        {"client_secret": "geheim"},
+        {"sub": "app"},
+    ],
+)
+async def test_an_object_holds_no_other_object_and_no_credentials(flow, inside) -> None:
+    is_refused(await send(flow, request_object(flow, **inside)), inside)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"scope": ["openid"]},
+        {"scope": {"openid": True}},
+        {"state": True},
+        {"state": 1.5},
+        {"state": "a\nb"},
+        {"state": "\0"},
+        {"state": "\ud800"},
+        {"resource": [ISSUER + "/api/v1", "https://x.example"]},
+        {"resource": []},
+        {"redirect_uri": ["https://app.voorbeeld.example/terug"]},
+        {"x" * 65: "x"},
+    ],
+)
+async def test_a_member_of_another_shape_is_refused(flow, inside) -> None:
+    is_refused(await send(flow, request_object(flow, **inside)), inside)
+
+
+async def test_what_is_signed_is_checked_as_if_it_were_not(flow) -> None:
+    for inside, error in (
+        ({"redirect_uri": "https://dief.example/terug"}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"authorization_details": [{"type": "betaling"}]}, "invalid_authorization_details"),
+        ({"scope": "openid aanleveringen:schrijven"}, "invalid_scope"),
+        ({"resource": "https://onbekend.example"}, "invalid_target"),
+    ):
+        response = await send(flow, request_object(flow, **inside))
+        assert (response.status_code, response.json()["error"]) == (400, error), inside
+
+
+# By reference
+
+
+@pytest.mark.parametrize("uri", ["https://app.voorbeeld.example/verzoek.jwt", "urn:ietf:params:oauth:request_uri:x"])
+async def test_a_request_object_by_reference_is_never_fetched(flow, uri) -> None:
+    response = await flow.push(request_uri=uri)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    page = await flow.browser.get("/authorize", params={"client_id": flow.app.client_id, "request_uri": uri})
+    assert page.status_code == 400
+
+
+async def test_an_object_in_the_browser_is_not_read(flow) -> None:
+    query = {"client_id": flow.app.client_id, "request": request_object(flow)}
+    assert (await flow.browser.get("/authorize", params=query)).status_code == 400
+
+
+# Whose it is, for whom, and for how long
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": None},
+        {"iss": "een-ander"},
+        {"iss": ["app"]},
+        {"client_id": None},
+        {"client_id": "een-ander"},
+        {"aud": None},
+        {"aud": "https://ander.example"},
+        {"aud": ISSUER + "/par"},
+        {"aud": ISSUER + "/"},
+        {"aud": [ISSUER]},
+        {"aud": [ISSUER, "https://ander.example"]},
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 7},
+        {"jti": "x" * 257},
+    ],
+)
+async def test_it_says_by_whom_for_whom_and_which_one_it_is(flow, changes) -> None:
+    is_refused(await send(flow, request_object(flow, **changes)), changes)
+
+
+async def test_only_a_short_life_begun_just_now_will_do(flow) -> None:
+    now = int(flow.app.clock.now().timestamp())
+    for changes in (
+        {"exp": None},
+        {"exp": now},
+        {"exp": now - 60},
+        {"exp": now + 620},
+        {"exp": now + 10 * 365 * 86400},
+        {"exp": "straks"},
+        {"exp": True},
+        {"exp": 1e300},
+        {"iat": None, "nbf": None},
+        {"iat": now + 60},
+        {"nbf": now + 60},
+        {"iat": now - 700},
+        {"nbf": now - 700},
+        {"iat": "nu"},
+        {"iat": True},
+    ):
+        is_refused(await send(flow, request_object(flow, **changes)), changes)
+    for changes in ({"iat": now + 8}, {"exp": now + 600}, {"iat": None}, {"nbf": None}, {"exp": now + 30.5}):
+        assert (await send(flow, request_object(flow, **changes))).status_code == 201, changes
+
+
+async def test_an_object_is_good_once(flow) -> None:
+    made = request_object(flow)
+    assert (await send(flow, made)).status_code == 201
+    is_refused(await send(flow, made))
+    same = request_object(flow, jti=claims_of(made)["jti"], state="anders")
+    is_refused(await send(flow, same))
+
+
+async def test_of_four_at_the_same_moment_one_is_taken(flow) -> None:
+    made = request_object(flow)
+    answers = await asyncio.gather(*(send(flow, made) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400]
+
+
+async def test_jti_of_an_assertion_and_of_an_object_do_not_get_in_each_others_way(flow) -> None:
+    jti = secrets.token_urlsafe(16)
+    proof = assertion(flow.app.keys, flow.app.client_id, flow.app.clock, jti=jti)
+    assert (await send(flow, request_object(flow, jti=jti), client_assertion=proof)).status_code == 201
+
+
+# Signatures
+
+
+async def test_only_the_clients_own_registered_key_signs(oauth, flow) -> None:
+    is_refused(await send(flow, request_object(flow, key=ECKey.generate_key("P-256"))))
+    other = await oauth.request(await oauth.reading_app(client_name="Andere app"))
+    about = {"iss": flow.app.client_id, "client_id": flow.app.client_id}
+    is_refused(await send(flow, request_object(other, **about)))
+    is_refused(await send(flow, request_object(other)))
+
+
+async def test_one_client_cannot_push_what_another_signed(oauth, flow) -> None:
+    made = request_object(flow)
+    other = await oauth.reading_app(client_name="Andere app")
+    response = await other.post("/par", {"request": made})
+    is_refused(response)
+    assert (await send(flow, made)).status_code == 201  # and it is not used up by that
+
+
+def by_hand(header: dict, claims: dict, sign) -> str:
+    parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=") for one in (header, claims)]
+    text = b".".join(parts)
+    return b".".join([text, base64.urlsafe_b64encode(sign(text)).rstrip(b"=")]).decode()
+
+
+async def test_no_algorithm_is_taken_from_the_object(flow) -> None:
+    claims, public = claims_of(request_object(flow)), flow.app.keys.private
+    pem = public.as_pem(private=False)
+    for alg, sign in (
+        ("none", lambda _: b""),
+        ("none", lambda _: b"x"),
+        ("None", lambda _: b"x"),
+        ("HS256", lambda text: hmac.new(pem, text, hashlib.sha256).digest()),
+        ("HS256", lambda text: hmac.new(b"", text, hashlib.sha256).digest()),
+    ):
+        is_refused(await send(flow, by_hand({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)), alg)
+
+
+async def test_rs256_is_not_accepted_though_the_key_could(oauth) -> None:
+    keys = make_client_keys("PS256")
+    flow = await oauth.request(await oauth.add(code_client(keys), keys))
+    is_refused(await send(flow, request_object(flow, header={"alg": "RS256"})))
+
+
+async def test_the_registered_algorithm_is_the_only_one(oauth) -> None:
+    keys = make_client_keys("ES256")
+    metadata = code_client(keys, request_object_signing_alg="PS256")
+    flow = await oauth.request(await oauth.add(metadata, keys))
+    is_refused(await send(flow, request_object(flow)))
+    same = await oauth.request(await oauth.add(code_client(keys, request_object_signing_alg="ES256"), keys))
+    assert (await send(same, request_object(same))).status_code == 201
+
+
+async def test_an_object_brings_no_key_and_no_address_of_one(flow) -> None:
+    thief = ECKey.generate_key("P-256")
+    jwk = {**thief.as_dict(private=False), "alg": "ES256"}
+    for header in (
+        {"jwk": jwk},
+        {"jku": "https://dief.example/jwks"},
+        {"x5u": "https://dief.example/keten.pem"},
+        {"crit": ["exp"]},
+        {"kid": "../../../../dev/null"},
+        {"kid": "app-1' OR '1'='1"},
+        {"kid": "https://dief.example/jwks"},
+    ):
+        claims = claims_of(request_object(flow))
+        protected = {"alg": "ES256", "kid": "app-1", "typ": "JWT"} | header
+        text = by_hand(protected, claims, lambda _: b"x" * 64)
+        is_refused(await send(flow, text), header)
+        if not {"crit"} & header.keys():
+            is_refused(await send(flow, signed(protected, claims, thief)), header)
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "client-authentication+jwt", "dpop+jwt", "secevent+jwt", "logout+jwt"])
+async def test_a_jwt_of_another_kind_is_no_request_object(flow, typ) -> None:
+    is_refused(await send(flow, request_object(flow, header={"typ": typ})), typ)
+
+
+async def test_an_assertion_is_no_request_and_a_request_no_assertion(flow) -> None:
+    app = flow.app
+    is_refused(await send(flow, assertion(app.keys, app.client_id, app.clock)))
+    made = request_object(flow, header={"typ": "JWT"})
+    response = await app.post("/par", flow.parameters(), client_assertion=made)
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["onzin", "a.b.c", "a.b.c.d.e", "..", "x" * 16_000, "eyJhbGciOiJFUzI1NiJ9." + "A" * 9_000 + ".AAAA"],
+)
+async def test_what_is_no_jwt_is_refused_alike(flow, made) -> None:
+    is_refused(await send(flow, made))
+
+
+async def test_deeply_nested_members_are_refused(flow) -> None:
+    deep: list = []
+    for _ in range(400):
+        deep = [deep]
+    is_refused(await send(flow, request_object(flow, authorization_details=deep)))
+
+
+async def test_a_member_that_stands_twice_is_refused(flow) -> None:
+    claims = json.dumps(claims_of(request_object(flow)))
+    twice = (claims[:-1] + ', "redirect_uri": "https://dief.example/terug"}').encode()
+    header = {"alg": "ES256", "kid": "app-1", "typ": "JWT"}
+    is_refused(await send(flow, signed(header, twice, flow.app.keys.private)))
+
+
+# Clients that must sign, and clients that cannot
+
+
+async def test_who_registered_to_sign_may_not_push_unsigned(oauth) -> None:
+    flow = await oauth.request(await oauth.reading_app(require_signed_request_object=True))
+    response = await flow.push()
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert (await send(flow, request_object(flow))).status_code == 201
+
+
+async def test_a_public_client_has_no_key_to_sign_with(oauth) -> None:
+    flow = await oauth.request(await oauth.public_app())
+    flow.app.keys = make_client_keys()
+    made = request_object(flow)
+    flow.app.keys = None
+    is_refused(await send(flow, made))
+
+
+def test_a_registration_that_cannot_be_kept_is_refused() -> None:
+    keys = make_client_keys()
+    for changes in (
+        {"request_object_signing_alg": "none"},
+        {"request_object_signing_alg": "RS256"},
+        {"require_signed_request_object": "true"},
+    ):
+        assert set(faults_in(code_client(keys, **changes), practice=False)) == set(changes)
+    public = code_client(None, require_signed_request_object=True)
+    assert "request_object_signing_alg" in faults_in(public, practice=False)
+
+
+async def test_the_refusal_is_written_down_with_its_reason(oauth, flow) -> None:
+    await send(flow, request_object(flow, aud="https://ander.example"))
+    await send(flow, request_object(flow), scope="openid")
+    reasons = [line.reason for line in await oauth.lines("grant:geweigerd")]
+    assert reasons == ["object_voor_ander", "parameters_naast_object"]
+
+
+async def test_discovery_says_so(oauth) -> None:
+    told = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
+    assert told["request_parameter_supported"] is True
+    assert told["request_uri_parameter_supported"] is False
+    assert told["request_object_signing_alg_values_supported"] == ["ES256", "PS256"]
