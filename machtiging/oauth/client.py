@@ -13,6 +13,7 @@ CLIENT_CREDENTIALS = "client_credentials"
 REFRESH = "refresh_token"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CIBA = "urn:openid:params:grant-type:ciba"
+BACKCHANNEL_SIGNING = "backchannel_authentication_request_signing_alg"  # who registers it signs (CIBA 4)
 PRIVATE_KEY_JWT = "private_key_jwt"
 PUBLIC = "none"
 # RFC 8705 section 2: a certificate that an authority vouches for, or one that was registered itself.
@@ -128,8 +129,8 @@ def client_from(
         resource=registration.get("resource"),
         subject_layout=registration.get("subject_layout", "represents"),
         exchange_targets=frozenset(registration.get("exchange_targets", ())),
-        request_object_alg=registration.get("request_object_signing_alg"),
-        signed_requests_only=registration.get("require_signed_request_object", False),
+        request_object_alg=registration.get("request_object_signing_alg", registration.get(BACKCHANNEL_SIGNING)),
+        signed_requests_only=registration.get("require_signed_request_object", BACKCHANNEL_SIGNING in registration),
         jwks_uri=registration.get("jwks_uri"),
         fetched_jwks=row.get("fetched_jwks"),
         fetched_at=row.get("fetched_at"),

@@ -6,7 +6,17 @@ from typing import Any
 
 from machtiging.access.proof.errors import ALGORITHMS as DPOP_ALGORITHMS
 from machtiging.kernel.assurance import Assurance
-from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, CLIENT_CREDENTIALS, CODE, EXCHANGE, PRIVATE_KEY_JWT, PUBLIC
+from machtiging.oauth.ciba import metadata as ciba
+from machtiging.oauth.client import (
+    BY_AUTHORITY,
+    BY_ITSELF,
+    CIBA,
+    CLIENT_CREDENTIALS,
+    CODE,
+    EXCHANGE,
+    PRIVATE_KEY_JWT,
+    PUBLIC,
+)
 from machtiging.oauth.introspection import signed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.openid import metadata as openid
@@ -37,7 +47,7 @@ def openid_configuration(issuer: Issuer) -> dict[str, Any]:
 def authorization_server(issuer: Issuer) -> dict[str, Any]:
     """RFC 8414: the same server as agencies see it, with client credentials."""
     return _common(issuer) | {
-        "grant_types_supported": [CODE, CLIENT_CREDENTIALS, EXCHANGE],
+        "grant_types_supported": [CODE, CLIENT_CREDENTIALS, EXCHANGE, CIBA],
         "scopes_supported": list(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes)),
     }
 
@@ -70,6 +80,7 @@ def _common(issuer: Issuer) -> dict[str, Any]:
         "introspection_signing_alg_values_supported": list(signed.ALGORITHMS),
         "revocation_endpoint": issuer.endpoint("/revoke"),
         "registration_endpoint": issuer.endpoint("/register"),
+        **ciba.members(issuer),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],

@@ -16,6 +16,7 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.kernel.ids import MachtigingId
+from machtiging.oauth.ciba.queries import how_many_wait_for
 from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
 from machtiging.portal import views
 from machtiging.portal.forms import filled
@@ -41,7 +42,8 @@ async def overview(request: Request, visitor: Citizen, session: Transaction, ged
             await queries.received_by(session, visitor.person_id),
         )
     ]
-    return page(request, "machtigingen.html", given=both[0], received=both[1], message=done(gedaan))
+    waiting = await how_many_wait_for(session, visitor.person_id, at)
+    return page(request, "machtigingen.html", given=both[0], received=both[1], message=done(gedaan), waiting=waiting)
 
 
 @router.get("/machtigingen/{machtiging_id}")

@@ -32,7 +32,7 @@ PAGE = 50
 _YEARS = range(2000, 2101)
 _YOU = "U"
 # Deliveries and logins are not about who looked.
-SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd")
+SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd", "verzoek:")
 
 
 def _within_reach(at: datetime) -> datetime:

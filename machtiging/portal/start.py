@@ -6,6 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from machtiging.identity.session import PerhapsVisitor
+from machtiging.oauth.ciba.queries import how_many_wait_for
+from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.pages import page
 
@@ -13,6 +15,8 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def start(request: Request, _: Public, visitor: PerhapsVisitor) -> HTMLResponse:
-    """For everybody; who is logged in sees where to go, who is not how to log in."""
-    return page(request, "start.html", visitor=visitor)
+async def start(request: Request, _: Public, visitor: PerhapsVisitor, session: Transaction) -> HTMLResponse:
+    """For everybody; who is logged in sees where to go and whether something waits, who is not how to log in."""
+    at = request.app.state.clock.now()
+    waiting = 0 if visitor is None else await how_many_wait_for(session, visitor.person_id, at)
+    return page(request, "start.html", visitor=visitor, waiting=waiting)

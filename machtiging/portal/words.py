@@ -89,6 +89,8 @@ DEED: dict[str, str] = {
     "token:uitgegeven": "liet een app inloggen",
     "token:ingetrokken": "liet een app uitloggen",
     "token:geweigerd": "kreeg met een app geen toegang",
+    "verzoek:gedaan": "vroeg aan een balie om toestemming",
+    "verzoek:geweigerd": "mocht aan een balie niets vragen",
 }
 
 # What an app did by itself, as the end of "De app <name> ...".
@@ -114,6 +116,8 @@ TRIED: dict[str, str] = {
     "code:vernieuwd": "wilde een nieuwe machtigingscode maken",
     "grant:geweigerd": "wilde een app toestemming geven",
     "token:geweigerd": "wilde met een app naar binnen",
+    "verzoek:gedaan": "wilde aan een balie om toestemming vragen",
+    "verzoek:geweigerd": "wilde antwoorden op een vraag van een balie",
 }
 
 REASON: dict[str, str] = {

@@ -1,4 +1,4 @@
-"""The answer of who was asked: yes makes a grant for the next poll to fetch, no ends the request. Once, by her alone."""
+"""The answer of who was asked: yes makes a grant for the next poll to fetch, no ends the request. Once, and hers."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machtiging.oauth.client import CIBA
+from machtiging.oauth.client import BACKCHANNEL_SIGNING, CIBA
 
-_MEMBERS = ("backchannel_token_delivery_mode", "backchannel_user_code_parameter")
+_MEMBERS = (BACKCHANNEL_SIGNING, "backchannel_token_delivery_mode", "backchannel_user_code_parameter")
 
 
 def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from machtiging.oauth.rules import SCOPES_OF, TYPE
 _KNOWN = bound.MEMBERS | frozenset(
     {
         "authorization_details_types",
+        "backchannel_authentication_request_signing_alg",
         "backchannel_token_delivery_mode",
         "backchannel_user_code_parameter",
         "client_id",
@@ -60,6 +61,7 @@ _ONE_OF: Mapping[str, tuple[Any, ...]] = {
     bound.CERTIFICATE_BOUND: (True, False),
     bound.DPOP_BOUND: (True, False),
     "authorization_details_types": ([TYPE],),
+    "backchannel_authentication_request_signing_alg": ("ES256", "PS256"),
     "backchannel_token_delivery_mode": ("poll",),
     "backchannel_user_code_parameter": (False,),
     "id_token_signed_response_alg": ("PS256", "RS256", "ES256"),

@@ -48,11 +48,15 @@ _TAKE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where request objects come in: the database, the issuer whom they must be for, the instant."""
+    """Where request objects come in: the database, the issuer whom they must be for, the instant.
+
+    `backchannel`: those of CIBA 7.1.1, which say who sends them in `iss` and need not do so in `client_id` too.
+    """
 
     work: Work
     issuer_url: str
     at: datetime
+    backchannel: bool = False
 
 
 def _bad(code: str) -> NoReturn:
@@ -94,7 +98,8 @@ def _signed(text: str, client: Client, at: datetime) -> dict[str, Any]:
 def _check(desk: Desk, client: Client, claims: Mapping[str, Any]) -> None:
     if claims.keys() & _NEVER:
         _bad("object_lid_verboden")
-    if claims.get("iss") != client.client_id or claims.get("client_id") != client.client_id:
+    named = claims.get("client_id", client.client_id if desk.backchannel else None)
+    if claims.get("iss") != client.client_id or named != client.client_id:
         _bad("object_van_ander")
     if claims.get("aud") != desk.issuer_url:
         _bad("object_voor_ander")
