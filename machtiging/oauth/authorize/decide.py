@@ -77,7 +77,7 @@ async def question(
         agreement = await _agreement(exchange, visitor, pushed, client)
         target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
         if asking.wishes.silent:
-            await _agreed_before(exchange, visitor, asking, agreement)
+            await _agreed_before(exchange, visitor, asking, agreement, target)
             return await decide(exchange, visitor, reference, approved=True)
     except OAuthRefusal as refusal:
         await push.use_up(exchange, reference)
@@ -89,10 +89,12 @@ def _asking(exchange: Exchange, client: Client, pushed: Pushed) -> login.Asking:
     return login.Asking(exchange.issuer, client, wishes_of(pushed.parameters), pushed.pushed_at, pushed.sent_to_login)
 
 
-async def _agreed_before(exchange: Exchange, visitor: Visitor, asking: login.Asking, agreement: Agreement) -> None:
+async def _agreed_before(
+    exchange: Exchange, visitor: Visitor, asking: login.Asking, agreement: Agreement, target: Target
+) -> None:
     """Whether nothing is left to ask. Raises OAuthRefusal `consent_required` for what the person has to see first."""
     known = await agreed_before(exchange.session, visitor, asking.client.client_id, asking.wishes)
-    if agreement.details or not known:
+    if agreement.details or target.server is not None or not known:
         raise OAuthRefusal(Wire.CONSENT_REQUIRED, "toestemming_nodig")
 
 
