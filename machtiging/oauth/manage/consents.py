@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Table, func, or_, select
+from sqlalchemy import ColumnElement, Row, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
 from machtiging.delegation.queries import given_by, received_by
 from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.oauth.refresh.rules import last_moment
 from machtiging.oauth.rules import acts_in
 from machtiging.oauth.tables import AuthorizationCode, OAuthClient, OAuthGrant, RefreshToken
 
@@ -45,7 +45,7 @@ async def consents_about(session: AsyncSession, person_id: PersonId, *, at: date
     mine = or_(_GRANT.c.person_id == person_id, _GRANT.c.machtiging_id.in_([one.id for one in hers]))
     wanted = (
         select(_GRANT, _CLIENT.c.registration["client_name"].astext.label("app"))
-        .add_columns(_lasts(_REFRESH, at).label("refreshable"), _lasts(_CODE, at).label("redeemable"))
+        .add_columns(or_(_good(_REFRESH, at), _good(_CODE, at)).label("renewable"))
         .join_from(_GRANT, _CLIENT, _CLIENT.c.client_id == _GRANT.c.client_id)
         .where(mine, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
         .order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc())
@@ -56,31 +56,29 @@ async def consents_about(session: AsyncSession, person_id: PersonId, *, at: date
     return [one for one in found if one is not None and _stands(one, at)]
 
 
-def _lasts(table: Table, at: datetime) -> ScalarSelect[Any]:
-    """Until when something of the grant in this table can still be used."""
+def _good(table: Table, at: datetime) -> ColumnElement[bool]:
+    """Whether something of the grant in this table can still be turned into a token."""
     good = (table.c.grant_id == _GRANT.c.id, table.c.used_at.is_(None), table.c.expires_at > at)
-    return select(func.max(table.c.expires_at)).where(*good).scalar_subquery()
+    return select(table.c.grant_id).where(*good).exists()
 
 
 def _consent(row: Row[Any], held: dict[MachtigingId, Machtiging], opens_until: datetime | None) -> Consent | None:
-    ends = _latest(row.refreshable, row.redeemable, opens_until)
-    if ends is None or (row.machtiging_id is not None and row.machtiging_id not in held):
+    machtiging = held.get(row.machtiging_id)
+    ends = opens_until
+    if row.renewable:
+        ends = last_moment(row.created_at, None if machtiging is None else machtiging.period.ends_at)
+    if ends is None or (row.machtiging_id is not None and machtiging is None):
         return None
     return Consent(
         id=row.id,
         client_id=row.client_id,
         app=row.app,
         person_id=row.person_id,
-        machtiging=None if row.machtiging_id is None else held[row.machtiging_id],
+        machtiging=machtiging,
         acts=acts_in(row.authorization_details),
         given_at=row.created_at,
         until=ends,
     )
-
-
-def _latest(*ends: datetime | None) -> datetime | None:
-    known: Iterable[datetime] = [one for one in ends if one is not None]
-    return max(known, default=None)
 
 
 def _stands(consent: Consent, at: datetime) -> bool:

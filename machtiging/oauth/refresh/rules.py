@@ -24,8 +24,13 @@ def bound_for(client: Client, bound: Binding) -> Binding:
 
 def expires_at(consented_at: datetime, machtiging_ends_at: datetime | None, at: datetime) -> datetime:
     """The end of a token that is made at `at`: idle limit, absolute limit or machtiging, whichever ends first."""
-    limits = [at + IDLE, consented_at + ABSOLUTE]
-    return min(limits if machtiging_ends_at is None else [*limits, machtiging_ends_at])
+    return min(at + IDLE, last_moment(consented_at, machtiging_ends_at))
+
+
+def last_moment(consented_at: datetime, machtiging_ends_at: datetime | None) -> datetime:
+    """After this no refreshing goes on, however busy it is; the person is asked again."""
+    absolute = consented_at + ABSOLUTE
+    return absolute if machtiging_ends_at is None else min(absolute, machtiging_ends_at)
 
 
 def narrowed_scope(granted: str, asked: str | None) -> str:
