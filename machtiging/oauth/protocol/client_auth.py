@@ -125,7 +125,7 @@ def _signed(assertion: str, parts: Parts, jwks: dict[str, Any]) -> dict[str, Any
     typ = parts.header.get("typ")
     wanted = _TYP if isinstance(typ, str) and typ.lower().endswith(_TYP) else None
     try:
-        return verify_jwt(assertion, jwks, algorithms=ALGORITHMS, typ=wanted)
+        return verify_jwt(assertion, jwks, algorithms=ALGORITHMS, typ=wanted, parts=parts)
     except NotAuthenticated:
         unauthentic("bewijs_ondertekening")
 

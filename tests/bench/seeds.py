@@ -1,0 +1,95 @@
+"""Codes and refresh tokens that wait to be redeemed, put where each server keeps them just before it is asked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets as random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from machtiging.crypto import secrets
+from machtiging.kernel.ids import uuid7
+from tests.bench.world import World, as_owner
+
+REDIRECT = "https://bench.voorbeeld.example/terug"
+VERIFIER = "bench-verifier-of-a-sufficient-length-0123456789"
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+NONCE = "bench-nonce-0123456789abcdef"
+_GRANT = """INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance,
+    authenticated_at, created_at, requested_claims) VALUES ($1, $2, $3, '[]', 'openid', 'substantieel', $4, $4, '{}')"""
+_CODE = """INSERT INTO authorization_code (code_hash, client_id, grant_id, redirect_uri, scope, nonce, code_challenge,
+    created_at, expires_at) VALUES ($1, $2, $3, $4, 'openid', $5, $6, $7, $8)"""
+_REFRESH = """INSERT INTO refresh_token (token_hash, grant_id, client_id, created_at, expires_at, jkt)
+    VALUES ($1, $2, $3, $4, $5, $6)"""
+
+
+@dataclass(frozen=True)
+class OurSeeds:
+    """Rows in our database: what the authorization endpoint would have written."""
+
+    world: World
+    person_id: UUID
+
+    async def codes(self, client_id: str, count: int) -> list[str]:
+        """Codes that wait, each with a consent of its own."""
+        values = [random.token_urlsafe(32) for _ in range(count)]
+        at = datetime.now(UTC)
+        grants = await self._grants(client_id, count, at)
+        until = at + timedelta(seconds=60)
+        rows = [
+            (secrets.digest(value), client_id, grant, REDIRECT, NONCE, CHALLENGE, at, until)
+            for value, grant in zip(values, grants, strict=True)
+        ]
+        async with as_owner(self.world.url) as connection:
+            await connection.executemany(_CODE, rows)
+        return values
+
+    async def refresh_tokens(self, client_id: str, count: int, jkt: str | None) -> list[str]:
+        """Refresh tokens that wait, each of a family of its own."""
+        values = [random.token_urlsafe(32) for _ in range(count)]
+        at = datetime.now(UTC)
+        grants = await self._grants(client_id, count, at)
+        until = at + timedelta(hours=6)
+        rows = [
+            (secrets.digest(value), grant, client_id, at, until, jkt)
+            for value, grant in zip(values, grants, strict=True)
+        ]
+        async with as_owner(self.world.url) as connection:
+            await connection.executemany(_REFRESH, rows)
+        return values
+
+    async def _grants(self, client_id: str, count: int, at: datetime) -> list[UUID]:
+        ids = [uuid7() for _ in range(count)]
+        async with as_owner(self.world.url) as connection:
+            await connection.executemany(_GRANT, [(one, client_id, self.person_id, at) for one in ids])
+        return ids
+
+
+@dataclass(frozen=True)
+class PeerSeeds:
+    """The same in the peer's memory, by an address of its own that only the measurement knows."""
+
+    port: int
+
+    async def codes(self, client_id: str, count: int) -> list[str]:
+        """Codes that wait."""
+        return await self._ask({"kind": "code", "client_id": client_id, "count": count, **self._request()})
+
+    async def refresh_tokens(self, client_id: str, count: int, jkt: str | None) -> list[str]:
+        """Refresh tokens that wait."""
+        asked = {"kind": "refresh", "client_id": client_id, "count": count, "jkt": jkt, **self._request()}
+        return await self._ask(asked)
+
+    def _request(self) -> dict[str, str]:
+        return {"redirect_uri": REDIRECT, "challenge": CHALLENGE, "nonce": NONCE}
+
+    async def _ask(self, what: dict[str, Any]) -> list[str]:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
+            answer = await client.post("/seed", json=what)
+        answer.raise_for_status()
+        return list(answer.json())
