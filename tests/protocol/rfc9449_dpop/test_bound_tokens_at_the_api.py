@@ -1,0 +1,404 @@
+"""A token that is bound to a key opens the doors of the API only with a proof of that key (RFC 9449 section 7)."""
+
+import asyncio
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, OctKey
+from sqlalchemy import text
+
+from machtiging.access.proof.errors import ALGORITHMS
+from machtiging.access.tokens import register, revoke_of_machtiging
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import DELIVER, ISSUER, OIN, READ, Doorstep, a_jwt, counting_statements, token_facts
+from tests.builders.crypto import a_keyring
+from tests.builders.proof import Holder, b64, compact, ed25519_holder, rsa_holder
+
+HERE = ISSUER + READ
+
+
+@pytest.fixture
+async def doorstep(database, clock):
+    return await Doorstep.build(database, clock)
+
+
+@pytest.fixture
+def holder(clock):
+    return Holder(clock)
+
+
+async def a_bound_token(doorstep, holder, **changes):
+    wanted = {"person_id": doorstep.people.son, "machtiging_id": doorstep.machtiging.id, "jkt": holder.jkt}
+    facts = token_facts(**(wanted | changes))
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await register(session, facts)
+    return a_jwt(facts, cnf={"jkt": holder.jkt})
+
+
+async def ask(doorstep, token, *proofs, scheme="DPoP", path=READ):
+    headers = [("Authorization", f"{scheme} {token}"), *(("DPoP", proof) for proof in proofs)]
+    return await doorstep.ask(headers=headers, path=path)
+
+
+def is_refused(answer, code, error="invalid_dpop_proof"):
+    """401 in the words of RFC 9449 section 7.1, with the exact reason."""
+    assert (answer.status_code, answer.json()["code"]) == (401, code), answer.text
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith('DPoP realm="machtiging"')
+    assert f'error="{error}"' in challenge
+    assert f'algs="{" ".join(ALGORITHMS)}"' in challenge
+
+
+@pytest.mark.parametrize("make", [Holder, rsa_holder, ed25519_holder])
+async def test_with_a_proof_of_its_key_it_opens_the_door(doorstep, clock, make):
+    holder = make(clock)
+    token = await a_bound_token(doorstep, holder)
+    answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["wie"] == str(doorstep.people.son)
+
+
+async def test_the_scheme_has_no_case(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token), scheme="dpop")).status_code == 200
+
+
+async def test_an_agency_can_have_a_bound_token_too(doorstep, holder):
+    changes = {"person_id": None, "machtiging_id": None, "oin": OIN, "scope": "aanleveringen:schrijven"}
+    token = await a_bound_token(doorstep, holder, **changes, acts=frozenset(), client_id="afnemer")
+    proof = holder.proof("GET", ISSUER + DELIVER, token=token)
+    assert (await ask(doorstep, token, proof, path=DELIVER)).json() == {"oin": OIN}
+    is_refused(await ask(doorstep, token, scheme="Bearer", path=DELIVER), "token_gebonden", "invalid_token")
+
+
+async def test_row_19_a_stolen_token_alone_opens_nothing(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    is_refused(await ask(doorstep, token), "dpop_ontbreekt")
+    is_refused(await ask(doorstep, token, scheme="Bearer"), "token_gebonden", "invalid_token")
+
+
+async def test_row_19_shown_as_bearer_beside_a_good_proof_it_opens_nothing_either(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token)
+    is_refused(await ask(doorstep, token, proof, scheme="Bearer"), "token_gebonden", "invalid_token")
+
+
+async def test_row_19_with_the_thiefs_own_key_it_opens_nothing_and_leaves_a_line(doorstep, holder, clock):
+    token, thief = await a_bound_token(doorstep, holder), Holder(clock)
+    answer = await ask(doorstep, token, thief.proof("GET", HERE, token=token))
+    is_refused(answer, "dpop_andere_sleutel", "invalid_token")
+    (line,) = await doorstep.journal("token:geweigerd")
+    assert (line["reason"], line["machtiging_id"]) == ("dpop_andere_sleutel", doorstep.machtiging.id)
+
+
+async def test_an_unbound_token_is_not_taken_as_a_bound_one(doorstep, holder):
+    token = a_jwt(doorstep.helper)
+    answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_niet_gebonden")
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="machtiging", error="invalid_token"')
+
+
+async def test_what_the_text_of_a_token_says_of_its_key_counts_for_nothing(doorstep, holder, clock):
+    """The row decides: a token whose text names another key would have to be signed by us first, but even then."""
+    token = await a_bound_token(doorstep, holder)
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    thief = Holder(clock)
+    forged = a_keyring().sign_jwt(claims | {"cnf": {"jkt": thief.jkt}}, typ="at+jwt")
+    is_refused(
+        await ask(doorstep, forged, thief.proof("GET", HERE, token=forged)), "dpop_andere_sleutel", "invalid_token"
+    )
+
+
+async def test_row_20_a_proof_opens_the_door_once(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token)
+    assert (await ask(doorstep, token, proof)).status_code == 200
+    is_refused(await ask(doorstep, token, proof), "dpop_hergebruikt")
+
+
+async def test_row_20_of_the_same_proof_five_times_at_the_same_moment_one_is_taken(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token)
+    answers = await asyncio.gather(*(ask(doorstep, token, proof) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
+
+
+async def test_row_20_the_same_jti_in_another_proof_is_the_same_proof(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    first, second = (holder.proof("GET", HERE, token=token, jti="een") for _ in range(2))
+    assert first != second  # ECDSA signs differently each time, so the text would not betray a replay
+    assert (await ask(doorstep, token, first)).status_code == 200
+    is_refused(await ask(doorstep, token, second), "dpop_hergebruikt")
+
+
+async def test_nobody_can_use_up_the_jti_of_another_key(doorstep, holder, clock):
+    other = Holder(clock)
+    theirs, ours = await a_bound_token(doorstep, other), await a_bound_token(doorstep, holder)
+    assert (await ask(doorstep, theirs, other.proof("GET", HERE, token=theirs, jti="een"))).status_code == 200
+    assert (await ask(doorstep, ours, holder.proof("GET", HERE, token=ours, jti="een"))).status_code == 200
+
+
+async def test_a_proof_that_was_refused_is_not_used_up(doorstep, holder):
+    token, other = await a_bound_token(doorstep, holder), await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token)
+    is_refused(await ask(doorstep, other, proof), "dpop_ander_token")
+    assert (await ask(doorstep, token, proof)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"htm": "POST"}, "dpop_andere_methode", id="another method"),
+        pytest.param({"htm": "get"}, "dpop_andere_methode", id="a method in lower case is another"),
+        pytest.param({"htm": None}, "dpop_andere_methode", id="no method"),
+        pytest.param({"htu": None}, "dpop_ander_adres", id="no address"),
+        pytest.param({"htu": ISSUER + DELIVER}, "dpop_ander_adres", id="another path"),
+        pytest.param({"htu": HERE + "/"}, "dpop_ander_adres", id="a slash more"),
+        pytest.param({"htu": "http://localhost:8001" + READ}, "dpop_ander_adres", id="another port"),
+        pytest.param({"htu": "https://localhost:8000" + READ}, "dpop_ander_adres", id="another scheme"),
+        pytest.param({"htu": "http://dief.example" + READ}, "dpop_ander_adres", id="another host"),
+        pytest.param({"htu": "http://u@localhost:8000" + READ}, "dpop_ander_adres", id="a user in the address"),
+        pytest.param({"htu": READ}, "dpop_ander_adres", id="only a path"),
+        pytest.param({"htu": [HERE]}, "dpop_ander_adres", id="a list of addresses"),
+        pytest.param({"htu": "http://localhost:99999" + READ}, "dpop_ander_adres", id="a port that cannot be"),
+        pytest.param({"ath": None}, "dpop_ander_token", id="without ath"),
+        pytest.param({"ath": "A" * 43}, "dpop_ander_token", id="ath of another token"),
+        pytest.param({"ath": ["x"]}, "dpop_ander_token", id="ath that is no text"),
+        pytest.param({"jti": None}, "dpop_vormfout", id="no jti"),
+        pytest.param({"jti": ""}, "dpop_vormfout", id="empty jti"),
+        pytest.param({"jti": "x" * 257}, "dpop_vormfout", id="jti too long"),
+        pytest.param({"jti": 7}, "dpop_vormfout", id="jti that is no text"),
+        pytest.param({"iat": None}, "dpop_tijd", id="no iat"),
+        pytest.param({"iat": True}, "dpop_tijd", id="iat that is no number"),
+        pytest.param({"iat": "1"}, "dpop_tijd", id="iat that is text"),
+        pytest.param({"iat": 1e300}, "dpop_tijd", id="iat at the end of time"),
+        pytest.param({"nonce": None}, "dpop_nonce_nodig", id="no nonce"),
+        pytest.param({"nonce": "AAAAAAAAAAAAAAAAAAAAAA"}, "dpop_nonce_nodig", id="a nonce of another server"),
+        pytest.param({"nonce": 5}, "dpop_nonce_nodig", id="a nonce that is no text"),
+        pytest.param({"nonce": "é"}, "dpop_nonce_nodig", id="a nonce in other letters"),
+    ],
+)
+async def test_a_proof_that_is_about_something_else_is_refused(doorstep, holder, changes, code):
+    token = await a_bound_token(doorstep, holder)
+    error = "use_dpop_nonce" if code == "dpop_nonce_nodig" else "invalid_dpop_proof"
+    is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, **changes)), code, error)
+
+
+@pytest.mark.parametrize(
+    "htu",
+    [
+        pytest.param("HTTP://LOCALHOST:8000" + READ, id="capitals"),
+        pytest.param(HERE + "?a=b", id="with a query"),
+        pytest.param(HERE + "#deel", id="with a fragment"),
+        pytest.param(HERE.replace("proef", "%70roef"), id="written in hexadecimal"),
+    ],
+)
+async def test_the_same_address_spelled_otherwise_is_the_same_address(doorstep, holder, htu):
+    token = await a_bound_token(doorstep, holder)
+    assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token, htu=htu))).status_code == 200
+
+
+async def test_the_host_header_has_no_say_in_which_address_it_is(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", "http://dief.example" + READ, token=token)
+    headers = [("Authorization", f"DPoP {token}"), ("DPoP", proof), ("Host", "dief.example")]
+    is_refused(await doorstep.ask(headers=headers), "dpop_ander_adres")
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(-61, False), (-59, True), (9, True), (11, False), (60, False)])
+async def test_a_proof_is_young_and_not_of_tomorrow(doorstep, holder, clock, seconds, taken):
+    token = await a_bound_token(doorstep, holder)
+    iat = int(clock.now().timestamp()) + seconds
+    answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token, iat=iat))
+    assert answer.status_code == (200 if taken else 401), answer.text
+
+
+async def test_a_nonce_serves_for_two_windows_and_no_longer(doorstep, holder, clock):
+    token, nonce = await a_bound_token(doorstep, holder), holder.nonce()
+    clock.advance(timedelta(minutes=2))
+    assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token, nonce=nonce))).status_code == 200
+    clock.advance(timedelta(minutes=2))
+    stale = await ask(doorstep, token, holder.proof("GET", HERE, token=token, nonce=nonce))
+    is_refused(stale, "dpop_nonce_nodig", "use_dpop_nonce")
+
+
+async def test_who_is_only_told_the_nonce_leaves_no_line(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    is_refused(
+        await ask(doorstep, token, holder.proof("GET", HERE, token=token, nonce=None)),
+        "dpop_nonce_nodig",
+        "use_dpop_nonce",
+    )
+    assert await doorstep.journal("token:geweigerd") == []
+
+
+async def test_two_proofs_are_one_too_many_also_when_both_are_good(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    first, second = (holder.proof("GET", HERE, token=token) for _ in range(2))
+    is_refused(await ask(doorstep, token, first, second), "dpop_dubbel")
+    is_refused(await ask(doorstep, token, f"{first}, {second}"), "dpop_vormfout")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param({"typ": None}, id="no typ"),
+        pytest.param({"typ": "JWT"}, id="another typ"),
+        pytest.param({"typ": "at+jwt"}, id="typ of a token"),
+        pytest.param({"jwk": None}, id="no key"),
+        pytest.param({"jwk": None, "kid": "app-1"}, id="a name instead of a key"),
+        pytest.param({"jwk": "sleutel"}, id="a key that is no object"),
+        pytest.param({"jwk": [{}]}, id="a list of keys"),
+        pytest.param({"jku": "https://dief.example/jwks"}, id="jku"),
+        pytest.param({"x5u": "https://dief.example/x5u"}, id="x5u"),
+        pytest.param({"x5c": ["AAAA"]}, id="x5c"),
+        pytest.param({"crit": ["exp"]}, id="crit"),
+        pytest.param({"b64": False}, id="b64"),
+        pytest.param({"zip": "DEF"}, id="zip"),
+        pytest.param({"kid": ["a"]}, id="kid that is no text"),
+        pytest.param({"alg": "none"}, id="alg none"),
+        pytest.param({"alg": None}, id="no alg"),
+        pytest.param({"alg": "nOnE"}, id="alg none in disguise"),
+    ],
+)
+async def test_a_header_that_is_not_that_of_a_proof_is_refused(doorstep, holder, header):
+    token = await a_bound_token(doorstep, holder)
+    good = holder.proof("GET", HERE, token=token).split(".")
+    made = json.loads(base64.urlsafe_b64decode(good[0] + "==")) | header
+    header = json.dumps({name: value for name, value in made.items() if value is not None})
+    # Signed again over the changed header, so that it is the header that is refused and not the signature.
+    signing = f"{b64(header.encode())}.{good[1]}"
+    signature = b64(jws.JWSRegistry(algorithms=["ES256"]).get_alg("ES256").sign(signing.encode(), holder.key))
+    is_refused(await ask(doorstep, token, f"{signing}.{signature}"), "dpop_vormfout")
+
+
+async def test_a_name_beside_the_key_chooses_nothing(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token, header={"kid": "../../keys/ps256"})
+    assert (await ask(doorstep, token, proof)).status_code == 200
+
+
+@pytest.mark.parametrize("alg", ["HS256", "HS512"])
+async def test_a_proof_with_a_shared_secret_is_refused(doorstep, holder, alg):
+    """The public key as the secret: the oldest of all confusions."""
+    token = await a_bound_token(doorstep, holder)
+    secret = OctKey.import_key(json.dumps(holder.jwk(), separators=(",", ":")))
+    proof = holder.proof("GET", HERE, token=token, header={"alg": alg}, key=secret)
+    is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
+    octet = {"alg": alg, "jwk": {"kty": "oct", "k": b64(b"geheim" * 8)}}
+    oct_proof = holder.proof("GET", HERE, token=token, header=octet, key=OctKey.import_key(b"geheim" * 8))
+    is_refused(await ask(doorstep, token, oct_proof), "dpop_vormfout")
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256"])
+async def test_another_algorithm_than_those_of_the_list_is_refused_whatever_the_key(doorstep, clock, alg):
+    holder = rsa_holder(clock)
+    token = await a_bound_token(doorstep, holder)
+    key = holder.key if alg != "ES256" else Holder(clock).key
+    is_refused(
+        await ask(doorstep, token, holder.proof("GET", HERE, token=token, header={"alg": alg}, key=key)),
+        "dpop_vormfout",
+    )
+
+
+async def test_a_key_that_comes_with_its_secret_is_refused(doorstep, clock):
+    for holder in (Holder(clock), rsa_holder(clock), ed25519_holder(clock)):
+        token = await a_bound_token(doorstep, holder)
+        private = {"jwk": holder.key.as_dict(private=True)}
+        is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, header=private)), "dpop_vormfout")
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")
+async def test_a_key_that_is_too_weak_or_of_another_curve_is_refused(doorstep, clock):
+    for holder, alg in [(rsa_holder(clock, 1024), "PS256"), (Holder(clock, ECKey.generate_key("P-384")), "ES384")]:
+        token = await a_bound_token(doorstep, holder)
+        proof = holder.proof("GET", HERE, token=token, header={"alg": alg})
+        is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"use": "enc"}, id="for encryption"),
+        pytest.param({"alg": "ES384"}, id="for another algorithm"),
+        pytest.param({"crv": "P-384"}, id="of another curve"),
+        pytest.param({"x": "AAAA"}, id="a coordinate too short"),
+        pytest.param({"x": "A" * 43}, id="a point that is not on the curve"),
+        pytest.param({"y": 5}, id="a coordinate that is no text"),
+        pytest.param({"kty": "RSA"}, id="of another kind"),
+    ],
+)
+async def test_a_key_that_cannot_be_is_refused(doorstep, holder, change):
+    token = await a_bound_token(doorstep, holder)
+    header = {"jwk": holder.jwk() | change}
+    is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, header=header)), "dpop_vormfout")
+
+
+async def test_a_proof_that_another_key_signed_is_refused(doorstep, holder, clock):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token, key=Holder(clock).key)
+    is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
+
+
+async def test_one_changed_byte_is_enough(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    header, payload, signature = holder.proof("GET", HERE, token=token).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"jti": "anders"}
+    is_refused(await ask(doorstep, token, f"{header}.{b64(json.dumps(claims).encode())}.{signature}"), "dpop_vormfout")
+    is_refused(await ask(doorstep, token, f"{header}.{payload}.{signature[:-8]}AAAAAAAA"), "dpop_vormfout")
+
+
+@pytest.mark.parametrize("proof", ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", "é.é.é", "e30.e30.", "e30.e30.AA"])
+async def test_what_is_no_jwt_is_refused(doorstep, holder, proof):
+    token = await a_bound_token(doorstep, holder)
+    is_refused(await ask(doorstep, token, proof.encode()), "dpop_vormfout")
+
+
+async def test_an_oversized_or_deeply_nested_proof_is_refused_before_its_signature_is_looked_at(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, ballast="x" * 9000)), "dpop_vormfout")
+    nested = b'{"a":' * 300 + b"1" + b"}" * 300
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": holder.jwk()}
+    is_refused(await ask(doorstep, token, compact(header, nested, holder.key)), "dpop_vormfout")
+    doubled = b'{"htm":"GET","htm":"GET"}'
+    is_refused(await ask(doorstep, token, compact(header, doubled, holder.key)), "dpop_vormfout")
+
+
+async def test_a_proof_opens_nothing_once_the_token_is_revoked(doorstep, holder, clock):
+    token = await a_bound_token(doorstep, holder)
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await revoke_of_machtiging(session, doorstep.machtiging.id, clock.now())
+    answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+
+
+async def test_who_brings_no_token_of_ours_writes_down_no_proof(doorstep, holder):
+    async with counting_statements(doorstep.database) as said:
+        answer = await ask(doorstep, "nep", holder.proof("GET", HERE, token="nep"))
+    assert answer.status_code == 401
+    assert not any("used_proof" in statement for statement in said)
+
+
+async def test_a_bound_token_takes_one_statement_more_and_a_plain_one_none(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    async with counting_statements(doorstep.database) as plain:
+        assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
+    async with counting_statements(doorstep.database) as bound:
+        assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
+    assert len(bound) == len(plain) + 1
+    assert [statement for statement in bound if "used_proof" in statement] == [bound[1]]
+    assert not any("used_proof" in statement for statement in plain)
+
+
+async def test_what_is_kept_of_proofs_does_not_grow(doorstep, holder, clock):
+    token = await a_bound_token(doorstep, holder)
+    for _ in range(6):
+        assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
+    clock.advance(timedelta(minutes=5))
+    for _ in range(3):
+        assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
+    async with doorstep.database.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM used_proof")) == 3
