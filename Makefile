@@ -7,7 +7,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run story test test-long lint format bench requirements spectral clean
+.PHONY: help setup setup-tests run story test test-long lint format bench requirements spectral parties clean
 
 help:  ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ story: setup  ## set everything up, tell the story, stop; non-zero if a step did
 test: setup-tests  ## the tests, without those of test-long
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long"
 
-test-long: setup-tests  ## the tests in a real browser, and those that kill and restart whole installations
+parties: setup-tests  ## install what others wrote, for the tests against it (needs the network once)
+	$(BIN)/python -m tests.builders.parties
+
+test-long: parties  ## the tests in a real browser, against what others wrote, and those that restart whole installations
 	$(BIN)/python -m pytest -q -m long
 
 lint: setup-tests  ## format, style, types and the direction of imports

@@ -1,7 +1,7 @@
 """Ours as a process of its own, for tests that know it by its address only: service and login stand-in on loopback.
 
 `python -m tests.builders.black_box_ours CONFIG` serves until it is told to stop. CONFIG is a JSON file with
-`database_url` (migrated), `place` (a directory for the keys), `target` (the file to describe itself in, written when it
+`database_url` (migrated), `keys` (a key ring), `target` (the file to describe itself in, written when it
 is up) and, when it is to be broken on purpose, `mutant`: a name in tests.builders.mutants.
 """
 
@@ -13,13 +13,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey
+
+from tests.builders.crypto import a_key_directory
+from tests.builders.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 _UP_SECONDS = 60
@@ -73,7 +76,6 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
 async def _serve(config: dict[str, Any]) -> None:
     from machtiging.app import create_app
     from machtiging.cli.servers import listen, serving
-    from machtiging.crypto.keyring import generate
     from machtiging.settings import Environment, Settings
     from machtiging.simulators.app import create_simulator
     from machtiging.web.logging import configure
@@ -81,22 +83,21 @@ async def _serve(config: dict[str, Any]) -> None:
     configure("WARNING")
     front, broker = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     issuer, broker_issuer = (f"http://localhost:{taken.getsockname()[1]}" for taken in (front, broker))
-    keys = Path(config["place"]) / "keys"
-    if not keys.exists():
-        generate(keys)
     settings = Settings(
         env=Environment.TEST,
         issuer=issuer,
         broker_issuer=broker_issuer,
         database_url=config["database_url"],
         database_pool_size=8,
-        keys_dir=keys,
+        keys_dir=config["keys"],
         policies_dir=ROOT / "policies",
         smtp_host="localhost",
         smtp_port=0,
         **config.get("settings", {}),
     )
     app, simulator = create_app(settings), create_simulator(settings)
+    wraps = MUTANTS[config["mutant"]].wraps if "mutant" in config else None
+    front_app = app if wraps is None else wraps(app)
     target = {
         "name": config.get("mutant", "ours"),
         "issuer": issuer,
@@ -104,17 +105,17 @@ async def _serve(config: dict[str, Any]) -> None:
         "login": {"login_hint": "naaste", "besluit": "akkoord"},
         "refusing": {"besluit": "weigeren"},
     }
-    async with serving((simulator, broker), (app, front)) as servers:
+    async with serving((simulator, broker), (front_app, front)) as servers:
         file = Path(config["target"])
         file.with_suffix(".new").write_text(json.dumps(target))
         file.with_suffix(".new").rename(file)
         await servers.until_stopped()
 
 
-def wait_for(file: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the server has described itself. Raises AssertionError with its last words."""
+def wait_until(up: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the server is up. Raises AssertionError with its last words."""
     until = time.monotonic() + _UP_SECONDS
-    while not file.exists():
+    while not up():
         if process.poll() is not None or time.monotonic() > until:
             raise AssertionError(f"the server does not come up:\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.02)
@@ -141,17 +142,17 @@ def ours(database_url: str, place: Path, **more: Any) -> Iterator[Path]:
     """Ours, running; gives the file that describes it."""
     place.mkdir(parents=True, exist_ok=True)
     target, config = place / "target.json", place / "config.json"
-    config.write_text(json.dumps({"database_url": database_url, "place": str(place), "target": str(target)} | more))
+    keys = a_key_directory(place / "keys")
+    told = {"database_url": database_url, "keys": str(keys), "target": str(target)} | more
+    config.write_text(json.dumps(told))
     command = [sys.executable, "-m", "tests.builders.black_box_ours", str(config)]
     with running(command, place, cwd=ROOT, env=os.environ) as process:
-        wait_for(target, process, place / "server.log")
+        wait_until(target.exists, process, place / "server.log")
         yield target
 
 
 if __name__ == "__main__":
     told = json.loads(Path(sys.argv[1]).read_text())
     if "mutant" in told:
-        from tests.builders.mutants import MUTANTS
-
         MUTANTS[told["mutant"]].breaks()
     asyncio.run(_serve(told))

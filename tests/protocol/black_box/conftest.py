@@ -64,6 +64,13 @@ def attempt(server, app, person) -> Attempt:
 
 
 @pytest.fixture(scope="session")
-async def spare_token(server, person) -> dict:
-    """The token response of a walk that went well; for tests that only read."""
-    return await Attempt(server, server.client("app"), person).tokens()
+def kept() -> dict:
+    return {}
+
+
+@pytest.fixture
+async def spare_token(server, attempt, kept) -> dict:
+    """The token response of a walk that went well; the same for many tests, as long as none of them ends it."""
+    if not kept or not await server.active(kept["access_token"]):
+        kept.update(await attempt.tokens())
+    return kept

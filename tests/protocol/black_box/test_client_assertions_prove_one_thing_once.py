@@ -72,7 +72,8 @@ CLAIMS = {
 
 @pytest.mark.parametrize("claims", CLAIMS.values(), ids=CLAIMS)
 async def test_an_assertion_that_says_something_else_is_refused(server, machine, claims):
-    refused(await shown(server, machine, machine.assertion(server.issuer, **claims)), "invalid_client")
+    answer = await shown(server, machine, machine.assertion(server.issuer, **claims))
+    refused(answer, "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("age", [-3600, -120])
@@ -199,8 +200,14 @@ async def test_an_assertion_of_another_kind_is_refused(server, machine, kind):
     refused(answer, "invalid_client", "invalid_request")
 
 
-async def test_two_ways_to_prove_oneself_at_once_are_refused(server, machine):
+async def test_a_proof_and_a_password_in_one_form_are_refused(server, machine):
     answer = await shown(server, machine, machine.assertion(server.issuer), client_secret="geheim")
+    refused(answer, "invalid_request", "invalid_client")
+
+
+async def test_a_proof_and_a_password_in_a_header_are_refused(server, machine):
+    form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.credentials(server.issuer)}
+    answer = await server.http.post(server.metadata["token_endpoint"], data=form, auth=(machine.client_id, "x"))
     refused(answer, "invalid_request", "invalid_client")
 
 

@@ -156,6 +156,14 @@ async def test_what_the_browser_adds_to_the_reference_changes_nothing(attempt, a
         assert claims_of(answer["id_token"])["nonce"] == attempt.nonce
 
 
+async def test_a_bad_reference_sends_nobody_to_an_address_that_the_browser_brings(attempt, app):
+    for bad in ("urn:ietf:params:oauth:request_uri:" + "a" * 43, "x"):
+        for address in ("https://evil.example/", app.redirect_uri):
+            shown = await attempt.visit(bad, redirect_uri=address)
+            assert shown.status_code >= 400 or "error" in query_of(shown.headers["location"])
+            assert "evil.example" not in shown.headers.get("location", "")
+
+
 async def test_without_login_nobody_gets_a_code(attempt, server, app):
     stranger = server.person()
     shown = await stranger.ask("GET", attempt.address(await attempt.pushed()))

