@@ -1,0 +1,70 @@
+"""Whoever revokes while somebody exchanges: one of the two comes first, and nothing outlives what it hangs on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from machtiging.access.tokens import hold_to_exchange, register, revoke_one, state_of
+from machtiging.kernel.ids import GrantId, TokenId, uuid7
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.exchange import ARCHIEF, a_chain, refused
+from tests.builders.oauth import claims_of
+
+A_MOMENT = 0.3
+
+
+@pytest.fixture
+async def chain(oauth):
+    return await a_chain(oauth)
+
+
+async def test_an_exchange_waits_for_a_revocation_under_way_and_then_is_refused(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first, at = await chain.token(), chain.oauth.clock.now()
+    row = await chain.row(first)
+    for end in (
+        lambda session: revoke_one(session, TokenId(row.id), at),
+        lambda session: end_grant(session, GrantId(row.grant_id), Ending("proef"), at=at),
+    ):
+        async with unit_of_work(chain.oauth.sessions) as session:
+            await end(session)
+            exchanging = asyncio.create_task(chain.exchange(huis, first))
+            assert not (await asyncio.wait([exchanging], timeout=A_MOMENT))[0]
+        refused(await exchanging, "invalid_request")
+        await chain.run("UPDATE issued_token SET revoked_at = NULL")
+
+
+async def test_a_revocation_waits_for_an_exchange_under_way_and_then_closes_what_came_of_it(chain) -> None:
+    first, at = await chain.token(None), chain.oauth.clock.now()
+    jti = TokenId((await chain.row(first)).id)
+    child = TokenId(uuid7())
+
+    async def revoking() -> int:
+        async with unit_of_work(chain.oauth.sessions) as session:
+            return await revoke_one(session, jti, at)
+
+    async with unit_of_work(chain.oauth.sessions) as session:
+        assert await hold_to_exchange(session, jti) == 1
+        running = asyncio.create_task(revoking())
+        assert not (await asyncio.wait([running], timeout=A_MOMENT))[0]
+        state = await state_of(session, jti)
+        await register(session, replace(state.facts, id=child, parent_id=jti))
+    assert await running == 2
+    async with unit_of_work(chain.oauth.sessions) as session:
+        assert (await state_of(session, child)).revoked_at == at
+
+
+async def test_two_exchanges_of_one_token_do_not_wait_for_each_other_for_ever(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    answers = await asyncio.gather(*(chain.exchanged(huis, first) for _ in range(4)))
+    assert len({claims_of(answer)["jti"] for answer in answers}) == 4
+
+
+async def test_a_token_that_was_never_issued_is_in_no_line(chain) -> None:
+    async with unit_of_work(chain.oauth.sessions) as session:
+        assert await hold_to_exchange(session, TokenId(uuid7())) == 0
