@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,12 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken, UsedProof
+from machtiging.audit.journal import Line, as_values, line_beside
 from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
-from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
 from machtiging.storage.statement import Found, Statement, Work
 from machtiging.storage.sweep import sweep
 
@@ -64,6 +65,9 @@ class IssuedTokenFacts:
     parent_id: TokenId | None = None
 
 
+_REGISTERED = tuple(field.name for field in fields(IssuedTokenFacts))
+
+
 @dataclass(frozen=True, slots=True)
 class TokenState:
     """A token as it stands now, with the machtiging it hangs on as that stands now."""
@@ -85,8 +89,30 @@ def audience(issuer: str) -> str:
 
 async def register(session: AsyncSession, facts: IssuedTokenFacts) -> None:
     """Write down a token that is about to be handed out."""
-    values = asdict(facts) | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
-    await session.execute(insert(_TOKEN), values)
+    await session.execute(insert(_TOKEN), _values(facts))
+
+
+def registering(gate: Select[Any]) -> Statement:
+    """Write down a token together with its journal line, if `gate` gives a row; it gives that row, or None.
+
+    For `register_with`; its values are those and whatever `gate` asks.
+    """
+    held = gate.cte("gate")
+    said = [bindparam(f"token_{name}", type_=_TOKEN.c[name].type).label(name) for name in _REGISTERED]
+    token = insert(_TOKEN).from_select(list(_REGISTERED), select(*said).select_from(held)).cte("registered")
+    return Statement(select(held).add_cte(token, line_beside(held).cte("line")))
+
+
+async def register_with(
+    work: Work, statement: Statement, facts: IssuedTokenFacts, line: Line, *, at: datetime
+) -> Found | None:
+    """Write down a token and its line by a statement of `registering`, whose gate asks `client_id` at most."""
+    token = {f"token_{name}": value for name, value in _values(facts).items()}
+    return await statement.one(work, {**token, **as_values(line, uuid7(), at), "client_id": facts.client_id})
+
+
+def _values(facts: IssuedTokenFacts) -> dict[str, Any]:
+    return asdict(facts) | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
 
 
 async def revoke_one(session: AsyncSession, jti: TokenId, at: datetime) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, insert
+from sqlalchemy import FromClause, Insert, Select, Table, bindparam, insert, select
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.tables import JournalIntake
@@ -57,8 +57,14 @@ def writing_a_line(fetch: Select[Any]) -> Statement:
     return Statement(fetch.add_cte(_WRITING.cte("line")))
 
 
+def line_beside(gate: FromClause) -> Insert:
+    """For a statement that does several things: write a line for every row of `gate`. Values: see `as_values`."""
+    said = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
+    return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*said).select_from(gate))
+
+
 def as_values(line: Line, line_id: UUID, at: datetime) -> dict[str, Any]:
-    """What goes in with a line, for `writing_a_line`. `line_id` is a new `uuid7`."""
+    """What goes in with a line, for `writing_a_line` and `line_beside`. `line_id` is a new `uuid7`."""
     return {
         "line_id": line_id,
         "line_occurred_at": at,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access import tokens
 from machtiging.access.proof.binding import UNBOUND, Binding, cnf_of, is_bound, token_type_of
 from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.journal import Line
 from machtiging.delegation.rules import Machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
@@ -24,12 +24,13 @@ from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.issuer import Issuer
-from machtiging.oauth.queries import Grant, hold_client
+from machtiging.oauth.queries import HELD_CLIENT, Grant
 from machtiging.oauth.requests.layout import laid_out
 from machtiging.oauth.requests.resources import Target
 from machtiging.oauth.rules import ID_TOKEN_LIVES, acts_in
 
 ACCESS_TOKEN = "at+jwt"
+_WRITE_DOWN = tokens.registering(HELD_CLIENT)
 _NOTHING: Mapping[str, Any] = {}
 PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
 
@@ -173,10 +174,8 @@ async def _write_down(
     """Register and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
     if (client.dpop_bound or client.certificate_bound) and not is_bound(facts):
         raise Fault("token_niet_gebonden", private="a grant forgot what this client's tokens are bound to")
-    if not await hold_client(session, facts.client_id):
+    if await tokens.register_with(session, _WRITE_DOWN, facts, _line(facts, machtiging), at=at) is None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
-    await tokens.register(session, facts)
-    await record(session, _line(facts, machtiging), at=at)
 
 
 def _about(issuer: Issuer, facts: tokens.IssuedTokenFacts) -> dict[str, Any]:

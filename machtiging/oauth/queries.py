@@ -60,6 +60,7 @@ class Grant:
     ended_at: datetime | None
     session_id: UUID | None = None
     requested_claims: Mapping[str, Any] = field(default_factory=dict)
+    managed: bool = False
 
 
 async def client(work: Work, client_id: str) -> Client | None:
@@ -94,11 +95,17 @@ async def name_of_client(session: AsyncSession, client_id: str) -> str | None:
     return name
 
 
+# The client if it is active; then it stays that until the transaction ends: who suspends it waits.
+HELD_CLIENT = (
+    select(_CLIENT.c.client_id)
+    .where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
+    .with_for_update(read=True, key_share=True)
+)
+
+
 async def hold_client(session: AsyncSession, client_id: str) -> bool:
-    """Whether this client is active; if so, it stays that until this transaction ends: who suspends it waits."""
-    mine = (_CLIENT.c.client_id == client_id, _CLIENT.c.state == "active")
-    held = select(_CLIENT.c.client_id).where(*mine).with_for_update(read=True, key_share=True)
-    return await session.scalar(held) is not None
+    """Whether this client is active; if so, it stays that until this transaction ends."""
+    return await session.scalar(HELD_CLIENT, {"client_id": client_id}) is not None
 
 
 async def all_clients(session: AsyncSession) -> list[Row[Any]]:
@@ -141,4 +148,5 @@ def _grant(row: Row[Any]) -> Grant:
         ended_at=row.ended_at,
         session_id=row.session_id,
         requested_claims=row.requested_claims,
+        managed=row.managed,
     )

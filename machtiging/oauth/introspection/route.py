@@ -61,7 +61,7 @@ async def _answer(asking: Asking, wire: WireRequest) -> Response:
     response: JSONResponse = plain
     if not is_wanted(wire.headers.get("accept", "")):
         return response
-    return signed(asking.issuer, wire.client, json.loads(response.body), at=asking.at)
+    return signed(asking.issuer, wire.client, json.loads(bytes(response.body)), at=asking.at)
 
 
 async def _refused(asking: Asking, wire: WireRequest, refusal: Refusal) -> Response:
