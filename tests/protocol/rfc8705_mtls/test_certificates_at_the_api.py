@@ -1,0 +1,156 @@
+"""A token that is bound to a certificate opens the doors only to who shows that certificate (RFC 8705, RFC 9440)."""
+
+import base64
+import ipaddress
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from machtiging.access.tokens import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, counting_statements, token_facts
+from tests.builders.proof import Holder, a_certificate
+
+PROXY = "10.20.0.5"
+
+
+@pytest.fixture
+async def doorstep(database, clock):
+    built = await Doorstep.build(database, clock)
+    built.app.state.trusted_proxies = (ipaddress.ip_network("10.20.0.0/24"),)
+    return built
+
+
+async def a_bound_token(doorstep, certificate):
+    person, machtiging = doorstep.people.son, doorstep.machtiging.id
+    facts = token_facts(person_id=person, machtiging_id=machtiging, x5t=certificate.x5t)
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await register(session, facts)
+    return a_jwt(facts, cnf={"x5t#S256": certificate.x5t})
+
+
+async def ask(doorstep, token, *fields, peer=PROXY, scheme="Bearer", more=()):
+    headers = [("Authorization", f"{scheme} {token}"), *(("Client-Cert", field) for field in fields), *more]
+    transport = httpx.ASGITransport(doorstep.app, raise_app_exceptions=False, client=(peer, 40000))
+    async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+        return await client.get(READ, headers=headers)
+
+
+def field_of(certificate):
+    return certificate.header["Client-Cert"]
+
+
+def is_refused(answer, code):
+    assert (answer.status_code, answer.json()["code"]) == (401, code), answer.text
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="machtiging", error="invalid_token"')
+
+
+async def test_with_its_certificate_it_opens_the_door(doorstep):
+    certificate = a_certificate()
+    answer = await ask(doorstep, await a_bound_token(doorstep, certificate), field_of(certificate))
+    assert answer.status_code == 200, answer.text
+
+
+async def test_it_takes_no_statement_more_than_a_plain_token(doorstep):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    async with counting_statements(doorstep.database) as plain:
+        await ask(doorstep, a_jwt(doorstep.helper))
+    async with counting_statements(doorstep.database) as bound:
+        await ask(doorstep, token, field_of(certificate))
+    assert len(bound) == len(plain)
+
+
+async def test_row_19_a_stolen_token_without_the_certificate_opens_nothing_and_leaves_a_line(doorstep):
+    token = await a_bound_token(doorstep, a_certificate())
+    is_refused(await ask(doorstep, token), "certificaat_ontbreekt")
+    (line,) = await doorstep.journal("token:geweigerd")
+    assert line["reason"] == "certificaat_ontbreekt"
+
+
+async def test_row_19_a_stolen_token_with_another_certificate_opens_nothing(doorstep):
+    token = await a_bound_token(doorstep, a_certificate())
+    is_refused(await ask(doorstep, token, field_of(a_certificate())), "certificaat_anders")
+
+
+async def test_a_proof_of_a_key_does_not_stand_in_for_the_certificate(doorstep, clock):
+    token, holder = await a_bound_token(doorstep, a_certificate()), Holder(clock)
+    proof = [("DPoP", holder.proof("GET", ISSUER + READ, token=token))]
+    is_refused(await ask(doorstep, token, scheme="DPoP", more=proof), "token_niet_gebonden")
+
+
+@pytest.mark.parametrize("peer", ["10.20.1.5", "127.0.0.1", "203.0.113.7", "::1", "unix", ""])
+async def test_the_header_of_who_is_no_proxy_of_ours_is_refused(doorstep, peer):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    is_refused(await ask(doorstep, token, field_of(certificate), peer=peer), "certificaat_niet_van_proxy")
+
+
+async def test_what_a_proxy_is_said_to_be_in_other_headers_counts_for_nothing(doorstep):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    said = [("X-Forwarded-For", PROXY), ("Forwarded", f"for={PROXY}"), ("X-Real-IP", PROXY)]
+    answer = await ask(doorstep, token, field_of(certificate), peer="203.0.113.7", more=said)
+    is_refused(answer, "certificaat_niet_van_proxy")
+
+
+async def test_a_proxy_that_comes_over_ipv6_sockets_with_its_old_address_is_known(doorstep):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    assert (await ask(doorstep, token, field_of(certificate), peer=f"::ffff:{PROXY}")).status_code == 200
+
+
+async def test_without_proxies_in_the_settings_nobody_is_believed(doorstep):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    doorstep.app.state.trusted_proxies = ()
+    is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_van_proxy")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda field: field[1:-1], id="without colons"),
+        pytest.param(lambda field: field[:-1], id="one colon"),
+        pytest.param(lambda field: "::", id="empty"),
+        pytest.param(lambda field: ":", id="only a colon"),
+        pytest.param(lambda field: ":AAAA:", id="no certificate"),
+        pytest.param(lambda field: ":?:", id="no base64"),
+        pytest.param(lambda field: field + ";a=1", id="with a parameter"),
+        pytest.param(lambda field: f"{field}, {field}", id="two in one"),
+        pytest.param(lambda field: field[:-9] + ":", id="cut off"),
+        pytest.param(lambda field: ":" + field[1:-1] + base64.b64encode(b"meer").decode() + ":", id="with more behind"),
+        pytest.param(lambda field: ":" + base64.b64encode(b"0" * 9000).decode() + ":", id="too large"),
+        pytest.param(lambda field: "-----BEGIN CERTIFICATE-----", id="PEM"),
+    ],
+)
+async def test_what_is_no_certificate_is_refused(doorstep, spoil):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    is_refused(await ask(doorstep, token, spoil(field_of(certificate))), "certificaat_vormfout")
+
+
+async def test_two_certificates_are_one_too_many(doorstep):
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    is_refused(await ask(doorstep, token, field_of(certificate), field_of(certificate)), "certificaat_vormfout")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"ends": timedelta(seconds=-1)}, id="expired"),
+        pytest.param({"begins": timedelta(hours=1)}, id="of tomorrow"),
+    ],
+)
+async def test_a_certificate_that_is_not_valid_now_is_refused(doorstep, changes):
+    certificate = a_certificate(**changes)
+    token = await a_bound_token(doorstep, certificate)
+    is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_geldig")
+
+
+async def test_a_plain_token_is_not_asked_for_a_certificate_nor_judged_by_one(doorstep):
+    token = a_jwt(doorstep.helper)
+    assert (await ask(doorstep, token)).status_code == 200
+    assert (await ask(doorstep, token, field_of(a_certificate()))).status_code == 200

@@ -1,0 +1,271 @@
+"""Clients that log in with a TLS certificate, and tokens that are bound to it (RFC 8705 sections 2 and 3)."""
+
+import ipaddress
+from datetime import timedelta
+
+import httpx
+import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from machtiging.crypto.certificates import Authorities
+from machtiging.kernel.errors import InvalidInput
+from tests.builders.delegation import UWV
+from tests.builders.login import ISSUER
+from tests.builders.oauth import agency_client, claims_of, make_client_keys
+from tests.builders.proof import Holder, a_certificate
+
+BOUND = "tls_client_certificate_bound_access_tokens"
+NAME = "CN=postkamer,O=UWV,C=NL"
+DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
+ROOT = a_certificate("CN=Wortel,O=PKI,C=NL", authority=True)
+MIDDLE = a_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
+
+
+@pytest.fixture
+def behind_a_proxy(oauth):
+    """This service behind a proxy on 127.0.0.1 that passes certificates on."""
+    state = oauth.service.state
+    state.trusted_proxies, state.authorities = (ipaddress.ip_network("127.0.0.1"),), Authorities([ROOT.certificate])
+    return oauth
+
+
+async def registered(oauth, **changes):
+    wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
+    metadata = agency_client(make_client_keys()) | wanted
+    del metadata["jwks"]
+    return await oauth.add({name: value for name, value in metadata.items() if value is not ...}, None, UWV)
+
+
+async def by_itself(oauth, *certificates, **changes):
+    jwks = {"keys": [one.jwk() for one in certificates]}
+    method = "self_signed_tls_client_auth"
+    metadata = {"token_endpoint_auth_method": method, "jwks": jwks, "tls_client_auth_subject_dn": None} | changes
+    made = agency_client(make_client_keys()) | metadata
+    return await oauth.add({name: value for name, value in made.items() if value is not None}, None, UWV)
+
+
+async def ask(app, certificate=None, path="/token", form=DELIVERING, **headers):
+    shown = {} if certificate is None else certificate.header
+    return await app.http.post(path, data={"client_id": app.client_id, **form}, headers={**shown, **headers})
+
+
+def is_unknown(answer):
+    """The one answer to every failure."""
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), answer.text
+    assert answer.json()["error_description"] == "Client authentication failed."
+
+
+def is_refused(answer):
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), answer.text
+
+
+async def test_a_certificate_that_an_authority_vouches_for_proves_who_it_is(behind_a_proxy):
+    app = await registered(behind_a_proxy)
+    answer = await ask(app, a_certificate(NAME, by=ROOT))
+    assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer"), answer.text
+
+
+@pytest.mark.parametrize(
+    ("member", "sans"),
+    [
+        ({"tls_client_auth_san_dns": "postkamer.uwv.example"}, {"dns": "postkamer.uwv.example"}),
+        ({"tls_client_auth_san_uri": "urn:uwv:postkamer"}, {"uri": "urn:uwv:postkamer"}),
+        ({"tls_client_auth_san_ip": "192.0.2.7"}, {"ip": "192.0.2.7"}),
+        ({"tls_client_auth_san_email": "post@uwv.example"}, {"email": "post@uwv.example"}),
+    ],
+)
+async def test_it_can_be_known_by_any_one_name_in_it(behind_a_proxy, member, sans):
+    app = await registered(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
+    assert (await ask(app, a_certificate(NAME, by=ROOT, sans=sans))).status_code == 200
+    is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
+
+
+async def test_the_chain_may_come_along(behind_a_proxy):
+    app, leaf = await registered(behind_a_proxy), a_certificate(NAME, by=MIDDLE)
+    is_unknown(await ask(app, leaf))
+    assert (await ask(app, leaf, **{"Client-Cert-Chain": MIDDLE.header["Client-Cert"]})).status_code == 200
+    is_refused(await ask(app, leaf, **{"Client-Cert-Chain": ":AAAA:"}))
+    is_refused(await ask(app, leaf, **{"Client-Cert-Chain": ", ".join([MIDDLE.header["Client-Cert"]] * 5)}))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: a_certificate(NAME), id="signed by itself with the right name"),
+        pytest.param(lambda: a_certificate("CN=ander,O=UWV,C=NL", by=ROOT), id="another name"),
+        pytest.param(lambda: a_certificate("CN=Postkamer,O=UWV,C=NL", by=ROOT), id="the name in other capitals"),
+        pytest.param(lambda: a_certificate("O=UWV,C=NL", by=ROOT), id="a part of the name"),
+        pytest.param(lambda: a_certificate("OU=x,CN=postkamer,O=UWV,C=NL", by=ROOT), id="more than the name"),
+        pytest.param(lambda: a_certificate("C=NL,O=UWV,CN=postkamer", by=ROOT), id="the name the other way round"),
+        pytest.param(lambda: a_certificate(NAME, by=a_certificate("CN=Nep", authority=True)), id="unknown authority"),
+        pytest.param(
+            lambda: a_certificate(NAME, by=a_certificate("CN=Wortel,O=PKI,C=NL", authority=True)),
+            id="an authority that only bears the name",
+        ),
+        pytest.param(lambda: a_certificate(NAME, by=a_certificate("CN=leaf", by=ROOT)), id="signed by a leaf"),
+        pytest.param(lambda: a_certificate(NAME, by=ROOT, usage=ExtendedKeyUsageOID.SERVER_AUTH), id="for servers"),
+    ],
+)
+async def test_any_other_certificate_is_that_of_a_stranger(behind_a_proxy, make):
+    is_unknown(await ask(await registered(behind_a_proxy), make()))
+
+
+async def test_no_certificate_is_a_stranger_too(behind_a_proxy):
+    is_unknown(await ask(await registered(behind_a_proxy)))
+
+
+async def test_an_unknown_client_cannot_be_told_from_a_wrong_certificate(behind_a_proxy):
+    app = await registered(behind_a_proxy)
+    wrong = await ask(app, a_certificate(NAME))
+    unknown = await ask(app, a_certificate(NAME), form={**DELIVERING, "client_id": "niemand"})
+    assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
+    assert await behind_a_proxy.lines("token:geweigerd") == []
+
+
+async def test_the_name_of_the_client_must_be_said(behind_a_proxy):
+    app = await registered(behind_a_proxy)
+    answer = await app.http.post("/token", data=DELIVERING, headers=a_certificate(NAME, by=ROOT).header)
+    is_unknown(answer)
+
+
+async def test_a_client_with_a_key_is_not_let_in_with_a_certificate(behind_a_proxy):
+    agency = await behind_a_proxy.agency()
+    is_unknown(await ask(agency, a_certificate(NAME, by=ROOT)))
+
+
+@pytest.mark.parametrize("changes", [{"ends": timedelta(seconds=-1)}, {"begins": timedelta(hours=1)}])
+async def test_a_certificate_that_is_not_valid_now_is_refused(behind_a_proxy, changes):
+    is_refused(await ask(await registered(behind_a_proxy), a_certificate(NAME, by=ROOT, **changes)))
+    own = a_certificate(**changes)
+    is_refused(await ask(await by_itself(behind_a_proxy, own, client_name="Eigen"), own))
+
+
+async def test_from_anybody_but_the_proxy_the_header_is_refused_whoever_asks(behind_a_proxy):
+    app, agency = await registered(behind_a_proxy), await behind_a_proxy.agency(client_name="Met sleutel")
+    transport = httpx.ASGITransport(behind_a_proxy.service, client=("203.0.113.7", 40000))
+    certificate = a_certificate(NAME, by=ROOT)
+    async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as stranger:
+        for data in ({"client_id": app.client_id, **DELIVERING}, {**agency.credentials(), **DELIVERING}):
+            is_refused(await stranger.post("/token", data=data, headers=certificate.header))
+
+
+async def test_without_authorities_nobody_is_vouched_for(behind_a_proxy):
+    app = await registered(behind_a_proxy)
+    behind_a_proxy.service.state.authorities = Authorities()
+    is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
+
+
+async def test_a_certificate_that_was_registered_itself_needs_no_authority(behind_a_proxy):
+    old, new = a_certificate(), a_certificate()
+    app = await by_itself(behind_a_proxy, old, new)
+    assert [(await ask(app, one)).status_code for one in (old, new)] == [200, 200]
+
+
+async def test_only_the_very_certificate_will_do_not_one_with_the_same_name_or_authority(behind_a_proxy):
+    mine = a_certificate(NAME, by=ROOT)
+    app = await by_itself(behind_a_proxy, mine)
+    for other in (a_certificate(NAME), a_certificate(NAME, by=ROOT)):
+        is_unknown(await ask(app, other))
+
+
+async def test_a_token_is_bound_to_the_certificate_for_a_client_that_registered_for_it(behind_a_proxy):
+    own = a_certificate()
+    app = await by_itself(behind_a_proxy, own, **{BOUND: True})
+    given = (await ask(app, own)).json()
+    assert given["token_type"] == "Bearer"
+    assert claims_of(given["access_token"])["cnf"] == {"x5t#S256": own.x5t}
+    told = (await ask(app, own, "/introspect", {"token": given["access_token"]})).json()
+    assert (told["active"], told["token_type"], told["cnf"]) == (True, "Bearer", {"x5t#S256": own.x5t})
+
+
+async def test_a_client_with_a_key_can_have_its_tokens_bound_to_a_certificate(behind_a_proxy):
+    agency, own = await behind_a_proxy.agency(**{BOUND: True}), a_certificate()
+    is_refused(await agency.post("/token", DELIVERING))
+    answer = await agency.http.post("/token", data={**agency.credentials(), **DELIVERING}, headers=own.header)
+    assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}
+
+
+async def test_a_client_whose_tokens_are_bound_to_its_certificate_brings_no_proof_of_a_key(behind_a_proxy, clock):
+    own = a_certificate()
+    app = await by_itself(behind_a_proxy, own, **{BOUND: True})
+    is_refused(await ask(app, own, DPoP=Holder(clock).proof("POST", ISSUER + "/token")))
+
+
+async def test_a_client_known_by_its_certificate_can_have_tokens_bound_to_a_key(behind_a_proxy, clock):
+    own, holder = a_certificate(), Holder(clock)
+    app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
+    given = await ask(app, own, DPoP=holder.proof("POST", ISSUER + "/token"))
+    assert claims_of(given.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
+
+
+async def test_the_metadata_name_what_works_here_and_nothing_else(oauth):
+    place = "/.well-known/oauth-authorization-server"
+    told = (await oauth.connection().get(place)).json()
+    assert told[BOUND] is False
+    assert not {"tls_client_auth", "self_signed_tls_client_auth"} & set(told["token_endpoint_auth_methods_supported"])
+    oauth.service.state.trusted_proxies = (ipaddress.ip_network("127.0.0.1"),)
+    told = (await oauth.connection().get(place)).json()
+    assert told[BOUND] is True
+    assert "self_signed_tls_client_auth" in told["token_endpoint_auth_methods_supported"]
+    assert "tls_client_auth" not in told["token_endpoint_auth_methods_supported"]
+    oauth.service.state.authorities = Authorities([ROOT.certificate])
+    told = (await oauth.connection().get(place)).json()
+    for endpoint in ("token", "introspection", "revocation"):
+        assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]
+
+
+OWN = a_certificate()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"tls_client_auth_subject_dn": "geen naam"}, id="no name"),
+        pytest.param({"tls_client_auth_subject_dn": ""}, id="an empty name"),
+        pytest.param({"tls_client_auth_subject_dn": ["CN=a"]}, id="a list"),
+        pytest.param({"tls_client_auth_san_dns": "a.example"}, id="two names"),
+        pytest.param({"tls_client_auth_subject_dn": ...}, id="none at all"),
+        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_ip": "300.1.1.1"}, id="no address"),
+        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_dns": "*.a.example"}, id="a wildcard"),
+        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_uri": "geen uri"}, id="no URI"),
+        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_email": "a@b@c"}, id="no mail"),
+        pytest.param({"token_endpoint_auth_method": "private_key_jwt"}, id="a name with a key"),
+        pytest.param({BOUND: True, "dpop_bound_access_tokens": True}, id="bound in two ways"),
+        pytest.param({BOUND: "ja"}, id="neither yes nor no"),
+        pytest.param({"dpop_bound_access_tokens": 1}, id="a number for yes"),
+        pytest.param(
+            {"token_endpoint_auth_method": "self_signed_tls_client_auth", "tls_client_auth_subject_dn": ...},
+            id="no certificate",
+        ),
+    ],
+)
+async def test_a_registration_that_names_it_wrongly_is_refused(oauth, changes):
+    wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
+    metadata = agency_client(make_client_keys()) | wanted
+    if wanted["token_endpoint_auth_method"] != "private_key_jwt":
+        del metadata["jwks"]
+    with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
+        await oauth.add({name: value for name, value in metadata.items() if value is not ...}, None, UWV)
+    assert refused.value.fields.keys() <= {*wanted, "jwks"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param({**OWN.jwk(), "x5c": []}, id="no certificate"),
+        pytest.param({**OWN.jwk(), "x5c": [*OWN.jwk()["x5c"] * 2]}, id="two"),
+        pytest.param({**OWN.jwk(), "x5c": ["AAAA"]}, id="unreadable"),
+        pytest.param({**OWN.jwk(), "x5c": a_certificate().jwk()["x5c"]}, id="of another key"),
+        pytest.param({**OWN.jwk(), "d": "AAAA"}, id="with a secret"),
+        pytest.param({"x5c": OWN.jwk()["x5c"]}, id="without its key"),
+        pytest.param("sleutel", id="no object"),
+    ],
+)
+async def test_a_registered_certificate_must_be_one_and_fit_its_key(oauth, key):
+    metadata = agency_client(make_client_keys()) | {
+        "token_endpoint_auth_method": "self_signed_tls_client_auth",
+        "jwks": {"keys": [key]},
+    }
+    with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
+        await oauth.add(metadata, None, UWV)
+    assert refused.value.fields.keys() == {"jwks"}
