@@ -17,6 +17,7 @@ from machtiging.identity.people import profile_of
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.decide import Question
+from machtiging.oauth.client import PUBLIC, Client
 from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.rules import in_order
 from machtiging.web.headers import CSP_PAGE
@@ -36,6 +37,7 @@ class Asked:
 
     app: str
     app_site: str
+    registered: str
     person: str | None
     acts: list[str]
     left_out: list[str]
@@ -72,6 +74,7 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
     return Asked(
         app=asking.client.name,
         app_site=urlsplit(asking.redirect_uri).hostname or "",
+        registered=_registered(asking.client, practice=state.practice),
         person=None if machtiging is None else await _name(session, state.keyring, machtiging),
         acts=[_ACTS[act] for act in in_order(agreement.acts)],
         left_out=[_ACTS[act] for act in in_order(agreement.left_out)],
@@ -85,6 +88,17 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
         learns_name=any("name" in names for names in wishes_of(asking.parameters).released.values()),
         elsewhere=None if asking.target.server is None else f"{asking.target.server.name} ({asking.target.uri})",
     )
+
+
+def _registered(client: Client, *, practice: bool) -> str:
+    """How we came to know this app: by hand, by itself, and whether it can prove who it is (NL GOV OAuth 3.1.4)."""
+    how = "vooraf door ons geregistreerd"
+    if client.by_program:
+        how = "heeft zichzelf bij ons aangemeld"
+        how += "; in een oefenomgeving kijken wij dat niet na" if practice else ", en wij hebben dat goedgekeurd"
+    if client.auth_method == PUBLIC:
+        how += ". Deze app heeft geen eigen sleutel: wij kunnen niet nagaan of het echt deze app is die het vraagt"
+    return how
 
 
 async def _name(session: AsyncSession, keyring: Any, machtiging: Machtiging) -> str:

@@ -28,7 +28,7 @@ def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
     if method == BY_ITSELF and "jwks_uri" not in metadata:
         return faults_in_certificates(metadata)
     if "jwks_uri" in metadata and jwks is not None:
-        return {"jwks": "Geef jwks of jwks_uri, niet allebei."}
+        return {"jwks_uri": "Geef jwks of jwks_uri, niet allebei."}
     if "jwks_uri" in metadata:
         return {} if needed else {"jwks_uri": "Alleen een client met private_key_jwt heeft sleutels."}
     if jwks is None:

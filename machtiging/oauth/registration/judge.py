@@ -92,7 +92,8 @@ def judged(said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
         faults["grant_types"] = f"Een programma kan alleen {CODE} aanmelden."
     if faults:
         raise _refusal(faults)
-    return metadata.completed(whole)
+    # Without the members that it cannot send back in a change of its own; left out they mean the same.
+    return {name: value for name, value in metadata.completed(whole).items() if name in _FOR_PROGRAMS}
 
 
 def _of_the_code_flow(whole: Mapping[str, Any]) -> bool:

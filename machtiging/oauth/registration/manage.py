@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, Table, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
@@ -48,7 +48,7 @@ async def change(
     if again:
         values["state"] = PROPOSED
     if after.get("jwks_uri") != row.registration.get("jwks_uri"):
-        values |= {"fetched_jwks": None, "fetched_at": None, "fetch_failed_at": None}
+        values |= {"fetched_jwks": null(), "fetched_at": None, "fetch_failed_at": None}
     await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == client_id).values(values))
     closed = await cut_off(session, client_id, at=at) if again else 0
     reason = "opnieuw_voorgesteld" if again else "gewijzigd"

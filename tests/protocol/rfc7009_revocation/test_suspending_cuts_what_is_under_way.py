@@ -1,0 +1,79 @@
+"""Suspending a client cuts off what it has under way too: codes, pushed requests, refresh tokens, open questions."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.storage.unit_of_work import unit_of_work
+
+
+async def suspended_and_back(oauth, client_id) -> None:
+    for act in (suspend, resume):
+        async with unit_of_work(oauth.sessions) as session:
+            await act(session, client_id, at=oauth.clock.now())
+
+
+async def test_a_code_does_not_come_to_life_again_when_the_client_does(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    await suspended_and_back(oauth, flow.app.client_id)
+    answer = await flow.redeem(code)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    (line,) = await oauth.lines("token:geweigerd")
+    assert line.reason == "code_verlopen"
+
+
+async def test_nor_does_a_pushed_request(oauth) -> None:
+    flow = await oauth.flow()
+    request_uri = await flow.pushed()
+    await suspended_and_back(oauth, flow.app.client_id)
+    assert (await flow.authorize(request_uri)).status_code == 400
+
+
+async def test_nor_a_consent_page_that_was_open(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    await suspended_and_back(oauth, flow.app.client_id)
+    assert (await flow.press(form)).status_code == 400
+    assert await oauth.lines("grant:verleend") == []
+
+
+@pytest.mark.parametrize("table", ["refresh_token", "backchannel_request"])
+async def test_nor_what_stands_in(oauth, table) -> None:
+    flow = await oauth.flow()
+    await flow.tokens()
+    now, client_id = oauth.clock.now(), flow.app.client_id
+    values = {"hash": b"x" * 32}
+    insert = {
+        "refresh_token": "INSERT INTO refresh_token (token_hash, grant_id, client_id, created_at, expires_at) "
+        "SELECT :hash, id, client_id, created_at, created_at + interval '1 hour' FROM oauth_grant",
+        "backchannel_request": "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, "
+        "binding_message, state, created_at, expires_at, interval_seconds) SELECT :hash, client_id, person_id, '{}', 'A1', "
+        "'pending', created_at, created_at + interval '5 minutes', 5 FROM oauth_grant",
+    }[table]
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text(insert), values)
+    await suspended_and_back(oauth, client_id)
+    async with unit_of_work(oauth.sessions) as session:
+        left = f"SELECT count(*) FROM {table} WHERE client_id = :id AND expires_at > :at"
+        assert await session.scalar(text(left), {"id": client_id, "at": now}) == 0
+
+
+async def test_what_others_have_under_way_stays(oauth) -> None:
+    flow, other = await oauth.flow(), await oauth.reading_app()
+    code = await flow.code()
+    await suspended_and_back(oauth, other.client_id)
+    assert (await flow.redeem(code)).status_code == 200
+
+
+async def test_who_is_redeeming_a_code_at_this_instant_is_not_waited_for_and_gets_nothing(oauth) -> None:
+    flow = await oauth.flow()
+    await flow.code()
+    client_id = flow.app.client_id
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE authorization_code SET used_at = :at"), {"at": oauth.clock.now()})
+        async with unit_of_work(oauth.sessions) as beside:  # would wait for ever if it wanted the code's row
+            await beside.execute(text("SET LOCAL lock_timeout = '2s'"))
+            await suspend(beside, client_id, at=oauth.clock.now())

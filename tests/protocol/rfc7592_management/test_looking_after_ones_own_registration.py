@@ -1,0 +1,244 @@
+"""GET, PUT and DELETE /register/{client_id}: by the client itself, with a token that changes at each change."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.__main__ import main
+from machtiging.kernel.errors import Conflict
+from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import REDIRECT, code_client, make_client_keys
+from tests.builders.registration import a_program, an_invitation, approved, bearer, register
+
+OTHER = make_client_keys()
+
+
+@pytest.fixture
+async def program(in_earnest):
+    """A client that registered itself and was let in."""
+    made = await a_program(in_earnest)
+    await approved(in_earnest, made.client_id)
+    return made
+
+
+async def state(oauth, client_id) -> str:
+    async with unit_of_work(oauth.sessions) as session:
+        wanted = text("SELECT state FROM oauth_client WHERE client_id = :id")
+        return await session.scalar(wanted, {"id": client_id})
+
+
+async def token_of(oauth, program) -> str:
+    """An access token of a person. The stand-in broker knows whom to log in only in practice."""
+    oauth.service.state.practice = True
+    token = (await (await oauth.flow(program.app)).tokens())["access_token"]
+    oauth.service.state.practice = False
+    return token
+
+
+async def test_it_reads_what_it_registered(program) -> None:
+    answer = await program.ask("GET")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.json() == program.app.registration
+
+
+async def test_a_proposed_client_may_look_after_itself_too(in_earnest) -> None:
+    proposed = await a_program(in_earnest)
+    assert (await proposed.ask("GET")).status_code == 200
+    assert (await proposed.put(client_name="Beter leesbaar")).status_code == 200
+    assert (await proposed.ask("DELETE")).status_code == 204
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_unknown_client_and_wrong_token_are_answered_alike(in_earnest, program, method) -> None:
+    other = await a_program(in_earnest)
+    by_hand = await in_earnest.reading_app()
+    http = program.app.http
+    answers = [
+        await http.request(method, path, headers=bearer(token), json=program.metadata)
+        for path, token in (
+            (program.place, "A" * 43),
+            (program.place, other.token),
+            ("/register/bestaat-niet-hier", program.token),
+            (f"/register/{by_hand.client_id}", program.token),
+            (f"/register/{by_hand.client_id}", "A" * 43),
+            ("/register/%00", program.token),
+            ("/register/" + "a" * 500, program.token),
+        )
+    ]
+    answers.append(await http.request(method, program.place, json=program.metadata))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(401, answers[0].text)}
+    assert all("invalid_token" in answer.headers["www-authenticate"] for answer in answers)
+    assert await program.works()
+
+
+async def test_the_invitation_and_an_access_token_open_nothing_here(in_earnest, program) -> None:
+    invitation = await an_invitation(in_earnest)
+    access_token = await token_of(in_earnest, program)
+    for token in (invitation, access_token):
+        assert (await program.ask("GET", token)).status_code == 401
+    assert (await register(in_earnest, program.token, code_client(OTHER))).status_code == 401
+
+
+async def test_a_change_spends_the_token_and_gives_another(program) -> None:
+    first = program.token
+    answer = await program.put(contacts=["beheer@voorbeeld.example"])
+    assert answer.status_code == 200
+    assert answer.json()["contacts"] == ["beheer@voorbeeld.example"]
+    assert program.token != first
+    assert (await program.ask("GET", first)).status_code == 401
+    assert (await program.ask("GET")).json()["contacts"] == ["beheer@voorbeeld.example"]
+
+
+async def test_of_two_changes_with_one_token_one_is_made(program) -> None:
+    bodies = [program.metadata | {"contacts": [f"{name}@voorbeeld.example"]} for name in ("een", "twee")]
+    answers = await asyncio.gather(*(program.ask("PUT", json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+async def test_a_change_that_is_refused_spends_nothing(program) -> None:
+    first = program.token
+    assert (await program.put(client_name="<b>")).status_code == 400
+    assert (await program.ask("GET", first)).status_code == 200
+    assert await program.works()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"client_id": "ander"}, "invalid_client_metadata"),
+        ({"client_id": None}, "invalid_client_metadata"),
+        ({"grant_types": ["client_credentials"]}, "invalid_client_metadata"),
+        ({"grant_types": ["urn:openid:params:grant-type:ciba"]}, "invalid_client_metadata"),
+        ({"registration_access_token": "x"}, "invalid_client_metadata"),
+        ({"client_id_issued_at": 0}, "invalid_client_metadata"),
+        ({"client_secret": "x"}, "invalid_client_metadata"),
+        ({"resource_server": True}, "invalid_client_metadata"),
+        ({"scope": "aanleveringen:schrijven"}, "invalid_client_metadata"),
+        ({"software_statement": "x"}, "invalid_software_statement"),
+        ({"redirect_uris": ["https://kwaad.example\\@app.voorbeeld.example/"]}, "invalid_redirect_uri"),
+    ],
+)
+async def test_what_may_not_change_does_not(in_earnest, program, changes, error) -> None:
+    answer = await program.put(**changes)
+    assert (answer.status_code, answer.json()["error"]) == (400, error), answer.text
+    assert (await program.ask("GET")).json() == program.app.registration
+    (line,) = await in_earnest.lines("client:geweigerd")
+    assert line.client_id == program.client_id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"contacts": ["wij@voorbeeld.example"]},
+        {"software_version": "2.0"},
+        {"tos_uri": "https://app.voorbeeld.example/voorwaarden"},
+        {"redirect_uris": [REDIRECT, REDIRECT + "/anders"]},
+    ],
+)
+async def test_what_nobody_decides_on_changes_without_an_operator(in_earnest, program, changes) -> None:
+    assert (await program.put(**changes)).status_code == 200
+    assert await program.works()
+    (line,) = await in_earnest.lines("client:gewijzigd")
+    assert (line.reason, line.client_id) == ("gewijzigd", program.client_id)
+
+
+WEIGHED = [
+    {"client_name": "De Belastingdienst"},
+    {"redirect_uris": ["https://ander.voorbeeld.example/terug"]},
+    {"redirect_uris": ["https://app.voorbeeld.example:8443/terug"]},
+    {"jwks": OTHER.jwks},
+    {"jwks": None, "jwks_uri": "https://app.voorbeeld.example/jwks"},
+    {"jwks": None, "token_endpoint_auth_method": "none"},
+    {"client_uri": "https://app.voorbeeld.example/"},
+    {"scope": ""},
+    {"id_token_signed_response_alg": "ES256"},
+]
+
+
+@pytest.mark.parametrize("changes", WEIGHED)
+async def test_what_people_see_and_who_can_sign_waits_for_an_operator_again(in_earnest, program, changes) -> None:
+    token = await token_of(in_earnest, program)
+    assert (await program.put(**changes)).status_code == 200
+    assert await state(in_earnest, program.client_id) == "proposed"
+    assert not await program.works()
+    async with unit_of_work(in_earnest.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
+    (line,) = await in_earnest.lines("client:gewijzigd")
+    assert (line.reason, line.facts) == ("opnieuw_voorgesteld", {"tokens": 1})
+    await approved(in_earnest, program.client_id)
+    agency = await in_earnest.add(code_client(OTHER, client_name="Lezer", resource_server=True), OTHER)
+    assert (await agency.post("/introspect", {"token": token})).json() == {"active": False}
+
+
+async def test_in_practice_there_is_nobody_to_ask(oauth) -> None:
+    program = await a_program(oauth)
+    assert (await program.put(client_name="Andere naam")).status_code == 200
+    assert await program.works()
+
+
+async def test_keys_that_were_fetched_from_another_address_are_forgotten(in_earnest) -> None:
+    program = await a_program(in_earnest, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
+    async with unit_of_work(in_earnest.sessions) as session:
+        await session.execute(text("UPDATE oauth_client SET fetched_jwks = '{\"keys\": []}', fetched_at = now()"))
+    assert (await program.put(jwks_uri="https://app.voorbeeld.example/nieuw")).status_code == 200
+    async with unit_of_work(in_earnest.sessions) as session:
+        row = (await session.execute(text("SELECT fetched_jwks, fetched_at FROM oauth_client"))).one()
+    assert tuple(row) == (None, None)
+
+
+async def test_withdrawing_ends_everything_for_ever(in_earnest, program) -> None:
+    await token_of(in_earnest, program)
+    assert (await program.ask("DELETE")).status_code == 204
+    assert not await program.works()
+    for method in ("GET", "PUT", "DELETE"):
+        assert (await program.ask(method, json=program.metadata)).status_code == 401
+    async with unit_of_work(in_earnest.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
+    (line,) = await in_earnest.lines("client:teruggetrokken")
+    assert line.facts == {"tokens": 1}
+    with pytest.raises(Conflict, match="client_teruggetrokken"):
+        async with unit_of_work(in_earnest.sessions) as session:
+            await resume(session, program.client_id, at=in_earnest.clock.now())
+    assert not await program.works()
+
+
+async def test_a_suspended_client_cannot_look_after_itself(in_earnest, program) -> None:
+    async with unit_of_work(in_earnest.sessions) as session:
+        await suspend(session, program.client_id, at=in_earnest.clock.now())
+    for method in ("GET", "PUT", "DELETE"):
+        assert (await program.ask(method, json=program.metadata)).status_code == 401
+
+
+async def test_an_operator_approves_once_and_only_what_was_proposed(in_earnest, program) -> None:
+    with pytest.raises(Conflict, match="client_niet_voorgesteld"):
+        await approved(in_earnest, program.client_id)
+    async with unit_of_work(in_earnest.sessions) as session:
+        await suspend(session, program.client_id, at=in_earnest.clock.now())
+    with pytest.raises(Conflict, match="client_niet_voorgesteld"):
+        await approved(in_earnest, program.client_id)
+
+
+async def test_the_commands_invite_show_list_and_approve(in_earnest, database, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
+    assert await asyncio.to_thread(main, ["clients", "invite", "--note", "Gemeente", "--uses", "2", "--days", "3"]) == 0
+    token = capsys.readouterr().out.strip()
+    in_earnest.clock.advance(in_earnest.clock.now().now(in_earnest.clock.now().tzinfo) - in_earnest.clock.now())
+    answer = await register(in_earnest, token, code_client(OTHER))
+    assert answer.status_code == 201, answer.text
+    client_id = answer.json()["client_id"]
+    assert await asyncio.to_thread(main, ["clients", "show", client_id]) == 0
+    shown = capsys.readouterr().out
+    assert '"state": "proposed"' in shown
+    assert '"registered_by": "program"' in shown
+    assert await asyncio.to_thread(main, ["clients", "approve", client_id]) == 0
+    assert await asyncio.to_thread(main, ["clients", "list"]) == 0
+    capsys.readouterr()
+    assert await state(in_earnest, client_id) == "active"
+    for command in (["approve", client_id], ["approve", "bestaat-niet"], ["show", "bestaat-niet"]):
+        assert await asyncio.to_thread(main, ["clients", *command]) == 1
+    assert await asyncio.to_thread(main, ["clients", "invite", "--note", " "]) == 1
+    assert "uitnodiging_ongeldig" in capsys.readouterr().err
