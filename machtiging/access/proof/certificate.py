@@ -8,35 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
-from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-from starlette.requests import Request
 
 from machtiging.access.proof.errors import ProofRefused
+from machtiging.access.proof.shown import Shown
 from machtiging.crypto.certificates import LARGEST, Certificate, read
 from machtiging.kernel.errors import InvalidInput
 
-if TYPE_CHECKING:
-    from machtiging.access.proof.shown import Shown
-
 _LONGEST_CHAIN = 4
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def from_our_proxy(request: Request) -> bool:
-    """Whether the other end of this very connection is one of the proxies in the settings."""
-    trusted: Sequence[Network] = getattr(request.app.state, "trusted_proxies", ())
-    try:
-        peer = ipaddress.ip_address(request.client.host) if request.client else None
-    except ValueError:
-        peer = None
-    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-        peer = peer.ipv4_mapped
-    return peer is not None and any(peer in network for network in trusted)
 
 
 def certificate_in(shown: Shown, at: datetime) -> Certificate | None:

@@ -76,8 +76,8 @@ def check(shown: Shown, keyring: KeyRing, at: datetime, *, token: str | None = N
 async def take(work: Work, proof: Proof, at: datetime) -> None:
     """Use the proof up. Of two at the same moment the second waits for the first to commit, and is refused.
 
-    By key and `jti`, not by the text: a signature can be written in more than one way, and nobody can use up what another
-    key has signed. Raises ProofRefused `dpop_hergebruikt`.
+    By key and `jti`, not by the text: a signature can be written in more than one way, and nobody can use up what
+    another key has signed. Raises ProofRefused `dpop_hergebruikt`.
     """
     digest = secrets.digest(f"{proof.jkt} {proof.jti.encode('utf-8', 'surrogatepass').hex()}")
     # Longer than any of our hosts would still find it young enough.

@@ -1,7 +1,7 @@
 """The nonce that a proof must hold: made from the time with a key of ours, so that no row is needed to know it again.
 
-With it nobody can make proofs beforehand who had the key in hands for a moment (RFC 9449 sections 8, 9, 11.2). One nonce
-does for the authorization server and for the API: they are at one address, and clients remember one per address.
+With it nobody can make proofs beforehand who had the key in hands for a moment (RFC 9449 sections 8, 9, 11.2). One
+nonce does for the authorization server and for the API: they are at one address, and clients remember one per address.
 """
 
 from __future__ import annotations

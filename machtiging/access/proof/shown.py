@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from machtiging.access.proof.certificate import from_our_proxy
+from machtiging.access.proof.proxy import from_our_proxy
 
 
 @dataclass(frozen=True, slots=True)
