@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from machtiging.oauth.rules import MANAGEMENT
+
 CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
 REFRESH = "refresh_token"
@@ -83,7 +85,8 @@ class Client:
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """The scope if all of it is registered, else None. Nothing is silently left out."""
         wanted = (scope or "").split(" ") if scope else []
-        return " ".join(wanted) if set(wanted) <= self.scope and len(set(wanted)) == len(wanted) else None
+        registered = self.scope - MANAGEMENT  # which no person is asked for
+        return " ".join(wanted) if set(wanted) <= registered and len(set(wanted)) == len(wanted) else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Exact, character by character (RFC 9700 4.1.3)."""

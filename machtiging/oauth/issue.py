@@ -27,7 +27,7 @@ from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.queries import HELD_CLIENT, Grant
 from machtiging.oauth.requests.layout import laid_out
 from machtiging.oauth.requests.resources import Target
-from machtiging.oauth.rules import ID_TOKEN_LIVES, acts_in
+from machtiging.oauth.rules import ID_TOKEN_LIVES, MANAGEMENT, acts_in
 
 ACCESS_TOKEN = "at+jwt"
 _WRITE_DOWN = tokens.registering(HELD_CLIENT)
@@ -142,7 +142,8 @@ def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> 
 async def agency_token(
     session: AsyncSession, issuer: Issuer, client: Client, scope: str, *, at: datetime, binding: Binding = UNBOUND
 ) -> dict[str, Any]:
-    """A token for an agency itself, bound to the OIN of its registration (RFC 9068 2.2: `sub` is the client)."""
+    """A token for a client itself (RFC 9068 2.2: `sub` is the client): for an agency, bound to the OIN of its
+    registration; or to manage the grants that it was given, which is a resource of its own."""
     facts = tokens.IssuedTokenFacts(
         id=TokenId(uuid7()),
         client_id=client.client_id,
@@ -155,10 +156,12 @@ async def agency_token(
         assurance=Assurance.LOW,
         issued_at=at,
         expires_at=at + issuer.token_life,
+        audience=issuer.grants if scope and MANAGEMENT.issuperset(scope.split()) else "",
         jkt=binding.jkt,
         x5t=binding.x5t,
     )
-    claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id, "oin": client.oin}
+    claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id}
+    claims |= {} if client.oin is None else {"oin": client.oin}
     await _write_down(session, client, facts, None, at=at)
     return _response(issuer, claims, facts)
 

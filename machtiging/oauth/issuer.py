@@ -28,6 +28,11 @@ class Issuer:
         """The one resource that our access tokens are for."""
         return self.url + API
 
+    @property
+    def grants(self) -> str:
+        """Where clients manage the grants that people gave them: the resource of management tokens, and of no other."""
+        return self.url + "/grants"
+
     def endpoint(self, path: str) -> str:
         """The URL of one of our endpoints."""
         return self.url + path

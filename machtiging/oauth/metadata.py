@@ -16,13 +16,15 @@ from machtiging.oauth.client import (
     EXCHANGE,
     PRIVATE_KEY_JWT,
     PUBLIC,
+    REFRESH,
 )
 from machtiging.oauth.introspection import signed
 from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.manage import rules as manage
 from machtiging.oauth.openid import metadata as openid
 from machtiging.oauth.protocol.client_auth import ALGORITHMS
 from machtiging.oauth.requests import request_object
-from machtiging.oauth.rules import DETAIL_TYPES, SCOPES_OF
+from machtiging.oauth.rules import DETAIL_TYPES, MANAGEMENT, SCOPES_OF
 
 ID_TOKEN_ALGORITHMS = ("RS256", "PS256", "ES256")
 _CLAIMS = ("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "nonce", "acr", "auth_time", "represents")
@@ -47,8 +49,12 @@ def openid_configuration(issuer: Issuer) -> dict[str, Any]:
 def authorization_server(issuer: Issuer) -> dict[str, Any]:
     """RFC 8414: the same server as agencies see it, with client credentials."""
     return _common(issuer) | {
-        "grant_types_supported": [CODE, CLIENT_CREDENTIALS, EXCHANGE, CIBA],
-        "scopes_supported": list(dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes)),
+        "grant_types_supported": [CODE, REFRESH, CLIENT_CREDENTIALS, EXCHANGE, CIBA],
+        "scopes_supported": [
+            *dict.fromkeys(scope for scopes in SCOPES_OF.values() for scope in scopes),
+            *sorted(MANAGEMENT),
+        ],
+        **manage.members(issuer),
     }
 
 

@@ -27,6 +27,8 @@ from machtiging.oauth.errors import Wire, answer_of
 from machtiging.oauth.exchange.grant import ExchangeGrant
 from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.manage.grant import ManagementGrant
+from machtiging.oauth.manage.routes import router as management
 from machtiging.oauth.openid.metadata import signed
 from machtiging.oauth.openid.release import for_userinfo
 from machtiging.oauth.openid.routes import router as openid
@@ -49,7 +51,7 @@ from machtiging.web.headers import say
 router = APIRouter(include_in_schema=False)
 _log = structlog.get_logger("machtiging.oauth")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
-_MORE_GRANTS = (RefreshGrant, ExchangeGrant, BackchannelGrant)
+_MORE_GRANTS = (RefreshGrant, ManagementGrant, ExchangeGrant, BackchannelGrant)
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 
 
@@ -120,6 +122,7 @@ router.include_router(introspection)
 router.include_router(counter)
 router.include_router(openid)
 router.include_router(registration)
+router.include_router(management)
 
 
 @router.post("/revoke")

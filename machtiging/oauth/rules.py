@@ -20,8 +20,13 @@ REQUEST_URI_LIVES = timedelta(seconds=60)
 DECISION_TAKES = timedelta(minutes=15)
 CODE_LIVES = timedelta(seconds=60)
 ID_TOKEN_LIVES = timedelta(minutes=5)
+# To see the apps that have access to one's own box, and to stop them: asked of the person like everything else.
+CONSENTS = "toestemmingen:beheren"
+# For a client about the grants that it was given. No person is asked for these, and no box opens with them.
+GRANT_QUERY, GRANT_REVOKE = "grant_management_query", "grant_management_revoke"
+MANAGEMENT = frozenset({GRANT_QUERY, GRANT_REVOKE})
 SCOPES_OF = {
-    "authorization_code": ("openid",),
+    "authorization_code": ("openid", CONSENTS),
     "client_credentials": ("aanleveringen:schrijven",),
     "urn:ietf:params:oauth:grant-type:token-exchange": ("openid",),
     "urn:openid:params:grant-type:ciba": ("openid",),

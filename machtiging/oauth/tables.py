@@ -44,7 +44,10 @@ class PushedRequest(SQLModel, table=True):
 
 
 class OAuthGrant(SQLModel, table=True):
-    """A person's consent to one client, under one machtiging or for the own box. Ending it ends what hangs on it."""
+    """A person's consent to one client, under one machtiging or for the own box. Ending it ends what hangs on it.
+
+    `managed`: the client wanted to know its id, to look at it and to end it.
+    """
 
     __tablename__ = "oauth_grant"
 
@@ -61,6 +64,7 @@ class OAuthGrant(SQLModel, table=True):
     end_reason: str | None = columns.text(default=None, nullable=True)
     session_id: UUID | None = Field(default=None, index=True)
     requested_claims: dict[str, Any] = columns.document()
+    managed: bool = False
 
 
 class AuthorizationCode(SQLModel, table=True):

@@ -25,13 +25,14 @@ from machtiging.oauth.authorize.agree import Agreement, agree
 from machtiging.oauth.authorize.push import Pushed, Reference, redirect_uri_of
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.manage.rules import ACTION
 from machtiging.oauth.openid import login
 from machtiging.oauth.openid.silent import agreed_before
 from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.server import Exchange, run
 from machtiging.oauth.requests.resources import Target, target_of
-from machtiging.oauth.rules import CODE_LIVES
+from machtiging.oauth.rules import CODE_LIVES, CONSENTS
 from machtiging.oauth.tables import AuthorizationCode, OAuthGrant
 
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
@@ -77,6 +78,8 @@ async def question(
         agreement = await _agreement(exchange, visitor, pushed, client)
         target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
         if asking.wishes.silent:
+            if CONSENTS in pushed.parameters.get("scope", "").split():  # over all her apps: seen each time
+                raise OAuthRefusal(Wire.CONSENT_REQUIRED, "toestemming_nodig")
             await _agreed_before(exchange, visitor, asking, agreement, target)
             return await decide(exchange, visitor, reference, approved=True)
     except OAuthRefusal as refusal:
@@ -163,6 +166,7 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "created_at": at,
         "session_id": visitor.sid,
         "requested_claims": wishes_of(pushed.parameters).released,
+        "managed": ACTION in pushed.parameters,
     }
     await session.execute(insert(_GRANT), grant)
     row = {

@@ -12,6 +12,7 @@ from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.errors import malformed
+from machtiging.oauth.manage.rules import ACTION, check_request
 from machtiging.oauth.openid.wishes import KEPT_AS, wishes_in
 from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.grants import token_server
@@ -32,6 +33,7 @@ _KEPT = (
     "authorization_details",
     "code_challenge",
     "code_challenge_method",
+    ACTION,
     "nonce",
     "redirect_uri",
     "resource",
@@ -94,6 +96,7 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
         parameters["dpop_jkt"] = bound
     await run(server, lambda it: check(it, exchange, parameters))
     wanted = wanted_from(parameters.get("authorization_details"))
+    check_request(request.form, machtiging_asked=wanted is not None and wanted.machtiging_id is not None)
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise malformed("niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid.")
     request_uri = _PREFIX + secrets.random_token()

@@ -21,9 +21,9 @@ from machtiging.oauth.client import (
     REFRESH,
 )
 from machtiging.oauth.clients import backchannel, bound, openid, resource
-from machtiging.oauth.rules import SCOPES_OF, TYPE
+from machtiging.oauth.rules import MANAGEMENT, SCOPES_OF, TYPE
 
-_KNOWN = bound.MEMBERS | frozenset(
+_KNOWN = bound.MEMBERS | resource.MEMBERS | frozenset(
     {
         "authorization_details_types",
         "backchannel_authentication_request_signing_alg",
@@ -33,7 +33,6 @@ _KNOWN = bound.MEMBERS | frozenset(
         "client_name",
         "client_uri",
         "contacts",
-        "exchange_targets",
         "grant_types",
         "id_token_signed_response_alg",
         "introspection_signed_response_alg",
@@ -41,16 +40,12 @@ _KNOWN = bound.MEMBERS | frozenset(
         "jwks_uri",
         "policy_uri",
         "redirect_uris",
-        "request_object_signing_alg",
         "require_pushed_authorization_requests",
-        "require_signed_request_object",
-        "resource",
         "resource_server",
         "response_types",
         "scope",
         "software_id",
         "software_version",
-        "subject_layout",
         "subject_type",
         "token_endpoint_auth_method",
         "token_endpoint_auth_signing_alg",
@@ -68,11 +63,9 @@ _ONE_OF: Mapping[str, tuple[Any, ...]] = {
     "userinfo_signed_response_alg": ("PS256", "RS256", "ES256"),
     "backchannel_logout_session_required": (True, False),
     "introspection_signed_response_alg": ("PS256", "RS256", "ES256"),
-    "request_object_signing_alg": ("ES256", "PS256"),
+    **resource.ONE_OF,
     "require_pushed_authorization_requests": (True,),
-    "require_signed_request_object": (True, False),
     "resource_server": (True, False),
-    "subject_layout": ("represents", "act"),
     "subject_type": ("pairwise",),
     "token_endpoint_auth_signing_alg": ("ES256", "PS256"),
 }
@@ -189,6 +182,8 @@ def _fault_in_response_types(metadata: Mapping[str, Any]) -> str | None:
 def _fault_in_scope(metadata: Mapping[str, Any]) -> str | None:
     scope, types = metadata.get("scope", ""), metadata.get("grant_types")
     allowed = SCOPES_OF[types[0]] if types in (*CODE_FLOW, *MACHINES) else ()
+    if types in CODE_FLOW and metadata.get("token_endpoint_auth_method") != PUBLIC:
+        allowed += tuple(sorted(MANAGEMENT))
     if not isinstance(scope, str) or not set(scope.split()) <= set(allowed) or " ".join(scope.split()) != scope:
         return "Met deze grant_types mag de scope bestaan uit: " + (" ".join(allowed) or "niets") + "."
     return None

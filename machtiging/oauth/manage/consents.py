@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
 from machtiging.delegation.queries import given_by, received_by
+from machtiging.delegation.queries import machtiging as machtiging_with
 from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
+from machtiging.oauth import queries
+from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import last_moment
 from machtiging.oauth.rules import acts_in
 from machtiging.oauth.tables import AuthorizationCode, OAuthClient, OAuthGrant, RefreshToken
@@ -43,11 +47,27 @@ async def consents_about(session: AsyncSession, person_id: PersonId, *, at: date
     hers = await given_by(session, person_id)
     held = {one.id: one for one in (*hers, *await received_by(session, person_id))}
     mine = or_(_GRANT.c.person_id == person_id, _GRANT.c.machtiging_id.in_([one.id for one in hers]))
+    return await _in_force(session, mine, held, at)
+
+
+async def in_force_for(session: AsyncSession, client_id: str, grant_id: GrantId, *, at: datetime) -> Grant | None:
+    """This grant, if this client has it and it gives access now: exactly when the citizen sees it too."""
+    grant = await queries.grant(session, grant_id)
+    if grant is None or grant.client_id != client_id:
+        return None
+    machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
+    held = {} if machtiging is None else {machtiging.id: machtiging}
+    return grant if await _in_force(session, _GRANT.c.id == grant_id, held, at) else None
+
+
+async def _in_force(
+    session: AsyncSession, which: ColumnElement[bool], held: Mapping[MachtigingId, Machtiging], at: datetime
+) -> list[Consent]:
     wanted = (
         select(_GRANT, _CLIENT.c.registration["client_name"].astext.label("app"))
         .add_columns(or_(_good(_REFRESH, at), _good(_CODE, at)).label("renewable"))
         .join_from(_GRANT, _CLIENT, _CLIENT.c.client_id == _GRANT.c.client_id)
-        .where(mine, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
+        .where(which, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
         .order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc())
     )
     rows = list(await session.execute(wanted))
@@ -62,7 +82,7 @@ def _good(table: Table, at: datetime) -> ColumnElement[bool]:
     return select(table.c.grant_id).where(*good).exists()
 
 
-def _consent(row: Row[Any], held: dict[MachtigingId, Machtiging], opens_until: datetime | None) -> Consent | None:
+def _consent(row: Row[Any], held: Mapping[MachtigingId, Machtiging], opens_until: datetime | None) -> Consent | None:
     machtiging = held.get(row.machtiging_id)
     ends = opens_until
     if row.renewable:

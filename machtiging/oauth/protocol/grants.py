@@ -134,9 +134,10 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
 async def refreshable(
     exchange: Exchange, request: WireRequest, held: Consented, resource: str | None
 ) -> dict[str, str]:
-    """The refresh token that goes with the token response, for a client that gets one."""
+    """What goes with the token response: a refresh token for a client that gets one, the grant's id if it asked."""
     text = await hand_out(exchange.session, request.client, held, request.binding, resource=resource, at=exchange.at)
-    return {} if text is None else {"refresh_token": text}
+    named = {"grant_id": str(held.grant.id)} if held.grant.managed else {}
+    return named if text is None else named | {"refresh_token": text}
 
 
 async def order_of(exchange: Exchange, request: WireRequest, held: Consented, resource: str | None) -> Order:
@@ -219,6 +220,6 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
 def token_server(exchange: Exchange, *more: type[BaseGrant]) -> Server:
     """A server that knows both grants, and those of the packages above this one."""
     server = Server(exchange)
-    for grant in (CodeGrant, AgencyGrant, *more):
+    for grant in (CodeGrant, *more, AgencyGrant):
         server.register_grant(grant)
     return server

@@ -1,0 +1,51 @@
+"""A client gets a token to look at, and end, the grants that people gave it: by its own signature, without a person.
+
+This is the one thing that a client of the code flow may do with client credentials, and only with the scopes that it
+has registered for this. Its one grant type stays the code (docs/divergences.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
+
+from machtiging.oauth import issue
+from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, PRIVATE_KEY_JWT, Client
+from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.protocol.bridge import WireRequest, wait
+from machtiging.oauth.protocol.server import Server
+from machtiging.oauth.rules import MANAGEMENT
+
+
+class ManagementGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
+    """Client credentials with nothing but management scopes."""
+
+    GRANT_TYPE = CLIENT_CREDENTIALS
+    TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
+    server: Server
+    request: WireRequest
+
+    @classmethod
+    def check_token_endpoint(cls, request: WireRequest) -> bool:
+        """Whether this is such a request; all other client credentials are for agencies."""
+        scope = set(request.form.get("scope", "").split())
+        return bool(scope) and scope <= MANAGEMENT and request.form.get("grant_type") == cls.GRANT_TYPE
+
+    def validate_token_request(self) -> None:
+        """Raises OAuthRefusal `invalid_client`, `unauthorized_client`, `invalid_scope`, `invalid_target`."""
+        client: Client = self.authenticate_token_endpoint_client()
+        if client.grant_type != CODE:
+            raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
+        if not set(self.request.form["scope"].split()) <= client.scope:
+            raise OAuthRefusal(Wire.INVALID_SCOPE, "scope_ongeldig")
+        place = self.server.exchange.issuer.grants
+        if self.request.form.get("resource", place) != place:
+            raise OAuthRefusal(Wire.INVALID_TARGET, "resource_niet_toegestemd")
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """The token response."""
+        exchange, request, bound = self.server.exchange, self.request, self.request.binding
+        session, issuer, scope = exchange.session, exchange.issuer, request.form["scope"]
+        made = issue.agency_token(session, issuer, request.client, scope, at=exchange.at, binding=bound)
+        return 200, wait(made), self.TOKEN_RESPONSE_HEADER
