@@ -120,6 +120,7 @@ TRIED: dict[str, str] = {
     "verzoek:geweigerd": "wilde antwoorden op een vraag van een balie",
 }
 
+_NOT_PROVEN = "Er werd niet bewezen dat de toegang van deze app was."
 REASON: dict[str, str] = {
     "afzender_niet_afgesproken": "Deze afzender hoort niet bij de machtiging.",
     "dienst_niet_afgesproken": "Dit soort brieven hoort niet bij de machtiging.",
@@ -143,6 +144,12 @@ REASON: dict[str, str] = {
     "machtiging_niet_van_u": "De machtiging staat niet op naam van deze helper.",
     "token_verlopen": "De app was te lang geleden ingelogd.",
     "token_ingetrokken": "De app was uitgelogd.",
+    "token_gebonden": _NOT_PROVEN,
+    "dpop_andere_sleutel": _NOT_PROVEN,
+    "dpop_ontbreekt": _NOT_PROVEN,
+    "dpop_hergebruikt": _NOT_PROVEN,
+    "certificaat_ontbreekt": _NOT_PROVEN,
+    "certificaat_anders": _NOT_PROVEN,
     "geboortedatum_klopt_niet": "De geboortedatum klopte niet.",
     "code_gebruikt": "De code was al gebruikt.",
     "code_vervangen": "Er was al een nieuwe code gemaakt.",

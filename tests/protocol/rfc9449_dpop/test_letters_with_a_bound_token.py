@@ -1,0 +1,94 @@
+"""The routes of the Berichtenbox with a token that is bound to a key: the short way, and the one with two transactions."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.berichtenbox.routes import API
+from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
+from tests.builders.proof import Holder
+from tests.builders.wire import said_to_the_database, without_ping
+
+WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+@pytest.fixture
+def holder(clock):
+    return Holder(clock)
+
+
+async def bound(world, holder, token):
+    async with world.sessions.begin() as session:
+        await session.execute(text("UPDATE issued_token SET jkt = :jkt"), {"jkt": holder.jkt})
+    return token
+
+
+async def get(world, holder, token, path, **changes):
+    async with world.client() as client:
+        return await client.get(path, headers=holder.headers("GET", ISSUER + path, token, **changes))
+
+
+async def test_a_letter_is_read_and_a_nonce_comes_with_it(world, holder):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    answer = await get(world, holder, token, path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["DPoP-Nonce"] == holder.nonce()
+
+
+async def test_without_a_nonce_one_is_given_and_nothing_is_read(world, holder):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    answer = await get(world, holder, token, path, nonce=None)
+    assert (answer.status_code, answer.headers["DPoP-Nonce"]) == (401, holder.nonce())
+    assert 'error="use_dpop_nonce"' in answer.headers["WWW-Authenticate"]
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_a_plain_token_is_told_no_nonce(world):
+    async with world.client(await world.helper_token()) as client:
+        answer = await client.get(WHERE + await world.letter())
+    assert (answer.status_code, "DPoP-Nonce" in answer.headers) == (200, False)
+
+
+async def test_a_proof_for_one_letter_opens_no_other(world, holder):
+    one, other = WHERE + await world.letter(), WHERE + await world.letter()
+    token = await bound(world, holder, await world.helper_token())
+    answer = await get(world, holder, token, other, htu=ISSUER + one)
+    assert (answer.status_code, answer.json()["code"]) == (401, "dpop_ander_adres")
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_row_20_of_one_proof_four_times_at_the_same_moment_one_letter_is_read(world, holder):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    headers = holder.headers("GET", ISSUER + path, token)
+    async with world.client() as client:
+        answers = await asyncio.gather(*(client.get(path, headers=headers) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    assert len(await world.rows("SELECT 1 FROM journal_intake WHERE act = 'bericht:lezen'")) == 1
+
+
+async def test_reading_takes_one_statement_more_than_with_a_plain_token(world, holder, database):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    await get(world, holder, token, path)  # the driver's first use of a statement asks about its types as well
+    with said_to_the_database(database) as said:
+        await get(world, holder, token, path)
+        await asyncio.sleep(0)  # the driver tells what it was told a moment later
+    begin, *statements, commit = without_ping(said)
+    assert (begin, len(statements), commit) == ("BEGIN;", 3, "COMMIT;")
+    assert "used_proof" in statements[1]
+
+
+async def test_an_agency_delivers_with_one_proof_also_when_its_token_is_looked_at_twice(world, holder):
+    token = await bound(world, holder, await world.token(oin=UWV))
+    async with world.client() as client:
+        headers = holder.headers("POST", ISSUER + DELIVERY, token)
+        answer = await client.post(DELIVERY, files=parts(a_bericht()), headers=headers)
+        again = await client.post(DELIVERY, files=parts(a_bericht()), headers=headers)
+    assert (answer.status_code, again.status_code) == (201, 401), answer.text
+    assert again.json()["code"] == "dpop_hergebruikt"
+    assert len(await world.rows("SELECT 1 FROM bericht")) == 1
