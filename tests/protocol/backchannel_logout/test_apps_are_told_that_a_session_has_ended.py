@@ -1,0 +1,266 @@
+"""Back-Channel Logout 1.0: every app that was shown a session is told when it ends, at least once and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.kernel.errors import InvalidInput
+from machtiging.oauth.openid.send import BACK_OFF, EVENT, MOST_TRIES, posting_by, send_waiting
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.outbound.visit import Outbound
+from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
+
+
+@pytest.fixture
+async def receiver():
+    made = await Receiver().open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def flow(oauth, receiver):
+    """An app that wants to be told, and a person who has logged in to it."""
+    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri))
+
+
+async def leave(flow) -> None:
+    """The person logs out with the button at the top of every page."""
+    me = (await flow.browser.get("/ik")).json()
+    assert (await flow.browser.post("/uitloggen", {"csrf": me["csrf"]})).status_code == 303
+
+
+async def notices(oauth) -> list:
+    async with unit_of_work(oauth.sessions) as session:
+        return list(await session.execute(text("SELECT * FROM logout_notice ORDER BY created_at")))
+
+
+async def test_the_app_gets_a_logout_token_for_this_session_and_person(oauth, flow, receiver) -> None:
+    mine = await id_claims(oauth, await flow.tokens())
+    await leave(flow)
+    assert await send_waiting(sender(oauth)) == 1
+    assert receiver.paths == ["/sessie-voorbij"]
+    assert receiver.came[0].keys() == {"logout_token"}
+    header, told = await verified(oauth, receiver.came[0]["logout_token"])
+    assert (header["typ"], header["alg"]) == ("logout+jwt", "RS256")
+    assert told.keys() == {"iss", "aud", "iat", "exp", "jti", "events", "sub", "sid"}
+    for name in ("iss", "aud", "sub", "sid"):
+        assert told[name] == mine[name]
+    assert told["events"] == {EVENT: {}}
+    assert told["exp"] - told["iat"] <= 120
+
+
+async def test_it_is_told_once_however_often_the_person_came_to_the_app(oauth, flow, receiver) -> None:
+    for _ in range(3):
+        await flow.tokens()
+    await leave(flow)
+    assert await send_waiting(sender(oauth)) == 1
+    assert await send_waiting(sender(oauth)) == 0
+    assert len(receiver.came) == 1
+
+
+async def test_two_apps_are_told_of_one_session_by_two_names(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    flow.app = await oauth.reading_app(client_name="Andere app", backchannel_logout_uri=receiver.uri)
+    await flow.tokens()
+    await leave(flow)
+    assert await send_waiting(sender(oauth)) == 2
+    told = [(await verified(oauth, one["logout_token"]))[1] for one in receiver.came]
+    assert told[0]["sid"] != told[1]["sid"]
+    assert told[0]["aud"] != told[1]["aud"]
+
+
+async def test_who_did_not_ask_or_was_never_shown_the_session_is_not_told(oauth, flow, receiver) -> None:
+    await oauth.reading_app(client_name="Nooit gezien", backchannel_logout_uri=receiver.uri)
+    flow.app = await oauth.reading_app(client_name="Wil het niet weten")
+    await flow.tokens()
+    await leave(flow)
+    assert await notices(oauth) == []
+
+
+async def test_a_permission_that_is_no_login_goes_on_and_nobody_is_told(oauth, receiver) -> None:
+    flow = await oauth.flow(await oauth.reading_app(backchannel_logout_uri=receiver.uri))
+    tokens = await flow.tokens(scope=None)
+    await leave(flow)
+    assert await notices(oauth) == []
+    told = await flow.app.post("/introspect", {"token": tokens["access_token"]})
+    assert told.json()["active"] is True
+
+
+async def test_what_rests_on_the_login_ends_in_the_same_transaction(oauth, flow) -> None:
+    tokens = await flow.tokens()
+    code = await flow.code()
+    await leave(flow)
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
+    assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["uitgelogd"] * 2
+
+
+async def test_the_other_browser_of_the_same_person_goes_on(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    here, flow.browser = flow.browser, await oauth.logged_in()
+    there = await flow.tokens()
+    flow.browser = here
+    await leave(flow)
+    assert len(await notices(oauth)) == 1
+    assert (await userinfo(oauth, there["access_token"])).status_code == 200
+
+
+async def test_logging_in_again_ends_nothing_and_the_logout_after_it_ends_all(oauth, flow, receiver) -> None:
+    tokens = await flow.tokens()
+    await flow.browser.log_in("naaste", niveau="hoog")
+    assert await notices(oauth) == []
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 200
+    await leave(flow)
+    assert len(await notices(oauth)) == 1
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+
+
+async def test_somebody_else_who_logs_in_on_this_browser_ends_the_session(oauth, flow, receiver) -> None:
+    tokens = await flow.tokens()
+    await flow.browser.log_in("vertegenwoordigde")
+    assert await send_waiting(sender(oauth)) == 1
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 302, 201])
+async def test_an_app_that_does_not_take_it_is_told_again_with_another_token(oauth, flow, receiver, status) -> None:
+    await flow.tokens()
+    await leave(flow)
+    receiver.status = status
+    assert await send_waiting(sender(oauth)) == 0
+    assert await send_waiting(sender(oauth)) == 0
+    assert len(receiver.came) == 1  # it is not its turn yet, and a redirect is not followed
+    receiver.status = 204
+    oauth.clock.advance(BACK_OFF[0])
+    assert await send_waiting(sender(oauth)) == 1
+    first, second = [(await verified(oauth, one["logout_token"]))[1] for one in receiver.came]
+    assert first["jti"] != second["jti"]
+    assert first["sid"] == second["sid"]
+
+
+async def test_an_app_that_never_answers_is_given_up(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    await receiver.close()
+    for wait in BACK_OFF:
+        assert await send_waiting(sender(oauth)) == 0
+        oauth.clock.advance(wait)
+    assert await send_waiting(sender(oauth)) == 0
+    [notice] = await notices(oauth)
+    assert (notice.tries, notice.sent_at is None, notice.given_up_at is not None) == (MOST_TRIES, True, True)
+
+
+async def test_an_app_that_keeps_the_line_open_holds_up_neither_others_nor_the_database(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    quick = await Receiver().open()
+    flow.app = await oauth.reading_app(client_name="Vlotte app", backchannel_logout_uri=quick.uri)
+    await flow.tokens()
+    await leave(flow)
+    receiver.silent = True
+    sending = asyncio.create_task(send_waiting(sender(oauth, patience=0.5)))
+    await asyncio.gather(quick.arrived.wait(), receiver.arrived.wait())
+    assert len(await notices(oauth)) == 2  # and no lock keeps us from reading or writing
+    assert await sending == 1
+    await quick.close()
+
+
+async def test_two_senders_at_once_tell_each_app_once(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    assert sum(await asyncio.gather(*(send_waiting(sender(oauth)) for _ in range(3)))) == 1
+    assert len(receiver.came) == 1
+
+
+async def test_a_sender_that_was_killed_half_way_leaves_a_notice_that_is_tried_again(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    receiver.silent = True
+    sending = asyncio.create_task(send_waiting(sender(oauth)))
+    await receiver.arrived.wait()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    receiver.silent = False
+    receiver.over.set()
+    oauth.clock.advance(BACK_OFF[0])
+    assert await send_waiting(sender(oauth)) == 1
+
+
+async def test_outside_practice_no_app_can_send_us_to_our_own_machine(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    strict = replace(sender(oauth), post=posting_by(Outbound()))
+    assert await send_waiting(strict) == 0
+    assert receiver.came == []
+
+
+async def test_a_suspended_app_is_not_told(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, flow.app.client_id, at=oauth.clock.now())
+    assert await send_waiting(sender(oauth)) == 0
+    assert receiver.came == []
+    assert (await notices(oauth))[0].given_up_at is not None
+
+
+async def test_old_notices_are_cleared_away(oauth, flow) -> None:
+    await flow.tokens()
+    await leave(flow)
+    await send_waiting(sender(oauth))
+    oauth.later(days=8)
+    await send_waiting(sender(oauth))
+    assert await notices(oauth) == []
+
+
+async def test_a_logout_token_is_no_token_for_anything_else(oauth, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    await send_waiting(sender(oauth))
+    token = receiver.came[0]["logout_token"]
+    assert (await userinfo(oauth, token)).status_code == 401
+    assert (await flow.push(id_token_hint=token)).json()["error"] == "invalid_request"
+    told = await flow.app.post("/introspect", {"token": token})
+    assert told.json() == {"active": False}
+
+
+async def test_when_the_notice_cannot_be_written_the_person_is_not_logged_out_behind_the_apps_backs(
+    oauth, flow
+) -> None:
+    await flow.tokens()
+    person = (await flow.browser.get("/ik")).json()
+
+    async def fails(session, over, *, at):
+        raise OSError("the disk is full")
+
+    oauth.service.state.on_session_end = fails
+    response = await flow.browser.post("/uitloggen", {"csrf": person["csrf"]})
+    assert response.status_code == 503
+    assert (await flow.browser.get("/ik")).status_code == 200
+
+
+BAD = [
+    "http://app.voorbeeld.example/uit",
+    "https://app.voorbeeld.example/uit#x",
+    "https://10.0.0.1/uit",
+    "https://gebruiker@app.voorbeeld.example/",
+    "ftp://app.voorbeeld.example/",
+    "/uit",
+    7,
+    ["https://app.voorbeeld.example/uit"],
+]
+
+
+@pytest.mark.parametrize("uri", BAD, ids=json.dumps)
+async def test_addresses_that_cannot_be_registered(oauth, uri) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await oauth.add(code_client(make_client_keys(), backchannel_logout_uri=uri))
+    assert "backchannel_logout_uri" in refused.value.fields

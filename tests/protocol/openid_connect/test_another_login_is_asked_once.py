@@ -1,0 +1,161 @@
+"""Step-up, max_age and prompt=login: the person logs in again where the app needs it, once, and never in a loop."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders.oauth import Flow, claims_of, detail, query_of
+from tests.builders.openid import (
+    HIGH,
+    LOW,
+    SUBSTANTIAL,
+    agree_on,
+    answer_in,
+    claims,
+    id_claims,
+    log_in_again,
+    who_is_it,
+)
+
+
+async def way(flow, **wishes):
+    """Where the browser is sent by a request with these wishes."""
+    return await flow.authorize(await flow.pushed(**wishes))
+
+
+async def test_a_level_that_is_too_low_leads_to_a_login_at_that_level_and_back(oauth) -> None:
+    flow = await who_is_it(oauth)
+    sent = await way(flow, acr_values=HIGH)
+    asked = query_of(sent.headers["location"])
+    assert asked["niveau"] == "hoog"
+    assert asked["terug"].startswith("/authorize?")
+    answer = await agree_on(flow, await log_in_again(flow, sent))
+    tokens = (await flow.redeem(answer["code"])).json()
+    assert (await id_claims(oauth, tokens))["acr"] == HIGH
+
+
+async def test_one_of_several_levels_will_do_and_the_lowest_is_asked(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert (await way(flow, acr_values=f"{HIGH} {SUBSTANTIAL}")).status_code == 200
+    flow.browser = oauth.world.browser()
+    assert query_of((await way(flow, acr_values=f"{HIGH} {LOW}")).headers["location"])["niveau"] == "substantieel"
+
+
+async def test_who_comes_back_without_the_level_is_not_sent_again_but_the_app_is_told(oauth) -> None:
+    flow = await who_is_it(oauth)
+    uri = await flow.pushed(acr_values=HIGH)
+    assert (await flow.authorize(uri)).headers["location"].startswith("/inloggen")
+    told = answer_in(await flow.authorize(uri))
+    assert told["error"] == "unmet_authentication_requirements"
+    assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
+
+
+async def test_a_level_that_no_login_can_give_is_refused_without_sending_anybody_anywhere(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert answer_in(await way(flow, acr_values="urn:onbekend"))["error"] == "unmet_authentication_requirements"
+    held = await oauth.machtiging()
+    flow.browser = oauth.world.browser()
+    await flow.browser.log_in("naaste", niveau="hoog")
+    flow.asks = detail(held.id)  # given at "substantieel": her son's level changes nothing about that
+    assert answer_in(await way(flow, acr_values=HIGH))["error"] == "unmet_authentication_requirements"
+
+
+async def test_the_level_may_be_asked_by_the_claims_parameter_too(oauth) -> None:
+    flow = await who_is_it(oauth)
+    asked = claims(id_token={"acr": {"essential": True, "values": [HIGH]}})
+    sent = await way(flow, claims=asked)
+    assert query_of(sent.headers["location"])["niveau"] == "hoog"
+    answer = await agree_on(flow, await log_in_again(flow, sent))
+    assert (await id_claims(oauth, (await flow.redeem(answer["code"])).json()))["acr"] == HIGH
+
+
+async def test_a_login_longer_ago_than_max_age_is_done_again(oauth) -> None:
+    flow = await who_is_it(oauth)  # five minutes ago
+    assert (await way(flow, max_age="300")).status_code == 200
+    sent = await way(flow, max_age="299")
+    assert query_of(sent.headers["location"])["opnieuw"] == "ja"
+    oauth.later(seconds=40)
+    answer = await agree_on(flow, await log_in_again(flow, sent))
+    told = await id_claims(oauth, (await flow.redeem(answer["code"])).json())
+    assert told["auth_time"] == int(oauth.clock.now().timestamp())
+
+
+@pytest.mark.parametrize("wish", [{"max_age": "0"}, {"prompt": "login"}, {"prompt": "login consent"}])
+async def test_prompt_login_and_max_age_0_always_ask_for_a_new_login(oauth, wish) -> None:
+    flow = await who_is_it(oauth)
+    oauth.later(seconds=1)
+    sent = await way(flow, **wish)
+    oauth.later(seconds=20)
+    assert (await log_in_again(flow, sent)).status_code == 200
+
+
+async def test_who_does_not_log_in_again_is_told_to_the_app_as_login_required(oauth) -> None:
+    flow = await who_is_it(oauth)
+    uri = await flow.pushed(prompt="login")
+    await flow.authorize(uri)
+    assert answer_in(await flow.authorize(uri))["error"] == "login_required"
+    assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["inloggen_te_lang_geleden"]
+
+
+async def test_pressing_the_button_without_having_seen_the_page_does_not_get_around_it(oauth) -> None:
+    flow = await who_is_it(oauth)
+    form = await flow.consent_form(await flow.pushed())
+    uri = await flow.pushed(prompt="login")
+    assert answer_in(await flow.press(form | {"request_uri": uri}))["error"] == "login_required"
+    assert await oauth.lines("grant:verleend") == []
+
+
+async def test_reading_the_page_slowly_costs_nobody_the_login(oauth) -> None:
+    flow = await who_is_it(oauth)
+    form = await flow.consent_form(await flow.pushed(max_age="300"))
+    oauth.later(minutes=9)
+    assert "code" in answer_in(await flow.press(form))
+
+
+async def test_the_broker_is_asked_for_a_new_login_too(oauth) -> None:
+    flow = await who_is_it(oauth)
+    sent = await way(flow, prompt="login")
+    asked = query_of((await flow.browser.get(sent.headers["location"])).headers["location"])
+    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+    flow = await who_is_it(oauth)
+    sent = await way(flow, acr_values=HIGH)
+    asked = query_of((await flow.browser.get(sent.headers["location"])).headers["location"])
+    assert "prompt" not in asked
+
+
+async def test_who_is_not_logged_in_is_sent_to_the_level_that_is_asked_at_once(oauth) -> None:
+    flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
+    sent = await way(flow, acr_values=HIGH, prompt="login")
+    asked = query_of(sent.headers["location"])
+    assert (asked["niveau"], asked["opnieuw"]) == ("hoog", "ja")
+    answer = await agree_on(flow, await log_in_again(flow, sent))
+    assert claims_of((await flow.redeem(answer["code"])).json()["id_token"])["acr"] == HIGH
+
+
+async def test_a_login_hint_goes_along_while_practising_only(oauth) -> None:
+    flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
+    sent = await way(flow, login_hint="naaste & co")
+    assert query_of(sent.headers["location"])["login_hint"] == "naaste & co"
+    oauth.service.state.practice = False
+    sent = await way(flow, login_hint="naaste & co")
+    assert "login_hint" not in sent.headers["location"]
+
+
+async def test_the_language_and_the_size_of_the_window_change_nothing(oauth) -> None:
+    flow = await who_is_it(oauth)
+    for wish in ({"ui_locales": "fr en"}, {"display": "popup"}, {"claims_locales": "de"}, {"display": "x"}):
+        assert (await way(flow, **wish)).status_code == 200
+
+
+@pytest.mark.parametrize("age", ["-1", "1.5", "zo", "", "9" * 30, "٣", "1e3", " 5"])
+async def test_a_max_age_that_is_no_number_of_seconds_is_refused(oauth, age) -> None:
+    flow = await who_is_it(oauth)
+    response = await flow.push(max_age=age)
+    assert response.status_code == (201 if age == "" else 400), response.text  # empty: not sent (RFC 6749 3.1)
+
+
+async def test_select_account_is_refused_and_says_what_to_use(oauth) -> None:
+    flow = await who_is_it(oauth)
+    told = (await flow.push(prompt="select_account")).json()
+    assert told["error"] == "invalid_request"
+    assert "prompt=login" in told["error_description"]

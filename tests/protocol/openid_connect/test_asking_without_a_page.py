@@ -1,0 +1,95 @@
+"""prompt=none: never a page, never a login, and an answer only to what this very login has agreed to before."""
+
+from __future__ import annotations
+
+from tests.builders.oauth import Flow, detail
+from tests.builders.openid import HIGH, answer_in, claims, id_claims, who_is_it
+
+
+async def silently(flow, **wishes):
+    return answer_in(await flow.authorize(await flow.pushed(prompt="none", **wishes)))
+
+
+async def test_nobody_logged_in_is_login_required(oauth) -> None:
+    flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
+    told = await silently(flow)
+    assert told["error"] == "login_required"
+    assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
+    # Anybody can have that happen as often as they like: the journal is for those who showed who they are.
+    assert await oauth.lines("grant:geweigerd") == []
+
+
+async def test_somebody_who_has_agreed_to_nothing_is_consent_required(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert (await silently(flow))["error"] == "consent_required"
+    assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["toestemming_nodig"]
+
+
+async def test_what_was_agreed_to_in_this_session_is_answered(oauth) -> None:
+    flow = await who_is_it(oauth)
+    first = await id_claims(oauth, await flow.tokens())
+    again = await silently(flow)
+    told = await id_claims(oauth, (await flow.redeem(again["code"])).json())
+    for name in ("sub", "sid", "auth_time", "acr"):
+        assert told[name] == first[name]
+
+
+async def test_the_same_reference_twice_is_one_answer(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await flow.tokens()
+    uri = await flow.pushed(prompt="none")
+    assert "code" in answer_in(await flow.authorize(uri))
+    assert (await flow.authorize(uri)).status_code == 400
+    assert len(await oauth.lines("grant:verleend")) == 2
+
+
+async def test_access_to_post_is_never_given_without_the_person(oauth) -> None:
+    flow = await oauth.flow()
+    await flow.tokens()
+    assert (await silently(flow))["error"] == "consent_required"
+    flow.asks = detail()  # the own box
+    assert (await silently(flow))["error"] == "consent_required"
+
+
+async def test_more_claims_than_were_agreed_to_are_asked_first(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await flow.tokens()
+    name = claims(id_token={"name": None})
+    assert (await silently(flow, claims=name))["error"] == "consent_required"
+    await flow.tokens(claims=name)
+    assert "code" in await silently(flow, claims=name)
+    assert (await silently(flow, claims=claims(userinfo={"name": None})))["error"] == "consent_required"
+
+
+async def test_another_app_has_no_part_in_what_was_agreed_to(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await flow.tokens()
+    flow.app = await oauth.reading_app(client_name="Andere app")
+    assert (await silently(flow))["error"] == "consent_required"
+
+
+async def test_another_login_of_the_same_person_neither(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await flow.tokens()
+    flow.browser = await oauth.logged_in()
+    assert (await silently(flow))["error"] == "consent_required"
+
+
+async def test_a_consent_that_was_ended_is_asked_again(oauth) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens()
+    await flow.app.post("/revoke", {"token": tokens["access_token"]})
+    assert (await silently(flow))["error"] == "consent_required"
+
+
+async def test_nobody_is_sent_to_log_in(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await flow.tokens()
+    assert (await silently(flow, acr_values=HIGH))["error"] == "unmet_authentication_requirements"
+    assert (await silently(flow, max_age="10"))["error"] == "login_required"
+
+
+async def test_none_and_something_else_contradict_each_other(oauth) -> None:
+    flow = await who_is_it(oauth)
+    for prompt in ("none login", "consent none", "none none", "niets"):
+        assert (await flow.push(prompt=prompt)).json()["error"] == "invalid_request", prompt

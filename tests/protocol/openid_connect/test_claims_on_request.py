@@ -1,0 +1,141 @@
+"""The claims parameter (OpenID Connect Core 5.5): a name at most, where it was asked, after a page that said so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.builders.oauth import claims_of, detail
+from tests.builders.openid import claims, id_claims, userinfo, who_is_it
+
+
+@pytest.fixture
+async def name(oauth):
+    """What the stand-in broker calls the person."""
+    browser = await oauth.logged_in()
+    return (await browser.me())["name"]
+
+
+async def test_without_asking_nobody_is_told_a_name(oauth, name) -> None:
+    flow = await who_is_it(oauth)
+    page = (await flow.authorize(await flow.pushed())).text
+    assert "niet uw naam en niet uw BSN" in page
+    tokens = await flow.tokens()
+    told = json.dumps(await id_claims(oauth, tokens)) + (await userinfo(oauth, tokens["access_token"])).text
+    assert name not in told
+
+
+async def test_the_page_says_that_the_name_goes_to_the_app(oauth, name) -> None:
+    flow = await who_is_it(oauth)
+    page = (await flow.authorize(await flow.pushed(claims=claims(userinfo={"name": None})))).text
+    assert f"uw naam: {name}" in page
+    assert "Niet uw BSN" in page
+    assert "niet uw naam" not in page
+
+
+@pytest.mark.parametrize("place", ["id_token", "userinfo"])
+async def test_the_name_goes_where_it_was_asked_and_nowhere_else(oauth, name, place) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens(claims=claims(**{place: {"name": {"essential": True}}}))
+    found = {
+        "id_token": (await id_claims(oauth, tokens)).get("name"),
+        "userinfo": (await userinfo(oauth, tokens["access_token"])).json().get("name"),
+    }
+    assert found == {"id_token": None, "userinfo": None} | {place: name}
+    assert "name" not in claims_of(tokens["access_token"])
+
+
+async def test_the_name_is_of_who_logged_in_and_never_of_whom_he_acts_for(oauth, name) -> None:
+    flow = await oauth.flow()
+    told = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
+    assert told["name"] == name
+    assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}
+
+
+async def test_what_is_not_released_is_ignored_also_when_it_is_called_essential(oauth) -> None:
+    flow = await who_is_it(oauth)
+    every = {name: {"essential": True} for name in ("bsn", "birthdate", "email", "kvk", "roles", "amr", "address", "x")}
+    asked = claims(id_token=every, userinfo=every, iets_anders={"x": 1})
+    tokens = await flow.tokens(claims=asked)
+    assert not (await id_claims(oauth, tokens)).keys() & every.keys()
+    told = await userinfo(oauth, tokens["access_token"])
+    assert not told.json().keys() & every.keys()
+    assert "999990020" not in told.text
+
+
+async def test_a_name_of_a_certain_value_is_no_way_to_guess_it(oauth, name) -> None:
+    flow = await who_is_it(oauth)
+    for rule in ({"value": name}, {"values": [name, "x"]}):
+        tokens = await flow.tokens(claims=claims(id_token={"name": rule}))
+        assert "name" not in await id_claims(oauth, tokens)
+
+
+async def test_claims_cannot_overwrite_what_the_token_says_of_itself(oauth) -> None:
+    flow = await who_is_it(oauth)
+    asked = {name: {"value": "kwaad"} for name in ("iss", "aud", "exp", "nonce", "sid", "represents")}
+    told = await id_claims(oauth, await flow.tokens(claims=claims(id_token=asked)))
+    assert (told["iss"], told["nonce"], told["aud"]) == ("https://machtigen.test", flow.nonce, flow.app.client_id)
+    assert "represents" not in told
+
+
+async def test_without_openid_there_is_nothing_to_release(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens(scope=None, claims=claims(id_token={"name": None}, userinfo={"name": None}))
+    assert "id_token" not in tokens
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 403
+
+
+async def test_the_name_of_today_is_told_and_none_after_the_consent_has_ended(oauth) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens(claims=claims(userinfo={"name": None}))
+    await flow.app.post("/revoke", {"token": tokens["access_token"]})
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+
+
+BAD = [
+    "[]",
+    "null",
+    "7",
+    '"x"',
+    "{",
+    '{"id_token": []}',
+    '{"id_token": "name"}',
+    '{"id_token": {"name": true}}',
+    '{"id_token": {"name": []}}',
+    '{"id_token": {"name": {"essential": "ja"}}}',
+    '{"id_token": {"acr": {"values": "x"}}}',
+    '{"id_token": {"acr": {"value": "x", "values": []}}}',
+    '{"id_token": {}, "id_token": {"name": null}}',
+    '{"id_token": {"name": null, "name": null}}',
+    "[" * 2000,
+    '{"id_token": {"x": ' + "1" * 5000 + "}}",
+    json.dumps({"id_token": {"x" * 4200: None}}),
+]
+
+
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
+async def test_claims_in_another_shape_are_refused(oauth, text) -> None:
+    flow = await oauth.request()
+    response = await flow.push(claims=text)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), response.text
+
+
+async def test_odd_values_are_taken_for_none_of_ours(oauth) -> None:
+    flow = await oauth.request()
+    for text in (
+        '{"id_token": {"acr": {"values": [null, 7, {}, "\\u0000", "\\ud800"]}}}',
+        '{"id_token": {"sub": {"values": [null, 7, {}, "\\u0000", "\\ud800"]}}}',
+        '{"id_token": {"auth_time": {"values": [null, true, 1e400, "x", -1]}}}',
+        '{"id_token": {"\\u0000": null}, "\\ud800": 1}',
+        '{"id_token": null, "userinfo": null}',
+        "{}",
+    ):
+        assert (await flow.push(claims=text)).status_code == 201, text
+
+
+async def test_the_own_box_and_a_name_fit_together(oauth, name) -> None:
+    flow = await who_is_it(oauth)
+    flow.asks = detail()
+    told = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
+    assert told["name"] == name

@@ -1,0 +1,106 @@
+"""What an ID token and userinfo say, how they are signed, and for how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.kernel.errors import InvalidInput
+from tests.builders.oauth import agency_client, claims_of, code_client, make_client_keys
+from tests.builders.openid import LOW, id_claims, userinfo, verified, who_is_it
+
+
+async def test_it_says_who_when_how_sure_and_in_which_session_and_no_more(oauth) -> None:
+    flow = await who_is_it(oauth)
+    told = await id_claims(oauth, await flow.tokens())
+    assert told.keys() == {
+        *("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "nonce", "acr", "auth_time", "sid"),
+    }
+    assert told["aud"] == flow.app.client_id
+    assert told["nonce"] == flow.nonce
+    assert told["exp"] - told["iat"] <= 300
+    assert told["auth_time"] == told["iat"] - 300
+
+
+@pytest.mark.parametrize("alg", [None, "RS256", "PS256", "ES256"])
+async def test_it_is_signed_as_the_app_registered(oauth, alg) -> None:
+    changes = {} if alg is None else {"id_token_signed_response_alg": alg}
+    flow = await who_is_it(oauth, await oauth.reading_app(**changes))
+    header, _ = await verified(oauth, (await flow.tokens())["id_token"])
+    assert header["alg"] == (alg or "RS256")
+    assert header["typ"] == "JWT"
+
+
+async def test_every_one_has_an_id_of_its_own(oauth) -> None:
+    flow = await who_is_it(oauth)
+    ids = {(await id_claims(oauth, await flow.tokens()))["jti"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+async def test_the_session_has_one_name_per_app_and_two_apps_cannot_compare(oauth) -> None:
+    flow = await who_is_it(oauth)
+    first = await id_claims(oauth, await flow.tokens())
+    assert (await id_claims(oauth, await flow.tokens()))["sid"] == first["sid"]
+    flow.app = await oauth.reading_app(client_name="Andere app")
+    assert (await id_claims(oauth, await flow.tokens()))["sid"] != first["sid"]
+    flow.browser = await oauth.logged_in()
+    assert first["sid"] not in (await id_claims(oauth, await flow.tokens()))["sid"]
+
+
+async def test_a_level_below_what_was_asked_is_never_told(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert (await id_claims(oauth, await flow.tokens(acr_values=LOW)))["acr"].endswith("substantial")
+
+
+async def test_userinfo_is_about_the_same_person_as_the_id_token(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens()
+    told, mine = (await userinfo(oauth, tokens["access_token"])).json(), claims_of(tokens["id_token"])
+    for name in ("sub", "acr", "auth_time", "represents"):
+        assert told[name] == mine[name]
+    assert "sid" not in told
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
+async def test_userinfo_is_signed_for_who_registered_that(oauth, alg) -> None:
+    flow = await who_is_it(oauth, await oauth.reading_app(userinfo_signed_response_alg=alg))
+    tokens = await flow.tokens()
+    response = await userinfo(oauth, tokens["access_token"])
+    assert response.headers["content-type"] == "application/jwt"
+    assert response.headers["cache-control"] == "no-store"
+    header, told = await verified(oauth, response.text)
+    assert header["alg"] == alg
+    assert (told["iss"], told["aud"]) == ("https://machtigen.test", flow.app.client_id)
+    assert told["sub"] == claims_of(tokens["id_token"])["sub"]
+    assert not {"exp", "nonce", "amr"} & told.keys()
+
+
+async def test_signed_userinfo_opens_nothing(oauth) -> None:
+    flow = await who_is_it(oauth, await oauth.reading_app(userinfo_signed_response_alg="PS256"))
+    text = (await userinfo(oauth, (await flow.tokens())["access_token"])).text
+    assert (await userinfo(oauth, text)).status_code == 401
+
+
+async def test_an_id_token_and_no_token_at_all_give_no_userinfo(oauth) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens()
+    assert (await userinfo(oauth, tokens["id_token"])).status_code == 401
+    assert (await oauth.connection().get("/userinfo")).status_code == 401
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256", "RS512", "", None, ["PS256"]])
+async def test_userinfo_is_not_signed_in_other_ways(oauth, alg) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await oauth.add(code_client(make_client_keys(), userinfo_signed_response_alg=alg))
+    assert "userinfo_signed_response_alg" in refused.value.fields
+
+
+async def test_a_machine_has_no_userinfo_and_nothing_to_log_out_of(oauth) -> None:
+    for name, value in (
+        ("userinfo_signed_response_alg", "PS256"),
+        ("post_logout_redirect_uris", ["https://app.voorbeeld.example/uit"]),
+        ("backchannel_logout_uri", "https://app.voorbeeld.example/uit"),
+        ("backchannel_logout_session_required", True),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await oauth.add(agency_client(make_client_keys(), **{name: value}))
+        assert name in refused.value.fields

@@ -1,0 +1,101 @@
+"""id_token_hint and a `sub` that is asked for: another person than the app means is never told about."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders.crypto import a_keyring
+from tests.builders.oauth import claims_of, make_client_keys, signed
+from tests.builders.openid import answer_in, claims, who_is_it
+
+
+async def shown(flow, **wishes):
+    return await flow.authorize(await flow.pushed(**wishes))
+
+
+async def test_the_same_person_sees_the_page(oauth) -> None:
+    flow = await who_is_it(oauth)
+    hint = (await flow.tokens())["id_token"]
+    assert (await shown(flow, id_token_hint=hint)).status_code == 200
+
+
+async def test_a_hint_of_years_ago_still_says_whom_the_app_means(oauth) -> None:
+    flow = await who_is_it(oauth)
+    hint = (await flow.tokens())["id_token"]
+    oauth.later(days=900)
+    flow.browser = await oauth.logged_in()
+    assert (await shown(flow, id_token_hint=hint)).status_code == 200
+
+
+async def test_another_person_is_login_required_and_sees_nothing(oauth) -> None:
+    flow = await who_is_it(oauth)
+    hint = (await flow.tokens())["id_token"]
+    flow.browser = await oauth.logged_in("vertegenwoordigde")
+    assert answer_in(await shown(flow, id_token_hint=hint))["error"] == "login_required"
+    assert answer_in(await shown(flow, id_token_hint=hint, prompt="none"))["error"] == "login_required"
+
+
+async def test_the_person_is_looked_at_again_when_the_button_is_pressed(oauth) -> None:
+    flow = await who_is_it(oauth)
+    hint = (await flow.tokens())["id_token"]
+    uri = await flow.pushed(id_token_hint=hint)
+    flow.browser = await oauth.logged_in("vertegenwoordigde")
+    form = await flow.consent_form(await flow.pushed())
+    assert answer_in(await flow.press(form | {"request_uri": uri}))["error"] == "login_required"
+
+
+async def test_a_hint_for_another_app_is_refused(oauth) -> None:
+    flow = await who_is_it(oauth)
+    hint = (await flow.tokens())["id_token"]
+    flow.app = await oauth.reading_app(client_name="Andere app")
+    assert (await flow.push(id_token_hint=hint)).json()["error"] == "invalid_request"
+
+
+async def test_what_is_no_id_token_of_ours_is_no_hint(oauth) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens()
+    mine = claims_of(tokens["id_token"])
+    keys, ours = make_client_keys(), a_keyring()
+    changed = tokens["id_token"][:-4] + ("AAAA" if not tokens["id_token"].endswith("AAAA") else "BBBB")
+    for hint in (
+        "x",
+        "a.b.c",
+        changed,
+        tokens["access_token"],
+        signed({"alg": "ES256", "kid": "app-1", "typ": "JWT"}, mine, keys.private),
+        ours.sign_jwt(mine, typ="logout+jwt"),
+        ours.sign_jwt(mine | {"iss": "https://ander.example"}, typ="JWT"),
+        ours.sign_jwt(mine | {"sub": 7}, typ="JWT"),
+        ours.sign_jwt(mine | {"aud": [mine["aud"]]}, typ="JWT"),
+    ):
+        response = await flow.push(id_token_hint=hint)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), hint[:20]
+        assert response.json()["error_description"].startswith("The id_token_hint is not")
+
+
+async def test_a_sub_that_is_asked_for_is_that_person_or_nobody(oauth) -> None:
+    flow = await who_is_it(oauth)
+    mine = claims_of((await flow.tokens())["id_token"])["sub"]
+    for right in ({"value": mine}, {"values": ["A" * 43, mine]}, {"essential": True, "value": mine}, None):
+        assert (await shown(flow, claims=claims(id_token={"sub": right}))).status_code == 200, right
+    for wrong in ({"value": "A" * 43}, {"values": ["x"]}, {"value": 7}, {"value": {"$ne": ""}}, {"value": "\0"}):
+        told = answer_in(await shown(flow, claims=claims(userinfo={"sub": wrong})))
+        assert told["error"] == "login_required", wrong
+
+
+async def test_a_hint_and_a_sub_that_differ_are_nobody(oauth) -> None:
+    flow = await who_is_it(oauth)
+    hint = (await flow.tokens())["id_token"]
+    other = claims(id_token={"sub": {"value": "A" * 43}})
+    assert answer_in(await shown(flow, id_token_hint=hint, claims=other))["error"] == "login_required"
+
+
+@pytest.mark.parametrize("by", [0, 1])
+async def test_an_auth_time_that_is_asked_for_is_that_login_or_none(oauth, by) -> None:
+    flow = await who_is_it(oauth)
+    mine = claims_of((await flow.tokens())["id_token"])["auth_time"]
+    response = await shown(flow, claims=claims(id_token={"auth_time": {"essential": True, "value": mine + by}}))
+    if by:
+        assert answer_in(response)["error"] == "login_required"
+    else:
+        assert response.status_code == 200

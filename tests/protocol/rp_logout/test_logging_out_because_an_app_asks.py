@@ -1,0 +1,239 @@
+"""RP-Initiated Logout 1.0: the app asks, the person decides, and the way back is one that this app registered."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from machtiging.kernel.errors import InvalidInput
+from tests.builders.crypto import a_keyring
+from tests.builders.oauth import claims_of, code_client, make_client_keys, query_of
+from tests.builders.openid import AFTER, userinfo, who_is_it
+
+
+@pytest.fixture
+async def flow(oauth):
+    return await who_is_it(oauth, await oauth.reading_app(post_logout_redirect_uris=[AFTER, AFTER + "?x=1"]))
+
+
+def fields_of(page: str) -> dict[str, str]:
+    form = page.split('action="/logout/bevestigen"')[1].split("</form>")[0]
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
+    return {name: html.unescape(value) for name, value in found}
+
+
+async def ask(flow, **parameters):
+    return await flow.browser.get("/logout", params=parameters)
+
+
+async def press(flow, page, decision="uitloggen", **options):
+    form = fields_of(page.text) | {"besluit": decision}
+    return await flow.browser.post("/logout/bevestigen", form, **options)
+
+
+async def is_logged_in(flow) -> bool:
+    return (await flow.browser.get("/ik")).status_code == 200
+
+
+async def test_asking_logs_nobody_out(flow) -> None:
+    hint = (await flow.tokens())["id_token"]
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s")
+    assert page.status_code == 200
+    for words in ("Wilt u uitloggen?", "Leesapp", "Ja, log mij uit", "Nee, ik blijf ingelogd"):
+        assert words in page.text
+    assert await is_logged_in(flow)
+
+
+async def test_yes_logs_out_and_goes_back_with_the_state(flow, oauth) -> None:
+    hint = (await flow.tokens())["id_token"]
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s & t")
+    response = await press(flow, page)
+    assert response.status_code == 303
+    assert response.headers["location"].startswith(AFTER + "?")
+    assert query_of(response.headers["location"]) == {"state": "s & t"}
+    assert not await is_logged_in(flow)
+    assert [line.reason for line in await oauth.lines("sessie:beeindigd")] == ["uitgelogd_via_app"]
+
+
+async def test_the_form_may_end_at_the_app_and_nowhere_else(flow) -> None:
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    assert "form-action 'self' https://app.voorbeeld.example;" in page.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert "voorbeeld" not in (await ask(flow)).headers["content-security-policy"]
+
+
+async def test_no_keeps_the_person_where_she_is(flow) -> None:
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    response = await press(flow, page, "blijven")
+    assert (response.status_code, response.headers["location"]) == (303, "/")
+    assert await is_logged_in(flow)
+
+
+async def test_without_any_parameter_one_can_log_out_too(flow) -> None:
+    page = await ask(flow)
+    assert "vraagt of u hier" not in page.text
+    response = await press(flow, page)
+    assert response.status_code == 200
+    assert "U bent uitgelogd" in response.text
+    assert not await is_logged_in(flow)
+
+
+async def test_an_address_with_a_query_of_its_own_keeps_it(flow) -> None:
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER + "?x=1", state="s")
+    assert (await press(flow, page)).headers["location"] == AFTER + "?x=1&state=s"
+
+
+LOOK_ALIKES = [
+    "https://kwaad.example/",
+    AFTER + "/",
+    AFTER + "?x=2",
+    AFTER + "#x",
+    AFTER.replace("https", "http"),
+    AFTER.replace("app.", "app.voorbeeld.example@kwaad."),
+    AFTER.upper(),
+    "//kwaad.example",
+    "javascript:alert(1)",
+    "/inloggen",
+    AFTER + "\r\nSet-Cookie: a=b",
+]
+
+
+@pytest.mark.parametrize("uri", LOOK_ALIKES, ids=range(len(LOOK_ALIKES)))
+async def test_nobody_is_sent_to_what_was_not_registered(flow, uri) -> None:
+    hint = (await flow.tokens())["id_token"]
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=uri, state="s")
+    assert page.status_code == 200
+    assert "kwaad" not in page.text
+    response = await press(flow, page)
+    assert (response.status_code, response.headers.get("location")) == (200, None)
+    assert not await is_logged_in(flow)
+
+
+async def test_the_form_cannot_be_changed_on_its_way_either(flow) -> None:
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    form = fields_of(page.text) | {"besluit": "uitloggen", "post_logout_redirect_uri": "https://kwaad.example/"}
+    response = await flow.browser.post("/logout/bevestigen", form)
+    assert "location" not in response.headers
+
+
+async def test_what_does_not_fit_together_gives_no_way_back(flow, oauth) -> None:
+    hint = (await flow.tokens())["id_token"]
+    other = await oauth.reading_app(client_name="Andere app")
+    claims = claims_of(hint)
+    for parameters in (
+        {"id_token_hint": hint, "client_id": other.client_id},
+        {"id_token_hint": "x", "client_id": flow.app.client_id},
+        {"id_token_hint": hint[:-4] + "AAAA", "client_id": flow.app.client_id},
+        {"id_token_hint": a_keyring().sign_jwt(claims | {"aud": other.client_id}, typ="JWT")},
+        {"client_id": "onbekend"},
+        {"client_id": "\0"},
+        {},
+    ):
+        page = await ask(flow, post_logout_redirect_uri=AFTER, **parameters)
+        assert page.status_code == 200, parameters
+        assert AFTER not in page.text, parameters
+        assert await is_logged_in(flow)
+
+
+async def test_a_parameter_that_stands_twice_gives_no_way_back(flow) -> None:
+    twice = [
+        ("client_id", flow.app.client_id),
+        ("post_logout_redirect_uri", AFTER),
+        ("post_logout_redirect_uri", AFTER),
+    ]
+    page = await flow.browser.http.get("/logout", params=twice)
+    assert AFTER not in page.text
+
+
+async def test_an_app_may_ask_by_form_from_its_own_site(flow) -> None:
+    hint = (await flow.tokens())["id_token"]
+    form = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER, "state": "s", "onzin": "x"}
+    response = await flow.browser.post("/logout", form, headers={"Origin": "https://app.voorbeeld.example"})
+    assert response.status_code == 303
+    assert response.headers["location"].startswith("/logout?")
+    assert "onzin" not in response.headers["location"]
+    page = await flow.browser.get(response.headers["location"])
+    assert (await press(flow, page)).headers["location"] == AFTER + "?state=s"
+
+
+async def test_only_our_own_page_can_confirm(flow) -> None:
+    page = await ask(flow)
+    for options in (
+        {"headers": {"Origin": "https://kwaad.example"}},
+        {"headers": {"Origin": "https://machtigen.test", "Sec-Fetch-Site": "cross-site"}},
+        {"headers": {}},
+    ):
+        assert (await press(flow, page, **options)).status_code == 403
+    form = fields_of(page.text) | {"besluit": "uitloggen"}
+    for change in ({"csrf": "x"}, {"csrf": ""}):
+        assert (await flow.browser.post("/logout/bevestigen", form | change)).status_code == 403
+    assert await is_logged_in(flow)
+
+
+async def test_a_decision_is_one_of_the_two_buttons(flow) -> None:
+    page = await ask(flow)
+    assert (await press(flow, page, "misschien")).status_code == 400
+    assert await is_logged_in(flow)
+
+
+async def test_who_is_logged_out_already_is_sent_on_when_the_app_shows_an_id_token_of_ours(flow, oauth) -> None:
+    hint = (await flow.tokens())["id_token"]
+    flow.browser = oauth.world.browser()
+    response = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s")
+    assert (response.status_code, response.headers["location"]) == (303, AFTER + "?state=s")
+
+
+async def test_and_otherwise_sees_a_page_with_a_link(flow, oauth) -> None:
+    flow.browser = oauth.world.browser()
+    response = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    assert response.status_code == 200
+    assert "U bent uitgelogd" in response.text
+    assert f'href="{AFTER}"' in response.text
+
+
+async def test_pressing_twice_does_no_harm(flow) -> None:
+    page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
+    assert (await press(flow, page)).status_code == 303
+    assert (await press(flow, page)).status_code == 200
+
+
+async def test_a_hint_of_long_ago_will_do(flow, oauth) -> None:
+    hint = (await flow.tokens())["id_token"]
+    oauth.later(days=400)
+    flow.browser = await oauth.logged_in()
+    page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER)
+    assert (await press(flow, page)).headers["location"] == AFTER
+
+
+async def test_what_rests_on_the_login_ends_with_it(flow, oauth) -> None:
+    tokens = await flow.tokens()
+    await press(flow, await ask(flow))
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["uitgelogd"]
+
+
+BAD = [
+    "x",
+    ["http://app.voorbeeld.example/uit"],
+    ["https://app.voorbeeld.example/uit#x"],
+    ["https://app.voorbeeld.example/*"],
+    ["https://gebruiker@app.voorbeeld.example/"],
+    ["https://app.voorbeeld.example/uit?state=x"],
+    ["https://10.0.0.1/"],
+    ["/uit"],
+    [7],
+    [AFTER, AFTER],
+    [f"{AFTER}/{i}" for i in range(11)],
+]
+
+
+@pytest.mark.parametrize("uris", BAD, ids=range(len(BAD)))
+async def test_addresses_that_cannot_be_registered(oauth, uris) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await oauth.add(code_client(make_client_keys(), post_logout_redirect_uris=uris))
+    assert "post_logout_redirect_uris" in refused.value.fields
+    assert "redirect_uri " not in refused.value.fields["post_logout_redirect_uris"].replace(
+        "post_logout_redirect_uri", ""
+    )
