@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tables import IssuedToken, UsedProof
+from machtiging.access.tables import IssuedToken
 from machtiging.audit.journal import Line, as_values, line_beside
 from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
@@ -35,12 +35,8 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
 from machtiging.storage.statement import Found, Statement, Work
-from machtiging.storage.sweep import sweep
 
 _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
-_PROOF: Table = UsedProof.__table__  # type: ignore[attr-defined]
-_KEPT = timedelta(days=30)
-_SWEEP = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +131,6 @@ async def revoke_of_client(session: AsyncSession, client_id: str, at: datetime) 
     return await _revoke(session, _TOKEN.c.client_id == client_id, at)
 
 
-async def hold_to_exchange(session: AsyncSession, jti: TokenId) -> int:
-    """How many tokens stand in the line from the first to this one; 0 when it is revoked or unknown.
-
-    The token stays as it is until this transaction ends: who revokes it waits, and then finds what was made of it.
-    """
-    mine = select(_TOKEN.c.revoked_at).where(_TOKEN.c.id == jti).with_for_update(read=True, key_share=True)
-    held = (await session.execute(mine)).one_or_none()
-    if held is None or held.revoked_at is not None:
-        return 0
-    line = select(_TOKEN.c.parent_id).where(_TOKEN.c.id == jti).cte("line", recursive=True)
-    line = line.union_all(select(_TOKEN.c.parent_id).join(line, _TOKEN.c.id == line.c.parent_id))
-    return await session.scalar(select(func.count()).select_from(line)) or 0
-
-
 async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> int:
     """Close these and, level by level, what was exchanged for them. Each level is a statement of its own: it sees the
     children that were being made while the one before waited for them."""
@@ -175,20 +157,6 @@ async def open_until(session: AsyncSession, grant_ids: Collection[GrantId], at: 
         theirs, _TOKEN.c.revoked_at.is_(None), _TOKEN.c.expires_at > at
     )
     return {GrantId(grant_id): ends for grant_id, ends in await session.execute(still.group_by(_TOKEN.c.grant_id))}
-
-
-async def clear_expired(session: AsyncSession, at: datetime) -> int:
-    """Clear away a handful of used proofs and of tokens that expired a month ago; tells how many of the latter.
-
-    Nobody is waited for.
-
-    They open nothing, and what was done with them stands in the journal.
-    """
-    await sweep(session, _PROOF, _PROOF.c.expires_at < at, at_most=_SWEEP)
-    # What was exchanged for a token goes first: it hangs on it, and lives no longer.
-    child = _TOKEN.alias("child")
-    alone = ~select(child.c.id).where(child.c.parent_id == _TOKEN.c.id).exists()
-    return await sweep(session, _TOKEN, (_TOKEN.c.expires_at < at - _KEPT) & alone, at_most=_SWEEP)
 
 
 Beside = Callable[[FromClause], Select[Any]]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import tokens
+from machtiging.access.issued.clear import clear_expired
 from machtiging.oauth.tables import (
     AuthorizationCode,
     BackchannelRequest,
@@ -38,4 +38,4 @@ async def sweep(session: AsyncSession, *, at: datetime) -> None:
     """
     for table, stays in _TABLES:
         await clear(session, table, table.c.expires_at < at - stays, at_most=_SWEEP)
-    await tokens.clear_expired(session, at)
+    await clear_expired(session, at)

@@ -7,6 +7,12 @@ from typing import Any
 
 from machtiging.oauth.client import EXCHANGE, PRIVATE_KEY_JWT
 
+ONE_OF: Mapping[str, tuple[Any, ...]] = {
+    "request_object_signing_alg": ("ES256", "PS256"),
+    "require_signed_request_object": (True, False),
+    "subject_layout": ("represents", "act"),
+}
+MEMBERS = frozenset({"resource", "exchange_targets", *ONE_OF})
 _MOST_TARGETS = 10
 # Gives what is wrong with an address as such, or None.
 Judge = Callable[[object], str | None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from machtiging.access import tokens
+from machtiging.access.issued.line import hold_to_exchange
 from machtiging.access.proof.binding import Binding, is_bound
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
@@ -51,7 +52,7 @@ async def _held(exchange: Exchange, token: Token, grant_id: GrantId) -> Subject:
     grant = await queries.grant_held(exchange.session, grant_id)
     if grant is None or grant.ended_at is not None:
         raise unusable("grant_beeindigd")
-    length = await tokens.hold_to_exchange(exchange.session, token.state.facts.id)
+    length = await hold_to_exchange(exchange.session, token.state.facts.id)
     if not 0 < length < LONGEST_CHAIN:
         raise unusable("keten_te_lang" if length else "token_onbruikbaar")
     try:

@@ -42,7 +42,7 @@ async def test_only_what_is_accepted_is_promised(oauth) -> None:
         assert document["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]
         assert document["introspection_endpoint_auth_methods_supported"] == ["private_key_jwt"]
         assert document["token_endpoint_auth_signing_alg_values_supported"] == ["ES256", "PS256"]
-        assert document["request_parameter_supported"] is False
+        assert document["request_parameter_supported"] is True
         assert document["request_uri_parameter_supported"] is False
     assert openid["grant_types_supported"] == ["authorization_code"]
     assert server["grant_types_supported"] == ["authorization_code", "client_credentials"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access.tokens import hold_to_exchange, register, revoke_one, state_of
+from machtiging.access.issued.line import hold_to_exchange
+from machtiging.access.tokens import register, revoke_one, state_of
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.storage.unit_of_work import unit_of_work

@@ -63,7 +63,7 @@ async def test_the_row_says_for_which_token_it_was_exchanged_and_under_which_mac
     )
     assert (after.assurance, sorted(after.acts), after.audience) == (before.assurance, sorted(before.acts), ARCHIEF)
     line = (await chain.oauth.lines("token:uitgegeven"))[-1]
-    assert (line.client_id, line.machtiging_id) == (huis.client_id, before.machtiging_id)
+    assert (line.reason, line.client_id, line.machtiging_id) == ("ingewisseld", huis.client_id, before.machtiging_id)
 
 
 async def test_jwt_is_another_name_for_what_we_issue(chain) -> None:

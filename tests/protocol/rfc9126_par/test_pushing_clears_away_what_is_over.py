@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from machtiging.access.tokens import clear_expired, register
+from machtiging.access.issued.clear import clear_expired
+from machtiging.access.tokens import register
 from machtiging.kernel.ids import GrantId, PersonId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import token_facts
