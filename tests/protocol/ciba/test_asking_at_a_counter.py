@@ -2,6 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.ciba import rules
+from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.ciba import MESSAGE, a_counter
+from tests.builders.oauth import detail
+
+VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}
+MANY = text(
+    "INSERT INTO backchannel_request (request_hash, client_id, params, binding_message, state, created_at, expires_at,"
+    " interval_seconds) SELECT sha256(n::text::bytea), :app, '{}', 'x', 'expired', :at, :later, 5"
+    " FROM generate_series(1, :most) AS n"
+)
+
+
+async def refused(counter, error, *, reason, code=None, **changes) -> None:
+    """Refused with this error, nothing kept, and the exact reason in the journal."""
+    before = await counter.count("backchannel_request")
+    response = await counter.asks(code, **changes)
+    assert (response.status_code, response.json()["error"]) == (400, error), response.text
+    assert await counter.count("backchannel_request") == before
+    assert (await counter.reasons("verzoek:geweigerd"))[-1] == reason
+
 
 async def test_a_request_is_answered_with_a_reference_a_term_and_an_interval(counter) -> None:
     response = await counter.asks()
@@ -13,9 +43,284 @@ async def test_a_request_is_answered_with_a_reference_a_term_and_an_interval(cou
     assert (body["expires_in"], body["interval"]) == (300, 5)
 
 
-async def test_from_meldcode_to_token(counter) -> None:
+async def test_the_reference_is_kept_as_a_hash_and_the_code_too(counter) -> None:
+    code = await counter.meldcode()
+    request = await counter.asked(code)
+    (row,) = await counter.rows()
+    assert request not in str(row._mapping)
+    assert code not in str(row._mapping)
+    assert code.replace("-", "") not in str(row._mapping)
+    assert row.person_id == counter.mother
+
+
+async def test_a_public_client_and_one_of_another_grant_cannot_ask(counter) -> None:
+    form = {"scope": "openid", "login_hint": await counter.meldcode(), "binding_message": MESSAGE}
+    reading = await counter.oauth.reading_app()
+    assert (await reading.post("/bc-authorize", form)).json()["error"] == "unauthorized_client"
+    public = await counter.oauth.public_app()
+    response = await public.post("/bc-authorize", form)
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+    assert await counter.count("backchannel_request") == 0
+
+
+async def test_an_app_of_a_counter_has_no_other_way_in(counter) -> None:
+    response = await counter.app.post("/par", {"response_type": "code", "scope": "openid", "nonce": "n"})
+    assert response.status_code == 400
+    for grant in ("authorization_code", "client_credentials", "refresh_token"):
+        response = await counter.app.post("/token", {"grant_type": grant, "code": "x", "refresh_token": "x"})
+        assert response.json()["error"] in ("unauthorized_client", "invalid_grant"), grant
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "",
+        "x" * 41,
+        "Balie\t3",
+        "Balie 3\u200b",
+        "Balie \u0417",  # a Cyrillic letter that looks like a 3
+        "\uff22alie 3",
+        "Bali\u00eb 3",
+        "Balie  3",
+        " Balie 3",
+        "Balie 3 ",
+        "-",
+        "<b>3</b>",
+        "http://kwaad.example",
+        "bel 0900, of mail ons@kwaad.example",
+        "\u202e3 eilaB",
+    ],
+    ids=ascii,
+)
+async def test_a_binding_message_that_could_be_read_differently_is_refused(counter, message) -> None:
+    code = await counter.meldcode()
+    response = await counter.asks(code, binding_message=message)
+    assert response.status_code == 400
+    assert response.json()["error"] in ("invalid_binding_message", "invalid_request")
+    if message is None or message.isprintable():
+        assert response.json()["error"] == "invalid_binding_message"
+    assert await counter.count("backchannel_request") == 0
+    # The code was not used up by it.
+    assert (await counter.asks(code)).status_code == 200
+
+
+@pytest.mark.parametrize("message", ["1", "W4X-7KP", "x" * 40, "Balie 3, rij 2", "Loket A - 17"])
+async def test_a_plain_binding_message_is_taken_and_shown_as_it_is(counter, message) -> None:
+    await counter.asked(binding_message=message)
+    page = await (await counter.citizen()).get("/verzoeken")
+    assert f'<output class="code groot">{message}</output>' in page.text
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        {"login_hint": None},
+        {"id_token_hint": "x.y.z"},
+        {"login_hint": None, "id_token_hint": "x.y.z", "login_hint_token": "x.y.z"},
+        {"login_hint_token": "x.y.z"},
+    ],
+    ids=["none", "two", "two others", "login_hint and a token"],
+)
+async def test_exactly_one_hint_is_needed(counter, hints) -> None:
+    await refused(counter, "invalid_request", reason="niet_precies_een_hint", **hints)
+
+
+@pytest.mark.parametrize("hint", ["id_token_hint", "login_hint_token"])
+async def test_only_what_she_reads_out_herself_is_a_hint(counter, hint) -> None:
+    await refused(counter, "invalid_request", reason="hint_niet_ondersteund", login_hint=None, **{hint: "x.y.z"})
+
+
+@pytest.mark.parametrize("hint", ["999990019", "Ans Voorbeeld", "a@voorbeeld.example", "ABCD-EFGH", "0000-0001", "1"])
+async def test_what_is_not_written_as_a_meldcode_is_told_because_it_says_nothing_about_anybody(counter, hint) -> None:
+    await refused(counter, "unknown_user_id", reason="meldcode_vormfout", login_hint=hint)
+
+
+async def test_a_meldcode_may_be_typed_as_people_type(counter) -> None:
+    code = await counter.meldcode()
+    await counter.asked(" " + code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
+    (row,) = await counter.rows()
+    assert row.person_id == counter.mother
+
+
+async def unknown_code(_counter):
+    return "0000-0000"
+
+
+async def used_code(counter):
+    code = await counter.meldcode(counter.son)
+    await counter.asked(code)
+    return code
+
+
+async def old_code(counter):
+    code = await counter.meldcode()
+    counter.oauth.later(minutes=10)
+    return code
+
+
+async def replaced_code(counter):
+    code = await counter.meldcode()
+    await counter.meldcode()
+    return code
+
+
+@pytest.mark.parametrize("made", [unknown_code, used_code, old_code, replaced_code])
+async def test_a_code_that_is_nobodys_looks_like_somebody_who_does_not_answer(counter, made) -> None:
+    code = await made(counter)
+    nobody, somebody = await counter.asks(code), await counter.asks()
+    assert nobody.status_code == somebody.status_code == 200
+    lengths = [{name: len(str(value)) for name, value in each.json().items()} for each in (nobody, somebody)]
+    assert lengths[0] == lengths[1]
+    assert {name: value for name, value in nobody.headers.items() if name not in VARY} == {
+        name: value for name, value in somebody.headers.items() if name not in VARY
+    }
+    references = [each.json()["auth_req_id"] for each in (nobody, somebody)]
+    for waits, errors in ((0, "authorization_pending"), (1, "slow_down"), (11, "authorization_pending")):
+        counter.oauth.later(seconds=waits)
+        polled = [await counter.polls(each) for each in references]
+        assert polled[0].json() == polled[1].json()
+        assert polled[0].json()["error"] == errors
+    counter.oauth.later(minutes=6)
+    assert [await counter.hears(each) for each in references] == ["expired_token"] * 2
+    assert await counter.count("notification") >= 1
+
+
+async def test_nobody_is_asked_by_a_code_that_is_nobodys_and_the_journal_says_why(counter) -> None:
+    before = await counter.count("notification")
+    await counter.asked("0000-0000")
+    assert await counter.count("notification") == before
+    (row,) = await counter.rows()
+    assert row.person_id is None
+    assert await counter.reasons("verzoek:gedaan") == ["meldcode_onbekend"]
+    (line,) = await counter.oauth.lines("verzoek:gedaan")
+    assert (line.outcome, line.for_person_id, line.client_id) == ("refused", None, counter.app.client_id)
+
+
+async def test_a_meldcode_is_good_for_one_request(counter) -> None:
+    code = await counter.meldcode()
+    await counter.asked(code)
+    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    await other.asked(code)
+    assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
+
+
+async def test_a_machtiging_that_is_not_hers_or_does_not_hold_asks_nobody_and_says_nothing(counter) -> None:
+    held = await counter.oauth.machtiging()
+    hers = await counter.asks(await counter.meldcode(), authorization_details=detail(held.id))
+    unknown = await counter.asks(await counter.meldcode(), authorization_details=detail(uuid4()))
+    his = await counter.asks(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    assert [each.status_code for each in (hers, unknown, his)] == [200, 200, 200]
+    assert [row.person_id for row in await counter.rows()] == [None, None, counter.son]
+    assert await counter.reasons("verzoek:gedaan") == ["machtiging_geldt_niet", "machtiging_geldt_niet", "gevraagd"]
+
+
+async def test_an_app_asks_somebody_one_thing_at_a_time(counter) -> None:
+    await counter.asked()
+    await refused(counter, "invalid_request", reason="verzoek_loopt_al")
+    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    assert (await other.asks(await counter.meldcode())).status_code == 200
+    assert (await counter.asks(await counter.meldcode(counter.son))).status_code == 200
+
+
+async def test_when_she_has_answered_or_not_in_time_the_app_may_ask_again(counter) -> None:
+    await counter.asked(requested_expiry="60")
+    counter.oauth.later(seconds=60)
+    again = await counter.asked()
+    await counter.answers(await counter.citizen(), "weigeren")
+    assert await counter.hears(again) == "access_denied"
+    assert (await counter.asks()).status_code == 200
+    assert [row.state for row in await counter.rows()] == ["expired", "denied", "pending"]
+
+
+async def test_of_four_requests_with_one_code_at_the_same_moment_one_reaches_her(counter) -> None:
+    code = await counter.meldcode()
+    answers = await asyncio.gather(*(counter.asks(code) for _ in range(4)))
+    # The code can be used once; the others look as if they wait.
+    assert {each.status_code for each in answers} == {200}
+    assert sorted(str(row.person_id) for row in await counter.rows()) == sorted([str(counter.mother), *["None"] * 3])
+
+
+async def test_many_requests_to_one_person_are_stopped_whoever_asks(counter) -> None:
+    apps = [counter, await a_counter(counter.oauth, client_name="Gemeente West")]
+    for turn in range(rules.MOST_OF_PERSON):
+        await apps[turn % 2].asked(await counter.meldcode(), requested_expiry="1")
+        counter.oauth.later(seconds=2)
+    response = await apps[0].asks(await counter.meldcode())
+    assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
+    assert (await counter.reasons("verzoek:geweigerd"))[-1] == "te_veel_verzoeken"
+    # Others can be asked, and she again after an hour.
+    assert (await apps[0].asks(await counter.meldcode(counter.son))).status_code == 200
+    counter.oauth.later(hours=1)
+    assert (await apps[0].asks(await counter.meldcode())).status_code == 200
+
+
+async def test_trying_codes_is_stopped_with_the_same_words_as_asking_one_person_too_often(counter) -> None:
+    at = counter.oauth.clock.now()
+    values = {"app": counter.app.client_id, "at": at, "later": at + timedelta(minutes=5), "most": rules.MOST_OF_CLIENT}
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await session.execute(MANY, values)
+    code = await counter.meldcode()
+    response = await counter.asks(code)
+    assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
+    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    assert (await other.asks(code)).status_code == 200  # the code was not used up
+    counter.oauth.later(hours=1)
+    assert (await counter.asks()).status_code == 200
+
+
+@pytest.mark.parametrize(("asked", "given"), [("1", 1), ("120", 120), ("600", 600), ("601", 600), ("999999", 600)])
+async def test_the_term_may_be_chosen_up_to_ten_minutes(counter, asked, given) -> None:
+    assert (await counter.asks(requested_expiry=asked)).json()["expires_in"] == given
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "1.5", "1e9", "morgen", "\u0661", "9" * 30])
+async def test_a_term_that_is_no_number_of_seconds_is_refused(counter, asked) -> None:
+    await refused(counter, "invalid_request", reason="looptijd_vormfout", requested_expiry=asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"scope": None}, "invalid_scope", "scope_ongeldig"),
+        ({"scope": "aanleveringen:schrijven"}, "invalid_scope", "scope_ongeldig"),
+        ({"scope": "openid openid"}, "invalid_scope", "scope_ongeldig"),
+        ({"authorization_details": "[]"}, "invalid_authorization_details", "details_niet_precies_een"),
+        ({"authorization_details": json.dumps([{"type": "bank"}])}, "invalid_authorization_details", None),
+        ({"request_uri": "https://kwaad.example"}, "invalid_request", "parameter_niet_ondersteund"),
+        ({"user_code": "1234"}, "invalid_request", "parameter_niet_ondersteund"),
+        ({"prompt": "none"}, "invalid_request", "parameter_niet_ondersteund"),
+        ({"claims": "{}"}, "invalid_request", "parameter_niet_ondersteund"),
+    ],
+)
+async def test_what_cannot_be_asked_is_refused_before_the_code_is_used(counter, changes, error, reason) -> None:
+    code = await counter.meldcode()
+    response = await counter.asks(code, **changes)
+    assert (response.status_code, response.json()["error"]) == (400, error)
+    assert reason in (None, (await counter.reasons("verzoek:geweigerd"))[-1])
+    assert (await counter.asks(code)).status_code == 200
+
+
+async def test_a_suspended_app_asks_nothing_and_what_it_asked_is_gone_for_good(counter) -> None:
     request = await counter.asked()
-    assert await counter.hears(request) == "authorization_pending"
-    tokens = await counter.tokens(request)
-    assert tokens["token_type"] == "Bearer"
-    assert tokens["authorization_details"][0]["type"] == "berichtenbox"
+    browser = await counter.citizen()
+    assert "Bibliotheek Oost" in (await browser.get("/verzoeken")).text
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await suspend(session, counter.app.client_id, at=counter.oauth.clock.now())
+    assert (await counter.polls(request)).json()["error"] == "invalid_client"
+    assert (await counter.asks()).json()["error"] == "invalid_client"
+    assert "Bibliotheek Oost" not in (await browser.get("/verzoeken")).text
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await resume(session, counter.app.client_id, at=counter.oauth.clock.now())
+    assert "Bibliotheek Oost" not in (await browser.get("/verzoeken")).text
+    assert await counter.hears(request) == "expired_token"
+
+
+async def test_discovery_tells_what_works(counter) -> None:
+    http = counter.oauth.connection()
+    document = (await http.get("/.well-known/oauth-authorization-server")).json()
+    assert document["backchannel_authentication_endpoint"].endswith("/bc-authorize")
+    assert document["backchannel_token_delivery_modes_supported"] == ["poll"]
+    assert document["backchannel_user_code_parameter_supported"] is False
+    assert document["backchannel_authentication_request_signing_alg_values_supported"] == ["ES256", "PS256"]
+    assert "urn:openid:params:grant-type:ciba" in document["grant_types_supported"]

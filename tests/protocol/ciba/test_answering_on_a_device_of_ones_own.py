@@ -1,0 +1,326 @@
+"""The citizen's pages: she alone decides, once, in time, surely enough logged in, and never by another site's form."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from machtiging.delegation import end
+from machtiging.kernel.assurance import Assurance
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.ciba import MESSAGE, a_counter, form_on
+from tests.builders.login import ISSUER
+from tests.builders.oauth import detail
+
+LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
+
+
+async def test_she_sees_who_asks_what_and_the_words_on_the_other_screen(counter) -> None:
+    await counter.asked(authorization_details=detail(None, "lijst", "lezen"))
+    page = await (await counter.citizen()).get("/verzoeken")
+    assert page.status_code == 200
+    for words in ("Bibliotheek Oost", MESSAGE, "uw eigen post", "brieven lezen", "10 minuten", "niet uw BSN"):
+        assert words in page.text
+    assert "bijlagen opslaan" not in page.text
+    assert "<script" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_only_who_a_person_is_may_be_asked_too(counter) -> None:
+    request = await counter.asked(authorization_details=None)
+    page = await (await counter.citizen()).get("/verzoeken")
+    assert "alleen wie u bent" in page.text
+    tokens = await counter.tokens(request)
+    assert "authorization_details" not in tokens
+    assert tokens["scope"] == "openid"
+
+
+async def test_without_a_login_the_pages_send_one_to_log_in(counter) -> None:
+    browser = counter.oauth.world.browser()
+    for path in ("/verzoeken", "/aan-de-balie"):
+        response = await browser.get(path)
+        assert response.status_code == 303
+        assert response.headers["location"].startswith("/inloggen?terug=")
+    await browser.http.aclose()
+
+
+async def test_a_yes_is_written_down_as_hers(counter) -> None:
+    await counter.asked()
+    response = await counter.answers(await counter.citizen())
+    assert response.headers["location"] == "/verzoeken?gedaan=akkoord"
+    (line,) = await counter.oauth.lines("grant:verleend")
+    assert (line.reason, line.actor_id, line.client_id) == (
+        "toestemming_gegeven",
+        counter.mother,
+        counter.app.client_id,
+    )
+    assert line.facts == {"balie": True}
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "facts"),
+    [("weigeren", "geweigerd_door_gebruiker", {}), ("niet_gevraagd", "niet_zelf_gevraagd", {"verdacht": True})],
+)
+async def test_a_no_is_written_down_and_one_she_never_asked_for_as_suspicious(counter, decision, reason, facts) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    await counter.answers(browser, decision)
+    (line,) = await counter.oauth.lines("grant:geweigerd")
+    assert (line.reason, line.facts, line.outcome) == (reason, facts, "refused")
+    assert await counter.hears(request) == "access_denied"
+    assert await counter.count("oauth_grant") == 0
+    assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
+
+
+async def test_what_was_done_is_told_and_words_in_the_address_are_not(counter) -> None:
+    browser = await counter.citizen()
+    assert "U heeft nee gezegd" in (await browser.get("/verzoeken?gedaan=weigeren")).text
+    assert "kwaad" not in (await browser.get("/verzoeken?gedaan=kwaad")).text
+
+
+async def test_saying_yes_twice_is_one_yes(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = {**await form_on(browser), "besluit": "akkoord"}
+    for _ in range(2):
+        assert (await browser.post("/verzoeken", form)).status_code == 303
+    assert (await counter.polls(request)).status_code == 200
+    assert (await browser.post("/verzoeken", form)).status_code == 303
+    assert await counter.count("oauth_grant") == 1
+    assert await counter.hears(request) == "invalid_grant"
+
+
+async def test_of_many_clicks_at_the_same_moment_one_counts(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await form_on(browser)
+    decisions = ["akkoord", "weigeren"] * 3
+    answers = await asyncio.gather(*(browser.post("/verzoeken", {**form, "besluit": each}) for each in decisions))
+    codes = [each.status_code for each in answers]
+    assert sorted(codes) == [303] * 3 + [409] * 3
+    (row,) = await counter.rows()
+    assert row.state in ("approved", "denied")
+    assert await counter.count("oauth_grant") == (row.state == "approved")
+
+
+@pytest.mark.parametrize(("first", "then"), [("akkoord", "weigeren"), ("niet_gevraagd", "akkoord")])
+async def test_what_was_decided_is_not_decided_otherwise(counter, first, then) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await form_on(browser)
+    await browser.post("/verzoeken", {**form, "besluit": first})
+    response = await browser.post("/verzoeken", {**form, "besluit": then})
+    assert response.status_code == 409
+    assert await counter.reasons("verzoek:geweigerd") == ["al_besloten"]
+
+
+async def test_another_person_can_neither_see_nor_answer_it(counter) -> None:
+    request = await counter.asked()
+    hers = await form_on(await counter.citizen())
+    son = await counter.citizen(counter.son)
+    assert MESSAGE not in (await son.get("/verzoeken")).text
+    own = await counter.asked(await counter.meldcode(counter.son), authorization_details=None, binding_message="ander")
+    csrf = (await form_on(son))["csrf"]
+    for decision in ("akkoord", "weigeren", "niet_gevraagd"):
+        response = await son.post("/verzoeken", {**hers, "csrf": csrf, "besluit": decision})
+        unknown = await son.post("/verzoeken", {**hers, "verzoek": "0" * 64, "csrf": csrf, "besluit": decision})
+        assert response.status_code == unknown.status_code == 404
+    assert await counter.hears(request) == "authorization_pending"
+    assert await counter.hears(own) == "authorization_pending"
+    assert set(await counter.reasons("verzoek:geweigerd")) == {"verzoek_onbekend"}
+
+
+async def test_knowing_the_page_of_a_question_is_no_way_to_its_answer(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await form_on(browser)
+    await browser.post("/verzoeken", {**form, "besluit": "akkoord"})
+    assert await counter.hears(form["verzoek"]) == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://kwaad.example"},
+        {"Origin": ISSUER, "Sec-Fetch-Site": "cross-site"},
+        {},
+    ],
+    ids=["origin", "site", "neither"],
+)
+async def test_a_form_of_another_site_decides_nothing(counter, headers) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = {**await form_on(browser), "besluit": "akkoord"}
+    assert (await browser.post("/verzoeken", form, headers=headers)).status_code == 403
+    assert (await browser.post("/aan-de-balie", form, headers=headers)).status_code == 403
+    assert await counter.hears(request) == "authorization_pending"
+
+
+@pytest.mark.parametrize("token", [None, "", "x" * 43])
+async def test_without_the_token_of_her_session_nothing_is_decided(counter, token) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = {**await form_on(browser), "besluit": "akkoord", "csrf": token}
+    sent = {name: value for name, value in form.items() if value is not None}
+    assert (await browser.post("/verzoeken", sent)).status_code == 403
+    assert (await browser.post("/aan-de-balie", sent)).status_code == 403
+    assert await counter.hears(request) == "authorization_pending"
+
+
+async def test_reading_the_page_decides_nothing(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await form_on(browser)
+    await browser.get("/verzoeken", params={**form, "besluit": "akkoord"})
+    assert await counter.hears(request) == "authorization_pending"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"besluit": "ja"},
+        {"besluit": ""},
+        {"verzoek": "x"},
+        {"verzoek": ""},
+        {"verzoek": "A" * 64},
+        {"verzoek": "0" * 65},
+    ],
+)
+async def test_a_form_that_is_not_ours_is_refused(counter, changes) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = {**await form_on(browser), "besluit": "akkoord", **changes}
+    assert (await browser.post("/verzoeken", form)).status_code == 400
+    assert [row.state for row in await counter.rows()] == ["pending"]
+
+
+@pytest.mark.parametrize("decision", ["akkoord", "weigeren"])
+async def test_after_the_term_no_answer_is_taken(counter, decision) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await form_on(browser)
+    counter.oauth.later(minutes=5)
+    response = await browser.post("/verzoeken", {**form, "besluit": decision})
+    assert response.status_code == 409
+    assert "verlopen" in response.text
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "expired_token"
+
+
+async def test_who_is_not_surely_enough_logged_in_is_shown_the_way_and_cannot_say_yes(counter) -> None:
+    request = await counter.asked(acr_values=HIGH)
+    browser = await counter.citizen()
+    page = await browser.get("/verzoeken")
+    assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in page.text
+    assert 'value="akkoord"' not in page.text
+    sent_on = await counter.answers(browser)
+    assert sent_on.headers["location"] == "/inloggen?terug=/&niveau=hoog"  # where the notice stands
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "authorization_pending"
+    assert (await counter.answers(await counter.citizen(assurance=Assurance.HIGH))).status_code == 303
+    assert (await counter.polls(request)).status_code == 200
+
+
+async def test_of_several_levels_one_is_enough(counter) -> None:
+    await counter.asked(acr_values=f"{HIGH} {LOW}")
+    assert (await counter.answers(await counter.citizen())).status_code == 303
+
+
+async def test_a_machtiging_that_is_not_sure_enough_is_no_reason_to_log_in_again(counter) -> None:
+    held = await counter.oauth.machtiging()
+    code = await counter.meldcode(counter.son)
+    request = await counter.asked(code, acr_values=HIGH, authorization_details=detail(held.id))
+    browser = await counter.citizen(counter.son, Assurance.HIGH)
+    page = await browser.get("/verzoeken")
+    assert "/inloggen?terug=/verzoeken" not in page.text
+    assert "geen ja op zeggen" in page.text
+    assert (await counter.answers(browser)).status_code == 409
+    assert await counter.hears(request) == "access_denied"
+
+
+async def test_a_machtiging_that_ended_cannot_be_said_yes_to(counter) -> None:
+    held = await counter.oauth.machtiging()
+    request = await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    browser = await counter.citizen(counter.son)
+    form = await form_on(browser)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await end.revoke(session, held.id, counter.mother, at=counter.oauth.clock.now())
+    assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "access_denied"
+
+
+async def test_what_the_machtiging_does_not_give_is_left_out_and_said(counter) -> None:
+    from machtiging.delegation.rules import Act
+
+    held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
+    request = await counter.asked(
+        await counter.meldcode(counter.son), authorization_details=detail(held.id, "lezen", "downloaden")
+    )
+    browser = await counter.citizen(counter.son)
+    assert "bijlagen opslaan: dat staat niet in uw machtiging" in (await browser.get("/verzoeken")).text
+    await counter.answers(browser)
+    assert (await counter.polls(request)).json()["authorization_details"][0]["actions"] == ["lezen"]
+
+
+async def test_two_counters_at_once_are_two_questions(counter) -> None:
+    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    first, second = await counter.asked(), await other.asked(await counter.meldcode())
+    browser = await counter.citizen()
+    page = (await browser.get("/verzoeken")).text
+    assert page.index("Bibliotheek Oost") < page.index("Gemeente West")
+    await counter.answers(browser, "weigeren")
+    await counter.answers(browser)
+    assert await counter.hears(first) == "access_denied"
+    assert (await other.polls(second)).status_code == 200
+
+
+async def test_a_meldcode_is_shown_once_with_a_warning_and_takes_the_place_of_the_last(counter) -> None:
+    browser = await counter.citizen()
+    page = await browser.get("/aan-de-balie")
+    assert "Hang op" in page.text
+    csrf = page.text.split('action="/aan-de-balie"')[1].split('value="')[1].split('"')[0]
+    codes = []
+    for _ in range(2):
+        shown = await browser.post("/aan-de-balie", {"csrf": csrf})
+        assert "Hang op" in shown.text
+        codes.append(shown.text.split('<output class="code groot">')[1].split("<")[0])
+    assert codes[0] not in (await browser.get("/aan-de-balie")).text
+    assert all(len(code) == 9 and code[4] == "-" for code in codes)
+    await counter.asked(codes[0])
+    await counter.asked(codes[1])
+    assert [row.person_id for row in await counter.rows()] == [None, counter.mother]
+    assert await counter.count("meldcode") == 1
+
+
+async def test_she_gets_a_mail_that_says_nothing_about_who_or_what(counter) -> None:
+    from sqlalchemy import text
+
+    await counter.asked()
+    async with unit_of_work(counter.oauth.sessions) as session:
+        query = text("SELECT facts FROM notification WHERE kind = 'verzoek_wacht' AND person_id = :her")
+        facts = (await session.execute(query, {"her": counter.mother})).scalars().all()
+    assert facts == [{}]
+
+
+async def test_from_counter_to_letterbox_with_two_people_who_really_log_in(counter) -> None:
+    """The whole way: she logs in at the broker, reads her code out, answers; the app fetches and is known."""
+    browser = await counter.oauth.logged_in("vertegenwoordigde")
+    page = await browser.get("/aan-de-balie")
+    csrf = page.text.split('action="/aan-de-balie"')[1].split('value="')[1].split('"')[0]
+    shown = await browser.post("/aan-de-balie", {"csrf": csrf})
+    code = shown.text.split('<output class="code groot">')[1].split("<")[0]
+    request = await counter.asked(code)
+    bystander = await counter.oauth.logged_in("naaste")
+    assert "Er wacht nu geen vraag" in (await bystander.get("/verzoeken")).text
+    assert await counter.hears(request) == "authorization_pending"
+    assert (await counter.answers(browser)).status_code == 303
+    counter.oauth.later(seconds=5)
+    tokens = (await counter.polls(request)).json()
+    known = (await counter.app.post("/introspect", {"token": tokens["access_token"]})).json()
+    assert known["active"] is True
+    http = counter.oauth.connection()
+    told = await http.get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert told.json()["sub"] == known["sub"]

@@ -1,0 +1,69 @@
+"""Signed requests (CIBA 7.1.1): only what was signed counts, it counts once, and who registered to sign must."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+
+from tests.builders.ciba import MESSAGE, a_counter
+from tests.builders.oauth import ISSUER, make_client_keys, signed
+
+
+def request_object(counter, code, *, key=None, **changes: Any) -> str:
+    now = int(counter.oauth.clock.now().timestamp())
+    asked = {"scope": "openid", "login_hint": code, "binding_message": MESSAGE, "requested_expiry": 120}
+    about = {"iss": counter.app.client_id, "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 60}
+    claims = {**asked, **about, "jti": secrets.token_urlsafe(16), **changes}
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return signed({"alg": "ES256", "kid": "app-1"}, kept, key or counter.app.keys.private)
+
+
+async def sent(counter, text, **beside: Any):
+    return await counter.app.post("/bc-authorize", {"request": text, **beside})
+
+
+async def test_a_signed_request_is_taken_once(counter) -> None:
+    text = request_object(counter, await counter.meldcode())
+    response = await sent(counter, text)
+    assert response.status_code == 200, response.text
+    assert response.json()["expires_in"] == 120
+    assert (await counter.rows())[0].binding_message == MESSAGE
+    again = await sent(counter, text)
+    assert again.json()["error"] == "invalid_request_object"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "ander"},
+        {"client_id": "ander"},
+        {"aud": "https://ander.example"},
+        {"exp": 1},
+        {"jti": None},
+        {"exp": None},
+    ],
+    ids=str,
+)
+async def test_one_that_is_not_for_us_not_now_or_not_its_own_is_refused(counter, changes) -> None:
+    code = await counter.meldcode()
+    response = await sent(counter, request_object(counter, code, **changes))
+    assert response.json()["error"] == "invalid_request_object"
+    assert await counter.count("backchannel_request") == 0
+    assert (await counter.asks(code)).status_code == 200
+
+
+async def test_another_key_and_words_beside_it_are_refused(counter) -> None:
+    forged = request_object(counter, await counter.meldcode(), key=make_client_keys().private)
+    assert (await sent(counter, forged)).json()["error"] == "invalid_request_object"
+    own = request_object(counter, await counter.meldcode())
+    assert (await sent(counter, own, binding_message="Balie 9")).json()["error"] == "invalid_request_object"
+    assert await counter.count("backchannel_request") == 0
+
+
+async def test_who_registered_to_sign_must(oauth) -> None:
+    signing = await a_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
+    response = await signing.asks()
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert (await sent(signing, request_object(signing, await signing.meldcode()))).status_code == 200

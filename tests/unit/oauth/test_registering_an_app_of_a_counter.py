@@ -1,0 +1,55 @@
+"""What an app of a counter registers: poll only, with a key, without a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.oauth.client import CIBA, client_from
+from machtiging.oauth.clients import keys, metadata
+from tests.builders.ciba import counter_client
+from tests.builders.oauth import REDIRECT, code_client, make_client_keys
+
+PAIR = make_client_keys()
+
+
+def faults(**changes) -> set[str]:
+    wanted = counter_client(PAIR, **changes)
+    return set(metadata.faults_in(wanted, practice=False) | keys.faults_in(wanted))
+
+
+def test_the_usual_registration_is_fine_and_its_defaults_are_said_aloud() -> None:
+    assert faults() == set()
+    kept = metadata.completed(counter_client(PAIR))
+    assert (kept["response_types"], kept["id_token_signed_response_alg"]) == ([], "PS256")
+    client = client_from("balie", kept, None)
+    assert (client.grant_type, client.sector, client.signed_requests_only) == (CIBA, "balie", False)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("backchannel_token_delivery_mode", None),
+        ("backchannel_token_delivery_mode", "ping"),
+        ("backchannel_token_delivery_mode", "push"),
+        ("backchannel_client_notification_endpoint", "https://app.voorbeeld.example/ping"),
+        ("backchannel_user_code_parameter", True),
+        ("backchannel_authentication_request_signing_alg", "none"),
+        ("backchannel_authentication_request_signing_alg", "RS256"),
+        ("token_endpoint_auth_method", "none"),
+        ("redirect_uris", [REDIRECT]),
+        ("response_types", ["code"]),
+        ("scope", "aanleveringen:schrijven"),
+        ("grant_types", [CIBA, "authorization_code"]),
+        ("grant_types", [CIBA, "refresh_token"]),
+    ],
+)
+def test_what_does_not_fit_a_counter_is_named(member, value) -> None:
+    assert member in faults(**{member: value})
+
+
+@pytest.mark.parametrize(
+    "member", ["backchannel_token_delivery_mode", "backchannel_authentication_request_signing_alg"]
+)
+def test_other_apps_say_nothing_about_counters(member) -> None:
+    value = {"backchannel_token_delivery_mode": "poll"}.get(member, "ES256")
+    assert member in metadata.faults_in(code_client(PAIR, **{member: value}), practice=False)
