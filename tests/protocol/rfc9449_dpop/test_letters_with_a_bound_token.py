@@ -1,4 +1,4 @@
-"""The routes of the Berichtenbox with a token that is bound to a key: the short way, and the one with two transactions."""
+"""The routes of the Berichtenbox with a bound token: the short way, and the one with two transactions."""
 
 import asyncio
 
