@@ -19,7 +19,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.decide import Question
 from machtiging.oauth.client import PUBLIC, Client
 from machtiging.oauth.openid.wishes import wishes_of
-from machtiging.oauth.rules import in_order
+from machtiging.oauth.rules import CONSENTS, in_order
 from machtiging.web.headers import CSP_PAGE
 from machtiging.web.pages import page
 
@@ -49,6 +49,8 @@ class Asked:
     level: str
     knows_you: bool
     learns_name: bool
+    refreshes: bool
+    ends_consents: bool
     elsewhere: str | None
 
 
@@ -86,6 +88,8 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
         level=_LEVELS[agreement.assurance],
         knows_you="openid" in asking.parameters.get("scope", "").split(),
         learns_name=any("name" in names for names in wishes_of(asking.parameters).released.values()),
+        refreshes=asking.client.refreshes,
+        ends_consents=CONSENTS in asking.parameters.get("scope", "").split(),
         elsewhere=None if asking.target.server is None else f"{asking.target.server.name} ({asking.target.uri})",
     )
 

@@ -17,6 +17,10 @@ ALTER TABLE issued_token
     ADD COLUMN parent_id uuid REFERENCES issued_token,
     ADD CONSTRAINT token_is_bound_one_way CHECK (jkt IS NULL OR x5t IS NULL);
 CREATE INDEX ix_issued_token_parent_id ON issued_token (parent_id);
+-- A client itself may have a token for what is not our API: to manage the grants that it was given.
+ALTER TABLE issued_token
+    DROP CONSTRAINT token_is_for_somebody,
+    ADD CONSTRAINT token_is_for_somebody CHECK (person_id IS NOT NULL OR oin IS NOT NULL OR audience <> '');
 
 ALTER TABLE oauth_client
     ADD COLUMN registration_token_hash bytea CHECK (octet_length(registration_token_hash) = 32),
@@ -134,6 +138,10 @@ DROP INDEX one_server_per_resource;
 ALTER TABLE oauth_client DROP COLUMN withdrawn_at, DROP COLUMN by_program, DROP COLUMN fetch_failed_at,
     DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
     DROP COLUMN registration_token_hash;
+DELETE FROM issued_token WHERE person_id IS NULL AND oin IS NULL;
+ALTER TABLE issued_token
+    DROP CONSTRAINT token_is_for_somebody,
+    ADD CONSTRAINT token_is_for_somebody CHECK (person_id IS NOT NULL OR oin IS NOT NULL);
 ALTER TABLE issued_token DROP COLUMN parent_id, DROP COLUMN x5t, DROP COLUMN jkt, DROP COLUMN audience;
 """
 
