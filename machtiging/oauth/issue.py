@@ -200,7 +200,7 @@ def _line(facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None) -> Line
     return Line(
         act=JournalAct.TOKEN_UITGEGEVEN,
         outcome=Outcome.DONE,
-        reason="uitgegeven",
+        reason="uitgegeven" if facts.parent_id is None else "ingewisseld",
         actor_id=facts.person_id,
         capacity=None if machtiging is None else machtiging.capacity,
         client_id=facts.client_id,

@@ -10,6 +10,7 @@ import base64
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
 
 from sqlalchemy import Table, insert, select
 
@@ -169,20 +170,7 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "managed": ACTION in pushed.parameters,
     }
     await session.execute(insert(_GRANT), grant)
-    row = {
-        "code_hash": secrets.digest(code),
-        "client_id": pushed.client_id,
-        "grant_id": grant["id"],
-        "redirect_uri": pushed.parameters["redirect_uri"],
-        "scope": grant["scope"],
-        "nonce": pushed.parameters.get("nonce"),
-        "code_challenge": pushed.parameters["code_challenge"],
-        "jkt": pushed.parameters.get("dpop_jkt"),
-        "resource": pushed.parameters.get("resource"),
-        "created_at": at,
-        "expires_at": at + CODE_LIVES,
-    }
-    await session.execute(insert(_CODE), row)
+    await _keep_code(exchange, pushed, grant["id"], code)
     line = Line(
         act=JournalAct.GRANT_VERLEEND,
         outcome=Outcome.DONE,
@@ -196,6 +184,23 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         object_id=str(grant["id"]),
     )
     await record(session, line, at=at)
+
+
+async def _keep_code(exchange: Exchange, pushed: Pushed, grant_id: UUID, code: str) -> None:
+    row = {
+        "code_hash": secrets.digest(code),
+        "client_id": pushed.client_id,
+        "grant_id": grant_id,
+        "redirect_uri": pushed.parameters["redirect_uri"],
+        "scope": pushed.parameters.get("scope", ""),
+        "nonce": pushed.parameters.get("nonce"),
+        "code_challenge": pushed.parameters["code_challenge"],
+        "jkt": pushed.parameters.get("dpop_jkt"),
+        "resource": pushed.parameters.get("resource"),
+        "created_at": exchange.at,
+        "expires_at": exchange.at + CODE_LIVES,
+    }
+    await exchange.session.execute(insert(_CODE), row)
 
 
 async def _refused(
