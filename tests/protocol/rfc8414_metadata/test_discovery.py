@@ -45,7 +45,13 @@ async def test_only_what_is_accepted_is_promised(oauth) -> None:
         assert document["request_parameter_supported"] is True
         assert document["request_uri_parameter_supported"] is False
     assert openid["grant_types_supported"] == ["authorization_code"]
-    assert server["grant_types_supported"] == ["authorization_code", "client_credentials"]
+    assert server["grant_types_supported"] == [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:openid:params:grant-type:ciba",
+    ]
     assert openid["subject_types_supported"] == ["pairwise"]
     assert "represents" in openid["claims_supported"]
     assert "amr" not in openid["claims_supported"]
