@@ -18,7 +18,7 @@ from machtiging.audit.sealer import run_sealer
 from machtiging.berichtenbox.routes import LARGER_BODIES
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import Authorities
-from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.keyring import KeyRing, run_watch
 from machtiging.delegation.rules import Limits
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
@@ -30,6 +30,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
 from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.manage.api import router as toestemmingen_routes
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.openid.send import LogoutSender, posting_by, run_logout_sender
 from machtiging.oauth.registration.published import PublishedKeys
@@ -44,6 +45,7 @@ from machtiging.web.pages import Pages
 from machtiging.web.tls import tls_context
 
 _HOUSEKEEPING_SECONDS = 1.0
+_KEYS_LOOKED_AT_SECONDS = 2.0
 _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
@@ -67,7 +69,14 @@ def create_app(
     )
     _connect(app, settings, settings.database_url)
     _fill_state(app, settings, clock or SystemClock(), broker_transport)
-    for router in (berichtenbox_routes, health_routes, identity_routes, oauth_routes, portal_routes):
+    for router in (
+        berichtenbox_routes,
+        toestemmingen_routes,
+        health_routes,
+        identity_routes,
+        oauth_routes,
+        portal_routes,
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     short_way.install(app)
@@ -172,7 +181,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     told = LogoutSender(state.sessions, issuer_of(state), state.clock, posting_by(state.outbound))
     tell = run_logout_sender(told, every=_HOUSEKEEPING_SECONDS, stop=stop)
-    tasks = [asyncio.create_task(work) for work in (seal, send, tell)]
+    keys = run_watch(state.keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop)
+    tasks = [asyncio.create_task(work) for work in (seal, send, tell, keys)]
     try:
         yield
     finally:

@@ -36,4 +36,11 @@ async def ready(_: Public, request: Request) -> JSONResponse:
     except (SQLAlchemyError, OSError, TimeoutError):
         checks["database"] = "antwoordt niet"
     healthy = all(value == "ok" for value in checks.values())
-    return JSONResponse({"status": "ok" if healthy else "niet gereed", "controles": checks}, 200 if healthy else 503)
+    told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_warnings(request)}
+    return JSONResponse(told, 200 if healthy else 503)
+
+
+def _warnings(request: Request) -> dict[str, dict[str, str]]:
+    """What must be mended, and does not keep us from serving: with the older keys everything still works."""
+    trouble = request.app.state.keyring.trouble
+    return {"waarschuwingen": {"sleutels": f"de nieuwe zijn niet leesbaar ({trouble})"}} if trouble else {}

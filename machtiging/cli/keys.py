@@ -11,7 +11,7 @@ from rich.table import Table
 
 from machtiging.cli.database import named
 from machtiging.cli.edges import Exit, err, out
-from machtiging.crypto.manifest import Kind
+from machtiging.crypto.manifest import Entry, Kind, State
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
@@ -39,16 +39,24 @@ def show() -> None:
 
     entries = rotation.overview(Settings().keys_dir)
     wraps = _wraps(Settings())
-    table = Table("key", "kind", "state", "made", "in use since", "retired", "data keys")
+    table = Table("key", "kind", "state", "made", "in use since", "retired", "may sign from", "data keys")
     for entry in entries:
         days = [
             at.strftime("%Y-%m-%d") if at else "" for at in (entry.created_at, entry.activated_at, entry.retired_at)
         ]
+        days.append(_begins(entries, entry))
         count = "" if wraps is None or entry.kind is not Kind.KEK else str(wraps.get(entry.version, 0))
         table.add_row(entry.name, entry.kind, entry.state, *days, count)
     out.print(table)
     if wraps is None:
         err.print("The database cannot be asked how many data keys hang on which key.")
+
+
+def _begins(entries: tuple[Entry, ...], entry: Entry) -> str:
+    from machtiging.crypto import rotation
+
+    begins = rotation.may_sign_from(entries, entry.kind) if entry.state is State.PUBLISHED else None
+    return "" if begins is None else begins.strftime("%Y-%m-%d %H:%M")
 
 
 def _wraps(settings: Settings) -> dict[int, int] | None:
@@ -66,7 +74,8 @@ def rewrap(
 ) -> None:
     """Wrap every citizen's data key by the newest key-encryption key, after `keys rotate kek`.
 
-    Restart all workers first. It runs beside them, and can be stopped and run again. Exit 1 when some are left.
+    Running workers have taken that key within seconds; restart those that have their keys from the environment. It runs
+    beside them, and can be stopped and run again. Exit 1 when some are left.
     """
     from machtiging.cli import data_keys
 
@@ -88,9 +97,13 @@ def rotate(
 ) -> None:
     """Bring the next key of a kind into use; what the old one signed or wrapped stays good.
 
-    Running workers take the new key at their next start.
+    A signing key has stood in the JWKS for an hour before it signs, and what signed before it stands there for a day
+    after. Running workers take the new key by themselves within seconds, unless their keys come from the environment.
     """
     from machtiging.crypto import rotation
 
     entry = rotation.rotate(Settings().keys_dir, kind, SystemClock().now(), at_once=at_once)
-    err.print(f"{entry.name} is in use now. Restart the service to let it take the new key.")
+    if entry.state is State.PUBLISHED:
+        err.print(f"{entry.name} is published now. Bring it into use with the same command, in an hour or later.")
+    else:
+        err.print(f"{entry.name} is in use now; running workers take it within seconds.")

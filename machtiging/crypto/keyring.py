@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import structlog
 
 from machtiging.crypto import keystore, manifest, material
 from machtiging.crypto.envelope import KEY_BYTES, DataKey
@@ -20,7 +24,8 @@ from machtiging.crypto.own_tokens import OwnTokens, SigningKey
 from machtiging.crypto.rotation import generate
 from machtiging.kernel.errors import Fault
 
-__all__ = ["KeyRing", "NewDataKey", "generate"]
+__all__ = ["KeyRing", "NewDataKey", "generate", "run_watch"]
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,16 @@ class NewDataKey:
 
 
 class KeyRing:
-    """All keys, read once; `reload` reads them again after a rotation."""
+    """All keys, read once; `refresh` reads them again after a rotation.
+
+    `trouble` is the code of what is wrong with the ring as it lies there now, while the older one goes on working.
+    """
 
     def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ) -> None:
         self._directory = directory
         self._environ = environ
+        self._names: dict[str, bytes] = {}
+        self.trouble = ""
         self.reload()
 
     @classmethod
@@ -46,16 +56,48 @@ class KeyRing:
         return cls(directory, environ)
 
     def reload(self) -> None:
-        """Read the ring again and forget every remembered signature. On a Fault the ring stays as it was."""
+        """Read the ring again and forget every remembered signature.
+
+        Raises Fault when a key is missing or unreadable, and `sleutelbos_wijkt_af` when a name stands for another
+        key than before (somebody put another ring in its place). Then this ring stays as it was.
+        """
+        stamp = keystore.stamp(self._directory, self._environ)  # first: what changes while we read is read again
         entries = manifest.from_json(keystore.read_manifest(self._directory, self._environ))
         content = {entry: keystore.read_secret(self._directory, self._environ, entry.name) for entry in entries}
         blind_index = _single(content, Kind.BLIND_INDEX)
         pseudonym = _single(content, Kind.PSEUDONYM)
         wrapping = {e.version: DataKey(material.symmetric(c, e)) for e, c in content.items() if e.kind is Kind.KEK}
-        tokens = OwnTokens(SigningKey.of(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs)
+        signing = [SigningKey.of(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs]
+        names = {key.entry.name: key.kid.encode() for key in signing}
+        names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if not e.kind.signs}
+        if other := [name for name in names.keys() & self._names.keys() if names[name] != self._names[name]]:
+            raise Fault("sleutelbos_wijkt_af", private=f"{min(other)} is another key than before")
+        tokens = OwnTokens(signing)
+        self._names, self._stamp = names, stamp
         self._blind_index, self._pseudonym = blind_index, pseudonym
         self._wrapping, self._tokens = wrapping, tokens
         self._newest = max(wrapping)
+
+    def refresh(self) -> bool:
+        """Read the ring again if its manifest is another than the one that was read; whether it was.
+
+        Raises Fault as `reload` does; the older ring goes on, `trouble` says so, and the next call tries again.
+        """
+        try:
+            if keystore.stamp(self._directory, self._environ) == self._stamp:
+                self.trouble = ""
+                return False
+            self.reload()
+        except Fault as fault:
+            self.trouble = fault.code
+            raise
+        self.trouble = ""
+        return True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys in the ring by name."""
+        return tuple(sorted(self._names))
 
     @property
     def kek_versions(self) -> tuple[int, ...]:
@@ -127,6 +169,22 @@ class KeyRing:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a KeyRing is not to be serialised")
+
+
+async def run_watch(keyring: KeyRing, *, every: float, stop: asyncio.Event) -> None:
+    """Let a running worker take new keys: look every `every` seconds whether there are any, until told to stop."""
+    told = ""
+    while not stop.is_set():
+        try:
+            if keyring.refresh():
+                _log.info("key_ring_read_again", keys=keyring.names)
+            told = ""
+        except Fault as fault:
+            if told != fault.private:
+                _log.error("key_ring_not_read", code=fault.code, detail=fault.private)
+            told = fault.private
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), every)
 
 
 def _place(person_id: UUID, kek_version: int) -> tuple[str, ...]:

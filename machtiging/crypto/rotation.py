@@ -6,6 +6,7 @@ next one sign, retires the old one, and publishes a new next one. A new key-encr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +16,9 @@ from machtiging.crypto.manifest import UNVERSIONED, Entry, Kind, State, name_of
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 
-# Readers may keep our JWKS this long; a key signs only after everybody can have seen it.
-PUBLISHED_BEFORE_SIGNING = timedelta(hours=1)
+# Readers may keep our JWKS for an hour, and workers need some seconds to show a new one; a key signs only after
+# everybody can have seen it.
+PUBLISHED_BEFORE_SIGNING = timedelta(minutes=65)
 
 
 def generate(directory: Path, at: datetime | None = None) -> None:
@@ -47,8 +49,9 @@ def overview(directory: Path) -> tuple[Entry, ...]:
 
 
 def rotate(directory: Path, kind: Kind, at: datetime, *, at_once: bool = False) -> Entry:
-    """Bring the next key of this kind into use and return it. Running workers see it at their next start or reload.
+    """Bring the next key of this kind into use and return it. Running workers take it by themselves in some seconds.
 
+    Where no signing key is published yet, one is published and returned instead: it can be brought into use later.
     Raises InvalidInput `sleutel_heeft_een_versie` for the index and pseudonym keys, and Conflict `sleutel_te_nieuw`
     when the next signing key is not yet long enough in the JWKS, unless `at_once` (for a key that has leaked).
     """
@@ -58,12 +61,13 @@ def rotate(directory: Path, kind: Kind, at: datetime, *, at_once: bool = False) 
         entries = overview(directory)
         if kind.signs and not at_once:
             _check_published_long_enough(entries, kind, at)
-        newest = _newest(directory, entries, kind, at)
-        turned = [_turned(entry, kind, at) for entry in entries] + [newest]
+        newest = _newest(directory, entries, kind, at, at_once=at_once)
+        first = newest.state is State.PUBLISHED and may_sign_from(entries, kind) is None
+        turned = [entry if first else _turned(entry, kind, at) for entry in entries] + [newest]
         _make(directory, newest)
         _write(directory, turned)
         _forget_private_halves(directory, turned)
-    return next(entry for entry in turned if entry.kind is kind and entry.state is State.ACTIVE)
+    return newest if first else next(e for e in turned if e.kind is kind and e.state is State.ACTIVE)
 
 
 def _first_ring(at: datetime) -> list[Entry]:
@@ -78,22 +82,34 @@ def _refuse_leftovers(directory: Path, ring: list[Entry]) -> None:
         raise Fault("sleutelbos_onvolledig", private=why)
 
 
-def _check_published_long_enough(entries: tuple[Entry, ...], kind: Kind, at: datetime) -> None:
+def may_sign_from(entries: Sequence[Entry], kind: Kind) -> datetime | None:
+    """From when the published key of a kind may sign; None when there is none.
+
+    One that was made together with the active key may at once: nobody has a JWKS with the one and without the other.
+    """
     following = next((e for e in entries if e.kind is kind and e.state is State.PUBLISHED), None)
+    if following is None:
+        return None
     active = next(e for e in entries if e.kind is kind and e.state is State.ACTIVE)
-    # Made together with the active key: nobody can have a JWKS with the one and without the other.
-    if following and following.created_at > active.created_at and at < following.created_at + PUBLISHED_BEFORE_SIGNING:
-        raise Conflict("sleutel_te_nieuw", "De volgende sleutel staat nog te kort in de JWKS. Wacht een uur.")
+    together = following.created_at <= active.created_at
+    return following.created_at if together else following.created_at + PUBLISHED_BEFORE_SIGNING
 
 
-def _newest(directory: Path, entries: tuple[Entry, ...], kind: Kind, at: datetime) -> Entry:
+def _check_published_long_enough(entries: tuple[Entry, ...], kind: Kind, at: datetime) -> None:
+    begins = may_sign_from(entries, kind)
+    if begins is not None and at < begins:
+        moment = f"{begins:%Y-%m-%d %H:%M} UTC"
+        raise Conflict("sleutel_te_nieuw", f"De volgende sleutel staat nog te kort in de JWKS. Dit kan vanaf {moment}.")
+
+
+def _newest(directory: Path, entries: tuple[Entry, ...], kind: Kind, at: datetime, *, at_once: bool) -> Entry:
     """A new version, past every number ever used: also past files that the manifest does not know."""
     taken = {entry.version for entry in entries if entry.kind is kind}
     for path in directory.glob(f"{kind}-*.key"):
         number = path.stem.rpartition("-")[2]
         taken |= {int(number)} if number.isdecimal() else set()
     name = name_of(kind, max(taken) + 1)
-    if kind.signs and any(e.kind is kind and e.state is State.PUBLISHED for e in entries):
+    if kind.signs and not (at_once and may_sign_from(entries, kind) is None):
         return Entry(name, kind, State.PUBLISHED, at)
     return Entry(name, kind, State.ACTIVE, at, activated_at=at)
 

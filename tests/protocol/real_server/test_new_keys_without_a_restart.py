@@ -1,0 +1,119 @@
+"""A rotation under a running service: tokens from before stay good, new ones carry the new key, nobody restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+from machtiging.crypto.manifest import Kind
+from machtiging.crypto.rotation import rotate
+from machtiging.kernel.clock import SystemClock
+from machtiging.oauth.register_client import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.berichtenbox import UWV
+from tests.builders.oauth import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
+from tests.builders.real_server import an_assembled_world, served
+from tests.builders.sites import a_site, an_authority, json_answer
+
+PAIR = make_client_keys()
+
+
+async def world_with_an_agency(database, place, **settings):
+    world = await an_assembled_world(database.url, SystemClock(), place, **settings)
+    async with unit_of_work(world.sessions) as session:
+        metadata = agency_client(PAIR, client_id="postkamer")
+        await register(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
+    return world
+
+
+def credentials(world, client_id="postkamer"):
+    proof = assertion(PAIR, client_id, world.clock, aud=world.app.state.issuer)
+    return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
+
+
+async def a_token(http, world) -> str:
+    answer = await http.post("/token", data={"grant_type": "client_credentials", **credentials(world)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["access_token"]
+
+
+def kid_of(token) -> str:
+    import base64
+
+    part = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["kid"]
+
+
+async def until(true, seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():
+            await asyncio.sleep(0.1)
+
+
+async def test_what_was_signed_before_is_good_after_and_the_new_key_was_published_before_it_signed(database, tmp_path):
+    world = await world_with_an_agency(database, tmp_path)
+    async with served(world.app) as service, service.client() as http:
+        published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+        before = await a_token(http, world)
+
+        async def active(token) -> bool:
+            answer = await http.post("/introspect", data={"token": token, **credentials(world)})
+            return answer.json()["active"]
+
+        assert await active(before)
+        rotate(tmp_path / "keys", Kind.PS256, datetime.now(UTC))
+
+        async def rotated() -> bool:
+            return kid_of(await a_token(http, world)) != kid_of(before)
+
+        await until(rotated)
+        after = await a_token(http, world)
+        assert kid_of(after) in published
+        assert await active(before)
+        assert await active(after)
+        now = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+        assert published < now, "all of before, and the next one"
+
+
+async def test_a_broken_ring_stops_nothing_and_health_says_so(database, tmp_path):
+    world = await world_with_an_agency(database, tmp_path)
+    async with served(world.app) as service, service.client() as http:
+        assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+        manifest = tmp_path / "keys" / "keys.json"
+        whole = manifest.read_text()
+        manifest.write_text("{")
+
+        async def warned() -> bool:
+            return "waarschuwingen" in (await http.get("/health/ready")).json()
+
+        await until(warned)
+        told = await http.get("/health/ready")
+        assert told.status_code == 200, "with the older keys everything still works"
+        assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
+        assert await a_token(http, world)
+        manifest.write_text(whole)
+
+        async def mended() -> bool:
+            return not await warned()
+
+        await until(mended)
+
+
+async def test_keys_of_a_client_are_fetched_by_the_service_as_it_is_assembled(database, tmp_path):
+    """Over TLS, under an authority that a setting names, from this machine, which another setting allows."""
+    changes = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    world = await world_with_an_agency(database, tmp_path, **changes)
+    async with (
+        a_site("localhost", answer=json_answer(PAIR.jwks)) as site,
+        served(world.app) as service,
+        service.client() as http,
+    ):
+        metadata = code_client(PAIR, client_id="leesapp", jwks_uri=f"https://localhost:{site.port}/jwks")
+        del metadata["jwks"]
+        async with unit_of_work(world.sessions) as session:
+            await register(session, metadata, oin=None, at=world.clock.now(), practice=True)
+        for _ in range(2):
+            answer = await http.post("/revoke", data={"token": "x", **credentials(world, "leesapp")})
+            assert answer.status_code == 200, answer.text
+        assert len(site.asked) == 1
