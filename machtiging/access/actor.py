@@ -20,6 +20,7 @@ class Actor:
     acts: frozenset[Act]
     client_id: str | None
     token_id: TokenId | None
+    scope: frozenset[str] = frozenset()
 
     @property
     def vertegenwoordigde_id(self) -> PersonId:

@@ -163,6 +163,7 @@ async def helper(request: Request, work: Work, look: Look = hold) -> Actor:
         acts=facts.acts,
         client_id=facts.client_id,
         token_id=facts.id,
+        scope=frozenset(facts.scope.split()),
     )
 
 

@@ -25,11 +25,12 @@ _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why grants end, and who ends them in which capacity. No actor: it was the app that holds the grant."""
+    """Why grants end, and who ends them in which capacity, `via` which app. No actor: the app that holds the grant."""
 
     reason: str
     actor_id: PersonId | None = None
     capacity: str | None = None
+    via: str | None = None
 
 
 async def end_grant(session: AsyncSession, grant_id: GrantId, ending: Ending, *, at: datetime) -> bool:
@@ -76,6 +77,7 @@ async def _end(session: AsyncSession, which: ColumnElement[bool], ending: Ending
             machtiging_id=grant.machtiging_id,
             object_kind="grant",
             object_id=str(grant.id),
+            facts={} if ending.via is None else {"via": ending.via},
         )
         await record(session, line, at=at)
     return ended

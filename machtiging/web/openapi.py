@@ -77,6 +77,7 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
         tags=[
             {"name": "Berichten", "description": "Lezen wat er in de berichtenbox ligt."},
             {"name": "Aanleveringen", "description": "Als afzender een bericht aanleveren."},
+            {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
         ],
     )
     document["servers"] = [{"url": issuer + PREFIX}]

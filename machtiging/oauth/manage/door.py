@@ -1,4 +1,5 @@
-"""The door `Client`: an app that comes for itself, with a token that was made to manage its grants and nothing else."""
+"""Two doors. `Client`: an app that comes for itself, with a token to manage its grants and nothing else. `Self`: a
+person with an app of her own that may see and end the consents about her."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from machtiging.access.bearer import credentials_in, hold_bearer
+from machtiging.access.actor import Actor
+from machtiging.access.bearer import credentials_in, helper, hold_bearer
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.issue import ACCESS_TOKEN
 from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.rules import CONSENTS
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 
@@ -47,4 +50,14 @@ async def _client(request: Request, session: Transaction) -> Manager:
     return Manager(facts.client_id, frozenset(facts.scope.split()))
 
 
+@door("Self")
+async def _self(request: Request, session: Transaction) -> Actor:
+    """Her own token with this scope. Raises NotAuthenticated `token_*`, NotAllowed `token_voor_ander_gebruik`."""
+    actor = await helper(request, session)
+    if actor.machtiging is not None or CONSENTS not in actor.scope:
+        raise NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+    return actor
+
+
+Myself = Annotated[Actor, Depends(_self)]
 ManagingClient = Annotated[Manager, Depends(_client)]

@@ -19,8 +19,12 @@ from machtiging.oauth.queries import Grant
 REASON = "toestemming_beeindigd"
 
 
-async def end_consent(session: AsyncSession, person_id: PersonId, grant_id: GrantId, *, at: datetime) -> bool:
+async def end_consent(
+    session: AsyncSession, person_id: PersonId, grant_id: GrantId, *, at: datetime, via: str | None = None
+) -> bool:
     """End this consent with its codes and tokens: the very next request of the app is refused. False when it had ended.
+
+    `via`: the client with which this person did it, when it was not on the portal.
 
     Raises NotFound `toestemming_onbekend` for what is not there and for what is somebody else's.
     """
@@ -29,7 +33,8 @@ async def end_consent(session: AsyncSession, person_id: PersonId, grant_id: Gran
     giver = None if held is None else held.vertegenwoordigde_id
     if grant is None or person_id not in (grant.person_id, giver):
         raise NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
-    if not await end_grant(session, grant_id, Ending(REASON, person_id, _capacity(person_id, grant, held)), at=at):
+    ending = Ending(REASON, person_id, _capacity(person_id, grant, held), via)
+    if not await end_grant(session, grant_id, ending, at=at):
         return False
     await _tell(session, person_id, grant, held, at)
     return True

@@ -1,0 +1,39 @@
+"""What travels about consents in the REST API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+
+class PlaatsOut(BaseModel):
+    """Where something is."""
+
+    href: str
+
+
+class PlaatsenOut(BaseModel):
+    """Links of the list."""
+
+    self: PlaatsOut
+
+
+class ToestemmingOut(BaseModel):
+    """Een app die nu toegang heeft."""
+
+    toestemmingId: UUID  # noqa: N815
+    app: str = Field(description="Hoe de app heet.")
+    doorHelper: bool = Field(description="Of een helper de toegang gaf, met een machtiging van u.")  # noqa: N815
+    machtigingId: UUID | None = Field(default=None, description="De machtiging waar dit bij hoort.")  # noqa: N815
+    handelingen: list[str] = Field(description="Wat de app mag met de post.")
+    gegevenOp: datetime  # noqa: N815
+    uiterlijkTot: datetime = Field(description="Dan stopt de toegang vanzelf, als dat niet eerder gebeurt.")  # noqa: N815
+
+
+class ToestemmingenOut(BaseModel):
+    """Alle apps die nu toegang hebben."""
+
+    toestemmingen: list[ToestemmingOut]
+    links: PlaatsenOut = Field(alias="_links")

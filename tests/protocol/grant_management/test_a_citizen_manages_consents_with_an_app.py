@@ -1,0 +1,139 @@
+"""/api/v1/toestemmingen: her own app shows her which apps have access and stops them; a helper's app does neither."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+
+from machtiging.access.tokens import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import claims_of, token_facts
+from tests.builders.oauth import AUDIENCE, ISSUER, Flow, detail
+from tests.builders.portal import a_portal
+from tests.builders.refreshing import a_holder, oauth_in, one, refreshing_app
+
+PLACE = "/api/v1/toestemmingen"
+SCOPE = "toestemmingen:beheren"
+
+
+@pytest.fixture
+async def world(database, clock):
+    """The assembled service: the API is a router of its own."""
+    portal = await a_portal(database, clock)
+    oauth = oauth_in(portal)
+    yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
+    await oauth.close()
+    await portal.close()
+
+
+async def token_of(world, **changes) -> str:
+    """A token of her own for an app that manages, unless changed."""
+    facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes))
+    async with unit_of_work(world.oauth.sessions) as session:
+        await register(session, facts)
+    claims = claims_of(facts) | {"iss": ISSUER, "aud": AUDIENCE}
+    return world.oauth.service.state.keyring.sign_jwt(claims, typ="at+jwt")
+
+
+async def ask(world, token: str, path: str = PLACE, method: str = "GET"):
+    return await world.oauth.connection().request(method, path, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_she_sees_what_she_let_in_and_what_her_helper_let_in(world):
+    mine = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Brievenlezer"), own=True)
+    world.oauth.later(minutes=1)
+    his = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Zorgassistent"))
+    answer = await ask(world, await token_of(world))
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()["toestemmingen"]
+    assert (first["app"], first["doorHelper"], first["machtigingId"]) == ("Zorgassistent", True, str(his.machtiging.id))
+    assert (second["app"], second["doorHelper"], "machtigingId" in second) == ("Brievenlezer", False, False)
+    assert second["toestemmingId"] == str(mine.grant_id)
+    assert first["handelingen"] == ["lijst", "lezen", "downloaden"]
+    assert answer.json()["_links"]["self"]["href"].endswith(PLACE)
+    assert "Bram" not in answer.text  # who he is she knows; the app need not
+
+
+async def test_she_stops_the_app_of_her_helper_and_the_next_request_is_refused(world):
+    holder = await a_holder(world.oauth)
+    token = await token_of(world)
+    assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    assert not await holder.active(holder.access)
+    assert (await holder.refresh()).status_code == 400
+    [line] = await world.oauth.lines("grant:beeindigd")
+    assert (line.actor_id, line.capacity, line.facts) == (world.people.mother, "self", {"via": "leesapp"})
+    again = await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")
+    assert (again.status_code, again.json()["code"]) == (404, "toestemming_onbekend")
+    assert await one(world.oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_gever'") == 1
+
+
+async def test_what_is_another_persons_looks_like_what_does_not_exist(world):
+    holder = await a_holder(world.oauth, own=True)
+    token = await token_of(world, person_id=world.people.son)
+    answers = [await ask(world, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "toestemming_onbekend")}
+    assert await holder.ended() is None
+
+
+@pytest.mark.parametrize("scope", ["openid", "", "toestemmingen"])
+async def test_without_the_scope_there_is_nothing_to_see(world, scope):
+    holder = await a_holder(world.oauth)
+    token = await token_of(world, scope=scope)
+    for path, method in ((PLACE, "GET"), (f"{PLACE}/{holder.grant_id}", "DELETE")):
+        answer = await ask(world, token, path, method)
+        assert (answer.status_code, answer.json()["code"]) == (403, "token_voor_ander_gebruik")
+    assert await holder.ended() is None
+
+
+async def test_a_helpers_token_manages_nothing_even_with_the_scope(world):
+    holder = await a_holder(world.oauth)
+    token = await token_of(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
+    assert (await ask(world, token)).status_code == 403
+
+
+async def test_an_agency_and_nobody_get_nowhere(world):
+    agency = await token_of(world, person_id=None, oin="00000099000000001000", acts=frozenset())
+    assert (await ask(world, agency)).status_code == 403
+    answer = await world.oauth.connection().get(PLACE)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
+
+
+async def test_she_may_end_the_consent_with_which_she_does_it(world):
+    holder = await a_holder(world.oauth, await refreshing_app(world.oauth, scope=f"openid {SCOPE}"), own=True)
+    token = await token_of(world, client_id=holder.app.client_id, grant_id=holder.grant_id)
+    assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    answer = await ask(world, token)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+
+
+async def test_the_person_is_asked_for_it_in_plain_words(oauth):
+    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), detail())
+    page = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}"))
+    assert "zien welke andere apps bij uw post kunnen, en die voor u stoppen" in page.text
+    plain = await flow.authorize(await flow.pushed(scope="openid"))
+    assert "die voor u stoppen" not in plain.text
+
+
+async def test_a_helper_cannot_be_asked_for_it(oauth):
+    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    response = await (await oauth.request(app)).push(scope=f"openid {SCOPE}")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
+
+
+async def test_it_is_never_given_in_silence(oauth):
+    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), None)
+    await flow.tokens(scope="openid")
+    asked = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}", prompt="none"))
+    assert "error=consent_required" in asked.headers["location"]
+    plain = await flow.authorize(await flow.pushed(scope="openid", prompt="none"))
+    assert "code=" in plain.headers["location"]
+
+
+async def test_how_long_an_app_that_refreshes_can_go_on_is_told_before_she_agrees(oauth):
+    asks = replace(await oauth.flow(await refreshing_app(oauth)), asks=detail())
+    page = await asks.authorize(await asks.pushed())
+    assert "Hoogstens 24 uur" in page.text
+    assert "10 minuten" not in page.text
