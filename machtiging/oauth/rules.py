@@ -28,7 +28,8 @@ MANAGEMENT = frozenset({GRANT_QUERY, GRANT_REVOKE})
 SCOPES_OF = {
     "authorization_code": ("openid", CONSENTS),
     "client_credentials": ("aanleveringen:schrijven",),
-    "urn:ietf:params:oauth:grant-type:token-exchange": ("openid",),
+    # Whoever exchanges was not logged in to: what the person lets her app know of her is not for the next service.
+    "urn:ietf:params:oauth:grant-type:token-exchange": (),
     "urn:openid:params:grant-type:ciba": ("openid",),
 }
 _LONGEST = 4096

@@ -36,7 +36,7 @@ def server_metadata(keys: Any = KEYS, **changes: Any) -> dict[str, Any]:
 
 def exchanger_metadata(keys: Any = KEYS, **changes: Any) -> dict[str, Any]:
     """RFC 7591 metadata of a service that guards a resource and goes on from there."""
-    made = server_metadata(keys, grant_types=[EXCHANGE], scope="openid", exchange_targets=EVERYWHERE)
+    made = server_metadata(keys, grant_types=[EXCHANGE], exchange_targets=EVERYWHERE)
     return made | changes
 
 

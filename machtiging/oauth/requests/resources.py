@@ -39,7 +39,9 @@ async def target_of(work: Work, issuer: Issuer, resource: str | None) -> Target:
     """
     if not resource or resource == issuer.audience:
         return Target(issuer.audience)
-    server = await queries.client_for_resource(work, resource)
+    # No registration makes somebody else the server of an address of ours.
+    ours = f"{resource}/".startswith(f"{issuer.url}/")
+    server = None if ours else await queries.client_for_resource(work, resource)
     if server is None:
         raise unknown_target("resource_onbekend")
     return Target(resource, server)

@@ -10,6 +10,8 @@ from machtiging.delegation.end import revoke
 from machtiging.delegation.pause import pause
 from machtiging.delegation.rules import Act
 from machtiging.oauth.clients.metadata import faults_in
+from machtiging.oauth.errors import OAuthRefusal
+from machtiging.oauth.exchange.rules import scope_left
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.exchange import (
@@ -41,8 +43,7 @@ async def test_a_service_gets_a_token_of_its_own_for_the_next_service(chain) -> 
     told = response.json()
     assert told["issued_token_type"] == ACCESS_TOKEN
     assert told["token_type"] == "Bearer"
-    assert told["scope"] == "openid"
-    assert "refresh_token" not in told
+    assert not {"scope", "refresh_token", "id_token"} & told.keys()
     before, after = claims_of(first), claims_of(told["access_token"])
     assert after["aud"] == ARCHIEF
     assert after["client_id"] == after["azp"] == huis.client_id
@@ -129,7 +130,7 @@ async def test_in_the_own_box_nobody_acts_for_anybody_in_either_layout(chain) ->
 # Never more
 
 
-async def test_scope_and_acts_can_only_become_less(chain) -> None:
+async def test_acts_can_only_become_less(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst", "lezen")))
     fewer = claims_of(await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id, "lijst")))
@@ -152,29 +153,35 @@ async def test_left_out_details_are_those_of_the_token_not_those_of_the_consent(
     assert (await chain.row(token)).acts == [Act.LIST.value]
 
 
-async def test_scope_can_only_become_less(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    bare = await chain.token(scope="")
-    assert "scope" not in claims_of(await chain.exchanged(huis, bare))
-    refused(await chain.exchange(huis, bare, scope="openid"), "invalid_scope")
-    full = await chain.token()
-    for wider in ("openid aanleveringen:schrijven", "profile", "openid openid", "OPENID"):
-        refused(await chain.exchange(huis, full, scope=wider), "invalid_scope")
-
-
-async def test_scope_is_also_held_to_what_the_service_is_registered_for(chain) -> None:
-    huis = await chain.exchanger(scope="")
-    await chain.server(resource=ARCHIEF, client_name="Archief")
+async def test_the_login_at_the_app_is_not_handed_on(chain) -> None:
+    huis = await chain.exchanger()
     first = await chain.token()
-    assert "scope" not in claims_of(await chain.exchanged(huis, first))
-    refused(await chain.exchange(huis, first, scope="openid"), "invalid_scope")
-
-
-async def test_userinfo_looks_at_the_scope_of_the_token_not_at_that_of_the_consent(chain) -> None:
-    huis = await chain.exchanger(scope="")
-    token = await chain.exchanged(huis, await chain.token(), resource=AUDIENCE)
+    assert claims_of(first)["scope"] == "openid"
+    token = await chain.exchanged(huis, first, resource=AUDIENCE)
+    assert "scope" not in claims_of(token)
     response = await huis.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 403
+    assert (
+        await chain.app.http.get("/userinfo", headers={"Authorization": f"Bearer {await chain.token(None)}"})
+    ).is_success
+
+
+async def test_no_scope_can_be_asked_that_the_token_or_the_service_does_not_have(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    for wider in ("openid", "openid aanleveringen:schrijven", "profile", "OPENID", " "):
+        refused(await chain.exchange(huis, first, scope=wider), "invalid_scope")
+
+
+def test_scope_is_part_of_what_the_token_has_and_the_service_is_registered_for() -> None:
+    registered = frozenset({"een", "twee"})
+    assert scope_left("een twee drie", registered, None) == "een twee"
+    assert scope_left("een drie", registered, None) == "een"
+    assert scope_left("", registered, None) == ""
+    assert scope_left("een twee", registered, "twee") == "twee"
+    for held, asked in (("een drie", "drie"), ("een", "twee"), ("een", "een een"), ("een", "een "), ("een", "vier")):
+        with pytest.raises(OAuthRefusal, match="scope_ruimer"):
+            scope_left(held, registered, asked)
 
 
 async def test_it_never_lives_longer_than_what_it_was_exchanged_for(chain) -> None:
@@ -462,6 +469,7 @@ def test_faults_in_the_registration_of_a_service_are_named() -> None:
     assert faults(exchange_targets=[HUIS] * 11) == {"exchange_targets"}
     assert faults(redirect_uris=["https://x.example/terug"]) == {"redirect_uris"}
     assert faults(scope="aanleveringen:schrijven") == {"scope"}
+    assert faults(scope="openid") == {"scope"}
     assert faults(grant_types=["client_credentials"], scope="") == {"exchange_targets"}
     assert faults(grant_types=[EXCHANGE, "client_credentials"]) >= {"grant_types"}
     assert faults(subject_layout="both") == {"subject_layout"}

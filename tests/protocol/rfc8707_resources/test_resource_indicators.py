@@ -7,6 +7,7 @@ import pytest
 from machtiging.kernel.errors import Conflict
 from machtiging.oauth.clients.metadata import faults_in
 from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, a_chain, refused, server_metadata
+from tests.builders.login import ISSUER
 from tests.builders.oauth import AUDIENCE, claims_of, detail, query_of
 
 
@@ -58,6 +59,13 @@ async def test_what_nobody_registered_is_refused_at_the_push(chain, resource) ->
     await chain.server()
     flow = await chain.oauth.request(chain.app)
     refused(await flow.push(resource=resource), "invalid_target")
+
+
+async def test_nobody_else_is_the_server_of_an_address_of_ours(chain) -> None:
+    flow = await chain.oauth.request(chain.app)
+    for path in ("", "/", "/grants", "/userinfo", "/api/v1/berichten"):
+        await chain.server(resource=ISSUER + path, client_name="Dief")
+        refused(await flow.push(resource=ISSUER + path), "invalid_target")
 
 
 async def test_two_resources_are_refused(chain) -> None:
