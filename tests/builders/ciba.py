@@ -131,6 +131,11 @@ async def form_on(browser: Browser) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in found}
 
 
+def words_on_screen(page: str) -> str:
+    """The large words on her page: the binding message."""
+    return re.sub(r"<[^>]+>", "", page.split('<output class="code groot">')[1].split("</output>")[0])
+
+
 async def a_counter(oauth: OAuthWorld, **changes: Any) -> Counter:
     """An app for a counter, registered."""
     keys = make_client_keys()

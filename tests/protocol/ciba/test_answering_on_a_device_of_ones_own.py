@@ -9,7 +9,7 @@ import pytest
 from machtiging.delegation import end
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import MESSAGE, a_counter, form_on
+from tests.builders.ciba import MESSAGE, a_counter, form_on, words_on_screen
 from tests.builders.login import ISSUER
 from tests.builders.oauth import detail
 
@@ -20,7 +20,8 @@ async def test_she_sees_who_asks_what_and_the_words_on_the_other_screen(counter)
     await counter.asked(authorization_details=detail(None, "lijst", "lezen"))
     page = await (await counter.citizen()).get("/verzoeken")
     assert page.status_code == 200
-    for words in ("Bibliotheek Oost", MESSAGE, "uw eigen post", "brieven lezen", "10 minuten", "niet uw BSN"):
+    assert words_on_screen(page.text) == MESSAGE
+    for words in ("Mag Bibliotheek Oost uw eigen post zien?", "brieven lezen", "10 minuten", "niet uw BSN"):
         assert words in page.text
     assert "bijlagen opslaan" not in page.text
     assert "<script" not in page.text
@@ -120,7 +121,7 @@ async def test_another_person_can_neither_see_nor_answer_it(counter) -> None:
     request = await counter.asked()
     hers = await form_on(await counter.citizen())
     son = await counter.citizen(counter.son)
-    assert MESSAGE not in (await son.get("/verzoeken")).text
+    assert "Mag Bibliotheek Oost" not in (await son.get("/verzoeken")).text
     own = await counter.asked(await counter.meldcode(counter.son), authorization_details=None, binding_message="ander")
     csrf = (await form_on(son))["csrf"]
     for decision in ("akkoord", "weigeren", "niet_gevraagd"):
