@@ -11,12 +11,14 @@ from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
 from machtiging.identity.session import Citizen, Operator
+from machtiging.oauth.manage.api import router as consents
+from machtiging.oauth.manage.door import ManagingClient, Myself
 from machtiging.oauth.routes import router as oauth
 from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 
-DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator"}
-PINNED = {"Public": 15, "Citizen": 19, "Helper": 5, "Agency": 1}
+DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator", "Client", "Self"}
+PINNED = {"Public": 25, "Citizen": 25, "Helper": 5, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def doors_of(dependant) -> list[str]:
@@ -26,7 +28,7 @@ def doors_of(dependant) -> list[str]:
 
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for router in (health, identity, oauth, berichtenbox, portal):
+    for router in (health, identity, oauth, berichtenbox, consents, portal):
         app.include_router(router)
     return [context.route for context in iter_route_contexts(app.routes) if isinstance(context.route, APIRoute)]
 
@@ -50,7 +52,7 @@ def test_a_route_without_a_door_would_be_found():
     assert [doors_of(r.dependant) for r in routes] == [[]]
 
 
-@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency])
+@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency, ManagingClient, Myself])
 def test_every_door_is_marked(alias):
     dependency = alias.__metadata__[0].dependency
     assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

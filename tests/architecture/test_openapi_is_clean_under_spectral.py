@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from machtiging.berichtenbox.routes import router
+from machtiging.oauth.manage.api import router as consents
 from machtiging.web import openapi, problems
 from tests.architecture.sources import ROOT
 
@@ -20,6 +21,7 @@ PREPARE = "python tests/architecture/spectral/prepare.py"
 def the_description() -> dict:
     app = FastAPI(openapi_url=None)
     app.include_router(router)
+    app.include_router(consents)
     problems.install(app)
     openapi.install(app, issuer="https://machtigen.example")
     return app.openapi()
@@ -70,6 +72,8 @@ def test_the_description_has_every_route_under_api_v1_and_nothing_else():
         "/berichten": {"get"},
         "/berichten/{berichtId}": {"get", "patch", "delete"},
         "/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/toestemmingen": {"get"},
+        "/toestemmingen/{toestemmingId}": {"delete"},
     }
 
 
