@@ -79,7 +79,9 @@ class Chain:
             made = await access_token(session, issuer, client, consented, at=at, order=wanted)
         return made["access_token"]
 
-    async def exchange(self, service: App, token: str, **changes: Any) -> httpx.Response:
+    async def exchange(
+        self, service: App, token: str, *, headers: dict[str, str] | None = None, **changes: Any
+    ) -> httpx.Response:
         """POST /token for the archive; a change of None leaves a parameter out."""
         form = {
             "grant_type": EXCHANGE,
@@ -87,7 +89,9 @@ class Chain:
             "subject_token_type": ACCESS_TOKEN,
             "resource": ARCHIEF,
         }
-        return await service.post("/token", form | changes)
+        merged = {**service.credentials(), **form, **changes}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        return await service.http.post("/token", data=kept, headers=headers)
 
     async def exchanged(self, service: App, token: str, **changes: Any) -> str:
         response = await self.exchange(service, token, **changes)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from machtiging.access.proof.binding import Binding
 from machtiging.delegation.end import revoke
 from machtiging.delegation.pause import pause
 from machtiging.delegation.rules import Act
@@ -24,7 +25,9 @@ from tests.builders.exchange import (
     exchanger_metadata,
     refused,
 )
+from tests.builders.login import ISSUER
 from tests.builders.oauth import AUDIENCE, assertion, claims_of, detail, make_client_keys
+from tests.builders.proof import Holder
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -449,6 +452,29 @@ async def test_what_needed_a_key_does_not_become_what_anybody_can_use(chain) -> 
         await chain.run("UPDATE issued_token SET jkt = NULL, x5t = NULL")
         await chain.run(f"UPDATE issued_token SET {column} = :print", print="A" * 43)
         refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_a_bound_token_is_exchanged_for_one_that_is_bound_to_the_key_of_the_service(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    apps, services = Holder(chain.oauth.clock), Holder(chain.oauth.clock)
+    first = await chain.token(binding=Binding(jkt=apps.jkt))
+    response = await chain.exchange(huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")})
+    told = response.json()
+    assert (response.status_code, told["token_type"]) == (200, "DPoP"), response.text
+    assert claims_of(first)["cnf"] == {"jkt": apps.jkt}
+    assert claims_of(told["access_token"])["cnf"] == {"jkt": services.jkt}
+    assert (await archief.post("/introspect", {"token": told["access_token"]})).json()["cnf"] == {"jkt": services.jkt}
+
+
+async def test_a_proof_that_was_used_before_or_is_for_elsewhere_binds_nothing(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    holder, first = Holder(chain.oauth.clock), await chain.token()
+    proof = holder.proof("POST", ISSUER + "/token")
+    assert (await chain.exchange(huis, first, headers={"DPoP": proof})).status_code == 200
+    refused(await chain.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")
+    elsewhere = holder.proof("POST", ISSUER + "/par")
+    refused(await chain.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof")
 
 
 # Registering
