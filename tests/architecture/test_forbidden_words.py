@@ -14,6 +14,7 @@ EDGES = {
     "machtiging/storage/embedded.py",
     "machtiging/access/engine.py",
     "machtiging/notifications/send.py",
+    "machtiging/oauth/openid/send.py",
 }
 
 

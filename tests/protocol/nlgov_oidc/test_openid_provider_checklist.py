@@ -1,0 +1,314 @@
+"""NL GOV Assurance profile for OpenID Connect 1.0.1, chapters 3 to 7: one test per thing that a provider must do.
+
+The number in a name is the section. What we do otherwise has a row in docs/divergences.md, which is looked for here.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from machtiging.kernel.errors import InvalidInput
+from machtiging.oauth.openid.wishes import Wishes
+from tests.builders.oauth import Pkce, code_client, detail, make_client_keys, query_of
+from tests.builders.openid import (
+    HIGH,
+    LOW,
+    SUBSTANTIAL,
+    agree_on,
+    answer_in,
+    claims,
+    id_claims,
+    log_in_again,
+    userinfo,
+    verified,
+    who_is_it,
+)
+from tests.builders.refreshing import a_holder
+from tests.builders.request_object import request_object
+
+DIVERGENCES = (Path(__file__).parents[3] / "docs" / "divergences.md").read_text(encoding="utf-8")
+DISCOVERY = "/.well-known/openid-configuration"
+PSEUDONYM = "urn:nl-eid-gdi:1.0:id:pseudonym"
+
+
+async def discovery(oauth):
+    return (await oauth.connection().get(DISCOVERY)).json()
+
+
+async def refused(flow, error="invalid_request", **changes) -> None:
+    response = await flow.push(**changes)
+    assert response.status_code in (400, 401), (changes, response.text)
+    assert response.json()["error"] == error, (changes, response.text)
+
+
+async def test_3_the_code_flow_only(oauth) -> None:
+    flow = await who_is_it(oauth)
+    for response_type in ("token", "id_token", "id_token token", "code id_token", "code token", "none"):
+        await refused(flow, "unsupported_response_type", response_type=response_type)
+    assert (await discovery(oauth))["response_types_supported"] == ["code"]
+
+
+async def test_4_a_request_has_redirect_uri_openid_nonce_and_challenge(oauth) -> None:
+    flow = await who_is_it(oauth)
+    for name in ("redirect_uri", "nonce", "code_challenge", "code_challenge_method"):
+        await refused(flow, **{name: None})
+    await refused(flow, scope=None)
+
+
+async def test_4_state_comes_back_unchanged(oauth) -> None:
+    flow = await who_is_it(oauth)
+    flow.state = "é +&=%/?#" * 10
+    assert (await flow.answer())["state"] == flow.state
+
+
+async def test_4_clients_prove_themselves_with_a_key_and_with_a_new_assertion_each_time(oauth) -> None:
+    flow = await who_is_it(oauth)
+    form = flow.parameters() | flow.app.credentials()
+    assert (await flow.app.http.post("/par", data=form)).status_code == 201
+    assert (await flow.app.http.post("/par", data=form)).json()["error"] == "invalid_client"
+    nothing = {"client_assertion": None, "client_assertion_type": None}
+    for change in (nothing, nothing | {"client_secret": "x"}):
+        assert (await flow.app.post("/par", flow.parameters(), **change)).json()["error"] == "invalid_client"
+    assert "client_secret_basic" not in (await discovery(oauth))["token_endpoint_auth_methods_supported"]
+
+
+async def test_5_pkce_is_required_with_s256_and_a_verifier_of_43_to_128(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await refused(flow, code_challenge_method="plain")
+    await refused(flow, code_challenge_method=None)
+    for length in (42, 129):
+        flow.pkce = Pkce("v" * length)
+        assert (await flow.redeem(await flow.code())).json()["error"] == "invalid_grant", length
+    for length in (43, 128):
+        flow.pkce = Pkce("v" * length)
+        assert (await flow.redeem(await flow.code())).status_code == 200, length
+
+
+async def test_5_no_site_may_read_our_endpoints_by_a_wildcard(oauth) -> None:
+    http = oauth.connection()
+    headers = {"Origin": "https://kwaad.example"}
+    for path in (DISCOVERY, "/jwks", "/userinfo", "/authorize", "/logout"):
+        assert "access-control-allow-origin" not in (await http.get(path, headers=headers)).headers, path
+    for path in ("/token", "/par", "/userinfo"):
+        assert "access-control-allow-origin" not in (await http.post(path, headers=headers)).headers, path
+
+
+async def test_5_what_every_provider_must_understand_according_to_core_15_1(oauth) -> None:
+    """ID tokens by RS256, prompt, display, ui_locales, claims_locales, auth_time, max_age, acr_values."""
+    flow = await who_is_it(oauth)
+    wishes = {"display": "touch", "ui_locales": "fy nl", "claims_locales": "nl", "max_age": "3600", "prompt": "consent"}
+    tokens = await flow.tokens(**wishes, acr_values=LOW)
+    header, told = await verified(oauth, tokens["id_token"])
+    assert header["alg"] == "RS256"
+    assert told["auth_time"] <= told["iat"]
+    assert answer_in(await flow.authorize(await flow.pushed(prompt="none", max_age="1")))["error"] == "login_required"
+
+
+async def test_5_1_1_a_signed_request_object_is_taken_and_only_what_is_in_it_counts(oauth) -> None:
+    flow = await who_is_it(oauth)
+    flow.asks = detail()
+    text = request_object(flow, prompt="login", max_age=60, claims={"id_token": {"name": None}})
+    response = await flow.app.post("/par", {"request": text})
+    assert response.status_code == 201, response.text
+    shown = await flow.authorize(response.json()["request_uri"])
+    assert query_of(shown.headers["location"])["opnieuw"] == "ja"
+    page = await log_in_again(flow, shown)
+    assert "uw naam" in page.text
+    beside = await flow.app.post("/par", {"request": request_object(flow), "max_age": "1"})
+    assert beside.status_code == 400
+
+
+async def test_5_1_1_a_request_uri_of_the_client_is_not_fetched_at_all(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await refused(flow, request_uri="https://app.voorbeeld.example/verzoek")
+    assert (await discovery(oauth))["request_uri_parameter_supported"] is False
+
+
+async def test_5_2_1_a_token_request_must_be_right_in_every_part(oauth) -> None:
+    flow = await who_is_it(oauth)
+    for change in (
+        {"code_verifier": "v" * 43},
+        {"code_verifier": None},
+        {"redirect_uri": "https://app.voorbeeld.example/"},
+    ):
+        response = await flow.redeem(await flow.code(), **change)
+        assert response.json()["error"] in ("invalid_grant", "invalid_request"), change
+    other = await oauth.reading_app(client_name="Andere app")
+    code = await flow.code()
+    flow.app, mine = other, flow.app
+    assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
+    flow.app = mine
+    assert (await flow.redeem(code)).status_code == 200
+
+
+async def test_5_2_2_an_id_token_has_all_required_claims_and_lives_five_minutes_at_most(oauth) -> None:
+    flow = await who_is_it(oauth)
+    told = await id_claims(oauth, await flow.tokens())
+    assert {"iss", "aud", "sub", "nonce", "jti", "exp", "iat", "nbf"} <= told.keys()
+    assert timedelta(seconds=told["exp"] - told["iat"]) <= timedelta(minutes=5)
+    assert len(told["jti"]) == 36
+    assert "vot" not in told  # there is an acr
+
+
+async def test_5_2_2_the_level_is_never_below_the_request(oauth) -> None:
+    flow = await who_is_it(oauth)
+    sent = await flow.authorize(await flow.pushed(acr_values=HIGH))
+    answer = await agree_on(flow, await log_in_again(flow, sent))
+    assert (await id_claims(oauth, (await flow.redeem(answer["code"])).json()))["acr"] == HIGH
+    uri = await flow.pushed(acr_values="http://eidas.europa.eu/LoA/bestaat-niet")
+    assert answer_in(await flow.authorize(uri))["error"] == "unmet_authentication_requirements"
+
+
+async def test_5_2_3_subjects_are_pairwise_and_never_a_bsn(oauth) -> None:
+    flow = await who_is_it(oauth)
+    first = await id_claims(oauth, await flow.tokens())
+    elsewhere = "https://elders.voorbeeld.example/terug"
+    flow.app = await oauth.reading_app(client_name="Andere app", redirect_uris=[elsewhere])
+    second = await id_claims(oauth, await flow.tokens())
+    assert first["sub"] != second["sub"]
+    assert first["sub_id_type"] == PSEUDONYM
+    assert "999990020" not in str(first) + str(second)
+    assert (await discovery(oauth))["subject_types_supported"] == ["pairwise"]
+
+
+async def test_5_2_4_represents_is_there_when_one_acts_for_another_and_only_then(oauth) -> None:
+    flow = await oauth.flow()
+    told = await id_claims(oauth, await flow.tokens())
+    assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}  # never exp, nbf, aud
+    assert told["represents"]["sub"] != told["sub"]
+    flow.asks = detail()
+    assert "represents" not in await id_claims(oauth, await flow.tokens())
+
+
+async def test_5_2_5_levels_are_those_of_eidas_and_amr_is_never_told(oauth) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens(claims=claims(id_token={"amr": {"essential": True}}, userinfo={"amr": None}))
+    told = await id_claims(oauth, tokens)
+    assert told["acr"] == SUBSTANTIAL
+    assert "amr" not in told
+    assert "amr" not in (await userinfo(oauth, tokens["access_token"])).json()
+    assert (await discovery(oauth))["acr_values_supported"] == [LOW, SUBSTANTIAL, HIGH]
+
+
+async def test_5_2_7_access_tokens_are_signed_jwts(oauth) -> None:
+    flow = await who_is_it(oauth)
+    header, told = await verified(oauth, (await flow.tokens())["access_token"])
+    assert (header["typ"], header["alg"]) == ("at+jwt", "PS256")
+    assert {"iss", "azp", "client_id", "sub", "aud", "exp", "iat", "jti", "scope", "acr"} <= told.keys()
+
+
+async def test_5_2_8_a_refresh_token_is_good_for_one_use(oauth) -> None:
+    holder = await a_holder(oauth)
+    assert (await holder.refresh()).status_code == 200
+    assert (await holder.refresh()).json()["error"] == "invalid_grant"
+
+
+async def test_5_3_userinfo_tells_at_least_sub_plain_or_signed(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert "sub" in (await userinfo(oauth, (await flow.tokens())["access_token"])).json()
+    flow.app = await oauth.reading_app(client_name="Andere app", userinfo_signed_response_alg="RS256")
+    response = await userinfo(oauth, (await flow.tokens())["access_token"])
+    header, told = await verified(oauth, response.text)
+    assert header["alg"] == "RS256"
+    assert {"sub", "iss", "aud"} <= told.keys()
+
+
+async def test_5_4_discovery_has_every_required_member(oauth) -> None:
+    told = await discovery(oauth)
+    for name in (
+        "issuer",
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+        "scopes_supported",
+        "claims_supported",
+        "subject_types_supported",
+        "token_endpoint_auth_methods_supported",
+        "id_token_signing_alg_values_supported",
+        "userinfo_signing_alg_values_supported",
+        "request_object_signing_alg_values_supported",
+        "signed_metadata",
+        "sub_id_types_supported",
+    ):
+        assert told.get(name), name
+    assert told["response_types_supported"] == ["code"]
+    assert told["grant_types_supported"] == ["authorization_code"]
+    assert "represents" in told["claims_supported"]
+    assert "private_key_jwt" in told["token_endpoint_auth_methods_supported"]
+    assert "RS256" in told["id_token_signing_alg_values_supported"]
+    assert "RS256" in told["userinfo_signing_alg_values_supported"]
+    assert (await oauth.connection().get("/.well-known/oauth-authorization-server")).status_code == 200
+
+
+async def test_5_4_there_is_no_webfinger(oauth) -> None:
+    assert (await oauth.connection().get("/.well-known/webfinger?resource=acct:x@y")).status_code == 404
+
+
+async def test_5_4_published_keys_say_which_they_are_and_what_for(oauth) -> None:
+    for key in (await oauth.connection().get("/jwks")).json()["keys"]:
+        assert {"kid", "kty", "alg", "use"} <= key.keys()
+        assert not {"d", "p", "q", "k"} & key.keys()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"redirect_uris": ["http://app.voorbeeld.example/terug"]},
+        {"subject_type": "public"},
+        {"jwks_uri": "https://app.voorbeeld.example/sleutels"},  # beside jwks
+        {"id_token_signed_response_alg": "none"},
+        {"grant_types": ["authorization_code", "client_credentials"]},
+        {"grant_types": ["implicit"]},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_5_5_what_cannot_be_registered(oauth, wrong) -> None:
+    with pytest.raises(InvalidInput):
+        await oauth.add(code_client(make_client_keys(), **wrong))
+
+
+async def test_6_the_claims_parameter_works_and_nothing_is_told_that_was_not_asked(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert (await discovery(oauth))["claims_parameter_supported"] is True
+    plain = await id_claims(oauth, await flow.tokens())
+    asked = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
+    assert asked.keys() - plain.keys() == {"name"}
+    assert Wishes().released == {}
+
+
+async def test_6_the_scope_profile_does_not_exist(oauth) -> None:
+    flow = await who_is_it(oauth)
+    await refused(flow, "invalid_scope", scope="openid profile")
+    assert "profile" not in (await discovery(oauth))["scopes_supported"]
+
+
+async def test_7_refresh_tokens_are_not_given_to_who_did_not_register_for_them(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert "refresh_token" not in await flow.tokens()
+
+
+async def test_7_pages_and_answers_carry_hsts(oauth) -> None:
+    for path in (DISCOVERY, "/logout", "/authorize"):
+        assert "max-age=31536000" in (await oauth.connection().get(path)).headers["strict-transport-security"]
+
+
+async def test_7_answers_and_errors_name_us_against_mix_up(oauth) -> None:
+    flow = await who_is_it(oauth)
+    assert (await flow.answer())["iss"] == "https://machtigen.test"
+    assert (
+        answer_in(await flow.authorize(await flow.pushed(prompt="none", max_age="0")))["iss"]
+        == "https://machtigen.test"
+    )
+    assert (await discovery(oauth))["authorization_response_iss_parameter_supported"] is True
+
+
+@pytest.mark.parametrize(
+    "deviation",
+    ["encrypted request objects and ID tokens", "PKIoverheid chain in `x5c`", "algorithms of client assertions"],
+)
+def test_what_we_do_otherwise_is_written_down(deviation) -> None:
+    assert f"| {deviation}" in DIVERGENCES
