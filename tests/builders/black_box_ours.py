@@ -112,11 +112,11 @@ async def _serve(config: dict[str, Any]) -> None:
         await servers.until_stopped()
 
 
-def wait_until(up: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until(up: Callable[[], bool], stopped: Callable[[], bool], log: Path) -> None:
     """Until the server is up. Raises AssertionError with its last words."""
     until = time.monotonic() + _UP_SECONDS
     while not up():
-        if process.poll() is not None or time.monotonic() > until:
+        if stopped() or time.monotonic() > until:
             raise AssertionError(f"the server does not come up:\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.02)
 
@@ -140,19 +140,30 @@ def running(command: list[str], place: Path, **options: Any) -> Iterator[subproc
 @contextmanager
 def ours(database_url: str, place: Path, **more: Any) -> Iterator[Path]:
     """Ours, running; gives the file that describes it."""
+    target, config = described(database_url, place, **more)
+    command = [sys.executable, "-m", "tests.builders.black_box_ours", str(config)]
+    with running(command, place, cwd=ROOT, env=os.environ) as process:
+        wait_until(target.exists, lambda: process.poll() is not None, place / "server.log")
+        yield target
+
+
+def described(database_url: str, place: Path, **more: Any) -> tuple[Path, Path]:
+    """The file in which a server will describe itself, and the one that says how to start it."""
     place.mkdir(parents=True, exist_ok=True)
     target, config = place / "target.json", place / "config.json"
     keys = a_key_directory(place / "keys")
     told = {"database_url": database_url, "keys": str(keys), "target": str(target)} | more
     config.write_text(json.dumps(told))
-    command = [sys.executable, "-m", "tests.builders.black_box_ours", str(config)]
-    with running(command, place, cwd=ROOT, env=os.environ) as process:
-        wait_until(target.exists, process, place / "server.log")
-        yield target
+    return target, config
 
 
-if __name__ == "__main__":
-    told = json.loads(Path(sys.argv[1]).read_text())
+def serve(config: str) -> None:
+    """Break what is to be broken, then serve until told to stop."""
+    told = json.loads(Path(config).read_text())
     if "mutant" in told:
         MUTANTS[told["mutant"]].breaks()
     asyncio.run(_serve(told))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -525,58 +525,278 @@ def _the_host_is_believed(app: App) -> App:
 
 
 MUTANTS: dict[str, Mutant] = {
-    "pkce_is_optional": Mutant("a request without a challenge is taken", (), _pkce_is_optional),
-    "plain_is_allowed": Mutant("the challenge may be the verifier itself", (), _plain_is_allowed),
-    "verifier_unread": Mutant("a code is redeemed whatever the verifier", (), _the_verifier_is_not_looked_at),
-    "code_reusable": Mutant("a code can be redeemed again and again", (), _a_code_is_good_for_ever),
-    "code_race": Mutant("a code can be redeemed twice at the same moment", (), _two_at_once_both_win),
-    "replay_ends_nothing": Mutant("a second use of a code leaves its token alive", (), _a_replay_ends_nothing),
-    "code_of_anybody": Mutant("a code of one client is taken from another", (), _a_code_is_good_for_every_client),
+    "pkce_is_optional": Mutant(
+        "a request without a challenge is taken", ("test_no_client_can_leave_pkce_out",), _pkce_is_optional
+    ),
+    "plain_is_allowed": Mutant(
+        "the challenge may be the verifier itself",
+        (
+            "test_no_method_but_s256_is_taken",
+            "test_a_challenge_without_its_method_does_not_fall_back_to_plain",
+            "test_the_challenge_itself_is_no_verifier",
+        ),
+        _plain_is_allowed,
+    ),
+    "verifier_unread": Mutant(
+        "a code is redeemed whatever the verifier",
+        (
+            "test_without_the_verifier_a_code_is_worth_nothing",
+            "test_with_a_wrong_verifier_a_code_is_worth_nothing",
+            "test_the_verifier_of_one_walk_does_not_open_the_code_of_another",
+        ),
+        _the_verifier_is_not_looked_at,
+    ),
+    "code_reusable": Mutant(
+        "a code can be redeemed again and again",
+        ("test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead",),
+        _a_code_is_good_for_ever,
+    ),
+    "code_race": Mutant(
+        "a code can be redeemed twice at the same moment",
+        ("test_a_code_that_is_redeemed_many_times_at_once_gives_one_token_at_most",),
+        _two_at_once_both_win,
+    ),
+    "replay_ends_nothing": Mutant(
+        "a second use of a code leaves its token alive",
+        ("test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead",),
+        _a_replay_ends_nothing,
+    ),
+    "code_of_anybody": Mutant(
+        "a code of one client is taken from another",
+        ("test_a_stolen_code_is_nothing_to_another_client",),
+        _a_code_is_good_for_every_client,
+    ),
     "address_unread_at_token": Mutant(
-        "the redirect URI is not compared at redemption", (), _the_address_is_not_compared_at_redemption
+        "the redirect URI is not compared at redemption",
+        (
+            "test_a_code_without_its_redirect_uri_is_refused",
+            "test_a_code_with_another_redirect_uri_is_refused",
+        ),
+        _the_address_is_not_compared_at_redemption,
     ),
-    "short_codes": Mutant("a code has 48 bits", (), _codes_are_short),
+    "short_codes": Mutant("a code has 48 bits", ("test_a_code_cannot_be_guessed",), _codes_are_short),
     "address_by_prefix": Mutant(
-        "redirect URIs are compared by their beginning", (), _addresses_are_compared_by_their_beginning
+        "redirect URIs are compared by their beginning",
+        ("test_an_address_that_is_not_registered_to_the_letter_is_refused",),
+        _addresses_are_compared_by_their_beginning,
     ),
-    "address_by_host": Mutant("redirect URIs are compared by their host", (), _addresses_are_compared_by_their_host),
-    "address_unread": Mutant("every redirect URI is taken", (), _every_address_will_do),
-    "reference_reusable": Mutant("a request_uri can be used again", (), _a_reference_can_be_used_again),
-    "reference_of_anybody": Mutant("a request_uri can be used by every client", (), _a_reference_is_anybodys),
-    "no_iss": Mutant("the authorization response has no iss", (), _the_answer_does_not_say_who_gives_it),
-    "no_state": Mutant("the state does not come back", (), _the_state_is_lost),
-    "scope_unread": Mutant("every scope is granted", (), _every_scope_is_granted),
-    "assertion_reusable": Mutant("a client assertion can be used again", (), _an_assertion_can_be_used_again),
-    "assertion_for_anybody": Mutant("the audience of an assertion is not read", (), _an_assertion_for_anybody_will_do),
-    "assertion_for_endpoint": Mutant("an assertion may name an endpoint", (), _an_assertion_for_an_endpoint_will_do),
-    "assertion_for_list": Mutant("an assertion may name others beside us", (), _an_assertion_for_a_list_will_do),
-    "assertion_ageless": Mutant("the times in an assertion are not read", (), _an_assertion_never_grows_old),
-    "alg_none": Mutant("an assertion with alg none is taken", (), _nobodys_signature_will_do),
-    "signature_unread": Mutant("the signature of an assertion is not read", (), _any_signature_will_do),
-    "alg_from_token": Mutant("a public key serves as an HMAC secret", (), _the_token_chooses_the_algorithm),
-    "key_from_token": Mutant("the key in the header of an assertion is used", (), _the_token_brings_its_key),
-    "crit_unread": Mutant("crit in the header of an assertion is passed over", (), _rules_in_a_header_are_passed_over),
-    "two_proofs": Mutant("two ways of client authentication at once are taken", (), _two_proofs_at_once_are_taken),
-    "name_is_proof": Mutant("a client_id alone is proof", (), _a_name_is_proof_enough),
-    "errors_tell": Mutant("errors tell an unknown client from a wrong key", (), _errors_tell_who_exists),
-    "parameter_twice": Mutant("a parameter may stand twice", (), _a_parameter_may_stand_twice),
-    "bytes_crash": Mutant("bytes that are no text are a fault of the server", (), _odd_bytes_are_a_fault),
-    "revoked_is_active": Mutant("introspection ignores revocation", (), _a_revoked_token_stays_active),
-    "introspection_for_all": Mutant("every client may ask about every token", (), _everybody_may_ask_about_every_token),
-    "revocation_by_all": Mutant("every client may revoke every token", (), _everybody_may_revoke_every_token),
-    "revocation_does_nothing": Mutant("revocation answers 200 and does nothing", (), _revoking_does_nothing),
-    "token_unverified": Mutant("the signature of an access token is not read", (), _access_tokens_are_not_verified),
-    "one_subject": Mutant("a person is the same subject at every client", (), _one_subject_for_all_clients),
-    "nonce_lost": Mutant("the ID token has another nonce than the request", (), _the_nonce_is_ours),
-    "id_token_audience": Mutant("the ID token is not for the client", (), _id_tokens_are_for_the_api),
-    "private_keys": Mutant("the published keys hold private members", (), _private_keys_are_published),
-    "plain_advertised": Mutant("discovery offers plain PKCE", (), _plain_is_advertised),
+    "address_by_host": Mutant(
+        "redirect URIs are compared by their host",
+        (
+            "test_an_address_that_is_not_registered_to_the_letter_is_refused",
+            "test_the_address_of_another_client_is_refused",
+        ),
+        _addresses_are_compared_by_their_host,
+    ),
+    "address_unread": Mutant(
+        "every redirect URI is taken",
+        ("test_an_address_that_is_not_registered_to_the_letter_is_refused",),
+        _every_address_will_do,
+    ),
+    "reference_reusable": Mutant(
+        "a request_uri can be used again", ("test_a_reference_is_good_for_one_code",), _a_reference_can_be_used_again
+    ),
+    "reference_of_anybody": Mutant(
+        "a request_uri can be used by every client",
+        ("test_a_reference_of_one_client_cannot_be_used_by_another",),
+        _a_reference_is_anybodys,
+    ),
+    "no_iss": Mutant(
+        "the authorization response has no iss",
+        ("test_the_answer_names_its_issuer_and_returns_the_state_so_that_no_answers_can_be_mixed_up",),
+        _the_answer_does_not_say_who_gives_it,
+    ),
+    "no_state": Mutant(
+        "the state does not come back",
+        (
+            "test_the_answer_names_its_issuer_and_returns_the_state_so_that_no_answers_can_be_mixed_up",
+            "test_a_long_state_comes_back_whole",
+        ),
+        _the_state_is_lost,
+    ),
+    "scope_unread": Mutant(
+        "every scope is granted",
+        (
+            "test_a_scope_beyond_the_registration_is_refused",
+            "test_a_machine_cannot_ask_for_a_scope_that_is_not_its_own",
+        ),
+        _every_scope_is_granted,
+    ),
+    "assertion_reusable": Mutant(
+        "a client assertion can be used again",
+        (
+            "test_an_assertion_is_good_for_one_request",
+            "test_of_many_uses_of_one_assertion_at_once_one_wins",
+            "test_an_assertion_that_was_used_at_one_endpoint_is_used_up_at_the_others",
+        ),
+        _an_assertion_can_be_used_again,
+    ),
+    "assertion_for_anybody": Mutant(
+        "the audience of an assertion is not read",
+        ("test_an_assertion_that_says_something_else_is_refused",),
+        _an_assertion_for_anybody_will_do,
+    ),
+    "assertion_for_endpoint": Mutant(
+        "an assertion may name an endpoint",
+        ("test_an_assertion_that_names_an_endpoint_in_place_of_the_issuer_is_refused",),
+        _an_assertion_for_an_endpoint_will_do,
+    ),
+    "assertion_for_list": Mutant(
+        "an assertion may name others beside us",
+        ("test_an_assertion_for_the_whole_list_of_the_worlds_servers_is_refused",),
+        _an_assertion_for_a_list_will_do,
+    ),
+    "assertion_ageless": Mutant(
+        "the times in an assertion are not read",
+        (
+            "test_an_assertion_that_has_expired_is_refused",
+            "test_an_assertion_from_the_future_is_refused",
+            "test_an_end_that_is_no_time_is_refused",
+        ),
+        _an_assertion_never_grows_old,
+    ),
+    "alg_none": Mutant(
+        "an assertion with alg none is taken",
+        ("test_an_assertion_that_nobody_signed_is_refused",),
+        _nobodys_signature_will_do,
+    ),
+    "signature_unread": Mutant(
+        "the signature of an assertion is not read",
+        (
+            "test_an_assertion_signed_with_another_key_is_refused",
+            "test_an_assertion_that_was_changed_after_signing_is_refused",
+        ),
+        _any_signature_will_do,
+    ),
+    "alg_from_token": Mutant(
+        "a public key serves as an HMAC secret",
+        ("test_a_public_key_is_no_shared_secret",),
+        _the_token_chooses_the_algorithm,
+    ),
+    "key_from_token": Mutant(
+        "the key in the header of an assertion is used",
+        ("test_a_key_that_comes_along_in_the_header_is_not_used",),
+        _the_token_brings_its_key,
+    ),
+    "crit_unread": Mutant(
+        "crit in the header of an assertion is passed over",
+        ("test_a_rule_that_nobody_knows_is_not_passed_over",),
+        _rules_in_a_header_are_passed_over,
+    ),
+    "two_proofs": Mutant(
+        "two ways of client authentication at once are taken",
+        ("test_a_proof_and_a_password_in_one_form_are_refused",),
+        _two_proofs_at_once_are_taken,
+    ),
+    "name_is_proof": Mutant(
+        "a client_id alone is proof",
+        (
+            "test_every_endpoint_for_programs_wants_proof",
+            "test_introspection_wants_proof_of_who_asks",
+            "test_nothing_can_be_pushed_without_proof_of_who_asks",
+        ),
+        _a_name_is_proof_enough,
+    ),
+    "errors_tell": Mutant(
+        "errors tell an unknown client from a wrong key",
+        ("test_an_unknown_client_cannot_be_told_from_a_wrong_key",),
+        _errors_tell_who_exists,
+    ),
+    "parameter_twice": Mutant(
+        "a parameter may stand twice",
+        (
+            "test_a_parameter_that_stands_twice_is_refused_at_the_token_endpoint",
+            "test_a_parameter_that_stands_twice_is_refused",
+        ),
+        _a_parameter_may_stand_twice,
+    ),
+    "bytes_crash": Mutant(
+        "bytes that are no text are a fault of the server",
+        ("test_odd_bytes_are_refused_and_never_a_fault_of_the_server",),
+        _odd_bytes_are_a_fault,
+    ),
+    "revoked_is_active": Mutant(
+        "introspection ignores revocation",
+        ("test_a_revoked_token_is_dead_at_once_and_everywhere",),
+        _a_revoked_token_stays_active,
+    ),
+    "introspection_for_all": Mutant(
+        "every client may ask about every token",
+        ("test_another_client_learns_nothing_about_a_token",),
+        _everybody_may_ask_about_every_token,
+    ),
+    "revocation_by_all": Mutant(
+        "every client may revoke every token",
+        ("test_another_client_cannot_revoke_a_token",),
+        _everybody_may_revoke_every_token,
+    ),
+    "revocation_does_nothing": Mutant(
+        "revocation answers 200 and does nothing",
+        (
+            "test_a_revoked_token_is_dead_at_once_and_everywhere",
+            "test_the_token_of_a_machine_can_be_taken_back",
+        ),
+        _revoking_does_nothing,
+    ),
+    "token_unverified": Mutant(
+        "the signature of an access token is not read",
+        ("test_a_token_that_was_changed_is_not_active",),
+        _access_tokens_are_not_verified,
+    ),
+    "one_subject": Mutant(
+        "a person is the same subject at every client",
+        ("test_two_clients_cannot_find_out_that_they_see_the_same_person",),
+        _one_subject_for_all_clients,
+    ),
+    "nonce_lost": Mutant(
+        "the ID token has another nonce than the request",
+        ("test_the_nonce_of_an_id_token_is_the_one_of_this_very_request",),
+        _the_nonce_is_ours,
+    ),
+    "id_token_audience": Mutant(
+        "the ID token is not for the client",
+        ("test_an_id_token_is_signed_with_a_published_key_and_says_all_that_it_must",),
+        _id_tokens_are_for_the_api,
+    ),
+    "private_keys": Mutant(
+        "the published keys hold private members",
+        ("test_the_published_keys_are_public_and_told_apart",),
+        _private_keys_are_published,
+    ),
+    "plain_advertised": Mutant(
+        "discovery offers plain PKCE", ("test_plain_pkce_is_not_offered",), _plain_is_advertised
+    ),
     "framing": Mutant(
-        "pages can be framed", (), wraps=_answers_without(b"content-security-policy", b"x-frame-options")
+        "pages can be framed",
+        ("test_no_page_that_asks_something_can_be_framed_or_kept",),
+        wraps=_answers_without(b"content-security-policy", b"x-frame-options"),
     ),
-    "cached": Mutant("tokens may be kept by caches", (), wraps=_answers_without(b"cache-control")),
-    "token_in_address": Mutant("userinfo takes a token from the address", (), wraps=_token_in_the_address),
-    "any_content_type": Mutant("a form is read whatever it calls itself", (), wraps=_every_body_is_a_form),
-    "open_redirect": Mutant("errors go to the address in the browser", (), wraps=_errors_go_where_the_browser_says),
-    "host_believed": Mutant("the issuer is taken from the Host header", (), wraps=_the_host_is_believed),
+    "cached": Mutant(
+        "tokens may be kept by caches",
+        (
+            "test_a_token_response_is_never_kept_by_a_cache",
+            "test_what_is_said_of_a_token_is_not_kept_by_a_cache",
+        ),
+        wraps=_answers_without(b"cache-control"),
+    ),
+    "token_in_address": Mutant(
+        "userinfo takes a token from the address",
+        ("test_userinfo_takes_no_token_from_an_address",),
+        wraps=_token_in_the_address,
+    ),
+    "any_content_type": Mutant(
+        "a form is read whatever it calls itself",
+        ("test_a_form_that_calls_itself_something_else_is_refused",),
+        wraps=_every_body_is_a_form,
+    ),
+    "open_redirect": Mutant(
+        "errors go to the address in the browser",
+        ("test_a_bad_reference_sends_nobody_to_an_address_that_the_browser_brings",),
+        wraps=_errors_go_where_the_browser_says,
+    ),
+    "host_believed": Mutant(
+        "the issuer is taken from the Host header",
+        ("test_a_host_header_does_not_change_who_the_server_says_it_is",),
+        wraps=_the_host_is_believed,
+    ),
 }

@@ -98,7 +98,7 @@ def oidc_provider(place: Path) -> Iterator[Path]:
     command = [str(NODE), str(HERE / "provider.mjs"), str(place / "config.json")]
     with running(command, place, cwd=PLACE, env=os.environ | {"NODE_ENV": "production"}) as process:
         log = place / "server.log"
-        wait_until(lambda: "listening" in log.read_text(), process, log)
+        wait_until(lambda: "listening" in log.read_text(), lambda: process.poll() is not None, log)
         file.write_text(json.dumps(target))
         yield file
 

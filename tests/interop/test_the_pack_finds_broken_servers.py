@@ -6,28 +6,39 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.sources import ROOT
-from tests.builders.black_box_ours import ours
+from tests.builders.black_box_ours import described, serve, wait_until
+from tests.builders.forks import forked
 from tests.builders.mutants import MUTANTS
-from tests.interop.conftest import PACK, run_pack
+from tests.builders.pack import PACK, hold_pack_against, outcomes_in
 
 _AT_ONCE = 2
+_PATIENCE = 300
+TEST = "test_a_broken_server_is_found_by_each_test_that_says_so"
 FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / PACK).glob("test_*.py")))
 
 
 def broken(url: str, name: str, place: Path) -> dict[str, str]:
-    with ours(url, place, mutant=name) as target:
-        return run_pack(target, *MUTANTS[name].caught_by)
+    target, config = described(url, place, mutant=name)
+    report, log = place / "report.xml", place / "server.log"
+    with forked(log, serve, str(config)) as server:
+        wait_until(target.exists, lambda: not server.is_alive(), log)
+        with forked(place / "pack.log", hold_pack_against, str(target), MUTANTS[name].caught_by) as pack:
+            pack.join(_PATIENCE)
+    assert report.exists(), (place / "pack.log").read_text()[-3000:]
+    return outcomes_in(report)
 
 
 @pytest.fixture(scope="module")
-async def outcomes(shared_database, tmp_path_factory):
+async def outcomes(request, shared_database, tmp_path_factory):
+    """Of every mutant that a test of this run asks for."""
+    asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(name: str) -> tuple[str, dict[str, str]]:
         async with gate:
             return name, await asyncio.to_thread(broken, shared_database, name, tmp_path_factory.mktemp(name))
 
-    return dict(await asyncio.gather(*map(one, MUTANTS)))
+    return dict(await asyncio.gather(*map(one, sorted(asked))))
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -5,8 +5,8 @@ Where that server answers otherwise, the test stands here with the reason. A dif
 
 import pytest
 
+from tests.builders.pack import run_pack
 from tests.builders.parties import needs_packages, oidc_provider
-from tests.interop.conftest import run_pack
 
 pytestmark = pytest.mark.long
 
@@ -14,10 +14,10 @@ DIFFERENCES = {
     "test_an_assertion_from_the_future_is_refused[iat]": "it reads nbf and exp; FAPI 2.0 5.3.2.1 wants iat read too",
     "test_an_end_that_is_no_time_is_refused[1e+300]": "any number in the future is an end to it, however far away",
     "test_a_proof_and_a_password_in_one_form_are_refused": "it passes over a client_secret that no client registered",
-    "test_a_code_without_its_redirect_uri_is_refused": "with PKCE it asks no redirect_uri again, as OAuth 2.1 will have it",
+    "test_a_code_without_its_redirect_uri_is_refused": "with PKCE it asks no redirect_uri again, as in OAuth 2.1",
     "test_a_client_of_the_code_flow_cannot_get_a_token_for_itself": "it says invalid_request for unauthorized_client",
     "test_a_refresh_token_that_was_never_given_is_refused": "it says invalid_request for unauthorized_client",
-    "test_no_page_that_asks_something_can_be_framed_or_kept": "its pages are examples; who uses it brings pages of his own",
+    "test_no_page_that_asks_something_can_be_framed_or_kept": "its pages are examples; its users bring their own",
     "test_of_an_invented_token_is_said_that_it_is_not_active_and_nothing_else[e30.e30.]": (
         "it does not look into JWTs at introspection and says so with 400"
     ),
