@@ -126,6 +126,15 @@ async def visitor_behind(
     return _visitor(row, keyring)
 
 
+async def hold(session: AsyncSession, visitor: Visitor) -> bool:
+    """Whether this session has not ended; if so, who ends it waits until this transaction is over.
+
+    So that whatever is about to rest on the session is there when it ends, and ends with it.
+    """
+    mine = (_SESSION.c.id == visitor.session_id, _SESSION.c.ended_at.is_(None))
+    return await session.scalar(select(_SESSION.c.id).where(*mine).with_for_update(read=True)) is not None
+
+
 def _alive(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
     """Limits are also read from the present settings, so that shortening them holds for running sessions."""
     absolute = min(row.expires_at, row.created_at + limits.absolute)

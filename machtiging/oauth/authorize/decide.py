@@ -17,8 +17,8 @@ from sqlalchemy import Table, insert, select
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
-from machtiging.identity.session import Visitor
-from machtiging.kernel.errors import Conflict
+from machtiging.identity.session import Visitor, hold
+from machtiging.kernel.errors import Conflict, NotAuthenticated
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.authorize import push
@@ -103,7 +103,13 @@ async def _agreed_before(
 
 
 async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, approved: bool) -> Redirect:
-    """Carry out the decision, once. Raises InvalidInput for a bad reference, Conflict `al_besloten`."""
+    """Carry out the decision, once.
+
+    Raises InvalidInput for a bad reference, Conflict `al_besloten`, NotAuthenticated when the person is logging out.
+    """
+    # The session before the request, in this order everywhere: two clicks never wait for each other.
+    if not await hold(exchange.session, visitor):
+        raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
     pushed = await push.use_up(exchange, reference)
     if pushed is None:
         return await _again(exchange, visitor, reference)

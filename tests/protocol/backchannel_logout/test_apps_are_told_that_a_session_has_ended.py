@@ -247,6 +247,16 @@ async def test_when_the_notice_cannot_be_written_the_person_is_not_logged_out_be
     assert (await flow.browser.get("/ik")).status_code == 200
 
 
+async def test_a_consent_in_the_very_moment_of_logging_out_ends_too_or_is_not_given(oauth, flow) -> None:
+    csrf = (await flow.browser.get("/ik")).json()["csrf"]
+    forms = [await flow.consent_form(await flow.pushed()) for _ in range(4)]
+    presses = [flow.press(form) for form in forms]
+    await asyncio.gather(*presses[:2], flow.browser.post("/uitloggen", {"csrf": csrf}), *presses[2:])
+    async with unit_of_work(oauth.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM oauth_grant WHERE ended_at IS NULL")) == 0
+
+
 BAD = [
     "http://app.voorbeeld.example/uit",
     "https://app.voorbeeld.example/uit#x",

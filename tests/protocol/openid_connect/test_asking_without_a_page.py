@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.builders.oauth import Flow, detail
 from tests.builders.openid import HIGH, answer_in, claims, id_claims, who_is_it
 
@@ -93,3 +95,12 @@ async def test_none_and_something_else_contradict_each_other(oauth) -> None:
     flow = await who_is_it(oauth)
     for prompt in ("none login", "consent none", "none none", "niets"):
         assert (await flow.push(prompt=prompt)).json()["error"] == "invalid_request", prompt
+
+
+async def test_clicks_at_once_after_a_while_of_reading_wait_for_nobody(oauth) -> None:
+    flow = await who_is_it(oauth)
+    form = await flow.consent_form(await flow.pushed())
+    oauth.later(minutes=3)  # so that the first of them also notes the sign of life of the session
+    answers = await asyncio.gather(*(flow.press(form) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [303] * 4
+    assert len({answer.headers["location"] for answer in answers}) == 1

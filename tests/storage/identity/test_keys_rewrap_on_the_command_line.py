@@ -84,7 +84,7 @@ async def test_one_that_stays_in_use_is_left_and_it_says_to_run_it_again(place, 
     told = " ".join(data_keys.told(outcome))
     assert (outcome.count, outcome.left) == (2, 1)
     assert "needs an older key" not in told
-    assert "1 data keys were in use or came in meanwhile. Restart all workers, then run this again." in told
+    assert "1 data keys were in use or came in meanwhile. Run this again." in told
     assert (await run(capsys, "keys", "rewrap"))[0] == 0
 
 

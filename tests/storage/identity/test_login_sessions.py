@@ -1,5 +1,6 @@
 """What the database keeps of a session, and when a session is over."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import text
 
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.identity.rules import Login, Profile
-from machtiging.identity.session import SessionLimits, end, start, visitor_behind
+from machtiging.identity.session import SessionLimits, end, hold, start, visitor_behind
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from tests.builders.crypto import a_keyring
@@ -117,3 +118,16 @@ async def test_old_sessions_are_cleared_away_at_the_next_login_and_running_ones_
     assert await session.scalar(text("SELECT count(*) FROM login_session")) == 2
     assert await visitor(session, clock, newest)
     assert await visitor(session, clock, token) is None
+
+
+async def test_who_ends_a_session_waits_for_what_is_about_to_rest_on_it(database, session, clock, token):
+    mine = await visitor(session, clock, token)
+    await session.commit()
+    assert await hold(session, mine)
+    async with database.sessions() as other:
+        ending = asyncio.create_task(end(other, token, at=clock.now()))
+        assert await asyncio.wait({ending}, timeout=0.2) == (set(), {ending})
+        await session.commit()
+        assert await ending is not None
+        await other.commit()
+    assert not await hold(session, mine)
