@@ -15,10 +15,11 @@ from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuth
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_ASKING: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 _WAITING: tuple[Table, ...] = (
     PushedRequest.__table__,  # type: ignore[attr-defined]
     AuthorizationCode.__table__,  # type: ignore[attr-defined]
-    BackchannelRequest.__table__,  # type: ignore[attr-defined]
+    _ASKING,
 )
 _ACTIVE, _SUSPENDED = "active", "suspended"
 
@@ -48,6 +49,9 @@ async def cut_off(session: AsyncSession, client_id: str, *, at: datetime) -> int
         theirs = select(*table.primary_key).where(table.c.client_id == client_id, table.c.expires_at > at)
         free = theirs.with_for_update(skip_locked=True)
         await session.execute(update(table).where(*(key.in_(free) for key in table.primary_key)).values(expires_at=at))
+    # Who polls for an answer that is not there yet does not come to the client next, so he is waited for.
+    asking = update(_ASKING).where(_ASKING.c.client_id == client_id, _ASKING.c.state == "pending")
+    await session.execute(asking.where(_ASKING.c.expires_at > at).values(expires_at=at))
     await session.execute(delete(_REFRESH).where(_REFRESH.c.client_id == client_id))
     return await tokens.revoke_of_client(session, client_id, at)
 

@@ -316,6 +316,37 @@ async def test_a_suspended_app_asks_nothing_and_what_it_asked_is_gone_for_good(c
     assert await counter.hears(request) == "expired_token"
 
 
+async def test_suspending_waits_for_a_poll_under_way_so_that_no_request_outlives_it(counter) -> None:
+    request = await counter.asked()
+    at = counter.oauth.clock.now()
+
+    async def suspended() -> None:
+        async with unit_of_work(counter.oauth.sessions) as session:
+            await suspend(session, counter.app.client_id, at=at)
+
+    async with unit_of_work(counter.oauth.sessions) as polling:
+        await polling.execute(text("SELECT 1 FROM backchannel_request FOR UPDATE"))
+        suspending = asyncio.create_task(suspended())
+        await asyncio.sleep(0.3)
+        assert not suspending.done()
+    await suspending
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await resume(session, counter.app.client_id, at=at)
+    assert await counter.hears(request) == "expired_token"
+
+
+async def test_what_is_over_is_cleared_away_by_who_asks_next(counter) -> None:
+    await counter.tokens(await counter.asked())
+    await counter.meldcode(counter.son)
+    counter.oauth.later(hours=23)
+    await counter.asked()
+    assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 1)
+    counter.oauth.later(hours=2)
+    await counter.asked("0000-0000")
+    assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 0)
+    assert await counter.count("oauth_grant") == 1
+
+
 async def test_discovery_tells_what_works(counter) -> None:
     http = counter.oauth.connection()
     document = (await http.get("/.well-known/oauth-authorization-server")).json()
