@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509 import verification as chains
@@ -22,6 +24,15 @@ from machtiging.kernel.errors import Fault, InvalidInput
 LARGEST = 8 * 1024
 _SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
 _LONGEST_NAME = 1024
+_NOT_ONE = (
+    Warning,
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _TextName: TypeAlias = type[x509.DNSName] | type[x509.UniformResourceIdentifier] | type[x509.RFC822Name]
 
 
@@ -72,11 +83,12 @@ def read(der: bytes) -> Certificate:
     if len(der) > LARGEST:
         raise _unreadable("too large")
     try:
-        parsed = x509.load_der_x509_certificate(der)
-        key = parsed.public_key()
-        parsed.subject, parsed.extensions  # noqa: B018 (both are parsed when asked)
-    except Exception as error:
-        # The parser has many ways to fail on what anybody may send; whatever it is, it is no certificate.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what the parser only warns of is refused
+            parsed = x509.load_der_x509_certificate(der)
+            key = parsed.public_key()
+            parsed.subject, parsed.extensions  # noqa: B018 (both are parsed when asked)
+    except _NOT_ONE as error:
         raise _unreadable(type(error).__name__) from error
     if isinstance(key, rsa.RSAPublicKey):
         fit = _SMALLEST_RSA <= key.key_size <= _LARGEST_RSA

@@ -11,8 +11,7 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NoReturn
 
 from joserfc import jws
@@ -137,7 +136,8 @@ def verify_jwt(
 ) -> dict[str, Any]:
     """The claims of a JWT that one of these public keys signed, with one of these algorithms.
 
-    `parts` saves taking it apart again. Signature, size, shape and `typ` are checked here; `iss`, `aud`, `exp` and all other claims are the caller's work.
+    `parts` saves taking it apart again. Signature, size, shape and `typ` are checked here; `iss`, `aud`, `exp` and all
+    other claims are the caller's work.
     Raises NotAuthenticated `token_ongeldig`. Raises Fault when asked to allow a symmetric algorithm or `none`.
     """
     if not algorithms or not _KEY_TYPES.keys() >= set(algorithms):

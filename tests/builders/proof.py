@@ -135,9 +135,10 @@ def a_certificate(
     ends: timedelta = timedelta(days=90),
     sans: Mapping[str, str] | None = None,
     usage: Any = ExtendedKeyUsageOID.CLIENT_AUTH,
+    key: Any = None,
 ) -> Shown:
     """A certificate signed by `by`, or by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string(subject)
     signer = key if by is None else by.key
     made = (

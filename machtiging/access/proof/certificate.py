@@ -26,7 +26,7 @@ def certificate_in(shown: Shown, at: datetime) -> Certificate | None:
     """
     if not shown.certificates:
         return None
-    if not shown.by_our_proxy:
+    if not shown.peer_is_trusted:
         raise ProofRefused("certificaat_niet_van_proxy")
     if len(shown.certificates) > 1:
         raise ProofRefused("certificaat_vormfout", private="Client-Cert stands twice")

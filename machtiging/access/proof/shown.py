@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from machtiging.access.proof.proxy import from_our_proxy
+from machtiging.access.proof.peer import from_trusted_peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Shown:
     proofs: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     chain: tuple[str, ...] = ()
-    by_our_proxy: bool = False
+    peer_is_trusted: bool = False
 
 
 NOTHING = Shown("", "", "")
@@ -36,5 +36,5 @@ def shown_in(request: Request) -> Shown:
         proofs=tuple(headers.getlist("dpop")),
         certificates=certificates,
         chain=tuple(headers.getlist("client-cert-chain")) if certificates else (),
-        by_our_proxy=bool(certificates) and from_our_proxy(request),
+        peer_is_trusted=bool(certificates) and from_trusted_peer(request),
     )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def from_our_proxy(request: Request) -> bool:
+def from_trusted_peer(request: Request) -> bool:
     """Whether the other end of this very connection is one of the proxies in the settings."""
     trusted: Sequence[Network] = getattr(request.app.state, "trusted_proxies", ())
     try:
