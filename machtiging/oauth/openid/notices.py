@@ -36,7 +36,12 @@ async def session_ended(session: AsyncSession, over: Over, *, at: datetime) -> N
 
     A grant without that scope is a permission and no login: it lasts until its own end.
     """
+    # The notices first: they hold the clients, and who suspends one locks the client before its tokens, too.
+    await _note_whom_to_tell(session, over, at)
     await end_grants_of_session(session, over.sid, Ending("uitgelogd", over.person_id, "self"), at=at)
+
+
+async def _note_whom_to_tell(session: AsyncSession, over: Over, at: datetime) -> None:
     uri = _CLIENT.c.registration[URI].astext
     shown = select(_CLIENT.c.client_id, uri.label("uri")).join_from(_CLIENT, _GRANT)
     logged_in = (_GRANT.c.session_id == over.sid, _GRANT.c.scope.op("~")(r"(^| )openid( |$)"))
