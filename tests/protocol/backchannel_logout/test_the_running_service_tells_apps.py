@@ -1,4 +1,4 @@
-"""What `create_app` joins: the end of a session reaches the authorization server, and a sender runs beside the service."""
+"""What `create_app` joins: the end of a session reaches the authorization server, and a sender runs beside it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.builders.openid import Receiver
 from tests.builders.real_server import an_assembled_world
 
 GRANT = """
-INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at, created_at,
-                         session_id)
+INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at,
+                         created_at, session_id)
 VALUES (gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :at, :sid)
 """
 
