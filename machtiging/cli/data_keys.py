@@ -83,10 +83,11 @@ def told(outcome: Rewrapped) -> list[str]:
         some = ", ".join(sorted(map(str, outcome.broken))[:5])
         said.append(f"{len(outcome.broken)} data keys do not open and stay as they are, of person {some}.")
     if (held := outcome.left - len(outcome.broken)) > 0:
-        said.append(f"{held} data keys were in use or came in meanwhile. Restart all workers, then run this again.")
+        said.append(f"{held} data keys were in use or came in meanwhile. Run this again.")
+        said.append("Workers that have their keys from the environment must be restarted first.")
     if not outcome.left:
         said.append(f"No data key of this database needs an older key than {newest} any more.")
-        said.append("Keep the older ones until every worker has been restarted since the rotation,")
+        said.append("Keep the older ones until every worker has it (some seconds since the rotation, or restarted),")
         said.append("and as long as you keep a backup of the database from before.")
     return said
 
@@ -99,6 +100,6 @@ def finding(by_version: Mapping[int, int], versions: tuple[int, ...]) -> Finding
         return Finding("data keys", Verdict.WRONG, f"{what}, which is not in the ring", "Restore it from your backup.")
     if older := {version: by_version[version] for version in sorted(by_version) if version != versions[-1]}:
         what = ", ".join(f"{count} under {name_of(Kind.KEK, version)}" for version, count in older.items())
-        mend = "Restart all workers, then run machtiging keys rewrap."
+        mend = "Run machtiging keys rewrap."
         return Finding("data keys", Verdict.ATTENTION, f"{what}, and {newest} wraps now", mend)
     return Finding("data keys", Verdict.OK, f"{by_version.get(versions[-1], 0)}, all under {newest}")

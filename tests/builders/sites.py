@@ -110,6 +110,7 @@ class Site:
     pieces: float = 0.0
     asked: list[str] = field(default_factory=list)
     connections: int = 0
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -118,6 +119,7 @@ class Site:
             length = next(
                 (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length")), 0
             )
+            self.called.set()
             self.asked.append(head + (await reader.readexactly(length)).decode())
             if self.silent:
                 await asyncio.sleep(30)

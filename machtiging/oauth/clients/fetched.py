@@ -11,6 +11,8 @@ from machtiging.oauth.errors import OAuthRefusal, Wire
 # Looked for again after a day, or when a key is asked that is not in the copy; never more than once a minute.
 FRESH = timedelta(hours=24)
 RARELY = timedelta(minutes=1)
+# Longer than a visit takes.
+A_VISIT = timedelta(seconds=10)
 # When the client's site is away, the copy does for another day. After that nobody can say that the keys still hold.
 USABLE = timedelta(hours=48)
 
@@ -35,20 +37,24 @@ def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
         return client.jwks
     if client.jwks_uri is None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_zonder_sleutels")
-    if not _holds(client, kid, at) and may_look(client.fetched_at, client.fetch_failed_at, at):
-        raise KeysWanted(client.client_id, client.jwks_uri)
-    if client.fetched_jwks is None or client.fetched_at is None or at - client.fetched_at >= USABLE:
-        raise OAuthRefusal(Wire.INVALID_CLIENT, "sleutels_niet_te_halen")
-    return client.fetched_jwks
-
-
-def _holds(client: Client, kid: str | None, at: datetime) -> bool:
-    """Whether the copy is fresh and has this key in it."""
-    keys = (client.fetched_jwks or {}).get("keys", [])
+    usable = client.fetched_at is not None and at - client.fetched_at < USABLE
+    copy = client.fetched_jwks if usable else None
+    holds = copy is not None and (kid is None or kid in [key.get("kid") for key in copy["keys"]])
     fresh = client.fetched_at is not None and at - client.fetched_at < FRESH
-    return fresh and (kid is None or kid in [key.get("kid") for key in keys])
+    if not (holds and fresh) and _may_look(client, at):
+        raise KeysWanted(client.client_id, client.jwks_uri)
+    if not holds and _looked_just_now(client, at):
+        # Perhaps somebody is on his way there at this moment: then wait for him.
+        raise KeysWanted(client.client_id, client.jwks_uri)
+    if copy is None:
+        raise OAuthRefusal(Wire.INVALID_CLIENT, "sleutels_niet_te_halen")
+    return copy
 
 
-def may_look(fetched_at: datetime | None, failed_at: datetime | None, at: datetime) -> bool:
+def _may_look(client: Client, at: datetime) -> bool:
     """Whether it is long enough ago that somebody looked, with or without success."""
-    return all(before is None or at - before >= RARELY for before in (fetched_at, failed_at))
+    return all(before is None or at - before >= RARELY for before in (client.fetched_at, client.fetch_failed_at))
+
+
+def _looked_just_now(client: Client, at: datetime) -> bool:
+    return client.fetch_failed_at is not None and at - client.fetch_failed_at < A_VISIT

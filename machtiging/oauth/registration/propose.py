@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
+from machtiging.oauth.register_client import new_client_id
 from machtiging.oauth.registration import invite
 from machtiging.oauth.registration.judge import Said, judged, metadata_in
 from machtiging.oauth.tables import OAuthClient
@@ -38,7 +39,7 @@ async def propose(session: AsyncSession, token: str, said: Said, *, practice: bo
     digest = await invite.admitted(session, token, at=at)
     registration = judged(metadata_in(said), practice=practice)
     await invite.use_up(session, digest, at=at)
-    made = Registered(secrets.random_token(128), registration, at, secrets.random_token())
+    made = Registered(new_client_id(), registration, at, secrets.random_token())
     row = {
         "client_id": made.client_id,
         "registration": registration,

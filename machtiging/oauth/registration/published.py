@@ -42,9 +42,15 @@ class PublishedKeys:
         if visit is None:
             visit = asyncio.create_task(self._visit(wanted, at))
             self._under_way[wanted.client_id] = visit
-            visit.add_done_callback(lambda _: self._under_way.pop(wanted.client_id, None))
+            visit.add_done_callback(lambda done: self._over(wanted.client_id, done))
         # Shielded: when one of those who wait hangs up, the others still want to know.
         await asyncio.shield(visit)
+
+    def _over(self, client_id: str, visit: asyncio.Task[None]) -> None:
+        self._under_way.pop(client_id, None)
+        if not visit.cancelled() and visit.exception() is not None:
+            # Whoever waited has been told; perhaps nobody waits any more.
+            _log.warning("client_keys_not_fetched", client_id=client_id, reason=type(visit.exception()).__name__)
 
     async def _visit(self, wanted: KeysWanted, at: datetime) -> None:
         async with self._few:

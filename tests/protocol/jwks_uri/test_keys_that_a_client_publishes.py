@@ -190,6 +190,25 @@ async def test_many_at_once_make_one_visit(app, site) -> None:
     assert len(site.asked) == 1
 
 
+async def test_who_comes_while_somebody_is_on_his_way_waits_for_him(app, site) -> None:
+    site.silent, site.pieces = False, 0.002
+    first = asyncio.create_task(accepted(app))
+    await site.called.wait()
+    assert await asyncio.gather(first, accepted(app), accepted(app)) == [True] * 3
+    assert len(site.asked) == 1
+
+
+async def test_who_has_an_older_copy_that_still_does_waits_for_nobody(oauth, app, site) -> None:
+    assert await accepted(app)
+    oauth.later(hours=25)
+    site.called.clear()
+    site.silent = True
+    first = asyncio.create_task(accepted(app))
+    await site.called.wait()
+    assert await asyncio.wait_for(accepted(app), 2)
+    assert await first
+
+
 async def test_of_two_workers_one_goes(oauth, app, site) -> None:
     await accepted(app)
     oauth.later(hours=25)
@@ -202,8 +221,7 @@ async def test_of_two_workers_one_goes(oauth, app, site) -> None:
 async def test_while_a_site_keeps_silent_no_connection_to_the_database_is_held(oauth, database, app, site) -> None:
     site.silent = True
     waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
-    while not site.asked:
-        await asyncio.sleep(0.01)
+    await site.called.wait()
     assert database.service.sync_engine.pool.checkedout() == 0
     assert await asyncio.gather(*waiting) == [False] * 4
 

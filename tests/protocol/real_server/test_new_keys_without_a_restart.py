@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from machtiging.crypto.manifest import Kind
-from machtiging.crypto.rotation import rotate
+from machtiging.crypto.rotation import PUBLISHED_BEFORE_SIGNING, rotate
 from machtiging.kernel.clock import SystemClock
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
@@ -39,22 +40,23 @@ async def a_token(http, world) -> str:
 
 
 def kid_of(token) -> str:
-    import base64
-
     part = token.split(".")[0]
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["kid"]
 
 
 async def until(true, seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not await true():
+        while not await true():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
 async def test_what_was_signed_before_is_good_after_and_the_new_key_was_published_before_it_signed(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
     async with served(world.app) as service, service.client() as http:
-        published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+        answer = await http.get("/jwks")
+        published = {key["kid"] for key in answer.json()["keys"]}
+        kept = timedelta(seconds=int(answer.headers["cache-control"].rpartition("max-age=")[2]))
+        assert kept < PUBLISHED_BEFORE_SIGNING, "nobody's copy is older than a key that signs"
         before = await a_token(http, world)
 
         async def active(token) -> bool:

@@ -50,8 +50,8 @@ async def test_nor_what_stands_in(oauth, table) -> None:
         "refresh_token": "INSERT INTO refresh_token (token_hash, grant_id, client_id, created_at, expires_at) "
         "SELECT :hash, id, client_id, created_at, created_at + interval '1 hour' FROM oauth_grant",
         "backchannel_request": "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, "
-        "binding_message, state, created_at, expires_at, interval_seconds) SELECT :hash, client_id, person_id, '{}', 'A1', "
-        "'pending', created_at, created_at + interval '5 minutes', 5 FROM oauth_grant",
+        "binding_message, state, created_at, expires_at, interval_seconds) SELECT :hash, client_id, person_id, '{}', "
+        "'A1', 'pending', created_at, created_at + interval '5 minutes', 5 FROM oauth_grant",
     }[table]
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text(insert), values)

@@ -184,7 +184,10 @@ async def test_metadata_that_do_not_hold_cost_no_use_and_leave_a_line(in_earnest
         ({"jwks": None, "jwks_uri": "https://10.0.0.1/jwks"}, "invalid_client_metadata"),
         ({"jwks": None, "jwks_uri": ["https://app.voorbeeld.example/jwks"]}, "invalid_client_metadata"),
         ({"jwks": None, "jwks_uri": None}, "invalid_client_metadata"),
-        ({"jwks_uri": "https://a.example/", "jwks": None, "token_endpoint_auth_method": "none"}, "invalid_client_metadata"),  # noqa: E501
+        (
+            {"jwks_uri": "https://a.example/", "jwks": None, "token_endpoint_auth_method": "none"},
+            "invalid_client_metadata",
+        ),
         ({"software_statement": "geen.jwt"}, "invalid_software_statement"),
         ({"software_statement": 1}, "invalid_software_statement"),
         (
@@ -247,7 +250,7 @@ junk = st.recursive(
 )
 
 
-@given(member=st.sampled_from(sorted(code_client(PAIR)) + ["jwks_uri", "contacts", "client_uri"]), value=junk)
+@given(member=st.sampled_from([*sorted(code_client(PAIR)), "jwks_uri", "contacts", "client_uri"]), value=junk)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_junk_in_any_member_makes_us_stumble(in_earnest, member, value) -> None:
     answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR) | {member: value})

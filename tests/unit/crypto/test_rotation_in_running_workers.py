@@ -1,6 +1,8 @@
-"""A rotation without downtime: two workers and an operator, and at no instant does anybody meet a key he cannot know."""
+"""A rotation without downtime: two workers and an operator, and nobody ever meets a key that he cannot know."""
 
 import asyncio
+import base64
+import json
 import os
 from datetime import timedelta
 
@@ -184,10 +186,10 @@ async def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys, ca
     worker, stop = KeyRing.load(keys), asyncio.Event()
     watching = asyncio.create_task(run_watch(worker, every=0.01, stop=stop))
     rotate(keys, Kind.ES256, LATER)
-    while "es256-3" not in worker.names:
+    while "es256-3" not in worker.names:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     (keys / "keys.json").write_text("{")
-    while not worker.trouble:
+    while not worker.trouble:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     stop.set()
@@ -221,9 +223,6 @@ def test_whatever_happens_in_whatever_order_what_one_signs_the_other_verifies(tm
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "HS256", "none"])
 def test_the_ring_never_takes_the_algorithm_from_the_token(alg):
-    import base64
-    import json
-
     ring = a_keyring()
     header, payload, signature = token(ring, LATER).split(".")
     opened = json.loads(base64.urlsafe_b64decode(header + "=="))

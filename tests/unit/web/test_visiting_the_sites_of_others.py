@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import pytest
@@ -134,8 +135,6 @@ async def test_silence_ends_and_so_does_a_trickle() -> None:
 
 async def test_a_name_service_that_says_nothing_is_not_waited_for() -> None:
     async def sleeping(host: str, port: int) -> list[str]:
-        import asyncio
-
         await asyncio.sleep(30)
         return []
 
