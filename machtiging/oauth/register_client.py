@@ -37,12 +37,17 @@ async def register(
     if faults:
         told = "; ".join(f"{name}: {text}" for name, text in faults.items())
         raise InvalidInput("clientgegevens_ongeldig", f"Deze clientgegevens kloppen niet. {told}", fields=faults)
-    client_id = metadata_.get("client_id") or secrets.random_token(128)
+    client_id = metadata_.get("client_id") or new_client_id()
     registration = metadata.completed(metadata_)
     await _store(session, client_id, registration, oin, at)
     return {"client_id": client_id, "client_id_issued_at": int(at.timestamp()), **registration} | (
         {} if oin is None else {"oin": oin}
     )
+
+
+def new_client_id() -> str:
+    """128 bits, without `-`: operators type it on command lines, where a leading one would make it an option."""
+    return secrets.random_token(128).replace("-", "_")
 
 
 async def _store(

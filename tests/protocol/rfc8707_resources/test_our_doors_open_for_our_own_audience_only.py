@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access.tokens import register
+from machtiging.access.tokens import audience, register
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import DELIVER, READ, Doorstep, a_jwt, is_unauthenticated
+from tests.builders.bearer import DELIVER, ISSUER, READ, Doorstep, a_jwt, is_unauthenticated
 from tests.builders.exchange import HUIS
-from tests.builders.oauth import AUDIENCE
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ async def test_what_is_written_down_for_another_resource_opens_no_door_whatever_
     facts = replace(doorstep.helper, id=TokenId(uuid7()), audience=HUIS)
     async with unit_of_work(doorstep.database.sessions) as session:
         await register(session, facts)
-    for aud in (AUDIENCE, HUIS):
+    for aud in (audience(ISSUER), HUIS):
         is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud)), "token_ongeldig")
 
 

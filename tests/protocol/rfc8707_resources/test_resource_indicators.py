@@ -126,6 +126,14 @@ async def test_a_resource_server_is_told_of_its_own_tokens_only(chain) -> None:
     assert await chain.live(chain.app, for_huis)
 
 
+async def test_a_token_that_was_written_down_for_another_resource_than_it_says_is_none(chain) -> None:
+    huis, archief = await chain.server(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    token = await chain.token(HUIS)
+    await chain.run("UPDATE issued_token SET audience = :other", other=ARCHIEF)
+    for service in (huis, archief, chain.app):
+        assert not await chain.live(service, token)
+
+
 async def test_a_token_for_another_resource_can_be_revoked_by_its_owner_only(chain) -> None:
     huis = await chain.server()
     token = await chain.token(HUIS)

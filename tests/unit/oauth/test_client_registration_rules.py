@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machtiging.oauth.clients import keys, metadata
+from machtiging.oauth.register_client import new_client_id
 from tests.builders.oauth import agency_client, code_client, make_client_keys
 
 PAIR = make_client_keys()
@@ -186,3 +187,9 @@ def test_defaults_are_said_aloud() -> None:
     assert made["response_types"] == ["code"]
     assert made["resource_server"] is False
     assert "client_id" not in made
+
+
+def test_an_id_that_we_give_can_be_typed_on_a_command_line() -> None:
+    made = {new_client_id() for _ in range(200)}
+    assert len(made) == 200
+    assert not [one for one in made if "-" in one or len(one) < 22]
