@@ -273,6 +273,11 @@ async def test_only_a_live_access_token_of_ours_is_a_subject_token(chain) -> Non
         keyring.sign_jwt(claims | {"client_id": huis.client_id}, typ="at+jwt"),
         keyring.sign_jwt(claims | {"jti": claims["jti"][:-4] + "0000"}, typ="at+jwt"),
         claims["jti"],
+        "a.b.c",
+        "é",
+        "x" * 16_000,
+        first + ".",
+        f"{head}.{'A' * 9_000}.{signature}",
     ):
         refused(await chain.exchange(huis, wrong), "invalid_request")
     assert (await chain.exchange(huis, first)).status_code == 200
