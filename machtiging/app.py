@@ -98,7 +98,8 @@ def refuse_unsafe(settings: Settings) -> None:
 
 
 def _unsafe_in_production(settings: Settings) -> list[str]:
-    names = [name for name in ("issuer", "broker_issuer") if not getattr(settings, name).startswith("https://")]
+    addresses = {name: getattr(settings, name) for name in ("issuer", "broker_issuer", "mtls_url")}
+    names = [name for name, url in addresses.items() if url is not None and not url.startswith("https://")]
     complaints = [f"In production MACHTIGING_{name.upper()} must begin with https://." for name in names]
     if not (settings.smtp_starttls or is_loopback(settings.smtp_host)):
         place = "with a mail server on another machine"
@@ -142,6 +143,7 @@ def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx
     state.pages = Pages(_PACKAGES_WITH_TEMPLATES)
     state.trusted_proxies = networks_from(settings.trusted_proxies)
     state.authorities = Authorities.load(settings.client_ca_file)
+    state.mtls_url = settings.mtls_url
     state.outbound = outbound_of(settings)
     state.published_keys = PublishedKeys(state.sessions, state.outbound)
     state.broker = Broker(

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
         default=None, description="authorities (PEM) that vouch for certificates of clients (tls_client_auth)"
     )
 
+    mtls_url: str | None = Field(
+        default=None, description="where clients with a certificate come, if that is not the issuer's own address"
+    )
+
     @field_validator("allowed_fetch_networks", "trusted_proxies")
     @classmethod
     def _are_networks(cls, text: str) -> str:

@@ -22,6 +22,8 @@ class Issuer:
     # Who may vouch for certificates of clients, and whether a proxy passes any on (RFC 8705, RFC 9440).
     authorities: Authorities = NOBODY
     sees_certificates: bool = False
+    # Where clients with a certificate come, when that is not here (RFC 8705 section 5).
+    mtls_url: str | None = None
 
     @property
     def audience(self) -> str:
@@ -46,4 +48,5 @@ def issuer_of(state: Any) -> Issuer:
         timedelta(seconds=state.access_token_seconds),
         getattr(state, "authorities", NOBODY),
         bool(getattr(state, "trusted_proxies", ())),
+        getattr(state, "mtls_url", None),
     )

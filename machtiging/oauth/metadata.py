@@ -99,10 +99,20 @@ def _common(issuer: Issuer) -> dict[str, Any]:
         "ui_locales_supported": ["nl"],
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": issuer.sees_certificates,
+        **_aliases(issuer),
         **_authentication("token", *proved, PUBLIC),
         **_authentication("introspection", *proved),
         **_authentication("revocation", *proved, PUBLIC),
     }
+
+
+def _aliases(issuer: Issuer) -> dict[str, Any]:
+    """The same endpoints where TLS asks for a certificate: at our own address that would trouble every browser."""
+    if not issuer.sees_certificates or issuer.mtls_url is None:
+        return {}
+    paths = {"token": "/token", "pushed_authorization_request": "/par", "introspection": "/introspect"}
+    paths |= {"revocation": "/revoke", "userinfo": "/userinfo"}
+    return {"mtls_endpoint_aliases": {f"{name}_endpoint": issuer.mtls_url + path for name, path in paths.items()}}
 
 
 def certificate_methods(issuer: Issuer) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def check(shown: Shown, keyring: KeyRing, at: datetime, *, token: str | None = N
         raise ProofRefused("dpop_vormfout", private="jti is missing, empty or too long")
     if claims.get("htm") != shown.method:
         raise ProofRefused("dpop_andere_methode")
-    if not same_place(claims.get("htu"), shown.issuer, shown.path):
+    if not any(same_place(claims.get("htu"), address, shown.path) for address in shown.addresses):
         raise ProofRefused("dpop_ander_adres")
     if not age_fits(claims.get("iat"), at.timestamp()):
         raise ProofRefused("dpop_tijd")

@@ -14,7 +14,7 @@ class Shown:
     """The proofs (RFC 9449) and certificates (RFC 9440) of a request, and the address and method they must be about."""
 
     method: str
-    issuer: str
+    addresses: tuple[str, ...]
     path: str
     proofs: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
@@ -22,16 +22,17 @@ class Shown:
     peer_is_trusted: bool = False
 
 
-NOTHING = Shown("", "", "")
+NOTHING = Shown("", (), "")
 
 
 def shown_in(request: Request) -> Shown:
-    """What is shown. The address is our own URL with the path as it was routed: the Host header says nothing."""
+    """What is shown. Our addresses come from the settings, the path is as it was routed; Host has no say."""
     headers, state = request.headers, request.app.state
+    mtls_url: str | None = getattr(state, "mtls_url", None)
     certificates = tuple(headers.getlist("client-cert"))
     return Shown(
         method=request.method,
-        issuer=state.issuer,
+        addresses=(state.issuer,) if mtls_url is None else (state.issuer, mtls_url),
         path=request.scope["path"],
         proofs=tuple(headers.getlist("dpop")),
         certificates=certificates,

@@ -214,6 +214,22 @@ async def test_the_metadata_name_what_works_here_and_nothing_else(oauth):
         assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]
 
 
+async def test_another_address_for_certificates_is_told_where_there_is_one_and_proofs_may_be_for_it(
+    behind_a_proxy, clock
+):
+    place, state = "/.well-known/oauth-authorization-server", behind_a_proxy.service.state
+    assert "mtls_endpoint_aliases" not in (await behind_a_proxy.connection().get(place)).json()
+    state.mtls_url = "https://certificaat.machtigen.test"
+    aliases = (await behind_a_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
+    assert aliases["token_endpoint"] == "https://certificaat.machtigen.test/token"
+    own, holder = a_certificate(), Holder(clock)
+    app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
+    for address in (aliases["token_endpoint"], ISSUER + "/token"):
+        assert (await ask(app, own, DPoP=holder.proof("POST", address))).status_code == 200
+    wrong = await ask(app, own, DPoP=holder.proof("POST", "https://ander.machtigen.test/token"))
+    assert wrong.json()["error"] == "invalid_dpop_proof"
+
+
 OWN = a_certificate()
 
 
