@@ -63,7 +63,8 @@ async def read(session: AsyncSession, issuer: Issuer, pairs: Sequence[tuple[str,
 def _judged(client: Client, parameters: Mapping[str, str], *, vouched: bool) -> LogoutRequest:
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
-        return LogoutRequest(client, None, vouched, parameters)
+        # Who only names an app is not told whether there is one of that name.
+        return LogoutRequest(client, None, vouched, parameters) if vouched else NOTHING
     if uri not in client.logout_uris:  # exact, character by character
         return _unusable("retouradres_onbekend")
     return LogoutRequest(client, _with_state(uri, parameters.get("state")), vouched, parameters)

@@ -244,6 +244,13 @@ async def test_5_4_discovery_has_every_required_member(oauth) -> None:
     assert (await oauth.connection().get("/.well-known/oauth-authorization-server")).status_code == 200
 
 
+async def test_5_4_every_claim_that_is_told_is_listed(oauth) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens(claims=claims(id_token={"name": None}, userinfo={"name": None}))
+    told = (await id_claims(oauth, tokens)).keys() | (await userinfo(oauth, tokens["access_token"])).json().keys()
+    assert told == set((await discovery(oauth))["claims_supported"])
+
+
 async def test_5_4_there_is_no_webfinger(oauth) -> None:
     assert (await oauth.connection().get("/.well-known/webfinger?resource=acct:x@y")).status_code == 404
 

@@ -137,6 +137,12 @@ async def test_what_does_not_fit_together_gives_no_way_back(flow, oauth) -> None
         assert await is_logged_in(flow)
 
 
+async def test_naming_an_app_tells_nobody_whether_it_is_there(flow) -> None:
+    known, unknown = await ask(flow, client_id=flow.app.client_id), await ask(flow, client_id="onbekend")
+    assert "Leesapp" not in known.text
+    assert known.text == unknown.text
+
+
 async def test_a_parameter_that_stands_twice_gives_no_way_back(flow) -> None:
     twice = [
         ("client_id", flow.app.client_id),
