@@ -154,6 +154,13 @@ class Person:
                 return response
         raise AssertionError(f"no end to it: {response.url}")
 
+    async def press(self, url: str, action: str, **answers: str) -> httpx.Response:
+        """Open a page (after logging in) and send the form on it that goes to `action`."""
+        page = await self.ask("GET", url)
+        forms = [form for form in _FORM.findall(page.text) if dict(_ATTRIBUTE.findall(form[0])).get("action") == action]
+        assert forms, (page.status_code, page.text)
+        return await self._submit(str(page.url), forms[:1], answers)
+
     def _link(self, response: httpx.Response, answers: Mapping[str, str]) -> str | None:
         """The address behind a link that was told to follow (answer `link`: how it ends), if the page has it."""
         end = {**self.answers, **answers}.get("link")

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,14 @@ from tests.builders.mutants import MUTANTS
 ROOT = Path(__file__).parents[2]
 _UP_SECONDS = 60
 _SCOPE = "aanleveringen:schrijven"
+_AFTER = "post_logout_redirect_uri"
 
 
 def _key() -> ECKey:
     return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True, auto_kid=True)
 
 
-def clients(home: str) -> dict[str, dict[str, Any]]:
+def clients(home: str, refreshing: str = "openid") -> dict[str, dict[str, Any]]:
     """RFC 7591 metadata for every part that a client plays in the tests."""
 
     def app(name: str, path: str, **more: Any) -> dict[str, Any]:
@@ -47,21 +48,65 @@ def clients(home: str) -> dict[str, dict[str, Any]]:
     return {
         "app": app("Leesapp", "/terug"),
         "other": app("Andere app", "/anders"),
+        "refreshing": app(
+            "App die bijblijft", "/ververs", grant_types=["authorization_code", "refresh_token"], scope=refreshing
+        ),
         "public": app("App op een telefoon", "/publiek", token_endpoint_auth_method="none"),
         "machine": machine("Postkamer", _SCOPE),
         "resource": machine("Bron", "", resource_server=True),
     }
 
 
+def clients_beyond(home: str) -> dict[str, dict[str, Any]]:
+    """The same for parts that only ours knows, or that others register otherwise."""
+    code = {"grant_types": ["authorization_code"], "scope": "openid", "token_endpoint_auth_method": "private_key_jwt"}
+    service = {"token_endpoint_auth_method": "private_key_jwt", "resource_server": True, "scope": ""}
+    return {
+        "leaving": {
+            **code,
+            "client_name": "App met uitgang",
+            "redirect_uris": [f"{home}/weg"],
+            "post_logout_redirect_uris": [f"{home}/tot-ziens"],
+        },
+        "exchanger": {
+            **service,
+            "client_name": "Huisdienst",
+            "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
+            "resource": f"{home}/huis",
+            "exchange_targets": [f"{home}/archief"],
+        },
+        "archive": {
+            **service,
+            "client_name": "Archief",
+            "grant_types": ["client_credentials"],
+            "resource": f"{home}/archief",
+        },
+        "desk": {
+            "client_name": "Bibliotheek Oost",
+            "grant_types": ["urn:openid:params:grant-type:ciba"],
+            "backchannel_token_delivery_mode": "poll",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "scope": "openid",
+        },
+        "signed": {
+            **service,
+            "client_name": "Bron die tekent",
+            "grant_types": ["client_credentials"],
+            "introspection_signed_response_alg": "PS256",
+        },
+    }
+
+
 async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
     from machtiging.agencies.catalogue import load_catalogue, oin_of
     from machtiging.oauth.register_client import register
+    from machtiging.oauth.registration.invite import invite
     from machtiging.storage.unit_of_work import unit_of_work
 
     told: dict[str, dict[str, Any]] = {}
     async with unit_of_work(app.state.sessions) as session:
         await load_catalogue(session)
-        for name, metadata in clients(home).items():
+        for name, metadata in (clients(home) | clients_beyond(home)).items():
             confidential = metadata["token_endpoint_auth_method"] != "none"
             key = _key() if confidential else None
             more = {} if key is None else {"jwks": {"keys": [key.as_dict(private=False)]}}
@@ -70,6 +115,9 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
             told[name] = {"client_id": made["client_id"], "scope": metadata["scope"]}
             told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
             told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
+            told[name] |= {key: metadata[f"{key}s"][0] for key in (_AFTER,) if f"{key}s" in metadata}
+        token = await invite(session, "proef", uses=100, lives=timedelta(days=1), at=datetime.now(UTC))
+    told["newcomer"] = {"client_id": "", "initial_access_token": token}
     return told
 
 

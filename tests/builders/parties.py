@@ -80,7 +80,7 @@ def oidc_provider(place: Path) -> Iterator[Path]:
     signer = RSAKey.generate_key(2048, {"alg": "PS256", "use": "sig"}, private=True, auto_kid=True)
     told: dict[str, dict[str, Any]] = {}
     known = []
-    for name, metadata in clients(_HOME).items():
+    for name, metadata in clients(_HOME, refreshing="openid offline_access").items():
         confidential = metadata["token_endpoint_auth_method"] != "none"
         key = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True) if confidential else None
         known.append(_as_theirs(name, metadata, key))
@@ -89,6 +89,7 @@ def oidc_provider(place: Path) -> Iterator[Path]:
         told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
     resource = f"{issuer}/api"
     told["machine"]["extra"] = {"resource": resource}
+    told["refreshing"]["extra"] = {"prompt": "consent"}
     config = {"port": port, "issuer": issuer, "jwks": {"keys": [signer.as_dict(private=True)]}, "clients": known}
     config |= {"resource": resource, "resourceServer": "resource"}
     target = {"name": "oidc-provider", "issuer": issuer, "clients": told}

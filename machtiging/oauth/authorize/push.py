@@ -16,7 +16,7 @@ from machtiging.oauth.manage.rules import ACTION, check_request
 from machtiging.oauth.openid.wishes import KEPT_AS, wishes_in
 from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.grants import token_server
-from machtiging.oauth.protocol.sender import key_for_code
+from machtiging.oauth.protocol.sender import key_for_code, key_shown
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
 from machtiging.oauth.requests.resources import target_of
@@ -85,13 +85,14 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     """Check and keep a request; gives the RFC 9126 2.2 answer. Raises OAuthRefusal."""
     server = token_server(exchange)
     client = await run(server, lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT, PUBLIC], "par"))
+    proven = await key_shown(exchange.session, exchange.issuer.keyring, request, exchange.at)
     desk = Desk(exchange.session, exchange.issuer.url, exchange.at)
     request = request.asking(await opened(desk, client, request.form))
     _refuse_unsupported(request)
     await target_of(exchange.session, exchange.issuer, request.form.get("resource"))
     wishes = wishes_in(request.form, client, exchange.issuer)
     parameters = _kept(request) | {"client_id": client.client_id, KEPT_AS: wishes.kept()}
-    bound = await key_for_code(exchange.session, exchange.issuer.keyring, request, exchange.at)
+    bound = key_for_code(request, proven)
     if bound is not None:
         parameters["dpop_jkt"] = bound
     await run(server, lambda it: check(it, exchange, parameters))

@@ -24,7 +24,7 @@ from machtiging.oauth.ciba.rules import INTERVAL, MOST_OF_CLIENT, MOST_OF_PERSON
 from machtiging.oauth.client import CIBA, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.protocol.bridge import WireRequest
-from machtiging.oauth.protocol.sender import key_for_code
+from machtiging.oauth.protocol.sender import key_for_code, key_shown
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
 from machtiging.oauth.sweep import sweep
@@ -47,10 +47,11 @@ async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     client = await run(Server(exchange), lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT], "backchannel"))
     if not client.check_grant_type(CIBA):
         raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
+    proven = await key_shown(exchange.session, exchange.issuer.keyring, request, exchange.at)
     desk = Desk(exchange.session, exchange.issuer.url, exchange.at, backchannel=True)
     request = request.asking(await opened(desk, client, request.form))
     ask = ask_from(request.form, client)
-    jkt = await key_for_code(exchange.session, exchange.issuer.keyring, request, exchange.at)
+    jkt = key_for_code(request, proven)
     await _not_too_many(exchange.session, _REQUEST.c.client_id, client.client_id, MOST_OF_CLIENT, exchange.at)
     asked = await _whom(exchange, ask)
     auth_req_id = secrets.random_token()

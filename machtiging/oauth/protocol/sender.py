@@ -47,7 +47,13 @@ async def proven_key(work: Work, keyring: KeyRing, shown: Shown, at: datetime) -
     return proof.jkt
 
 
-async def key_for_code(work: Work, keyring: KeyRing, request: WireRequest, at: datetime) -> str | None:
+async def key_shown(work: Work, keyring: KeyRing, request: WireRequest, at: datetime) -> str | None:
+    """The key that a push proves, if it proves one. Asked before its request object is used up: who must come again
+    with a nonce brings the same object. Raises OAuthRefusal `use_dpop_nonce`, `invalid_dpop_proof`."""
+    return await proven_key(work, keyring, request.shown, at) if request.shown.proofs else None
+
+
+def key_for_code(request: WireRequest, proven: str | None) -> str | None:
     """The key that a code will be bound to: named in `dpop_jkt`, proved at the push, or both (RFC 9449 section 10.1).
 
     Raises OAuthRefusal `invalid_request` when they differ.
@@ -55,9 +61,8 @@ async def key_for_code(work: Work, keyring: KeyRing, request: WireRequest, at: d
     named = request.form.get("dpop_jkt")
     if named is not None and _THUMBPRINT.fullmatch(named) is None:
         raise malformed("dpop_jkt_vormfout", "The parameter dpop_jkt is no SHA-256 thumbprint.")
-    if not request.shown.proofs:
+    if proven is None:
         return named
-    proven = await proven_key(work, keyring, request.shown, at)
     if named not in (None, proven):
         raise malformed("dpop_jkt_wijkt_af", "The parameter dpop_jkt is not the key of the DPoP proof.")
     return proven

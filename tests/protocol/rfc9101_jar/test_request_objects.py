@@ -24,6 +24,7 @@ from tests.builders.oauth import (
     query_of,
     signed,
 )
+from tests.builders.proof import Holder
 from tests.builders.request_object import request_object
 
 REFUSED = {
@@ -218,6 +219,19 @@ async def test_an_object_is_good_once(flow) -> None:
     is_refused(await send(flow, made))
     same = request_object(flow, jti=claims_of(made)["jti"], state="anders")
     is_refused(await send(flow, same))
+
+
+async def test_who_is_asked_for_a_nonce_brings_the_same_object_again(flow) -> None:
+    """As openid-client does (RFC 9449 section 8): what was answered with a nonce has used nothing up."""
+    made, holder = request_object(flow), Holder(flow.app.clock)
+    form = {**flow.app.credentials(), "request": made}
+    without = {"DPoP": holder.proof("POST", ISSUER + "/par", nonce=None)}
+    asked = await flow.app.http.post("/par", data=form, headers=without)
+    assert asked.json()["error"] == "use_dpop_nonce"
+    proof = holder.proof("POST", ISSUER + "/par", nonce=asked.headers["dpop-nonce"])
+    form |= flow.app.credentials()
+    again = await flow.app.http.post("/par", data=form, headers={"DPoP": proof})
+    assert again.status_code == 201, again.text
 
 
 async def test_of_four_at_the_same_moment_one_is_taken(flow) -> None:
