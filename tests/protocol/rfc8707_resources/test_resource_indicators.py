@@ -68,6 +68,18 @@ async def test_nobody_else_is_the_server_of_an_address_of_ours(chain) -> None:
         refused(await flow.push(resource=ISSUER + path), "invalid_target")
 
 
+async def test_a_silent_login_never_becomes_a_token_for_another_service(chain) -> None:
+    await chain.server()
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    flow.asks = None
+    await flow.tokens()
+    for resource, told in ((None, "code"), (AUDIENCE, "code"), (HUIS, "error")):
+        response = await flow.authorize(await flow.pushed(prompt="none", resource=resource))
+        answer = query_of(response.headers["location"])
+        assert told in answer, answer
+    assert answer["error"] == "consent_required"
+
+
 async def test_two_resources_are_refused(chain) -> None:
     await chain.server()
     flow = await chain.oauth.request(chain.app)
