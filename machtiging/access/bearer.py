@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from machtiging.access.actor import Actor
 from machtiging.access.proof.binding import BEARER, DPOP, Bound, hold_to, is_bound
-from machtiging.access.proof.errors import NONCE_WANTED, ProofRefused
+from machtiging.access.proof.errors import NONCE_WANTED, NoToken, ProofRefused
 from machtiging.access.proof.nonce import HEADER, nonce_at
 from machtiging.access.proof.shown import shown_in
 from machtiging.access.tokens import TokenState, audience, hold
@@ -65,7 +65,7 @@ def credentials_in(request: Request) -> Credentials:
     if in_address and given:
         raise InvalidInput("token_in_adres", "Zet een toegangsbewijs nooit in het adres.")
     if not given or not given[0].lower().startswith(_SCHEMES):
-        raise NotAuthenticated("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
+        raise NoToken("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
     found = _CREDENTIALS.fullmatch(given[0])
     if found is None or len(given) > 1:
         raise _invalid("header Authorization is malformed or stands twice")

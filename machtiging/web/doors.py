@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 _Dependency = TypeVar("_Dependency", bound=Callable[..., object])
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api/v1"
+_OR_PROVE = ", DPoP realm="
 DOOR_ATTRIBUTE = "__machtiging_door__"
 
 
@@ -45,9 +46,11 @@ def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
     challenge = headers.get("WWW-Authenticate", "")
     if not challenge:
         return {}
-    if "insufficient_user" in challenge and request.headers.get("authorization", "").lower().startswith("dpop "):
+    if challenge.startswith("Bearer ") and request.headers.get("authorization", "").lower().startswith("dpop "):
         challenge = "DPoP" + challenge.removeprefix("Bearer")
     issuer = getattr(request.app.state, "issuer", None)
     if issuer and request.url.path.startswith("/api/"):
-        challenge += f', resource_metadata="{issuer}{RESOURCE_METADATA}"'  # RFC 9728 section 5.1
+        place = f', resource_metadata="{issuer}{RESOURCE_METADATA}"'  # RFC 9728 section 5.1
+        first, way, second = challenge.partition(_OR_PROVE)
+        challenge = first + place + way + second
     return {"WWW-Authenticate": challenge}

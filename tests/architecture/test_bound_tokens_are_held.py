@@ -13,7 +13,7 @@ def test_whoever_takes_a_token_from_a_request_also_holds_its_bearer():
     assert {name for name in takers - SECOND_LOOK if "await hold_bearer(" not in texts[name]} == set()
 
 
-# Who looks at the header: the door itself; who only looks at the scheme; who refuses it; tokens that are no access tokens.
+# The door itself; who only looks at the scheme; who refuses the header; tokens that are no access tokens.
 READERS = {
     "machtiging/access/bearer.py",
     "machtiging/web/doors.py",

@@ -33,6 +33,12 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
 )
 
 
+class NoToken(NotAuthenticated):
+    """Nothing was shown at all: told are both ways to show a token, and no error (RFC 6750 3.1, RFC 9449 7.1)."""
+
+    challenge = f'Bearer realm="machtiging", DPoP realm="machtiging", algs="{" ".join(ALGORITHMS)}"'
+
+
 class ProofRefused(NotAuthenticated):
     """What was shown does not do. `error` is the word of RFC 9449 for it, or of RFC 6750 when the token is at fault."""
 
@@ -44,6 +50,6 @@ class ProofRefused(NotAuthenticated):
             self.error = "invalid_dpop_proof"
         else:
             self.error = "invalid_token"
-        scheme = "Bearer" if code.startswith(("certificaat_", "token_niet_")) else "DPoP"
+        scheme = "Bearer" if code.startswith("certificaat_") else "DPoP"
         algorithms = f', algs="{" ".join(ALGORITHMS)}"' if scheme == "DPoP" else ""
         self.challenge = f'{scheme} realm="machtiging", error="{self.error}", error_description="{code}"{algorithms}'

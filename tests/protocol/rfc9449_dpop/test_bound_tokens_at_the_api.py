@@ -97,8 +97,21 @@ async def test_row_19_with_the_thiefs_own_key_it_opens_nothing_and_leaves_a_line
 async def test_an_unbound_token_is_not_taken_as_a_bound_one(doorstep, holder):
     token = a_jwt(doorstep.helper)
     answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
-    assert (answer.status_code, answer.json()["code"]) == (401, "token_niet_gebonden")
-    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="machtiging", error="invalid_token"')
+    is_refused(answer, "token_niet_gebonden", "invalid_token")
+
+
+async def test_who_brings_nothing_is_told_both_ways_to_bring_a_token(doorstep):
+    answer = await doorstep.ask()
+    challenge = answer.headers["WWW-Authenticate"]
+    bearer, dpop = challenge.split(", DPoP ")
+    assert bearer.startswith('Bearer realm="machtiging"')
+    assert f'algs="{" ".join(ALGORITHMS)}"' in dpop
+    assert "error=" not in challenge
+
+
+async def test_a_refused_token_is_told_so_in_the_scheme_in_which_it_came(doorstep, holder):
+    answer = await ask(doorstep, "nep", holder.proof("GET", HERE, token="nep"))
+    assert answer.headers["WWW-Authenticate"].startswith('DPoP realm="machtiging", error="invalid_token"')
 
 
 async def test_what_the_text_of_a_token_says_of_its_key_counts_for_nothing(doorstep, holder, clock):
