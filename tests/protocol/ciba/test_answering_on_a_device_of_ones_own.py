@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from machtiging.delegation import end
+from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, form_on, words_on_screen
@@ -253,9 +255,18 @@ async def test_a_machtiging_that_ended_cannot_be_said_yes_to(counter) -> None:
     assert await counter.hears(request) == "access_denied"
 
 
-async def test_what_the_machtiging_does_not_give_is_left_out_and_said(counter) -> None:
-    from machtiging.delegation.rules import Act
+async def test_a_question_of_an_app_that_does_not_take_part_is_not_shown_and_cannot_be_answered(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await form_on(browser)
+    async with unit_of_work(counter.oauth.sessions) as session:  # nothing but its state: the request itself stands
+        await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
+    assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
+    assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
+    assert await counter.count("oauth_grant") == 0
 
+
+async def test_what_the_machtiging_does_not_give_is_left_out_and_said(counter) -> None:
     held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
     request = await counter.asked(
         await counter.meldcode(counter.son), authorization_details=detail(held.id, "lezen", "downloaden")
@@ -297,8 +308,6 @@ async def test_a_meldcode_is_shown_once_with_a_warning_and_takes_the_place_of_th
 
 
 async def test_she_gets_a_mail_that_says_nothing_about_who_or_what(counter) -> None:
-    from sqlalchemy import text
-
     await counter.asked()
     async with unit_of_work(counter.oauth.sessions) as session:
         query = text("SELECT facts FROM notification WHERE kind = 'verzoek_wacht' AND person_id = :her")
