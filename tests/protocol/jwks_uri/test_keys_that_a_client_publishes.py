@@ -11,6 +11,7 @@ from machtiging.oauth.clients.fetched import KeysWanted
 from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import assertion, code_client, make_client_keys
+from tests.builders.request_object import request_object
 from tests.builders.sites import NAME, Names, a_site, a_visitor, http, json_answer
 
 ONE, OTHER = make_client_keys(), make_client_keys()
@@ -71,6 +72,19 @@ async def test_every_endpoint_fetches_them(app, site, path) -> None:
 async def test_a_whole_flow_with_published_keys(oauth, app) -> None:
     flow = await oauth.flow(app)
     assert "access_token" in await flow.tokens()
+
+
+async def test_a_request_object_is_checked_with_published_keys_too(oauth, app, site) -> None:
+    flow = await oauth.request(app)
+    assert await accepted(app)
+    oauth.later(minutes=2)
+    site.answer = published(ONE, OTHER)
+    made = request_object(flow, header={"kid": "app-2"}, key=OTHER.private)
+    answer = await app.post("/par", {"request": made})
+    assert answer.status_code == 201, answer.text
+    assert len(site.asked) == 2
+    forged = request_object(flow, header={"kid": "app-2"}, key=ONE.private)
+    assert (await app.post("/par", {"request": forged})).json()["error"] == "invalid_request_object"
 
 
 async def test_a_new_key_is_found_because_its_kid_is_unknown(oauth, app, site) -> None:
