@@ -188,6 +188,7 @@ async def test_a_proof_that_was_refused_is_not_used_up(doorstep, holder):
         pytest.param({"iat": True}, "dpop_tijd", id="iat that is no number"),
         pytest.param({"iat": "1"}, "dpop_tijd", id="iat that is text"),
         pytest.param({"iat": 1e300}, "dpop_tijd", id="iat at the end of time"),
+        pytest.param({"iat": 10**400}, "dpop_tijd", id="iat of 400 digits"),
         pytest.param({"nonce": None}, "dpop_nonce_nodig", id="no nonce"),
         pytest.param({"nonce": "AAAAAAAAAAAAAAAAAAAAAA"}, "dpop_nonce_nodig", id="a nonce of another server"),
         pytest.param({"nonce": 5}, "dpop_nonce_nodig", id="a nonce that is no text"),
