@@ -14,8 +14,12 @@ from machtiging.berichtenbox.rules import PART_BYTES
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault, NotInForce
 from machtiging.kernel.ids import uuid7
+from machtiging.oauth.manage.end_consent import end_consent
+from machtiging.oauth.register_client import register as register_client
 from tests.builders.audit import tampering
 from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
+from tests.builders.oauth import code_client
+from tests.builders.refreshing import CONSENT
 
 PDF = "application/pdf"
 LARGE = a_pdf(3 * PART_BYTES + 17)
@@ -165,6 +169,26 @@ async def test_row_47_pausing_or_taking_the_token_back_stops_it_too(under_way, c
         async with world.sessions.begin() as session:
             resume = "UPDATE machtiging SET state = 'active', paused_at = NULL WHERE id = :under"
             await session.execute(text(resume), {"under": under})
+
+
+async def test_row_47_ending_the_consent_of_the_app_stops_it_too(under_way, clock):
+    world, under, token, *ids = under_way
+    grant_id = uuid7()
+    async with world.sessions.begin() as session:
+        client = await register_client(session, code_client(None), oin=None, at=clock.now())
+        facts = {"id": grant_id, "client": client["client_id"], "who": world.helper, "held": under, "at": clock.now()}
+        await session.execute(text(CONSENT), facts | {"details": "[]", "scope": "openid"})
+        await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
+    task, sent, go_on = await streaming(world, token, *ids)
+    assert (await sent.get())["status"] == 200
+    assert len((await sent.get())["body"]) == PART_BYTES
+    async with world.sessions.begin() as session:
+        assert await end_consent(session, world.citizen, grant_id, at=clock.now())
+    for _ in range(5):
+        go_on.release()
+    with pytest.raises(RuntimeError):
+        await task
+    assert sent.empty()
 
 
 async def test_a_token_that_runs_out_on_the_way_breaks_nothing_off(under_way, clock):
