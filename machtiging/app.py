@@ -104,6 +104,8 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
     if not (settings.smtp_starttls or is_loopback(settings.smtp_host)):
         place = "with a mail server on another machine"
         complaints.append(f"In production, {place}, MACHTIGING_SMTP_STARTTLS=true must be set.")
+    if any(network.prefixlen == 0 for network in networks_from(settings.trusted_proxies)):
+        complaints.append("In production MACHTIGING_TRUSTED_PROXIES names the proxies, not everybody.")
     return complaints
 
 

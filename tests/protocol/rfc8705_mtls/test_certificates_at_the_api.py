@@ -11,6 +11,7 @@ from machtiging.access.tokens import register
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, counting_statements, token_facts
 from tests.builders.proof import Holder, a_certificate
+from tests.builders.real_server import served
 
 PROXY = "10.20.0.5"
 
@@ -155,3 +156,13 @@ async def test_a_plain_token_is_not_asked_for_a_certificate_nor_judged_by_one(do
     token = a_jwt(doorstep.helper)
     assert (await ask(doorstep, token)).status_code == 200
     assert (await ask(doorstep, token, field_of(a_certificate()))).status_code == 200
+
+
+@pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("127.0.0.2", 401)])
+async def test_over_a_real_connection_it_is_its_other_end_that_counts(doorstep, proxies, status):
+    doorstep.app.state.trusted_proxies = (ipaddress.ip_network(proxies),)
+    certificate = a_certificate()
+    token = await a_bound_token(doorstep, certificate)
+    async with served(doorstep.app) as server, server.client(token) as client:
+        answer = await client.get(READ, headers={**certificate.header, "X-Forwarded-For": "127.0.0.2"})
+    assert answer.status_code == status, answer.text
