@@ -129,3 +129,22 @@ async def test_a_refresh_that_is_under_way_while_the_grant_ends_leaves_nothing_a
     assert await still_open(oauth) == 0
     if answer.status_code == 200:
         assert (await holder.refresh(answer.json()["refresh_token"])).status_code == 400
+
+
+async def test_suspending_ending_and_refreshing_at_once_leave_nothing_alive_and_nobody_waiting(oauth):
+    first = await a_holder(oauth)
+    holders = [first, *[await a_holder(oauth, first.app, first.machtiging) for _ in range(3)]]
+
+    async def cut() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await suspend(session, first.app.client_id, at=oauth.clock.now())
+
+    async def finish() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await end_grant(session, holders[1].grant_id, Ending("proef"), at=oauth.clock.now())
+
+    work = [*(holder.refresh() for holder in holders), finish(), cut(), *(holder.refresh() for holder in holders)]
+    answers = await asyncio.wait_for(asyncio.gather(*work), 60)
+    assert {answer.status_code for answer in answers if answer is not None} <= {200, 400, 401}
+    assert await still_open(oauth) == 0
+    assert await one(oauth, "SELECT count(*) FROM refresh_token") == 0
