@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import httpx
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
+from joserfc.jws import JWSRegistry
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = re.compile(r"<form\b(.*?)>(.*?)</form>", re.DOTALL | re.IGNORECASE)
@@ -49,6 +50,19 @@ def unsigned(header: Mapping[str, Any], claims: Mapping[str, Any], signature: st
     """A compact JWS with whatever signature."""
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
     return ".".join([*parts, signature])
+
+
+def proof_of(key: ECKey, method: str, address: str, *, token: str | None = None, **changes: Any) -> str:
+    """A DPoP proof (RFC 9449 4.2). `header` changes the header; other changes are claims (None: left out)."""
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | changes.pop("header", {})
+    claims: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": address, "iat": int(time.time())}
+    if token is not None:
+        digest = hashlib.sha256(token.encode()).digest()
+        claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    payload = {name: value for name, value in (claims | changes).items() if value is not None}
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, payload)]
+    signature = JWSRegistry.algorithms["ES256"].sign(b".".join(parts), key)
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
 def query_of(url: str) -> dict[str, str]:
