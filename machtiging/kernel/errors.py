@@ -47,7 +47,7 @@ class InvalidInput(Refusal):
 
 
 class NotAuthenticated(Refusal):
-    """No proof, or no valid proof, of who is asking. `challenge` says which one is wanted, where it is a special one."""
+    """No proof, or no valid proof, of who is asking. `challenge` says which one is wanted where it is a special one."""
 
     challenge: str = ""
 

@@ -39,11 +39,13 @@ async def _measure(*, quick: bool, console: Console) -> tuple[list[Row], list[st
     try:
         with console.status("Making the world ...") as status:
             async with database(place) as url:
-                world = await make_world(url, place, _ISSUER)
+                world, key = await make_world(url, place, _ISSUER), os.urandom(32)
                 status.update("Reading messages ...")
-                more, remarks = await reading.measure(world, place, quick=quick)
+                more, remarks = await reading.measure(world, place, key, quick=quick)
                 status.update("Handing out tokens ...")
-                rows += more + await tokens.measure(world, modules, place, quick=quick)
+                token_rows, more_remarks = await tokens.measure(world, modules, place, key, quick=quick)
+                rows += more + token_rows
+                remarks += more_remarks
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return rows, remarks

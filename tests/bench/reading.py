@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -61,7 +60,8 @@ def our_worker(world: World, place: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _floor_worker(world: World, key: bytes, place: Path) -> Iterator[Server]:
+def floor_worker(world: World, key: bytes, place: Path) -> Iterator[Server]:
+    """One worker of the floor, whose letters `measure` has put there."""
     port = free_port()
     config = {
         "database": world.dsn,
@@ -77,19 +77,18 @@ def _floor_worker(world: World, key: bytes, place: Path) -> Iterator[Server]:
         yield running
 
 
-async def measure(world: World, place: Path, *, quick: bool) -> tuple[list[rounds.Row], list[str]]:
-    """The rows of the table about reading, and the remarks below it."""
+async def measure(world: World, place: Path, key: bytes, *, quick: bool) -> tuple[list[rounds.Row], list[str]]:
+    """The rows of the table about reading, and the remarks below it. `key` is what the floor seals its letters with."""
     remarks = await _count_statements(world)
-    key = os.urandom(32)
     with our_worker(world, place) as ours:
         await _furnish_floor(world, ours, key)
-        with _floor_worker(world, key, place) as bare:
+        with floor_worker(world, key, place) as bare:
             return await _measure(world, (ours, bare), place, quick=quick), remarks
 
 
 async def _measure(world: World, servers: tuple[Server, Server], place: Path, *, quick: bool) -> list[rounds.Row]:
     ours, bare = servers
-    requests = [_request(world, reading) for reading in world.readings]
+    requests = [request_for(world, reading) for reading in world.readings]
     total = 600 if quick else 1500
 
     async def by_us() -> Round:
@@ -113,7 +112,8 @@ async def _measure(world: World, servers: tuple[Server, Server], place: Path, *,
     return [*rows, rounds.Row("memory", "one worker, after the load", "MiB", memory, goal=goal, reached=reached)]
 
 
-def _request(world: World, reading: Reading) -> str:
+def request_for(world: World, reading: Reading) -> str:
+    """GET of one letter as it goes over the wire."""
     host = httpx.URL(world.issuer).netloc.decode()
     return (
         f"GET /api/v1/berichten/{reading.bericht_id} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n"

@@ -58,6 +58,26 @@ async def of_one_request(app: FastAPI, path: str, token: str) -> tuple[list[str]
                 raise MeasurementFailed(f"{path}: {answer.status_code} {answer.text[:500]}")
             await asyncio.sleep(0)  # the driver tells what it was told a moment later
             runs.append([short(query) for query in heard if not query.startswith("SET ")])
+    await dispose(app)
+    return runs[0], runs[-1]
+
+
+async def of_posts(app: FastAPI, wires: list[str]) -> list[str]:
+    """The statements of the last of these requests, which are all of one kind; the first ones warm up."""
+    heard = _listen(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.issuer) as client:
+        for wire in wires:
+            head, _, body = wire.partition("\r\n\r\n")
+            heard.clear()
+            headers = {"content-type": "application/x-www-form-urlencoded"}
+            answer = await client.post(head.split(" ")[1], content=body, headers=headers)
+            if answer.status_code != httpx.codes.OK:
+                raise MeasurementFailed(f"{answer.status_code} {answer.text[:500]}")
+            await asyncio.sleep(0)
+    return [short(query) for query in heard if not query.startswith("SET ")]
+
+
+async def dispose(app: FastAPI) -> None:
+    """Close what the application opened."""
     for engine in app.state.engines:
         await engine.dispose()
-    return runs[0], runs[-1]

@@ -26,14 +26,15 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from machtiging.agencies.catalogue import oin_of
+from machtiging.app import create_app
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.ids import PersonId
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.bench import rounds
+from tests.bench import rounds, statements
 from tests.bench.load import Plan
 from tests.bench.processes import Round, Server, free_port, load, server
-from tests.bench.reading import our_worker
+from tests.bench.reading import floor_worker, our_worker, request_for, settings_for
 from tests.bench.rounds import Goal, MeasurementFailed
 from tests.bench.seeds import REDIRECT, VERIFIER, OurSeeds, PeerSeeds
 from tests.bench.world import World, sessions_of
@@ -46,6 +47,7 @@ _SCOPE = "aanleveringen:schrijven"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _PINNED = ("package.json", "package-lock.json", ".npmrc")
 _PEER = "oidc-provider, in memory"
+_SIXTY = Goal(">= 0.60 x floor", at_least=0.6)
 _QUARTER = Goal(">= 0.25 x oidc-provider", at_least=0.25)
 
 
@@ -209,8 +211,10 @@ async def _register_with_us(world: World, key: ECKey) -> tuple[dict[str, str], P
     return ids, person
 
 
-async def measure(world: World, modules: Path, place: Path, *, quick: bool) -> list[rounds.Row]:
-    """The rows of the table about tokens."""
+async def measure(
+    world: World, modules: Path, place: Path, floor_key: bytes, *, quick: bool
+) -> tuple[list[rounds.Row], list[str]]:
+    """The rows of the table about tokens, and what each answer says to the database."""
     key = ECKey.generate_key("P-256", private=True, auto_kid=True)
     ids, person = await _register_with_us(world, key)
     with our_worker(world, place) as worker, _peer(modules, place, key) as peer:
@@ -218,7 +222,10 @@ async def measure(world: World, modules: Path, place: Path, *, quick: bool) -> l
         origin = f"http://127.0.0.1:{peer.port}"
         theirs = {name: Party(peer, origin, name, "/token", "/token/introspection", key) for name in ids}
         bench = _Bench(ours, theirs, OurSeeds(world, person), PeerSeeds(peer.port), place, quick=quick)
-        return await bench()
+        rows = await bench()
+        with floor_worker(world, floor_key, place) as bare:
+            rows += await bench.introspect_beside(bare, world)
+        return rows, await bench.count_statements(world)
 
 
 class _Bench:
@@ -269,6 +276,38 @@ class _Bench:
                 ("server's processor time", "ms", "cpu_ms", None),
             )
         ]
+
+    async def introspect_beside(self, bare: Server, world: World) -> list[rounds.Row]:
+        """Introspection beside the floor that reads a letter: both are asked for every request to a resource."""
+        party, seeds = self._sides[0][0]["machine"], self._sides[0][1]
+        reading = [request_for(world, one) for one in world.readings]
+
+        async def ours() -> Round:
+            plan = Plan(party.server.port, CONNECTIONS, self._total, 200, await self._introspect(party, seeds))
+            return await load(party.server, plan, self._place)
+
+        async def floors() -> Round:
+            return await load(bare, Plan(bare.port, CONNECTIONS, self._total, 200, reading), self._place)
+
+        mine, theirs = await rounds.interleave(self._rounds, [ours, floors])
+        figures = [r.per_second for r in mine], [r.per_second for r in theirs]
+        return [rounds.compare("introspect", "answers per second", "/s", figures[0], "floor", figures[1], _SIXTY)]
+
+    async def count_statements(self, world: World) -> list[str]:
+        """What each kind of answer says to the database."""
+        parts, seeds = self._sides[0]
+        app = create_app(settings_for(world))
+        told = []
+        for name, party, requests in (
+            ("client credentials", parts["machine"], self._issue),
+            ("a code for tokens", parts["app"], self._redeem),
+            ("a refresh", parts["app"], self._refresh),
+            ("an introspection", parts["machine"], self._introspect),
+        ):
+            said = await statements.of_posts(app, (await requests(party, seeds))[:3])
+            told += [f"{name}: {len(said)} things said to the database", *(f"  {line}" for line in said)]
+        await statements.dispose(app)
+        return told
 
     def _machine(self, parts: dict[str, Party], key: ECKey) -> Party:
         return replace(parts["machine-bound"], bound_to=key)

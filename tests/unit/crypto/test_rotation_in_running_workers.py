@@ -7,6 +7,8 @@ import os
 from datetime import timedelta
 
 import pytest
+import structlog
+import structlog.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -182,19 +184,20 @@ def test_a_ring_from_the_environment_stays_what_it_was(keys):
     assert not worker.refresh()
 
 
-async def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys, capsys):
+async def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys):
     worker, stop = KeyRing.load(keys), asyncio.Event()
-    watching = asyncio.create_task(run_watch(worker, every=0.01, stop=stop))
-    rotate(keys, Kind.ES256, LATER)
-    while "es256-3" not in worker.names:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    (keys / "keys.json").write_text("{")
-    while not worker.trouble:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
-    stop.set()
-    await watching
-    assert capsys.readouterr().out.count("key_ring_not_read") == 1
+    with structlog.testing.capture_logs() as said:
+        watching = asyncio.create_task(run_watch(worker, every=0.01, stop=stop))
+        rotate(keys, Kind.ES256, LATER)
+        while "es256-3" not in worker.names:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        (keys / "keys.json").write_text("{")
+        while not worker.trouble:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        stop.set()
+        await watching
+    assert [line["event"] for line in said].count("key_ring_not_read") == 1
 
 
 @given(steps=st.lists(st.sampled_from(["rotate", "leak", "look a", "look b", "wait"]), max_size=8))
