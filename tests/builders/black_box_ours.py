@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from joserfc.jwk import ECKey
 
@@ -61,6 +62,7 @@ def clients_beyond(home: str) -> dict[str, dict[str, Any]]:
     """The same for parts that only ours knows, or that others register otherwise."""
     code = {"grant_types": ["authorization_code"], "scope": "openid", "token_endpoint_auth_method": "private_key_jwt"}
     service = {"token_endpoint_auth_method": "private_key_jwt", "resource_server": True, "scope": ""}
+    guarded = f"{home}/{uuid4().hex[:8]}"  # a resource has one server, and some databases serve many tests
     return {
         "leaving": {
             **code,
@@ -72,14 +74,14 @@ def clients_beyond(home: str) -> dict[str, dict[str, Any]]:
             **service,
             "client_name": "Huisdienst",
             "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
-            "resource": f"{home}/huis",
-            "exchange_targets": [f"{home}/archief"],
+            "resource": f"{guarded}/huis",
+            "exchange_targets": [f"{guarded}/archief"],
         },
         "archive": {
             **service,
             "client_name": "Archief",
             "grant_types": ["client_credentials"],
-            "resource": f"{home}/archief",
+            "resource": f"{guarded}/archief",
         },
         "desk": {
             "client_name": "Bibliotheek Oost",
@@ -115,6 +117,7 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
             told[name] = {"client_id": made["client_id"], "scope": metadata["scope"]}
             told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
             told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
+            told[name] |= {key: metadata[key] for key in ("resource",) if key in metadata}
             told[name] |= {key: metadata[f"{key}s"][0] for key in (_AFTER,) if f"{key}s" in metadata}
         token = await invite(session, "proef", uses=100, lives=timedelta(days=1), at=datetime.now(UTC))
     told["newcomer"] = {"client_id": "", "initial_access_token": token}

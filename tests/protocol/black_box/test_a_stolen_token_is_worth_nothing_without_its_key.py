@@ -61,8 +61,8 @@ async def test_a_token_with_a_key_opens_the_door_with_that_key(attempt, server, 
 
 async def test_stolen_it_opens_nothing_as_a_plain_token(attempt, server, key):
     token = (await bound(attempt, server, key)).json()["access_token"]
-    assert (await server.userinfo(token)).status_code == 401
-    assert (await userinfo(server, token, key, scheme="Bearer")).status_code == 401
+    assert (await server.userinfo(token)).status_code in (400, 401)
+    assert (await userinfo(server, token, key, scheme="Bearer")).status_code in (400, 401)
 
 
 async def test_stolen_it_opens_nothing_with_the_key_of_the_thief(attempt, server, key):
