@@ -46,3 +46,13 @@ def test_the_readme_names_for_each_specification_a_folder_with_tests():
     for _, _, folders in rows:
         for folder in re.findall(r"`([^`]+)`", folders):
             assert any((ROOT / folder).glob("test_*.py")), folder
+
+
+def test_the_black_box_tests_know_nothing_of_ours():
+    """Else they could not be held against any other server."""
+    files = [
+        *(ROOT / "tests" / "protocol" / "black_box").glob("test_*.py"),
+        ROOT / "tests" / "builders" / "black_box.py",
+    ]
+    assert len(files) > 8
+    assert [path.name for path in files if re.search(r"^\s*(from|import) machtiging", path.read_text(), re.M)] == []

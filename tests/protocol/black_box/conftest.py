@@ -1,8 +1,8 @@
 """Which server the pack is held against: ours, as a process, or the one that MACHTIGING_TEST_TARGET describes.
 
-That variable names a JSON file: `issuer`; `clients` by the part they play (app, other, public, refreshing, machine,
-resource), each with `client_id`, `scope`, `redirect_uri`, a private `jwk` when it has one and `extra` parameters; `login`
-and `refusing`, the answers to what forms ask (`link`: the end of an address to follow instead).
+That variable names a JSON file: `issuer`; `clients` by the part they play (app, other, public, refreshing, machine and
+resource), each with `client_id`, `scope`, `redirect_uri`, a private `jwk` when it has one and `extra` parameters;
+`login` and `refusing`, the answers to what forms ask (`link`: the end of an address to follow instead).
 """
 
 import json
