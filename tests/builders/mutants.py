@@ -68,14 +68,15 @@ def _the_verifier_is_not_looked_at() -> None:
 # Codes
 
 
-def _before_redeeming(statement: str) -> None:
+def _before_redeeming(*statements: str) -> None:
     from sqlalchemy import text
 
     from machtiging.oauth.protocol import grants
 
     def broken(was: Any) -> Any:
         async def redeem(exchange: Any, *rest: Any) -> Any:
-            await exchange.session.execute(text(statement))
+            for statement in statements:
+                await exchange.session.execute(text(statement))
             return await was(exchange, *rest)
 
         return redeem
@@ -88,7 +89,10 @@ def _a_code_is_good_for_ever() -> None:
 
 
 def _two_at_once_both_win() -> None:
-    _before_redeeming("UPDATE authorization_code SET used_at = NULL WHERE used_at > now() - interval '5 seconds'")
+    lately = "WHERE used_at > now() - interval '5 seconds'"
+    _before_redeeming(
+        "SELECT 1 FROM authorization_code FOR UPDATE", f"UPDATE authorization_code SET used_at = NULL {lately}"
+    )
 
 
 def _a_replay_ends_nothing() -> None:
