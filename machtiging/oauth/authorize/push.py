@@ -127,6 +127,8 @@ def _refuse_unsupported(request: WireRequest) -> None:
     for name in _UNSUPPORTED:
         if name in form:
             raise malformed("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
+    if "response_type" not in form:
+        raise malformed("response_type_ontbreekt", "The parameter response_type is missing.")
     if form.get("response_mode", "query") != "query":
         raise malformed("parameter_niet_ondersteund", "This response_mode is not supported.")
 

@@ -125,7 +125,7 @@ async def test_row_22_what_the_front_channel_adds_changes_nothing(oauth) -> None
 WRONG = [
     ({"redirect_uri": None}, "invalid_request"),
     ({"redirect_uri": "https://kwaad.example/terug"}, "invalid_request"),
-    ({"response_type": None}, "unsupported_response_type"),
+    ({"response_type": None}, "invalid_request"),
     ({"nonce": None}, "invalid_request"),
     ({"scope": "openid profile"}, "invalid_scope"),
     ({"scope": "openid openid"}, "invalid_scope"),

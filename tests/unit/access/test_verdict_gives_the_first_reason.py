@@ -169,7 +169,9 @@ def test_the_weakest_of_login_giving_and_accepting_counts(login, given, accepted
 
 def test_it_says_which_level_it_takes():
     target = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
-    refusal = judged(an_actor(a_held_machtiging(assurance=HIGH, accepted_assurance=HIGH), assurance=LOW), target).refusal
+    refusal = judged(
+        an_actor(a_held_machtiging(assurance=HIGH, accepted_assurance=HIGH), assurance=LOW), target
+    ).refusal
     assert (refusal.level, refusal.acr) == (SUBSTANTIAL.value, SUBSTANTIAL.acr)
     secret = a_target(an_envelope(sensitivity=Sensitivity.VERTROUWELIJK))
     wide = a_scope(highest_sensitivity=Sensitivity.VERTROUWELIJK)
