@@ -72,6 +72,8 @@ def faults_in_certificates(metadata: Mapping[str, Any]) -> dict[str, str]:
 def _is_certified(key: object) -> bool:
     if not isinstance(key, dict) or key.keys() - {"kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", "x5c"}:
         return False
+    if not all(isinstance(value, str) and value.isprintable() for name, value in key.items() if name != "x5c"):
+        return False
     try:
         certificate = registered(key)
         return certificate is not None and certificate.key_thumbprint() == thumbprint(key)

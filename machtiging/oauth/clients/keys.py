@@ -84,9 +84,12 @@ def _fault_of(key: Any) -> str | None:
         return "Een sleutel heeft leden die hier niet horen. Geef alleen publieke sleutels, nooit een geheime."
     if key.get("use", "sig") != "sig" or key.get("alg", _ALGORITHM[kty]) != _ALGORITHM[kty]:
         return "Een sleutel is er om te ondertekenen: EC met ES256, RSA met PS256."
-    kid = key.get("kid", "")
-    if not isinstance(kid, str) or len(kid) > 128 or not kid.isprintable():
-        return "Een kid is gewone tekst van hoogstens 128 tekens."
+    if key.get("key_ops", ["verify"]) != ["verify"]:
+        return 'De key_ops van een publieke sleutel zijn ["verify"].'
+    # Base64 is read past what is no letter of it, and a database cannot keep everything that JSON can say.
+    plain = all(isinstance(value, str) and value.isprintable() for name, value in key.items() if name != "key_ops")
+    if not plain or len(key.get("kid", "")) > 128:
+        return "Een sleutel is gewone tekst, en een kid daarin heeft hoogstens 128 tekens."
     return _weakness(key)
 
 

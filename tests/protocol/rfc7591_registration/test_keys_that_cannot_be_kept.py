@@ -1,0 +1,37 @@
+"""What JSON can say and a database cannot keep: refused as metadata, never an error of ours."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.registration import an_invitation, bearer
+
+PAIR = make_client_keys()
+KEY = PAIR.jwks["keys"][0]
+UNFIT = [
+    {"key_ops": ["\0"]},
+    {"key_ops": "\ud800"},
+    {"key_ops": {"verify": float("inf")}},
+    {"key_ops": ["sign"]},
+    {"kid": "\ud800"},
+    {"x": KEY["x"] + "\0"},
+    {"y": "\n" + KEY["y"]},
+]
+
+
+@pytest.mark.parametrize("change", UNFIT)
+async def test_a_key_that_holds_such_a_thing_is_refused(in_earnest, change) -> None:
+    metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | change]}}
+    body = json.dumps(metadata).replace("Infinity", "1e999").encode()
+    headers = bearer(await an_invitation(in_earnest)) | {"content-type": "application/json"}
+    answer = await in_earnest.connection().post("/register", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+async def test_a_key_that_says_what_it_is_for_is_taken(in_earnest) -> None:
+    metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | {"key_ops": ["verify"]}]}}
+    headers = bearer(await an_invitation(in_earnest))
+    assert (await in_earnest.connection().post("/register", json=metadata, headers=headers)).status_code == 201
