@@ -8,6 +8,7 @@ on his machtiging, for as long as he likes; and nobody could revoke it meanwhile
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -23,6 +24,7 @@ DEFAULT = 256 * 1024
 PATIENCE = 30.0
 # Bytes a second, on average: half a megabit. A delivery as large as it may be is in within little more than an hour.
 SLOWEST = 64 * 1024
+_OTHER_CHARSET = re.compile(r"""(?i)\s*multipart/.*charset(?!="?utf-8"?\s*(?:;|$))""")
 
 
 class _Limits:
@@ -115,6 +117,9 @@ def _counting(receive: Receive, limit: int) -> Receive:
 def _check(headers: Headers, limit: int) -> None:
     # A compressed body could unfold to a thousand times its size; nobody needs one here.
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise HTTPException(415)
+    # Forms are UTF-8 (RFC 7578). In other charsets one writes what no text can hold, or what no codec reads.
+    if _OTHER_CHARSET.match(headers.get("content-type", "")) is not None:
         raise HTTPException(415)
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
