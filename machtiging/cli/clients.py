@@ -148,7 +148,10 @@ async def _suspend(settings: Settings, client_id: str) -> int:
 
 @app.command("resume")
 def resume(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
-    """Let a suspended client take part again. The tokens that were closed stay closed: it asks for new ones."""
+    """Let a suspended client take part again. The tokens that were closed stay closed: it asks for new ones.
+
+    One that registered itself has to be let in again too: `clients approve`.
+    """
     with named(Settings()) as settings:
         changed = asyncio.run(_resume(settings, client_id))
     err.print(f"{client_id} {'takes part again' if changed else 'was not suspended'}.", markup=False)

@@ -21,7 +21,7 @@ _WAITING: tuple[Table, ...] = (
     AuthorizationCode.__table__,  # type: ignore[attr-defined]
     _ASKING,
 )
-_ACTIVE, _SUSPENDED = "active", "suspended"
+_ACTIVE, _PROPOSED, _SUSPENDED = "active", "proposed", "suspended"
 
 
 async def suspend(session: AsyncSession, client_id: str, *, at: datetime) -> int:
@@ -59,17 +59,21 @@ async def cut_off(session: AsyncSession, client_id: str, *, at: datetime) -> int
 async def resume(session: AsyncSession, client_id: str, *, at: datetime) -> bool:
     """Let a suspended client take part again; False when it did already. The tokens that were closed stay closed.
 
-    Raises NotFound `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and
-    `client_teruggetrokken` for one that withdrew itself.
+    One that registered itself is proposed again: perhaps nobody had looked at what it is now. Raises NotFound
+    `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and `client_teruggetrokken` for
+    one that withdrew itself.
     """
     state = await _held(session, client_id)
-    if await session.scalar(select(_CLIENT.c.withdrawn_at).where(_CLIENT.c.client_id == client_id)) is not None:
+    known = select(_CLIENT.c.withdrawn_at, _CLIENT.c.by_program).where(_CLIENT.c.client_id == client_id)
+    row = (await session.execute(known)).one()
+    if row.withdrawn_at is not None:
         raise Conflict("client_teruggetrokken", "Deze client heeft zichzelf teruggetrokken, voorgoed.")
     if state == _ACTIVE:
         return False
     if state != _SUSPENDED:
         raise Conflict("client_niet_geschorst", "Deze client is niet geschorst.")
-    await _move(session, _ACTIVE, Line(JournalAct.CLIENT_HERVAT, Outcome.DONE, "hervat", client_id=client_id), at)
+    to = _PROPOSED if row.by_program else _ACTIVE
+    await _move(session, to, Line(JournalAct.CLIENT_HERVAT, Outcome.DONE, "hervat", client_id=client_id), at)
     return True
 
 
