@@ -90,7 +90,7 @@ async def test_a_client_that_signed_is_journalled_with_the_exact_reason(oauth) -
         "client_niet_bevoegd",
         "token_ontbreekt",
         "token_ontbreekt",
-        "soort_antwoord_onbekend",
+        "response_type_ontbreekt",
     ]
     assert {line.client_id for line in lines} == {app.client_id}
 
