@@ -121,6 +121,11 @@ async def revoke_of_grant(session: AsyncSession, grant_id: GrantId, at: datetime
     return await _revoke(session, _TOKEN.c.grant_id == grant_id, at)
 
 
+async def revoke_of_grants(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> int:
+    """Close every token of these grants, all at once: one after the other, two could wait for each other for ever."""
+    return await _revoke(session, _TOKEN.c.grant_id.in_(grant_ids), at)
+
+
 async def revoke_of_machtiging(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> int:
     """Close every token under a machtiging. They opened nothing any more: the door reads the machtiging itself."""
     return await _revoke(session, _TOKEN.c.machtiging_id == machtiging_id, at)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Table, update
+from sqlalchemy import ColumnElement, Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
@@ -56,13 +56,14 @@ async def end_grants_of_session(session: AsyncSession, sid: UUID, ending: Ending
     """End every grant with scope openid that was given in a login session, with its tokens; tells how many."""
     rests_on_login = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
     ended = await _end(session, (_GRANT.c.session_id == sid) & rests_on_login, ending, at)
-    for grant in ended:
-        await tokens.revoke_of_grant(session, grant.id, at)
+    await tokens.revoke_of_grants(session, [grant.id for grant in ended], at)
     return len(ended)
 
 
 async def _end(session: AsyncSession, which: ColumnElement[bool], ending: Ending, at: datetime) -> list[Row[Any]]:
-    closing = update(_GRANT).where(which, _GRANT.c.ended_at.is_(None)).values(ended_at=at, end_reason=ending.reason)
+    # In the order of their ids: one who logs out while a machtiging ends never waits for who waits for him.
+    theirs = select(_GRANT.c.id).where(which, _GRANT.c.ended_at.is_(None)).order_by(_GRANT.c.id).with_for_update()
+    closing = update(_GRANT).where(_GRANT.c.id.in_(theirs)).values(ended_at=at, end_reason=ending.reason)
     ended = list(await session.execute(closing.returning(*_GRANT.c)))
     for grant in ended:
         held = None if grant.machtiging_id is None else await machtiging(session, grant.machtiging_id)
