@@ -92,19 +92,22 @@ async def _invite(settings: Settings, note: str, uses: int, days: int) -> str:
 
 
 @app.command("approve")
-def approve(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
-    """Let in a client that registered itself. Look first at what `clients show` says of it."""
+def approve(
+    client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")],
+    seen_as: Annotated[str, typer.Argument(help="What you looked at: `seen_as` in `clients show`.")],
+) -> None:
+    """Let in a client that registered itself, if it still is what `clients show` said of it."""
     with named(Settings()) as settings:
-        asyncio.run(_approve(settings, client_id))
+        asyncio.run(_approve(settings, client_id, seen_as))
     err.print(f"{client_id} takes part from now on.", markup=False)
 
 
-async def _approve(settings: Settings, client_id: str) -> None:
+async def _approve(settings: Settings, client_id: str, seen: str) -> None:
     from machtiging.oauth.registration.approve import approve as let_in
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        await let_in(session, client_id, at=SystemClock().now())
+        await let_in(session, client_id, seen, at=SystemClock().now())
 
 
 @app.command("show")
@@ -117,13 +120,15 @@ def show_one(client_id: Annotated[str, typer.Argument(help="The client_id, as in
 
 async def _one(settings: Settings, client_id: str) -> dict[str, Any]:
     from machtiging.oauth.queries import all_clients
+    from machtiging.oauth.registration.approve import seen_as
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
         for client in await all_clients(session):
             if client.client_id == client_id:
                 how = "program" if client.by_program else "operator"
-                return {"client_id": client_id, "state": client.state, "registered_by": how, **client.registration}
+                known = {"client_id": client_id, "state": client.state, "registered_by": how}
+                return {**client.registration, **known, "seen_as": seen_as(client.registration)}
     raise NotFound("client_onbekend", "Deze client kennen wij niet.")
 
 
@@ -154,7 +159,10 @@ def resume(client_id: Annotated[str, typer.Argument(help="The client_id, as in `
     """
     with named(Settings()) as settings:
         changed = asyncio.run(_resume(settings, client_id))
-    err.print(f"{client_id} {'takes part again' if changed else 'was not suspended'}.", markup=False)
+    err.print(
+        f"{client_id} {'takes part again, once approved if it registered itself' if changed else 'was not suspended'}.",
+        markup=False,
+    )
 
 
 async def _resume(settings: Settings, client_id: str) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 
+from machtiging.oauth.queries import all_clients
 from machtiging.oauth.registration import invite
-from machtiging.oauth.registration.approve import approve
+from machtiging.oauth.registration.approve import approve, seen_as
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import App, ClientKeys, OAuthWorld, code_client, make_client_keys
 
@@ -29,9 +30,16 @@ async def register(oauth: OAuthWorld, token: str, metadata: Any, **options: Any)
     return await oauth.connection().post("/register", json=metadata, headers=bearer(token), **options)
 
 
-async def approved(oauth: OAuthWorld, client_id: str) -> None:
+async def approved(oauth: OAuthWorld, client_id: str, seen: str | None = None) -> None:
+    """Approved, as it is now or as it was `seen` before."""
     async with unit_of_work(oauth.sessions) as session:
-        await approve(session, client_id, at=oauth.clock.now())
+        await approve(session, client_id, seen or await looked_at(oauth, client_id), at=oauth.clock.now())
+
+
+async def looked_at(oauth: OAuthWorld, client_id: str) -> str:
+    async with unit_of_work(oauth.sessions) as session:
+        known = {row.client_id: row.registration for row in await all_clients(session)}
+    return seen_as(known.get(client_id, {}))
 
 
 @dataclass

@@ -246,11 +246,12 @@ async def test_the_commands_invite_show_list_and_approve(in_earnest, database, m
     shown = capsys.readouterr().out
     assert '"state": "proposed"' in shown
     assert '"registered_by": "program"' in shown
-    assert await asyncio.to_thread(main, ["clients", "approve", client_id]) == 0
+    seen = shown.split('"seen_as": "')[1][:64]
+    assert await asyncio.to_thread(main, ["clients", "approve", client_id, seen]) == 0
     assert await asyncio.to_thread(main, ["clients", "list"]) == 0
     capsys.readouterr()
     assert await state(in_earnest, client_id) == "active"
-    for command in (["approve", client_id], ["approve", "bestaat-niet"], ["show", "bestaat-niet"]):
+    for command in (["approve", client_id, seen], ["approve", "bestaat-niet", seen], ["show", "bestaat-niet"]):
         assert await asyncio.to_thread(main, ["clients", *command]) == 1
     assert await asyncio.to_thread(main, ["clients", "invite", "--note", " "]) == 1
     assert "uitnodiging_ongeldig" in capsys.readouterr().err
