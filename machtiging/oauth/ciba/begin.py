@@ -35,11 +35,12 @@ _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who is asked, and under which machtiging. No person: nobody is, for this `reason`."""
+    """Who is asked, and under which machtiging. No person: nobody is, for this `reason`; `meant` is who was meant."""
 
     person_id: PersonId | None
     machtiging: Machtiging | None
     reason: str
+    meant: PersonId | None = None
 
 
 async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
@@ -86,14 +87,14 @@ async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
     held = await machtiging_with(session, ask.wanted.machtiging_id)
     if held is None or held.gemachtigde_id != person_id or standing(held, at) is not Standing.IN_FORCE:
         # Told to nobody: an app must not find out at a counter which machtigingen somebody has.
-        return _Asked(None, None, "machtiging_geldt_niet")
+        return _Asked(None, None, "machtiging_geldt_niet", person_id)
     return _Asked(person_id, held, "gevraagd")
 
 
 async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, values: dict[str, Any]) -> None:
     """Write it down; the unique index says whether this app is already asking her something."""
     session, at, held = exchange.session, exchange.at, asked.machtiging
-    await _end_expired(session, client, asked.person_id, at)
+    await _end_expired(session, client, asked.person_id or asked.meant, at)
     row = values | {
         "client_id": client.client_id,
         "person_id": asked.person_id,
@@ -106,9 +107,15 @@ async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, val
         "interval_seconds": INTERVAL,
     }
     adding = insert(_REQUEST).values(row).on_conflict_do_nothing().returning(_REQUEST.c.client_id)
-    if await session.scalar(adding) is None:
+    # Who is not asked after all gets the same answer: else it would tell whether the machtiging is hers.
+    if await _is_asking(session, client, asked.meant) or await session.scalar(adding) is None:
         raise malformed("verzoek_loopt_al", "This person has not answered your last request yet.")
     await _witness(session, client, asked, at)
+
+
+async def _is_asking(session: AsyncSession, client: Client, person_id: PersonId | None) -> bool:
+    mine = (_REQUEST.c.client_id == client.client_id, _REQUEST.c.person_id == person_id, _REQUEST.c.state == "pending")
+    return person_id is not None and await session.scalar(select(_REQUEST.c.client_id).where(*mine)) is not None
 
 
 async def _end_expired(session: AsyncSession, client: Client, person_id: PersonId | None, at: datetime) -> None:
