@@ -79,10 +79,10 @@ def create_app(
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
-    short_way.install(app)
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
     limits.install(app, larger=LARGER_BODIES)
+    short_way.install(app)
     headers.install(app, issuer=settings.issuer)
     return app
 

@@ -69,4 +69,5 @@ async def _borrowed(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
         if cut_off or connection.is_closed() or connection.is_in_transaction():
             await greenlet_spawn(pooled.invalidate)
         else:
-            await greenlet_spawn(pooled.close)
+            # Nothing to roll back and room in the pool: there is nothing to wait for, so no greenlet to wait in.
+            pooled.close()

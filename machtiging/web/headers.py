@@ -6,9 +6,10 @@ Pure ASGI, so that streamed answers stream. A header that the answer already has
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.web import logging, request_id
@@ -20,10 +21,14 @@ CSP_PAGE = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-_CACHED = "public, max-age=300"
+_CACHED = b"public, max-age=300"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _SAID = "machtiging.said"
-_HSTS = "max-age=31536000; includeSubDomains"
+_HSTS = b"max-age=31536000; includeSubDomains"
+_CSP_API, _CSP_PAGE = CSP_API.encode(), CSP_PAGE.encode()
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
+_SECURE = (*_ALWAYS, (b"strict-transport-security", _HSTS))
+_UNWANTED = (b"server", b"x-powered-by")
 
 
 def say(scope: Scope, name: str, value: str) -> None:
@@ -48,7 +53,7 @@ class _Headers:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._add(MutableHeaders(scope=message), scope, the_id)
+                message["headers"] = self._added(message.get("headers", ()), scope, the_id)
             await send(message)
 
         try:
@@ -62,23 +67,22 @@ class _Headers:
                 request_id=the_id,
             )
 
-    def _add(self, headers: MutableHeaders, scope: Scope, the_id: str) -> None:
-        path = scope["path"]
-        for unwanted in ("server", "x-powered-by"):
-            del headers[unwanted]
-        headers[request_id.HEADER] = the_id
-        is_page = headers.get("content-type", "").startswith("text/html")
-        headers.setdefault("content-security-policy", CSP_PAGE if is_page else CSP_API)
-        headers.setdefault("cache-control", _CACHED if path.startswith("/static/") else "no-store")
-        headers.setdefault("x-content-type-options", "nosniff")
-        headers.setdefault("x-frame-options", "DENY")
-        headers.setdefault("referrer-policy", "no-referrer")
-        for name, value in scope.get(_SAID, {}).items():
-            headers[name] = value
+    def _added(self, given: Iterable[tuple[bytes, bytes]], scope: Scope, the_id: str) -> list[tuple[bytes, bytes]]:
+        path: str = scope["path"]
+        said = {request_id.HEADER: the_id, **scope.get(_SAID, {})}
         if path.startswith(API_PREFIX):
-            headers["api-version"] = API_VERSION
-        if self._https:
-            headers.setdefault("strict-transport-security", _HSTS)
+            said["api-version"] = API_VERSION
+        ours = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
+        unwanted = {*_UNWANTED, *(name for name, _ in ours)}
+        kept = [one for one in given if one[0] not in unwanted]
+        there = dict(kept)
+        is_page = there.get(b"content-type", b"").startswith(b"text/html")
+        unless_said = (
+            (b"content-security-policy", _CSP_PAGE if is_page else _CSP_API),
+            (b"cache-control", _CACHED if path.startswith("/static/") else b"no-store"),
+            *(_SECURE if self._https else _ALWAYS),
+        )
+        return [*kept, *(one for one in unless_said if one[0] not in there), *ours]
 
 
 def route_of(scope: Scope) -> str:

@@ -6,15 +6,19 @@ the door, the parameters and the models; the handler does what they say, and a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from machtiging.kernel.errors import MachtigingError
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -34,18 +38,41 @@ class _Answered(APIRoute):
 
 
 class _Short(Route):
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, more = super().matches(scope)
-        if match is not Match.NONE:
-            more["route"] = self  # for the line in the log, as the framework's routes do
-        return match, more
+    """A plain route with the path and the methods of a described one."""
+
+    def __init__(self, path: str, route: APIRoute) -> None:
+        super().__init__(path, route.get_route_handler())
+        self.methods = set(route.methods or ())  # a plain route would answer HEAD as well
+
+
+class _ShortWay:
+    """Innermost: answers these routes before the framework's router sees them, with the same answers for errors."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[_Short]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for route in self._routes if scope["type"] == "http" else ():
+            match, more = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(more, route=route)  # for the line in the log, as the framework's routes do
+                response = await self._answer(route.endpoint, Request(scope, receive, send))
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _answer(self, handler: Handler, request: Request) -> Response:
+        try:
+            return await handler(request)
+        except (MachtigingError, HTTPException) as error:
+            kind = MachtigingError if isinstance(error, MachtigingError) else HTTPException
+            answered: Response = await request.app.exception_handlers[kind](request, error)
+            return answered
 
 
 def install(app: FastAPI) -> None:
-    """Let these routes be found before all others, also by the router. To be called when every route is there."""
+    """Let these routes be found before all others. To be called last, when every route and every layer is there."""
     found = [(context.path, context.route) for context in iter_route_contexts(app.routes)]
-    for path, route in reversed(found):
-        if isinstance(route, _Answered):
-            short = _Short(path or route.path, route.get_route_handler())
-            short.methods = set(route.methods or ())  # a plain route would answer HEAD as well
-            app.router.routes.insert(0, short)
+    routes = [_Short(path or route.path, route) for path, route in found if isinstance(route, _Answered)]
+    app.user_middleware.append(Middleware(_ShortWay, routes=routes))

@@ -200,10 +200,10 @@ async def a_world(database: Any, clock: Any, *, alone: bool = False) -> World:
     app.state.sessions, app.state.clock, app.state.keyring, app.state.policy = sessions, clock, keyring, policy
     app.state.issuer = ISSUER
     app.include_router(router)
-    short_way.install(app)
     openapi.install(app, issuer=ISSUER)
     problems.install(app)
     limits.install(app, larger=LARGER_BODIES)
+    short_way.install(app)
     headers.install(app, issuer=ISSUER)
     if not alone:
         with_common_routes("berichtenbox", app)
