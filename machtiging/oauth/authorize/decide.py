@@ -113,6 +113,9 @@ async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, 
     pushed = await push.use_up(exchange, reference)
     if pushed is None:
         return await _again(exchange, visitor, reference)
+    # Who suspends the client waits for this decision, or this decision for him: then it leaves nothing behind.
+    if not await queries.hold_client(exchange.session, pushed.client_id):
+        raise push.unknown()
     client, redirect_uri = await _target(exchange, pushed)
     try:
         if not approved:

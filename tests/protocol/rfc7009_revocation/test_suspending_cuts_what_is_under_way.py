@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import query_of
 
 
 async def suspended_and_back(oauth, client_id) -> None:
@@ -77,3 +80,40 @@ async def test_who_is_redeeming_a_code_at_this_instant_is_not_waited_for_and_get
         async with unit_of_work(oauth.sessions) as beside:  # would wait for ever if it wanted the code's row
             await beside.execute(text("SET LOCAL lock_timeout = '2s'"))
             await suspend(beside, client_id, at=oauth.clock.now())
+
+
+async def test_who_decides_while_the_client_is_suspended_waits_and_gives_it_no_code(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, flow.app.client_id, at=oauth.clock.now())
+        deciding = asyncio.create_task(flow.press(form))
+        await asyncio.sleep(0.3)
+        assert not deciding.done()
+    answer = await deciding
+    assert answer.status_code == 400
+    async with unit_of_work(oauth.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM authorization_code")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM oauth_grant")) == 0
+
+
+async def test_a_decision_that_was_there_first_is_waited_for_and_its_code_is_dead(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+
+    async def suspending() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await suspend(session, flow.app.client_id, at=oauth.clock.now())
+
+    async with unit_of_work(oauth.sessions) as outsider:
+        await outsider.execute(text("LOCK TABLE oauth_grant IN EXCLUSIVE MODE"))
+        deciding = asyncio.create_task(flow.press(form))
+        await asyncio.sleep(0.3)
+        closing = asyncio.create_task(suspending())
+        await asyncio.sleep(0.3)
+    code = query_of((await deciding).headers["location"])["code"]
+    await closing
+    async with unit_of_work(oauth.sessions) as session:
+        await resume(session, flow.app.client_id, at=oauth.clock.now())
+    answer = await flow.redeem(code)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
