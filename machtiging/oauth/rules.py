@@ -18,6 +18,8 @@ TYPE = "berichtenbox"
 REQUEST_URI_LIVES = timedelta(seconds=60)
 # Once the browser has brought the request_uri, the person needs time to log in and to read.
 DECISION_TAKES = timedelta(minutes=15)
+# The first token and two exchanges: each link is one more service, and the consent page names them all.
+LONGEST_CHAIN = 3
 CODE_LIVES = timedelta(seconds=60)
 ID_TOKEN_LIVES = timedelta(minutes=5)
 # To see the apps that have access to one's own box, and to stop them: asked of the person like everything else.

@@ -19,7 +19,8 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.decide import Question
 from machtiging.oauth.client import PUBLIC, Client
 from machtiging.oauth.openid.wishes import wishes_of
-from machtiging.oauth.rules import CONSENTS, in_order
+from machtiging.oauth.requests.resources import further
+from machtiging.oauth.rules import CONSENTS, LONGEST_CHAIN, in_order
 from machtiging.web.headers import CSP_PAGE
 from machtiging.web.pages import page
 
@@ -52,6 +53,7 @@ class Asked:
     refreshes: bool
     ends_consents: bool
     elsewhere: str | None
+    passed_on: list[str]
 
 
 async def consent_page(request: Request, session: AsyncSession, visitor: Visitor, asking: Question) -> Response:
@@ -91,6 +93,7 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
         refreshes=asking.client.refreshes,
         ends_consents=CONSENTS in asking.parameters.get("scope", "").split(),
         elsewhere=None if asking.target.server is None else f"{asking.target.server.name} ({asking.target.uri})",
+        passed_on=await further(session, asking.target, links=LONGEST_CHAIN - 1),
     )
 
 

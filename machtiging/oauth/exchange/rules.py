@@ -10,8 +10,6 @@ from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 _TYPES = "urn:ietf:params:oauth:token-type:"
 ACCESS_TOKEN, JWT = _TYPES + "access_token", _TYPES + "jwt"
 _OURS = (ACCESS_TOKEN, JWT)  # an access token of ours is a JWT: both names are true
-# The first token and two exchanges. Each link is one more service that the citizen never saw.
-LONGEST_CHAIN = 3
 # An actor is the service itself, which proves who it is; and a target has one name, its resource.
 _UNSUPPORTED = ("actor_token", "actor_token_type", "audience")
 

@@ -12,11 +12,12 @@ from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal
-from machtiging.oauth.exchange.rules import LONGEST_CHAIN, unusable
+from machtiging.oauth.exchange.rules import unusable
 from machtiging.oauth.issue import Consented
 from machtiging.oauth.protocol.grants import consented
 from machtiging.oauth.protocol.server import Exchange
 from machtiging.oauth.protocol.token_endpoints import Token, guards, token_for_anybody
+from machtiging.oauth.rules import LONGEST_CHAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,3 +56,17 @@ async def narrowed_target(work: Work, issuer: Issuer, consented: str | None, ask
     if asked not in (None, target.uri):
         raise unknown_target("resource_niet_toegestemd")
     return target
+
+
+async def further(work: Work, target: Target, *, links: int) -> list[str]:
+    """The names of the services to which this one may hand a token on, and those to theirs, within so many links."""
+    names: dict[str, str] = {}
+    waiting = [] if target.server is None else [(target.server, links)]
+    while waiting:
+        server, left = waiting.pop()
+        for uri in sorted(server.exchange_targets) if left else ():
+            found = None if uri in names or uri == target.uri else await queries.client_for_resource(work, uri)
+            if found is not None:
+                names[uri] = found.name
+                waiting.append((found, left - 1))
+    return sorted(names.values())

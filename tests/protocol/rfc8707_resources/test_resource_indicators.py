@@ -35,6 +35,22 @@ async def test_the_token_is_for_the_resource_that_was_pushed_and_consented_to(ch
     assert await chain.live(huis, token)
 
 
+async def test_the_page_names_every_service_that_it_may_be_handed_on_to(chain) -> None:
+    await chain.exchanger(exchange_targets=[ARCHIEF])
+    await chain.exchanger(client_name="Archiefdienst", resource=ARCHIEF, exchange_targets=[ADVIES, HUIS])
+    await chain.server(client_name="Adviesdienst", resource=ADVIES)
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    page = (await flow.authorize(await flow.pushed(resource=HUIS))).text
+    assert "doorgeven aan: Adviesdienst, Archiefdienst." in page
+
+
+async def test_the_page_names_nobody_where_nothing_may_be_handed_on(chain) -> None:
+    await chain.server()
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    assert "doorgeven" not in (await flow.authorize(await flow.pushed(resource=HUIS))).text
+    assert "doorgeven" not in (await flow.authorize(await flow.pushed())).text
+
+
 async def test_our_own_api_may_be_named(chain) -> None:
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     token = (await flow.tokens(resource=AUDIENCE))["access_token"]
