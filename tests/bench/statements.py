@@ -35,13 +35,16 @@ def _listen(app: FastAPI) -> list[str]:
     heard: list[str] = []
     engine = app.state.engines[0].sync_engine
 
-    def connected(connection: Any, _record: Any) -> None:
-        connection.driver_connection.add_query_logger(lambda record: heard.append(record.query))
+    def to_the_driver(record: Any) -> None:
+        heard.append(record.query)
+
+    def lent(connection: Any, _record: Any, _proxy: Any) -> None:
+        connection.driver_connection.add_query_logger(to_the_driver)  # the same one twice is one
 
     def executed(*arguments: Any) -> None:
         heard.append(arguments[2])
 
-    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", lent)
     event.listen(engine, "after_cursor_execute", executed)
     return heard
 
