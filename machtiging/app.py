@@ -66,6 +66,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Nobody else is told of a request: what is to be known stands in the log and in the journal.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     _connect(app, settings, settings.database_url)
     _fill_state(app, settings, clock or SystemClock(), broker_transport)
