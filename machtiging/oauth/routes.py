@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from machtiging.access.bearer import credentials_in, hold_bearer
 from machtiging.access.proof.nonce import HEADER, nonce_at
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.acts import JournalAct
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, PerhapsVisitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
@@ -23,7 +21,6 @@ from machtiging.oauth.authorize.page import consent_page
 from machtiging.oauth.ciba.begin import begin
 from machtiging.oauth.ciba.grant import BackchannelGrant
 from machtiging.oauth.ciba.routes import router as counter
-from machtiging.oauth.errors import Wire, answer_of
 from machtiging.oauth.exchange.grant import ExchangeGrant
 from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import issuer_of
@@ -36,6 +33,7 @@ from machtiging.oauth.openid.userinfo import answer as userinfo_answer
 from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, unique
 from machtiging.oauth.protocol.grants import consented, token_server
 from machtiging.oauth.protocol.refresh_grant import RefreshGrant
+from machtiging.oauth.protocol.refused import told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
     REVOCATION,
@@ -49,7 +47,6 @@ from machtiging.web.doors import RESOURCE_METADATA, Public
 from machtiging.web.headers import say
 
 router = APIRouter(include_in_schema=False)
-_log = structlog.get_logger("machtiging.oauth")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
 _MORE_GRANTS = (RefreshGrant, ManagementGrant, ExchangeGrant, BackchannelGrant)
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
@@ -72,20 +69,8 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
         asking = wire
         return await with_keys(request.app.state, session, lambda: work(exchange, asking))
     except Refusal as refusal:
-        answer = answer_of(refusal)
-        if wire is None or not wire.proven or answer.error is Wire.USE_DPOP_NONCE:
-            _warn(refusal)
-        else:
-            facts = {"fout": answer.error.value, "adres": request.url.path}
-            line = Line(refused, Outcome.REFUSED, refusal.code, client_id=wire.client.client_id, facts=facts)
-            await record(session, line, at=exchange.at)
-        body = {"error": answer.error.value, "error_description": answer.description}
-        return JSONResponse(body, answer.status, headers=NO_STORE)
-
-
-def _warn(refusal: Refusal) -> None:
-    """For the log, which is thrown away in time: the journal is not, so whoever proves nothing writes nothing in it."""
-    _log.warning("oauth_refused", code=refusal.code)
+        await write_down(session, wire, refused, refusal, path=request.url.path, at=exchange.at)
+        return told(refusal)
 
 
 @router.post("/par")
@@ -145,7 +130,7 @@ async def _reference(request: Request, session: Transaction) -> push.Reference:
         reference = push.reference_from(asked(request, exchange.issuer.endpoint("/authorize")).form)
         await push.open_once(exchange, reference)
     except Refusal as refusal:
-        _warn(refusal)
+        warn(refusal)
         raise push.unknown() from refusal
     return reference
 

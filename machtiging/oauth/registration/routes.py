@@ -16,6 +16,8 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.kernel.errors import NotAuthenticated, Refusal
 from machtiging.oauth.errors import answer_of
+from machtiging.oauth.protocol.refused import told
+from machtiging.oauth.protocol.server import NO_STORE
 from machtiging.oauth.registration import manage
 from machtiging.oauth.registration.judge import Said
 from machtiging.oauth.registration.propose import Registered, propose
@@ -24,7 +26,6 @@ from machtiging.web.doors import Public
 
 router = APIRouter(include_in_schema=False)
 PATH = "/register"
-_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]{20,128}=*)", re.IGNORECASE)
 _log = structlog.get_logger("machtiging.oauth")
 _Work = Callable[[str, datetime], Awaitable[Response]]
@@ -68,7 +69,7 @@ async def withdraw(request: Request, session: Transaction, client_id: str, _door
 
     async def work(token: str, at: datetime) -> Response:
         await manage.withdraw(session, client_id, token, at=at)
-        return Response(status_code=204, headers=_NO_STORE)
+        return Response(status_code=204, headers=NO_STORE)
 
     return await _answered(request, session, client_id, work)
 
@@ -82,12 +83,10 @@ async def _answered(request: Request, session: AsyncSession, client_id: str | No
         _log.warning("registration_refused", code=refusal.code)
         return _unauthorized()
     except Refusal as refusal:
-        answer = answer_of(refusal)
-        facts = {"fout": answer.error.value, "adres": PATH}
+        facts = {"fout": answer_of(refusal).error.value, "adres": PATH}
         line = Line(JournalAct.CLIENT_GEWEIGERD, Outcome.REFUSED, refusal.code, client_id=client_id, facts=facts)
         await record(session, line, at=at)
-        body = {"error": answer.error.value, "error_description": answer.description}
-        return JSONResponse(body, answer.status, headers=_NO_STORE)
+        return told(refusal)
 
 
 def _token_in(request: Request) -> str:
@@ -102,7 +101,7 @@ def _token_in(request: Request) -> str:
 def _unauthorized() -> Response:
     """One answer, whether there was no token, a wrong one, or a right one for another client (RFC 6750 section 3)."""
     told = "The access token is missing, unknown or no longer valid."
-    headers = {**_NO_STORE, "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{told}"'}
+    headers = {**NO_STORE, "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{told}"'}
     return JSONResponse({"error": "invalid_token", "error_description": told}, 401, headers=headers)
 
 
@@ -118,4 +117,4 @@ def _told(request: Request, client: Registered, status: int) -> Response:
         "registration_client_uri": f"{request.app.state.issuer}{PATH}/{client.client_id}",
         "registration_access_token": client.token,
     }
-    return JSONResponse({**client.registration, **place}, status, headers=_NO_STORE)
+    return JSONResponse({**client.registration, **place}, status, headers=NO_STORE)
