@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -35,6 +36,13 @@ def counter_client(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
         "jwks": keys.jwks,
     } | changes
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+MANY = text(
+    "INSERT INTO backchannel_request (request_hash, client_id, params, binding_message, state, created_at, expires_at,"
+    " interval_seconds) SELECT sha256(n::text::bytea), :app, '{}', 'x', 'expired', :at, :later, 5"
+    " FROM generate_series(1, :most) AS n"
+)
 
 
 @dataclass
@@ -73,6 +81,13 @@ class Counter:
         response = await self.asks(code, **changes)
         assert response.status_code == 200, response.text
         return response.json()["auth_req_id"]
+
+    async def has_asked(self, most: int) -> None:
+        """This many requests of the app, all over."""
+        at = self.oauth.clock.now()
+        values = {"app": self.app.client_id, "at": at, "later": at + timedelta(minutes=5), "most": most}
+        async with unit_of_work(self.oauth.sessions) as session:
+            await session.execute(MANY, values)
 
     async def polls(self, auth_req_id: str, app: App | None = None, **changes: Any) -> httpx.Response:
         form = {"grant_type": CIBA, "auth_req_id": auth_req_id}

@@ -22,7 +22,7 @@ from machtiging.notifications.texts import Kind
 from machtiging.oauth.ciba.meldcode import use_meldcode
 from machtiging.oauth.ciba.rules import INTERVAL, MOST_OF_CLIENT, MOST_OF_PERSON, WINDOW, Ask, ask_from
 from machtiging.oauth.client import CIBA, PRIVATE_KEY_JWT, Client
-from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
+from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.sender import key_for_code, key_shown
 from machtiging.oauth.protocol.server import Exchange, Server, run
@@ -35,12 +35,11 @@ _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who is asked, and under which machtiging. No person: nobody is, for this `reason`; `meant` is who was meant."""
+    """Who is asked, and under which machtiging. No person: nobody is, for this `reason`, which the app never hears."""
 
     person_id: PersonId | None
     machtiging: Machtiging | None
     reason: str
-    meant: PersonId | None = None
 
 
 async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
@@ -53,7 +52,8 @@ async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     request = request.asking(await opened(desk, client, request.form))
     ask = ask_from(request.form, client)
     jkt = key_for_code(request, proven)
-    await _not_too_many(exchange.session, _REQUEST.c.client_id, client.client_id, MOST_OF_CLIENT, exchange.at)
+    if await _too_many(exchange.session, _REQUEST.c.client_id, client.client_id, MOST_OF_CLIENT, exchange.at):
+        raise OAuthRefusal(Wire.ACCESS_DENIED, "te_veel_verzoeken")
     asked = await _whom(exchange, ask)
     auth_req_id = secrets.random_token()
     await _keep(exchange, client, ask, asked, {"request_hash": secrets.digest(auth_req_id), "jkt": jkt})
@@ -62,43 +62,38 @@ async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     return {"auth_req_id": auth_req_id, "expires_in": int(ask.stands.total_seconds()), "interval": INTERVAL}
 
 
-async def _not_too_many(
+async def _too_many(
     session: AsyncSession, column: ColumnElement[Any], value: UUID | str, most: int, at: datetime
-) -> None:
-    """Against asking somebody until she gives in, and against trying codes. One who asks at the same moment waits.
-
-    Raises OAuthRefusal `access_denied`: the same for both limits, so that it says nothing about a person.
-    """
+) -> bool:
+    """Against asking somebody until she gives in, and against trying codes. One who asks at the same moment waits."""
     gate = func.hashtextextended(literal(f"verzoek:{value}"), 0)
     await session.execute(select(func.pg_advisory_xact_lock(gate)))
     lately = select(func.count()).where(column == value, _REQUEST.c.created_at > at - WINDOW)
-    if (await session.scalar(lately) or 0) >= most:
-        raise OAuthRefusal(Wire.ACCESS_DENIED, "te_veel_verzoeken")
+    return (await session.scalar(lately) or 0) >= most
 
 
 async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
+    """Whoever the code is of. From here on every answer is the same: it would tell whether we know somebody."""
     session, at = exchange.session, exchange.at
     person_id = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
     if person_id is None:
         return _Asked(None, None, "meldcode_onbekend")
-    await _not_too_many(session, _REQUEST.c.person_id, person_id, MOST_OF_PERSON, at)
+    if await _too_many(session, _REQUEST.c.person_id, person_id, MOST_OF_PERSON, at):
+        return _Asked(None, None, "te_veel_verzoeken")
     if ask.wanted is None or ask.wanted.machtiging_id is None:
         return _Asked(person_id, None, "gevraagd")
     held = await machtiging_with(session, ask.wanted.machtiging_id)
     if held is None or held.gemachtigde_id != person_id or standing(held, at) is not Standing.IN_FORCE:
         # Told to nobody: an app must not find out at a counter which machtigingen somebody has.
-        return _Asked(None, None, "machtiging_geldt_niet", person_id)
+        return _Asked(None, None, "machtiging_geldt_niet")
     return _Asked(person_id, held, "gevraagd")
 
 
 async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, values: dict[str, Any]) -> None:
-    """Write it down; the unique index says whether this app is already asking her something."""
-    session, at, held = exchange.session, exchange.at, asked.machtiging
-    await _end_expired(session, client, asked.person_id or asked.meant, at)
+    """Write it down. The unique index says whether this app is already asking her something: then nobody is asked."""
+    session, at = exchange.session, exchange.at
     row = values | {
         "client_id": client.client_id,
-        "person_id": asked.person_id,
-        "machtiging_id": None if held is None else held.id,
         "params": ask.parameters,
         "binding_message": ask.binding_message,
         "state": "pending",
@@ -106,19 +101,21 @@ async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, val
         "expires_at": at + ask.stands,
         "interval_seconds": INTERVAL,
     }
-    adding = insert(_REQUEST).values(row).on_conflict_do_nothing().returning(_REQUEST.c.client_id)
-    # Who is not asked after all gets the same answer: else it would tell whether the machtiging is hers.
-    if await _is_asking(session, client, asked.meant) or await session.scalar(adding) is None:
-        raise malformed("verzoek_loopt_al", "This person has not answered your last request yet.")
+    if asked.person_id is not None:
+        await _end_expired(session, client, asked.person_id, at)
+    if not await _kept(session, row, asked):
+        asked = _Asked(None, None, "verzoek_loopt_al")
+        await _kept(session, row, asked)
     await _witness(session, client, asked, at)
 
 
-async def _is_asking(session: AsyncSession, client: Client, person_id: PersonId | None) -> bool:
-    mine = (_REQUEST.c.client_id == client.client_id, _REQUEST.c.person_id == person_id, _REQUEST.c.state == "pending")
-    return person_id is not None and await session.scalar(select(_REQUEST.c.client_id).where(*mine)) is not None
+async def _kept(session: AsyncSession, row: dict[str, Any], asked: _Asked) -> bool:
+    whose = {"person_id": asked.person_id, "machtiging_id": None if asked.machtiging is None else asked.machtiging.id}
+    adding = insert(_REQUEST).values(row | whose).on_conflict_do_nothing().returning(_REQUEST.c.client_id)
+    return await session.scalar(adding) is not None
 
 
-async def _end_expired(session: AsyncSession, client: Client, person_id: PersonId | None, at: datetime) -> None:
+async def _end_expired(session: AsyncSession, client: Client, person_id: PersonId, at: datetime) -> None:
     over = (_REQUEST.c.state == "pending", _REQUEST.c.expires_at <= at)
     mine = (_REQUEST.c.client_id == client.client_id, _REQUEST.c.person_id == person_id)
     await session.execute(update(_REQUEST).where(*mine, *over).values(state="expired"))

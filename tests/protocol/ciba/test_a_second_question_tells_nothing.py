@@ -1,10 +1,59 @@
-"""While one question waits, a second is refused alike, whether or not the machtiging that it names is hers."""
+"""Whatever becomes of a meldcode, the app hears the same: who is known, or helps whom, cannot be found out by asking."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
+
+from machtiging.oauth.ciba import rules
 from tests.builders.oauth import detail
+
+VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}
+UNKNOWN = "0000-0000"
+
+
+def shape(answer):
+    """All that an app can tell one answer from another by."""
+    body = {name: value if name != "auth_req_id" else len(value) for name, value in answer.json().items()}
+    headers = {name: value for name, value in answer.headers.items() if name not in VARY}
+    return answer.status_code, body, headers
+
+
+async def while_one_waits(counter) -> None:
+    await counter.asked(await counter.meldcode(counter.son))
+
+
+async def after_too_many(counter) -> None:
+    for _ in range(rules.MOST_OF_PERSON):
+        await counter.asked(await counter.meldcode(counter.son), requested_expiry="1")
+        counter.oauth.later(seconds=2)
+
+
+@pytest.mark.parametrize("before", [while_one_waits, after_too_many])
+async def test_a_known_code_is_answered_as_an_unknown_one_and_nobody_is_asked(counter, before) -> None:
+    await before(counter)
+    told = await counter.count("notification")
+    known = await counter.asks(await counter.meldcode(counter.son))
+    unknown = await counter.asks(UNKNOWN)
+    assert shape(known) == shape(unknown)
+    assert known.status_code == 200
+    assert [row.person_id for row in (await counter.rows())[-2:]] == [None, None]
+    assert await counter.count("notification") == told
+    references = [answer.json()["auth_req_id"] for answer in (known, unknown)]
+    for _ in range(3):
+        polled = [await counter.polls(one) for one in references]
+        assert shape(polled[0]) == shape(polled[1])
+        counter.oauth.later(seconds=3)
+    counter.oauth.later(minutes=6)
+    assert [await counter.hears(one) for one in references] == ["expired_token"] * 2
+
+
+async def test_the_first_question_goes_on_and_the_journal_says_why_the_second_did_not_reach_her(counter) -> None:
+    first = await counter.asked()
+    await counter.asked()
+    assert await counter.reasons("verzoek:gedaan") == ["gevraagd", "verzoek_loopt_al"]
+    assert "access_token" in await counter.tokens(first)
 
 
 async def test_a_second_question_does_not_tell_whether_a_machtiging_is_hers(counter) -> None:
@@ -14,5 +63,14 @@ async def test_a_second_question_does_not_tell_whether_a_machtiging_is_hers(coun
     for machtiging_id in (held.id, uuid4()):
         code = await counter.meldcode(counter.son)
         answers.append(await counter.asks(code, authorization_details=detail(machtiging_id)))
-    assert [answer.status_code for answer in answers] == [400, 400]
-    assert answers[0].json() == answers[1].json()
+    assert shape(answers[0]) == shape(answers[1]) == shape(await counter.asks(UNKNOWN))
+
+
+async def test_too_many_of_one_app_are_refused_alike_before_any_code_is_looked_up(counter) -> None:
+    await counter.has_asked(rules.MOST_OF_CLIENT)
+    code = await counter.meldcode()
+    known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
+    assert shape(known) == shape(unknown)
+    assert known.json()["error"] == "access_denied"
+    counter.oauth.later(hours=1)
+    assert (await counter.asks(await counter.meldcode())).status_code == 200
