@@ -1,0 +1,15 @@
+"""Ours, broken on purpose: one guard taken away at a time, in a process of its own, to see that a test notices.
+
+Each mutant says what is broken and which tests of `tests/protocol/black_box` must fail on it. A name that is taken away
+here and no longer exists is an error: then the guard has moved, and the mutant must follow it.
+"""
+
+from __future__ import annotations
+
+from tests.builders.mutants import clients, codes, network, tokens
+from tests.builders.mutants.mutant import Mutant
+
+MUTANTS: dict[str, Mutant] = {}
+for _area in (codes, clients, tokens, network):
+    assert not MUTANTS.keys() & _area.MUTANTS.keys()
+    MUTANTS |= _area.MUTANTS

@@ -1,0 +1,208 @@
+"""Who a client is and how its forms are read, with one guard taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tests.builders.mutants import signatures
+from tests.builders.mutants.mutant import Mutant, swap
+
+
+def _an_assertion_can_be_used_again() -> None:
+    from machtiging.oauth.protocol.client_auth import PrivateKeyJwt
+
+    async def always(*_: Any) -> bool:
+        return True
+
+    swap(PrivateKeyJwt, "_first_use", lambda _: always)
+
+
+def _in_the_claims(change: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
+    from machtiging.oauth.protocol.client_auth import PrivateKeyJwt
+
+    def broken(was: Any) -> Any:
+        return lambda self, claims, *rest: was(self, change(claims, self), *rest)
+
+    swap(PrivateKeyJwt, "_check", broken)
+
+
+def _an_assertion_for_anybody_will_do() -> None:
+    _in_the_claims(lambda claims, auth: claims | {"aud": auth._audience})
+
+
+def _an_assertion_for_an_endpoint_will_do() -> None:
+    def change(claims: dict[str, Any], auth: Any) -> dict[str, Any]:
+        ours = isinstance(claims.get("aud"), str) and claims["aud"].startswith(auth._audience + "/")
+        return claims | ({"aud": auth._audience} if ours else {})
+
+    _in_the_claims(change)
+
+
+def _an_assertion_for_a_list_will_do() -> None:
+    def change(claims: dict[str, Any], auth: Any) -> dict[str, Any]:
+        listed = isinstance(claims.get("aud"), list) and auth._audience in claims["aud"]
+        return claims | ({"aud": auth._audience} if listed else {})
+
+    _in_the_claims(change)
+
+
+def _an_assertion_never_grows_old() -> None:
+    from machtiging.oauth.protocol import client_auth
+
+    swap(client_auth, "_age_problem", lambda _: lambda *_: None)
+
+
+def _verifying(broken: signatures.Broken) -> Callable[[], None]:
+    def breaks() -> None:
+        from machtiging.oauth.protocol import client_auth
+
+        signatures.verified_by(client_auth, broken)
+
+    return breaks
+
+
+def _two_proofs_at_once_are_taken() -> None:
+    from machtiging.oauth.protocol import server
+
+    swap(server, "one_method", lambda _: lambda _request: None)
+
+
+def _a_name_is_proof_enough() -> None:
+    from machtiging.oauth.client import Client
+    from machtiging.oauth.protocol import server
+
+    def named(query_client: Any, request: Any) -> Any:
+        return query_client(request.form.get("client_id", ""))
+
+    def found(was: Any) -> Any:
+        def authenticate(self: Any, request: Any, methods: Any, endpoint: str = "token") -> Any:
+            if "client_assertion" in request.form:
+                return was(self, request, methods, endpoint)
+            request.client = named(self.query_client, request)
+            return request.client
+
+        return authenticate
+
+    swap(server.Server, "authenticate_client", found)
+    assert Client
+
+
+def _errors_tell_who_exists() -> None:
+    from machtiging.oauth.errors import OAuthRefusal, Wire
+    from machtiging.oauth.protocol import client_auth
+
+    def told(code: str) -> None:
+        raise OAuthRefusal(Wire.INVALID_CLIENT, code, code)
+
+    swap(client_auth, "unauthentic", lambda _: told)
+
+
+def _a_parameter_may_stand_twice() -> None:
+    from machtiging.oauth.protocol import bridge
+
+    swap(bridge, "unique", lambda _: lambda pairs: {name: value for name, value in pairs if value})
+
+
+def _odd_bytes_are_a_fault() -> None:
+    from machtiging.oauth.protocol import bridge
+
+    swap(bridge, "_pairs", lambda _: lambda raw: parse_qsl(raw.decode(), keep_blank_values=True))
+
+
+MUTANTS: dict[str, Mutant] = {
+    "assertion_reusable": Mutant(
+        "a client assertion can be used again",
+        (
+            "test_an_assertion_is_good_for_one_request",
+            "test_of_many_uses_of_one_assertion_at_once_one_wins",
+            "test_an_assertion_that_was_used_at_one_endpoint_is_used_up_at_the_others",
+        ),
+        _an_assertion_can_be_used_again,
+    ),
+    "assertion_for_anybody": Mutant(
+        "the audience of an assertion is not read",
+        ("test_an_assertion_that_says_something_else_is_refused",),
+        _an_assertion_for_anybody_will_do,
+    ),
+    "assertion_for_endpoint": Mutant(
+        "an assertion may name an endpoint",
+        ("test_an_assertion_that_names_an_endpoint_in_place_of_the_issuer_is_refused",),
+        _an_assertion_for_an_endpoint_will_do,
+    ),
+    "assertion_for_list": Mutant(
+        "an assertion may name others beside us",
+        ("test_an_assertion_for_the_whole_list_of_the_worlds_servers_is_refused",),
+        _an_assertion_for_a_list_will_do,
+    ),
+    "assertion_ageless": Mutant(
+        "the times in an assertion are not read",
+        (
+            "test_an_assertion_that_has_expired_is_refused",
+            "test_an_assertion_from_the_future_is_refused",
+            "test_an_end_that_is_no_time_is_refused",
+        ),
+        _an_assertion_never_grows_old,
+    ),
+    "alg_none": Mutant(
+        "an assertion with alg none is taken",
+        ("test_an_assertion_that_nobody_signed_is_refused",),
+        _verifying(signatures.nobodys_will_do),
+    ),
+    "signature_unread": Mutant(
+        "the signature of an assertion is not read",
+        (
+            "test_an_assertion_signed_with_another_key_is_refused",
+            "test_an_assertion_that_was_changed_after_signing_is_refused",
+        ),
+        _verifying(signatures.any_will_do),
+    ),
+    "alg_from_token": Mutant(
+        "a public key serves as an HMAC secret",
+        ("test_a_public_key_is_no_shared_secret",),
+        _verifying(signatures.the_token_chooses_the_algorithm),
+    ),
+    "key_from_token": Mutant(
+        "the key in the header of an assertion is used",
+        ("test_a_key_that_comes_along_in_the_header_is_not_used",),
+        _verifying(signatures.the_token_brings_its_key),
+    ),
+    "crit_unread": Mutant(
+        "crit in the header of an assertion is passed over",
+        ("test_a_rule_that_nobody_knows_is_not_passed_over",),
+        _verifying(signatures.rules_in_a_header_are_passed_over),
+    ),
+    "two_proofs": Mutant(
+        "two ways of client authentication at once are taken",
+        ("test_a_proof_and_a_password_in_one_form_are_refused",),
+        _two_proofs_at_once_are_taken,
+    ),
+    "name_is_proof": Mutant(
+        "a client_id alone is proof",
+        (
+            "test_every_endpoint_for_programs_wants_proof",
+            "test_introspection_wants_proof_of_who_asks",
+            "test_nothing_can_be_pushed_without_proof_of_who_asks",
+        ),
+        _a_name_is_proof_enough,
+    ),
+    "errors_tell": Mutant(
+        "errors tell an unknown client from a wrong key",
+        ("test_an_unknown_client_cannot_be_told_from_a_wrong_key",),
+        _errors_tell_who_exists,
+    ),
+    "parameter_twice": Mutant(
+        "a parameter may stand twice",
+        (
+            "test_a_parameter_that_stands_twice_is_refused_at_the_token_endpoint",
+            "test_a_parameter_that_stands_twice_is_refused",
+        ),
+        _a_parameter_may_stand_twice,
+    ),
+    "bytes_crash": Mutant(
+        "bytes that are no text are a fault of the server",
+        ("test_odd_bytes_are_refused_and_never_a_fault_of_the_server",),
+        _odd_bytes_are_a_fault,
+    ),
+}

@@ -1,0 +1,36 @@
+"""What a mutant is, and what the makers of mutants share."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+App = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken; how; and the tests that must see it. `wraps` stands between the network and the application."""
+
+    what: str
+    caught_by: tuple[str, ...]
+    breaks: Callable[[], None] = lambda: None
+    wraps: Callable[[App], App] | None = None
+
+
+def swap(place: Any, name: str, new: Callable[[Any], Any]) -> None:
+    """Put something else where `name` was; `new` is given what was there."""
+    setattr(place, name, new(getattr(place, name)))
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def header_of(token: str) -> dict[str, Any]:
+    part = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

@@ -1,0 +1,165 @@
+"""Tokens, what is told of them and of the server, with one guard taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.builders.mutants.mutant import Mutant, claims_of, swap
+
+
+def _a_revoked_token_stays_active() -> None:
+    from machtiging.oauth import queries
+
+    def broken(was: Any) -> Any:
+        async def standing(*given: Any) -> Any:
+            found = await was(*given)
+            return found and (found[0], True)
+
+        return standing
+
+    swap(queries, "token_standing", broken)
+
+
+def _a_proof_can_be_used_again() -> None:
+    from machtiging.access.proof import dpop
+
+    async def taken(*_: Any, **__: Any) -> None:
+        """Nothing is remembered."""
+
+    swap(dpop, "take", lambda _: taken)
+
+
+def _everybody_may_ask_about_every_token() -> None:
+    from machtiging.oauth.protocol.token_endpoints import Introspection
+
+    swap(Introspection, "check_permission", lambda _: lambda *_: True)
+
+
+def _everybody_may_revoke_every_token() -> None:
+    from machtiging.oauth.protocol.token_endpoints import Token
+
+    swap(Token, "check_client", lambda _: lambda *_: True)
+
+
+def _revoking_does_nothing() -> None:
+    from machtiging.oauth.protocol.token_endpoints import Revocation
+
+    swap(Revocation, "revoke_token", lambda _: lambda *_: None)
+
+
+def _access_tokens_are_not_verified() -> None:
+    from machtiging.crypto.keyring import KeyRing
+
+    for name in ("verify_own_jwt", "verify_own_statement"):
+        swap(KeyRing, name, lambda _: lambda self, token, **_: claims_of(token))
+
+
+def _one_subject_for_all_clients() -> None:
+    from machtiging.oauth.client import Client
+
+    swap(Client, "sector", lambda _: property(lambda self: "everybody"))
+
+
+def _the_nonce_is_ours() -> None:
+    from machtiging.oauth import issue
+
+    def broken(was: Any) -> Any:
+        def id_token(issuer: Any, client: Any, consented: Any, nonce: str, **rest: Any) -> Any:
+            return was(issuer, client, consented, "0" * len(nonce), **rest)
+
+        return id_token
+
+    swap(issue, "id_token", broken)
+
+
+def _id_tokens_are_for_the_api() -> None:
+    from machtiging.crypto.keyring import KeyRing
+
+    def broken(was: Any) -> Any:
+        def sign(self: Any, claims: dict[str, Any], **options: Any) -> str:
+            if options.get("typ") == "JWT":
+                claims = claims | {"aud": claims["iss"] + "/api/v1"}
+            return was(self, claims, **options)
+
+        return sign
+
+    swap(KeyRing, "sign_jwt", broken)
+
+
+def _private_keys_are_published() -> None:
+    from machtiging.crypto.keyring import KeyRing
+
+    def broken(was: Any) -> Any:
+        def published(self: Any, *rest: Any) -> Any:
+            return {"keys": [key | {"d": "AQAB"} for key in was(self, *rest)["keys"]]}
+
+        return published
+
+    swap(KeyRing, "public_jwks", broken)
+
+
+def _plain_is_advertised() -> None:
+    from machtiging.oauth import metadata
+
+    def broken(was: Any) -> Any:
+        return lambda *given: was(*given) | {"code_challenge_methods_supported": ["S256", "plain"]}
+
+    swap(metadata, "openid_configuration", broken)
+
+
+MUTANTS: dict[str, Mutant] = {
+    "revoked_is_active": Mutant(
+        "introspection ignores revocation",
+        ("test_a_revoked_token_is_dead_at_once_and_everywhere",),
+        _a_revoked_token_stays_active,
+    ),
+    "introspection_for_all": Mutant(
+        "every client may ask about every token",
+        ("test_another_client_learns_nothing_about_a_token",),
+        _everybody_may_ask_about_every_token,
+    ),
+    "revocation_by_all": Mutant(
+        "every client may revoke every token",
+        ("test_another_client_cannot_revoke_a_token",),
+        _everybody_may_revoke_every_token,
+    ),
+    "revocation_does_nothing": Mutant(
+        "revocation answers 200 and does nothing",
+        (
+            "test_a_revoked_token_is_dead_at_once_and_everywhere",
+            "test_the_token_of_a_machine_can_be_taken_back",
+        ),
+        _revoking_does_nothing,
+    ),
+    "proof_reusable": Mutant(
+        "a DPoP proof can be used again", ("test_a_proof_is_good_once",), _a_proof_can_be_used_again
+    ),
+    "token_unverified": Mutant(
+        "the signature of an access token is not read",
+        ("test_a_token_that_was_changed_is_not_active",),
+        _access_tokens_are_not_verified,
+    ),
+    "one_subject": Mutant(
+        "a person is the same subject at every client",
+        ("test_two_clients_cannot_find_out_that_they_see_the_same_person",),
+        _one_subject_for_all_clients,
+    ),
+    "nonce_lost": Mutant(
+        "the ID token has another nonce than the request",
+        ("test_the_nonce_of_an_id_token_is_the_one_of_this_very_request",),
+        _the_nonce_is_ours,
+    ),
+    "id_token_audience": Mutant(
+        "the ID token is not for the client",
+        ("test_an_id_token_is_signed_with_a_published_key_and_says_all_that_it_must",),
+        _id_tokens_are_for_the_api,
+    ),
+    "private_keys": Mutant(
+        "the published keys hold private members",
+        ("test_the_published_keys_are_public_and_told_apart",),
+        _private_keys_are_published,
+    ),
+    "plain_advertised": Mutant(
+        "discovery offers plain PKCE", ("test_plain_pkce_is_not_offered",), _plain_is_advertised
+    ),
+}
