@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, or_, select
+from sqlalchemy import ColumnElement, Row, Table, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
@@ -19,12 +19,15 @@ from machtiging.oauth import queries
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import last_moment
 from machtiging.oauth.rules import acts_in
-from machtiging.oauth.tables import AuthorizationCode, OAuthClient, OAuthGrant, RefreshToken
+from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, OAuthGrant, RefreshToken
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
 _REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+# The longest that a token can live (see the settings): so long after a yes at a counter was fetched it is over.
+_A_TOKEN = timedelta(hours=1)
 _WORTH_SHOWING = (Standing.IN_FORCE, Standing.PAUSED)
 
 
@@ -65,7 +68,7 @@ async def _in_force(
 ) -> list[Consent]:
     wanted = (
         select(_GRANT, _CLIENT.c.registration["client_name"].astext.label("app"))
-        .add_columns(or_(_good(_REFRESH, at), _good(_CODE, at)).label("renewable"))
+        .add_columns(or_(_good(_REFRESH, at), _good(_CODE, at)).label("renewable"), _fetchable_until(at))
         .join_from(_GRANT, _CLIENT, _CLIENT.c.client_id == _GRANT.c.client_id)
         .where(which, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
         .order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc())
@@ -82,11 +85,21 @@ def _good(table: Table, at: datetime) -> ColumnElement[bool]:
     return select(table.c.grant_id).where(*good).exists()
 
 
+def _fetchable_until(at: datetime) -> ColumnElement[datetime | None]:
+    """Until when the app of a counter can fetch what the person has said yes to."""
+    hers = (_REQUEST.c.person_id == _GRANT.c.person_id, _REQUEST.c.grant_id == _GRANT.c.id)
+    good = (*hers, _REQUEST.c.state == "approved", _REQUEST.c.expires_at > at)
+    return select(func.max(_REQUEST.c.expires_at)).where(*good).scalar_subquery().label("fetchable_until")
+
+
 def _consent(row: Row[Any], held: Mapping[MachtigingId, Machtiging], opens_until: datetime | None) -> Consent | None:
     machtiging = held.get(row.machtiging_id)
     ends = opens_until
+    last = last_moment(row.created_at, None if machtiging is None else machtiging.period.ends_at)
     if row.renewable:
-        ends = last_moment(row.created_at, None if machtiging is None else machtiging.period.ends_at)
+        ends = last
+    elif row.fetchable_until is not None:
+        ends = min(last, row.fetchable_until + _A_TOKEN)
     if ends is None or (row.machtiging_id is not None and machtiging is None):
         return None
     return Consent(

@@ -1,4 +1,4 @@
-"""Whatever becomes of a meldcode, the app hears the same: who is known, or helps whom, cannot be found out by asking."""
+"""Whatever becomes of a meldcode, the app hears the same: who is known, or helps whom, is not found out by asking."""
 
 from __future__ import annotations
 

@@ -1,20 +1,30 @@
 """/api/v1/toestemmingen: her own app shows her which apps have access and stops them; a helper's app does neither."""
 
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from machtiging.access.tokens import register
+from machtiging.crypto.secrets import digest, random_token
+from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import claims_of, token_facts
-from tests.builders.oauth import AUDIENCE, ISSUER, Flow, detail
+from tests.builders.ciba import counter_client
+from tests.builders.oauth import AUDIENCE, ISSUER, Flow, detail, make_client_keys
 from tests.builders.portal import a_portal
-from tests.builders.refreshing import a_holder, oauth_in, one, refreshing_app
+from tests.builders.refreshing import CONSENT, a_holder, oauth_in, one, refreshing_app
 
 PLACE = "/api/v1/toestemmingen"
 SCOPE = "toestemmingen:beheren"
+SAID_YES = text(
+    "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, grant_id,"
+    " created_at, expires_at, interval_seconds) VALUES (:hash, :app, :who, '{}', 'Balie 3', 'approved', :grant, :at,"
+    " :until, 5)"
+)
 
 
 @pytest.fixture
@@ -137,3 +147,20 @@ async def test_how_long_an_app_that_refreshes_can_go_on_is_told_before_she_agree
     page = await asks.authorize(await asks.pushed())
     assert "Hoogstens 24 uur" in page.text
     assert "10 minuten" not in page.text
+
+
+async def test_a_yes_at_a_counter_that_was_not_fetched_is_listed_and_can_be_stopped(world):
+    app = await world.oauth.add(counter_client(keys := make_client_keys()), keys)
+    grant_id, reference = uuid4(), random_token()
+    people, at = world.people, world.clock.now()
+    row = {"id": grant_id, "client": app.client_id, "who": people.mother, "held": None, "details": "[]", "at": at}
+    asked = {"hash": digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}
+    async with unit_of_work(world.oauth.sessions) as session:
+        await session.execute(text(CONSENT), row | {"scope": "openid"})
+        await session.execute(SAID_YES, asked | {"until": at + timedelta(minutes=5)})
+    token = await token_of(world)
+    [one_app] = (await ask(world, token)).json()["toestemmingen"]
+    assert (one_app["toestemmingId"], one_app["app"]) == (str(grant_id), "Bibliotheek Oost")
+    assert (await ask(world, token, f"{PLACE}/{grant_id}", "DELETE")).status_code == 204
+    fetched = await app.post("/token", {"grant_type": CIBA, "auth_req_id": reference})
+    assert (fetched.status_code, fetched.json()["error"]) == (400, "invalid_grant")
