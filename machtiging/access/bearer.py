@@ -1,7 +1,7 @@
 """From an access token to an Actor (RFC 6750, RFC 9068, RFC 9449). The token says which one; its worth is read live.
 
-The machtiging is held FOR SHARE until the request's transaction ends: whoever revokes it meanwhile waits for the answer
-that is under way, and after the revocation no answer leaves.
+The machtiging is held FOR SHARE until the request's transaction ends, or looked at and asked again by what acts
+(`access.still`): whoever revokes it meanwhile waits for the answer that is under way, and after it no answer leaves.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
-from machtiging.access.proof.binding import BEARER, DPOP, Bound, hold_to, is_bound
+from machtiging.access.proof.binding import BEARER, DPOP, hold_to, is_bound
 from machtiging.access.proof.errors import NONCE_WANTED, NoToken, ProofRefused
 from machtiging.access.proof.nonce import HEADER, nonce_at
 from machtiging.access.proof.shown import shown_in
-from machtiging.access.tokens import TokenState, audience, hold
+from machtiging.access.tokens import IssuedTokenFacts, TokenState, audience, hold
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import State
@@ -35,6 +35,8 @@ from machtiging.web.doors import door
 DELIVER = "aanleveringen:schrijven"
 # How a token is looked up: `access.tokens.hold`, or that together with something else.
 Look = Callable[[Work, TokenId], Awaitable[TokenState | None]]
+# Whether a token that opens one door also opens the one behind it.
+Fits = Callable[[IssuedTokenFacts], bool]
 _CREDENTIALS = re.compile(r"(?i:bearer|(dpop)) +([A-Za-z0-9._~+/-]+=*)")
 _SCHEMES = ("bearer", "dpop")
 
@@ -72,23 +74,29 @@ def credentials_in(request: Request) -> Credentials:
     return Credentials(DPOP if found[1] else BEARER, found[2])
 
 
-async def hold_bearer(request: Request, work: Work, bound: Bound, shown: Credentials, *, at: datetime) -> None:
+async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Credentials, *, at: datetime) -> None:
     """Whoever brings a bound token shows what it is bound to; a nonce for the next time goes with the answer.
 
-    A plain token costs nothing here. Raises ProofRefused.
+    A plain token costs nothing here. Raises ProofRefused, and writes that down.
     """
-    keyring = request.app.state.keyring
+    keyring, bound = request.app.state.keyring, state.facts
     if shown.scheme == DPOP:
         headers.say(request.scope, HEADER, nonce_at(keyring, at))
-    if is_bound(bound) or shown.scheme == DPOP:
+    if not is_bound(bound) and shown.scheme != DPOP:
+        return
+    try:
         await hold_to(work, bound, shown_in(request), keyring, at, token=shown.token, scheme=shown.scheme)
+    except ProofRefused as refused:
+        if refused.code != NONCE_WANTED:  # asked again with the nonce: nothing that anybody should look at
+            await turn_away(work, state, refused, at=at)
+        raise
 
 
 def _invalid(private: str) -> NotAuthenticated:
     return NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=private)
 
 
-async def _state(request: Request, work: Work, at: datetime, look: Look) -> TokenState:
+async def _state(request: Request, work: Work, at: datetime, look: Look, *, again: bool = False) -> TokenState:
     app = request.app.state
     shown = credentials_in(request)
     token = shown.token
@@ -100,18 +108,15 @@ async def _state(request: Request, work: Work, at: datetime, look: Look) -> Toke
     state = await look(work, TokenId(jti))
     if state is None or state.facts.client_id != claims.get("client_id") or state.facts.audience:
         raise _invalid("jti was not issued, or to another client, or for another resource")
-    if (refusal := _closed(state, at)) is not None:
-        raise await _refused(work, state, refusal, at)
-    try:
-        await hold_bearer(request, work, state.facts, shown, at=at)
-    except ProofRefused as refused:
-        if refused.code != NONCE_WANTED:  # asked again with the nonce: nothing that anybody should look at
-            await _refused(work, state, refused, at)
-        raise
+    if (refusal := closed(state, at)) is not None:
+        raise await turn_away(work, state, refusal, at=at)
+    if not again:  # what was shown was used up the first time
+        await hold_bearer(request, work, state, shown, at=at)
     return state
 
 
-def _closed(state: TokenState, at: datetime) -> Refusal | None:
+def closed(state: TokenState, at: datetime) -> Refusal | None:
+    """Why this token opens nothing any more, by itself: expired or revoked."""
     if at >= state.facts.expires_at:
         return NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.")
     # Ending a machtiging closes its tokens. Then the guard tells why, openly: it refuses all that has ended.
@@ -121,12 +126,25 @@ def _closed(state: TokenState, at: datetime) -> Refusal | None:
     return None
 
 
-async def _refused(work: Work, state: TokenState, refusal: Refusal, at: datetime) -> Refusal:
+def why_closed(state: TokenState, at: datetime) -> str:
+    """The reason code for a token that opens nothing, where its holder is told only that."""
+    if (refusal := closed(state, at)) is not None:
+        return refusal.code
+    return "token_ongeldig" if state.live_at(at) else "machtiging_geldt_niet"
+
+
+async def turn_away(
+    work: Work, state: TokenState, refusal: Refusal, *, at: datetime, reason: str | None = None
+) -> Refusal:
+    """Write down that the holder of this token of ours is refused, and give the refusal back, to be raised.
+
+    `reason`: the exact one, where the holder is told less.
+    """
     facts, machtiging = state.facts, state.machtiging
     line = Line(
         act=JournalAct.TOKEN_GEWEIGERD,
         outcome=Outcome.REFUSED,
-        reason=refusal.code,
+        reason=reason or refusal.code,
         actor_id=facts.person_id,
         capacity=machtiging.capacity if machtiging else None,
         client_id=facts.client_id,
@@ -139,7 +157,8 @@ async def _refused(work: Work, state: TokenState, refusal: Refusal, at: datetime
     return refusal
 
 
-def _other_door() -> NotAllowed:
+def other_door() -> NotAllowed:
+    """This token is good, and not for here."""
     return NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
 
 
@@ -149,13 +168,21 @@ async def _helper(request: Request, session: Transaction) -> Actor:
     return await helper(request, session)
 
 
-async def helper(request: Request, work: Work, look: Look = hold) -> Actor:
-    """What the door `Helper` does, for a route that opens its own transaction. `look` must hold what `hold` holds."""
+def _any(_facts: IssuedTokenFacts) -> bool:
+    return True
+
+
+async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _any, *, again: bool = False) -> Actor:
+    """What the door `Helper` does, for a route that opens its own transaction, and for a door that takes fewer tokens.
+
+    `look` must hold what `hold` holds, or what follows must act only while it still stands (`access.still`) and look
+    `again` when it does not.
+    """
     at = request.app.state.clock.now()
-    state = await _state(request, work, at, look)
+    state = await _state(request, work, at, look, again=again)
     facts = state.facts
-    if facts.person_id is None or facts.oin is not None:
-        raise await _refused(work, state, _other_door(), at)
+    if facts.person_id is None or facts.oin is not None or not fits(facts):
+        raise await turn_away(work, state, other_door(), at=at)
     return Actor(
         person_id=facts.person_id,
         machtiging=state.machtiging,
@@ -175,7 +202,7 @@ async def _agency(request: Request, session: Transaction) -> Sender:
     facts = state.facts
     scope = frozenset(facts.scope.split())
     if facts.oin is None or facts.person_id is not None or DELIVER not in scope:
-        raise await _refused(session, state, _other_door(), at)
+        raise await turn_away(session, state, other_door(), at=at)
     return Sender(oin=facts.oin, client_id=facts.client_id, scope=scope)
 
 

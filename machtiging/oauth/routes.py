@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from machtiging.access.bearer import credentials_in, hold_bearer
+from machtiging.access.bearer import credentials_in, hold_bearer, other_door, turn_away, why_closed
 from machtiging.access.proof.nonce import HEADER, nonce_at
 from machtiging.audit.acts import JournalAct
 from machtiging.identity.csrf import CsrfProtected
@@ -21,6 +21,7 @@ from machtiging.oauth.authorize.page import consent_page
 from machtiging.oauth.ciba.begin import begin
 from machtiging.oauth.ciba.grant import BackchannelGrant
 from machtiging.oauth.ciba.routes import router as counter
+from machtiging.oauth.client import Client
 from machtiging.oauth.exchange.grant import ExchangeGrant
 from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import issuer_of
@@ -172,19 +173,33 @@ async def answer_consent(request: Request, session: Transaction, visitor: Citize
 async def userinfo(request: Request, session: Transaction, _door: Public) -> Response:
     """OpenID Connect Core 5.3. Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`."""
     exchange = _exchange(request, session)
-    shown = credentials_in(request)
-    found = await token_behind(exchange, shown.token)
-    client = None if found is None else await queries.client(session, found.state.facts.client_id)
-    grant_id = None if found is None else found.state.facts.grant_id
-    grant = None if grant_id is None else await queries.grant(session, grant_id)
-    if found is None or not found.live or client is None or grant is None:
-        raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
-    await hold_bearer(request, session, found.state.facts, shown, at=exchange.at)
-    if "openid" not in found.state.facts.scope.split():
-        raise NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+    client, grant = await _told_about(request, exchange)
     told = issue.who(exchange.issuer, client, await consented(exchange, grant))
     told |= await for_userinfo(session, exchange.issuer.keyring, grant)
     return userinfo_answer(exchange.issuer, client, told)
+
+
+async def _told_about(request: Request, exchange: Exchange) -> tuple[Client, queries.Grant]:
+    """Whose token this is, and of which consent. Once it is known to be ours, a refusal is written down.
+
+    Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`.
+    """
+    session, at, shown = exchange.session, exchange.at, credentials_in(request)
+    found = await token_behind(exchange, shown.token)
+    wrong = NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
+    if found is None:
+        raise wrong
+    state, facts = found.state, found.state.facts
+    client = await queries.client(session, facts.client_id)
+    grant = None if facts.grant_id is None else await queries.grant(session, facts.grant_id)
+    if not found.live or client is None or grant is None:
+        reason = other_door().code if facts.grant_id is None else why_closed(state, at)
+        raise await turn_away(session, state, wrong, at=at, reason=reason)
+    await hold_bearer(request, session, state, shown, at=at)
+    if "openid" not in facts.scope.split():
+        narrow = NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+        raise await turn_away(session, state, narrow, at=at)
+    return client, grant
 
 
 @router.post("/userinfo")

@@ -15,7 +15,6 @@ from machtiging.delegation.queries import given_by, received_by
 from machtiging.delegation.queries import machtiging as machtiging_with
 from machtiging.delegation.rules import Act, Machtiging, Standing, standing
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
-from machtiging.oauth import queries
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import last_moment
 from machtiging.oauth.rules import acts_in
@@ -53,14 +52,11 @@ async def consents_about(session: AsyncSession, person_id: PersonId, *, at: date
     return await _in_force(session, mine, held, at)
 
 
-async def in_force_for(session: AsyncSession, client_id: str, grant_id: GrantId, *, at: datetime) -> Grant | None:
-    """This grant, if this client has it and it gives access now: exactly when the citizen sees it too."""
-    grant = await queries.grant(session, grant_id)
-    if grant is None or grant.client_id != client_id:
-        return None
+async def gives_access(session: AsyncSession, grant: Grant, *, at: datetime) -> bool:
+    """Whether this grant gives its client access now: exactly when the citizen sees it too."""
     machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
     held = {} if machtiging is None else {machtiging.id: machtiging}
-    return grant if await _in_force(session, _GRANT.c.id == grant_id, held, at) else None
+    return bool(await _in_force(session, _GRANT.c.id == grant.id, held, at))
 
 
 async def _in_force(

@@ -1,37 +1,44 @@
 """Two doors. `Client`: an app that comes for itself, with a token to manage its grants and nothing else. `Self`: a
-person with an app of her own that may see and end the consents about her."""
+person with an app of her own that may see and end the consents about her.
+
+Who brings a token of ours and is refused is written down; who brings anything else is not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
 
 from machtiging.access.actor import Actor
-from machtiging.access.bearer import credentials_in, helper, hold_bearer
+from machtiging.access.bearer import credentials_in, helper, hold_bearer, turn_away, why_closed
+from machtiging.access.tokens import IssuedTokenFacts, TokenState
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.issue import ACCESS_TOKEN
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.rules import CONSENTS
+from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """A client with what it may do with its grants."""
+    """A client with what it may do with its grants, by the token that it brought."""
 
     client_id: str
     scope: frozenset[str]
+    token: TokenState
 
-    def must(self, scope: str) -> None:
-        """Raises NotAllowed `scope_ontbreekt`."""
+    async def must(self, work: Work, scope: str, *, at: datetime) -> None:
+        """Raises NotAllowed `scope_ontbreekt`, and writes that down."""
         if scope not in self.scope:
-            raise NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+            refusal = NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
+            raise await turn_away(work, self.token, refusal, at=at)
 
 
 @door("Client")
@@ -43,20 +50,24 @@ async def _client(request: Request, session: Transaction) -> Manager:
         shown.token, typ=ACCESS_TOKEN, issuer=issuer.url, audience=issuer.grants, at=at
     )
     found = await queries.token_standing(session, TokenId(UUID(claims["jti"])), at)
-    if found is None or not found[1] or found[0].facts.audience != issuer.grants:
-        raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
-    facts = found[0].facts
-    await hold_bearer(request, session, facts, shown, at=at)
-    return Manager(facts.client_id, frozenset(facts.scope.split()))
+    wrong = NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
+    if found is None or found[0].facts.audience != issuer.grants:
+        raise wrong
+    token, live = found
+    if not live:
+        raise await turn_away(session, token, wrong, at=at, reason=why_closed(token, at))
+    await hold_bearer(request, session, token, shown, at=at)
+    return Manager(token.facts.client_id, frozenset(token.facts.scope.split()), token)
+
+
+def _manages(facts: IssuedTokenFacts) -> bool:
+    return facts.machtiging_id is None and CONSENTS in facts.scope.split()
 
 
 @door("Self")
 async def _self(request: Request, session: Transaction) -> Actor:
     """Her own token with this scope. Raises NotAuthenticated `token_*`, NotAllowed `token_voor_ander_gebruik`."""
-    actor = await helper(request, session)
-    if actor.machtiging is not None or CONSENTS not in actor.scope:
-        raise NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
-    return actor
+    return await helper(request, session, fits=_manages)
 
 
 Myself = Annotated[Actor, Depends(_self)]

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
 from machtiging.delegation.queries import machtiging as machtiging_with
 from machtiging.delegation.rules import Capacity, Machtiging
 from machtiging.kernel.errors import NotFound
@@ -26,12 +28,23 @@ async def end_consent(
 
     `via`: the client with which this person did it, when it was not on the portal.
 
-    Raises NotFound `toestemming_onbekend` for what is not there and for what is somebody else's.
+    Raises NotFound `toestemming_onbekend` for what is not there and for what is somebody else's; the journal is told
+    which it was.
     """
     grant = await queries.grant(session, grant_id)
     held = None if grant is None or grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
     giver = None if held is None else held.vertegenwoordigde_id
     if grant is None or person_id not in (grant.person_id, giver):
+        line = Line(
+            act=JournalAct.GRANT_GEWEIGERD,
+            outcome=Outcome.REFUSED,
+            reason="toestemming_onbekend" if grant is None else "toestemming_van_ander",
+            actor_id=person_id,
+            client_id=via,
+            object_kind="grant",
+            object_id=str(grant_id),
+        )
+        await record(session, line, at=at)
         raise NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
     ending = Ending(REASON, person_id, _capacity(person_id, grant, held), via)
     if not await end_grant(session, grant_id, ending, at=at):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse, Response
 
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
 from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.manage.consents import in_force_for
-from machtiging.oauth.manage.door import ManagingClient
+from machtiging.oauth.manage.consents import gives_access
+from machtiging.oauth.manage.door import Manager, ManagingClient
 from machtiging.oauth.protocol.server import NO_STORE
 from machtiging.oauth.rules import GRANT_QUERY, GRANT_REVOKE
 from machtiging.storage.unit_of_work import Transaction
@@ -22,45 +26,62 @@ router = APIRouter(prefix="/grants", include_in_schema=False)
 
 
 @router.get("")
-async def no_list(client: ManagingClient) -> Response:
+async def no_list(request: Request, client: ManagingClient, session: Transaction) -> Response:
     """There is no list: a client knows the ids that it was told. Raises NotFound `toestemming_onbekend`."""
-    client.must(GRANT_QUERY)
-    raise unknown()
+    at = request.app.state.clock.now()
+    await client.must(session, GRANT_QUERY, at=at)
+    raise await _nothing(session, client, None, "toestemming_onbekend", at)
 
 
 @router.get("/{grant_id}")
 async def look(request: Request, grant_id: str, client: ManagingClient, session: Transaction) -> Response:
     """What was granted, while it gives access. Raises NotFound `toestemming_onbekend` for every other id alike."""
-    client.must(GRANT_QUERY)
     at = request.app.state.clock.now()
-    grant = await in_force_for(session, client.client_id, _id(grant_id), at=at)
-    if grant is None:
-        raise unknown()
+    await client.must(session, GRANT_QUERY, at=at)
+    grant = await _its_own(session, client, grant_id, at)
+    if not await gives_access(session, grant, at=at):
+        raise await _nothing(session, client, grant.id, "toestemming_zonder_toegang", at)
     return JSONResponse(_told(grant), headers=NO_STORE)
 
 
 @router.delete("/{grant_id}", status_code=204)
 async def end(request: Request, grant_id: str, client: ManagingClient, session: Transaction) -> Response:
     """End it, with all that hangs on it. Raises NotFound `toestemming_onbekend`, also for one that has ended."""
-    client.must(GRANT_REVOKE)
-    grant = await queries.grant(session, _id(grant_id))
-    if grant is None or grant.client_id != client.client_id:
-        raise unknown()
-    if not await end_grant(session, grant.id, Ending("beeindigd_door_client"), at=request.app.state.clock.now()):
-        raise unknown()
+    at = request.app.state.clock.now()
+    await client.must(session, GRANT_REVOKE, at=at)
+    grant = await _its_own(session, client, grant_id, at)
+    if not await end_grant(session, grant.id, Ending("beeindigd_door_client"), at=at):
+        raise await _nothing(session, client, grant.id, "grant_beeindigd", at)
     return Response(status_code=204, headers=NO_STORE)
 
 
-def unknown() -> NotFound:
-    """One text for what never was, what has ended, and what is another client's."""
-    return NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
-
-
-def _id(text: str) -> GrantId:
+async def _its_own(session: AsyncSession, client: Manager, text: str, at: datetime) -> queries.Grant:
+    """The grant with this id, if it is this client's. Raises NotFound `toestemming_onbekend`."""
     try:
-        return GrantId(UUID(text))
+        grant_id = GrantId(UUID(text))
     except ValueError:
-        raise unknown() from None
+        raise await _nothing(session, client, None, "toestemming_onbekend", at) from None
+    grant = await queries.grant(session, grant_id)
+    if grant is None or grant.client_id != client.client_id:
+        reason = "toestemming_onbekend" if grant is None else "toestemming_van_ander"
+        raise await _nothing(session, client, grant_id, reason, at)
+    return grant
+
+
+async def _nothing(
+    session: AsyncSession, client: Manager, grant_id: GrantId | None, reason: str, at: datetime
+) -> NotFound:
+    """One text for what never was, what has ended, and what is another client's; the journal is told which it was."""
+    line = Line(
+        act=JournalAct.GRANT_GEWEIGERD,
+        outcome=Outcome.REFUSED,
+        reason=reason,
+        client_id=client.client_id,
+        object_kind=None if grant_id is None else "grant",
+        object_id=None if grant_id is None else str(grant_id),
+    )
+    await record(session, line, at=at)
+    return NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
 
 
 def _told(grant: queries.Grant) -> dict[str, Any]:
