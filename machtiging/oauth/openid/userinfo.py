@@ -14,7 +14,10 @@ _HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 def answer(issuer: Issuer, client: Client, claims: Mapping[str, Any]) -> Response:
-    """The claims as JSON, or as application/jwt with `iss` and `aud` (Core 5.3.2)."""
+    """The claims as JSON, or as application/jwt with `iss` and `aud` (Core 5.3.2).
+
+    Never with `exp` or `iat`: by those an ID token is known from it (see `wishes.hinted`).
+    """
     if client.userinfo_alg is None:
         return JSONResponse(dict(claims), headers=_HEADERS)
     told = {**claims, "iss": issuer.url, "aud": client.client_id}

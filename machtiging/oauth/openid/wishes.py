@@ -21,6 +21,7 @@ NONE, LOGIN, CONSENT, SELECT = "none", "login", "consent", "select_account"
 _PROMPTS = frozenset({NONE, LOGIN, CONSENT})
 _LONGEST_AGE = 10 * 365 * 24 * 3600
 _LONGEST_HINT = 100
+_ONLY_IN_ID_TOKENS = frozenset({"exp", "iat"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +117,19 @@ def subject_in(hint: str, client_id: str | None, issuer: Issuer) -> str:
 def hinted(hint: str, client_id: str | None, issuer: Issuer) -> dict[str, Any]:
     """The claims of an `id_token_hint`: signed by us, an ID token, for this client. Its age does not matter.
 
+    Signed userinfo says the same of the same person to the same client, by the same key. What tells them apart is that
+    an ID token says when it was made and until when it is good (Core 2): userinfo never does (see `userinfo.answer`).
+
     Raises OAuthRefusal `invalid_request`, the same for every way in which it can be wrong.
     """
     try:
         claims = issuer.keyring.verify_own_statement(hint, typ="JWT")
     except NotAuthenticated:
         raise _bad_hint() from None
-    ours = claims.get("iss") == issuer.url and isinstance(claims.get("sub"), str) and "auth_time" in claims
-    if not ours or not isinstance(claims.get("aud"), str) or client_id not in (None, claims["aud"]):
+    ours = claims.get("iss") == issuer.url and isinstance(claims.get("sub"), str)
+    if not ours or not claims.keys() >= _ONLY_IN_ID_TOKENS or "auth_time" not in claims:
+        raise _bad_hint()
+    if not isinstance(claims.get("aud"), str) or client_id not in (None, claims["aud"]):
         raise _bad_hint()
     return claims
 

@@ -71,7 +71,7 @@ async def test_userinfo_is_signed_for_who_registered_that(oauth, alg) -> None:
     assert header["alg"] == alg
     assert (told["iss"], told["aud"]) == ("https://machtigen.test", flow.app.client_id)
     assert told["sub"] == claims_of(tokens["id_token"])["sub"]
-    assert not {"exp", "nonce", "amr"} & told.keys()
+    assert not {"exp", "iat", "nonce", "amr"} & told.keys()
 
 
 async def test_signed_userinfo_opens_nothing(oauth) -> None:

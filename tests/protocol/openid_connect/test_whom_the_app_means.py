@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders.crypto import a_keyring
 from tests.builders.oauth import claims_of, make_client_keys, signed
-from tests.builders.openid import answer_in, claims, who_is_it
+from tests.builders.openid import answer_in, claims, userinfo, who_is_it
 
 
 async def shown(flow, **wishes):
@@ -71,6 +71,27 @@ async def test_what_is_no_id_token_of_ours_is_no_hint(oauth) -> None:
         response = await flow.push(id_token_hint=hint)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), hint[:20]
         assert response.json()["error_description"].startswith("The id_token_hint is not")
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
+async def test_signed_userinfo_about_the_same_person_is_no_hint(oauth, alg) -> None:
+    flow = await who_is_it(oauth, await oauth.reading_app(userinfo_signed_response_alg=alg))
+    tokens = await flow.tokens()
+    told = (await userinfo(oauth, tokens["access_token"])).text
+    assert claims_of(told)["sub"] == claims_of(tokens["id_token"])["sub"]
+    response = await flow.push(id_token_hint=told)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert (await flow.push(id_token_hint=tokens["id_token"])).status_code == 201
+
+
+@pytest.mark.parametrize("left_out", ["exp", "iat", "auth_time", "sub", "aud", "iss"])
+async def test_what_lacks_a_claim_of_every_id_token_is_no_hint(oauth, left_out) -> None:
+    flow = await who_is_it(oauth)
+    mine = claims_of((await flow.tokens())["id_token"])
+    assert (await flow.push(id_token_hint=a_keyring().sign_jwt(mine, typ="JWT"))).status_code == 201
+    del mine[left_out]
+    response = await flow.push(id_token_hint=a_keyring().sign_jwt(mine, typ="JWT"))
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
 async def test_a_sub_that_is_asked_for_is_that_person_or_nobody(oauth) -> None:
