@@ -46,7 +46,8 @@ class PushedRequest(SQLModel, table=True):
 class OAuthGrant(SQLModel, table=True):
     """A person's consent to one client, under one machtiging or for the own box. Ending it ends what hangs on it.
 
-    `managed`: the client wanted to know its id, to look at it and to end it.
+    `managed`: the client wanted to know its id, to look at it and to end it. `resource`: what its tokens are for, empty
+    for our own API.
     """
 
     __tablename__ = "oauth_grant"
@@ -65,6 +66,7 @@ class OAuthGrant(SQLModel, table=True):
     session_id: UUID | None = Field(default=None, index=True)
     requested_claims: dict[str, Any] = columns.document()
     managed: bool = False
+    resource: str = columns.text()
 
 
 class AuthorizationCode(SQLModel, table=True):
@@ -148,13 +150,14 @@ class Meldcode(SQLModel, table=True):
 
 
 class InitialAccessToken(SQLModel, table=True):
-    """Leave to register clients by program (RFC 7591 section 3), by its hash."""
+    """Leave to register clients by program (RFC 7591 section 3), by its hash. `refused`: tries that came to nothing."""
 
     __tablename__ = "initial_access_token"
 
     token_hash: bytes = columns.sealed(primary_key=True)
     note: str = columns.text()
     uses_left: int
+    refused: int = 0
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at()
 

@@ -14,8 +14,11 @@ from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.oauth.tables import InitialAccessToken
 
 MOST_USES = 1000
+# Each leaves a line in the journal, which is kept for ever. Who needs more tries than this asks for another invitation.
+MOST_REFUSED = 50
 LONGEST = timedelta(days=366)
 _LONGEST_NOTE = 200
+KIND = "uitnodiging"  # what the journal calls it
 _TOKEN: Table = InitialAccessToken.__table__  # type: ignore[attr-defined]
 
 
@@ -55,8 +58,19 @@ async def use_up(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
         raise _unknown()
 
 
+async def count_refusal(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
+    """Count a try that came to nothing. After MOST_REFUSED the invitation is worth nothing any more.
+
+    Raises NotAuthenticated `uitnodiging_onbekend` when others used it up meanwhile: then there is no line to write.
+    """
+    counting = update(_TOKEN).where(*_good(digest, at)).values(refused=_TOKEN.c.refused + 1)
+    if await session.scalar(counting.returning(_TOKEN.c.token_hash)) is None:
+        raise _unknown()
+
+
 def _good(digest: bytes, at: datetime) -> tuple[ColumnElement[bool], ...]:
-    return _TOKEN.c.token_hash == digest, _TOKEN.c.uses_left > 0, _TOKEN.c.expires_at > at
+    left = (_TOKEN.c.uses_left > 0, _TOKEN.c.refused < MOST_REFUSED)
+    return _TOKEN.c.token_hash == digest, *left, _TOKEN.c.expires_at > at
 
 
 def _unknown() -> NotAuthenticated:
@@ -69,4 +83,4 @@ def name_of(digest: bytes) -> str:
 
 
 def _line(act: JournalAct, reason: str, digest: bytes, facts: dict[str, int]) -> Line:
-    return Line(act, Outcome.DONE, reason, object_kind="uitnodiging", object_id=name_of(digest), facts=facts)
+    return Line(act, Outcome.DONE, reason, object_kind=KIND, object_id=name_of(digest), facts=facts)

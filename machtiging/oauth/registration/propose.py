@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
+from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.register_client import new_client_id
 from machtiging.oauth.registration import invite
 from machtiging.oauth.registration.judge import Said, judged, metadata_in
@@ -34,10 +35,15 @@ class Registered:
 async def propose(session: AsyncSession, token: str, said: Said, *, practice: bool, at: datetime) -> Registered:
     """Register what is said, under an invitation. In practice it is active at once, for there is nobody to ask.
 
-    Raises NotAuthenticated `uitnodiging_onbekend` before anything of the body is judged, and OAuthRefusal.
+    Raises NotAuthenticated `uitnodiging_onbekend` before anything of the body is judged, and OAuthRefusal, so many
+    times and no more.
     """
     digest = await invite.admitted(session, token, at=at)
-    registration = judged(metadata_in(said), practice=practice)
+    try:
+        registration = judged(metadata_in(said), practice=practice)
+    except OAuthRefusal:
+        await invite.count_refusal(session, digest, at=at)
+        raise
     await invite.use_up(session, digest, at=at)
     made = Registered(new_client_id(), registration, at, secrets.random_token())
     row = {
@@ -55,7 +61,7 @@ async def propose(session: AsyncSession, token: str, said: Said, *, practice: bo
         outcome=Outcome.DONE,
         reason="geregistreerd" if practice else "voorgesteld",
         client_id=made.client_id,
-        object_kind="uitnodiging",
+        object_kind=invite.KIND,
         object_id=invite.name_of(digest),
     )
     await record(session, line, at=at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,12 @@ from starlette.responses import JSONResponse, Response
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.crypto import secrets
 from machtiging.kernel.errors import NotAuthenticated, Refusal
 from machtiging.oauth.errors import answer_of
 from machtiging.oauth.protocol.refused import told
 from machtiging.oauth.protocol.server import NO_STORE
-from machtiging.oauth.registration import manage
+from machtiging.oauth.registration import invite, manage
 from machtiging.oauth.registration.judge import Said
 from machtiging.oauth.registration.propose import Registered, propose
 from machtiging.storage.unit_of_work import Transaction
@@ -78,13 +80,16 @@ async def _answered(request: Request, session: AsyncSession, client_id: str | No
     """Do it, and turn a refusal into its answer. Who had no good token leaves no line in the journal."""
     at = request.app.state.clock.now()
     try:
-        return await work(_token_in(request), at)
+        token = _token_in(request)
+        return await work(token, at)
     except NotAuthenticated as refusal:
         _log.warning("registration_refused", code=refusal.code)
         return _unauthorized()
     except Refusal as refusal:
         facts = {"fout": answer_of(refusal).error.value, "adres": PATH}
         line = Line(JournalAct.CLIENT_GEWEIGERD, Outcome.REFUSED, refusal.code, client_id=client_id, facts=facts)
+        if client_id is None:
+            line = replace(line, object_kind=invite.KIND, object_id=invite.name_of(secrets.digest(token)))
         await record(session, line, at=at)
         return told(refusal)
 

@@ -36,7 +36,8 @@ CREATE UNIQUE INDEX one_server_per_resource ON oauth_client ((registration ->> '
 ALTER TABLE oauth_grant
     ADD COLUMN session_id uuid,
     ADD COLUMN requested_claims jsonb NOT NULL DEFAULT '{}',
-    ADD COLUMN managed boolean NOT NULL DEFAULT false;
+    ADD COLUMN managed boolean NOT NULL DEFAULT false,
+    ADD COLUMN resource text NOT NULL DEFAULT '';
 CREATE INDEX ix_oauth_grant_session_id ON oauth_grant (session_id);
 CREATE INDEX ix_oauth_grant_client_id ON oauth_grant (client_id);
 
@@ -104,6 +105,7 @@ CREATE TABLE initial_access_token (
     token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     note text NOT NULL CHECK (char_length(note) BETWEEN 1 AND 200),
     uses_left integer NOT NULL CHECK (uses_left >= 0),
+    refused integer NOT NULL DEFAULT 0 CHECK (refused >= 0),
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL
 );
@@ -132,7 +134,7 @@ ALTER TABLE pushed_request DROP COLUMN sent_to_login_at;
 ALTER TABLE login_attempt DROP COLUMN fresh;
 ALTER TABLE login_session DROP COLUMN sid;
 ALTER TABLE authorization_code DROP COLUMN resource, DROP COLUMN jkt;
-ALTER TABLE oauth_grant DROP COLUMN managed, DROP COLUMN requested_claims, DROP COLUMN session_id;
+ALTER TABLE oauth_grant DROP COLUMN resource, DROP COLUMN managed, DROP COLUMN requested_claims, DROP COLUMN session_id;
 DROP INDEX ix_oauth_grant_client_id;
 DROP INDEX one_server_per_resource;
 ALTER TABLE oauth_client DROP COLUMN withdrawn_at, DROP COLUMN by_program, DROP COLUMN fetch_failed_at,

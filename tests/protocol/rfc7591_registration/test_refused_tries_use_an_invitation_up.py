@@ -1,0 +1,54 @@
+"""A try to register that is refused leaves a line, which is kept for ever: so an invitation is good for so many."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.registration.invite import MOST_REFUSED
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.registration import an_invitation, bearer, register
+
+PAIR = make_client_keys()
+
+
+async def test_a_refused_try_names_the_invitation_under_which_it_was_done(in_earnest) -> None:
+    await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR, client_name="<b>"))
+    (invited,) = await in_earnest.lines("client:uitgenodigd")
+    (line,) = await in_earnest.lines("client:geweigerd")
+    assert (line.object_kind, line.object_id) == ("uitnodiging", invited.object_id)
+    assert line.client_id is None
+
+
+async def test_an_invitation_is_worth_nothing_after_so_many_refused_tries(in_earnest) -> None:
+    token, other = await an_invitation(in_earnest, uses=3), await an_invitation(in_earnest)
+    wrong = code_client(PAIR, client_name="<b>")
+    assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
+    for _ in range(MOST_REFUSED):
+        assert (await register(in_earnest, token, wrong)).status_code == 400
+    for metadata in (wrong, code_client(PAIR)):
+        answer = await register(in_earnest, token, metadata)
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert len(await in_earnest.lines("client:geweigerd")) == MOST_REFUSED
+    assert (await register(in_earnest, other, code_client(PAIR))).status_code == 201
+
+
+async def test_of_many_refused_tries_at_the_same_moment_no_more_than_that_write_a_line(in_earnest) -> None:
+    token = await an_invitation(in_earnest)
+    async with unit_of_work(in_earnest.sessions) as session:
+        await session.execute(text("UPDATE initial_access_token SET refused = :so"), {"so": MOST_REFUSED - 2})
+    wrong = code_client(PAIR, client_name="<b>")
+    answers = await asyncio.gather(*(register(in_earnest, token, wrong) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]
+    assert len(await in_earnest.lines("client:geweigerd")) == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"x" * 70_000])
+async def test_a_body_that_cannot_be_read_is_such_a_try_too(in_earnest, body) -> None:
+    headers = bearer(await an_invitation(in_earnest)) | {"Content-Type": "application/json"}
+    assert (await in_earnest.connection().post("/register", content=body, headers=headers)).status_code == 400
+    async with unit_of_work(in_earnest.sessions) as session:
+        assert await session.scalar(text("SELECT refused FROM initial_access_token")) == 1
