@@ -20,12 +20,13 @@ USABLE = timedelta(hours=48)
 class KeysWanted(OAuthRefusal):
     """The keys have to be fetched first; who answers requests does that with no transaction open, and tries again.
 
-    Where nobody does, it is what it looks like: a client that could not be authenticated.
+    Where nobody does, it is what it looks like: a client that could not be authenticated. `spare`: the older copy
+    would still do.
     """
 
-    def __init__(self, client_id: str, uri: str) -> None:
+    def __init__(self, client_id: str, uri: str, *, spare: bool = False) -> None:
         super().__init__(Wire.INVALID_CLIENT, "sleutels_niet_opgehaald")
-        self.client_id, self.uri = client_id, uri
+        self.client_id, self.uri, self.spare = client_id, uri, spare
 
 
 def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
     holds = copy is not None and (kid is None or kid in [key.get("kid") for key in copy["keys"]])
     fresh = client.fetched_at is not None and at - client.fetched_at < FRESH
     if not (holds and fresh) and _may_look(client, at):
-        raise KeysWanted(client.client_id, client.jwks_uri)
+        raise KeysWanted(client.client_id, client.jwks_uri, spare=holds)
     if not holds and _looked_just_now(client, at):
         # Perhaps somebody is on his way there at this moment: then wait for him.
         raise KeysWanted(client.client_id, client.jwks_uri)

@@ -12,14 +12,14 @@ from sqlalchemy import Table, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.crypto.jose import strict_json
-from machtiging.kernel.errors import NotAuthenticated
+from machtiging.kernel.errors import MachtigingError, NotAuthenticated
 from machtiging.oauth.clients import keys
 from machtiging.oauth.clients.fetched import RARELY, KeysWanted
+from machtiging.oauth.registration.places import Crowded, Places
 from machtiging.oauth.tables import OAuthClient
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import NotVisited, Outbound
 
-_AT_ONCE = 4
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _T = TypeVar("_T")
 _log = structlog.get_logger("machtiging.oauth")
@@ -28,15 +28,18 @@ _log = structlog.get_logger("machtiging.oauth")
 class PublishedKeys:
     """Visits the sites of clients. Requests that want the same keys at the same moment wait for one visit."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], outbound: Outbound) -> None:
+    def __init__(
+        self, sessions: async_sessionmaker[AsyncSession], outbound: Outbound, places: Places | None = None
+    ) -> None:
         self._sessions, self._outbound = sessions, outbound
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._few = asyncio.Semaphore(_AT_ONCE)
+        self._places = places or Places()
 
     async def look(self, wanted: KeysWanted, at: datetime) -> None:
         """Bring our copy up to date, if it is time and the site answers. Whether it did shows in the client's row.
 
-        Whoever waits for this must hold no connection. Raises Fault `opslag_niet_bereikbaar`.
+        Whoever waits for this must hold no connection. Raises Crowded when there was no place to go from and no older
+        copy does, Fault `opslag_niet_bereikbaar`.
         """
         visit = self._under_way.get(wanted.client_id)
         if visit is None:
@@ -44,16 +47,23 @@ class PublishedKeys:
             self._under_way[wanted.client_id] = visit
             visit.add_done_callback(lambda done: self._over(wanted.client_id, done))
         # Shielded: when one of those who wait hangs up, the others still want to know.
-        await asyncio.shield(visit)
+        try:
+            await asyncio.shield(visit)
+        except Crowded:
+            if not wanted.spare:
+                raise  # nobody was there, so the next one may go at once
+            await self._claimed(wanted, at)  # the older copy does for another minute
 
     def _over(self, client_id: str, visit: asyncio.Task[None]) -> None:
         self._under_way.pop(client_id, None)
         if not visit.cancelled() and visit.exception() is not None:
             # Whoever waited has been told; perhaps nobody waits any more.
-            _log.warning("client_keys_not_fetched", client_id=client_id, reason=type(visit.exception()).__name__)
+            trouble = visit.exception()
+            reason = trouble.code if isinstance(trouble, MachtigingError) else type(trouble).__name__
+            _log.warning("client_keys_not_fetched", client_id=client_id, reason=reason)
 
     async def _visit(self, wanted: KeysWanted, at: datetime) -> None:
-        async with self._few:
+        async with self._places.place_for(wanted.uri):
             if not await self._claimed(wanted, at):
                 return
             jwks = await self._fetched(wanted)

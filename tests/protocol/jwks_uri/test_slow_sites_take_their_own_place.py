@@ -1,0 +1,145 @@
+"""Sites that keep silent: each takes one place for its own host, and what waits too long is refused with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+import structlog.testing
+
+from machtiging.oauth.registration.places import Crowded, Places
+from machtiging.oauth.registration.published import PublishedKeys
+from tests.builders.oauth import assertion, code_client, make_client_keys
+from tests.builders.sites import a_site, a_visitor, json_answer
+
+KEYS = make_client_keys()
+SLOW, QUICK, OTHER = "traag.voorbeeld.example", "vlot.voorbeeld.example", "ander.voorbeeld.example"
+ANSWER = json_answer({"keys": [KEYS.jwks["keys"][0] | {"kid": "app-1"}]})
+
+
+@pytest.fixture
+async def slow():
+    async with a_site(SLOW, silent=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def quick():
+    async with a_site(QUICK, OTHER, SLOW, answer=ANSWER) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app_at(oauth):
+    """Makes an app that publishes its keys on this host, at this site."""
+    among(oauth)
+
+    async def made(host, site, name="Leesapp"):
+        metadata = code_client(KEYS, jwks_uri=f"https://{host}:{site.port}/jwks", client_name=name)
+        del metadata["jwks"]
+        return await oauth.add(metadata, KEYS)
+
+    return made
+
+
+def among(oauth, visit: float = 10.0, **places) -> None:
+    """How many places there are, how long somebody waits for one, and how long a visit lasts at most."""
+    visits = PublishedKeys(oauth.sessions, a_visitor(patience=visit), Places(**places))
+    oauth.service.state.published_keys = visits
+
+
+async def answer(app, **changes):
+    return await app.post("/revoke", {"token": "x"}, **changes)
+
+
+async def under_way(site, *apps):
+    """Their requests, while the site keeps them waiting."""
+    waiting = [asyncio.create_task(answer(app)) for app in apps]
+    await site.called.wait()
+    return waiting
+
+
+async def ended(waiting) -> None:
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_however_many_apps_publish_at_a_slow_site_others_are_not_kept_waiting(oauth, slow, quick, app_at) -> None:
+    among(oauth, at_once=2, patience=30.0)
+    apps = [await app_at(SLOW, slow, f"Trage app {number}") for number in range(6)]
+    lively = [await app_at(QUICK, quick, "Vlotte app"), await app_at(OTHER, quick, "Andere app")]
+    waiting = await under_way(slow, *apps)
+    assert [(await answer(app)).status_code for app in lively] == [200, 200]
+    assert not any(task.done() for task in waiting)
+    assert slow.connections == 1
+    await ended(waiting)
+
+
+async def test_a_host_is_a_host_whatever_the_port(oauth, slow, quick, app_at) -> None:
+    among(oauth, patience=0.05)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    assert (await answer(await app_at(SLOW, quick, "Zelfde partij"))).status_code == 401
+    assert quick.connections == 0
+    await ended(waiting)
+
+
+async def test_who_waits_too_long_is_refused_with_a_reason_in_the_log_and_may_come_back(
+    oauth, slow, quick, app_at
+) -> None:
+    among(oauth, patience=0.05)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    same = await app_at(SLOW, quick, "Zelfde partij")
+    with structlog.testing.capture_logs() as logs:
+        refused = await answer(same)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert "sleutels_ophalen_te_druk" in {line.get("reason") for line in logs} & {line.get("code") for line in logs}
+    same.client_id, known = "bestaat-niet", same.client_id
+    assert (await answer(same)).json() == refused.json(), "no more is told than of a client that does not exist"
+    await ended(waiting)
+    among(oauth)
+    same.client_id = known
+    assert (await answer(same)).status_code == 200, "nobody had gone, so it is not a minute before somebody may"
+
+
+async def test_all_together_there_are_so_many_places_and_no_more(oauth, slow, quick, app_at) -> None:
+    among(oauth, at_once=1, patience=0.05)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    assert (await answer(await app_at(QUICK, quick, "Vlotte app"))).status_code == 401
+    assert quick.connections == 0
+    await ended(waiting)
+
+
+async def test_when_the_visit_is_over_its_place_is_free_again(oauth, slow, quick, app_at) -> None:
+    among(oauth, visit=0.5, at_once=1, patience=30.0)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    lively = asyncio.create_task(answer(await app_at(QUICK, quick, "Vlotte app")))
+    assert [(await task).status_code for task in waiting] == [401]
+    assert (await lively).status_code == 200
+
+
+async def test_an_older_copy_does_when_there_is_no_place_also_beside_one_who_makes_up_kids(
+    oauth, slow, quick, app_at
+) -> None:
+    app = await app_at(SLOW, quick, "Bekende app")
+    assert (await answer(app)).status_code == 200
+    oauth.later(hours=25)
+    among(oauth, patience=0.3)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    made_up = assertion(KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+    forged, real = await asyncio.gather(answer(app, client_assertion=made_up), answer(app))
+    assert (forged.status_code, real.status_code) == (401, 200)
+    assert len(quick.asked) == 1
+    await ended(waiting)
+
+
+async def test_whoever_gives_up_waiting_takes_no_place_with_him() -> None:
+    places = Places(at_once=1, patience=0.05)
+    async with places.place_for("https://a.example/jwks"):
+        for uri in ("https://b.example/jwks", "https://a.example./anders"):
+            with pytest.raises(Crowded):
+                await AsyncExitStack().enter_async_context(places.place_for(uri))
+    for uri in ("https://b.example/jwks", "https://a.example/jwks"):
+        async with places.place_for(uri):
+            pass
