@@ -40,10 +40,13 @@ class JournalAct(StrEnum):
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
     MELDCODE_GEMAAKT = "meldcode:gemaakt"
     SESSIE_BEEINDIGD = "sessie:beeindigd"
+    SESSIE_BEKEKEN = "sessie:bekeken"
+    SLEUTEL_GEMAAKT = "sleutel:gemaakt"
     SLEUTEL_GEWISSELD = "sleutel:gewisseld"
     TOKEN_GEWEIGERD = "token:geweigerd"
     TOKEN_INGETROKKEN = "token:ingetrokken"
     TOKEN_UITGEGEVEN = "token:uitgegeven"
+    UITNODIGING_INGETROKKEN = "uitnodiging:ingetrokken"
     VERZOEK_GEDAAN = "verzoek:gedaan"
     VERZOEK_GEWEIGERD = "verzoek:geweigerd"
 

@@ -13,6 +13,7 @@ import typer
 from machtiging.cli import agencies, audit, clients, database, keys, policy, running
 from machtiging.cli.doctor import doctor
 from machtiging.cli.edges import Exit, err, explain, foreseen
+from machtiging.cli.operator import invitations
 
 app = typer.Typer(
     name="machtiging",
@@ -34,6 +35,8 @@ app.command("story")(running.story)
 app.command("migrate")(database.migrate)
 app.command("doctor")(doctor)
 app.add_typer(keys.app, name="keys")
+clients.app.command("invitations")(invitations.show)
+clients.app.command("withdraw-invitation")(invitations.withdraw)
 app.add_typer(clients.app, name="clients")
 app.add_typer(agencies.app, name="agencies")
 app.add_typer(policy.app, name="policy")

@@ -77,18 +77,22 @@ def invite(
     It is shown this once. Outside of practice, what is proposed can do nothing before `clients approve`.
     """
     with named(Settings()) as settings:
-        token = asyncio.run(_invite(settings, note, uses, days))
+        token, name = asyncio.run(_invite(settings, note, uses, days))
     print(token)
     err.print(f"Good for {uses} client(s), for {days} day(s). It is not kept here: give it to who asked for it.")
+    err.print(f"To take it back: machtiging clients withdraw-invitation {name}", soft_wrap=True)
 
 
-async def _invite(settings: Settings, note: str, uses: int, days: int) -> str:
+async def _invite(settings: Settings, note: str, uses: int, days: int) -> tuple[str, str]:
+    from machtiging.crypto.secrets import digest
     from machtiging.oauth.registration.invite import invite as invite_somebody
+    from machtiging.oauth.registration.invite import name_of
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
         at = SystemClock().now()
-        return await invite_somebody(session, note, uses=uses, lives=timedelta(days=days), at=at)
+        token = await invite_somebody(session, note, uses=uses, lives=timedelta(days=days), at=at)
+        return token, name_of(digest(token))
 
 
 @app.command("approve")

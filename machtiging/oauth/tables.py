@@ -160,6 +160,7 @@ class InitialAccessToken(SQLModel, table=True):
     refused: int = 0
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at()
+    withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
 
 
 class LogoutNotice(SQLModel, table=True):

@@ -69,7 +69,7 @@ async def count_refusal(session: AsyncSession, digest: bytes, *, at: datetime) -
 
 
 def _good(digest: bytes, at: datetime) -> tuple[ColumnElement[bool], ...]:
-    left = (_TOKEN.c.uses_left > 0, _TOKEN.c.refused < MOST_REFUSED)
+    left = (_TOKEN.c.uses_left > 0, _TOKEN.c.refused < MOST_REFUSED, _TOKEN.c.withdrawn_at.is_(None))
     return _TOKEN.c.token_hash == digest, *left, _TOKEN.c.expires_at > at
 
 

@@ -107,7 +107,8 @@ CREATE TABLE initial_access_token (
     uses_left integer NOT NULL CHECK (uses_left >= 0),
     refused integer NOT NULL DEFAULT 0 CHECK (refused >= 0),
     created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    withdrawn_at timestamptz
 );
 
 CREATE TABLE logout_notice (
