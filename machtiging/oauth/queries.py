@@ -61,6 +61,7 @@ class Grant:
     session_id: UUID | None = None
     requested_claims: Mapping[str, Any] = field(default_factory=dict)
     managed: bool = False
+    resource: str = ""
 
 
 async def client(work: Work, client_id: str) -> Client | None:
@@ -149,4 +150,5 @@ def _grant(row: Row[Any]) -> Grant:
         session_id=row.session_id,
         requested_claims=row.requested_claims,
         managed=row.managed,
+        resource=row.resource,
     )

@@ -26,7 +26,10 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class AppCard:
-    """One app as this visitor sees it. `helper`: who let it in, when that was a helper of hers; `giver`: whose post."""
+    """One app as this visitor sees it. `helper`: who let it in, when that was a helper of hers; `giver`: whose post.
+
+    `elsewhere`: the service that its access is for, when that is not our own API.
+    """
 
     id: UUID
     app: str
@@ -38,6 +41,7 @@ class AppCard:
     paused: bool
     machtiging_id: MachtigingId | None
     purpose: str | None
+    elsewhere: str | None
 
 
 @router.get("/apps")
@@ -90,4 +94,12 @@ async def _card(consent: Consent, visitor: Visitor, people: views.Names, at: dat
         paused=held is not None and standing(held, at) is Standing.PAUSED,
         machtiging_id=None if held is None else held.id,
         purpose=None if held is None else held.purpose,
+        elsewhere=_elsewhere(consent),
     )
+
+
+def _elsewhere(consent: Consent) -> str | None:
+    """As the consent page named it; by its address alone when nobody serves it any more."""
+    if consent.resource_name is None:
+        return consent.resource
+    return f"{consent.resource_name} ({consent.resource})"

@@ -101,6 +101,13 @@ async def a_holder(
     return Holder(oauth, app, held, grant_id, access, token or "")
 
 
+async def given_for(holder: Holder, resource: str) -> None:
+    """As if the consent had been given for this service."""
+    async with unit_of_work(holder.oauth.sessions) as session:
+        change = text("UPDATE oauth_grant SET resource = :resource WHERE id = :id")
+        await session.execute(change, {"resource": resource, "id": holder.grant_id})
+
+
 def oauth_in(portal: Any) -> OAuthWorld:
     """The authorization server of an assembled service (tests/builders/portal.py), for `a_holder`."""
     return OAuthWorld(SimpleNamespace(service=portal.app), portal.app.state.sessions, portal.clock, portal.world)

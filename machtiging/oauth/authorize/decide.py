@@ -121,11 +121,11 @@ async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, 
         if not approved:
             raise OAuthRefusal(Wire.ACCESS_DENIED, "geweigerd_door_gebruiker")
         agreement = await _agreement(exchange, visitor, pushed, client)
-        await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
+        target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
         return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
     code = _code(exchange, reference)
-    await _grant(exchange, visitor, pushed, agreement, code)
+    await _grant(exchange, visitor, pushed, agreement, target, code)
     return _back(exchange, redirect_uri, pushed, {"code": code})
 
 
@@ -162,7 +162,9 @@ async def _again(exchange: Exchange, visitor: Visitor, reference: Reference) -> 
     return _back(exchange, redirect_uri, pushed, {"code": code})
 
 
-async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement: Agreement, code: str) -> None:
+async def _grant(
+    exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement: Agreement, target: Target, code: str
+) -> None:
     session, at, machtiging = exchange.session, exchange.at, agreement.machtiging
     grant = {
         "id": uuid7(),
@@ -177,6 +179,7 @@ async def _grant(exchange: Exchange, visitor: Visitor, pushed: Pushed, agreement
         "session_id": visitor.sid,
         "requested_claims": wishes_of(pushed.parameters).released,
         "managed": ACTION in pushed.parameters,
+        "resource": target.as_kept,
     }
     await session.execute(insert(_GRANT), grant)
     await _keep_code(exchange, pushed, grant["id"], code)

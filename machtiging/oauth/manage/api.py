@@ -76,4 +76,6 @@ def _told(consent: Consent, *, mine: bool) -> dict[str, Any]:
         "handelingen": [act.value for act in in_order(consent.acts)],
         "gegevenOp": consent.given_at,
         "uiterlijkTot": consent.until,
+        "resource": consent.resource,
+        "resourceNaam": consent.resource_name,
     }

@@ -24,6 +24,7 @@ _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
 _REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_SERVER = _CLIENT.alias("server")
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 # The longest that a token can live (see the settings): so long after a yes at a counter was fetched it is over.
 _A_TOKEN = timedelta(hours=1)
@@ -32,7 +33,10 @@ _WORTH_SHOWING = (Standing.IN_FORCE, Standing.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One app that has access now. `until`: without a new consent it is over by then, at the latest."""
+    """One app that has access now. `until`: without a new consent it is over by then, at the latest.
+
+    `resource`: the service for which its tokens are, by its address and its name; None for our own API.
+    """
 
     id: GrantId
     client_id: str
@@ -42,6 +46,8 @@ class Consent:
     acts: frozenset[Act]
     given_at: datetime
     until: datetime
+    resource: str | None
+    resource_name: str | None
 
 
 async def consents_about(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Consent]:
@@ -65,7 +71,9 @@ async def _in_force(
     wanted = (
         select(_GRANT, _CLIENT.c.registration["client_name"].astext.label("app"))
         .add_columns(or_(_good(_REFRESH, at), _good(_CODE, at)).label("renewable"), _fetchable_until(at))
+        .add_columns(_SERVER.c.registration["client_name"].astext.label("resource_name"))
         .join_from(_GRANT, _CLIENT, _CLIENT.c.client_id == _GRANT.c.client_id)
+        .outerjoin(_SERVER, _SERVER.c.registration["resource"].astext == _GRANT.c.resource)
         .where(which, _GRANT.c.ended_at.is_(None), _CLIENT.c.state == "active")
         .order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc())
     )
@@ -107,6 +115,8 @@ def _consent(row: Row[Any], held: Mapping[MachtigingId, Machtiging], opens_until
         acts=acts_in(row.authorization_details),
         given_at=row.created_at,
         until=ends,
+        resource=row.resource or None,
+        resource_name=row.resource_name,
     )
 
 

@@ -16,6 +16,7 @@ from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
 from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.issuer import Issuer, issuer_of
 from machtiging.oauth.manage.consents import gives_access
 from machtiging.oauth.manage.door import Manager, ManagingClient
 from machtiging.oauth.protocol.server import NO_STORE
@@ -41,7 +42,7 @@ async def look(request: Request, grant_id: str, client: ManagingClient, session:
     grant = await _its_own(session, client, grant_id, at)
     if not await gives_access(session, grant, at=at):
         raise await _nothing(session, client, grant.id, "toestemming_zonder_toegang", at)
-    return JSONResponse(_told(grant), headers=NO_STORE)
+    return JSONResponse(_told(grant, issuer_of(request.app.state)), headers=NO_STORE)
 
 
 @router.delete("/{grant_id}", status_code=204)
@@ -84,7 +85,9 @@ async def _nothing(
     return NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
 
 
-def _told(grant: queries.Grant) -> dict[str, Any]:
+def _told(grant: queries.Grant, issuer: Issuer) -> dict[str, Any]:
+    """Each scope with the resource that tokens are for; an empty scope, so that it is told, when there is none."""
+    resource = [grant.resource or issuer.audience]
     claims = sorted({name for names in grant.requested_claims.values() for name in names})
-    told: dict[str, Any] = {"scopes": [{"scope": name} for name in grant.scope.split()], "claims": claims}
-    return told | {"authorization_details": grant.authorization_details}
+    scopes = [{"scope": name, "resource": resource} for name in grant.scope.split() or [""]]
+    return {"scopes": scopes, "claims": claims, "authorization_details": grant.authorization_details}

@@ -28,6 +28,8 @@ class ToestemmingOut(BaseModel):
     doorHelper: bool = Field(description="Of een helper de toegang gaf, met een machtiging van u.")  # noqa: N815
     machtigingId: UUID | None = Field(default=None, description="De machtiging waar dit bij hoort.")  # noqa: N815
     handelingen: list[str] = Field(description="Wat de app mag met de post.")
+    resource: str | None = Field(default=None, description="De dienst waar de app dit gebruikt; anders is dat hier.")
+    resourceNaam: str | None = Field(default=None, description="Hoe die dienst heet.")  # noqa: N815
     gegevenOp: datetime  # noqa: N815
     uiterlijkTot: datetime = Field(description="Dan stopt de toegang vanzelf, als dat niet eerder gebeurt.")  # noqa: N815
 

@@ -14,9 +14,10 @@ from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import claims_of, token_facts
 from tests.builders.ciba import counter_client
+from tests.builders.exchange import HUIS, KEYS, server_metadata
 from tests.builders.oauth import AUDIENCE, ISSUER, Flow, detail, make_client_keys
 from tests.builders.portal import a_portal
-from tests.builders.refreshing import CONSENT, a_holder, oauth_in, one, refreshing_app
+from tests.builders.refreshing import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
 
 PLACE = "/api/v1/toestemmingen"
 SCOPE = "toestemmingen:beheren"
@@ -63,6 +64,16 @@ async def test_she_sees_what_she_let_in_and_what_her_helper_let_in(world):
     assert first["handelingen"] == ["lijst", "lezen", "downloaden"]
     assert answer.json()["_links"]["self"]["href"].endswith(PLACE)
     assert "Bram" not in answer.text  # who he is she knows; the app need not
+
+
+async def test_for_which_service_it_is_stands_with_each_and_is_left_out_where_it_is_here(world):
+    await a_holder(world.oauth, own=True)
+    world.oauth.later(minutes=1)
+    await world.oauth.add(server_metadata(), KEYS)
+    await given_for(await a_holder(world.oauth, own=True), HUIS)
+    there, here = (await ask(world, await token_of(world))).json()["toestemmingen"]
+    assert (there["resource"], there["resourceNaam"]) == (HUIS, "Huisdienst")
+    assert not {"resource", "resourceNaam"} & here.keys()
 
 
 async def test_she_stops_the_app_of_her_helper_and_the_next_request_is_refused(world):

@@ -37,7 +37,7 @@ async def test_the_id_is_told_when_it_is_asked_for_and_the_client_sees_what_was_
     assert seen.status_code == 200
     assert seen.headers["cache-control"] == "no-store"
     assert seen.json() == {
-        "scopes": [{"scope": "openid"}],
+        "scopes": [{"scope": "openid", "resource": [AUDIENCE]}],
         "claims": [],
         "authorization_details": answer["authorization_details"],
     }

@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from machtiging.delegation.pause import pause
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.exchange import HUIS, KEYS, server_metadata
 from tests.builders.login import ISSUER
-from tests.builders.refreshing import a_holder, oauth_in, one, refreshing_app
+from tests.builders.refreshing import a_holder, given_for, oauth_in, one, refreshing_app
 
 APPS = ISSUER + "/apps"
 
@@ -41,6 +42,24 @@ async def test_she_sees_her_own_app_and_the_one_of_her_helper(portal, oauth):
     assert "Zorgassistent" in helped
     assert "leest uw post met deze app" in helped
     assert "Brievenlezer" not in helped
+
+
+async def test_the_service_that_gets_the_access_is_named_to_both(portal, oauth):
+    await oauth.add(server_metadata(), KEYS)
+    await given_for(await a_holder(oauth), HUIS)
+    for person in (await portal.mother(), await portal.son()):
+        told = (await person.open(APPS)).text
+        assert f"Bij wie: Huisdienst ({HUIS})" in told
+
+
+async def test_a_service_that_nobody_serves_any_more_is_named_by_its_address(portal, oauth):
+    await given_for(await a_holder(oauth, own=True), HUIS)
+    assert f"Bij wie: {HUIS}" in (await (await portal.mother()).open(APPS)).text
+
+
+async def test_access_to_the_berichtenbox_itself_names_no_other(portal, oauth):
+    await a_holder(oauth, own=True)
+    assert "Bij wie" not in (await (await portal.mother()).open(APPS)).text
 
 
 async def test_the_helper_sees_his_app_as_his_and_nothing_of_her_own(portal, oauth):
