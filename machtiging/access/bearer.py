@@ -1,7 +1,7 @@
 """From an access token to an Actor (RFC 6750, RFC 9068, RFC 9449). The token says which one; its worth is read live.
 
-The machtiging is held FOR SHARE until the request's transaction ends, or looked at and asked again by what acts
-(`access.still`): whoever revokes it meanwhile waits for the answer that is under way, and after it no answer leaves.
+The machtiging is held FOR SHARE until the request's transaction ends, or what acts asks whether it still stands
+(`access.issued.still`): who revokes it meanwhile waits for the answer under way, and after that no answer leaves.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ def _any(_facts: IssuedTokenFacts) -> bool:
 async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _any, *, again: bool = False) -> Actor:
     """What the door `Helper` does, for a route that opens its own transaction, and for a door that takes fewer tokens.
 
-    `look` must hold what `hold` holds, or what follows must act only while it still stands (`access.still`) and look
-    `again` when it does not.
+    `look` must hold what `hold` holds, or what follows must act only while it still stands (`access.issued.still`) and
+    look `again` when it does not.
     """
     at = request.app.state.clock.now()
     state = await _state(request, work, at, look, again=again)

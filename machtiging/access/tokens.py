@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access.issued.still import VERSION
 from machtiging.access.tables import IssuedToken
 from machtiging.audit.journal import Line, as_values, line_beside
 from machtiging.delegation.gate import enter_beside_others
@@ -170,7 +171,9 @@ Beside = Callable[[FromClause], Select[Any]]
 def _statement(*, hold: bool, beside: Beside | None = None) -> Select[Any]:
     token = select(*(c.label(f"t_{c.name}") for c in _TOKEN.c)).where(_TOKEN.c.id == bindparam("jti")).cte("token")
     machtiging = machtiging_table()
-    theirs = select(*MACHTIGING_COLUMNS).join_from(machtiging, token, machtiging.c.id == token.c.t_machtiging_id)
+    theirs = select(*MACHTIGING_COLUMNS, VERSION).join_from(
+        machtiging, token, machtiging.c.id == token.c.t_machtiging_id
+    )
     if hold:
         # In the FROM, so that the gate is passed before the row is locked; the other way round two could wait for ever.
         theirs = theirs.join(enter_beside_others(token.c.t_machtiging_id), true())
@@ -197,16 +200,11 @@ async def hold(work: Work, jti: TokenId) -> TokenState | None:
     return await _state(work, _HOLD, jti)
 
 
-def holding(beside: Beside) -> Statement:
-    """As `hold`, with what `beside` selects for the token (a FROM with columns `t_<name>`) in the same row.
+def looking(beside: Beside) -> Statement:
+    """As `state_of`, with what `beside` selects for the token (a FROM with columns `t_<name>`) in the same row.
 
     For `state_in`; its values are `jti` and those of `beside`. Where `beside` selects nothing its columns are NULL.
     """
-    return Statement(_statement(hold=True, beside=beside))
-
-
-def looking(beside: Beside) -> Statement:
-    """As `holding`, but it holds nothing: as `state_of`."""
     return Statement(_statement(hold=False, beside=beside))
 
 
@@ -216,7 +214,7 @@ async def _state(work: Work, statement: Statement, jti: UUID) -> TokenState | No
 
 
 def state_in(found: Found) -> TokenState:
-    """The token and its machtiging in a row of `holding`. Raises Fault `machtiging_ontbreekt`."""
+    """The token and its machtiging in a row of `looking`. Raises Fault `machtiging_ontbreekt`."""
     held = None if found["m_id"] is None else machtiging_from_mapping(found)
     if held is None and found["t_machtiging_id"] is not None:
         # Never take a token under a machtiging for one to the own box.

@@ -8,15 +8,29 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, func, literal_column, select, type_coerce, union_all
+from sqlalchemy import (
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.guard import Fetch, Target
-from machtiging.access.tokens import TokenState, holding, state_in
+from machtiging.access.issued.still import still_open
+from machtiging.access.permit import Permit
+from machtiging.access.tokens import TokenState, looking, state_in
 from machtiging.agencies.names import agency_names
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.audit.journal import writing_a_line
+from machtiging.audit.journal import line_beside, writing_a_line
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
 from machtiging.delegation.rules import Act, Envelope
 from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_holders
@@ -70,17 +84,40 @@ _ENVELOPE = [column for column in BERICHT.c if column.name not in _SEALED]
 # Built once: making such a statement anew costs more than asking it.
 _ASKED = BERICHT.c.id == bindparam("bericht_id")
 _LETTER = Statement(letters(bindparam("reader"), bindparam("at"), *_ENVELOPE).where(_ASKED))
-_HELD = holding(lambda token: letters(token.c.t_person_id, bindparam("at"), *_ENVELOPE).where(_ASKED))
-_CONTENT = writing_a_line(
+_LOOKED = looking(lambda token: letters(token.c.t_person_id, bindparam("at"), *_ENVELOPE).where(_ASKED))
+_SEALED_CONTENT = (
     select(BERICHT.c.onderwerp_sealed, BERICHT.c.inhoud_sealed, _bijlagen_in_a_column(), *DATA_KEY_COLUMNS)
     .join(_HOLDER, _HOLDER.c.id == BERICHT.c.ontvanger_id)
     .where(_ASKED, BERICHT.c.ontvanger_id == bindparam("owner"))
 )
+_CONTENT = writing_a_line(_SEALED_CONTENT)
+
+
+def _content(leave: Permit) -> dict[str, Any]:
+    return {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
+
+
 # The sealed content, its bijlagen and the wrapped key. Only with a Permit, and in the statement that writes that
 # down: a refusal may not take longer because the letter that is kept away is a long one.
-CONTENT = Fetch(
-    Act.READ, _CONTENT, lambda leave: {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
-)
+CONTENT = Fetch(Act.READ, _CONTENT, _content)
+
+
+def _content_while_open(*, under: bool) -> Statement:
+    """As `CONTENT`; nothing at all, and no line, when the ground has moved."""
+    still = still_open(under=under).cte("still")
+    fetched = _SEALED_CONTENT.lateral("content")
+    found = select(*fetched.c).select_from(still.outerjoin(fetched, true()))
+    return Statement(found.add_cte(line_beside(still).cte("line")))
+
+
+_UNDER, _OWN = _content_while_open(under=True), _content_while_open(under=False)
+
+
+def content_while_open(found: Found) -> Fetch:
+    """`CONTENT` for who looked with `LookAlong` and found this, and holds nothing meanwhile."""
+    statement = _OWN if found["m_id"] is None else _UNDER
+    seen = {"jti": found["t_id"], "machtiging": found["m_id"], "version": found["m_version"]}
+    return Fetch(Act.READ, statement, lambda leave: {**_content(leave), **seen})
 
 
 async def find_bericht(work: Work, bericht_id: UUID, reader: PersonId, at: datetime) -> Found | None:
@@ -89,15 +126,19 @@ async def find_bericht(work: Work, bericht_id: UUID, reader: PersonId, at: datet
 
 
 class LookAlong:
-    """Looks a token up for its door, and in the same statement the letter that is asked for: afterwards in `found`."""
+    """Looks a token up for its door, and in the same statement the letter that is asked for: afterwards in `found`.
+
+    It holds nothing: what is done with it says `content_while_open`.
+    """
 
     def __init__(self, bericht_id: UUID, at: datetime) -> None:
-        self._asked = {"bericht_id": bericht_id, "at": at}
+        self.asked = bericht_id
+        self._values = {"bericht_id": bericht_id, "at": at}
         self.found: Found | None = None
 
     async def __call__(self, work: Work, jti: TokenId) -> TokenState | None:
-        """What `access.tokens.hold` gives."""
-        row = await _HELD.one(work, {**self._asked, "jti": jti})
+        """What `access.tokens.state_of` gives."""
+        row = await _LOOKED.one(work, {**self._values, "jti": jti})
         if row is None:
             return None
         self.found = row if row["id"] is not None else None

@@ -13,7 +13,16 @@ from sqlalchemy.dialects.postgresql import insert
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, permit_and_fetch
 from machtiging.access.permit import Permit
-from machtiging.berichtenbox.queries import BERICHT, CONTENT, MARK, Afzender, find_bericht, target_of
+from machtiging.berichtenbox.queries import (
+    BERICHT,
+    CONTENT,
+    MARK,
+    Afzender,
+    LookAlong,
+    content_while_open,
+    find_bericht,
+    target_of,
+)
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Act, Capacity
@@ -59,18 +68,28 @@ class Letter:
 async def read(work: Work, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> Letter:
     """The letter, journalled and marked as read by this reader. Raises what `access.guard.permit` raises."""
     found = await find_bericht(work, bericht_id, actor.person_id, at)
-    return await read_found(work, keyring, policy, actor, (bericht_id, found), at=at)
+    leave, content = await permit_and_fetch(
+        work, policy, actor, target_of(found, "bericht", bericht_id), CONTENT, at=at
+    )
+    return await _opened_and_marked(work, keyring, leave, found, content)
 
 
-async def read_found(
-    work: Work, keyring: KeyRing, policy: Policy, actor: Actor, asked: tuple[UUID, Found | None], *, at: datetime
+async def read_while_open(
+    work: Work, keyring: KeyRing, policy: Policy, actor: Actor, look: LookAlong, *, at: datetime
+) -> Letter | None:
+    """As `read`, for who let the door look along and holds nothing; None when what was seen has changed meanwhile."""
+    found = look.found
+    target = target_of(found, "bericht", look.asked)
+    fetch = CONTENT if found is None else content_while_open(found)
+    leave, content = await permit_and_fetch(work, policy, actor, target, fetch, at=at)
+    return None if content is None else await _opened_and_marked(work, keyring, leave, found, content)
+
+
+async def _opened_and_marked(
+    work: Work, keyring: KeyRing, leave: Permit, found: Found | None, content: Found | None
 ) -> Letter:
-    """As `read`, for who looked up the letter already: the id that was asked for, and its envelope."""
-    bericht_id, found = asked
-    target = target_of(found, "bericht", bericht_id)
-    leave, content = await permit_and_fetch(work, policy, actor, target, CONTENT, at=at)
     letter = opened(keyring, leave, found, content)
-    if found is not None and found["read_at" if actor.machtiging is None else "marked_at"] is None:
+    if found is not None and found["read_at" if leave.capacity is Capacity.SELF else "marked_at"] is None:
         await _mark(work, leave)
     return letter
 
@@ -81,6 +100,7 @@ def opened(keyring: KeyRing, leave: Permit, found: Found | None, content: Found 
     if (
         found is None
         or content is None
+        or content["inhoud_sealed"] is None
         or found["id"] != bericht_id
         or found["ontvanger_id"] != leave.vertegenwoordigde_id
     ):

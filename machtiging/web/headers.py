@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.web import logging, request_id
@@ -24,6 +23,7 @@ CSP_PAGE = (
 _CACHED = b"public, max-age=300"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _SAID = "machtiging.said"
+_REQUEST_ID = request_id.HEADER.lower().encode()
 _HSTS = b"max-age=31536000; includeSubDomains"
 _CSP_API, _CSP_PAGE = CSP_API.encode(), CSP_PAGE.encode()
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
@@ -45,7 +45,8 @@ class _Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        the_id = request_id.begin(Headers(scope=scope).get(request_id.HEADER))
+        offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+        the_id = request_id.begin(offered.decode("latin-1"))
         began = time.perf_counter()
         status = 0
 

@@ -24,6 +24,7 @@ DEFAULT = 256 * 1024
 PATIENCE = 30.0
 # Bytes a second, on average: half a megabit. A delivery as large as it may be is in within little more than an hour.
 SLOWEST = 64 * 1024
+_TELL_OF_A_BODY = (b"content-length", b"transfer-encoding")
 _OTHER_CHARSET = re.compile(r"""(?i)\s*multipart/.*charset(?!="?utf-8"?\s*(?:;|$))""")
 
 
@@ -36,10 +37,10 @@ class _Limits:
         self._slowest = slowest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope) if scope["type"] == "http" else None
-        if headers is None or not ("content-length" in headers or "transfer-encoding" in headers):
+        if scope["type"] != "http" or not any(name in _TELL_OF_A_BODY for name, _ in scope["headers"]):
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
         large = scope["path"] in self._larger
         limit = self._larger.get(scope["path"], self._default)
         try:

@@ -1,5 +1,6 @@
 """The route that is answered the short way is in all else a route like any other."""
 
+import asyncio
 import json
 
 import pytest
@@ -92,8 +93,9 @@ async def test_a_letter_comes_in_the_statement_that_writes_it_down(world, databa
         assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first leaves the reader's mark as well
         with said_to_the_database(database) as said:
             assert (await client.get(WHERE + bericht_id)).status_code == 200
-    begin, held, fetched, *rest = without_ping(said)
-    assert (begin, "FOR SHARE" in held, rest) == ("BEGIN;", True, ["COMMIT;"][: len(rest)])
+            await asyncio.sleep(0)  # the driver tells what it was told a moment later
+    looked, fetched = without_ping(said)  # each by itself: there is no transaction around them
+    assert ("FOR SHARE" in looked, "FOR SHARE" in fetched) == (False, True)
     assert "INSERT INTO journal_intake" in fetched
     assert "inhoud_sealed" in fetched
-    assert "inhoud_sealed" not in held
+    assert "inhoud_sealed" not in looked
