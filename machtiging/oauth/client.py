@@ -74,6 +74,11 @@ class Client:
         host = hosts.pop() if len(hosts) == 1 else ""
         return self.client_id if not host or host in LOOPBACK else host
 
+    @property
+    def bound(self) -> bool:
+        """Whether it registered that every token of its own is bound (FAPI 2.0 5.3.2.1): to a key or a certificate."""
+        return self.dpop_bound or self.certificate_bound
+
     def get_client_id(self) -> str:
         """The id."""
         return self.client_id

@@ -85,8 +85,8 @@ class PrivateKeyJwt:
             unauthentic("bewijs_van_ander")
         if named not in (None, client.client_id):
             unauthentic("client_id_wijkt_af")
-        if claims.get("aud") != self._audience:
-            unauthentic("bewijs_voor_ander")  # one string, the issuer: no list, no endpoint (FAPI 2.0 5.3.2.1)
+        if not self._is_for_us(claims.get("aud"), client):
+            unauthentic("bewijs_voor_ander")
         if (problem := _age_problem(claims, self._at.timestamp())) is not None:
             unauthentic(problem)
         jti = claims.get("jti")
@@ -94,6 +94,14 @@ class PrivateKeyJwt:
             unauthentic("bewijs_zonder_jti")
         if not wait(self._first_use(client.client_id, jti)):
             unauthentic("bewijs_hergebruikt")
+
+    def _is_for_us(self, audience: object, client: Client) -> bool:
+        """Whether it names us and nobody else: the issuer, never an endpoint.
+
+        As a string for who registered for bound tokens (FAPI 2.0 5.3.2.1). A list of one is the same name in another
+        form (RFC 7519 4.1.3), and some libraries know no other; it is taken from the others. See docs/decisions/0006.
+        """
+        return audience == self._audience or (audience == [self._audience] and not client.bound)
 
     async def _first_use(self, client_id: str, jti: str) -> bool:
         """Whether this assertion is new. Of two at the same moment the second waits for the first to commit."""

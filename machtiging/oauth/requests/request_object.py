@@ -101,7 +101,7 @@ def _check(desk: Desk, client: Client, claims: Mapping[str, Any]) -> None:
     named = claims.get("client_id", client.client_id if desk.backchannel else None)
     if claims.get("iss") != client.client_id or named != client.client_id:
         _bad("object_van_ander")
-    if claims.get("aud") != desk.issuer_url:
+    if claims.get("aud") not in (desk.issuer_url, [desk.issuer_url]):  # FAPI 2.0 Message Signing 5.3.1 takes a list
         _bad("object_voor_ander")
     if (problem := _age_problem(claims, desk.at.timestamp())) is not None:
         _bad(problem)

@@ -7,6 +7,7 @@ import base64
 import hmac
 import json
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -63,8 +64,14 @@ async def test_row_21_claims_that_are_not_exactly_right_are_refused(oauth) -> No
         {"sub": "\0"},
         {"sub": "\ud800"},
         {"aud": None},
-        {"aud": [ISSUER]},
         {"aud": [ISSUER, "https://kwaad.example"]},
+        {"aud": [ISSUER, ISSUER]},
+        {"aud": ["https://kwaad.example"]},
+        {"aud": [ISSUER + "/token"]},
+        {"aud": [ISSUER + "/"]},
+        {"aud": [[ISSUER]]},
+        {"aud": []},
+        {"aud": {"0": ISSUER}},
         {"aud": ISSUER + "/token"},
         {"aud": ISSUER + "/"},
         {"aud": "https://kwaad.example"},
@@ -88,6 +95,23 @@ async def test_row_21_claims_that_are_not_exactly_right_are_refused(oauth) -> No
     ]
     for change in wrong:
         refused(await token(app, assertion(app.keys, app.client_id, oauth.clock, **change)), why=str(change)[:60])
+
+
+async def test_our_name_alone_in_a_list_is_our_name(oauth) -> None:
+    """RFC 7519 4.1.3: with one audience the string is short for the list. Some libraries write the list only."""
+    app = await oauth.agency()
+    proof = assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
+    assert (await token(app, proof)).status_code == 200
+    refused(await token(app, proof))
+
+
+@pytest.mark.parametrize("bound", ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"])
+async def test_fapi_2_5_3_2_1_it_is_a_string_for_who_registered_for_bound_tokens(oauth, bound) -> None:
+    app = await oauth.agency(**{bound: True})
+    for audience, error in (([ISSUER], "invalid_client"), (ISSUER, None)):
+        form = {"token": "x", "client_assertion_type": ASSERTION_TYPE}
+        form["client_assertion"] = assertion(app.keys, app.client_id, oauth.clock, aud=audience)
+        assert (await app.http.post("/revoke", data=form)).json().get("error") == error
 
 
 async def test_a_clock_eight_seconds_ahead_is_forgiven(oauth) -> None:
@@ -214,6 +238,18 @@ async def test_shared_secrets_do_not_exist(oauth) -> None:
     refused(await app.http.post("/token", data={**form, "client_id": app.client_id, "client_secret": "geheim"}))
     refused(await app.http.post("/token", data={**form, "client_id": app.client_id}))
     refused(await app.http.post("/token", data=form))
+
+
+async def test_rfc_6749_3_2_a_secret_without_a_value_was_not_sent(oauth) -> None:
+    """Section 2.3.1 lets a client leave an empty one out; some libraries send the name all the same."""
+    app, nobody = await oauth.agency(), await oauth.public_app()
+    proof = assertion(app.keys, app.client_id, oauth.clock)
+    assert (await token(app, proof, client_secret="")).status_code == 200
+    form = {"client_id": nobody.client_id, "client_secret": "", "token": "x"}
+    assert (await nobody.http.post("/revoke", data=form)).status_code == 200
+    refused(await nobody.http.post("/revoke", data=form | {"client_secret": " "}))
+    refused(await nobody.http.post("/revoke", data=form, auth=(nobody.client_id, "")))
+    refused(await app.http.post("/revoke", data=form | {"client_id": app.client_id}))
 
 
 async def test_a_confidential_client_cannot_pass_for_a_public_one(oauth) -> None:

@@ -177,8 +177,11 @@ async def test_an_object_in_the_browser_is_not_read(flow) -> None:
         {"aud": "https://ander.example"},
         {"aud": ISSUER + "/par"},
         {"aud": ISSUER + "/"},
-        {"aud": [ISSUER]},
         {"aud": [ISSUER, "https://ander.example"]},
+        {"aud": [ISSUER, ISSUER]},
+        {"aud": ["https://ander.example"]},
+        {"aud": [[ISSUER]]},
+        {"aud": []},
         {"jti": None},
         {"jti": ""},
         {"jti": 7},
@@ -187,6 +190,11 @@ async def test_an_object_in_the_browser_is_not_read(flow) -> None:
 )
 async def test_it_says_by_whom_for_whom_and_which_one_it_is(flow, changes) -> None:
     is_refused(await send(flow, request_object(flow, **changes)), changes)
+
+
+async def test_our_name_alone_in_a_list_is_our_name(flow) -> None:
+    """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with it. A list with others besides is for others too."""
+    assert (await send(flow, request_object(flow, aud=[ISSUER]))).status_code == 201
 
 
 async def test_only_a_short_life_begun_just_now_will_do(flow) -> None:
