@@ -23,38 +23,34 @@ from machtiging.oauth.client import (
 from machtiging.oauth.clients import backchannel, bound, openid, resource
 from machtiging.oauth.rules import MANAGEMENT, SCOPES_OF, TYPE
 
-_KNOWN = (
-    bound.MEMBERS
-    | resource.MEMBERS
-    | frozenset(
-        {
-            "authorization_details_types",
-            "backchannel_authentication_request_signing_alg",
-            "backchannel_token_delivery_mode",
-            "backchannel_user_code_parameter",
-            "client_id",
-            "client_name",
-            "client_uri",
-            "contacts",
-            "grant_types",
-            "id_token_signed_response_alg",
-            "introspection_signed_response_alg",
-            "jwks",
-            "jwks_uri",
-            "policy_uri",
-            "redirect_uris",
-            "require_pushed_authorization_requests",
-            "resource_server",
-            "response_types",
-            "scope",
-            "software_id",
-            "software_version",
-            "subject_type",
-            "token_endpoint_auth_method",
-            "token_endpoint_auth_signing_alg",
-            "tos_uri",
-        }
-    )
+KNOWN = (bound.MEMBERS | openid.KNOWN | resource.MEMBERS) | frozenset(
+    {
+        "authorization_details_types",
+        "backchannel_authentication_request_signing_alg",
+        "backchannel_token_delivery_mode",
+        "backchannel_user_code_parameter",
+        "client_id",
+        "client_name",
+        "client_uri",
+        "contacts",
+        "grant_types",
+        "id_token_signed_response_alg",
+        "introspection_signed_response_alg",
+        "jwks",
+        "jwks_uri",
+        "policy_uri",
+        "redirect_uris",
+        "require_pushed_authorization_requests",
+        "resource_server",
+        "response_types",
+        "scope",
+        "software_id",
+        "software_version",
+        "subject_type",
+        "token_endpoint_auth_method",
+        "token_endpoint_auth_signing_alg",
+        "tos_uri",
+    }
 )
 _ONE_OF: Mapping[str, tuple[Any, ...]] = {
     bound.CERTIFICATE_BOUND: (True, False),
@@ -87,7 +83,7 @@ _PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
 
 def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
     """What is wrong, by member, each with the sentence that helps to mend it. Empty when nothing is."""
-    faults = dict.fromkeys(sorted(metadata.keys() - _KNOWN - openid.KNOWN), "Dit gegeven kennen wij niet.")
+    faults = dict.fromkeys(sorted(metadata.keys() - KNOWN), "Dit gegeven kennen wij niet.")
     for name, allowed in _ONE_OF.items():
         if name in metadata and not any(metadata[name] == one and type(metadata[name]) is type(one) for one in allowed):
             faults[name] = "Kies uit: " + ", ".join(map(str, allowed)) + "."

@@ -45,6 +45,33 @@ _FOR_PROGRAMS = frozenset(
         "userinfo_signed_response_alg",
     }
 )
+# Asked for, and not to be had here. Were it ignored like what nobody knows, an app would take it for granted.
+_NOT_TO_BE_HAD = frozenset(
+    {
+        "authorization_encrypted_response_alg",
+        "authorization_encrypted_response_enc",
+        "authorization_signed_response_alg",
+        "client_secret",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+        "default_acr_values",
+        "default_max_age",
+        "frontchannel_logout_session_required",
+        "frontchannel_logout_uri",
+        "id_token_encrypted_response_alg",
+        "id_token_encrypted_response_enc",
+        "introspection_encrypted_response_alg",
+        "introspection_encrypted_response_enc",
+        "registration_access_token",
+        "registration_client_uri",
+        "request_object_encryption_alg",
+        "request_object_encryption_enc",
+        "sector_identifier_uri",
+        "userinfo_encrypted_response_alg",
+        "userinfo_encrypted_response_enc",
+    }
+)
+_UNDERSTOOD = _FOR_PROGRAMS | _NOT_TO_BE_HAD | metadata.KNOWN
 # Nobody decides on these, and nobody proves anything with them. A change in anything else is looked at again.
 _FREE = frozenset({"contacts", "policy_uri", "redirect_uris", "software_id", "software_version", "tos_uri"})
 _MOST_FAULTS = 5
@@ -75,12 +102,13 @@ def metadata_in(said: Said) -> dict[str, Any]:
 def judged(said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
     """The registration as it will be kept. A grant type that is left out is the code (RFC 7591 section 2).
 
+    What we do not understand is ignored, as the same section demands; the answer says what was registered.
     Raises OAuthRefusal `invalid_client_metadata`, `invalid_redirect_uri`, `invalid_software_statement` or
     `unapproved_software_statement`.
     """
     if "software_statement" in said:
         _refuse_statement(said["software_statement"])
-    whole = {"grant_types": [CODE], **said}
+    whole = {"grant_types": [CODE], **{name: value for name, value in said.items() if name in _UNDERSTOOD}}
     faults = metadata.faults_in(whole, practice=practice) | keys.faults_in(whole)
     # After the others, since it says more: these members exist, and a program cannot have them.
     faults |= dict.fromkeys(sorted(whole.keys() - _FOR_PROGRAMS), "Dit gegeven kan een programma niet aanmelden.")

@@ -170,7 +170,6 @@ async def test_metadata_that_do_not_hold_cost_no_use_and_leave_a_line(in_earnest
         ({"redirect_uris": [7]}, "invalid_redirect_uri"),
         ({"redirect_uris": [], "client_name": ""}, "invalid_client_metadata"),
         ({"client_name": "Bela\u0455tingdienst"}, "invalid_client_metadata"),
-        ({"onbekend": 1}, "invalid_client_metadata"),
         ({"client_id": "leesapp"}, "invalid_client_metadata"),
         ({"client_secret": "geheim"}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "client_secret_basic"}, "invalid_client_metadata"),

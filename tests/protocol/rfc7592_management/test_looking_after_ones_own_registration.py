@@ -142,6 +142,16 @@ async def test_what_may_not_change_does_not(in_earnest, program, changes, error)
     assert line.client_id == program.client_id
 
 
+async def test_what_we_do_not_understand_changes_nothing(program) -> None:
+    before = program.app.registration
+    answer = await program.put(application_type="web", onbekend=1)
+    assert answer.status_code == 200, answer.text
+    changing = {"registration_access_token"}
+    same = {name: value for name, value in answer.json().items() if name not in changing}
+    assert same == {name: value for name, value in before.items() if name not in changing}
+    assert await program.works()
+
+
 @pytest.mark.parametrize(
     "changes",
     [

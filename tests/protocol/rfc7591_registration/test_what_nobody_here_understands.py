@@ -1,0 +1,51 @@
+"""RFC 7591 section 2: what a server does not understand it ignores. What it understands and has not got, it refuses."""
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.registration import an_invitation, register
+
+PAIR = make_client_keys()
+
+
+async def clients(oauth) -> int:
+    async with unit_of_work(oauth.sessions) as session:
+        return await session.scalar(text("SELECT count(*) FROM oauth_client"))
+
+
+async def test_rfc_7591_2_what_we_do_not_understand_is_ignored_and_the_answer_does_not_hold_it(in_earnest) -> None:
+    strange = {"application_type": "web", "client_name#en": "Reader", "onbekend": {"a": [1]}, "x" * 500: None}
+    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR, **strange))
+    assert answer.status_code == 201, answer.text
+    assert answer.json().keys() & strange.keys() == set()
+    assert answer.json()["client_name"] == "Leesapp"
+    async with unit_of_work(in_earnest.sessions) as session:
+        (kept,) = (await session.scalars(text("SELECT registration::text FROM oauth_client"))).all()
+    assert "onbekend" not in kept
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"default_acr_values": ["http://eidas.europa.eu/LoA/high"]},
+        {"default_max_age": 60},
+        {"id_token_encrypted_response_alg": "RSA-OAEP-256"},
+        {"userinfo_encrypted_response_enc": "A256GCM"},
+        {"request_object_encryption_alg": "RSA-OAEP-256"},
+        {"introspection_encrypted_response_alg": "RSA-OAEP-256"},
+        {"introspection_signed_response_alg": "PS256"},
+        {"authorization_signed_response_alg": "PS256"},
+        {"frontchannel_logout_uri": "https://app.voorbeeld.example/weg"},
+        {"sector_identifier_uri": "https://app.voorbeeld.example/sector"},
+        {"tls_client_auth_san_dns": "app.voorbeeld.example"},
+        {"exchange_targets": ["https://bron.example/"]},
+    ],
+)
+async def test_what_an_app_would_rely_on_in_vain_is_refused_by_name(in_earnest, asked) -> None:
+    """RFC 7591 2 lets us refuse what we do understand: ignored, its app would think itself safer than it is."""
+    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR, **asked))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+    assert next(iter(asked)) in answer.json()["error_description"]
+    assert await clients(in_earnest) == 0
