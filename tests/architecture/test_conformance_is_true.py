@@ -31,6 +31,20 @@ def test_every_row_has_a_result_and_a_test_or_a_reason(module, covered, result):
     assert NAMED.sub("", covered).strip() in ("", "-")
 
 
+def test_the_table_of_clients_that_others_wrote_says_of_each_a_test_or_why_not():
+    table = TEXT.split("## Clients that others wrote")[1].split("|---|---|---|")[1]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
+    assert len(rows) == table.strip().count("\n") + 1
+    asked = " ".join(what for what, _, _ in rows).lower()
+    wanted = ("discovery", "pushed", "pkce", "dpop", "private_key_jwt", "refresh", "introspection", "exchange", "ciba")
+    assert [word for word in (*wanted, "logout", "registration") if word not in asked] == []
+    for what, npm, pypi in rows:
+        for cell in (npm, pypi):
+            assert NAMED.search(cell) or re.match(r"no: .{10,}", cell), (what, cell)
+    named = {name for _, name in NAMED.findall(table)}
+    assert names_in(ROOT / "tests" / "interop" / "test_idpyoidc_works_unmodified.py") <= named
+
+
 def test_every_test_that_is_named_exists():
     named = set(NAMED.findall(TEXT))
     assert len(named) > 60

@@ -1,11 +1,21 @@
-"""A database for servers that run beside the tests."""
+"""A database for servers that run beside the tests, one of ours, a person, and the clients of others that she uses."""
 
+import html
+import json
+import re
+import sys
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 
+from tests.builders.black_box import Person
+from tests.builders.black_box_ours import ours
+from tests.builders.parties import HERE, NODE, PLACE, ROOT
 from tests.conftest import admin, dsn
+from tests.interop.dialogue import HOME, talk
+
+DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +26,53 @@ async def shared_database(postgres_url):
     await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     yield dsn(postgres_url, name)
     await admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def target(shared_database, tmp_path_factory):
+    """Ours, running: what it says of itself."""
+    with ours(shared_database, tmp_path_factory.mktemp("interop")) as file:
+        yield json.loads(file.read_text())
+
+
+@pytest.fixture(scope="module")
+async def person(target):
+    made = Person(target["login"])
+    yield made
+    await made.http.aclose()
+
+
+@pytest.fixture
+def play(target, person, tmp_path):
+    """Let a script of ours drive that library through one step, with this person at the browser."""
+
+    async def go(address):
+        return {"location": (await person.go(address, HOME)).headers["location"]}
+
+    async def leave(address):
+        return {"location": (await person.go(address, HOME, besluit="uitloggen")).headers["location"]}
+
+    async def approve(_request):
+        url = target["issuer"] + "/verzoeken"
+        answer = await person.press(url, "/verzoeken", besluit="akkoord")
+        assert answer.status_code == 303, answer.text
+        return {}
+
+    async def played(library, step, **more):
+        file = tmp_path / "told.json"
+        file.write_text(json.dumps(target | {"audience": target["issuer"] + "/api/v1", "details": DETAILS} | more))
+        program = HERE / f"{library}.mjs"
+        node = program.exists()
+        command = [str(NODE), str(program)] if node else [sys.executable, str(program.with_suffix(".py"))]
+        command += [str(file), step]
+        return await talk(command, PLACE if node else ROOT, {"go": go, "leave": leave, "approve": approve})
+
+    return played
+
+
+@pytest.fixture
+async def meldcode(target, person):
+    """What the person reads out at a counter."""
+    await person.go(target["issuer"] + "/inloggen?terug=/aan-de-balie", target["issuer"] + "/aan-de-balie")
+    page = await person.press(target["issuer"] + "/aan-de-balie", "/aan-de-balie")
+    return html.unescape(re.search(r"<output[^>]*>([^<]+)</output>", page.text)[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _PATIENCE = 60
+HOME = "http://localhost:9"  # where browsers are sent back to, and nobody answers
 Answers = Mapping[str, Callable[[str], Awaitable[dict[str, Any]]]]
 
 

@@ -1,63 +1,21 @@
 """Ours, driven by the npm packages openid-client and oauth4webapi as anybody would use them: unmodified."""
 
-import html
 import json
-import re
-import sys
 
 import httpx
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Person
-from tests.builders.black_box_ours import ours
-from tests.builders.parties import HERE, NODE, PLACE, needs_packages
-from tests.interop.dialogue import talk
+from tests.builders.parties import needs_packages
+from tests.interop.dialogue import HOME
 
 pytestmark = pytest.mark.long
-HOME = "http://localhost:9"
 DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])
 
 
-@pytest.fixture(scope="module")
-def target(shared_database, tmp_path_factory):
+@pytest.fixture(scope="module", autouse=True)
+def packages():
     needs_packages()
-    with ours(shared_database, tmp_path_factory.mktemp("interop")) as file:
-        yield json.loads(file.read_text())
-
-
-@pytest.fixture(scope="module")
-async def person(target):
-    made = Person(target["login"])
-    yield made
-    await made.http.aclose()
-
-
-@pytest.fixture
-def play(target, person, tmp_path):
-    """Let a script of ours drive that library through one step, with this person at the browser."""
-
-    async def go(address):
-        return {"location": (await person.go(address, HOME)).headers["location"]}
-
-    async def leave(address):
-        return {"location": (await person.go(address, HOME, besluit="uitloggen")).headers["location"]}
-
-    async def approve(_request):
-        url = target["issuer"] + "/verzoeken"
-        answer = await person.press(url, "/verzoeken", besluit="akkoord")
-        assert answer.status_code == 303, answer.text
-        return {}
-
-    async def played(library, step, **more):
-        file = tmp_path / "told.json"
-        file.write_text(json.dumps(target | {"audience": target["issuer"] + "/api/v1", "details": DETAILS} | more))
-        program = HERE / f"{library}.mjs"
-        command = [str(NODE), str(program)] if program.exists() else [sys.executable, str(program.with_suffix(".py"))]
-        command += [str(file), step]
-        return await talk(command, PLACE, {"go": go, "leave": leave, "approve": approve})
-
-    return played
 
 
 @pytest.mark.parametrize("dpop", [False, True])
@@ -102,11 +60,8 @@ async def test_openid_client_exchanges_a_token_for_the_next_service(play, target
     assert told["seen"]["aud"] == second
 
 
-async def test_openid_client_asks_at_a_counter_and_waits_for_the_answer(play, target, person):
-    await person.go(target["issuer"] + "/inloggen?terug=/aan-de-balie", target["issuer"] + "/aan-de-balie")
-    page = await person.press(target["issuer"] + "/aan-de-balie", "/aan-de-balie")
-    code = html.unescape(re.search(r"<output[^>]*>([^<]+)</output>", page.text)[1])
-    told = await play("openid_client", "ciba", meldcode=code, binding_message="Balie 3, W4X-7KP")
+async def test_openid_client_asks_at_a_counter_and_waits_for_the_answer(play, meldcode):
+    told = await play("openid_client", "ciba", meldcode=meldcode, binding_message="Balie 3, W4X-7KP")
     assert told["claims"]["sub"]
     assert told["details"] == json.loads(DETAILS)
 
@@ -154,12 +109,6 @@ async def test_oauth4webapi_accepts_our_access_tokens_and_our_signed_introspecti
 async def test_oauth4webapi_finds_us_from_the_address_of_the_api(play, target):
     told = await play("oauth4webapi", "resource")
     assert told["authorization_servers"] == [target["issuer"]]
-
-
-async def test_idpyoidc_cannot_prove_who_it_is_with_an_audience_in_a_list(play, target):
-    """Written down in docs/divergences.md. When it sends a string some day, this fails, and it can be used."""
-    told = await play("idpyoidc_party", "machine")
-    assert told == {"audience": [target["issuer"]], "error": "invalid_client"}
 
 
 async def test_the_discovery_document_is_what_both_libraries_read(target):
