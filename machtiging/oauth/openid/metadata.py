@@ -29,8 +29,8 @@ def members(issuer: Issuer) -> dict[str, Any]:
 
 
 def claims_on_request() -> tuple[str, ...]:
-    """Claims that are there when they were asked and agreed to, and `sid`."""
-    return (*RELEASED, "sid")
+    """Claims that are there when they were asked and agreed to; `sid`, and what names the access token."""
+    return (*RELEASED, "sid", "at_hash")
 
 
 def signed(issuer: Issuer, document: dict[str, Any], at: datetime) -> dict[str, Any]:

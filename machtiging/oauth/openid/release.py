@@ -1,11 +1,13 @@
-"""What an ID token and userinfo say beyond who it is: the name, where that was agreed, and the session."""
+"""What an ID token and userinfo say beyond who it is: an agreed name, the session, which access token came with it."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.crypto.jose import encode_base64url
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import profile_of
 from machtiging.oauth.openid.claims import ID_TOKEN, RELEASED, USERINFO
@@ -19,6 +21,15 @@ async def for_id_token(session: AsyncSession, keyring: KeyRing, grant: Grant) ->
     if grant.session_id is not None:
         told["sid"] = sid_for(keyring, grant.client_id, grant.session_id)
     return told
+
+
+def beside(access_token: str, alg: str) -> dict[str, str]:
+    """`at_hash`: the access token that the ID token came with (OpenID Connect Core 3.1.3.6).
+
+    The left half of its hash; which hash, the end of the ID token's own algorithm says (RS256, PS256, ES256: SHA-256).
+    """
+    digest = hashlib.new(f"sha{alg[-3:]}", access_token.encode()).digest()
+    return {"at_hash": encode_base64url(digest[: len(digest) // 2])}
 
 
 async def for_userinfo(session: AsyncSession, keyring: KeyRing, grant: Grant) -> dict[str, Any]:

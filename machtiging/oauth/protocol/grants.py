@@ -22,7 +22,7 @@ from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented, Order
-from machtiging.oauth.openid.release import for_id_token
+from machtiging.oauth.openid.release import beside, for_id_token
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.queries import Grant
@@ -105,6 +105,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         response = wait(made)
         if "openid" in code.get_scope().split() and code.nonce is not None:
             more = wait(for_id_token(exchange.session, exchange.issuer.keyring, user.grant))
+            more |= beside(response["access_token"], client.id_token_alg)
             response["id_token"] = issue.id_token(exchange.issuer, client, user, code.nonce, at=exchange.at, more=more)
         return response | wait(refreshable(exchange, self.request, user, code.resource))
 

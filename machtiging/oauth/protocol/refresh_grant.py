@@ -11,7 +11,7 @@ from machtiging.oauth import issue, queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, REFRESH
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented
-from machtiging.oauth.openid.release import for_id_token
+from machtiging.oauth.openid.release import beside, for_id_token
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.grants import consented, no_grant, order_of, refreshable
 from machtiging.oauth.protocol.server import Exchange, Server
@@ -71,12 +71,15 @@ async def _response(exchange: Exchange, request: WireRequest, used: Used) -> dic
     order = replace(await order_of(exchange, request, held, used.resource), scope=scope)
     made = issue.access_token(exchange.session, exchange.issuer, request.client, held, at=exchange.at, order=order)
     response = await made | await refreshable(exchange, request, held, used.resource)
-    return response | await _id_token(exchange, request, held, scope)
+    return response | await _id_token(exchange, request, held, scope, response["access_token"])
 
 
-async def _id_token(exchange: Exchange, request: WireRequest, held: Consented, scope: str) -> dict[str, str]:
+async def _id_token(
+    exchange: Exchange, request: WireRequest, held: Consented, scope: str, access_token: str
+) -> dict[str, str]:
     """Again who logged in and when; no nonce, for nobody has logged in just now (OpenID Connect Core 12.2)."""
     if "openid" not in scope.split():
         return {}
     more = await for_id_token(exchange.session, exchange.issuer.keyring, held.grant)
+    more |= beside(access_token, request.client.id_token_alg)
     return {"id_token": issue.id_token(exchange.issuer, request.client, held, None, at=exchange.at, more=more)}

@@ -14,6 +14,7 @@ async def test_it_says_who_when_how_sure_and_in_which_session_and_no_more(oauth)
     told = await id_claims(oauth, await flow.tokens())
     assert told.keys() == {
         *("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "nonce", "acr", "auth_time", "sid"),
+        "at_hash",
     }
     assert told["aud"] == flow.app.client_id
     assert told["nonce"] == flow.nonce

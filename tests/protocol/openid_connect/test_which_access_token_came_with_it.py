@@ -1,0 +1,59 @@
+"""`at_hash` (OpenID Connect Core 3.1.3.6): an ID token says which access token it was given with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import pytest
+from authlib.oidc.core import ImplicitIDToken
+from joserfc.errors import InvalidClaimError
+
+from machtiging.oauth.openid.release import beside
+from tests.builders.ciba import a_counter
+from tests.builders.oauth import claims_of
+from tests.builders.openid import userinfo, verified, who_is_it
+from tests.builders.refreshing import a_holder
+
+
+async def check(oauth, tokens, access_token: str | None = None) -> None:
+    """As an app of another make does: Authlib's own check, in its form that does not do without. Raises JoseError."""
+    header, told = await verified(oauth, tokens["id_token"])
+    params = {"access_token": access_token or tokens["access_token"]}
+    ImplicitIDToken(told, header, {}, params).validate_at_hash()
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
+async def test_a_client_library_finds_it_right_and_notices_another_token(oauth, alg) -> None:
+    flow = await who_is_it(oauth, await oauth.reading_app(id_token_signed_response_alg=alg))
+    first, second = await flow.tokens(), await flow.tokens()
+    await check(oauth, first)
+    with pytest.raises(InvalidClaimError, match="at_hash"):
+        await check(oauth, first, second["access_token"])
+
+
+async def test_after_a_refresh_it_names_the_new_one(oauth) -> None:
+    holder = await a_holder(oauth)
+    tokens = await holder.refreshed()
+    await check(oauth, tokens)
+    with pytest.raises(InvalidClaimError, match="at_hash"):
+        await check(oauth, tokens, holder.access)
+
+
+async def test_at_a_counter_too(oauth) -> None:
+    counter = await a_counter(oauth)
+    await check(oauth, await counter.tokens(await counter.asked()))
+
+
+async def test_it_is_the_left_half_of_the_hash_that_the_algorithm_says() -> None:
+    for alg, named in (("RS256", "sha256"), ("PS256", "sha256"), ("ES256", "sha256"), ("ES384", "sha384")):
+        whole = hashlib.new(named, b"een.toegangs.bewijs").digest()
+        half = base64.urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()
+        assert beside("een.toegangs.bewijs", alg) == {"at_hash": half}
+
+
+async def test_userinfo_names_no_token(oauth) -> None:
+    flow = await who_is_it(oauth)
+    tokens = await flow.tokens()
+    assert "at_hash" in claims_of(tokens["id_token"])
+    assert "at_hash" not in (await userinfo(oauth, tokens["access_token"])).json()
