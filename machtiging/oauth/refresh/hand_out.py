@@ -11,7 +11,7 @@ from machtiging.access.proof.binding import Binding
 from machtiging.crypto import secrets
 from machtiging.oauth.client import Client
 from machtiging.oauth.issue import Consented
-from machtiging.oauth.refresh.rules import bound_for, expires_at, may_have_one
+from machtiging.oauth.refresh.rules import expires_at, may_have_one
 from machtiging.oauth.tables import RefreshToken
 
 _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
@@ -25,14 +25,14 @@ async def hand_out(
     ends = expires_at(grant.created_at, None if machtiging is None else machtiging.period.ends_at, at)
     if not may_have_one(client, bound) or ends <= at:
         return None
-    text, tied = secrets.random_token(), bound_for(client, bound)
+    text = secrets.random_token()
     row = {
         "token_hash": secrets.digest(text),
         "grant_id": grant.id,
         "client_id": client.client_id,
         "resource": resource,
-        "jkt": tied.jkt,
-        "x5t": tied.x5t,
+        "jkt": bound.jkt,  # for what these are asked again: see `tied`
+        "x5t": bound.x5t,
         "created_at": at,
         "expires_at": ends,
     }

@@ -17,11 +17,6 @@ def may_have_one(client: Client, bound: Binding) -> bool:
     return client.refreshes and (client.auth_method != PUBLIC or bound != UNBOUND)
 
 
-def bound_for(client: Client, bound: Binding) -> Binding:
-    """What the token is tied to. A client that authenticates is held by that, and may change its key (RFC 9449 5)."""
-    return bound if client.auth_method == PUBLIC else UNBOUND
-
-
 def expires_at(consented_at: datetime, machtiging_ends_at: datetime | None, at: datetime) -> datetime:
     """The end of a token that is made at `at`: idle limit, absolute limit or machtiging, whichever ends first."""
     return min(at + IDLE, last_moment(consented_at, machtiging_ends_at))

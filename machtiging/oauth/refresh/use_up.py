@@ -16,7 +16,7 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.queries import hold_client
 from machtiging.oauth.refresh.end_family import REUSED, end_family
-from machtiging.oauth.refresh.rules import bound_for
+from machtiging.oauth.refresh.tied import fitting, unfit
 from machtiging.oauth.tables import RefreshToken
 
 _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
@@ -41,31 +41,31 @@ class Used:
 
 
 async def use_up(session: AsyncSession, text: str, client: Client, bound: Binding, *, at: datetime) -> Used:
-    """Use a token of this client up, if its holder has the key that it is tied to.
+    """Use a token of this client up, if its holder shows what it is tied to.
 
-    Raises OAuthRefusal `invalid_grant`, and Reused for one that was used before: then the family has been ended in this
-    transaction, which must commit. The client is held first, then the token, then the grant: so does everybody.
+    Raises OAuthRefusal `invalid_grant`, `invalid_dpop_proof`, and Reused for one that was used before: then the family
+    has been ended in this transaction, which must commit. The client is held first, then the token, then the grant: so
+    does everybody.
     """
     if not await hold_client(session, client.client_id):
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
-    digest, tied = secrets.digest(text), bound_for(client, bound)
+    digest = secrets.digest(text)
     mine = (_TOKEN.c.token_hash == digest, _TOKEN.c.client_id == client.client_id)
-    keys = (_TOKEN.c.jkt.is_not_distinct_from(tied.jkt), _TOKEN.c.x5t.is_not_distinct_from(tied.x5t))
-    using = update(_TOKEN).where(*mine, *keys, _TOKEN.c.used_at.is_(None)).values(used_at=at)
+    using = update(_TOKEN).where(*mine, *fitting(client, bound), _TOKEN.c.used_at.is_(None)).values(used_at=at)
     row = (await session.execute(using.returning(*_TOKEN.c))).one_or_none()
     if row is None:
-        await _refuse(session, digest, client, at)
+        await _refuse(session, digest, client, bound, at)
     return Used(digest, GrantId(row.grant_id), row.resource, row.expires_at)
 
 
-async def _refuse(session: AsyncSession, digest: bytes, client: Client, at: datetime) -> NoReturn:
-    """Of another client, or never made: unknown, and nothing happens. Another key: it stays as it is."""
+async def _refuse(session: AsyncSession, digest: bytes, client: Client, bound: Binding, at: datetime) -> NoReturn:
+    """Of another client, or never made: unknown, and nothing happens. Tied to something else: it stays as it is."""
     mine = (_TOKEN.c.token_hash == digest, _TOKEN.c.client_id == client.client_id)
-    found = (await session.execute(select(_TOKEN.c.grant_id, _TOKEN.c.used_at).where(*mine))).one_or_none()
+    found = (await session.execute(select(_TOKEN).where(*mine))).one_or_none()
     if found is None:
         raise OAuthRefusal(Wire.INVALID_GRANT, "verversing_onbekend")
     if found.used_at is None:
-        raise OAuthRefusal(Wire.INVALID_GRANT, "verversing_andere_sleutel")
+        raise unfit(client, Binding(found.jkt, found.x5t), bound)
     raise Reused(first=await end_family(session, GrantId(found.grant_id), client, at=at))
 
 

@@ -9,7 +9,7 @@ from machtiging.access.proof.binding import Binding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.refreshing import REFRESHING, a_holder, one
 
-KEY, OTHER_KEY = "k" * 43, "o" * 43
+KEY = "k" * 43
 
 
 async def told(oauth) -> list[tuple]:
@@ -129,9 +129,3 @@ async def test_a_public_client_that_replays_leaves_one_line_however_often(oauth)
         assert (await holder.refresh()).status_code == 400
     assert await holder.ended() == "verversing_hergebruikt"
     assert len(await oauth.lines("token:geweigerd")) == 1
-
-
-async def test_a_confidential_clients_token_is_tied_to_the_client_which_may_change_its_key(oauth):
-    holder = await a_holder(oauth, bound=Binding(jkt=OTHER_KEY))
-    assert await one(oauth, "SELECT jkt FROM refresh_token") is None
-    await holder.refreshed()

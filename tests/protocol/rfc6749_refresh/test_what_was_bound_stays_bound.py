@@ -1,0 +1,165 @@
+"""A client that authenticates may refresh with another key (RFC 9449 section 5), and never without one again."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.proof.binding import Binding
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import ISSUER
+from tests.builders.oauth import claims_of
+from tests.builders.proof import Holder, a_certificate
+from tests.builders.refreshing import a_holder, one, refreshing_app
+
+TOKEN = ISSUER + "/token"
+BOUND = "tls_client_certificate_bound_access_tokens"
+
+
+@pytest.fixture
+def key(clock):
+    return Holder(clock)
+
+
+def proof_of(key: Holder) -> dict[str, str]:
+    return {"DPoP": key.proof("POST", TOKEN)}
+
+
+async def first(oauth, app, headers: dict[str, str]) -> dict:
+    """The token response for a code that is redeemed with this."""
+    flow = await oauth.flow(app)
+    form = {
+        "grant_type": "authorization_code",
+        "code": await flow.code(),
+        "redirect_uri": app.registration["redirect_uris"][0],
+        "code_verifier": flow.pkce.verifier,
+    }
+    answer = await app.http.post("/token", data={**app.credentials(), **form}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def refresh(app, token: str, headers: dict[str, str] | None = None):
+    form = {**app.credentials(), "grant_type": "refresh_token", "refresh_token": token}
+    return await app.http.post("/token", data=form, headers=headers)
+
+
+def is_refused(answer, error: str) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (400, error), answer.text
+    assert "access_token" not in answer.json()
+
+
+async def unused(oauth) -> int:
+    return await one(oauth, "SELECT count(*) FROM refresh_token WHERE used_at IS NULL")
+
+
+async def test_what_came_with_a_bound_token_is_not_refreshed_into_a_plain_one(oauth, key):
+    app = await refreshing_app(oauth)
+    tokens = await first(oauth, app, proof_of(key))
+    assert tokens["token_type"] == "DPoP"
+    is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
+    [line] = await oauth.lines("token:geweigerd")
+    assert (line.reason, line.client_id) == ("verversing_zonder_bewijs", app.client_id)
+    assert line.facts == {"fout": "invalid_dpop_proof", "adres": "/token"}
+
+
+async def test_the_refusal_uses_nothing_up_and_with_the_key_it_goes_on(oauth, key):
+    app = await refreshing_app(oauth)
+    tokens = await first(oauth, app, proof_of(key))
+    for _ in range(2):
+        is_refused(await refresh(app, tokens["refresh_token"]), "invalid_dpop_proof")
+    assert await unused(oauth) == 1
+    answer = await refresh(app, tokens["refresh_token"], proof_of(key))
+    assert answer.json()["token_type"] == "DPoP"
+    assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
+
+
+async def test_every_next_one_asks_for_a_key_again_whichever_it_is(oauth, key, clock):
+    holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
+    token = holder.refresh_token
+    for other in (Holder(clock), Holder(clock)):
+        is_refused(await refresh(holder.app, token), "invalid_dpop_proof")
+        answer = await refresh(holder.app, token, proof_of(other))
+        assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": other.jkt}
+        token = answer.json()["refresh_token"]
+
+
+async def test_a_plain_consent_that_was_once_refreshed_with_a_key_does_not_go_back(oauth, key):
+    holder = await a_holder(oauth)
+    plain = await holder.refreshed()
+    assert plain["token_type"] == "Bearer"
+    bound = await refresh(holder.app, plain["refresh_token"], proof_of(key))
+    assert bound.json()["token_type"] == "DPoP"
+    is_refused(await refresh(holder.app, bound.json()["refresh_token"]), "invalid_dpop_proof")
+
+
+async def test_a_used_one_that_comes_again_without_its_key_still_ends_the_family(oauth, key):
+    holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
+    assert (await refresh(holder.app, holder.refresh_token, proof_of(key))).status_code == 200
+    is_refused(await refresh(holder.app, holder.refresh_token), "invalid_grant")
+    assert await holder.ended() == "verversing_hergebruikt"
+
+
+async def test_a_proof_that_is_no_good_is_no_proof(oauth, key):
+    holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
+    for changes in ({"htu": ISSUER + "/par"}, {"htm": "GET"}, {"iat": 1}):
+        bad = {"DPoP": key.proof("POST", TOKEN, **changes)}
+        is_refused(await refresh(holder.app, holder.refresh_token, bad), "invalid_dpop_proof")
+    assert await unused(oauth) == 1
+
+
+async def test_another_client_hears_nothing_of_what_it_is_tied_to(oauth, key):
+    holder, thief = await a_holder(oauth, bound=Binding(jkt=key.jkt)), await refreshing_app(oauth)
+    is_refused(await refresh(thief, holder.refresh_token), "invalid_grant")
+    is_refused(await refresh(thief, holder.refresh_token, proof_of(key)), "invalid_grant")
+
+
+# Certificates (RFC 8705).
+
+
+@pytest.fixture
+def behind_a_proxy(oauth):
+    """This service behind a proxy on 127.0.0.1 that passes certificates on."""
+    oauth.service.state.trusted_proxies = (ipaddress.ip_network("127.0.0.1"),)
+    return oauth
+
+
+async def registers(oauth, app, **changes) -> None:
+    """Its registration as it is from now on; a change of None leaves a member out."""
+    members = {name: value for name, value in (app.registration | changes).items() if value is not None}
+    async with unit_of_work(oauth.sessions) as session:
+        change = text("UPDATE oauth_client SET registration = :members WHERE client_id = :app")
+        await session.execute(change, {"members": json.dumps(members), "app": app.client_id})
+
+
+async def test_a_certificate_may_be_renewed_and_may_not_be_left_out(behind_a_proxy):
+    app = await refreshing_app(behind_a_proxy, **{BOUND: True})
+    tokens = await first(behind_a_proxy, app, a_certificate().header)
+    is_refused(await refresh(app, tokens["refresh_token"]), "invalid_request")
+    renewed = a_certificate()
+    answer = await refresh(app, tokens["refresh_token"], renewed.header)
+    assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": renewed.x5t}
+
+
+async def test_a_client_that_is_no_longer_bound_by_its_registration_gets_no_plain_token_for_it(behind_a_proxy, key):
+    app = await refreshing_app(behind_a_proxy, **{BOUND: True})
+    certificate = a_certificate()
+    tokens = await first(behind_a_proxy, app, certificate.header)
+    await registers(behind_a_proxy, app, **{BOUND: None})
+    for headers in ({}, certificate.header, proof_of(key)):
+        is_refused(await refresh(app, tokens["refresh_token"], headers), "invalid_grant")
+    lines = await behind_a_proxy.lines("token:geweigerd")
+    assert [line.reason for line in lines] == ["verversing_anders_gebonden"] * 3
+    assert await unused(behind_a_proxy) == 1
+
+
+async def test_a_certificate_is_no_key(behind_a_proxy, key):
+    app = await refreshing_app(behind_a_proxy)
+    tokens = await first(behind_a_proxy, app, proof_of(key))
+    await registers(behind_a_proxy, app, **{BOUND: True})
+    is_refused(await refresh(app, tokens["refresh_token"], a_certificate().header), "invalid_grant")
+    await registers(behind_a_proxy, app, **{BOUND: None})
+    assert (await refresh(app, tokens["refresh_token"], proof_of(key))).status_code == 200
