@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -31,8 +32,9 @@ from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
+from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.notices import session_ended
-from machtiging.oauth.openid.send import LogoutSender, posting_by, run_logout_sender
+from machtiging.oauth.openid.send import LogoutSender, posting_by, run_again, run_logout_sender
 from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
@@ -46,6 +48,7 @@ from machtiging.web.tls import tls_context
 
 _HOUSEKEEPING_SECONDS = 1.0
 _KEYS_LOOKED_AT_SECONDS = 2.0
+_SESSIONS_LOOKED_AT_SECONDS = 15.0
 _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
@@ -187,8 +190,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     told = LogoutSender(state.sessions, issuer_of(state), state.clock, posting_by(state.outbound))
     tell = run_logout_sender(told, every=_HOUSEKEEPING_SECONDS, stop=stop)
+    expiring = partial(expire_sessions, state.sessions, state.session_limits, state.clock)
+    expire = run_again(expiring, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
     keys = run_watch(state.keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop)
-    tasks = [asyncio.create_task(work) for work in (seal, send, tell, keys)]
+    tasks = [asyncio.create_task(work) for work in (seal, send, tell, expire, keys)]
     try:
         yield
     finally:

@@ -16,6 +16,8 @@ from machtiging.kernel.ids import uuid7
 from machtiging.storage.statement import Statement, Work
 from machtiging.web import request_id
 
+# The capacity of who runs the service; which one it was stands in the facts, as `beheerder`.
+OPERATOR = "beheerder"
 _INTAKE: Table = JournalIntake.__table__  # type: ignore[attr-defined]
 _WRITING = insert(_INTAKE).values(
     {column.name: bindparam(f"line_{column.name}", type_=column.type) for column in _INTAKE.c}

@@ -13,7 +13,7 @@ import typer
 from machtiging.cli import agencies, audit, clients, database, keys, policy, running
 from machtiging.cli.doctor import doctor
 from machtiging.cli.edges import Exit, err, explain, foreseen
-from machtiging.cli.operator import invitations
+from machtiging.cli.operator import invitations, sessions
 
 app = typer.Typer(
     name="machtiging",
@@ -38,6 +38,7 @@ app.add_typer(keys.app, name="keys")
 clients.app.command("invitations")(invitations.show)
 clients.app.command("withdraw-invitation")(invitations.withdraw)
 app.add_typer(clients.app, name="clients")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(agencies.app, name="agencies")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")

@@ -23,6 +23,7 @@ __all__ = [
     "Profile",
     "address_of",
     "data_key_of",
+    "find_by_bsn",
     "find_or_create_by_broker",
     "find_or_create_by_bsn",
     "profile_from",
@@ -58,6 +59,15 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
     row = {"id": person_id, "bsn_index": index, "bsn_sealed": sealed, "created_at": at}
     row |= {"data_key_wrapped": made.wrapped, "kek_version": made.kek_version}
     return await _create(session, row, by_index, ["bsn_index"])
+
+
+async def find_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn) -> PersonId:
+    """The person with this BSN, if we know her. Raises NotFound `persoon_onbekend`."""
+    index = keyring.blind_index(_BSN, bsn.reveal())
+    found = await session.scalar(select(_PERSON.c.id).where(_PERSON.c.bsn_index == index))
+    if found is None:
+        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+    return PersonId(found)
 
 
 async def find_or_create_by_broker(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, Table, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -81,8 +81,9 @@ async def start(
 
     `sid` is that of the session that it takes the place of: who logs in again does not leave the apps.
     """
-    # Who was here and when is kept no longer than the session.
-    await sweep(session, _SESSION, _SESSION.c.expires_at < at, at_most=_SWEEP)
+    # Who was here and when is kept no longer than the session; and no session goes before it was ended (`over.expire`).
+    gone = and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < at)
+    await sweep(session, _SESSION, gone, at_most=_SWEEP)
     token = secrets.random_token()
     row = {
         "id": uuid7(),

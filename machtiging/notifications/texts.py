@@ -141,6 +141,17 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     **APP_TEXTS,
+    Kind.UITGELOGD_DOOR_ONS: (
+        "Wij hebben u uitgelogd",
+        (
+            "Wij hebben u uitgelogd op alle apparaten waarop u was ingelogd. Apps waarin u zo inlogde, zijn gestopt.",
+            "Dat doen wij als iemand ons belt over een toestel dat kwijt is, of over misbruik van een inlog.",
+            "U kunt gewoon weer inloggen. Kijk dan bij /inzage wat er met uw post is gedaan.",
+            "Kijk bij /apps welke apps nog toegang hebben, en bij /machtigingen wie u helpt.",
+            "Denkt u dat iemand anders met uw DigiD inlogt? Laat die dan ook blokkeren, bij DigiD zelf.",
+            "Weet u hier niets van? Bel ons dan.",
+        ),
+    ),
     Kind.VERZOEK_WACHT: (
         "Er wacht een vraag op u",
         (

@@ -21,11 +21,15 @@ from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.tables import OAuthGrant
 
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_RESTS_ON_LOGIN = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why grants end, and who ends them in which capacity, `via` which app. No actor: the app that holds the grant."""
+    """Why grants end, and who ends them in which capacity, `via` which app.
+
+    No actor: the app that holds the grant, or in the capacity of an operator one of those.
+    """
 
     reason: str
     actor_id: PersonId | None = None
@@ -54,8 +58,22 @@ async def end_grants_of_machtiging(
 
 async def end_grants_of_session(session: AsyncSession, sid: UUID, ending: Ending, *, at: datetime) -> int:
     """End every grant with scope openid that was given in a login session, with its tokens; tells how many."""
-    rests_on_login = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
-    ended = await _end(session, (_GRANT.c.session_id == sid) & rests_on_login, ending, at)
+    return await _end_with_tokens(session, (_GRANT.c.session_id == sid) & _RESTS_ON_LOGIN, ending, at)
+
+
+async def end_grants_of_person(
+    session: AsyncSession, person_id: PersonId, ending: Ending, *, logins_only: bool, at: datetime
+) -> int:
+    """End every grant that this person gave, with its tokens; tells how many. `logins_only`: those with scope openid
+    that were given in a login session, whether that goes on or not."""
+    theirs = _GRANT.c.person_id == person_id
+    if logins_only:
+        theirs = theirs & _GRANT.c.session_id.is_not(None) & _RESTS_ON_LOGIN
+    return await _end_with_tokens(session, theirs, ending, at)
+
+
+async def _end_with_tokens(session: AsyncSession, which: ColumnElement[bool], ending: Ending, at: datetime) -> int:
+    ended = await _end(session, which, ending, at)
     await tokens.revoke_of_grants(session, [grant.id for grant in ended], at)
     return len(ended)
 

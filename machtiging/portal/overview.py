@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.audit.acts import Outcome
+from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import Before, JournalEntry, lines_about
 from machtiging.berichtenbox.queries import own_letters
 from machtiging.delegation.queries import given_by
@@ -31,8 +32,8 @@ PAGE = 50
 # The journal holds nothing outside these years, and the first and the last that exist cannot be placed in UTC.
 _YEARS = range(2000, 2101)
 _YOU = "U"
-# Deliveries and logins are not about who looked.
-SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "token:geweigerd", "verzoek:")
+# Deliveries and logins are not about who looked. Of sessions only what an operator does is about a person.
+SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:")
 
 
 def _within_reach(at: datetime) -> datetime:
@@ -99,7 +100,7 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
                 refused=refused,
                 reason=words.reason(line.reason) if refused else None,
                 bericht_id=letter.bericht_id if letter else None,
-                app=None if line.actor_id is None else apps[line.client_id],
+                app=None if line.actor_id is None and line.capacity != OPERATOR else apps[line.client_id],
                 machtiging_id=mine,
                 purpose=None if mine is None else purposes[mine],
             )
@@ -108,11 +109,13 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
 
 
 def _what(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
-    by_app = line.actor_id is None and line.client_id is not None
+    by_app = line.actor_id is None and line.client_id is not None and line.capacity != OPERATOR
     return words.deed(line.act, refused=refused, sender=sender, by_app=by_app)
 
 
 async def _who(people: views.Names, visitor: Visitor, line: JournalEntry, app: str | None) -> str:
+    if line.capacity == OPERATOR:
+        return "Een beheerder"
     if line.actor_id is None:  # then it was the app by itself
         return "Iemand" if app is None else f"De app {app}"
     return _YOU if line.actor_id == visitor.person_id else await people.of(PersonId(line.actor_id))

@@ -82,7 +82,8 @@ DEED: dict[str, str] = {
     "code:vernieuwd": "maakte een nieuwe machtigingscode",
     "login:gelukt": "logde in",
     "login:mislukt": "kon niet inloggen",
-    "sessie:beeindigd": "logde uit",
+    "sessie:beeindigd": "logde u uit op alle apparaten",
+    "sessie:bekeken": "keek waar u was ingelogd",
     "grant:geweigerd": "kreeg geen toestemming voor een app",
     "grant:verleend": "gaf een app toestemming",
     "grant:beeindigd": "stopte de toestemming van een app",
@@ -117,6 +118,8 @@ TRIED: dict[str, str] = {
     "grant:geweigerd": "wilde een app toestemming geven",
     "token:geweigerd": "wilde met een app naar binnen",
     "verzoek:gedaan": "wilde aan een balie om toestemming vragen",
+    "sessie:beeindigd": "wilde u uitloggen op alle apparaten",
+    "sessie:bekeken": "wilde zien waar u was ingelogd",
     "verzoek:geweigerd": "wilde antwoorden op een vraag van een balie",
 }
 

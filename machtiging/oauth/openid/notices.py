@@ -7,6 +7,7 @@ later by `send`: no app that is slow or away keeps anybody from logging out.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -37,22 +38,26 @@ async def session_ended(session: AsyncSession, over: Over, *, at: datetime) -> N
     A grant without that scope is a permission and no login: it lasts until its own end.
     """
     # The notices first: they hold the clients, and who suspends one locks the client before its tokens, too.
-    await _note_whom_to_tell(session, over, at)
+    await note_whom_to_tell(session, [over], at)
     await end_grants_of_session(session, over.sid, Ending("uitgelogd", over.person_id, "self"), at=at)
 
 
-async def _note_whom_to_tell(session: AsyncSession, over: Over, at: datetime) -> None:
+async def note_whom_to_tell(session: AsyncSession, over: Sequence[Over], at: datetime) -> None:
+    """Write a notice for every app that was shown one of these sessions and asked to be told of their end."""
+    whose = {one.sid: one.person_id for one in over}
+    if not whose:
+        return
     uri = _CLIENT.c.registration[URI].astext
-    shown = select(_CLIENT.c.client_id, uri.label("uri")).join_from(_CLIENT, _GRANT)
-    logged_in = (_GRANT.c.session_id == over.sid, _GRANT.c.scope.op("~")(r"(^| )openid( |$)"))
+    shown = select(_CLIENT.c.client_id, uri.label("uri"), _GRANT.c.session_id).join_from(_CLIENT, _GRANT)
+    logged_in = (_GRANT.c.session_id.in_(whose), _GRANT.c.scope.op("~")(r"(^| )openid( |$)"))
     told = shown.where(*logged_in, uri.is_not(None), _CLIENT.c.state == "active").distinct()
     rows = [
         {
             "id": uuid7(),
             "client_id": client.client_id,
             "uri": client.uri,
-            "person_id": over.person_id,
-            "session_id": over.sid,
+            "person_id": whose[client.session_id],
+            "session_id": client.session_id,
             "created_at": at,
             "next_try_at": at,
             "tries": 0,

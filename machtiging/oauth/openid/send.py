@@ -130,10 +130,15 @@ async def _mark(session: AsyncSession, notice_id: UUID, values: dict[str, Any]) 
 
 
 async def run_logout_sender(sender: LogoutSender, *, every: float, stop: asyncio.Event) -> None:
-    """Keep telling until `stop` is set. A database that is away for a while is waited for."""
+    """Keep telling until `stop` is set."""
+    await run_again(lambda: send_waiting(sender), every=every, stop=stop)
+
+
+async def run_again(work: Callable[[], Awaitable[object]], *, every: float, stop: asyncio.Event) -> None:
+    """Do this work about logouts until `stop` is set. A database that is away for a while is waited for."""
     while not stop.is_set():
         try:
-            await send_waiting(sender)
+            await work()
         except Fault as fault:
             _log.warning("logout_notices_cannot_be_read", code=fault.code)
         except Exception as error:  # noqa: BLE001 (an edge: nobody waits for this task, so its death would go unseen)

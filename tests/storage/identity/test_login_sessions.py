@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from machtiging.identity.over.expire import expire_some
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.identity.rules import Login, Profile
 from machtiging.identity.session import SessionLimits, end, hold, start, visitor_behind
@@ -114,8 +115,12 @@ async def test_old_sessions_are_cleared_away_at_the_next_login_and_running_ones_
     await start(session, person, login, LIMITS, at=clock.now())
     assert await session.scalar(text("SELECT count(*) FROM login_session")) == 2
     clock.advance(timedelta(hours=2))
+    # Not before whoever has to be told of its end has been noted.
+    await start(session, person, login, LIMITS, at=clock.now())
+    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 3
+    assert len(await expire_some(session, LIMITS, at_most=9, at=clock.now())) == 2
     newest = await start(session, person, login, LIMITS, at=clock.now())
-    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 2
+    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 3
     assert await visitor(session, clock, newest)
     assert await visitor(session, clock, token) is None
 

@@ -23,7 +23,7 @@ def test_every_kind_has_a_subject_and_says_where_to_look_and_what_to_do(kind):
 @BOTH
 def test_a_machtiging_that_still_runs_says_how_to_stop_it(kind):
     body = message(kind, FACTS, NAMES).body
-    ended = any(word in kind for word in ("ingetrokken", "geweigerd", "teruggegeven", "app_"))
+    ended = any(word in kind for word in ("ingetrokken", "geweigerd", "teruggegeven", "app_", "uitgelogd"))
     if kind is Kind.APP_AFGESLOTEN_BIJ_HELPER:  # the app is out, the helper is not
         ended = False
     assert ("Wilt u dat dit stopt?" in body) is not ended

@@ -1,0 +1,139 @@
+"""A citizen calls: her telephone is gone, or somebody logs in as her. An operator logs her out everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.over.rules import Why
+from machtiging.oauth.manage.end_for_person import Ended, Order, end_for_person
+from machtiging.oauth.openid.expire import expire_sessions
+from machtiging.oauth.openid.send import send_waiting
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
+from tests.builders.refreshing import REFRESHING
+
+LOST = Order("beheer1", Why.DEVICE_LOST)
+ALL = Order("beheer1", Why.MISUSE, consents=True)
+
+
+@pytest.fixture
+async def receiver():
+    made = await Receiver().open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def flow(oauth, receiver):
+    """An app that refreshes and wants to be told, and the son, who has logged in to it."""
+    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
+
+
+async def log_out_everywhere(oauth, person, order: Order = LOST) -> Ended:
+    async with unit_of_work(oauth.sessions) as session:
+        return await end_for_person(session, person, order, at=oauth.clock.now())
+
+
+async def told(oauth) -> list[tuple]:
+    async with unit_of_work(oauth.sessions) as session:
+        found = await session.execute(
+            text("SELECT person_id, kind FROM notification WHERE kind = 'uitgelogd_door_ons'")
+        )
+        return [tuple(row) for row in found]
+
+
+@pytest.fixture
+def son(oauth):
+    return oauth.committed.people.son
+
+
+async def refreshed(flow, tokens) -> int:
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    return (await flow.app.post("/token", form)).status_code
+
+
+async def test_every_browser_is_out_and_all_that_rested_on_it_has_ended(oauth, flow, son) -> None:
+    tokens, code = await flow.tokens(), await flow.code()
+    other = await oauth.logged_in("naaste")
+    ended = await log_out_everywhere(oauth, son)
+    assert ended == Ended(sessions=2, consents=2)
+    for browser in (flow.browser, other):
+        assert (await browser.get("/ik")).status_code == 303
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
+    assert await refreshed(flow, tokens) == 400
+
+
+async def test_the_apps_are_told_as_of_a_logout(oauth, flow, receiver, son) -> None:
+    mine = await id_claims(oauth, await flow.tokens())
+    await log_out_everywhere(oauth, son)
+    assert await send_waiting(sender(oauth)) == 1
+    _, said = await verified(oauth, receiver.came[0]["logout_token"])
+    assert (said["sid"], said["sub"], said["aud"]) == (mine["sid"], mine["sub"], mine["aud"])
+
+
+async def test_nobody_elses_session_or_consent_ends(oauth, flow, son) -> None:
+    hers = await who_is_it(oauth, flow.app, "vertegenwoordigde")
+    tokens = await hers.tokens()
+    await log_out_everywhere(oauth, son, ALL)
+    assert (await hers.browser.get("/ik")).status_code == 200
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 200
+
+
+async def test_the_journal_says_which_operator_and_why_and_for_whom(oauth, flow, son) -> None:
+    await flow.tokens()
+    await log_out_everywhere(oauth, son)
+    [line] = await oauth.lines("sessie:beeindigd")
+    assert (line.reason, line.capacity, line.actor_id) == ("toestel_kwijt", "beheerder", None)
+    assert line.for_person_id == son
+    assert line.facts == {"beheerder": "beheer1", "sessies": 1, "toestemmingen": 1}
+    [grant] = await oauth.lines("grant:beeindigd")
+    assert (grant.reason, grant.capacity, grant.actor_id) == ("uitgelogd_door_beheerder", "beheerder", None)
+
+
+async def test_she_is_told_once_however_much_ended(oauth, flow, son) -> None:
+    await flow.tokens()
+    await oauth.logged_in("naaste")
+    await log_out_everywhere(oauth, son)
+    assert await told(oauth) == [(son, "uitgelogd_door_ons")]
+
+
+async def test_when_there_was_nothing_to_end_the_journal_knows_and_she_is_not_bothered(oauth, son) -> None:
+    assert await log_out_everywhere(oauth, son) == Ended(0, 0)
+    assert len(await oauth.lines("sessie:beeindigd")) == 1
+    assert await told(oauth) == []
+
+
+async def test_what_rests_on_a_session_that_expired_before_the_call_ends_too(oauth, flow, receiver, son) -> None:
+    tokens = await flow.tokens()
+    oauth.later(minutes=20)
+    await expire_sessions(oauth.sessions, oauth.service.state.session_limits, oauth.clock)
+    assert await log_out_everywhere(oauth, son) == Ended(sessions=0, consents=1)
+    assert await refreshed(flow, tokens) == 400
+    assert await send_waiting(sender(oauth)) == 1, "the app was told when it expired, and not again"
+    assert await told(oauth) == [(son, "uitgelogd_door_ons")]
+
+
+async def test_a_permission_that_is_no_login_ends_only_when_that_is_asked(oauth, son) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens(scope=None)
+
+    async def active() -> bool:
+        return (await flow.app.post("/introspect", {"token": tokens["access_token"]})).json()["active"]
+
+    assert await log_out_everywhere(oauth, son) == Ended(sessions=1, consents=0)
+    assert await active()
+    assert await log_out_everywhere(oauth, son, ALL) == Ended(sessions=0, consents=1)
+    assert not await active()
+
+
+async def test_a_consent_in_the_very_moment_ends_too_or_is_not_given(oauth, flow, son) -> None:
+    forms = [await flow.consent_form(await flow.pushed()) for _ in range(4)]
+    presses = [flow.press(form) for form in forms]
+    await asyncio.gather(*presses[:2], log_out_everywhere(oauth, son), *presses[2:])
+    async with unit_of_work(oauth.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM oauth_grant WHERE ended_at IS NULL")) == 0

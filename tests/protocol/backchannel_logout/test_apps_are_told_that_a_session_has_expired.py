@@ -1,0 +1,145 @@
+"""A session that idles out, or comes to its end: the apps are told once, and what was agreed to goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity import session as sessions
+from machtiging.identity.people import Profile
+from machtiging.identity.rules import Login
+from machtiging.kernel.assurance import Assurance
+from machtiging.oauth.openid.expire import expire_sessions
+from machtiging.oauth.openid.send import send_waiting
+from machtiging.oauth.register_client import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import BROKER
+from tests.builders.oauth import code_client
+from tests.builders.openid import Receiver, id_claims, sender, verified, who_is_it
+from tests.builders.real_server import an_assembled_world
+from tests.builders.refreshing import REFRESHING
+
+GRANT = text(
+    "INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at,"
+    " created_at, session_id) SELECT gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :at, sid"
+    " FROM login_session"
+)
+
+
+@pytest.fixture
+async def receiver():
+    made = await Receiver().open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def flow(oauth, receiver):
+    """An app that refreshes and wants to be told, and a person who has logged in to it."""
+    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
+
+
+async def expire(oauth) -> int:
+    return await expire_sessions(oauth.sessions, oauth.service.state.session_limits, oauth.clock)
+
+
+async def count(oauth, what: str) -> int:
+    async with unit_of_work(oauth.sessions) as session:
+        return await session.scalar(text(f"SELECT count(*) FROM {what}"))
+
+
+@pytest.mark.parametrize("limit", ["idle", "absolute"])
+async def test_the_app_gets_the_same_token_as_for_a_logout_and_gets_it_once(oauth, flow, receiver, limit) -> None:
+    mine = await id_claims(oauth, await flow.tokens())
+    lasts = getattr(oauth.service.state.session_limits, limit)
+    if limit == "absolute":
+        async with unit_of_work(oauth.sessions) as session:  # she never went away
+            await session.execute(
+                text("UPDATE login_session SET last_seen_at = :then"), {"then": oauth.clock.now() + lasts}
+            )
+    oauth.clock.advance(lasts - timedelta(minutes=5, seconds=1))
+    assert await expire(oauth) == 0
+    oauth.later(seconds=1, minutes=5 if limit == "idle" else 0)
+    assert await expire(oauth) == 1
+    assert await expire(oauth) == 0
+    assert await send_waiting(sender(oauth)) == 1
+    assert await send_waiting(sender(oauth)) == 0
+    header, told = await verified(oauth, receiver.came[0]["logout_token"])
+    assert header["typ"] == "logout+jwt"
+    assert {name: told[name] for name in ("iss", "aud", "sub", "sid")} == {
+        name: mine[name] for name in ("iss", "aud", "sub", "sid")
+    }
+
+
+async def test_what_she_agreed_to_outlives_the_session_for_as_long_as_she_was_told(oauth, flow) -> None:
+    tokens = await flow.tokens()
+    oauth.later(minutes=20)
+    assert await expire(oauth) == 1
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    refreshed = await flow.app.post("/token", form)
+    assert refreshed.status_code == 200, refreshed.text
+    assert await oauth.lines("grant:beeindigd") == []
+
+
+async def test_several_workers_note_it_once(oauth, flow) -> None:
+    await flow.tokens()
+    oauth.later(minutes=20)
+    assert sum(await asyncio.gather(*(expire(oauth) for _ in range(4)))) == 1
+    assert await count(oauth, "logout_notice") == 1
+
+
+async def test_more_than_one_batch_is_done_in_one_go(oauth, flow) -> None:
+    await flow.tokens()
+    async with unit_of_work(oauth.sessions) as session:
+        again = "SELECT gen_random_uuid(), sha256(n::text::bytea), person_id, assurance, roles, 'x', authenticated_at,"
+        more = " created_at, last_seen_at, expires_at, gen_random_uuid() FROM login_session, generate_series(1, 250) n"
+        columns = "id, token_hash, person_id, assurance, roles, csrf_token, authenticated_at, created_at, last_seen_at,"
+        await session.execute(text(f"INSERT INTO login_session ({columns} expires_at, sid) {again}{more}"))
+    oauth.later(minutes=20)
+    assert await expire(oauth) == 251
+    assert await count(oauth, "logout_notice") == 1
+
+
+async def test_who_logged_in_again_before_that_goes_on_under_the_same_name_and_nobody_is_told(oauth, flow) -> None:
+    await flow.tokens()
+    oauth.later(minutes=20)
+    await flow.browser.log_in("naaste")
+    assert await expire(oauth) == 0
+    assert await count(oauth, "logout_notice") == 0
+
+
+async def test_who_logs_in_after_that_has_a_session_of_another_name(oauth, flow) -> None:
+    before = await id_claims(oauth, await flow.tokens())
+    oauth.later(minutes=20)
+    await expire(oauth)
+    await flow.browser.log_in("naaste")
+    after = await id_claims(oauth, await flow.tokens())
+    assert (before["sub"], before["sid"] == after["sid"]) == (after["sub"], False)
+
+
+async def test_a_login_does_not_sweep_away_what_nobody_was_told_of_yet(oauth, flow) -> None:
+    await flow.tokens()
+    oauth.later(hours=30)
+    await oauth.logged_in("vertegenwoordigde")
+    assert await expire(oauth) == 1
+    assert await count(oauth, "logout_notice") == 1
+
+
+async def test_the_service_as_it_is_run_does_this_by_itself(database, clock, tmp_path, receiver) -> None:
+    world = await an_assembled_world(database.url, clock, tmp_path)
+    at, state = clock.now(), world.app.state
+    login = Login(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
+    async with unit_of_work(world.sessions) as session:
+        await sessions.start(session, world.citizen, login, state.session_limits, at=at, sid=uuid4())
+        metadata = code_client(None, backchannel_logout_uri=receiver.uri)
+        client = (await register(session, metadata, oin=None, at=at, practice=True))["client_id"]
+        await session.execute(GRANT, {"client": client, "who": world.citizen, "at": at})
+    clock.advance(timedelta(days=1))
+    async with world.app.router.lifespan_context(world.app):
+        async with asyncio.timeout(20):
+            await receiver.arrived.wait()
+    assert receiver.came[0].keys() == {"logout_token"}

@@ -1,0 +1,124 @@
+"""`sessions list` and `sessions end` as an operator meets them: no BSN on the command line, a reason, and a trace."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.cli.operator.who import operator
+from machtiging.identity.people import Profile, find_or_create_by_bsn
+from machtiging.identity.rules import Login
+from machtiging.identity.session import SessionLimits, start
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.clock import SystemClock
+from machtiging.settings import Settings
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.command_line import a_command_line
+from tests.builders.crypto import a_keyring
+
+BSN = "999990019"
+
+
+@pytest.fixture
+def run(database, tmp_path, capsys, monkeypatch):
+    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+async def token(database):
+    """The cookie of somebody who has just logged in."""
+    at, settings = SystemClock().now(), Settings()
+    async with unit_of_work(database.sessions) as session:
+        person = await find_or_create_by_bsn(session, a_keyring(), Bsn(BSN), at=at)
+        login = Login("i", "s", Assurance.HIGH, at, None, Profile("", None, None), frozenset(), None)
+        limits = SessionLimits(
+            timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+        )
+        return await start(session, person, login, limits, at=at)
+
+
+async def rows(database, what):
+    async with unit_of_work(database.sessions) as session:
+        return list(await session.execute(text(what)))
+
+
+async def journal(database, act):
+    return await rows(database, f"SELECT * FROM journal_intake WHERE act = '{act}'")
+
+
+async def test_she_is_found_by_a_bsn_that_is_never_repeated(run, database, token):
+    listed = await run("sessions", "list", typed=BSN + "\n")
+    assert listed.code == 0
+    assert "hoog" in listed.out
+    assert "1 sessions of person" in listed.told
+    for secret in (BSN, token):
+        assert secret not in listed.out + listed.told
+
+
+async def test_looking_leaves_a_line_with_the_operator_in_it(run, database, token):
+    await run("sessions", "list", typed=BSN)
+    [line] = await journal(database, "sessie:bekeken")
+    assert (line.capacity, line.facts) == ("beheerder", {"beheerder": operator()})
+    assert BSN not in str(line)
+
+
+async def test_ending_needs_a_reason_from_the_list_and_says_what_ended(run, database, token):
+    for words in (("sessions", "end"), ("sessions", "end", "--reason", "zomaar")):
+        assert (await run(*words, typed=BSN)).code == 2
+    assert await journal(database, "sessie:beeindigd") == []
+    ended = await run("sessions", "end", "--reason", "toestel_kwijt", typed=BSN)
+    assert (ended.code, "1 sessions and 0 consents" in ended.told) == (0, True)
+    [line] = await journal(database, "sessie:beeindigd")
+    assert line.facts == {"beheerder": operator(), "sessies": 1, "toestemmingen": 0}
+    assert [row.kind for row in await rows(database, "SELECT kind FROM notification")] == ["uitgelogd_door_ons"]
+    again = await run("sessions", "end", "--reason", "op_verzoek", typed=BSN)
+    assert (again.code, "nothing to end" in again.told) == (0, True)
+
+
+async def test_by_her_id_in_the_journal_it_works_as_well(run, database, token):
+    [person] = await rows(database, "SELECT id FROM person")
+    assert (await run("sessions", "list", "--person", str(person.id))).code == 0
+    ended = await run("sessions", "end", "--person", str(person.id), "--reason", "misbruik_gemeld", "--consents")
+    assert (ended.code, "1 sessions" in ended.told) == (0, True)
+
+
+@pytest.mark.parametrize("verb", [("list",), ("end", "--reason", "onderzoek")])
+async def test_whom_we_do_not_know_is_said_and_nobody_is_made(run, database, verb):
+    for ended in (
+        await run("sessions", *verb, typed="123456782"),
+        await run("sessions", *verb, "--person", str(uuid4())),
+    ):
+        assert (ended.code, "Refused (persoon_onbekend)" in ended.told) == (1, True)
+    assert await rows(database, "SELECT 1 FROM person") == []
+    assert await rows(database, "SELECT 1 FROM journal_intake") == []
+
+
+@pytest.mark.parametrize("typed", ["", "999990018", "x" * 300])
+async def test_what_is_no_bsn_is_refused_without_repeating_it(run, typed):
+    ended = await run("sessions", "list", typed=typed)
+    assert (ended.code, "bsn_ongeldig" in ended.told) == (1, True)
+    assert not typed or typed not in ended.told
+
+
+async def test_a_bsn_on_the_command_line_is_wrong_use_and_not_repeated(run):
+    ended = await run("sessions", "list", "--person", BSN)
+    assert ended.code == 2
+    assert BSN not in ended.told + ended.out
+
+
+async def test_on_a_terminal_the_bsn_is_asked_without_showing_it(run, database, token, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    asked = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt="", **_: asked.append(prompt) or BSN)
+    monkeypatch.setattr("tests.builders.command_line.io.StringIO", Terminal)
+    listed = await run("sessions", "list")
+    assert (listed.code, len(asked)) == (0, 1)
+    assert BSN not in listed.out + listed.told

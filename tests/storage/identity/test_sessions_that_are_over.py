@@ -1,0 +1,171 @@
+"""Sessions end by their limits exactly when their own visits are refused, each once; and an operator can see and end
+those of one person."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.over.expire import EXPIRED, expire_some
+from machtiging.identity.over.of_person import check_known, end_all_of, sessions_of
+from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn
+from machtiging.identity.rules import Login, Profile
+from machtiging.identity.session import SessionLimits, hold, start, visitor_behind
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import NotFound
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+
+LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+SECOND = timedelta(seconds=1)
+HERS, HIS = Bsn("999990019"), Bsn("999990020")
+
+
+@pytest.fixture
+def sessions(database):
+    return database.sessions
+
+
+async def logged_in(sessions, clock, bsn=HERS):
+    """A new session: whose, and the token of its cookie."""
+    async with unit_of_work(sessions) as session:
+        person = await find_or_create_by_bsn(session, a_keyring(), bsn, at=clock.now())
+        login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+        return person, await start(session, person, login, LIMITS, at=clock.now())
+
+
+async def visits(sessions, clock, token, limits=LIMITS):
+    async with unit_of_work(sessions) as session:
+        return await visitor_behind(session, a_keyring(), token, limits, at=clock.now())
+
+
+async def expired(sessions, clock, limits=LIMITS, at_most=100):
+    async with unit_of_work(sessions) as session:
+        return await expire_some(session, limits, at_most=at_most, at=clock.now())
+
+
+async def lines(sessions):
+    async with unit_of_work(sessions) as session:
+        found = await session.execute(text("SELECT * FROM journal_intake WHERE act = 'sessie:beeindigd'"))
+        return list(found)
+
+
+async def test_a_quiet_session_is_over_at_the_second_in_which_its_visits_are_refused(sessions, clock) -> None:
+    person, token = await logged_in(sessions, clock)
+    clock.advance(LIMITS.idle - SECOND)
+    assert await expired(sessions, clock) == []
+    clock.advance(SECOND)
+    [over] = await expired(sessions, clock)
+    assert over.person_id == person
+    assert await visits(sessions, clock, token) is None
+
+
+async def test_a_busy_one_is_over_at_its_absolute_end(sessions, clock) -> None:
+    _, token = await logged_in(sessions, clock)
+    for _ in range(47):
+        clock.advance(timedelta(minutes=10))
+        assert await visits(sessions, clock, token)
+        assert await expired(sessions, clock) == []
+    clock.advance(timedelta(minutes=10))
+    assert await visits(sessions, clock, token) is None
+    assert len(await expired(sessions, clock)) == 1
+
+
+async def test_shorter_limits_hold_for_sessions_that_are_going_on(sessions, clock) -> None:
+    _, token = await logged_in(sessions, clock)
+    shorter = SessionLimits(idle=LIMITS.idle, absolute=timedelta(minutes=5))
+    clock.advance(timedelta(minutes=5))
+    assert await visits(sessions, clock, token, shorter) is None
+    assert len(await expired(sessions, clock, shorter)) == 1
+
+
+async def test_it_ends_once_whoever_looks_and_the_journal_has_one_line(sessions, clock) -> None:
+    person, _ = await logged_in(sessions, clock)
+    clock.advance(LIMITS.idle)
+    found = await asyncio.gather(*(expired(sessions, clock) for _ in range(4)))
+    assert sum(map(len, found)) == 1
+    [line] = await lines(sessions)
+    assert (line.reason, line.actor_id, line.for_person_id) == (EXPIRED, person, None)
+
+
+async def test_so_many_at_a_time_and_no_more(sessions, clock) -> None:
+    for _ in range(3):
+        await logged_in(sessions, clock)
+    clock.advance(LIMITS.idle)
+    assert [len(await expired(sessions, clock, at_most=2)) for _ in range(3)] == [2, 1, 0]
+
+
+async def test_one_that_somebody_holds_is_passed_by(sessions, clock) -> None:
+    _, token = await logged_in(sessions, clock)
+    visitor = await visits(sessions, clock, token)
+    clock.advance(LIMITS.idle)
+    async with unit_of_work(sessions) as busy:
+        assert await hold(busy, visitor)
+        assert await expired(sessions, clock) == []
+    assert len(await expired(sessions, clock)) == 1
+
+
+async def test_an_operator_sees_when_and_until_when_and_nothing_that_opens_it(sessions, clock) -> None:
+    person, token = await logged_in(sessions, clock)
+    began = clock.now()
+    clock.advance(timedelta(minutes=10))
+    await visits(sessions, clock, token)
+    await logged_in(sessions, clock, HIS)
+    async with unit_of_work(sessions) as session:
+        [shown] = await sessions_of(session, person, LIMITS, at=clock.now())
+        row = (await session.execute(text("SELECT * FROM login_session ORDER BY created_at LIMIT 1"))).one()
+    assert (shown.began_at, shown.seen_at) == (began, clock.now())
+    assert (shown.idle_at, shown.ends_at) == (clock.now() + LIMITS.idle, began + LIMITS.absolute)
+    for secret in (token, row.csrf_token, row.token_hash.hex(), str(row.id), str(row.sid)):
+        assert secret not in str(shown)
+
+
+async def test_what_has_ended_or_expired_is_not_shown(sessions, clock) -> None:
+    person, _ = await logged_in(sessions, clock)
+    clock.advance(LIMITS.idle)
+    async with unit_of_work(sessions) as session:
+        assert await sessions_of(session, person, LIMITS, at=clock.now()) == []
+        await end_all_of(session, person, at=clock.now())
+        assert await sessions_of(session, person, LIMITS, at=clock.now()) == []
+
+
+async def test_all_of_one_person_end_and_nobody_elses(sessions, clock) -> None:
+    person, first = await logged_in(sessions, clock)
+    _, second = await logged_in(sessions, clock)
+    _, his = await logged_in(sessions, clock, HIS)
+    async with unit_of_work(sessions) as session:
+        assert len(await end_all_of(session, person, at=clock.now())) == 2
+        assert await end_all_of(session, person, at=clock.now()) == []
+    assert [await visits(sessions, clock, token) for token in (first, second)] == [None, None]
+    assert await visits(sessions, clock, his)
+
+
+async def test_who_ends_them_waits_for_what_is_about_to_rest_on_one(sessions, clock) -> None:
+    person, token = await logged_in(sessions, clock)
+    visitor = await visits(sessions, clock, token)
+
+    async def ending():
+        async with unit_of_work(sessions) as session:
+            return await end_all_of(session, person, at=clock.now())
+
+    async with unit_of_work(sessions) as consenting:
+        assert await hold(consenting, visitor)
+        task = asyncio.create_task(ending())
+        await asyncio.sleep(0.2)
+        assert not task.done()
+    assert len(await task) == 1
+
+
+async def test_somebody_is_found_by_a_bsn_and_never_made_by_looking(sessions, clock) -> None:
+    person, _ = await logged_in(sessions, clock)
+    async with unit_of_work(sessions) as session:
+        assert await find_by_bsn(session, a_keyring(), HERS) == await check_known(session, person)
+        for looking in (find_by_bsn(session, a_keyring(), HIS), check_known(session, uuid4())):
+            with pytest.raises(NotFound, match="persoon_onbekend"):
+                await looking
+        assert await session.scalar(text("SELECT count(*) FROM person")) == 1
