@@ -63,7 +63,7 @@ def credentials_in(request: Request) -> Credentials:
     Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`, InvalidInput `token_in_adres` (2.3 not taken).
     """
     given = request.headers.getlist("authorization")
-    in_address = "access_token" in request.query_params
+    in_address = bool(request.scope["query_string"]) and "access_token" in request.query_params
     if in_address and given:
         raise InvalidInput("token_in_adres", "Zet een toegangsbewijs nooit in het adres.")
     if not given or not given[0].lower().startswith(_SCHEMES):

@@ -59,7 +59,7 @@ def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) 
         return _standing(actor, at) or _hidden("bericht_bestaat_niet")
     theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
     reason = _outside(actor, target.ontvanger_id, target.envelope)
-    question = replace(_question(actor, act, theme, sensitivity, at), covered=reason is None)
+    question = _question(actor, act, theme, sensitivity, at, covered=reason is None)
     answer = decide(question)
     if isinstance(answer, Allowed):
         return Verdict(ALLOWED, answer.row, None)
@@ -89,7 +89,9 @@ def judge_listing(decide: Decide, actor: Actor, at: datetime) -> tuple[Verdict, 
     return _standing(actor, at) or (too_low if reachable else _not_given()), pairs
 
 
-def _question(actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at: datetime) -> Question:
+def _question(
+    actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at: datetime, *, covered: bool = True
+) -> Question:
     machtiging = actor.machtiging
     own = machtiging is None
     return Question(
@@ -99,7 +101,7 @@ def _question(actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at
         sensitivity=sensitivity,
         level=actor.level,
         in_force=machtiging is None or standing(machtiging, at) is Standing.IN_FORCE,
-        covered=True,
+        covered=covered,
         act_given=act in actor.acts and (machtiging is None or act in machtiging.scope.acts),
         chain_complete=own or _chain_complete(actor, at),
     )
