@@ -102,8 +102,11 @@ async def test_an_assertion_of_its_making_is_taken_when_it_is_for_us_alone(play)
     assert set(told.values()) == {"invalid_client"}
 
 
-async def test_what_is_not_ours_or_not_for_this_visit_it_does_not_take(play):
+async def test_what_is_not_ours_or_not_for_this_visit_it_does_not_take(play, target):
+    """But an answer that does not say from whom it is it does take, though our metadata say that ours do (RFC 9207)."""
     told = await play(PARTY, "wrong")
+    assert told.pop("from") == target["issuer"]
+    assert told.pop("no iss").startswith("it took it")
     assert {name: error.split(":")[0] for name, error in told.items()} == {
         "iss": "VerificationError",
         "state": "KeyError",

@@ -354,7 +354,10 @@ def wrong(told):
     """What it should not take, and does not: answers that are not ours, or not for this visit."""
     party, found = Party(told), {}
     answer = party.answer()
+    found["from"] = answer.get("iss")
     found["iss"] = raised(party.rp.finalize_auth, answer | {"iss": "https://elders.example"})
+    without = {name: value for name, value in answer.items() if name != "iss"}
+    found["no iss"] = raised(party.rp.finalize_auth, without)
     found["state"] = raised(party.rp.finalize_auth, answer | {"state": "van een ander"})
     state = party.rp.finalize_auth(answer)["state"]
     kept = []
