@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     FromClause,
     Select,
@@ -89,23 +90,20 @@ async def register(session: AsyncSession, facts: IssuedTokenFacts) -> None:
     await session.execute(insert(_TOKEN), _values(facts))
 
 
-def registering(gate: Select[Any]) -> Statement:
-    """Write down a token together with its journal line, if `gate` gives a row; it gives that row, or None.
+def registering(gate: FromClause) -> tuple[CTE, CTE]:
+    """For a statement that does several things: write down a token, and its journal line, if `gate` gives a row.
 
-    For `register_with`; its values are those and whatever `gate` asks.
+    Values: see `to_register`.
     """
-    held = gate.cte("gate")
     said = [bindparam(f"token_{name}", type_=_TOKEN.c[name].type).label(name) for name in _REGISTERED]
-    token = insert(_TOKEN).from_select(list(_REGISTERED), select(*said).select_from(held)).cte("registered")
-    return Statement(select(held).add_cte(token, line_beside(held).cte("line")))
+    token = insert(_TOKEN).from_select(list(_REGISTERED), select(*said).select_from(gate)).cte("registered")
+    return token, line_beside(gate).cte("line")
 
 
-async def register_with(
-    work: Work, statement: Statement, facts: IssuedTokenFacts, line: Line, *, at: datetime
-) -> Found | None:
-    """Write down a token and its line by a statement of `registering`, whose gate asks `client_id` at most."""
+def to_register(facts: IssuedTokenFacts, line: Line) -> dict[str, Any]:
+    """What goes in with a token and its line, for `registering`."""
     token = {f"token_{name}": value for name, value in _values(facts).items()}
-    return await statement.one(work, {**token, **as_values(line, uuid7(), at), "client_id": facts.client_id})
+    return token | as_values(line, uuid7(), facts.issued_at)
 
 
 def _values(facts: IssuedTokenFacts) -> dict[str, Any]:

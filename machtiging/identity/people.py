@@ -18,6 +18,7 @@ from machtiging.identity.tables import Person
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.statement import Statement, Work
 
 __all__ = [
     "Profile",
@@ -35,6 +36,7 @@ _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _BSN = "bsn"
 # Built once: making such a statement anew costs more than asking it.
 _DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PERSON.c.id == bindparam("person_id"))
+_SEALED = Statement(_DATA_KEY.add_columns(_PERSON.c.profile_sealed))
 _PROFILE = "profiel"
 
 
@@ -103,14 +105,12 @@ async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: Person
     return data_key_in(row, keyring, person_id)
 
 
-async def profile_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> Profile | None:
+async def profile_of(work: Work, keyring: KeyRing, person_id: PersonId) -> Profile | None:
     """The person's profile; None as long as he has never logged in, or when there is no such person."""
-    columns = select(_PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
-    row = (await session.execute(columns.where(_PERSON.c.id == person_id))).one_or_none()
-    if row is None or row.profile_sealed is None:
+    row = await _SEALED.one(work, {"person_id": person_id})
+    if row is None or row["profile_sealed"] is None:
         return None
-    key = keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
-    return profile_from(key, row.profile_sealed, person_id)
+    return profile_from(data_key_in(row, keyring, person_id), row["profile_sealed"], person_id)
 
 
 def profile_from(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:

@@ -1,4 +1,4 @@
-"""What is handed out: access tokens (RFC 9068 with the claims of NL GOV) and ID tokens (OIDC Core 2, OIDC-NLGOV 5.2).
+"""What is handed out: access tokens (RFC 9068 with the claims of NL GOV). ID tokens: `openid.id_token`.
 
 `sub` is always the one who logged in; whom he acts for is in `represents`. Both are pseudonyms that mean nothing
 outside the client's sector.
@@ -6,11 +6,11 @@ outside the client's sector.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
@@ -27,11 +27,12 @@ from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.queries import HELD_CLIENT, Grant
 from machtiging.oauth.requests.layout import laid_out
 from machtiging.oauth.requests.resources import Target
-from machtiging.oauth.rules import ID_TOKEN_LIVES, MANAGEMENT, acts_in
+from machtiging.oauth.rules import MANAGEMENT, acts_in
+from machtiging.storage.statement import Statement
 
 ACCESS_TOKEN = "at+jwt"
-_WRITE_DOWN = tokens.registering(HELD_CLIENT)
-_NOTHING: Mapping[str, Any] = {}
+_HELD = HELD_CLIENT.cte("gate")
+_WRITE_DOWN = Statement(select(_HELD).add_cte(*tokens.registering(_HELD)))
 PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
 
 
@@ -60,6 +61,15 @@ class Order:
 WHOLE = Order()
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A token that is signed and not yet written down: its facts, the line about it, and what its client is told."""
+
+    facts: tokens.IssuedTokenFacts
+    line: Line
+    response: dict[str, Any]
+
+
 def represents(issuer: Issuer, client: Client, machtiging: Machtiging) -> dict[str, str]:
     """Whom the holder acts for (OIDC-NLGOV 5.2.4); no exp, nbf or aud in here."""
     sub = issuer.keyring.pseudonym(machtiging.vertegenwoordigde_id, client.sector)
@@ -84,14 +94,23 @@ def who(issuer: Issuer, client: Client, consented: Consented) -> dict[str, Any]:
 async def access_token(
     session: AsyncSession, issuer: Issuer, client: Client, consented: Consented, *, at: datetime, order: Order = WHOLE
 ) -> dict[str, Any]:
-    """A token response for a person's consent (RFC 6749 5.1, RFC 9396 7); the token is registered and journalled."""
+    """A token response for a person's consent; the token is registered and journalled.
+
+    Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile.
+    """
+    made = for_person(issuer, client, consented, at=at, order=order)
+    await write_down(session, made)
+    return made.response
+
+
+def for_person(issuer: Issuer, client: Client, consented: Consented, *, at: datetime, order: Order = WHOLE) -> Made:
+    """A token for a person's consent (RFC 6749 5.1, RFC 9396 7)."""
     details = consented.grant.authorization_details if order.details is None else order.details
     facts = replace(_facts(client, consented.grant, _end(issuer, consented, order, at), at), **_ordered(order, details))
     claims = _people(issuer, client, consented, order) | _about(issuer, facts)
     if details:
         claims["authorization_details"] = details
-    await _write_down(session, client, facts, consented.machtiging, at=at)
-    return _response(issuer, claims, facts)
+    return _made(issuer, client, claims, facts, _line(facts, consented.machtiging))
 
 
 def _people(issuer: Issuer, client: Client, consented: Consented, order: Order) -> dict[str, Any]:
@@ -139,9 +158,7 @@ def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> 
     )
 
 
-async def agency_token(
-    session: AsyncSession, issuer: Issuer, client: Client, scope: str, *, at: datetime, binding: Binding = UNBOUND
-) -> dict[str, Any]:
+def for_client(issuer: Issuer, client: Client, scope: str, *, at: datetime, binding: Binding = UNBOUND) -> Made:
     """A token for a client itself (RFC 9068 2.2: `sub` is the client): for an agency, bound to the OIN of its
     registration; or to manage the grants that it was given, which is a resource of its own."""
     facts = tokens.IssuedTokenFacts(
@@ -162,22 +179,13 @@ async def agency_token(
     )
     claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id}
     claims |= {} if client.oin is None else {"oin": client.oin}
-    await _write_down(session, client, facts, None, at=at)
-    return _response(issuer, claims, facts)
+    return _made(issuer, client, claims, facts, _line(facts, None))
 
 
-async def _write_down(
-    session: AsyncSession,
-    client: Client,
-    facts: tokens.IssuedTokenFacts,
-    machtiging: Machtiging | None,
-    *,
-    at: datetime,
-) -> None:
+async def write_down(session: AsyncSession, made: Made) -> None:
     """Register and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
-    if (client.dpop_bound or client.certificate_bound) and not is_bound(facts):
-        raise Fault("token_niet_gebonden", private="a grant forgot what this client's tokens are bound to")
-    if await tokens.register_with(session, _WRITE_DOWN, facts, _line(facts, machtiging), at=at) is None:
+    values = tokens.to_register(made.facts, made.line) | {"client_id": made.facts.client_id}
+    if await _WRITE_DOWN.one(session, values) is None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
 
 
@@ -211,7 +219,9 @@ def _line(facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None) -> Line
     )
 
 
-def _response(issuer: Issuer, claims: dict[str, Any], facts: tokens.IssuedTokenFacts) -> dict[str, Any]:
+def _made(issuer: Issuer, client: Client, claims: dict[str, Any], facts: tokens.IssuedTokenFacts, line: Line) -> Made:
+    if (client.dpop_bound or client.certificate_bound) and not is_bound(facts):
+        raise Fault("token_niet_gebonden", private="a grant forgot what this client's tokens are bound to")
     response = {
         "access_token": issuer.keyring.sign_jwt(claims, typ=ACCESS_TOKEN, alg="PS256"),
         "token_type": token_type_of(facts),
@@ -221,29 +231,4 @@ def _response(issuer: Issuer, claims: dict[str, Any], facts: tokens.IssuedTokenF
         response["scope"] = facts.scope
     if "authorization_details" in claims:
         response["authorization_details"] = claims["authorization_details"]
-    return response
-
-
-def id_token(
-    issuer: Issuer,
-    client: Client,
-    consented: Consented,
-    nonce: str | None,
-    *,
-    at: datetime,
-    more: Mapping[str, Any] = _NOTHING,
-) -> str:
-    """Who logged in, for the client itself. Never `amr` (OIDC-NLGOV 5.2.5).
-
-    `more`: what the person agreed to besides, and the session (`openid.release.for_id_token`).
-    """
-    now = int(at.timestamp())
-    claims = who(issuer, client, consented) | {
-        "aud": client.client_id,
-        "exp": now + int(ID_TOKEN_LIVES.total_seconds()),
-        "iat": now,
-        "nbf": now,
-        "jti": str(uuid7()),
-    }
-    claims |= {} if nonce is None else {"nonce": nonce}
-    return issuer.keyring.sign_jwt({**more, **claims}, typ="JWT", alg=client.id_token_alg)
+    return Made(facts, line, response)

@@ -21,10 +21,10 @@ from machtiging.storage.statement import Statement, Work
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 _COPY = (_CLIENT.c.fetched_jwks, _CLIENT.c.fetched_at, _CLIENT.c.fetch_failed_at, _CLIENT.c.by_program)
+# What `client_from` makes a client of.
+CLIENT_COLUMNS = (_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin, *_COPY)
 _ACTIVE = Statement(
-    select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin, *_COPY).where(
-        _CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active"
-    )
+    select(*CLIENT_COLUMNS).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
 )
 
 
@@ -127,15 +127,18 @@ async def grant_held(session: AsyncSession, grant_id: GrantId) -> Grant | None:
 async def grants_of(session: AsyncSession, person_id: PersonId) -> list[Grant]:
     """What this person has consented to and what has not ended, newest first."""
     mine = select(_GRANT).where(_GRANT.c.person_id == person_id, _GRANT.c.ended_at.is_(None))
-    return [_grant(row) for row in await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))]
+    return [
+        grant_from(row) for row in await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))
+    ]
 
 
 async def _one(session: AsyncSession, statement: Select[Any]) -> Grant | None:
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else _grant(row)
+    return None if row is None else grant_from(row)
 
 
-def _grant(row: Row[Any]) -> Grant:
+def grant_from(row: Any) -> Grant:
+    """The value in a row, or whatever else has its columns as attributes."""
     return Grant(
         id=row.id,
         client_id=row.client_id,

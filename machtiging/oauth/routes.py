@@ -16,24 +16,21 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, PerhapsVisitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.oauth import issue, metadata, queries
+from machtiging.oauth.at_once.route import router as token
 from machtiging.oauth.authorize import decide, push
 from machtiging.oauth.authorize.page import consent_page
 from machtiging.oauth.ciba.begin import begin
-from machtiging.oauth.ciba.grant import BackchannelGrant
 from machtiging.oauth.ciba.routes import router as counter
 from machtiging.oauth.client import Client
-from machtiging.oauth.exchange.grant import ExchangeGrant
 from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import issuer_of
-from machtiging.oauth.manage.grant import ManagementGrant
 from machtiging.oauth.manage.routes import router as management
 from machtiging.oauth.openid.metadata import signed
 from machtiging.oauth.openid.release import for_userinfo
 from machtiging.oauth.openid.routes import router as openid
 from machtiging.oauth.openid.userinfo import answer as userinfo_answer
 from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, unique
-from machtiging.oauth.protocol.grants import consented, token_server
-from machtiging.oauth.protocol.refresh_grant import RefreshGrant
+from machtiging.oauth.protocol.grants import consented
 from machtiging.oauth.protocol.refused import told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
@@ -49,7 +46,6 @@ from machtiging.web.headers import say
 
 router = APIRouter(include_in_schema=False)
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
-_MORE_GRANTS = (RefreshGrant, ManagementGrant, ExchangeGrant, BackchannelGrant)
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 
 
@@ -94,16 +90,7 @@ async def backchannel_request(request: Request, session: Transaction, _door: Pub
     return await _answered(request, session, JournalAct.VERZOEK_GEWEIGERD, work)
 
 
-@router.post("/token")
-async def token(request: Request, session: Transaction, _door: Public) -> Response:
-    """RFC 6749 section 3.2."""
-
-    async def work(exchange: Exchange, wire: WireRequest) -> Response:
-        return await run(token_server(exchange, *_MORE_GRANTS), lambda server: server.create_token_response(wire))
-
-    return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
-
-
+router.include_router(token)
 router.include_router(introspection)
 router.include_router(counter)
 router.include_router(openid)

@@ -71,9 +71,10 @@ async def of_posts(app: FastAPI, wires: list[str]) -> list[str]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.issuer) as client:
         for wire in wires:
             head, _, body = wire.partition("\r\n\r\n")
+            first, *lines = head.split("\r\n")
             heard.clear()
-            headers = {"content-type": "application/x-www-form-urlencoded"}
-            answer = await client.post(head.split(" ")[1], content=body, headers=headers)
+            headers = dict(line.split(": ", 1) for line in lines)
+            answer = await client.post(first.split(" ")[1], content=body, headers=headers)
             if answer.status_code != httpx.codes.OK:
                 raise MeasurementFailed(f"{answer.status_code} {answer.text[:500]}")
             await asyncio.sleep(0)

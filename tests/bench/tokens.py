@@ -299,10 +299,15 @@ class _Bench:
         parts, seeds = self._sides[0]
         app = create_app(settings_for(world))
         told = []
+        proving = await self._machine(parts, parts["machine"].key).with_nonce()
+        bound = {"bound_to": proving.bound_to, "nonce": proving.nonce}
         for name, party, requests in (
             ("client credentials", parts["machine"], self._issue),
+            ("client credentials with DPoP", proving, self._issue),
             ("a code for tokens", parts["app"], self._redeem),
+            ("a code for tokens with DPoP", replace(parts["app-bound"], **bound), self._redeem),
             ("a refresh", parts["app"], self._refresh),
+            ("a refresh with DPoP", replace(parts["app-bound"], **bound), self._refresh),
             ("an introspection", parts["machine"], self._introspect),
         ):
             said = await statements.of_posts(app, (await requests(party, seeds))[:3])

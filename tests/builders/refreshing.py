@@ -16,7 +16,7 @@ from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.issue import Consented, access_token
 from machtiging.oauth.issuer import issuer_of
-from machtiging.oauth.refresh.hand_out import hand_out
+from machtiging.oauth.refresh.hand_out import fresh, keep
 from machtiging.oauth.rules import acts_in, details_of
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import App, OAuthWorld
@@ -97,8 +97,10 @@ async def a_holder(
         consented = Consented(replace(grant, authorization_details=details), held)
         issuer = issuer_of(oauth.service.state)
         access = (await access_token(session, issuer, client, consented, at=at))["access_token"]
-        token = await hand_out(session, client, consented, bound, resource=None, at=at)
-    return Holder(oauth, app, held, grant_id, access, token or "")
+        token = fresh(client, consented, bound, resource=None, at=at)
+        if token is not None:
+            await keep(session, token)
+    return Holder(oauth, app, held, grant_id, access, token.text if token else "")
 
 
 async def given_for(holder: Holder, resource: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import CTE, FromClause, Table, bindparam, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from machtiging.access.proof.errors import ALGORITHMS, NONCE_WANTED, ProofRefused
+from machtiging.access.proof.errors import ALGORITHMS, NONCE_WANTED, SEEN_BEFORE, ProofRefused
 from machtiging.access.proof.nonce import is_fresh
 from machtiging.access.proof.rules import CLOCKS_DIFFER, PROOF_LIVES, age_fits, same_place
 from machtiging.access.proof.shown import Shown
@@ -28,16 +29,26 @@ _USED: Table = UsedProof.__table__  # type: ignore[attr-defined]
 _CLEARED_EACH_TIME = 2
 
 
-def _taking() -> Statement:
-    """Write one down, and clear away two that are over: so no more is ever kept than the proofs of a few minutes."""
+def taking(gate: FromClause) -> tuple[CTE, CTE]:
+    """For a statement that does several things: use a proof up if `gate` gives a row. The first CTE has a row when that
+    was the first time; the other clears away two that are over, so no more is ever kept than the proofs of a few
+    minutes. Values: see `to_take`.
+    """
     over = select(_USED.c.proof_hash).where(_USED.c.expires_at < bindparam("now", type_=_USED.c.expires_at.type))
     old = over.limit(_CLEARED_EACH_TIME).with_for_update(skip_locked=True).cte("old")
     gone = delete(_USED).where(_USED.c.proof_hash.in_(select(old.c.proof_hash))).cte("gone")
-    row = {name: bindparam(f"used_{name}", type_=_USED.c[name].type) for name in ("proof_hash", "expires_at")}
-    return Statement(insert(_USED).values(row).on_conflict_do_nothing().returning(_USED.c.proof_hash).add_cte(gone))
+    names = ("proof_hash", "expires_at")
+    row = select(*(bindparam(f"proof_{name}", type_=_USED.c[name].type).label(name) for name in names))
+    using = insert(_USED).from_select(names, row.select_from(gate)).on_conflict_do_nothing()
+    return using.returning(_USED.c.proof_hash).cte("proof"), gone
 
 
-_TAKE = _taking()
+def _taken() -> Statement:
+    proof, gone = taking(select(literal(1)).cte("gate"))
+    return Statement(select(proof).add_cte(gone))
+
+
+_TAKE = _taken()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +87,22 @@ def check(shown: Shown, keyring: KeyRing, at: datetime, *, token: str | None = N
 async def take(work: Work, proof: Proof, at: datetime) -> None:
     """Use the proof up. Of two at the same moment the second waits for the first to commit, and is refused.
 
+    Raises ProofRefused `dpop_hergebruikt`.
+    """
+    if await _TAKE.one(work, to_take(proof, at)) is None:
+        raise ProofRefused(SEEN_BEFORE)
+
+
+def to_take(proof: Proof, at: datetime) -> dict[str, Any]:
+    """What goes in with a proof, for `taking`.
+
     By key and `jti`, not by the text: a signature can be written in more than one way, and nobody can use up what
-    another key has signed. Raises ProofRefused `dpop_hergebruikt`.
+    another key has signed.
     """
     digest = secrets.digest(f"{proof.jkt} {proof.jti.encode('utf-8', 'surrogatepass').hex()}")
     # Longer than any of our hosts would still find it young enough.
     until = at + 2 * (PROOF_LIVES + CLOCKS_DIFFER)
-    if await _TAKE.one(work, {"used_proof_hash": digest, "used_expires_at": until, "now": at}) is None:
-        raise ProofRefused("dpop_hergebruikt")
+    return {"proof_proof_hash": digest, "proof_expires_at": until, "now": at}
 
 
 def _hash_of(token: str) -> str:

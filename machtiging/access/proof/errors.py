@@ -9,7 +9,7 @@ from machtiging.kernel.errors import NotAuthenticated
 
 # Everything that a proof may be signed with. Nothing else is looked at, whatever a header says.
 ALGORITHMS = ("ES256", "PS256", "Ed25519")
-NONCE_WANTED = "dpop_nonce_nodig"
+NONCE_WANTED, SEEN_BEFORE = "dpop_nonce_nodig", "dpop_hergebruikt"
 _TEXTS: Mapping[str, str] = MappingProxyType(
     {
         "dpop_ontbreekt": "Bij dit toegangsbewijs hoort een bewijs van uw sleutel, in de kop DPoP.",
@@ -20,7 +20,7 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
         "dpop_tijd": "Het bewijs in de kop DPoP is te oud, of komt uit de toekomst.",
         NONCE_WANTED: "Neem in het bewijs in de kop DPoP de nonce op die wij meesturen.",
         "dpop_ander_token": "Het bewijs in de kop DPoP hoort niet bij dit toegangsbewijs.",
-        "dpop_hergebruikt": "Het bewijs in de kop DPoP is al eens gebruikt. Maak er voor elk verzoek een.",
+        SEEN_BEFORE: "Het bewijs in de kop DPoP is al eens gebruikt. Maak er voor elk verzoek een.",
         "dpop_andere_sleutel": "Dit toegangsbewijs hoort bij een andere sleutel.",
         "token_gebonden": "Dit toegangsbewijs werkt alleen samen met het bewijs waaraan het gebonden is.",
         "token_niet_gebonden": "Dit toegangsbewijs is niet aan een sleutel gebonden. Stuur het als Bearer.",

@@ -10,10 +10,12 @@ from machtiging.oauth import issue, queries
 from machtiging.oauth.ciba.poll import Approved, not_valid, poll
 from machtiging.oauth.client import CIBA, PRIVATE_KEY_JWT
 from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
+from machtiging.oauth.openid import id_token
 from machtiging.oauth.openid.release import beside
 from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.grants import consented, order_of
+from machtiging.oauth.protocol.grants import consented, order_within
 from machtiging.oauth.protocol.server import Exchange, Server
+from machtiging.oauth.requests.resources import Target
 
 _CLAIM = "urn:openid:params:jwt:claim:auth_req_id"
 
@@ -59,8 +61,8 @@ async def _tokens(exchange: Exchange, request: WireRequest, approved: Approved) 
         held = await consented(exchange, grant)
     except OAuthRefusal as refusal:
         raise not_valid(refusal.code) from refusal
-    order = await order_of(exchange, request, held, None)
+    order = order_within(request, held, Target(exchange.issuer.audience))
     issuer, client, at = exchange.issuer, request.client, exchange.at
     response = await issue.access_token(exchange.session, issuer, client, held, at=at, order=order)
     more = {_CLAIM: request.form["auth_req_id"], **beside(response["access_token"], client.id_token_alg)}
-    return response | {"id_token": issue.id_token(issuer, client, held, None, at=at, more=more)}
+    return response | {"id_token": id_token.made(issuer, client, held, None, at=at, more=more)}

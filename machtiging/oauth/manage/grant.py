@@ -14,6 +14,7 @@ from machtiging.oauth import issue
 from machtiging.oauth.client import CLIENT_CREDENTIALS, CODE, PRIVATE_KEY_JWT, Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.protocol.bridge import WireRequest, wait
+from machtiging.oauth.protocol.handout import for_client
 from machtiging.oauth.protocol.server import Server
 from machtiging.oauth.rules import MANAGEMENT
 
@@ -45,7 +46,8 @@ class ManagementGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """The token response."""
-        exchange, request, bound = self.server.exchange, self.request, self.request.binding
-        session, issuer, scope = exchange.session, exchange.issuer, request.form["scope"]
-        made = issue.agency_token(session, issuer, request.client, scope, at=exchange.at, binding=bound)
-        return 200, wait(made), self.TOKEN_RESPONSE_HEADER
+        exchange, request = self.server.exchange, self.request
+        scope, bound = request.form["scope"], request.binding
+        made = issue.for_client(exchange.issuer, request.client, scope, at=exchange.at, binding=bound)
+        wait(self.server.write_down(for_client(made)))
+        return 200, made.response, self.TOKEN_RESPONSE_HEADER

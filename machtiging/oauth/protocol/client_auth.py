@@ -7,11 +7,11 @@ Authlib's own class takes an audience list with strangers in it, an `exp` ten ye
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import Table
+from sqlalchemy import CTE, FromClause, Table, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.crypto import secrets
@@ -33,9 +33,32 @@ _LONGEST_ASSERTION = 8 * 1024
 _LONGEST_JTI = 256
 _TYP = "client-authentication+jwt"
 _USED: Table = UsedAssertion.__table__  # type: ignore[attr-defined]
-_TAKE = Statement(
-    insert(_USED).on_conflict_do_nothing().returning(_USED.c.client_id), ("client_id", "jti_hash", "expires_at")
-)
+# Uses an assertion up, see `to_take`; tells whether that was the first time.
+Take = Callable[[dict[str, Any]], Awaitable[bool]]
+
+
+def taking(gate: FromClause) -> CTE:
+    """For a statement that does several things: use an assertion up if `gate` gives a row. It has a row when that was
+    the first time. Values: see `to_take`."""
+    names = ("client_id", "jti_hash", "expires_at")
+    row = select(*(bindparam(f"assertion_{name}", type_=_USED.c[name].type).label(name) for name in names))
+    using = insert(_USED).from_select(names, row.select_from(gate)).on_conflict_do_nothing()
+    return using.returning(_USED.c.client_id).cte("assertion")
+
+
+_TAKE = Statement(select(taking(select(literal(1)).cte("gate"))))
+
+
+def to_take(client_id: str, jti: str, at: datetime) -> dict[str, Any]:
+    """What goes in with an assertion, for `taking`."""
+    digest = secrets.digest(jti.encode("utf-8", "surrogatepass").hex())
+    until = at + LIVES_AT_MOST + timedelta(seconds=_CLOCKS_DIFFER)
+    return {"assertion_client_id": client_id, "assertion_jti_hash": digest, "assertion_expires_at": until}
+
+
+async def take(work: Work, values: dict[str, Any]) -> bool:
+    """Whether this assertion is new. Of two at the same moment the second waits for the first to commit."""
+    return await _TAKE.one(work, values) is not None
 
 
 def unauthentic(code: str) -> NoReturn:
@@ -60,8 +83,8 @@ def one_method(request: WireRequest) -> None:
 class PrivateKeyJwt:
     """The method as Authlib calls it: `(query_client, request) -> client`, or None when it was not tried."""
 
-    def __init__(self, work: Work, audience: str, at: datetime) -> None:
-        self._work, self._audience, self._at = work, audience, at
+    def __init__(self, use: Take, audience: str, at: datetime) -> None:
+        self._use, self._audience, self._at = use, audience, at
 
     def __call__(self, query_client: Callable[[str], Client | None], request: WireRequest) -> Client | None:
         """The client that signed. Raises OAuthRefusal `invalid_client` for every kind of failure alike."""
@@ -104,11 +127,7 @@ class PrivateKeyJwt:
         return audience == self._audience or (audience == [self._audience] and not client.bound)
 
     async def _first_use(self, client_id: str, jti: str) -> bool:
-        """Whether this assertion is new. Of two at the same moment the second waits for the first to commit."""
-        digest = secrets.digest(jti.encode("utf-8", "surrogatepass").hex())
-        kept = self._at + LIVES_AT_MOST + timedelta(seconds=_CLOCKS_DIFFER)
-        row = {"client_id": client_id, "jti_hash": digest, "expires_at": kept}
-        return await _TAKE.one(self._work, row) is not None
+        return await self._use(to_take(client_id, jti, self._at))
 
 
 def _parts(assertion: str) -> Parts:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Table, select, update
 
 from machtiging.access.proof.binding import Binding
 from machtiging.crypto import secrets
@@ -22,13 +22,12 @@ from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented, Order
-from machtiging.oauth.openid.release import beside, for_id_token
 from machtiging.oauth.protocol.bridge import WireRequest, wait
+from machtiging.oauth.protocol.handout import Share, for_client, for_consent
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.queries import Grant
-from machtiging.oauth.refresh.hand_out import hand_out
 from machtiging.oauth.requests.details import narrowed_details
-from machtiging.oauth.requests.resources import narrowed_target, unknown_target
+from machtiging.oauth.requests.resources import Target, narrowed_target, target_of, unknown_target
 from machtiging.oauth.rules import SCOPES_OF, cannot_grant, is_s256
 from machtiging.oauth.tables import AuthorizationCode
 
@@ -90,7 +89,10 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     def query_authorization_code(self, code: str, client: Client) -> Code:
         """Use the code up and find what it stands for. Raises OAuthRefusal `invalid_grant`."""
-        return wait(_redeem(self._exchange, code, client, self.request))
+        return wait(self._redeemed(code, client))
+
+    async def _redeemed(self, code: str, client: Client) -> Code:
+        return await _redeem(self._exchange, code, client, self.request)
 
     def authenticate_user(self, authorization_code: Code) -> Consented:
         """The consent behind the code."""
@@ -98,16 +100,19 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     def generate_token(self, *, user: Consented, **_kwargs: Any) -> dict[str, Any]:
         """The token response, made where the whole consent is at hand."""
-        exchange, client = self._exchange, self.request.client
-        code: Code = self.request.authorization_code
-        order = wait(order_of(exchange, self.request, user, code.resource))
-        made = issue.access_token(exchange.session, exchange.issuer, client, user, at=exchange.at, order=order)
-        response = wait(made)
-        if "openid" in code.get_scope().split() and code.nonce is not None:
-            more = wait(for_id_token(exchange.session, exchange.issuer.keyring, user.grant))
-            more |= beside(response["access_token"], client.id_token_alg)
-            response["id_token"] = issue.id_token(exchange.issuer, client, user, code.nonce, at=exchange.at, more=more)
-        return response | wait(refreshable(exchange, self.request, user, code.resource))
+        return wait(self._tokens(user))
+
+    async def _tokens(self, held: Consented) -> dict[str, Any]:
+        exchange, code = self._exchange, self.request.authorization_code
+        order = order_within(self.request, held, await self._target(code))
+        says_who = "openid" in code.get_scope().split() and code.nonce is not None
+        share = Share(held, order, code.resource, says_who, code.nonce)
+        handout = await for_consent(exchange.work, exchange.issuer, self.request, share, at=exchange.at)
+        await self.server.write_down(handout)
+        return handout.response
+
+    async def _target(self, code: Code) -> Target:
+        return await target_of(self._exchange.work, self._exchange.issuer, code.resource)
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         """Nothing: the row stays, used, so that a second use is recognised."""
@@ -125,34 +130,26 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
             request.proven = True  # by the first replay only: the same code again and again must not fill the journal
         raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
     request.proven = True
-    _check(row, request.form, request.binding, at)
+    check_code(row, request.form, request.binding, at)
     grant = await queries.grant_held(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")
     return Code(row.redirect_uri, row.nonce, await consented(exchange, grant), row.resource)
 
 
-async def refreshable(
-    exchange: Exchange, request: WireRequest, held: Consented, resource: str | None
-) -> dict[str, str]:
-    """What goes with the token response: a refresh token for a client that gets one, the grant's id if it asked."""
-    text = await hand_out(exchange.session, request.client, held, request.binding, resource=resource, at=exchange.at)
-    named = {"grant_id": str(held.grant.id)} if held.grant.managed else {}
-    return named if text is None else named | {"refresh_token": text}
-
-
-async def order_of(exchange: Exchange, request: WireRequest, held: Consented, resource: str | None) -> Order:
-    """What this token request asks of the consent: its resource, and all of its details or fewer.
+def order_within(request: WireRequest, held: Consented, target: Target) -> Order:
+    """What this token request asks of the consent: the target of that, and all of its details or fewer.
 
     Raises OAuthRefusal `invalid_target`, `invalid_authorization_details`.
     """
     form = request.form
-    target = await narrowed_target(exchange.session, exchange.issuer, resource, form.get("resource"))
+    target = narrowed_target(target, form.get("resource"))
     details = narrowed_details(held.grant.authorization_details, form.get("authorization_details"))
     return Order(target, details, binding=request.binding)
 
 
-def _check(row: Row[Any], form: dict[str, str], bound: Binding, at: datetime) -> None:
+def check_code(row: Any, form: dict[str, str], bound: Binding, at: datetime) -> None:
+    """Whether this request may redeem the code in this row. Raises OAuthRefusal `invalid_grant`."""
     if at >= row.expires_at:
         raise no_grant("code_verlopen")
     if form.get("redirect_uri") != row.redirect_uri:
@@ -173,10 +170,15 @@ def _proves(verifier: str, challenge: str) -> bool:
 
 async def consented(exchange: Exchange, grant: Grant) -> Consented:
     """The grant with its machtiging as it stands now. Raises OAuthRefusal `invalid_grant` when that is not in force."""
+    found = None if grant.machtiging_id is None else await machtiging_with(exchange.session, grant.machtiging_id)
+    return consented_under(grant, found, exchange.at)
+
+
+def consented_under(grant: Grant, machtiging: Machtiging | None, at: datetime) -> Consented:
+    """The grant with its machtiging, for who has looked it up. Raises OAuthRefusal `invalid_grant`."""
     if grant.machtiging_id is None:
         return Consented(grant, None)
-    machtiging = await machtiging_with(exchange.session, grant.machtiging_id)
-    if machtiging is None or not opens_for(machtiging, grant, exchange.at):
+    if machtiging is None or not opens_for(machtiging, grant, at):
         raise no_grant("machtiging_geldt_niet")
     return Consented(grant, machtiging)
 
@@ -212,10 +214,10 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
 
     def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
         """The token response."""
-        exchange, client = self.server.exchange, self.request.client
-        session, issuer, scope = exchange.session, exchange.issuer, self.request.scope
-        bound = self.request.binding
-        return wait(issue.agency_token(session, issuer, client, scope, at=exchange.at, binding=bound))
+        exchange, request = self.server.exchange, self.request
+        made = issue.for_client(exchange.issuer, request.client, request.scope, at=exchange.at, binding=request.binding)
+        wait(self.server.write_down(for_client(made)))
+        return made.response
 
 
 def token_server(exchange: Exchange, *more: type[BaseGrant]) -> Server:

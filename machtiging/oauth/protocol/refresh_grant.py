@@ -7,16 +7,17 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
-from machtiging.oauth import issue, queries
+from machtiging.oauth import queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, REFRESH
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented
-from machtiging.oauth.openid.release import beside, for_id_token
 from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.grants import consented, no_grant, order_of, refreshable
+from machtiging.oauth.protocol.grants import consented, no_grant, order_within
+from machtiging.oauth.protocol.handout import Handout, Share, for_consent
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.refresh.rules import narrowed_scope
 from machtiging.oauth.refresh.use_up import Reused, Used, give_back, use_up
+from machtiging.oauth.requests.resources import Target, target_of
 
 _LONGEST = 128
 
@@ -39,11 +40,14 @@ class RefreshGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """The token response, with the next refresh token in it. Raises OAuthRefusal."""
-        return 200, wait(_refreshed(self.server.exchange, self.request)), self.TOKEN_RESPONSE_HEADER
+        return 200, wait(self._refreshed()), self.TOKEN_RESPONSE_HEADER
+
+    async def _refreshed(self) -> dict[str, Any]:
+        return await _refreshed(self.server, self.request)
 
 
-async def _refreshed(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
-    bound, text = request.binding, request.form["refresh_token"]
+async def _refreshed(server: Server, request: WireRequest) -> dict[str, Any]:
+    exchange, bound, text = server.exchange, request.binding, request.form["refresh_token"]
     if len(text) > _LONGEST:
         raise no_grant("verversing_onbekend")
     try:
@@ -54,32 +58,34 @@ async def _refreshed(exchange: Exchange, request: WireRequest) -> dict[str, Any]
         raise
     request.proven = True
     try:
-        return await _response(exchange, request, used)
+        held = await _worth(exchange, used)
+        target = await target_of(exchange.work, exchange.issuer, used.resource)
+        handout = await refreshed(exchange, request, held, target, used.resource)
+        await server.write_down(handout)
     except OAuthRefusal:
         await give_back(exchange.session, used)
         raise
+    return handout.response
 
 
-async def _response(exchange: Exchange, request: WireRequest, used: Used) -> dict[str, Any]:
+async def _worth(exchange: Exchange, used: Used) -> Consented:
     if exchange.at >= used.expires_at:
         raise no_grant("verversing_verlopen")
     grant = await queries.grant_held(exchange.session, used.grant_id)
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")
-    held = await consented(exchange, grant)
-    scope = narrowed_scope(grant.scope, request.form.get("scope"))
-    order = replace(await order_of(exchange, request, held, used.resource), scope=scope)
-    made = issue.access_token(exchange.session, exchange.issuer, request.client, held, at=exchange.at, order=order)
-    response = await made | await refreshable(exchange, request, held, used.resource)
-    return response | await _id_token(exchange, request, held, scope, response["access_token"])
+    return await consented(exchange, grant)
 
 
-async def _id_token(
-    exchange: Exchange, request: WireRequest, held: Consented, scope: str, access_token: str
-) -> dict[str, str]:
-    """Again who logged in and when; no nonce, for nobody has logged in just now (OpenID Connect Core 12.2)."""
-    if "openid" not in scope.split():
-        return {}
-    more = await for_id_token(exchange.session, exchange.issuer.keyring, held.grant)
-    more |= beside(access_token, request.client.id_token_alg)
-    return {"id_token": issue.id_token(exchange.issuer, request.client, held, None, at=exchange.at, more=more)}
+async def refreshed(
+    exchange: Exchange, request: WireRequest, held: Consented, target: Target, resource: str | None
+) -> Handout:
+    """What there is for a refresh token that is good: of the consent as much as is asked.
+
+    Again who logged in and when; no nonce, for nobody has logged in just now (OpenID Connect Core 12.2). Raises
+    OAuthRefusal `invalid_scope`, `invalid_target`, `invalid_authorization_details`.
+    """
+    scope = narrowed_scope(held.grant.scope, request.form.get("scope"))
+    order = replace(order_within(request, held, target), scope=scope)
+    share = Share(held, order, resource, says_who="openid" in scope.split())
+    return await for_consent(exchange.work, exchange.issuer, request, share, at=exchange.at)

@@ -12,7 +12,7 @@ from datetime import datetime
 from machtiging.access.proof import dpop
 from machtiging.access.proof.binding import UNBOUND, Binding
 from machtiging.access.proof.certificate import certificate_in, chain_in
-from machtiging.access.proof.errors import NONCE_WANTED, ProofRefused
+from machtiging.access.proof.errors import NONCE_WANTED, SEEN_BEFORE, ProofRefused
 from machtiging.access.proof.shown import Shown
 from machtiging.crypto.certificates import Certificate
 from machtiging.crypto.keyring import KeyRing
@@ -24,33 +24,50 @@ from machtiging.storage.statement import Work
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
-async def binding_for(work: Work, keyring: KeyRing, client: Client, shown: Shown, at: datetime) -> Binding:
-    """What this client's token will be bound to, with the proof used up.
+def binding_for(keyring: KeyRing, client: Client, shown: Shown, at: datetime) -> tuple[Binding, dpop.Proof | None]:
+    """What this client's token will be bound to, with the proof that has to be used up for it (`taken`).
 
     Raises OAuthRefusal `invalid_dpop_proof`, `use_dpop_nonce`, `invalid_request`.
     """
     if client.certificate_bound:
-        return _to_certificate(shown, at)
+        return _to_certificate(shown, at), None
     if not shown.proofs and not client.dpop_bound:
-        return UNBOUND
-    return Binding(jkt=await proven_key(work, keyring, shown, at))
+        return UNBOUND, None
+    proof = _checked(keyring, shown, at)
+    return Binding(jkt=proof.jkt), proof
 
 
-async def proven_key(work: Work, keyring: KeyRing, shown: Shown, at: datetime) -> str:
-    """The thumbprint of the key that this request proves. Raises OAuthRefusal."""
+def _checked(keyring: KeyRing, shown: Shown, at: datetime) -> dpop.Proof:
     try:
-        proof = dpop.check(shown, keyring, at)
-        await dpop.take(work, proof, at)
+        return dpop.check(shown, keyring, at)
     except ProofRefused as refused:
         wire = Wire.USE_DPOP_NONCE if refused.code == NONCE_WANTED else Wire.INVALID_DPOP_PROOF
         raise OAuthRefusal(wire, refused.code, private=refused.private) from refused
-    return proof.jkt
+
+
+async def taken(work: Work, proof: dpop.Proof, at: datetime) -> None:
+    """Use the proof up. Raises OAuthRefusal `invalid_dpop_proof`."""
+    try:
+        await dpop.take(work, proof, at)
+    except ProofRefused as refused:
+        raise ProofSeen from refused
+
+
+class ProofSeen(OAuthRefusal):
+    """The proof was used before."""
+
+    def __init__(self) -> None:
+        super().__init__(Wire.INVALID_DPOP_PROOF, SEEN_BEFORE)
 
 
 async def key_shown(work: Work, keyring: KeyRing, request: WireRequest, at: datetime) -> str | None:
     """The key that a push proves, if it proves one. Asked before its request object is used up: who must come again
     with a nonce brings the same object. Raises OAuthRefusal `use_dpop_nonce`, `invalid_dpop_proof`."""
-    return await proven_key(work, keyring, request.shown, at) if request.shown.proofs else None
+    if not request.shown.proofs:
+        return None
+    proof = _checked(keyring, request.shown, at)
+    await taken(work, proof, at)
+    return proof.jkt
 
 
 def key_for_code(request: WireRequest, proven: str | None) -> str | None:

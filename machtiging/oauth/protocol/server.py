@@ -13,14 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from machtiging.access.proof.dpop import Proof
 from machtiging.oauth import queries
 from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.certificate_auth import certificate_methods
-from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, unauthentic
-from machtiging.oauth.protocol.sender import binding_for, shown_certificate
+from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, take, unauthentic
+from machtiging.oauth.protocol.handout import Handout, written_down
+from machtiging.oauth.protocol.sender import binding_for, shown_certificate, taken
 from machtiging.storage.statement import Work
 
 _T = TypeVar("_T")
@@ -71,7 +73,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.exchange = cast(Exchange, exchange)
         self._known: dict[str, Client | None] = {}
         self._client_auth = ClientAuthentication(self.query_client)
-        assertion = PrivateKeyJwt(exchange.work, exchange.issuer.url, exchange.at)
+        assertion = PrivateKeyJwt(self.use_assertion, exchange.issuer.url, exchange.at)
         self.register_client_auth_method(PRIVATE_KEY_JWT, assertion)
         self.register_client_auth_method(PUBLIC, public_client)
         for name, method in certificate_methods(exchange.at, exchange.issuer.authorities).items():
@@ -94,9 +96,23 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             unauthentic("client_id_wijkt_af")
         request.client = client
         if endpoint == "token":
-            work, keyring = self.exchange.work, self.exchange.issuer.keyring
-            request.binding = wait(binding_for(work, keyring, client, request.shown, self.exchange.at))
+            keyring, at = self.exchange.issuer.keyring, self.exchange.at
+            request.binding, proof = binding_for(keyring, client, request.shown, at)
+            if proof is not None:
+                wait(self.use_proof(proof))
         return client
+
+    async def use_assertion(self, values: dict[str, Any]) -> bool:
+        """Use a client assertion up (`client_auth.to_take`); False when it was used before."""
+        return await take(self.exchange.work, values)
+
+    async def use_proof(self, proof: Proof) -> None:
+        """Use a proof of a key up. Raises OAuthRefusal `invalid_dpop_proof` when it was used before."""
+        await taken(self.exchange.work, proof, self.exchange.at)
+
+    async def write_down(self, handout: Handout) -> None:
+        """Write down what is about to be handed out. Raises OAuthRefusal `invalid_client` for a suspended client."""
+        await written_down(self.exchange.session, handout)
 
     def save_token(self, token: dict[str, Any], request: WireRequest) -> None:
         """Nothing: a token is written down where it is made, before it exists as text."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Table, insert
+from sqlalchemy import CTE, FromClause, Table, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.proof.binding import Binding
@@ -15,11 +17,18 @@ from machtiging.oauth.refresh.rules import expires_at, may_have_one
 from machtiging.oauth.tables import RefreshToken
 
 _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_KEPT = ("token_hash", "grant_id", "client_id", "resource", "jkt", "x5t", "created_at", "expires_at")
 
 
-async def hand_out(
-    session: AsyncSession, client: Client, consented: Consented, bound: Binding, *, resource: str | None, at: datetime
-) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A new refresh token: its text, and its row, which is not yet written down."""
+
+    text: str
+    row: dict[str, Any]
+
+
+def fresh(client: Client, consented: Consented, bound: Binding, *, resource: str | None, at: datetime) -> Fresh | None:
     """A new refresh token for this consent; None when this client gets none, or when its time is up."""
     grant, machtiging = consented.grant, consented.machtiging
     ends = expires_at(grant.created_at, None if machtiging is None else machtiging.period.ends_at, at)
@@ -36,5 +45,21 @@ async def hand_out(
         "created_at": at,
         "expires_at": ends,
     }
-    await session.execute(insert(_TOKEN), row)
-    return text
+    return Fresh(text, row)
+
+
+async def keep(session: AsyncSession, made: Fresh) -> None:
+    """Write a new one down."""
+    await session.execute(insert(_TOKEN), made.row)
+
+
+def keeping(gate: FromClause) -> CTE:
+    """For a statement that does several things: write a new one down if `gate` gives a row. Values: see `to_keep`."""
+    columns = [_TOKEN.c[name] for name in _KEPT]
+    said = [bindparam(f"fresh_{column.name}", type_=column.type).label(column.name) for column in columns]
+    return insert(_TOKEN).from_select(columns, select(*said).select_from(gate)).cte("fresh")
+
+
+def to_keep(made: Fresh) -> dict[str, Any]:
+    """What goes in with a new one, for `keeping`."""
+    return {f"fresh_{name}": value for name, value in made.row.items()}

@@ -24,6 +24,13 @@ def fitting(client: Client, shown: Binding) -> tuple[ColumnElement[bool], ...]:
     return tuple(column.is_(None) for column, value in both if value is None)
 
 
+def fits(client: Client, tied: Binding, shown: Binding) -> bool:
+    """The same, asked of a row that was seen."""
+    if client.auth_method == PUBLIC:
+        return tied == shown
+    return (tied.jkt is None or shown.jkt is not None) and (tied.x5t is None or shown.x5t is not None)
+
+
 def unfit(client: Client, was: Bound, shown: Binding) -> OAuthRefusal:
     """The refusal for a token that is tied to something else."""
     if client.auth_method == PUBLIC:

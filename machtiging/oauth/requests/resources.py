@@ -37,22 +37,25 @@ async def target_of(work: Work, issuer: Issuer, resource: str | None) -> Target:
 
     Raises OAuthRefusal `invalid_target` for what nobody has registered, or whose server is not active.
     """
+    other = resource if resource and resource != issuer.audience else None
+    return target_with(issuer, resource, None if other is None else await queries.client_for_resource(work, other))
+
+
+def target_with(issuer: Issuer, resource: str | None, server: Client | None) -> Target:
+    """As `target_of`, for who has looked up the active resource server that registered it. Raises OAuthRefusal."""
     if not resource or resource == issuer.audience:
         return Target(issuer.audience)
     # No registration makes somebody else the server of an address of ours.
-    ours = f"{resource}/".startswith(f"{issuer.url}/")
-    server = None if ours else await queries.client_for_resource(work, resource)
-    if server is None:
+    if server is None or f"{resource}/".startswith(f"{issuer.url}/"):
         raise unknown_target("resource_onbekend")
     return Target(resource, server)
 
 
-async def narrowed_target(work: Work, issuer: Issuer, consented: str | None, asked: str | None) -> Target:
+def narrowed_target(target: Target, asked: str | None) -> Target:
     """The target of one token: the one that was consented to. A token request may repeat it, and name no other.
 
     Raises OAuthRefusal `invalid_target`.
     """
-    target = await target_of(work, issuer, consented)
     if asked not in (None, target.uri):
         raise unknown_target("resource_niet_toegestemd")
     return target

@@ -89,12 +89,14 @@ def _a_code_is_good_for_every_client() -> None:
 
 
 def _the_address_is_not_compared_at_redemption() -> None:
+    from machtiging.oauth.at_once import grants as at_once
     from machtiging.oauth.protocol import grants
 
     def broken(was: Any) -> Any:
         return lambda row, form, *rest: was(row, form | {"redirect_uri": row.redirect_uri}, *rest)
 
-    swap(grants, "_check", broken)
+    for place in (grants, at_once):
+        swap(place, "check_code", broken)
     swap(grants.Code, "get_redirect_uri", lambda _: lambda _self: "")  # Authlib compares it too
 
 

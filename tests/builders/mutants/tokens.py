@@ -22,11 +22,13 @@ def _a_revoked_token_stays_active() -> None:
 
 def _a_proof_can_be_used_again() -> None:
     from machtiging.access.proof import dpop
+    from machtiging.crypto import secrets
 
-    async def taken(*_: Any, **__: Any) -> None:
-        """Nothing is remembered."""
+    def broken(was: Any) -> Any:
+        """What is remembered is something else."""
+        return lambda *given: was(*given) | {"proof_proof_hash": secrets.digest(secrets.random_token())}
 
-    swap(dpop, "take", lambda _: taken)
+    swap(dpop, "to_take", broken)
 
 
 def _everybody_may_ask_about_every_token() -> None:
@@ -61,7 +63,7 @@ def _one_subject_for_all_clients() -> None:
 
 
 def _the_nonce_is_ours() -> None:
-    from machtiging.oauth import issue
+    from machtiging.oauth.openid import id_token as id_tokens
 
     def broken(was: Any) -> Any:
         def id_token(issuer: Any, client: Any, consented: Any, nonce: str, **rest: Any) -> Any:
@@ -69,7 +71,7 @@ def _the_nonce_is_ours() -> None:
 
         return id_token
 
-    swap(issue, "id_token", broken)
+    swap(id_tokens, "made", broken)
 
 
 def _id_tokens_are_for_the_api() -> None:

@@ -1,0 +1,107 @@
+"""The first statement: the client, and in the same row what its code or refresh token stands for. It holds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, literal_column, select
+
+from machtiging.crypto import secrets
+from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.rules import Machtiging
+from machtiging.oauth.client import CODE, REFRESH, Client, client_from
+from machtiging.oauth.queries import CLIENT_COLUMNS, Grant, grant_from
+from machtiging.oauth.tables import AuthorizationCode, OAuthClient, OAuthGrant, RefreshToken
+from machtiging.storage.statement import Found, Statement, Work
+
+_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+# What each grant type uses up, by the hash of its text, and the parameter in which that text comes.
+SECRETS: Mapping[str, tuple[Table, ColumnElement[bytes], str]] = {
+    CODE: (
+        code := AuthorizationCode.__table__,  # type: ignore[attr-defined]
+        code.c.code_hash,
+        "code",
+    ),
+    REFRESH: (
+        token := RefreshToken.__table__,  # type: ignore[attr-defined]
+        token.c.token_hash,
+        "refresh_token",
+    ),
+}
+
+
+def _named(table: FromClause, prefix: str) -> list[Any]:
+    return [column.label(prefix + column.name) for column in table.c]
+
+
+def _looking(secret: Table, its_hash: ColumnElement[bytes]) -> Statement:
+    guard, machtiging = _CLIENT.alias("guard"), machtiging_table()
+    theirs = and_(its_hash == bindparam("hash"), secret.c.client_id == _CLIENT.c.client_id)
+    # As the index has it: with the name as a parameter every client would be looked at.
+    its_own = guard.c.registration.op("->>")(literal_column("'resource'"))
+    guards = and_(its_own == secret.c.resource, guard.c.state == "active")
+    tables = (
+        _CLIENT.outerjoin(secret, theirs)
+        .outerjoin(_GRANT, _GRANT.c.id == secret.c.grant_id)
+        .outerjoin(machtiging, machtiging.c.id == _GRANT.c.machtiging_id)
+        .outerjoin(guard, guards)
+    )
+    guarding = (guard.c[name].label(f"r_{name}") for name in ("client_id", "registration", "oin"))
+    chosen = (*CLIENT_COLUMNS, *_named(secret, "s_"), *_named(_GRANT, "g_"), *guarding, *MACHTIGING_COLUMNS)
+    active = (_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
+    return Statement(select(*chosen).select_from(tables).where(*active))
+
+
+_LOOK = {kind: _looking(table, its_hash) for kind, (table, its_hash, _) in SECRETS.items()}
+
+
+class Seen:
+    """What stood there. A secret of another client is not there."""
+
+    def __init__(self, row: Found) -> None:
+        self._row = row
+
+    @property
+    def client(self) -> Client:
+        """The client, which was active."""
+        return client_from(self._row["client_id"], self._row["registration"], self._row["oin"], self._row)
+
+    @property
+    def secret(self) -> Any:
+        """The row of the code or refresh token; None when there is none."""
+        return None if self._row["s_grant_id"] is None else self._part("s_")
+
+    @property
+    def grant(self) -> Grant:
+        """The consent that the secret hangs on."""
+        return grant_from(self._part("g_"))
+
+    @property
+    def machtiging(self) -> Machtiging | None:
+        """The machtiging that the consent is under."""
+        return None if self._row["m_id"] is None else machtiging_from_mapping(self._row)
+
+    @property
+    def guard(self) -> Client | None:
+        """The resource server that the secret names, if it is active."""
+        if self._row["r_client_id"] is None:
+            return None
+        return client_from(self._row["r_client_id"], self._row["r_registration"], self._row["r_oin"])
+
+    def _part(self, prefix: str) -> SimpleNamespace:
+        return SimpleNamespace(**{k.removeprefix(prefix): v for k, v in self._row.items() if k.startswith(prefix)})
+
+
+def asks_with(form: Mapping[str, str]) -> str | None:
+    """The text that this request wants to use up."""
+    _, _, parameter = SECRETS.get(form.get("grant_type", ""), (None, None, ""))
+    return form.get(parameter)
+
+
+async def look(work: Work, kind: str, text: str, client_id: str) -> Seen | None:
+    """The active client with this id, with what `text` is to it; None when there is no such client."""
+    row = await _LOOK[kind].one(work, {"client_id": client_id, "hash": secrets.digest(text)})
+    return None if row is None else Seen(row)

@@ -1,0 +1,89 @@
+"""POST /token: at once where that will do, and else in a transaction of its own (docs/decisions/0007)."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from machtiging.access.proof.nonce import HEADER, nonce_at
+from machtiging.audit.acts import JournalAct
+from machtiging.kernel.errors import Refusal
+from machtiging.oauth.at_once.grants import GRANT_TYPES, ServerAtOnce
+from machtiging.oauth.ciba.grant import BackchannelGrant
+from machtiging.oauth.clients.fetched import KeysWanted
+from machtiging.oauth.exchange.grant import ExchangeGrant
+from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.manage.grant import ManagementGrant
+from machtiging.oauth.protocol.bridge import WireRequest, posted
+from machtiging.oauth.protocol.grants import token_server
+from machtiging.oauth.protocol.refresh_grant import RefreshGrant
+from machtiging.oauth.protocol.refused import told, warn, write_down
+from machtiging.oauth.protocol.sender import ProofSeen
+from machtiging.oauth.protocol.server import Asking, Exchange, run
+from machtiging.oauth.registration.published import with_keys
+from machtiging.storage.straight import one_by_one
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.doors import Public
+from machtiging.web.headers import say
+from machtiging.web.short_way import answered_by
+
+router = APIRouter(include_in_schema=False)
+_PATH = "/token"
+_MORE_GRANTS = (RefreshGrant, ManagementGrant, ExchangeGrant, BackchannelGrant)
+
+
+async def _token(request: Request) -> Response:
+    state = request.app.state
+    say(request.scope, HEADER, nonce_at(state.keyring, state.clock.now()))
+    try:
+        wire = await posted(request, issuer_of(state).endpoint(_PATH))
+    except Refusal as refusal:
+        warn(refusal)
+        return told(refusal)
+    answer = await _at_once(state, copy(wire)) if wire.form.get("grant_type") in GRANT_TYPES else None
+    return answer or await _in_a_transaction(state, wire)
+
+
+async def _at_once(state: Any, wire: WireRequest) -> Response | None:
+    """A plain yes, or a no to who is nobody; None for everything else. Nothing was done then."""
+    async with one_by_one(state.sessions) as work:
+        asking = Asking(work, issuer_of(state), state.clock.now())
+        try:
+            response: Response = await run(ServerAtOnce(asking, wire.form), lambda it: it.create_token_response(wire))
+            return response
+        except ProofSeen as refusal:
+            # Found out when the assertion had been used up: a second time that would be said to have been seen.
+            await write_down(work, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at)
+            return told(refusal)
+        except Refusal as refusal:
+            if wire.client is not None or isinstance(refusal, KeysWanted):
+                return None
+            warn(refusal)  # who has not proved who he is has used nothing up, and writes nothing down
+            return told(refusal)
+
+
+async def _in_a_transaction(state: Any, wire: WireRequest) -> Response:
+    """A refusal becomes its answer inside the transaction, so that its line, and what it did, commit."""
+    async with unit_of_work(state.sessions) as session:
+        exchange = Exchange(session, issuer_of(state), state.clock.now())
+
+        async def work() -> Response:
+            server = token_server(exchange, *_MORE_GRANTS)
+            response: Response = await run(server, lambda it: it.create_token_response(wire))
+            return response
+
+        try:
+            return await with_keys(state, session, work)
+        except Refusal as refusal:
+            await write_down(session, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=exchange.at)
+            return told(refusal)
+
+
+async def token(_door: Public) -> None:
+    """RFC 6749 section 3.2."""
+
+
+router.add_api_route(_PATH, token, methods=["POST"], route_class_override=answered_by(_token))

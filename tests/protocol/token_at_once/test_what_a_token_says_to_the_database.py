@@ -1,0 +1,91 @@
+"""How many things each way to a token says to the database: they are counted here, so that none slips in unseen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.builders.exchange import HUIS, a_chain
+from tests.builders.login import ISSUER
+from tests.builders.proof import Holder
+from tests.builders.refreshing import REFRESHING, a_holder, given_for, one, refreshing_app
+from tests.builders.wire import said_to_the_database, without_ping
+
+DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
+BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
+
+
+async def said(database, app, form, *proofs):
+    """What one token request says, which has to be a yes."""
+    credentials = app.credentials()
+    with said_to_the_database(database) as heard:
+        headers = [("DPoP", proof) for proof in proofs]
+        answer = await app.http.post("/token", data=credentials | form, headers=headers)
+        await asyncio.sleep(0)  # the driver tells what it was told a moment later
+    assert answer.status_code == 200, answer.text
+    return without_ping(heard)
+
+
+def proofs(oauth, proven):
+    return [Holder(oauth.clock).proof("POST", ISSUER + "/token")] if proven else []
+
+
+def redeeming(flow, code):
+    where = flow.app.registration["redirect_uris"][0]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": where}
+    return form | {"code_verifier": flow.pkce.verifier}
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_client_credentials_say_two_things(oauth, database, proven) -> None:
+    agency = await oauth.agency()
+    looked, acted = await said(database, agency, DELIVERING, *proofs(oauth, proven))
+    assert "INSERT" not in looked
+    assert ("INSERT INTO used_assertion" in acted, "INSERT INTO used_proof" in acted) == (True, proven)
+    assert "INSERT INTO journal_intake" in acted
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_a_code_says_two_things(oauth, database, proven) -> None:
+    flow = await oauth.flow(await refreshing_app(oauth))
+    code = await flow.code()
+    looked, acted = await said(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
+    assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # who knows only a code holds nothing up
+    for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
+        assert f"INSERT INTO {table}" in acted
+    assert "UPDATE authorization_code" in acted
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_a_refresh_says_two_things(oauth, database, proven) -> None:
+    holder = await a_holder(oauth)
+    form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
+    looked, acted = await said(database, holder.app, form, *proofs(oauth, proven))
+    assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)
+    for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
+        assert f"INSERT INTO {table}" in acted
+    assert "UPDATE refresh_token" in acted
+
+
+async def test_a_public_app_with_a_proof_says_as_much(oauth, database) -> None:
+    app = await oauth.public_app(grant_types=REFRESHING)
+    flow = await oauth.flow(app)
+    code = await flow.code()
+    assert len(await said(database, app, redeeming(flow, code), *proofs(oauth, True))) == 2
+
+
+async def test_for_another_service_and_with_a_name_it_is_one_more_and_no_more(oauth, database) -> None:
+    await (await a_chain(oauth)).server()
+    holder = await a_holder(oauth)
+    await given_for(holder, HUIS)
+    await one(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}' RETURNING id""")
+    await one(oauth, "UPDATE refresh_token SET resource = :at RETURNING grant_id", at=HUIS)
+    form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
+    heard = await said(database, holder.app, form)
+    assert len(heard) == 3, heard
+
+
+async def test_nothing_of_it_needs_a_transaction_around_it(oauth, database) -> None:
+    heard = await said(database, await oauth.agency(), DELIVERING)
+    assert not set(heard) & set(BARRED)

@@ -1,0 +1,146 @@
+"""Between looking and acting something may change: whoever changes it is waited for, and then nothing is given."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.kernel.ids import GrantId
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import ISSUER
+from tests.builders.oauth import assertion
+from tests.builders.proof import Holder
+from tests.builders.refreshing import a_holder, one, refreshing_app
+
+UNUSED = {
+    "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
+    "refresh": "SELECT count(*) FROM refresh_token WHERE used_at IS NULL",
+}
+
+
+async def asking(oauth, kind):
+    """Somebody who can redeem a code, or refresh; how he asks, and for which grant."""
+    if kind == "refresh":
+        holder = await a_holder(oauth)
+        return holder.app, holder.refresh, GrantId(holder.grant_id)
+    flow = await oauth.flow(await refreshing_app(oauth))
+    code = await flow.code()
+
+    async def redeem(**changes):
+        return await flow.redeem(code, **changes)
+
+    return flow.app, redeem, GrantId(await one(oauth, "SELECT id FROM oauth_grant"))
+
+
+async def is_waiting(task):
+    await asyncio.sleep(0.3)
+    return not task.done()
+
+
+async def refused(answer, error, status=400):
+    assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_who_ends_the_grant_is_waited_for_and_nothing_is_given(oauth, kind) -> None:
+    _, ask, grant_id = await asking(oauth, kind)
+    made = await one(oauth, "SELECT count(*) FROM issued_token")
+    async with unit_of_work(oauth.sessions) as session:
+        await end_grant(session, grant_id, Ending("proef"), at=oauth.clock.now())
+        task = asyncio.create_task(ask())
+        assert await is_waiting(task)
+    await refused(await task, "invalid_grant")
+    assert await one(oauth, "SELECT count(*) FROM issued_token") == made
+    assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["grant_beeindigd"]
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_who_suspends_the_client_is_waited_for_and_nothing_is_given(oauth, kind) -> None:
+    app, ask, _ = await asking(oauth, kind)
+    made = await one(oauth, "SELECT count(*) FROM issued_token")
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, app.client_id, at=oauth.clock.now())
+        task = asyncio.create_task(ask())
+        assert await is_waiting(task)
+    await refused(await task, "invalid_client", 401)
+    assert await one(oauth, "SELECT count(*) FROM issued_token") == made
+
+
+async def test_an_agency_is_given_nothing_either(oauth) -> None:
+    agency = await oauth.agency()
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, agency.client_id, at=oauth.clock.now())
+        task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
+        assert await is_waiting(task)
+    await refused(await task, "invalid_client", 401)
+    assert await one(oauth, "SELECT count(*) FROM issued_token") == 0
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_an_assertion_that_was_used_uses_nothing_else_up(oauth, kind) -> None:
+    app, ask, _ = await asking(oauth, kind)
+    seen = assertion(app.keys, app.client_id, oauth.clock)
+    await app.post("/introspect", {"token": "x"}, client_assertion=seen)
+    await refused(await ask(client_assertion=seen), "invalid_client", 401)
+    assert await one(oauth, UNUSED[kind]) == 1
+    assert await oauth.lines("token:geweigerd") == []
+    assert (await ask()).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_a_proof_that_was_used_uses_up_the_assertion_and_nothing_else(oauth, kind) -> None:
+    app, ask, _ = await asking(oauth, kind)
+    app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
+    agency = await oauth.agency()
+    agency.http.headers["DPoP"] = app.http.headers["DPoP"]
+    assert (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
+    mine = assertion(app.keys, app.client_id, oauth.clock)
+    await refused(await ask(client_assertion=mine), "invalid_dpop_proof")
+    assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["dpop_hergebruikt"]
+    assert await one(oauth, UNUSED[kind]) == 1
+    del app.http.headers["DPoP"]
+    await refused(await ask(client_assertion=mine), "invalid_client", 401)
+    assert (await ask()).status_code == 200
+
+
+async def test_one_proof_at_two_codes_at_once_gives_one_token_and_leaves_the_other_code(oauth) -> None:
+    app = await refreshing_app(oauth)
+    flows = [await oauth.flow(app, await oauth.machtiging()) for _ in range(2)]
+    codes = [await flow.code() for flow in flows]
+    app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
+    answers = await asyncio.gather(*(flow.redeem(code) for flow, code in zip(flows, codes, strict=True)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    assert await one(oauth, UNUSED["code"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_who_asks_too_much_hears_so_and_the_refresh_token_stays(oauth, kind) -> None:
+    _, ask, _ = await asking(oauth, kind)
+    await refused(await ask(resource="https://elders.example"), "invalid_target")
+    assert await one(oauth, UNUSED[kind]) == (1 if kind == "refresh" else 0)
+
+
+async def test_everybody_at_once_waits_for_nobody_for_ever(oauth) -> None:
+    """Redeeming, refreshing, replaying, ending and suspending on the same few rows: no deadlock, so no 5xx."""
+    app = await refreshing_app(oauth)
+    holders = [await a_holder(oauth, app) for _ in range(4)]
+
+    async def ending(holder):
+        async with unit_of_work(oauth.sessions) as session:
+            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+
+    async def suspending():
+        async with unit_of_work(oauth.sessions) as session:
+            await suspend(session, app.client_id, at=oauth.clock.now())
+
+    work = [holder.refresh() for holder in holders for _ in range(3)]
+    work += [ending(holders[0]), ending(holders[1]), suspending()]
+    done = await asyncio.gather(*work)
+    assert {answer.status_code for answer in done if answer is not None} <= {200, 400, 401}
+    async with unit_of_work(oauth.sessions) as session:
+        alive = "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL"
+        assert await session.scalar(text(alive)) == 0
