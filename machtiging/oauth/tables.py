@@ -12,7 +12,10 @@ from machtiging.storage import columns
 
 
 class OAuthClient(SQLModel, table=True):
-    """A registered client; `registration` is its RFC 7591 metadata."""
+    """A registered client; `registration` is its RFC 7591 metadata.
+
+    `unseen_changes`: how often a program tried to change it since an operator looked at it.
+    """
 
     __tablename__ = "oauth_client"
 
@@ -27,6 +30,7 @@ class OAuthClient(SQLModel, table=True):
     fetch_failed_at: datetime | None = columns.at(default=None, nullable=True)
     by_program: bool = False
     withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
+    unseen_changes: int = 0
 
 
 class PushedRequest(SQLModel, table=True):

@@ -40,6 +40,6 @@ async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datet
         raise Conflict("client_niet_voorgesteld", "Deze client is niet voorgesteld.")
     if seen_as(row.registration) != seen:
         raise Conflict("client_veranderd", "Deze client is anders dan u heeft gezien. Kijk opnieuw.")
-    await session.execute(update(_CLIENT).where(mine).values(state=ACTIVE))
+    await session.execute(update(_CLIENT).where(mine).values(state=ACTIVE, unseen_changes=0))
     line = Line(JournalAct.CLIENT_GOEDGEKEURD, Outcome.DONE, "goedgekeurd", client_id=client_id)
     await record(session, line, at=at)

@@ -23,6 +23,8 @@ from machtiging.oauth.tables import OAuthClient
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _SUSPENDED = "suspended"
 _NOBODY = bytes(32)
+# Each leaves a line in the journal, which is kept for ever, and a client that nobody let in answers to nobody.
+MOST_UNSEEN = 50
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -38,9 +40,13 @@ async def change(
     """Put another registration in its place; the token that was used is spent, and another is given.
 
     What people see, and who can sign, is looked at by an operator again: until then the client can do nothing and what
-    it holds is cut off. Raises NotAuthenticated `registratie_onbekend`, OAuthRefusal.
+    it holds is cut off. Before an operator has looked it may try MOST_UNSEEN times, whatever comes of it.
+
+    Raises NotAuthenticated `registratie_onbekend`, OAuthRefusal.
     """
     row = await _its_own(session, client_id, token, held=True)
+    if row.state == PROPOSED:
+        await _count(session, row)
     after = _changed(row, client_id, metadata_in(said), practice=practice)
     again = row.state == ACTIVE and not practice and weighs(row.registration, after)
     made = Registered(client_id, after, row.created_at, secrets.random_token())
@@ -80,8 +86,20 @@ async def _its_own(session: AsyncSession, client_id: str, token: str, *, held: b
     kept = None if row is None else row.registration_token_hash
     right = secrets.same(secrets.digest(token), kept or _NOBODY)
     if row is None or kept is None or not right:
-        raise NotAuthenticated("registratie_onbekend", "Deze registratie kennen wij niet.")
+        raise _unknown()
     return row
+
+
+async def _count(session: AsyncSession, row: Row[Any]) -> None:
+    """Count a try that no operator has looked at. Raises NotAuthenticated `registratie_onbekend` after too many."""
+    if row.unseen_changes >= MOST_UNSEEN:
+        raise _unknown()
+    counting = update(_CLIENT).where(_CLIENT.c.client_id == row.client_id)
+    await session.execute(counting.values(unseen_changes=row.unseen_changes + 1))
+
+
+def _unknown() -> NotAuthenticated:
+    return NotAuthenticated("registratie_onbekend", "Deze registratie kennen wij niet.")
 
 
 def _changed(row: Row[Any], client_id: str, said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:

@@ -29,6 +29,7 @@ ALTER TABLE oauth_client
     ADD COLUMN fetch_failed_at timestamptz,
     ADD COLUMN by_program boolean NOT NULL DEFAULT false,
     ADD COLUMN withdrawn_at timestamptz,
+    ADD COLUMN unseen_changes integer NOT NULL DEFAULT 0 CHECK (unseen_changes >= 0),
     ADD CONSTRAINT withdrawn_is_suspended CHECK (withdrawn_at IS NULL OR state = 'suspended'),
     ADD CONSTRAINT fetched_says_when CHECK ((fetched_jwks IS NULL) = (fetched_at IS NULL));
 CREATE UNIQUE INDEX one_server_per_resource ON oauth_client ((registration ->> 'resource'));
@@ -138,7 +139,7 @@ ALTER TABLE authorization_code DROP COLUMN resource, DROP COLUMN jkt;
 ALTER TABLE oauth_grant DROP COLUMN resource, DROP COLUMN managed, DROP COLUMN requested_claims, DROP COLUMN session_id;
 DROP INDEX ix_oauth_grant_client_id;
 DROP INDEX one_server_per_resource;
-ALTER TABLE oauth_client DROP COLUMN withdrawn_at, DROP COLUMN by_program, DROP COLUMN fetch_failed_at,
+ALTER TABLE oauth_client DROP COLUMN unseen_changes, DROP COLUMN withdrawn_at, DROP COLUMN by_program, DROP COLUMN fetch_failed_at,
     DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
     DROP COLUMN registration_token_hash;
 DELETE FROM issued_token WHERE person_id IS NULL AND oin IS NULL;

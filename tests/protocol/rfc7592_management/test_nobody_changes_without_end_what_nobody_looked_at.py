@@ -1,0 +1,62 @@
+"""Each change of a registration, and each that is refused, leaves a line: before an operator looked, so many."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.registration.manage import MOST_UNSEEN
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.registration import a_program, approved
+
+REFUSED, CHANGED = "client:geweigerd", "client:gewijzigd"
+
+
+async def lines(oauth) -> int:
+    return len([*await oauth.lines(REFUSED), *await oauth.lines(CHANGED)])
+
+
+async def has_tried(oauth, times: int) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE oauth_client SET unseen_changes = :times"), {"times": times})
+
+
+async def test_tries_that_are_refused_and_tries_that_are_not_count_alike(in_earnest) -> None:
+    program = await a_program(in_earnest)
+    for number in range(MOST_UNSEEN):
+        wrong = {"client_name": "<b>"} if number % 2 else {"client_name": f"Leesapp {number}"}
+        assert (await program.put(**wrong)).status_code == (400 if number % 2 else 200)
+    for changes in ({"client_name": "<b>"}, {"client_name": "Beter leesbaar"}):
+        answer = await program.put(**changes)
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert await lines(in_earnest) == MOST_UNSEEN
+
+
+async def test_what_it_is_can_still_be_read_and_taken_back(in_earnest) -> None:
+    program = await a_program(in_earnest)
+    await has_tried(in_earnest, MOST_UNSEEN)
+    assert (await program.put()).status_code == 401
+    assert (await program.ask("GET")).status_code == 200
+    assert (await program.ask("DELETE")).status_code == 204
+
+
+async def test_of_many_at_the_same_moment_no_more_than_that_write_a_line(in_earnest) -> None:
+    program = await a_program(in_earnest)
+    await has_tried(in_earnest, MOST_UNSEEN - 2)
+    answers = await asyncio.gather(*(program.put(client_name="<b>") for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]
+    assert await lines(in_earnest) == 2
+
+
+@pytest.mark.parametrize("tried", [0, MOST_UNSEEN])
+async def test_once_an_operator_has_looked_it_counts_from_nought(in_earnest, tried) -> None:
+    program = await a_program(in_earnest)
+    await has_tried(in_earnest, tried)
+    await approved(in_earnest, program.client_id)
+    assert (await program.put(contacts=["wij@voorbeeld.example"])).status_code == 200  # nobody decides on that
+    assert (await program.put(client_name="Andere naam")).status_code == 200  # proposed again
+    async with unit_of_work(in_earnest.sessions) as session:
+        assert await session.scalar(text("SELECT unseen_changes FROM oauth_client")) == 0
+    assert (await program.put(client_name="Nog een naam")).status_code == 200
