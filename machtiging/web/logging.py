@@ -11,7 +11,6 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -26,6 +25,7 @@ _SECRETS = re.compile(
     r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}(?![\w-])"
 )
 _BLOT = "[weggelaten]"
+_stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _as_json = json.JSONEncoder().encode
 _of_requests: Any = structlog.get_logger("machtiging.request")
 
@@ -42,8 +42,7 @@ class _RequestLines:
 
     def info(self, event: str, **facts: str | float) -> None:
         if self._wanted:
-            now = datetime.now(UTC).replace(tzinfo=None).isoformat()
-            said = {**facts, "event": event, "level": "info", "timestamp": now + "Z"}
+            said = _stamped(None, "info", {**facts, "event": event, "level": "info"})
             self._stream.write(_as_json(said) + "\n")
             self._stream.flush()
 
