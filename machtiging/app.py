@@ -143,7 +143,7 @@ def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:
 def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx.AsyncBaseTransport | None) -> None:
     state = app.state
     state.clock = clock
-    state.keyring = KeyRing.load(settings.keys_dir)
+    state.keyring = KeyRing.load(settings.keys_dir, clock=clock)
     state.policy = Policy.load(settings.policies_dir)
     state.issuer = settings.issuer
     state.practice = settings.env is not Environment.PRODUCTION

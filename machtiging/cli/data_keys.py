@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.cli.checks import Finding, Verdict
 from machtiging.cli.database import service_sessions
+from machtiging.cli.operator.who import operator
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.manifest import Kind, name_of
 from machtiging.identity.rewrap import data_keys_by_version, rewrap_some
@@ -58,7 +59,8 @@ async def rewrap(settings: Settings, size: int, tell: Callable[[int, int], None]
             after: PersonId | None = None
             while True:
                 async with unit_of_work(sessions) as session:
-                    batch = await rewrap_some(session, keyring, after, at_most=size, at=SystemClock().now())
+                    at = SystemClock().now()
+                    batch = await rewrap_some(session, keyring, after, at_most=size, at=at, by=operator())
                 if batch.last is None:
                     break
                 after, count, broken = batch.last, count + batch.rewrapped, broken | frozenset(batch.broken)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from machtiging.audit.acts import JournalAct
 from machtiging.cli.database import named
 from machtiging.cli.edges import Exit, err, out
-from machtiging.crypto.manifest import Entry, Kind, State
+from machtiging.cli.operator.key_lines import has_database, write_down
+from machtiging.crypto.manifest import Entry, Kind, State, as_of, scheduled
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
@@ -25,7 +28,9 @@ def generate() -> None:
 
     directory = Settings().keys_dir
     with err.status("Making keys ..."):
-        rotation.generate(directory)
+        made = rotation.generate(directory)
+    if made:
+        write_down(JournalAct.SLEUTEL_GEMAAKT, "gemaakt", made)
     err.print(f"The key ring in {directory} is complete. Make a backup: without these keys no letter can be opened.")
 
 
@@ -37,13 +42,12 @@ def show() -> None:
     """
     from machtiging.crypto import rotation
 
-    entries = rotation.overview(Settings().keys_dir)
+    entries = as_of(rotation.overview(Settings().keys_dir), SystemClock().now())
     wraps = _wraps(Settings())
-    table = Table("key", "kind", "state", "made", "in use since", "retired", "may sign from", "data keys")
+    table = Table("key", "kind", "state", "made", "in use since", "retired", "signs, or may sign, from", "data keys")
     for entry in entries:
-        days = [
-            at.strftime("%Y-%m-%d") if at else "" for at in (entry.created_at, entry.activated_at, entry.retired_at)
-        ]
+        used = None if entry.state is State.PUBLISHED else entry.activated_at
+        days = [at.strftime("%Y-%m-%d") if at else "" for at in (entry.created_at, used, entry.retired_at)]
         days.append(_begins(entries, entry))
         count = "" if wraps is None or entry.kind is not Kind.KEK else str(wraps.get(entry.version, 0))
         table.add_row(entry.name, entry.kind, entry.state, *days, count)
@@ -55,15 +59,17 @@ def show() -> None:
 def _begins(entries: tuple[Entry, ...], entry: Entry) -> str:
     from machtiging.crypto import rotation
 
-    begins = rotation.may_sign_from(entries, entry.kind) if entry.state is State.PUBLISHED else None
-    return "" if begins is None else begins.strftime("%Y-%m-%d %H:%M")
+    if entry.state is not State.PUBLISHED:
+        return ""
+    word = "from" if scheduled(entry) else "may from"
+    return f"{word} {rotation.signs_from(entries, entry).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _wraps(settings: Settings) -> dict[int, int] | None:
     from machtiging.cli.data_keys import counted
 
-    if settings.database_url is None and not (settings.data_dir / "postgres").exists():
-        return None  # nobody wants a new database made to look at his keys
+    if not has_database(settings):
+        return None
     with named(settings) as with_database:
         return asyncio.run(counted(with_database))
 
@@ -94,16 +100,41 @@ def rotate(
     kind: Annotated[Kind, typer.Argument(help="Which kind of key.")],
     *,
     at_once: Annotated[bool, typer.Option("--at-once", help="A key has leaked: do not wait for the others.")] = False,
+    begins: Annotated[
+        str | None,
+        typer.Option("--from", help="Not now but from this date or moment on, such as 2027-01-04T03:00+01:00."),
+    ] = None,
 ) -> None:
     """Bring the next key of a kind into use; what the old one signed or wrapped stays good.
 
     A signing key has stood in the JWKS for an hour before it signs, and what signed before it stands there for a day
     after. Running workers take the new key by themselves within seconds, unless their keys come from the environment.
+    With `--from` they do so at that moment (without a zone: UTC); until then the same command changes the moment, or
+    without `--from` brings the key into use now.
     """
     from machtiging.crypto import rotation
 
-    entry = rotation.rotate(Settings().keys_dir, kind, SystemClock().now(), at_once=at_once)
-    if entry.state is State.PUBLISHED:
-        err.print(f"{entry.name} is published now. Bring it into use with the same command, in an hour or later.")
+    moment = None if begins is None else _moment(begins)
+    if at_once and moment is not None:
+        raise typer.BadParameter("--at-once and --from are two different moments")
+    entry = rotation.rotate(Settings().keys_dir, kind, SystemClock().now(), at_once=at_once, begins=moment)
+    if scheduled(entry) and moment is not None:
+        reason, told = "gepland", f"{entry.name} is published now, and signs from {moment:%Y-%m-%d %H:%M} UTC on."
+    elif entry.state is State.PUBLISHED:
+        reason = "gepubliceerd"
+        told = f"{entry.name} is published now. Bring it into use with the same command, in an hour or later."
     else:
-        err.print(f"{entry.name} is in use now; running workers take it within seconds.")
+        reason = "met_spoed_in_gebruik" if at_once else "in_gebruik"
+        told = f"{entry.name} is in use now; running workers take it within seconds."
+    err.print(told)
+    if not write_down(JournalAct.SLEUTEL_GEWISSELD, reason, [entry]):
+        raise typer.Exit(Exit.FINDING)
+
+
+def _moment(text: str) -> datetime:
+    """A moment in UTC. Raises typer.BadParameter."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("a date or a moment, such as 2027-01-04 or 2027-01-04T03:00+01:00") from None

@@ -22,6 +22,7 @@ from machtiging.crypto.envelope import KEY_BYTES, DataKey
 from machtiging.crypto.manifest import Entry, Kind, State
 from machtiging.crypto.own_tokens import OwnTokens, SigningKey
 from machtiging.crypto.rotation import generate
+from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 
 __all__ = ["KeyRing", "NewDataKey", "generate", "run_watch"]
@@ -43,17 +44,22 @@ class KeyRing:
     `trouble` is the code of what is wrong with the ring as it lies there now, while the older one goes on working.
     """
 
-    def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> None:
         self._directory = directory
         self._environ = environ
+        self._clock = clock or SystemClock()
+        self._next: datetime | None = None
         self._names: dict[str, bytes] = {}
         self.trouble = ""
         self.reload()
 
     @classmethod
-    def load(cls, directory: Path, environ: Mapping[str, str] = os.environ) -> KeyRing:
-        """Read the ring. Raises Fault, saying how to mend it, when a key is missing, unreadable or open to others."""
-        return cls(directory, environ)
+    def load(cls, directory: Path, environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> KeyRing:
+        """Read the ring. Raises Fault, saying how to mend it, when a key is missing, unreadable or open to others.
+
+        The clock is for keys that sign from a certain moment on.
+        """
+        return cls(directory, environ, clock)
 
     def reload(self) -> None:
         """Read the ring again and forget every remembered signature.
@@ -62,7 +68,8 @@ class KeyRing:
         key than before (somebody put another ring in its place). Then this ring stays as it was.
         """
         stamp = keystore.stamp(self._directory, self._environ)  # first: what changes while we read is read again
-        entries = manifest.from_json(keystore.read_manifest(self._directory, self._environ))
+        there = manifest.from_json(keystore.read_manifest(self._directory, self._environ))
+        entries = manifest.as_of(there, self._clock.now())
         content = {entry: keystore.read_secret(self._directory, self._environ, entry.name) for entry in entries}
         blind_index = _single(content, Kind.BLIND_INDEX)
         pseudonym = _single(content, Kind.PSEUDONYM)
@@ -77,14 +84,18 @@ class KeyRing:
         self._blind_index, self._pseudonym = blind_index, pseudonym
         self._wrapping, self._tokens = wrapping, tokens
         self._newest = max(wrapping)
+        moments = (entry.activated_at for entry in entries if manifest.scheduled(entry))
+        self._next = min((moment for moment in moments if moment is not None), default=None)
 
     def refresh(self) -> bool:
-        """Read the ring again if its manifest is another than the one that was read; whether it was.
+        """Read the ring again if its manifest is another than the one that was read, or the moment of a key has come;
+        whether it was.
 
         Raises Fault as `reload` does; the older ring goes on, `trouble` says so, and the next call tries again.
         """
         try:
-            if keystore.stamp(self._directory, self._environ) == self._stamp:
+            due = self._next is not None and self._next <= self._clock.now()
+            if not due and keystore.stamp(self._directory, self._environ) == self._stamp:
                 self.trouble = ""
                 return False
             self.reload()
@@ -98,6 +109,11 @@ class KeyRing:
     def names(self) -> tuple[str, ...]:
         """The keys in the ring by name."""
         return tuple(sorted(self._names))
+
+    def kid(self, name: str) -> str:
+        """What tokens and the journal call a signing key of the ring; of another key its name, which says as much."""
+        kid = self._names[name]
+        return kid.decode() if kid.startswith(name.encode() + b".") else name
 
     @property
     def kek_versions(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,7 +43,10 @@ UNVERSIONED = frozenset({Kind.BLIND_INDEX, Kind.PSEUDONYM})
 
 
 class State(StrEnum):
-    """Published: in the JWKS, does not sign yet. Active: signs or wraps. Retired: still verifies or unwraps."""
+    """Published: in the JWKS, does not sign yet. Active: signs or wraps. Retired: still verifies or unwraps.
+
+    A published key with an `activated_at` is active from then on, as `as_of` says, whatever stands in the file.
+    """
 
     PUBLISHED = "published"
     ACTIVE = "active"
@@ -70,6 +73,29 @@ class Entry:
 def name_of(kind: Kind, version: int) -> str:
     """The name of a version of a kind, which is also its file name without the suffix."""
     return kind.value if kind in UNVERSIONED else f"{kind.value}-{version}"
+
+
+def scheduled(entry: Entry) -> bool:
+    """Whether this key waits for the moment from which it signs."""
+    return entry.state is State.PUBLISHED and entry.activated_at is not None
+
+
+def as_of(entries: Sequence[Entry], at: datetime) -> tuple[Entry, ...]:
+    """The ring as it is at this instant: keys whose moment has come sign, and those before them have retired."""
+    begun = {entry.kind: entry.activated_at for entry in entries if scheduled(entry) and _since(entry) <= at}
+    return tuple(_begun(entry, begun.get(entry.kind)) for entry in entries)
+
+
+def _since(entry: Entry) -> datetime:
+    return entry.activated_at or entry.created_at
+
+
+def _begun(entry: Entry, begins: datetime | None) -> Entry:
+    if begins is None:
+        return entry
+    if scheduled(entry):
+        return replace(entry, state=State.ACTIVE)
+    return replace(entry, state=State.RETIRED, retired_at=begins) if entry.state is State.ACTIVE else entry
 
 
 def to_json(entries: Sequence[Entry]) -> str:
@@ -139,6 +165,8 @@ def complaints(entries: Sequence[Entry]) -> list[str]:
         for entry in entries
         if (entry.state is State.RETIRED) != (entry.retired_at is not None)
     ]
+    dated = Counter(entry.kind for entry in entries if scheduled(entry))
+    found += [f"{dated[kind]} keys of kind {kind} wait for a moment" for kind in Kind if dated[kind] > kind.signs]
     newest = max((entry.version for entry in entries if entry.kind is Kind.KEK), default=0)
     found += [
         f"{entry.name} wraps while kek-{newest} is newer"

@@ -8,31 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from machtiging.crypto import keystore, manifest, material
-from machtiging.crypto.manifest import UNVERSIONED, Entry, Kind, State, name_of
+from machtiging.crypto.manifest import UNVERSIONED, Entry, Kind, State, as_of, name_of
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 
 # Readers may keep our JWKS for an hour, and workers need some seconds to show a new one; a key signs only after
 # everybody can have seen it.
 PUBLISHED_BEFORE_SIGNING = timedelta(minutes=65)
+LONGEST_AHEAD = timedelta(days=366)
 
 
-def generate(directory: Path, at: datetime | None = None) -> None:
-    """Make a ring where there is none: the directory (0700), the keys (0600), the manifest. Never replaces a key.
+def generate(directory: Path, at: datetime | None = None) -> tuple[Entry, ...]:
+    """Make a ring where there is none: the directory (0700), the keys (0600), the manifest; gives the keys it made.
 
+    Never replaces a key. In a ring that is there, keys whose moment has passed lose what they sign with.
     Raises Fault `sleutel_ontbreekt` or `sleutelbos_onvolledig` when part of an older ring lies there: what is lost can
     come back from a backup only, since a new key under an old name would hide that nothing opens any more.
     """
+    at = at or SystemClock().now()
     with keystore.locked(directory):
         if (directory / keystore.MANIFEST).exists():
-            for entry in overview(directory):
+            there = overview(directory)
+            for entry in there:
                 keystore.read_secret(directory, {}, entry.name)
-            return
-        ring = _first_ring(at or SystemClock().now())
+            if (now := as_of(there, at)) != there:
+                _write(directory, now)
+                _forget_private_halves(directory, now)
+            return ()
+        ring = _first_ring(at)
         _refuse_leftovers(directory, ring)
         for entry in ring:
             path = keystore.secret_path(directory, entry.name)
@@ -41,33 +48,66 @@ def generate(directory: Path, at: datetime | None = None) -> None:
             else:
                 _make(directory, entry)
         _write(directory, ring)
+        return tuple(ring)
 
 
 def overview(directory: Path) -> tuple[Entry, ...]:
-    """All keys of the ring with their states. Raises Fault when the ring is unreadable."""
+    """All keys of the ring with their states, as they stand in the file. Raises Fault when the ring is unreadable."""
     return manifest.from_json(keystore.read_manifest(directory, {}))
 
 
-def rotate(directory: Path, kind: Kind, at: datetime, *, at_once: bool = False) -> Entry:
+def rotate(
+    directory: Path, kind: Kind, at: datetime, *, at_once: bool = False, begins: datetime | None = None
+) -> Entry:
     """Bring the next key of this kind into use and return it. Running workers take it by themselves in some seconds.
 
-    Where no signing key is published yet, one is published and returned instead: it can be brought into use later.
-    Raises InvalidInput `sleutel_heeft_een_versie` for the index and pseudonym keys, and Conflict `sleutel_te_nieuw`
-    when the next signing key is not yet long enough in the JWKS, unless `at_once` (for a key that has leaked).
+    `begins`: not now, but from that moment on, without anybody doing anything then. Until then the next rotation can
+    say another moment, or now. Where no signing key is published yet, one is published and returned instead: it can be
+    brought into use later.
+    Raises InvalidInput `sleutel_heeft_een_versie` for the index and pseudonym keys, `sleutel_zonder_moment`,
+    `moment_voorbij` and `moment_te_ver`, and Conflict `sleutel_te_nieuw` when the next signing key is by then not yet
+    long enough in the JWKS, unless `at_once` (for a key that has leaked).
     """
     if kind in UNVERSIONED:
         raise InvalidInput("sleutel_heeft_een_versie", "Deze sleutel heeft één versie en kan niet wisselen.")
+    if begins is not None:
+        _check_moment(kind, begins, at)
     with keystore.locked(directory):
-        entries = overview(directory)
+        entries = as_of(overview(directory), at)
         if kind.signs and not at_once:
-            _check_published_long_enough(entries, kind, at)
-        newest = _newest(directory, entries, kind, at, at_once=at_once)
-        first = newest.state is State.PUBLISHED and may_sign_from(entries, kind) is None
-        turned = [entry if first else _turned(entry, kind, at) for entry in entries] + [newest]
-        _make(directory, newest)
+            _check_published_long_enough(entries, kind, at, begins)
+        turned, chosen = _rotated(directory, entries, kind, at, at_once=at_once, begins=begins)
+        for entry in turned[len(entries) :]:
+            _make(directory, entry)
         _write(directory, turned)
         _forget_private_halves(directory, turned)
-    return newest if first else next(e for e in turned if e.kind is kind and e.state is State.ACTIVE)
+    return chosen
+
+
+def _check_moment(kind: Kind, begins: datetime, at: datetime) -> None:
+    if not kind.signs:
+        raise InvalidInput("sleutel_zonder_moment", "Deze sleutel ziet niemand van buiten. Wissel hem meteen.")
+    if begins <= at:
+        raise InvalidInput("moment_voorbij", "Dit moment is al voorbij.")
+    if begins > at + LONGEST_AHEAD:
+        raise InvalidInput("moment_te_ver", "Dit moment is meer dan een jaar ver weg.")
+
+
+def _rotated(
+    directory: Path, entries: Sequence[Entry], kind: Kind, at: datetime, *, at_once: bool, begins: datetime | None
+) -> tuple[list[Entry], Entry]:
+    """The ring after it, with new keys at its end; and the key that it is about."""
+    published = [entry for entry in entries if entry.kind is kind and entry.state is State.PUBLISHED]
+    following = published[0] if published else None
+    newest = [] if len(published) > 1 else [_newest(directory, entries, kind, at, at_once=at_once)]
+    if following is None and newest[0].state is State.PUBLISHED:
+        first = newest[0] if begins is None else replace(newest[0], activated_at=begins)
+        return [*entries, first], first
+    if begins is not None and following is not None:
+        waits = replace(following, activated_at=begins)
+        return [*(waits if entry is following else entry for entry in entries), *newest], waits
+    turned = [_turned(entry, kind, following, at) for entry in entries] + newest
+    return turned, next(e for e in turned if e.kind is kind and e.state is State.ACTIVE)
 
 
 def _first_ring(at: datetime) -> list[Entry]:
@@ -88,21 +128,30 @@ def may_sign_from(entries: Sequence[Entry], kind: Kind) -> datetime | None:
     One that was made together with the active key may at once: nobody has a JWKS with the one and without the other.
     """
     following = next((e for e in entries if e.kind is kind and e.state is State.PUBLISHED), None)
-    if following is None:
-        return None
-    active = next(e for e in entries if e.kind is kind and e.state is State.ACTIVE)
-    together = following.created_at <= active.created_at
-    return following.created_at if together else following.created_at + PUBLISHED_BEFORE_SIGNING
+    return None if following is None else _may_sign(entries, following)
 
 
-def _check_published_long_enough(entries: tuple[Entry, ...], kind: Kind, at: datetime) -> None:
-    begins = may_sign_from(entries, kind)
-    if begins is not None and at < begins:
-        moment = f"{begins:%Y-%m-%d %H:%M} UTC"
+def signs_from(entries: Sequence[Entry], entry: Entry) -> datetime:
+    """From when a published key signs, or if that was not said, from when it may."""
+    return entry.activated_at or _may_sign(entries, entry)
+
+
+def _may_sign(entries: Sequence[Entry], entry: Entry) -> datetime:
+    active = next(e for e in entries if e.kind is entry.kind and e.state is State.ACTIVE)
+    together = entry.created_at <= active.created_at
+    return entry.created_at if together else entry.created_at + PUBLISHED_BEFORE_SIGNING
+
+
+def _check_published_long_enough(entries: Sequence[Entry], kind: Kind, at: datetime, begins: datetime | None) -> None:
+    may = may_sign_from(entries, kind)
+    if may is None and begins is not None:
+        may = at + PUBLISHED_BEFORE_SIGNING  # it is published now
+    if may is not None and (begins or at) < may:
+        moment = f"{may.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         raise Conflict("sleutel_te_nieuw", f"De volgende sleutel staat nog te kort in de JWKS. Dit kan vanaf {moment}.")
 
 
-def _newest(directory: Path, entries: tuple[Entry, ...], kind: Kind, at: datetime, *, at_once: bool) -> Entry:
+def _newest(directory: Path, entries: Sequence[Entry], kind: Kind, at: datetime, *, at_once: bool) -> Entry:
     """A new version, past every number ever used: also past files that the manifest does not know."""
     taken = {entry.version for entry in entries if entry.kind is kind}
     for path in directory.glob(f"{kind}-*.key"):
@@ -114,10 +163,10 @@ def _newest(directory: Path, entries: tuple[Entry, ...], kind: Kind, at: datetim
     return Entry(name, kind, State.ACTIVE, at, activated_at=at)
 
 
-def _turned(entry: Entry, kind: Kind, at: datetime) -> Entry:
+def _turned(entry: Entry, kind: Kind, following: Entry | None, at: datetime) -> Entry:
     if entry.kind is kind and entry.state is State.ACTIVE:
         return replace(entry, state=State.RETIRED, retired_at=at)
-    if entry.kind is kind and entry.state is State.PUBLISHED:
+    if entry is following:
         return replace(entry, state=State.ACTIVE, activated_at=at)
     return entry
 
@@ -126,11 +175,11 @@ def _make(directory: Path, entry: Entry) -> None:
     keystore.write_file(keystore.secret_path(directory, entry.name), material.fresh(entry.kind))
 
 
-def _write(directory: Path, entries: list[Entry]) -> None:
+def _write(directory: Path, entries: Sequence[Entry]) -> None:
     keystore.write_file(directory / keystore.MANIFEST, manifest.to_json(entries).encode())
 
 
-def _forget_private_halves(directory: Path, entries: list[Entry]) -> None:
+def _forget_private_halves(directory: Path, entries: Sequence[Entry]) -> None:
     """A retired key has to verify what it signed, never to sign again: only its public half stays."""
     for entry in entries:
         path = keystore.secret_path(directory, entry.name)

@@ -38,9 +38,11 @@ class Batch:
 
 
 async def rewrap_some(
-    session: AsyncSession, keyring: KeyRing, after: PersonId | None, *, at_most: int, at: datetime
+    session: AsyncSession, keyring: KeyRing, after: PersonId | None, *, at_most: int, at: datetime, by: str = ""
 ) -> Batch:
     """Rewrap up to `at_most` data keys of people after this one, passing by those that somebody is changing now.
+
+    `by` is the operator.
 
     A key that does not open stays as it was. Raises Fault `sleutelversie_onbekend` when the ring lacks a version.
     """
@@ -57,7 +59,7 @@ async def rewrap_some(
     ]
     if changed:
         await session.execute(_WRAPPED_ANEW, changed)
-        facts = {"kek": keyring.kek_versions[-1], "datasleutels": len(changed)}
+        facts = {"kek": keyring.kek_versions[-1], "datasleutels": len(changed), "beheerder": by}
         line = Line(JournalAct.SLEUTEL_GEWISSELD, Outcome.DONE, "datasleutels_opnieuw_verpakt", facts=facts)
         await record(session, line, at=at)
     broken = tuple(who for who, key in made.items() if key is None)

@@ -42,7 +42,7 @@ def rotated(ring):
 
 async def batch(database, keyring, after=None, at_most=100):
     async with unit_of_work(database.sessions) as session:
-        return await rewrap_some(session, keyring, after, at_most=at_most, at=NOON)
+        return await rewrap_some(session, keyring, after, at_most=at_most, at=NOON, by="beheer1")
 
 
 async def by_version(database):
@@ -100,12 +100,13 @@ async def test_batches_go_through_everybody_once_and_a_new_run_goes_on_where_the
     assert await by_version(database) == {2: 5}
 
 
-async def test_each_batch_leaves_one_line_with_numbers_only_and_an_empty_one_none(database, ring):
+async def test_each_batch_leaves_one_line_with_numbers_and_the_operator_and_an_empty_one_none(database, ring):
     await some_people(database, KeyRing.load(ring), 3)
     new = rotated(ring)
     for _ in range(3):
         await batch(database, new, at_most=2)
-    expected = [("datasleutels_opnieuw_verpakt", {"kek": 2, "datasleutels": count}) for count in (2, 1)]
+    facts = {"kek": 2, "beheerder": "beheer1"}
+    expected = [("datasleutels_opnieuw_verpakt", facts | {"datasleutels": count}) for count in (2, 1)]
     assert await lines(database) == expected
 
 

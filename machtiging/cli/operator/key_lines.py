@@ -1,0 +1,55 @@
+"""What was done to the key ring, in the journal: which key, by its kid, and by whom. Never anything of the key itself.
+
+The ring lies in files and the journal in a database, so the one can be done without the other: then it is said aloud.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.cli.database import named, service_sessions
+from machtiging.cli.edges import err
+from machtiging.cli.operator.who import operator
+from machtiging.crypto.manifest import Entry
+from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Settings
+
+
+def has_database(settings: Settings) -> bool:
+    """Whether there is a database; nobody wants one made to note that he made his keys."""
+    return settings.database_url is not None or (settings.data_dir / "postgres").exists()
+
+
+def write_down(act: JournalAct, reason: str, entries: Iterable[Entry]) -> bool:
+    """Write a line for each of these keys. False when there should be lines and there are none."""
+    settings = Settings()
+    if not has_database(settings):
+        err.print("There is no database yet, so this does not stand in the journal.")
+        return True
+    try:
+        with named(settings) as with_database:
+            asyncio.run(_write(with_database, act, reason, tuple(entries)))
+    except Fault as fault:
+        said = f"NOT in the journal: the database cannot be written to ({fault.code}). Note it down yourself."
+        err.print(said, style="red", soft_wrap=True)
+        return False
+    return True
+
+
+async def _write(settings: Settings, act: JournalAct, reason: str, entries: tuple[Entry, ...]) -> None:
+    from machtiging.audit.journal import OPERATOR, Line, record
+    from machtiging.crypto.keyring import KeyRing
+    from machtiging.storage.unit_of_work import unit_of_work
+
+    ring, at = KeyRing.load(settings.keys_dir), SystemClock().now()
+    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        for entry in entries:
+            facts = {"beheerder": operator(), "soort": entry.kind.value}
+            if entry.activated_at is not None and entry.activated_at > at:
+                facts["vanaf"] = entry.activated_at.isoformat()
+            kid = ring.kid(entry.name)
+            line = Line(act, Outcome.DONE, reason, None, OPERATOR, object_kind="sleutel", object_id=kid, facts=facts)
+            await record(session, line, at=at)
