@@ -7,7 +7,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run story test test-long lint format bench requirements spectral parties clean
+.PHONY: help setup setup-tests run story test test-whole test-long lint format bench requirements spectral parties clean
 
 help:  ## what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +39,16 @@ run: setup  ## set everything up, tell the story, leave the service at http://lo
 story: setup  ## set everything up, tell the story, stop; non-zero if a step did not come out as told
 	@exec $(BIN)/machtiging story
 
-test: setup-tests  ## the tests, without those of test-long
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long"
+test: setup-tests  ## every rule and every refusal, in under a minute and a half
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not whole"
+
+test-whole: setup-tests  ## the same rules at whole servers, over whole spaces and journeys, and past every time limit
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "whole and not long"
 
 parties: setup-tests  ## install what others wrote, for the tests against it (needs the network once)
 	$(BIN)/python -m tests.builders.parties
 
-test-long: parties  ## the tests in a real browser, against what others wrote, and those that restart whole installations
+test-long: parties test-whole  ## those, and in a real browser, against what others wrote, with installations that are killed
 	$(BIN)/python -m pytest -q -m long
 
 lint: setup-tests  ## format, style, types and the direction of imports

@@ -7,40 +7,48 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Hashable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import hypothesis
 import pytest
 import structlog
-from sqlalchemy import make_url
+import uvloop
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import SettableClock
 from machtiging.storage.embedded import EmbeddedPostgres
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.migrate import migrate
+from tests.builders.stages import Stage, Stages
 
 # No test asserts a time, hypothesis neither: a busy machine is no counterexample.
 hypothesis.settings.register_profile("machtiging", deadline=None)
 hypothesis.settings.load_profile("machtiging")
+# The loop that the service runs on.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 # All that thousands of tests import stays to the end; to look through it for garbage took a fifth of the time.
 gc.set_threshold(20_000, 20, 20)
 # A trace back in colours, with every variable in it, takes a second to draw.
 structlog.configure(
     [
         *structlog.get_config()["processors"][:-1],
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _FAST_AND_UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
 TEMPLATE = "machtiging_template"
+# Folders of which every test is `whole` (pyproject.toml says what that is): they start a server or an installation.
+WHOLE = ("tests/journeys/", "tests/protocol/black_box/")
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Database:
     url: str
     service: AsyncEngine
     sealer: AsyncEngine
+    stages: Stages | None = None
 
     @cached_property
     def sessions(self) -> async_sessionmaker[AsyncSession]:
@@ -66,6 +75,18 @@ async def admin(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(WHOLE):
+            item.add_marker(pytest.mark.whole)
+
+
+def refuse_the_dead(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A test before this one may have had the server close it; the pool makes another. To ask the server costs more."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def pytest_collection_finish() -> None:
@@ -105,6 +126,8 @@ class Stable:
         self.made: Database | None = None
         self.shape = ""
         self.broom: asyncpg.Connection | None = None
+        self.tables: tuple[str, ...] = ()
+        self.known: dict[Hashable, Stage | None] = {}
 
     async def lend(self) -> Database:
         if self.made is None:
@@ -114,18 +137,31 @@ class Stable:
             url = dsn(self.server, name)
             service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
             for engine in (service, sealer):
-                engine.sync_engine.pool._pre_ping = True
+                event.listen(engine.sync_engine, "checkout", refuse_the_dead)
             self.made = Database(url, service, sealer)
-            self.shape = await self._look_and(SHAPE)
-        return self.made
+            broom = await self._broom()
+            self.tables = tuple(row[0] for row in await broom.fetch(TABLES))
+            await broom.execute(
+                WATCH.replace("-- empty", " ".join(f"DELETE FROM public.{one};" for one in self.tables))
+            )
+            self.shape = str(await broom.fetchval(SHAPE))
+        return replace(self.made, stages=Stages(await self._broom(), self.known, self.tables))
 
     async def take_back(self) -> None:
         """Empty it; if a test changed the schema, the rights or a trigger, throw it away."""
         try:
-            shape = await self._look_and(EMPTY, SHAPE)
+            broom = await self._broom()
+            bent, sent_away = await broom.fetchrow("SELECT * FROM tests.empty()")
+            if sent_away and self.made is not None:
+                # Their connections will be closed in a moment, perhaps only when the next test uses them.
+                await self.made.service.dispose()
+                await self.made.sealer.dispose()
+            if bent and await broom.fetchval(SHAPE) == self.shape:
+                await broom.execute("DELETE FROM tests.change")
+                bent = False
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            shape = "unknown"
-        if shape != self.shape:
+            bent = True
+        if bent:
             await self.throw_away()
 
     async def throw_away(self) -> None:
@@ -138,26 +174,39 @@ class Stable:
             await made.sealer.dispose()
             await admin(self.server, f'DROP DATABASE IF EXISTS "{make_url(made.url).database}" WITH (FORCE)')
 
-    async def _look_and(self, *statements: str) -> str:
+    async def _broom(self) -> asyncpg.Connection:
         assert self.made is not None
         if self.broom is None or self.broom.is_closed():
             self.broom = await asyncpg.connect(self.made.url)
-        for statement in statements[:-1]:
-            await self.broom.execute(statement)
-        return str(await self.broom.fetchval(statements[-1]))
+        return self.broom
 
 
-# Whoever still holds a lock or an open transaction is sent away first; then every table is emptied as a superuser may.
-EMPTY = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle';
-SET session_replication_role = replica;
-DO $$ DECLARE name text; BEGIN
-  FOR name IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-              AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0 LOOP
-    EXECUTE format('DELETE FROM %I', name);
-  END LOOP;
+TABLES = """
+SELECT relname FROM pg_class
+ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+"""
+# Writes down that the schema, the rights or a trigger were changed, in the transaction that changes them. To empty it,
+# whoever still holds a lock or an open transaction is sent away first; then every table is emptied as a superuser may.
+WATCH = """
+CREATE SCHEMA tests;
+CREATE TABLE tests.change (what text);
+CREATE TABLE tests.version AS SELECT version_num FROM public.alembic_version;
+CREATE FUNCTION tests.noted() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN INSERT INTO tests.change VALUES (tg_tag); END $$;
+CREATE FUNCTION tests.empty(OUT bent bool, OUT sent_away int) LANGUAGE plpgsql
+  SET session_replication_role = replica AS $$
+BEGIN
+  SELECT count(pg_terminate_backend(pid)) INTO sent_away FROM pg_stat_get_activity(NULL)
+    WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle';
+  -- empty
+  bent := EXISTS (SELECT FROM tests.change)
+    OR NOT EXISTS (SELECT FROM public.alembic_version NATURAL JOIN tests.version);
 END $$;
+CREATE EVENT TRIGGER tests_change ON ddl_command_end EXECUTE FUNCTION tests.noted();
+CREATE EVENT TRIGGER tests_drop ON sql_drop EXECUTE FUNCTION tests.noted();
+ALTER EVENT TRIGGER tests_change ENABLE ALWAYS;
+ALTER EVENT TRIGGER tests_drop ENABLE ALWAYS;
 """
 SHAPE = """
 SELECT md5(concat_ws('|',

@@ -53,10 +53,12 @@ def linter():
     return spectral
 
 
+@pytest.mark.whole
 def test_the_description_is_clean(linter, tmp_path):
     assert linter(tmp_path, the_description()) == []
 
 
+@pytest.mark.whole
 def test_the_linter_would_complain(linter, tmp_path):
     spoilt = the_description()
     del spoilt["info"]["contact"]

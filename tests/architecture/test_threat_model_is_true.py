@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.architecture.sources import ROOT, tree
+from tests.conftest import WHOLE
 
 TEXT = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+) \| (.+) \| (.*) \| (.+) \|$", re.MULTILINE)
@@ -38,6 +39,26 @@ def test_every_test_that_is_named_exists():
     missing = [(path, name) for path, name in sorted(named) if not (ROOT / path).is_file()]
     assert missing == []
     assert [(path, name) for path, name in sorted(named) if name not in names_in(ROOT / path)] == []
+
+
+def in_make_test(path, name):
+    """Whether `make test` runs it: neither the folder, nor the file, nor the test itself says `whole` or `long`."""
+    marked = re.compile(r"pytest\.mark\.(whole|long)\b")
+    module = tree(ROOT / path)
+    of_file = [
+        node for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node.targets)
+    ]
+    of_test = [mark for node in module.body if getattr(node, "name", "") == name for mark in node.decorator_list]
+    said = [ast.unparse(node) for node in of_file] + [
+        ast.unparse(one) for one in of_test if "parametrize" not in ast.unparse(one)
+    ]
+    return not path.startswith((*WHOLE, "tests/interop/")) and not any(marked.search(one) for one in said)
+
+
+@pytest.mark.parametrize("number", range(1, 69))
+def test_every_attack_is_answered_in_make_test(number):
+    named = NAMED.findall(ATTACKS[number][1])
+    assert not named or any(in_make_test(path, name) for path, name in named)
 
 
 def test_every_line_about_bad_input_names_a_test():

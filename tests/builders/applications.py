@@ -7,24 +7,15 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import State
-from starlette.routing import BaseRoute
 
 from machtiging.access.engine import Policy
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
-_ROUTES: dict[Hashable, list[BaseRoute]] = {}
-
-
-def with_common_routes(kind: Hashable, app: FastAPI) -> FastAPI:
-    """This application, whose routes are the very ones that the first of its kind in this process came with."""
-    app.router.routes[:] = _ROUTES.setdefault(kind, list(app.router.routes))
-    return app
 
 
 def with_own_state(app: FastAPI, **changes: Any) -> FastAPI:

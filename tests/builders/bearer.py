@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -23,9 +24,10 @@ from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
-from tests.builders.applications import a_policy, with_common_routes
+from tests.builders.applications import a_policy, with_own_state
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
+from tests.builders.stages import laid
 
 ISSUER = "http://localhost:8000"
 OIN = "00000099000000001000"
@@ -41,11 +43,14 @@ def the_letter(of: PersonId | None, **changes: Any) -> Target:
 
 def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
     """Behind `READ` lies one letter to mother; behind `DELIVER` the OIN of whoever knocks."""
+    return with_own_state(_assembled(), sessions=database.sessions, clock=clock, mother=mother)
+
+
+@functools.cache
+def _assembled() -> FastAPI:
     app = FastAPI()
     problems.install(app)
-    app.state.sessions, app.state.clock = database.sessions, clock
     app.state.keyring, app.state.issuer, app.state.policy = a_keyring(), ISSUER, POLICY
-    app.state.mother = mother
 
     @app.get(READ)
     async def read(request: Request, actor: Helper, session: Transaction) -> dict[str, str]:
@@ -58,7 +63,7 @@ def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
     async def deliver(sender: Agency) -> dict[str, str]:
         return {"oin": sender.oin}
 
-    return with_common_routes("bearer", app)
+    return app
 
 
 def token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:
@@ -114,14 +119,18 @@ class Doorstep:
 
     @classmethod
     async def build(cls, database: Any, clock: Any, **terms: Any) -> Doorstep:
-        async with unit_of_work(database.sessions) as session:
-            people = await mother_and_son(session)
-            machtiging = await an_accepted_machtiging(session, people, **terms)
-            helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
-            own = token_facts(person_id=people.mother)
-            agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
-            for facts in (helper, own, agency):
-                await register(session, facts)
+        async def begin() -> tuple[Any, ...]:
+            async with unit_of_work(database.sessions) as session:
+                people = await mother_and_son(session)
+                machtiging = await an_accepted_machtiging(session, people, **terms)
+                helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
+                own = token_facts(person_id=people.mother)
+                agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
+                for facts in (helper, own, agency):
+                    await register(session, facts)
+            return people, machtiging, helper, own, agency
+
+        people, machtiging, helper, own, agency = await laid(database.stages, ("doorstep", repr(terms)), begin)
         app = an_application(database, clock, people.mother)
         return cls(database, clock, app, people, machtiging, helper, own, agency)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -28,8 +30,9 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.web import headers, limits, openapi, problems, short_way
-from tests.builders.applications import POLICIES, a_policy, with_common_routes
+from tests.builders.applications import POLICIES, a_policy, with_own_state
 from tests.builders.crypto import a_keyring
+from tests.builders.stages import Stages, laid
 
 ISSUER = "http://localhost:8000"
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
@@ -73,6 +76,7 @@ class World:
     policy: Policy
     citizen: PersonId
     helper: PersonId
+    stages: Stages | None = None
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
         """Somebody who asks, with this token."""
@@ -90,6 +94,20 @@ class World:
         assurance: Assurance = Assurance.SUBSTANTIAL,
     ) -> str:
         """An access token as the authorization server would issue it."""
+
+        async def issuing() -> str:
+            return await self._issued(person, under, oin, acts, assurance)
+
+        return await laid(self.stages, ("token", person, under, oin, acts, assurance, self.clock.now()), issuing)
+
+    async def _issued(
+        self,
+        person: PersonId | None,
+        under: MachtigingId | None,
+        oin: str | None,
+        acts: tuple[Act, ...],
+        assurance: Assurance,
+    ) -> str:
         jti, now = TokenId(uuid7()), self.clock.now()
         scope = "aanleveringen:schrijven" if oin else "berichten:lezen"
         facts = IssuedTokenFacts(
@@ -122,11 +140,15 @@ class World:
 
     async def machtiging(self, **changes: Any) -> MachtigingId:
         """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""
-        machtiging_id = MachtigingId(uuid7())
-        async with self.sessions.begin() as session:
-            row = self._machtiging_row(machtiging_id) | changes
-            await session.execute(insert(machtiging_table()).values(row))
-        return machtiging_id
+
+        async def giving() -> MachtigingId:
+            machtiging_id = MachtigingId(uuid7())
+            async with self.sessions.begin() as session:
+                row = self._machtiging_row(machtiging_id) | changes
+                await session.execute(insert(machtiging_table()).values(row))
+            return machtiging_id
+
+        return await laid(self.stages, ("machtiging", repr(changes), self.clock.now()), giving)
 
     def _machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
         now = self.clock.now()
@@ -169,7 +191,15 @@ class World:
 
     async def letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
         """Deliver a letter over HTTP; returns its id."""
-        token = await self.token(oin=oin)
+        what = hashlib.sha256(repr((bijlagen, oin, changes)).encode()).digest()
+
+        async def delivering() -> str:
+            return await self._delivered(bijlagen, oin, changes)
+
+        return await laid(self.stages, ("letter", what, self.clock.now()), delivering, if_same=True)
+
+    async def _delivered(self, bijlagen: tuple[tuple[str, bytes, str], ...], oin: str, changes: dict[str, Any]) -> str:
+        token = await self._issued(None, None, oin, tuple(Act), Assurance.SUBSTANTIAL)
         async with self.client(token) as client:
             answer = await client.post("/api/v1/aanleveringen", files=parts(a_bericht(**changes), *bijlagen))
         assert answer.status_code == 201, answer.text
@@ -191,13 +221,24 @@ async def a_world(database: Any, clock: Any, *, alone: bool = False) -> World:
 
     `alone`: with routes and a policy that no other application in this process has.
     """
-    keyring, policy, sessions = a_keyring(), Policy.load(POLICIES) if alone else a_policy(), database.sessions
-    async with sessions.begin() as session:
-        await load_catalogue(session)
-        citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
-        helper = await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
+    keyring, sessions = a_keyring(), database.sessions
+
+    async def come() -> tuple[PersonId, PersonId]:
+        async with sessions.begin() as session:
+            await load_catalogue(session)
+            citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
+            return citizen, await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
+
+    citizen, helper = await laid(database.stages, ("a box", clock.now()), come)
+    assembled = _assembled.__wrapped__(alone) if alone else _assembled(alone)
+    app = with_own_state(assembled, sessions=sessions, clock=clock)
+    return World(app, sessions, clock, keyring, app.state.policy, citizen, helper, database.stages)
+
+
+@functools.cache
+def _assembled(alone: bool) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.state.sessions, app.state.clock, app.state.keyring, app.state.policy = sessions, clock, keyring, policy
+    app.state.keyring, app.state.policy = a_keyring(), Policy.load(POLICIES) if alone else a_policy()
     app.state.issuer = ISSUER
     app.include_router(router)
     openapi.install(app, issuer=ISSUER)
@@ -205,9 +246,7 @@ async def a_world(database: Any, clock: Any, *, alone: bool = False) -> World:
     limits.install(app, larger=LARGER_BODIES)
     short_way.install(app)
     headers.install(app, issuer=ISSUER)
-    if not alone:
-        with_common_routes("berichtenbox", app)
-    return World(app, sessions, clock, keyring, policy, citizen, helper)
+    return app
 
 
 LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)

@@ -20,7 +20,8 @@ from machtiging.oauth.ciba.meldcode import make_meldcode
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import BROKER, Browser
-from tests.builders.oauth import App, ClientKeys, OAuthWorld, detail, make_client_keys
+from tests.builders.oauth import App, ClientKeys, OAuthWorld, detail
+from tests.builders.stages import laid
 
 MESSAGE = "Balie 3, W4X-7KP"
 
@@ -103,9 +104,13 @@ class Counter:
         """A browser in which she is logged in, without walking through the broker."""
         at = self.oauth.clock.now()
         login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
-        async with unit_of_work(self.oauth.sessions) as session:
-            limits = self.oauth.service.state.session_limits
-            token = await sessions.start(session, person or self.mother, login, limits, at=at)
+
+        async def starting() -> str:
+            async with unit_of_work(self.oauth.sessions) as session:
+                limits = self.oauth.service.state.session_limits
+                return await sessions.start(session, person or self.mother, login, limits, at=at)
+
+        token = await laid(self.oauth.stages, ("citizen", person or self.mother, assurance, at), starting)
         browser = self.oauth.world.browser()
         self.oauth._open.append(browser.http)
         browser.http.cookies.set(sessions.COOKIE, token)
@@ -153,5 +158,4 @@ def words_on_screen(page: str) -> str:
 
 async def a_counter(oauth: OAuthWorld, **changes: Any) -> Counter:
     """An app for a counter, registered."""
-    keys = make_client_keys()
-    return Counter(oauth, await oauth.add(counter_client(keys, **changes), keys))
+    return Counter(oauth, await oauth.staged(counter_client, **changes))

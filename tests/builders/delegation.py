@@ -22,6 +22,7 @@ from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
+from tests.builders.stages import laid
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMITS = Limits(maximum_length=timedelta(days=365), code_valid=timedelta(days=30))
@@ -151,8 +152,12 @@ class Committed:
 
     @classmethod
     async def begin(cls, database: Any) -> Committed:
-        async with unit_of_work(database.sessions) as session:
-            return cls(database.sessions, await mother_and_son(session))
+
+        async def come() -> People:
+            async with unit_of_work(database.sessions) as session:
+                return await mother_and_son(session)
+
+        return cls(database.sessions, await laid(database.stages, "mother and son", come))
 
     async def offer(self, **changes: Any) -> Offered:
         async with unit_of_work(self.sessions) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,10 +17,12 @@ from machtiging.identity.routes import router
 from machtiging.identity.session import COOKIE, Citizen, Operator, Over, PerhapsVisitor, SessionLimits
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
+from machtiging.simulators.postbus import Postbus
+from machtiging.simulators.provider import Provider
 from machtiging.web import headers, problems
 from machtiging.web.pages import Pages
 from machtiging.web.tls import tls_context
-from tests.builders.applications import with_common_routes
+from tests.builders.applications import with_own_state
 from tests.builders.crypto import a_keyring
 
 ISSUER = "https://machtigen.test"
@@ -41,8 +44,18 @@ async def tell_nobody(session: Any, over: Over, *, at: Any) -> None:
 
 def a_login_service(sessions: Any, clock: Any) -> FastAPI:
     """An application with the login, and four pages to knock on; its broker is set by the caller."""
+    return with_own_state(_login_service(), sessions=sessions, clock=clock)
+
+
+@functools.cache
+def _login_service() -> FastAPI:
+    return assembled_login()
+
+
+def assembled_login() -> FastAPI:
+    """The same with nothing behind it yet."""
     app = FastAPI(redirect_slashes=False)
-    app.state.sessions, app.state.clock, app.state.keyring = sessions, clock, a_keyring()
+    app.state.keyring = a_keyring()
     app.state.issuer, app.state.practice, app.state.session_limits = ISSUER, True, LIMITS
     app.state.on_session_end = tell_nobody
     app.state.pages = Pages(["machtiging.identity", "machtiging.web"])
@@ -50,7 +63,7 @@ def a_login_service(sessions: Any, clock: Any) -> FastAPI:
     _add_pages(app)
     problems.install(app)
     headers.install(app, issuer=ISSUER)
-    return with_common_routes("login", app)
+    return app
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -145,11 +158,28 @@ class World:
 
 def a_world(sessions: Any, clock: Any) -> World:
     """The service and the stand-in broker, each reaching the other in this process."""
-    service = a_login_service(sessions, clock)
-    simulator = create_simulator(practice_settings(), clock=clock, transport=httpx.ASGITransport(service))
-    with_common_routes("simulator", simulator)
+    return joined(a_login_service(sessions, clock), clock)
+
+
+def joined(service: FastAPI, clock: Any) -> World:
+    """This service and a stand-in broker of its own."""
+    first = _simulator()
+    provider: Provider = first.state.provider
+    simulator = with_own_state(
+        first,
+        provider=Provider(provider.issuer, provider.client, clock),
+        http=httpx.AsyncClient(
+            transport=httpx.ASGITransport(service), timeout=5, trust_env=False, verify=tls_context()
+        ),
+        postbus=Postbus(0, clock),
+    )
     service.state.broker = broker_through(httpx.ASGITransport(simulator))
     return World(service, simulator)
+
+
+@functools.cache
+def _simulator() -> FastAPI:
+    return create_simulator(practice_settings())
 
 
 def query_of(url: str) -> dict[str, str]:

@@ -7,14 +7,17 @@ A `Flow` is one app and one person. The short way is `await flow.tokens()`; each
 from __future__ import annotations
 
 import base64
+import copy
+import functools
 import hashlib
 import html
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http.cookiejar import Cookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
@@ -33,9 +36,10 @@ from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
-from tests.builders.applications import with_common_routes
-from tests.builders.delegation import UWV, Committed, mother_and_son
-from tests.builders.login import ISSUER, Browser, World, a_world
+from tests.builders.applications import with_own_state
+from tests.builders.delegation import UWV, Committed
+from tests.builders.login import ISSUER, Browser, World, assembled_login, joined
+from tests.builders.stages import Stages, laid
 
 REDIRECT = "https://app.voorbeeld.example/terug"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -145,6 +149,7 @@ class App:
     http: httpx.AsyncClient
     clock: Clock
     registration: dict[str, Any]
+    world: OAuthWorld | None = None
 
     def credentials(self) -> dict[str, str]:
         if self.keys is None:
@@ -173,6 +178,10 @@ class Flow:
     pkce: Pkce = field(default_factory=Pkce)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    _made: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._made = (self.pkce, self.state, self.nonce)
 
     def parameters(self, **changes: Any) -> dict[str, Any]:
         """The authorization request; a change of None leaves a parameter out."""
@@ -218,6 +227,9 @@ class Flow:
 
     async def code(self, **changes: Any) -> str:
         """Up to the code."""
+        return await self._laid("code", self._code, changes)
+
+    async def _code(self, **changes: Any) -> str:
         return (await self.answer(**changes))["code"]
 
     async def answer(self, **changes: Any) -> dict[str, str]:
@@ -238,9 +250,34 @@ class Flow:
 
     async def tokens(self, **changes: Any) -> dict[str, Any]:
         """All the way: the token response."""
-        response = await self.redeem(await self.code(**changes))
+        return copy.deepcopy(await self._laid("tokens", self._tokens, changes))
+
+    async def _tokens(self, **changes: Any) -> dict[str, Any]:
+        response = await self.redeem(await self._code(**changes))
         assert response.status_code == 200, response.text
         return response.json()
+
+    async def _laid(self, name: str, take: Callable[..., Awaitable[Any]], changes: dict[str, Any]) -> Any:
+        """The stage that this walk leaves, when the service and this flow are still as they were made."""
+        world = self.app.world
+        if world is None or world.unbent is None or self._made != (self.pkce, self.state, self.nonce):
+            return await take(**changes)
+
+        async def walking() -> tuple[Any, ...]:
+            made = await take(**changes)
+            return made, self.pkce, self.state, self.nonce, list(self.browser.http.cookies.jar)
+
+        app = (
+            type(self.app),
+            self.app.client_id,
+            self.app.keys and id(self.app.keys.private),
+            repr(self.app.http.headers),
+        )
+        key = (name, type(self), app, self.asks, self.browser.token, repr(changes), world.clock.now())
+        made, self.pkce, self.state, self.nonce, jar = await laid(world.stages, key, walking, if_same=True)
+        for cookie in jar:
+            self.browser.http.cookies.jar.set_cookie(copy.copy(cookie))
+        return made
 
 
 def hidden_fields(page: str) -> dict[str, str]:
@@ -259,6 +296,16 @@ class OAuthWorld:
     clock: Any
     committed: Committed
     _open: list[httpx.AsyncClient] = field(default_factory=list)
+    stages: Stages | None = None
+    _first: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._first = {} if self.stages is None else dict(self.service.state._state)
+
+    @property
+    def unbent(self) -> Stages | None:
+        """The stages, as long as no test has changed what the service holds."""
+        return self.stages if self.service.state._state == self._first else None
 
     @property
     def service(self) -> FastAPI:
@@ -271,35 +318,59 @@ class OAuthWorld:
 
     async def add(self, metadata: dict[str, Any], keys: ClientKeys | None = None, oin: str | None = None) -> App:
         """Register a client and give the app that uses it."""
-        async with unit_of_work(self.sessions) as session:
-            made = await register(session, metadata, oin=oin, at=self.clock.now(), practice=True)
+        made = await self._register(metadata, oin)
         return App(made["client_id"], keys, self.connection(), self.clock, made)
+
+    async def _register(self, metadata: dict[str, Any], oin: str | None) -> dict[str, Any]:
+        async with unit_of_work(self.sessions) as session:
+            return await register(session, metadata, oin=oin, at=self.clock.now(), practice=True)
+
+    async def _laid(self, name: Hashable, take: Callable[[], Awaitable[Any]]) -> Any:
+        return await laid(self.unbent, (name, self.clock.now()), take)
 
     async def reading_app(self, **changes: Any) -> App:
         """A confidential app with an ES256 key."""
-        keys = make_client_keys()
-        return await self.add(code_client(keys, **changes), keys)
+        return await self.staged(code_client, **changes)
+
+    async def staged(self, metadata: Callable[..., dict[str, Any]], oin: str | None = None, **changes: Any) -> App:
+        """An app with an ES256 key and this metadata, the same one in each test."""
+
+        async def made() -> tuple[ClientKeys, dict[str, Any]]:
+            keys = make_client_keys()
+            return keys, await self._register(metadata(keys, **changes), oin)
+
+        keys, registered = await self._laid((metadata.__name__, oin, repr(changes)), made)
+        return App(registered["client_id"], keys, self.connection(), self.clock, copy.deepcopy(registered), self)
 
     async def public_app(self, **changes: Any) -> App:
         return await self.add(code_client(None, **changes))
 
     async def agency(self, **changes: Any) -> App:
         """UWV's sending system."""
-        keys = make_client_keys()
-        return await self.add(agency_client(keys, **changes), keys, UWV)
+        return await self.staged(agency_client, UWV, **changes)
 
     async def logged_in(self, persona: str = "naaste") -> Browser:
         """A browser in which this persona has logged in."""
         browser = self.world.browser()
         self._open.append(browser.http)
-        response = await browser.log_in(persona)
-        assert response.status_code == 303, response.text
+
+        async def logging_in() -> list[Cookie]:
+            response = await browser.log_in(persona)
+            assert response.status_code == 303, response.text
+            return list(browser.http.cookies.jar)
+
+        for cookie in await self._laid(("logged in", persona), logging_in):
+            browser.http.cookies.jar.set_cookie(copy.copy(cookie))
         return browser
 
     async def machtiging(self, **changes: Any) -> Any:
         """Mother (BSN of `vertegenwoordigde`) gives son (`naaste`) a machtiging."""
-        offered = await self.committed.offer(**changes)
-        return await self.committed.accept(offered.code)
+
+        async def agreeing() -> Any:
+            offered = await self.committed.offer(**changes)
+            return await self.committed.accept(offered.code)
+
+        return await self._laid(("machtiging", repr(changes)), agreeing)
 
     async def flow(self, app: App | None = None, machtiging: Any = None, *actions: str) -> Flow:
         """The son, logged in, and an app that asks for his mother's box."""
@@ -328,19 +399,23 @@ class OAuthWorld:
             await http.aclose()
 
 
-async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
-    """Everything joined, in this process, on a real database."""
-    sessions = database.sessions
-    world = a_world(sessions, clock)
-    service = world.service
+@functools.cache
+def _service() -> FastAPI:
+    """The login service with the authorization server in it, once in a process."""
+    service = assembled_login()
     service.state.access_token_seconds = 600
     service.state.on_session_end = session_ended
-    service.state.published_keys = PublishedKeys(sessions, Outbound())
     service.state.pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)
-    with_common_routes("oauth", service)
-    async with unit_of_work(sessions) as session:
-        people = await mother_and_son(session)
-    return OAuthWorld(world, sessions, clock, Committed(sessions, people))
+    return service
+
+
+async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
+    """Everything joined, in this process, on a real database."""
+    sessions = database.sessions
+    published = PublishedKeys(sessions, Outbound())
+    service = with_own_state(_service(), sessions=sessions, clock=clock, published_keys=published)
+    committed = await Committed.begin(database)
+    return OAuthWorld(joined(service, clock), sessions, clock, committed, stages=database.stages)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,29 @@ from tests.builders.applications import POLICIES, with_own_state
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import BORN, Committed, People
 from tests.builders.login import BROKER, ISSUER
+from tests.builders.stages import Stages, laid
 
 OFFER = "/machtigingen/aanbieden"
 ACCEPT = "/machtigingen/aannemen"
+
+
+@dataclass
+class Visiting(Browser):
+    """A browser of whose longer ways the end is remembered."""
+
+    stages: Stages | None = None
+    clock: Any = None
+
+    async def walked(self, name: str, take: Callable[[], Awaitable[Any]], *of: Any) -> Any:
+        """What the walk gives, walked or laid back; this browser is then where it ended."""
+
+        async def walking() -> tuple[Any, ...]:
+            return await take(), self.page, self.status, self.url, copy.deepcopy(self.cookies)
+
+        key = (name, repr((self.cookies, self.url, of)), self.clock.now())
+        gave, self.page, self.status, self.url, jars = await laid(self.stages, key, walking, if_same=True)
+        self.cookies = copy.deepcopy(jars)
+        return gave
 
 
 @dataclass
@@ -39,6 +61,7 @@ class Portal:
     clock: Any
     world: Committed
     http: httpx.AsyncClient
+    stages: Stages | None = None
 
     @property
     def people(self) -> People:
@@ -50,9 +73,13 @@ class Portal:
         """A browser in which this person has logged in, as an employee when there is a KvK number."""
         at = self.clock.now()
         login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
-        async with unit_of_work(self.app.state.sessions) as session:
-            token = await sessions.start(session, person, login, self.app.state.session_limits, at=at)
-        browser = Browser(self.http, frozenset({ISSUER, BROKER}))
+
+        async def starting() -> str:
+            async with unit_of_work(self.app.state.sessions) as session:
+                return await sessions.start(session, person, login, self.app.state.session_limits, at=at)
+
+        token = await laid(self.stages, ("browser", person, assurance, kvk, at), starting)
+        browser = Visiting(self.http, frozenset({ISSUER, BROKER}), stages=self.stages, clock=self.clock)
         browser.cookies[ISSUER] = {sessions.COOKIE: token}
         return browser
 
@@ -94,7 +121,7 @@ async def a_portal(database: Any, clock: Any) -> Portal:
         sealer_engine=database.sealer,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport))
+    return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport), database.stages)
 
 
 def good_offer(**changes: Any) -> dict[str, Any]:
@@ -131,9 +158,13 @@ async def fill_offer(browser: Browser, *, expect: int = 200, **changes: Any) -> 
 
 async def make_offer(browser: Browser, **changes: Any) -> str:
     """Offer, and read the code from the page that shows it once."""
-    check = await fill_offer(browser, **changes)
-    made = await browser.submit(check.form(OFFER), {"akkoord": "ja"})
-    return made.codes[0]
+
+    async def offering() -> str:
+        check = await fill_offer(browser, **changes)
+        made = await browser.submit(check.form(OFFER), {"akkoord": "ja"})
+        return made.codes[0]
+
+    return await (browser.walked("offer", offering, changes) if isinstance(browser, Visiting) else offering())
 
 
 async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> Page:
@@ -150,5 +181,9 @@ async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes
 
 async def accept_with(browser: Browser, code: str) -> Page:
     """Give the code, look, say yes."""
-    shown = await give_code(browser, code)
-    return await browser.submit(shown.form("/besluit"), {"besluit": "aannemen"})
+
+    async def accepting() -> Page:
+        shown = await give_code(browser, code)
+        return await browser.submit(shown.form("/besluit"), {"besluit": "aannemen"})
+
+    return await (browser.walked("accept", accepting, code) if isinstance(browser, Visiting) else accepting())

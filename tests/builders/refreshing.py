@@ -20,6 +20,7 @@ from machtiging.oauth.refresh.hand_out import fresh, keep
 from machtiging.oauth.rules import acts_in, details_of
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import App, OAuthWorld
+from tests.builders.stages import laid
 
 REFRESHING = ["authorization_code", "refresh_token"]
 CONSENT = """
@@ -85,6 +86,18 @@ async def a_holder(
     """An app that has just redeemed its code."""
     app = app or await refreshing_app(oauth)
     held = None if own else machtiging or await oauth.machtiging()
+
+    async def handing_out() -> tuple[GrantId, str, str | None]:
+        return await _handed_out(oauth, app, held, own=own, bound=bound)
+
+    key = ("holder", app.client_id, held and held.id, own, repr(bound), oauth.clock.now())
+    grant_id, access, token = await laid(oauth.unbent, key, handing_out, if_same=True)
+    return Holder(oauth, app, held, grant_id, access, token or "")
+
+
+async def _handed_out(
+    oauth: OAuthWorld, app: App, held: Any, *, own: bool, bound: Binding
+) -> tuple[GrantId, str, str | None]:
     people, at, grant_id = oauth.committed.people, oauth.clock.now(), GrantId(uuid7())
     details = details_of(held.id if held else None, acts_in([{"actions": ["lijst", "lezen", "downloaden"]}]))
     row = {"id": grant_id, "client": app.client_id, "who": people.mother if own else people.son}
@@ -100,7 +113,7 @@ async def a_holder(
         token = fresh(client, consented, bound, resource=None, at=at)
         if token is not None:
             await keep(session, token)
-    return Holder(oauth, app, held, grant_id, access, token.text if token else "")
+        return grant_id, access, token.text if token else None
 
 
 async def given_for(holder: Holder, resource: str) -> None:

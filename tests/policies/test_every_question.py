@@ -24,9 +24,14 @@ def policy():
     return Policy.load(POLICIES)
 
 
-@pytest.fixture(scope="module")
-def answers(policy):
-    return {question: policy.decide(question) for question in all_questions()}
+@pytest.fixture(scope="module", params=["a sample", pytest.param("every question", marks=pytest.mark.whole)])
+def answers(request, policy):
+    """Every question of which all facts hold, and of the others one in thirty; or every question there is."""
+    asked = list(all_questions())
+    if request.param == "a sample":
+        dice = random.Random(6)
+        asked = [one for one in asked if all(getattr(one, fact) for fact in FACTS) or dice.random() < 1 / 30]
+    return {question: policy.decide(question) for question in asked}
 
 
 def allowed(answers):
@@ -34,8 +39,8 @@ def allowed(answers):
 
 
 def test_the_space_is_as_large_as_the_words_make_it(answers):
-    assert len(answers) == 7 * 5 * 12 * 3 * 3 * 2**4
-    assert 0 < len(allowed(answers)) < len(answers) / 40
+    assert sum(1 for _ in all_questions()) == 7 * 5 * 12 * 3 * 3 * 2**4
+    assert 0 < len(allowed(answers)) < sum(1 for _ in all_questions()) / 40
 
 
 @pytest.mark.parametrize("fact", FACTS)

@@ -215,11 +215,12 @@ async def test_who_comes_while_somebody_is_on_his_way_waits_for_him(app, site) -
 async def test_who_has_an_older_copy_that_still_does_waits_for_nobody(oauth, app, site) -> None:
     assert await accepted(app)
     oauth.later(hours=25)
+    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(patience=1.0))
     site.called.clear()
     site.silent = True
     first = asyncio.create_task(accepted(app))
     await site.called.wait()
-    assert await asyncio.wait_for(accepted(app), 2)
+    assert await asyncio.wait_for(accepted(app), 0.9)
     assert await first
 
 
@@ -233,6 +234,7 @@ async def test_of_two_workers_one_goes(oauth, app, site) -> None:
 
 
 async def test_while_a_site_keeps_silent_no_connection_to_the_database_is_held(oauth, database, app, site) -> None:
+    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(patience=1.0))
     site.silent = True
     waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
     await site.called.wait()

@@ -24,6 +24,7 @@ from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
 CONSENTS = "/api/v1/toestemmingen"
 MANAGES = "openid toestemmingen:beheren"
 BOTH = "grant_management_query grant_management_revoke"
+NEVER = "5d0c2f36-7a5b-4c8e-9f0a-3b1d6e2c4a71"  # no consent has it
 REFUSED, NOT_GIVEN = "token:geweigerd", "grant:geweigerd"
 
 
@@ -234,7 +235,7 @@ async def test_a_list_of_grants_that_does_not_exist_is_written_down_too(world):
 # Who proves nothing.
 
 
-@pytest.mark.parametrize("path", [CONSENTS, f"{CONSENTS}/{uuid4()}", "/userinfo", "/grants", f"/grants/{uuid4()}"])
+@pytest.mark.parametrize("path", [CONSENTS, f"{CONSENTS}/{NEVER}", "/userinfo", "/grants", f"/grants/{NEVER}"])
 async def test_whoever_brings_no_token_of_ours_writes_nothing(world, path):
     method = "DELETE" if path.startswith(CONSENTS + "/") else "GET"
     never_issued = token_facts(world.clock.now(), person_id=world.people.mother, scope=MANAGES)

@@ -3,6 +3,7 @@ nothing of the family is alive. The orders are drawn by hypothesis and then play
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -131,10 +132,11 @@ def drawn(programs: int) -> list[list[str]]:
     return found
 
 
-async def test_never_two_live_tokens_and_nothing_alive_after_a_replay(oauth):
+@pytest.mark.parametrize("many", [8, pytest.param(20, marks=pytest.mark.whole)])
+async def test_never_two_live_tokens_and_nothing_alive_after_a_replay(oauth, many):
     app = await refreshing_app(oauth)
-    programs = drawn(20)
-    assert sum("replay" in steps for steps in programs) > 3
+    programs = drawn(many)
+    assert sum("replay" in steps for steps in programs) > many // 6
     for steps in programs:
         holder = await a_holder(oauth, app)
         story = Story(holder, holder.refresh_token)

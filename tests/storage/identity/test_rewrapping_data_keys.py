@@ -52,7 +52,8 @@ async def by_version(database):
 
 async def lines(database):
     async with database.sessions() as session:
-        found = await session.execute(text("SELECT reason, facts FROM journal_intake WHERE act = 'sleutel:gewisseld'"))
+        query = "SELECT reason, facts FROM journal_intake WHERE act = 'sleutel:gewisseld' ORDER BY id"
+        found = await session.execute(text(query))
         return [(row.reason, row.facts) for row in found]
 
 

@@ -1,5 +1,6 @@
 """Every way in which a command can end is one clear sentence and an exit code; nobody is shown a traceback."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -214,12 +215,21 @@ def test_in_production_the_doctor_wants_tls():
     assert checks.environment(Settings()).verdict is Verdict.ATTENTION
 
 
+@pytest.mark.whole
 async def test_the_doctor_tells_our_own_port_from_one_that_is_taken():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         number = taken.getsockname()[1]
         taken.listen()
         taken.settimeout(0)
+        assert (await checks.port(Settings(port=number))).verdict is Verdict.WRONG
+    assert (await checks.port(Settings(port=number))).verdict is Verdict.OK
+
+
+async def test_the_doctor_tells_a_port_that_somebody_else_answers_on():
+    other = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with other:
+        number = other.sockets[0].getsockname()[1]
         assert (await checks.port(Settings(port=number))).verdict is Verdict.WRONG
     assert (await checks.port(Settings(port=number))).verdict is Verdict.OK
 
