@@ -139,8 +139,8 @@ ALTER TABLE authorization_code DROP COLUMN resource, DROP COLUMN jkt;
 ALTER TABLE oauth_grant DROP COLUMN resource, DROP COLUMN managed, DROP COLUMN requested_claims, DROP COLUMN session_id;
 DROP INDEX ix_oauth_grant_client_id;
 DROP INDEX one_server_per_resource;
-ALTER TABLE oauth_client DROP COLUMN unseen_changes, DROP COLUMN withdrawn_at, DROP COLUMN by_program, DROP COLUMN fetch_failed_at,
-    DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
+ALTER TABLE oauth_client DROP COLUMN unseen_changes, DROP COLUMN withdrawn_at, DROP COLUMN by_program,
+    DROP COLUMN fetch_failed_at, DROP COLUMN fetched_at, DROP COLUMN fetched_jwks,
     DROP COLUMN registration_token_hash;
 DELETE FROM issued_token WHERE person_id IS NULL AND oin IS NULL;
 ALTER TABLE issued_token
