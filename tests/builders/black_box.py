@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
+import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
@@ -82,6 +83,7 @@ class Client:
     scope: str = ""
     key: ECKey | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    resource: str = ""
 
     @staticmethod
     def read(told: Mapping[str, Any]) -> Client:
@@ -92,6 +94,7 @@ class Client:
             told.get("scope", ""),
             None if jwk is None else ECKey.import_key(jwk),
             told.get("extra", {}),
+            told.get("resource", ""),
         )
 
     def assertion(self, audience: str, **changes: Any) -> str:
@@ -226,12 +229,24 @@ class Server:
         return self.told["issuer"]
 
     def client(self, name: str) -> Client:
-        """`app` and `other` (code flow), `public` (code flow, no key), `machine` (client credentials), `resource`
-        (introspects)."""
+        """The client that plays this part: see tests/protocol/black_box/conftest.py."""
         return Client.read(self.told["clients"][name])
 
-    def knows(self, name: str) -> bool:
-        return name in self.told["clients"]
+    def needs(self, *names: str) -> None:
+        """Skip a test for which this server has no such client, or whose description has no such member."""
+        for name in names:
+            if name not in self.told["clients"] and name not in self.told:
+                pytest.skip(f"the server has no {name}")
+
+    def details(self, name: str) -> str:
+        """`authorization_details` as text: `some`, `less` than those, `more` than those, or `elsewhere`."""
+        self.needs("details")
+        return self.told["details"][name]
+
+    def spent(self, kind: str, why: str) -> str:
+        """A token of this kind that is over, and what ended it."""
+        self.needs("spent")
+        return self.told["spent"][kind][why]
 
     def person(self, **answers: str) -> Person:
         """Somebody with a browser of his own, who answers what is asked as told, or as `answers` say."""

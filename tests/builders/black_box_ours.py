@@ -18,85 +18,31 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from joserfc.jwk import ECKey
 
+from tests.builders.black_box_parts import AFTER, DELIVERING, DETAILS, clients, clients_beyond
 from tests.builders.crypto import a_key_directory
 from tests.builders.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 _UP_SECONDS = 60
-_SCOPE = "aanleveringen:schrijven"
-_AFTER = "post_logout_redirect_uri"
+# How somebody is asked something at a counter: where she gets the hint that she reads out, and where she answers.
+_COUNTER = {
+    "login": "/inloggen?terug=/aan-de-balie",
+    "hint": "/aan-de-balie",
+    "hint_is": "<output[^>]*>([^<]+)</output>",
+    "questions": "/verzoeken",
+    "yes": {"besluit": "akkoord"},
+    "no": {"besluit": "weigeren"},
+    "binding_message": "Balie 3, W4X-7KP",
+    "people": ["vertegenwoordigde", "naaste", "burger-onder-bewind", "burger-zonder-digid", "eu-burger", "raadslid"],
+    "nobody": "0000-0000",
+}
 
 
 def _key() -> ECKey:
     return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True, auto_kid=True)
-
-
-def clients(home: str, refreshing: str = "openid") -> dict[str, dict[str, Any]]:
-    """RFC 7591 metadata for every part that a client plays in the tests."""
-
-    def app(name: str, path: str, **more: Any) -> dict[str, Any]:
-        made = {"client_name": name, "redirect_uris": [home + path], "grant_types": ["authorization_code"]}
-        return made | {"scope": "openid", "token_endpoint_auth_method": "private_key_jwt"} | more
-
-    def machine(name: str, scope: str, **more: Any) -> dict[str, Any]:
-        made = {"client_name": name, "grant_types": ["client_credentials"], "scope": scope}
-        return made | {"token_endpoint_auth_method": "private_key_jwt"} | more
-
-    return {
-        "app": app("Leesapp", "/terug"),
-        "other": app("Andere app", "/anders"),
-        "refreshing": app(
-            "App die bijblijft", "/ververs", grant_types=["authorization_code", "refresh_token"], scope=refreshing
-        ),
-        "public": app("App op een telefoon", "/publiek", token_endpoint_auth_method="none"),
-        "machine": machine("Postkamer", _SCOPE),
-        "resource": machine("Bron", "", resource_server=True),
-    }
-
-
-def clients_beyond(home: str) -> dict[str, dict[str, Any]]:
-    """The same for parts that only ours knows, or that others register otherwise."""
-    code = {"grant_types": ["authorization_code"], "scope": "openid", "token_endpoint_auth_method": "private_key_jwt"}
-    service = {"token_endpoint_auth_method": "private_key_jwt", "resource_server": True, "scope": ""}
-    guarded = f"{home}/{uuid4().hex[:8]}"  # a resource has one server, and some databases serve many tests
-    return {
-        "leaving": {
-            **code,
-            "client_name": "App met uitgang",
-            "redirect_uris": [f"{home}/weg"],
-            "post_logout_redirect_uris": [f"{home}/tot-ziens"],
-        },
-        "exchanger": {
-            **service,
-            "client_name": "Huisdienst",
-            "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
-            "resource": f"{guarded}/huis",
-            "exchange_targets": [f"{guarded}/archief"],
-        },
-        "archive": {
-            **service,
-            "client_name": "Archief",
-            "grant_types": ["client_credentials"],
-            "resource": f"{guarded}/archief",
-        },
-        "desk": {
-            "client_name": "Bibliotheek Oost",
-            "grant_types": ["urn:openid:params:grant-type:ciba"],
-            "backchannel_token_delivery_mode": "poll",
-            "token_endpoint_auth_method": "private_key_jwt",
-            "scope": "openid",
-        },
-        "signed": {
-            **service,
-            "client_name": "Bron die tekent",
-            "grant_types": ["client_credentials"],
-            "introspection_signed_response_alg": "PS256",
-        },
-    }
 
 
 async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
@@ -112,13 +58,13 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
             confidential = metadata["token_endpoint_auth_method"] != "none"
             key = _key() if confidential else None
             more = {} if key is None else {"jwks": {"keys": [key.as_dict(private=False)]}}
-            oin = oin_of("UWV") if _SCOPE in metadata["scope"] else None
+            oin = oin_of("UWV") if DELIVERING in metadata["scope"] else None
             made = await register(session, metadata | more, oin=oin, at=datetime.now(UTC), practice=True)
             told[name] = {"client_id": made["client_id"], "scope": metadata["scope"]}
             told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
             told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
             told[name] |= {key: metadata[key] for key in ("resource",) if key in metadata}
-            told[name] |= {key: metadata[f"{key}s"][0] for key in (_AFTER,) if f"{key}s" in metadata}
+            told[name] |= {key: metadata[f"{key}s"][0] for key in (AFTER,) if f"{key}s" in metadata}
         token = await invite(session, "proef", uses=100, lives=timedelta(days=1), at=datetime.now(UTC))
     told["newcomer"] = {"client_id": "", "initial_access_token": token}
     return told
@@ -130,6 +76,7 @@ async def _serve(config: dict[str, Any]) -> None:
     from machtiging.settings import Environment, Settings
     from machtiging.simulators.app import create_simulator
     from machtiging.web.logging import configure
+    from tests.builders.black_box_spent import spent
 
     configure("WARNING")
     front, broker = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
@@ -155,7 +102,10 @@ async def _serve(config: dict[str, Any]) -> None:
         "clients": await _register(app, "http://localhost:9"),
         "login": {"login_hint": "naaste", "besluit": "akkoord"},
         "refusing": {"besluit": "weigeren"},
+        "details": DETAILS,
+        "counter": _COUNTER,
     }
+    target["spent"] = await spent(app, target["clients"])
     async with serving((simulator, broker), (front_app, front)) as servers:
         file = Path(config["target"])
         file.with_suffix(".new").write_text(json.dumps(target))

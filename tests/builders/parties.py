@@ -20,7 +20,8 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from machtiging.cli.servers import listen
-from tests.builders.black_box_ours import clients, running, wait_until
+from tests.builders.black_box_ours import running, wait_until
+from tests.builders.black_box_parts import clients
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests" / "parties"
@@ -30,6 +31,22 @@ NODE = _WHEEL / "bin" / "node"
 _NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _PINNED = ("package.json", "package-lock.json", ".npmrc")
 _HOME = "http://localhost:9"
+_AS_OURS = (
+    "backchannel_authentication_request_signing_alg",
+    "backchannel_token_delivery_mode",
+    "grant_types",
+    "redirect_uris",
+    "require_signed_request_object",
+    "token_endpoint_auth_method",
+)
+# There, everybody may be asked: a page shows what is asked of whom it is opened for.
+_COUNTER = {
+    "questions": "/device?login_hint={hint}",
+    "yes": {"answer": "yes"},
+    "no": {"answer": "no"},
+    "binding_message": "Balie-3",
+    "nobody": "nobody",
+}
 
 
 def installed() -> bool:
@@ -60,8 +77,7 @@ def _public(key: ECKey) -> dict[str, Any]:
 
 
 def _as_theirs(name: str, metadata: dict[str, Any], key: ECKey | None) -> dict[str, Any]:
-    ours = ("redirect_uris", "grant_types", "token_endpoint_auth_method")
-    made = {"client_id": name, **{member: metadata[member] for member in ours if member in metadata}}
+    made = {"client_id": name, **{member: metadata[member] for member in _AS_OURS if member in metadata}}
     made |= {"redirect_uris": metadata.get("redirect_uris", []), "id_token_signed_response_alg": "PS256"}
     made |= {"response_types": ["code"] if "redirect_uris" in metadata else [], "subject_type": "pairwise"}
     made |= {"scope": metadata["scope"]} if metadata["scope"] else {}
@@ -79,21 +95,25 @@ def oidc_provider(place: Path) -> Iterator[Path]:
     issuer = f"http://localhost:{port}"
     signer = RSAKey.generate_key(2048, {"alg": "PS256", "use": "sig"}, private=True, auto_kid=True)
     told: dict[str, dict[str, Any]] = {}
-    known = []
+    known, published = [], {}
     for name, metadata in clients(_HOME, refreshing="openid offline_access").items():
         confidential = metadata["token_endpoint_auth_method"] != "none"
         key = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True) if confidential else None
         known.append(_as_theirs(name, metadata, key))
+        if "backchannel_token_delivery_mode" in metadata:  # there, it names its sector by where its keys are
+            published[name] = known[-1].pop("jwks")
+            known[-1]["jwks_uri"] = f"{issuer}/keys/{name}"
         told[name] = {"client_id": name, "scope": metadata["scope"]}
         told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
         told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
     resource = f"{issuer}/api"
     told["machine"]["extra"] = {"resource": resource}
-    told["refreshing"]["extra"] = {"prompt": "consent"}
+    for name in ("refreshing", "keeping", "phone"):
+        told[name]["extra"] = {"prompt": "consent"}
     config = {"port": port, "issuer": issuer, "jwks": {"keys": [signer.as_dict(private=True)]}, "clients": known}
-    config |= {"resource": resource, "resourceServer": "resource"}
+    config |= {"resource": resource, "resourceServer": "resource", "published": published}
     target = {"name": "oidc-provider", "issuer": issuer, "clients": told}
-    target |= {"login": {"login": "bram", "password": "x"}, "refusing": {"link": "/abort"}}
+    target |= {"login": {"login": "bram", "password": "x"}, "refusing": {"link": "/abort"}, "counter": _COUNTER}
     (place / "config.json").write_text(json.dumps(config))
     file = place / "target.json"
     command = [str(NODE), str(HERE / "provider.mjs"), str(place / "config.json")]

@@ -2,14 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.architecture.sources import ROOT
 from tests.builders.black_box_ours import described, serve, wait_until
 from tests.builders.forks import forked
 from tests.builders.mutants import MUTANTS
 from tests.builders.pack import PACK, hold_pack_against, outcomes_in
+from tests.conftest import admin, dsn
 
 _AT_ONCE = 2
 _PATIENCE = 300
@@ -29,20 +32,25 @@ def broken(url: str, name: str, place: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def outcomes(request, shared_database, tmp_path_factory):
-    """Of every mutant that a test of this run asks for."""
+async def outcomes(request, postgres_url, tmp_path_factory):
+    """Of every mutant that a test of this run asks for; each has a database, for nobody is asked very often."""
     asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate, template = asyncio.Semaphore(_AT_ONCE), make_url(postgres_url).database
 
-    def outcome(name: str, place: Path) -> dict[str, str]:
+    def outcome(url: str, name: str, place: Path) -> dict[str, str]:
         try:
-            return broken(shared_database, name, place)
+            return broken(url, name, place)
         except AssertionError as error:  # this one could not be tried; the others can
             return {"": str(error)}
 
     async def one(name: str) -> tuple[str, dict[str, str]]:
         async with gate:
-            return name, await asyncio.to_thread(outcome, name, tmp_path_factory.mktemp(name))
+            own = f"m_{uuid4().hex}"
+            await admin(postgres_url, f'CREATE DATABASE "{own}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+            url = dsn(postgres_url, own)
+            found = await asyncio.to_thread(outcome, url, name, tmp_path_factory.mktemp(name))
+            await admin(postgres_url, f'DROP DATABASE "{own}" WITH (FORCE)')
+            return name, found
 
     return dict(await asyncio.gather(*map(one, sorted(asked))))
 

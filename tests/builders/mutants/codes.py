@@ -245,7 +245,10 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "address_unread": Mutant(
         "every redirect URI is taken",
-        ("test_an_address_that_is_not_registered_to_the_letter_is_refused",),
+        (
+            "test_an_address_that_is_not_registered_to_the_letter_is_refused",
+            "test_what_is_signed_is_checked_as_if_it_were_not",
+        ),
         _every_address_will_do,
     ),
     "reference_reusable": Mutant(
@@ -271,7 +274,11 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "scope_unread": Mutant(
         "every scope is granted",
-        ("test_a_scope_beyond_the_registration_is_refused",),
+        (
+            "test_a_scope_beyond_the_registration_is_refused",
+            "test_a_signed_scope_beyond_the_registration_is_not_granted",
+            "test_a_scope_beyond_the_registration_of_this_desk_is_not_granted",
+        ),
         _every_scope_is_granted,
     ),
 }

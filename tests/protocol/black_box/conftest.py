@@ -1,8 +1,16 @@
 """Which server the pack is held against: ours, as a process, or the one that MACHTIGING_TEST_TARGET describes.
 
-That variable names a JSON file: `issuer`; `clients` by the part they play (app, other, public, refreshing, machine and
-resource), each with `client_id`, `scope`, `redirect_uri`, a private `jwk` when it has one and `extra` parameters;
-`login` and `refusing`, the answers to what forms ask (`link`: the end of an address to follow instead).
+That variable names a JSON file: `issuer`; `clients` by the part they play, each with `client_id`, `scope`,
+`redirect_uri`, a private `jwk` when it has one and `extra` parameters; `login` and `refusing`, the answers to what
+forms ask (`link`: the end of an address to follow instead). The parts are: app, other and public (no key) for the code
+flow; refreshing, keeping and phone (no key) for refresh tokens; signing (must sign its requests); machine (client
+credentials) and resource (introspects).
+
+What a server can do besides is declared by what it tells, and what it does not tell is skipped: clients exchanger,
+depot and archive (each with the `resource` that it guards; exchanger may go on to all three, depot to exchanger) and
+gateway (guards the API itself, may go on to archive); clients desk, desk_too and signing_desk (must sign) for CIBA,
+with `counter`: how somebody is asked there (tests/builders/black_box_counter.py); client newcomer with an
+`initial_access_token`; `details`, `authorization_details` to ask; `spent`, tokens that are over.
 """
 
 import json
@@ -14,6 +22,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.builders.black_box import Attempt, Person, Server
+from tests.builders.black_box_counter import Counter
 from tests.builders.black_box_ours import ours
 from tests.conftest import admin, dsn
 
@@ -79,3 +88,17 @@ async def spare_token(server, attempt, kept) -> dict:
     if not kept or not await server.active(kept["access_token"]):
         kept.update(await attempt.tokens())
     return kept
+
+
+@pytest.fixture(scope="session")
+async def _row_of_people(server) -> Counter | None:
+    """Each of them logs in at most once."""
+    return Counter(server) if "counter" in server.told else None
+
+
+@pytest.fixture
+async def counter(server, _row_of_people) -> Counter:
+    """A counter with nobody's question left open."""
+    server.needs("counter", "desk", "desk_too")
+    yield _row_of_people
+    await _row_of_people.tidy()

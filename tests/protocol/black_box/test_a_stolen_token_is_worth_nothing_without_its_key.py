@@ -1,41 +1,17 @@
-"""RFC 9449, RFC 9700 2.2: tokens that are bound to a key, and refresh tokens that come twice."""
+"""RFC 9449, RFC 9700 2.2: tokens that are bound to a key."""
 
 import time
 
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Attempt, proof_of, refused
+from tests.builders.black_box import proof_of, refused
+from tests.builders.black_box_steps import with_key, with_proof
 
 
 @pytest.fixture
 def key():
     return ECKey.generate_key("P-256")
-
-
-async def with_proof(server, key, endpoint, form, **changes):
-    """Post with a proof, and once more with the nonce when the server asks for one."""
-    address = server.metadata[endpoint]
-    client = changes.pop("client")
-    answer = None
-    for _ in range(2):
-        nonce = {} if answer is None else {"nonce": answer.headers["dpop-nonce"]}
-        proof = proof_of(key, "POST", address, **{**nonce, **changes})
-        body = {**client.credentials(server.issuer), **form}
-        answer = await server.http.post(address, data=body, headers={"DPoP": proof})
-        if "use_dpop_nonce" not in answer.text:
-            break
-    return answer
-
-
-async def bound(attempt, server, key, **changes):
-    form = {
-        "grant_type": "authorization_code",
-        "code": await attempt.code(),
-        "redirect_uri": attempt.client.redirect_uri,
-        "code_verifier": attempt.pkce.verifier,
-    }
-    return await with_proof(server, key, "token_endpoint", form, client=attempt.client, **changes)
 
 
 async def userinfo(server, token, key, scheme="DPoP", **changes):
@@ -51,7 +27,7 @@ async def userinfo(server, token, key, scheme="DPoP", **changes):
 
 
 async def test_a_token_with_a_key_opens_the_door_with_that_key(attempt, server, key):
-    answer = await bound(attempt, server, key)
+    answer = await with_key(attempt, key)
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
     token = answer.json()["access_token"]
@@ -60,13 +36,13 @@ async def test_a_token_with_a_key_opens_the_door_with_that_key(attempt, server, 
 
 
 async def test_stolen_it_opens_nothing_as_a_plain_token(attempt, server, key):
-    token = (await bound(attempt, server, key)).json()["access_token"]
+    token = (await with_key(attempt, key)).json()["access_token"]
     assert (await server.userinfo(token)).status_code in (400, 401)
     assert (await userinfo(server, token, key, scheme="Bearer")).status_code in (400, 401)
 
 
 async def test_stolen_it_opens_nothing_with_the_key_of_the_thief(attempt, server, key):
-    token = (await bound(attempt, server, key)).json()["access_token"]
+    token = (await with_key(attempt, key)).json()["access_token"]
     assert (await userinfo(server, token, ECKey.generate_key("P-256"))).status_code == 401
 
 
@@ -84,23 +60,23 @@ WRONG = {
 
 @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
 async def test_a_proof_of_something_else_opens_nothing(attempt, server, key, changes):
-    token = (await bound(attempt, server, key)).json()["access_token"]
+    token = (await with_key(attempt, key)).json()["access_token"]
     assert (await userinfo(server, token, key, **changes)).status_code in (400, 401)
 
 
 async def test_a_proof_is_good_once(attempt, server, key):
-    token = (await bound(attempt, server, key)).json()["access_token"]
+    token = (await with_key(attempt, key)).json()["access_token"]
     first = await userinfo(server, token, key, jti="een")
     assert first.status_code == 200
     assert (await userinfo(server, token, key, jti="een")).status_code == 401
 
 
 async def test_a_proof_for_another_address_gives_no_token(attempt, server, key):
-    refused(await bound(attempt, server, key, htu=server.metadata["introspection_endpoint"]), "invalid_dpop_proof")
+    refused(await with_key(attempt, key, htu=server.metadata["introspection_endpoint"]), "invalid_dpop_proof")
 
 
 async def test_a_proof_that_holds_the_secret_key_gives_no_token(attempt, server, key):
-    answer = await bound(attempt, server, key, header={"jwk": key.as_dict(private=True)})
+    answer = await with_key(attempt, key, header={"jwk": key.as_dict(private=True)})
     refused(answer, "invalid_dpop_proof")
 
 
@@ -115,50 +91,3 @@ async def test_a_code_that_was_asked_with_a_key_is_worth_nothing_with_another(at
     thief = ECKey.generate_key("P-256")
     answer = await with_proof(server, thief, "token_endpoint", form, client=attempt.client)
     refused(answer, "invalid_grant", "invalid_dpop_proof")
-
-
-@pytest.fixture
-async def first(server, person):
-    """A walk that ended in a refresh token."""
-    return await Attempt(server, server.client("refreshing"), person).tokens()
-
-
-async def refreshed(server, token, by="refreshing", **more):
-    form = {"grant_type": "refresh_token", "refresh_token": token, **more}
-    return await server.post("token_endpoint", server.client(by), form)
-
-
-async def test_a_refresh_token_gives_another_and_is_used_up(server, first):
-    answer = await refreshed(server, first["refresh_token"])
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["refresh_token"] != first["refresh_token"]
-
-
-async def test_a_refresh_token_that_comes_twice_ends_the_whole_family(server, first):
-    second = (await refreshed(server, first["refresh_token"])).json()
-    assert await server.active(second["access_token"])
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
-    refused(await refreshed(server, second["refresh_token"]), "invalid_grant")
-    assert not await server.active(second["access_token"])
-
-
-async def test_a_stolen_refresh_token_is_nothing_to_another_client(server, first):
-    refused(await refreshed(server, first["refresh_token"], by="other"))
-
-
-async def test_refreshing_never_gives_more_than_was_agreed(server, first):
-    refused(await refreshed(server, first["refresh_token"], scope="openid beheer:alles"), "invalid_scope")
-
-
-async def test_a_revoked_refresh_token_takes_its_access_token_along(server, first):
-    assert (await server.revoke(first["refresh_token"], by="refreshing")).status_code == 200
-    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
-    assert not await server.active(first["access_token"])
-
-
-async def test_a_refresh_token_is_no_access_token(server, first):
-    assert (await server.userinfo(first["refresh_token"])).status_code == 401
-
-
-async def test_who_did_not_register_for_it_gets_no_refresh_token(attempt):
-    assert "refresh_token" not in await attempt.tokens()

@@ -1,0 +1,151 @@
+"""What ours handed out long ago, or under what has ended since: made by our own verbs at another instant.
+
+A test that knows an address only cannot wait for a day. So the server's description holds refresh tokens of the client
+`refreshing` and subject tokens for `exchanger` that are over, each by what ended it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.proof.binding import UNBOUND
+from machtiging.delegation.accept import Helper, accept
+from machtiging.delegation.end import revoke
+from machtiging.delegation.offer import Giver, offer
+from machtiging.delegation.pause import pause
+from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.rules import Machtiging
+from machtiging.identity.people import Profile, find_or_create_by_bsn, save_profile
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.ids import GrantId, PersonId, uuid7
+from machtiging.kernel.period import Period
+from machtiging.oauth import queries
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.issue import Consented, Order, access_token
+from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.refresh.hand_out import fresh, keep
+from machtiging.oauth.requests.resources import target_of
+from machtiging.oauth.rules import details_of
+from machtiging.oauth.tables import OAuthGrant
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.delegation import some_terms
+
+_GIVER, _HELPER = Bsn("999990032"), Bsn("999990044")
+_BORN = date(1951, 4, 7)
+
+
+@dataclass(frozen=True)
+class Past:
+    """A transaction in which things are made at other instants than now."""
+
+    session: AsyncSession
+    app: Any
+    resource: str
+    giver: PersonId
+    helper: PersonId
+    now: datetime
+
+    async def consented(self, client_id: str, held: Machtiging | None, at: datetime) -> Consented:
+        """A consent that was given at `at`."""
+        acts = some_terms().scope.acts
+        row = {
+            "id": uuid7(),
+            "client_id": client_id,
+            "person_id": self.helper,
+            "machtiging_id": held and held.id,
+            "authorization_details": details_of(held and held.id, acts),
+            "scope": "openid",
+            "assurance": Assurance.SUBSTANTIAL.value,
+            "authenticated_at": at,
+            "created_at": at,
+            "requested_claims": {},
+        }
+        await self.session.execute(insert(OAuthGrant.__table__), row)
+        grant = await queries.grant(self.session, GrantId(row["id"]))
+        assert grant is not None
+        return Consented(grant, held)
+
+    async def refresh_token(self, client_id: str, consented: Consented, at: datetime) -> str:
+        client = await queries.client(self.session, client_id)
+        assert client is not None
+        made = fresh(client, consented, UNBOUND, resource=None, at=at)
+        assert made is not None
+        await keep(self.session, made)
+        return made.text
+
+    async def subject_token(self, client_id: str, consented: Consented, at: datetime) -> str:
+        issuer, client = issuer_of(self.app.state), await queries.client(self.session, client_id)
+        assert client is not None
+        order = Order(await target_of(self.session, issuer, self.resource))
+        made = await access_token(self.session, issuer, client, consented, at=at, order=order)
+        return made["access_token"]
+
+    async def machtiging(self) -> Machtiging:
+        """One that holds."""
+        state, begun = self.app.state, self.now - timedelta(hours=2)
+        terms = some_terms(period=Period(begun, self.now + timedelta(days=30)))
+        giver, helper = (kind(who, Assurance.SUBSTANTIAL) for kind, who in ((Giver, self.giver), (Helper, self.helper)))
+        offered = await offer(self.session, state.keyring, state.delegation_limits, giver, terms, at=begun)
+        await accept(self.session, state.keyring, helper, offered.code, _BORN, at=begun)
+        held = await machtiging_with(self.session, offered.machtiging_id)
+        assert held is not None
+        return held
+
+
+async def spent(app: Any, clients: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Tokens that are over, by kind and by what ended them."""
+    now = datetime.now(UTC)
+    app_id, refreshing = clients["app"]["client_id"], clients["refreshing"]["client_id"]
+    async with unit_of_work(app.state.sessions) as session:
+        giver = await _person(session, app, _GIVER, Profile("Ans Voorbeeld", _BORN, None), now)
+        helper = await _person(session, app, _HELPER, Profile("Bram Voorbeeld", date(1980, 9, 30), None), now)
+        past = Past(session, app, clients["exchanger"]["resource"], giver, helper, now)
+        return {
+            "refresh_token": await _refresh_tokens(past, refreshing),
+            "subject_token": await _subject_tokens(past, app_id),
+        }
+
+
+async def _person(session: AsyncSession, app: Any, bsn: Bsn, profile: Profile, at: datetime) -> PersonId:
+    person = await find_or_create_by_bsn(session, app.state.keyring, bsn, at=at)
+    await save_profile(session, app.state.keyring, person, profile)
+    return person
+
+
+async def _refresh_tokens(past: Past, client_id: str) -> dict[str, str]:
+    def ago(hours: int) -> datetime:
+        return past.now - timedelta(hours=hours)
+
+    unused = await past.consented(client_id, None, ago(7))
+    busy = await past.consented(client_id, None, ago(26))  # refreshed until shortly before its end
+    over = {
+        "unused for too long": await past.refresh_token(client_id, unused, ago(7)),
+        "consented to too long ago": await past.refresh_token(client_id, busy, ago(3)),
+    }
+    return over | await _ended(past, client_id, past.refresh_token)
+
+
+async def _subject_tokens(past: Past, client_id: str) -> dict[str, str]:
+    yesterday = past.now - timedelta(days=1)
+    expired = await past.subject_token(client_id, await past.consented(client_id, None, yesterday), yesterday)
+    return {"expired": expired} | await _ended(past, client_id, past.subject_token)
+
+
+async def _ended(past: Past, client_id: str, make: Any) -> dict[str, str]:
+    """Of just now, but what they hang on has ended. Only that was ended, so each is asked what it hangs on."""
+    just_now, over = past.now - timedelta(minutes=1), {}
+    consented = await past.consented(client_id, None, just_now)
+    over["consent ended"] = await make(client_id, consented, just_now)
+    await end_grant(past.session, consented.grant.id, Ending("proef"), at=past.now)
+    for why, verb in {"mandate ended": revoke, "mandate paused": pause}.items():
+        held = await past.machtiging()
+        consented = await past.consented(client_id, held, just_now)
+        over[why] = await make(client_id, replace(consented, machtiging=held), just_now)
+        await verb(past.session, held.id, past.giver, at=past.now)
+    return over

@@ -1,0 +1,335 @@
+"""Token exchange (RFC 8693) with one guard taken away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from tests.builders.mutants.mutant import Mutant, claims_of, swap, yes
+
+
+def _everybody_goes_everywhere() -> None:
+    from machtiging.oauth.exchange import grant
+
+    def broken(was: Any) -> Any:
+        def target(exchange: Any, client: Any, asked: Any, subject: Any) -> Any:
+            known = client.exchange_targets | {asked.resource}
+            return was(exchange, replace(client, exchange_targets=known), asked, subject)
+
+        return target
+
+    swap(grant, "_target", broken)
+
+
+def _the_same_service_will_do() -> None:
+    from machtiging.oauth.exchange import grant
+
+    def broken(was: Any) -> Any:
+        def target(exchange: Any, client: Any, asked: Any, subject: Any) -> Any:
+            elsewhere = replace(subject, facts=replace(subject.facts, audience="https://elsewhere.example"))
+            return was(exchange, client, asked, elsewhere)
+
+        return target
+
+    swap(grant, "_target", broken)
+
+
+def _every_scope_is_given() -> None:
+    from machtiging.oauth.exchange import grant
+
+    swap(grant, "scope_left", lambda was: lambda held, mine, asked: asked or was(held, mine, asked))
+
+
+def _the_login_is_handed_on() -> None:
+    from machtiging.oauth.exchange import grant
+
+    swap(grant, "scope_left", lambda _: lambda held, _mine, _asked: held)
+
+
+def _all_details_that_are_asked() -> None:
+    from machtiging.oauth.exchange import grant
+
+    swap(grant, "narrowed_details", lambda _: lambda held, asked: json.loads(asked) if asked else held)
+
+
+def _the_details_of_the_consent() -> None:
+    from machtiging.oauth.exchange import grant
+
+    def broken(was: Any) -> Any:
+        async def behind(*given: Any) -> Any:
+            subject = await was(*given)
+            return replace(subject, details=subject.consented.grant.authorization_details)
+
+        return behind
+
+    swap(grant, "subject_behind", broken)
+
+
+def _everybody_guards_everything() -> None:
+    from machtiging.oauth.exchange import subject
+
+    swap(subject, "guards", lambda _: yes)
+
+
+def _every_kind_of_client_may() -> None:
+    from machtiging.oauth.client import Client
+
+    swap(Client, "check_grant_type", lambda _: yes)
+
+
+def _asking(change: Callable[[dict[str, str]], dict[str, str]]) -> Callable[[], None]:
+    def breaks() -> None:
+        from machtiging.oauth.exchange import grant
+
+        swap(grant, "asked_from", lambda was: lambda form: was(change(dict(form))))
+
+    return breaks
+
+
+def _without(*names: str) -> Callable[[dict[str, str]], dict[str, str]]:
+    return lambda form: {name: value for name, value in form.items() if name not in names}
+
+
+def _every_kind_of_token(form: dict[str, str]) -> dict[str, str]:
+    ours = "urn:ietf:params:oauth:token-type:access_token"
+    return form | {name: ours for name in ("subject_token_type", "requested_token_type") if name in form}
+
+
+async def _for_the_service(exchange: Any, client: Any, scope: str) -> dict[str, Any]:
+    from machtiging.oauth import issue
+
+    made = issue.for_client(exchange.issuer, client, scope, at=exchange.at)
+    await issue.write_down(exchange.session, made)
+    return made.response
+
+
+def _a_machine_stands_for_somebody() -> None:
+    """A token of nobody becomes another token of nobody."""
+    from machtiging.oauth.exchange import grant
+
+    def broken(was: Any) -> Any:
+        async def exchanged(exchange: Any, request: Any) -> Any:
+            if "oin" not in claims_of(request.form["subject_token"]):
+                return await was(exchange, request)
+            return await _for_the_service(exchange, request.client, "aanleveringen:schrijven")
+
+        return exchanged
+
+    swap(grant, "_exchanged", broken)
+
+
+def _an_id_token_is_as_good() -> None:
+    """One that we signed for the app is answered with a token."""
+    from machtiging.oauth.exchange import grant
+
+    def broken(was: Any) -> Any:
+        async def exchanged(exchange: Any, request: Any) -> Any:
+            text = request.form["subject_token"]
+            if text.count(".") != 2 or "nonce" not in claims_of(text):
+                return await was(exchange, request)
+            return await _for_the_service(exchange, request.client, "")
+
+        return exchanged
+
+    swap(grant, "_exchanged", broken)
+
+
+def _a_dead_one_will_do() -> None:
+    from machtiging.oauth import queries
+    from machtiging.oauth.exchange import subject
+
+    def lively(was: Any) -> Any:
+        async def token(*given: Any) -> Any:
+            found = await was(*given)
+            return found and replace(found, live=True)
+
+        return token
+
+    def open_again(was: Any) -> Any:
+        async def held(*given: Any) -> Any:
+            grant = await was(*given)
+            return grant and replace(grant, ended_at=None)
+
+        return held
+
+    def counted(was: Any) -> Any:
+        async def links(*given: Any) -> int:
+            return await was(*given) or 1
+
+        return links
+
+    swap(subject, "token_for_anybody", lively)
+    swap(queries, "grant_held", open_again)
+    swap(subject, "hold_to_exchange", counted)
+
+
+def _an_old_one_will_do() -> None:
+    from machtiging.oauth.exchange import subject
+
+    def broken(was: Any) -> Any:
+        return lambda exchange, text: was(replace(exchange, at=exchange.at - timedelta(hours=24)), text)
+
+    swap(subject, "token_for_anybody", broken)
+
+
+def _a_machtiging_always_holds() -> None:
+    from machtiging.oauth.protocol import grants
+
+    _a_dead_one_will_do()
+    swap(grants, "opens_for", lambda _: yes)
+
+
+def _no_key_is_asked() -> None:
+    from machtiging.oauth.exchange import subject
+
+    swap(subject, "is_bound", lambda _: lambda _facts: False)
+
+
+def _it_lives_on() -> None:
+    from machtiging.oauth import issue
+
+    swap(issue, "_end", lambda was: lambda issuer, held, order, at: was(issuer, held, replace(order, parent=None), at))
+
+
+def _it_hangs_on_nothing() -> None:
+    from machtiging.oauth import issue
+
+    def broken(was: Any) -> Any:
+        async def token(*given: Any, order: Any = issue.WHOLE, **more: Any) -> Any:
+            return await was(*given, order=replace(order, parent=None), **more)
+
+        return token
+
+    swap(issue, "access_token", broken)
+
+
+def _the_chain_is_endless() -> None:
+    from machtiging.oauth.exchange import subject
+
+    swap(subject, "LONGEST_CHAIN", lambda _: 1000)
+
+
+def _one_name_everywhere() -> None:
+    from machtiging.oauth import issue
+
+    swap(issue, "_people", lambda _: lambda issuer, client, consented, _order: issue.who(issuer, client, consented))
+
+
+MUTANTS: dict[str, Mutant] = {
+    "exchange_for_anywhere": Mutant(
+        "a service may exchange for every resource",
+        ("test_one_service_may_not_go_where_another_may", "test_a_token_is_exchanged_for_registered_services_only"),
+        _everybody_goes_everywhere,
+    ),
+    "exchange_for_itself": Mutant(
+        "a token is exchanged for one of the same resource",
+        ("test_a_token_is_not_exchanged_for_one_of_the_same_service",),
+        _the_same_service_will_do,
+    ),
+    "exchange_widens_scope": Mutant(
+        "an exchange gives every scope that is asked",
+        ("test_an_exchange_never_gives_another_scope",),
+        _every_scope_is_given,
+    ),
+    "exchange_hands_login_on": Mutant(
+        "an exchange gives the whole scope of the first token",
+        ("test_the_login_at_the_app_is_not_handed_on",),
+        _the_login_is_handed_on,
+    ),
+    "exchange_widens_details": Mutant(
+        "an exchange gives all details that are asked",
+        (
+            "test_an_exchange_never_gives_more_details",
+            "test_what_became_less_does_not_become_more_one_service_further",
+        ),
+        _all_details_that_are_asked,
+    ),
+    "exchange_of_consent": Mutant(
+        "an exchange starts from the consent, not from the token",
+        ("test_what_became_less_does_not_become_more_one_service_further",),
+        _the_details_of_the_consent,
+    ),
+    "exchange_of_anybodys": Mutant(
+        "a token for another service is exchanged",
+        ("test_a_token_for_another_service_is_not_exchanged",),
+        _everybody_guards_everything,
+    ),
+    "grant_type_unread": Mutant(
+        "every client may use every grant type",
+        (
+            "test_a_service_for_which_the_token_is_but_that_may_not_exchange_gets_nothing",
+            "test_a_client_of_another_kind_fetches_nothing",
+            "test_a_client_of_another_kind_asks_nobody",
+        ),
+        _every_kind_of_client_may,
+    ),
+    "exchange_actor_passed_over": Mutant(
+        "an actor token is passed over",
+        (
+            "test_what_is_not_supported_is_refused_and_not_passed_over",
+            "test_an_actor_with_a_token_of_its_own_changes_nobody",
+        ),
+        _asking(_without("actor_token", "actor_token_type")),
+    ),
+    "exchange_audience_passed_over": Mutant(
+        "an audience is passed over",
+        ("test_what_is_not_supported_is_refused_and_not_passed_over",),
+        _asking(_without("audience")),
+    ),
+    "exchange_kind_unread": Mutant(
+        "the kinds of token that are named are not read",
+        ("test_a_token_of_another_kind_is_not_exchanged_nor_asked",),
+        _asking(_every_kind_of_token),
+    ),
+    "exchange_of_machine": Mutant(
+        "the token of a machine is exchanged",
+        ("test_the_token_of_a_machine_stands_for_nobody_and_is_not_exchanged",),
+        _a_machine_stands_for_somebody,
+    ),
+    "exchange_of_id_token": Mutant(
+        "an ID token is exchanged",
+        ("test_an_id_token_is_not_exchanged_whatever_it_is_called",),
+        _an_id_token_is_as_good,
+    ),
+    "exchange_of_dead": Mutant(
+        "a token that was revoked, or whose consent ended, is exchanged",
+        ("test_a_revoked_subject_is_not_exchanged", "test_a_subject_that_is_over_is_not_exchanged"),
+        _a_dead_one_will_do,
+    ),
+    "exchange_of_expired": Mutant(
+        "a token that has expired is exchanged",
+        ("test_a_subject_that_is_over_is_not_exchanged",),
+        _an_old_one_will_do,
+    ),
+    "exchange_without_mandate": Mutant(
+        "a token under a machtiging that ended is exchanged",
+        ("test_a_subject_that_is_over_is_not_exchanged",),
+        _a_machtiging_always_holds,
+    ),
+    "exchange_unbinds": Mutant(
+        "a bound token is exchanged for one that anybody can use",
+        ("test_what_needed_a_key_does_not_become_what_anybody_can_use",),
+        _no_key_is_asked,
+    ),
+    "exchange_outlives": Mutant(
+        "an exchanged token lives longer than the first",
+        ("test_what_was_exchanged_ends_no_later_than_the_first_token",),
+        _it_lives_on,
+    ),
+    "exchange_unchained": Mutant(
+        "an exchanged token does not know what it was exchanged for",
+        ("test_who_gives_back_what_he_exchanged_leaves_the_first_token_alone", "test_a_chain_of_services_has_an_end"),
+        _it_hangs_on_nothing,
+    ),
+    "exchange_endless": Mutant(
+        "a chain of exchanges has no end", ("test_a_chain_of_services_has_an_end",), _the_chain_is_endless
+    ),
+    "exchange_one_name": Mutant(
+        "a service further on knows the person by the same name",
+        ("test_each_service_knows_the_person_by_another_name",),
+        _one_name_everywhere,
+    ),
+}

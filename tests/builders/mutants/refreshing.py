@@ -1,0 +1,314 @@
+"""Refresh tokens (RFC 6749 6, RFC 9700 4.14) with one guard taken away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from tests.builders.mutants.mutant import Mutant, nothing, statement_in, swap, yes
+
+Response = tuple[int, dict[str, Any], list[tuple[str, str]]]
+
+
+def _refreshing(broken: Callable[[Any, Callable[[], Response], Callable[[str], None]], Response]) -> None:
+    """Let `broken` answer: it gets the grant, what would have answered, and a way to run a statement about the token
+    (`:hash`), the client that asks (`:client`) and the key that it shows (`:jkt`). All in one transaction: the short
+    way, which says no more than a plain yes, is not taken."""
+    from machtiging.crypto import secrets
+    from machtiging.oauth.at_once import grants as at_once
+    from machtiging.oauth.protocol.bridge import wait
+    from machtiging.oauth.protocol.refresh_grant import RefreshGrant
+
+    def around(was: Any) -> Any:
+        def response(self: Any) -> Response:
+            asked = self.request
+            given = {"hash": secrets.digest(asked.form["refresh_token"]), "client": asked.client.client_id}
+            given |= {"jkt": asked.binding.jkt}
+
+            def run(statement: str) -> None:
+                wait(statement_in(self.server.exchange.session, statement, given))
+
+            return broken(self, lambda: was(self), run)
+
+        return response
+
+    async def not_taken(_self: Any) -> Any:
+        at_once.otherwise()
+
+    swap(at_once.RefreshAtOnce, "_refreshed", lambda _: not_taken)
+    swap(RefreshGrant, "create_token_response", around)
+
+
+def _first(*statements: str) -> Callable[[], None]:
+    def broken(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
+        for statement in statements:
+            run(statement)
+        return was()
+
+    return lambda: _refreshing(broken)
+
+
+def _reuse_ends_nothing() -> None:
+    from machtiging.oauth.refresh import use_up
+
+    swap(use_up, "end_family", lambda _: nothing)
+
+
+def _the_same_one_comes_back() -> None:
+    def broken(grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
+        status, body, headers = was()
+        run("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash")
+        return status, body | {"refresh_token": grant.request.form["refresh_token"]}, headers
+
+    _refreshing(broken)
+
+
+def _a_refusal_uses_it_up() -> None:
+    from machtiging.oauth.errors import OAuthRefusal
+
+    def broken(_grant: Any, was: Callable[[], Response], run: Callable[[str], None]) -> Response:
+        try:
+            return was()
+        except OAuthRefusal:
+            run("UPDATE refresh_token SET used_at = now() WHERE token_hash = :hash")
+            raise
+
+    _refreshing(broken)
+
+
+def _every_scope_is_refreshed() -> None:
+    from machtiging.oauth.protocol import refresh_grant
+
+    swap(refresh_grant, "narrowed_scope", lambda _: lambda granted, asked: asked or granted)
+
+
+def _all_details_that_are_asked() -> None:
+    from machtiging.oauth.protocol import grants
+
+    swap(grants, "narrowed_details", lambda _: lambda granted, asked: json.loads(asked) if asked else granted)
+
+
+def _every_resource_that_is_asked() -> None:
+    from machtiging.oauth.protocol import grants
+
+    swap(grants, "narrowed_target", lambda was: lambda target, _asked: was(target, None))
+
+
+def _bound_or_not_is_the_same() -> None:
+    from machtiging.oauth.at_once import grants as at_once
+    from machtiging.oauth.refresh import use_up
+
+    swap(use_up, "fitting", lambda _: lambda *_given: ())
+    swap(at_once, "fits", lambda _: yes)
+
+
+def _everybody_gets_one() -> None:
+    from machtiging.oauth.refresh import hand_out
+
+    swap(hand_out, "may_have_one", lambda _: yes)
+
+
+def _who_proves_nothing_gets_one() -> None:
+    from machtiging.oauth.refresh import hand_out
+
+    swap(hand_out, "may_have_one", lambda _: lambda client, _bound: client.refreshes)
+
+
+def _no_last_moment() -> None:
+    from machtiging.oauth.refresh import rules
+
+    swap(rules, "last_moment", lambda _: lambda consented_at, _ends: consented_at + timedelta(days=3650))
+
+
+def _no_limit_when_unused() -> None:
+    from machtiging.oauth.refresh import rules
+
+    swap(rules, "IDLE", lambda _: timedelta(days=30))
+
+
+def _its_end_is_not_told() -> None:
+    from machtiging.oauth.refresh.look import Kept
+
+    swap(Kept, "told", lambda was: lambda self: {**was(self), "exp": was(self)["exp"] + 10**8})
+
+
+def _what_has_ended_is_not_looked_at() -> None:
+    from machtiging.oauth import queries
+
+    def broken(was: Any) -> Any:
+        async def held(*given: Any) -> Any:
+            grant = await was(*given)
+            return grant and replace(grant, ended_at=None)
+
+        return held
+
+    swap(queries, "grant_held", broken)
+
+
+def _a_machtiging_always_holds() -> None:
+    from machtiging.oauth.protocol import grants
+
+    swap(grants, "opens_for", lambda _: yes)
+
+
+def _giving_it_back_does_nothing() -> None:
+    from machtiging.oauth.protocol import token_endpoints
+
+    swap(token_endpoints, "revoke_kept", lambda _: nothing)
+
+
+def _it_is_everybodys() -> None:
+    from machtiging.oauth.refresh.look import Kept
+
+    swap(Kept, "check_client", lambda _: yes)
+
+
+def _what_was_used_is_active() -> None:
+    from machtiging.oauth.refresh.look import Kept
+
+    swap(Kept, "is_revoked", lambda _: lambda _self: False)
+
+
+MUTANTS: dict[str, Mutant] = {
+    "refresh_reusable": Mutant(
+        "a refresh token can be used again and again",
+        (
+            "test_a_refresh_token_gives_another_and_is_used_up",
+            "test_a_refresh_token_that_comes_twice_ends_the_whole_family",
+            "test_a_first_refresh_token_is_known_again_three_refreshes_later",
+        ),
+        _first("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash"),
+    ),
+    "refresh_race": Mutant(
+        "a refresh token can be used twice at the same moment",
+        ("test_of_many_refreshes_with_one_token_at_once_one_wins_at_most",),
+        _first(
+            "SELECT 1 FROM refresh_token WHERE token_hash = :hash FOR UPDATE",
+            "UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash AND used_at > now() - interval '3 s'",
+        ),
+    ),
+    "refresh_reuse_ends_nothing": Mutant(
+        "a refresh token that comes twice leaves its family alive",
+        (
+            "test_a_refresh_token_that_comes_twice_ends_the_whole_family",
+            "test_a_first_refresh_token_is_known_again_three_refreshes_later",
+        ),
+        _reuse_ends_nothing,
+    ),
+    "refresh_rotates_nothing": Mutant(
+        "a refresh gives the same refresh token back",
+        ("test_a_refresh_token_gives_another_and_is_used_up",),
+        _the_same_one_comes_back,
+    ),
+    "refresh_of_anybody": Mutant(
+        "a refresh token of one client is taken from another",
+        ("test_a_stolen_refresh_token_is_nothing_to_another_client",),
+        _first("UPDATE refresh_token SET client_id = :client WHERE token_hash = :hash"),
+    ),
+    "refresh_refusal_uses_up": Mutant(
+        "a request for too much uses the refresh token up",
+        ("test_a_refusal_of_what_was_asked_uses_nothing_up",),
+        _a_refusal_uses_it_up,
+    ),
+    "refresh_widens_scope": Mutant(
+        "refreshing gives every scope that is asked",
+        ("test_refreshing_never_gives_more_than_was_agreed",),
+        _every_scope_is_refreshed,
+    ),
+    "details_widen": Mutant(
+        "a token request gives all details that are asked",
+        (
+            "test_refreshing_never_gives_other_details_than_were_agreed",
+            "test_a_code_never_gives_other_details_than_were_agreed",
+            "test_a_fetch_never_gives_other_details_than_she_saw",
+        ),
+        _all_details_that_are_asked,
+    ),
+    "resource_passed_over": Mutant(
+        "a token request that names another resource is answered",
+        (
+            "test_refreshing_never_gives_a_token_for_another_resource",
+            "test_a_fetch_never_gives_a_token_for_another_resource",
+        ),
+        _every_resource_that_is_asked,
+    ),
+    "refresh_key_unread": Mutant(
+        "the key of a refresh token is not compared",
+        (
+            "test_with_the_key_of_a_thief_a_refresh_token_is_worth_nothing_and_stays_good",
+            "test_without_the_key_a_refresh_token_is_worth_nothing_and_stays_good",
+            "test_the_next_refresh_token_is_of_the_same_key",
+        ),
+        _first("UPDATE refresh_token SET jkt = :jkt WHERE token_hash = :hash"),
+    ),
+    "refresh_unbinds": Mutant(
+        "a refresh does not ask for what a refresh token is tied to",
+        (
+            "test_what_was_bound_once_is_not_refreshed_without_a_key",
+            "test_with_the_key_of_a_thief_a_refresh_token_is_worth_nothing_and_stays_good",
+            "test_without_the_key_a_refresh_token_is_worth_nothing_and_stays_good",
+        ),
+        _bound_or_not_is_the_same,
+    ),
+    "refresh_for_all": Mutant(
+        "every client gets a refresh token",
+        ("test_who_did_not_register_for_it_gets_no_refresh_token",),
+        _everybody_gets_one,
+    ),
+    "refresh_without_key": Mutant(
+        "a client that proves nothing gets a refresh token",
+        ("test_a_client_without_a_key_of_any_kind_gets_no_refresh_token",),
+        _who_proves_nothing_gets_one,
+    ),
+    "refresh_ageless": Mutant(
+        "the end of a refresh token is not read",
+        ("test_a_refresh_token_that_is_over_is_refused",),
+        _first("UPDATE refresh_token SET expires_at = now() + interval '1 hour' WHERE token_hash = :hash"),
+    ),
+    "refresh_without_last_moment": Mutant(
+        "who keeps refreshing is never asked again",
+        ("test_a_refresh_token_that_is_over_is_refused",),
+        _no_last_moment,
+    ),
+    "refresh_unused_for_ever": Mutant(
+        "a refresh token that is not used does not end",
+        ("test_a_refresh_token_that_is_over_is_refused",),
+        _no_limit_when_unused,
+    ),
+    "refresh_end_untold": Mutant(
+        "a client is told that its refresh token lives for years",
+        ("test_a_refresh_token_has_an_end_and_its_client_is_told",),
+        _its_end_is_not_told,
+    ),
+    "consent_end_unread": Mutant(
+        "a token request does not ask whether the consent has ended",
+        ("test_a_refresh_token_that_is_over_is_refused", "test_a_revoked_refresh_token_takes_its_access_token_along"),
+        _what_has_ended_is_not_looked_at,
+    ),
+    "mandate_end_unread": Mutant(
+        "a token request does not ask whether the machtiging holds",
+        ("test_a_refresh_token_that_is_over_is_refused",),
+        _a_machtiging_always_holds,
+    ),
+    "refresh_revocation_does_nothing": Mutant(
+        "revoking a refresh token answers 200 and does nothing",
+        ("test_a_revoked_refresh_token_takes_its_access_token_along",),
+        _giving_it_back_does_nothing,
+    ),
+    "refresh_told_to_all": Mutant(
+        "every client may ask about and revoke every refresh token",
+        (
+            "test_another_client_learns_nothing_about_a_refresh_token",
+            "test_another_client_cannot_revoke_a_refresh_token",
+        ),
+        _it_is_everybodys,
+    ),
+    "refresh_used_is_active": Mutant(
+        "a used refresh token is said to be active",
+        ("test_a_used_refresh_token_is_not_active",),
+        _what_was_used_is_active,
+    ),
+}

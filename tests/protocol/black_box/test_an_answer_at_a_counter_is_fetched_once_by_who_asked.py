@@ -1,0 +1,223 @@
+"""OpenID CIBA Core 1.0 sections 10 and 11: the answer is for the client that asked, once, in time, and only a yes."""
+
+import asyncio
+import math
+
+import pytest
+from joserfc.jwk import ECKey
+
+from tests.builders.black_box import header_of, refused
+from tests.builders.black_box_counter import CIBA
+from tests.builders.black_box_steps import with_proof
+
+
+async def agreed(counter, **changes):
+    asked = await counter.asks(**changes)
+    await asked.says("yes")
+    return asked
+
+
+@pytest.fixture
+async def waiting(counter):
+    """A question that nobody will answer."""
+    hint = counter.told["nobody"]
+    asked = counter.taken("desk", None, hint, await counter.tries(hint))
+    asked.open = False
+    return asked
+
+
+async def test_a_yes_gives_a_token_and_says_who_it_was(server, counter):
+    asked = await counter.asks()
+    assert await asked.hears() == "authorization_pending"
+    await asked.says("yes")
+    answer = await asked.poll()
+    assert answer.status_code == 200, answer.text
+    assert "no-store" in answer.headers["cache-control"]
+    made = answer.json()
+    assert await server.active(made["access_token"])
+    claims = server.verified(made["id_token"])
+    assert claims["aud"] == asked.client.client_id
+    assert claims["iss"] == server.issuer
+    assert header_of(made["id_token"])["alg"] in {"PS256", "ES256"}
+    assert (await server.userinfo(made["access_token"])).json()["sub"] == claims["sub"]
+
+
+async def test_a_counter_gets_no_refresh_token(counter):
+    assert "refresh_token" not in (await (await agreed(counter)).poll()).json()
+
+
+async def test_what_was_asked_is_what_is_granted(server, counter):
+    asked = await agreed(counter, authorization_details=server.details("less"))
+    made = (await asked.poll()).json()
+    assert (await server.introspect(made["access_token"]))["authorization_details"] == made["authorization_details"]
+    assert server.details("less") == str(made["authorization_details"]).replace("'", '"')
+
+
+# Not yet, no, too late
+
+
+async def test_who_polls_too_fast_is_told_to_slow_down(waiting):
+    assert await waiting.hears() == "authorization_pending"
+    assert await waiting.hears() == "slow_down"
+    assert await waiting.hears() == "slow_down"
+
+
+async def test_of_many_polls_at_once_one_is_not_too_fast(waiting):
+    heard = await asyncio.gather(*(waiting.hears() for _ in range(4)))
+    assert sorted(heard) == ["authorization_pending", "slow_down", "slow_down", "slow_down"]
+
+
+async def test_a_no_gives_nothing_ever(counter):
+    asked = await counter.asks()
+    await asked.says("no")
+    refused(await asked.poll(), "access_denied")
+    refused(await asked.poll(), "access_denied", "invalid_grant")
+
+
+async def test_a_question_that_nobody_answered_in_time_is_over(counter):
+    hint = counter.told["nobody"]
+    late = counter.taken("desk", None, hint, await counter.tries(hint, requested_expiry="1"))
+    late.open = False
+    assert late.answer["expires_in"] == 1
+    await asyncio.sleep(1.6)
+    refused(await late.poll(), "expired_token")
+    refused(await late.poll(), "expired_token", "invalid_grant")
+
+
+async def test_a_yes_that_is_not_fetched_in_time_is_over(counter):
+    asked = await agreed(counter, requested_expiry="4")
+    await asyncio.sleep(4.5)
+    refused(await asked.poll(), "expired_token", "invalid_grant")
+
+
+# Once
+
+
+async def test_an_answer_is_fetched_once(counter):
+    asked = await agreed(counter)
+    assert (await asked.poll()).status_code == 200
+    refused(await asked.poll(), "invalid_grant")
+
+
+async def test_of_many_fetches_at_once_one_wins(counter):
+    asked = await agreed(counter)
+    answers = await asyncio.gather(*(asked.poll() for _ in range(5)))
+    assert [answer.status_code for answer in answers].count(200) == 1
+    for answer in answers:
+        if answer.status_code != 200:
+            refused(answer, "invalid_grant")
+
+
+# By who asked
+
+
+async def test_the_answer_to_one_desk_is_nothing_to_another(counter):
+    asked = await agreed(counter)
+    refused(await asked.poll(by="desk_too"), "invalid_grant")
+    assert (await asked.poll()).status_code == 200  # and it is not used up by that
+
+
+async def test_whether_one_desk_waits_another_does_not_learn(waiting):
+    refused(await waiting.poll(by="desk_too"), "invalid_grant")
+    refused(await waiting.poll(by="signing_desk"), "invalid_grant")
+
+
+@pytest.mark.parametrize("by", ["app", "machine", "resource", "public", "refreshing"])
+async def test_a_client_of_another_kind_fetches_nothing(counter, waiting, by):
+    refused(await waiting.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
+
+
+async def test_without_proof_of_who_asks_nothing_is_fetched(server, waiting):
+    form = {"grant_type": CIBA, "auth_req_id": waiting.answer["auth_req_id"], "client_id": waiting.client.client_id}
+    refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
+
+
+async def test_with_the_key_of_another_desk_nothing_is_fetched(server, waiting):
+    forged = waiting.client.credentials(server.issuer, key=server.client("desk_too").key)
+    refused(await waiting.poll(**forged), "invalid_client")
+
+
+@pytest.mark.parametrize("name", ["a", "a.b.c", "a" * 5000, "é", "' OR 1=1 --", "urn:ietf:params:oauth:request_uri:x"])
+async def test_an_invented_reference_fetches_nothing(waiting, name):
+    refused(await waiting.poll(auth_req_id=name), "invalid_grant", "invalid_request")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_without_a_reference_nothing_is_fetched(waiting, nothing):
+    refused(await waiting.poll(auth_req_id=nothing), "invalid_request")
+
+
+async def test_a_reference_that_stands_twice_fetches_nothing(server, waiting):
+    form = {"grant_type": CIBA, "auth_req_id": waiting.answer["auth_req_id"]}
+    pairs = [*waiting.client.credentials(server.issuer).items(), *form.items(), ("auth_req_id", "x")]
+    refused(await server.raw("token_endpoint", pairs), "invalid_request")
+
+
+async def test_a_reference_is_no_token_of_any_kind(server, waiting):
+    name = waiting.answer["auth_req_id"]
+    assert len(name) * math.log2(64) >= 128
+    assert (await server.userinfo(name)).status_code == 401
+    assert not await server.active(name)
+    form = {"grant_type": "refresh_token", "refresh_token": name}
+    refused(await server.post("token_endpoint", server.client("refreshing"), form), "invalid_grant")
+
+
+# Of whom
+
+
+async def test_the_answer_of_one_person_is_not_that_of_another(counter):
+    first, second = await counter.asks(), await counter.asks()
+    await first.says("yes")
+    assert await second.hears() == "authorization_pending"
+    assert (await first.poll()).status_code == 200
+
+
+async def test_another_person_does_not_see_the_question(counter):
+    asked = await counter.asks()
+    if not counter.told.get("people"):
+        pytest.skip("there, nobody logs in to answer")
+    other, _ = await counter.somebody()
+    assert other is not asked.person
+    page = await other.ask("GET", counter.server.issuer + counter.told["questions"])
+    assert f'action="{counter.told["questions"]}"' not in page.text
+
+
+# For what
+
+
+@pytest.mark.parametrize("wider", ["more", "elsewhere"])
+async def test_a_fetch_never_gives_other_details_than_she_saw(server, counter, wider):
+    asked = await agreed(counter, authorization_details=server.details("some"))
+    refused(await asked.poll(authorization_details=server.details(wider)), "invalid_authorization_details")
+
+
+async def test_a_fetch_never_gives_a_token_for_another_resource(counter):
+    asked = await agreed(counter)
+    refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
+
+
+@pytest.fixture
+def key():
+    return ECKey.generate_key("P-256")
+
+
+async def fetched_with(server, asked, key):
+    form = {"grant_type": CIBA, "auth_req_id": asked.answer["auth_req_id"]}
+    return await with_proof(server, key, "token_endpoint", form, client=asked.client)
+
+
+async def test_an_answer_that_was_asked_with_a_key_is_fetched_with_that_key(server, counter, key):
+    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    answer = await fetched_with(server, asked, key)
+    assert answer.status_code == 200, answer.text
+    assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
+
+
+async def test_an_answer_that_was_asked_with_a_key_is_nothing_with_another(server, counter, key):
+    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    refused(await fetched_with(server, asked, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
+
+
+async def test_an_answer_that_was_asked_with_a_key_is_nothing_without_it(counter, key):
+    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    refused(await asked.poll(), "invalid_grant", "invalid_dpop_proof")

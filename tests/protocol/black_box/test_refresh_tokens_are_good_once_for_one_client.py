@@ -1,0 +1,303 @@
+"""RFC 6749 6, RFC 9700 2.2.2 and 4.14: a refresh token is good once, for one client, for less, and not for ever."""
+
+import asyncio
+import json
+import time
+
+import pytest
+from joserfc.jwk import ECKey
+
+from tests.builders.black_box import Attempt, claims_of, refused
+from tests.builders.black_box_steps import refreshed, with_key, with_proof
+
+DAY = 24 * 3600  # NL GOV OAuth 3.4
+
+
+@pytest.fixture
+def walk(server, person):
+    return Attempt(server, server.client("refreshing"), person)
+
+
+@pytest.fixture
+async def first(walk):
+    """A walk that ended in a refresh token."""
+    return await walk.tokens()
+
+
+async def test_a_refresh_token_gives_another_and_is_used_up(server, first):
+    answer = await refreshed(server, first["refresh_token"])
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["refresh_token"] != first["refresh_token"]
+    assert answer.json()["access_token"] != first["access_token"]
+    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+
+
+async def test_a_refresh_token_that_comes_twice_ends_the_whole_family(server, first):
+    second = (await refreshed(server, first["refresh_token"])).json()
+    assert await server.active(second["access_token"])
+    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    refused(await refreshed(server, second["refresh_token"]), "invalid_grant")
+    assert not await server.active(second["access_token"])
+    assert not await server.active(first["access_token"])
+
+
+async def test_a_first_refresh_token_is_known_again_three_refreshes_later(server, first):
+    last = first
+    for _ in range(3):
+        last = (await refreshed(server, last["refresh_token"])).json()
+    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    refused(await refreshed(server, last["refresh_token"]), "invalid_grant")
+    assert not await server.active(last["access_token"])
+
+
+async def test_of_many_refreshes_with_one_token_at_once_one_wins_at_most(server, first):
+    answers = await asyncio.gather(*(refreshed(server, first["refresh_token"]) for _ in range(6)))
+    assert sum(answer.status_code == 200 for answer in answers) <= 1
+    for answer in answers:
+        if answer.status_code != 200:
+            refused(answer, "invalid_grant")
+
+
+async def test_other_walks_of_the_same_person_survive_a_refresh_token_that_came_twice(server, walk, first):
+    another = await walk.again().tokens()
+    await refreshed(server, first["refresh_token"])
+    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert await server.active(another["access_token"])
+    assert (await refreshed(server, another["refresh_token"])).status_code == 200
+
+
+# Whose it is
+
+
+@pytest.mark.parametrize("by", ["keeping", "other", "machine", "phone"])
+async def test_a_stolen_refresh_token_is_nothing_to_another_client(server, first, by):
+    refused(await refreshed(server, first["refresh_token"], by=by))
+    assert (await refreshed(server, first["refresh_token"])).status_code == 200  # and it spoiled nothing
+
+
+async def test_without_proof_of_who_asks_a_refresh_token_is_worth_nothing(server, first):
+    named = {"client_id": server.client("refreshing").client_id}
+    form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], **named}
+    refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
+
+
+async def test_with_the_key_of_another_client_a_refresh_token_is_worth_nothing(server, first):
+    client, thief = server.client("refreshing"), server.client("keeping")
+    forged = client.credentials(server.issuer, key=thief.key)
+    refused(await refreshed(server, first["refresh_token"], **forged), "invalid_client")
+
+
+async def test_another_client_learns_nothing_about_a_refresh_token(server, first):
+    assert await server.introspect(first["refresh_token"], by="keeping") == {"active": False}
+
+
+async def test_another_client_cannot_revoke_a_refresh_token(server, first):
+    await server.revoke(first["refresh_token"], by="keeping")
+    assert (await refreshed(server, first["refresh_token"])).status_code == 200
+
+
+async def test_who_did_not_register_for_it_gets_no_refresh_token(attempt):
+    assert "refresh_token" not in await attempt.tokens()
+
+
+async def test_a_machine_gets_no_refresh_token(server):
+    machine = server.client("machine")
+    form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
+    assert "refresh_token" not in (await server.post("token_endpoint", machine, form)).json()
+
+
+# For what
+
+
+@pytest.mark.parametrize("scope", ["openid beheer:alles", "beheer:alles", "openid aanleveringen:schrijven"])
+async def test_refreshing_never_gives_more_than_was_agreed(server, first, scope):
+    refused(await refreshed(server, first["refresh_token"], scope=scope), "invalid_scope")
+
+
+async def test_a_refusal_of_what_was_asked_uses_nothing_up(server, first):
+    refused(await refreshed(server, first["refresh_token"], scope="beheer:alles"), "invalid_scope")
+    assert (await refreshed(server, first["refresh_token"])).status_code == 200
+
+
+async def test_refreshing_never_gives_a_token_for_another_resource(server, first):
+    answer = await refreshed(server, first["refresh_token"], resource="https://evil.example/api")
+    refused(answer, "invalid_target")
+
+
+WIDER = {
+    "more": lambda server: server.details("more"),
+    "elsewhere": lambda server: server.details("elsewhere"),
+    "another kind": lambda _: json.dumps([{"type": "betaling"}]),
+    "twice": lambda server: json.dumps(json.loads(server.details("less")) * 2),
+    "nothing": lambda _: "[]",
+    "no list": lambda _: "{}",
+    "no json": lambda _: "x",
+}
+
+
+@pytest.mark.parametrize("wider", WIDER.values(), ids=WIDER)
+async def test_refreshing_never_gives_other_details_than_were_agreed(server, walk, wider):
+    made = await walk.tokens(authorization_details=server.details("some"))
+    answer = await refreshed(server, made["refresh_token"], authorization_details=wider(server))
+    refused(answer, "invalid_authorization_details")
+
+
+@pytest.mark.parametrize("wider", ["more", "elsewhere"])
+async def test_a_code_never_gives_other_details_than_were_agreed(server, walk, wider):
+    code = await walk.code(authorization_details=server.details("some"))
+    refused(await walk.redeem(code, authorization_details=server.details(wider)), "invalid_authorization_details")
+
+
+async def test_less_may_be_asked_and_later_all_of_it_again(server, walk):
+    made = await walk.tokens(authorization_details=server.details("some"))
+    some = (await server.introspect(made["access_token"]))["authorization_details"]
+    less = (await refreshed(server, made["refresh_token"], authorization_details=server.details("less"))).json()
+    assert (await server.introspect(less["access_token"]))["authorization_details"] == less["authorization_details"]
+    assert less["authorization_details"] != some
+    again = (await refreshed(server, less["refresh_token"])).json()
+    assert (await server.introspect(again["access_token"]))["authorization_details"] == some
+
+
+# Of which key
+
+
+@pytest.fixture
+def key():
+    return ECKey.generate_key("P-256")
+
+
+@pytest.fixture
+async def held(server, person, key):
+    """The tokens of a client that proves no more than a key."""
+    answer = await with_key(Attempt(server, server.client("phone"), person), key)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def held_refreshed(server, held, key):
+    form = {"grant_type": "refresh_token", "refresh_token": held["refresh_token"]}
+    return await with_proof(server, key, "token_endpoint", form, client=server.client("phone"))
+
+
+async def test_a_client_without_a_key_of_any_kind_gets_no_refresh_token(server, person):
+    assert "refresh_token" not in await Attempt(server, server.client("phone"), person).tokens()
+
+
+async def test_a_refresh_token_of_a_key_gives_tokens_of_that_key(server, held, key):
+    answer = await held_refreshed(server, held, key)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["token_type"] == "DPoP"
+    assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
+
+
+async def test_with_the_key_of_a_thief_a_refresh_token_is_worth_nothing_and_stays_good(server, held, key):
+    thief = ECKey.generate_key("P-256")
+    refused(await held_refreshed(server, held, thief), "invalid_grant", "invalid_dpop_proof")
+    assert (await held_refreshed(server, held, key)).status_code == 200
+
+
+async def test_without_the_key_a_refresh_token_is_worth_nothing_and_stays_good(server, held, key):
+    refused(await refreshed(server, held["refresh_token"], by="phone"))
+    assert (await held_refreshed(server, held, key)).status_code == 200
+
+
+async def test_the_next_refresh_token_is_of_the_same_key(server, held, key):
+    second = (await held_refreshed(server, held, key)).json()
+    refused(await held_refreshed(server, second, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
+
+
+async def test_what_was_bound_once_is_not_refreshed_without_a_key(server, walk, key):
+    """Else a stolen key of the client would make plain tokens of bound ones."""
+    made = (await with_key(walk, key)).json()
+    refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
+    form = {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
+    answer = await with_proof(server, key, "token_endpoint", form, client=walk.client)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["token_type"] == "DPoP"
+
+
+# For how long
+
+
+@pytest.mark.parametrize(
+    "why", ["unused for too long", "consented to too long ago", "consent ended", "mandate ended", "mandate paused"]
+)
+async def test_a_refresh_token_that_is_over_is_refused(server, why):
+    refused(await refreshed(server, server.spent("refresh_token", why)), "invalid_grant")
+
+
+async def test_a_refresh_token_has_an_end_and_its_client_is_told(server, first):
+    told = await server.introspect(first["refresh_token"], by="refreshing")
+    assert told["active"] is True
+    assert time.time() < told["exp"] <= time.time() + DAY
+
+
+async def test_a_used_refresh_token_is_not_active(server, first):
+    second = (await refreshed(server, first["refresh_token"])).json()
+    assert await server.introspect(first["refresh_token"], by="refreshing") == {"active": False}
+    assert (await server.introspect(second["refresh_token"], by="refreshing"))["active"] is True
+
+
+async def test_a_revoked_refresh_token_takes_its_access_token_along(server, first):
+    assert (await server.revoke(first["refresh_token"], by="refreshing")).status_code == 200
+    refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
+    assert not await server.active(first["access_token"])
+
+
+# What it is not
+
+
+async def test_a_refresh_token_is_no_access_token(server, first):
+    assert (await server.userinfo(first["refresh_token"])).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["access_token", "id_token"])
+async def test_a_token_of_another_kind_refreshes_nothing(server, first, kind):
+    refused(await refreshed(server, first[kind]), "invalid_grant", "invalid_request")
+
+
+async def test_a_code_refreshes_nothing(server, walk):
+    refused(await refreshed(server, await walk.code()), "invalid_grant", "invalid_request")
+
+
+@pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "é", "../../etc/passwd", "' OR 1=1 --"])
+async def test_an_invented_refresh_token_is_refused(server, garbage):
+    refused(await refreshed(server, garbage), "invalid_grant", "invalid_request")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_without_a_refresh_token_nothing_is_refreshed(server, nothing):
+    refused(await refreshed(server, nothing), "invalid_request")
+
+
+async def test_a_refresh_token_that_stands_twice_is_refused(server, first):
+    client = server.client("refreshing")
+    form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    pairs = [*client.credentials(server.issuer).items(), *form.items(), ("refresh_token", first["refresh_token"])]
+    refused(await server.raw("token_endpoint", pairs), "invalid_request")
+
+
+async def test_a_refresh_token_in_the_address_is_not_read(server, first):
+    client = server.client("refreshing")
+    address = f"{server.metadata['token_endpoint']}?refresh_token={first['refresh_token']}"
+    answer = await server.http.post(address, data=client.credentials(server.issuer) | {"grant_type": "refresh_token"})
+    refused(answer, "invalid_request")
+
+
+# Who it tells of
+
+
+async def test_after_a_refresh_the_id_token_is_about_the_same_person_and_the_same_login(server, first):
+    made = (await refreshed(server, first["refresh_token"])).json()
+    before, after = claims_of(first["id_token"]), server.verified(made["id_token"])
+    same = ("iss", "sub", "aud")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert after.get("auth_time") == before.get("auth_time")
+    assert after.get("nonce", before["nonce"]) == before["nonce"]
+    assert after["iat"] >= before["iat"]
+    assert (await server.userinfo(made["access_token"])).json()["sub"] == before["sub"]
+
+
+async def test_what_is_refreshed_is_never_kept_by_a_cache(server, first):
+    answer = await refreshed(server, first["refresh_token"])
+    assert "no-store" in answer.headers["cache-control"]
