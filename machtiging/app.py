@@ -30,6 +30,7 @@ from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
+from machtiging.oauth.clients.known import KnownClients
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
 from machtiging.oauth.openid.expire import expire_sessions
@@ -153,6 +154,7 @@ def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx
     state.mtls_url = settings.mtls_url
     state.outbound = outbound_of(settings)
     state.published_keys = PublishedKeys(state.sessions, state.outbound)
+    state.known_clients = KnownClients()
     state.broker = Broker(
         issuer=settings.broker_issuer,
         client_id=settings.broker_client_id,

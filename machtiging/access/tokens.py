@@ -203,7 +203,12 @@ def looking(beside: Beside) -> Statement:
 
     For `state_in`; its values are `jti` and those of `beside`. Where `beside` selects nothing its columns are NULL.
     """
-    return Statement(_statement(hold=False, beside=beside))
+    return Statement(looked_at(beside))
+
+
+def looked_at(beside: Beside) -> Select[Any]:
+    """What `looking` asks, for a statement that asks more."""
+    return _statement(hold=False, beside=beside)
 
 
 async def _state(work: Work, statement: Statement, jti: UUID) -> TokenState | None:

@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Row, Select, Table, bindparam, select
+from sqlalchemy import FromClause, Label, Row, Select, Table, bindparam, column, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tokens import TokenState, looking, state_in
+from machtiging.access.tokens import TokenState, looked_at, state_in
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
 from machtiging.oauth.client import Client, client_from
 from machtiging.oauth.tables import OAuthClient, OAuthGrant
-from machtiging.storage.statement import Statement, Work
+from machtiging.storage.statement import Found, Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
@@ -26,8 +26,16 @@ CLIENT_COLUMNS = (_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin, *_
 _ACTIVE = Statement(
     select(*CLIENT_COLUMNS).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
 )
-
-
+_VERSION: Label[Any] = literal_column("oauth_client.xmin").label("version")
+_SEEN = Statement(
+    select(*CLIENT_COLUMNS, _VERSION).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
+)
+# One row while this client is active and the version that was seen; its values are `client_id` and `version`.
+STILL_THAT_CLIENT = select(_CLIENT.c.client_id).where(
+    _CLIENT.c.client_id == bindparam("client_id"),
+    _CLIENT.c.state == "active",
+    column("xmin", _selectable=_CLIENT) == bindparam("version"),
+)
 _GUARDS = Statement(
     select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin).where(
         _CLIENT.c.registration["resource"].astext == bindparam("resource"), _CLIENT.c.state == "active"
@@ -41,7 +49,9 @@ def _what_it_hangs_on(token: FromClause) -> Select[Any]:
     return select(*chosen).select_from(hangs).where(_CLIENT.c.client_id == token.c.t_client_id)
 
 
-_STANDING = looking(_what_it_hangs_on)
+# A token with all that it hangs on, for `standing_in`; its value is `jti`.
+TOKEN_STANDING = looked_at(_what_it_hangs_on)
+_STANDING = Statement(TOKEN_STANDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,14 @@ async def client(work: Work, client_id: str) -> Client | None:
     return None if row is None else client_from(row["client_id"], row["registration"], row["oin"], row)
 
 
+async def client_seen(work: Work, client_id: str) -> tuple[Client, int] | None:
+    """As `client`, with the version of its row: who acts on what was seen can ask whether it is still so."""
+    row = await _SEEN.one(work, {"client_id": client_id})
+    return (
+        None if row is None else (client_from(row["client_id"], row["registration"], row["oin"], row), row["version"])
+    )
+
+
 async def client_for_resource(work: Work, resource: str) -> Client | None:
     """The active resource server that registered this resource; a unique index holds it to one."""
     row = await _GUARDS.one(work, {"resource": resource})
@@ -82,8 +100,11 @@ async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenS
     None for a jti that was never issued.
     """
     row = await _STANDING.one(work, {"jti": jti})
-    if row is None:
-        return None
+    return None if row is None else standing_in(row, at)
+
+
+def standing_in(row: Found, at: datetime) -> tuple[TokenState, bool]:
+    """What `token_standing` tells, from a row of `TOKEN_STANDING`."""
     state = state_in(row)
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
     return state, state.live_at(at) and row["client_state"] == "active" and granted

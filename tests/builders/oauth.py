@@ -29,6 +29,7 @@ from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import text
 
 from machtiging.kernel.clock import Clock
+from machtiging.oauth.clients.known import KnownClients
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.register_client import register
 from machtiging.oauth.registration.published import PublishedKeys
@@ -416,6 +417,8 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     """Everything joined, in this process, on a real database."""
     sessions = database.sessions
     published = PublishedKeys(sessions, Outbound())
-    service = with_own_state(_service(), sessions=sessions, clock=clock, published_keys=published)
+    service = with_own_state(
+        _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=KnownClients()
+    )
     committed = await Committed.begin(database)
     return OAuthWorld(joined(service, clock), sessions, clock, committed, stages=database.stages)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from authlib.oauth2.rfc7009 import RevocationEndpoint
@@ -53,28 +54,46 @@ class Token:
         return not self.live
 
 
+class Says(NamedTuple):
+    """What an access token of ours says of itself, before anybody asked what became of it."""
+
+    claims: dict[str, Any]
+    jti: TokenId
+    audience: str
+
+
+def says(issuer: Issuer, text: str, audience: str | None, at: datetime) -> Says | None:
+    """What it says; None when it is no valid and unexpired access token of ours for this audience (None: for any)."""
+    try:
+        if audience is None:
+            audience = issuer.keyring.verify_own_statement(text, typ=ACCESS_TOKEN)["aud"]
+        claims = issuer.keyring.verify_own_jwt(text, typ=ACCESS_TOKEN, issuer=issuer.url, audience=audience, at=at)
+        return Says(claims, TokenId(UUID(claims["jti"])), audience)
+    except (NotAuthenticated, KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def token_of(issuer: Issuer, said: Says, found: tuple[tokens.TokenState, bool] | None) -> Token | None:
+    """The token, when what it says fits what was `found` of it (`queries.token_standing`)."""
+    if found is None or found[0].facts.client_id != said.claims.get("client_id"):
+        return None
+    return Token(said.claims, *found) if (found[0].facts.audience or issuer.audience) == said.audience else None
+
+
 async def token_behind(exchange: Asking | Exchange, text: str, audience: str | None = None) -> Token | None:
     """The token, or None when it is not a valid and unexpired access token of ours for our API, or this `audience`."""
-    issuer, at = exchange.issuer, exchange.at
-    wanted = audience or issuer.audience
-    try:
-        claims = issuer.keyring.verify_own_jwt(text, typ=ACCESS_TOKEN, issuer=issuer.url, audience=wanted, at=at)
-        jti = UUID(claims["jti"])
-    except (NotAuthenticated, KeyError, ValueError, AttributeError):
-        return None
-    found = await queries.token_standing(exchange.work, TokenId(jti), at)
-    if found is None or found[0].facts.client_id != claims.get("client_id"):
-        return None
-    return Token(claims, *found) if (found[0].facts.audience or issuer.audience) == wanted else None
+    return await _standing(exchange, says(exchange.issuer, text, audience or exchange.issuer.audience, exchange.at))
 
 
 async def token_for_anybody(exchange: Asking | Exchange, text: str) -> Token | None:
     """As `token_behind`, whichever resource it is for: to introspect, revoke or exchange it, never to open a door."""
-    try:
-        named = exchange.issuer.keyring.verify_own_statement(text, typ=ACCESS_TOKEN).get("aud")
-    except NotAuthenticated:
+    return await _standing(exchange, says(exchange.issuer, text, None, exchange.at))
+
+
+async def _standing(exchange: Asking | Exchange, said: Says | None) -> Token | None:
+    if said is None:
         return None
-    return await token_behind(exchange, text, named) if isinstance(named, str) else None
+    return token_of(exchange.issuer, said, await queries.token_standing(exchange.work, said.jti, exchange.at))
 
 
 def guards(client: Client, token: Token, issuer: Issuer) -> bool:

@@ -78,9 +78,8 @@ async def test_reading_takes_one_statement_more_than_with_a_plain_token(world, h
     with said_to_the_database(database) as said:
         await get(world, holder, token, path)
         await asyncio.sleep(0)  # the driver tells what it was told a moment later
-    begin, *statements, commit = without_ping(said)
-    assert (begin, len(statements), commit) == ("BEGIN;", 3, "COMMIT;")
-    assert "used_proof" in statements[1]
+    looked, proved, acted = without_ping(said)
+    assert ("used_proof" in looked, "used_proof" in proved, "used_proof" in acted) == (False, True, False)
 
 
 async def test_an_agency_delivers_with_one_proof_also_when_its_token_is_looked_at_twice(world, holder):
