@@ -68,7 +68,8 @@ class Counter:
             return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
 
     async def asks(self, code: str | None = None, **changes: Any) -> httpx.Response:
-        """POST /bc-authorize; a change of None leaves a parameter out."""
+        """POST /bc-authorize; a change of None leaves a parameter out. Later than the one before, as `rows` says."""
+        self.oauth.later(milliseconds=1)
         form = {
             "scope": "openid",
             "login_hint": code or await self.meldcode(),
