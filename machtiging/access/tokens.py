@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -107,7 +107,9 @@ def to_register(facts: IssuedTokenFacts, line: Line) -> dict[str, Any]:
 
 
 def _values(facts: IssuedTokenFacts) -> dict[str, Any]:
-    return asdict(facts) | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
+    # One by one: `asdict` copies what is in them as well, which costs more than the rest of it.
+    row = {name: getattr(facts, name) for name in _REGISTERED}
+    return row | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
 
 
 async def revoke_one(session: AsyncSession, jti: TokenId, at: datetime) -> int:
