@@ -43,7 +43,7 @@ test: setup-tests  ## every rule and every refusal, in under a minute and a half
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not whole"
 
 test-whole: setup-tests  ## the same rules at whole servers, over whole spaces and journeys, and past every time limit
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "whole and not long"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
 
 parties: setup-tests  ## install what others wrote, for the tests against it (needs the network once)
 	$(BIN)/python -m tests.builders.parties

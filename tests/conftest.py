@@ -31,7 +31,9 @@ from machtiging.storage.migrate import migrate
 from tests.builders.stages import Stage, Stages
 
 # No test asserts a time, hypothesis neither: a busy machine is no counterexample.
-hypothesis.settings.register_profile("machtiging", deadline=None)
+# `make test` asks for thirty examples, `make test-whole` for a hundred.
+hypothesis.settings.register_profile("machtiging", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("machtiging")
 # The loop that the service runs on.
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -48,7 +50,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _FAST_AND_UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
 TEMPLATE = "machtiging_template"
 # Folders of which every test is `whole` (pyproject.toml says what that is): they start a server or an installation.
-WHOLE = ("tests/journeys/", "tests/protocol/black_box/")
+WHOLE = ("tests/interop/", "tests/journeys/", "tests/protocol/black_box/")
 
 
 @dataclass(frozen=True)

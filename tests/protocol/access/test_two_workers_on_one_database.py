@@ -126,7 +126,8 @@ class TwoWorkers(RuleBasedStateMachine):
             assert self.wait(self.lines()) == self.before + self.expected_lines
 
 
-def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_model(postgres_url, clock):
+@pytest.mark.parametrize("many", [4, pytest.param(12, marks=pytest.mark.whole)])
+def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_model(postgres_url, clock, many):
     from tests.conftest import Database, admin, dsn
 
     runner = asyncio.Runner()
@@ -149,7 +150,7 @@ def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_
         pass
 
     Machine.workers, Machine.runner = (first, second), runner
-    limits = settings(max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    limits = settings(max_examples=many, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
     try:
         run_state_machine_as_test(Machine, settings=limits)
     finally:

@@ -50,17 +50,24 @@ def test_it_starts_stops_and_keeps_its_data(place):
     again.stop()
 
 
-def test_it_listens_on_no_network_address(place):
-    server = EmbeddedPostgres(place)
-    assert ask(server.start(), "SHOW listen_addresses") == ""
+@pytest.fixture(scope="module")
+def running():
+    """A server that was started as the service starts it: where it is, and its URL."""
+    directory = Path(tempfile.mkdtemp(prefix="machtiging-emb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    server = EmbeddedPostgres(directory / "postgres")
+    yield directory / "postgres", server.start()
     server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
-def test_only_its_own_user_can_reach_its_socket(place):
-    server = EmbeddedPostgres(place)
-    server.start()
+def test_it_listens_on_no_network_address(running):
+    _, url = running
+    assert ask(url, "SHOW listen_addresses") == ""
+
+
+def test_only_its_own_user_can_reach_its_socket(running):
+    place, _ = running
     assert place.stat().st_mode & 0o077 == 0
-    server.stop()
 
 
 @pytest.mark.whole
