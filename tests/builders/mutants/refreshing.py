@@ -105,6 +105,33 @@ def _bound_or_not_is_the_same() -> None:
     swap(at_once, "fits", lambda _: yes)
 
 
+def _the_short_way_uses_nothing_up() -> None:
+    from sqlalchemy import literal, select
+
+    from machtiging.oauth.at_once import act
+
+    swap(act, "_using", lambda _: lambda _kind, _gate: select(literal(1)).cte("used"))
+
+
+def _the_short_way_does_not_look_again() -> None:
+    from sqlalchemy import bindparam, select
+
+    from machtiging.oauth.at_once import act
+
+    def consent(kind: str, _client: Any) -> Any:
+        table, its_hash, _ = act.SECRETS[kind]
+        secret = select(table.c.grant_id).where(its_hash == bindparam("hash")).cte("secret")
+        return select(act._GRANT.c.id).where(act._GRANT.c.id == secret.c.grant_id).cte("consent")
+
+    swap(act, "_consent_behind", lambda _: consent)
+
+
+def _the_short_way_asks_no_key() -> None:
+    from machtiging.oauth.at_once import grants as at_once
+
+    swap(at_once, "fits", lambda _: yes)
+
+
 def _everybody_gets_one() -> None:
     from machtiging.oauth.refresh import hand_out
 
@@ -197,6 +224,31 @@ MUTANTS: dict[str, Mutant] = {
             "test_a_first_refresh_token_is_known_again_three_refreshes_later",
         ),
         _reuse_ends_nothing,
+    ),
+    "short_way_uses_nothing_up": Mutant(
+        "on the short way nothing is used up",
+        (
+            "test_a_refresh_token_gives_another_and_is_used_up",
+            "test_a_refresh_token_that_comes_twice_ends_the_whole_family",
+            "test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead",
+        ),
+        _the_short_way_uses_nothing_up,
+    ),
+    "short_way_race": Mutant(
+        "on the short way nobody looks whether it was used meanwhile",
+        (
+            "test_of_many_refreshes_with_one_token_at_once_one_wins_at_most",
+            "test_a_code_that_is_redeemed_many_times_at_once_gives_one_token_at_most",
+        ),
+        _the_short_way_does_not_look_again,
+    ),
+    "short_way_key_unread": Mutant(
+        "on the short way the key of a refresh token is not compared",
+        (
+            "test_with_the_key_of_a_thief_a_refresh_token_is_worth_nothing_and_stays_good",
+            "test_what_was_bound_once_is_not_refreshed_without_a_key",
+        ),
+        _the_short_way_asks_no_key,
     ),
     "refresh_rotates_nothing": Mutant(
         "a refresh gives the same refresh token back",
