@@ -12,9 +12,9 @@ from sqlalchemy import event
 
 from tests.bench.rounds import MeasurementFailed
 
-_TABLES = re.compile(r'\b(?:FROM|INTO|JOIN|UPDATE) \(*"?([a-z_]+)"?', re.IGNORECASE)
+_TABLES = re.compile(r'\b(?:FROM|INTO|JOIN|UPDATE) \(*"?(?!(?:OF|SKIP|NULL)\b)([a-z_]+)"?', re.IGNORECASE)
 # Words after FROM that are no tables: CTEs of the statement itself.
-_CTES = re.compile(r"(?:WITH|,) (\w+) AS", re.IGNORECASE)
+_CTES = re.compile(r'(?:WITH|,) "?(\w+)"? AS', re.IGNORECASE)
 
 
 def short(query: str) -> str:
