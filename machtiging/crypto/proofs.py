@@ -57,7 +57,7 @@ def verify_proof(token: str, *, algorithms: Sequence[str], typ: str, longest: in
     if _ELSEWHERE & parts.header.keys():
         refuse("a proof brings its key as jwk, and nothing else")
     text = _public(parts.header.get("jwk"), algorithm)
-    check_signature(token, _imported(text, algorithm), algorithm)
+    check_signature(parts, _imported(text, algorithm), algorithm)
     return Proven(strict_json(parts.payload), _digest(text))
 
 

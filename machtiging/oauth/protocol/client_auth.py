@@ -15,7 +15,7 @@ from sqlalchemy import CTE, FromClause, Table, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.crypto import secrets
-from machtiging.crypto.jose import Parts, strict_json, take_apart, verify_jwt
+from machtiging.crypto.jose import Parts, strict_json, take_apart, verify_parts
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.clients.fetched import keys_of
@@ -95,10 +95,11 @@ class PrivateKeyJwt:
         if form.get("client_assertion_type") != ASSERTION_TYPE or not 0 < len(assertion) <= _LONGEST_ASSERTION:
             unauthentic("bewijs_vormfout")
         parts = _parts(assertion)
-        client = query_client(_subject(parts))
+        claims = _claims(parts)
+        client = query_client(_subject(claims))
         if client is None or client.auth_method != PRIVATE_KEY_JWT:
             unauthentic("client_onbekend")
-        claims = _signed(assertion, parts, keys_of(client, parts.header.get("kid"), self._at))
+        _check_signature(parts, keys_of(client, parts.header.get("kid"), self._at))
         self._check(claims, client, form.get("client_id"))
         request.client, request.proven = client, True
         return client
@@ -137,22 +138,27 @@ def _parts(assertion: str) -> Parts:
         unauthentic("bewijs_vormfout")
 
 
-def _subject(parts: Parts) -> str:
-    """Who it claims to be from, to find the key with. Not trusted yet."""
+def _claims(parts: Parts) -> dict[str, Any]:
+    """What it claims. Not trusted yet."""
     try:
-        subject = strict_json(parts.payload).get("sub")
+        return strict_json(parts.payload)
     except NotAuthenticated:
         unauthentic("bewijs_vormfout")
+
+
+def _subject(claims: dict[str, Any]) -> str:
+    """Who it claims to be from, to find the key with."""
+    subject = claims.get("sub")
     if not isinstance(subject, str) or not subject.isprintable() or not subject.isascii():
         unauthentic("bewijs_vormfout")
     return subject
 
 
-def _signed(assertion: str, parts: Parts, jwks: dict[str, Any]) -> dict[str, Any]:
+def _check_signature(parts: Parts, jwks: dict[str, Any]) -> None:
     typ = parts.header.get("typ")
     wanted = _TYP if isinstance(typ, str) and typ.lower().endswith(_TYP) else None
     try:
-        return verify_jwt(assertion, jwks, algorithms=ALGORITHMS, typ=wanted, parts=parts)
+        verify_parts(parts, jwks, algorithms=ALGORITHMS, typ=wanted)
     except NotAuthenticated:
         unauthentic("bewijs_ondertekening")
 

@@ -64,11 +64,13 @@ class Says(NamedTuple):
 
 def says(issuer: Issuer, text: str, audience: str | None, at: datetime) -> Says | None:
     """What it says; None when it is no valid and unexpired access token of ours for this audience (None: for any)."""
+    keyring, ours = issuer.keyring, issuer.url
     try:
         if audience is None:
-            audience = issuer.keyring.verify_own_statement(text, typ=ACCESS_TOKEN)["aud"]
-        claims = issuer.keyring.verify_own_jwt(text, typ=ACCESS_TOKEN, issuer=issuer.url, audience=audience, at=at)
-        return Says(claims, TokenId(UUID(claims["jti"])), audience)
+            claims = keyring.verify_own_jwt_for_anybody(text, typ=ACCESS_TOKEN, issuer=ours, at=at)
+        else:
+            claims = keyring.verify_own_jwt(text, typ=ACCESS_TOKEN, issuer=ours, audience=audience, at=at)
+        return Says(claims, TokenId(UUID(claims["jti"])), audience or claims["aud"])
     except (NotAuthenticated, KeyError, ValueError, TypeError, AttributeError):
         return None
 
