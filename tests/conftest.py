@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -20,8 +19,7 @@ import hypothesis
 import pytest
 import structlog
 import uvloop
-from sqlalchemy import event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import SettableClock
@@ -85,12 +83,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.whole)
 
 
-def refuse_the_dead(connection: Any, _record: Any, _proxy: Any) -> None:
-    """A test before this one may have had the server close it; the pool makes another. To ask the server costs more."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
-
-
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
@@ -139,7 +131,7 @@ class Stable:
             url = dsn(self.server, name)
             service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
             for engine in (service, sealer):
-                event.listen(engine.sync_engine, "checkout", refuse_the_dead)
+                engine.sync_engine.pool._pre_ping = True
             self.made = Database(url, service, sealer)
             broom = await self._broom()
             self.tables = tuple(row[0] for row in await broom.fetch(TABLES))
@@ -153,11 +145,7 @@ class Stable:
         """Empty it; if a test changed the schema, the rights or a trigger, throw it away."""
         try:
             broom = await self._broom()
-            bent, sent_away = await broom.fetchrow("SELECT * FROM tests.empty()")
-            if sent_away and self.made is not None:
-                # Their connections will be closed in a moment, perhaps only when the next test uses them.
-                await self.made.service.dispose()
-                await self.made.sealer.dispose()
+            bent, _ = await broom.fetchrow("SELECT * FROM tests.empty()")
             if bent and await broom.fetchval(SHAPE) == self.shape:
                 await broom.execute("DELETE FROM tests.change")
                 bent = False
