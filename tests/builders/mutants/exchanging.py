@@ -215,7 +215,11 @@ def _the_chain_is_endless() -> None:
 def _one_name_everywhere() -> None:
     from machtiging.oauth import issue
 
-    swap(issue, "_people", lambda _: lambda issuer, client, consented, _order: issue.who(issuer, client, consented))
+    def people(issuer: Any, client: Any, consented: Any, _order: Any) -> Any:
+        as_the_app = replace(client, client_id=consented.grant.client_id, redirect_uris=())
+        return issue.who(issuer, as_the_app, consented)
+
+    swap(issue, "_people", lambda _: people)
 
 
 MUTANTS: dict[str, Mutant] = {

@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.builders.black_box import Attempt, claims_of, header_of, proof_of, refused, unsigned
-from tests.builders.black_box_steps import ACCESS_TOKEN, exchanged, with_key, with_proof
+from tests.builders.black_box_steps import ACCESS_TOKEN, EXCHANGE, exchanged, with_key, with_proof
 
 TYPES = "urn:ietf:params:oauth:token-type:"
 
@@ -37,6 +37,11 @@ async def first(server, walk):
 @pytest.fixture
 async def subject(first):
     return first["access_token"]
+
+
+def form_for(server, token):
+    named = {"grant_type": EXCHANGE, "subject_token": token, "subject_token_type": ACCESS_TOKEN}
+    return named | {"resource": server.client("archive").resource}
 
 
 async def test_a_service_gets_a_token_for_the_next_service(server, subject):
@@ -94,10 +99,7 @@ async def test_the_app_does_not_exchange_its_own_token(server, attempt):
 
 @pytest.mark.parametrize("client_id", ["exchanger", "gateway"])
 async def test_without_proof_of_who_asks_nothing_is_exchanged(server, subject, client_id):
-    named = {"client_id": server.client(client_id).client_id}
-    form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, "grant_type": "x", **named}
-    form["grant_type"] = "urn:ietf:params:oauth:grant-type:token-exchange"
-    form["resource"] = server.client("archive").resource
+    form = form_for(server, subject) | {"client_id": server.client(client_id).client_id}
     refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
@@ -126,7 +128,7 @@ async def test_two_services_are_one_too_many(server, subject):
     client = server.client("exchanger")
     form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, **client.credentials(server.issuer)}
     both = [("resource", server.client(name).resource) for name in ("archive", "depot")]
-    grant = ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange")
+    grant = ("grant_type", EXCHANGE)
     refused(await server.raw("token_endpoint", [*form.items(), *both, grant]), "invalid_request", "invalid_target")
 
 
@@ -314,15 +316,6 @@ async def bound(server, walk, key):
     answer = await with_key(walk.again(), key, asking=asking)
     assert answer.status_code == 200, answer.text
     return answer.json()["access_token"]
-
-
-def form_for(server, token):
-    return {
-        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-        "subject_token": token,
-        "subject_token_type": ACCESS_TOKEN,
-        "resource": server.client("archive").resource,
-    }
 
 
 async def test_what_needed_a_key_does_not_become_what_anybody_can_use(server, walk, key):
