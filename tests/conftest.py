@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -58,7 +58,7 @@ class Database:
     url: str
     service: AsyncEngine
     sealer: AsyncEngine
-    stages: Stages | None = None
+    stages: Stages | None = field(default=None, repr=False)
 
     @cached_property
     def sessions(self) -> async_sessionmaker[AsyncSession]:
@@ -122,6 +122,7 @@ class Stable:
         self.broom: asyncpg.Connection | None = None
         self.tables: tuple[str, ...] = ()
         self.known: dict[Hashable, Stage | None] = {}
+        self.used = 0
 
     async def lend(self) -> Database:
         if self.made is None:
@@ -146,6 +147,9 @@ class Stable:
         try:
             broom = await self._broom()
             bent, _ = await broom.fetchrow("SELECT * FROM tests.empty()")
+            self.used += 1
+            if self.used % SWEPT_AFTER == 0:
+                await broom.execute("VACUUM " + ", ".join(f"public.{one}" for one in self.tables))
             if bent and await broom.fetchval(SHAPE) == self.shape:
                 await broom.execute("DELETE FROM tests.change")
                 bent = False
@@ -171,6 +175,8 @@ class Stable:
         return self.broom
 
 
+# What was emptied still takes its room, and every look at a table goes through all of it, until it is vacuumed.
+SWEPT_AFTER = 20
 TABLES = """
 SELECT relname FROM pg_class
  WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'

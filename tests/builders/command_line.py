@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from machtiging.__main__ import main
+from machtiging.cli import edges
 from tests.builders.crypto import a_key_directory
 
 
@@ -42,7 +43,8 @@ def a_command_line(database_url: str | None, place: Path, capsys: Any, monkeypat
     keys = a_key_directory(place / "keys")
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(keys))
     monkeypatch.setenv("MACHTIGING_DATA_DIR", str(place / "data"))
-    monkeypatch.setenv("COLUMNS", "220")
+    for console in (edges.out, edges.err):  # made when they were imported, for whatever terminal there was
+        monkeypatch.setattr(console, "width", 220)
     if database_url is None:
         monkeypatch.delenv("MACHTIGING_DATABASE_URL", raising=False)
     else:

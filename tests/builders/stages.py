@@ -24,8 +24,8 @@ Rows = Counter[tuple[str, str]]
 class Stage:
     """A step that was taken: the statement that does it again, and what it gave."""
 
-    statement: str
-    gave: Any
+    statement: str = field(repr=False)
+    gave: Any = field(repr=False)
 
 
 @dataclass
@@ -33,8 +33,9 @@ class Stages:
     """The stages of one test, on the database that it was lent; `owner` is a connection that may do anything."""
 
     owner: asyncpg.Connection
-    known: dict[Hashable, Stage | None]
-    tables: tuple[str, ...]
+    # Left out of how it reads: the event loop asks every task how it reads, and this grows with every stage.
+    known: dict[Hashable, Stage | None] = field(repr=False)
+    tables: tuple[str, ...] = field(repr=False)
     _asked: Counter[Hashable] = field(default_factory=Counter)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
