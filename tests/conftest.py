@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -81,6 +83,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(WHOLE):
             item.add_marker(pytest.mark.whole)
+
+
+def _interrupted(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def pytest_configure() -> None:
+    # With Python's own handler asyncio puts another in its place for every fixture and every test, and on the way has
+    # the task before read out to the last field of its result: an exception quotes it, and is thrown away.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _interrupted)
 
 
 def pytest_collection_finish() -> None:
