@@ -39,7 +39,7 @@ run: setup  ## set everything up, tell the story, leave the service at http://lo
 story: setup  ## set everything up, tell the story, stop; non-zero if a step did not come out as told
 	@exec $(BIN)/machtiging story
 
-test: setup-tests  ## every rule and every refusal, in under a minute and a half
+test: setup-tests  ## every rule and every refusal, quickly
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not whole"
 
 test-whole: setup-tests  ## the same rules at whole servers, over whole spaces and journeys, and past every time limit

@@ -144,8 +144,6 @@ class Stable:
             await admin(self.server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
             url = dsn(self.server, name)
             service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
-            for engine in (service, sealer):
-                engine.sync_engine.pool._pre_ping = True
             self.made = Database(url, service, sealer)
             broom = await self._broom()
             self.tables = tuple(row[0] for row in await broom.fetch(TABLES))
@@ -159,7 +157,8 @@ class Stable:
         """Empty it; if a test changed the schema, the rights or a trigger, throw it away."""
         try:
             broom = await self._broom()
-            bent, _ = await broom.fetchrow("SELECT * FROM tests.empty()")
+            bent, sent_away, there = await broom.fetchrow("SELECT * FROM tests.empty()")
+            await self._without_the_dead(sent_away, there)
             self.used += 1
             if self.used % SWEPT_AFTER == 0:
                 await broom.execute("VACUUM " + ", ".join(f"public.{one}" for one in self.tables))
@@ -170,6 +169,17 @@ class Stable:
             bent = True
         if bent:
             await self.throw_away()
+
+    async def _without_the_dead(self, sent_away: int, there: int) -> None:
+        """New connections for the next test when one of those in the pools has been killed.
+
+        To ask each whenever it is lent, as a pool can, would double what the tests say to the database.
+        """
+        assert self.made is not None
+        engines = (self.made.service, self.made.sealer)
+        if sent_away or there < sum(engine.sync_engine.pool.checkedin() for engine in engines):
+            for engine in engines:
+                await engine.dispose()
 
     async def throw_away(self) -> None:
         if self.made is not None:
@@ -202,12 +212,15 @@ CREATE TABLE tests.change (what text);
 CREATE TABLE tests.version AS SELECT version_num FROM public.alembic_version;
 CREATE FUNCTION tests.noted() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN INSERT INTO tests.change VALUES (tg_tag); END $$;
-CREATE FUNCTION tests.empty(OUT bent bool, OUT sent_away int) LANGUAGE plpgsql
+CREATE FUNCTION tests.empty(OUT bent bool, OUT sent_away int, OUT there int) LANGUAGE plpgsql
   SET session_replication_role = replica AS $$
 BEGIN
   SELECT count(pg_terminate_backend(pid)) INTO sent_away FROM pg_stat_get_activity(NULL)
     WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle';
+  SELECT count(*) INTO there FROM pg_stat_get_activity(NULL)
+    WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND pid <> pg_backend_pid() AND backend_type = 'client backend';
   -- empty
   bent := EXISTS (SELECT FROM tests.change)
     OR NOT EXISTS (SELECT FROM public.alembic_version NATURAL JOIN tests.version);
