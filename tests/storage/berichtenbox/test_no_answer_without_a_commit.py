@@ -2,9 +2,8 @@
 
 import asyncio
 
-import asyncpg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API
 from machtiging.storage.engine import Role, make_engine, make_sessions
@@ -25,15 +24,6 @@ async def impatient(world, database):
     world.app.state.sessions = make_sessions(engine)
     yield world
     await engine.dispose()
-
-
-@pytest.fixture
-async def outsider(database):
-    """A connection of a superuser who gets in the way."""
-    url = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(url)
-    yield connection
-    await connection.close()
 
 
 def is_unreachable(answer):

@@ -2,9 +2,7 @@
 
 import asyncio
 
-import asyncpg
 import pytest
-from sqlalchemy import make_url
 
 from machtiging.access.issued.still import still_open
 from machtiging.berichtenbox import read_route
@@ -23,15 +21,6 @@ CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
 @pytest.fixture
 async def world(database, clock):
     return await a_world(database, clock)
-
-
-@pytest.fixture
-async def outsider(database):
-    """A connection of somebody who changes things meanwhile."""
-    url = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
