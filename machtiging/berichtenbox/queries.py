@@ -104,7 +104,8 @@ CONTENT = Fetch(Act.READ, _CONTENT, _content)
 
 def _content_while_open(*, under: bool) -> Statement:
     """As `CONTENT`; nothing at all, and no line, when the ground has moved."""
-    still = still_open(under=under).cte("still")
+    there = select(BERICHT.c.id).where(_ASKED, BERICHT.c.deleted_at.is_(None))
+    still = still_open(under=under).where(there.exists()).cte("still")
     fetched = _SEALED_CONTENT.lateral("content")
     found = select(*fetched.c).select_from(still.outerjoin(fetched, true()))
     return Statement(found.add_cte(line_beside(still).cte("line")))

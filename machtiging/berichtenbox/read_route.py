@@ -30,11 +30,11 @@ _gives_json = gives("application/json")
 async def _bericht(request: Request) -> Response:
     state = request.app.state
     await _gives_json(request)
-    asked, at = rules.id_from(request.path_params["berichtId"]), state.clock.now()
-    look = LookAlong(asked, at)
+    asked = rules.id_from(request.path_params["berichtId"])
     async with one_by_one(state.sessions) as work:
         letter = None
         for tries in range(_TRIES):
+            look = LookAlong(asked, at := state.clock.now())
             actor = await helper(request, work, look, again=tries > 0)
             letter = await read_while_open(work, state.keyring, state.policy, actor, look, at=at)
             if letter is not None:

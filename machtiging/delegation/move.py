@@ -45,7 +45,10 @@ async def move(
 ) -> Machtiging:
     """Do the deed and witness it. Raises NotFound `machtiging_onbekend` or as `rules.step`; that is journalled too."""
     await enter_alone(session, machtiging_id)
-    found = (await session.execute(select(_TABLE).where(_TABLE.c.id == machtiging_id).with_for_update())).one_or_none()
+    # All but its key: who writes a token down under it holds a consent by then, which is ended next here, and would
+    # wait for this as this waits for him.
+    held = select(_TABLE).where(_TABLE.c.id == machtiging_id).with_for_update(key_share=True)
+    found = (await session.execute(held)).one_or_none()
     before = None if found is None else machtiging_of_row(found)
     if before is None or _whose(before, deed) != person_id:
         await _refused(session, deed, before, person_id, "bestaat_niet" if before is None else "niet_van_u", at)

@@ -96,9 +96,9 @@ class Seen:
 
 
 def asks_with(form: Mapping[str, str]) -> str | None:
-    """The text that this request wants to use up."""
-    _, _, parameter = SECRETS.get(form.get("grant_type", ""), (None, None, ""))
-    return form.get(parameter)
+    """The text that this request wants to use up; None for a grant type that uses nothing up."""
+    asked = SECRETS.get(form.get("grant_type", ""))
+    return None if asked is None else form.get(asked[2])
 
 
 async def look(work: Work, kind: str, text: str, client_id: str) -> Seen | None:

@@ -121,8 +121,8 @@ def unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         if name in found:
             raise malformed("parameter_dubbel", "A parameter stands twice.")
-        if len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE or not (_plain(name) and _plain(value)):
-            raise malformed("parameter_onleesbaar", "A parameter is too long or holds control characters.")
+        if not name or len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE or not (_plain(name) and _plain(value)):
+            raise malformed("parameter_onleesbaar", "A parameter has no name, is too long or holds control characters.")
         found[name] = value
     return {name: value for name, value in found.items() if value}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import text
 
 from machtiging.identity.session import Over
@@ -22,7 +21,6 @@ VALUES (gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :
 """
 
 
-@pytest.mark.whole
 async def test_an_app_hears_of_a_logout_from_the_service_as_it_is_run(database, clock, tmp_path) -> None:
     receiver = await Receiver().open()
     world = await an_assembled_world(database.url, clock, tmp_path)

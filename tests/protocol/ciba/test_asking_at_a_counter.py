@@ -285,6 +285,8 @@ async def test_a_term_that_is_no_number_of_seconds_is_refused(counter, asked) ->
         ({"user_code": "1234"}, "invalid_request", "parameter_niet_ondersteund"),
         ({"prompt": "none"}, "invalid_request", "parameter_niet_ondersteund"),
         ({"claims": "{}"}, "invalid_request", "parameter_niet_ondersteund"),
+        ({"max_age": "60"}, "invalid_request", "parameter_niet_ondersteund"),
+        ({"resource": "https://elders.example"}, "invalid_request", "parameter_niet_ondersteund"),
     ],
 )
 async def test_what_cannot_be_asked_is_refused_before_the_code_is_used(counter, changes, error, reason) -> None:

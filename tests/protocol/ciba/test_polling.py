@@ -9,6 +9,7 @@ import json
 import pytest
 
 from machtiging.delegation import end, pause
+from machtiging.kernel.ids import uuid7
 from machtiging.oauth.client import CIBA
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.suspend_client import suspend
@@ -25,6 +26,19 @@ async def approved(counter, **changes) -> str:
     response = await counter.answers(await counter.citizen())
     assert response.status_code == 303, response.text
     return request
+
+
+@pytest.mark.parametrize(
+    ("wider", "error"),
+    [
+        ({"resource": "https://elders.example"}, "invalid_target"),
+        ({"authorization_details": detail(uuid7())}, "invalid_authorization_details"),
+    ],
+)
+async def test_the_fetch_gives_nothing_else_than_what_she_saw(counter, wider, error) -> None:
+    request = await approved(counter)
+    response = await counter.polls(request, **wider)
+    assert (response.status_code, response.json()["error"]) == (400, error)
 
 
 async def test_as_long_as_she_has_not_decided_the_app_is_told_to_wait(counter) -> None:

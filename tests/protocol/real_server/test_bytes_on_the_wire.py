@@ -68,7 +68,6 @@ async def test_row_60_an_address_of_another_host_in_the_request_line_moves_nothi
     assert b"kwaad" not in answer
 
 
-@pytest.mark.whole
 async def test_row_61_headers_without_end_are_not_taken_in(server):
     sent = 0
 
@@ -103,7 +102,6 @@ class Impatient(BoundedHttp):
     patience = 0.2
 
 
-@pytest.mark.whole
 async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door():
     app, taken = FastAPI(openapi_url=None), asyncio.Event()
     app.add_api_route("/", lambda: taken.set())
@@ -120,7 +118,6 @@ async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door():
     await server.shutdown()
 
 
-@pytest.mark.whole
 async def test_row_61_many_who_dawdle_keep_nobody_else_waiting(world, server):
     bericht_id, token = await world.letter(), await world.token(world.citizen)
     slow_head = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
@@ -143,7 +140,6 @@ def a_letter(*, bijlage: bytes) -> bytes:
     return head + part + bijlage + b"\r\n--x--\r\n"
 
 
-@pytest.mark.whole
 async def test_half_a_letter_over_a_connection_that_is_cut_leaves_nothing_and_the_whole_one_is_taken_after_it(
     world, server
 ):

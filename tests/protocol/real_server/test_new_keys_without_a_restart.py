@@ -7,8 +7,6 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from machtiging.crypto.manifest import Kind
 from machtiging.crypto.rotation import PUBLISHED_BEFORE_SIGNING, rotate
 from machtiging.kernel.clock import SystemClock
@@ -19,7 +17,6 @@ from tests.builders.oauth import ASSERTION_TYPE, agency_client, assertion, code_
 from tests.builders.real_server import an_assembled_world, served
 from tests.builders.sites import a_site, an_authority, json_answer
 
-pytestmark = pytest.mark.whole
 PAIR = make_client_keys()
 
 

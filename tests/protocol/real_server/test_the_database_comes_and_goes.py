@@ -18,7 +18,6 @@ from machtiging.storage.migrate import migrate
 from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
 from tests.builders.real_server import an_assembled_world, served
 
-pytestmark = pytest.mark.whole
 READS = "SELECT count(*) FROM (SELECT act, outcome FROM journal UNION ALL SELECT act, outcome FROM journal_intake) j"
 
 

@@ -148,3 +148,13 @@ async def test_jwks_holds_public_keys_only_and_names_the_signer(oauth) -> None:
     flow = await oauth.flow()
     header = take_apart((await flow.tokens())["access_token"]).header
     assert header["kid"] in {key["kid"] for key in jwks["keys"]}
+
+
+async def test_userinfo_takes_one_token_from_the_header_and_from_nowhere_else(oauth) -> None:
+    token = (await (await oauth.flow()).tokens(scope="openid"))["access_token"]
+    http, bearer = oauth.connection(), ("Authorization", f"Bearer {token}")
+    assert (await http.get("/userinfo", headers=[bearer])).status_code == 200
+    assert (await http.get("/userinfo", params={"access_token": token})).status_code in (400, 401)
+    assert (await http.get("/userinfo", params={"access_token": token}, headers=[bearer])).status_code == 400
+    assert (await http.post("/userinfo", data={"access_token": token})).status_code == 401
+    assert (await http.get("/userinfo", headers=[bearer, bearer])).status_code == 401

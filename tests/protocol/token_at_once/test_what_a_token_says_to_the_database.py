@@ -89,3 +89,17 @@ async def test_for_another_service_and_with_a_name_it_is_one_more_and_no_more(oa
 async def test_nothing_of_it_needs_a_transaction_around_it(oauth, database) -> None:
     heard = await said(database, await oauth.agency(), DELIVERING)
     assert not set(heard) & set(BARRED)
+
+
+@pytest.mark.parametrize("kind", ["client_credentials", "authorization_code", "refresh_token", "onzin"])
+async def test_a_parameter_without_a_name_is_a_refusal_and_no_error_of_ours(oauth, kind) -> None:
+    form = "grant_type=" + kind + "&=x&client_id=foo"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await oauth.connection().post("/token", content=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_client_that_nobody_knows_is_refused_whatever_it_wants(oauth) -> None:
+    for kind in ("client_credentials", "authorization_code", "refresh_token"):
+        answer = await oauth.connection().post("/token", data={"grant_type": kind, "client_id": "foo", "code": "x"})
+        assert answer.status_code in (400, 401)

@@ -166,6 +166,16 @@ async def test_a_revocation_that_is_rolled_back_lets_the_reader_through(database
     assert (await reading).machtiging.state is State.ACTIVE
 
 
+async def test_writing_a_token_down_never_waits_for_a_revocation_under_way(database):
+    # Who writes it down holds the consent, for which the revocation waits next: both would wait for each other.
+    doorstep = await Doorstep.build(database, None)
+    async with database.sessions() as revoking, database.sessions() as issuing:
+        await revoke(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+        await asyncio.wait_for(register(issuing, replace(doorstep.helper, id=TokenId(uuid7()))), 2)
+        await issuing.commit()
+        await revoking.commit()
+
+
 async def test_readers_do_not_wait_for_each_other(database):
     doorstep = await Doorstep.build(database, None)
     async with database.sessions() as one, database.sessions() as other:

@@ -65,6 +65,14 @@ async def test_a_token_that_was_revoked_meanwhile_shows_nothing(world, outsider,
     assert await world.reasons("bericht:lezen") == []
 
 
+async def test_a_letter_that_its_owner_threw_away_meanwhile_is_not_shown(world, outsider, between):
+    bericht_id = await world.letter(inhoud="Geheim")
+    between.append(lambda: outsider.execute("UPDATE bericht SET deleted_at = now()"))
+    answer = await asked(world, await world.helper_token(), bericht_id)
+    assert (answer.status_code, answer.json()["code"]) == (404, "bericht_onbekend")
+    assert "toegestaan" not in await world.reasons("bericht:lezen")
+
+
 async def test_a_change_that_takes_nothing_away_costs_another_look_and_leaves_one_line(world, outsider, between):
     bericht_id, under = await world.letter(), await world.machtiging()
     token = await world.token(world.helper, under=under)

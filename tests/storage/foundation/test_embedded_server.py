@@ -37,7 +37,6 @@ def ask(url, query):
     return asyncio.run(go())
 
 
-@pytest.mark.whole
 def test_it_starts_stops_and_keeps_its_data(place):
     server = EmbeddedPostgres(place)
     url = server.start()
@@ -70,7 +69,6 @@ def test_only_its_own_user_can_reach_its_socket(running):
     assert place.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.whole
 def test_a_second_process_attaches_and_the_server_lives_until_the_last_one_leaves(place):
     server = EmbeddedPostgres(place)
     url = server.start()
@@ -92,7 +90,6 @@ def test_a_second_process_attaches_and_the_server_lives_until_the_last_one_leave
     assert running_pid(place) is None
 
 
-@pytest.mark.whole
 def test_it_recovers_what_was_committed_after_a_crash(place):
     script = f"""
         import asyncio, asyncpg, os, signal
@@ -122,7 +119,6 @@ def test_it_recovers_what_was_committed_after_a_crash(place):
     server.stop()
 
 
-@pytest.mark.whole
 def test_a_server_that_was_killed_and_not_reaped_does_not_pass_for_a_running_one(place):
     server = EmbeddedPostgres(place)
     server.start()
