@@ -26,6 +26,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.bearer import NOON, Doorstep, counting_statements, token_facts
 from tests.builders.delegation import an_accepted_machtiging, mother_and_son
+from tests.builders.waiting import until_somebody_waits
 
 LATER = NOON + timedelta(minutes=1)
 
@@ -113,11 +114,6 @@ async def test_a_token_whose_machtiging_is_not_there_is_a_fault_and_never_the_ow
                 await ask(session, doorstep.helper.id)
 
 
-async def is_waiting(task):
-    done, _ = await asyncio.wait({task}, timeout=0.3)
-    return not done
-
-
 async def withdraw(doorstep):
     async with unit_of_work(doorstep.database.sessions) as session:
         await revoke(session, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
@@ -129,7 +125,7 @@ async def test_a_revocation_waits_until_the_answer_under_way_has_been_committed(
         state = await hold(reading, doorstep.helper.id)
         assert state.machtiging.state is State.ACTIVE
         revoking = asyncio.create_task(withdraw(doorstep))
-        assert await is_waiting(revoking)
+        await until_somebody_waits(database.sessions, revoking)
         await reading.commit()
         await revoking
     async with database.sessions() as session:
@@ -146,7 +142,7 @@ async def test_reading_waits_for_a_revocation_under_way_and_then_sees_it(databas
     async with database.sessions() as revoking:
         await revoke(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
         reading = asyncio.create_task(read())
-        assert await is_waiting(reading)
+        await until_somebody_waits(database.sessions, reading)
         await revoking.commit()
     assert (await reading).machtiging.state is State.ENDED
 
@@ -161,7 +157,7 @@ async def test_a_revocation_that_is_rolled_back_lets_the_reader_through(database
     async with database.sessions() as revoking:
         await revoke(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
         reading = asyncio.create_task(read())
-        assert await is_waiting(reading)
+        await until_somebody_waits(database.sessions, reading)
         await revoking.rollback()
     assert (await reading).machtiging.state is State.ACTIVE
 
@@ -199,10 +195,8 @@ async def test_who_comes_after_a_revocation_has_begun_waits_behind_it(database):
     async with unit_of_work(database.sessions) as first:
         await hold(first, token)
         ending = asyncio.create_task(revoking())
-        await asyncio.sleep(0.3)
+        await until_somebody_waits(database.sessions, ending)
         late = asyncio.create_task(reading())
-        await asyncio.sleep(0.3)
-        assert not ending.done()
-        assert not late.done()
+        await until_somebody_waits(database.sessions, ending, late)
     await ending
     assert await late is State.ENDED
