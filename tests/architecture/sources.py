@@ -25,11 +25,21 @@ def nodes(path: Path) -> tuple[ast.AST, ...]:
 @cache
 def calls(path: Path) -> tuple[tuple[str, ast.Call], ...]:
     """Every call: what is called, as it is written, and the node."""
-    return tuple((ast.unparse(node.func), node) for node in nodes(path) if isinstance(node, ast.Call))
+    return tuple((_written(node.func), node) for node in nodes(path) if isinstance(node, ast.Call))
 
 
-def modules(*, migrations: bool = False) -> list[Path]:
-    return sorted(p for p in PACKAGE.rglob("*.py") if migrations or "versions" not in p.parts)
+def _written(node: ast.expr) -> str:
+    """As `ast.unparse` writes it, which takes long over a mere name with dots."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+        return f"{_written(node.value)}.{node.attr}"
+    return ast.unparse(node)
+
+
+@cache
+def modules(*, migrations: bool = False) -> tuple[Path, ...]:
+    return tuple(sorted(p for p in PACKAGE.rglob("*.py") if migrations or "versions" not in p.parts))
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -38,5 +48,12 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
+@cache
+def names_in(path: Path) -> frozenset[str]:
+    """The functions of a module."""
+    return frozenset(function.name for function in functions(path))
+
+
+@cache
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))

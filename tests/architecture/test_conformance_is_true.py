@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from tests.architecture.sources import ROOT
-from tests.architecture.test_threat_model_is_true import names_in
+from tests.architecture.sources import ROOT, names_in
 
 TEXT = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")

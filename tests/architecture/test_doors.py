@@ -1,6 +1,7 @@
 """Every route says who may knock, with exactly one door, and the number of routes is pinned."""
 
 from collections import Counter
+from functools import cache
 
 import pytest
 from fastapi import FastAPI
@@ -26,6 +27,7 @@ def doors_of(dependant) -> list[str]:
     return found + [door for child in dependant.dependencies for door in doors_of(child)]
 
 
+@cache
 def all_routes():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     for router in (health, identity, oauth, berichtenbox, consents, portal):

@@ -65,9 +65,9 @@ def test_row_1_no_query_is_put_together_with_percent_or_format():
     found = [
         (name_of(path), ast.unparse(node))
         for path in modules()
-        for node in nodes(path)
         if name_of(path) not in OWN_NAMES_IN_SQL
-        and isinstance(node, ast.JoinedStr | ast.BinOp)
+        for node in nodes(path)
+        if isinstance(node, ast.JoinedStr | ast.BinOp)
         and any(
             isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.lower().startswith(words)
             for part in ast.walk(node)

@@ -5,18 +5,13 @@ import re
 
 import pytest
 
-from tests.architecture.sources import ROOT, tree
+from tests.architecture.sources import ROOT, names_in, tree
 from tests.conftest import WHOLE
 
 TEXT = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+) \| (.+) \| (.*) \| (.+) \|$", re.MULTILINE)
 NAMED = re.compile(r"`(tests/[^`]+\.py)::(test_[^`]+)`")
 ATTACKS = {int(number): (answer.strip(), tests) for number, _, answer, tests in ROW.findall(TEXT)}
-
-
-def names_in(path):
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    return {node.name for node in ast.walk(tree(path)) if isinstance(node, functions)}
 
 
 def test_every_attack_has_its_row_in_order():
