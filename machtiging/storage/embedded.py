@@ -6,6 +6,7 @@ The server outlives nothing: the last process that uses it stops it. A pid file 
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +24,15 @@ log_statement = 'none'
 log_min_error_statement = 'panic'
 log_parameter_max_length_on_error = 0
 """
-_ORPHAN_SECONDS = 5.0
 
 
 class EmbeddedPostgres:
     """Starts the server, or attaches when another process of ours already runs it. Raises Fault when it cannot."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, patience: float = 5.0) -> None:
+        """`patience`: how many seconds the children of a server that was killed may take to go."""
         self._directory = directory.resolve()
+        self._patience = patience
         self._server: object | None = None
 
     def start(self, extra_configuration: str = "") -> str:
@@ -41,13 +43,15 @@ class EmbeddedPostgres:
 
             self._directory.parent.mkdir(parents=True, exist_ok=True)
             try:
-                _forget_the_dead(self._directory)
+                _forget_the_dead(self._directory, self._patience)
                 server = pgserver.get_server(self._directory, start=False)
                 fresh = not (self._directory / "PG_VERSION").exists()
                 if fresh:
                     server.ensure_pgdata_inited()
                     self._configure(extra_configuration)
                 server.start()
+            except Fault:
+                raise
             except Exception as error:
                 raise Fault("ingebouwde_database_start_niet", private=f"{self._directory}: {error}") from error
         self._server = server
@@ -74,7 +78,7 @@ def running_pid(directory: Path) -> int | None:
     return pid if alive else None
 
 
-def _forget_the_dead(directory: Path) -> None:
+def _forget_the_dead(directory: Path, patience: float) -> None:
     """Remove the pid file of a server that was killed but not reaped yet: it would pass for one that runs.
 
     Only when none of its own children is left: two servers on one directory would destroy the data. A server that is
@@ -87,14 +91,17 @@ def _forget_the_dead(directory: Path) -> None:
             return
     except (OSError, ValueError, IndexError, psutil.Error):
         return
-    _, left = psutil.wait_procs(list(_at_home_in(directory)), timeout=_ORPHAN_SECONDS)
-    if left:
-        raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {[one.pid for one in left]} still run")
+    until = time.monotonic() + patience
+    while left := [one.pid for one in _at_home_in(directory)]:
+        if time.monotonic() >= until:
+            raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {left} still run")
+        time.sleep(0.02)
     for lock in (file, *directory.glob(".s.PGSQL.*.lock")):
         lock.unlink(missing_ok=True)
 
 
 def _at_home_in(directory: Path) -> Iterator[psutil.Process]:
+    # One that is dead and only not reaped has no working directory any more.
     for process in psutil.process_iter(["name"]):
         with contextlib.suppress(psutil.Error):
             if process.info["name"] == "postgres" and process.cwd() == str(directory):
