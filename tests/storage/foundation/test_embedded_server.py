@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: start, attach, stop, and a pid file that a crash left behind."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -19,11 +20,35 @@ from machtiging.kernel.errors import Fault
 from machtiging.storage.embedded import EmbeddedPostgres, running_pid
 
 
+def a_directory():
+    return Path(tempfile.mkdtemp(prefix="machtiging-emb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+
 @pytest.fixture
 def place():
-    directory = Path(tempfile.mkdtemp(prefix="machtiging-emb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    directory = a_directory()
     yield directory / "postgres"
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def home():
+    """Where a server runs that was started as the service starts it. Who stops it, starts it again."""
+    directory = a_directory()
+    server = EmbeddedPostgres(directory / "postgres")
+    server.start()
+    yield directory / "postgres"
+    server.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def asleep():
+    """A process that is not ours to wait for, and does nothing."""
+    sleeper = subprocess.Popen(["sleep", "60"])
+    yield sleeper
+    sleeper.kill()
+    sleeper.wait()
 
 
 def ask(url, query):
@@ -37,38 +62,40 @@ def ask(url, query):
     return asyncio.run(go())
 
 
-def test_it_starts_stops_and_keeps_its_data(place):
-    server = EmbeddedPostgres(place)
+def test_it_starts_stops_and_keeps_its_data(home):
+    server = EmbeddedPostgres(home)
     url = server.start()
     assert int(ask(url, "SHOW server_version_num")) >= 150000
     ask(url, "CREATE TABLE kept AS SELECT 1 AS one")
     server.stop()
-    assert running_pid(place) is None
-    again = EmbeddedPostgres(place)
+    assert running_pid(home) is None
+    again = EmbeddedPostgres(home)
     assert ask(again.start(), "SELECT one FROM kept") == 1
-    again.stop()
 
 
-@pytest.fixture(scope="module")
-def running():
-    """A server that was started as the service starts it: where it is, and its URL."""
-    directory = Path(tempfile.mkdtemp(prefix="machtiging-emb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    server = EmbeddedPostgres(directory / "postgres")
-    yield directory / "postgres", server.start()
+def test_it_listens_on_no_network_address(home):
+    assert ask(EmbeddedPostgres(home).start(), "SHOW listen_addresses") == ""
+
+
+def test_only_its_own_user_can_reach_its_socket(home):
+    assert home.stat().st_mode & 0o077 == 0
+
+
+def test_who_starts_one_that_runs_attaches_to_it_and_who_leaves_before_the_last_stops_nothing(home, asleep):
+    pid, server = running_pid(home), EmbeddedPostgres(home)
+    url = server.start()
+    assert running_pid(home) == pid
+    users = home / ".handle_pids.json"
+    assert json.loads(users.read_text()) == [os.getpid()]
+    users.write_text(json.dumps([os.getpid(), asleep.pid]))
     server.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+    assert running_pid(home) == pid
+    assert ask(url, "SELECT 1") == 1
+    assert EmbeddedPostgres(home).start() == url
+    users.write_text(json.dumps([os.getpid()]))
 
 
-def test_it_listens_on_no_network_address(running):
-    _, url = running
-    assert ask(url, "SHOW listen_addresses") == ""
-
-
-def test_only_its_own_user_can_reach_its_socket(running):
-    place, _ = running
-    assert place.stat().st_mode & 0o077 == 0
-
-
+@pytest.mark.whole
 def test_a_second_process_attaches_and_the_server_lives_until_the_last_one_leaves(place):
     server = EmbeddedPostgres(place)
     url = server.start()
@@ -90,6 +117,7 @@ def test_a_second_process_attaches_and_the_server_lives_until_the_last_one_leave
     assert running_pid(place) is None
 
 
+@pytest.mark.whole
 def test_it_recovers_what_was_committed_after_a_crash(place):
     script = f"""
         import asyncio, asyncpg, os, signal
@@ -119,20 +147,36 @@ def test_it_recovers_what_was_committed_after_a_crash(place):
     server.stop()
 
 
-def test_a_server_that_was_killed_and_not_reaped_does_not_pass_for_a_running_one(place):
-    server = EmbeddedPostgres(place)
-    server.start()
-    server.stop()
-    sleeper = subprocess.Popen(["sleep", "60"])
-    sleeper.kill()
-    while psutil.Process(sleeper.pid).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
-    (place / "postmaster.pid").write_text(f"{sleeper.pid}\n{place}\n0\n5432\n{place}\n\n0 0\nready\n")
-    assert running_pid(place) is None
-    again = EmbeddedPostgres(place)
-    assert ask(again.start(), "SELECT 1") == 1
-    again.stop()
-    sleeper.wait()
+def until_a_zombie(process):
+    process.kill()
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.001)
+
+
+def test_a_server_that_was_killed_and_not_reaped_does_not_pass_for_a_running_one(home, asleep):
+    ask(EmbeddedPostgres(home).start(), "CREATE TABLE committed AS SELECT 1 AS one")
+    os.kill(running_pid(home), signal.SIGKILL)
+    until_a_zombie(asleep)
+    # Whether the postmaster itself is reaped is up to who started the tests: its pid is that of one who surely is not.
+    file = home / "postmaster.pid"
+    file.write_text("\n".join([str(asleep.pid), *file.read_text().splitlines()[1:]]) + "\n")
+    assert running_pid(home) is None
+    assert ask(EmbeddedPostgres(home).start(), "SELECT one FROM committed") == 1
+
+
+def test_a_directory_in_which_children_of_a_killed_server_are_left_is_not_started_in(place, asleep):
+    place.mkdir()
+    until_a_zombie(asleep)
+    (place / "postmaster.pid").write_text(f"{asleep.pid}\n")
+    (place / "postgres").symlink_to(shutil.which("sleep"))
+    child = subprocess.Popen(["sleep", "60"], executable=place / "postgres", cwd=place)
+    with pytest.raises(Fault) as fault:
+        EmbeddedPostgres(place, patience=0).start()
+    child.kill()
+    child.wait()
+    assert fault.value.code == "ingebouwde_database_loopt_nog"
+    assert str(child.pid) in fault.value.private
+    assert (place / "postmaster.pid").exists()
 
 
 def test_a_directory_that_cannot_be_used_is_a_clear_fault(place):
