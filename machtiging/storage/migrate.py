@@ -44,7 +44,7 @@ async def ensure_roles(connection: AsyncConnection) -> None:
 
 
 async def migrate(url: str, target: str = "head") -> None:
-    """Upgrade (or with an older target, downgrade) in one transaction. Raises whatever the database refuses."""
+    """Upgrade, or with `base` or `-1` downgrade, in one transaction. Raises whatever the database refuses."""
     engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
     try:
         async with engine.begin() as connection:
@@ -59,10 +59,10 @@ async def migrate(url: str, target: str = "head") -> None:
 
 def _run(connection: Connection, target: str) -> None:
     config = _config(connection)
-    if target == "head" or (not target.startswith("-") and target != "base"):
-        command.upgrade(config, target)
-    else:
+    if target == "base" or target.startswith("-"):
         command.downgrade(config, target)
+    else:
+        command.upgrade(config, target)
 
 
 def migrate_blocking(url: str, target: str = "head") -> None:
