@@ -31,7 +31,7 @@ _SENTENCES = {
     "sleutelbos_ontbreekt": "There are no keys yet. Make them with: machtiging keys generate",
     "opslag_niet_bereikbaar": "The database cannot be reached. Ask `machtiging doctor` what is wrong.",
     "ingebouwde_database_start_niet": "The embedded PostgreSQL does not start.",
-    "ingebouwde_database_loopt_nog": "The embedded PostgreSQL was killed and is not wholly gone yet. Try again in a moment.",
+    "ingebouwde_database_loopt_nog": "The embedded PostgreSQL that was killed is not wholly gone yet. Wait a moment.",
     "beleid_leeg": "The policy has no rows, and without rows nothing may be served.",
     "beleid_onleesbaar": "The policy cannot be read.",
     "oefenomgeving_in_productie": "The demo, the story and the login stand-in do not run in production.",
