@@ -50,7 +50,7 @@ def check() -> None:
     from machtiging.access import inspect
 
     policy, directory = _policy()
-    told = inspect.check(policy, directory / "scenarios")
+    told = list(inspect.check(policy, inspect.read_scenarios(directory / "scenarios")))
     wrong = [row for row in told if row.problems]
     for row in wrong:
         out.print(f"{row.place}: {row.story}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,6 +41,12 @@ def a_question(**changes: Any) -> Question:
         ),
         **changes,
     )
+
+
+def questions_in_order() -> Iterator[Question]:
+    """Every question of which all facts hold."""
+    for words in product(Capacity, Act, Theme, Sensitivity, Assurance):
+        yield Question(*words, in_force=True, covered=True, act_given=True, chain_complete=True)
 
 
 def a_scope(**changes: Any) -> Scope:

@@ -8,11 +8,10 @@ from machtiging.access.decision import Allowed
 from machtiging.access.engine import Policy
 from machtiging.access.inspect import check, explain, read_scenarios, table
 from machtiging.access.policy_file import read_model, read_rows
-from machtiging.access.question import FACTS, all_questions
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
-from tests.builders.access import POLICIES, a_question
+from tests.builders.access import POLICIES, a_question, questions_in_order
 
 STORIES = read_scenarios(POLICIES / "scenarios")
 
@@ -24,7 +23,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def checked(policy):
-    return check(policy, POLICIES / "scenarios")
+    return list(check(policy, STORIES))
 
 
 @pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
@@ -44,12 +43,12 @@ def test_there_are_enough_stories_and_more_refusals_than_permissions():
 @pytest.mark.parametrize("dropped", [row.id for row in read_rows(POLICIES) if row.eft == "allow"])
 def test_without_any_one_of_the_allowing_rows_some_story_fails(dropped):
     rows = [row for row in read_rows(POLICIES) if row.id != dropped]
-    assert any(row.problems for row in check(Policy(read_model(POLICIES), rows), POLICIES / "scenarios"))
+    assert any(row.problems for row in check(Policy(read_model(POLICIES), rows), STORIES))
 
 
 def test_a_row_that_lets_everybody_delete_makes_stories_fail_even_though_a_deny_row_wins():
     rows = [replace(row, eft="allow") if row.id == "nooit-wijzigen" else row for row in read_rows(POLICIES)]
-    bent = [row for row in check(Policy(read_model(POLICIES), rows), POLICIES / "scenarios") if row.problems]
+    bent = [row for row in check(Policy(read_model(POLICIES), rows), STORIES) if row.problems]
     assert any("mag: 'verwijderen' mag volgens het beleid wel" in row.problems for row in bent)
 
 
@@ -83,17 +82,17 @@ GOOD = """
 )
 def test_a_story_that_cannot_be_read_is_a_fault_that_names_the_file(policy, tmp_path, old, new):
     (tmp_path / "proef.yaml").write_text(GOOD)
-    assert check(policy, tmp_path)[0].problems == ()
+    assert [row.problems for row in check(policy, read_scenarios(tmp_path))] == [()]
     (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
     with pytest.raises(Fault) as fault:
-        check(policy, tmp_path)
+        read_scenarios(tmp_path)
     assert fault.value.code == "scenario_onleesbaar"
     assert "proef.yaml" in fault.value.private
 
 
-def test_no_stories_is_a_fault(policy, tmp_path):
+def test_no_stories_is_a_fault(tmp_path):
     with pytest.raises(Fault, match="scenario_onleesbaar"):
-        check(policy, tmp_path)
+        read_scenarios(tmp_path)
 
 
 def test_the_table_shows_exactly_what_is_allowed(policy):
@@ -104,8 +103,7 @@ def test_the_table_shows_exactly_what_is_allowed(policy):
         for theme in row.themes
         for level in row.levels
     }
-    in_order = (q for q in all_questions() if all(getattr(q, fact) for fact in FACTS))
-    yes = [q for q in in_order if isinstance(policy.decide(q), Allowed)]
+    yes = [q for q in questions_in_order() if isinstance(policy.decide(q), Allowed)]
     assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
 
 
