@@ -22,7 +22,7 @@ from machtiging.oauth.introspection import signed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.manage import rules as manage
 from machtiging.oauth.openid import metadata as openid
-from machtiging.oauth.protocol.client_auth import ALGORITHMS
+from machtiging.oauth.protocol.assertion import ALGORITHMS
 from machtiging.oauth.requests import request_object
 from machtiging.oauth.rules import DETAIL_TYPES, MANAGEMENT, SCOPES_OF
 

@@ -17,7 +17,7 @@ def test_whoever_takes_a_token_from_a_request_also_holds_its_bearer():
 READERS = {
     "machtiging/access/bearer.py",
     "machtiging/web/doors.py",
-    "machtiging/oauth/protocol/client_auth.py",
+    "machtiging/oauth/protocol/assertion.py",
     "machtiging/oauth/registration/routes.py",
 }
 

@@ -7,21 +7,25 @@ had been used before, and is asked again by `route` the long way, live.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, true
+from starlette.requests import Request
 
+from machtiging.access.proof.shown import shown_in
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
-from machtiging.oauth.client import Client
+from machtiging.oauth.client import PRIVATE_KEY_JWT, Client
 from machtiging.oauth.clients.known import Known, KnownClients
-from machtiging.oauth.errors import OAuthRefusal, Wire
-from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.client_auth import taking
-from machtiging.oauth.protocol.server import Asking, Server
-from machtiging.oauth.protocol.token_endpoints import Introspection, Says, Token, says, token_of
-from machtiging.storage.statement import Found, Statement
+from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.protocol.assertion import assertion_in, one_method, proved
+from machtiging.oauth.protocol.client_auth import taking, to_take
+from machtiging.oauth.protocol.sender import shown_certificate
+from machtiging.oauth.protocol.token_endpoints import Says, may_know, says, token_of
+from machtiging.storage.statement import Found, Statement, Work
 
 _asker = queries.STILL_THAT_CLIENT.cte("asker")
 _assertion = taking(_asker)
@@ -34,62 +38,59 @@ _AT_ONCE = Statement(
 _NO_TOKEN = TokenId(UUID(int=0))
 
 
-def fits(wire: WireRequest) -> bool:
-    """Whether this is such a question. A refresh token has no dot."""
-    return "client_assertion" in wire.form and "." in wire.form.get("token", "")
+class Answer(NamedTuple):
+    """What a client is told."""
+
+    client: Client
+    told: dict[str, Any]
 
 
-class ServerAtOnce(Server):
-    """Knows its clients from before, and asks whether they are still so when it asks everything else."""
-
-    def __init__(self, asking: Asking, clients: KnownClients, wire: WireRequest) -> None:
-        super().__init__(asking)
-        self._clients = clients
-        self._used: Known | None = None
-        self._row: Found | None = None
-        self._said: Says | None = says(asking.issuer, wire.form["token"], None, asking.at)
-        self.register_endpoint(IntrospectionAtOnce)
-
-    def query_client(self, client_id: str) -> Client | None:
-        """The client as it was last seen."""
-        self._used = self._clients.get(client_id) or wait(self._looked(client_id))
-        return None if self._used is None else self._used.client
-
-    async def _looked(self, client_id: str) -> Known | None:
-        seen = await queries.client_seen(self.exchange.work, client_id)
-        if seen is None:
-            return None
-        known = Known(*seen)
-        self._clients.keep(known)
-        return known
-
-    async def use_assertion(self, values: dict[str, Any]) -> bool:
-        """Use it up and look at everything else, if the client is still as it was seen. Raises OAuthRefusal if not."""
-        jti = _NO_TOKEN if self._said is None else self._said.jti
-        seen = {"client_id": self._used.client.client_id, "version": self._used.version} if self._used else {}
-        self._row = await _AT_ONCE.one(self.exchange.work, {**values, **seen, "jti": jti})
-        if self._row is None:
-            raise OAuthRefusal(Wire.INVALID_CLIENT, "niet_ineens")
-        return self._row["first_use"] is not None
-
-    def found(self) -> Token | None:
-        """The token that was asked about."""
-        if self._row is None or self._said is None or self._row["t_id"] is None:
-            return None
-        exchange = self.exchange
-        return token_of(exchange.issuer, self._said, queries.standing_in(self._row, exchange.at))
-
-    def forget(self) -> None:
-        """What was known of the client led to no answer, so it is to be looked at anew."""
-        if self._used is not None:
-            self._clients.forget(self._used.client.client_id)
+async def at_once(
+    work: Work, clients: KnownClients, issuer: Issuer, request: Request, form: Mapping[str, str], at: datetime
+) -> Answer | None:
+    """A plain answer; None when it takes another look. Raises OAuthRefusal and KeysWanted where another look is to
+    find out whether that is still so."""
+    one_method(form, request.headers)
+    shown_certificate(shown_in(request), at)
+    assertion, text = assertion_in(form), form.get("token", "")
+    if assertion is None or "." not in text:  # a refresh token has no dot
+        return None
+    known = clients.get(assertion.subject) or await _looked(work, clients, assertion.subject)
+    if known is None or known.client.auth_method != PRIVATE_KEY_JWT:
+        return None
+    client, answer = known.client, None
+    try:
+        jti = proved(assertion, client, form.get("client_id"), issuer.url, at)
+        said = says(issuer, text, None, at)
+        row = await _acted(work, known, jti, said, at)
+        if row is not None and row["first_use"] is not None:
+            answer = Answer(client, _told(client, issuer, said, row, at))
+    finally:
+        if answer is None:  # perhaps it has changed
+            clients.forget(client.client_id)
+    return answer
 
 
-class IntrospectionAtOnce(Introspection):
-    """The same endpoint, for a token that has been looked at."""
+async def _looked(work: Work, clients: KnownClients, client_id: str) -> Known | None:
+    seen = await queries.client_seen(work, client_id)
+    if seen is None:
+        return None
+    known = Known(*seen)
+    clients.keep(known)
+    return known
 
-    server: ServerAtOnce
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> Token | None:
-        """The token, live."""
-        return self.server.found()
+async def _acted(work: Work, known: Known, jti: str, said: Says | None, at: datetime) -> Found | None:
+    """The one statement; None when the client is no longer as it was seen: then nothing happened."""
+    token = _NO_TOKEN if said is None else said.jti
+    seen = {"client_id": known.client.client_id, "version": known.version, "jti": token}
+    return await _AT_ONCE.one(work, seen | to_take(known.client.client_id, jti, at))
+
+
+def _told(client: Client, issuer: Issuer, said: Says | None, row: Found, at: datetime) -> dict[str, Any]:
+    """What this client may know of a token that stands like this (RFC 7662 2.2): of most, that it is not active."""
+    found = None if said is None or row["t_id"] is None else queries.standing_in(row, at)
+    token = None if said is None else token_of(issuer, said, found)
+    if token is None or not token.live or not may_know(client, token, issuer):
+        return {"active": False}
+    return token.told()

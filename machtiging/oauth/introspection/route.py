@@ -8,7 +8,7 @@ the rest.
 from __future__ import annotations
 
 import json
-from copy import copy
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,12 @@ from starlette.responses import JSONResponse, Response
 from machtiging.audit.acts import JournalAct
 from machtiging.kernel.errors import Refusal
 from machtiging.oauth.clients.fetched import KeysWanted
-from machtiging.oauth.introspection.at_once import ServerAtOnce, fits
+from machtiging.oauth.introspection.at_once import Answer, at_once
 from machtiging.oauth.introspection.signed import is_wanted, signed
 from machtiging.oauth.issuer import Issuer, issuer_of
-from machtiging.oauth.protocol.bridge import WireRequest, posted
+from machtiging.oauth.protocol.bridge import WireRequest, form_in, wired
 from machtiging.oauth.protocol.refused import told, warn, write_down
-from machtiging.oauth.protocol.server import Asking, Server, run
+from machtiging.oauth.protocol.server import NO_STORE, Asking, run
 from machtiging.oauth.protocol.token_endpoints import INTROSPECTION, endpoint_server
 from machtiging.storage.straight import one_by_one
 from machtiging.web.doors import Public
@@ -35,12 +35,13 @@ _PATH = "/introspect"
 
 async def _introspect(request: Request) -> Response:
     state = request.app.state
-    issuer, at = issuer_of(state), state.clock.now()
+    issuer = issuer_of(state)
     try:
-        wire = await posted(request, issuer.endpoint(_PATH))
-        answer = await _at_once(state, issuer, at, wire) if fits(wire) else None
+        form = await form_in(request)
+        answer = await _at_once(request, issuer, form)
         if answer is not None:
             return answer
+        wire = wired(request, issuer.endpoint(_PATH), form)
         try:
             return await _asked(state, issuer, wire)
         except KeysWanted as wanted:  # by now no connection is held
@@ -51,35 +52,35 @@ async def _introspect(request: Request) -> Response:
         return told(refusal)
 
 
-async def _at_once(state: Any, issuer: Issuer, at: datetime, wire: WireRequest) -> Response | None:
-    """A plain answer; None when it takes another look."""
-    once = copy(wire)
-    async with one_by_one(state.sessions) as work:
-        server = ServerAtOnce(Asking(work, issuer, at), state.known_clients, once)
-        try:
-            return await _answer(server, issuer, once, at)
-        except Refusal:
-            server.forget()
-            return None
+async def _at_once(request: Request, issuer: Issuer, form: Mapping[str, str]) -> Response | None:
+    state = request.app.state
+    at = state.clock.now()
+    try:
+        async with one_by_one(state.sessions) as work:
+            found = await at_once(work, state.known_clients, issuer, request, form, at)
+    except Refusal:
+        return None
+    return None if found is None else _answer(request, issuer, found, at)
 
 
 async def _asked(state: Any, issuer: Issuer, wire: WireRequest) -> Response:
     async with one_by_one(state.sessions) as work:
         asking = Asking(work, issuer, state.clock.now())
         try:
-            return await _answer(endpoint_server(asking), issuer, wire, asking.at)
+            server = endpoint_server(asking)
+            response = await run(server, lambda it: it.create_endpoint_response(INTROSPECTION, wire))
         except KeysWanted:
             raise
         except Refusal as refusal:
             await write_down(work, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at)
             return told(refusal)
+        return _answer(wire, issuer, Answer(wire.client, json.loads(bytes(response.body))), asking.at)
 
 
-async def _answer(server: Server, issuer: Issuer, wire: WireRequest, at: datetime) -> Response:
-    response: JSONResponse = await run(server, lambda it: it.create_endpoint_response(INTROSPECTION, wire))
-    if not is_wanted(wire.headers.get("accept", "")):
-        return response
-    return signed(issuer, wire.client, json.loads(bytes(response.body)), at=at)
+def _answer(request: Request | WireRequest, issuer: Issuer, answer: Answer, at: datetime) -> Response:
+    if is_wanted(request.headers.get("accept", "")):
+        return signed(issuer, answer.client, answer.told, at=at)
+    return JSONResponse(answer.told, headers=NO_STORE)
 
 
 async def introspect(_door: Public) -> None:

@@ -85,8 +85,20 @@ class WireRequest(OAuth2Request):  # type: ignore[misc]
 
 
 async def posted(request: Request, uri: str) -> WireRequest:
+    """A request with a form that was posted by a program. Raises OAuthRefusal `invalid_request`, TooLarge."""
+    return wired(request, uri, await form_in(request))
+
+
+def wired(request: Request, uri: str, form: Mapping[str, str]) -> WireRequest:
+    """A request, as Authlib reads one, whose form was read before."""
+    wire = WireRequest("POST", uri, form, request.headers)
+    wire.shown = shown_in(request)
+    return wire
+
+
+async def form_in(request: Request) -> dict[str, str]:
     """A form that was posted by a program. Raises OAuthRefusal `invalid_request`, TooLarge."""
-    if request.url.query:
+    if request.scope["query_string"]:
         raise malformed("parameters_in_adres", "Parameters belong in the request body.")
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
         raise malformed("geen_formulier", f"The content type must be {_FORM}.")
@@ -95,9 +107,7 @@ async def posted(request: Request, uri: str) -> WireRequest:
         body += chunk
         if len(body) > _LARGEST_BODY:
             raise TooLarge("verzoek_te_groot", "Dit verzoek is te groot.")
-    wire = WireRequest("POST", uri, unique(_pairs(bytes(body))), request.headers)
-    wire.shown = shown_in(request)
-    return wire
+    return unique(_pairs(bytes(body)))
 
 
 def asked(request: Request, uri: str) -> WireRequest:

@@ -12,8 +12,8 @@ from machtiging.crypto import secrets
 from machtiging.crypto.certificates import Authorities, Certificate
 from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, Client
 from machtiging.oauth.clients.bound import registered
+from machtiging.oauth.protocol.assertion import unauthentic
 from machtiging.oauth.protocol.bridge import WireRequest
-from machtiging.oauth.protocol.client_auth import unauthentic
 from machtiging.oauth.protocol.sender import shown_certificate, shown_chain
 
 

@@ -18,9 +18,10 @@ from machtiging.oauth import queries
 from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, PRIVATE_KEY_JWT, PUBLIC, Client
 from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
 from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.protocol.assertion import one_method, unauthentic
 from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.certificate_auth import certificate_methods
-from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, one_method, public_client, take, unauthentic
+from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, public_client, take
 from machtiging.oauth.protocol.handout import Handout, written_down
 from machtiging.oauth.protocol.sender import binding_for, shown_certificate, taken
 from machtiging.storage.statement import Work
@@ -87,7 +88,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def authenticate_client(self, request: WireRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
         """The client that proved itself by one of these methods. Raises OAuthRefusal `invalid_client`."""
-        one_method(request)
+        one_method(request.form, request.headers)
         shown_certificate(request.shown, self.exchange.at)
         # Wherever a signed assertion will do, a certificate will.
         proved = (BY_AUTHORITY, BY_ITSELF) if PRIVATE_KEY_JWT in methods else ()

@@ -29,8 +29,10 @@ from machtiging.oauth.refresh.look import Kept, kept
 
 INTROSPECTION, REVOCATION = "introspection", "revocation"
 # What a token says that whoever may ask is told again; `iss`, `aud` and so on come from the signed token itself.
-_TOLD = ("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "acr")
-_TOLD_TOO = ("auth_time", "cnf", "represents", "act", "authorization_details", "oin")
+_TOLD = (
+    *("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "acr"),
+    *("auth_time", "cnf", "represents", "act", "authorization_details", "oin"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Token:
     def is_revoked(self) -> bool:
         """Whether it opens nothing: expired, revoked, its grant ended, its machtiging not in force."""
         return not self.live
+
+    def told(self) -> dict[str, Any]:
+        """What introspection tells of it while it is live (RFC 7662 2.2, RFC 9396 9.2)."""
+        told = {name: self.claims[name] for name in _TOLD if name in self.claims}
+        return {"active": True, "token_type": token_type_of(self.state.facts), **told}
 
 
 class Says(NamedTuple):
@@ -98,6 +105,11 @@ async def _standing(exchange: Asking | Exchange, said: Says | None) -> Token | N
     return token_of(exchange.issuer, said, await queries.token_standing(exchange.work, said.jti, exchange.at))
 
 
+def may_know(client: Client, token: Token, issuer: Issuer) -> bool:
+    """Whether a client is told of this token: who it was issued to, or who guards what it is for."""
+    return guards(client, token, issuer) or token.check_client(client)
+
+
 def guards(client: Client, token: Token, issuer: Issuer) -> bool:
     """Whether this client is the resource server that the token is for: of its own resource, or else of our API."""
     return client.resource_server and token.claims["aud"] == (client.resource or issuer.audience)
@@ -127,14 +139,11 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         """Whether this client may know: to all others every token is inactive."""
         if isinstance(token, Kept):
             return token.check_client(client)
-        return guards(client, token, self.server.exchange.issuer) or token.check_client(client)
+        return may_know(client, token, self.server.exchange.issuer)
 
     def introspect_token(self, token: Token | Kept) -> dict[str, Any]:
-        """The answer for a live token (RFC 7662 2.2, RFC 9396 9.2)."""
-        if isinstance(token, Kept):
-            return token.told()
-        told = {name: token.claims[name] for name in (*_TOLD, *_TOLD_TOO) if name in token.claims}
-        return {"active": True, "token_type": token_type_of(token.state.facts), **told}
+        """The answer for a live token."""
+        return token.told()
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]

@@ -19,46 +19,46 @@ def _an_assertion_can_be_used_again() -> None:
     swap(PrivateKeyJwt, "_first_use", lambda _: always)
 
 
-def _in_the_claims(change: Callable[[dict[str, Any], Any], dict[str, Any]]) -> None:
-    from machtiging.oauth.protocol.client_auth import PrivateKeyJwt
+def _in_the_claims(change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
+    from machtiging.oauth.protocol import assertion
 
     def broken(was: Any) -> Any:
-        return lambda self, claims, *rest: was(self, change(claims, self), *rest)
+        return lambda claims, client, named, issuer, at: was(change(claims, issuer), client, named, issuer, at)
 
-    swap(PrivateKeyJwt, "_check", broken)
+    swap(assertion, "_check_claims", broken)
 
 
 def _an_assertion_for_anybody_will_do() -> None:
-    _in_the_claims(lambda claims, auth: claims | {"aud": auth._audience})
+    _in_the_claims(lambda claims, issuer: claims | {"aud": issuer})
 
 
 def _an_assertion_for_an_endpoint_will_do() -> None:
-    def change(claims: dict[str, Any], auth: Any) -> dict[str, Any]:
-        ours = isinstance(claims.get("aud"), str) and claims["aud"].startswith(auth._audience + "/")
-        return claims | ({"aud": auth._audience} if ours else {})
+    def change(claims: dict[str, Any], issuer: str) -> dict[str, Any]:
+        ours = isinstance(claims.get("aud"), str) and claims["aud"].startswith(issuer + "/")
+        return claims | ({"aud": issuer} if ours else {})
 
     _in_the_claims(change)
 
 
 def _an_assertion_for_a_list_will_do() -> None:
-    def change(claims: dict[str, Any], auth: Any) -> dict[str, Any]:
-        listed = isinstance(claims.get("aud"), list) and auth._audience in claims["aud"]
-        return claims | ({"aud": auth._audience} if listed else {})
+    def change(claims: dict[str, Any], issuer: str) -> dict[str, Any]:
+        listed = isinstance(claims.get("aud"), list) and issuer in claims["aud"]
+        return claims | ({"aud": issuer} if listed else {})
 
     _in_the_claims(change)
 
 
 def _an_assertion_never_grows_old() -> None:
-    from machtiging.oauth.protocol import client_auth
+    from machtiging.oauth.protocol import assertion
 
-    swap(client_auth, "_age_problem", lambda _: lambda *_: None)
+    swap(assertion, "_age_problem", lambda _: lambda *_: None)
 
 
 def _verifying(broken: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        from machtiging.oauth.protocol import client_auth
+        from machtiging.oauth.protocol import assertion
 
-        signatures.verified_by(client_auth, broken)
+        signatures.verified_by(assertion, broken)
 
     return breaks
 
@@ -66,7 +66,7 @@ def _verifying(broken: signatures.Broken) -> Callable[[], None]:
 def _two_proofs_at_once_are_taken() -> None:
     from machtiging.oauth.protocol import server
 
-    swap(server, "one_method", lambda _: lambda _request: None)
+    swap(server, "one_method", lambda _: lambda *_: None)
 
 
 def _a_name_is_proof_enough() -> None:
@@ -91,12 +91,13 @@ def _a_name_is_proof_enough() -> None:
 
 def _errors_tell_who_exists() -> None:
     from machtiging.oauth.errors import OAuthRefusal, Wire
-    from machtiging.oauth.protocol import client_auth
+    from machtiging.oauth.protocol import assertion, client_auth
 
     def told(code: str) -> None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, code, code)
 
-    swap(client_auth, "unauthentic", lambda _: told)
+    for place in (assertion, client_auth):
+        swap(place, "unauthentic", lambda _: told)
 
 
 def _a_parameter_may_stand_twice() -> None:

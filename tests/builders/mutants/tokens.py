@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.builders.mutants.mutant import Mutant, claims_of, swap
+from tests.builders.mutants.mutant import Mutant, claims_of, swap, yes
 
 
 def _a_revoked_token_stays_active() -> None:
     from machtiging.oauth import queries
 
-    def broken(was: Any) -> Any:
-        async def standing(*given: Any) -> Any:
-            found = await was(*given)
-            return found and (found[0], True)
-
-        return standing
-
-    swap(queries, "token_standing", broken)
+    swap(queries, "standing_in", lambda was: lambda *given: (was(*given)[0], True))
 
 
 def _a_proof_can_be_used_again() -> None:
@@ -32,9 +25,11 @@ def _a_proof_can_be_used_again() -> None:
 
 
 def _everybody_may_ask_about_every_token() -> None:
+    from machtiging.oauth.introspection import at_once
     from machtiging.oauth.protocol.token_endpoints import Introspection
 
-    swap(Introspection, "check_permission", lambda _: lambda *_: True)
+    swap(at_once, "may_know", lambda _: yes)
+    swap(Introspection, "check_permission", lambda _: yes)
 
 
 def _everybody_may_revoke_every_token() -> None:

@@ -1,0 +1,135 @@
+"""A client's signed assertion, judged by what it says (RFC 7523 with the rules of FAPI 2.0); asks nobody anything.
+
+Authlib's own class takes an audience list with strangers in it, an `exp` ten years ahead, no `iat`, RS256, and a
+`client_id` in the form that is not the `sub`. None of that is taken here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, NoReturn
+
+from machtiging.crypto.jose import Parts, strict_json, take_apart, verify_parts
+from machtiging.kernel.errors import NotAuthenticated
+from machtiging.oauth.client import Client
+from machtiging.oauth.clients.fetched import keys_of
+from machtiging.oauth.errors import OAuthRefusal, Wire
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ALGORITHMS = ("ES256", "PS256")
+LIVES_AT_MOST = timedelta(minutes=5)
+# FAPI 2.0 5.3.2.1: up to 10 seconds ahead is a slow clock, 60 is not.
+CLOCKS_DIFFER = timedelta(seconds=10)
+_LONGEST_ASSERTION = 8 * 1024
+_LONGEST_JTI = 256
+_TYP = "client-authentication+jwt"
+
+
+class Assertion(NamedTuple):
+    """One that is in shape. `subject` is who it says it is from, to find the key with; nothing of it is trusted yet."""
+
+    parts: Parts
+    claims: dict[str, Any]
+    subject: str
+
+
+def unauthentic(code: str) -> NoReturn:
+    """The one answer to every failure: an unknown client looks like a wrong key."""
+    raise OAuthRefusal(Wire.INVALID_CLIENT, code)
+
+
+def one_method(form: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """At most one way to authenticate per request (RFC 6749 2.3), and none with a shared secret.
+
+    Raises OAuthRefusal `invalid_request` or `invalid_client`.
+    """
+    header, secret = "authorization" in headers, "client_secret" in form
+    assertion = "client_assertion" in form or "client_assertion_type" in form
+    if header + secret + assertion > 1:
+        raise OAuthRefusal(Wire.INVALID_REQUEST, "twee_manieren", "Use one client authentication method.")
+    if header or secret:
+        unauthentic("geheim_niet_ondersteund")
+
+
+def assertion_in(form: Mapping[str, str]) -> Assertion | None:
+    """The one that came with a request; None when none did. Raises OAuthRefusal `invalid_client`."""
+    if "client_assertion" not in form and "client_assertion_type" not in form:
+        return None
+    text = form.get("client_assertion", "")
+    if form.get("client_assertion_type") != ASSERTION_TYPE or not 0 < len(text) <= _LONGEST_ASSERTION:
+        unauthentic("bewijs_vormfout")
+    try:
+        parts = take_apart(text)
+        claims = strict_json(parts.payload)
+    except NotAuthenticated:
+        unauthentic("bewijs_vormfout")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject.isprintable() or not subject.isascii():
+        unauthentic("bewijs_vormfout")
+    return Assertion(parts, claims, subject)
+
+
+def proved(assertion: Assertion, client: Client, named: str | None, issuer: str, at: datetime) -> str:
+    """The `jti` of an assertion that this client signed, for `issuer`, at this time: to be used up.
+
+    `named` is the `client_id` beside it. Raises OAuthRefusal `invalid_client` for every kind of failure alike, and
+    KeysWanted when the client's keys are to be fetched first.
+    """
+    _check_signature(assertion.parts, keys_of(client, assertion.parts.header.get("kid"), at))
+    return _check_claims(assertion.claims, client, named, issuer, at)
+
+
+def _check_signature(parts: Parts, jwks: dict[str, Any]) -> None:
+    typ = parts.header.get("typ")
+    wanted = _TYP if isinstance(typ, str) and typ.lower().endswith(_TYP) else None
+    try:
+        verify_parts(parts, jwks, algorithms=ALGORITHMS, typ=wanted)
+    except NotAuthenticated:
+        unauthentic("bewijs_ondertekening")
+
+
+def _check_claims(claims: dict[str, Any], client: Client, named: str | None, issuer: str, at: datetime) -> str:
+    if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
+        unauthentic("bewijs_van_ander")
+    if named not in (None, client.client_id):
+        unauthentic("client_id_wijkt_af")
+    if not _is_for(issuer, claims.get("aud"), client):
+        unauthentic("bewijs_voor_ander")
+    if (problem := _age_problem(claims, at.timestamp())) is not None:
+        unauthentic(problem)
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
+        unauthentic("bewijs_zonder_jti")
+    return jti
+
+
+def _is_for(issuer: str, audience: object, client: Client) -> bool:
+    """Whether it names us and nobody else: the issuer, never an endpoint.
+
+    As a string for who registered for bound tokens (FAPI 2.0 5.3.2.1). A list of one is the same name in another
+    form (RFC 7519 4.1.3), and some libraries know no other; it is taken from the others. See docs/decisions/0006.
+    """
+    return audience == issuer or (audience == [issuer] and not client.bound)
+
+
+def _age_problem(claims: dict[str, Any], now: float) -> str | None:
+    longest, differ = LIVES_AT_MOST.total_seconds(), CLOCKS_DIFFER.total_seconds()
+    exp, iat, nbf = (_instant(claims.get(name)) for name in ("exp", "iat", "nbf"))
+    if exp is None or iat is None or ("nbf" in claims and nbf is None):
+        return "bewijs_zonder_tijd"
+    if exp <= now:
+        return "bewijs_verlopen"
+    if exp > now + longest + differ or iat < now - longest - differ:
+        return "bewijs_te_lang_geldig"
+    if iat > now + differ or (nbf is not None and nbf > now + differ):
+        return "bewijs_uit_de_toekomst"
+    return None
+
+
+def _instant(value: object) -> float | None:
+    """A NumericDate; bool is an int in Python, and a number may be too large to be an instant."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e12 < value < 1e12:
+        return None
+    return float(value) if math.isfinite(value) else None
