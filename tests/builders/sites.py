@@ -102,7 +102,7 @@ def json_answer(document: Any) -> bytes:
 
 @dataclass
 class Site:
-    """A server: what it says is `answer`, or nothing for a long time. It remembers what it was asked."""
+    """A server: what it says is `answer`, and when it is `silent` not before `over`. It remembers what it was asked."""
 
     port: int = 0
     answer: bytes = b""
@@ -111,6 +111,7 @@ class Site:
     asked: list[str] = field(default_factory=list)
     connections: int = 0
     called: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -122,7 +123,7 @@ class Site:
             self.called.set()
             self.asked.append(head + (await reader.readexactly(length)).decode())
             if self.silent:
-                await asyncio.sleep(30)
+                await self.over.wait()
             for piece in [self.answer] if not self.pieces else [bytes([one]) for one in self.answer]:
                 writer.write(piece)
                 await writer.drain()
@@ -140,6 +141,7 @@ async def a_site(*names: str, tls: bool = True, **options: Any) -> AsyncIterator
     try:
         yield site
     finally:
+        site.over.set()
         server.close()
 
 

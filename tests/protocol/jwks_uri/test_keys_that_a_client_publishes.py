@@ -7,12 +7,14 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from machtiging.app import outbound_of
 from machtiging.oauth.clients.fetched import KeysWanted
 from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import assertion, code_client, make_client_keys
 from tests.builders.request_object import request_object
-from tests.builders.sites import NAME, Names, a_site, a_visitor, http, json_answer
+from tests.builders.sites import NAME, Names, a_site, a_visitor, an_authority, http, json_answer
 
 ONE, OTHER = make_client_keys(), make_client_keys()
 TOKEN = {"token": "x"}
@@ -182,6 +184,17 @@ async def test_keys_for_other_uses_and_members_we_do_not_read_are_left_out(oauth
     assert (await row_of(oauth, app)).fetched_jwks == {"keys": [ours]}
 
 
+async def test_where_and_under_which_authority_they_are_fetched_is_said_by_the_settings(oauth) -> None:
+    among = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    async with a_site("localhost", answer=published(ONE)) as site:
+        app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
+        for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
+            outbound = outbound_of(Settings(env=Environment.PRODUCTION, **changes))
+            oauth.service.state.published_keys = PublishedKeys(oauth.sessions, outbound)
+            oauth.later(hours=49)
+            assert await accepted(app) is trusted
+
+
 @pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
 async def test_an_address_inside_is_never_visited(oauth, app, site, address) -> None:
     oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(address))
@@ -204,24 +217,41 @@ async def test_many_at_once_make_one_visit(app, site) -> None:
     assert len(site.asked) == 1
 
 
-async def test_who_comes_while_somebody_is_on_his_way_waits_for_him(app, site) -> None:
-    site.silent, site.pieces = False, 0.002
+class Watched(PublishedKeys):
+    """Tells how many came to it."""
+
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
+        self.came = asyncio.Semaphore(0)
+
+    async def look(self, wanted, at) -> None:
+        self.came.release()
+        await super().look(wanted, at)
+
+
+async def test_who_comes_while_somebody_is_on_his_way_waits_for_him(oauth, app, site) -> None:
+    oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
+    site.silent = True
     first = asyncio.create_task(accepted(app))
     await site.called.wait()
-    assert await asyncio.gather(first, accepted(app), accepted(app)) == [True] * 3
+    others = [asyncio.create_task(accepted(app)) for _ in range(2)]
+    for _ in range(3):
+        await keys.came.acquire()
+    site.over.set()
+    assert await asyncio.gather(first, *others) == [True] * 3
     assert len(site.asked) == 1
 
 
 async def test_who_has_an_older_copy_that_still_does_waits_for_nobody(oauth, app, site) -> None:
     assert await accepted(app)
     oauth.later(hours=25)
-    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(patience=3.0))
     site.called.clear()
     site.silent = True
     first = asyncio.create_task(accepted(app))
     await site.called.wait()
     assert await accepted(app)
     assert not first.done()
+    site.over.set()
     assert await first
 
 
@@ -235,11 +265,14 @@ async def test_of_two_workers_one_goes(oauth, app, site) -> None:
 
 
 async def test_while_a_site_keeps_silent_no_connection_to_the_database_is_held(oauth, database, app, site) -> None:
-    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(patience=1.0))
-    site.silent = True
+    oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
+    site.silent, site.answer = True, b""
     waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
+    for _ in range(4):
+        await keys.came.acquire()
     await site.called.wait()
     assert database.service.sync_engine.pool.checkedout() == 0
+    site.over.set()
     assert await asyncio.gather(*waiting) == [False] * 4
 
 

@@ -43,9 +43,9 @@ async def app_at(oauth):
     return made
 
 
-def among(oauth, visit: float = 10.0, **places) -> None:
-    """How many places there are, how long somebody waits for one, and how long a visit lasts at most."""
-    visits = PublishedKeys(oauth.sessions, a_visitor(patience=visit), Places(**places))
+def among(oauth, **places) -> None:
+    """How many places there are, and how long somebody waits for one."""
+    visits = PublishedKeys(oauth.sessions, a_visitor(patience=10.0), Places(**places))
     oauth.service.state.published_keys = visits
 
 
@@ -112,9 +112,10 @@ async def test_all_together_there_are_so_many_places_and_no_more(oauth, slow, qu
 
 
 async def test_when_the_visit_is_over_its_place_is_free_again(oauth, slow, quick, app_at) -> None:
-    among(oauth, visit=0.5, at_once=1, patience=30.0)
+    among(oauth, at_once=1, patience=30.0)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     lively = asyncio.create_task(answer(await app_at(QUICK, quick, "Vlotte app")))
+    slow.over.set()
     assert [(await task).status_code for task in waiting] == [401]
     assert (await lively).status_code == 200
 
@@ -125,7 +126,7 @@ async def test_an_older_copy_does_when_there_is_no_place_also_beside_one_who_mak
     app = await app_at(SLOW, quick, "Bekende app")
     assert (await answer(app)).status_code == 200
     oauth.later(hours=25)
-    among(oauth, patience=0.3)
+    among(oauth, patience=0.1)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     made_up = assertion(KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
     forged, real = await asyncio.gather(answer(app, client_assertion=made_up), answer(app))
