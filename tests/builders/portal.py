@@ -94,7 +94,7 @@ class Portal:
 
 
 @functools.cache
-def _assembled() -> FastAPI:
+def the_assembled() -> FastAPI:
     """What `create_app` makes of its settings, once in a process. The database that they name is not there."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
     settings = Settings(
@@ -114,7 +114,7 @@ def _assembled() -> FastAPI:
 async def a_portal(database: Any, clock: Any) -> Portal:
     """Everything that `create_app` assembles; only the clock and the database are this test's own."""
     app = with_own_state(
-        _assembled(),
+        the_assembled(),
         clock=clock,
         sessions=database.sessions,
         engines=(database.service, database.sealer),

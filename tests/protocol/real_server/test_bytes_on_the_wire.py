@@ -1,18 +1,21 @@
-"""Raw sockets against the real server: requests that can be read in two ways, without end, or cut off."""
+"""Raw sockets: requests that can be read in two ways, without end, or cut off.
+
+Quickly at what reads the bytes, and once more at a server on a port.
+"""
 
 import asyncio
 import json
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
 from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.rules import PART_BYTES
 from machtiging.web.wire import LARGEST_HEAD, BoundedHttp
 from tests.builders.berichtenbox import a_bericht, a_pdf, a_world
-from tests.builders.real_server import Served, served
+from tests.builders.real_server import on_pairs, served
 
 SECOND = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST = SECOND.replace(b"Host:", b"Connection: close\r\nHost:")
 POST = b"POST /api/v1/aanleveringen HTTP/1.1\r\nHost: localhost\r\n"
 TWO_WAYS = {
     "CL.TE": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -38,10 +41,13 @@ async def world(database, clock):
     return await a_world(database, clock)
 
 
-@pytest.fixture
-async def server(world):
-    async with served(world.app) as made:
-        yield made
+@pytest.fixture(params=["at the reader", pytest.param("on a port", marks=pytest.mark.whole)])
+async def server(world, request):
+    if request.param == "at the reader":
+        yield on_pairs(world.app)
+    else:
+        async with served(world.app) as made:
+            yield made
 
 
 async def test_row_59_a_request_that_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read(server):
@@ -78,7 +84,7 @@ async def test_row_61_headers_without_end_are_not_taken_in(server):
             sent += 4096
             yield b"a" * 4096
 
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    reader, writer = await server.connect()
     with pytest.raises(ConnectionError):
         for piece in endless():
             writer.write(piece)
@@ -87,7 +93,7 @@ async def test_row_61_headers_without_end_are_not_taken_in(server):
         await asyncio.wait_for(reader.readexactly(1 << 20), 10)
     writer.transport.abort()
     assert sent < 64 * LARGEST_HEAD
-    assert (await server.say(SECOND, patience=0.5)).startswith(b"HTTP/1.1 200 ")
+    assert (await server.say(LAST)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_row_30_headers_that_are_large_but_end_are_read(server):
@@ -99,36 +105,33 @@ async def test_row_30_headers_that_are_large_but_end_are_read(server):
 
 
 class Impatient(BoundedHttp):
-    patience = 0.2
+    patience = 0.1
 
 
-async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door():
-    app, taken = FastAPI(openapi_url=None), asyncio.Event()
-    app.add_api_route("/", lambda: taken.set())
-    server = uvicorn.Server(uvicorn.Config(app, http=Impatient, ws="none", log_config=None, lifespan="off", port=0))
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup()
-    raw = Served(server.servers[0].sockets[0].getsockname()[1])
-    began = asyncio.get_running_loop().time()
-    for half in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"):
-        answer = await raw.say(half, patience=10)
+async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door(world):
+    impatient = on_pairs(world.app, http=Impatient)
+
+    async def is_put_out(half):
+        answer = await impatient.say(half, patience=10)
+        assert answer.count(b"HTTP/1.1 200 ") == half.count(b"\r\n\r\n")
         assert answer.count(b"HTTP/1.1 ") == half.count(b"\r\n\r\n")
-    assert asyncio.get_running_loop().time() - began < 10
-    await server.shutdown()
+
+    async with asyncio.timeout(9):
+        await asyncio.gather(*(is_put_out(half) for half in (b"", SECOND[:-2], SECOND + SECOND[:-2])))
 
 
 async def test_row_61_many_who_dawdle_keep_nobody_else_waiting(world, server):
     bericht_id, token = await world.letter(), await world.token(world.citizen)
     slow_head = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
     slow_body = b"POST /uitloggen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
-    dawdlers = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)]
+    dawdlers = [await server.connect() for _ in range(100)]
     for number, (_, writer) in enumerate(dawdlers):
         writer.write(slow_head if number % 2 else slow_body)
         await writer.drain()
-    async with server.client(token) as client:
-        for _ in range(5):
-            assert (await client.get(f"{API}/berichten/{bericht_id}")).status_code == 200
+    reading = f"GET {API}/berichten/{bericht_id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    for _ in range(5):
+        answer = await server.say(f"{reading}Authorization: Bearer {token}\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 200 ")
     for _, writer in dawdlers:
         writer.transport.abort()
 
@@ -144,14 +147,14 @@ async def test_half_a_letter_over_a_connection_that_is_cut_leaves_nothing_and_th
     world, server
 ):
     token = await world.token(oin="00000099000000001000")
-    body = a_letter(bijlage=a_pdf(3 * 1024 * 1024))
+    body = a_letter(bijlage=a_pdf(PART_BYTES + 1))
     head = POST + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()
     counted = head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     chunked = head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + f"{len(body):x}\r\n".encode()
     for start in (counted, chunked):
         for part in (300, len(body) // 2, len(body) - 1):
             assert await server.say(start, body[:part], cut=True) == b""
-    await asyncio.sleep(0.2)
+    await server.at_rest()
     for table in ("bericht", "bijlage", "bijlage_part", "journal_intake"):
         assert await world.rows(f"SELECT 1 FROM {table}") == []
     closing = counted.replace(b"Host:", b"Connection: close\r\nHost:")

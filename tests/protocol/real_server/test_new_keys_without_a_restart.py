@@ -7,13 +7,21 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 
+import httpx
+import pytest
+
+from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.manifest import Kind
 from machtiging.crypto.rotation import PUBLISHED_BEFORE_SIGNING, rotate
 from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import Fault
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import with_own_state
 from tests.builders.berichtenbox import UWV
+from tests.builders.crypto import a_key_directory
 from tests.builders.oauth import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
+from tests.builders.portal import the_assembled
 from tests.builders.real_server import an_assembled_world, served
 from tests.builders.sites import a_site, an_authority, json_answer
 
@@ -50,6 +58,52 @@ async def until(true, seconds: float = 15) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.fixture
+def ring(tmp_path):
+    return KeyRing.load(a_key_directory(tmp_path / "keys"))
+
+
+@pytest.fixture
+async def http(database, ring):
+    app = with_own_state(the_assembled(), keyring=ring, sessions=database.sessions, clock=SystemClock())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.issuer) as opened:
+        yield opened
+
+
+async def test_nobodys_copy_of_the_published_keys_is_older_than_a_key_that_signs(http):
+    kept = (await http.get("/jwks")).headers["cache-control"].rpartition("max-age=")[2]
+    assert timedelta(seconds=int(kept)) < PUBLISHED_BEFORE_SIGNING
+
+
+async def test_the_key_that_signs_after_a_rotation_stood_there_before_and_the_next_one_is_there_after(
+    http, ring, tmp_path
+):
+    published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+    before = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
+    rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
+    ring.refresh()
+    after = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
+    assert {before, after} <= published
+    assert before != after
+    assert published < {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+
+
+async def test_a_ring_that_cannot_be_read_is_a_warning_and_the_service_stays_ready(http, ring, tmp_path):
+    manifest = tmp_path / "keys" / "keys.json"
+    whole = manifest.read_text()
+    assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+    manifest.write_text("{")
+    with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
+        ring.refresh()
+    told = await http.get("/health/ready")
+    assert told.status_code == 200
+    assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
+    manifest.write_text(whole)
+    ring.refresh()
+    assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+
+
+@pytest.mark.whole
 async def test_what_was_signed_before_is_good_after_and_the_new_key_was_published_before_it_signed(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
     async with served(world.app) as service, service.client() as http:
@@ -78,6 +132,7 @@ async def test_what_was_signed_before_is_good_after_and_the_new_key_was_publishe
         assert published < now, "all of before, and the next one"
 
 
+@pytest.mark.whole
 async def test_a_broken_ring_stops_nothing_and_health_says_so(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
     async with served(world.app) as service, service.client() as http:
@@ -102,6 +157,7 @@ async def test_a_broken_ring_stops_nothing_and_health_says_so(database, tmp_path
         await until(mended)
 
 
+@pytest.mark.whole
 async def test_keys_of_a_client_are_fetched_by_the_service_as_it_is_assembled(database, tmp_path):
     """Over TLS, under an authority that a setting names, from this machine, which another setting allows."""
     changes = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}

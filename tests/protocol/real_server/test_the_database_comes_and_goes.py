@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,9 +14,12 @@ import pytest
 from machtiging.audit.seal import seal_waiting
 from machtiging.audit.verify import verify
 from machtiging.berichtenbox.routes import API
+from machtiging.kernel.ids import uuid7
 from machtiging.storage.embedded import EmbeddedPostgres, running_pid
 from machtiging.storage.migrate import migrate
-from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
+from tests.builders.applications import with_own_state
+from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_pdf, a_world, parts
+from tests.builders.portal import the_assembled
 from tests.builders.real_server import an_assembled_world, served
 
 READS = "SELECT count(*) FROM (SELECT act, outcome FROM journal UNION ALL SELECT act, outcome FROM journal_intake) j"
@@ -119,6 +123,7 @@ class Crowd:
         await asyncio.gather(*self._tasks)
 
 
+@pytest.mark.whole
 async def test_a_database_that_crashes_and_restarts_under_load_loses_nothing_and_tells_no_lie(
     postgres, clock, tmp_path
 ):
@@ -188,6 +193,33 @@ async def _the_journal_verifies(world):
     await sealer.dispose()
 
 
+@pytest.fixture
+async def nowhere(database, clock):
+    """The service whose database is not there, and what is needed to make a token for it beside it."""
+    app = with_own_state(the_assembled(), clock=clock, issuer=ISSUER)
+    beside = await a_world(database, clock)
+    return replace(beside, app=app, keyring=app.state.keyring, stages=None)
+
+
+async def test_without_a_database_the_answer_is_a_503_that_says_no_more_than_that(nowhere):
+    async with nowhere.client(await nowhere.token(nowhere.citizen)) as client:
+        answers = [await client.get(API + "/berichten"), await client.get(f"{API}/berichten/{uuid7()}")]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
+        assert "nergens" not in answer.text
+
+
+async def test_what_needs_no_database_is_answered_without_one(nowhere):
+    async with nowhere.client() as client:
+        answers = [await client.get(path) for path in ("/jwks", "/health/live")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_without_a_database_it_is_alive_and_not_ready(nowhere):
+    await _is_alive_and_not_ready(nowhere)
+
+
+@pytest.mark.whole
 async def test_a_server_that_cannot_be_reached_at_all_is_told_as_503_and_not_as_a_page_of_errors(
     clock, tmp_path, postgres
 ):
