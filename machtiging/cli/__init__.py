@@ -6,6 +6,7 @@ Commands import the heavy packages when they run, so that `--help` answers at on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import typer
@@ -44,11 +45,15 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
 
 
+@cache
+def _command() -> Any:
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command; every way in which it can end becomes an exit code."""
-    command: Any = typer.main.get_command(app)
     try:
-        command.main(args=list(arguments), prog_name="machtiging")
+        _command().main(args=list(arguments), prog_name="machtiging")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.OK
     except foreseen() as error:

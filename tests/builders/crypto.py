@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import shutil
 import tempfile
@@ -14,13 +15,17 @@ MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @functools.cache
-def _contents() -> dict[str, bytes]:
+def a_new_ring() -> Path:
+    """The directory that was made where there was none. To look at: whoever changes a ring takes `a_key_directory`."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
-    try:
-        generate(place, MADE_AT)
-        return {path.name: path.read_bytes() for path in place.iterdir()}
-    finally:
-        shutil.rmtree(place)
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    generate(place / "deep" / "keys", MADE_AT)
+    return place / "deep" / "keys"
+
+
+@functools.cache
+def _contents() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in a_new_ring().iterdir()}
 
 
 def a_key_directory(directory: Path) -> Path:

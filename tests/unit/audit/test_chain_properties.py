@@ -3,14 +3,13 @@
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from machtiging.audit.acts import JournalAct
 from machtiging.audit.rules import COLUMNS, START, Place, examine, head_claims, link, missing
 
 words = st.none() | st.sampled_from(["", "a", "b", '"', "é"])
-quickly = settings(max_examples=60, deadline=None)
 
 
 def as_lines(rows):
@@ -47,13 +46,11 @@ def renumbered(lines):
     return [{**line, "seq": number} for number, line in enumerate(lines, 1)]
 
 
-@quickly
 @given(contents)
 def test_an_honest_chain_reads_clean(rows):
     assert problems(chained(rows)) == []
 
 
-@quickly
 @given(contents, st.data())
 def test_any_changed_column_is_seen_at_that_line_and_no_other(rows, data):
     lines = chained(rows)
@@ -65,7 +62,6 @@ def test_any_changed_column_is_seen_at_that_line_and_no_other(rows, data):
     assert {(problem.kind, problem.seq) for problem in problems(lines)} == {("veranderd", place + 1)}
 
 
-@quickly
 @given(contents, st.data())
 def test_any_missing_line_is_seen_unless_it_was_the_last(rows, data):
     assume(len(rows) > 1)
@@ -76,7 +72,6 @@ def test_any_missing_line_is_seen_unless_it_was_the_last(rows, data):
     assert problems(renumbered(lines))
 
 
-@quickly
 @given(contents, st.data())
 def test_any_other_order_is_seen_also_when_renumbered(rows, data):
     lines = chained(rows)
@@ -86,7 +81,6 @@ def test_any_other_order_is_seen_also_when_renumbered(rows, data):
     assert problems(renumbered(order))
 
 
-@quickly
 @given(contents, st.data())
 def test_any_inserted_line_is_seen_also_when_renumbered(rows, data):
     lines = chained(rows)

@@ -16,7 +16,7 @@ from machtiging.crypto.keystore import environment_name
 from machtiging.crypto.manifest import Kind, State, from_json, to_json
 from machtiging.crypto.rotation import overview, rotate
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring, a_new_ring
 
 LATER = MADE_AT + timedelta(days=30)
 A_MINUTE = timedelta(minutes=1)
@@ -32,9 +32,8 @@ def states(directory, kind):
     return [(entry.version, entry.state.value) for entry in overview(directory) if entry.kind is kind]
 
 
-def test_a_new_ring_is_closed_to_everybody_else(tmp_path):
-    generate(tmp_path / "deep" / "keys", MADE_AT)
-    directory = tmp_path / "deep" / "keys"
+def test_a_new_ring_is_closed_to_everybody_else():
+    directory = a_new_ring()
     assert directory.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     assert len(KeyRing.load(directory).public_jwks()["keys"]) == 6
@@ -185,7 +184,9 @@ def test_a_damaged_key_is_refused_and_its_content_is_not_told(keys, name, conten
 
 def test_a_private_key_whose_halves_do_not_belong_together_is_refused(keys):
     ours, other = (
-        load_pem_private_key((keys / f"{name}.key").read_bytes(), None).private_numbers()
+        load_pem_private_key(
+            (keys / f"{name}.key").read_bytes(), None, unsafe_skip_rsa_key_validation=True
+        ).private_numbers()
         for name in ("ps256-1", "rs256-1")
     )
     mixed = RSAPrivateNumbers(

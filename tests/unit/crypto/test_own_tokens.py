@@ -1,6 +1,7 @@
 """Tokens of our own: one shape, one key per algorithm, one audience, and a time."""
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -8,7 +9,7 @@ import string
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 
@@ -30,7 +31,7 @@ def claims(**changes):
     return {name: value for name, value in {**values, **changes}.items() if value is not ...}
 
 
-def a_token(ring=None, alg="PS256", typ=TYPE, **changes):
+def a_token(ring=None, alg="ES256", typ=TYPE, **changes):
     return (ring or a_keyring()).sign_jwt(claims(**changes), typ=typ, alg=alg)
 
 
@@ -81,10 +82,15 @@ def test_we_sign_with_nothing_but_our_own_algorithms(alg):
         a_token(alg=alg)
 
 
-@settings(max_examples=60, deadline=None)
+@functools.cache
+def the_token(alg):
+    """The same one each time."""
+    return a_token(alg=alg)
+
+
 @given(st.data())
 def test_any_changed_character_is_refused(data):
-    token = a_token(alg=data.draw(st.sampled_from(["PS256", "ES256"])))
+    token = the_token(data.draw(st.sampled_from(["PS256", "ES256"])))
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.sampled_from(ALPHABET.replace(token[place], "")))
     read(token)
@@ -98,15 +104,16 @@ def test_the_last_character_cannot_change_even_in_bits_that_carry_nothing(alg):
         refused(token[:-1] + other)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_refused_and_breaks_nothing(text):
     refused(text)
     refused(f"{text}.{text}.{text}")
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner)))
+SCALARS = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
+
+
+@given(st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=5), max_leaves=10))
 def test_any_json_where_the_header_belongs_is_refused(value):
     refused(part(value) + "." + part(claims()) + "." + part(b"x"))
 
@@ -136,7 +143,7 @@ def test_a_kid_is_only_ever_looked_up(kid):
 
 @pytest.mark.parametrize("alg", [..., "none", "None", "HS256", "RS256", "ES256", "PS384", "", None, 1, ["PS256"]])
 def test_the_algorithm_is_that_of_the_key_whatever_the_token_says(alg):
-    refused(with_header(a_token(), alg=alg))
+    refused(with_header(a_token(alg="PS256"), alg=alg))
 
 
 def test_a_token_without_signature_is_refused():
@@ -146,7 +153,7 @@ def test_a_token_without_signature_is_refused():
 
 
 def test_the_public_key_as_an_hmac_secret_is_refused():
-    kid = header_of(a_token())["kid"]
+    kid = header_of(a_token(alg="PS256"))["kid"]
     pem = a_keyring()._tokens._keys[kid].material.as_pem(private=False)
     signing_input = part({"alg": "HS256", "kid": kid, "typ": TYPE}) + "." + part(claims())
     for secret in (pem, pem.strip(), b"\n" + pem, b"\xef\xbb\xbf" + pem):

@@ -53,4 +53,4 @@ class LifeOfAMachtiging(RuleBasedStateMachine):
 
 
 TestLifeOfAMachtiging = LifeOfAMachtiging.TestCase
-TestLifeOfAMachtiging.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLifeOfAMachtiging.settings = settings(stateful_step_count=30)
