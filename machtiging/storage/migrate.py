@@ -7,6 +7,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,7 +46,7 @@ async def ensure_roles(connection: AsyncConnection) -> None:
 
 
 async def migrate(url: str, target: str = "head") -> None:
-    """Upgrade, or with `base` or `-1` downgrade, in one transaction. Raises whatever the database refuses."""
+    """Upgrade, or to an older target or `base` downgrade, in one transaction. Raises whatever the database refuses."""
     engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
     try:
         async with engine.begin() as connection:
@@ -59,7 +61,12 @@ async def migrate(url: str, target: str = "head") -> None:
 
 def _run(connection: Connection, target: str) -> None:
     config = _config(connection)
-    if target == "base" or target.startswith("-"):
+    script = ScriptDirectory.from_config(config)
+    there = MigrationContext.configure(connection).get_current_revision()
+    passed = {one.revision for one in script.walk_revisions(head=there)} if there else set()
+    wanted = script.get_revision(target)
+    # Alembic would take the way up to what has been passed for one of no steps at all.
+    if wanted is None or wanted.revision in passed:
         command.downgrade(config, target)
     else:
         command.upgrade(config, target)

@@ -48,14 +48,32 @@ async def test_down_takes_away_everything_that_up_built(migrated):
     assert await names_in(migrated) == built
 
 
+async def version_of(url):
+    engine = make_engine(url, None, pool_size=1)
+    async with engine.connect() as connection:
+        version = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    await engine.dispose()
+    return version
+
+
+async def test_going_back_to_an_older_one_takes_away_what_came_after_it_and_nothing_else(migrated):
+    built = await names_in(migrated)
+    await migrate(migrated, "0007")
+    assert await version_of(migrated) == "0007"
+    left = await names_in(migrated)
+    assert {"bericht", "oauth_grant"} & built - left == {"bericht"}
+
+
 @pytest.mark.whole
 async def test_every_single_step_can_be_undone_and_redone(migrated):
-    built, steps = await names_in(migrated), len(list(MIGRATIONS.glob("versions/m*.py")))
-    for _ in range(steps):
-        await migrate(migrated, "-1")
+    built, steps = await names_in(migrated), [path.name[1:5] for path in sorted(MIGRATIONS.glob("versions/m*.py"))]
+    for older in [*steps[-2::-1], "base"]:
+        await migrate(migrated, older)
+        assert await version_of(migrated) == (None if older == "base" else older)
     assert await names_in(migrated) == {"alembic_version"}
-    for _ in range(steps):
-        await migrate(migrated, "+1")
+    for newer in steps:
+        await migrate(migrated, newer)
+        assert await version_of(migrated) == newer
     assert await names_in(migrated) == built
 
 
