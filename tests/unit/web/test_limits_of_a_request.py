@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
 from machtiging.web import limits, problems
+from tests.builders.in_no_time import in_no_time
 
 
 async def never_ending():
@@ -36,8 +37,8 @@ def a_client(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000")
 
 
-async def test_row_61_a_body_that_never_ends_is_408_and_nothing_was_begun(app):
-    answer = await a_client(app).post("/gewoon", content=never_ending())
+def test_row_61_a_body_that_never_ends_is_408_and_nothing_was_begun(app):
+    answer = in_no_time(a_client(app).post("/gewoon", content=never_ending()))
     assert (answer.status_code, answer.json()["code"]) == (408, "verzoek_te_traag")
     assert answer.headers["connection"] == "close"
     assert app.state.opened == []
@@ -69,8 +70,8 @@ async def test_who_goes_away_before_the_end_has_asked_nothing(app):
     assert sent[0]["status"] == 400
 
 
-async def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
-    """One request as a server hands it over: each message after a pause, and then silence."""
+def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
+    """One request as a server hands it over: each message after a pause, and then silence. Gives what was answered."""
     sent = []
 
     async def receive():
@@ -84,7 +85,7 @@ async def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
 
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
     scope |= {"headers": [(b"transfer-encoding", b"chunked")], "server": ("localhost", 80), "scheme": "http"}
-    await asyncio.wait_for(app(scope | {"root_path": ""}, receive, send), 5)
+    in_no_time(asyncio.wait_for(app(scope | {"root_path": ""}, receive, send), 5))
     return sent
 
 
@@ -92,22 +93,22 @@ def a_piece(body: bytes, *, more: bool = True) -> dict:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-async def test_where_a_large_body_may_come_it_is_read_while_it_comes(app):
+def test_where_a_large_body_may_come_it_is_read_while_it_comes(app):
     # Each piece well within the patience, all of them together well over it.
-    sent = await ask(app, "/groot", [a_piece(b"a") for _ in range(9)] + [a_piece(b"z", more=False)], pause=0.02)
+    sent = ask(app, "/groot", [a_piece(b"a") for _ in range(9)] + [a_piece(b"z", more=False)], pause=0.02)
     assert sent[0]["status"] == 200
     assert app.state.opened == ["/groot"]
 
 
-async def test_row_61_a_large_body_that_falls_silent_is_408(app):
-    sent = await ask(app, "/groot", [a_piece(b"a")])
+def test_row_61_a_large_body_that_falls_silent_is_408(app):
+    sent = ask(app, "/groot", [a_piece(b"a")])
     assert sent[0]["status"] == 408
     assert dict(sent[0]["headers"])[b"connection"] == b"close"
     assert json.loads(sent[1]["body"])["code"] == "verzoek_te_traag"
 
 
-async def test_row_61_pieces_without_a_byte_buy_no_time(app):
-    sent = await ask(app, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
+def test_row_61_pieces_without_a_byte_buy_no_time(app):
+    sent = ask(app, "/groot", [a_piece(b"") for _ in range(20)] + [a_piece(b"z", more=False)], pause=0.02)
     assert sent[0]["status"] == 408
 
 
@@ -121,21 +122,21 @@ def hurried(app: FastAPI, slowest: int) -> FastAPI:
 
 
 @pytest.mark.parametrize(("size", "status"), [(1, 408), (10, 408), (200, 200)])
-async def test_row_61_a_body_that_never_falls_silent_but_comes_too_slowly_is_408(app, size, status):
+def test_row_61_a_body_that_never_falls_silent_but_comes_too_slowly_is_408(app, size, status):
     # Thirty pieces in 0.6 seconds: 50, 500 or 10 000 bytes a second, where 1500 is the least.
     pieces = [a_piece(b"a" * size) for _ in range(29)] + [a_piece(b"z", more=False)]
-    sent = await ask(hurried(app, 1500), "/groot", pieces, pause=0.02)
+    sent = ask(hurried(app, 1500), "/groot", pieces, pause=0.02)
     assert sent[0]["status"] == status
 
 
-async def test_row_61_what_came_fast_at_first_buys_time_for_its_own_bytes_and_no_more(app):
+def test_row_61_what_came_fast_at_first_buys_time_for_its_own_bytes_and_no_more(app):
     pieces = [a_piece(b"a" * 100)] + [a_piece(b"a") for _ in range(60)]
-    sent = await ask(hurried(app, 1000), "/groot", pieces, pause=0.02)
+    sent = ask(hurried(app, 1000), "/groot", pieces, pause=0.02)
     assert sent[0]["status"] == 408
     assert len(pieces) > 20
 
 
-async def test_the_time_that_we_take_ourselves_is_not_the_senders(app):
+def test_the_time_that_we_take_ourselves_is_not_the_senders(app):
     @app.post("/lang")
     async def dawdling(request: Request) -> dict[str, int]:
         size = 0
@@ -144,16 +145,16 @@ async def test_the_time_that_we_take_ourselves_is_not_the_senders(app):
             await asyncio.sleep(0.03)  # together well over what the sender may take
         return {"size": size}
 
-    sent = await ask(app, "/lang", [a_piece(b"a") for _ in range(5)] + [a_piece(b"z", more=False)])
+    sent = ask(app, "/lang", [a_piece(b"a") for _ in range(5)] + [a_piece(b"z", more=False)])
     assert sent[0]["status"] == 200
 
 
-async def test_a_large_body_in_small_pieces_is_still_counted(app):
-    sent = await ask(app, "/groot", [a_piece(b"x" * 400) for _ in range(3)])
+def test_a_large_body_in_small_pieces_is_still_counted(app):
+    sent = ask(app, "/groot", [a_piece(b"x" * 400) for _ in range(3)])
     assert sent[0]["status"] == 413
 
 
-async def test_once_a_large_body_is_there_the_answer_may_take_its_time(app):
+def test_once_a_large_body_is_there_the_answer_may_take_its_time(app):
     @app.post("/lang")
     async def slow(request: Request) -> StreamingResponse:
         await request.body()
@@ -165,6 +166,6 @@ async def test_once_a_large_body_is_there_the_answer_may_take_its_time(app):
 
         return StreamingResponse(pieces())
 
-    sent = await ask(app, "/lang", [a_piece(b"z", more=False)])
+    sent = ask(app, "/lang", [a_piece(b"z", more=False)])
     assert sent[0]["status"] == 200
     assert b"".join(message.get("body", b"") for message in sent[1:]) == b"xxxxx"
