@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -21,6 +21,7 @@ from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 
 _ROUNDS = 5
+_SECONDS = 0.5
 Sessions = async_sessionmaker[AsyncSession]
 
 
@@ -48,8 +49,17 @@ async def counted(settings: Settings) -> dict[int, int] | None:
         return None
 
 
-async def rewrap(settings: Settings, size: int, tell: Callable[[int, int], None], pause: float = 0.5) -> Rewrapped:
-    """Rewrap them all, a batch of `size` a transaction. Whoever stops it half-way has lost nothing: run it again."""
+async def _a_moment() -> None:
+    await asyncio.sleep(_SECONDS)
+
+
+async def rewrap(
+    settings: Settings, size: int, tell: Callable[[int, int], None], pause: Callable[[], Awaitable[None]] = _a_moment
+) -> Rewrapped:
+    """Rewrap them all, a batch of `size` a transaction. Whoever stops it half-way has lost nothing: run it again.
+
+    `pause`: between two rounds, for whoever holds some of them.
+    """
     keyring = KeyRing.load(settings.keys_dir)
     count, broken = 0, frozenset[PersonId]()
     async with service_sessions(settings) as sessions:
@@ -68,7 +78,7 @@ async def rewrap(settings: Settings, size: int, tell: Callable[[int, int], None]
             outcome = Rewrapped(count, broken, await _by_version(sessions), keyring.kek_versions[-1])
             if outcome.left <= len(broken):
                 break
-            await asyncio.sleep(pause)  # somebody held a row, or a worker with the older ring added one
+            await pause()  # somebody held a row, or a worker with the older ring added one
     return outcome
 
 

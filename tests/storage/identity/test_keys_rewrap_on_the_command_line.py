@@ -15,21 +15,27 @@ from machtiging.crypto.manifest import Kind
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crypto import a_key_directory
+from tests.builders.crypto import a_key_directory, a_keyring
 from tests.builders.delegation import NOON
 
 
 @pytest.fixture
-async def place(database, tmp_path, monkeypatch):
-    """An installation with three people under kek-1, and kek-2 wrapping since."""
-    ring = a_key_directory(tmp_path / "keys")
+def ring(tmp_path, monkeypatch):
+    """The keys of an installation, of which kek-2 has wrapped for a while."""
+    directory = a_key_directory(tmp_path / "keys")
+    rotation.rotate(directory, Kind.KEK, NOON)
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(directory))
+    monkeypatch.setenv("COLUMNS", "200")
+    return directory
+
+
+@pytest.fixture
+async def place(ring, database, monkeypatch):
+    """The installation with three people from before, under kek-1."""
     async with unit_of_work(database.sessions) as session:
         for name in ("a", "b", "c"):
-            await find_or_create_by_broker(session, KeyRing.load(ring), "https://b.example", name, at=NOON)
-    rotation.rotate(ring, Kind.KEK, NOON)
-    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(ring))
+            await find_or_create_by_broker(session, a_keyring(), "https://b.example", name, at=NOON)
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
-    monkeypatch.setenv("COLUMNS", "200")
     return ring
 
 
@@ -77,9 +83,12 @@ async def test_a_data_key_that_does_not_open_is_a_finding_and_is_named(place, da
 
 
 async def test_one_that_stays_in_use_is_left_and_it_says_to_run_it_again(place, database, capsys):
+    async def stays() -> None:
+        """Nobody lets go of anything."""
+
     async with database.sessions() as busy:
         await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
-        outcome = await data_keys.rewrap(Settings(), 500, lambda done, of: None, pause=0)
+        outcome = await data_keys.rewrap(Settings(), 500, lambda done, of: None, stays)
         await busy.rollback()
     told = " ".join(data_keys.told(outcome))
     assert (outcome.count, outcome.left) == (2, 1)
@@ -89,18 +98,10 @@ async def test_one_that_stays_in_use_is_left_and_it_says_to_run_it_again(place, 
 
 
 async def test_one_that_is_in_use_for_a_moment_is_taken_in_a_next_round(place, database):
+    told = []
     async with database.sessions() as busy:
         await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
-        told, first = [], asyncio.Event()
-
-        def tell(done, of):
-            told.append((done, of))
-            first.set()
-
-        working = asyncio.create_task(data_keys.rewrap(Settings(), 500, tell, pause=0.3))
-        await asyncio.wait_for(first.wait(), 5)
-        await busy.rollback()
-        outcome = await working
+        outcome = await data_keys.rewrap(Settings(), 500, lambda *both: told.append(both), busy.rollback)
     assert (outcome.count, outcome.left) == (3, 0)
     assert told == [(2, 3), (3, 3)]
 
@@ -113,7 +114,7 @@ async def test_a_version_that_is_not_in_the_ring_is_three_and_is_named(place, da
     assert "kek-9 is not in the ring" in told
 
 
-async def test_without_a_database_it_is_three_and_the_list_still_comes(place, capsys, monkeypatch):
+async def test_without_a_database_it_is_three_and_the_list_still_comes(ring, capsys, monkeypatch):
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
     code, _, told = await run(capsys, "keys", "rewrap")
     assert (code, "hush" in told) == (3, False)
@@ -123,15 +124,15 @@ async def test_without_a_database_it_is_three_and_the_list_still_comes(place, ca
     assert "cannot be asked" in told
 
 
-async def test_looking_at_the_keys_makes_no_database(place, capsys, tmp_path, monkeypatch):
-    monkeypatch.delenv("MACHTIGING_DATABASE_URL")
+async def test_looking_at_the_keys_makes_no_database(ring, capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("MACHTIGING_DATABASE_URL", raising=False)
     monkeypatch.setenv("MACHTIGING_DATA_DIR", str(tmp_path / "data"))
     assert (await run(capsys, "keys", "list"))[0] == 0
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "10001", "veel"])
-async def test_a_batch_of_no_sane_size_is_wrong_use(place, capsys, size):
+async def test_a_batch_of_no_sane_size_is_wrong_use(ring, capsys, size):
     assert (await run(capsys, "keys", "rewrap", "--batch", size))[0] == 2
 
 

@@ -16,6 +16,7 @@ from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.clock import SystemClock
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.command_line import a_command_line
+from tests.builders.crypto import a_keyring
 
 NEXT_WEEK = SystemClock().now() + timedelta(days=7)
 
@@ -41,6 +42,13 @@ def kids(ring) -> set[str]:
     return {key["kid"] for key in KeyRing.load(ring).public_jwks()["keys"]}
 
 
+def stopped_half_way(ring) -> None:
+    """As `keys generate` leaves it when it is stopped after the RSA keys, which take long to find and then stay."""
+    for path in ring.iterdir():
+        if not path.name.startswith(("ps256-", "rs256-")):
+            path.unlink()
+
+
 async def test_a_rotation_leaves_a_line_with_the_kid_and_the_operator(run, database):
     assert (await run("keys", "rotate", "es256")).code == 0
     [line] = await lines(database)
@@ -52,13 +60,13 @@ async def test_a_rotation_leaves_a_line_with_the_kid_and_the_operator(run, datab
 
 async def test_a_leak_and_a_key_for_later_are_told_apart(run, database):
     await run("keys", "rotate", "es256", "--at-once")
-    told = await run("keys", "rotate", "ps256", "--from", NEXT_WEEK.isoformat())
+    told = await run("keys", "rotate", "es256", "--from", NEXT_WEEK.isoformat())
     assert (told.code, "signs from" in told.told) == (0, True)
     leaked, planned = await lines(database)
     assert (leaked.reason, planned.reason) == ("met_spoed_in_gebruik", "gepland")
     assert datetime.fromisoformat(planned.facts["vanaf"]) == NEXT_WEEK
     [waits] = [entry for entry in overview(run.keys) if scheduled(entry)]
-    assert (waits.name, waits.activated_at) == ("ps256-2", NEXT_WEEK)
+    assert (waits.name, waits.activated_at) == ("es256-3", NEXT_WEEK)
     listed = await run("keys", "list")
     assert f"from {NEXT_WEEK:%Y-%m-%d %H:%M} UTC" in listed.out
 
@@ -72,7 +80,7 @@ async def test_a_key_encryption_key_is_called_by_its_name(run, database):
 async def test_rewrapping_says_who(run, database):
     async with unit_of_work(database.sessions) as session:
         at = SystemClock().now()
-        await find_or_create_by_broker(session, KeyRing.load(run.keys), "https://b.example", "a", at=at)
+        await find_or_create_by_broker(session, a_keyring(), "https://b.example", "a", at=at)
     await run("keys", "rotate", "kek")
     assert (await run("keys", "rewrap")).code == 0
     line = (await lines(database))[-1]
@@ -80,8 +88,7 @@ async def test_rewrapping_says_who(run, database):
 
 
 async def test_making_the_ring_leaves_a_line_for_every_key_and_making_it_again_none(run, database):
-    for path in run.keys.iterdir():
-        path.unlink()
+    stopped_half_way(run.keys)
     for _ in range(2):
         assert (await run("keys", "generate")).code == 0
     written = await lines(database)
@@ -100,8 +107,7 @@ async def test_no_line_holds_anything_of_a_key(run, database):
 
 
 async def test_before_there_is_a_database_keys_are_made_all_the_same_and_it_is_said(alone, tmp_path):
-    for path in alone.keys.iterdir():
-        path.unlink()
+    stopped_half_way(alone.keys)
     made = await alone("keys", "generate")
     assert (made.code, "does not stand in the journal" in made.told) == (0, True)
     again = await alone("keys", "generate")
@@ -116,8 +122,7 @@ async def test_a_database_that_is_away_stops_no_rotation_but_is_a_finding(alone,
     turned = await alone("keys", "rotate", "es256", "--at-once")
     assert (turned.code, "NOT in the journal" in turned.told, "hush" in turned.told) == (1, True, False)
     assert [entry.version for entry in overview(alone.keys) if entry.kind is Kind.ES256] == [1, 2, 3]
-    for path in alone.keys.iterdir():
-        path.unlink()
+    stopped_half_way(alone.keys)
     made = await alone("keys", "generate")
     assert (made.code, "NOT in the journal" in made.told) == (0, True)
 
