@@ -19,6 +19,7 @@ from machtiging.crypto.own_tokens import RETIRED_KEY_VERIFIES
 from machtiging.crypto.rotation import may_sign_from, overview, rotate
 from machtiging.kernel.errors import Conflict, Fault, NotAuthenticated
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
+from tests.builders.in_no_time import in_no_time
 
 LATER = MADE_AT + timedelta(days=1)
 ISSUER = "https://machtigen.test"
@@ -184,19 +185,22 @@ def test_a_ring_from_the_environment_stays_what_it_was(keys):
     assert not worker.refresh()
 
 
-async def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys):
-    worker, stop = KeyRing.load(keys), asyncio.Event()
-    with structlog.testing.capture_logs() as said:
-        watching = asyncio.create_task(run_watch(worker, every=0.01, stop=stop))
+def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys):
+    async def watched():
+        worker, stop = KeyRing.load(keys), asyncio.Event()
+        watching = asyncio.create_task(run_watch(worker, every=2, stop=stop))
+        await asyncio.sleep(1)
         rotate(keys, Kind.ES256, LATER)
-        while "es256-3" not in worker.names:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(2)
+        assert "es256-3" in worker.names
         (keys / "keys.json").write_text("{")
-        while not worker.trouble:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(20)
+        assert worker.trouble
         stop.set()
         await watching
+
+    with structlog.testing.capture_logs() as said:
+        in_no_time(watched())
     assert [line["event"] for line in said].count("key_ring_not_read") == 1
 
 

@@ -128,9 +128,9 @@ async def test_a_packed_answer_is_not_unpacked() -> None:
 
 async def test_silence_ends_and_so_does_a_trickle() -> None:
     async with a_site(silent=True) as site:
-        assert await refusal(a_visitor(patience=0.4), url_of(site)) in ("te_traag", "niet_bereikbaar")
-    async with a_site(answer=json_answer({}), pieces=0.1) as site:
-        assert await refusal(a_visitor(patience=0.4), url_of(site)) == "te_traag"
+        assert await refusal(a_visitor(patience=0.15), url_of(site)) in ("te_traag", "niet_bereikbaar")
+    async with a_site(answer=json_answer({}), pieces=0.04) as site:
+        assert await refusal(a_visitor(patience=0.15), url_of(site)) == "te_traag"
 
 
 async def test_a_name_service_that_says_nothing_is_not_waited_for() -> None:
@@ -138,7 +138,7 @@ async def test_a_name_service_that_says_nothing_is_not_waited_for() -> None:
         await asyncio.sleep(30)
         return []
 
-    assert await refusal(a_visitor(patience=0.2, resolve=sleeping), f"https://{NAME}/") == "te_traag"
+    assert await refusal(a_visitor(patience=0.02, resolve=sleeping), f"https://{NAME}/") == "te_traag"
 
 
 async def test_a_name_without_an_address_is_unknown() -> None:
