@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -86,8 +87,14 @@ def compact(header: Mapping[str, Any], claims: Any, key: Any) -> str:
     return f"{signing}.{b64(algorithm.sign(signing.encode(), key))}"
 
 
+@cache
+def _rsa_key(size: int) -> RSAKey:
+    """The same one each time: they take long to find."""
+    return RSAKey.generate_key(size)
+
+
 def rsa_holder(clock: Clock, size: int = 2048) -> Holder:
-    return Holder(clock, RSAKey.generate_key(size), "PS256")
+    return Holder(clock, _rsa_key(size), "PS256")
 
 
 def ed25519_holder(clock: Clock) -> Holder:
