@@ -15,6 +15,8 @@ from machtiging.audit.journal import Line, record
 from machtiging.storage.engine import make_engine
 
 SOMEBODY = UUID(int=1)
+# The order of rows that were added and not changed since. Of two ids of one millisecond either may be the lower.
+AS_WRITTEN = "ORDER BY xmin::text::bigint, cmin::text::bigint, id"
 
 
 def a_line(**changes: Any) -> Line:

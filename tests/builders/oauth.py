@@ -38,6 +38,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
 from tests.builders.applications import with_own_state
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.delegation import UWV, Committed
 from tests.builders.login import ISSUER, Browser, World, assembled_login, joined
 from tests.builders.stages import Stages, laid
@@ -387,10 +388,8 @@ class OAuthWorld:
     async def lines(self, act: str) -> list[Any]:
         """The journal's intake lines of one kind, oldest first."""
         async with unit_of_work(self.sessions) as session:
-            found = await session.execute(
-                text("SELECT * FROM journal_intake WHERE act = :act ORDER BY id"), {"act": act}
-            )
-            return list(found)
+            query = f"SELECT * FROM journal_intake WHERE act = :act {AS_WRITTEN}"
+            return list(await session.execute(text(query), {"act": act}))
 
     def later(self, **by: float) -> None:
         self.clock.advance(timedelta(**by))

@@ -16,6 +16,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import TokenId, uuid7
 from tests.builders.access import no_target
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.bearer import POLICY, counting_statements, the_letter
 from tests.builders.delegation import NOON, UWV, an_accepted_machtiging, mother_and_son
 
@@ -43,8 +44,8 @@ def helping(held, **changes):
 
 
 async def last_line(session):
-    lines = await session.execute(text("SELECT * FROM journal_intake WHERE act LIKE 'bericht:%' ORDER BY id DESC"))
-    return lines.mappings().first()
+    lines = await session.execute(text(f"SELECT * FROM journal_intake WHERE act LIKE 'bericht:%' {AS_WRITTEN}"))
+    return lines.mappings().all()[-1]
 
 
 async def refused(session, actor, target, act=Act.READ):

@@ -32,7 +32,7 @@ async def told(session):
 
 
 async def reasons(session):
-    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd' ORDER BY occurred_at, id"
+    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd'"
     return [reason for (reason,) in await rows(session, query)]
 
 

@@ -15,6 +15,7 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Conflict, NotFound, Refusal
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.delegation import (
     NOON,
     Committed,
@@ -33,10 +34,8 @@ async def rows(session, query):
 
 
 async def last_line(session):
-    query = (
-        "SELECT act, outcome, reason, actor_id, for_person_id, capacity FROM journal_intake ORDER BY id DESC LIMIT 1"
-    )
-    return (await rows(session, query))[0]
+    query = f"SELECT act, outcome, reason, actor_id, for_person_id, capacity FROM journal_intake {AS_WRITTEN}"
+    return (await rows(session, query))[-1]
 
 
 async def test_the_giver_revokes_and_it_ends_at_that_instant(session):

@@ -17,6 +17,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import BORN, LIMITS, NOON, Committed, an_offer, mother_and_son
 
@@ -34,8 +35,8 @@ async def renew(session, people, replaced, at=LATER, **changes):
 
 
 async def last_line(session):
-    query = "SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake ORDER BY id DESC"
-    return tuple((await session.execute(text(query + " LIMIT 1"))).one())
+    query = f"SELECT act, outcome, reason, actor_id, for_person_id, machtiging_id FROM journal_intake {AS_WRITTEN}"
+    return tuple((await session.execute(text(query))).all()[-1])
 
 
 async def codes(session):

@@ -13,6 +13,7 @@ from machtiging.identity.people import Profile, data_key_of, find_or_create_by_b
 from machtiging.identity.rewrap import data_keys_by_version, rewrap_some
 from machtiging.kernel.errors import Fault
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import NOON
 
@@ -52,7 +53,7 @@ async def by_version(database):
 
 async def lines(database):
     async with database.sessions() as session:
-        query = "SELECT reason, facts FROM journal_intake WHERE act = 'sleutel:gewisseld' ORDER BY id"
+        query = f"SELECT reason, facts FROM journal_intake WHERE act = 'sleutel:gewisseld' {AS_WRITTEN}"
         found = await session.execute(text(query))
         return [(row.reason, row.facts) for row in found]
 

@@ -15,6 +15,7 @@ from machtiging.crypto.rotation import overview
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.clock import SystemClock
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.command_line import a_command_line
 from tests.builders.crypto import a_keyring
 
@@ -34,7 +35,7 @@ def alone(tmp_path, capsys, monkeypatch):
 
 async def lines(database):
     async with unit_of_work(database.sessions) as session:
-        found = await session.execute(text("SELECT * FROM journal_intake WHERE act LIKE 'sleutel:%' ORDER BY id"))
+        found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act LIKE 'sleutel:%' {AS_WRITTEN}"))
         return list(found)
 
 
