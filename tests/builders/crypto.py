@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -33,9 +34,13 @@ def a_key_directory(directory: Path) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     for name, content in _contents().items():
-        (directory / name).touch(mode=0o600)
-        (directory / name).write_bytes(content)
+        with open(directory / name, "wb", opener=_closed_to_others) as file:
+            file.write(content)
     return directory
+
+
+def _closed_to_others(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 @functools.cache
