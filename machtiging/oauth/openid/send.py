@@ -27,7 +27,7 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.openid.notices import sid_for
 from machtiging.oauth.tables import LogoutNotice
-from machtiging.storage.sweep import sweep
+from machtiging.storage.sweep import AT, Sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
 
@@ -45,6 +45,7 @@ MOST_TRIES = len(BACK_OFF)
 _KEPT = timedelta(days=7)
 _AT_ONCE = 10
 _NOTICE: Table = LogoutNotice.__table__  # type: ignore[attr-defined]
+_sweep = Sweep((_NOTICE, _NOTICE.c.created_at < AT - _KEPT))
 _log = structlog.get_logger("machtiging.oauth")
 # Brings a form to an address and gives the status of the answer. Raises MachtigingError when there is none.
 Post = Callable[[str, Mapping[str, str]], Awaitable[int]]
@@ -95,7 +96,7 @@ async def send_waiting(sender: LogoutSender) -> int:
 async def _claim(sender: LogoutSender) -> list[tuple[Row[Any], Client]]:
     at = sender.clock.now()
     async with unit_of_work(sender.sessions) as session:
-        await sweep(session, _NOTICE, _NOTICE.c.created_at < at - _KEPT, at_most=100)
+        await _sweep(session, at=at)
         waiting = (_NOTICE.c.sent_at.is_(None), _NOTICE.c.given_up_at.is_(None), _NOTICE.c.next_try_at <= at)
         due = select(_NOTICE).where(*waiting).order_by(_NOTICE.c.next_try_at).limit(_AT_ONCE)
         claimed = []

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from machtiging.access.issued.clear import clear_expired
 from machtiging.access.tokens import register
 from machtiging.kernel.ids import GrantId, PersonId, uuid7
+from machtiging.oauth.sweep import sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import token_facts
 
@@ -95,9 +95,9 @@ async def test_tokens_are_cleared_a_hundred_at_a_time(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         for _ in range(101):
             await register(session, token_facts(person_id=person, issued_at=end - timedelta(minutes=9), expires_at=end))
-        assert await clear_expired(session, oauth.clock.now()) == 100
-        assert await clear_expired(session, oauth.clock.now()) == 1
-        assert await clear_expired(session, oauth.clock.now()) == 0
+        assert await sweep(session, at=oauth.clock.now()) == 100
+        assert await sweep(session, at=oauth.clock.now()) == 1
+        assert await sweep(session, at=oauth.clock.now()) == 0
 
 
 async def test_a_refused_push_clears_nothing_for_whoever_proved_nothing(oauth) -> None:
