@@ -121,7 +121,6 @@ async def may_read(session, world, actor, bericht_id):
 
 async def test_row_40_a_letter_is_listed_if_and_only_if_it_may_be_read(world):
     rows = await letters_of_every_kind(world)
-    sample = rows[::5]
     actors = []
 
     @settings(max_examples=12, database=None, deadline=None, suppress_health_check=list(HealthCheck))
@@ -131,7 +130,9 @@ async def test_row_40_a_letter_is_listed_if_and_only_if_it_may_be_read(world):
 
     draw()
     seen = set()
-    for actor in [*actors, Actor(world.citizen, None, Assurance.LOW, frozenset(Act), "app", None)]:
+    for number, actor in enumerate([*actors, Actor(world.citizen, None, Assurance.LOW, frozenset(Act), "app", None)]):
+        # Thirteen divides into no round of the kinds: together the actors ask for every one of them.
+        sample = rows[number % 13 :: 13]
         async with world.sessions() as session:
             readable = {row["id"] for row in sample if await may_read(session, world, actor, row["id"])}
             try:

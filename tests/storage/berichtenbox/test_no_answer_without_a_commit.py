@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from machtiging.berichtenbox.routes import API
 from machtiging.storage.engine import Role, make_engine, make_sessions
@@ -19,8 +19,13 @@ async def world(database, clock):
 
 @pytest.fixture
 async def impatient(world, database):
-    """The same application, on connections that wait a third of a second for a lock."""
-    engine = make_engine(database.url, Role.SERVICE, pool_size=4, statement_timeout_ms=900)
+    """The same application, on connections that wait only a moment for a lock."""
+    engine = make_engine(database.url, Role.SERVICE, pool_size=4)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def impatiently(connection, _):
+        connection.run_async(lambda driver: driver.execute("SET lock_timeout = '20ms'"))
+
     world.app.state.sessions = make_sessions(engine)
     yield world
     await engine.dispose()

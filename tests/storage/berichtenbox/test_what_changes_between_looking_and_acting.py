@@ -10,6 +10,7 @@ from machtiging.berichtenbox.routes import API
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import a_world
+from tests.builders.waiting import until_somebody_waits
 
 WHERE = f"{API}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
@@ -107,8 +108,7 @@ async def test_a_revocation_under_way_is_waited_for_whichever_way_it_ends(world,
     await revoking.start()
     between.append(lambda: outsider.execute(END, under))
     reading = asyncio.create_task(asked(world, token, bericht_id))
-    done, _ = await asyncio.wait({reading}, timeout=0.3)
-    assert not done
+    await until_somebody_waits(world.sessions, reading)
     await getattr(revoking, how)()
     assert (await reading).status_code == status
     assert len(await world.reasons("bericht:lezen")) == 1
@@ -122,8 +122,7 @@ async def test_the_statement_that_acts_holds_the_machtiging_until_it_has_been_co
     async with unit_of_work(database.sessions) as acting:
         assert await Statement(still_open(under=True)).one(acting, values) is not None
         ending = asyncio.create_task(outsider.execute(END, under))
-        done, _ = await asyncio.wait({ending}, timeout=0.3)
-        assert not done
+        await until_somebody_waits(database.sessions, ending)
     await ending
     async with unit_of_work(database.sessions) as later:
         assert await Statement(still_open(under=True)).one(later, values) is None

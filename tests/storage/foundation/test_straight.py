@@ -17,6 +17,7 @@ from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.statement import Statement
 from machtiging.storage.straight import straight
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.waiting import until_somebody_waits
 
 AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
 PUT = Statement(insert(AGENCY), ("oin", "name", "active"))
@@ -84,17 +85,19 @@ async def test_a_commit_that_fails_is_a_fault(alone):
     assert await names(alone) == []
 
 
-async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(alone):
+async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(database, alone):
     async def slow():
         async with straight(alone) as work:
             await PUT.run(work, PROEF)
-            await work.driver.execute("SELECT pg_sleep(30)")
+            await work.driver.execute("SELECT pg_advisory_xact_lock(1)")
 
-    task = asyncio.create_task(slow())
-    await asyncio.sleep(0.2)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        task = asyncio.create_task(slow())
+        await until_somebody_waits(database.sessions, task)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert await names(alone) == []
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from machtiging.kernel.errors import Fault, NotFound
+from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 
 INSERT = text("INSERT INTO agency VALUES ('00000099000000000001', 'Proef', true)")
@@ -68,3 +69,11 @@ async def test_a_commit_that_fails_is_never_told_as_success(database):
         answer = await client.get("/")
     assert answer.status_code == 500
     assert await count(database) == 0
+
+
+async def test_a_statement_and_a_wait_for_a_lock_end_by_themselves_on_the_server(database):
+    engine = make_engine(database.url, Role.SERVICE, pool_size=1, statement_timeout_ms=900)
+    async with engine.connect() as connection:
+        limits = [await connection.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout")]
+    await engine.dispose()
+    assert limits == ["900ms", "300ms"]

@@ -20,6 +20,7 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import NotFound
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
+from tests.builders.waiting import until_somebody_waits
 
 LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -67,11 +68,12 @@ async def test_a_quiet_session_is_over_at_the_second_in_which_its_visits_are_ref
 
 async def test_a_busy_one_is_over_at_its_absolute_end(sessions, clock) -> None:
     _, token = await logged_in(sessions, clock)
-    for _ in range(47):
-        clock.advance(timedelta(minutes=10))
+    busy = LIMITS.idle - SECOND
+    for _ in range(LIMITS.absolute // busy):
+        clock.advance(busy)
         assert await visits(sessions, clock, token)
         assert await expired(sessions, clock) == []
-    clock.advance(timedelta(minutes=10))
+    clock.advance(LIMITS.absolute % busy)
     assert await visits(sessions, clock, token) is None
     assert len(await expired(sessions, clock)) == 1
 
@@ -156,8 +158,7 @@ async def test_who_ends_them_waits_for_what_is_about_to_rest_on_one(sessions, cl
     async with unit_of_work(sessions) as consenting:
         assert await hold(consenting, visitor)
         task = asyncio.create_task(ending())
-        await asyncio.sleep(0.2)
-        assert not task.done()
+        await until_somebody_waits(sessions, task)
     assert len(await task) == 1
 
 
