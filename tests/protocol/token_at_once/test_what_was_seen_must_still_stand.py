@@ -15,6 +15,7 @@ from tests.builders.login import ISSUER
 from tests.builders.oauth import assertion
 from tests.builders.proof import Holder
 from tests.builders.refreshing import a_holder, one, refreshing_app
+from tests.builders.waiting import until_somebody_waits
 
 UNUSED = {
     "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
@@ -36,11 +37,6 @@ async def asking(oauth, kind):
     return flow.app, redeem, GrantId(await one(oauth, "SELECT id FROM oauth_grant"))
 
 
-async def is_waiting(task):
-    await asyncio.sleep(0.3)
-    return not task.done()
-
-
 async def refused(answer, error, status=400):
     assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
 
@@ -52,7 +48,7 @@ async def test_who_ends_the_grant_is_waited_for_and_nothing_is_given(oauth, kind
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, grant_id, Ending("proef"), at=oauth.clock.now())
         task = asyncio.create_task(ask())
-        assert await is_waiting(task)
+        await until_somebody_waits(oauth.sessions, task)
     await refused(await task, "invalid_grant")
     assert await one(oauth, "SELECT count(*) FROM issued_token") == made
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["grant_beeindigd"]
@@ -65,7 +61,7 @@ async def test_who_suspends_the_client_is_waited_for_and_nothing_is_given(oauth,
     async with unit_of_work(oauth.sessions) as session:
         await suspend(session, app.client_id, at=oauth.clock.now())
         task = asyncio.create_task(ask())
-        assert await is_waiting(task)
+        await until_somebody_waits(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
     assert await one(oauth, "SELECT count(*) FROM issued_token") == made
 
@@ -75,7 +71,7 @@ async def test_an_agency_is_given_nothing_either(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         await suspend(session, agency.client_id, at=oauth.clock.now())
         task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
-        assert await is_waiting(task)
+        await until_somebody_waits(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
     assert await one(oauth, "SELECT count(*) FROM issued_token") == 0
 
