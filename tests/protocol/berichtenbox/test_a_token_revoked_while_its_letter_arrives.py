@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 from starlette.requests import Request
 
 from machtiging.access import tokens
@@ -13,6 +12,7 @@ from machtiging.access.recheck import recheck
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
+from tests.builders.waiting import until_somebody_waits
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
@@ -24,7 +24,7 @@ async def world(database, clock):
 
 
 class Upload:
-    """An aanlevering of which the end waits until `go`."""
+    """An aanlevering of which the end waits until `go`; once it has `begun`, the door has let it in."""
 
     def __init__(self, client, *bijlagen, **changes) -> None:
         self._client = client
@@ -48,7 +48,6 @@ async def deliver_while(world, act, *bijlagen):
         upload = Upload(client, *bijlagen, ontvanger={"type": "BSN", "waarde": "123456782"})
         sending = asyncio.create_task(upload.send())
         await asyncio.wait_for(upload.begun.wait(), 5)
-        await asyncio.sleep(0.1)  # the door has let it in by now
         await asyncio.wait_for(act(), 5)
         upload.go.set()
         return await sending
@@ -79,7 +78,6 @@ async def test_it_does_not_learn_either_whether_its_letter_was_there_before(worl
         assert (await client.post(WHERE, files=parts(a_bericht(kenmerk="K1")))).status_code == 201
         sending = asyncio.create_task(upload.send())
         await asyncio.wait_for(upload.begun.wait(), 5)
-        await asyncio.sleep(0.1)
         await revoking(world)()
         upload.go.set()
         answer = await sending
@@ -98,21 +96,14 @@ async def test_a_token_that_only_ran_out_meanwhile_may_finish(world):
     assert (await deliver_while(world, later)).status_code == 201
 
 
-async def somebody_waits(world):
-    async with world.sessions() as beside:
-        for _ in range(500):
-            if await beside.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                return
-            await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits")
-
-
 async def test_a_revocation_that_comes_while_the_letter_is_being_put_away_is_still_seen(world, database):
     token, owner = await world.token(oin=UWV), await asyncpg.connect(database.url)
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
         sending = asyncio.create_task(client.post(WHERE, files=parts(a_bericht())))
-        await somebody_waits(world)  # the letter is written; its line in the journal is what it waits for
+        await until_somebody_waits(
+            world.sessions, sending
+        )  # the letter is written; its line in the journal is what it waits for
         await revoking(world)()
         await owner.execute("COMMIT")
         await owner.close()
@@ -131,7 +122,7 @@ async def test_after_the_second_look_a_revocation_waits_for_the_letter(world):
     async with unit_of_work(world.sessions) as session:
         await recheck(request, session, opened_at=world.clock.now())
         waiting = asyncio.create_task(revoking(world)())
-        await somebody_waits(world)
+        await until_somebody_waits(world.sessions, waiting)
     await waiting
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated, match="token_ingetrokken"):

@@ -213,17 +213,13 @@ async def test_row_55_a_name_with_a_path_is_refused(world, agency):
     assert await count(world) == 0
 
 
-async def test_a_bijlage_of_26_mib_is_refused(world, agency):
-    answer = await deliver(agency, ("groot.pdf", a_pdf(26 * 1024 * 1024), PDF))
-    assert (answer.status_code, answer.json()["code"]) == (413, "bijlage_te_groot")
-    assert await count(world) == 0
-
-
+@pytest.mark.whole
 async def test_a_bijlage_of_25_mib_is_taken_in_pieces(world, agency):
     assert (await deliver(agency, ("groot.pdf", a_pdf(25 * 1024 * 1024), PDF))).status_code == 201
     assert await count(world, "bijlage_part") == 25
 
 
+@pytest.mark.whole
 async def test_101_bijlagen_are_refused_and_100_are_taken(world, agency):
     many = [(f"{n}.pdf", a_pdf(), PDF) for n in range(101)]
     answer = await deliver(agency, *many)

@@ -245,5 +245,5 @@ async def test_row_5_a_line_break_in_any_header_reaches_no_answer_and_no_journal
     bericht_id = await world.letter()
     async with world.client(await world.helper_token()) as client:
         await client.get(WHERE + bericht_id + "%0d%0aSet-Cookie:x", headers={"X-Request-ID": "aaaaaaaa%0d%0abbbb"})
-    rows = await world.rows("SELECT object_id, request_id FROM journal_intake ORDER BY id")
+    rows = await world.rows("SELECT object_id, request_id FROM journal_intake")
     assert all("\n" not in f"{row}" and "%0d" not in f"{row}" for row in rows)

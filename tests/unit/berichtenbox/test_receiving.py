@@ -6,7 +6,7 @@ import os
 import pytest
 
 from machtiging.berichtenbox import rules
-from machtiging.berichtenbox.receive import receive
+from machtiging.berichtenbox.receive import ReceivedBijlage, _Spool, receive
 from machtiging.berichtenbox.schemas import BerichtIn
 from machtiging.kernel.errors import InvalidInput, Refusal, TooLarge, UnsupportedMedia
 from machtiging.web.validation import parsed
@@ -118,6 +118,23 @@ async def test_a_bijlage_over_the_limit_is_refused_as_soon_as_it_is_seen():
     with pytest.raises(TooLarge, match="bijlage_te_groot"):
         await receive(MULTIPART, endless())
     assert sent <= 26
+
+
+def test_the_limit_of_a_bijlage_is_25_mib_to_the_byte():
+    bijlage = ReceivedBijlage("brief.pdf", _Spool(), size=25 * rules.MIB - 3)
+    bijlage.take(b"abc")
+    with pytest.raises(TooLarge, match="bijlage_te_groot"):
+        bijlage.take(b"d")
+    bijlage.spool.close()
+
+
+async def test_100_bijlagen_are_taken_in_and_the_one_after_them_is_refused():
+    start, rest = a_request().split(b'--x\r\nContent-Disposition: form-data; name="bijlage"')
+    one = b'--x\r\nContent-Disposition: form-data; name="bijlage"' + rest.removesuffix(b"--x--\r\n")
+    received = await receive(MULTIPART, in_pieces(start + 100 * one + b"--x--\r\n"))
+    assert len(received.bijlagen) == 100
+    received.close()
+    assert (await refusal_of(start + 101 * one)).code == "te_veel_bijlagen"
 
 
 async def test_a_text_part_over_the_limit_is_refused_as_soon_as_it_is_seen():
