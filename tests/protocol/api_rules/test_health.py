@@ -3,20 +3,23 @@
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import httpx
 import pytest
 
 from machtiging.health import LARGEST_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
-from tests.builders.real_server import an_assembled_world
+from tests.builders.applications import with_own_state
+from tests.builders.portal import the_assembled
 from tests.conftest import dsn
 
 
-async def asked(database, place, clock, path="/health/ready"):
-    world = await an_assembled_world(database.url, clock, place)
-    async with world.client() as client:
-        answer = await client.get(path)
-    for engine in world.app.state.engines:
-        await engine.dispose()
+@pytest.fixture
+def asked(database):
+    async def answer(clock, path="/health/ready"):
+        app = with_own_state(the_assembled(), clock=clock, sessions=database.sessions)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.issuer) as client:
+            return await client.get(path)
+
     return answer
 
 
@@ -24,32 +27,28 @@ def a_clock(**off):
     return SettableClock(datetime.now(UTC) + timedelta(**off))
 
 
-async def test_a_service_whose_clock_agrees_with_the_database_is_ready(database, tmp_path):
-    answer = await asked(database, tmp_path, a_clock())
+async def test_a_service_whose_clock_agrees_with_the_database_is_ready(asked):
+    answer = await asked(a_clock())
     assert (answer.status_code, answer.json()["controles"]["klok"]) == (200, "ok")
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 60, 3600])
-async def test_row_50_a_worker_whose_clock_is_off_takes_itself_out_of_service(database, tmp_path, seconds):
+async def test_row_50_a_worker_whose_clock_is_off_takes_itself_out_of_service(asked, seconds):
     assert timedelta(seconds=60) > LARGEST_CLOCK_SKEW
-    answer = await asked(database, tmp_path, a_clock(seconds=seconds))
+    answer = await asked(a_clock(seconds=seconds))
     assert answer.status_code == 503
     assert answer.json()["controles"] == {
         "database": "ok",
         "klok": "loopt niet gelijk met de database",
         "beleid": "ok",
     }
-    alive = await asked(database, tmp_path, a_clock(seconds=seconds), "/health/live")
+    alive = await asked(a_clock(seconds=seconds), "/health/live")
     assert alive.status_code == 200
 
 
-async def test_a_database_without_our_schema_is_not_ready(database, tmp_path):
-    world = await an_assembled_world(database.url, a_clock(), tmp_path)
+async def test_a_database_without_our_schema_is_not_ready(asked, database):
     connection = await asyncpg.connect(dsn(database.url, database.service.url.database))
     await connection.execute("DELETE FROM alembic_version")
     await connection.close()
-    async with world.client() as client:
-        answer = await client.get("/health/ready")
+    answer = await asked(a_clock())
     assert (answer.status_code, answer.json()["controles"]["database"]) == (503, "heeft ons schema niet")
-    for engine in world.app.state.engines:
-        await engine.dispose()
