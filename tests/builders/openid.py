@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,10 +79,32 @@ def claims(**places: Any) -> str:
     return json.dumps(places)
 
 
+@functools.cache
+def _port(place: str) -> int:
+    """A port that stays ours, also while nobody listens there: apps have the same address in every test, and so the
+    ways to their tokens need not be walked again.
+    """
+    taken = _at(0)
+    port = int(taken.getsockname()[1])
+    taken.detach()  # it is not closed as long as this process lives
+    return port
+
+
+def _at(port: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    return made
+
+
 @dataclass
 class Receiver:
-    """An app's own web server on this machine, that answers every POST with `status` and keeps what came."""
+    """An app's own web server on this machine, that answers every POST with `status` and keeps what came.
 
+    Of two at a time each has a `place` of its own.
+    """
+
+    place: str = ""
     status: int = 200
     came: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -90,7 +114,7 @@ class Receiver:
     _server: asyncio.Server | None = None
 
     async def open(self) -> Receiver:
-        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._answer, sock=_at(_port(self.place)))
         return self
 
     @property

@@ -160,14 +160,15 @@ async def test_an_app_that_never_answers_is_given_up(oauth, flow, receiver) -> N
 
 async def test_an_app_that_keeps_the_line_open_holds_up_neither_others_nor_the_database(oauth, flow, receiver) -> None:
     await flow.tokens()
-    quick = await Receiver().open()
+    quick = await Receiver("quick").open()
     flow.app = await oauth.reading_app(client_name="Vlotte app", backchannel_logout_uri=quick.uri)
     await flow.tokens()
     await leave(flow)
     receiver.silent = True
-    sending = asyncio.create_task(send_waiting(sender(oauth, patience=0.5)))
+    sending = asyncio.create_task(send_waiting(sender(oauth)))
     await asyncio.gather(quick.arrived.wait(), receiver.arrived.wait())
     assert len(await notices(oauth)) == 2  # and no lock keeps us from reading or writing
+    receiver.over.set()
     assert await sending == 1
     await quick.close()
 

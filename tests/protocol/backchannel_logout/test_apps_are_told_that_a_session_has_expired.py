@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity import session as sessions
-from machtiging.identity.people import Profile
-from machtiging.identity.rules import Login
-from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.send import send_waiting
-from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.login import BROKER
-from tests.builders.oauth import code_client
 from tests.builders.openid import Receiver, id_claims, sender, verified, who_is_it
-from tests.builders.real_server import an_assembled_world
 from tests.builders.refreshing import REFRESHING
-
-GRANT = text(
-    "INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at,"
-    " created_at, session_id) SELECT gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :at, sid"
-    " FROM login_session"
-)
 
 
 @pytest.fixture
@@ -127,19 +112,3 @@ async def test_a_login_does_not_sweep_away_what_nobody_was_told_of_yet(oauth, fl
     await oauth.logged_in("vertegenwoordigde")
     assert await expire(oauth) == 1
     assert await count(oauth, "logout_notice") == 1
-
-
-async def test_the_service_as_it_is_run_does_this_by_itself(database, clock, tmp_path, receiver) -> None:
-    world = await an_assembled_world(database.url, clock, tmp_path)
-    at, state = clock.now(), world.app.state
-    login = Login(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
-    async with unit_of_work(world.sessions) as session:
-        await sessions.start(session, world.citizen, login, state.session_limits, at=at, sid=uuid4())
-        metadata = code_client(None, backchannel_logout_uri=receiver.uri)
-        client = (await register(session, metadata, oin=None, at=at, practice=True))["client_id"]
-        await session.execute(GRANT, {"client": client, "who": world.citizen, "at": at})
-    clock.advance(timedelta(days=1))
-    async with world.app.router.lifespan_context(world.app):
-        async with asyncio.timeout(20):
-            await receiver.arrived.wait()
-    assert receiver.came[0].keys() == {"logout_token"}
