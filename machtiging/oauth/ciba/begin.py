@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
+from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Table, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -73,16 +73,21 @@ async def _too_many(
 
 
 async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
-    """Whoever the code is of. From here on every answer is the same: it would tell whether we know somebody."""
+    """Whoever the code is of. From here on every answer is the same: it would tell whether we know somebody.
+
+    So is what the database is asked, for how long an answer takes tells as much; of nobody it is asked as well.
+    """
     session, at = exchange.session, exchange.at
     person_id = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
+    too_many = await _too_many(session, _REQUEST.c.person_id, person_id or uuid4(), MOST_OF_PERSON, at)
+    named = None if ask.wanted is None else ask.wanted.machtiging_id
+    held = None if named is None else await machtiging_with(session, named)
     if person_id is None:
         return _Asked(None, None, "meldcode_onbekend")
-    if await _too_many(session, _REQUEST.c.person_id, person_id, MOST_OF_PERSON, at):
+    if too_many:
         return _Asked(None, None, "te_veel_verzoeken")
-    if ask.wanted is None or ask.wanted.machtiging_id is None:
+    if named is None:
         return _Asked(person_id, None, "gevraagd")
-    held = await machtiging_with(session, ask.wanted.machtiging_id)
     if held is None or held.gemachtigde_id != person_id or standing(held, at) is not Standing.IN_FORCE:
         # Told to nobody: an app must not find out at a counter which machtigingen somebody has.
         return _Asked(None, None, "machtiging_geldt_niet")
@@ -90,7 +95,7 @@ async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
 
 
 async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, values: dict[str, Any]) -> None:
-    """Write it down. The unique index says whether this app is already asking her something: then nobody is asked."""
+    """Write it down. When this app is already asking her something, nobody is asked."""
     session, at = exchange.session, exchange.at
     row = values | {
         "client_id": client.client_id,
@@ -101,21 +106,29 @@ async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, val
         "expires_at": at + ask.stands,
         "interval_seconds": INTERVAL,
     }
-    if asked.person_id is not None:
-        await _end_expired(session, client, asked.person_id, at)
-    if not await _kept(session, row, asked):
+    await _end_expired(session, client, asked.person_id or uuid4(), at)
+    if await _kept(session, row, asked) != asked.person_id:
         asked = _Asked(None, None, "verzoek_loopt_al")
-        await _kept(session, row, asked)
     await _witness(session, client, asked, at)
 
 
-async def _kept(session: AsyncSession, row: dict[str, Any], asked: _Asked) -> bool:
-    whose = {"person_id": asked.person_id, "machtiging_id": None if asked.machtiging is None else asked.machtiging.id}
-    adding = insert(_REQUEST).values(row | whose).on_conflict_do_nothing().returning(_REQUEST.c.client_id)
-    return await session.scalar(adding) is not None
+async def _kept(session: AsyncSession, row: dict[str, Any], asked: _Asked) -> UUID | None:
+    """Whom it was written down for. The unique index has the last word when two come at the same moment."""
+    pending = (_REQUEST.c.client_id == row["client_id"], _REQUEST.c.state == "pending")
+    busy = select(literal(1)).where(*pending, _REQUEST.c.person_id == asked.person_id).exists()
+    machtiging_id = None if asked.machtiging is None else asked.machtiging.id
+    whose = {
+        name: select(literal(value, _REQUEST.c[name].type)).where(~busy).scalar_subquery()
+        for name, value in {"person_id": asked.person_id, "machtiging_id": machtiging_id}.items()
+    }
+    adding = insert(_REQUEST).on_conflict_do_nothing().returning(_REQUEST.c.client_id, _REQUEST.c.person_id)
+    kept = (await session.execute(adding.values(row | whose))).one_or_none()
+    if kept is None:
+        kept = (await session.execute(adding.values(row))).one()
+    return cast(UUID | None, kept.person_id)
 
 
-async def _end_expired(session: AsyncSession, client: Client, person_id: PersonId, at: datetime) -> None:
+async def _end_expired(session: AsyncSession, client: Client, person_id: UUID, at: datetime) -> None:
     over = (_REQUEST.c.state == "pending", _REQUEST.c.expires_at <= at)
     mine = (_REQUEST.c.client_id == client.client_id, _REQUEST.c.person_id == person_id)
     await session.execute(update(_REQUEST).where(*mine, *over).values(state="expired"))
@@ -132,5 +145,4 @@ async def _witness(session: AsyncSession, client: Client, asked: _Asked, at: dat
         machtiging_id=None if held is None else held.id,
     )
     await record(session, line, at=at)
-    if asked.person_id is not None:
-        await tell(session, asked.person_id, Kind.VERZOEK_WACHT, {}, at=at)
+    await tell(session, asked.person_id, Kind.VERZOEK_WACHT, {}, at=at)

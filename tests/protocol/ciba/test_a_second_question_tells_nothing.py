@@ -8,6 +8,7 @@ import pytest
 
 from machtiging.oauth.ciba import rules
 from tests.builders.oauth import detail
+from tests.builders.wire import said_to_the_database
 
 VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}
 UNKNOWN = "0000-0000"
@@ -47,6 +48,25 @@ async def test_a_known_code_is_answered_as_an_unknown_one_and_nobody_is_asked(co
         counter.oauth.later(seconds=3)
     counter.oauth.later(minutes=6)
     assert [await counter.hears(one) for one in references] == ["expired_token"] * 2
+
+
+async def nothing(counter) -> None:
+    pass
+
+
+@pytest.mark.parametrize("before", [nothing, while_one_waits, after_too_many])
+@pytest.mark.parametrize("named", [False, True])
+async def test_how_long_an_answer_takes_tells_nothing_for_the_database_is_asked_the_same(
+    counter, database, before, named
+):
+    await before(counter)
+    details = {"authorization_details": detail(str(uuid4()))} if named else {}
+    said = []
+    for code in (UNKNOWN, await counter.meldcode(counter.son), await counter.meldcode()):
+        with said_to_the_database(database) as heard:
+            await counter.asked(code, **details)
+        said.append([statement.split("WHERE")[0] for statement in heard])
+    assert said[0] == said[1] == said[2]
 
 
 async def test_the_first_question_goes_on_and_the_journal_says_why_the_second_did_not_reach_her(counter) -> None:
