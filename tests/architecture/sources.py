@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "machtiging"
+DEFINED = re.compile(r"^ *(?:async )?def (\w+)\(", re.MULTILINE)
 
 
 @cache
@@ -50,8 +52,8 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 @cache
 def names_in(path: Path) -> frozenset[str]:
-    """The functions of a module."""
-    return frozenset(function.name for function in functions(path))
+    """The functions of a module; its text says so much sooner than its tree."""
+    return frozenset(DEFINED.findall(path.read_text(encoding="utf-8")))
 
 
 @cache
