@@ -88,13 +88,13 @@ def compact(header: Mapping[str, Any], claims: Any, key: Any) -> str:
 
 
 @cache
-def _rsa_key(size: int) -> RSAKey:
+def an_rsa_key(size: int) -> RSAKey:
     """The same one each time: they take long to find."""
     return RSAKey.generate_key(size)
 
 
 def rsa_holder(clock: Clock, size: int = 2048) -> Holder:
-    return Holder(clock, _rsa_key(size), "PS256")
+    return Holder(clock, an_rsa_key(size), "PS256")
 
 
 def ed25519_holder(clock: Clock) -> Holder:

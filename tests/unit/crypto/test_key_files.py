@@ -6,7 +6,6 @@ import os
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
@@ -17,6 +16,7 @@ from machtiging.crypto.manifest import Kind, State, from_json, to_json
 from machtiging.crypto.rotation import overview, rotate
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring, a_new_ring
+from tests.builders.proof import an_rsa_key
 
 LATER = MADE_AT + timedelta(days=30)
 A_MINUTE = timedelta(minutes=1)
@@ -198,8 +198,7 @@ def test_a_private_key_whose_halves_do_not_belong_together_is_refused(keys):
 
 
 def test_a_short_rsa_key_is_refused(keys):
-    short = rsa.generate_private_key(65537, 2048)
-    (keys / "ps256-1.key").write_bytes(short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (keys / "ps256-1.key").write_bytes(an_rsa_key(2048).as_pem(private=True))
     with pytest.raises(Fault, match="sleutel_onleesbaar"):
         KeyRing.load(keys)
 
