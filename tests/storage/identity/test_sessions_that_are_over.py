@@ -7,14 +7,17 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 
-from machtiging.identity.over.expire import EXPIRED, expire_some
+from machtiging.identity.over.expire import EXPIRED, expire_some, has_expired
 from machtiging.identity.over.of_person import check_known, end_all_of, sessions_of
 from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn
 from machtiging.identity.rules import Login, Profile
 from machtiging.identity.session import SessionLimits, hold, start, visitor_behind
+from machtiging.identity.tables import LoginSession
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import NotFound
@@ -170,3 +173,26 @@ async def test_somebody_is_found_by_a_bsn_and_never_made_by_looking(sessions, cl
             with pytest.raises(NotFound, match="persoon_onbekend"):
                 await looking
         assert await session.scalar(text("SELECT count(*) FROM person")) == 1
+
+
+MANY_THAT_ENDED = text(
+    "INSERT INTO login_session (id, token_hash, person_id, assurance, roles, csrf_token, authenticated_at, created_at,"
+    " last_seen_at, expires_at, ended_at) SELECT gen_random_uuid(), sha256(n::text::bytea), person_id, assurance,"
+    " roles, csrf_token, authenticated_at, created_at, last_seen_at, expires_at, created_at"
+    " FROM login_session, generate_series(1, 5000) AS n"
+)
+
+
+async def test_who_looks_for_sessions_that_are_over_does_not_go_through_those_that_ended(database, sessions, clock):
+    await logged_in(sessions, clock)
+    async with unit_of_work(sessions) as session:
+        await session.execute(MANY_THAT_ENDED)
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("VACUUM ANALYZE login_session")
+    await connection.close()
+    looking = select(LoginSession.id).where(LoginSession.ended_at.is_(None), has_expired(LIMITS, clock.now()))
+    said = looking.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    async with unit_of_work(sessions) as session:
+        plan = "\n".join(await session.scalars(text(f"EXPLAIN {said}")))
+    assert "ix_login_session_going_on" in plan
+    assert "Seq Scan" not in plan
