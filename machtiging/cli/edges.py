@@ -37,6 +37,7 @@ _SENTENCES = {
     "oefenomgeving_in_productie": "The demo, the story and the login stand-in do not run in production.",
     "oefenomgeving_open_voor_anderen": "The demo and the story run only where nobody else can reach them.",
     "instellingen_onveilig": "These settings are not safe.",
+    "dienst_start_niet": "The service does not come up. The log says why; `machtiging doctor` may know more.",
     "poort_bezet": "The port is taken by another program.",
     "postbus_start_niet": "The mail catcher cannot listen on its port.",
 }

@@ -19,12 +19,20 @@ _GRACE_SECONDS = 5
 
 
 class Quiet(uvicorn.Server):
-    """A server that leaves signals to whoever started it: two of them would fight over Ctrl-C."""
+    """A server that leaves signals, and what is to be done when it fails, to whoever started it: two of them would
+    fight over Ctrl-C, and uvicorn would end the process with nothing said."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Take no signals."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve. Raises Fault `dienst_start_niet` when the application does not come up."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            raise Fault("dienst_start_niet", private="the application failed while it was starting") from error
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -97,7 +105,7 @@ async def _up(server: Quiet, task: asyncio.Task[None]) -> None:
     while not server.started:
         if task.done():
             task.result()
-            raise Fault("dienst_start_niet", private="the application stopped while it was starting")
+            raise Fault("dienst_start_niet", private="the application was stopped while it was starting")
         await asyncio.sleep(0.01)
 
 
