@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -63,16 +65,28 @@ class Counter:
 
     async def meldcode(self, person: PersonId | None = None) -> str:
         """A code that she has just made."""
-        async with unit_of_work(self.oauth.sessions) as session:
-            keyring = self.oauth.service.state.keyring
-            return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
+
+        async def making() -> str:
+            async with unit_of_work(self.oauth.sessions) as session:
+                keyring = self.oauth.service.state.keyring
+                return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
+
+        return await self._laid("meldcode", making, person)
+
+    async def _laid(self, name: str, take: Callable[[], Awaitable[Any]], *of: Any) -> Any:
+        """What this step gives, taken or laid back, as long as nothing is other than the first time."""
+        app = (self.app.client_id, repr(self.app.http.headers), self.oauth.clock.now())
+        return await laid(self.oauth.unbent, (name, app, repr(of)), take, if_same=True)
 
     async def asks(self, code: str | None = None, **changes: Any) -> httpx.Response:
         """POST /bc-authorize; a change of None leaves a parameter out. Later than the one before, as `rows` says."""
         self.oauth.later(milliseconds=1)
+        return await self._asks(code or await self.meldcode(), **changes)
+
+    async def _asks(self, code: str, **changes: Any) -> httpx.Response:
         form = {
             "scope": "openid",
-            "login_hint": code or await self.meldcode(),
+            "login_hint": code,
             "binding_message": MESSAGE,
             "authorization_details": detail(),
         }
@@ -80,9 +94,31 @@ class Counter:
 
     async def asked(self, code: str | None = None, **changes: Any) -> str:
         """Ask, and give the auth_req_id."""
-        response = await self.asks(code, **changes)
-        assert response.status_code == 200, response.text
-        return response.json()["auth_req_id"]
+        self.oauth.later(milliseconds=1)
+        read_out = code or await self.meldcode()
+
+        async def asking() -> str:
+            response = await self._asks(read_out, **changes)
+            assert response.status_code == 200, response.text
+            return response.json()["auth_req_id"]
+
+        return await self._laid("asked", asking, read_out, changes)
+
+    async def approved(self, **changes: Any) -> str:
+        """A request that she has said yes to; its auth_req_id."""
+        auth_req_id = await self.asked(**changes)
+        await self.agreed()
+        return auth_req_id
+
+    async def agreed(self, person: PersonId | None = None) -> None:
+        """Whoever was asked says yes to the first question."""
+        browser = await self.citizen(person)
+
+        async def agreeing() -> None:
+            response = await self._press(browser, await form_on(browser), "akkoord")
+            assert response.status_code == 303, response.text
+
+        await self._laid("agreed", agreeing, browser.token)
 
     async def has_asked(self, most: int) -> None:
         """This many requests of the app, all over."""
@@ -119,15 +155,25 @@ class Counter:
 
     async def answers(self, browser: Browser, decision: str = "akkoord") -> httpx.Response:
         """Look at what waits, and press a button on the first question."""
-        return await browser.post("/verzoeken", {**await form_on(browser), "besluit": decision})
+        return await self._press(browser, await self.form_of(browser), decision)
+
+    async def _press(self, browser: Browser, form: dict[str, str], decision: str) -> httpx.Response:
+        return await browser.post("/verzoeken", {**form, "besluit": decision})
+
+    async def form_of(self, browser: Browser) -> dict[str, str]:
+        """What `form_on` finds on her page."""
+        return copy.copy(await self._laid("form", lambda: form_on(browser), browser.token))
 
     async def tokens(self, auth_req_id: str) -> dict[str, Any]:
         """She says yes; the token response."""
-        agreed = await self.answers(await self.citizen())
-        assert agreed.status_code == 303, agreed.text
-        response = await self.polls(auth_req_id)
-        assert response.status_code == 200, response.text
-        return response.json()
+        await self.agreed()
+
+        async def fetching() -> dict[str, Any]:
+            response = await self.polls(auth_req_id)
+            assert response.status_code == 200, response.text
+            return response.json()
+
+        return copy.deepcopy(await self._laid("tokens", fetching, auth_req_id))
 
     async def rows(self) -> list[Any]:
         """The requests that are kept, oldest first."""
