@@ -17,7 +17,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.cookiejar import Cookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
@@ -28,9 +27,15 @@ from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import text
 
+from machtiging.crypto.secrets import digest
+from machtiging.identity.session import visitor_behind
 from machtiging.kernel.clock import Clock
+from machtiging.oauth.authorize.decide import decide
+from machtiging.oauth.authorize.push import Reference, open_once
 from machtiging.oauth.clients.known import KnownClients
+from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.openid.notices import session_ended
+from machtiging.oauth.protocol.server import Exchange
 from machtiging.oauth.register_client import register
 from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
@@ -61,9 +66,8 @@ class ClientKeys:
 
 
 def make_client_keys(alg: str = "ES256") -> ClientKeys:
-    """A fresh pair."""
-    private = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
-    return ClientKeys(private, alg)
+    """A fresh pair, or the one RSA key of this process."""
+    return ClientKeys(ECKey.generate_key("P-256") if alg == "ES256" else an_rsa_key(2048), alg)
 
 
 def signed(header: Mapping[str, Any], claims: Any, key: Any) -> str:
@@ -232,7 +236,16 @@ class Flow:
         return await self._laid("code", self._code, changes)
 
     async def _code(self, **changes: Any) -> str:
-        return (await self.answer(**changes))["code"]
+        """Agreed to without the page, of which most of the time of a consent is; `answer` goes over it."""
+        state, reference = self.browser.apps[ISSUER].state, Reference(self.app.client_id, await self.pushed(**changes))
+        at = state.clock.now()
+        async with unit_of_work(state.sessions) as session:
+            exchange = Exchange(session, issuer_of(state), at)
+            await open_once(exchange, reference)
+            who = await visitor_behind(session, state.keyring, self.browser.token, state.session_limits, at=at)
+            assert who is not None, "nobody is logged in"
+            back = await decide(exchange, who, reference, approved=True)
+        return query_of(back.location)["code"]
 
     async def answer(self, **changes: Any) -> dict[str, str]:
         """Up to the authorization response, whatever it says."""
@@ -249,6 +262,14 @@ class Flow:
             "code_verifier": self.pkce.verifier,
         }
         return await self.app.post("/token", form, **changes)
+
+    async def unused(self, code: str) -> str:
+        """The same code, as if nobody had brought it yet: for one more reason to refuse it, no other consent."""
+        state = self.browser.apps[ISSUER].state
+        async with unit_of_work(state.sessions) as session:
+            mine = {"mine": digest(code)}
+            await session.execute(text("UPDATE authorization_code SET used_at = NULL WHERE code_hash = :mine"), mine)
+        return code
 
     async def tokens(self, **changes: Any) -> dict[str, Any]:
         """All the way: the token response."""
@@ -353,16 +374,8 @@ class OAuthWorld:
 
     async def logged_in(self, persona: str = "naaste") -> Browser:
         """A browser in which this persona has logged in."""
-        browser = self.world.browser()
+        browser = await self.world.logged_in(persona, self.unbent, "mother and son", self.clock.now())
         self._open.append(browser.http)
-
-        async def logging_in() -> list[Cookie]:
-            response = await browser.log_in(persona)
-            assert response.status_code == 303, response.text
-            return list(browser.http.cookies.jar)
-
-        for cookie in await self._laid(("logged in", persona), logging_in):
-            browser.http.cookies.jar.set_cookie(copy.copy(cookie))
         return browser
 
     async def machtiging(self, **changes: Any) -> Any:

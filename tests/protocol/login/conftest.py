@@ -19,6 +19,12 @@ def browser(world):
 
 
 @pytest.fixture
+def log_in(world, database, clock):
+    """Somebody logs in before anything else, in a browser of her own: for what is asked after that."""
+    return lambda persona="naaste": world.logged_in(persona, database.stages, "nobody yet", clock.now())
+
+
+@pytest.fixture
 def crooked():
     return CrookedBroker()
 

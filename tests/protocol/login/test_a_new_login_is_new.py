@@ -44,9 +44,8 @@ def sids(database):
     return read
 
 
-async def test_who_logs_in_again_has_another_session_under_the_same_name_for_apps(world, sids):
-    browser = world.browser()
-    await browser.log_in("naaste")
+async def test_who_logs_in_again_has_another_session_under_the_same_name_for_apps(log_in, sids):
+    browser = await log_in()
     first = await browser.me()
     await browser.log_in("naaste", niveau="hoog")
     second = await browser.me()
@@ -55,15 +54,14 @@ async def test_who_logs_in_again_has_another_session_under_the_same_name_for_app
     assert (old == new, old_runs, new_runs) == (True, False, True)
 
 
-async def test_somebody_else_in_the_same_browser_gets_a_name_of_her_own(world, sids):
-    browser = world.browser()
-    await browser.log_in("naaste")
+async def test_somebody_else_in_the_same_browser_gets_a_name_of_her_own(log_in, sids):
+    browser = await log_in()
     await browser.log_in("vertegenwoordigde")
     (old, old_runs), (new, new_runs) = await sids()
     assert (old == new, old_runs, new_runs) == (False, False, True)
 
 
-async def test_the_same_person_in_two_browsers_has_two_names(world, sids):
-    for browser in (world.browser(), world.browser()):
-        await browser.log_in("naaste")
+async def test_the_same_person_in_two_browsers_has_two_names(world, log_in, sids):
+    await log_in()
+    await world.browser().log_in("naaste")
     assert len({sid for sid, _ in await sids()}) == 2

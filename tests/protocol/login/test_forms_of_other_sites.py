@@ -8,8 +8,8 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
-async def logged_in(browser):
-    await browser.log_in("naaste")
+async def logged_in(log_in):
+    browser = await log_in()
     browser.form_token = (await browser.me())["csrf"]
     return browser
 
@@ -65,9 +65,8 @@ async def test_a_form_without_the_sessions_token_is_refused(logged_in, token):
     assert await refused(logged_in, {} if token is None else {"csrf": token})
 
 
-async def test_the_token_of_another_session_is_refused(world, logged_in):
-    other = world.browser()
-    await other.log_in("raadslid")
+async def test_the_token_of_another_session_is_refused(log_in, logged_in):
+    other = await log_in("raadslid")
     assert await refused(logged_in, {"csrf": (await other.me())["csrf"]})
 
 

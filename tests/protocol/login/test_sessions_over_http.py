@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.identity.session import COOKIE
+from machtiging.identity.session import COOKIE, SessionLimits
 from tests.builders.login import ISSUER, Browser
 
 
@@ -24,11 +24,8 @@ async def test_a_made_up_cookie_opens_nothing(browser, token):
     assert response.status_code == 303
 
 
-async def test_a_page_for_operators_is_closed_to_citizens(world):
-    citizen, operator, counter = world.browser(), world.browser(), world.browser()
-    await citizen.log_in("naaste")
-    await counter.log_in("balie")
-    await operator.log_in("beheerder")
+async def test_a_page_for_operators_is_closed_to_citizens(world, log_in):
+    citizen, counter, operator = await log_in("naaste"), await log_in("balie"), await log_in("beheerder")
     assert (await citizen.get("/beheer")).status_code == 403
     assert (await counter.get("/beheer")).status_code == 403
     assert (await operator.get("/beheer")).status_code == 200
@@ -41,9 +38,8 @@ async def test_a_page_for_all_knows_its_visitor_when_there_is_one(browser):
     assert (await browser.get("/misschien")).json() == {"name": "Bram van der Linden"}
 
 
-async def test_session_fixation_a_token_planted_before_the_login_is_worth_nothing_after_it(world, journal):
-    attacker, victim = world.browser(), world.browser()
-    await attacker.log_in("raadslid")
+async def test_session_fixation_a_token_planted_before_the_login_is_worth_nothing_after_it(world, log_in, journal):
+    attacker, victim = await log_in("raadslid"), world.browser()
     planted = attacker.token
     victim.http.cookies.set(COOKIE, planted, domain="machtigen.test", path="/")
     await victim.log_in("naaste")
@@ -53,8 +49,8 @@ async def test_session_fixation_a_token_planted_before_the_login_is_worth_nothin
     assert ("sessie:beeindigd", "opnieuw_ingelogd") in await journal()
 
 
-async def test_every_login_gives_a_new_token_and_a_new_form_token(browser):
-    await browser.log_in("naaste")
+async def test_every_login_gives_a_new_token_and_a_new_form_token(log_in):
+    browser = await log_in()
     first, first_form = browser.token, (await browser.me())["csrf"]
     await browser.log_in("naaste")
     assert browser.token != first
@@ -62,38 +58,38 @@ async def test_every_login_gives_a_new_token_and_a_new_form_token(browser):
     assert (await browser.get("/ik", headers={"Cookie": f"{COOKIE}={first}"})).status_code == 303
 
 
-async def test_a_failed_login_leaves_the_running_session_as_it_was(browser):
-    await browser.log_in("eu-burger")
+async def test_a_failed_login_leaves_the_running_session_as_it_was(log_in):
+    browser = await log_in("eu-burger")
     before = await browser.me()
     assert (await browser.log_in("eu-burger", niveau="hoog")).status_code == 403
     assert await browser.me() == before
 
 
-async def test_a_session_at_another_browser_goes_on(world):
-    home, phone = world.browser(), world.browser()
-    await home.log_in("naaste")
+async def test_a_session_at_another_browser_goes_on(world, log_in):
+    home, phone = await log_in(), world.browser()
     await phone.log_in("naaste")
     await home.me()
     await phone.me()
 
 
-async def test_a_quiet_session_ends(browser, clock):
-    await browser.log_in("naaste")
+async def test_a_quiet_session_ends(log_in, clock):
+    browser = await log_in()
     clock.advance(timedelta(minutes=15))
     assert (await browser.get("/ik")).status_code == 303
 
 
-async def test_a_busy_session_ends_after_a_working_day(browser, clock):
-    await browser.log_in("naaste")
-    for _ in range(47):
-        clock.advance(timedelta(minutes=10))
+async def test_a_busy_session_ends_after_a_working_day(world, log_in, clock):
+    world.service.state.session_limits = SessionLimits(idle=timedelta(hours=2), absolute=timedelta(hours=8))
+    browser = await log_in()
+    for _ in range(7):
+        clock.advance(timedelta(hours=1))
         await browser.me()
-    clock.advance(timedelta(minutes=10))
+    clock.advance(timedelta(hours=1))
     assert (await browser.get("/ik")).status_code == 303
 
 
-async def test_logging_out_ends_the_session_on_our_side_too(browser, journal):
-    await browser.log_in("naaste")
+async def test_logging_out_ends_the_session_on_our_side_too(log_in, journal):
+    browser = await log_in()
     token, form = browser.token, (await browser.me())["csrf"]
     response = await browser.post("/uitloggen", {"csrf": form})
     assert (response.status_code, response.headers["location"]) == (303, "/")
@@ -103,8 +99,8 @@ async def test_logging_out_ends_the_session_on_our_side_too(browser, journal):
     assert (await journal())[-1] == ("sessie:beeindigd", "uitgelogd")
 
 
-async def test_another_site_cannot_log_somebody_out(browser):
-    await browser.log_in("naaste")
+async def test_another_site_cannot_log_somebody_out(log_in):
+    browser = await log_in()
     form = (await browser.me())["csrf"]
     response = await browser.post("/uitloggen", {"csrf": form}, headers={"Origin": "https://kwaad.example"})
     assert response.status_code == 403
@@ -117,8 +113,8 @@ async def test_logging_out_without_a_session_goes_home(browser):
     assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
-async def test_logging_out_by_a_link_does_not_exist(browser):
-    await browser.log_in("naaste")
+async def test_logging_out_by_a_link_does_not_exist(log_in):
+    browser = await log_in()
     assert (await browser.get("/uitloggen")).status_code == 405
     await browser.me()
 
@@ -128,7 +124,6 @@ async def test_after_login_nobody_lands_on_another_site(browser, where):
     assert (await browser.log_in("naaste", terug=where)).headers["location"] == "/"
 
 
-async def test_a_browser_that_is_not_ours_shares_nothing(world):
-    ours = world.browser()
-    await ours.log_in("naaste")
+async def test_a_browser_that_is_not_ours_shares_nothing(world, log_in):
+    await log_in()
     assert (await Browser({ISSUER: world.service}).get("/ik")).status_code == 303
