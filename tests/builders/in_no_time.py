@@ -19,9 +19,9 @@ class _Later(selectors.DefaultSelector):
     passed = 0.0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(timeout and 0)
-        self.passed += 0 if ready else timeout or 0
-        return ready
+        assert timeout is not None, "all wait for ever"
+        self.passed += timeout
+        return super().select(0)
 
 
 class _Loop(asyncio.SelectorEventLoop):

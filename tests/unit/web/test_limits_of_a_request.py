@@ -100,8 +100,9 @@ def test_where_a_large_body_may_come_it_is_read_while_it_comes(app):
     assert app.state.opened == ["/groot"]
 
 
-def test_row_61_a_large_body_that_falls_silent_is_408(app):
-    sent = ask(app, "/groot", [a_piece(b"a")])
+@pytest.mark.parametrize("size", [1, 400])  # also when what came before was worth more than the silence
+def test_row_61_a_large_body_that_falls_silent_is_408(app, size):
+    sent = ask(app, "/groot", [a_piece(b"a" * size)])
     assert sent[0]["status"] == 408
     assert dict(sent[0]["headers"])[b"connection"] == b"close"
     assert json.loads(sent[1]["body"])["code"] == "verzoek_te_traag"
