@@ -46,6 +46,7 @@ from tests.builders.applications import with_own_state
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.delegation import UWV, Committed
 from tests.builders.login import ISSUER, Browser, World, assembled_login, joined
+from tests.builders.proof import an_rsa_key
 from tests.builders.stages import Stages, laid
 
 REDIRECT = "https://app.voorbeeld.example/terug"
