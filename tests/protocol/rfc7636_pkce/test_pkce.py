@@ -27,10 +27,11 @@ async def test_row_9_no_client_gets_by_without_s256(oauth) -> None:
 
 async def test_row_10_a_wrong_or_missing_verifier_is_refused(oauth) -> None:
     flow = await oauth.flow()
-    challenge = flow.pkce.challenge
+    code, challenge = await flow.code(), flow.pkce.challenge
     for verifier in (None, "", "kort", "a" * 43, "a" * 129, "a" * 42 + "é", Pkce().verifier, challenge):
-        response = await flow.redeem(await flow.code(), code_verifier=verifier)
+        response = await flow.redeem(await flow.unused(code), code_verifier=verifier)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_grant"), verifier
+    assert (await flow.redeem(await flow.unused(code))).status_code == 200
 
 
 async def test_the_right_verifier_gives_a_token_to_a_public_client_too(oauth) -> None:

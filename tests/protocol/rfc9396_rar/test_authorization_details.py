@@ -158,7 +158,8 @@ async def test_the_token_request_may_ask_for_less(oauth) -> None:
 
 async def test_the_token_request_may_not_ask_for_more(oauth) -> None:
     held, other = await oauth.machtiging(), await oauth.machtiging()
-    app = await oauth.reading_app()
+    flow = await oauth.flow(None, held, "lijst")
+    code = await flow.code()
     for wider in (
         detail(held.id, "lijst", "lezen"),
         detail(held.id, "downloaden"),
@@ -168,9 +169,9 @@ async def test_the_token_request_may_not_ask_for_more(oauth) -> None:
         "onzin",
         "[]",
     ):
-        flow = await oauth.flow(app, held, "lijst")
-        response = await flow.redeem(await flow.code(), authorization_details=wider)
+        response = await flow.redeem(await flow.unused(code), authorization_details=wider)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details"), wider
+    assert (await flow.redeem(await flow.unused(code))).status_code == 200
 
 
 async def test_where_only_the_login_was_consented_to_no_details_can_be_had(oauth) -> None:
