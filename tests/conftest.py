@@ -64,7 +64,9 @@ class Database:
 
     @cached_property
     def sessions(self) -> async_sessionmaker[AsyncSession]:
-        return make_sessions(self.service)
+        sessions = make_sessions(self.service)
+        sessions.configure(info={"stages": self.stages})
+        return sessions
 
 
 def dsn(url: str, database: str) -> str:

@@ -26,7 +26,7 @@ from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
 from tests.builders.applications import a_policy, with_own_state
 from tests.builders.crypto import a_keyring
-from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
+from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, they_come
 from tests.builders.stages import laid
 
 ISSUER = "http://localhost:8000"
@@ -121,7 +121,7 @@ class Doorstep:
     async def build(cls, database: Any, clock: Any, **terms: Any) -> Doorstep:
         async def begin() -> tuple[Any, ...]:
             async with unit_of_work(database.sessions) as session:
-                people = await mother_and_son(session)
+                people = await they_come(session)
                 machtiging = await an_accepted_machtiging(session, people, **terms)
                 helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
                 own = token_facts(person_id=people.mother)

@@ -123,7 +123,19 @@ async def a_person_without_bsn(session: AsyncSession, name: str, born: date | No
 
 
 async def mother_and_son(session: AsyncSession) -> People:
-    """The two of them, and the catalogue."""
+    """The two of them, and the catalogue; committed, when it is the session of a test's database."""
+
+    async def come() -> People:
+        people = await they_come(session)
+        await session.commit()
+        return people
+
+    stages = session.info.get("stages")
+    return await they_come(session) if stages is None else await laid(stages, "mother and son", come)
+
+
+async def they_come(session: AsyncSession) -> People:
+    """The same in the transaction of this session, as a part of a larger step."""
     await load_catalogue(session)
     mother = await a_person(session, MOTHER, "Ans Voorbeeld", BORN, "ans@voorbeeld.example")
     son = await a_person(session, SON, "Bram Voorbeeld", date(1980, 9, 30), "bram@voorbeeld.example")
@@ -155,7 +167,7 @@ class Committed:
 
         async def come() -> People:
             async with unit_of_work(database.sessions) as session:
-                return await mother_and_son(session)
+                return await they_come(session)
 
         return cls(database.sessions, await laid(database.stages, "mother and son", come))
 
