@@ -132,7 +132,7 @@ def drawn(programs: int) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("many", [8, pytest.param(20, marks=pytest.mark.whole)])
+@pytest.mark.parametrize("many", [4, pytest.param(20, marks=pytest.mark.whole)])
 async def test_never_two_live_tokens_and_nothing_alive_after_a_replay(oauth, many):
     app = await refreshing_app(oauth)
     programs = drawn(many)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from machtiging.crypto.secrets import digest
 from machtiging.oauth.registration.invite import MOST_REFUSED
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import code_client, make_client_keys
@@ -23,23 +24,31 @@ async def test_a_refused_try_names_the_invitation_under_which_it_was_done(in_ear
     assert line.client_id is None
 
 
-async def test_an_invitation_is_worth_nothing_after_so_many_refused_tries(in_earnest) -> None:
+async def refused_before(oauth, token: str, times: int) -> None:
+    """As if under this invitation so many had been refused already."""
+    async with unit_of_work(oauth.sessions) as session:
+        mine = text("UPDATE initial_access_token SET refused = :times WHERE token_hash = :mine")
+        await session.execute(mine, {"times": times, "mine": digest(token)})
+
+
+@pytest.mark.parametrize("before", [MOST_REFUSED - 3, pytest.param(0, marks=pytest.mark.whole)])
+async def test_an_invitation_is_worth_nothing_after_so_many_refused_tries(in_earnest, before) -> None:
     token, other = await an_invitation(in_earnest, uses=3), await an_invitation(in_earnest)
     wrong = code_client(PAIR, client_name="<b>")
     assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
-    for _ in range(MOST_REFUSED):
+    await refused_before(in_earnest, token, before)
+    for _ in range(before, MOST_REFUSED):
         assert (await register(in_earnest, token, wrong)).status_code == 400
     for metadata in (wrong, code_client(PAIR)):
         answer = await register(in_earnest, token, metadata)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
-    assert len(await in_earnest.lines("client:geweigerd")) == MOST_REFUSED
+    assert len(await in_earnest.lines("client:geweigerd")) == MOST_REFUSED - before
     assert (await register(in_earnest, other, code_client(PAIR))).status_code == 201
 
 
 async def test_of_many_refused_tries_at_the_same_moment_no_more_than_that_write_a_line(in_earnest) -> None:
     token = await an_invitation(in_earnest)
-    async with unit_of_work(in_earnest.sessions) as session:
-        await session.execute(text("UPDATE initial_access_token SET refused = :so"), {"so": MOST_REFUSED - 2})
+    await refused_before(in_earnest, token, MOST_REFUSED - 2)
     wrong = code_client(PAIR, client_name="<b>")
     answers = await asyncio.gather(*(register(in_earnest, token, wrong) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]

@@ -250,7 +250,7 @@ junk = st.recursive(
 
 
 @given(member=st.sampled_from([*sorted(code_client(PAIR)), "jwks_uri", "contacts", "client_uri"]), value=junk)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_junk_in_any_member_makes_us_stumble(in_earnest, member, value) -> None:
     answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR) | {member: value})
     assert answer.status_code in (201, 400), (member, value, answer.text)

@@ -12,7 +12,8 @@ from machtiging.kernel.errors import Conflict
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import REDIRECT, code_client, make_client_keys
-from tests.builders.registration import a_program, an_invitation, approved, bearer, register
+from tests.builders.refreshing import a_holder
+from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
 
 OTHER = make_client_keys()
 
@@ -20,9 +21,7 @@ OTHER = make_client_keys()
 @pytest.fixture
 async def program(in_earnest):
     """A client that registered itself and was let in."""
-    made = await a_program(in_earnest)
-    await approved(in_earnest, made.client_id)
-    return made
+    return await an_approved_program(in_earnest)
 
 
 async def state(oauth, client_id) -> str:
@@ -32,11 +31,8 @@ async def state(oauth, client_id) -> str:
 
 
 async def token_of(oauth, program) -> str:
-    """An access token of a person. The stand-in broker knows whom to log in only in practice."""
-    oauth.service.state.practice = True
-    token = (await (await oauth.flow(program.app)).tokens())["access_token"]
-    oauth.service.state.practice = False
-    return token
+    """An access token of a person."""
+    return (await a_holder(oauth, program.app)).access
 
 
 async def test_it_reads_what_it_registered(program) -> None:
