@@ -23,7 +23,7 @@ Found = Mapping[str, Any]
 
 
 class Straight:
-    """A transaction on the driver's own connection, see `storage.straight`."""
+    """The driver's own connection, where every statement stands by itself: see `storage.straight`."""
 
     __slots__ = ("driver",)
 
@@ -31,7 +31,7 @@ class Straight:
         self.driver = driver
 
 
-# A transaction under way, either way.
+# What statements are said on: a transaction under way, or a connection where each is one of its own.
 Work: TypeAlias = AsyncSession | Straight
 
 

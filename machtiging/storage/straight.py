@@ -1,7 +1,6 @@
-"""A unit of work on the driver's own connection, for the few answers that must be cheap.
+"""The driver's own connection, for the few answers that must be cheap.
 
-The same promises as `unit_of_work`: one transaction, a Refusal commits, anything else rolls back, committed before the
-caller goes on, and a database that fails is a Fault. The connection comes from the same pool under the same role.
+It comes from the same pool as a `unit_of_work`, under the same role, and a database that fails is the same Fault.
 """
 
 from __future__ import annotations
@@ -15,32 +14,15 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
-from machtiging.kernel.errors import Fault, Refusal
+from machtiging.kernel.errors import Fault
 from machtiging.storage.statement import Straight
 from machtiging.storage.unit_of_work import database_failures
 
 
 @asynccontextmanager
-async def straight(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[Straight]:
-    """A transaction of its own on a connection of these sessions' pool.
-
-    Raises Fault `opslag_niet_bereikbaar` when the database fails.
-    """
-    with database_failures():
-        async with _borrowed(sessions.kw["bind"]) as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                yield Straight(connection)
-            except Refusal:
-                await transaction.commit()
-                raise
-            await transaction.commit()
-
-
-@asynccontextmanager
 async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[Straight]:
-    """A connection on which every statement stands by itself: for who asks, and changes one thing at most.
+    """A connection on which every statement stands by itself, committed when it gives its answer: for who asks, and
+    changes what there is to change in one statement.
 
     Raises Fault `opslag_niet_bereikbaar` when the database fails.
     """
@@ -64,8 +46,7 @@ async def _borrowed(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
         raise
     finally:
         # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
-        # ended instead of lent again. That is also how everything but a Refusal rolls back.
-        # Nor may one on which somebody was cancelled in the middle of a statement.
+        # ended instead of lent again, and so is one on which somebody was cancelled in the middle of a statement.
         if cut_off or connection.is_closed() or connection.is_in_transaction():
             await greenlet_spawn(pooled.invalidate)
         else:

@@ -19,7 +19,7 @@ def without_ping(said: list[str]) -> list[str]:
 def said_to_the_database(database: Any) -> Iterator[list[str]]:
     """Every statement of the service meanwhile: those of a session, and those said straight to the driver.
 
-    A session's BEGIN and COMMIT are the driver's own business and not in it; those of `storage.straight` are.
+    A session's BEGIN and COMMIT are the driver's own business and not in it.
     """
     engine = database.service.sync_engine
     heard: list[str] = []

@@ -15,7 +15,7 @@ from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.statement import Statement
-from machtiging.storage.straight import straight
+from machtiging.storage.straight import one_by_one
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.waiting import until_somebody_waits
 
@@ -40,56 +40,53 @@ async def names(sessions):
         return list((await session.execute(text("SELECT name FROM agency"))).scalars())
 
 
-async def test_what_was_done_is_committed_before_the_caller_goes_on(database, alone):
-    async with straight(alone) as work:
+async def test_a_statement_is_committed_when_it_has_given_its_answer(database, alone):
+    async with one_by_one(alone) as work:
         await PUT.run(work, PROEF)
-        assert await names(database.sessions) == []
-    assert await names(database.sessions) == ["Proef"]
+        assert await names(database.sessions) == ["Proef"]
 
 
-async def test_a_refusal_commits_and_is_raised_on(alone):
-    with pytest.raises(NotFound):
-        async with straight(alone) as work:
+@pytest.mark.parametrize("error", [NotFound("weg"), Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
+async def test_whatever_comes_after_takes_back_nothing_and_is_raised_on(alone, error):
+    with pytest.raises(type(error)):
+        async with one_by_one(alone) as work:
             await PUT.run(work, PROEF)
-            raise NotFound("weg")
+            raise error
     assert await names(alone) == ["Proef"]
-
-
-@pytest.mark.parametrize("error", [Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
-async def test_anything_else_rolls_back_and_the_next_one_does_not_inherit_it(alone, error):
-    for _ in range(2):
-        with pytest.raises(type(error)):
-            async with straight(alone) as work:
-                await PUT.run(work, PROEF)
-                raise error
-    async with straight(alone) as work:
-        assert await NAMED.one(work, {"oin": OIN}) is None
-    assert await names(alone) == []
 
 
 async def test_a_statement_that_fails_becomes_a_fault_that_tells_nothing(alone):
     with pytest.raises(Fault) as fault:
-        async with straight(alone) as work:
+        async with one_by_one(alone) as work:
             await PUT.run(work, PROEF)
             await PUT.run(work, PROEF)
     assert (fault.value.code, fault.value.public) == ("opslag_niet_bereikbaar", "")
     assert "Proef" not in str(fault.value.private)
+    assert await names(alone) == ["Proef"]
+
+
+async def test_a_connection_that_breaks_is_a_fault_and_the_next_one_gets_another(alone):
+    with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
+        async with one_by_one(alone) as work:
+            work.driver.terminate()
+            await PUT.run(work, PROEF)
     assert await names(alone) == []
 
 
-async def test_a_commit_that_fails_is_a_fault(alone):
-    with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
-        async with straight(alone) as work:
+async def test_a_transaction_that_somebody_left_open_is_lent_to_nobody_else(alone):
+    for _ in range(2):
+        async with one_by_one(alone) as work:
+            await work.driver.execute("BEGIN")
             await PUT.run(work, PROEF)
-            work.driver.terminate()
     assert await names(alone) == []
 
 
 async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(database, alone):
+    waiting_first = "WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(1)) SELECT * FROM gate"
+
     async def slow():
-        async with straight(alone) as work:
-            await PUT.run(work, PROEF)
-            await work.driver.execute("SELECT pg_advisory_xact_lock(1)")
+        async with one_by_one(alone) as work:
+            await work.driver.execute(waiting_first)
 
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
@@ -102,7 +99,7 @@ async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(dat
 
 
 async def test_it_speaks_in_the_role_of_the_service(alone):
-    async with straight(alone) as work:
+    async with one_by_one(alone) as work:
         assert await work.driver.fetchval("SELECT current_user") == Role.SERVICE.value
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with work.driver.transaction():
@@ -124,7 +121,7 @@ async def test_a_statement_gives_the_same_row_either_way(alone):
     )
     values = {"id": uuid7(), "at": AT, "words": ["a", "b"], "facts": {"n": 1, "é": [True]}, "nothing": None}
     values |= {"sealed": b"\x00\xff", "oin": OIN}
-    async with straight(alone) as work:
+    async with one_by_one(alone) as work:
         await PUT.run(work, PROEF)
         short = await both.one(work, values)
     async with unit_of_work(alone) as session:
@@ -141,14 +138,14 @@ async def test_a_change_is_the_same_either_way(alone):
         await PUT.run(session, PROEF)
         await rename.run(session, {"which": OIN, "new": "Anders"})
         assert (await NAMED.one(session, {"oin": OIN}))["name"] == "Anders"
-    async with straight(alone) as work:
+    async with one_by_one(alone) as work:
         await rename.run(work, {"which": OIN, "new": "Weer anders"})
         assert (await NAMED.one(work, {"oin": OIN}))["name"] == "Weer anders"
 
 
 async def test_a_line_of_the_journal_is_the_same_either_way(alone):
     line = Line(JournalAct.TOKEN_GEWEIGERD, Outcome.REFUSED, "proef", actor_id=uuid7(), facts={"niveau": "laag"})
-    async with straight(alone) as work:
+    async with one_by_one(alone) as work:
         await record(work, line, at=AT)
     async with unit_of_work(alone) as session:
         await record(session, line, at=AT)
