@@ -57,24 +57,24 @@ async def test_our_own_api_may_be_named(chain) -> None:
     assert claims_of(token)["aud"] == AUDIENCE
 
 
-@pytest.mark.parametrize(
-    "resource",
-    [
-        "https://onbekend.example",
-        HUIS + "/",
-        HUIS + "#deel",
-        HUIS + "?x=1",
-        HUIS.upper(),
-        HUIS.replace("https", "http"),
-        AUDIENCE + "/",
-        "huis",
-        "*",
-    ],
-)
-async def test_what_nobody_registered_is_refused_at_the_push(chain, resource) -> None:
+NEVER_REGISTERED = [
+    "https://onbekend.example",
+    HUIS + "/",
+    HUIS + "#deel",
+    HUIS + "?x=1",
+    HUIS.upper(),
+    HUIS.replace("https", "http"),
+    AUDIENCE + "/",
+    "huis",
+    "*",
+]
+
+
+async def test_what_nobody_registered_is_refused_at_the_push(chain) -> None:
     await chain.server()
     flow = await chain.oauth.request(chain.app)
-    refused(await flow.push(resource=resource), "invalid_target")
+    for resource in NEVER_REGISTERED:
+        refused(await flow.push(resource=resource), "invalid_target")
 
 
 async def test_nobody_else_is_the_server_of_an_address_of_ours(chain) -> None:
@@ -105,10 +105,11 @@ async def test_two_resources_are_refused(chain) -> None:
 
 async def test_the_token_request_names_no_other_resource(chain) -> None:
     await chain.server()
-    for pushed, asked in ((HUIS, AUDIENCE), (None, HUIS), (AUDIENCE, HUIS), (HUIS, "https://onbekend.example")):
-        flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    for pushed, others in ((HUIS, (AUDIENCE, "https://onbekend.example")), (None, (HUIS,)), (AUDIENCE, (HUIS,))):
         code = await flow.code(resource=pushed)
-        refused(await flow.redeem(code, resource=asked), "invalid_target")
+        for asked in others:
+            refused(await flow.redeem(await flow.unused(code), resource=asked), "invalid_target")
 
 
 async def test_a_resource_server_that_was_suspended_meanwhile_gets_no_tokens(chain) -> None:
