@@ -81,12 +81,13 @@ async def test_a_transaction_that_somebody_left_open_is_lent_to_nobody_else(alon
     assert await names(alone) == []
 
 
-async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(database, alone):
-    waiting_first = "WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock(1)) SELECT * FROM gate"
+async def test_the_connection_of_one_who_was_cancelled_in_the_middle_of_a_statement_is_ended(database, alone):
+    backends = []
 
     async def slow():
         async with one_by_one(alone) as work:
-            await work.driver.execute(waiting_first)
+            backends.append(await work.driver.fetchval("SELECT pg_backend_pid()"))
+            await work.driver.execute("SELECT pg_advisory_xact_lock(1)")
 
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
@@ -95,7 +96,8 @@ async def test_who_is_cancelled_while_a_statement_runs_leaves_nothing_behind(dat
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert await names(alone) == []
+    async with one_by_one(alone) as work:
+        assert await work.driver.fetchval("SELECT pg_backend_pid()") not in backends
 
 
 async def test_it_speaks_in_the_role_of_the_service(alone):
