@@ -14,6 +14,7 @@ from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import claims_of
+from tests.builders.waiting import until_somebody_waits
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -69,21 +70,12 @@ async def test_an_unknown_client_cannot_be_suspended(oauth) -> None:
             await suspend(session, "bestaat-niet", at=oauth.clock.now())
 
 
-async def somebody_waits(oauth) -> None:
-    async with oauth.sessions() as beside:
-        for _ in range(500):
-            if await beside.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                return
-            await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits")
-
-
 async def test_suspending_waits_for_a_token_that_is_being_issued(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
         assert await queries.hold_client(session, agency.client_id)
         waiting = asyncio.create_task(suspended(oauth, agency))
-        await somebody_waits(oauth)
+        await until_somebody_waits(oauth.sessions, waiting)
     await waiting
     async with unit_of_work(oauth.sessions) as session:
         assert not await queries.hold_client(session, agency.client_id)
@@ -94,7 +86,7 @@ async def test_a_token_is_not_issued_while_its_client_is_being_suspended(oauth) 
     async with unit_of_work(oauth.sessions) as session:
         await suspend(session, agency.client_id, at=oauth.clock.now())
         issuing = asyncio.create_task(agency.post("/token", CREDENTIALS))
-        await somebody_waits(oauth)
+        await until_somebody_waits(oauth.sessions, issuing)
     answer = await issuing
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 

@@ -14,6 +14,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import REDIRECT, code_client, make_client_keys
 from tests.builders.refreshing import a_holder
 from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
+from tests.builders.waiting import until_somebody_waits
 
 OTHER = make_client_keys()
 
@@ -89,21 +90,12 @@ async def test_a_change_spends_the_token_and_gives_another(program) -> None:
     assert (await program.ask("GET")).json()["contacts"] == ["beheer@voorbeeld.example"]
 
 
-async def two_wait(oauth) -> None:
-    async with oauth.sessions() as beside:
-        for _ in range(500):
-            if await beside.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) >= 2:
-                return
-            await asyncio.sleep(0.01)
-    raise AssertionError("not both wait")
-
-
 async def test_of_two_changes_with_one_token_one_is_made(in_earnest, program) -> None:
     bodies = [program.metadata | {"contacts": [f"{name}@voorbeeld.example"]} for name in ("een", "twee")]
     async with unit_of_work(in_earnest.sessions) as session:
         await session.execute(text("SELECT 1 FROM oauth_client FOR UPDATE"))
         under_way = [asyncio.create_task(program.ask("PUT", json=body)) for body in bodies]
-        await two_wait(in_earnest)
+        await until_somebody_waits(in_earnest.sessions, *under_way)
     assert sorted([(await one).status_code for one in under_way]) == [200, 401]
 
 

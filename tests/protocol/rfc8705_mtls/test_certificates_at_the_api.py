@@ -42,8 +42,8 @@ def field_of(certificate):
     return certificate.header["Client-Cert"]
 
 
-def is_refused(answer, code):
-    assert (answer.status_code, answer.json()["code"]) == (401, code), answer.text
+def is_refused(answer, code, why=""):
+    assert (answer.status_code, answer.json()["code"]) == (401, code), (why, answer.text)
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="machtiging", error="invalid_token"')
 
 
@@ -82,11 +82,14 @@ async def test_a_proof_of_a_key_does_not_stand_in_for_the_certificate(doorstep, 
     assert (answer.status_code, answer.json()["code"]) == (401, "token_niet_gebonden")
 
 
-@pytest.mark.parametrize("peer", ["10.20.1.5", "127.0.0.1", "203.0.113.7", "::1", "unix", ""])
-async def test_the_header_of_who_is_no_proxy_of_ours_is_refused(doorstep, peer):
+NO_PROXIES = ["10.20.1.5", "127.0.0.1", "203.0.113.7", "::1", "unix", ""]
+
+
+async def test_the_header_of_who_is_no_proxy_of_ours_is_refused(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
-    is_refused(await ask(doorstep, token, field_of(certificate), peer=peer), "certificaat_niet_van_proxy")
+    for peer in NO_PROXIES:
+        is_refused(await ask(doorstep, token, field_of(certificate), peer=peer), "certificaat_niet_van_proxy", peer)
 
 
 async def test_what_a_proxy_is_said_to_be_in_other_headers_counts_for_nothing(doorstep):
@@ -110,27 +113,27 @@ async def test_without_proxies_in_the_settings_nobody_is_believed(doorstep):
     is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_van_proxy")
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda field: field[1:-1], id="without colons"),
-        pytest.param(lambda field: field[:-1], id="one colon"),
-        pytest.param(lambda field: "::", id="empty"),
-        pytest.param(lambda field: ":", id="only a colon"),
-        pytest.param(lambda field: ":AAAA:", id="no certificate"),
-        pytest.param(lambda field: ":?:", id="no base64"),
-        pytest.param(lambda field: field + ";a=1", id="with a parameter"),
-        pytest.param(lambda field: f"{field}, {field}", id="two in one"),
-        pytest.param(lambda field: field[:-9] + ":", id="cut off"),
-        pytest.param(lambda field: ":" + field[1:-1] + base64.b64encode(b"meer").decode() + ":", id="with more behind"),
-        pytest.param(lambda field: ":" + base64.b64encode(b"0" * 9000).decode() + ":", id="too large"),
-        pytest.param(lambda field: "-----BEGIN CERTIFICATE-----", id="PEM"),
-    ],
-)
-async def test_what_is_no_certificate_is_refused(doorstep, spoil):
+NO_CERTIFICATE = [
+    (lambda field: field[1:-1], "without colons"),
+    (lambda field: field[:-1], "one colon"),
+    (lambda field: "::", "empty"),
+    (lambda field: ":", "only a colon"),
+    (lambda field: ":AAAA:", "no certificate"),
+    (lambda field: ":?:", "no base64"),
+    (lambda field: field + ";a=1", "with a parameter"),
+    (lambda field: f"{field}, {field}", "two in one"),
+    (lambda field: field[:-9] + ":", "cut off"),
+    (lambda field: ":" + field[1:-1] + base64.b64encode(b"meer").decode() + ":", "with more behind"),
+    (lambda field: ":" + base64.b64encode(b"0" * 9000).decode() + ":", "too large"),
+    (lambda field: "-----BEGIN CERTIFICATE-----", "PEM"),
+]
+
+
+async def test_what_is_no_certificate_is_refused(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
-    is_refused(await ask(doorstep, token, spoil(field_of(certificate))), "certificaat_vormfout")
+    for spoil, why in NO_CERTIFICATE:
+        is_refused(await ask(doorstep, token, spoil(field_of(certificate))), "certificaat_vormfout", why)
 
 
 async def test_two_certificates_are_one_too_many(doorstep):
@@ -158,6 +161,7 @@ async def test_a_plain_token_is_not_asked_for_a_certificate_nor_judged_by_one(do
     assert (await ask(doorstep, token, field_of(a_certificate()))).status_code == 200
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("127.0.0.2", 401)])
 async def test_over_a_real_connection_it_is_its_other_end_that_counts(doorstep, proxies, status):
     doorstep.app.state.trusted_proxies = (ipaddress.ip_network(proxies),)

@@ -49,9 +49,9 @@ async def ask(app, certificate=None, path="/token", form=DELIVERING, **headers):
     return await app.http.post(path, data={"client_id": app.client_id, **form}, headers={**shown, **headers})
 
 
-def is_unknown(answer):
+def is_unknown(answer, why=""):
     """The one answer to every failure."""
-    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), answer.text
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), (why, answer.text)
     assert answer.json()["error_description"] == "Client authentication failed."
 
 
@@ -88,26 +88,27 @@ async def test_the_chain_may_come_along(behind_a_proxy):
     is_refused(await ask(app, leaf, **{"Client-Cert-Chain": ", ".join([MIDDLE.header["Client-Cert"]] * 5)}))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda: a_certificate(NAME), id="signed by itself with the right name"),
-        pytest.param(lambda: a_certificate("CN=ander,O=UWV,C=NL", by=ROOT), id="another name"),
-        pytest.param(lambda: a_certificate("CN=Postkamer,O=UWV,C=NL", by=ROOT), id="the name in other capitals"),
-        pytest.param(lambda: a_certificate("O=UWV,C=NL", by=ROOT), id="a part of the name"),
-        pytest.param(lambda: a_certificate("OU=x,CN=postkamer,O=UWV,C=NL", by=ROOT), id="more than the name"),
-        pytest.param(lambda: a_certificate("C=NL,O=UWV,CN=postkamer", by=ROOT), id="the name the other way round"),
-        pytest.param(lambda: a_certificate(NAME, by=a_certificate("CN=Nep", authority=True)), id="unknown authority"),
-        pytest.param(
-            lambda: a_certificate(NAME, by=a_certificate("CN=Wortel,O=PKI,C=NL", authority=True)),
-            id="an authority that only bears the name",
-        ),
-        pytest.param(lambda: a_certificate(NAME, by=a_certificate("CN=leaf", by=ROOT)), id="signed by a leaf"),
-        pytest.param(lambda: a_certificate(NAME, by=ROOT, usage=ExtendedKeyUsageOID.SERVER_AUTH), id="for servers"),
-    ],
-)
-async def test_any_other_certificate_is_that_of_a_stranger(behind_a_proxy, make):
-    is_unknown(await ask(await registered(behind_a_proxy), make()))
+STRANGERS = [
+    (lambda: a_certificate(NAME), "signed by itself with the right name"),
+    (lambda: a_certificate("CN=ander,O=UWV,C=NL", by=ROOT), "another name"),
+    (lambda: a_certificate("CN=Postkamer,O=UWV,C=NL", by=ROOT), "the name in other capitals"),
+    (lambda: a_certificate("O=UWV,C=NL", by=ROOT), "a part of the name"),
+    (lambda: a_certificate("OU=x,CN=postkamer,O=UWV,C=NL", by=ROOT), "more than the name"),
+    (lambda: a_certificate("C=NL,O=UWV,CN=postkamer", by=ROOT), "the name the other way round"),
+    (lambda: a_certificate(NAME, by=a_certificate("CN=Nep", authority=True)), "unknown authority"),
+    (
+        lambda: a_certificate(NAME, by=a_certificate("CN=Wortel,O=PKI,C=NL", authority=True)),
+        "an authority that only bears the name",
+    ),
+    (lambda: a_certificate(NAME, by=a_certificate("CN=leaf", by=ROOT)), "signed by a leaf"),
+    (lambda: a_certificate(NAME, by=ROOT, usage=ExtendedKeyUsageOID.SERVER_AUTH), "for servers"),
+]
+
+
+async def test_any_other_certificate_is_that_of_a_stranger(behind_a_proxy):
+    app = await registered(behind_a_proxy)
+    for make, why in STRANGERS:
+        is_unknown(await ask(app, make()), why)
 
 
 async def test_no_certificate_is_a_stranger_too(behind_a_proxy):
@@ -233,55 +234,53 @@ async def test_another_address_for_certificates_is_told_where_there_is_one_and_p
 OWN = a_certificate()
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"tls_client_auth_subject_dn": "geen naam"}, id="no name"),
-        pytest.param({"tls_client_auth_subject_dn": ""}, id="an empty name"),
-        pytest.param({"tls_client_auth_subject_dn": ["CN=a"]}, id="a list"),
-        pytest.param({"tls_client_auth_san_dns": "a.example"}, id="two names"),
-        pytest.param({"tls_client_auth_subject_dn": ...}, id="none at all"),
-        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_ip": "300.1.1.1"}, id="no address"),
-        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_dns": "*.a.example"}, id="a wildcard"),
-        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_uri": "geen uri"}, id="no URI"),
-        pytest.param({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_email": "a@b@c"}, id="no mail"),
-        pytest.param({"token_endpoint_auth_method": "private_key_jwt"}, id="a name with a key"),
-        pytest.param({BOUND: True, "dpop_bound_access_tokens": True}, id="bound in two ways"),
-        pytest.param({BOUND: "ja"}, id="neither yes nor no"),
-        pytest.param({"dpop_bound_access_tokens": 1}, id="a number for yes"),
-        pytest.param(
-            {"token_endpoint_auth_method": "self_signed_tls_client_auth", "tls_client_auth_subject_dn": ...},
-            id="no certificate",
-        ),
-    ],
-)
-async def test_a_registration_that_names_it_wrongly_is_refused(oauth, changes):
-    wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
-    metadata = agency_client(make_client_keys()) | wanted
-    if wanted["token_endpoint_auth_method"] != "private_key_jwt":
-        del metadata["jwks"]
-    with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
-        await oauth.add({name: value for name, value in metadata.items() if value is not ...}, None, UWV)
-    assert refused.value.fields.keys() <= {*wanted, "jwks"}
+WRONGLY_NAMED = [
+    ({"tls_client_auth_subject_dn": "geen naam"}, "no name"),
+    ({"tls_client_auth_subject_dn": ""}, "an empty name"),
+    ({"tls_client_auth_subject_dn": ["CN=a"]}, "a list"),
+    ({"tls_client_auth_san_dns": "a.example"}, "two names"),
+    ({"tls_client_auth_subject_dn": ...}, "none at all"),
+    ({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_ip": "300.1.1.1"}, "no address"),
+    ({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_dns": "*.a.example"}, "a wildcard"),
+    ({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_uri": "geen uri"}, "no URI"),
+    ({"tls_client_auth_subject_dn": ..., "tls_client_auth_san_email": "a@b@c"}, "no mail"),
+    ({"token_endpoint_auth_method": "private_key_jwt"}, "a name with a key"),
+    ({BOUND: True, "dpop_bound_access_tokens": True}, "bound in two ways"),
+    ({BOUND: "ja"}, "neither yes nor no"),
+    ({"dpop_bound_access_tokens": 1}, "a number for yes"),
+    (
+        {"token_endpoint_auth_method": "self_signed_tls_client_auth", "tls_client_auth_subject_dn": ...},
+        "no certificate",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        pytest.param({**OWN.jwk(), "x5c": []}, id="no certificate"),
-        pytest.param({**OWN.jwk(), "x5c": [*OWN.jwk()["x5c"] * 2]}, id="two"),
-        pytest.param({**OWN.jwk(), "x5c": ["AAAA"]}, id="unreadable"),
-        pytest.param({**OWN.jwk(), "x5c": a_certificate().jwk()["x5c"]}, id="of another key"),
-        pytest.param({**OWN.jwk(), "d": "AAAA"}, id="with a secret"),
-        pytest.param({"x5c": OWN.jwk()["x5c"]}, id="without its key"),
-        pytest.param("sleutel", id="no object"),
-    ],
-)
-async def test_a_registered_certificate_must_be_one_and_fit_its_key(oauth, key):
-    metadata = agency_client(make_client_keys()) | {
-        "token_endpoint_auth_method": "self_signed_tls_client_auth",
-        "jwks": {"keys": [key]},
-    }
-    with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
-        await oauth.add(metadata, None, UWV)
-    assert refused.value.fields.keys() == {"jwks"}
+async def test_a_registration_that_names_it_wrongly_is_refused(oauth):
+    for changes, why in WRONGLY_NAMED:
+        wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
+        metadata = agency_client(make_client_keys()) | wanted
+        if wanted["token_endpoint_auth_method"] != "private_key_jwt":
+            del metadata["jwks"]
+        with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
+            await oauth.add({name: value for name, value in metadata.items() if value is not ...}, None, UWV)
+        assert refused.value.fields.keys() <= {*wanted, "jwks"}, why
+
+
+NOT_ONE_THAT_FITS = [
+    ({**OWN.jwk(), "x5c": []}, "no certificate"),
+    ({**OWN.jwk(), "x5c": [*OWN.jwk()["x5c"] * 2]}, "two"),
+    ({**OWN.jwk(), "x5c": ["AAAA"]}, "unreadable"),
+    ({**OWN.jwk(), "x5c": a_certificate().jwk()["x5c"]}, "of another key"),
+    ({**OWN.jwk(), "d": "AAAA"}, "with a secret"),
+    ({"x5c": OWN.jwk()["x5c"]}, "without its key"),
+    ("sleutel", "no object"),
+]
+
+
+async def test_a_registered_certificate_must_be_one_and_fit_its_key(oauth):
+    by_itself = {"token_endpoint_auth_method": "self_signed_tls_client_auth"}
+    for key, why in NOT_ONE_THAT_FITS:
+        metadata = agency_client(make_client_keys()) | by_itself | {"jwks": {"keys": [key]}}
+        with pytest.raises(InvalidInput, match="clientgegevens_ongeldig") as refused:
+            await oauth.add(metadata, None, UWV)
+        assert refused.value.fields.keys() == {"jwks"}, why
