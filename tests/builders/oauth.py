@@ -367,7 +367,13 @@ class OAuthWorld:
         return App(registered["client_id"], keys, self.connection(), self.clock, copy.deepcopy(registered), self)
 
     async def public_app(self, **changes: Any) -> App:
-        return await self.add(code_client(None, **changes))
+        """An app without a key, the same one in each test."""
+
+        async def made() -> dict[str, Any]:
+            return await self._register(code_client(None, **changes), None)
+
+        registered = await self._laid(("public", repr(changes)), made)
+        return App(registered["client_id"], None, self.connection(), self.clock, copy.deepcopy(registered), self)
 
     async def agency(self, **changes: Any) -> App:
         """UWV's sending system."""
