@@ -49,10 +49,10 @@ class Chain:
     machtiging: Any
 
     async def server(self, **changes: Any) -> App:
-        return await self.oauth.staged(server_metadata, **changes)
+        return await self.oauth.add(server_metadata(**changes), KEYS)
 
     async def exchanger(self, **changes: Any) -> App:
-        return await self.oauth.staged(exchanger_metadata, **changes)
+        return await self.oauth.add(exchanger_metadata(**changes), KEYS)
 
     async def token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
         """A token for the son's app, as if he had consented just now. `machtiging=None`: for his own box."""
