@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
@@ -13,6 +15,14 @@ from machtiging.agencies.tables import Agency, Dienst
 
 _AGENCY: Table = Agency.__table__  # type: ignore[attr-defined]
 _DIENST: Table = Dienst.__table__  # type: ignore[attr-defined]
+_DIENSTEN = select(_DIENST).join(_AGENCY, _AGENCY.c.oin == _DIENST.c.oin).where(_AGENCY.c.active)
+# Also those without a dienst.
+_AGENCIES = (
+    select(_AGENCY.c.oin.label("agency_oin"), _AGENCY.c.name.label("agency_name"), _DIENST)
+    .join_from(_AGENCY, _DIENST, _AGENCY.c.oin == _DIENST.c.oin, isouter=True)
+    .where(_AGENCY.c.active)
+    .order_by(_AGENCY.c.name, _AGENCY.c.oin, _DIENST.c.name, _DIENST.c.code)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +52,24 @@ class AgencyView:
 
 async def dienst_of(session: AsyncSession, oin: str, code: str) -> DienstView | None:
     """The dienst under which this agency may send now, or None: unknown dienst, or agency unknown or not active."""
-    row = (await session.execute(_diensten().where(_DIENST.c.oin == oin, _DIENST.c.code == code))).one_or_none()
+    row = (await session.execute(_DIENSTEN.where(_DIENST.c.oin == oin, _DIENST.c.code == code))).one_or_none()
     return None if row is None else _view(row)
 
 
 async def all_agencies(session: AsyncSession) -> list[AgencyView]:
     """Every active agency, by name."""
-    return await _agencies(session, _active())
+    return _grouped(await session.execute(_AGENCIES))
 
 
 async def agency(session: AsyncSession, oin: str) -> AgencyView | None:
     """The active agency with this OIN, or None."""
-    found = await _agencies(session, _active().where(_AGENCY.c.oin == oin))
+    found = _grouped(await session.execute(_AGENCIES.where(_AGENCY.c.oin == oin)))
     return found[0] if found else None
 
 
-def _active() -> Select[Any]:
-    return select(_AGENCY.c.oin, _AGENCY.c.name).where(_AGENCY.c.active).order_by(_AGENCY.c.name, _AGENCY.c.oin)
-
-
-def _diensten() -> Select[Any]:
-    joined = _DIENST.join(_AGENCY, _AGENCY.c.oin == _DIENST.c.oin)
-    return select(_DIENST).select_from(joined).where(_AGENCY.c.active).order_by(_DIENST.c.name, _DIENST.c.code)
-
-
-async def _agencies(session: AsyncSession, which: Select[Any]) -> list[AgencyView]:
-    rows = (await session.execute(which)).all()
-    diensten = await session.execute(_diensten().where(_DIENST.c.oin.in_([row.oin for row in rows])))
-    views = [_view(row) for row in diensten]
-    return [AgencyView(row.oin, row.name, tuple(view for view in views if view.oin == row.oin)) for row in rows]
+def _grouped(rows: Iterable[Row[Any]]) -> list[AgencyView]:
+    together = groupby(rows, key=lambda row: (row.agency_oin, row.agency_name))
+    return [AgencyView(*agency, tuple(_view(row) for row in its if row.code is not None)) for agency, its in together]
 
 
 def _view(row: Row[Any]) -> DienstView:
