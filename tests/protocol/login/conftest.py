@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.crooked_broker import CrookedBroker
 from tests.builders.login import ISSUER, Browser, a_login_service, a_world, broker_through
 
@@ -43,7 +44,7 @@ def journal(database):
 
     async def read():
         async with database.sessions() as session:
-            rows = await session.execute(text("SELECT act, reason FROM journal_intake ORDER BY id"))
+            rows = await session.execute(text(f"SELECT act, reason FROM journal_intake {AS_WRITTEN}"))
             return [tuple(row) for row in rows]
 
     return read

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.login import ISSUER
 from tests.builders.oauth import code_client
 
@@ -37,7 +38,7 @@ async def test_the_actor_is_the_one_who_ended_the_machtiging(portal, who, deed, 
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
     await browser.submit((await browser.open(address)).form(f"/{deed}"), {})
     async with unit_of_work(portal.app.state.sessions) as session:
-        found = await session.execute(text("SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' ORDER BY id"))
+        found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' {AS_WRITTEN}"))
         line = found.one()
     assert (line.actor_id, line.capacity) == (getattr(portal.people, who), capacity)
     assert (line.for_person_id, line.client_id) == (portal.people.mother, client)

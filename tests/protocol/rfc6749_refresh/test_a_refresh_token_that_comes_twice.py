@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from machtiging.access.proof.binding import Binding
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
 from tests.builders.refreshing import REFRESHING, a_holder, one
 
 KEY = "k" * 43
@@ -14,7 +15,7 @@ KEY = "k" * 43
 
 async def told(oauth) -> list[tuple]:
     async with unit_of_work(oauth.sessions) as session:
-        rows = await session.execute(text("SELECT person_id, kind, facts FROM notification ORDER BY id"))
+        rows = await session.execute(text(f"SELECT person_id, kind, facts FROM notification {AS_WRITTEN}"))
         return [tuple(row) for row in rows if row.kind.startswith("app_")]
 
 
