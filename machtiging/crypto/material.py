@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+from hashlib import sha256
 from typing import TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +22,8 @@ from machtiging.kernel.errors import Fault
 SigningMaterial: TypeAlias = RSAKey | ECKey
 RSA_BITS = 3072
 _PEM = b"-----BEGIN"
+# Keys that have signed once, by their digest: workers read the ring again and again, and its halves still fit.
+_TRIED: set[bytes] = set()
 
 
 def fresh(kind: Kind) -> bytes:
@@ -54,7 +57,7 @@ def signing(content: bytes, entry: Entry) -> SigningMaterial:
         key = _import(pem if pem.startswith(_PEM) else _base64(pem))
         fits = _fits(key, entry.kind)
         if key.is_private:
-            _try_out(key, entry.kind.algorithm)
+            _try_out(key, entry.kind.algorithm, sha256(content).digest())
     except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, binascii.Error):
         # Nothing of the cause: a parser's message may quote the material.
         raise Fault("sleutel_onleesbaar", private=f"{entry.name}: not a key of kind {entry.kind}") from None
@@ -81,10 +84,13 @@ def _fits(key: SigningMaterial, kind: Kind) -> bool:
     return kind is not Kind.ES256 and key.public_key.key_size >= RSA_BITS
 
 
-def _try_out(key: SigningMaterial, algorithm: str) -> None:
+def _try_out(key: SigningMaterial, algorithm: str, digest: bytes) -> None:
     """Raises JoseError when the private half does not sign what the public half verifies."""
+    if digest in _TRIED:
+        return
     trial = jws.serialize_compact({"alg": algorithm}, b"trial", key, algorithms=[algorithm])
     jws.deserialize_compact(trial, key, algorithms=[algorithm])
+    _TRIED.add(digest)
 
 
 def _base64(content: bytes) -> bytes:
