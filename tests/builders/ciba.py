@@ -42,8 +42,9 @@ def counter_client(keys: ClientKeys, **changes: Any) -> dict[str, Any]:
 
 
 MANY = text(
-    "INSERT INTO backchannel_request (request_hash, client_id, params, binding_message, state, created_at, expires_at,"
-    " interval_seconds) SELECT sha256(n::text::bytea), :app, '{}', 'x', 'expired', :at, :later, 5"
+    "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, created_at,"
+    " expires_at, interval_seconds)"
+    " SELECT sha256((:app || n)::bytea), :app, :person, '{}', 'x', 'expired', :at, :later, 5"
     " FROM generate_series(1, :most) AS n"
 )
 
@@ -120,10 +121,16 @@ class Counter:
 
         await self._laid("agreed", agreeing, browser.token)
 
-    async def has_asked(self, most: int) -> None:
-        """This many requests of the app, all over."""
+    async def has_asked(self, most: int, person: PersonId | None = None) -> None:
+        """This many requests of the app, all over; of this person, or of nobody."""
         at = self.oauth.clock.now()
-        values = {"app": self.app.client_id, "at": at, "later": at + timedelta(minutes=5), "most": most}
+        values = {
+            "app": self.app.client_id,
+            "at": at,
+            "later": at + timedelta(minutes=5),
+            "most": most,
+            "person": person,
+        }
         async with unit_of_work(self.oauth.sessions) as session:
             await session.execute(MANY, values)
 

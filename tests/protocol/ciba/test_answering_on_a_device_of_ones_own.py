@@ -309,6 +309,7 @@ async def test_she_gets_a_mail_that_says_nothing_about_who_or_what(counter) -> N
     assert facts == [{}]
 
 
+@pytest.mark.whole
 async def test_from_counter_to_letterbox_with_two_people_who_really_log_in(counter) -> None:
     """The whole way: she logs in at the broker, reads her code out, answers; the app fetches and is known."""
     browser = await counter.oauth.logged_in("vertegenwoordigde")

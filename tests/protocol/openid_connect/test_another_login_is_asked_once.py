@@ -147,11 +147,11 @@ async def test_the_language_and_the_size_of_the_window_change_nothing(oauth) -> 
         assert (await way(flow, **wish)).status_code == 200
 
 
-@pytest.mark.parametrize("age", ["-1", "1.5", "zo", "", "9" * 30, "٣", "1e3", " 5"])
-async def test_a_max_age_that_is_no_number_of_seconds_is_refused(oauth, age) -> None:
+async def test_a_max_age_that_is_no_number_of_seconds_is_refused(oauth) -> None:
     flow = await who_is_it(oauth)
-    response = await flow.push(max_age=age)
-    assert response.status_code == (201 if age == "" else 400), response.text  # empty: not sent (RFC 6749 3.1)
+    for age in ("-1", "1.5", "zo", "", "9" * 30, "٣", "1e3", " 5"):
+        response = await flow.push(max_age=age)
+        assert response.status_code == (201 if age == "" else 400), age  # empty: not sent (RFC 6749 3.1)
 
 
 async def test_select_account_is_refused_and_says_what_to_use(oauth) -> None:

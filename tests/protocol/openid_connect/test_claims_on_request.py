@@ -114,11 +114,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
-async def test_claims_in_another_shape_are_refused(oauth, text) -> None:
+async def test_claims_in_another_shape_are_refused(oauth) -> None:
     flow = await oauth.request()
-    response = await flow.push(claims=text)
-    assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), response.text
+    for text in BAD:
+        response = await flow.push(claims=text)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), text
 
 
 async def test_odd_values_are_taken_for_none_of_ours(oauth) -> None:

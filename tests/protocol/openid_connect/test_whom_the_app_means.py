@@ -84,14 +84,14 @@ async def test_signed_userinfo_about_the_same_person_is_no_hint(oauth, alg) -> N
     assert (await flow.push(id_token_hint=tokens["id_token"])).status_code == 201
 
 
-@pytest.mark.parametrize("left_out", ["exp", "iat", "auth_time", "sub", "aud", "iss"])
-async def test_what_lacks_a_claim_of_every_id_token_is_no_hint(oauth, left_out) -> None:
+async def test_what_lacks_a_claim_of_every_id_token_is_no_hint(oauth) -> None:
     flow = await who_is_it(oauth)
     mine = claims_of((await flow.tokens())["id_token"])
     assert (await flow.push(id_token_hint=a_keyring().sign_jwt(mine, typ="JWT"))).status_code == 201
-    del mine[left_out]
-    response = await flow.push(id_token_hint=a_keyring().sign_jwt(mine, typ="JWT"))
-    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    for left_out in ("exp", "iat", "auth_time", "sub", "aud", "iss"):
+        rest = {name: value for name, value in mine.items() if name != left_out}
+        response = await flow.push(id_token_hint=a_keyring().sign_jwt(rest, typ="JWT"))
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), left_out
 
 
 async def test_a_sub_that_is_asked_for_is_that_person_or_nobody(oauth) -> None:

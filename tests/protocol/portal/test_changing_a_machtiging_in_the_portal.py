@@ -50,31 +50,31 @@ async def test_he_gives_it_back(portal):
     assert "Stand: Teruggegeven" in (await mother.open(address)).text
 
 
-@pytest.mark.parametrize("deed", CHANGES)
-async def test_looking_at_an_address_changes_nothing(portal, deed):
+async def test_looking_at_an_address_changes_nothing(portal):
     mother, _, address = await an_accepted_one(portal)
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
-    for method in ("GET", "HEAD", "PUT", "DELETE"):
-        await portal.http.request(method, f"{address}/{deed}", headers=cookie)
-    assert "Stand: Geldig" in (await mother.open(address)).text
+    for deed in CHANGES:
+        for method in ("GET", "HEAD", "PUT", "DELETE"):
+            await portal.http.request(method, f"{address}/{deed}", headers=cookie)
+        assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
-@pytest.mark.parametrize("deed", CHANGES)
-async def test_without_the_token_of_the_form_nothing_changes(portal, deed):
+async def test_without_the_token_of_the_form_nothing_changes(portal):
     mother, _, address = await an_accepted_one(portal)
     form = (await mother.open(address + "/intrekken")).form("/intrekken")
-    form.action = f"{address}/{deed}"
-    await mother.submit(form, {"csrf": ""}, expect=403)
-    assert "Stand: Geldig" in (await mother.open(address)).text
+    for deed in CHANGES:
+        form.action = f"{address}/{deed}"
+        await mother.submit(form, {"csrf": ""}, expect=403)
+        assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
-@pytest.mark.parametrize("deed", ["intrekken", "pauzeren", "hervatten"])
-async def test_the_helper_cannot_do_what_is_hers_to_do(portal, deed):
+async def test_the_helper_cannot_do_what_is_hers_to_do(portal):
     mother, son, address = await an_accepted_one(portal)
     form = (await son.open(address)).form("/teruggeven")
-    form.action = f"{address}/{deed}"
-    await son.submit(form, {}, expect=404)
-    assert "Stand: Geldig" in (await mother.open(address)).text
+    for deed in ("intrekken", "pauzeren", "hervatten"):
+        form.action = f"{address}/{deed}"
+        await son.submit(form, {}, expect=404)
+        assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
 async def test_somebody_else_cannot_even_see_that_it_is_there(portal):

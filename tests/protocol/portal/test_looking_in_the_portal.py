@@ -4,8 +4,6 @@ from datetime import timedelta
 from urllib.parse import quote
 from uuid import uuid4
 
-import pytest
-
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.portal.overview import PAGE
@@ -66,19 +64,19 @@ async def test_a_place_in_the_overview_that_is_none_is_refused(portal):
     await browser.open(ISSUER + "/inzage?voor=gisteren&regel=1", expect=400)
 
 
-@pytest.mark.parametrize(
-    "instant",
-    [
-        "0001-01-01T00:00:00+14:00",
-        "9999-12-31T23:59:59-14:00",
-        "1999-12-31T23:59:59Z",
-        "2101-01-01T00:00:00Z",
-        "2026-11-23T12:00:00",
-    ],
-)
-async def test_a_place_in_the_overview_at_an_instant_that_cannot_be_is_refused(portal, instant):
+CANNOT_BE = [
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "1999-12-31T23:59:59Z",
+    "2101-01-01T00:00:00Z",
+    "2026-11-23T12:00:00",
+]
+
+
+async def test_a_place_in_the_overview_at_an_instant_that_cannot_be_is_refused(portal):
     browser = await portal.mother()
-    await browser.open(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expect=400)
+    for instant in CANNOT_BE:
+        await browser.open(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expect=400)
     await browser.open(f"{ISSUER}/inzage?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
 
 

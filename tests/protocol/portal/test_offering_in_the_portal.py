@@ -131,14 +131,14 @@ async def test_whoever_changes_something_gets_a_new_key_and_so_a_new_offer(porta
     assert await offers_in(database) == 2
 
 
-@pytest.mark.parametrize("key", ["", "kort", "x" * 1000, "é" * 22, "\x00" * 22])
-async def test_a_key_that_is_not_ours_makes_nothing_and_asks_again(portal, database, key):
+async def test_a_key_that_is_not_ours_makes_nothing_and_asks_again(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).form(OFFER)
-    page = await browser.submit(check, {"akkoord": "ja", "sleutel": key})
-    assert "Klopt dit?" in page.text
-    assert page.form(OFFER).values["sleutel"] not in (key, check.values["sleutel"])
-    assert await offers_in(database) == 0
+    for key in ("", "kort", "x" * 1000, "é" * 22, "\x00" * 22):
+        page = await browser.submit(check, {"akkoord": "ja", "sleutel": key})
+        assert "Klopt dit?" in page.text, key
+        assert page.form(OFFER).values["sleutel"] not in (key, check.values["sleutel"]), key
+        assert await offers_in(database) == 0, key
 
 
 async def test_the_key_of_one_giver_is_not_the_key_of_another(portal, database):
