@@ -85,13 +85,15 @@ async def test_row_61_headers_without_end_are_not_taken_in(server):
             yield b"a" * 4096
 
     reader, writer = await server.connect()
-    with pytest.raises(ConnectionError):
-        for piece in endless():
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)
-        await asyncio.wait_for(reader.readexactly(1 << 20), 10)
-    writer.transport.abort()
+    try:
+        with pytest.raises(ConnectionError):
+            for piece in endless():
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            await asyncio.wait_for(reader.readexactly(1 << 20), 10)
+    finally:
+        writer.transport.abort()
     assert sent < 64 * LARGEST_HEAD
     assert (await server.say(LAST)).startswith(b"HTTP/1.1 200 ")
 
@@ -125,15 +127,17 @@ async def test_row_61_many_who_dawdle_keep_nobody_else_waiting(world, server):
     slow_head = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
     slow_body = b"POST /uitloggen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
     dawdlers = [await server.connect() for _ in range(100)]
-    for number, (_, writer) in enumerate(dawdlers):
-        writer.write(slow_head if number % 2 else slow_body)
-        await writer.drain()
-    reading = f"GET {API}/berichten/{bericht_id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    for _ in range(5):
-        answer = await server.say(f"{reading}Authorization: Bearer {token}\r\n\r\n".encode())
-        assert answer.startswith(b"HTTP/1.1 200 ")
-    for _, writer in dawdlers:
-        writer.transport.abort()
+    try:
+        for number, (_, writer) in enumerate(dawdlers):
+            writer.write(slow_head if number % 2 else slow_body)
+            await writer.drain()
+        reading = f"GET {API}/berichten/{bericht_id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        for _ in range(5):
+            answer = await server.say(f"{reading}Authorization: Bearer {token}\r\n\r\n".encode())
+            assert answer.startswith(b"HTTP/1.1 200 ")
+    finally:
+        for _, writer in dawdlers:
+            writer.transport.abort()
 
 
 def a_letter(*, bijlage: bytes) -> bytes:
