@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -47,6 +48,20 @@ async def test_one_push_clears_a_hundred_and_the_next_the_rest(oauth) -> None:
         await session.execute(text(many), {"client": flow.app.client_id, "at": at})
     await flow.pushed()
     assert await count(oauth, "pushed_request") == 51
+    await flow.pushed()
+    assert await count(oauth, "pushed_request") == 2
+
+
+async def test_a_push_waits_for_nobody_who_holds_what_is_over(oauth) -> None:
+    flow = await oauth.request()
+    await flow.pushed()
+    await flow.pushed()
+    oauth.later(minutes=2)
+    async with unit_of_work(oauth.sessions) as beside:
+        await beside.execute(text("SELECT 1 FROM pushed_request LIMIT 1 FOR UPDATE"))
+        async with asyncio.timeout(20):
+            await flow.pushed()
+    assert await count(oauth, "pushed_request") == 2
     await flow.pushed()
     assert await count(oauth, "pushed_request") == 2
 

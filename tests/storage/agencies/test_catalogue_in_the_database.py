@@ -50,6 +50,18 @@ async def test_loading_mends_a_label_and_leaves_a_suspension_alone(session):
     assert mended.name == "UWV"
 
 
+async def test_an_agency_without_a_dienst_is_an_agency_too(session):
+    await load_catalogue(session)
+    values = {"oin": "00000099000000009999", "name": "Nieuwe afnemer"}
+    await session.execute(text("INSERT INTO agency (oin, name, active) VALUES (:oin, :name, true)"), values)
+    alone = await agency(session, values["oin"])
+    assert alone is not None
+    assert (alone.name, alone.diensten) == ("Nieuwe afnemer", ())
+    every = await all_agencies(session)
+    assert alone in every
+    assert len(every) == len(CATALOGUE) + 1
+
+
 async def test_a_dienst_is_found_with_its_theme_and_sensitivity(session):
     await load_catalogue(session)
     found = await dienst_of(session, oin_of("CAK"), "eigen-bijdrage-wlz")
