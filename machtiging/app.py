@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -196,6 +197,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     expire = run_again(expiring, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
     keys = run_watch(state.keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop)
     tasks = [asyncio.create_task(work) for work in (seal, send, tell, expire, keys)]
+    # What has been made by now stays until the end; every search for garbage would go through all of it.
+    gc.collect()
+    gc.freeze()
     try:
         yield
     finally:

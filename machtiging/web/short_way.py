@@ -50,10 +50,13 @@ class _ShortWay:
 
     def __init__(self, app: ASGIApp, routes: Sequence[_Short]) -> None:
         self._app = app
-        self._routes = routes
+        # Those with nothing to fill in are found by their path.
+        plain = [route for route in routes if not route.param_convertors]
+        self._plain = {(method, route.path): (route,) for route in plain for method in route.methods or ()}
+        self._others = tuple(route for route in routes if route.param_convertors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for route in self._routes if scope["type"] == "http" else ():
+        for route in self._perhaps(scope) if scope["type"] == "http" else ():
             match, more = route.matches(scope)
             if match is Match.FULL:
                 scope.update(more, route=route)  # for the line in the log, as the framework's routes do
@@ -61,6 +64,9 @@ class _ShortWay:
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _perhaps(self, scope: Scope) -> Sequence[_Short]:
+        return self._plain.get((scope["method"], scope["path"]), self._others)
 
     async def _answer(self, handler: Handler, request: Request) -> Response:
         try:

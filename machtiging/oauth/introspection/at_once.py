@@ -1,8 +1,8 @@
 """Introspection in one statement: that the client is still who we know, its assertion used up, the token as it stands.
 
-For a resource server that signs, about an access token: nearly all that is ever asked. Only a plain answer is given
-here. Whatever goes another way (a client that changed, any refusal) has then done nothing, but for an assertion that
-had been used before, and is asked again by `route` the long way, live.
+For a resource server that signs and shows no certificate, about an access token: nearly all that is ever asked. Only a
+plain answer is given here. Whatever goes another way (a client that changed, any refusal) has then done nothing, but
+for an assertion that had been used before, and is asked again by `route` the long way, live.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from uuid import UUID
 from sqlalchemy import select, true
 from starlette.requests import Request
 
-from machtiging.access.proof.shown import shown_in
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, Client
@@ -23,7 +22,6 @@ from machtiging.oauth.clients.known import Known, KnownClients
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.assertion import assertion_in, one_method, proved
 from machtiging.oauth.protocol.client_auth import taking, to_take
-from machtiging.oauth.protocol.sender import shown_certificate
 from machtiging.oauth.protocol.token_endpoints import Says, may_know, says, token_of
 from machtiging.storage.statement import Found, Statement, Work
 
@@ -50,10 +48,12 @@ async def at_once(
 ) -> Answer | None:
     """A plain answer; None when it takes another look. Raises OAuthRefusal and KeysWanted where another look is to
     find out whether that is still so."""
+    text = form.get("token", "")
+    if "client-cert" in request.headers or "." not in text:  # a refresh token has no dot
+        return None
     one_method(form, request.headers)
-    shown_certificate(shown_in(request), at)
-    assertion, text = assertion_in(form), form.get("token", "")
-    if assertion is None or "." not in text:  # a refresh token has no dot
+    assertion = assertion_in(form)
+    if assertion is None:
         return None
     known = clients.get(assertion.subject) or await _looked(work, clients, assertion.subject)
     if known is None or known.client.auth_method != PRIVATE_KEY_JWT:
