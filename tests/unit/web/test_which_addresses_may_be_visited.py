@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from machtiging.web.outbound.addresses import Reach, is_public, networks_from
@@ -45,7 +45,9 @@ def test_of_ipv6_too(address) -> None:
 
 @given(inside_4(), st.sampled_from(["::ffff:{}", "::{}", "64:ff9b::{}", "64:ff9b:1::{}", "::ffff:0:{}"]))
 def test_an_ipv4_address_inside_an_ipv6_address_is_not_visited(address, clothes) -> None:
-    assert not Reach(practice=True).admits(IPv6Address(clothes.format(address)))
+    dressed = IPv6Address(clothes.format(address))
+    assume(not dressed.is_loopback)  # ::0.0.0.1 is this machine, where practice may go
+    assert not Reach(practice=True).admits(dressed)
 
 
 @given(ANY_4, ANY_4, st.integers(0, 2**16 - 1))
