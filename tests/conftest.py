@@ -47,7 +47,15 @@ structlog.configure(
     ]
 )
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-_FAST_AND_UNSAFE = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
+# Nothing stays long enough to be worth keeping, or to be looked after: the tests sweep for themselves.
+_FAST_AND_UNSAFE = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+autovacuum = off
+jit = off
+max_connections = 200
+"""
 TEMPLATE = "machtiging_template"
 # Folders of which every test is `whole` (pyproject.toml says what that is): they start a server or an installation.
 WHOLE = ("tests/interop/", "tests/journeys/", "tests/protocol/black_box/")
