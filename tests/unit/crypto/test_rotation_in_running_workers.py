@@ -167,6 +167,16 @@ def test_a_broken_ring_changes_nothing_and_is_said_until_it_is_mended(keys, brok
     assert worker.trouble == ""
 
 
+@pytest.mark.parametrize("name", [name for name in BREAKS if name.startswith("another ")])
+def test_another_key_under_an_old_name_is_another_ring_and_the_operator_hears_that(keys, name):
+    worker = KeyRing.load(keys)
+    rotate(keys, Kind.ES256, LATER)
+    BREAKS[name](keys)
+    with pytest.raises(Fault) as fault:
+        worker.refresh()
+    assert fault.value.code == "sleutelbos_wijkt_af"
+
+
 def test_a_manifest_that_comes_back_as_it_was_is_no_trouble_any_more(keys):
     worker = KeyRing.load(keys)
     away = keys / "elders.json"
