@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
@@ -26,29 +25,24 @@ async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterato
 
     Raises Fault `opslag_niet_bereikbaar` when the database fails.
     """
+    engine: AsyncEngine = sessions.kw["bind"]
     with database_failures():
-        async with _borrowed(sessions.kw["bind"]) as connection:
+        try:
+            pooled = await engine.raw_connection()
+        except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps these everywhere but here
+            raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
+        connection: Any = pooled.driver_connection
+        cut_off = False
+        try:
             yield Straight(connection)
-
-
-@asynccontextmanager
-async def _borrowed(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
-    try:
-        pooled = await engine.raw_connection()
-    except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps these everywhere but here
-        raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
-    connection: Any = pooled.driver_connection
-    cut_off = False
-    try:
-        yield connection
-    except asyncio.CancelledError:
-        cut_off = True
-        raise
-    finally:
-        # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
-        # ended instead of lent again, and so is one on which somebody was cancelled in the middle of a statement.
-        if cut_off or connection.is_closed() or connection.is_in_transaction():
-            await greenlet_spawn(pooled.invalidate)
-        else:
-            # Nothing to roll back and room in the pool: there is nothing to wait for, so no greenlet to wait in.
-            pooled.close()
+        except asyncio.CancelledError:
+            cut_off = True
+            raise
+        finally:
+            # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
+            # ended instead of lent again, and so is one on which somebody was cancelled in the middle of a statement.
+            if cut_off or connection.is_closed() or connection.is_in_transaction():
+                await greenlet_spawn(pooled.invalidate)
+            else:
+                # Nothing to roll back and room in the pool: there is nothing to wait for, so no greenlet to wait in.
+                pooled.close()

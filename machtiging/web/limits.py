@@ -45,25 +45,26 @@ class _Limits:
         limit = self._larger.get(scope["path"], self._default)
         try:
             _check(headers, limit)
-            counted = _counting(receive, limit)
-            whole = self._patient(counted) if large else await self._whole(counted, receive)
+            whole = self._patient(_counting(receive, limit)) if large else await self._whole(receive, limit)
         except HTTPException as refused:
             problem = problems.problem_for_status(refused.status_code, refused.headers)
             await problems.respond(Request(scope), problem)(scope, receive, send)
             return
         await self._app(scope, whole, send)
 
-    async def _whole(self, counted: Receive, receive: Receive) -> Receive:
+    async def _whole(self, receive: Receive, limit: int) -> Receive:
         """The body, all of it. Raises HTTPException 408 or 413, ClientDisconnect."""
         body = bytearray()
         try:
             async with asyncio.timeout(self._patience):
                 more = True
                 while more:
-                    message = await counted()
+                    message = await receive()
                     if message["type"] == "http.disconnect":
                         raise ClientDisconnect
                     body += message.get("body", b"")
+                    if len(body) > limit:
+                        raise HTTPException(413)
                     more = message.get("more_body", False)
         except TimeoutError:
             raise HTTPException(408, headers={"Connection": "close"}) from None
