@@ -2,7 +2,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
-WORKERS ?= 2
+# A process for each processor, up to four.
+WORKERS ?= logical
 # Compiled once, not in each of the many processes that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -40,10 +41,10 @@ story: setup  ## set everything up, tell the story, stop; non-zero if a step did
 	@exec $(BIN)/machtiging story
 
 test: setup-tests  ## every rule and every refusal, quickly
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not whole"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not long and not whole"
 
 test-whole: setup-tests  ## the same rules at whole servers, over whole spaces and journeys, and past every time limit
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
+	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
 
 parties: setup-tests  ## install what others wrote, for the tests against it (needs the network once)
 	$(BIN)/python -m tests.builders.parties
