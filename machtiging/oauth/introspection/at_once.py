@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, true
-from starlette.requests import Request
 
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
@@ -43,15 +42,17 @@ class Answer(NamedTuple):
     told: dict[str, Any]
 
 
+def fits(headers: Mapping[str, str], form: Mapping[str, str]) -> bool:
+    """Whether this is such a question. A refresh token has no dot."""
+    return "client_assertion" in form and "." in form.get("token", "") and "client-cert" not in headers
+
+
 async def at_once(
-    work: Work, clients: KnownClients, issuer: Issuer, request: Request, form: Mapping[str, str], at: datetime
+    work: Work, clients: KnownClients, issuer: Issuer, headers: Mapping[str, str], form: Mapping[str, str], at: datetime
 ) -> Answer | None:
-    """A plain answer; None when it takes another look. Raises OAuthRefusal and KeysWanted where another look is to
-    find out whether that is still so."""
-    text = form.get("token", "")
-    if "client-cert" in request.headers or "." not in text:  # a refresh token has no dot
-        return None
-    one_method(form, request.headers)
+    """A plain answer to a question that `fits`; None when it takes another look. Raises OAuthRefusal and KeysWanted
+    where another look is to find out whether that is still so."""
+    one_method(form, headers)
     assertion = assertion_in(form)
     if assertion is None:
         return None
@@ -61,7 +62,7 @@ async def at_once(
     client, answer = known.client, None
     try:
         jti = proved(assertion, client, form.get("client_id"), issuer.url, at)
-        said = says(issuer, text, None, at)
+        said = says(issuer, form["token"], None, at)
         row = await _acted(work, known, jti, said, at)
         if row is not None and row["first_use"] is not None:
             answer = Answer(client, _told(client, issuer, said, row, at))

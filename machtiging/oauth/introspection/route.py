@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from machtiging.audit.acts import JournalAct
 from machtiging.kernel.errors import Refusal
 from machtiging.oauth.clients.fetched import KeysWanted
-from machtiging.oauth.introspection.at_once import Answer, at_once
+from machtiging.oauth.introspection.at_once import Answer, at_once, fits
 from machtiging.oauth.introspection.signed import is_wanted, signed
 from machtiging.oauth.issuer import Issuer, issuer_of
 from machtiging.oauth.protocol.bridge import WireRequest, form_in, wired
@@ -38,7 +38,7 @@ async def _introspect(request: Request) -> Response:
     issuer = issuer_of(state)
     try:
         form = await form_in(request)
-        answer = await _at_once(request, issuer, form)
+        answer = await _at_once(request, issuer, form) if fits(request.headers, form) else None
         if answer is not None:
             return answer
         wire = wired(request, issuer.endpoint(_PATH), form)
@@ -57,7 +57,7 @@ async def _at_once(request: Request, issuer: Issuer, form: Mapping[str, str]) ->
     at = state.clock.now()
     try:
         async with one_by_one(state.sessions) as work:
-            found = await at_once(work, state.known_clients, issuer, request, form, at)
+            found = await at_once(work, state.known_clients, issuer, request.headers, form, at)
     except Refusal:
         return None
     return None if found is None else _answer(request, issuer, found, at)

@@ -12,18 +12,11 @@ from machtiging.oauth.manage.end_for_person import Ended, Order, end_for_person
 from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.send import send_waiting
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
+from tests.builders.openid import id_claims, sender, userinfo, verified, who_is_it
 from tests.builders.refreshing import REFRESHING
 
 LOST = Order("beheer1", Why.DEVICE_LOST)
 ALL = Order("beheer1", Why.MISUSE, consents=True)
-
-
-@pytest.fixture
-async def receiver():
-    made = await Receiver().open()
-    yield made
-    await made.close()
 
 
 @pytest.fixture

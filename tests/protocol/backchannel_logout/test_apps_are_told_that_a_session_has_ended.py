@@ -19,13 +19,6 @@ from tests.builders.openid import Receiver, id_claims, sender, userinfo, verifie
 
 
 @pytest.fixture
-async def receiver():
-    made = await Receiver().open()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def flow(oauth, receiver):
     """An app that wants to be told, and a person who has logged in to it."""
     return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri))

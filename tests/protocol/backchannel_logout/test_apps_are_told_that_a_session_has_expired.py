@@ -11,15 +11,8 @@ from sqlalchemy import text
 from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.send import send_waiting
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.openid import Receiver, id_claims, sender, verified, who_is_it
+from tests.builders.openid import id_claims, sender, verified, who_is_it
 from tests.builders.refreshing import REFRESHING
-
-
-@pytest.fixture
-async def receiver():
-    made = await Receiver().open()
-    yield made
-    await made.close()
 
 
 @pytest.fixture

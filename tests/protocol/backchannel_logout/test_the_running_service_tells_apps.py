@@ -36,13 +36,6 @@ VALUES (gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :
 
 
 @pytest.fixture
-async def receiver():
-    made = await Receiver().open()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def somebody(database):
     return (await Committed.begin(database)).people.mother
 
