@@ -11,8 +11,8 @@ from sqlalchemy import make_url
 
 from tests.builders.black_box import Person
 from tests.builders.black_box_ours import ours
+from tests.builders.database import admin, dsn
 from tests.builders.parties import HERE, NODE, PLACE, ROOT
-from tests.conftest import admin, dsn
 from tests.interop.dialogue import HOME, talk
 
 DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])

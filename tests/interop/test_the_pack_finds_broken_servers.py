@@ -9,10 +9,10 @@ from sqlalchemy import make_url
 
 from tests.architecture.sources import ROOT
 from tests.builders.black_box_ours import described, serve, wait_until
+from tests.builders.database import admin, dsn
 from tests.builders.forks import forked
 from tests.builders.mutants import MUTANTS
 from tests.builders.pack import PACK, hold_pack_against, outcomes_in
-from tests.conftest import admin, dsn
 
 _AT_ONCE = 2
 _PATIENCE = 300

@@ -144,7 +144,7 @@ class TwoWorkers(RuleBasedStateMachine):
 
 @pytest.mark.whole
 def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_model(postgres_url, clock):
-    from tests.conftest import Database, admin, dsn
+    from tests.builders.database import Database, admin, dsn
 
     runner = asyncio.Runner()
     name = "t_two_workers"

@@ -9,8 +9,8 @@ import pytest
 from machtiging.health import LARGEST_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
 from tests.builders.applications import with_own_state
+from tests.builders.database import dsn
 from tests.builders.portal import the_assembled
-from tests.conftest import dsn
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.builders.bearer import (
     is_unauthenticated,
 )
 from tests.builders.crypto import a_keyring
+from tests.builders.proof import an_rsa_key
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -64,7 +65,7 @@ def forged(doorstep, header, key):
     return f"{signing_input}.{b64(algorithm.sign(signing_input.encode(), key))}"
 
 
-ATTACKER = RSAKey.generate_key(2048)
+ATTACKER = an_rsa_key(2048)
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", ""])

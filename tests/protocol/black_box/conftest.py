@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 from tests.builders.black_box import Attempt, Person, Server
 from tests.builders.black_box_counter import Counter
 from tests.builders.black_box_ours import ours
-from tests.conftest import admin, dsn
+from tests.builders.database import admin, dsn
 
 
 @pytest.fixture(scope="session")

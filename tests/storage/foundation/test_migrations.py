@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 
 from machtiging.storage.engine import Role, is_own_socket, make_engine
 from machtiging.storage.migrate import MIGRATIONS, migrate
-from tests.conftest import admin, dsn
+from tests.builders.database import admin, dsn
 
 WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
 

@@ -9,13 +9,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from machtiging.crypto import rotation
+from machtiging.crypto import material, rotation
 from machtiging.crypto.keyring import KeyRing, generate
 from machtiging.crypto.keystore import environment_name
-from machtiging.crypto.manifest import Kind, State, from_json, to_json
+from machtiging.crypto.manifest import Entry, Kind, State, from_json, to_json
 from machtiging.crypto.rotation import overview, rotate
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
-from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring, a_new_ring
+from tests.builders.crypto import MADE_AT, RSA_BITS, a_key_directory, a_keyring, a_new_ring
 from tests.builders.proof import an_rsa_key
 
 LATER = MADE_AT + timedelta(days=30)
@@ -197,10 +197,19 @@ def test_a_private_key_whose_halves_do_not_belong_together_is_refused(keys):
         KeyRing.load(keys)
 
 
-def test_a_short_rsa_key_is_refused(keys):
-    (keys / "ps256-1.key").write_bytes(an_rsa_key(2048).as_pem(private=True))
+def test_a_short_rsa_key_is_refused(keys, monkeypatch):
+    monkeypatch.setattr(material, "RSA_BITS", material.RSA_BITS + 1)
     with pytest.raises(Fault, match="sleutel_onleesbaar"):
         KeyRing.load(keys)
+
+
+def test_an_rsa_key_of_the_service_has_3072_bits_and_one_of_2048_is_refused(monkeypatch):
+    monkeypatch.setattr(material, "RSA_BITS", RSA_BITS)
+    entry = Entry("ps256-1", Kind.PS256, State.ACTIVE, MADE_AT)
+    assert material.signing(material.fresh(Kind.PS256), entry).public_key.key_size == 3072
+    with pytest.raises(Fault, match="sleutel_onleesbaar") as refused:
+        material.signing(an_rsa_key(2048).as_pem(private=True), entry)
+    assert "want RSA of 3072 bits or more" in refused.value.private
 
 
 def test_a_key_of_another_kind_is_refused(keys):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 
-from machtiging.crypto import own_tokens
+from machtiging.crypto import material, own_tokens
 from machtiging.crypto.keyring import KeyRing, generate
 from machtiging.crypto.manifest import Kind
 from machtiging.crypto.rotation import rotate
@@ -344,4 +344,4 @@ def test_the_jwks_shows_no_private_member_and_one_key_per_algorithm_in_waiting()
         assert key.keys() <= {"kty", "n", "e", "crv", "x", "y", "kid", "alg", "use"}
         assert key["use"] == "sig"
         if key["kty"] == "RSA":
-            assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 >= 3072
+            assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 == material.RSA_BITS
