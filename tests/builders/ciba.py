@@ -21,8 +21,9 @@ from machtiging.kernel.ids import PersonId
 from machtiging.oauth.ciba.meldcode import make_meldcode
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import ClientKeys, detail
 from tests.builders.login import BROKER, Browser
-from tests.builders.oauth import App, ClientKeys, OAuthWorld, detail
+from tests.builders.oauth import App, OAuthWorld
 from tests.builders.stages import laid
 
 MESSAGE = "Balie 3, W4X-7KP"

@@ -13,7 +13,8 @@ from machtiging.oauth.queries import all_clients
 from machtiging.oauth.registration import invite
 from machtiging.oauth.registration.approve import approve, seen_as
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import App, ClientKeys, OAuthWorld, code_client, make_client_keys
+from tests.builders.clients import ClientKeys, code_client, make_client_keys
+from tests.builders.oauth import App, OAuthWorld
 from tests.builders.stages import laid
 
 

@@ -6,8 +6,16 @@ import json
 import secrets
 from typing import Any
 
+import httpx
+
+from tests.builders.clients import signed
 from tests.builders.login import ISSUER
-from tests.builders.oauth import Flow, signed
+from tests.builders.oauth import Flow
+
+REFUSED = {
+    "error": "invalid_request_object",
+    "error_description": "The request object is not valid, was used before, or is not all that was sent.",
+}
 
 
 def request_object(flow: Flow, *, header: dict[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
@@ -24,3 +32,12 @@ def request_object(flow: Flow, *, header: dict[str, Any] | None = None, key: Any
         {name: value for name, value in claims.items() if value is not None},
         key or app.keys.private,
     )
+
+
+async def send(flow: Flow, made: str, **beside: Any) -> httpx.Response:
+    """Push it."""
+    return await flow.app.post("/par", {"request": made, **beside})
+
+
+def is_refused(response: httpx.Response, why: object = "") -> None:
+    assert (response.status_code, response.json()) == (400, REFUSED), (why, response.text)

@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture
 async def oauth(database: Any, clock: Any) -> AsyncIterator[Any]:
     """The service with its authorization server on a database of this test's own; see tests/builders/oauth.py."""
-    from tests.builders.oauth import an_oauth_world  # only the OAuth tests pay for loading it
+    from tests.builders.oauth import an_oauth_world  # only the OAuth tests pay for loading it)
 
     made = await an_oauth_world(database, clock)
     yield made

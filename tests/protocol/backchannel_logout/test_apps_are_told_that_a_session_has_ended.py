@@ -14,7 +14,7 @@ from machtiging.oauth.openid.send import BACK_OFF, EVENT, MOST_TRIES, posting_by
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
-from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.clients import code_client, make_client_keys
 from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
 
 

@@ -20,10 +20,10 @@ from machtiging.kernel.ids import PersonId
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import with_own_state
+from tests.builders.clients import code_client
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import Committed
 from tests.builders.login import BROKER, broker_through
-from tests.builders.oauth import code_client
 from tests.builders.openid import Receiver
 from tests.builders.portal import the_assembled
 from tests.builders.real_server import an_assembled_world

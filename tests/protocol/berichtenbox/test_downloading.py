@@ -18,7 +18,7 @@ from machtiging.oauth.manage.end_consent import end_consent
 from machtiging.oauth.register_client import register as register_client
 from tests.builders.audit import tampering
 from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
-from tests.builders.oauth import code_client
+from tests.builders.clients import code_client
 from tests.builders.refreshing import CONSENT
 
 PDF = "application/pdf"

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from machtiging.oauth.ciba import rules
-from tests.builders.oauth import detail
+from tests.builders.clients import detail
 from tests.builders.wire import said_to_the_database
 
 VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}

@@ -12,8 +12,8 @@ from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
+from tests.builders.clients import detail
 from tests.builders.login import ISSUER
-from tests.builders.oauth import detail
 
 LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
 

@@ -13,7 +13,7 @@ from machtiging.oauth.ciba import rules
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
-from tests.builders.oauth import detail
+from tests.builders.clients import detail
 from tests.builders.waiting import until_somebody_waits
 
 VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}

@@ -15,7 +15,8 @@ from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import a_counter
-from tests.builders.oauth import ISSUER, claims_of, detail
+from tests.builders.clients import claims_of, detail
+from tests.builders.oauth import ISSUER
 from tests.builders.proof import Holder
 from tests.builders.wire import said_to_the_database, without_ping
 

@@ -6,7 +6,8 @@ import secrets
 from typing import Any
 
 from tests.builders.ciba import MESSAGE, a_counter
-from tests.builders.oauth import ISSUER, make_client_keys, signed
+from tests.builders.clients import make_client_keys, signed
+from tests.builders.oauth import ISSUER
 
 
 def request_object(counter, code, *, key=None, **changes: Any) -> str:

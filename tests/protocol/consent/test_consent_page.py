@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.oauth import REDIRECT, claims_of, code_client, detail, make_client_keys, query_of
+from tests.builders.clients import REDIRECT, claims_of, code_client, detail, make_client_keys, query_of
 
 
 async def test_it_says_who_asks_what_for_whom_and_for_how_long(oauth) -> None:

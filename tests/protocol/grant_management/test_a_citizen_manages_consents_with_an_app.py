@@ -14,8 +14,9 @@ from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import claims_of, token_facts
 from tests.builders.ciba import counter_client
+from tests.builders.clients import AUDIENCE, detail, make_client_keys
 from tests.builders.exchange import HUIS, KEYS, server_metadata
-from tests.builders.oauth import AUDIENCE, ISSUER, Flow, detail, make_client_keys
+from tests.builders.oauth import ISSUER, Flow
 from tests.builders.portal import a_portal
 from tests.builders.refreshing import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
 

@@ -12,7 +12,7 @@ from machtiging.oauth.clients.fetched import KeysWanted
 from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import assertion, code_client, make_client_keys
+from tests.builders.clients import assertion, code_client, make_client_keys
 from tests.builders.request_object import request_object
 from tests.builders.sites import NAME, Names, a_site, a_visitor, an_authority, http, json_answer
 

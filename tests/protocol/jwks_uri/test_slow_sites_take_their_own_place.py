@@ -10,7 +10,7 @@ import structlog.testing
 
 from machtiging.oauth.registration.places import Crowded, Places
 from machtiging.oauth.registration.published import PublishedKeys
-from tests.builders.oauth import assertion, code_client, make_client_keys
+from tests.builders.clients import assertion, code_client, make_client_keys
 from tests.builders.sites import a_site, a_visitor, json_answer
 
 KEYS = make_client_keys()

@@ -12,7 +12,8 @@ import pytest
 
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.rules import CODE_LIVES
-from tests.builders.oauth import REDIRECT, assertion, claims_of, code_client, hidden_fields, make_client_keys, query_of
+from tests.builders.clients import REDIRECT, assertion, claims_of, code_client, make_client_keys, query_of
+from tests.builders.oauth import hidden_fields
 from tests.builders.refreshing import a_holder
 
 DIVERGENCES = (Path(__file__).parents[3] / "docs" / "divergences.md").read_text(encoding="utf-8")

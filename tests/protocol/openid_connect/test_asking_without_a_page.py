@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.builders.oauth import Flow, detail
+from tests.builders.clients import detail
+from tests.builders.oauth import Flow
 from tests.builders.openid import HIGH, answer_in, claims, id_claims, who_is_it
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.builders.oauth import claims_of, detail
+from tests.builders.clients import claims_of, detail
 from tests.builders.openid import claims, id_claims, userinfo, who_is_it
 
 

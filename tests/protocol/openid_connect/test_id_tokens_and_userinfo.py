@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.oauth import agency_client, claims_of, code_client, make_client_keys
+from tests.builders.clients import agency_client, claims_of, code_client, make_client_keys
 from tests.builders.openid import LOW, id_claims, userinfo, verified, who_is_it
 
 

@@ -11,7 +11,7 @@ from joserfc.errors import InvalidClaimError
 
 from machtiging.oauth.openid.release import beside
 from tests.builders.ciba import a_counter
-from tests.builders.oauth import claims_of
+from tests.builders.clients import claims_of
 from tests.builders.openid import userinfo, verified, who_is_it
 from tests.builders.refreshing import a_holder
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import counter_client
+from tests.builders.clients import make_client_keys
 from tests.builders.login import ISSUER
-from tests.builders.oauth import make_client_keys
 
 ASK = text(
     "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, created_at,"

@@ -9,8 +9,8 @@ import pytest
 from machtiging.oauth.manage.consents import consents_about
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import Counter, a_counter
+from tests.builders.clients import detail
 from tests.builders.login import ISSUER
-from tests.builders.oauth import detail
 from tests.builders.refreshing import oauth_in
 
 APPS = ISSUER + "/apps"

@@ -10,8 +10,8 @@ from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.register_client import register
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import code_client
 from tests.builders.login import ISSUER
-from tests.builders.oauth import code_client
 
 CONSENT = """
 INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance,

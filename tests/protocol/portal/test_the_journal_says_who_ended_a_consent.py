@@ -7,8 +7,8 @@ from machtiging.kernel.ids import uuid7
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import AS_WRITTEN
+from tests.builders.clients import code_client
 from tests.builders.login import ISSUER
-from tests.builders.oauth import code_client
 
 CONSENT = """
 INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,

@@ -19,8 +19,8 @@ from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import with_own_state
 from tests.builders.berichtenbox import UWV
+from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
 from tests.builders.crypto import a_key_directory
-from tests.builders.oauth import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
 from tests.builders.portal import the_assembled
 from tests.builders.real_server import an_assembled_world, served
 from tests.builders.sites import a_site, an_authority, json_answer

@@ -16,7 +16,8 @@ from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import claims_of, token_facts
-from tests.builders.oauth import AUDIENCE, ISSUER
+from tests.builders.clients import AUDIENCE
+from tests.builders.oauth import ISSUER
 from tests.builders.portal import a_portal
 from tests.builders.proof import Holder as KeyHolder
 from tests.builders.refreshing import a_holder, oauth_in, refreshing_app

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import ASSERTION_TYPE, assertion, make_client_keys
+from tests.builders.clients import ASSERTION_TYPE, assertion, make_client_keys
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ASKS = {"grant_type": "client_credentials", "token": "x"}

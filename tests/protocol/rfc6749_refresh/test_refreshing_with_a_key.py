@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.builders.clients import claims_of, detail
 from tests.builders.login import ISSUER
-from tests.builders.oauth import claims_of, detail
 from tests.builders.proof import Holder
 from tests.builders.refreshing import REFRESHING, a_holder, one
 

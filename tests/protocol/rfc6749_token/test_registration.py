@@ -6,8 +6,8 @@ import pytest
 
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.oauth.register_client import register
+from tests.builders.clients import agency_client, code_client, make_client_keys
 from tests.builders.delegation import NOON, UWV
-from tests.builders.oauth import agency_client, code_client, make_client_keys
 
 
 @pytest.fixture

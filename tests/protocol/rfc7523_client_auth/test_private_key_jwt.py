@@ -15,14 +15,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import (
-    ASSERTION_TYPE,
-    ISSUER,
-    agency_client,
-    assertion,
-    make_client_keys,
-    signed,
-)
+from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys, signed
+from tests.builders.oauth import ISSUER
 
 
 async def token(app, proof, **changes):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.clients import code_client, make_client_keys
 from tests.builders.registration import an_invitation, bearer
 
 PAIR = make_client_keys()

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from machtiging.crypto.secrets import digest
 from machtiging.oauth.registration.invite import MOST_REFUSED
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.clients import code_client, make_client_keys
 from tests.builders.registration import an_invitation, bearer, register
 
 PAIR = make_client_keys()

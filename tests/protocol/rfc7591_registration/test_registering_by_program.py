@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import REDIRECT, agency_client, code_client, make_client_keys, signed
+from tests.builders.clients import REDIRECT, agency_client, code_client, make_client_keys, signed
 from tests.builders.registration import a_program, an_invitation, approved, bearer, register
 
 PAIR = make_client_keys()

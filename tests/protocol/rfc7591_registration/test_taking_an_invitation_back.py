@@ -11,7 +11,7 @@ from machtiging.kernel.errors import Conflict, NotAuthenticated, NotFound
 from machtiging.oauth.registration import invite
 from machtiging.oauth.registration.invitations import Fate, invitations, withdraw
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.clients import code_client, make_client_keys
 from tests.builders.registration import an_invitation, register
 from tests.builders.waiting import until_somebody_waits
 

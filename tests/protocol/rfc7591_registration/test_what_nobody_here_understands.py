@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import code_client, make_client_keys
+from tests.builders.clients import code_client, make_client_keys
 from tests.builders.registration import an_invitation, register
 
 PAIR = make_client_keys()

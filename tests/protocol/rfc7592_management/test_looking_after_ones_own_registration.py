@@ -11,7 +11,7 @@ from machtiging.__main__ import main
 from machtiging.kernel.errors import Conflict
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import REDIRECT, code_client, make_client_keys
+from tests.builders.clients import REDIRECT, code_client, make_client_keys
 from tests.builders.refreshing import a_holder
 from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
 from tests.builders.waiting import until_somebody_waits

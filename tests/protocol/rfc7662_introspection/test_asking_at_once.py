@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.oauth import ASSERTION_TYPE, agency_client, assertion, make_client_keys
+from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
 from tests.builders.wire import said_to_the_database, without_ping
 
 INACTIVE = {"active": False}

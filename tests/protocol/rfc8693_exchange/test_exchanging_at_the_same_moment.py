@@ -12,8 +12,8 @@ from machtiging.access.tokens import register, revoke_one, state_of
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import claims_of
 from tests.builders.exchange import ARCHIEF, a_chain, refused
-from tests.builders.oauth import claims_of
 from tests.builders.waiting import until_somebody_waits
 
 

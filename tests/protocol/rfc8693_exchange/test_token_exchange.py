@@ -7,34 +7,24 @@ import json
 import pytest
 
 from machtiging.access.proof.binding import Binding
-from machtiging.delegation.end import revoke
-from machtiging.delegation.pause import pause
 from machtiging.delegation.rules import Act
 from machtiging.oauth.clients.metadata import faults_in
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.exchange.rules import scope_left
-from machtiging.oauth.suspend_client import suspend
-from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import AUDIENCE, claims_of, detail
 from tests.builders.exchange import (
     ACCESS_TOKEN,
     ADVIES,
     ARCHIEF,
     EXCHANGE,
     HUIS,
-    a_chain,
     exchanger_metadata,
     refused,
 )
 from tests.builders.login import ISSUER
-from tests.builders.oauth import AUDIENCE, assertion, claims_of, detail, make_client_keys
 from tests.builders.proof import Holder
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
-
-
-@pytest.fixture
-async def chain(oauth):
-    return await a_chain(oauth)
 
 
 async def test_a_service_gets_a_token_of_its_own_for_the_next_service(chain) -> None:
@@ -195,194 +185,6 @@ async def test_it_never_lives_longer_than_what_it_was_exchanged_for(chain) -> No
     assert response.json()["expires_in"] == 200
     assert claims_of(response.json()["access_token"])["exp"] == claims_of(first)["exp"]
     assert (await chain.row(response.json()["access_token"])).expires_at == (await chain.row(first)).expires_at
-
-
-# Whose token it is
-
-
-async def test_only_the_service_that_the_token_is_for_may_exchange_it(chain) -> None:
-    await chain.server()
-    thief = await chain.exchanger(resource=ADVIES, client_name="Advies")
-    magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
-    await chain.server(resource=ARCHIEF, client_name="Archief")
-    answers = {
-        (await chain.exchange(thief, await chain.token(HUIS))).text,
-        (await chain.exchange(thief, await chain.token(None))).text,
-        (await chain.exchange(magazijn, await chain.token(HUIS))).text,
-        (await chain.exchange(thief, "onzin")).text,
-    }
-    assert len(answers) == 1
-    assert json.loads(answers.pop())["error"] == "invalid_request"
-    reasons = [line.reason for line in await chain.oauth.lines("token:geweigerd")]
-    assert reasons == ["token_voor_ander"] * 3 + ["token_onbruikbaar"]
-
-
-async def test_who_exchanged_a_token_may_not_exchange_what_he_got_unless_it_is_for_him(chain) -> None:
-    huis = await chain.exchanger()
-    await chain.exchanger(resource=ARCHIEF, client_name="Archief")
-    await chain.server(resource=ADVIES, client_name="Advies")
-    second = await chain.exchanged(huis, await chain.token())
-    refused(await chain.exchange(huis, second, resource=ADVIES), "invalid_request")
-
-
-async def test_a_client_of_another_kind_exchanges_nothing(chain) -> None:
-    huis, public = await chain.server(), await chain.oauth.public_app()
-    first = await chain.token()
-    for client in (chain.app, huis, await chain.oauth.agency()):
-        refused(await chain.exchange(client, first), "unauthorized_client")
-    response = await chain.exchange(public, first)
-    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
-
-
-async def test_a_service_that_exchanges_gets_no_other_tokens(chain) -> None:
-    huis = await chain.exchanger()
-    refused(await huis.post("/token", {"grant_type": "client_credentials"}), "unauthorized_client")
-    form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": HUIS, "code_verifier": "x" * 43}
-    refused(await huis.post("/token", form), "unauthorized_client")
-
-
-async def test_who_cannot_prove_himself_exchanges_nothing(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
-    foreign = assertion(make_client_keys(), huis.client_id, chain.oauth.clock)
-    for changes in ({"client_assertion": foreign}, {"client_assertion": None, "client_assertion_type": None}):
-        response = await chain.exchange(huis, first, **changes)
-        assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
-
-
-async def test_an_agencys_token_stands_for_nobody_and_is_not_exchanged(chain) -> None:
-    magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
-    await chain.server(resource=ARCHIEF, client_name="Archief")
-    response = await (await chain.oauth.agency()).post("/token", {"grant_type": "client_credentials"})
-    refused(await chain.exchange(magazijn, response.json()["access_token"]), "invalid_request")
-
-
-async def test_only_a_live_access_token_of_ours_is_a_subject_token(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
-    keyring, claims = chain.oauth.service.state.keyring, claims_of(first)
-    head, payload, signature = first.split(".")
-    for wrong in (
-        first[:-4] + ("AAAA" if first[-4:] != "AAAA" else "BBBB"),
-        f"{head}.{payload}.",
-        f"eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{payload}.{signature}",
-        keyring.sign_jwt(claims, typ="JWT"),
-        keyring.sign_jwt(claims | {"aud": [HUIS]}, typ="at+jwt"),
-        keyring.sign_jwt(claims | {"aud": ARCHIEF}, typ="at+jwt"),
-        keyring.sign_jwt(claims | {"iss": "https://ander.example"}, typ="at+jwt"),
-        keyring.sign_jwt(claims | {"client_id": huis.client_id}, typ="at+jwt"),
-        keyring.sign_jwt(claims | {"jti": claims["jti"][:-4] + "0000"}, typ="at+jwt"),
-        claims["jti"],
-        "a.b.c",
-        "é",
-        "x" * 16_000,
-        first + ".",
-        f"{head}.{'A' * 9_000}.{signature}",
-    ):
-        refused(await chain.exchange(huis, wrong), "invalid_request")
-    assert (await chain.exchange(huis, first)).status_code == 200
-
-
-# What has ended
-
-
-ENDINGS = {
-    "expired": None,
-    "revoked": "UPDATE issued_token SET revoked_at = now()",
-    "grant": "UPDATE oauth_grant SET ended_at = now(), end_reason = 'proef'",
-}
-
-
-@pytest.mark.parametrize("how", ENDINGS)
-async def test_what_opens_nothing_any_more_is_not_exchanged(chain, how) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
-    if (statement := ENDINGS[how]) is None:
-        chain.oauth.later(seconds=600)
-    else:
-        await chain.run(statement)
-    refused(await chain.exchange(huis, first), "invalid_request")
-
-
-async def test_a_paused_machtiging_lets_nothing_be_exchanged(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first, mother = await chain.token(), chain.oauth.committed.people.mother
-    async with unit_of_work(chain.oauth.sessions) as session:
-        await pause(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
-    refused(await chain.exchange(huis, first), "invalid_request")
-
-
-async def test_a_token_of_a_suspended_app_is_not_exchanged(chain) -> None:
-    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
-    # The row alone: what suspending does besides (closing its tokens) must not be all that stops it.
-    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id)
-    refused(await chain.exchange(huis, first), "invalid_request")
-
-
-async def test_a_machtiging_that_ended_meanwhile_closes_the_whole_chain(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
-    second = await chain.exchanged(huis, first)
-    async with unit_of_work(chain.oauth.sessions) as session:
-        await revoke(session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now())
-    assert not await chain.live(archief, second)
-    refused(await chain.exchange(huis, first), "invalid_request")
-
-
-async def test_revoking_the_first_token_closes_what_was_exchanged_for_it(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
-    advies = await chain.server(resource=ADVIES, client_name="Advies")
-    first = await chain.token()
-    second = await chain.exchanged(huis, first)
-    third = await chain.exchanged(archief, second, resource=ADVIES)
-    assert await chain.live(advies, third)
-    assert (await chain.app.post("/revoke", {"token": first})).status_code == 200
-    assert not await chain.live(archief, second)
-    assert not await chain.live(advies, third)
-
-
-async def test_suspending_the_app_or_a_service_in_between_closes_what_came_after(chain) -> None:
-
-    huis = await chain.exchanger()
-    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
-    advies = await chain.server(resource=ADVIES, client_name="Advies")
-    first = await chain.token()
-    third = await chain.exchanged(archief, await chain.exchanged(huis, first), resource=ADVIES)
-    async with unit_of_work(chain.oauth.sessions) as session:
-        await suspend(session, huis.client_id, at=chain.oauth.clock.now())
-    assert not await chain.live(advies, third)
-    assert await chain.live(chain.app, first)
-
-
-async def test_who_gives_back_what_he_exchanged_does_not_end_the_consent_of_the_app(chain) -> None:
-    huis = await chain.exchanger()
-    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token()
-    second = await chain.exchanged(huis, first)
-    assert (await huis.post("/revoke", {"token": second})).status_code == 200
-    assert not await chain.live(archief, second)
-    assert await chain.live(huis, first)
-    assert (await chain.row(first)).revoked_at is None
-
-
-async def test_a_service_cannot_revoke_a_token_that_it_was_only_shown(chain) -> None:
-    huis = await chain.exchanger()
-    first = await chain.token()
-    await huis.post("/revoke", {"token": first})
-    assert await chain.live(chain.app, first)
-
-
-async def test_the_chain_has_an_end(chain) -> None:
-    services = [await chain.exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
-    first = await chain.token()
-    second = await chain.exchanged(services[0], first, resource=ARCHIEF)
-    third = await chain.exchanged(services[1], second, resource=ADVIES)
-    refused(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")
-    refused(await chain.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
-    assert [line.reason for line in await chain.oauth.lines("token:geweigerd")] == ["keten_te_lang"] * 2
 
 
 # Where to

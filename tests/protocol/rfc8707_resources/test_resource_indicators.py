@@ -6,9 +6,9 @@ import pytest
 
 from machtiging.kernel.errors import Conflict
 from machtiging.oauth.clients.metadata import faults_in
+from tests.builders.clients import AUDIENCE, claims_of, detail, query_of
 from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, a_chain, refused, server_metadata
 from tests.builders.login import ISSUER
-from tests.builders.oauth import AUDIENCE, claims_of, detail, query_of
 
 
 @pytest.fixture

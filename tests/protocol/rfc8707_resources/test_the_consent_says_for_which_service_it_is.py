@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.builders.clients import AUDIENCE
 from tests.builders.exchange import HUIS, a_chain
-from tests.builders.oauth import AUDIENCE
 from tests.builders.refreshing import one
 
 MANAGES = "openid grant_management_query"

@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import secrets
 
 import pytest
-from joserfc.jwk import ECKey
 
 from machtiging.oauth.clients.metadata import faults_in
+from tests.builders.clients import assertion, claims_of, code_client, detail, make_client_keys, query_of
 from tests.builders.login import ISSUER
-from tests.builders.oauth import (
-    Flow,
-    assertion,
-    claims_of,
-    code_client,
-    detail,
-    make_client_keys,
-    query_of,
-    signed,
-)
 from tests.builders.proof import Holder
-from tests.builders.request_object import request_object
-
-REFUSED = {
-    "error": "invalid_request_object",
-    "error_description": "The request object is not valid, was used before, or is not all that was sent.",
-}
-
-
-@pytest.fixture
-async def flow(oauth) -> Flow:
-    return await oauth.request()
-
-
-async def send(flow: Flow, made: str, **beside):
-    return await flow.app.post("/par", {"request": made, **beside})
-
-
-def is_refused(response, why: object = "") -> None:
-    assert (response.status_code, response.json()) == (400, REFUSED), (why, response.text)
+from tests.builders.request_object import is_refused, request_object, send
 
 
 async def test_a_signed_request_goes_all_the_way_to_a_token(oauth) -> None:
@@ -252,117 +221,6 @@ async def test_jti_of_an_assertion_and_of_an_object_do_not_get_in_each_others_wa
     jti = secrets.token_urlsafe(16)
     proof = assertion(flow.app.keys, flow.app.client_id, flow.app.clock, jti=jti)
     assert (await send(flow, request_object(flow, jti=jti), client_assertion=proof)).status_code == 201
-
-
-# Signatures
-
-
-async def test_only_the_clients_own_registered_key_signs(oauth, flow) -> None:
-    is_refused(await send(flow, request_object(flow, key=ECKey.generate_key("P-256"))))
-    other = await oauth.request(await oauth.reading_app(client_name="Andere app"))
-    about = {"iss": flow.app.client_id, "client_id": flow.app.client_id}
-    is_refused(await send(flow, request_object(other, **about)))
-    is_refused(await send(flow, request_object(other)))
-
-
-async def test_one_client_cannot_push_what_another_signed(oauth, flow) -> None:
-    made = request_object(flow)
-    other = await oauth.reading_app(client_name="Andere app")
-    response = await other.post("/par", {"request": made})
-    is_refused(response)
-    assert (await send(flow, made)).status_code == 201  # and it is not used up by that
-
-
-def by_hand(header: dict, claims: dict, sign) -> str:
-    parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=") for one in (header, claims)]
-    text = b".".join(parts)
-    return b".".join([text, base64.urlsafe_b64encode(sign(text)).rstrip(b"=")]).decode()
-
-
-async def test_no_algorithm_is_taken_from_the_object(flow) -> None:
-    claims, public = claims_of(request_object(flow)), flow.app.keys.private
-    pem = public.as_pem(private=False)
-    for alg, sign in (
-        ("none", lambda _: b""),
-        ("none", lambda _: b"x"),
-        ("None", lambda _: b"x"),
-        ("HS256", lambda text: hmac.new(pem, text, hashlib.sha256).digest()),
-        ("HS256", lambda text: hmac.new(b"", text, hashlib.sha256).digest()),
-    ):
-        is_refused(await send(flow, by_hand({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)), alg)
-
-
-async def test_rs256_is_not_accepted_though_the_key_could(oauth) -> None:
-    keys = make_client_keys("PS256")
-    flow = await oauth.request(await oauth.add(code_client(keys), keys))
-    is_refused(await send(flow, request_object(flow, header={"alg": "RS256"})))
-
-
-async def test_the_registered_algorithm_is_the_only_one(oauth) -> None:
-    keys = make_client_keys("ES256")
-    metadata = code_client(keys, request_object_signing_alg="PS256")
-    flow = await oauth.request(await oauth.add(metadata, keys))
-    is_refused(await send(flow, request_object(flow)))
-    same = await oauth.request(await oauth.add(code_client(keys, request_object_signing_alg="ES256"), keys))
-    assert (await send(same, request_object(same))).status_code == 201
-
-
-async def test_an_object_brings_no_key_and_no_address_of_one(flow) -> None:
-    thief = ECKey.generate_key("P-256")
-    jwk = {**thief.as_dict(private=False), "alg": "ES256"}
-    for header in (
-        {"jwk": jwk},
-        {"jku": "https://dief.example/jwks"},
-        {"x5u": "https://dief.example/keten.pem"},
-        {"crit": ["exp"]},
-        {"kid": "../../../../dev/null"},
-        {"kid": "app-1' OR '1'='1"},
-        {"kid": "https://dief.example/jwks"},
-    ):
-        claims = claims_of(request_object(flow))
-        protected = {"alg": "ES256", "kid": "app-1", "typ": "JWT"} | header
-        text = by_hand(protected, claims, lambda _: b"x" * 64)
-        is_refused(await send(flow, text), header)
-        if not {"crit"} & header.keys():
-            is_refused(await send(flow, signed(protected, claims, thief)), header)
-
-
-OTHER_KINDS = ["at+jwt", "client-authentication+jwt", "dpop+jwt", "secevent+jwt", "logout+jwt"]
-
-
-async def test_a_jwt_of_another_kind_is_no_request_object(flow) -> None:
-    for typ in OTHER_KINDS:
-        is_refused(await send(flow, request_object(flow, header={"typ": typ})), typ)
-
-
-async def test_an_assertion_is_no_request_and_a_request_no_assertion(flow) -> None:
-    app = flow.app
-    is_refused(await send(flow, assertion(app.keys, app.client_id, app.clock)))
-    made = request_object(flow, header={"typ": "JWT"})
-    response = await app.post("/par", flow.parameters(), client_assertion=made)
-    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
-
-
-NO_JWT = ["onzin", "a.b.c", "a.b.c.d.e", "..", "x" * 16_000, "eyJhbGciOiJFUzI1NiJ9." + "A" * 9_000 + ".AAAA"]
-
-
-async def test_what_is_no_jwt_is_refused_alike(flow) -> None:
-    for made in NO_JWT:
-        is_refused(await send(flow, made), made[:20])
-
-
-async def test_deeply_nested_members_are_refused(flow) -> None:
-    deep: list = []
-    for _ in range(400):
-        deep = [deep]
-    is_refused(await send(flow, request_object(flow, authorization_details=deep)))
-
-
-async def test_a_member_that_stands_twice_is_refused(flow) -> None:
-    claims = json.dumps(claims_of(request_object(flow)))
-    twice = (claims[:-1] + ', "redirect_uri": "https://dief.example/terug"}').encode()
-    header = {"alg": "ES256", "kid": "app-1", "typ": "JWT"}
-    is_refused(await send(flow, signed(header, twice, flow.app.keys.private)))
 
 
 # Clients that must sign, and clients that cannot

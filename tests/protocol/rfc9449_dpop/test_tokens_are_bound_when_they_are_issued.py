@@ -8,9 +8,9 @@ from sqlalchemy import text
 from machtiging.access.proof.errors import ALGORITHMS
 from machtiging.access.proof.nonce import nonce_at
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import ASSERTION_TYPE, assertion, claims_of, detail
 from tests.builders.crypto import a_keyring
 from tests.builders.login import ISSUER
-from tests.builders.oauth import ASSERTION_TYPE, assertion, claims_of, detail
 from tests.builders.proof import Holder
 
 TOKEN, PAR, USERINFO = ISSUER + "/token", ISSUER + "/par", ISSUER + "/userinfo"

@@ -11,8 +11,8 @@ from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import assertion
 from tests.builders.login import ISSUER
-from tests.builders.oauth import assertion
 from tests.builders.proof import Holder
 from tests.builders.refreshing import a_holder, one, refreshing_app
 from tests.builders.waiting import until_somebody_waits

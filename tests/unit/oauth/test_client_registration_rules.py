@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.oauth.clients import keys, metadata
 from machtiging.oauth.register_client import new_client_id
-from tests.builders.oauth import agency_client, code_client, make_client_keys
+from tests.builders.clients import agency_client, code_client, make_client_keys
 
 PAIR = make_client_keys()
 RSA = make_client_keys("PS256")

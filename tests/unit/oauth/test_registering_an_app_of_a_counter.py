@@ -7,7 +7,7 @@ import pytest
 from machtiging.oauth.client import CIBA, client_from
 from machtiging.oauth.clients import keys, metadata
 from tests.builders.ciba import counter_client
-from tests.builders.oauth import REDIRECT, code_client, make_client_keys
+from tests.builders.clients import REDIRECT, code_client, make_client_keys
 
 PAIR = make_client_keys()
 

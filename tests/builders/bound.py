@@ -1,0 +1,30 @@
+"""Access tokens that are bound to a key, at the doors of the API."""
+
+from machtiging.access.proof.errors import ALGORITHMS
+from machtiging.access.tokens import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import ISSUER, READ, a_jwt, token_facts
+
+HERE = ISSUER + READ
+
+
+async def a_bound_token(doorstep, holder, **changes):
+    wanted = {"person_id": doorstep.people.son, "machtiging_id": doorstep.machtiging.id, "jkt": holder.jkt}
+    facts = token_facts(**(wanted | changes))
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await register(session, facts)
+    return a_jwt(facts, cnf={"jkt": holder.jkt})
+
+
+async def ask(doorstep, token, *proofs, scheme="DPoP", path=READ):
+    headers = [("Authorization", f"{scheme} {token}"), *(("DPoP", proof) for proof in proofs)]
+    return await doorstep.ask(headers=headers, path=path)
+
+
+def is_refused(answer, code, error="invalid_dpop_proof", why=""):
+    """401 in the words of RFC 9449 section 7.1, with the exact reason."""
+    assert (answer.status_code, answer.json()["code"]) == (401, code), (why, answer.text)
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith('DPoP realm="machtiging"')
+    assert f'error="{error}"' in challenge
+    assert f'algs="{" ".join(ALGORITHMS)}"' in challenge
