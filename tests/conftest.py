@@ -67,7 +67,9 @@ def _interrupted(_signal: int, _frame: object) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not _hands_tests_out(config):
-        config.pluginmanager.import_plugin("tests.builders.database")
+        from tests.builders import database
+
+        config.pluginmanager.register(database)
         if _without_the_whole(config):
             from tests.builders.crypto import with_small_rsa_keys
 

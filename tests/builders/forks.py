@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -9,10 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_READY = ["pytest", "machtiging.app", "machtiging.simulators.app", "tests.builders.black_box_ours"]
+_READY = [
+    "machtiging.app",
+    "machtiging.simulators.app",
+    "pytest_asyncio.plugin",
+    "httpcore",
+    "hypothesis",
+    "tests.builders.black_box_counter",
+    "tests.builders.black_box_ours",
+    "tests.builders.black_box_spent",
+    "tests.builders.database",
+]
 
 
 def _into(log: str, work: Callable[..., Any], *given: Any) -> None:
+    # What was there before the fork stays: to look through it for garbage would also make a copy of it.
+    gc.freeze()
     with Path(log).open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

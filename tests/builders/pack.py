@@ -27,6 +27,7 @@ def _arguments(target: Path, names: Sequence[str]) -> list[str]:
     return [
         "-q",
         "--assert=plain",
+        "--tb=native",  # most of these tests are meant to fail, and to draw each failure takes longer than the test
         "-p",
         "no:cacheprovider",
         f"--junitxml={report}",
