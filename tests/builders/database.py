@@ -172,7 +172,13 @@ class Stable:
     async def _broom(self) -> asyncpg.Connection:
         assert self.made is not None
         if self.broom is None or self.broom.is_closed():
-            self.broom = await asyncpg.connect(self.made.url)
+            # It lays back what triggers and keys were asked about before, with statements as long as what they lay.
+            self.broom = await asyncpg.connect(
+                self.made.url,
+                server_settings={"session_replication_role": "replica"},
+                statement_cache_size=1000,
+                max_cacheable_statement_size=0,
+            )
         return self.broom
 
 

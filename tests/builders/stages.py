@@ -51,7 +51,7 @@ class Stages:
             if stage is None:
                 return await self._taken(key, take)
             try:
-                await self.owner.execute(stage.statement)
+                await self.owner.fetch(stage.statement)
             except asyncpg.PostgresError:
                 return await take()
             return stage.gave
@@ -77,22 +77,28 @@ class Stages:
 
 
 def again(went: Rows, came: Rows) -> str:
-    """One block that takes these rows away, each of which must be there, and adds those, with no trigger or key asked.
+    """One statement that takes these rows away, each of which must be there, and adds those; all of it or nothing.
 
-    A block is a transaction: it does all of it or nothing.
+    For a connection that asks no trigger and no key. What only adds is a statement that the server need read once.
     """
-    gone = [
-        f"DELETE FROM public.{name} t WHERE t::text = {_quoted(row)}; IF NOT FOUND THEN RAISE 'not there'; END IF;"
-        for name, row in went
-    ]
     added: dict[str, list[str]] = {}
     for name, row in came:
         added.setdefault(name, []).append(_quoted(row))
     new = [
-        f"INSERT INTO public.{name} SELECT t.* FROM unnest(ARRAY[{','.join(rows)}]::public.{name}[]) t;"
+        f"INSERT INTO public.{name} SELECT t.* FROM unnest(ARRAY[{','.join(rows)}]::public.{name}[]) t"
         for name, rows in added.items()
     ]
-    return "SET session_replication_role = replica; DO $again$ BEGIN " + " ".join([*gone, *new]) + " END $again$"
+    if not went:
+        return (
+            f"WITH {', '.join(f'new_{number} AS ({one})' for number, one in enumerate(new))} SELECT"
+            if new
+            else "SELECT"
+        )
+    gone = [
+        f"DELETE FROM public.{name} t WHERE t::text = {_quoted(row)}; IF NOT FOUND THEN RAISE 'not there'; END IF"
+        for name, row in went
+    ]
+    return f"DO $again$ BEGIN {'; '.join([*gone, *new])}; END $again$"
 
 
 def _quoted(row: str) -> str:
