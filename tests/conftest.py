@@ -17,7 +17,7 @@ hypothesis.settings.register_profile("machtiging", deadline=None, max_examples=3
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("machtiging")
 # All that thousands of tests import stays to the end; to look through it for garbage took a fifth of the time.
-gc.set_threshold(20_000, 20, 20)
+gc.set_threshold(100_000, 50, 50)
 # Folders of which every test is `whole` (pyproject.toml says what that is): they start a server or an installation.
 WHOLE = ("tests/interop/", "tests/journeys/", "tests/protocol/black_box/")
 
