@@ -1,15 +1,12 @@
-"""What clients bring: keys, metadata, assertions, PKCE, `authorization_details`; and how to read what they get."""
+"""What clients of ours bring: keys, metadata, assertions, `authorization_details`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
@@ -93,24 +90,3 @@ def detail(machtiging_id: object | None = None, *actions: str, **changes: Any) -
     if actions:
         one["actions"] = list(actions)
     return json.dumps([one | changes])
-
-
-@dataclass(frozen=True)
-class Pkce:
-    """A verifier and its challenge."""
-
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-
-    @property
-    def challenge(self) -> str:
-        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-def query_of(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query))
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """The claims, unverified."""
-    part = token.split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

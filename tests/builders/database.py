@@ -196,8 +196,7 @@ CREATE TABLE tests.change (what text);
 CREATE TABLE tests.version AS SELECT version_num FROM public.alembic_version;
 CREATE FUNCTION tests.noted() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN INSERT INTO tests.change VALUES (tg_tag); END $$;
-CREATE FUNCTION tests.empty(OUT bent bool, OUT sent_away int, OUT there int) LANGUAGE plpgsql
-  SET session_replication_role = replica AS $$
+CREATE FUNCTION tests.empty(OUT bent bool, OUT sent_away int, OUT there int) LANGUAGE plpgsql AS $$
 BEGIN
   SELECT count(pg_terminate_backend(pid)) INTO sent_away FROM pg_stat_get_activity(NULL)
     WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())

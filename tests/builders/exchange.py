@@ -17,7 +17,8 @@ from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import details_of
 from machtiging.oauth.tables import OAuthGrant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import AUDIENCE, agency_client, claims_of, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import AUDIENCE, agency_client, make_client_keys
 from tests.builders.oauth import App
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

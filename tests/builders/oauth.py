@@ -39,16 +39,15 @@ from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
 from tests.builders.applications import with_own_state
 from tests.builders.audit import AS_WRITTEN
+from tests.builders.black_box import Pkce, query_of
 from tests.builders.clients import (
     ASSERTION_TYPE,
     ClientKeys,
-    Pkce,
     agency_client,
     assertion,
     code_client,
     detail,
     make_client_keys,
-    query_of,
 )
 from tests.builders.delegation import UWV, Committed
 from tests.builders.login import ISSUER, Browser, World, assembled_login, joined

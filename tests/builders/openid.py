@@ -20,7 +20,7 @@ from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.openid.send import LogoutSender, posting_by
 from machtiging.web.outbound.addresses import Reach
 from machtiging.web.outbound.visit import Outbound
-from tests.builders.clients import query_of
+from tests.builders.black_box import query_of
 from tests.builders.oauth import App, Flow, OAuthWorld, hidden_fields
 
 LOW, SUBSTANTIAL, HIGH = (f"http://eidas.europa.eu/LoA/{level}" for level in ("low", "substantial", "high"))

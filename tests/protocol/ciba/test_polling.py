@@ -14,8 +14,9 @@ from machtiging.oauth.client import CIBA
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.black_box import claims_of
 from tests.builders.ciba import a_counter
-from tests.builders.clients import claims_of, detail
+from tests.builders.clients import detail
 from tests.builders.oauth import ISSUER
 from tests.builders.proof import Holder
 from tests.builders.wire import said_to_the_database, without_ping

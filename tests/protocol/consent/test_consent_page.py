@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.clients import REDIRECT, claims_of, code_client, detail, make_client_keys, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import REDIRECT, code_client, detail, make_client_keys
 
 
 async def test_it_says_who_asks_what_for_whom_and_for_how_long(oauth) -> None:

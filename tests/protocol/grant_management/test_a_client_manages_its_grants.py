@@ -8,7 +8,8 @@ from machtiging.delegation.end import revoke
 from machtiging.delegation.pause import pause
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import AUDIENCE, claims_of, detail
+from tests.builders.black_box import claims_of
+from tests.builders.clients import AUDIENCE, detail
 from tests.builders.oauth import ISSUER
 from tests.builders.refreshing import a_holder, refreshing_app
 

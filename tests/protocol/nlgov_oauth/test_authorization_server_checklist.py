@@ -12,7 +12,8 @@ import pytest
 
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.rules import CODE_LIVES
-from tests.builders.clients import REDIRECT, assertion, claims_of, code_client, make_client_keys, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import REDIRECT, assertion, code_client, make_client_keys
 from tests.builders.oauth import hidden_fields
 from tests.builders.refreshing import a_holder
 

@@ -12,7 +12,8 @@ import pytest
 
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.openid.wishes import Wishes
-from tests.builders.clients import Pkce, code_client, detail, make_client_keys, query_of
+from tests.builders.black_box import Pkce, query_of
+from tests.builders.clients import code_client, detail, make_client_keys
 from tests.builders.openid import (
     HIGH,
     LOW,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders.clients import claims_of, detail, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import detail
 from tests.builders.oauth import Flow
 from tests.builders.openid import (
     HIGH,

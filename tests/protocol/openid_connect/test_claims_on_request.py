@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.builders.clients import claims_of, detail
+from tests.builders.black_box import claims_of
+from tests.builders.clients import detail
 from tests.builders.openid import claims, id_claims, userinfo, who_is_it
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.clients import agency_client, claims_of, code_client, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import agency_client, code_client, make_client_keys
 from tests.builders.openid import LOW, id_claims, userinfo, verified, who_is_it
 
 

@@ -10,8 +10,8 @@ from authlib.oidc.core import ImplicitIDToken
 from joserfc.errors import InvalidClaimError
 
 from machtiging.oauth.openid.release import beside
+from tests.builders.black_box import claims_of
 from tests.builders.ciba import a_counter
-from tests.builders.clients import claims_of
 from tests.builders.openid import userinfo, verified, who_is_it
 from tests.builders.refreshing import a_holder
 

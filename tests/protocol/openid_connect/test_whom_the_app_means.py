@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders.clients import claims_of, make_client_keys, signed
+from tests.builders.black_box import claims_of
+from tests.builders.clients import make_client_keys, signed
 from tests.builders.crypto import a_keyring
 from tests.builders.openid import answer_in, claims, userinfo, who_is_it
 

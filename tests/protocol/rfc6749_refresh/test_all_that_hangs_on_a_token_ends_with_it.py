@@ -13,7 +13,7 @@ from machtiging.oauth.end_grants import Ending, end_grant, end_grants_of_machtig
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import token_facts
-from tests.builders.clients import claims_of
+from tests.builders.black_box import claims_of
 from tests.builders.refreshing import a_holder, one
 
 

@@ -10,7 +10,8 @@ from machtiging.delegation.rules import Act
 from machtiging.oauth import suspend_client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import claims_of, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import make_client_keys
 from tests.builders.refreshing import REFRESHING, a_holder, one, refreshing_app
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.builders.clients import claims_of, detail
+from tests.builders.black_box import claims_of
+from tests.builders.clients import detail
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder
 from tests.builders.refreshing import REFRESHING, a_holder, one

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from machtiging.access.proof.binding import Binding
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import claims_of
+from tests.builders.black_box import claims_of
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder, a_certificate
 from tests.builders.refreshing import a_holder, one, refreshing_app

@@ -13,7 +13,7 @@ from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import claims_of
+from tests.builders.black_box import claims_of
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 

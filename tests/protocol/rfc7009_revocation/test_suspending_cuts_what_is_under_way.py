@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import query_of
+from tests.builders.black_box import query_of
 from tests.builders.waiting import until_somebody_waits
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import agency_client, claims_of, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import agency_client, make_client_keys
 
 INACTIVE = {"active": False}
 

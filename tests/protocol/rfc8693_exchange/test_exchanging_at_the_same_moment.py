@@ -5,21 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-import pytest
-
 from machtiging.access.issued.line import hold_to_exchange
 from machtiging.access.tokens import register, revoke_one, state_of
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import claims_of
-from tests.builders.exchange import ARCHIEF, a_chain, refused
+from tests.builders.black_box import claims_of
+from tests.builders.exchange import ARCHIEF, refused
 from tests.builders.waiting import until_somebody_waits
-
-
-@pytest.fixture
-async def chain(oauth):
-    return await a_chain(oauth)
 
 
 async def test_an_exchange_waits_for_a_revocation_under_way_and_then_is_refused(chain) -> None:

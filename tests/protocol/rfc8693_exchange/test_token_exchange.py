@@ -11,7 +11,8 @@ from machtiging.delegation.rules import Act
 from machtiging.oauth.clients.metadata import faults_in
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.exchange.rules import scope_left
-from tests.builders.clients import AUDIENCE, claims_of, detail
+from tests.builders.black_box import claims_of
+from tests.builders.clients import AUDIENCE, detail
 from tests.builders.exchange import (
     ACCESS_TOKEN,
     ADVIES,

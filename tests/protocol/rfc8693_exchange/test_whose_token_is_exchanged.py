@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.builders.clients import assertion, claims_of, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import assertion, make_client_keys
 from tests.builders.exchange import (
     ADVIES,
     ARCHIEF,

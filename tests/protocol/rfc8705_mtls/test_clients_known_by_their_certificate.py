@@ -9,7 +9,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machtiging.crypto.certificates import Authorities
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.clients import agency_client, claims_of, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import agency_client, make_client_keys
 from tests.builders.delegation import UWV
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder, a_certificate

@@ -6,7 +6,8 @@ import pytest
 
 from machtiging.kernel.errors import Conflict
 from machtiging.oauth.clients.metadata import faults_in
-from tests.builders.clients import AUDIENCE, claims_of, detail, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import AUDIENCE, detail
 from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, a_chain, refused, server_metadata
 from tests.builders.login import ISSUER
 

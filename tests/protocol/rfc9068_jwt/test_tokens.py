@@ -6,7 +6,8 @@ import pytest
 
 from machtiging.crypto.jose import take_apart, verify_jwt
 from machtiging.kernel.errors import NotAuthenticated
-from tests.builders.clients import AUDIENCE, claims_of
+from tests.builders.black_box import claims_of
+from tests.builders.clients import AUDIENCE
 from tests.builders.oauth import ISSUER
 
 

@@ -9,7 +9,8 @@ import secrets
 import pytest
 
 from machtiging.oauth.clients.metadata import faults_in
-from tests.builders.clients import assertion, claims_of, code_client, detail, make_client_keys, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import assertion, code_client, detail, make_client_keys
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder
 from tests.builders.request_object import is_refused, request_object, send

@@ -9,7 +9,8 @@ import json
 
 from joserfc.jwk import ECKey
 
-from tests.builders.clients import assertion, claims_of, code_client, make_client_keys, signed
+from tests.builders.black_box import claims_of
+from tests.builders.clients import assertion, code_client, make_client_keys, signed
 from tests.builders.request_object import is_refused, request_object, send
 
 

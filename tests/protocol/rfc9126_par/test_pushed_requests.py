@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import query_of
+from tests.builders.black_box import query_of
 
 
 def told(response, error, status=400):

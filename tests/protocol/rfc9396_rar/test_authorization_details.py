@@ -9,7 +9,8 @@ from machtiging.delegation.end import revoke
 from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import DETAIL_TYPES, wanted_from
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import claims_of, detail, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import detail
 
 UUID = "0199b1c2-0000-7000-8000-000000000001"
 MALFORMED = [

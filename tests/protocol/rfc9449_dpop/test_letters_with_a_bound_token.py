@@ -7,7 +7,6 @@ from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API
 from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
-from tests.builders.proof import Holder
 from tests.builders.wire import said_to_the_database, without_ping
 
 WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
@@ -16,11 +15,6 @@ WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
 @pytest.fixture
 async def world(database, clock):
     return await a_world(database, clock)
-
-
-@pytest.fixture
-def holder(clock):
-    return Holder(clock)
 
 
 async def bound(world, holder, token):

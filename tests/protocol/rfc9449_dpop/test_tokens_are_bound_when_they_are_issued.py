@@ -8,18 +8,14 @@ from sqlalchemy import text
 from machtiging.access.proof.errors import ALGORITHMS
 from machtiging.access.proof.nonce import nonce_at
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.clients import ASSERTION_TYPE, assertion, claims_of, detail
+from tests.builders.black_box import claims_of
+from tests.builders.clients import ASSERTION_TYPE, assertion, detail
 from tests.builders.crypto import a_keyring
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder
 
 TOKEN, PAR, USERINFO = ISSUER + "/token", ISSUER + "/par", ISSUER + "/userinfo"
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
-
-
-@pytest.fixture
-def holder(clock):
-    return Holder(clock)
 
 
 async def post(app, path, form, *proofs, **changes):

@@ -7,7 +7,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from machtiging.oauth.introspection.signed import MEDIA_TYPE
-from tests.builders.clients import agency_client, claims_of, make_client_keys
+from tests.builders.black_box import claims_of
+from tests.builders.clients import agency_client, make_client_keys
 from tests.builders.login import ISSUER
 
 

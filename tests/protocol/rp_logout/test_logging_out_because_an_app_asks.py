@@ -8,7 +8,8 @@ import re
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from tests.builders.clients import claims_of, code_client, make_client_keys, query_of
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.clients import code_client, make_client_keys
 from tests.builders.crypto import a_keyring
 from tests.builders.openid import AFTER, userinfo, who_is_it
 
