@@ -31,6 +31,7 @@ from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
+from machtiging.notifications.undelivered import retry_undelivered
 from machtiging.oauth.clients.known import KnownClients
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
@@ -171,6 +172,7 @@ def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx
     )
     state.access_token_seconds = settings.access_token_seconds
     state.on_session_end = session_ended
+    state.on_new_address = retry_undelivered
     state.mailer = Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from)
 
 

@@ -14,7 +14,7 @@ import typer
 from machtiging.cli import agencies, audit, clients, database, keys, policy, running
 from machtiging.cli.doctor import doctor
 from machtiging.cli.edges import Exit, err, explain, foreseen
-from machtiging.cli.operator import invitations, sessions
+from machtiging.cli.operator import invitations, notifications, sessions
 
 app = typer.Typer(
     name="machtiging",
@@ -40,6 +40,7 @@ clients.app.command("invitations")(invitations.show)
 clients.app.command("withdraw-invitation")(invitations.withdraw)
 app.add_typer(clients.app, name="clients")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(agencies.app, name="agencies")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")

@@ -33,10 +33,10 @@ async def _all(settings: Settings) -> list[Finding]:
     findings = []
     async for finding in _look(settings):
         findings.append(finding)
-        out.print(f"[{_COLOURS[finding.verdict]}]{finding.verdict:<10}[/] {finding.subject:<12}", end="")
+        out.print(f"[{_COLOURS[finding.verdict]}]{finding.verdict:<10}[/] {finding.subject:<14}", end="")
         out.print(finding.what, markup=False, highlight=False, soft_wrap=True)
         if finding.mend:
-            out.print(f"{'':<23}{finding.mend}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"{'':<25}{finding.mend}", markup=False, highlight=False, soft_wrap=True)
     return findings
 
 
@@ -54,6 +54,7 @@ async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
+    from machtiging.cli.operator import notifications
 
     for finding in (checks.python(), checks.packages(), checks.environment(settings)):
         yield finding
@@ -65,6 +66,8 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
             async for finding in _data_keys(with_database):
                 yield finding
+            with suppress(Fault):  # then the database was already named
+                yield await notifications.check_undelivered(with_database)
     except Fault as fault:
         mend = "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL."
         yield checks.Finding("database", checks.Verdict.WRONG, fault.private, mend)

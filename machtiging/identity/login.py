@@ -22,10 +22,14 @@ _log = structlog.get_logger("machtiging.identity")
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The token of a new session; `over` is the session of somebody else that it put an end to in this browser."""
+    """The token of a new session; `over` is the session of somebody else that it put an end to in this browser.
+
+    `new_address_of`: the person, when the login told another e-mail address than was known.
+    """
 
     token: str
     over: Over | None
+    new_address_of: PersonId | None = None
 
 
 async def establish(
@@ -37,7 +41,9 @@ async def establish(
     For who logs in again, at another level perhaps, it goes on under the same `sid`.
     """
     person_id = await _person(session, keyring, login, at)
+    address = await people.address_of(session, keyring, person_id)
     await people.save_profile(session, keyring, person_id, login.profile)
+    changed = await people.address_of(session, keyring, person_id) != address
     old = await close(session, old_token, "opnieuw_ingelogd", at=at)
     goes_on = old is not None and old.person_id == person_id
     token = await start(session, person_id, login, limits, at=at, sid=old.sid if old and goes_on else None)
@@ -45,7 +51,7 @@ async def establish(
     await record(
         session, Line(JournalAct.LOGIN_GELUKT, Outcome.DONE, "ingelogd", actor_id=person_id, facts=facts), at=at
     )
-    return Established(token, None if goes_on else old)
+    return Established(token, None if goes_on else old, person_id if changed else None)
 
 
 async def _person(session: AsyncSession, keyring: KeyRing, login: Login, at: datetime) -> PersonId:

@@ -103,6 +103,8 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
         made = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
         if made.over is not None:
             await state.on_session_end(session, made.over, at=at)
+        if made.new_address_of is not None:
+            await state.on_new_address(session, made.new_address_of, at=at)
     response = RedirectResponse(attempt.return_to, 303)
     set_cookie(response, made.token)
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -13,13 +12,12 @@ from enum import StrEnum
 from uuid import UUID
 
 import aiosmtplib
+from email_validator import EmailNotValidError, validate_email
 
 from machtiging.notifications.texts import Message
 
 # Well under the database's limit on idle transactions: the row stays locked while we talk to the mail server.
 _PATIENCE = 15.0
-# Narrower than RFC 5322: what real mailboxes look like. Nothing that a person typed can add a header or an addressee.
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
 
 class Delivery(StrEnum):
@@ -63,12 +61,11 @@ class Slip:
 
 
 def compose(mailer: Mailer, address: str, message: Message, slip: Slip) -> EmailMessage:
-    """The mail; sent twice, it has the same Message-ID twice. Raises ValueError for an impossible address."""
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError("adres_ongeldig")
+    """The mail; sent twice, it has the same Message-ID twice. Raises ValueError `adres_ongeldig`."""
+    local_part, domain = mailbox_of(address)
     mail = EmailMessage(policy=SMTP_POLICY)
     mail["From"] = mailer.sender
-    mail["To"] = Address(addr_spec=address)
+    mail["To"] = Address(username=local_part, domain=domain)
     mail["Subject"] = message.subject
     mail["Date"] = format_datetime(slip.created_at)
     mail["Message-ID"] = f"<{slip.id}@{mailer.sender_address.rpartition('@')[2]}>"
@@ -77,20 +74,30 @@ def compose(mailer: Mailer, address: str, message: Message, slip: Slip) -> Email
     return mail
 
 
+def mailbox_of(address: str) -> tuple[str, str]:
+    """Local part and domain of one address; an internationalised domain in its ASCII form (RFC 5890).
+
+    Narrower than RFC 5322: no quoted local part, no display name, no address literal, so that nothing a person typed
+    can add a header or a recipient. Nobody's name server is asked. Raises ValueError `adres_ongeldig`.
+    """
+    try:
+        valid = validate_email(address, check_deliverability=False, globally_deliverable=False, strict=True)
+    except EmailNotValidError as error:
+        raise ValueError("adres_ongeldig") from error
+    return valid.local_part, valid.ascii_domain
+
+
 async def hand_over(mailer: Mailer, mail: EmailMessage) -> Answer:
     """Offer the mail to the server. Only a lasting "no" about this addressee or this mail is final.
 
     A 5xx at the greeting, at STARTTLS or about ourselves as sender is our own trouble, to be mended: later.
     """
+    server = aiosmtplib.SMTP(hostname=mailer.host, port=mailer.port, start_tls=mailer.starttls, timeout=_PATIENCE)
     try:
-        await aiosmtplib.send(
-            mail,
-            sender=mailer.sender_address,
-            hostname=mailer.host,
-            port=mailer.port,
-            start_tls=mailer.starttls,
-            timeout=_PATIENCE,
-        )
+        async with server:
+            if await _lacks_smtputf8(server, mail):
+                return Answer(Delivery.NEVER, "smtputf8_ontbreekt")
+            await server.send_message(mail, sender=mailer.sender_address)
     except aiosmtplib.SMTPRecipientsRefused as refused:
         return _final(refused.recipients[0].code)
     except aiosmtplib.SMTPDataError as refused:
@@ -100,6 +107,14 @@ async def hand_over(mailer: Mailer, mail: EmailMessage) -> Answer:
     except (aiosmtplib.SMTPException, OSError) as error:
         return Answer(Delivery.UNREACHABLE, type(error).__name__)
     return Answer(Delivery.TAKEN)
+
+
+async def _lacks_smtputf8(server: aiosmtplib.SMTP, mail: EmailMessage) -> bool:
+    """A local part outside ASCII can only go to a server with SMTPUTF8 (RFC 6531)."""
+    if all(address.addr_spec.isascii() for address in mail["To"].addresses):
+        return False
+    await server.ehlo()
+    return not server.supports_extension("smtputf8")
 
 
 def _final(code: int) -> Answer:

@@ -12,7 +12,10 @@ from machtiging.storage import columns
 
 
 class Notification(SQLModel, table=True):
-    """One message to one person. It is written with the change it tells of and sent afterwards."""
+    """One message to one person. It is written with the change it tells of and sent afterwards.
+
+    `seen_at`: when the person confirmed that she has read it in the portal, because it could not be mailed.
+    """
 
     __tablename__ = "notification"
 
@@ -26,3 +29,4 @@ class Notification(SQLModel, table=True):
     sent_at: datetime | None = columns.at(default=None, nullable=True)
     given_up_at: datetime | None = columns.at(default=None, nullable=True)
     last_error: str | None = columns.text(default=None, nullable=True)
+    seen_at: datetime | None = columns.at(default=None, nullable=True)

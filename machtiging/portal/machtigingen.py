@@ -16,6 +16,7 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.kernel.ids import MachtigingId
+from machtiging.notifications.undelivered import count_unseen_undelivered
 from machtiging.oauth.ciba.queries import how_many_wait_for
 from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
 from machtiging.portal import views
@@ -43,7 +44,16 @@ async def overview(request: Request, visitor: Citizen, session: Transaction, ged
         )
     ]
     waiting = await how_many_wait_for(session, visitor.person_id, at)
-    return page(request, "machtigingen.html", given=both[0], received=both[1], message=done(gedaan), waiting=waiting)
+    unmailed = await count_unseen_undelivered(session, visitor.person_id, at=at)
+    return page(
+        request,
+        "machtigingen.html",
+        given=both[0],
+        received=both[1],
+        message=done(gedaan),
+        waiting=waiting,
+        unmailed=unmailed,
+    )
 
 
 @router.get("/machtigingen/{machtiging_id}")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from machtiging.identity.session import PerhapsVisitor
+from machtiging.notifications.undelivered import count_unseen_undelivered
 from machtiging.oauth.ciba.queries import how_many_wait_for
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
@@ -19,4 +20,5 @@ async def start(request: Request, _: Public, visitor: PerhapsVisitor, session: T
     """For everybody; who is logged in sees where to go and whether something waits, who is not how to log in."""
     at = request.app.state.clock.now()
     waiting = 0 if visitor is None else await how_many_wait_for(session, visitor.person_id, at)
-    return page(request, "start.html", visitor=visitor, waiting=waiting)
+    unmailed = 0 if visitor is None else await count_unseen_undelivered(session, visitor.person_id, at=at)
+    return page(request, "start.html", visitor=visitor, waiting=waiting, unmailed=unmailed)

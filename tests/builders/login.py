@@ -18,6 +18,7 @@ from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.routes import router
 from machtiging.identity.session import COOKIE, Citizen, Operator, Over, PerhapsVisitor, SessionLimits
+from machtiging.notifications.undelivered import retry_undelivered
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.postbus import Postbus
@@ -62,6 +63,7 @@ def assembled_login() -> FastAPI:
     app.state.keyring = a_keyring()
     app.state.issuer, app.state.practice, app.state.session_limits = ISSUER, True, LIMITS
     app.state.on_session_end = tell_nobody
+    app.state.on_new_address = retry_undelivered
     app.state.pages = Pages(["machtiging.identity", "machtiging.web"])
     app.include_router(router)
     _add_pages(app)

@@ -53,14 +53,14 @@ class MailServer:
 
 
 @asynccontextmanager
-async def a_mail_server() -> AsyncIterator[MailServer]:
-    """Listening until the block ends."""
+async def a_mail_server(*, smtputf8: bool = False) -> AsyncIterator[MailServer]:
+    """Listening until the block ends. `smtputf8`: it takes addresses outside ASCII (RFC 6531)."""
     handler = MailServer()
 
     def protocol() -> SMTP:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return SMTP(handler, hostname="post.test", loop=asyncio.get_running_loop())
+            return SMTP(handler, hostname="post.test", enable_SMTPUTF8=smtputf8, loop=asyncio.get_running_loop())
 
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     handler.port = server.sockets[0].getsockname()[1]

@@ -1,0 +1,75 @@
+"""Messages of ours that could not be mailed: the person reads them here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from machtiging.identity.csrf import CsrfProtected
+from machtiging.identity.session import Citizen
+from machtiging.kernel.ids import PersonId
+from machtiging.notifications import undelivered
+from machtiging.notifications.texts import Kind, Message, message
+from machtiging.notifications.undelivered import UndeliveredNotification
+from machtiging.portal import views
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+
+_REASON = {
+    "geen_adres": "Wij hebben geen e-mailadres van u.",
+    "adres_ongeldig": "Het e-mailadres dat wij van u kregen, klopt niet.",
+    "smtputf8_ontbreekt": "Uw e-mailadres heeft letters die onze mailserver niet kan versturen.",
+}
+_REFUSED = "De mailserver van uw e-mailadres nam de e-mail niet aan."
+_UNKNOWN = Message("Er is iets veranderd", "Kijk bij /machtigingen hoe het nu zit.\n")
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationView:
+    """One notification as its mail would have read, and the reason that it did not go."""
+
+    subject: str
+    paragraphs: list[str]
+    created_at: datetime
+    reason: str
+
+
+@router.get("/meldingen")
+async def show_undelivered(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
+    """The visitor's notifications that could not be mailed, newest first."""
+    state = request.app.state
+    names = views.Names(session, state.keyring)
+    found = await undelivered.load_undelivered(session, visitor.person_id, at=state.clock.now())
+    unseen = await undelivered.count_unseen_undelivered(session, visitor.person_id, at=state.clock.now())
+    mails = [await _compose(names, each) for each in found]
+    return page(request, "meldingen.html", mails=mails, unseen=unseen)
+
+
+@router.post("/meldingen/gelezen")
+async def confirm_read(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> RedirectResponse:
+    """Record that the visitor has read them, so that no page mentions them any more."""
+    await undelivered.mark_undelivered_seen(session, visitor.person_id, at=request.app.state.clock.now())
+    return RedirectResponse("/meldingen", 303)
+
+
+async def _compose(names: views.Names, one: UndeliveredNotification) -> NotificationView:
+    try:
+        others = {role: await _name(names, one.facts, f"{role}_id") for role in ("giver", "helper")}
+        text = message(Kind(one.kind), one.facts, others)
+    except (ValueError, KeyError):  # written by an older version
+        text = _UNKNOWN
+    return NotificationView(
+        text.subject, text.body.strip().split("\n\n"), one.created_at, _REASON.get(one.reason, _REFUSED)
+    )
+
+
+async def _name(names: views.Names, facts: Mapping[str, Any], key: str) -> str:
+    return await names.of(PersonId(UUID(facts[key]))) if facts.get(key) else ""

@@ -1,0 +1,62 @@
+"""A login that tells another e-mail address puts the notifications that could not be mailed in the outbox again."""
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.kernel.bsn import Bsn
+from machtiging.notifications.tell import tell
+from machtiging.notifications.texts import Kind
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crooked_broker import good_claims
+from tests.builders.crypto import a_keyring
+from tests.builders.login import query_of
+
+
+@pytest.fixture
+async def log_in_with(victim, crooked, clock):
+    """Log in with these claims changed."""
+
+    async def log_in(**changes):
+        asked = query_of(await victim.leave())
+        crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"], **changes))
+        answer = await victim.get("/inloggen/terug", params={"state": asked["state"], "code": "x", "iss": asked_issuer})
+        assert answer.status_code == 303, answer.text
+
+    asked_issuer = crooked.metadata["issuer"]
+    return log_in
+
+
+@pytest.fixture
+async def states(database, clock):
+    """One notification of the person who logs in and one of another, both given up; returns their states."""
+    async with unit_of_work(database.sessions) as session:
+        for bsn in ("999990020", "999990019"):
+            person = await find_or_create_by_bsn(session, a_keyring(), Bsn(bsn), at=clock.now())
+            await tell(session, person, Kind.HERVAT_DOOR_U, {"ends_on": "2027-01-01", "n": bsn}, at=clock.now())
+        await session.execute(text("UPDATE notification SET given_up_at = created_at, last_error = 'geen_adres'"))
+
+    async def read():
+        async with database.sessions() as session:
+            rows = await session.execute(text("SELECT facts ->> 'n', given_up_at IS NULL, tries FROM notification"))
+            return {row[0]: (row[1], row[2]) for row in rows}
+
+    return read
+
+
+async def test_login_with_a_new_address_retries_undelivered_notifications_of_that_person_only(log_in_with, states):
+    await log_in_with(email="bram@voorbeeld.example")
+    assert await states() == {"999990020": (True, 0), "999990019": (False, 0)}
+
+
+async def test_login_without_an_address_retries_nothing(log_in_with, states):
+    await log_in_with()
+    assert (await states())["999990020"] == (False, 0)
+
+
+async def test_login_with_the_known_address_retries_nothing(log_in_with, states, database):
+    await log_in_with(email="bram@voorbeeld.example")
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(text("UPDATE notification SET given_up_at = created_at"))
+    await log_in_with(email="bram@voorbeeld.example")
+    assert (await states())["999990020"] == (False, 0)

@@ -1,0 +1,77 @@
+"""The page `/meldingen`: what could not be mailed is read in the portal."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.notifications.tell import tell
+from machtiging.notifications.texts import Kind
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import ISSUER
+
+PAGE = ISSUER + "/meldingen"
+FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
+WORDS = "Wij konden u een e-mail niet sturen"
+
+
+async def give_up(portal, person, *, kind=Kind.AANGENOMEN, reason="geen_adres", **facts):
+    """A notification of this person that the outbox gave up."""
+    at = portal.clock.now()
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await tell(session, person, kind, FACTS | facts, at=at)
+        failed = text("UPDATE notification SET given_up_at = :at, last_error = :reason WHERE sent_at IS NULL")
+        await session.execute(failed, {"at": at, "reason": reason})
+
+
+async def test_undelivered_notification_is_announced_and_read_in_full(portal):
+    await give_up(portal, portal.people.mother, helper_id=str(portal.people.son))
+    browser = await portal.mother()
+    for path in ("/", "/machtigingen"):
+        assert WORDS in (await browser.open(ISSUER + path)).text
+    read = (await browser.open(PAGE)).text
+    assert "Uw machtiging is aangenomen" in read
+    assert "heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen" in read
+    assert "Wij hebben geen e-mailadres van u." in read
+
+
+async def test_undelivered_notification_confirmed_as_read_is_no_longer_announced(portal):
+    await give_up(portal, portal.people.mother)
+    browser = await portal.mother()
+    await browser.submit((await browser.open(PAGE)).form("/gelezen"), {})
+    assert "U heeft dit gelezen." in browser.page.text
+    assert WORDS not in (await browser.open(ISSUER + "/")).text
+    assert "Uw machtiging is aangenomen" in (await browser.open(PAGE)).text
+
+
+async def test_undelivered_notification_of_another_person_is_not_shown(portal):
+    await give_up(portal, portal.people.mother)
+    browser = await portal.son()
+    assert WORDS not in (await browser.open(ISSUER + "/")).text
+    assert "Er zijn geen berichten van ons" in (await browser.open(PAGE)).text
+
+
+async def test_undelivered_notification_older_than_90_days_is_not_shown(portal):
+    await give_up(portal, portal.people.mother)
+    portal.clock.advance(timedelta(days=91))
+    assert "Er zijn geen berichten van ons" in (await (await portal.mother()).open(PAGE)).text
+
+
+@pytest.mark.parametrize("reason", ["adres_ongeldig", "smtputf8_ontbreekt", "smtp_550", "TimeoutError", "nooit_gezien"])
+async def test_every_reason_for_giving_up_is_told_in_words(portal, reason):
+    await give_up(portal, portal.people.mother, reason=reason)
+    read = (await (await portal.mother()).open(PAGE)).text
+    assert reason not in read
+    assert "e-mailadres" in read
+
+
+async def test_undelivered_notification_of_an_unknown_kind_is_still_shown(portal):
+    await give_up(portal, portal.people.mother)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
+    assert "Er is iets veranderd" in (await (await portal.mother()).open(PAGE)).text
+
+
+async def test_undelivered_page_without_login_is_refused(portal):
+    for answer in (await portal.http.get(PAGE), await portal.http.post(PAGE + "/gelezen")):
+        assert answer.status_code == 401
