@@ -11,6 +11,7 @@ from typing import Any
 from machtiging.__main__ import main
 from machtiging.cli import edges
 from tests.builders.crypto import a_key_directory
+from tests.builders.logging_state import restored_logging
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class CommandLine:
     async def __call__(self, *words: str, typed: str = "") -> Ended:
         """Run one; `typed` comes on standard input, as from a pipe."""
         self.monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-        code = await asyncio.to_thread(main, list(words))
+        with restored_logging():
+            code = await asyncio.to_thread(main, list(words))
         said = self.capsys.readouterr()
         return Ended(code, said.out, " ".join(said.err.split()))
 

@@ -8,7 +8,6 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import structlog
 from sqlalchemy import text
 
 from machtiging.agencies.catalogue import load_catalogue
@@ -26,6 +25,7 @@ from machtiging.simulators.personas import PERSONAS
 from machtiging.web import logging
 from tests.builders.access import POLICIES
 from tests.builders.crypto import a_key_directory
+from tests.builders.logging_state import restored_logging
 
 SECRET_FIELDS = {
     "access_token",
@@ -97,22 +97,13 @@ class Witness:
 @pytest.fixture
 def loud():
     """Logs as production formats them, at DEBUG; and what INFO says before the redaction has looked at it."""
-    root = standard.getLogger()
-    before, level = root.handlers[:], root.level
-    quiet = {name: standard.getLogger(name).disabled for name in ("uvicorn.access", "httpx", "httpcore", "mail.log")}
-    formatted, raw = io.StringIO(), io.StringIO()
-    configured, of_requests = structlog.get_config(), logging._of_requests
-    logging.configure("DEBUG", formatted)
-    unredacted = standard.StreamHandler(raw)
-    unredacted.setLevel(standard.INFO)
-    root.addHandler(unredacted)
-    yield formatted, raw
-    root.handlers[:] = before
-    root.setLevel(level)
-    for name, disabled in quiet.items():
-        standard.getLogger(name).disabled = disabled
-    structlog.configure(**configured)
-    logging._of_requests = of_requests
+    with restored_logging():
+        formatted, raw = io.StringIO(), io.StringIO()
+        logging.configure("DEBUG", formatted)
+        unredacted = standard.StreamHandler(raw)
+        unredacted.setLevel(standard.INFO)
+        standard.getLogger().addHandler(unredacted)
+        yield formatted, raw
 
 
 async def told(database, place, witnesses):

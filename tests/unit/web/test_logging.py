@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from machtiging.access.engine import Policy
 from machtiging.delegation.codes import new_code, shown
 from machtiging.web import headers, logging, problems
+from tests.builders.logging_state import restored_logging
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
 CASBIN = ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role")
@@ -22,24 +23,10 @@ JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    root = standard.getLogger()
-    before, level = root.handlers[:], root.level
-    quiet = {
-        name: standard.getLogger(name).disabled
-        for name in ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log")
-    }
-    levels = {name: standard.getLogger(name).level for name in CASBIN}
-    taken, configured, of_requests = io.StringIO(), structlog.get_config(), logging._of_requests
-    logging.configure(stream=taken)
-    yield taken
-    root.handlers[:] = before
-    root.setLevel(level)
-    for name, disabled in quiet.items():
-        standard.getLogger(name).disabled = disabled
-    for name, before_it in levels.items():
-        standard.getLogger(name).setLevel(before_it)
-    structlog.configure(**configured)
-    logging._of_requests = of_requests
+    with restored_logging():
+        taken = io.StringIO()
+        logging.configure(stream=taken)
+        yield taken
 
 
 def lines(stream: io.StringIO) -> list[dict]:
