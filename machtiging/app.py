@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.staticfiles import StaticFiles
 
+from machtiging.access.bearer import verified_jti
 from machtiging.access.engine import Policy
 from machtiging.audit.sealer import run_sealer
 from machtiging.berichtenbox.routes import LARGER_BODIES
@@ -26,6 +27,7 @@ from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
 from machtiging.identity.people import address_of, profile_of
 from machtiging.identity.routes import router as identity_routes
+from machtiging.identity.session import COOKIE as SESSION_COOKIE
 from machtiging.identity.session import SessionLimits
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
@@ -39,6 +41,7 @@ from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.openid.send import LogoutSender, posting_by, run_again, run_logout_sender
 from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.oauth.routes import OAUTH_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
@@ -47,6 +50,10 @@ from machtiging.web import headers, limits, openapi, problems, short_way
 from machtiging.web.outbound.addresses import Reach, networks_from
 from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
+from machtiging.web.rate_limit import middleware as rate_limit
+from machtiging.web.rate_limit.callers import CallerIdentifier
+from machtiging.web.rate_limit.client_address import ClientAddressResolver
+from machtiging.web.rate_limit.limiter import CallerKind, Quota
 from machtiging.web.tls import tls_context
 
 _HOUSEKEEPING_SECONDS = 1.0
@@ -89,6 +96,7 @@ def create_app(
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
+    _limit_rates(app, settings)
     limits.install(app, larger=LARGER_BODIES)
     short_way.install(app)
     headers.install(app, issuer=settings.issuer)
@@ -112,8 +120,9 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
     if not (settings.smtp_starttls or is_loopback(settings.smtp_host)):
         place = "with a mail server on another machine"
         complaints.append(f"In production, {place}, MACHTIGING_SMTP_STARTTLS=true must be set.")
-    if any(network.prefixlen == 0 for network in networks_from(settings.trusted_proxies)):
-        complaints.append("In production MACHTIGING_TRUSTED_PROXIES names the proxies, not everybody.")
+    for name in ("trusted_proxies", "forwarding_proxies"):
+        if any(network.prefixlen == 0 for network in networks_from(getattr(settings, name))):
+            complaints.append(f"In production MACHTIGING_{name.upper()} names the proxies, not everybody.")
     return complaints
 
 
@@ -133,6 +142,23 @@ def outbound_of(settings: Settings) -> Outbound:
     """How clients' sites are visited. Raises Fault `autoriteiten_onleesbaar`."""
     reach = Reach(networks_from(settings.allowed_fetch_networks), practice=settings.env is not Environment.PRODUCTION)
     return Outbound(reach, tls=tls_context(settings.fetch_ca_file))
+
+
+def _limit_rates(app: FastAPI, settings: Settings) -> None:
+    quotas = {
+        kind: Quota(
+            getattr(settings, f"{kind}_requests_in_flight"), getattr(settings, f"{kind}_requests_per_minute")
+        ).share(settings.processes)
+        for kind in CallerKind
+    }
+    # Whoever is believed about a certificate is believed about an address.
+    proxies = (*networks_from(settings.trusted_proxies), *networks_from(settings.forwarding_proxies))
+
+    def make_identifier() -> CallerIdentifier:
+        addresses = ClientAddressResolver(proxies, settings.forwarded_header)
+        return CallerIdentifier(verified_jti, addresses, session_cookie=SESSION_COOKIE)
+
+    rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 
 
 def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:

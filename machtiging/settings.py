@@ -6,6 +6,7 @@ import ipaddress
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -65,6 +66,27 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         default="", description="proxies whose Client-Cert header is believed (RFC 9440): 10.0.0.5, 10.2.0.0/24, ..."
     )
+    forwarding_proxies: str = Field(
+        default="",
+        description="proxies that say whose request it is, besides trusted_proxies: 127.0.0.1, 10.2.0.0/24, ...",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for", description="the header in which those proxies say it; the other one is not read"
+    )
+    token_requests_in_flight: int = Field(default=20, ge=1, le=10_000, description="at once, with one access token")
+    token_requests_per_minute: int = Field(default=1_200, ge=1, le=10_000_000, description="with one access token")
+    person_requests_in_flight: int = Field(default=40, ge=1, le=10_000, description="at once, of one person")
+    person_requests_per_minute: int = Field(default=2_400, ge=1, le=10_000_000, description="of one person")
+    address_requests_in_flight: int = Field(
+        default=200, ge=1, le=10_000, description="at once, from one address (IPv6: /64), without token or session"
+    )
+    address_requests_per_minute: int = Field(
+        default=12_000, ge=1, le=10_000_000, description="from one address (IPv6: /64), without token or session"
+    )
+    processes: int = Field(
+        default=1, ge=1, le=1_000, description="how many share these limits, on all machines; serve --workers counts"
+    )
+
     client_ca_file: Path | None = Field(
         default=None, description="authorities (PEM) that vouch for certificates of clients (tls_client_auth)"
     )
@@ -73,7 +95,7 @@ class Settings(BaseSettings):
         default=None, description="where clients with a certificate come, if that is not the issuer's own address"
     )
 
-    @field_validator("allowed_fetch_networks", "trusted_proxies")
+    @field_validator("allowed_fetch_networks", "trusted_proxies", "forwarding_proxies")
     @classmethod
     def _are_networks(cls, text: str) -> str:
         for part in text.split(","):

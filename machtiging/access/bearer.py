@@ -14,6 +14,7 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
+from starlette.datastructures import State as AppState
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
@@ -31,6 +32,7 @@ from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web import headers
 from machtiging.web.doors import door
+from machtiging.web.rate_limit.callers import note_person
 
 DELIVER = "aanleveringen:schrijven"
 # How a token is looked up: `access.tokens.hold`, or that together with something else.
@@ -72,6 +74,20 @@ def credentials_in(request: Request) -> Credentials:
     if found is None or len(given) > 1:
         raise _invalid("header Authorization is malformed or stands twice")
     return Credentials(DPOP if found[1] else BEARER, found[2])
+
+
+def verified_jti(state: AppState, token: str) -> str | None:
+    """The jti of a token that we signed and that has not expired, without a look in the database; else None.
+
+    For counting, never for opening anything: it may have been revoked.
+    """
+    at = state.clock.now()
+    try:
+        claims = state.keyring.verify_own_jwt_for_anybody(token, typ="at+jwt", issuer=state.issuer, at=at)
+    except NotAuthenticated:
+        return None
+    jti = claims.get("jti")
+    return jti if isinstance(jti, str) else None
 
 
 async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Credentials, *, at: datetime) -> None:
@@ -183,6 +199,7 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
     facts = state.facts
     if facts.person_id is None or facts.oin is not None or not fits(facts):
         raise await turn_away(work, state, other_door(), at=at)
+    note_person(request.scope, facts.person_id)
     return Actor(
         person_id=facts.person_id,
         machtiging=state.machtiging,

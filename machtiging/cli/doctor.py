@@ -55,11 +55,14 @@ async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
     from machtiging.cli.operator import notifications
+    from machtiging.cli.rate_limit_checks import rate_limits
 
     for finding in (checks.python(), checks.packages(), checks.environment(settings)):
         yield finding
     for look in (checks.keys, checks.policy):
         yield look(settings)
+    for finding in rate_limits(settings):
+        yield finding
     try:
         with named(settings) as with_database:
             async for finding in checks.database(with_database):

@@ -74,6 +74,8 @@ def _serve_in_workers(settings: Settings, workers: int) -> None:
 
     # Workers are new processes; what the embedded server is called they learn from the environment.
     os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
+    # So that each takes its part of the limits. Those of several machines together are in the setting already.
+    os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
     uvicorn.run(
         "machtiging.cli.running:from_environment",
         factory=True,

@@ -27,6 +27,7 @@ from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.storage.sweep import AT, Sweep
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
+from machtiging.web.rate_limit.callers import note_person
 
 COOKIE = "__Host-sessie"
 SEEN_AT_MOST_EVERY = timedelta(minutes=1)
@@ -185,6 +186,7 @@ async def visitor_if_any(request: Request, session: Transaction) -> Visitor | No
     token = request.cookies.get(COOKIE)
     visitor = await visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
     request.state.visitor = visitor
+    note_person(request.scope, visitor.person_id if visitor else None)
     return visitor
 
 

@@ -45,6 +45,8 @@ from machtiging.web.doors import RESOURCE_METADATA, Public
 from machtiging.web.headers import say
 
 router = APIRouter(include_in_schema=False)
+# Endpoints that answer with OAuth errors (RFC 6749 section 5.2), and all that is under them.
+OAUTH_PATHS = ("/token", "/par", "/introspect", "/revoke", "/bc-authorize", "/register", "/grants")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 

@@ -13,10 +13,12 @@ def test_whoever_takes_a_token_from_a_request_also_holds_its_bearer():
     assert {name for name in takers - SECOND_LOOK if "await hold_bearer(" not in texts[name]} == set()
 
 
-# The door itself; who only looks at the scheme; who refuses the header; tokens that are no access tokens.
+# The door itself; who only looks at the scheme; who only counts; who refuses the header; tokens that are no access
+# tokens.
 READERS = {
     "machtiging/access/bearer.py",
     "machtiging/web/doors.py",
+    "machtiging/web/rate_limit/callers.py",
     "machtiging/oauth/protocol/assertion.py",
     "machtiging/oauth/registration/routes.py",
 }

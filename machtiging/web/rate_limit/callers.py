@@ -1,0 +1,110 @@
+"""Know whom a request is counted under: a verified token, the person behind it or behind a session, or an address.
+
+A token string or a cookie that nobody has verified is no caller: whoever sends a new one each time is counted by
+address. Who stands behind a good one the doors say with `note_person`, and it is remembered for a while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from uuid import UUID
+
+from starlette.datastructures import State
+from starlette.requests import Request
+from starlette.types import Scope
+
+from machtiging.web.rate_limit.client_address import ClientAddressResolver
+from machtiging.web.rate_limit.limiter import Caller, CallerKind
+
+# Reads a token without a database, with the state of the application: its jti when we signed it and it has not
+# expired, else None.
+VerifyToken = Callable[[State, str], str | None]
+_REMEMBERED_SECONDS = 300.0
+_MOST_REMEMBERED = 20_000
+_LONGEST_COOKIE = 128
+_PERSON = "machtiging.person"
+_SCHEMES = (b"bearer", b"dpop")
+
+
+def note_person(scope: Scope, person_id: UUID | None) -> None:
+    """Say who is behind the token or session of this request; None when the session is no good."""
+    scope[_PERSON] = person_id
+
+
+class CallerIdentifier:
+    """Gives the callers of a request, and learns from what the doors found out."""
+
+    def __init__(
+        self,
+        verify_token: VerifyToken,
+        addresses: ClientAddressResolver,
+        *,
+        session_cookie: str,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._verify_token = verify_token
+        self._addresses = addresses
+        self._session_cookie = session_cookie
+        self._now = now
+        self._people: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+
+    def identify(self, scope: Scope) -> tuple[tuple[Caller, ...], bytes | None]:
+        """The callers, and the fingerprint of the credential under which to `learn` who it was."""
+        authorization = _single(scope, b"authorization")
+        if authorization is not None:
+            jti = self._jti(scope, authorization)
+            if jti is None:
+                return self._by_address(scope), None
+            fingerprint = jti.encode()
+            person = self._person(fingerprint)
+            token = (CallerKind.TOKEN, jti)
+            # A flood by an app must not keep its own user from logging in and stopping it: counted apart.
+            callers = (token,) if person is None else (token, (CallerKind.PERSON, f"token:{person}"))
+            return callers, fingerprint
+        fingerprint_of_session = self._session(scope)
+        person = None if fingerprint_of_session is None else self._person(fingerprint_of_session)
+        if person is None:
+            return self._by_address(scope), fingerprint_of_session
+        return ((CallerKind.PERSON, f"session:{person}"),), fingerprint_of_session
+
+    def learn(self, scope: Scope, fingerprint: bytes | None) -> None:
+        """Remember who was behind a credential, or forget it when a door said that it is no good."""
+        if fingerprint is None or _PERSON not in scope:
+            return
+        person: UUID | None = scope[_PERSON]
+        if person is None:
+            self._people.pop(fingerprint, None)
+            return
+        self._people[fingerprint] = (str(person), self._now() + _REMEMBERED_SECONDS)
+        self._people.move_to_end(fingerprint)
+        if len(self._people) > _MOST_REMEMBERED:
+            self._people.popitem(last=False)
+
+    def _by_address(self, scope: Scope) -> tuple[Caller, ...]:
+        address = self._addresses.resolve(scope)
+        return () if address is None else ((CallerKind.ADDRESS, address),)
+
+    def _jti(self, scope: Scope, authorization: bytes) -> str | None:
+        scheme, _, token = authorization.partition(b" ")
+        if scheme.lower() not in _SCHEMES:
+            return None
+        return self._verify_token(scope["app"].state, token.strip().decode("latin-1"))
+
+    def _session(self, scope: Scope) -> bytes | None:
+        if not any(name == b"cookie" for name, _ in scope["headers"]):
+            return None
+        cookie = Request(scope).cookies.get(self._session_cookie)
+        return hashlib.sha256(cookie.encode()).digest() if cookie and len(cookie) <= _LONGEST_COOKIE else None
+
+    def _person(self, fingerprint: bytes) -> str | None:
+        person, until = self._people.get(fingerprint, (None, 0.0))
+        return person if self._now() < until else None
+
+
+def _single(scope: Scope, wanted: bytes) -> bytes | None:
+    """The value of a header; of a header that stands twice something that is no credential."""
+    found = [value for name, value in scope["headers"] if name == wanted]
+    return found[0] if len(found) == 1 else b"" if found else None

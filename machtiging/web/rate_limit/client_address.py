@@ -1,0 +1,105 @@
+"""The address that a request is counted under: the peer's, or the last hop that a named proxy added.
+
+A header of anybody else is never read. Of a proxy one header is read, the one in the settings: a proxy sets one of the
+two and lets the other through as the client wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import structlog
+from starlette.types import Scope
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+X_FORWARDED_FOR = "x-forwarded-for"
+FORWARDED = "forwarded"
+_HEADERS = (X_FORWARDED_FOR.encode(), FORWARDED.encode())
+# Whoever has one IPv6 address has the whole /64.
+_IPV6_PREFIX = 64
+_log = structlog.get_logger("machtiging.web")
+_NO_PEER = "no-peer"
+_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+_FOR = re.compile(r'(?i)(?:^|;)\s*for\s*=\s*(?:"([^"\\]*)"|([^;,\s"]+))\s*(?=;|$)')
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
+
+
+def parse_address(text: str) -> Address | None:
+    """Parse an address; an IPv4 address inside an IPv6 one is taken out. None when it is none."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def peer_address(scope: Scope) -> Address | None:
+    """The other end of the connection; None when it has no IP address, as on a Unix socket."""
+    client = scope.get("client")
+    return parse_address(client[0]) if client else None
+
+
+class ClientAddressResolver:
+    """Finds the address to count a request under. `header` is the one that the named proxies set."""
+
+    def __init__(self, proxies: Sequence[Network], header: str = X_FORWARDED_FOR) -> None:
+        self._proxies = tuple(proxies)
+        self._warned = False
+        self._header = header.lower().encode()
+        self._parse = _forwarded_hops if header.lower() == FORWARDED else _x_forwarded_for_hops
+
+    def resolve(self, scope: Scope) -> str | None:
+        """The address, of IPv6 the /64; None when the request is a named proxy's own, which is never limited."""
+        peer = peer_address(scope)
+        if peer is None:
+            return _NO_PEER
+        if not self._is_named(peer):
+            self._warn_once(scope)
+            return _bucket(peer)
+        values = [value.decode("latin-1") for name, value in scope["headers"] if name == self._header]
+        for hop in self._parse(", ".join(values)):
+            if hop is None:
+                return f"unreadable:{peer}"  # fail closed: all such requests share one count
+            if not self._is_named(hop):
+                return _bucket(hop)
+        return None
+
+    def _warn_once(self, scope: Scope) -> None:
+        if not self._warned and any(name in _HEADERS for name, _ in scope["headers"]):
+            self._warned = True
+            _log.warning("forwarding_proxy_not_named", setting="MACHTIGING_FORWARDING_PROXIES")
+
+    def _is_named(self, address: Address) -> bool:
+        return any(address in network for network in self._proxies)
+
+
+def _bucket(address: Address) -> str:
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address), _IPV6_PREFIX), strict=False))
+    return str(address)
+
+
+def _x_forwarded_for_hops(text: str) -> Iterator[Address | None]:
+    for hop in reversed(text.split(",")) if text.strip() else ():
+        yield _node(hop.strip())
+
+
+def _forwarded_hops(text: str) -> Iterator[Address | None]:
+    """RFC 7239 section 4, the newest first."""
+    for element in reversed(_ELEMENT.findall(text)):
+        if found := _FOR.search(element.strip()):
+            yield _node(found[1] or found[2])
+        else:
+            yield None
+
+
+def _node(text: str) -> Address | None:
+    """RFC 7239 section 6: an address with or without a port. What is unknown or obfuscated is no address."""
+    if bare := parse_address(text):
+        return bare
+    found = _WITH_PORT.fullmatch(text)
+    return parse_address(found[1] or found[2]) if found else None

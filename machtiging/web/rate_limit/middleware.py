@@ -1,0 +1,99 @@
+"""Refuse with 429 what is over a limit, before a body is read or a connection to the database is borrowed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from machtiging.kernel.errors import TooMany
+from machtiging.web import problems
+from machtiging.web.rate_limit.callers import CallerIdentifier
+from machtiging.web.rate_limit.limiter import TOO_MANY_IN_FLIGHT, CallerKind, Quota, RateLimiter, Rejection
+
+_LOGGED_EVERY_SECONDS = 10.0
+_TEXTS = {
+    TOO_MANY_IN_FLIGHT: "U vraagt te veel tegelijk. Wacht even en probeer het opnieuw.",
+}
+_OTHER_TEXT = "U vraagt te vaak. Wacht even en probeer het opnieuw."
+_log = structlog.get_logger("machtiging.web")
+
+
+class RateLimitMiddleware:
+    """Counts every request for its callers, and answers by itself when there are too many."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        quotas: Mapping[CallerKind, Quota],
+        make_identifier: Callable[[], CallerIdentifier],
+        oauth_paths: Collection[str],
+    ) -> None:
+        self._app = app
+        self._limiter = RateLimiter(quotas)
+        self._identifier = make_identifier()
+        self._oauth_paths = [[path.strip("/")] for path in oauth_paths]
+        self._rejections = RejectionLog()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 429, or let the request through and count it until its answer has gone."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        callers, fingerprint = self._identifier.identify(scope)
+        rejection = self._limiter.acquire(callers)
+        if rejection is not None:
+            self._rejections.count(rejection.kind)
+            await self._answer(Request(scope), rejection)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._limiter.release(callers)
+            self._identifier.learn(scope, fingerprint)
+
+    def _answer(self, request: Request, rejection: Rejection) -> Response:
+        public = _TEXTS.get(rejection.code, _OTHER_TEXT)
+        problem = problems.problem_of(TooMany(rejection.code, public, retry_after=rejection.retry_after))
+        if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
+            return problems.respond(request, problem)
+        # RFC 6749 section 5.2 has no code of its own for this; 4.1.2.1 has.
+        body = {"error": "temporarily_unavailable", "error_description": "Too many requests. Wait and try again."}
+        return JSONResponse(body, problem.status, headers={**problem.headers, "Cache-Control": "no-store"})
+
+
+class RejectionLog:
+    """One warning in ten seconds, however many are refused: a flood must not fill the log instead."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[CallerKind] = Counter()
+        self._next_at = 0.0
+
+    def count(self, kind: CallerKind) -> None:
+        """Count one refusal. Who it was is not logged: an address is a person's."""
+        self._counts[kind] += 1
+        now = time.monotonic()
+        if now >= self._next_at:
+            _log.warning("rate_limited", **{str(each): number for each, number in self._counts.items()})
+            self._counts.clear()
+            self._next_at = now + _LOGGED_EVERY_SECONDS
+
+
+def install(
+    app: FastAPI,
+    *,
+    quotas: Mapping[CallerKind, Quota],
+    make_identifier: Callable[[], CallerIdentifier],
+    oauth_paths: Collection[str],
+) -> None:
+    """Put the limits around everything that is installed after this. `oauth_paths` answer as RFC 6749 section 5.2."""
+    app.user_middleware.append(
+        Middleware(RateLimitMiddleware, quotas=quotas, make_identifier=make_identifier, oauth_paths=oauth_paths)
+    )

@@ -1,0 +1,49 @@
+"""The assembled service with limits so low that a test can pass them, and callers from addresses of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from machtiging.identity import session as sessions
+from machtiging.identity.people import Profile
+from machtiging.identity.rules import Login
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import PersonId
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.berichtenbox import World
+from tests.builders.login import BROKER
+from tests.builders.real_server import an_assembled_world
+
+PROXY = "10.0.0.5"
+LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address_requests_per_minute": 10}
+
+
+async def a_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> World:
+    """Everything that `create_app` joins, with low limits and one named proxy."""
+    return await an_assembled_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
+
+
+def caller(world: World, address: str = "203.0.113.1", token: str | None = None, **headers: str) -> httpx.AsyncClient:
+    """Somebody whose connection comes from this address."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token is not None:
+        given["Authorization"] = f"Bearer {token}"
+    transport = httpx.ASGITransport(world.app, raise_app_exceptions=False, client=(address, 4711))
+    return httpx.AsyncClient(transport=transport, base_url=world.app.state.issuer, headers=given)
+
+
+async def a_cookie(world: World, person: PersonId) -> str:
+    """The Cookie header of a browser in which this person has just logged in."""
+    at = world.clock.now()
+    login = Login(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), None)
+    async with unit_of_work(world.sessions) as session:
+        token = await sessions.start(session, person, login, world.app.state.session_limits, at=at)
+    return f"{sessions.COOKIE}={token}"
+
+
+async def statuses(client: httpx.AsyncClient, path: str, times: int, method: str = "GET", **given: Any) -> list[int]:
+    """What so many requests are answered, one after the other."""
+    return [(await client.request(method, path, **given)).status_code for _ in range(times)]

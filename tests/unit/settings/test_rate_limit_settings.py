@@ -1,0 +1,69 @@
+"""Limits cannot be switched off, and a mistake in them stops the start."""
+
+import pytest
+from pydantic import ValidationError
+
+from machtiging.app import refuse_unsafe
+from machtiging.cli.checks import Verdict
+from machtiging.cli.rate_limit_checks import rate_limits
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Environment, Settings
+
+SAFE = {"env": Environment.PRODUCTION, "issuer": "https://machtigen.nl", "broker_issuer": "https://inloggen.nl"}
+LIMITS = [f"{kind}_requests_{of}" for kind in ("token", "person", "address") for of in ("in_flight", "per_minute")]
+
+
+@pytest.mark.parametrize("name", [*LIMITS, "processes"])
+@pytest.mark.parametrize("value", ["0", "-1", "", "uit", "none", "1.5", "inf", "1e99", "999999999"])
+def test_rate_limit_that_is_no_limit_stops_the_start(monkeypatch, name, value):
+    monkeypatch.setenv(f"MACHTIGING_{name.upper()}", value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "text", ["proxy.example", "10.0.0.5/33", "10.0.0.5/24", "*", "10.0.0.5;10.0.0.6", "fd00::/129"]
+)
+def test_forwarding_proxy_with_a_typing_error_stops_the_start(text):
+    with pytest.raises(ValidationError):
+        Settings(forwarding_proxies=text)
+
+
+@pytest.mark.parametrize("header", ["x-real-ip", "", "X-Forwarded-For, Forwarded"])
+def test_forwarded_header_that_is_not_known_stops_the_start(header):
+    with pytest.raises(ValidationError):
+        Settings(forwarded_header=header)
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0/0", "10.0.0.5, ::/0"])
+def test_forwarding_proxies_that_are_everybody_are_refused_in_production(text):
+    with pytest.raises(Fault, match="instellingen_onveilig") as refused:
+        refuse_unsafe(Settings(**SAFE, forwarding_proxies=text))
+    assert "MACHTIGING_FORWARDING_PROXIES" in refused.value.private
+    refuse_unsafe(Settings(**SAFE, forwarding_proxies="127.0.0.1, ::1, 10.2.0.0/24, fd00:1::/64"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict"),
+    [
+        ({}, Verdict.OK),
+        ({"host": "::1"}, Verdict.OK),
+        ({"host": "0.0.0.0"}, Verdict.ATTENTION),
+        ({"host": "::"}, Verdict.ATTENTION),
+        ({"host": "10.1.2.3"}, Verdict.ATTENTION),
+        (SAFE, Verdict.ATTENTION),
+        ({**SAFE, "forwarding_proxies": "127.0.0.1"}, Verdict.OK),
+        ({**SAFE, "trusted_proxies": "10.0.0.5"}, Verdict.OK),
+    ],
+)
+def test_doctor_says_when_a_proxy_seems_to_be_there_and_is_not_named(settings, verdict):
+    (found,) = rate_limits(Settings(**settings))
+    assert found.verdict is verdict
+    assert ("MACHTIGING_FORWARDING_PROXIES" in found.mend) is (verdict is Verdict.ATTENTION)
+
+
+@pytest.mark.parametrize("kind", ["token", "person", "address"])
+def test_doctor_says_when_a_limit_stops_nobody(kind):
+    _, found = rate_limits(Settings(**{f"{kind}_requests_per_minute": 10_000_000}))
+    assert found.verdict is Verdict.ATTENTION
+    assert kind.upper() in found.what
