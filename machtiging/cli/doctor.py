@@ -55,7 +55,7 @@ async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
     from machtiging.cli.operator import notifications
-    from machtiging.cli.rate_limit_checks import rate_limits
+    from machtiging.cli.operator.rate_limits import rate_limits
 
     for finding in (checks.python(), checks.packages(), checks.environment(settings)):
         yield finding

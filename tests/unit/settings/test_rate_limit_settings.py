@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from machtiging.app import refuse_unsafe
 from machtiging.cli.checks import Verdict
-from machtiging.cli.rate_limit_checks import rate_limits
+from machtiging.cli.operator.rate_limits import rate_limits
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
 
