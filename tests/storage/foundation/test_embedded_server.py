@@ -1,7 +1,6 @@
 """The embedded PostgreSQL: start, attach, stop, and a pid file that a crash left behind."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -31,14 +30,23 @@ def place():
     shutil.rmtree(directory, ignore_errors=True)
 
 
+STARTED: list[EmbeddedPostgres] = []
+
+
+def start(directory):
+    """Start or attach until the module is done; returns the URL."""
+    STARTED.append(EmbeddedPostgres(directory))
+    return STARTED[-1].start()
+
+
 @pytest.fixture(scope="module")
 def home():
     """Where a server runs that was started as the service starts it. Who stops it, starts it again."""
     directory = a_directory()
-    server = EmbeddedPostgres(directory / "postgres")
-    server.start()
+    start(directory / "postgres")
     yield directory / "postgres"
-    server.stop()
+    for server in STARTED:
+        server.stop()
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -62,37 +70,156 @@ def ask(url, query):
     return asyncio.run(go())
 
 
-def test_it_starts_stops_and_keeps_its_data(home):
-    server = EmbeddedPostgres(home)
+def test_it_starts_stops_and_keeps_its_data(place):
+    server = EmbeddedPostgres(place)
     url = server.start()
     assert int(ask(url, "SHOW server_version_num")) >= 150000
     ask(url, "CREATE TABLE kept AS SELECT 1 AS one")
     server.stop()
-    assert running_pid(home) is None
-    again = EmbeddedPostgres(home)
+    assert running_pid(place) is None
+    again = EmbeddedPostgres(place)
     assert ask(again.start(), "SELECT one FROM kept") == 1
+    again.stop()
 
 
 def test_it_listens_on_no_network_address(home):
-    assert ask(EmbeddedPostgres(home).start(), "SHOW listen_addresses") == ""
+    assert ask(start(home), "SHOW listen_addresses") == ""
 
 
 def test_only_its_own_user_can_reach_its_socket(home):
     assert home.stat().st_mode & 0o077 == 0
 
 
-def test_who_starts_one_that_runs_attaches_to_it_and_who_leaves_before_the_last_stops_nothing(home, asleep):
-    pid, server = running_pid(home), EmbeddedPostgres(home)
-    url = server.start()
-    assert running_pid(home) == pid
-    users = home / ".handle_pids.json"
-    assert json.loads(users.read_text()) == [os.getpid()]
-    users.write_text(json.dumps([os.getpid(), asleep.pid]))
-    server.stop()
-    assert running_pid(home) == pid
+def test_embedded_server_that_runs_is_attached_to_and_outlives_all_users_but_the_last(place):
+    first, second = EmbeddedPostgres(place), EmbeddedPostgres(place)
+    url = first.start()
+    pid = running_pid(place)
+    assert second.start() == url
+    first.stop()
+    assert running_pid(place) == pid
     assert ask(url, "SELECT 1") == 1
-    assert EmbeddedPostgres(home).start() == url
-    users.write_text(json.dumps([os.getpid()]))
+    second.stop()
+    assert running_pid(place) is None
+
+
+def test_embedded_server_stopped_twice_is_left_to_its_other_users(home):
+    first, second = EmbeddedPostgres(home), EmbeddedPostgres(home)
+    first.start()
+    url = second.start()
+    first.stop()
+    first.stop()
+    assert ask(url, "SELECT 1") == 1
+
+
+@pytest.mark.whole
+def test_embedded_server_whose_user_was_killed_is_stopped_by_the_last_that_lives(place):
+    script = f"""
+        import os, signal
+        from pathlib import Path
+        from machtiging.storage.embedded import EmbeddedPostgres
+        EmbeddedPostgres(Path({str(place)!r})).start()
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True)
+    pid, server = running_pid(place), EmbeddedPostgres(place)
+    assert pid is not None
+    server.start()
+    assert running_pid(place) == pid
+    server.stop()
+    assert running_pid(place) is None
+
+
+@pytest.mark.whole
+def test_embedded_server_is_stopped_when_the_only_process_that_used_it_ends_without_saying_so(place):
+    script = f"""
+        from pathlib import Path
+        from machtiging.storage.embedded import EmbeddedPostgres
+        EmbeddedPostgres(Path({str(place)!r})).start()
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], check=True)
+    assert running_pid(place) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with a space", "comma,and;more", 'quote\'d "twice"', "back\\slash", "$HOME `id`", "één ü 例", "%41 %", "x" * 120],
+)
+@pytest.mark.whole
+def test_embedded_server_in_a_folder_with_any_name_starts_and_stops(place, name):
+    server = EmbeddedPostgres(place.parent / name / "postgres")
+    url = server.start()
+    assert ask(url, "SHOW data_directory") == str(place.parent / name / "postgres")
+    server.stop()
+    assert running_pid(place.parent / name / "postgres") is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LANG", "nl_NL.UTF-8"),
+        ("LC_ALL", "xx_XX.UTF-8"),
+        ("LC_MESSAGES", "nonsense"),
+        ("LANGUAGE", "nl"),
+        ("PGPORT", "70000"),
+        ("PGDATA", "/nonexistent"),
+        ("PGOPTIONS", "-c nonsense=1"),
+        ("PGHOST", "example.invalid"),
+    ],
+)
+@pytest.mark.whole
+def test_embedded_server_takes_no_locale_and_no_setting_of_libpq_from_the_environment(
+    place, variable, value, monkeypatch
+):
+    monkeypatch.setenv(variable, value)
+    server = EmbeddedPostgres(place)
+    url = server.start()
+    monkeypatch.delenv(variable)
+    assert ask(url, "SELECT datlocale FROM pg_database WHERE datname = 'postgres'") == "C.UTF-8"
+    assert ask(url, "SELECT lower('ÉÜ') || (SELECT setting FROM pg_settings WHERE name = 'lc_messages')") == "éüC"
+    server.stop()
+
+
+@pytest.mark.whole
+def test_embedded_server_under_a_strict_umask_starts(place):
+    script = f"""
+        import os
+        from pathlib import Path
+        os.umask(0o077)
+        from machtiging.storage.embedded import EmbeddedPostgres
+        server = EmbeddedPostgres(Path({str(place)!r}) / "strict" / "postgres")
+        print(server.start())
+        server.stop()
+    """
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+    assert (place / "strict" / "postgres").stat().st_mode & 0o077 == 0
+
+
+def test_pid_file_that_names_another_process_is_not_taken_for_a_running_server(home, asleep):
+    url = start(home)
+    postmaster = psutil.Process(running_pid(home))
+    os.kill(postmaster.pid, signal.SIGKILL)
+    postmaster.wait(10)
+    file = home / "postmaster.pid"
+    file.write_text("\n".join([str(asleep.pid), *file.read_text().splitlines()[1:]]) + "\n")
+    assert running_pid(home) is None
+    assert start(home) == url
+    assert asleep.poll() is None
+
+
+@pytest.mark.parametrize("setting", ["shared_buffers = 'lots'", "nonsense = 1", "port = 99999"])
+@pytest.mark.whole
+def test_embedded_server_that_cannot_start_says_the_cause_in_one_line(place, setting):
+    server = EmbeddedPostgres(place)
+    server.start()
+    server.stop()
+    with (place / "postgresql.auto.conf").open("a") as file:
+        file.write(setting + "\n")
+    with pytest.raises(Fault) as fault:
+        EmbeddedPostgres(place).start()
+    assert fault.value.code == "ingebouwde_database_start_niet"
+    assert setting.split()[0] in fault.value.private
+    assert "\n" not in fault.value.private
 
 
 @pytest.mark.whole
@@ -154,14 +281,14 @@ def until_a_zombie(process):
 
 
 def test_a_server_that_was_killed_and_not_reaped_does_not_pass_for_a_running_one(home, asleep):
-    ask(EmbeddedPostgres(home).start(), "CREATE TABLE committed AS SELECT 1 AS one")
+    ask(start(home), "CREATE TABLE committed AS SELECT 1 AS one")
     os.kill(running_pid(home), signal.SIGKILL)
     until_a_zombie(asleep)
     # Whether the postmaster itself is reaped is up to who started the tests: its pid is that of one who surely is not.
     file = home / "postmaster.pid"
     file.write_text("\n".join([str(asleep.pid), *file.read_text().splitlines()[1:]]) + "\n")
     assert running_pid(home) is None
-    assert ask(EmbeddedPostgres(home).start(), "SELECT one FROM committed") == 1
+    assert ask(start(home), "SELECT one FROM committed") == 1
 
 
 def test_a_directory_in_which_children_of_a_killed_server_are_left_is_not_started_in(place, asleep):
