@@ -189,6 +189,8 @@ def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx
         redirect_uri=f"{settings.issuer}/inloggen/terug",
         keyring=state.keyring,
         transport=transport,
+        patience=settings.broker_timeout_seconds,
+        wait=settings.broker_wait_seconds,
     )
     state.session_limits = SessionLimits(
         idle=timedelta(minutes=settings.session_idle_minutes), absolute=timedelta(hours=settings.session_hours)

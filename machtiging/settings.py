@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     policies_dir: Path = Field(default=Path("policies"), description="model.conf and the policy rows")
     broker_issuer: str = Field(default="http://localhost:8001", description="the OpenID provider people log in with")
     broker_client_id: str = Field(default="machtiging", description="what that provider calls us")
+    broker_timeout_seconds: float = Field(
+        default=10, ge=1, le=30, description="how long one answer of that provider may take, from first to last byte"
+    )
+    broker_wait_seconds: float = Field(
+        default=5, ge=0.5, le=30, description="how long to wait for its connection, and for each piece of its answer"
+    )
     simulator_port: int = Field(default=8001, description="the port of the login stand-in (never in production)")
     smtp_host: str = Field(default="127.0.0.1", description="the mail server")
     smtp_port: int = Field(default=8025, description="its port")

@@ -199,13 +199,14 @@ def _pick(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECK
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(keys, list) or len(keys) > _MAXIMUM_KEYS:
         refuse("the signer's key set is no key set")
-    fitting = [key for key in keys if _could_verify(key, algorithm) and (kid is None or key.get("kid") == kid)]
+    fitting = [key for key in keys if could_verify(key, algorithm) and (kid is None or key.get("kid") == kid)]
     if len(fitting) != 1:
         refuse(f"{len(fitting)} keys fit this token, want 1")
     return _import(fitting[0], _KEY_TYPES[algorithm][1])
 
 
-def _could_verify(key: Any, algorithm: str) -> bool:
+def could_verify(key: Any, algorithm: str) -> bool:
+    """Tell whether a JWK is a signature key for this algorithm, as far as its members say (RFC 7517 section 4)."""
     return (
         isinstance(key, dict)
         and key.get("kty") == _KEY_TYPES[algorithm][0]

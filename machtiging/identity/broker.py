@@ -56,7 +56,8 @@ class _Known:
 class Broker:
     """One configured OpenID provider. Holds an HTTP client; `aclose` lets go of it.
 
-    `patience` is how many seconds one answer may take from first to last byte.
+    `patience` is how many seconds one answer may take from first to last byte; `wait` how many it may take to connect,
+    and between two pieces (None: half of that). A `wait` longer than `patience` is cut off by it.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Broker:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         patience: float = 10.0,
+        wait: float | None = None,
     ) -> None:
         self.issuer = issuer
         self._client_id = client_id
@@ -77,7 +79,7 @@ class Broker:
         # A plain http issuer is the stand-in on this machine: a proxy from the environment cannot reach that.
         self._http = httpx.AsyncClient(
             transport=transport,
-            timeout=patience / 2,
+            timeout=patience / 2 if wait is None else wait,
             trust_env=issuer.startswith("https:"),
             verify=tls_context(),
         )

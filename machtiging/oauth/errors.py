@@ -14,7 +14,7 @@ from machtiging.kernel import errors
 
 
 class Wire(StrEnum):
-    """Error codes on the wire: RFC 6749 4.1.2.1 and 5.2, RFC 9396 5, RFC 8707 2, OpenID Connect Core 3.1.2.6."""
+    """Error codes on the wire: RFC 6749 4.1.2.1 and 5.2, RFC 9396 5, RFC 8707 2, RFC 9101 7, OpenID Core 3.1.2.6."""
 
     ACCESS_DENIED = "access_denied"
     AUTHORIZATION_PENDING = "authorization_pending"
@@ -28,6 +28,7 @@ class Wire(StrEnum):
     INVALID_GRANT = "invalid_grant"
     INVALID_REDIRECT_URI = "invalid_redirect_uri"
     INVALID_REQUEST = "invalid_request"
+    INVALID_REQUEST_URI = "invalid_request_uri"
     INVALID_REQUEST_OBJECT = "invalid_request_object"
     INVALID_SCOPE = "invalid_scope"
     INVALID_SOFTWARE_STATEMENT = "invalid_software_statement"
@@ -61,6 +62,7 @@ TEXTS: Mapping[Wire, str] = {
     Wire.INVALID_REDIRECT_URI: "A redirect_uri is not acceptable.",
     Wire.INVALID_REQUEST: "The request is malformed.",
     Wire.INVALID_REQUEST_OBJECT: "The request object is not valid, was used before, or is not all that was sent.",
+    Wire.INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used before.",
     Wire.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
     Wire.INVALID_SOFTWARE_STATEMENT: "The software statement is not a signed statement.",
     Wire.INVALID_TARGET: "The resource is unknown.",
@@ -78,6 +80,35 @@ TEXTS: Mapping[Wire, str] = {
 }
 
 
+# Why a client was not authenticated, by reason code: for its developer, where `OAuthRefusal.cause` may be told.
+CLIENT_AUTH_CAUSES: Mapping[str, str] = {
+    "bewijs_algoritme": "The alg of the assertion is not ES256 or PS256, or is not the one of the registered key.",
+    "bewijs_hergebruikt": "This assertion was used before: make a new one, with a new jti, for each request.",
+    "bewijs_kid_onbekend": "No registered key has the kid of the assertion.",
+    "bewijs_kid_ontbreekt": "The assertion has no kid, and more than one registered key fits.",
+    "bewijs_ondertekening": "The signature of the assertion is not made with the registered key.",
+    "bewijs_te_oud": "The iat of the assertion is more than five minutes ago.",
+    "bewijs_typ": "The typ of the assertion must be JWT or client-authentication+jwt.",
+    "bewijs_uit_de_toekomst": "The iat or nbf of the assertion lies in the future.",
+    "bewijs_van_ander": "The iss and sub of the assertion must be the client_id.",
+    "bewijs_verlopen": "The assertion has expired.",
+    "bewijs_voor_ander": "The aud of the assertion must be the issuer of this server, and nothing else.",
+    "bewijs_vormfout": "The client_assertion is no JWT with a sub, or its client_assertion_type is wrong.",
+    "bewijs_zonder_jti": "The assertion needs a jti of 1 to 256 characters.",
+    "bewijs_zonder_tijd": "The assertion needs exp and iat, in seconds.",
+    "certificaat_onbekend": "The TLS certificate is not the one that was registered.",
+    "certificaat_ontbreekt": "No TLS certificate was shown.",
+    "client_andere_methode": "The client registered another authentication method.",
+    "client_id_wijkt_af": "The client_id differs from the client that authenticated.",
+    "client_onbekend": "No active client has this client_id and this authentication method.",
+    "client_zonder_sleutels": "The client registered no keys.",
+    "geheim_niet_ondersteund": "There are no client secrets here: authenticate with private_key_jwt.",
+    "sleutels_niet_opgehaald": "The keys at the jwks_uri of the client could not be fetched.",
+    "sleutels_niet_te_halen": "The keys at the jwks_uri of the client could not be fetched.",
+    "sleutels_ophalen_te_druk": "The keys at the jwks_uri of the client could not be fetched now. Try again.",
+}
+
+
 class Answer(NamedTuple):
     """Status, error and text of one refusal."""
 
@@ -87,12 +118,31 @@ class Answer(NamedTuple):
 
 
 class OAuthRefusal(errors.Refusal):
-    """A no in the words of OAuth. `code` is the exact reason for the journal; `description` is for the client."""
+    """A no in the words of OAuth. `code` is the exact reason for the journal; `description` is for the client.
 
-    def __init__(self, error: Wire, code: str, description: str = "", *, private: str = "") -> None:
+    `cause` is the exact reason in a sentence for the client's developer. It is told outside production, and everywhere
+    when `proven`: the asker has then proved who it is, so the sentence tells nobody which clients exist.
+    """
+
+    def __init__(
+        self,
+        error: Wire,
+        code: str,
+        description: str = "",
+        *,
+        private: str = "",
+        cause: str = "",
+        proven: bool = False,
+    ) -> None:
         super().__init__(code, "Dit verzoek van de app klopt niet.", private=private)
         self.error = error
         self.description = description or TEXTS[error]
+        self.cause = cause
+        self.proven = proven
+
+    def description_for(self, *, practice: bool) -> str:
+        """The `error_description`, with the cause where it may be told."""
+        return f"{self.description} {self.cause}" if self.cause and (practice or self.proven) else self.description
 
 
 # Where the kernel's errors come out at an OAuth endpoint. A Fault is answered by web/, after the roll-back.
@@ -113,10 +163,14 @@ ANSWERS: Mapping[type[errors.MachtigingError], tuple[int, Wire]] = {
 }
 
 
-def answer_of(error: errors.MachtigingError) -> Answer:
-    """How an error of ours looks to a client: the most specific class in `ANSWERS` decides."""
+def answer_of(error: errors.MachtigingError, *, practice: bool = False) -> Answer:
+    """How an error of ours looks to a client: the most specific class in `ANSWERS` decides.
+
+    `practice`: outside production the cause is told as well.
+    """
     if isinstance(error, OAuthRefusal):
-        return Answer(401 if error.error is Wire.INVALID_CLIENT else 400, error.error, error.description)
+        described = error.description_for(practice=practice)
+        return Answer(401 if error.error is Wire.INVALID_CLIENT else 400, error.error, described)
     status, wire = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
     return Answer(status, wire, TEXTS[wire])
 

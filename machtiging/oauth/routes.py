@@ -19,6 +19,7 @@ from machtiging.oauth import issue, metadata, queries
 from machtiging.oauth.at_once.route import router as token
 from machtiging.oauth.authorize import decide, push
 from machtiging.oauth.authorize.page import consent_page
+from machtiging.oauth.authorize.unpushed import answer_unpushed
 from machtiging.oauth.ciba.begin import begin
 from machtiging.oauth.ciba.routes import router as counter
 from machtiging.oauth.client import Client
@@ -29,9 +30,9 @@ from machtiging.oauth.openid.metadata import signed
 from machtiging.oauth.openid.release import for_userinfo
 from machtiging.oauth.openid.routes import router as openid
 from machtiging.oauth.openid.userinfo import answer as userinfo_answer
-from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, unique
+from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, query_pairs, unique
 from machtiging.oauth.protocol.grants import consented
-from machtiging.oauth.protocol.refused import told, warn, write_down
+from machtiging.oauth.protocol.refused import is_practice, told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
     REVOCATION,
@@ -69,7 +70,7 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
         return await with_keys(request.app.state, session, lambda: work(exchange, asking))
     except Refusal as refusal:
         await write_down(session, wire, refused, refusal, path=request.url.path, at=exchange.at)
-        return told(refusal)
+        return told(refusal, practice=is_practice(request.app.state))
 
 
 @router.post("/par")
@@ -110,10 +111,11 @@ async def revoke(request: Request, session: Transaction, _door: Public) -> Respo
     return await _answered(request, session, JournalAct.TOKEN_GEWEIGERD, work)
 
 
-async def _reference(request: Request, session: Transaction) -> push.Reference:
+async def _reference(request: Request, session: Transaction) -> push.Reference | decide.Redirect:
     """The reference in the address, opened before anybody logs in: logging in may take longer than it lives.
 
-    What else stands in the address is not read: only the pushed copy counts (RFC 9126 section 4).
+    What else stands in the address is not read: only the pushed copy counts (RFC 9126 section 4). Where there is none,
+    a known client with a registered redirect URI is told so there.
     """
     exchange = _exchange(request, session)
     try:
@@ -121,7 +123,10 @@ async def _reference(request: Request, session: Transaction) -> push.Reference:
         await push.open_once(exchange, reference)
     except Refusal as refusal:
         warn(refusal)
-        raise push.unknown() from refusal
+        back = await answer_unpushed(exchange, query_pairs(request))
+        if back is None:
+            raise push.unknown() from refusal
+        return back
     return reference
 
 
@@ -129,12 +134,14 @@ async def _reference(request: Request, session: Transaction) -> push.Reference:
 async def authorize(
     request: Request,
     session: Transaction,
-    reference: Annotated[push.Reference, Depends(_reference)],
+    reference: Annotated[push.Reference | decide.Redirect, Depends(_reference)],
     visitor: PerhapsVisitor,
     _door: Public,
 ) -> Response:
     """Ask the person, who may have to log in first: how, the request says. Raises InvalidInput (a page) as long as it
     is not certain where an answer may go."""
+    if isinstance(reference, decide.Redirect):
+        return RedirectResponse(reference.location, 303, headers=NO_STORE)
     practice = request.app.state.practice
     asking = await decide.question(_exchange(request, session), visitor, reference, practice=practice)
     if isinstance(asking, decide.Redirect):

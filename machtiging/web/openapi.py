@@ -36,6 +36,10 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
         "detail": {"type": "string", "description": "Wat er aan de hand is, in gewone taal."},
         "code": {"type": "string", "description": "Blijft gelijk; bedoeld voor programma's."},
         "verzoekId": {"type": "string", "description": "Noem dit nummer als u om hulp vraagt."},
+        "error": {
+            "type": "string",
+            "description": "Bij 401 en 403 het woord uit WWW-Authenticate, zoals use_dpop_nonce.",
+        },
         "fouten": {
             "type": "array",
             "description": "Alle fouten in de invoer.",

@@ -6,6 +6,7 @@ which id it can be found in the log, so nothing from inside leaks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -32,6 +33,7 @@ MEDIA_TYPE = "application/problem+json"
 # A token that is good, but not for this door.
 OTHER_USE = "token_voor_ander_gebruik"
 UNREACHABLE = "opslag_niet_bereikbaar"
+_CHALLENGED = re.compile(r'[ ,]error="([a-z_]+)"')
 _log = structlog.get_logger("machtiging.web")
 
 
@@ -75,7 +77,10 @@ _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One RFC 9457 problem, with our own members `code`, `verzoekId` and, for bad input, `fouten`."""
+    """One RFC 9457 problem, with our own members `code`, `verzoekId` and, for bad input, `fouten`.
+
+    With a challenge comes `error`: the same word as in WWW-Authenticate (RFC 6750 3.1, RFC 9449 7.1, RFC 9470 3).
+    """
 
     status: int
     code: str
@@ -96,6 +101,8 @@ class Problem:
             "code": self.code,
             "verzoekId": request_id.current(),
         }
+        if (told := _CHALLENGED.search(self.headers.get("WWW-Authenticate", ""))) is not None:
+            members["error"] = told[1]  # clients that look for `use_dpop_nonce` in the body find it there too
         if self.faults:
             members["fouten"] = [dict(fault) for fault in self.faults]
         return members

@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.sources import PACKAGE, functions, modules, name_of
 
 LONGEST_FUNCTION = 40
-LONGEST_FILE = 250
+LONGEST_FILE = 400
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002 and 0005).
 LARGER = {"access": 13, "delegation": 13, "oauth": 13, "web": 13}

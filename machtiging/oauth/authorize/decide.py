@@ -26,6 +26,7 @@ from machtiging.oauth.authorize.agree import Agreement, agree
 from machtiging.oauth.authorize.push import Pushed, Reference, redirect_uri_of
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.manage.rules import ACTION
 from machtiging.oauth.openid import login
 from machtiging.oauth.openid.silent import agreed_before
@@ -237,8 +238,12 @@ async def _note(exchange: Exchange, visitor: Visitor, pushed: Pushed, refusal: O
 
 
 def _back(exchange: Exchange, redirect_uri: str, pushed: Pushed, answer: dict[str, str]) -> Redirect:
-    state = pushed.parameters.get("state")
-    query = answer | ({"state": state} if state else {}) | {"iss": exchange.issuer.url}
+    return redirect_back(exchange.issuer, redirect_uri, pushed.parameters.get("state"), answer)
+
+
+def redirect_back(issuer: Issuer, redirect_uri: str, state: str | None, answer: dict[str, str]) -> Redirect:
+    """Build the authorization response to this redirect URI, with `state` and `iss` (RFC 6749 4.1.2, RFC 9207)."""
+    query = answer | ({"state": state} if state else {}) | {"iss": issuer.url}
     parts = urlsplit(redirect_uri)
     kept = parse_qsl(parts.query, keep_blank_values=True)
     return Redirect(urlunsplit(parts._replace(query=urlencode([*kept, *query.items()]))))

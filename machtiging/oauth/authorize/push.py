@@ -25,7 +25,7 @@ from machtiging.oauth.sweep import sweep
 from machtiging.oauth.tables import PushedRequest
 
 _PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
-_PREFIX = "urn:ietf:params:oauth:request_uri:"
+PREFIX = "urn:ietf:params:oauth:request_uri:"
 _LONGEST_REFERENCE = 128
 # What is read again when the person decides. Whatever else is sent is looked at once, or ignored (RFC 6749 3.1).
 _KEPT = (
@@ -67,7 +67,7 @@ class Pushed:
 def reference_from(parameters: dict[str, str]) -> Reference:
     """The reference in the address or the form. Raises InvalidInput: a page, never a redirect (RFC 9126 4)."""
     client_id, request_uri = parameters.get("client_id", ""), parameters.get("request_uri", "")
-    if not client_id or not request_uri.startswith(_PREFIX) or len(request_uri) > _LONGEST_REFERENCE:
+    if not client_id or not request_uri.startswith(PREFIX) or len(request_uri) > _LONGEST_REFERENCE:
         raise unknown()
     return Reference(client_id, request_uri)
 
@@ -100,7 +100,7 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     check_request(request.form, machtiging_asked=wanted is not None and wanted.machtiging_id is not None)
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise malformed("niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid.")
-    request_uri = _PREFIX + secrets.random_token()
+    request_uri = PREFIX + secrets.random_token()
     row = {
         "uri_hash": secrets.digest(request_uri),
         "client_id": client.client_id,

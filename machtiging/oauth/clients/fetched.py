@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from machtiging.oauth.client import Client
-from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthRefusal, Wire
 
 # Looked for again after a day, or when a key is asked that is not in the copy; never more than once a minute.
 FRESH = timedelta(hours=24)
@@ -25,7 +25,8 @@ class KeysWanted(OAuthRefusal):
     """
 
     def __init__(self, client_id: str, uri: str, *, spare: bool = False) -> None:
-        super().__init__(Wire.INVALID_CLIENT, "sleutels_niet_opgehaald")
+        code = "sleutels_niet_opgehaald"
+        super().__init__(Wire.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
         self.client_id, self.uri, self.spare = client_id, uri, spare
 
 
@@ -37,7 +38,7 @@ def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
     if client.jwks is not None:
         return client.jwks
     if client.jwks_uri is None:
-        raise OAuthRefusal(Wire.INVALID_CLIENT, "client_zonder_sleutels")
+        raise _no_keys("client_zonder_sleutels")
     usable = client.fetched_at is not None and at - client.fetched_at < USABLE
     copy = client.fetched_jwks if usable else None
     holds = copy is not None and (kid is None or kid in [key.get("kid") for key in copy["keys"]])
@@ -48,8 +49,12 @@ def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
         # Perhaps somebody is on his way there at this moment: then wait for him.
         raise KeysWanted(client.client_id, client.jwks_uri)
     if copy is None:
-        raise OAuthRefusal(Wire.INVALID_CLIENT, "sleutels_niet_te_halen")
+        raise _no_keys("sleutels_niet_te_halen")
     return copy
+
+
+def _no_keys(code: str) -> OAuthRefusal:
+    return OAuthRefusal(Wire.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
 
 
 def _may_look(client: Client, at: datetime) -> bool:

@@ -1,7 +1,7 @@
 """A client's signed assertion, judged by what it says (RFC 7523 with the rules of FAPI 2.0); asks nobody anything.
 
-Authlib's own class takes an audience list with strangers in it, an `exp` ten years ahead, no `iat`, RS256, and a
-`client_id` in the form that is not the `sub`. None of that is taken here.
+Authlib's own class takes an audience list with strangers in it, no `iat`, RS256, and a `client_id` in the form that is
+not the `sub`. None of that is taken here. An `exp` far ahead is, and makes nothing live longer: age is judged by `iat`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
-from machtiging.crypto.jose import Parts, strict_json, take_apart, verify_parts
+from machtiging.crypto.jose import Parts, could_verify, strict_json, take_apart, type_fits, verify_parts
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.oauth.client import Client
 from machtiging.oauth.clients.fetched import keys_of
-from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthRefusal, Wire
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256")
+# Counted from `iat`, whatever a later `exp` says.
 LIVES_AT_MOST = timedelta(minutes=5)
 # FAPI 2.0 5.3.2.1: up to 10 seconds ahead is a slow clock, 60 is not.
 CLOCKS_DIFFER = timedelta(seconds=10)
@@ -35,9 +36,10 @@ class Assertion(NamedTuple):
     subject: str
 
 
-def unauthentic(code: str) -> NoReturn:
-    """The one answer to every failure: an unknown client looks like a wrong key."""
-    raise OAuthRefusal(Wire.INVALID_CLIENT, code)
+def unauthentic(code: str, *, proven: bool = False) -> NoReturn:
+    """Raise OAuthRefusal `invalid_client`. In production an unknown client looks like a wrong key: only to an asker
+    whose signature was good (`proven`) is the cause told."""
+    raise OAuthRefusal(Wire.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code], proven=proven)
 
 
 def one_method(form: Mapping[str, str], headers: Mapping[str, str]) -> None:
@@ -87,21 +89,37 @@ def _check_signature(parts: Parts, jwks: dict[str, Any]) -> None:
     try:
         verify_parts(parts, jwks, algorithms=ALGORITHMS, typ=wanted)
     except NotAuthenticated:
-        unauthentic("bewijs_ondertekening")
+        unauthentic(_signature_fault(parts, jwks, wanted))
+
+
+def _signature_fault(parts: Parts, jwks: dict[str, Any], typ: str | None) -> str:
+    """The reason code of an assertion that `verify_parts` refused: for the log, and for developers."""
+    algorithm, kid = parts.header["alg"], parts.header.get("kid")
+    if not type_fits(parts.header.get("typ"), typ):
+        return "bewijs_typ"
+    if algorithm not in ALGORITHMS:
+        return "bewijs_algoritme"
+    named = [key for key in jwks.get("keys", ()) if kid is None or key.get("kid") == kid]
+    if not named:
+        return "bewijs_kid_onbekend"
+    fitting = [key for key in named if could_verify(key, algorithm)]
+    if not fitting:
+        return "bewijs_algoritme"
+    return "bewijs_ondertekening" if len(fitting) == 1 else "bewijs_kid_ontbreekt"
 
 
 def _check_claims(claims: dict[str, Any], client: Client, named: str | None, issuer: str, at: datetime) -> str:
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
-        unauthentic("bewijs_van_ander")
+        unauthentic("bewijs_van_ander", proven=True)
     if named not in (None, client.client_id):
-        unauthentic("client_id_wijkt_af")
+        unauthentic("client_id_wijkt_af", proven=True)
     if not _is_for(issuer, claims.get("aud"), client):
-        unauthentic("bewijs_voor_ander")
+        unauthentic("bewijs_voor_ander", proven=True)
     if (problem := _age_problem(claims, at.timestamp())) is not None:
-        unauthentic(problem)
+        unauthentic(problem, proven=True)
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
-        unauthentic("bewijs_zonder_jti")
+        unauthentic("bewijs_zonder_jti", proven=True)
     return jti
 
 
@@ -121,8 +139,9 @@ def _age_problem(claims: dict[str, Any], now: float) -> str | None:
         return "bewijs_zonder_tijd"
     if exp <= now:
         return "bewijs_verlopen"
-    if exp > now + longest + differ or iat < now - longest - differ:
-        return "bewijs_te_lang_geldig"
+    # Its life is counted from `iat`: libraries write an `exp` an hour ahead, and that buys nothing here.
+    if iat < now - longest - differ:
+        return "bewijs_te_oud"
     if iat > now + differ or (nbf is not None and nbf > now + differ):
         return "bewijs_uit_de_toekomst"
     return None

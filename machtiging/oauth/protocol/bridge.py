@@ -21,7 +21,7 @@ from starlette.requests import Request
 from machtiging.access.proof.binding import UNBOUND, Binding
 from machtiging.access.proof.shown import NOTHING, Shown, shown_in
 from machtiging.kernel.errors import TooLarge
-from machtiging.oauth.errors import malformed
+from machtiging.oauth.errors import OAuthRefusal, malformed
 
 _T = TypeVar("_T")
 _LARGEST_BODY = 64 * 1024
@@ -112,7 +112,19 @@ async def form_in(request: Request) -> dict[str, str]:
 
 def asked(request: Request, uri: str) -> WireRequest:
     """The parameters in the address, for /authorize. Raises OAuthRefusal `invalid_request`."""
-    return WireRequest("GET", uri, unique(_pairs(request.url.query.encode("latin-1", "replace"))), {})
+    return WireRequest("GET", uri, unique(_pairs(_query(request))), {})
+
+
+def query_pairs(request: Request) -> list[tuple[str, str]]:
+    """Parse the query string into pairs, also where names stand twice; empty when it cannot be read."""
+    try:
+        return _pairs(_query(request))
+    except OAuthRefusal:
+        return []
+
+
+def _query(request: Request) -> bytes:
+    return request.url.query.encode("latin-1", "replace")
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -131,12 +143,13 @@ def unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     for name, value in pairs:
         if name in found:
             raise malformed("parameter_dubbel", "A parameter stands twice.")
-        if not name or len(name) > _LONGEST_NAME or len(value) > _LONGEST_VALUE or not (_plain(name) and _plain(value)):
+        if not name or len(name) > _LONGEST_NAME or not (is_readable(name) and is_readable(value)):
             raise malformed("parameter_onleesbaar", "A parameter has no name, is too long or holds control characters.")
         found[name] = value
     return {name: value for name, value in found.items() if value}
 
 
-def _plain(text: str) -> bool:
-    """Printable, and nothing that PostgreSQL or a header could not hold (NUL, CR, LF, lone surrogates)."""
-    return _UNPRINTABLE.search(text) is None
+def is_readable(text: str) -> bool:
+    """Check that a parameter is of a sane length and printable, so that PostgreSQL and a header can hold it (no NUL,
+    CR, LF, lone surrogates)."""
+    return len(text) <= _LONGEST_VALUE and _UNPRINTABLE.search(text) is None

@@ -39,7 +39,8 @@ _TAKE = Statement(select(taking(select(literal(1)).cte("gate"))))
 def to_take(client_id: str, jti: str, at: datetime) -> dict[str, Any]:
     """What goes in with an assertion, for `taking`."""
     digest = secrets.digest(jti.encode("utf-8", "surrogatepass").hex())
-    until = at + LIVES_AT_MOST + CLOCKS_DIFFER
+    # Kept for as long as the assertion could be taken: `iat` may be ahead of our clock, and counts from there.
+    until = at + LIVES_AT_MOST + 2 * CLOCKS_DIFFER
     return {"assertion_client_id": client_id, "assertion_jti_hash": digest, "assertion_expires_at": until}
 
 
@@ -60,11 +61,13 @@ class PrivateKeyJwt:
         if assertion is None:
             return None
         client = query_client(assertion.subject)
-        if client is None or client.auth_method != PRIVATE_KEY_JWT:
+        if client is None:
             unauthentic("client_onbekend")
+        if client.auth_method != PRIVATE_KEY_JWT:
+            unauthentic("client_andere_methode")
         jti = proved(assertion, client, request.form.get("client_id"), self._issuer, self._at)
         if not wait(self._first_use(client.client_id, jti)):
-            unauthentic("bewijs_hergebruikt")
+            unauthentic("bewijs_hergebruikt", proven=True)
         request.client, request.proven = client, True
         return client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 from starlette.responses import JSONResponse, Response
@@ -18,9 +19,14 @@ from machtiging.storage.statement import Work
 _log = structlog.get_logger("machtiging.oauth")
 
 
-def told(refusal: Refusal) -> Response:
-    """The OAuth answer (RFC 6749 section 5.2)."""
-    answer = answer_of(refusal)
+def is_practice(state: Any) -> bool:
+    """Tell whether this application (`app.state`) is one to practise with. One that does not say is in production."""
+    return bool(getattr(state, "practice", False))
+
+
+def told(refusal: Refusal, *, practice: bool = False) -> Response:
+    """The OAuth answer (RFC 6749 section 5.2). `practice`: outside production, where causes are told."""
+    answer = answer_of(refusal, practice=practice)
     body = {"error": answer.error.value, "error_description": answer.description}
     return JSONResponse(body, answer.status, headers=NO_STORE)
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from machtiging.access.proof.dpop import Proof
 from machtiging.oauth import queries
 from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, PRIVATE_KEY_JWT, PUBLIC, Client
-from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
+from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, TEXTS, OAuthRefusal, Wire, malformed
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.assertion import one_method, unauthentic
 from machtiging.oauth.protocol.bridge import WireRequest, wait
@@ -94,7 +94,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         proved = (BY_AUTHORITY, BY_ITSELF) if PRIVATE_KEY_JWT in methods else ()
         client: Client = super().authenticate_client(request, (*methods, *proved), endpoint)
         if request.form.get("client_id", client.client_id) != client.client_id:
-            unauthentic("client_id_wijkt_af")
+            unauthentic("client_id_wijkt_af", proven=True)
         request.client = client
         if endpoint == "token":
             keyring, at = self.exchange.issuer.keyring, self.exchange.at
@@ -141,7 +141,9 @@ def refusal_of(error: OAuth2Error) -> OAuthRefusal:
     """Authlib's error with our text and our reason."""
     wire = Wire(error.error) if error.error in set(Wire) else Wire.INVALID_REQUEST
     text = str(error.description or "") if wire in _MIGHT_SAY else TEXTS[wire]
-    return OAuthRefusal(wire, _REASONS.get(wire, "verzoek_vormfout"), text, private=type(error).__name__)
+    reason = _REASONS.get(wire, "verzoek_vormfout")
+    cause = CLIENT_AUTH_CAUSES[reason] if wire is Wire.INVALID_CLIENT else ""
+    return OAuthRefusal(wire, reason, text, private=type(error).__name__, cause=cause)
 
 
 async def run(server: Server, work: Callable[[Server], _T]) -> _T:

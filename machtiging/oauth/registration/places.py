@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from machtiging.oauth.errors import OAuthRefusal, Wire
+from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthRefusal, Wire
 
 _AT_ONCE = 16
 _PATIENCE = 2.0
@@ -21,7 +21,8 @@ class Crowded(OAuthRefusal):
     """
 
     def __init__(self) -> None:
-        super().__init__(Wire.INVALID_CLIENT, "sleutels_ophalen_te_druk")
+        code = "sleutels_ophalen_te_druk"
+        super().__init__(Wire.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
 
 
 class Places:

@@ -27,7 +27,9 @@ from machtiging.oauth.tables import UsedAssertion
 from machtiging.storage.statement import Statement, Work
 
 ALGORITHMS = ("ES256", "PS256")
+# Counted from `iat` or `nbf`. A later `exp` buys nothing; FAPI 2.0 Message Signing 5.3.1 allows it an hour after `nbf`.
 LIVES_AT_MOST = timedelta(minutes=10)
+LATEST_EXP = timedelta(minutes=60)
 _CLOCKS_DIFFER = 10.0  # as for client assertions (FAPI 2.0 5.3.2.1)
 _TYP = "oauth-authz-req+jwt"
 _LONGEST_JTI = 256
@@ -120,8 +122,9 @@ def _age_problem(claims: Mapping[str, Any], now: float) -> str | None:
         return "object_verlopen"
     if max(made) > now + _CLOCKS_DIFFER:
         return "object_uit_de_toekomst"
-    longest = LIVES_AT_MOST.total_seconds() + _CLOCKS_DIFFER
-    return "object_te_lang_geldig" if exp > now + longest or min(made) < now - longest else None
+    if min(made) < now - LIVES_AT_MOST.total_seconds() - _CLOCKS_DIFFER:
+        return "object_te_oud"
+    return "object_te_lang_geldig" if exp > min(made) + LATEST_EXP.total_seconds() else None
 
 
 def _instant(value: object) -> float | None:

@@ -83,7 +83,7 @@ async def test_row_12_no_redirect_before_client_and_redirect_uri_are_certain(oau
     for query in (
         {"client_id": "onbekend", "redirect_uri": "https://kwaad.example", "response_type": "code"},
         {"client_id": flow.app.client_id, "redirect_uri": "https://kwaad.example", "response_type": "token"},
-        {"client_id": flow.app.client_id, "redirect_uri": REDIRECT, "response_type": "token", "state": "x"},
+        {"client_id": flow.app.client_id, "redirect_uri": REDIRECT + "/", "response_type": "token", "state": "x"},
         {"client_id": "\0", "request_uri": "\0"},
         {"client_id": 'é"', "request_uri": "urn:ietf:params:oauth:request_uri:é"},
         {},

@@ -6,14 +6,21 @@ import asyncio
 import base64
 import hmac
 import json
+from datetime import UTC, datetime
 
+import httpx
 import pytest
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from joserfc.jwk import ECKey
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from machtiging.oauth.errors import CLIENT_AUTH_CAUSES
+from machtiging.oauth.sweep import sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys, signed
 from tests.builders.oauth import ISSUER
@@ -72,12 +79,13 @@ async def test_row_21_claims_that_are_not_exactly_right_are_refused(oauth) -> No
         {"exp": None},
         {"exp": at},
         {"exp": at - 1},
-        {"exp": at + 311},
-        {"exp": at + 10 * 365 * 86400},
         {"exp": str(at + 60)},
         {"exp": True},
         {"exp": 10**400},
         {"iat": None},
+        {"iat": None, "exp": at + 60},
+        {"iat": None, "nbf": at, "exp": at + 10 * 365 * 86400},
+        {"iat": at - 311, "exp": at + 10 * 365 * 86400},
         {"iat": at + 60},
         {"iat": at - 311},
         {"nbf": at + 60},
@@ -270,15 +278,130 @@ async def test_the_assertion_type_must_be_right(oauth) -> None:
     refused(await token(app, None))
 
 
+async def test_client_assertion_with_far_exp_is_taken(oauth) -> None:
+    """Libraries write an hour (Authlib) or a day. The life that counts is five minutes from `iat`."""
+    app = await oauth.agency()
+    for exp in (now(oauth) + 311, now(oauth) + 3600, now(oauth) + 10 * 365 * 86400):
+        assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, exp=exp))).status_code == 200
+
+
+@pytest.mark.parametrize("ahead", [0, 10])
+@pytest.mark.parametrize("seconds", [1, 299, 310, 319, 320, 321, 3000])
+async def test_client_assertion_with_far_exp_replayed_later_is_refused(oauth, seconds, ahead) -> None:
+    """The `jti` is known for as long as the assertion could be taken, also when the sweeping goes on all the time."""
+    app = await oauth.agency()
+    at = now(oauth)
+    proof = assertion(app.keys, app.client_id, oauth.clock, iat=at + ahead, exp=at + 3600)
+    assert (await token(app, proof)).status_code == 200
+    oauth.later(seconds=seconds)
+    async with unit_of_work(oauth.sessions) as session:
+        await sweep(session, at=oauth.clock.now())
+    refused(await token(app, proof))
+
+
+async def test_client_assertion_with_far_exp_kept_too_long_is_refused(oauth) -> None:
+    app = await oauth.agency()
+    proof = assertion(app.keys, app.client_id, oauth.clock, exp=now(oauth) + 3600)
+    oauth.later(seconds=311)
+    assert "five minutes" in refused(await token(app, proof)).json()["error_description"]
+
+
+async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
+    """As it comes: `exp` an hour ahead. It is told whom the assertion is for, and with which algorithm to sign."""
+    app = await oauth.agency()
+    oauth.clock.advance(datetime.now(UTC) - oauth.clock.now())
+    http = AsyncOAuth2Client(
+        app.client_id,
+        ECKey.import_key({**app.keys.private.as_dict(private=True), "kid": "app-1"}),
+        token_endpoint_auth_method=PrivateKeyJWT(ISSUER, alg="ES256"),
+        transport=httpx.ASGITransport(oauth.service),
+    )
+    async with http:
+        for _ in range(2):
+            made = await http.fetch_token(ISSUER + "/token", grant_type="client_credentials")
+            assert made["access_token"]
+
+
+# What to change in a good assertion; the reason in the log; and whether its signature was good.
+CAUSES = [
+    ({"key": make_client_keys()}, "bewijs_ondertekening", False),
+    ({"header": {"kid": "ander"}}, "bewijs_kid_onbekend", False),
+    ({"header": {"typ": "at+jwt"}}, "bewijs_typ", False),
+    ({"key": make_client_keys("PS256")}, "bewijs_algoritme", False),
+    ({"sub": "bestaat-niet"}, "client_onbekend", False),
+    ({"sub": "openbaar"}, "client_andere_methode", False),
+    ({"iss": "ander"}, "bewijs_van_ander", True),
+    ({"aud": ISSUER + "/token"}, "bewijs_voor_ander", True),
+    ({"exp": 1}, "bewijs_verlopen", True),
+    ({"iat": 1}, "bewijs_te_oud", True),
+    ({"iat": None}, "bewijs_zonder_tijd", True),
+    ({"nbf": 9_000_000_000}, "bewijs_uit_de_toekomst", True),
+    ({"jti": None}, "bewijs_zonder_jti", True),
+    ({"client_id": "ander"}, "client_id_wijkt_af", True),
+    ({"used": True}, "bewijs_hergebruikt", True),
+]
+
+
+@pytest.mark.parametrize("practice", [True, False])
+@pytest.mark.parametrize(("change", "code", "proven"), CAUSES, ids=[code for _, code, _ in CAUSES])
+async def test_client_auth_failure_names_cause_in_practice_or_once_proven(
+    oauth, change, code, proven, practice
+) -> None:
+    app, public = await oauth.agency(), await oauth.public_app()
+    oauth.service.state.practice = practice
+    change = {name: public.client_id if value == "openbaar" else value for name, value in change.items()}
+    used, named = change.pop("used", False), change.pop("client_id", None)
+    proof = assertion(change.pop("key", app.keys), app.client_id, oauth.clock, **change)
+    if used:
+        assert (await token(app, proof)).status_code == 200
+    with capture_logs() as logged:
+        answer = refused(await token(app, proof, client_id=named), why=code)
+    described = answer.json()["error_description"]
+    assert (CLIENT_AUTH_CAUSES[code] in described) is (practice or proven)
+    if not (practice or proven):
+        assert described == "Client authentication failed."
+    assert code in [entry.get("code") for entry in logged] + [
+        line.reason for line in await oauth.lines("token_geweigerd")
+    ]
+
+
+@pytest.mark.parametrize("path", ["/token", "/par", "/revoke", "/introspect", "/bc-authorize"])
+async def test_client_auth_failure_in_production_is_no_oracle(oauth, path) -> None:
+    """Unknown, suspended, public, wrong key, wrong algorithm, no credentials: one answer, to the byte."""
+    app, public = await oauth.agency(), await oauth.public_app()
+    other = await oauth.reading_app()
+    async with unit_of_work(oauth.sessions) as session:
+        mine = {"id": other.client_id}
+        await session.execute(text("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :id"), mine)
+    oauth.service.state.practice = False
+    proofs = [
+        assertion(make_client_keys(), app.client_id, oauth.clock),
+        assertion(make_client_keys("PS256"), app.client_id, oauth.clock),
+        assertion(app.keys, app.client_id, oauth.clock, header={"kid": "ander"}),
+        assertion(app.keys, "bestaat-niet", oauth.clock),
+        assertion(app.keys, public.client_id, oauth.clock),
+        assertion(other.keys, other.client_id, oauth.clock),
+        "onzin",
+    ]
+    form = {"grant_type": "client_credentials", "token": "x", "client_assertion_type": ASSERTION_TYPE}
+    answers = [await app.http.post(path, data=form | {"client_assertion": proof}) for proof in proofs]
+    secret = {"grant_type": "client_credentials", "client_id": app.client_id, "client_secret": "geheim", "token": "x"}
+    answers.append(await app.http.post(path, data=secret))
+    assert len({(answer.status_code, answer.content) for answer in answers}) == 1, [one.text for one in answers]
+    assert answers[0].json() == {"error": "invalid_client", "error_description": "Client authentication failed."}
+
+
 async def test_row_21_unknown_client_and_wrong_key_look_the_same(oauth) -> None:
     app = await oauth.agency()
+    oauth.service.state.practice = False
     with capture_logs() as logged:
         wrong_key = refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
         unknown = refused(await token(app, assertion(app.keys, "bestaat-niet", oauth.clock)))
         replayed = assertion(app.keys, app.client_id, oauth.clock)
         await token(app, replayed)
         used = refused(await token(app, replayed))
-    assert wrong_key.content == unknown.content == used.content
+    assert wrong_key.content == unknown.content
+    assert "used before" in used.json()["error_description"]  # its signature was good: told, and no oracle
     reasons = [entry["code"] for entry in logged if entry["event"] == "oauth_refused"]
     assert reasons == ["bewijs_ondertekening", "client_onbekend", "bewijs_hergebruikt"]
 

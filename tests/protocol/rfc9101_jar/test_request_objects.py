@@ -9,6 +9,8 @@ import secrets
 import pytest
 
 from machtiging.oauth.clients.metadata import faults_in
+from machtiging.oauth.sweep import sweep
+from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import assertion, code_client, detail, make_client_keys
 from tests.builders.login import ISSUER
@@ -173,8 +175,10 @@ async def test_only_a_short_life_begun_just_now_will_do(flow) -> None:
         {"exp": None},
         {"exp": now},
         {"exp": now - 60},
-        {"exp": now + 620},
+        {"exp": now + 3601},
         {"exp": now + 10 * 365 * 86400},
+        {"exp": now + 3600, "iat": now - 1},
+        {"exp": now + 60, "iat": now - 611},
         {"exp": "straks"},
         {"exp": True},
         {"exp": 1e300},
@@ -187,8 +191,27 @@ async def test_only_a_short_life_begun_just_now_will_do(flow) -> None:
         {"iat": True},
     ):
         is_refused(await send(flow, request_object(flow, **changes)), changes)
-    for changes in ({"iat": now + 8}, {"exp": now + 600}, {"iat": None}, {"nbf": None}, {"exp": now + 30.5}):
+    for changes in (
+        {"iat": now + 8},
+        {"exp": now + 600},
+        {"exp": now + 3600},
+        {"iat": None},
+        {"nbf": None},
+        {"exp": now + 30.5},
+    ):
         assert (await send(flow, request_object(flow, **changes))).status_code == 201, changes
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(0, 1), (0, 609), (0, 611), (9, 615), (9, 621), (9, 3000)])
+async def test_request_object_with_far_exp_replayed_later_is_refused(oauth, flow, ahead, seconds) -> None:
+    """Its life is ten minutes from `iat` and `nbf`, whatever `exp` says; for so long its `jti` is known."""
+    at = int(flow.app.clock.now().timestamp()) + ahead
+    made = request_object(flow, iat=at, nbf=at, exp=at + 3600)
+    assert (await send(flow, made)).status_code == 201
+    oauth.later(seconds=seconds)
+    async with unit_of_work(oauth.sessions) as session:
+        await sweep(session, at=oauth.clock.now())
+    is_refused(await send(flow, made))
 
 
 async def test_an_object_is_good_once(flow) -> None:

@@ -106,8 +106,8 @@ async def test_a_request_that_was_not_pushed_is_refused(oauth) -> None:
     flow = await oauth.request()
     parameters = flow.parameters(client_id=flow.app.client_id)
     response = await flow.browser.get("/authorize", params=parameters)
-    assert response.status_code == 400
-    assert "location" not in response.headers
+    assert response.status_code == 303
+    assert query_of(response.headers["location"])["error"] == "invalid_request"
 
 
 async def test_row_22_what_the_front_channel_adds_changes_nothing(oauth) -> None:

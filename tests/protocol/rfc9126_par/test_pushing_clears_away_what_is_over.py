@@ -86,7 +86,7 @@ async def test_codes_go_a_day_after_they_expired_used_or_not(oauth) -> None:
 async def test_used_assertions_go_when_they_could_not_be_used_again_anyway(oauth) -> None:
     flow = await oauth.request()
     await flow.pushed()
-    oauth.later(minutes=5, seconds=10)
+    oauth.later(minutes=5, seconds=20)
     await flow.pushed()
     assert await count(oauth, "used_assertion") == 2
     oauth.later(seconds=1)

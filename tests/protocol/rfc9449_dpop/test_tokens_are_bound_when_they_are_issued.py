@@ -171,6 +171,29 @@ async def test_a_bound_token_tells_who_at_userinfo_and_only_with_a_proof(oauth, 
     assert 'error="use_dpop_nonce"' in asked.headers["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+async def test_userinfo_refusal_names_error_of_challenge_in_body(oauth, holder, verb) -> None:
+    """Some clients look for `use_dpop_nonce` in the body, as at the token endpoint."""
+    flow = await own_box(oauth)
+    form = redeeming(flow, await flow.code())
+    token = (await post(flow.app, "/token", form, holder.proof("POST", TOKEN))).json()["access_token"]
+    thief = Holder(oauth.clock)
+    for headers, error in (
+        (holder.headers(verb, USERINFO, token, nonce=None), "use_dpop_nonce"),
+        (holder.headers(verb, USERINFO, token, nonce="onzin"), "use_dpop_nonce"),
+        (holder.headers(verb, TOKEN, token), "invalid_dpop_proof"),
+        ({"Authorization": f"DPoP {token}"}, "invalid_dpop_proof"),
+        (thief.headers(verb, USERINFO, token), "invalid_token"),
+        ({"Authorization": f"Bearer {token}"}, "invalid_token"),
+        ({"Authorization": "Bearer onzin"}, "invalid_token"),
+        ({}, None),
+    ):
+        answer = await flow.app.http.request(verb, "/userinfo", headers=headers)
+        assert (answer.status_code, answer.json().get("error")) == (401, error), headers
+        challenge = answer.headers["WWW-Authenticate"]
+        assert f'error="{error}"' in challenge if error else "error=" not in challenge
+
+
 async def test_a_code_that_names_its_key_is_redeemed_with_that_key_only(oauth, holder, clock):
     """Code injection: whoever puts a stolen code in a session of his own has another key (RFC 9449 section 10)."""
     flow, thief = await own_box(oauth), Holder(clock)
