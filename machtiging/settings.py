@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     env: Environment = Field(default=Environment.DEVELOPMENT, description="development, test or production")
     issuer: str = Field(default="http://localhost:8000", description="the public URL of this service, without a slash")
     host: str = Field(default="127.0.0.1", description="the address to listen on")
-    port: int = Field(default=8000, description="the port to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="the port to listen on")
     database_url: str | None = Field(default=None, description="PostgreSQL 15 or later; unset: an embedded one")
     owner_database_url: str | None = Field(default=None, description="the login that migrates; unset: database_url")
     sealer_database_url: str | None = Field(default=None, description="the login that seals; unset: database_url")
@@ -52,9 +52,11 @@ class Settings(BaseSettings):
     broker_wait_seconds: float = Field(
         default=5, ge=0.5, le=30, description="how long to wait for its connection, and for each piece of its answer"
     )
-    simulator_port: int = Field(default=8001, description="the port of the login stand-in (never in production)")
+    simulator_port: int = Field(
+        default=8001, ge=0, le=65535, description="the port of the login stand-in (never in production)"
+    )
     smtp_host: str = Field(default="127.0.0.1", description="the mail server")
-    smtp_port: int = Field(default=8025, description="its port")
+    smtp_port: int = Field(default=8025, ge=0, le=65535, description="its port")
     smtp_starttls: bool = Field(default=False, description="require STARTTLS")
     mail_from: str = Field(default="Machtigen <niet-antwoorden@machtigen.example>", description="who mails come from")
     maximum_days: int = Field(default=365, ge=1, le=1826, description="the longest machtiging, in days")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -185,15 +184,18 @@ def _clock(there: datetime | None, here: datetime | None = None) -> Finding:
 
 async def port(settings: Settings) -> Finding:
     """Is our port free, or is it us who listen there?"""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError:
-            pass
-        else:
-            return _ok("port", f"{settings.port} is free")
-    found = await _json(f"http://{settings.host}:{settings.port}/.well-known/oauth-authorization-server")
+    from machtiging.cli.edges import explain
+    from machtiging.cli.servers import listen
+
+    try:
+        listen(settings.host, settings.port).close()
+    except Fault as fault:
+        if fault.code != "poort_bezet":
+            return _wrong("port", explain(fault)[0], "Set MACHTIGING_HOST and MACHTIGING_PORT.")
+    else:
+        return _ok("port", f"{settings.port} is free")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    found = await _json(f"http://{host}:{settings.port}/.well-known/oauth-authorization-server")
     if found.get("issuer") == settings.issuer:
         return _ok("port", f"{settings.port}: the service is running")
     return _wrong("port", f"{settings.port} is taken by another program", "Stop it, or set MACHTIGING_PORT.")
@@ -214,7 +216,7 @@ async def _json(url: str) -> dict[str, Any]:
     try:
         async with httpx.AsyncClient(timeout=_SECONDS) as client:
             found = (await client.get(url)).json()
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -228,7 +230,7 @@ async def mail(settings: Settings) -> Finding:
             greeting = await reader.readline()
             writer.close()
             await writer.wait_closed()
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, UnicodeError):
         greeting = b""
     if greeting.startswith(b"220"):
         return _ok("mail", f"{place} answers")

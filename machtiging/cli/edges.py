@@ -39,6 +39,10 @@ _SENTENCES = {
     "instellingen_onveilig": "These settings are not safe.",
     "dienst_start_niet": "The service does not come up. The log says why; `machtiging doctor` may know more.",
     "poort_bezet": "The port is taken by another program.",
+    "poort_niet_toegestaan": "This user may not listen on that port. Choose one above 1023: MACHTIGING_PORT.",
+    "adres_niet_van_deze_machine": "That address is not one of this machine. Set MACHTIGING_HOST.",
+    "adres_leidt_niet_hierheen": "Set MACHTIGING_ISSUER and MACHTIGING_BROKER_ISSUER to where the service listens.",
+    "adres_onbekend": "There is no such address. Set MACHTIGING_HOST.",
     "postbus_start_niet": "The mail catcher cannot listen on its port.",
 }
 

@@ -15,6 +15,7 @@ from machtiging.cli.database import bring_up_to_date, named, service_sessions, u
 from machtiging.cli.demo.telling import StoryFailed, Teller
 from machtiging.cli.edges import Exit, err, out
 from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
@@ -159,7 +160,21 @@ async def world(settings: Settings) -> AsyncIterator[Servers]:
             await load_catalogue(session)
     service, simulator = create_app(settings), create_simulator(settings)
     async with serving((simulator, sockets[1]), (service, sockets[0])) as servers:
+        for url in (settings.issuer, settings.broker_issuer):
+            await _check_reachable(url, settings)
         yield servers
+
+
+async def _check_reachable(url: str, settings: Settings) -> None:
+    """Whether the address that people are told leads here. Raises Fault `adres_leidt_niet_hierheen`."""
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(timeout=10) as client:
+            await client.get(url + "/.well-known/openid-configuration")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        place = f"{url} does not lead to {settings.host}, where the service listens"
+        raise Fault("adres_leidt_niet_hierheen", private=place) from error
 
 
 async def tell_story(settings: Settings, teller: Teller) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Generator
@@ -16,6 +17,12 @@ from machtiging.kernel.errors import Fault
 from machtiging.web.wire import BoundedHttp
 
 _GRACE_SECONDS = 5
+_CANNOT_LISTEN = {
+    errno.EACCES: "poort_niet_toegestaan",
+    errno.EPERM: "poort_niet_toegestaan",
+    errno.EADDRNOTAVAIL: "adres_niet_van_deze_machine",
+    errno.EAFNOSUPPORT: "adres_niet_van_deze_machine",
+}
 
 
 class Quiet(uvicorn.Server):
@@ -36,15 +43,28 @@ class Quiet(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port, or say at once that somebody else has it. Raises Fault `poort_bezet`."""
+    """Take a port of IPv4 or IPv6, or say at once why not.
+
+    Raises Fault `poort_bezet` (somebody listens there), `poort_niet_toegestaan` (the system reserves it for others),
+    `adres_niet_van_deze_machine` or `adres_onbekend`.
+    """
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise Fault("adres_onbekend", private=f"{place}: {error}") from error
+    # A name may stand for both kinds of address: 127.0.0.1 is where everybody looks.
+    family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     # Named as TCP: only then does asyncio send each piece of an answer at once, not 40 ms after the one before it.
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        taken.bind((host, port))
+        taken.bind(address)
     except OSError as error:
         taken.close()
-        raise Fault("poort_bezet", private=f"{host}:{port}: {error.strerror}") from error
+        raise Fault(
+            _CANNOT_LISTEN.get(error.errno or 0, "poort_bezet"), private=f"{place}: {error.strerror}"
+        ) from error
     return taken
 
 

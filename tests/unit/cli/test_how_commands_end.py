@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -188,6 +189,61 @@ def test_a_port_that_is_taken_is_said_at_once():
         with pytest.raises(Fault) as refused:
             listen("127.0.0.1", taken.getsockname()[1])
     assert refused.value.code == "poort_bezet"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "code"),
+    [
+        ("nonsense.invalid", 0, "adres_onbekend"),
+        ("", 70000, "adres_onbekend"),
+        ("a" * 300, 0, "adres_onbekend"),
+        ("192.0.2.1", 0, "adres_niet_van_deze_machine"),
+        ("2001:db8::1", 0, "adres_niet_van_deze_machine"),
+    ],
+)
+async def test_listening_where_it_cannot_be_tells_the_true_cause(host, port, code):
+    with pytest.raises(Fault) as refused:
+        listen(host, port)
+    assert refused.value.code == code
+    assert "taken" not in explain(refused.value)[0]
+    if port == 0:
+        found = await checks.port(Settings(host=host, port=port))
+        assert found.verdict is Verdict.WRONG
+        assert "taken" not in found.what
+
+
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])
+def test_listening_on_loopback_of_either_family_works(host):
+    with listen(host, 0) as taken:
+        taken.listen()
+        with socket.create_connection((taken.getsockname()[0], taken.getsockname()[1]), 1):
+            pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems reserve other ports")
+def test_listening_on_a_reserved_port_is_not_taken_for_a_port_in_use():
+    script = (
+        "import encodings.idna, os, sys\n"
+        "from machtiging.kernel.errors import Fault\n"
+        "from machtiging.cli.servers import listen\n"
+        "os.getuid() or os.setuid(65534)\n"
+        "try: listen('127.0.0.1', 1)\n"
+        "except Fault as fault: sys.exit(fault.code)"
+    )
+    start = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.stderr.strip().splitlines()[-1:] == (["poort_niet_toegestaan"] if start > 1 else [])
+
+
+@pytest.mark.parametrize("name", ["PORT", "SIMULATOR_PORT", "SMTP_PORT"])
+@pytest.mark.parametrize("value", ["65536", "-1", "99999999999999999999", "abc", "80.5"])
+def test_port_outside_its_range_is_refused_by_the_name_of_its_setting(name, value, monkeypatch, capsys, installation):
+    monkeypatch.setenv(f"MACHTIGING_{name}", value)
+    for words in (["serve"], ["doctor"], ["migrate"]):
+        assert main(words) == Exit.ENVIRONMENT
+        told = capsys.readouterr().err
+        assert f"MACHTIGING_{name}" in told
+        assert "Traceback" not in told
 
 
 def test_the_doctor_knows_an_old_python_from_a_new_one():
