@@ -110,9 +110,9 @@ def _question(
 def _chain_complete(actor: Actor, at: datetime) -> bool:
     # A machtiging that hangs on another is read without its line here, so it is never complete: refused until it is.
     machtiging = actor.machtiging
-    return (
-        machtiging is not None and machtiging.gemachtigde_id == actor.person_id and chain_in_force(machtiging, (), at)
-    )
+    if machtiging is None or machtiging.gemachtigde_id is None or machtiging.gemachtigde_id != actor.person_id:
+        return False
+    return chain_in_force(machtiging, (), at)
 
 
 def _outside(actor: Actor, ontvanger_id: PersonId | None, envelope: Envelope) -> str | None:

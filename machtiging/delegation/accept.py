@@ -26,9 +26,10 @@ from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_ma
 from machtiging.delegation.rules import Deed, Machtiging, State, needs_substantial, step
 from machtiging.delegation.tables import CodeTry, Machtigingscode
 from machtiging.delegation.terms import check_taker
-from machtiging.identity.people import Profile, profile_of
-from machtiging.identity.rules import same_particulars
+from machtiging.identity.particulars import Profile, same_particulars
+from machtiging.identity.people import both_have_bsn, profile_of
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.birth_date import write_birth_date
 from machtiging.kernel.errors import InvalidInput, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
 
@@ -103,7 +104,7 @@ async def _present(
     # With no such code the helper's own profile is opened instead, so that the work done is the same.
     whose = helper.person_id if found is None else found.machtiging.vertegenwoordigde_id
     profile = await profile_of(session, keyring, whose)
-    known = profile.birth_date.isoformat() if profile and profile.birth_date else "onbekend"
+    known = write_birth_date(profile.birth_date) if profile and profile.birth_date else "onbekend"
     right = same(known, birth_date.isoformat())
     if found is None:
         await _fail(session, helper, None, "code_onbekend" if well_formed(code) else "code_verschreven", at=at)
@@ -124,10 +125,12 @@ async def _may_take(
 ) -> None:
     """Raises NotAllowed `eigen_machtiging`, also for another account of the giver, or as `terms.check_taker`.
 
-    Two accounts are known to be one person only by name and birth date: who has another name in each is not seen.
+    Where both have a BSN that alone decides. Where one has none, two accounts are taken for one person only by name
+    and birth date, if both tell both: who has another name in each is not seen.
     """
-    own = machtiging.vertegenwoordigde_id == helper.person_id
-    if not own and giver is not None:
+    giver_id = machtiging.vertegenwoordigde_id
+    own = giver_id == helper.person_id
+    if not own and giver is not None and not await both_have_bsn(session, giver_id, helper.person_id):
         profile = await profile_of(session, keyring, helper.person_id)
         own = profile is not None and same_particulars(profile, giver)
     if own:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, select, update
+from sqlalchemy import Select, Table, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_in
-from machtiging.identity.rules import Profile
+from machtiging.identity.particulars import Profile, merge_profiles
 from machtiging.identity.tables import Person
+from machtiging.kernel.birth_date import parse_birth_date, write_birth_date
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
@@ -23,6 +24,7 @@ from machtiging.storage.statement import Statement, Work
 __all__ = [
     "Profile",
     "address_of",
+    "both_have_bsn",
     "data_key_of",
     "find_by_bsn",
     "find_or_create_by_broker",
@@ -37,6 +39,7 @@ _BSN = "bsn"
 # Built once: making such a statement anew costs more than asking it.
 _DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PERSON.c.id == bindparam("person_id"))
 _SEALED = Statement(_DATA_KEY.add_columns(_PERSON.c.profile_sealed))
+_PROFILE_LOCKED: Select[Any] = _DATA_KEY.add_columns(_PERSON.c.profile_sealed).with_for_update(key_share=True)
 _PROFILE = "profiel"
 
 
@@ -117,18 +120,37 @@ def profile_from(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:
     """A sealed profile, opened. Raises Fault `versleuteling_klopt_niet` for another person's."""
     told = json.loads(key.open(sealed, *_place(person_id, _PROFILE)))
     born = told["birth_date"]
-    return Profile(told["name"], None if born is None else date.fromisoformat(born), told["email"])
+    return Profile(told["name"], None if born is None else parse_birth_date(born), told["email"])
 
 
-async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: PersonId, profile: Profile) -> None:
-    """Keep what the broker told, sealed with the person's own key. Raises NotFound `persoon_onbekend`."""
-    if await profile_of(session, keyring, person_id) == profile:
+async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: PersonId, told: Profile) -> None:
+    """Add what a login told to what was known, sealed with the person's own key. Raises NotFound `persoon_onbekend`.
+
+    What is not told stays as it was: see `merge_profiles`.
+    """
+    known = await profile_of(session, keyring, person_id)
+    if known is not None and merge_profiles(known, told) == known:
         return
-    key = await data_key_of(session, keyring, person_id)
-    born = None if profile.birth_date is None else profile.birth_date.isoformat()
-    told = json.dumps({"name": profile.name, "birth_date": born, "email": profile.email})
-    sealed = key.seal(told.encode(), *_place(person_id, _PROFILE))
+    # Two logins at the same moment: the second adds to what the first made of it.
+    row = (await session.execute(_PROFILE_LOCKED, {"person_id": person_id})).mappings().one_or_none()
+    if row is None:
+        raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
+    key = data_key_in(row, keyring, person_id)
+    if row["profile_sealed"] is not None:
+        told = merge_profiles(profile_from(key, row["profile_sealed"], person_id), told)
+    sealed = key.seal(_as_json(told), *_place(person_id, _PROFILE))
     await session.execute(update(_PERSON).where(_PERSON.c.id == person_id).values(profile_sealed=sealed))
+
+
+def _as_json(profile: Profile) -> bytes:
+    born = None if profile.birth_date is None else write_birth_date(profile.birth_date)
+    return json.dumps({"name": profile.name, "birth_date": born, "email": profile.email}).encode()
+
+
+async def both_have_bsn(session: AsyncSession, one: PersonId, other: PersonId) -> bool:
+    """Tell if the BSN alone decides if these are one person: each of the two has one."""
+    with_bsn = select(func.count()).where(_PERSON.c.id.in_([one, other]), _PERSON.c.bsn_index.is_not(None))
+    return await session.scalar(with_bsn) == len({one, other})
 
 
 async def address_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> str | None:

@@ -6,51 +6,29 @@ Sources: OpenID Connect Core 1.0 sections 2 and 3.1.3.7; NL GOV OpenID Connect p
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from machtiging.identity.errors import LoginFailed
+from machtiging.identity.particulars import Profile, particulars_from
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.oin import KvkNumber
+from machtiging.kernel.text import keep_letters_and_digits
 
 CLOCK_SKEW = timedelta(seconds=60)
 LONGEST_ID_TOKEN = timedelta(hours=24)
 ROLES = frozenset({"balie", "beheerder"})
 HOME = "/"
+_LONGEST_NUMBER = 40
 
 # Printable ASCII without a backslash: browsers read a backslash as a slash, and drop tabs and line ends.
 _PATH = re.compile(r"/[\x21-\x5b\x5d-\x7e]{0,3999}")
 _NEVER_BACK_TO = ("/inloggen", "/uitloggen")
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What the broker told us about a person, shown to that person and to nobody without a reason."""
-
-    name: str
-    birth_date: date | None
-    email: str | None
-
-
-def same_particulars(one: Profile, other: Profile) -> bool:
-    """Whether two profiles have the same birth date and, but for capitals, accents and spaces, the same name.
-
-    Then it is taken for one person with two accounts. A birth date that is not known is the same as no other.
-    """
-    if one.birth_date is None or one.birth_date != other.birth_date:
-        return False
-    return _letters(one.name) == _letters(other.name)
-
-
-def _letters(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(character for character in plain if character.isalnum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +105,7 @@ def login_from(claims: Mapping[str, Any], expected: Expected, *, at: datetime) -
         assurance=_assurance(claims, expected.requested),
         authenticated_at=_authenticated_at(claims, expected.max_age, at),
         bsn=_bsn(claims),
-        profile=_profile(claims),
+        profile=particulars_from(claims, at=at),
         roles=_roles(claims),
         kvk=_kvk(claims),
     )
@@ -186,51 +164,46 @@ def _assurance(claims: Mapping[str, Any], requested: Assurance) -> Assurance:
     return reached
 
 
-def _text(claims: Mapping[str, Any], name: str, longest: int) -> str | None:
-    """An optional text claim: absent is fine, another type or too long or with control characters is not."""
-    value = claims.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
-        raise LoginFailed("id_token_inhoud_klopt_niet", private=name)
-    return value
-
-
 def _subject(claims: Mapping[str, Any]) -> str:
-    subject = _text(claims, "sub", 255)
-    if subject is None:
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise LoginFailed("id_token_inhoud_klopt_niet", private="sub")
     return subject
 
 
 def _bsn(claims: Mapping[str, Any]) -> Bsn | None:
-    digits = _text(claims, "bsn", 9)
+    digits = _number(claims, "bsn", 9)
     try:
-        return None if digits is None else Bsn(digits)
+        # One leading zero is lost where a number is kept as a number; the 11-proef is over all nine.
+        return None if digits is None else Bsn(digits.zfill(9) if len(digits) == 8 else digits)
     except InvalidInput as error:
         raise LoginFailed("id_token_inhoud_klopt_niet", private="bsn") from error
 
 
 def _kvk(claims: Mapping[str, Any]) -> str | None:
-    digits = _text(claims, "kvk", 8)
+    digits = _number(claims, "kvk", 8)
     try:
         return None if digits is None else KvkNumber(digits).value
     except InvalidInput as error:
         raise LoginFailed("id_token_inhoud_klopt_niet", private="kvk") from error
 
 
+def _number(claims: Mapping[str, Any], name: str, length: int) -> str | None:
+    """Normalise a certain identifier of at most `length` digits; None only when it is not claimed at all."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise LoginFailed("id_token_inhoud_klopt_niet", private=name)
+    written = str(value) if isinstance(value, int) and 0 < value < 10**length else value
+    if not isinstance(written, str) or len(written) > _LONGEST_NUMBER:
+        raise LoginFailed("id_token_inhoud_klopt_niet", private=name)
+    return keep_letters_and_digits(written)
+
+
 def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The roles that we know; a broker may have others."""
-    roles = claims.get("roles", [])
-    if not isinstance(roles, list):
+    """Read the roles that we know; a broker may have others, and null is none."""
+    roles = claims.get("roles")
+    if roles is not None and not isinstance(roles, list):
         raise LoginFailed("id_token_inhoud_klopt_niet", private="roles")
-    return frozenset(role for role in roles if isinstance(role, str)) & ROLES
-
-
-def _profile(claims: Mapping[str, Any]) -> Profile:
-    born = _text(claims, "birthdate", 10)
-    try:
-        birth_date = None if born is None else date.fromisoformat(born)
-    except ValueError as error:
-        raise LoginFailed("id_token_inhoud_klopt_niet", private="birthdate") from error
-    return Profile(_text(claims, "name", 200) or "", birth_date, _text(claims, "email", 254))
+    return frozenset(role for role in roles or () if isinstance(role, str)) & ROLES

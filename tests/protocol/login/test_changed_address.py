@@ -1,9 +1,11 @@
 """A login that tells another e-mail address puts the notifications that could not be mailed in the outbox again."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.identity.people import Profile, find_by_bsn, find_or_create_by_bsn, profile_of
 from machtiging.kernel.bsn import Bsn
 from machtiging.notifications.tell import tell
 from machtiging.notifications.texts import Kind
@@ -59,4 +61,24 @@ async def test_login_with_the_known_address_retries_nothing(log_in_with, states,
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("UPDATE notification SET given_up_at = created_at"))
     await log_in_with(email="bram@voorbeeld.example")
+    assert (await states())["999990020"] == (False, 0)
+
+
+async def test_login_that_tells_less_or_oddly_keeps_what_was_known(log_in_with, states, database):
+    whole = {"name": "Bram Voorbeeld", "birthdate": "1971-09-02", "email": "bram@voorbeeld.example"}
+    await log_in_with(**whole)
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(text("UPDATE notification SET given_up_at = created_at"))
+        person = await find_by_bsn(session, a_keyring(), Bsn("999990020"))
+    for less in (
+        {},
+        dict.fromkeys(whole),
+        dict.fromkeys(whole, ""),
+        dict.fromkeys(whole, 7),
+        {"birthdate": "1971"},
+    ):
+        await log_in_with(**{"name": None, **less})
+        async with database.sessions() as session:
+            known = await profile_of(session, a_keyring(), person)
+        assert known == Profile("Bram Voorbeeld", date(1971, 9, 2), "bram@voorbeeld.example")
     assert (await states())["999990020"] == (False, 0)

@@ -10,10 +10,13 @@ from machtiging.delegation.accept import Helper, accept, preview
 from machtiging.delegation.end import give_back, refuse, revoke
 from machtiging.delegation.queries import machtiging
 from machtiging.delegation.rules import Capacity, State
+from machtiging.identity.people import Profile, find_or_create_by_broker, save_profile
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.birth_date import PartialDate
+from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed
 from tests.builders.crypto import a_keyring
-from tests.builders.delegation import BORN, NOON, a_person_without_bsn, an_offer, mother_and_son
+from tests.builders.delegation import BORN, NOON, a_person, a_person_without_bsn, an_offer, mother_and_son
 
 KVK = "90000001"
 
@@ -97,5 +100,42 @@ async def test_a_relative_without_a_bsn_can_take_it(session, name, born):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     other = await a_person_without_bsn(session, name, born)
+    taken = await accept(session, a_keyring(), Helper(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
+    assert taken.gemachtigde_id == other
+
+
+@pytest.mark.parametrize(
+    ("name", "born"),
+    [("Ans Voorbeeld", BORN), ("", None), ("", BORN), ("Ans Voorbeeld", None)],
+    ids=["a namesake of the same day", "nothing told", "no name told", "no birth date told"],
+)
+async def test_helper_with_another_bsn_is_another_person_whatever_is_told(session, name, born):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    if not name:
+        await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
+        await save_profile(session, a_keyring(), people.mother, Profile("", BORN, None))
+    namesake = await a_person(session, Bsn("999990044"), name, born)
+    taken = await accept(session, a_keyring(), Helper(namesake, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
+    assert taken.gemachtigde_id == namesake
+
+
+@pytest.mark.parametrize(
+    ("giver", "helper"),
+    [
+        (Profile("", BORN, None), Profile("", BORN, None)),
+        (Profile("", BORN, None), Profile("Ans Voorbeeld", BORN, None)),
+        (Profile("-", BORN, None), Profile("...", BORN, None)),
+        (Profile("Ans Voorbeeld", BORN, None), Profile("Ans Voorbeeld", None, None)),
+        (Profile("Ans Voorbeeld", BORN, None), Profile("Ans Voorbeeld", PartialDate(1951, None, None), None)),
+    ],
+)
+async def test_helper_without_bsn_who_tells_too_little_is_not_taken_for_the_giver(session, giver, helper):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
+    await save_profile(session, a_keyring(), people.mother, giver)
+    other = await find_or_create_by_broker(session, a_keyring(), "https://b.example", "x", at=NOON)
+    await save_profile(session, a_keyring(), other, helper)
     taken = await accept(session, a_keyring(), Helper(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
     assert taken.gemachtigde_id == other

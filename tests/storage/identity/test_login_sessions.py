@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.identity.over.expire import expire_some
+from machtiging.identity.particulars import Profile
 from machtiging.identity.people import find_or_create_by_bsn
-from machtiging.identity.rules import Login, Profile
+from machtiging.identity.rules import Login
 from machtiging.identity.session import SessionLimits, end, hold, start, visitor_behind
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn

@@ -15,6 +15,7 @@ from machtiging.identity.people import (
     profile_of,
     save_profile,
 )
+from machtiging.kernel.birth_date import PartialDate
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
@@ -72,10 +73,48 @@ async def test_a_profile_comes_back_as_it_was_saved_and_can_change(session, cloc
     assert await address_of(session, a_keyring(), person) is None
     await save_profile(session, a_keyring(), person, RIET)
     assert await profile_of(session, a_keyring(), person) == RIET
-    moved = Profile("Riet Hoekstra", RIET.birth_date, None)
+    moved = Profile("Riet Hoekstra", RIET.birth_date, "hoekstra@post.example")
     await save_profile(session, a_keyring(), person, moved)
     assert await profile_of(session, a_keyring(), person) == moved
-    assert await address_of(session, a_keyring(), person) is None
+    assert await address_of(session, a_keyring(), person) == "hoekstra@post.example"
+
+
+LESS = [
+    Profile("", None, None),
+    Profile("", None, ""),
+    Profile(RIET.name, None, RIET.email),
+    Profile("", PartialDate(1943, None, None), None),
+    Profile("", PartialDate(None, 4, 17), None),
+]
+
+
+async def test_profile_told_less_of_keeps_what_was_known(session, clock):
+    person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    await save_profile(session, a_keyring(), person, RIET)
+    for told in LESS:
+        await save_profile(session, a_keyring(), person, told)
+        assert await profile_of(session, a_keyring(), person) == RIET
+
+
+async def test_profile_of_partly_known_birth_date_comes_back(session, clock):
+    person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+    partly = Profile("", PartialDate(1943, None, None), None)
+    await save_profile(session, a_keyring(), person, partly)
+    assert await profile_of(session, a_keyring(), person) == partly
+
+
+async def test_two_logins_at_the_same_moment_add_up(database, clock):
+    async with unit_of_work(database.sessions) as session:
+        person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
+
+    async def log_in(told):
+        async with unit_of_work(database.sessions) as session:
+            await save_profile(session, a_keyring(), person, told)
+
+    parts = [Profile(RIET.name, None, None), Profile("", RIET.birth_date, None), Profile("", None, RIET.email)]
+    await asyncio.gather(*map(log_in, parts))
+    async with database.sessions() as session:
+        assert await profile_of(session, a_keyring(), person) == RIET
 
 
 async def test_a_profile_that_did_not_change_is_not_written_again(session, clock):

@@ -14,8 +14,9 @@ from sqlalchemy.dialects import postgresql
 
 from machtiging.identity.over.expire import EXPIRED, expire_some, has_expired
 from machtiging.identity.over.of_person import check_known, end_all_of, sessions_of
+from machtiging.identity.particulars import Profile
 from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn
-from machtiging.identity.rules import Login, Profile
+from machtiging.identity.rules import Login
 from machtiging.identity.session import SessionLimits, hold, start, visitor_behind
 from machtiging.identity.tables import LoginSession
 from machtiging.kernel.assurance import Assurance

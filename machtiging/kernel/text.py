@@ -1,0 +1,33 @@
+"""Text that people and other systems type, in one normal form: lines to show, and codes and numbers to compare.
+
+Sources: Unicode Standard Annex 15 (normalisation forms) and the general categories of the Unicode Character Database.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Removed from a line: control, format (direction marks among them), surrogate, private and unassigned characters.
+_UNSHOWN = "C"
+# Kept of a code: letters and numbers. Dashes, quotes, spaces, marks and format characters separate, they say nothing.
+_TELLING = ("L", "N")
+
+
+def normalise_line(text: str, longest: int) -> str:
+    """Return one line in NFC: plain single spaces, no unprintable characters, cut at `longest` characters."""
+    normal = unicodedata.normalize("NFC", text)
+    spaced = "".join(" " if letter.isspace() else letter for letter in normal)
+    shown = "".join(letter for letter in spaced if not unicodedata.category(letter).startswith(_UNSHOWN))
+    return unicodedata.normalize("NFC", " ".join(shown.split())[:longest].rstrip())
+
+
+def keep_letters_and_digits(text: str) -> str:
+    """Return the letters and digits of a code or number as typed, in NFKC, every decimal digit as an ASCII one."""
+    normal = unicodedata.normalize("NFKC", text)
+    kept = (letter for letter in normal if unicodedata.category(letter).startswith(_TELLING))
+    return "".join(_ascii_digit(letter) for letter in kept)
+
+
+def _ascii_digit(letter: str) -> str:
+    value = unicodedata.decimal(letter, None)
+    return letter if value is None else str(value)
