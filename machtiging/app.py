@@ -34,6 +34,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
 from machtiging.notifications.undelivered import retry_undelivered
+from machtiging.oauth.clients.browser_origins import FOR_BROWSER_APPS, PUBLIC_DOCUMENTS, BrowserOrigins
 from machtiging.oauth.clients.known import KnownClients
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
@@ -47,6 +48,8 @@ from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.web import headers, limits, openapi, problems, short_way
+from machtiging.web.http_methods import cors
+from machtiging.web.http_methods.cors import CorsRules
 from machtiging.web.outbound.addresses import Reach, networks_from
 from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
@@ -99,6 +102,7 @@ def create_app(
     _limit_rates(app, settings)
     limits.install(app, larger=LARGER_BODIES)
     short_way.install(app)
+    cors.install(app, CorsRules(public=PUBLIC_DOCUMENTS, for_clients=FOR_BROWSER_APPS), BrowserOrigins)
     headers.install(app, issuer=settings.issuer)
     return app
 

@@ -89,9 +89,10 @@ async def test_5_pkce_is_required_with_s256_and_a_verifier_of_43_to_128(oauth) -
 
 
 async def test_5_no_site_may_read_our_endpoints_by_a_wildcard(oauth) -> None:
+    """Only metadata and keys are for everybody: see `tests/protocol/cors`."""
     http = oauth.connection()
     headers = {"Origin": "https://kwaad.example"}
-    for path in (DISCOVERY, "/jwks", "/userinfo", "/authorize", "/logout"):
+    for path in ("/userinfo", "/authorize", "/logout"):
         assert "access-control-allow-origin" not in (await http.get(path, headers=headers)).headers, path
     for path in ("/token", "/par", "/userinfo"):
         assert "access-control-allow-origin" not in (await http.post(path, headers=headers)).headers, path

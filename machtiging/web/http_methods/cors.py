@@ -1,0 +1,121 @@
+"""Cross-origin requests of browser apps (CORS, Fetch standard section 3.2), and never with credentials.
+
+Pure ASGI and outside everything that may refuse, so that an app can read every answer, also a refusal. A preflight is
+answered here: no guard, no limit and no route sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ALLOW_ORIGIN = "Access-Control-Allow-Origin"
+_ALLOWED_HEADERS = "Authorization, DPoP, Content-Type, If-Match"
+_EXPOSED_HEADERS = "DPoP-Nonce, WWW-Authenticate, API-Version, Location, Retry-After, Content-Disposition"
+# How long a browser may remember a preflight. Each answer is judged by itself, whatever it remembers.
+_MAX_AGE_SECONDS = "300"
+
+
+class AllowedOrigins(Protocol):
+    """The origins that may read answers at the paths of `CorsRules.for_clients`."""
+
+    async def load(self, state: Any) -> frozenset[str]:
+        """The origins as they are now; the empty set when nobody can say. `state`: the application's."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorsRules:
+    """Paths with their methods: public documents, and endpoints that apps use. A path that ends in `/` is a prefix."""
+
+    public: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    for_clients: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class _Cors:
+    def __init__(self, app: ASGIApp, rules: CorsRules, make_origins: Callable[[], AllowedOrigins]) -> None:
+        self._app = app
+        self._rules = rules
+        self._origins = make_origins()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_http = scope["type"] == "http"
+        public = _methods_of(self._rules.public, scope["path"]) if is_http else None
+        methods = _methods_of(self._rules.for_clients, scope["path"]) if is_http and public is None else public
+        if methods is None:
+            await self._app(scope, receive, send)
+            return
+        headers = {_ALLOW_ORIGIN: "*"} if public is not None else await self._for_client(scope)
+        if _is_preflight(scope):
+            await _preflight_response(headers, methods)(scope, receive, send)
+            return
+
+        async def sender(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add(MutableHeaders(scope=message), headers)
+            await send(message)
+
+        await self._app(scope, receive, sender)
+
+    async def _for_client(self, scope: Scope) -> dict[str, str]:
+        """The headers for this origin. Caches must keep its answer apart from those to other origins."""
+        origin = _origin_of(scope)
+        if origin is None or origin not in await self._origins.load(scope["app"].state):
+            return {"Vary": "Origin"}
+        return {_ALLOW_ORIGIN: origin, "Vary": "Origin"}
+
+
+def _methods_of(paths: Mapping[str, Sequence[str]], path: str) -> Sequence[str] | None:
+    exact = paths.get(path)
+    if exact is not None:
+        return exact
+    return next((methods for prefix, methods in paths.items() if prefix[-1] == "/" and path.startswith(prefix)), None)
+
+
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    """The value of a header that stands there once."""
+    values = [value for name, value in scope["headers"] if name == wanted]
+    return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+def _origin_of(scope: Scope) -> str | None:
+    """The origin that asks. `null` (a sandbox, a file, a redirect) is nobody's."""
+    origin = _header(scope, b"origin")
+    return None if origin == "null" else origin
+
+
+def _is_preflight(scope: Scope) -> bool:
+    asks = (b"origin", b"access-control-request-method")
+    return scope["method"] == "OPTIONS" and all(_header(scope, name) is not None for name in asks)
+
+
+def _preflight_response(headers: Mapping[str, str], methods: Sequence[str]) -> Response:
+    """204, with leave to come back when the origin has that (Fetch 4.8). Without leave nothing more is told."""
+    told = dict(headers)
+    if _ALLOW_ORIGIN in told:
+        told["Access-Control-Allow-Methods"] = ", ".join(methods)
+        told["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        told["Access-Control-Max-Age"] = _MAX_AGE_SECONDS
+    return Response(status_code=204, headers=told)
+
+
+def _add(given: MutableHeaders, headers: Mapping[str, str]) -> None:
+    if _ALLOW_ORIGIN in headers:
+        given[_ALLOW_ORIGIN] = headers[_ALLOW_ORIGIN]
+        given["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+    if "Vary" in headers:
+        given.add_vary_header(headers["Vary"])
+
+
+def install(app: FastAPI, rules: CorsRules, make_origins: Callable[[], AllowedOrigins]) -> None:
+    """Let browsers of other origins read answers as `rules` say. To be called after every layer that may refuse.
+
+    `make_origins` is called once for each application, so that no two share what they know.
+    """
+    app.user_middleware.insert(0, Middleware(_Cors, rules=rules, make_origins=make_origins))

@@ -1,0 +1,36 @@
+"""The assembled service with one app that runs in a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.oauth.register_client import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import code_client
+from tests.builders.portal import a_portal
+
+ORIGIN = "https://app.voorbeeld.example"
+
+
+@pytest.fixture
+async def portal(database, clock):
+    made = await a_portal(database, clock)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def add_client(portal):
+    """Register a client, a public one unless it has keys."""
+
+    async def added(*redirect_uris, keys=None, practice=True, **changes):
+        metadata = code_client(keys, redirect_uris=list(redirect_uris), **changes)
+        async with unit_of_work(portal.app.state.sessions) as session:
+            return await register(session, metadata, oin=None, at=portal.clock.now(), practice=practice)
+
+    return added
+
+
+@pytest.fixture
+async def browser_app(add_client):
+    return await add_client(ORIGIN + "/terug")

@@ -1,0 +1,350 @@
+"""Which origins may read which answers, on good and bad answers alike (CORS); and that no other may read any."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from machtiging.oauth.clients.browser_origins import BrowserOrigins, origin_of
+from machtiging.oauth.register_client import register
+from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.storage.engine import make_engine, make_sessions
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import code_client, make_client_keys
+from tests.builders.login import ISSUER
+from tests.builders.real_server import an_assembled_world
+
+ORIGIN = "https://app.voorbeeld.example"
+ALLOW = "access-control-allow-origin"
+PUBLIC = [
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-protected-resource/api/v1",
+    "/.well-known/onbekend",
+    "/jwks",
+    "/api/v1/openapi.json",
+]
+FOR_APPS = [
+    ("POST", "/par"),
+    ("POST", "/token"),
+    ("POST", "/revoke"),
+    ("GET", "/userinfo"),
+    ("POST", "/userinfo"),
+    ("GET", "/api/v1/berichten"),
+    ("GET", "/api/v1/berichten/0197c0de-0000-7000-8000-000000000000"),
+    ("PATCH", "/api/v1/berichten/0197c0de-0000-7000-8000-000000000000"),
+    ("DELETE", "/api/v1/berichten/geen-uuid"),
+    ("GET", "/api/v1/berichten/x/bijlagen/y"),
+    ("POST", "/api/v1/aanleveringen"),
+    ("GET", "/api/v1/toestemmingen"),
+    ("PUT", "/api/v1/berichten"),
+    ("GET", "/api/v1/onbekend"),
+    ("GET", "/api/v1"),
+]
+NEVER = [
+    ("GET", "/"),
+    ("GET", "/inloggen"),
+    ("GET", "/authorize"),
+    ("POST", "/authorize"),
+    ("GET", "/logout"),
+    ("POST", "/logout/bevestigen"),
+    ("GET", "/machtigingen"),
+    ("POST", "/machtigingen/aanbieden"),
+    ("GET", "/inzage"),
+    ("POST", "/introspect"),
+    ("POST", "/bc-authorize"),
+    ("POST", "/register"),
+    ("GET", "/register/x"),
+    ("GET", "/grants/x"),
+    ("GET", "/health/live"),
+    ("GET", "/static/stijl.css"),
+    ("GET", "/onbekend"),
+    ("GET", "/par/verder"),
+    ("GET", "/tokenx"),
+    ("GET", "/jwks/verder"),
+    ("GET", "/api/v1x"),
+    ("GET", "/API/V1/berichten"),
+]
+
+
+async def ask(portal, method, path, origin=ORIGIN, **headers):
+    given = {"Origin": origin} if origin is not None else {}
+    return await portal.http.request(method, ISSUER + path, headers=given | headers)
+
+
+async def preflight(portal, path, origin=ORIGIN, method="POST", headers="authorization,dpop,content-type"):
+    asks = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
+    return await ask(portal, "OPTIONS", path, origin, **asks)
+
+
+def no_leave(answer):
+    named = [name for name in answer.headers if name.startswith("access-control-")]
+    assert named == [], (answer.request.url, named)
+
+
+def never_credentials(answer):
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_public_documents_are_readable_from_any_origin(portal, path) -> None:
+    for origin in ("https://kwaad.example", "null", "http://localhost:3000", None):
+        for answer in (await ask(portal, "GET", path, origin), await preflight(portal, path, origin or "x", "GET")):
+            assert answer.headers.get_list(ALLOW) == ["*"], origin
+            never_credentials(answer)
+
+
+@pytest.mark.parametrize(("method", "path"), FOR_APPS)
+async def test_endpoint_for_apps_is_readable_from_origin_of_active_public_client(
+    portal, browser_app, method, path
+) -> None:
+    """Without a token: so these are refusals, and the app must be able to read those."""
+    answer = await ask(portal, method, path)
+    assert answer.status_code >= 400
+    assert answer.headers.get_list(ALLOW) == [ORIGIN]
+    assert answer.headers["vary"] == "Origin"
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    wanted = {"DPoP-Nonce", "WWW-Authenticate", "API-Version", "Location", "Retry-After", "Content-Disposition"}
+    assert set(exposed) == wanted
+    never_credentials(answer)
+
+
+@pytest.mark.parametrize(("method", "path"), FOR_APPS)
+async def test_preflight_of_known_origin_is_answered_before_any_guard(portal, browser_app, method, path) -> None:
+    async with unit_of_work(portal.app.state.sessions) as session:
+        before = await session.scalar(text("SELECT count(*) FROM journal_intake"))
+    answer = await preflight(portal, path, method=method)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers.get_list(ALLOW) == [ORIGIN]
+    assert answer.headers["vary"] == "Origin"
+    assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
+    assert method == "PUT" or method in answer.headers["access-control-allow-methods"].split(", ")
+    assert 0 < int(answer.headers["access-control-max-age"]) <= 600
+    never_credentials(answer)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM journal_intake")) == before
+
+
+NO_ORIGINS = [
+    "null",
+    "",
+    "*",
+    "https://kwaad.example",
+    "http://app.voorbeeld.example",
+    "https://app.voorbeeld.example.kwaad.example",
+    "https://kwaad.app.voorbeeld.example",
+    "https://voorbeeld.example",
+    "https://app.voorbeeld.example:444",
+    "https://app.voorbeeld.example:443",
+    "https://app.voorbeeld.example/",
+    "https://APP.voorbeeld.example",
+    "https://app.voorbeeld.example, https://kwaad.example",
+    "https://app.voorbeeld.example https://kwaad.example",
+    "https://x@app.voorbeeld.example",
+    ISSUER,
+    "http://localhost",
+    "file://",
+]
+
+
+@pytest.mark.parametrize("origin", NO_ORIGINS)
+async def test_endpoint_for_apps_is_not_readable_from_other_origins(portal, browser_app, origin) -> None:
+    for method, path in FOR_APPS:
+        for answer in (await ask(portal, method, path, origin), await preflight(portal, path, origin, method)):
+            no_leave(answer)
+            assert "Origin" in answer.headers["vary"].split(", "), path
+
+
+async def test_two_origin_headers_are_no_origin(portal, browser_app) -> None:
+    pair = [("Origin", ORIGIN), ("Origin", ORIGIN)]
+    no_leave(await portal.http.request("POST", ISSUER + "/token", headers=pair))
+
+
+async def test_answer_without_origin_says_that_it_varies(portal, browser_app) -> None:
+    answer = await ask(portal, "GET", "/userinfo", None)
+    no_leave(answer)
+    assert answer.headers["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(("method", "path"), NEVER)
+async def test_pages_and_endpoints_for_servers_are_never_readable_across_origins(
+    portal, browser_app, method, path
+) -> None:
+    html = {"Accept": "text/html"}
+    for origin in (ORIGIN, "https://kwaad.example", "null"):
+        no_leave(await ask(portal, method, path, origin, **html))
+        no_leave(await preflight(portal, path, origin, method))
+
+
+async def test_logged_in_page_is_not_readable_across_origins(portal, browser_app) -> None:
+    mother = await portal.mother()
+    answer = await mother.http.get(ISSUER + "/machtigingen", headers={"Origin": ORIGIN})
+    no_leave(answer)
+
+
+async def test_suspended_clients_origin_is_gone_at_once_and_back_when_resumed(portal, browser_app) -> None:
+    sessions, at = portal.app.state.sessions, portal.clock.now()
+    for act, allowed in ((None, True), (suspend, False), (resume, True)):
+        if act is not None:
+            async with unit_of_work(sessions) as session:
+                await act(session, browser_app["client_id"], at=at + timedelta(seconds=1))
+        for answer in (await preflight(portal, "/token"), await ask(portal, "POST", "/token")):
+            assert (answer.headers.get(ALLOW) == ORIGIN) is allowed
+
+
+async def test_registered_clients_origin_counts_at_once(portal, add_client) -> None:
+    no_leave(await preflight(portal, "/token", "https://nieuw.voorbeeld.example"))
+    await add_client("https://nieuw.voorbeeld.example/terug")
+    assert (await preflight(portal, "/token", "https://nieuw.voorbeeld.example")).headers[ALLOW]
+
+
+async def test_origins_of_all_public_clients_count_together(portal, browser_app, add_client) -> None:
+    await add_client("https://tweede.voorbeeld.example:8443/a", "https://tweede.voorbeeld.example/b")
+    for origin in (ORIGIN, "https://tweede.voorbeeld.example:8443", "https://tweede.voorbeeld.example"):
+        assert (await preflight(portal, "/token", origin)).headers[ALLOW] == origin
+
+
+async def test_confidential_client_gives_no_origin(portal, add_client) -> None:
+    await add_client(ORIGIN + "/terug", keys=make_client_keys())
+    no_leave(await preflight(portal, "/token"))
+
+
+async def test_client_that_waits_for_approval_gives_no_origin(portal, browser_app) -> None:
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await session.execute(text("UPDATE oauth_client SET state = 'proposed'"))
+    no_leave(await preflight(portal, "/token"))
+
+
+async def test_loopback_origin_counts_in_practice_only(portal, add_client) -> None:
+    await add_client("http://localhost:3000/terug")
+    await add_client("http://127.0.0.1/terug")
+    await add_client("https://localhost:8443/terug")
+    for origin in ("http://localhost:3000", "http://127.0.0.1", "https://localhost:8443"):
+        portal.app.state.practice = True
+        assert (await preflight(portal, "/token", origin)).headers[ALLOW] == origin
+        portal.app.state.practice = False
+        no_leave(await preflight(portal, "/token", origin))
+
+
+async def test_method_of_app_with_a_header_it_may_not_send_is_left_to_the_browser(portal, browser_app) -> None:
+    """What is listed is fixed: a cookie, or a header of another's making, is never on the list."""
+    answer = await preflight(portal, "/token", headers="cookie, x-forwarded-for")
+    assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
+
+
+async def test_options_without_preflight_headers_is_answered_as_before(portal, browser_app) -> None:
+    answer = await portal.http.options(ISSUER + "/api/v1/berichten")
+    assert (answer.status_code, "GET" in answer.headers["allow"]) == (204, True)
+
+
+async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
+    world = await an_assembled_world(database.url, clock, tmp_path, address_requests_per_minute=3)
+    async with unit_of_work(world.sessions) as session:
+        metadata = code_client(None, redirect_uris=[ORIGIN + "/terug"])
+        await register(session, metadata, oin=None, at=clock.now(), practice=True)
+    transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as http:
+            for path in ("/api/v1/berichten", "/token"):
+                answers = [await http.post(path, headers={"Origin": ORIGIN}) for _ in range(5)]
+                assert answers[-1].status_code == 429
+                assert [answer.headers[ALLOW] for answer in answers] == [ORIGIN] * 5
+                assert "Retry-After" in answers[-1].headers["access-control-expose-headers"]
+    finally:
+        await world.app.state.broker.aclose()
+        for engine in world.app.state.engines:
+            await engine.dispose()
+
+
+async def test_503_is_readable_by_the_app_for_five_minutes(portal, browser_app) -> None:
+    """Whoever was an app a moment ago may read that the database is away."""
+    assert (await preflight(portal, "/token")).headers[ALLOW] == ORIGIN
+    away = make_engine("postgresql:///niets?host=/nergens", None)
+    portal.app.state.sessions = make_sessions(away)
+    form = {"grant_type": "authorization_code", "client_id": browser_app["client_id"], "code": "x"}
+    answer = await portal.http.post(ISSUER + "/token", data=form, headers={"Origin": ORIGIN})
+    assert (answer.status_code, answer.headers[ALLOW]) == (503, ORIGIN)
+    no_leave(await ask(portal, "POST", "/token", "https://kwaad.example"))
+    await away.dispose()
+
+
+async def test_origins_that_cannot_be_read_are_forgotten_after_five_minutes(portal, browser_app) -> None:
+    now = 0.0
+    origins, state = BrowserOrigins(lambda: now), portal.app.state
+    assert await origins.load(state) == {ORIGIN}
+    away = make_engine("postgresql:///niets?host=/nergens", None)
+    sessions, state.sessions = state.sessions, make_sessions(away)
+    now = 299.0
+    assert await origins.load(state) == {ORIGIN}
+    now = 301.0
+    assert await origins.load(state) == frozenset()
+    state.sessions = sessions
+    assert await origins.load(state) == {ORIGIN}
+    await away.dispose()
+
+
+async def test_nobody_is_allowed_while_origins_were_never_read(portal) -> None:
+    away = make_engine("postgresql:///niets?host=/nergens", None)
+    portal.app.state.sessions = make_sessions(away)
+    answer = await preflight(portal, "/token")
+    assert answer.status_code == 204
+    no_leave(answer)
+    await away.dispose()
+
+
+async def test_many_preflights_at_once_share_a_few_reads(portal, browser_app, database) -> None:
+    answers = await asyncio.gather(*(preflight(portal, "/token") for _ in range(200)))
+    assert {answer.headers[ALLOW] for answer in answers} == {ORIGIN}
+    assert database.service.pool.checkedout() == 0
+
+
+URIS = {
+    "https://a.example/terug": "https://a.example",
+    "https://a.example:443/terug": "https://a.example",
+    "https://a.example:8443/": "https://a.example:8443",
+    "https://A.Example/": "https://a.example",
+    "http://a.example/": None,
+    "http://a.example:443/": None,
+    "nl.voorbeeld.app:/terug": None,
+    "nl.voorbeeld.app://terug": None,
+    "javascript:alert(1)": None,
+    "data:text/html,x": None,
+    "file:///etc/passwd": None,
+    "about:blank": None,
+    "//a.example/": None,
+    "": None,
+    "https://": None,
+    "https://a.example:99999/": None,
+    "https://[::2]/": "https://[::2]",
+}
+LOOPBACK = {
+    "http://localhost:3000/a": "http://localhost:3000",
+    "http://localhost:80/a": "http://localhost",
+    "http://127.0.0.1:5173/": "http://127.0.0.1:5173",
+    "http://127.9.9.9/": "http://127.9.9.9",
+    "http://[::1]:8080/": "http://[::1]:8080",
+    "https://localhost/": "https://localhost",
+    "https://app.localhost/": "https://app.localhost",
+}
+
+
+@pytest.mark.parametrize("practice", [True, False])
+def test_origin_of_redirect_uri_is_as_a_browser_writes_it(practice) -> None:
+    for uri, origin in URIS.items():
+        assert origin_of(uri, practice=practice) == origin, uri
+    for uri, origin in LOOPBACK.items():
+        assert origin_of(uri, practice=practice) == (origin if practice else None), uri
+
+
+@given(st.text(), st.booleans())
+def test_origin_of_any_text_is_https_or_practice_loopback_or_none(uri, practice) -> None:
+    for text_given in (uri, "https://" + uri, "http://" + uri, "http://localhost" + uri):
+        origin = origin_of(text_given, practice=practice)
+        assert origin is None or origin.startswith("https://") or (practice and origin.startswith("http://"))
+        assert origin != "null"
