@@ -46,7 +46,8 @@ from machtiging.oauth.routes import OAUTH_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
-from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.reserved import SessionsWithReserve
 from machtiging.web import headers, limits, openapi, problems, short_way
 from machtiging.web.http_methods import cors
 from machtiging.web.http_methods.cors import CorsRules
@@ -166,10 +167,12 @@ def _limit_rates(app: FastAPI, settings: Settings) -> None:
 
 
 def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:
-    service = make_engine(database_url, Role.SERVICE, pool_size=settings.database_pool_size)
+    reserve = min(settings.reserved_connections, settings.database_pool_size - 1)
+    service = make_engine(database_url, Role.SERVICE, pool_size=settings.database_pool_size - reserve)
+    reserved = make_engine(database_url, Role.SERVICE, pool_size=reserve)
     sealer = make_engine(settings.sealer_database_url or database_url, Role.SEALER, pool_size=1)
-    app.state.engines = (service, sealer)
-    app.state.sessions = make_sessions(service)
+    app.state.engines = (service, sealer, reserved)
+    app.state.sessions = SessionsWithReserve(service, reserved)
     app.state.sealer_engine = sealer
 
 

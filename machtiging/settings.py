@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     owner_database_url: str | None = Field(default=None, description="the login that migrates; unset: database_url")
     sealer_database_url: str | None = Field(default=None, description="the login that seals; unset: database_url")
     database_pool_size: int = Field(default=10, ge=2, le=200, description="connections per process")
+    reserved_connections: int = Field(
+        default=2, ge=1, le=20, description="of those, for logging in, pausing and revoking only; never all of them"
+    )
     data_dir: Path = Field(default=Path(".data"), description="where the embedded PostgreSQL lives")
     keys_dir: Path = Field(default=Path("keys"), description="the key ring")
     policies_dir: Path = Field(default=Path("policies"), description="model.conf and the policy rows")

@@ -19,6 +19,7 @@ from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_pat
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie, set_cookie
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput
+from machtiging.storage.reserved import reserve_connection, sessions_for
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web.doors import Public
 from machtiging.web.pages import page
@@ -42,6 +43,7 @@ def _wish(
 
 
 @router.get("/inloggen")
+@reserve_connection
 async def start_login(
     request: Request, session: Transaction, wish: Annotated[Wish, Depends(_wish)], _door: Public
 ) -> Response:
@@ -83,6 +85,7 @@ def _answer(
 
 
 @router.get("/inloggen/terug")
+@reserve_connection
 async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answer)], _door: Public) -> Response:
     """The browser is back. Two units of work: the attempt is used up for good before the broker is asked anything,
     and no database connection waits for another's server."""
@@ -99,7 +102,7 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
         await _noted(request, failure, at)
         return _explained(request, failure, Wish(attempt.return_to, attempt.requested, None, attempt.fresh))
     at, old = state.clock.now(), request.cookies.get(COOKIE)
-    async with unit_of_work(state.sessions) as session:
+    async with unit_of_work(sessions_for(request)) as session:
         made = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
         if made.over is not None:
             await state.on_session_end(session, made.over, at=at)
@@ -115,12 +118,12 @@ async def _noted(request: Request, failure: LoginFailed, at: datetime) -> None:
         # Anybody can send that, as often as they like; the journal is for logins that began here.
         login.log_failure(failure)
         return
-    async with unit_of_work(request.app.state.sessions) as session:
+    async with unit_of_work(sessions_for(request)) as session:
         await login.note_failure(session, failure, at=at)
 
 
 async def _taken(request: Request, answer: Answer, at: datetime) -> Attempt:
-    async with unit_of_work(request.app.state.sessions) as session:
+    async with unit_of_work(sessions_for(request)) as session:
         return await attempts.take(session, answer.state, _browser(request), at=at)
 
 
@@ -147,6 +150,7 @@ def _explained(request: Request, failure: LoginFailed, wish: Wish) -> Response:
 
 
 @router.post("/uitloggen")
+@reserve_connection
 async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
     """End the session. Whose session has already ended is simply sent home. Raises NotAllowed `formulier_verlopen`."""
     state = request.app.state

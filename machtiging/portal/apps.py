@@ -18,6 +18,7 @@ from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.end_consent import end_consent
 from machtiging.portal import views, words
 from machtiging.portal.words import Done, done
+from machtiging.storage.reserved import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
 
@@ -45,6 +46,7 @@ class AppCard:
 
 
 @router.get("/apps")
+@reserve_connection
 async def apps(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
     """Every app that has access now: let in by the visitor, or by a helper of hers."""
     cards = await _cards(request, session, visitor)
@@ -53,6 +55,7 @@ async def apps(request: Request, visitor: Citizen, session: Transaction, gedaan:
 
 
 @router.get("/apps/{consent_id}/stoppen")
+@reserve_connection
 async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Are you sure? What has no access (any more), whoever's it is, leads back to the list, which says so."""
     cards = await _cards(request, session, visitor)
@@ -61,6 +64,7 @@ async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, sess
 
 
 @router.post("/apps/{consent_id}/stoppen")
+@reserve_connection
 async def stop(
     request: Request, consent_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:

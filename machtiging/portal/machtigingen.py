@@ -23,6 +23,7 @@ from machtiging.portal import views
 from machtiging.portal.forms import filled
 from machtiging.portal.views import Card
 from machtiging.portal.words import Done, done
+from machtiging.storage.reserved import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
 
@@ -31,6 +32,7 @@ NO_SUCH_CODE = UUID(int=0)
 
 
 @router.get("/machtigingen")
+@reserve_connection
 async def overview(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
     """Everything given and received, newest first."""
     people = views.Names(session, request.app.state.keyring)
@@ -57,6 +59,7 @@ async def overview(request: Request, visitor: Citizen, session: Transaction, ged
 
 
 @router.get("/machtigingen/{machtiging_id}")
+@reserve_connection
 async def details(
     request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction, gedaan: str | None = None
 ) -> HTMLResponse:
@@ -69,6 +72,7 @@ async def details(
 
 
 @router.get("/machtigingen/{machtiging_id}/intrekken")
+@reserve_connection
 async def ask_to_withdraw(
     request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction
 ) -> HTMLResponse:
@@ -80,6 +84,7 @@ async def ask_to_withdraw(
 
 
 @router.post("/machtigingen/{machtiging_id}/intrekken")
+@reserve_connection
 async def withdraw(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:
@@ -92,6 +97,7 @@ async def withdraw(
 
 
 @router.post("/machtigingen/{machtiging_id}/teruggeven")
+@reserve_connection
 async def give_back(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:
@@ -104,6 +110,7 @@ async def give_back(
 
 
 @router.post("/machtigingen/{machtiging_id}/pauzeren")
+@reserve_connection
 async def pausing(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:

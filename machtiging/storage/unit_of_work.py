@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.errors import Fault, Refusal
+from machtiging.storage.reserved import sessions_for
 
 # Closing a connection that died speaks asyncpg's own language, everything else SQLAlchemy's.
 _DATABASE_FAILS = (
@@ -58,7 +59,7 @@ def _kind(error: BaseException) -> str:
 
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
-    async with unit_of_work(request.app.state.sessions) as session:
+    async with unit_of_work(sessions_for(request)) as session:
         yield session
 
 

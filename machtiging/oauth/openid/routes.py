@@ -16,6 +16,7 @@ from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.openid.logout import ASKED, LogoutRequest, read
+from machtiging.storage.reserved import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.headers import CSP_PAGE
@@ -35,6 +36,7 @@ async def _posted(request: Request) -> list[tuple[str, str]]:
 
 
 @router.get(PATH)
+@reserve_connection
 async def ask_to_log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
     """Ask the person. Who is not logged in any more is done at once."""
     asked = await _asked(request, session, request.query_params.multi_items())
@@ -57,6 +59,7 @@ async def asked_by_form(request: Request, _door: Public) -> Response:
 
 
 @router.post(CONFIRM)
+@reserve_connection
 async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
     """The person has decided. Raises NotAllowed `formulier_verlopen`, InvalidInput `besluit_ontbreekt`."""
     state = request.app.state

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from machtiging.kernel.errors import TooMany
 from machtiging.web import problems
+from machtiging.web.headers import say
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.limiter import TOO_MANY_IN_FLIGHT, CallerKind, Quota, RateLimiter, Rejection
 
@@ -61,6 +62,8 @@ class RateLimitMiddleware:
 
     def _answer(self, request: Request, rejection: Rejection) -> Response:
         public = _TEXTS.get(rejection.code, _OTHER_TEXT)
+        # What the caller has put in line behind this on the same connection is not even read.
+        say(request.scope, "Connection", "close")
         problem = problems.problem_of(TooMany(rejection.code, public, retry_after=rejection.retry_after))
         if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
             return problems.respond(request, problem)

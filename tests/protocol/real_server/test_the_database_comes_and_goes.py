@@ -184,13 +184,13 @@ async def _who_tries_again_has_one_letter(world, server, crowd):
 
 
 async def _the_journal_verifies(world):
-    service, sealer = world.app.state.engines
+    service, sealer, reserved = world.app.state.engines
     await seal_waiting(sealer, world.keyring, world.clock)
     report = await verify(sealer, world.keyring)
     assert report.ok, report
     assert report.waiting == 0
-    await service.dispose()
-    await sealer.dispose()
+    for engine in (service, sealer, reserved):
+        await engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""A share of the connections for what stops somebody: log in, pause, revoke, log out.
+
+Whoever floods the service with reads takes every other connection. These he cannot take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.pool import QueuePool
+from starlette.requests import Request
+
+from machtiging.storage.engine import make_sessions
+
+RESERVED_ATTRIBUTE = "__machtiging_reserved__"
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
+
+
+class SessionsWithReserve(async_sessionmaker[AsyncSession]):
+    """Sessions on the general pool, and beside it a small pool that only marked endpoints borrow from."""
+
+    def __init__(self, general: AsyncEngine, reserved: AsyncEngine) -> None:
+        super().__init__(general, expire_on_commit=False)
+        self._engines = (reserved, general)
+        self._reserved = make_sessions(reserved)
+
+    def for_urgent_work(self) -> async_sessionmaker[AsyncSession]:
+        """The reserve; the general pool when all of the reserve is lent and there is room in the other."""
+        reserved, general = (_free_connections(engine) for engine in self._engines)
+        return self if reserved <= 0 < general else self._reserved
+
+
+def _free_connections(engine: AsyncEngine) -> int:
+    pool = cast(QueuePool, engine.sync_engine.pool)
+    return pool.size() - pool.checkedout()
+
+
+def reserve_connection(endpoint: _Endpoint) -> _Endpoint:
+    """Mark an endpoint by which citizens stop somebody. Put it under the route's decorator."""
+    setattr(endpoint, RESERVED_ATTRIBUTE, True)
+    return endpoint
+
+
+def sessions_for(request: Request) -> async_sessionmaker[AsyncSession]:
+    """The sessions that this request may use: with the reserve for a marked endpoint, else the general ones."""
+    sessions: async_sessionmaker[AsyncSession] = request.app.state.sessions
+    if isinstance(sessions, SessionsWithReserve) and hasattr(request.scope.get("endpoint"), RESERVED_ATTRIBUTE):
+        return sessions.for_urgent_work()
+    return sessions

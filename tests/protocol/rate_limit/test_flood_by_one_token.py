@@ -1,0 +1,83 @@
+"""One helper opens a hundred connections and asks on all of them at once; nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from machtiging.berichtenbox.routes import API
+from machtiging.kernel.clock import SystemClock
+from tests.builders.rate_limits import a_cookie
+from tests.builders.real_server import an_assembled_world, served
+
+pytestmark = pytest.mark.whole
+CONNECTIONS, PIPELINED = 100, 10
+LIST = f"{API}/berichten"
+
+
+@pytest.fixture
+async def world(database, tmp_path):
+    made = await an_assembled_world(database.url, SystemClock(), tmp_path)
+    yield made
+    for engine in made.app.state.engines:
+        await engine.dispose()
+
+
+async def flood(server, token, answers):
+    """Ask again and again on one connection, without waiting for an answer; note the status of each."""
+    request = f"GET {LIST} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await server.connect()
+            try:
+                writer.write(request * PIPELINED)
+                for _ in range(PIPELINED):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    answers.append(int(head.split(b" ", 2)[1]))
+                    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                    await reader.readexactly(int(length.split(b":")[1]))
+            except asyncio.IncompleteReadError:
+                pass
+            finally:
+                writer.transport.abort()
+
+
+async def until(true):
+    async with asyncio.timeout(180):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def flooded(world):
+    token, answers = await world.helper_token(), []
+    async with served(world.app) as server:
+        tasks = [asyncio.create_task(flood(server, token, answers)) for _ in range(CONNECTIONS)]
+        await until(lambda: len(answers) >= CONNECTIONS)
+        yield server, answers
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_flood_by_one_token_leaves_everybody_else_answered(world, flooded):
+    server, answers = flooded
+    cookie = await a_cookie(world, world.citizen)
+    async with asyncio.timeout(180), server.client(await world.token(world.citizen)) as client:
+        for _ in range(5):
+            assert (await client.get(LIST)).status_code == 200
+        browser = {"Cookie": cookie, "Accept": "text/html"}
+        client.timeout = 60
+        client.headers.pop("Authorization")
+        for path in ("/machtigingen", "/berichten", "/apps", "/health/ready"):
+            assert (await client.get(path, headers=browser)).status_code == 200, path
+    assert set(answers) == {200, 429}
+
+
+async def test_flood_by_one_token_writes_no_more_lines_than_its_limit(world, flooded):
+    _, answers = flooded
+    await until(lambda: answers.count(429) >= 1_000)
+    ((lines,),) = await world.rows("SELECT count(*) FROM journal_intake WHERE act LIKE 'bericht:%'")
+    assert lines <= 1_200

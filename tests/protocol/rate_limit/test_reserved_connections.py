@@ -1,0 +1,117 @@
+"""Somebody has taken every ordinary connection to the database: what stops him still works, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from sqlalchemy import text
+
+from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.reserved import RESERVED_ATTRIBUTE, SessionsWithReserve
+from tests.builders import login
+from tests.builders.login import ISSUER
+from tests.builders.portal import a_portal, accept_with, make_offer, the_assembled
+from tests.builders.real_server import an_assembled_world
+
+STOPPING = {
+    ("GET", "/apps"),
+    ("GET", "/apps/{consent_id}/stoppen"),
+    ("POST", "/apps/{consent_id}/stoppen"),
+    ("GET", "/inloggen"),
+    ("GET", "/inloggen/terug"),
+    ("GET", "/logout"),
+    ("POST", "/logout/bevestigen"),
+    ("GET", "/machtigingen"),
+    ("GET", "/machtigingen/{machtiging_id}"),
+    ("GET", "/machtigingen/{machtiging_id}/intrekken"),
+    ("POST", "/machtigingen/{machtiging_id}/intrekken"),
+    ("POST", "/machtigingen/{machtiging_id}/pauzeren"),
+    ("POST", "/machtigingen/{machtiging_id}/teruggeven"),
+    ("POST", "/uitloggen"),
+}
+
+
+@pytest.fixture
+async def reserve(database):
+    engine = make_engine(database.url, Role.SERVICE, pool_size=1)
+    yield SessionsWithReserve(database.service, engine)
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def every_ordinary_connection_taken(database):
+    async with AsyncExitStack() as stack:
+        for _ in range(database.service.sync_engine.pool.size()):
+            await stack.enter_async_context(database.service.connect())
+        yield
+
+
+async def waits(work, seconds=0.3) -> bool:
+    """Whether this is not answered in that time; it is given up then."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_endpoints_that_stop_somebody_are_the_ones_with_a_reserved_connection():
+    marked = {
+        (method, context.path)
+        for context in iter_route_contexts(the_assembled().routes)
+        for method in getattr(context.route, "methods", None) or ()
+        if hasattr(getattr(context.route, "endpoint", None), RESERVED_ATTRIBUTE)
+    }
+    assert marked == STOPPING
+
+
+async def test_citizen_pauses_revokes_and_logs_out_while_others_hold_every_connection(database, clock, reserve):
+    portal = await a_portal(database, clock)
+    mother, son = await portal.mother(), await portal.son()
+    await accept_with(son, await make_offer(mother))
+    address = son.url.split("?")[0]
+    portal.app.state.sessions = reserve
+    async with every_ordinary_connection_taken(database), asyncio.timeout(10):
+        assert await waits(mother.open(ISSUER + "/berichten"))
+        assert await waits(son.open(ISSUER + "/inzage"))
+        assert "post bijhouden" in (await mother.open(ISSUER + "/machtigingen")).text
+        paused = await mother.submit((await mother.open(address)).form("/pauzeren"), {})
+        assert "Stand: Staat stil" in paused.text
+        revoked = await mother.submit((await mother.open(address + "/intrekken")).form("/intrekken"), {})
+        assert "Stand: Ingetrokken" in revoked.text
+        assert (await mother.open(ISSUER + "/apps")).text
+        await mother.submit(revoked.form("/uitloggen"), {})
+    async with database.sessions() as session:  # his goes on
+        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 1
+    await portal.close()
+
+
+async def test_citizen_logs_in_while_others_hold_every_connection(database, clock, reserve):
+    world = login.a_world(reserve, clock)
+    browser = world.browser()
+    async with every_ordinary_connection_taken(database), asyncio.timeout(10):
+        assert (await browser.log_in("vertegenwoordigde")).status_code == 303
+        assert await waits(browser.get("/ik"))
+    assert (await browser.me())["person"]
+
+
+async def test_reserve_that_is_lent_leaves_the_ordinary_connections_to_what_stops_somebody(reserve):
+    assert reserve.for_urgent_work() is not reserve
+    async with reserve.for_urgent_work()() as session:
+        await session.connection()
+        assert reserve.for_urgent_work() is reserve
+    assert reserve.for_urgent_work() is not reserve
+
+
+@pytest.mark.parametrize(("size", "reserved", "shares"), [(10, 2, (8, 2)), (4, 20, (1, 3)), (2, 2, (1, 1))])
+async def test_reserve_is_never_nothing_and_never_everything(size, reserved, shares, database, clock, tmp_path):
+    changes = {"database_pool_size": size, "reserved_connections": reserved}
+    world = await an_assembled_world(database.url, clock, tmp_path, **changes)
+    general, _, apart = world.app.state.engines
+    assert (general.sync_engine.pool.size(), apart.sync_engine.pool.size()) == shares
+    for engine in world.app.state.engines:
+        await engine.dispose()
