@@ -12,7 +12,10 @@ from machtiging.kernel.ids import PersonId, TokenId
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`acts` is what the token (or the portal) gives; `machtiging` is None for the own box, else as read just now."""
+    """`acts` is what the token (or the portal) gives; `machtiging` is None for the own box, else as read just now.
+
+    `organisation_kvk`: the organisation of the session or token; None: a private person.
+    """
 
     person_id: PersonId
     machtiging: Machtiging | None
@@ -21,6 +24,7 @@ class Actor:
     client_id: str | None
     token_id: TokenId | None
     scope: frozenset[str] = frozenset()
+    organisation_kvk: str | None = None
 
     @property
     def vertegenwoordigde_id(self) -> PersonId:
@@ -50,4 +54,5 @@ def own_actor(visitor: Visitor) -> Actor:
         acts=frozenset(Act),
         client_id=None,
         token_id=None,
+        organisation_kvk=visitor.organisation_kvk,
     )

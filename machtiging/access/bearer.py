@@ -25,7 +25,7 @@ from machtiging.access.proof.shown import shown_in
 from machtiging.access.tokens import IssuedTokenFacts, TokenState, audience, hold
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
-from machtiging.delegation.rules import State
+from machtiging.delegation.rules import State, unusable_reason
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.statement import Work
@@ -146,7 +146,9 @@ def why_closed(state: TokenState, at: datetime) -> str:
     """The reason code for a token that opens nothing, where its holder is told only that."""
     if (refusal := closed(state, at)) is not None:
         return refusal.code
-    return "token_ongeldig" if state.live_at(at) else "machtiging_geldt_niet"
+    if state.live_at(at):
+        return "token_ongeldig"
+    return unusable_reason(state.machtiging, state.facts.organisation_kvk, at)
 
 
 async def turn_away(
@@ -208,6 +210,7 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
         client_id=facts.client_id,
         token_id=facts.id,
         scope=frozenset(facts.scope.split()),
+        organisation_kvk=facts.organisation_kvk,
     )
 
 

@@ -13,7 +13,8 @@ from machtiging.storage import columns
 class IssuedToken(SQLModel, table=True):
     """One access token, by its `jti`. Written when it is issued, closed when it is revoked.
 
-    `jkt` or `x5t` name the key or the certificate that it is bound to; `parent_id` the token it was exchanged for.
+    `jkt` or `x5t` name the key or the certificate that it is bound to; `parent_id` the token it was exchanged for;
+    `organisation_kvk` the organisation of the login session in which its consent was given (None: as a private person).
     """
 
     __tablename__ = "issued_token"
@@ -34,6 +35,7 @@ class IssuedToken(SQLModel, table=True):
     jkt: str | None = columns.text(default=None, nullable=True)
     x5t: str | None = columns.text(default=None, nullable=True)
     parent_id: UUID | None = Field(default=None, foreign_key="issued_token.id", index=True)
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
 
 
 class UsedProof(SQLModel, table=True):

@@ -32,7 +32,7 @@ from machtiging.access.tables import IssuedToken
 from machtiging.audit.journal import Line, as_values, line_beside
 from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
-from machtiging.delegation.rules import Act, Machtiging, Standing, standing
+from machtiging.delegation.rules import Act, Machtiging, is_usable
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
@@ -61,6 +61,8 @@ class IssuedTokenFacts:
     jkt: str | None = None
     x5t: str | None = None
     parent_id: TokenId | None = None
+    # The organisation (KvK) of the login session in which the consent was given; None: as a private person.
+    organisation_kvk: str | None = None
 
 
 _REGISTERED = tuple(field.name for field in fields(IssuedTokenFacts))
@@ -76,8 +78,15 @@ class TokenState:
 
     def live_at(self, at: datetime) -> bool:
         """Whether it opens anything at `at` (what RFC 7662 calls active)."""
-        held = self.machtiging is None or standing(self.machtiging, at) is Standing.IN_FORCE
-        return self.revoked_at is None and at < self.facts.expires_at and held
+        return self.revoked_at is None and at < self.facts.expires_at and self.held_at(at)
+
+    def held_at(self, at: datetime) -> bool:
+        """Whether the machtiging, if there is one, is in force at `at` and the holder's, for the same organisation."""
+        facts = self.facts
+        if self.machtiging is None:
+            return True
+        person_id = facts.person_id
+        return person_id is not None and is_usable(self.machtiging, person_id, facts.organisation_kvk, at)
 
 
 def audience(issuer: str) -> str:
@@ -244,4 +253,5 @@ def _facts(row: Mapping[Any, Any]) -> IssuedTokenFacts:
         jkt=row["t_jkt"],
         x5t=row["t_x5t"],
         parent_id=row["t_parent_id"],
+        organisation_kvk=row["t_organisation_kvk"],
     )

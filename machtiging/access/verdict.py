@@ -16,7 +16,16 @@ from machtiging.access.decision import FAILED, Allowed, Decision
 from machtiging.access.question import Question
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.chain import chain_in_force
-from machtiging.delegation.rules import Act, Envelope, Standing, standing, uncovered
+from machtiging.delegation.rules import (
+    NOT_THE_HOLDER,
+    OTHER_ORGANISATION,
+    Act,
+    Envelope,
+    Standing,
+    holder_refusal,
+    standing,
+    uncovered,
+)
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId
@@ -30,6 +39,12 @@ _STANDING = {
     Standing.PAUSED: ("machtiging_gepauzeerd", "Deze machtiging is gepauzeerd. U kunt nu niet meelezen."),
     Standing.ENDED: ("machtiging_beeindigd", "Deze machtiging is beëindigd. U kunt niet meer meelezen."),
     Standing.EXPIRED: ("machtiging_verlopen", "Deze machtiging is verlopen. U kunt niet meer meelezen."),
+}
+
+
+_NOT_YOURS = {
+    NOT_THE_HOLDER: "Deze machtiging staat niet (meer) op uw naam.",
+    OTHER_ORGANISATION: "Deze machtiging hoort bij een andere organisatie dan waarvoor u bent ingelogd.",
 }
 
 
@@ -110,7 +125,7 @@ def _question(
 def _chain_complete(actor: Actor, at: datetime) -> bool:
     # A machtiging that hangs on another is read without its line here, so it is never complete: refused until it is.
     machtiging = actor.machtiging
-    if machtiging is None or machtiging.gemachtigde_id is None or machtiging.gemachtigde_id != actor.person_id:
+    if machtiging is None or holder_refusal(machtiging, actor.person_id, actor.organisation_kvk) is not None:
         return False
     return chain_in_force(machtiging, (), at)
 
@@ -129,8 +144,8 @@ def _standing(actor: Actor, at: datetime) -> Verdict | None:
         code, public = _STANDING[found]
         return Verdict(code, None, NotInForce(code, public))
     if not _chain_complete(actor, at):
-        code = "machtiging_niet_van_u"
-        return Verdict(code, None, NotInForce(code, "Deze machtiging staat niet (meer) op uw naam."))
+        code = holder_refusal(actor.machtiging, actor.person_id, actor.organisation_kvk) or NOT_THE_HOLDER
+        return Verdict(code, None, NotInForce(code, _NOT_YOURS[code]))
     return None
 
 

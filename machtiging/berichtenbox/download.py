@@ -21,7 +21,7 @@ from machtiging.berichtenbox.rules import place_of_part
 from machtiging.berichtenbox.tables import BijlagePart
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.rules import Act, Standing, standing
+from machtiging.delegation.rules import Act
 from machtiging.identity.people import data_key_of
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotInForce
@@ -84,9 +84,8 @@ async def _still_stands(session: AsyncSession, actor: Actor, wanted: Download, *
     if actor.token_id is None:
         return
     state = await hold(session, actor.token_id)
-    held = state is not None and (state.machtiging is None or standing(state.machtiging, at) is Standing.IN_FORCE)
     # That a token runs out while a large file is under way breaks nothing off; that it is taken back does.
-    if held and state is not None and state.revoked_at is None:
+    if state is not None and state.held_at(at) and state.revoked_at is None:
         return
     line = Line(
         JournalAct.BERICHT_DOWNLOADEN,

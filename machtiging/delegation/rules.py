@@ -40,6 +40,9 @@ class Act(StrEnum):
 
 
 ACTS_TO_GIVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+# Reason codes: the machtiging names another person, or was accepted for another organisation (or for none).
+NOT_THE_HOLDER, OTHER_ORGANISATION = "machtiging_niet_van_u", "andere_organisatie"
+NOT_USABLE = "machtiging_geldt_niet"
 CAPACITIES_TO_CHOOSE = frozenset({Capacity.RELATIVE, Capacity.PROFESSIONAL})
 # Who may download may read, and who may read sees the list.
 _NEEDS = {Act.DOWNLOAD: frozenset({Act.READ, Act.LIST}), Act.READ: frozenset({Act.LIST})}
@@ -214,6 +217,36 @@ def standing(machtiging: Machtiging, at: datetime) -> Standing:
     if machtiging.state is State.PAUSED:
         return Standing.PAUSED
     return Standing.IN_FORCE if machtiging.period.contains(at) else Standing.NOT_BEGUN
+
+
+def organisation_matches(machtiging: Machtiging, organisation_kvk: str | None) -> bool:
+    """Compare the organisation of a session or token (KvK number; None: a private person) with the machtiging's.
+
+    A professional helps for an organisation, so a professional's machtiging without one matches nothing.
+    """
+    if machtiging.capacity is Capacity.PROFESSIONAL and machtiging.gemachtigde_kvk is None:
+        return False
+    return machtiging.gemachtigde_kvk == organisation_kvk
+
+
+def holder_refusal(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None) -> str | None:
+    """Return the reason code why this person, acting for this organisation, is not the gemachtigde; None when he is."""
+    if machtiging.gemachtigde_id is None or machtiging.gemachtigde_id != person_id:
+        return NOT_THE_HOLDER
+    return None if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
+
+
+def is_usable(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None, at: datetime) -> bool:
+    """Check that the machtiging is in force at `at` and that this person, for this organisation, may use it."""
+    in_force = standing(machtiging, at) is Standing.IN_FORCE
+    return in_force and holder_refusal(machtiging, person_id, organisation_kvk) is None
+
+
+def unusable_reason(machtiging: Machtiging | None, organisation_kvk: str | None, at: datetime) -> str:
+    """Return the reason code for a machtiging that opens nothing for a token or session of this organisation."""
+    if machtiging is None or standing(machtiging, at) is not Standing.IN_FORCE:
+        return NOT_USABLE
+    return NOT_USABLE if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
 
 
 def uncovered(scope: Scope, envelope: Envelope) -> str | None:

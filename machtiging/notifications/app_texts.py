@@ -58,4 +58,14 @@ APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _APPS,
         ),
     ),
+    Kind.APP_GESTOPT_ORGANISATIE: (
+        "De toegang van uw app is gestopt",
+        (
+            "Wij hebben de toegang gestopt van {app}. U las met die app post van {giver}.",
+            "Een machtiging werkt nu alleen nog als u bent ingelogd zoals toen u haar aannam: "
+            "voor dezelfde organisatie, of als uzelf.",
+            "De machtiging zelf geldt nog wel. Log in de app opnieuw in, en daarbij voor die organisatie of als uzelf.",
+            _APPS,
+        ),
+    ),
 }

@@ -28,5 +28,6 @@ class Kind(StrEnum):
     APP_AFGESLOTEN_VOOR_HELPER = "app_afgesloten_voor_helper"
     APP_GESTOPT_DOOR_U = "app_gestopt_door_u"
     APP_GESTOPT_DOOR_GEVER = "app_gestopt_door_gever"
+    APP_GESTOPT_ORGANISATIE = "app_gestopt_organisatie"
     UITGELOGD_DOOR_ONS = "uitgelogd_door_ons"
     VERZOEK_WACHT = "verzoek_wacht"

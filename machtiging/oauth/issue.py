@@ -155,6 +155,7 @@ def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> 
         assurance=grant.assurance,
         issued_at=at,
         expires_at=expires_at,
+        organisation_kvk=grant.organisation_kvk,
     )
 
 

@@ -72,6 +72,7 @@ class Grant:
     requested_claims: Mapping[str, Any] = field(default_factory=dict)
     managed: bool = False
     resource: str = ""
+    organisation_kvk: str | None = None
 
 
 async def client(work: Work, client_id: str) -> Client | None:
@@ -175,4 +176,5 @@ def grant_from(row: Any) -> Grant:
         requested_claims=row.requested_claims,
         managed=row.managed,
         resource=row.resource,
+        organisation_kvk=row.organisation_kvk,
     )

@@ -51,7 +51,8 @@ class OAuthGrant(SQLModel, table=True):
     """A person's consent to one client, under one machtiging or for the own box. Ending it ends what hangs on it.
 
     `managed`: the client wanted to know its id, to look at it and to end it. `resource`: what its tokens are for, empty
-    for our own API.
+    for our own API. `organisation_kvk`: the organisation of the login session in which it was given (None: as a private
+    person); what hangs on it inherits that.
     """
 
     __tablename__ = "oauth_grant"
@@ -71,6 +72,7 @@ class OAuthGrant(SQLModel, table=True):
     requested_claims: dict[str, Any] = columns.document()
     managed: bool = False
     resource: str = columns.text()
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
 
 
 class AuthorizationCode(SQLModel, table=True):
@@ -90,6 +92,7 @@ class AuthorizationCode(SQLModel, table=True):
     used_at: datetime | None = columns.at(default=None, nullable=True)
     jkt: str | None = columns.text(default=None, nullable=True)
     resource: str | None = columns.text(default=None, nullable=True)
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
 
 
 class UsedAssertion(SQLModel, table=True):
@@ -116,6 +119,7 @@ class RefreshToken(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
 
 
 class BackchannelRequest(SQLModel, table=True):
@@ -139,6 +143,7 @@ class BackchannelRequest(SQLModel, table=True):
     expires_at: datetime = columns.at(index=True)
     polled_at: datetime | None = columns.at(default=None, nullable=True)
     interval_seconds: int
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
 
 
 class Meldcode(SQLModel, table=True):
@@ -151,6 +156,7 @@ class Meldcode(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
+    organisation_kvk: str | None = columns.text(default=None, nullable=True)
 
 
 class InitialAccessToken(SQLModel, table=True):

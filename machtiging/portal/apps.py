@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from machtiging.delegation.rules import Standing, standing
+from machtiging.delegation.rules import Standing, organisation_matches, standing
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
@@ -29,7 +29,8 @@ router = APIRouter(include_in_schema=False)
 class AppCard:
     """One app as this visitor sees it. `helper`: who let it in, when that was a helper of hers; `giver`: whose post.
 
-    `elsewhere`: the service that its access is for, when that is not our own API.
+    `elsewhere`: the service that its access is for, when that is not our own API. `other_organisation`: it reads under
+    a machtiging of an organisation that the visitor is not logged in for, so neither whose post nor what for is shown.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class AppCard:
     machtiging_id: MachtigingId | None
     purpose: str | None
     elsewhere: str | None
+    other_organisation: bool = False
 
 
 @router.get("/apps")
@@ -87,18 +89,20 @@ async def _cards(request: Request, session: AsyncSession, visitor: Visitor) -> l
 
 async def _card(consent: Consent, visitor: Visitor, people: views.Names, at: datetime) -> AppCard:
     held, mine = consent.machtiging, consent.person_id == visitor.person_id
+    elsewhere = mine and held is not None and not organisation_matches(held, visitor.organisation_kvk)
     return AppCard(
         id=consent.id,
         app=consent.app,
         helper=None if mine else await people.of(consent.person_id),
-        giver=await people.of(held.vertegenwoordigde_id) if mine and held is not None else None,
+        giver=await people.of(held.vertegenwoordigde_id) if mine and held is not None and not elsewhere else None,
         acts=words.listing(words.acts(consent.acts)),
         given_at=consent.given_at,
         until=consent.until,
         paused=held is not None and standing(held, at) is Standing.PAUSED,
         machtiging_id=None if held is None else held.id,
-        purpose=None if held is None else held.purpose,
+        purpose=None if held is None or elsewhere else held.purpose,
         elsewhere=_elsewhere(consent),
+        other_organisation=elsewhere,
     )
 
 

@@ -39,7 +39,7 @@ async def overview(request: Request, visitor: Citizen, session: Transaction, ged
     names = await views.catalogue(session)
     at = request.app.state.clock.now()
     both = [
-        [await views.card(each, visitor.person_id, people, names, at) for each in found]
+        [await views.card(each, visitor, people, names, at) for each in found]
         for found in (
             await queries.given_by(session, visitor.person_id),
             await queries.received_by(session, visitor.person_id),
@@ -170,4 +170,4 @@ async def _card(request: Request, session: AsyncSession, visitor: Visitor, macht
         raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.")
     state = request.app.state
     people = views.Names(session, state.keyring)
-    return await views.card(found, visitor.person_id, people, await views.catalogue(session), state.clock.now())
+    return await views.card(found, visitor, people, await views.catalogue(session), state.clock.now())

@@ -21,9 +21,11 @@ from machtiging.delegation.rules import (
     Scope,
     Standing,
     State,
+    organisation_matches,
     standing,
 )
 from machtiging.identity.people import profile_of
+from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.portal import words
@@ -52,7 +54,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One machtiging as its giver or its helper sees it. `kvk` is the organisation for which the helper helps."""
+    """One machtiging as its giver or its helper sees it. `kvk` is the organisation for which the helper helps.
+
+    `usable_here` is False for a helper who is logged in for another organisation (or for none): the page then tells
+    neither whose post it is nor what was agreed.
+    """
 
     id: UUID
     given: bool
@@ -65,6 +71,7 @@ class Card:
     accepted_at: datetime | None
     ended_at: datetime | None
     deeds: frozenset[Deed]
+    usable_here: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +150,9 @@ class Names:
         return self._known[person_id]
 
 
-async def card(machtiging: Machtiging, viewer: PersonId, people: Names, names: Catalogue, at: datetime) -> Card:
+async def card(machtiging: Machtiging, viewer: Visitor, people: Names, names: Catalogue, at: datetime) -> Card:
     """A machtiging for the one of its two parties who looks."""
-    given = machtiging.vertegenwoordigde_id == viewer
+    given = machtiging.vertegenwoordigde_id == viewer.person_id
     other_id = machtiging.gemachtigde_id if given else machtiging.vertegenwoordigde_id
     now = standing(machtiging, at)
     return Card(
@@ -160,4 +167,5 @@ async def card(machtiging: Machtiging, viewer: PersonId, people: Names, names: C
         accepted_at=machtiging.accepted_at,
         ended_at=machtiging.ended_at,
         deeds=deeds(machtiging, Party.GIVER if given else Party.HELPER, at),
+        usable_here=given or organisation_matches(machtiging, viewer.organisation_kvk),
     )

@@ -145,6 +145,7 @@ REASON: dict[str, str] = {
     "machtiging_al_aangenomen": "De machtiging was al aangenomen.",
     "machtiging_niet_aangenomen": "De machtiging was nog niet aangenomen.",
     "machtiging_niet_van_u": "De machtiging staat niet op naam van deze helper.",
+    "andere_organisatie": "De helper was niet ingelogd voor de organisatie van deze machtiging.",
     "token_verlopen": "De app was te lang geleden ingelogd.",
     "token_ingetrokken": "De app was uitgelogd.",
     "token_voor_ander_gebruik": "De toegang van deze app is niet hiervoor.",

@@ -21,6 +21,7 @@ from machtiging.kernel.period import Period
 
 POLICIES = Path(__file__).parents[2] / "policies"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+KVK = "90000001"
 CITIZEN, HELPER, STRANGER = (PersonId(UUID(int=number)) for number in (101, 102, 103))
 AFZENDER, DIENST = "00000099000000000001", "toeslagen"
 
@@ -66,7 +67,9 @@ def a_scope(**changes: Any) -> Scope:
 
 
 def a_held_machtiging(**changes: Any) -> Machtiging:
-    """From CITIZEN to HELPER, active since yesterday for ninety days."""
+    """From CITIZEN to HELPER, active since yesterday for ninety days. A professional's is accepted for KVK."""
+    if changes.get("capacity") is Capacity.PROFESSIONAL:
+        changes = {"gemachtigde_kvk": KVK} | changes
     return replace(
         Machtiging(
             id=MachtigingId(uuid7()),
@@ -102,6 +105,7 @@ def an_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
             acts=frozenset(Act),
             client_id="leesapp",
             token_id=None,
+            organisation_kvk=None if machtiging is None else machtiging.gemachtigde_kvk,
         ),
         **changes,
     )

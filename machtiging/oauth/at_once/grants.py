@@ -20,7 +20,14 @@ from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.issue import Consented
 from machtiging.oauth.manage.grant import ManagementGrant
 from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.grants import AgencyGrant, Code, CodeGrant, check_code, consented_under
+from machtiging.oauth.protocol.grants import (
+    AgencyGrant,
+    Code,
+    CodeGrant,
+    check_code,
+    check_organisation,
+    consented_under,
+)
 from machtiging.oauth.protocol.handout import Handout
 from machtiging.oauth.protocol.refresh_grant import RefreshGrant, refreshed
 from machtiging.oauth.protocol.sender import ProofSeen
@@ -131,4 +138,5 @@ class RefreshAtOnce(RefreshGrant):
 def _consented(seen: Seen, server: ServerAtOnce) -> Consented:
     if seen.grant.ended_at is not None:
         otherwise()
+    check_organisation(seen.grant, seen.secret.organisation_kvk)
     return consented_under(seen.grant, seen.machtiging, server.exchange.at)

@@ -9,10 +9,18 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.delegation.queries import machtiging as machtiging_with
-from machtiging.delegation.rules import ACTS_TO_GIVE, Act, Machtiging, Standing, standing
+from machtiging.delegation.rules import (
+    ACTS_TO_GIVE,
+    NOT_THE_HOLDER,
+    Act,
+    Machtiging,
+    Standing,
+    holder_refusal,
+    standing,
+)
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance, lowest
-from machtiging.kernel.ids import MachtigingId, PersonId
+from machtiging.kernel.ids import MachtigingId
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.openid.login import reaches
 from machtiging.oauth.openid.wishes import wishes_of
@@ -48,7 +56,7 @@ async def _weighed(session: AsyncSession, visitor: Visitor, wanted: Wanted | Non
     if wanted.machtiging_id is None:
         acts = wanted.acts or ACTS_TO_GIVE
         return Agreement(None, acts, frozenset(), details_of(None, acts), visitor.assurance)
-    machtiging = await _in_force(session, wanted.machtiging_id, visitor.person_id, at)
+    machtiging = await _in_force(session, wanted.machtiging_id, visitor, at)
     asked = wanted.acts or machtiging.scope.acts
     acts = asked & machtiging.scope.acts
     if not acts:
@@ -59,12 +67,13 @@ async def _weighed(session: AsyncSession, visitor: Visitor, wanted: Wanted | Non
     return Agreement(machtiging, acts, asked - acts, details_of(machtiging.id, acts), lowest(*levels))
 
 
-async def _in_force(session: AsyncSession, wanted: MachtigingId, helper: PersonId, at: datetime) -> Machtiging:
+async def _in_force(session: AsyncSession, wanted: MachtigingId, visitor: Visitor, at: datetime) -> Machtiging:
     machtiging = await machtiging_with(session, wanted)
     if machtiging is None:
         cannot_grant("machtiging_onbekend")
-    if machtiging.gemachtigde_id != helper:
-        cannot_grant("machtiging_van_ander")
+    refusal = holder_refusal(machtiging, visitor.person_id, visitor.organisation_kvk)
+    if refusal is not None:
+        cannot_grant("machtiging_van_ander" if refusal == NOT_THE_HOLDER else refusal)
     if standing(machtiging, at) is not Standing.IN_FORCE:
         cannot_grant("machtiging_geldt_niet")
     return machtiging

@@ -10,7 +10,6 @@ import base64
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-from uuid import UUID
 
 from sqlalchemy import Table, insert, select
 
@@ -181,9 +180,10 @@ async def _grant(
         "requested_claims": wishes_of(pushed.parameters).released,
         "managed": ACTION in pushed.parameters,
         "resource": target.as_kept,
+        "organisation_kvk": visitor.organisation_kvk,
     }
     await session.execute(insert(_GRANT), grant)
-    await _keep_code(exchange, pushed, grant["id"], code)
+    await _keep_code(exchange, pushed, grant, code)
     line = Line(
         act=JournalAct.GRANT_VERLEEND,
         outcome=Outcome.DONE,
@@ -199,11 +199,12 @@ async def _grant(
     await record(session, line, at=at)
 
 
-async def _keep_code(exchange: Exchange, pushed: Pushed, grant_id: UUID, code: str) -> None:
+async def _keep_code(exchange: Exchange, pushed: Pushed, grant: dict[str, Any], code: str) -> None:
     row = {
         "code_hash": secrets.digest(code),
         "client_id": pushed.client_id,
-        "grant_id": grant_id,
+        "grant_id": grant["id"],
+        "organisation_kvk": grant["organisation_kvk"],
         "redirect_uri": pushed.parameters["redirect_uri"],
         "scope": pushed.parameters.get("scope", ""),
         "nonce": pushed.parameters.get("nonce"),

@@ -15,7 +15,7 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import machtiging as machtiging_with
-from machtiging.delegation.rules import Machtiging, Standing, standing
+from machtiging.delegation.rules import Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.tell import tell
 from machtiging.notifications.texts import Kind
@@ -40,6 +40,7 @@ class _Asked:
     person_id: PersonId | None
     machtiging: Machtiging | None
     reason: str
+    organisation_kvk: str | None = None
 
 
 async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
@@ -78,20 +79,23 @@ async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
     So is what the database is asked, for how long an answer takes tells as much; of nobody it is asked as well.
     """
     session, at = exchange.session, exchange.at
-    person_id = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
+    holder = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
+    person_id = None if holder is None else holder.person_id
     too_many = await _too_many(session, _REQUEST.c.person_id, person_id or uuid4(), MOST_OF_PERSON, at)
     named = None if ask.wanted is None else ask.wanted.machtiging_id
     held = None if named is None else await machtiging_with(session, named)
-    if person_id is None:
+    if holder is None or person_id is None:
         return _Asked(None, None, "meldcode_onbekend")
     if too_many:
         return _Asked(None, None, "te_veel_verzoeken")
+    kvk = holder.organisation_kvk
     if named is None:
-        return _Asked(person_id, None, "gevraagd")
-    if held is None or held.gemachtigde_id != person_id or standing(held, at) is not Standing.IN_FORCE:
+        return _Asked(person_id, None, "gevraagd", kvk)
+    if held is None or not is_usable(held, person_id, kvk, at):
         # Told to nobody: an app must not find out at a counter which machtigingen somebody has.
-        return _Asked(None, None, "machtiging_geldt_niet")
-    return _Asked(person_id, held, "gevraagd")
+        mine = held is not None and held.gemachtigde_id == person_id
+        return _Asked(None, None, unusable_reason(held if mine else None, kvk, at))
+    return _Asked(person_id, held, "gevraagd", kvk)
 
 
 async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, values: dict[str, Any]) -> None:
@@ -117,9 +121,10 @@ async def _kept(session: AsyncSession, row: dict[str, Any], asked: _Asked) -> UU
     pending = (_REQUEST.c.client_id == row["client_id"], _REQUEST.c.state == "pending")
     busy = select(literal(1)).where(*pending, _REQUEST.c.person_id == asked.person_id).exists()
     machtiging_id = None if asked.machtiging is None else asked.machtiging.id
+    values = {"person_id": asked.person_id, "machtiging_id": machtiging_id, "organisation_kvk": asked.organisation_kvk}
     whose = {
         name: select(literal(value, _REQUEST.c[name].type)).where(~busy).scalar_subquery()
-        for name, value in {"person_id": asked.person_id, "machtiging_id": machtiging_id}.items()
+        for name, value in values.items()
     }
     adding = insert(_REQUEST).on_conflict_do_nothing().returning(_REQUEST.c.client_id, _REQUEST.c.person_id)
     kept = (await session.execute(adding.values(row | whose))).one_or_none()

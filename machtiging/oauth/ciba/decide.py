@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.delegation.rules import OTHER_ORGANISATION
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotFound
+from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.authorize.agree import Agreement, agree
@@ -42,7 +43,7 @@ async def decide(session: AsyncSession, visitor: Visitor, asked: str, decision: 
     """Carry out the decision. The same one twice is once.
 
     Raises NotFound `verzoek_onbekend` (also for somebody else's), Conflict `al_besloten`, `verzoek_verlopen` or
-    `kan_niet_meer`, LevelTooLow `niveau_te_laag`.
+    `kan_niet_meer`, LevelTooLow `niveau_te_laag`, NotAllowed `andere_organisatie`.
     """
     if _ID.fullmatch(asked) is None:
         raise InvalidInput("verzoek_vormfout", "Dit formulier klopt niet. Laad de pagina opnieuw.")
@@ -76,10 +77,18 @@ async def _approve(session: AsyncSession, visitor: Visitor, waiting: Request, at
 
 
 async def _agreement(session: AsyncSession, visitor: Visitor, waiting: Request, at: datetime) -> Agreement:
-    """What is granted. What cannot be granted (any more) ends the request. Raises LevelTooLow, Conflict."""
+    """What is granted. What cannot be granted (any more) ends the request.
+
+    Raises LevelTooLow, Conflict, NotAllowed.
+    """
     try:
         return await agree(session, visitor, waiting.parameters, at=at)
     except OAuthRefusal as refusal:
+        if refusal.code == OTHER_ORGANISATION:  # she can log in for the right one, so the request stays
+            await _refused(session, visitor, refusal.code, at)
+            raise NotAllowed(
+                refusal.code, "Log voor deze vraag in via de organisatie van deze machtiging."
+            ) from refusal
         if (level := level_wanted(visitor, waiting, refusal)) is not None:
             await _refused(session, visitor, refusal.code, at)
             say = f"Log voor deze vraag in met het niveau {level.value}."
@@ -161,6 +170,7 @@ def _grant(visitor: Visitor, waiting: Request, agreement: Agreement, at: datetim
         # Not a session in the app's browser: who logs out on her own device does not log out the counter.
         "session_id": None,
         "requested_claims": {},
+        "organisation_kvk": visitor.organisation_kvk,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Table, update
@@ -21,7 +22,17 @@ _MELDCODE: Table = Meldcode.__table__  # type: ignore[attr-defined]
 _PURPOSE = "meldcode"
 
 
-async def make_meldcode(session: AsyncSession, keyring: KeyRing, person_id: PersonId, *, at: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class MeldcodeHolder:
+    """The person who made a meldcode, and the organisation (KvK) of her session; None: a private person."""
+
+    person_id: PersonId
+    organisation_kvk: str | None
+
+
+async def make_meldcode(
+    session: AsyncSession, keyring: KeyRing, person_id: PersonId, *, organisation_kvk: str | None = None, at: datetime
+) -> str:
     """A new code, as people read it: XXXX-XXXX. It takes the place of one that was not used."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(MELDCODE_LENGTH - 1))
     code = body + check_character(body)
@@ -29,6 +40,7 @@ async def make_meldcode(session: AsyncSession, keyring: KeyRing, person_id: Pers
         "code_hash": keyring.blind_index(_PURPOSE, code),
         "created_at": at,
         "expires_at": at + MELDCODE_LIVES,
+        "organisation_kvk": organisation_kvk,
     }
     adding = insert(_MELDCODE).values(fresh | {"person_id": person_id})
     replacing = adding.on_conflict_do_update(
@@ -40,9 +52,10 @@ async def make_meldcode(session: AsyncSession, keyring: KeyRing, person_id: Pers
     return f"{code[:4]}-{code[4:]}"
 
 
-async def use_meldcode(session: AsyncSession, keyring: KeyRing, code: str, *, at: datetime) -> PersonId | None:
+async def use_meldcode(session: AsyncSession, keyring: KeyRing, code: str, *, at: datetime) -> MeldcodeHolder | None:
     """Whose code this is; it is used up. None for one that is unknown, too old, replaced or used before."""
     mine = (_MELDCODE.c.code_hash == keyring.blind_index(_PURPOSE, code), _MELDCODE.c.used_at.is_(None))
     using = update(_MELDCODE).where(*mine, _MELDCODE.c.expires_at > at).values(used_at=at)
-    person_id = await session.scalar(using.returning(_MELDCODE.c.person_id))
-    return None if person_id is None else PersonId(person_id)
+    found = await session.execute(using.returning(_MELDCODE.c.person_id, _MELDCODE.c.organisation_kvk))
+    row = found.one_or_none()
+    return None if row is None else MeldcodeHolder(PersonId(row.person_id), row.organisation_kvk)

@@ -8,6 +8,7 @@ from fastapi import Request as HttpRequest
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from machtiging.delegation.rules import OTHER_ORGANISATION
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.agree import agree
@@ -35,6 +36,7 @@ class Shown:
     waiting: Request
     asked: Asked | None
     level: Assurance | None
+    other_organisation: bool = False
 
 
 async def requests_page(request: HttpRequest, session: AsyncSession, visitor: Visitor, done: str | None) -> Response:
@@ -51,7 +53,8 @@ async def _shown(request: HttpRequest, session: AsyncSession, visitor: Visitor, 
     try:
         agreement = await agree(session, visitor, waiting.parameters, at=state.clock.now())
     except OAuthRefusal as refusal:
-        return Shown(waiting, None, level_wanted(visitor, waiting, refusal))
+        other_organisation = refusal.code == OTHER_ORGANISATION
+        return Shown(waiting, None, level_wanted(visitor, waiting, refusal), other_organisation)
     target = await target_of(session, issuer_of(state), None)
     nowhere = Reference(waiting.client.client_id, "")
     asking = Question(waiting.client, nowhere, "", waiting.parameters, agreement, target, visitor)

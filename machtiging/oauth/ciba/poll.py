@@ -11,7 +11,7 @@ from sqlalchemy import CTE, Table, Update, and_, case, func, literal, select, up
 
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
-from machtiging.delegation.rules import Standing, standing
+from machtiging.delegation.rules import is_usable
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.ciba.rules import EARLY, LONGEST_INTERVAL, SLOWER
 from machtiging.oauth.client import Client
@@ -94,8 +94,9 @@ def _polling(digest: bytes, client: Client, at: datetime) -> Update:
 
 
 def _machtiging_holds(found: Mapping[Any, Any], at: datetime) -> bool:
-    held = found["b_machtiging_id"] is None or standing(machtiging_from_mapping(found), at) is Standing.IN_FORCE
-    return bool(held)
+    if found["b_machtiging_id"] is None:
+        return True
+    return is_usable(machtiging_from_mapping(found), found["b_person_id"], found["b_organisation_kvk"], at)
 
 
 async def _end(exchange: Exchange, digest: bytes) -> None:

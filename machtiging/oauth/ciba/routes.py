@@ -29,7 +29,8 @@ async def new_meldcode(request: Request, visitor: Citizen, session: Transaction,
     """A meldcode, shown once."""
     state = request.app.state
     at = state.clock.now()
-    code = await make_meldcode(session, state.keyring, visitor.person_id, at=at)
+    kvk = visitor.organisation_kvk
+    code = await make_meldcode(session, state.keyring, visitor.person_id, organisation_kvk=kvk, at=at)
     return page(request, "aan_de_balie.html", code=code, until=at + MELDCODE_LIVES, visitor=visitor)
 
 

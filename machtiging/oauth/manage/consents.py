@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access import tokens
 from machtiging.delegation.queries import given_by, received_by
 from machtiging.delegation.queries import machtiging as machtiging_with
-from machtiging.delegation.rules import Act, Machtiging, Standing, standing
+from machtiging.delegation.rules import Act, Machtiging, Standing, organisation_matches, standing
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import last_moment
@@ -105,6 +105,8 @@ def _consent(row: Row[Any], held: Mapping[MachtigingId, Machtiging], opens_until
     elif row.fetchable_until is not None:
         ends = min(last, row.fetchable_until + _A_TOKEN)
     if ends is None or (row.machtiging_id is not None and machtiging is None):
+        return None
+    if machtiging is not None and not organisation_matches(machtiging, row.organisation_kvk):
         return None
     return Consent(
         id=row.id,

@@ -15,7 +15,7 @@ from sqlalchemy import Table, select, update
 from machtiging.access.proof.binding import Binding
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import machtiging as machtiging_with
-from machtiging.delegation.rules import Machtiging, Standing, standing
+from machtiging.delegation.rules import OTHER_ORGANISATION, Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import issue, queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
@@ -134,6 +134,7 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
     grant = await queries.grant_held(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")
+    check_organisation(grant, row.organisation_kvk)
     return Code(row.redirect_uri, row.nonce, await consented(exchange, grant), row.resource)
 
 
@@ -179,13 +180,19 @@ def consented_under(grant: Grant, machtiging: Machtiging | None, at: datetime) -
     if grant.machtiging_id is None:
         return Consented(grant, None)
     if machtiging is None or not opens_for(machtiging, grant, at):
-        raise no_grant("machtiging_geldt_niet")
+        raise no_grant(unusable_reason(machtiging, grant.organisation_kvk, at))
     return Consented(grant, machtiging)
 
 
+def check_organisation(grant: Grant, organisation_kvk: str | None) -> None:
+    """Hold a code or refresh token to its consent's organisation. Raises OAuthRefusal `invalid_grant`."""
+    if organisation_kvk != grant.organisation_kvk:
+        raise no_grant(OTHER_ORGANISATION)
+
+
 def opens_for(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
-    """Whether the machtiging is in force and is this person's."""
-    return standing(machtiging, at) is Standing.IN_FORCE and machtiging.gemachtigde_id == grant.person_id
+    """Whether the machtiging is in force and is this person's, for the organisation of the consent."""
+    return is_usable(machtiging, grant.person_id, grant.organisation_kvk, at)
 
 
 class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, REFRESH
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 from machtiging.oauth.issue import Consented
 from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.grants import consented, no_grant, order_within
+from machtiging.oauth.protocol.grants import check_organisation, consented, no_grant, order_within
 from machtiging.oauth.protocol.handout import Handout, Share, for_consent
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.refresh.rules import narrowed_scope
@@ -74,6 +74,7 @@ async def _worth(exchange: Exchange, used: Used) -> Consented:
     grant = await queries.grant_held(exchange.session, used.grant_id)
     if grant is None or grant.ended_at is not None:
         raise no_grant("grant_beeindigd")
+    check_organisation(grant, used.organisation_kvk)
     return await consented(exchange, grant)
 
 

@@ -17,7 +17,17 @@ from machtiging.oauth.refresh.rules import expires_at, may_have_one
 from machtiging.oauth.tables import RefreshToken
 
 _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
-_KEPT = ("token_hash", "grant_id", "client_id", "resource", "jkt", "x5t", "created_at", "expires_at")
+_KEPT = (
+    "token_hash",
+    "grant_id",
+    "client_id",
+    "resource",
+    "jkt",
+    "x5t",
+    "created_at",
+    "expires_at",
+    "organisation_kvk",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ def fresh(client: Client, consented: Consented, bound: Binding, *, resource: str
         "x5t": bound.x5t,
         "created_at": at,
         "expires_at": ends,
+        "organisation_kvk": grant.organisation_kvk,
     }
     return Fresh(text, row)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Table, bindparam, select
 
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
-from machtiging.delegation.rules import Machtiging, Standing, standing
+from machtiging.delegation.rules import Machtiging, is_usable
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.client import Client
 from machtiging.oauth.tables import OAuthClient, OAuthGrant, RefreshToken
@@ -23,7 +23,7 @@ _HELD = machtiging_table()
 _LOOK = Statement(
     select(
         *(column.label(f"t_{column.name}") for column in _TOKEN.c),
-        *(_GRANT.c[name] for name in ("person_id", "machtiging_id", "scope", "ended_at")),
+        *(_GRANT.c[name] for name in ("person_id", "machtiging_id", "scope", "ended_at", "organisation_kvk")),
         _CLIENT.c.state.label("client_state"),
         *MACHTIGING_COLUMNS,
     )
@@ -71,7 +71,9 @@ async def kept(work: Work, text: str, *, at: datetime) -> Kept | None:
     if row is None:
         return None
     held = None if row["m_id"] is None else machtiging_from_mapping(row)
-    stands = row["machtiging_id"] is None or (held is not None and standing(held, at) is Standing.IN_FORCE)
+    organisation_kvk = row["t_organisation_kvk"]
+    usable = held is not None and is_usable(held, row["person_id"], organisation_kvk, at)
+    stands = organisation_kvk == row["organisation_kvk"] and (usable or row["machtiging_id"] is None)
     whole = row["ended_at"] is None and row["client_state"] == "active" and stands
     return Kept(
         client_id=row["t_client_id"],

@@ -38,6 +38,7 @@ class Used:
     grant_id: GrantId
     resource: str | None
     expires_at: datetime
+    organisation_kvk: str | None
 
 
 async def use_up(session: AsyncSession, text: str, client: Client, bound: Binding, *, at: datetime) -> Used:
@@ -55,7 +56,7 @@ async def use_up(session: AsyncSession, text: str, client: Client, bound: Bindin
     row = (await session.execute(using.returning(*_TOKEN.c))).one_or_none()
     if row is None:
         await _refuse(session, digest, client, bound, at)
-    return Used(digest, GrantId(row.grant_id), row.resource, row.expires_at)
+    return Used(digest, GrantId(row.grant_id), row.resource, row.expires_at, row.organisation_kvk)
 
 
 async def _refuse(session: AsyncSession, digest: bytes, client: Client, bound: Binding, at: datetime) -> NoReturn:

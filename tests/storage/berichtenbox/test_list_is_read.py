@@ -19,6 +19,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId, uuid7
 from machtiging.kernel.period import Period
+from tests.builders.access import KVK
 from tests.builders.berichtenbox import HELPING, SVB, UWV, a_world
 
 # Around the turn of a Dutch day in summer and in winter.
@@ -72,7 +73,7 @@ def an_actor(world, drawn) -> Actor:
         id=MachtigingId(uuid7()),
         vertegenwoordigde_id=world.citizen,
         gemachtigde_id=world.helper,
-        gemachtigde_kvk=None,
+        gemachtigde_kvk=KVK if capacity is Capacity.PROFESSIONAL else None,
         parent_id=None,
         capacity=capacity,
         purpose="post bijhouden",
@@ -87,7 +88,8 @@ def an_actor(world, drawn) -> Actor:
         offered_at=now,
         accepted_at=now,
     )
-    return Actor(world.helper, held, levels[2], frozenset(HELPING), "app", None)
+    kvk = held.gemachtigde_kvk
+    return Actor(world.helper, held, levels[2], frozenset(HELPING), "app", None, organisation_kvk=kvk)
 
 
 @pytest.fixture

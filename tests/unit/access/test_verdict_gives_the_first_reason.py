@@ -19,6 +19,7 @@ from machtiging.kernel.period import Period
 from tests.builders.access import (
     CITIZEN,
     HELPER,
+    KVK,
     NOON,
     POLICIES,
     STRANGER,
@@ -82,6 +83,33 @@ def test_what_is_wrong_with_the_machtiging_is_told_first_whatever_is_asked(chang
     verdict = judged(actor, target, act)
     assert seen(verdict) == (NotInForce, code)
     assert verdict.reason == code
+
+
+@pytest.mark.parametrize(
+    ("capacity", "accepted_for", "used_for"),
+    [
+        (Capacity.PROFESSIONAL, KVK, "90000002"),
+        (Capacity.PROFESSIONAL, KVK, None),
+        (Capacity.PROFESSIONAL, None, None),
+        (Capacity.RELATIVE, None, KVK),
+        (Capacity.CURATOR, None, KVK),
+    ],
+)
+@pytest.mark.parametrize("target", [a_target(), no_target(), a_target(of=STRANGER)])
+@pytest.mark.parametrize("act", Act)
+def test_actor_of_another_organisation_is_refused_openly_whatever_is_asked(
+    capacity, accepted_for, used_for, target, act
+):
+    machtiging = a_held_machtiging(capacity=capacity, gemachtigde_kvk=accepted_for)
+    actor = an_actor(machtiging, organisation_kvk=used_for, assurance=Assurance.HIGH)
+    assert seen(judged(actor, target, act)) == (NotInForce, "andere_organisatie")
+    listing, pairs = judge_listing(POLICY.decide, actor, NOON)
+    assert (seen(listing), pairs) == ((NotInForce, "andere_organisatie"), frozenset())
+
+
+def test_actor_of_the_same_organisation_reads_a_letter():
+    machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
+    assert judged(an_actor(machtiging, organisation_kvk=KVK)).reason == "toegestaan"
 
 
 @pytest.mark.parametrize("act", Act)

@@ -1,0 +1,66 @@
+"""A professional who helps for an organisation: his machtiging, his sessions, and credentials moved to another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+
+from machtiging.delegation.accept import Helper
+from machtiging.delegation.rules import Capacity, Machtiging
+from machtiging.identity import session as sessions
+from machtiging.identity.people import Profile
+from machtiging.identity.rules import Login
+from machtiging.kernel.assurance import Assurance
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import detail
+from tests.builders.login import BROKER, Browser
+from tests.builders.oauth import Flow, OAuthWorld
+from tests.builders.refreshing import refreshing_app
+
+KVK, OTHER_KVK = "90000001", "90000002"
+# The tables that inherit the organisation of the session; a meldcode keeps it for the request that follows.
+KEEPING = ("oauth_grant", "authorization_code", "refresh_token", "issued_token")
+
+
+async def a_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) -> Machtiging:
+    """Mother's machtiging for her son, accepted for this organisation; for None as her relative."""
+    capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
+    offered = await oauth.committed.offer(capacity=capacity)
+    helper = Helper(oauth.committed.people.son, Assurance.SUBSTANTIAL, kvk)
+    return await oauth.committed.accept(offered.code, helper=helper, at=oauth.clock.now())
+
+
+async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> Browser:
+    """A browser in which the son is logged in for this organisation, or as himself."""
+    at, people = oauth.clock.now(), oauth.committed.people
+    login = Login(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), kvk)
+    async with unit_of_work(oauth.sessions) as session:
+        token = await sessions.start(session, people.son, login, oauth.service.state.session_limits, at=at)
+    browser = oauth.world.browser()
+    oauth._open.append(browser.http)
+    browser.http.cookies.set(sessions.COOKIE, token)
+    return browser
+
+
+async def a_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging) -> Flow:
+    """The code flow of an app that may refresh, and of the son logged in for this organisation."""
+    return Flow(await refreshing_app(oauth), await logged_in_for(oauth, kvk), detail(machtiging.id))
+
+
+async def move(oauth: OAuthWorld, kvk: str | None, *tables: str) -> None:
+    """Move every row in these tables to another organisation, as if its session had been of that one."""
+    async with unit_of_work(oauth.sessions) as session:
+        for table in tables:
+            await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": kvk})
+
+
+async def organisations(oauth: OAuthWorld, table: str) -> set[Any]:
+    """The organisations that stand in a table."""
+    async with unit_of_work(oauth.sessions) as session:
+        return set(await session.scalars(text(f"SELECT organisation_kvk FROM {table}")))
+
+
+async def refusal_reasons(oauth: OAuthWorld, act: str) -> list[str]:
+    """The reasons in the journal of what was refused, oldest first."""
+    return [line.reason for line in await oauth.lines(act) if line.outcome == "refused"]

@@ -1,0 +1,97 @@
+"""A token under a machtiging opens letters only for the organisation for which the machtiging was accepted."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.actor import Actor
+from machtiging.berichtenbox.download import contents, download
+from machtiging.berichtenbox.routes import API
+from machtiging.delegation.queries import machtiging
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import NotInForce
+from tests.builders.berichtenbox import HELPING, a_world
+
+LETTERS = f"{API}/berichten"
+PDF = b"%PDF-1.7\n" + b"x" * 200 + b"\n%%EOF\n"
+OTHER = "andere_organisatie"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+async def held(world, kvk):
+    capacity = "relative" if kvk is None else "professional"
+    return await world.machtiging(capacity=capacity, gemachtigde_kvk=kvk)
+
+
+async def token_for(world, machtiging_id, kvk):
+    """A token of the helper; as it would have been issued in a session of this organisation."""
+    token = await world.token(world.helper, under=machtiging_id, acts=HELPING)
+    await moved(world, kvk)
+    return token
+
+
+async def moved(world, kvk):
+    async with world.sessions.begin() as session:
+        await session.execute(text("UPDATE issued_token SET organisation_kvk = :kvk"), {"kvk": kvk})
+
+
+async def uses_of(world):
+    """Each request that a helper can make about one letter: list, read, download, mark, delete."""
+    letter = await world.letter(("brief.pdf", PDF, "application/pdf"))
+    (row,) = await world.rows("SELECT id FROM bijlage")
+    merge = {"content": b'{"gelezen": true}', "headers": {"Content-Type": "application/merge-patch+json"}}
+    return [
+        ("GET", LETTERS, {}),
+        ("GET", f"{LETTERS}/{letter}", {}),
+        ("GET", f"{LETTERS}/{letter}/bijlagen/{row.id}", {}),
+        ("PATCH", f"{LETTERS}/{letter}", merge),
+        ("DELETE", f"{LETTERS}/{letter}", {}),
+    ]
+
+
+async def test_every_use_of_the_box_by_token_of_another_organisation_is_refused_openly(world, pair) -> None:
+    accepted_for, used_for = pair
+    machtiging_id, uses = await held(world, accepted_for), await uses_of(world)
+    token = await token_for(world, machtiging_id, used_for)
+    async with world.client(token) as client:
+        for method, path, more in uses:
+            answer = await client.request(method, path, **more)
+            assert (answer.status_code, answer.json()["code"]) == (403, OTHER), (method, path, answer.text)
+    for act in ("lijst", "lezen", "downloaden", "markeren", "verwijderen"):
+        assert await world.reasons(f"bericht:{act}") == [OTHER]
+
+
+async def test_token_of_the_same_organisation_lists_reads_and_downloads(world) -> None:
+    machtiging_id, uses = await held(world, "90000001"), await uses_of(world)
+    async with world.client(await token_for(world, machtiging_id, "90000001")) as client:
+        assert [(await client.request(*use[:2])).status_code for use in uses[:3]] == [200, 200, 200]
+
+
+async def test_download_breaks_off_when_the_token_is_of_another_organisation_meanwhile(world) -> None:
+    machtiging_id, uses = await held(world, "90000001"), await uses_of(world)
+    await token_for(world, machtiging_id, "90000001")
+    (issued,) = await world.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
+    asked = UUID(uses[1][1].rsplit("/", 1)[1]), UUID(uses[2][1].rsplit("/", 1)[1])
+    async with world.sessions.begin() as session:
+        found = await machtiging(session, machtiging_id)
+        actor = Actor(
+            world.helper,
+            found,
+            Assurance.SUBSTANTIAL,
+            frozenset(HELPING),
+            "app",
+            issued.id,
+            organisation_kvk="90000001",
+        )
+        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+    await moved(world, "90000002")
+    with pytest.raises(NotInForce, match="toegang_beeindigd_tijdens_downloaden"):
+        async for _ in contents(world.sessions, actor, wanted, world.clock):
+            pass

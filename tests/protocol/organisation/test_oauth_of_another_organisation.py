@@ -1,0 +1,145 @@
+"""No step of OAuth works under a machtiging that was accepted for another organisation than that of the session."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.oauth.manage.consents import consents_about
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.black_box import query_of
+from tests.builders.clients import detail
+from tests.builders.exchange import HUIS, Chain, exchanger_metadata
+from tests.builders.exchange import KEYS as SERVER_KEYS
+from tests.builders.oauth import Flow
+from tests.builders.organisation import (
+    KEEPING,
+    KVK,
+    OTHER_KVK,
+    a_flow_for,
+    a_professional_machtiging,
+    logged_in_for,
+    move,
+    organisations,
+    refusal_reasons,
+)
+
+OTHER = "andere_organisatie"
+
+
+async def redeemed(flow, **changes):
+    response = await flow.redeem(await flow.code(**changes))
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def active(app, token):
+    return (await app.post("/introspect", {"token": token})).json()["active"]
+
+
+async def test_consent_in_session_of_another_organisation_is_refused(oauth, pair) -> None:
+    accepted_for, used_for = pair
+    flow = await a_flow_for(oauth, used_for, await a_professional_machtiging(oauth, accepted_for))
+    shown = await flow.authorize(await flow.pushed())
+    assert query_of(shown.headers["location"])["error"] == "invalid_authorization_details"
+    assert await refusal_reasons(oauth, "grant:geweigerd") == [OTHER]
+    assert await organisations(oauth, "oauth_grant") == set()
+
+
+async def test_consent_decided_after_login_for_another_organisation_is_refused(oauth, pair) -> None:
+    accepted_for, used_for = pair
+    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    form = await flow.consent_form(await flow.pushed())
+    await move(oauth, used_for, "login_session")
+    back = await flow.press(form)
+    assert query_of(back.headers["location"])["error"] == "invalid_authorization_details"
+    assert await organisations(oauth, "oauth_grant") == set()
+
+
+async def test_everything_that_hangs_on_a_consent_inherits_the_organisation_of_the_session(oauth) -> None:
+    flow = await a_flow_for(oauth, KVK, await a_professional_machtiging(oauth))
+    first = await redeemed(flow)
+    refreshed = await flow.app.post("/token", {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
+    assert refreshed.status_code == 200, refreshed.text
+    assert {table: await organisations(oauth, table) for table in KEEPING} == {table: {KVK} for table in KEEPING}
+    assert await active(flow.app, refreshed.json()["access_token"])
+
+
+@pytest.mark.parametrize("moved", [("oauth_grant",), ("authorization_code",), ("oauth_grant", "authorization_code")])
+async def test_code_of_another_organisation_is_not_redeemed(oauth, pair, moved) -> None:
+    accepted_for, used_for = pair
+    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    code = await flow.code()
+    await move(oauth, used_for, *moved)
+    response = await flow.redeem(code)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+    assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
+
+
+@pytest.mark.parametrize("moved", [("oauth_grant",), ("refresh_token",), ("oauth_grant", "refresh_token")])
+async def test_refresh_token_of_another_organisation_is_not_refreshed_and_inactive(oauth, pair, moved) -> None:
+    accepted_for, used_for = pair
+    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    token = (await redeemed(flow))["refresh_token"]
+    assert await active(flow.app, token)
+    await move(oauth, used_for, *moved)
+    assert not await active(flow.app, token)
+    response = await flow.app.post("/token", {"grant_type": "refresh_token", "refresh_token": token})
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+    assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
+
+
+async def test_access_token_of_another_organisation_is_inactive_and_opens_no_userinfo(oauth, pair) -> None:
+    accepted_for, used_for = pair
+    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    token = (await redeemed(flow))["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    for known in (False, True):  # the first answer of a client takes the long way, the next the fast path
+        assert await active(flow.app, token), known
+    await move(oauth, used_for, "issued_token")
+    assert not await active(flow.app, token)
+    oauth.service.state.known_clients.forget(flow.app.client_id)
+    assert not await active(flow.app, token)
+    assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code == 401
+    assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
+
+
+async def test_userinfo_of_consent_of_another_organisation_is_refused(oauth, pair) -> None:
+    accepted_for, used_for = pair
+    flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
+    bearer = {"Authorization": f"Bearer {(await redeemed(flow))['access_token']}"}
+    assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code == 200
+    await move(oauth, used_for, "oauth_grant")
+    assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code >= 400
+
+
+@pytest.mark.parametrize("moved", [("issued_token",), ("oauth_grant",)])
+async def test_token_of_another_organisation_is_not_exchanged(oauth, pair, moved) -> None:
+    accepted_for, used_for = pair
+    machtiging = await a_professional_machtiging(oauth, accepted_for)
+    chain = Chain(oauth, await oauth.reading_app(), machtiging)
+    service = await oauth.add(exchanger_metadata(), SERVER_KEYS)
+    await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
+    flow = await a_flow_for(oauth, accepted_for, machtiging)
+    token = (await redeemed(flow, resource=HUIS))["access_token"]
+    exchanged = await chain.exchanged(service, token)
+    assert (await chain.row(exchanged)).organisation_kvk == accepted_for
+    await move(oauth, used_for, *moved)
+    response = await chain.exchange(service, token)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+async def test_consent_of_another_organisation_is_not_among_those_that_give_access(oauth) -> None:
+    await redeemed(await a_flow_for(oauth, KVK, await a_professional_machtiging(oauth)))
+
+    async def listed():
+        async with unit_of_work(oauth.sessions) as session:
+            return await consents_about(session, oauth.committed.people.mother, at=oauth.clock.now())
+
+    assert len(await listed()) == 1
+    await move(oauth, OTHER_KVK, "oauth_grant")
+    assert await listed() == []
+
+
+async def test_own_box_is_consented_to_in_session_of_any_organisation(oauth) -> None:
+    flow = Flow(await oauth.reading_app(), await logged_in_for(oauth, KVK), detail(None))
+    assert (await redeemed(flow))["access_token"]

@@ -1,0 +1,76 @@
+"""A machtiging of another organisation on his own pages: there, not to be used, and silent on whose post it is."""
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation.accept import Helper
+from machtiging.delegation.rules import Capacity
+from machtiging.kernel.assurance import Assurance
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import ISSUER
+from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
+
+KVK, OTHER_KVK = "90000001", "90000002"
+LIST = ISSUER + "/machtigingen"
+SECRETS = ("Ans Voorbeeld", "post bijhouden", "UWV", "Sociale Verzekeringsbank", "zorg en gezondheid")
+OTHERS = [(KVK, OTHER_KVK), (KVK, None), (None, KVK)]
+
+
+async def accepted(portal, kvk):
+    capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
+    offered = await portal.world.offer(capacity=capacity)
+    helper = Helper(portal.people.son, Assurance.SUBSTANTIAL, kvk)
+    return await portal.world.accept(offered.code, helper=helper, at=portal.clock.now())
+
+
+@pytest.mark.parametrize(("accepted_for", "used_for"), OTHERS)
+async def test_machtiging_of_another_organisation_is_shown_unusable_without_its_content(portal, accepted_for, used_for):
+    held = await accepted(portal, accepted_for)
+    browser = await portal.son(kvk=used_for)
+    for page in (LIST, f"{LIST}/{held.id}", f"{LIST}/{held.id}/intrekken"):
+        told = (await browser.open(page)).text
+        assert "niet te gebruiken" in told or "niet gebruiken" in told
+        assert [secret for secret in SECRETS if secret in told] == []
+        where = f"KvK-nummer {accepted_for}" if accepted_for else "Log in als uzelf"
+        assert where in told
+
+
+@pytest.mark.parametrize("accepted_for", [KVK, None])
+async def test_machtiging_of_the_same_organisation_is_shown_in_full(portal, accepted_for):
+    held = await accepted(portal, accepted_for)
+    browser = await portal.son(kvk=accepted_for)
+    for page in (LIST, f"{LIST}/{held.id}"):
+        told = (await browser.open(page)).text
+        assert "Ans Voorbeeld" in told
+        assert "gebruiken" not in told
+
+
+async def test_giver_sees_her_machtiging_in_full_from_any_session(portal):
+    held = await accepted(portal, KVK)
+    told = (await (await portal.mother(kvk=OTHER_KVK)).open(f"{LIST}/{held.id}")).text
+    assert "Bram Voorbeeld" in told
+    assert "post bijhouden" in told
+
+
+async def test_who_left_the_organisation_can_give_the_machtiging_back(portal):
+    held = await accepted(portal, KVK)
+    son = await portal.son()
+    page = await son.submit((await son.open(f"{LIST}/{held.id}")).form("/teruggeven"), {})
+    assert [secret for secret in SECRETS if secret in page.text] == []
+    assert "Teruggegeven" in (await (await portal.mother()).open(LIST)).text
+
+
+async def test_app_under_machtiging_of_another_organisation_is_listed_without_its_content(portal):
+    oauth = oauth_in(portal)
+    await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"), await accepted(portal, KVK))
+    async with unit_of_work(oauth.sessions) as session:
+        for table in ("oauth_grant", "refresh_token", "issued_token"):
+            await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": KVK})
+    apps = ISSUER + "/apps"
+    assert "post van Ans Voorbeeld" in (await (await portal.son(kvk=KVK)).open(apps)).text
+    for other in (None, OTHER_KVK):
+        told = (await (await portal.son(kvk=other)).open(apps)).text
+        assert "Zorgassistent" in told
+        assert "uw eigen post" not in told.split("Apps waarmee een helper")[0].split("Zorgassistent")[1]
+        assert [secret for secret in SECRETS if secret in told] == []
+    await oauth.close()
