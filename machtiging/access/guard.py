@@ -67,7 +67,7 @@ def _weighed(policy: Policy, actor: Actor, act: Act, target: Target, at: datetim
     line = _line(policy, actor, act, verdict, (target.kind, target.object_id))
     if verdict.refusal is not None:
         return line, verdict.refusal
-    if target.bericht_id is None:
+    if target.bericht_id is None or target.object_id is None:
         raise Fault("permit_zonder_bericht", private="the verdict allowed a message that is not there")
     leave = Permit(
         actor_id=actor.person_id,

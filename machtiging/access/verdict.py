@@ -50,10 +50,10 @@ _NOT_YOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is asked for. `envelope` and `ontvanger_id` are None when there is no such message."""
+    """What is asked for. All but `kind` is None when there is no such message."""
 
     kind: str
-    object_id: str
+    object_id: str | None
     bericht_id: BerichtId | None
     ontvanger_id: PersonId | None
     envelope: Envelope | None

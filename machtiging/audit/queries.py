@@ -1,13 +1,33 @@
-"""Reading the journal back: about whom, or under which machtiging. Sealed and still waiting lines look the same."""
+"""Reading the journal back: about whom, or under which machtiging. Sealed and still waiting lines look the same.
+
+Lines stay for ever, so whatever the columns admit is read: an instant that no clock can show is moved to the edge of
+those that can, and facts that are no document are none.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, cast, null, select, tuple_, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Select,
+    Text,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.rules import COLUMNS
@@ -15,6 +35,9 @@ from machtiging.audit.tables import JournalIntake, JournalLine
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
 _journal = JournalLine.__table__  # type: ignore[attr-defined]
+# PostgreSQL knows years before Christ, and infinity. A day from each end every zone can still show the instant.
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+_INSTANT = DateTime(timezone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +64,10 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Where the next page begins: lines older than this one. Several lines may share an instant, hence the id."""
+    """Where the next page begins: lines older than the one with this id.
+
+    `occurred_at` counts when no line about the same person or machtiging has that id.
+    """
 
     occurred_at: datetime
     id: UUID
@@ -65,19 +91,58 @@ async def _newest(
     session: AsyncSession, column: str, value: UUID, limit: int, before: datetime | Before | None
 ) -> list[JournalEntry]:
     # One statement, so one snapshot: a line that is being sealed meanwhile is seen once, on one side or the other.
-    sealed = _page(_journal, _journal.c.seq, _journal.c[column] == value, limit, before)
-    waiting = _page(_intake, cast(null(), BigInteger), _intake.c[column] == value, limit, before)
-    both = union_all(sealed.subquery().select(), waiting.subquery().select()).subquery()
-    newest = select(both).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit)
-    return [JournalEntry(**row) for row in (await session.execute(newest)).mappings()]
+    sealed = _page(_journal, _journal.c.seq, _journal.c[column] == value, limit, _place(column, value, before))
+    waiting = cast(null(), BigInteger)
+    unsealed = _page(_intake, waiting, _intake.c[column] == value, limit, _place(column, value, before))
+    both = union_all(sealed.subquery().select(), unsealed.subquery().select()).subquery()
+    newest = select(*map(_readable, both.c)).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit)
+    return [_entry(dict(row)) for row in (await session.execute(newest)).mappings()]
+
+
+def _readable(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if column.key == "occurred_at":
+        reachable = func.least(func.greatest(column, literal(EARLIEST, _INSTANT)), literal(LATEST, _INSTANT))
+        return cast(reachable, _INSTANT).label("occurred_at")
+    return cast(column, Text).label("facts") if column.key == "facts" else column
+
+
+def _entry(row: Mapping[str, Any]) -> JournalEntry:
+    return JournalEntry(**{**row, "facts": _document(row["facts"])})
+
+
+def _document(text: str) -> dict[str, Any]:
+    """The facts as they were written; none where they are no object, or one that Python cannot hold."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _place(column: str, value: UUID, before: datetime | Before | None) -> tuple[ColumnElement[Any], UUID | None] | None:
+    """Before which place lines are wanted: an instant, and the id where several lines share it."""
+    if before is None:
+        return None
+    if isinstance(before, datetime):
+        return literal(before, _INSTANT), None
+    # Asked of the line itself: its instant may be one that cannot travel in an address.
+    known = [
+        select(table.c.occurred_at).where(table.c.id == before.id, table.c[column] == value).scalar_subquery()
+        for table in (_journal, _intake)
+    ]
+    return func.coalesce(*known, literal(before.occurred_at, _INSTANT)), before.id
 
 
 def _page(
-    table: FromClause, seq: ColumnElement[Any], about: ColumnElement[bool], limit: int, before: datetime | Before | None
+    table: FromClause,
+    seq: ColumnElement[Any],
+    about: ColumnElement[bool],
+    limit: int,
+    before: tuple[ColumnElement[Any], UUID | None] | None,
 ) -> Select[Any]:
     lines = select(*(table.c[name] for name in COLUMNS), seq.label("seq")).where(about)
-    if isinstance(before, Before):
-        lines = lines.where(tuple_(table.c.occurred_at, table.c.id) < tuple_(before.occurred_at, before.id))
+    if before is not None and before[1] is not None:
+        lines = lines.where(tuple_(table.c.occurred_at, table.c.id) < tuple_(*before))
     elif before is not None:
-        lines = lines.where(table.c.occurred_at < before)
+        lines = lines.where(table.c.occurred_at < before[0])
     return lines.order_by(table.c.occurred_at.desc(), table.c.id.desc()).limit(limit)

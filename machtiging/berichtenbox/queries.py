@@ -42,7 +42,6 @@ BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
 MARK: Table = ReaderMark.__table__  # type: ignore[attr-defined]
 _AGENCY = agency_names()
 _HOLDER = data_key_holders()
-_NOT_AN_ID = "ongeldig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +157,10 @@ async def find_bijlage(
 
 
 def target_of(row: Found | None, kind: str, asked: UUID) -> Target:
-    """What the guard is asked about; for a letter that was not found, the id that was asked for and nothing more."""
+    """What the guard is asked about; of a letter that was not found only that it was asked for."""
     if row is None:
-        # An id that was malformed is not repeated: it could be anything that somebody typed.
-        return Target(kind, str(asked) if asked.int else _NOT_AN_ID, None, None, None)
+        # The journal keeps no word that the caller chose: also what looks like an id can hold a BSN.
+        return Target(kind, None, None, None, None)
     return Target(kind, str(asked), BerichtId(row["id"]), PersonId(row["ontvanger_id"]), envelope_of(row))
 
 

@@ -1,10 +1,13 @@
-"""Who looked: every time that somebody opened her post, tried to, or changed a machtiging, for the citizen herself."""
+"""Who looked: every time that somebody opened her post, tried to, or changed a machtiging, for the citizen herself.
+
+The journal cannot be mended, so every line that its columns admit is shown: what is not understood, in general words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +17,7 @@ from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
-from machtiging.audit.acts import Outcome
+from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import Before, JournalEntry, lines_about
 from machtiging.berichtenbox.queries import own_letters
@@ -34,6 +37,8 @@ _YEARS = range(2000, 2101)
 _YOU = "U"
 # Deliveries and logins are not about who looked. Of sessions only what an operator does is about a person.
 SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:")
+_NOT_SHOWN = frozenset(act.value for act in JournalAct if not act.startswith(SHOWN))
+_OUTCOMES = frozenset(Outcome)
 
 
 def _within_reach(at: datetime) -> datetime:
@@ -47,9 +52,12 @@ Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One line of the journal in words. `bericht_id` leads to the letter, which is the reader's own."""
+    """One line of the journal in words. `bericht_id` leads to the letter, which is the reader's own.
 
-    at: datetime
+    `at` is None where the journal names an instant that cannot be.
+    """
+
+    at: datetime | None
     who: str
     what: str
     refused: bool
@@ -72,13 +80,21 @@ async def who_looked(
     before = Before(voor, regel) if voor is not None and regel is not None else None
     found = await lines_about(session, visitor.person_id, limit=PAGE + 1, before=before)
     lines, more = found[:PAGE], len(found) > PAGE
-    looks = await _in_words(request, session, visitor, [line for line in lines if line.act.startswith(SHOWN)])
-    older = lines[-1] if more else None
+    looks = await _in_words(request, session, visitor, [line for line in lines if line.act not in _NOT_SHOWN])
+    older = _place_of(lines[-1]) if more else None
     return page(request, "inzage.html", days=_by_day(looks), older=older, first=before is None)
 
 
-def _by_day(looks: Iterable[Look]) -> list[tuple[date, list[Look]]]:
-    return [(day, list(group)) for day, group in groupby(looks, lambda look: day_in_the_netherlands(look.at))]
+def _place_of(line: JournalEntry) -> Before:
+    """Where the page after this line begins. Its id says so; of an instant that cannot be, the address has another."""
+    known = line.occurred_at.year in _YEARS
+    return Before(line.occurred_at if known else datetime(_YEARS[0], 1, 1, tzinfo=UTC), line.id)
+
+
+def _by_day(looks: Iterable[Look]) -> list[tuple[date | None, list[Look]]]:
+    return [
+        (day, list(group)) for day, group in groupby(looks, lambda look: look.at and day_in_the_netherlands(look.at))
+    ]
 
 
 async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, lines: list[JournalEntry]) -> list[Look]:
@@ -90,15 +106,15 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
     looks = []
     for line in lines:
         refused = line.outcome == Outcome.REFUSED
-        letter = letters.get(line.object_id or "")
+        letter = letters.get(str(_letter_in(line)))
         mine = line.machtiging_id if line.machtiging_id in purposes else None
         looks.append(
             Look(
-                at=line.occurred_at,
+                at=line.occurred_at if line.occurred_at.year in _YEARS else None,
                 who=await _who(people, visitor, line, apps[line.client_id]),
                 what=_what(line, names.sender(letter.afzender) if letter else None, refused=refused),
                 refused=refused,
-                reason=words.reason(line.reason) if refused else None,
+                reason=_reason(line),
                 bericht_id=letter.bericht_id if letter else None,
                 app=None if line.actor_id is None and line.capacity != OPERATOR else apps[line.client_id],
                 machtiging_id=mine,
@@ -106,6 +122,12 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
             )
         )
     return looks
+
+
+def _reason(line: JournalEntry) -> str | None:
+    if line.outcome not in _OUTCOMES:
+        return words.UNKNOWN_OUTCOME
+    return words.reason(line.reason) if line.outcome == Outcome.REFUSED else None
 
 
 def _what(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
@@ -128,4 +150,14 @@ async def _app(session: AsyncSession, client_id: str | None) -> str | None:
 
 
 def _letters_in(lines: list[JournalEntry]) -> set[UUID]:
-    return {UUID(line.object_id) for line in lines if line.object_id and line.object_kind in ("bericht", "bijlage")}
+    return {found for line in lines if (found := _letter_in(line)) is not None}
+
+
+def _letter_in(line: JournalEntry) -> UUID | None:
+    """The id of the letter or enclosure that a line is about, if it is an id."""
+    if not line.object_id or line.object_kind not in ("bericht", "bijlage"):
+        return None
+    try:
+        return UUID(line.object_id)
+    except ValueError:
+        return None

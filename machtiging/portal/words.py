@@ -171,6 +171,7 @@ REASON: dict[str, str] = {
     "te_vaak_geprobeerd": "Het was te vaak geprobeerd.",
 }
 _OTHER_REASON = "Dit mocht niet."
+UNKNOWN_OUTCOME = "Wij weten niet hoe dit afliep."
 
 
 def reason(code: str) -> str:
