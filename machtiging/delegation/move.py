@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -104,12 +104,11 @@ async def witness(
 
 def told_facts(machtiging: Machtiging, helper_id: PersonId | None) -> dict[str, str]:
     """What a notification keeps: ids and days, no names, no words of the giver. Names are looked up when it is sent."""
-    last_instant = machtiging.period.ends_at - timedelta(microseconds=1)
     facts = {
         "machtiging_id": str(machtiging.id),
         "giver_id": str(machtiging.vertegenwoordigde_id),
         "begins_on": day_in_the_netherlands(machtiging.period.starts_at).isoformat(),
-        "ends_on": day_in_the_netherlands(last_instant).isoformat(),
+        "ends_on": machtiging.period.last_day.isoformat(),
     }
     return facts if helper_id is None else facts | {"helper_id": str(helper_id)}
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.clock import day_in_the_netherlands
+from machtiging.kernel.clock import add_years, day_in_the_netherlands
 from machtiging.kernel.errors import Conflict, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
@@ -172,10 +172,26 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this installation allows: the longest period, and how long a machtigingscode can be used."""
+    """What this installation allows: the longest period, and how long a machtigingscode can be used.
+
+    Every 365 days of `maximum_length` are a calendar year, also over a 29 February.
+    """
 
     maximum_length: timedelta
     code_valid: timedelta
+
+    @property
+    def longest(self) -> str:
+        """The longest period in words."""
+        years, days = divmod(self.maximum_length.days, 365)
+        parts = [f"{years} jaar"] if years else []
+        parts += [f"{days} {'dag' if days == 1 else 'dagen'}"] if days else []
+        return " en ".join(parts)
+
+    def latest_day(self, first_day: date) -> date:
+        """The latest day on which a machtiging that begins on `first_day` may end."""
+        years, days = divmod(self.maximum_length.days, 365)
+        return add_years(first_day, years) + timedelta(days=days)
 
 
 def step(machtiging: Machtiging, deed: Deed, at: datetime) -> Step:

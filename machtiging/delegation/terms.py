@@ -57,7 +57,7 @@ def _line(text: str, shortest: int) -> bool:
 
 def problems_of(terms: Terms, limits: Limits, at: datetime) -> list[Problem]:
     """Everything wrong with the terms by themselves. Fields are named as in Terms, Scope and Period."""
-    last_day = day_in_the_netherlands(terms.period.ends_at)
+    last_day = terms.period.last_day
     capacity, letters_from = terms.capacity, terms.scope.letters_from
     found = [
         (capacity not in CAPACITIES_TO_CHOOSE, "capacity", "hoedanigheid_niet_te_kiezen", "Dit kunt u niet kiezen."),
@@ -93,12 +93,13 @@ def _known_themes(scope: Scope) -> bool:
 
 
 def _wrong_period(period: Period, limits: Limits, at: datetime) -> list[tuple[bool, str, str, str]]:
-    longest = f"Een machtiging duurt hoogstens {limits.maximum_length.days} dagen."
+    longest = f"Een machtiging duurt hoogstens {limits.longest}."
+    latest_day = limits.latest_day(day_in_the_netherlands(period.starts_at))
     return [
         (period.starts_at < at - _PAST, "starts_at", "begin_in_het_verleden", "De begindatum is al voorbij."),
         (period.starts_at > at + _AHEAD, "starts_at", "begin_te_ver_weg", "Begin binnen 90 dagen."),
         (period.ends_at <= at, "ends_at", "periode_voorbij", "De einddatum is al voorbij."),
-        (period.length > limits.maximum_length, "ends_at", "periode_te_lang", longest),
+        (period.last_day > latest_day, "ends_at", "periode_te_lang", longest),
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -43,3 +44,19 @@ class SettableClock:
 def day_in_the_netherlands(at: datetime) -> date:
     """The calendar day on which a Dutch reader places this instant."""
     return at.astimezone(AMSTERDAM).date()
+
+
+def end_of_day(day: date) -> datetime:
+    """The instant at which a day ends in the Netherlands: the midnight after it."""
+    return datetime.combine(day + timedelta(days=1), time(), AMSTERDAM)
+
+
+def last_day_before(ends_at: datetime) -> date:
+    """The last Dutch calendar day that is begun before a period ends at `ends_at`, which is not in it."""
+    return day_in_the_netherlands(ends_at - timedelta(microseconds=1))
+
+
+def add_years(day: date, years: int) -> date:
+    """The same calendar day so many years later; 28 February when that year has no 29th."""
+    year = day.year + years
+    return day.replace(year=year, day=min(day.day, monthrange(year, day.month)[1]))

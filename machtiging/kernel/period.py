@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from machtiging.kernel.clock import last_day_before
 from machtiging.kernel.errors import InvalidInput
 
 
@@ -25,6 +26,11 @@ class Period:
     def length(self) -> timedelta:
         """How long the period lasts."""
         return self.ends_at - self.starts_at
+
+    @property
+    def last_day(self) -> date:
+        """The last Dutch calendar day of the period."""
+        return last_day_before(self.ends_at)
 
     def contains(self, at: datetime) -> bool:
         """Whether `at` lies in the period: the first instant does, the last does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
@@ -15,7 +15,7 @@ from machtiging.delegation.offer import Giver, Terms, made_with, offer
 from machtiging.delegation.rules import CAPACITIES_TO_CHOOSE, Act, Capacity, Limits, Scope
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
-from machtiging.kernel.clock import AMSTERDAM, day_in_the_netherlands
+from machtiging.kernel.clock import add_years, day_in_the_netherlands, end_of_day
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
@@ -28,7 +28,8 @@ router = APIRouter(include_in_schema=False)
 
 ALL_SENDERS = "alle"
 OWN_END = "eigen"
-LENGTHS = {"30": "30 dagen", "90": "90 dagen", "180": "180 dagen", "365": "1 jaar"}
+A_YEAR = "365"
+LENGTHS = {"30": "30 dagen", "90": "90 dagen", "180": "180 dagen", A_YEAR: "1 jaar"}
 ACTS = {
     "lijst": frozenset({Act.LIST}),
     "lezen": frozenset({Act.LIST, Act.READ}),
@@ -152,16 +153,21 @@ def _letters_from(sent: Filled, at: datetime) -> date | None:
 
 
 def _end(sent: Filled, limits: Limits, at: datetime) -> datetime | None:
+    """The end of the last day. A length is counted from today, which comes on top of it."""
     how_long = sent.choice("duur", {*LENGTHS, OWN_END}, missing="Kies hoe lang de machtiging geldt.")
-    if how_long != OWN_END:
-        ends_at = at + timedelta(days=int(how_long)) if how_long in LENGTHS else None
-    else:
-        day = sent.day("einde", missing="Vul de laatste dag in.")
-        # The day that one names is still included, so the end is the midnight after it.
-        ends_at = None if day is None else datetime.combine(day + timedelta(days=1), time(), AMSTERDAM)
-        if ends_at is not None and ends_at <= at:
+    today = day_in_the_netherlands(at)
+    if how_long == OWN_END:
+        last_day = sent.day("einde", missing="Vul de laatste dag in.")
+        if last_day is not None and last_day < today:
             sent.wrong("einde", "Deze dag is al voorbij. Kies een latere dag.")
-    if ends_at is not None and ends_at - at > limits.maximum_length:
-        days = limits.maximum_length.days
-        sent.wrong("einde" if how_long == OWN_END else "duur", f"Een machtiging duurt hoogstens {days} dagen.")
-    return ends_at
+    else:
+        last_day = _last_day_of(how_long, today) if how_long in LENGTHS else None
+    if last_day is None:
+        return None
+    if last_day > limits.latest_day(today):
+        sent.wrong("einde" if how_long == OWN_END else "duur", f"Een machtiging duurt hoogstens {limits.longest}.")
+    return end_of_day(last_day)
+
+
+def _last_day_of(how_long: str, today: date) -> date:
+    return add_years(today, 1) if how_long == A_YEAR else today + timedelta(days=int(how_long))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from machtiging.kernel.clock import AMSTERDAM
+from machtiging.kernel.clock import AMSTERDAM, last_day_before
 
 LOCALE = "nl_NL"
 
@@ -27,6 +27,13 @@ def _moment(value: datetime) -> str:
     return format_datetime(value, "d MMMM y 'om' HH:mm 'uur'", tzinfo=AMSTERDAM, locale=LOCALE)
 
 
+def _until(value: datetime) -> str:
+    """The end of a period: its last day, or the moment when it does not end with a day."""
+    if value.astimezone(AMSTERDAM).time() == time():
+        return f"tot en met {_day(last_day_before(value))}"
+    return f"tot {_moment(value)}"
+
+
 @cache
 def _environment(packages: tuple[str, ...]) -> Environment:
     environment = Environment(
@@ -37,7 +44,7 @@ def _environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=_day, moment=_moment)
+    environment.filters.update(dag=_day, moment=_moment, tot=_until)
     return environment
 
 

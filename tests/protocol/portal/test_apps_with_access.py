@@ -165,7 +165,7 @@ async def test_what_gives_no_access_any_more_is_not_shown(portal, oauth):
 
 async def test_until_when_is_the_longest_that_the_app_can_stretch_it(portal, oauth):
     await a_holder(oauth, own=True)
-    assert "uiterlijk op 24 november 2026 om 13:00 uur" in (await (await portal.mother()).open(APPS)).text
+    assert "Geldt tot 24 november 2026 om 13:00 uur" in (await (await portal.mother()).open(APPS)).text
 
 
 async def test_an_app_without_refresh_tokens_is_shown_for_as_long_as_its_token_lives(portal, oauth):

@@ -157,7 +157,8 @@ async def test_months_may_be_written_as_words(portal):
 
 async def test_the_last_day_that_is_named_is_still_included(portal):
     page = await fill_offer(await portal.mother(), duur="eigen", einde_dag="31", einde_maand="12", einde_jaar="2026")
-    assert "1 januari 2027 om 00:00 uur" in page.text
+    assert "tot en met 31 december 2026" in page.text
+    assert "1 januari 2027" not in page.text
 
 
 async def test_the_form_opens_with_careful_choices(portal):

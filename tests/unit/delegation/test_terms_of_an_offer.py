@@ -1,13 +1,14 @@
 """What a citizen can and cannot agree by herself."""
 
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from machtiging.agencies.queries import AgencyView, DienstView
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import Act, Capacity
+from machtiging.delegation.rules import Act, Capacity, Limits
 from machtiging.delegation.terms import problems_of, tidy, unknown_in
+from machtiging.kernel.clock import end_of_day
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.period import Period
 from tests.builders.delegation import LIMITS, NOON, SVB, UWV, a_scope, some_terms
@@ -41,6 +42,8 @@ def lasting(start, length):
         lasting(NOON - DAY, 90 * DAY),
         lasting(NOON + 90 * DAY, DAY),
         lasting(NOON, 365 * DAY),
+        {"period": Period(NOON, end_of_day(date(2027, 11, 23)))},
+        {"letters_from": date(2027, 2, 21)},
         {"letters_from": date(1970, 1, 1)},
     ],
 )
@@ -77,12 +80,38 @@ def test_what_can_be_agreed(changes):
         (lasting(NOON - DAY - MOMENT, 90 * DAY), "begin_in_het_verleden"),
         (lasting(NOON + 90 * DAY + MOMENT, DAY), "begin_te_ver_weg"),
         (lasting(NOON - DAY, DAY), "periode_voorbij"),
-        (lasting(NOON, 365 * DAY + MOMENT), "periode_te_lang"),
+        (lasting(NOON, 366 * DAY), "periode_te_lang"),
         ({"letters_from": date(2027, 2, 22)}, "brieven_vanaf_te_laat"),
     ],
 )
 def test_what_cannot_be_agreed_is_refused_with_its_own_code(changes, code):
     assert codes(**changes) == [code]
+
+
+@pytest.mark.parametrize(
+    ("starts", "last_day", "allowed"),
+    [
+        (date(2027, 3, 1), date(2028, 3, 1), True),  # a year with a 29 February in it
+        (date(2027, 3, 1), date(2028, 3, 2), False),
+        (date(2028, 2, 29), date(2029, 2, 28), True),
+        (date(2028, 2, 29), date(2029, 3, 1), False),
+        (date(2028, 2, 28), date(2029, 2, 28), True),
+        (date(2026, 10, 25), date(2027, 10, 25), True),  # the day on which the clocks go back
+        (date(2026, 11, 23), date(2027, 11, 24), False),
+    ],
+)
+def test_longest_period_of_365_days_is_a_calendar_year(starts, last_day, allowed):
+    at = datetime.combine(starts, time(12), UTC)
+    wrong = [problem.code for problem in problems_of(some_terms(period=Period(at, end_of_day(last_day))), LIMITS, at)]
+    assert wrong == ([] if allowed else ["periode_te_lang"])
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(1, "1 dag"), (200, "200 dagen"), (365, "1 jaar"), (366, "1 jaar en 1 dag"), (1826, "5 jaar en 1 dag")],
+)
+def test_longest_period_is_told_in_years_and_days(days, words):
+    assert Limits(timedelta(days=days), timedelta(days=30)).longest == words
 
 
 def test_a_reversed_period_cannot_even_be_written_down():

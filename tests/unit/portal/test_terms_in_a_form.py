@@ -1,12 +1,14 @@
 """From the offer form to terms: every mistake is noted at its own field, and a good form means what it says."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from machtiging.agencies.catalogue import CATALOGUE
 from machtiging.agencies.rules import Theme
 from machtiging.delegation.rules import ACTS_TO_GIVE, Act, Capacity, Limits
+from machtiging.kernel.clock import AMSTERDAM, end_of_day
+from machtiging.kernel.period import Period
 from machtiging.portal.forms import Filled
 from machtiging.portal.offering import read_terms
 from tests.builders.portal import good_offer
@@ -41,7 +43,7 @@ WRONG = {
     "an own end that is not filled in": ({"duur": "eigen"}, "einde", "Vul de laatste dag in."),
     "an end that is over": ({**OWN, "einde_jaar": "2025"}, "einde", "al voorbij"),
     "yesterday as the end": ({**OWN, "einde_dag": "22", "einde_maand": "11", "einde_jaar": "2026"}, "einde", "voorbij"),
-    "an end too far away": ({**OWN, "einde_jaar": "2028"}, "einde", "hoogstens 365 dagen"),
+    "an end too far away": ({**OWN, "einde_jaar": "2028"}, "einde", "hoogstens 1 jaar"),
     "the last day there is": ({**OWN, "einde_dag": "31", "einde_maand": "12", "einde_jaar": "9999"}, "einde", "2100"),
 }
 
@@ -73,7 +75,7 @@ def test_a_good_form_means_what_it_says():
     assert terms.scope.excluded_themes == {Theme.ZORG}
     assert terms.scope.letters_from == date(2026, 9, 1)
     assert terms.scope.acts == ACTS_TO_GIVE
-    assert terms.period.length == timedelta(days=90)
+    assert terms.period == Period(NOON, end_of_day(date(2027, 2, 21)))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,30 @@ def test_today_as_the_last_day_still_lasts_until_midnight_in_the_netherlands():
     )
     assert terms is not None
     assert terms.period.ends_at == datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "length", "last_day"),
+    [
+        (NOON, "30", date(2026, 12, 23)),
+        (NOON, "365", date(2027, 11, 23)),
+        (datetime(2027, 3, 1, 12, tzinfo=UTC), "365", date(2028, 3, 1)),
+        (datetime(2028, 2, 29, 12, tzinfo=UTC), "365", date(2029, 2, 28)),
+        (datetime(2026, 11, 23, 23, 30, tzinfo=UTC), "30", date(2026, 12, 24)),  # it is the 24th here by then
+    ],
+)
+def test_chosen_length_lasts_until_the_end_of_its_last_dutch_day(at, length, last_day):
+    terms = read_terms(filled(duur=length), OINS, LIMITS, at)
+    assert terms is not None
+    assert terms.period.last_day == last_day
+    assert terms.period.ends_at.astimezone(AMSTERDAM).time() == time()
+
+
+@pytest.mark.parametrize(("day", "fits"), [("1", True), ("2", False)])
+def test_own_last_day_a_calendar_year_ahead_over_a_leap_day_is_taken(day, fits):
+    end = {"duur": "eigen", "einde_dag": day, "einde_maand": "3", "einde_jaar": "2028"}
+    terms = read_terms(filled(**end), OINS, LIMITS, datetime(2027, 3, 1, 12, tzinfo=UTC))
+    assert (terms is not None) is fits
 
 
 def test_a_shorter_limit_of_the_installation_is_kept():
