@@ -44,6 +44,7 @@ from machtiging.oauth.openid.send import LogoutSender, posting_by, run_again, ru
 from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import OAUTH_PATHS
 from machtiging.oauth.routes import router as oauth_routes
+from machtiging.oauth.sweep import sweep_expired
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine
@@ -63,6 +64,7 @@ from machtiging.web.tls import tls_context
 _HOUSEKEEPING_SECONDS = 1.0
 _KEYS_LOOKED_AT_SECONDS = 2.0
 _SESSIONS_LOOKED_AT_SECONDS = 15.0
+_SWEPT_EVERY_SECONDS = 15.0
 _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
@@ -231,9 +233,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     told = LogoutSender(state.sessions, issuer_of(state), state.clock, posting_by(state.outbound))
     tell = run_logout_sender(told, every=_HOUSEKEEPING_SECONDS, stop=stop)
     expiring = partial(expire_sessions, state.sessions, state.session_limits, state.clock)
+    sweep = run_again(partial(sweep_expired, state.sessions, state.clock), every=_SWEPT_EVERY_SECONDS, stop=stop)
     expire = run_again(expiring, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
     keys = run_watch(state.keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop)
-    tasks = [asyncio.create_task(work) for work in (seal, send, tell, expire, keys)]
+    tasks = [asyncio.create_task(work) for work in (seal, send, tell, expire, sweep, keys)]
     # What has been made by now stays until the end; every search for garbage would go through all of it.
     gc.collect()
     gc.freeze()

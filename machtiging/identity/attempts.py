@@ -13,14 +13,14 @@ from machtiging.identity.errors import LoginFailed
 from machtiging.identity.rules import Wish
 from machtiging.identity.tables import LoginAttempt
 from machtiging.kernel.assurance import Assurance
-from machtiging.storage.sweep import AT, Sweep
+from machtiging.storage.sweep import AT, Old
 
 UNKNOWN = "inlogpoging_onbekend"
 COOKIE = "__Host-inloggen"
 VALID = timedelta(minutes=10)
 _ATTEMPT: Table = LoginAttempt.__table__  # type: ignore[attr-defined]
-# Attempts that never came back.
-_sweep = Sweep((_ATTEMPT, _ATTEMPT.c.expires_at < AT))
+# Attempts that never came back, for the housekeeping.
+EXPIRED_ATTEMPTS: Old = (_ATTEMPT, _ATTEMPT.c.expires_at < AT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,6 @@ class Begun:
 
 async def begin(session: AsyncSession, browser: str, wish: Wish, *, at: datetime) -> Begun:
     """Remember a login that is about to leave for the broker from this browser (its cookie value)."""
-    await _sweep(session, at=at)
     attempt = Attempt(secrets.random_token(), secrets.random_token(), wish.return_to, wish.requested, at, wish.fresh)
     state = secrets.random_token()
     row = {

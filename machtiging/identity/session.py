@@ -24,7 +24,7 @@ from machtiging.identity.tables import LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId, uuid7
-from machtiging.storage.sweep import AT, Sweep
+from machtiging.storage.sweep import AT, Old
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 from machtiging.web.rate_limit.callers import note_person
@@ -34,7 +34,7 @@ SEEN_AT_MOST_EVERY = timedelta(minutes=1)
 _LONGEST_TOKEN = 128
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
 # Who was here and when is kept no longer than the session; and no session goes before it was ended (`over.expire`).
-_sweep = Sweep((_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT)))
+EXPIRED_SESSIONS: Old = (_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT))
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 
@@ -83,7 +83,6 @@ async def start(
 
     `sid` is that of the session that it takes the place of: who logs in again does not leave the apps.
     """
-    await _sweep(session, at=at)
     token = secrets.random_token()
     row = {
         "id": uuid7(),

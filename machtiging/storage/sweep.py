@@ -17,8 +17,8 @@ Old = tuple[Table, ColumnElement[Any]]
 class Sweep:
     """Deletes up to `at_most` rows of each kind, passing by those that somebody holds.
 
-    It is one statement, however many tables it clears, and is put together once: whoever sweeps does so on the way to
-    something else. All of it is seen as it was when the statement began.
+    It is one statement, however many tables it clears, and is put together once. All of it is seen as it was
+    when the statement began.
     """
 
     def __init__(self, *old: Old, at_most: int = 100) -> None:

@@ -16,7 +16,7 @@ _KEPT = timedelta(days=30)
 # What was exchanged for a token goes before it: it hangs on it, and lives no longer.
 _ALONE = ~select(_CHILD.c.id).where(_CHILD.c.parent_id == _TOKEN.c.id).exists()
 
-# For whoever sweeps, a handful at a time: used proofs, and tokens that expired a month ago.
+# For the housekeeping: used proofs, and tokens that expired a month ago.
 EXPIRED: tuple[Old, ...] = (
     (_PROOF, _PROOF.c.expires_at < AT),
     (_TOKEN, (_TOKEN.c.expires_at < AT - _KEPT) & _ALONE),

@@ -21,7 +21,6 @@ from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
 from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, wanted_from
-from machtiging.oauth.sweep import sweep
 from machtiging.oauth.tables import PushedRequest
 
 _PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
@@ -109,8 +108,6 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
         "expires_at": exchange.at + REQUEST_URI_LIVES,
     }
     await exchange.session.execute(insert(_PUSHED), row)
-    # After the insert, which holds the client: who suspends it locks the client first and its tokens second, too.
-    await sweep(exchange.session, at=exchange.at)
     return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIVES.total_seconds())}
 
 

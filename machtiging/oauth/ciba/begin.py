@@ -27,7 +27,6 @@ from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.sender import key_for_code, key_shown
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
-from machtiging.oauth.sweep import sweep
 from machtiging.oauth.tables import BackchannelRequest
 
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
@@ -58,8 +57,6 @@ async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     asked = await _whom(exchange, ask)
     auth_req_id = secrets.random_token()
     await _keep(exchange, client, ask, asked, {"request_hash": secrets.digest(auth_req_id), "jkt": jkt})
-    # After the insert, which holds the client: see authorize.push.
-    await sweep(exchange.session, at=exchange.at)
     return {"auth_req_id": auth_req_id, "expires_in": int(ask.stands.total_seconds()), "interval": INTERVAL}
 
 

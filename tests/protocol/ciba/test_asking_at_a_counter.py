@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from machtiging.oauth.ciba import rules
 from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.oauth.sweep import sweep_expired
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
 from tests.builders.clients import detail
@@ -332,14 +333,16 @@ async def test_suspending_waits_for_a_poll_under_way_so_that_no_request_outlives
     assert await counter.hears(request) == "expired_token"
 
 
-async def test_what_is_over_is_cleared_away_by_who_asks_next(counter) -> None:
+async def test_requests_and_meldcodes_that_expired_are_deleted(counter) -> None:
     await counter.tokens(await counter.asked())
     await counter.meldcode(counter.son)
     counter.oauth.later(hours=23)
     await counter.asked()
+    await sweep_expired(counter.oauth.sessions, counter.oauth.clock)
     assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 1)
     counter.oauth.later(hours=2)
     await counter.asked("0000-0000")
+    await sweep_expired(counter.oauth.sessions, counter.oauth.clock)
     assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 0)
     assert await counter.count("oauth_grant") == 1
 

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.attempts import VALID, begin, take
+from machtiging.identity.attempts import EXPIRED_ATTEMPTS, VALID, begin, take
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.rules import Wish
 from machtiging.kernel.assurance import Assurance
+from machtiging.storage.sweep import Sweep
 from machtiging.storage.unit_of_work import unit_of_work
 
 LEVEL = Assurance.SUBSTANTIAL
@@ -78,9 +79,10 @@ async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
     assert outcomes == ["gelukt", *["inlogpoging_onbekend"] * 4]
 
 
-async def test_attempts_that_never_came_back_are_cleared_away(session, clock):
+async def test_attempts_that_never_came_back_are_deleted(session, clock):
     for _ in range(3):
         await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
     clock.advance(VALID + timedelta(seconds=1))
     await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+    assert await Sweep(EXPIRED_ATTEMPTS)(session, at=clock.now()) == 3
     assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 1

@@ -10,9 +10,10 @@ from machtiging.identity.over.expire import expire_some
 from machtiging.identity.particulars import Profile
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.identity.rules import Login
-from machtiging.identity.session import SessionLimits, end, hold, start, visitor_behind
+from machtiging.identity.session import EXPIRED_SESSIONS, SessionLimits, end, hold, start, visitor_behind
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
+from machtiging.storage.sweep import Sweep
 from tests.builders.crypto import a_keyring
 from tests.builders.waiting import until_somebody_waits
 
@@ -112,19 +113,19 @@ async def test_a_request_does_not_wait_for_another_that_writes_the_sign_of_life(
         assert await visitor(second, clock, token)
 
 
-async def test_old_sessions_are_cleared_away_at_the_next_login_and_running_ones_stay(session, clock, token):
+async def test_ended_sessions_are_deleted_once_they_expired_and_running_ones_stay(session, clock, token):
     person = await session.scalar(text("SELECT person_id FROM login_session"))
     login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+    sweep = Sweep(EXPIRED_SESSIONS)
     clock.advance(timedelta(hours=7))
     await start(session, person, login, LIMITS, at=clock.now())
-    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 2
+    assert await sweep(session, at=clock.now()) == 0
     clock.advance(timedelta(hours=2))
-    # Not before whoever has to be told of its end has been noted.
-    await start(session, person, login, LIMITS, at=clock.now())
-    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 3
-    assert len(await expire_some(session, LIMITS, at_most=9, at=clock.now())) == 2
     newest = await start(session, person, login, LIMITS, at=clock.now())
-    assert await session.scalar(text("SELECT count(*) FROM login_session")) == 3
+    # Not before whoever has to be told of its end has been noted.
+    assert await sweep(session, at=clock.now()) == 0
+    assert len(await expire_some(session, LIMITS, at_most=9, at=clock.now())) == 2
+    assert await sweep(session, at=clock.now()) == 1
     assert await visitor(session, clock, newest)
     assert await visitor(session, clock, token) is None
 
