@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Label, Row, Select, Table, or_, select
+from sqlalchemy import Label, Row, Select, Table, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.codes import PURPOSE, normalise
+from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.rules import Act, Capacity, EndReason, Machtiging, Scope, State
 from machtiging.delegation.tables import MachtigingRow, Machtigingscode
 from machtiging.kernel.assurance import Assurance
@@ -79,6 +80,17 @@ def machtiging_of_row(row: Row[Any]) -> Machtiging:
 async def machtiging(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
     """The machtiging with this id, whoever's it is: the caller decides who may know of it."""
     found = await _all(session, select(_TABLE).where(_TABLE.c.id == machtiging_id))
+    return found[0] if found else None
+
+
+async def machtiging_held(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
+    """Load the machtiging FOR SHARE: it stays as it is until this transaction ends.
+
+    For writing a row that hangs on it: a revocation waits, and then ends that row too.
+    """
+    beside = _TABLE.join(enter_beside_others(literal(machtiging_id, _TABLE.c.id.type)), true())
+    held = select(_TABLE).select_from(beside).where(_TABLE.c.id == machtiging_id)
+    found = await _all(session, held.with_for_update(read=True, of=_TABLE))
     return found[0] if found else None
 
 

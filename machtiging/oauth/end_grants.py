@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
-from machtiging.delegation.queries import machtiging
+from machtiging.delegation.queries import machtiging, machtiging_table
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
-from machtiging.oauth.tables import OAuthGrant
+from machtiging.oauth.tables import BackchannelRequest, OAuthGrant
 
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 _RESTS_ON_LOGIN = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
 
 
@@ -47,13 +48,28 @@ async def end_grant(session: AsyncSession, grant_id: GrantId, ending: Ending, *,
 async def end_grants_of_machtiging(
     session: AsyncSession, machtiging_id: MachtigingId, ending: Ending, *, at: datetime
 ) -> int:
-    """End every grant under a machtiging, with its tokens; tells how many. Call this after revoking the machtiging.
+    """End every grant under a machtiging, with its tokens, and what waits for an answer; tells how many grants.
 
-    Safety does not hang on it: redeeming, introspection and the bearer door ask the machtiging itself.
+    Call this after revoking the machtiging, in the same transaction: that holds its row, and whoever writes something
+    down that hangs on it holds it too (`delegation.queries.machtiging_held`, or a grant under it). Safety does not
+    hang on it: redeeming, introspection and the bearer door ask the machtiging itself.
     """
+    await _deny_requests(session, machtiging_id, at)
     ended = await _end(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)
     await tokens.revoke_of_machtiging(session, machtiging_id, at)
     return len(ended)
+
+
+async def _deny_requests(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> None:
+    """Answer no to what is being asked at a counter under this machtiging.
+
+    Requests before grants: so does who polls for one that was approved. By the helper, for whom there is an index.
+    """
+    table = machtiging_table()
+    helper = select(table.c.gemachtigde_id).where(table.c.id == machtiging_id).scalar_subquery()
+    waiting = (_REQUEST.c.state == "pending", _REQUEST.c.expires_at > at)
+    asked = update(_REQUEST).where(_REQUEST.c.person_id == helper, _REQUEST.c.machtiging_id == machtiging_id, *waiting)
+    await session.execute(asked.values(state="denied"))
 
 
 async def end_grants_of_session(session: AsyncSession, sid: UUID, ending: Ending, *, at: datetime) -> int:

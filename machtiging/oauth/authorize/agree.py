@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.queries import machtiging_held
 from machtiging.delegation.rules import (
     ACTS_TO_GIVE,
     NOT_THE_HOLDER,
@@ -20,7 +21,6 @@ from machtiging.delegation.rules import (
 )
 from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance, lowest
-from machtiging.kernel.ids import MachtigingId
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.openid.login import reaches
 from machtiging.oauth.openid.wishes import wishes_of
@@ -38,25 +38,32 @@ class Agreement:
     assurance: Assurance
 
 
-async def agree(session: AsyncSession, visitor: Visitor, parameters: dict[str, Any], *, at: datetime) -> Agreement:
+async def agree(
+    session: AsyncSession, visitor: Visitor, parameters: dict[str, Any], *, hold: bool = False, at: datetime
+) -> Agreement:
     """What can be granted. More acts than the machtiging gives are narrowed to it, and shown as left out.
+
+    `hold`: lock the machtiging FOR SHARE, for whoever writes the consent down in this transaction.
 
     Raises OAuthRefusal `invalid_authorization_details` (one text whether the machtiging is unknown, somebody else's or
     not in force) and `unmet_authentication_requirements`.
     """
     wanted = wanted_from(parameters.get("authorization_details"))
-    agreement = await _weighed(session, visitor, wanted, at)
+    agreement = await _weighed(session, visitor, wanted, at, hold=hold)
     _reaches(agreement.assurance, parameters)
     return agreement
 
 
-async def _weighed(session: AsyncSession, visitor: Visitor, wanted: Wanted | None, at: datetime) -> Agreement:
+async def _weighed(
+    session: AsyncSession, visitor: Visitor, wanted: Wanted | None, at: datetime, *, hold: bool
+) -> Agreement:
     if wanted is None:
         return Agreement(None, frozenset(), frozenset(), [], visitor.assurance)
     if wanted.machtiging_id is None:
         acts = wanted.acts or ACTS_TO_GIVE
         return Agreement(None, acts, frozenset(), details_of(None, acts), visitor.assurance)
-    machtiging = await _in_force(session, wanted.machtiging_id, visitor, at)
+    load = machtiging_held if hold else machtiging_with
+    machtiging = _in_force(await load(session, wanted.machtiging_id), visitor, at)
     asked = wanted.acts or machtiging.scope.acts
     acts = asked & machtiging.scope.acts
     if not acts:
@@ -67,8 +74,7 @@ async def _weighed(session: AsyncSession, visitor: Visitor, wanted: Wanted | Non
     return Agreement(machtiging, acts, asked - acts, details_of(machtiging.id, acts), lowest(*levels))
 
 
-async def _in_force(session: AsyncSession, wanted: MachtigingId, visitor: Visitor, at: datetime) -> Machtiging:
-    machtiging = await machtiging_with(session, wanted)
+def _in_force(machtiging: Machtiging | None, visitor: Visitor, at: datetime) -> Machtiging:
     if machtiging is None:
         cannot_grant("machtiging_onbekend")
     refusal = holder_refusal(machtiging, visitor.person_id, visitor.organisation_kvk)

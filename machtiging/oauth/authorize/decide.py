@@ -120,7 +120,8 @@ async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, 
     try:
         if not approved:
             raise OAuthRefusal(Wire.ACCESS_DENIED, "geweigerd_door_gebruiker")
-        agreement = await _agreement(exchange, visitor, pushed, client)
+        # Who ends the machtiging waits for this consent, or this consent for him: then it is refused.
+        agreement = await _agreement(exchange, visitor, pushed, client, hold=True)
         target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
         return await _refused(exchange, visitor, pushed, redirect_uri, refusal)
@@ -136,12 +137,14 @@ async def _target(exchange: Exchange, pushed: Pushed) -> tuple[Client, str]:
     return client, redirect_uri_of(client, pushed)
 
 
-async def _agreement(exchange: Exchange, visitor: Visitor, pushed: Pushed, client: Client) -> Agreement:
+async def _agreement(
+    exchange: Exchange, visitor: Visitor, pushed: Pushed, client: Client, *, hold: bool = False
+) -> Agreement:
     """The stored request checked once more (the registration may have changed), then the login, then weighed."""
     server = token_server(exchange)
     login.check(_asking(exchange, client, pushed), visitor)
     await run(server, lambda it: push.check(it, exchange, pushed.parameters))
-    return await agree(exchange.session, visitor, pushed.parameters, at=exchange.at)
+    return await agree(exchange.session, visitor, pushed.parameters, hold=hold, at=exchange.at)
 
 
 def _code(exchange: Exchange, reference: Reference) -> str:

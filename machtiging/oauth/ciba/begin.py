@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.queries import machtiging_held
 from machtiging.delegation.rules import Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.tell import tell
@@ -73,14 +73,15 @@ async def _too_many(
 async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
     """Whoever the code is of. From here on every answer is the same: it would tell whether we know somebody.
 
-    So is what the database is asked, for how long an answer takes tells as much; of nobody it is asked as well.
+    So is what the database is asked, for how long an answer takes tells as much; of nobody it is asked as well. The
+    machtiging is locked FOR SHARE: who ends it waits, and then ends this request too.
     """
     session, at = exchange.session, exchange.at
     holder = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
     person_id = None if holder is None else holder.person_id
     too_many = await _too_many(session, _REQUEST.c.person_id, person_id or uuid4(), MOST_OF_PERSON, at)
     named = None if ask.wanted is None else ask.wanted.machtiging_id
-    held = None if named is None else await machtiging_with(session, named)
+    held = None if named is None else await machtiging_held(session, named)
     if holder is None or person_id is None:
         return _Asked(None, None, "meldcode_onbekend")
     if too_many:

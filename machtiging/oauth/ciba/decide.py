@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import OTHER_ORGANISATION
-from machtiging.identity.session import Visitor
+from machtiging.identity.session import Visitor, hold
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed, NotFound
+from machtiging.kernel.errors import Conflict, InvalidInput, LevelTooLow, NotAllowed, NotAuthenticated, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.authorize.agree import Agreement, agree
@@ -43,10 +43,14 @@ async def decide(session: AsyncSession, visitor: Visitor, asked: str, decision: 
     """Carry out the decision. The same one twice is once.
 
     Raises NotFound `verzoek_onbekend` (also for somebody else's), Conflict `al_besloten`, `verzoek_verlopen` or
-    `kan_niet_meer`, LevelTooLow `niveau_te_laag`, NotAllowed `andere_organisatie`.
+    `kan_niet_meer`, LevelTooLow `niveau_te_laag`, NotAllowed `andere_organisatie`, NotAuthenticated
+    when her session has just ended.
     """
     if _ID.fullmatch(asked) is None:
         raise InvalidInput("verzoek_vormfout", "Dit formulier klopt niet. Laad de pagina opnieuw.")
+    # Who ends her sessions and consents waits for this answer, and then finds it; or it comes too late.
+    if not await hold(session, visitor):
+        raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
     waiting = next((one for one in await waiting_for(session, visitor.person_id, at) if one.id == asked), None)
     if waiting is None:
         await _again(session, visitor, asked, decision, at)
@@ -57,11 +61,11 @@ async def decide(session: AsyncSession, visitor: Visitor, asked: str, decision: 
 
 
 async def _approve(session: AsyncSession, visitor: Visitor, waiting: Request, at: datetime) -> None:
-    agreement = await _agreement(session, visitor, waiting, at)
     # The client first, as everywhere: who suspends it waits, or was before us.
     if not await queries.hold_client(session, waiting.client.client_id):
         await _refused(session, visitor, "client_onbekend", at)
         _gone()
+    agreement = await _agreement(session, visitor, waiting, at)
     grant = _grant(visitor, waiting, agreement, at)
     both = await session.begin_nested()
     await session.execute(insert(_GRANT), grant)
@@ -82,7 +86,7 @@ async def _agreement(session: AsyncSession, visitor: Visitor, waiting: Request, 
     Raises LevelTooLow, Conflict, NotAllowed.
     """
     try:
-        return await agree(session, visitor, waiting.parameters, at=at)
+        return await agree(session, visitor, waiting.parameters, hold=True, at=at)
     except OAuthRefusal as refusal:
         if refusal.code == OTHER_ORGANISATION:  # she can log in for the right one, so the request stays
             await _refused(session, visitor, refusal.code, at)

@@ -1,0 +1,136 @@
+"""Acts that write something down that hangs on a machtiging, each ready to run beside the act that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from machtiging.delegation import end
+from machtiging.delegation.rules import Capacity
+from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.ciba import a_counter
+from tests.builders.clients import detail
+from tests.builders.exchange import HUIS, Chain, exchanger_metadata
+from tests.builders.exchange import KEYS as SERVER_KEYS
+from tests.builders.oauth import OAuthWorld
+from tests.builders.refreshing import a_holder
+from tests.builders.waiting import WAITING
+
+Write = Callable[[], Awaitable[httpx.Response]]
+_UNENDED_GRANT = "EXISTS (SELECT FROM oauth_grant g WHERE g.id = t.grant_id AND g.ended_at IS NULL)"
+# For every table that hangs on a machtiging, by itself or through a consent: what of it is not ended.
+UNENDED = {
+    "oauth_grant": "t.ended_at IS NULL",
+    "issued_token": "t.revoked_at IS NULL",
+    "authorization_code": f"t.used_at IS NULL AND {_UNENDED_GRANT}",
+    "refresh_token": f"t.used_at IS NULL AND {_UNENDED_GRANT}",
+    "backchannel_request": "t.machtiging_id IS NOT NULL"  # without one nobody was asked
+    f" AND (t.state = 'pending' OR (t.state = 'approved' AND {_UNENDED_GRANT}))",
+    "machtigingscode": "t.used_at IS NULL AND EXISTS (SELECT FROM machtiging m WHERE m.state = 'offered')",
+}
+# Every column that refers to a machtiging or a consent (`issued_token.grant_id` has no foreign key).
+REFERRING = text(
+    "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f'"
+    " AND confrelid IN ('machtiging'::regclass, 'oauth_grant'::regclass) AND conrelid <> 'machtiging'::regclass"
+)
+
+
+async def unended(oauth: OAuthWorld) -> dict[str, int]:
+    """How many rows of each table are not ended; a table of which none is left out. One machtiging in the database."""
+    async with unit_of_work(oauth.sessions) as session:
+        found = {
+            table: await session.scalar(text(f"SELECT count(*) FROM {table} t WHERE {live}"))
+            for table, live in UNENDED.items()
+        }
+    return {table: count for table, count in found.items() if count}
+
+
+async def revoke(oauth: OAuthWorld, session: Any, held: Any, *, by_helper: bool = False) -> None:
+    """What the buttons "intrekken" and "teruggeven" do."""
+    people, at = oauth.committed.people, oauth.clock.now()
+    who, act = (people.son, end.give_back) if by_helper else (people.mother, end.revoke)
+    ended = await act(session, held.id, who, at=at)
+    await end_grants_of_machtiging(session, ended.id, Ending("intrekken", who, Capacity.SELF), at=at)
+
+
+async def revoked(oauth: OAuthWorld, held: Any, *, by_helper: bool = False) -> None:
+    """The same in a transaction of its own."""
+    async with unit_of_work(oauth.sessions) as session:
+        await revoke(oauth, session, held, by_helper=by_helper)
+
+
+async def _consent(oauth: OAuthWorld, held: Any) -> Write:
+    flow = await oauth.flow(machtiging=held)
+    form = await flow.consent_form(await flow.pushed())
+    return lambda: flow.press(form)
+
+
+async def _code(oauth: OAuthWorld, held: Any) -> Write:
+    flow = await oauth.flow(machtiging=held)
+    code = await flow.code()
+    return lambda: flow.redeem(code)
+
+
+async def _refresh(oauth: OAuthWorld, held: Any) -> Write:
+    holder = await a_holder(oauth, machtiging=held)
+    return holder.refresh
+
+
+async def _exchange(oauth: OAuthWorld, held: Any) -> Write:
+    chain = Chain(oauth, await oauth.reading_app(), held)
+    service = await oauth.add(exchanger_metadata(), SERVER_KEYS)
+    await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
+    token = await chain.token(HUIS)
+    return lambda: chain.exchange(service, token)
+
+
+async def _ask(oauth: OAuthWorld, held: Any) -> Write:
+    counter = await a_counter(oauth)
+    code = await counter.meldcode(counter.son)
+    return lambda: counter._asks(code, authorization_details=detail(held.id))
+
+
+async def _answer(oauth: OAuthWorld, held: Any) -> Write:
+    counter = await a_counter(oauth)
+    await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    browser = await counter.citizen(counter.son)
+    form = await counter.form_of(browser)
+    return lambda: browser.post("/verzoeken", {**form, "besluit": "akkoord"})
+
+
+async def _poll(oauth: OAuthWorld, held: Any) -> Write:
+    counter = await a_counter(oauth)
+    code = await counter.meldcode(counter.son)
+    request = await counter.asked(code, authorization_details=detail(held.id))
+    await counter.agreed(counter.son)
+    return lambda: counter.polls(request)
+
+
+WRITERS: dict[str, Callable[[OAuthWorld, Any], Awaitable[Write]]] = {
+    "consent": _consent,
+    "code": _code,
+    "refresh": _refresh,
+    "exchange": _exchange,
+    "ask at a counter": _ask,
+    "answer at a counter": _answer,
+    "poll at a counter": _poll,
+}
+
+
+async def until_it_waits_or_is_done(oauth: OAuthWorld, act: asyncio.Task[Any]) -> None:
+    """Until this act waits for a lock, or needs none and is done."""
+    async with asyncio.timeout(20), oauth.sessions() as beside:
+        while not act.done() and not await beside.scalar(WAITING):
+            await beside.rollback()
+            await asyncio.sleep(0.005)
+
+
+def moments(rng: Any, count: int) -> list[float]:
+    """Small pauses, in seconds, before acts that run beside each other."""
+    return [rng.random() * timedelta(milliseconds=25).total_seconds() for _ in range(count)]

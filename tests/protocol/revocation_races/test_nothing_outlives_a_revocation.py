@@ -1,0 +1,89 @@
+"""Once a revocation is committed no row that hangs on the machtiging is unended, whatever ran beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.revocation_races import (
+    REFERRING,
+    UNENDED,
+    WRITERS,
+    moments,
+    revoke,
+    revoked,
+    unended,
+    until_it_waits_or_is_done,
+)
+from tests.builders.waiting import until_somebody_waits
+
+# What each of these writes last, once the row that hangs on the machtiging is there: held shut, it cannot commit.
+LAST = {
+    "consent": "authorization_code",
+    "ask at a counter": "notification",
+    "answer at a counter": "backchannel_request",
+}
+
+
+async def test_every_table_that_hangs_on_a_machtiging_is_known(oauth) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        found = set(await session.scalars(REFERRING))
+    assert found == set(UNENDED)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+async def test_row_written_before_the_revocation_is_ended_by_it(oauth, writer) -> None:
+    held = await oauth.machtiging()
+    write = await WRITERS[writer](oauth, held)
+    assert (await write()).status_code in (200, 303)
+    assert await unended(oauth) != {}
+    await revoked(oauth, held)
+    assert await unended(oauth) == {}
+
+
+@pytest.mark.parametrize("by_helper", [False, True], ids=["withdrawn", "given back"])
+@pytest.mark.parametrize("writer", LAST)
+async def test_revocation_waits_for_row_under_way_and_ends_it(oauth, writer, by_helper) -> None:
+    held = await oauth.machtiging()
+    write = await WRITERS[writer](oauth, held)
+    async with oauth.sessions() as shut:
+        await shut.execute(text(f"LOCK TABLE {LAST[writer]} IN SHARE MODE"))
+        writing = asyncio.create_task(write())
+        await until_somebody_waits(oauth.sessions, writing)
+        revoking = asyncio.create_task(revoked(oauth, held, by_helper=by_helper))
+        await until_somebody_waits(oauth.sessions, writing, revoking)
+        await shut.rollback()
+    assert (await writing).status_code in (200, 303)
+    await revoking
+    assert await unended(oauth) == {}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+async def test_row_that_comes_during_the_revocation_is_not_written(oauth, writer) -> None:
+    held = await oauth.machtiging()
+    write = await WRITERS[writer](oauth, held)
+    async with unit_of_work(oauth.sessions) as session:
+        await revoke(oauth, session, held)
+        writing = asyncio.create_task(write())
+        await until_it_waits_or_is_done(oauth, writing)
+    await writing
+    assert await unended(oauth) == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_nothing_is_unended_after_any_interleaving(oauth, seed) -> None:
+    rng, held = Random(seed), await oauth.machtiging()
+    names = rng.sample(list(WRITERS), 5)
+    writes = [await WRITERS[name](oauth, held) for name in names]
+
+    async def later(pause, act):
+        await asyncio.sleep(pause)
+        return await act()
+
+    acts = [*writes, lambda: revoked(oauth, held)]
+    await asyncio.gather(*(later(pause, act) for pause, act in zip(moments(rng, len(acts)), acts, strict=True)))
+    assert await unended(oauth) == {}, names
