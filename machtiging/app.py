@@ -50,7 +50,7 @@ from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.reserved import SessionsWithReserve
 from machtiging.web import headers, limits, openapi, problems, short_way
-from machtiging.web.http_methods import cors
+from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
 from machtiging.web.outbound.addresses import Reach, networks_from
 from machtiging.web.outbound.visit import Outbound
@@ -100,14 +100,20 @@ def create_app(
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
+    _install_layers(app, settings)
+    return app
+
+
+def _install_layers(app: FastAPI, settings: Settings) -> None:
+    """Put the layers around the routes: four from the outside inwards, then three more, each around all before it."""
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
     _limit_rates(app, settings)
     limits.install(app, larger=LARGER_BODIES)
     short_way.install(app)
+    head.install(app)
     cors.install(app, CorsRules(public=PUBLIC_DOCUMENTS, for_clients=FOR_BROWSER_APPS), BrowserOrigins)
     headers.install(app, issuer=settings.issuer)
-    return app
 
 
 def refuse_unsafe(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.access.actor import Actor
-from machtiging.access.guard import Policy, permit_and_fetch
+from machtiging.access.guard import Policy, permit, permit_and_fetch
 from machtiging.access.permit import Permit
 from machtiging.berichtenbox.queries import (
     BERICHT,
@@ -72,6 +72,21 @@ async def read(work: Work, keyring: KeyRing, policy: Policy, actor: Actor, beric
         work, policy, actor, target_of(found, "bericht", bericht_id), CONTENT, at=at
     )
     return await _opened_and_marked(work, keyring, leave, found, content)
+
+
+async def check_readable(work: Work, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> None:
+    """Journal leave to read the letter without opening or marking it. Raises what `access.guard.permit` raises."""
+    found = await find_bericht(work, bericht_id, actor.person_id, at)
+    await permit(work, policy, actor, Act.READ, target_of(found, "bericht", bericht_id), at=at)
+
+
+async def check_readable_while_open(work: Work, policy: Policy, actor: Actor, look: LookAlong, *, at: datetime) -> bool:
+    """As `check_readable`, for who let the door look along; False when what was seen has changed meanwhile."""
+    found = look.found
+    fetch = CONTENT if found is None else content_while_open(found)
+    target = target_of(found, "bericht", look.asked)
+    _, content = await permit_and_fetch(work, policy, actor, target, fetch, at=at)
+    return content is not None
 
 
 async def read_while_open(

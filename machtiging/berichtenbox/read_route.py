@@ -14,10 +14,11 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from machtiging.access.bearer import Helper, helper
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.queries import LookAlong
-from machtiging.berichtenbox.read import Letter, read_while_open
+from machtiging.berichtenbox.read import Letter, check_readable_while_open, read_while_open
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.kernel.errors import Fault
 from machtiging.storage.straight import one_by_one
+from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.negotiation import gives
 from machtiging.web.short_way import answered_by
 
@@ -36,6 +37,10 @@ async def _bericht(request: Request) -> Response:
         for tries in range(_TRIES):
             look = LookAlong(asked, at := state.clock.now())
             actor = await helper(request, work, look, again=tries > 0)
+            if is_head(request):
+                if await check_readable_while_open(work, state.policy, actor, look, at=at):
+                    return head_response("application/json")
+                continue
             letter = await read_while_open(work, state.keyring, state.policy, actor, look, at=at)
             if letter is not None:
                 break

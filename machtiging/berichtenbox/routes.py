@@ -30,6 +30,7 @@ from machtiging.berichtenbox.schemas import (
 )
 from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.negotiation import gives, takes
 from machtiging.web.openapi import SCHEMA_REF
 from machtiging.web.validation import Strict, parsed
@@ -198,6 +199,8 @@ async def get_bijlage(
     state = request.app.state
     asked = rules.id_from(bericht_id), rules.id_from(bijlage_id)
     found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
+    if is_head(request):
+        return head_response(rules.PDF, headers_of(found))
     body = contents(state.sessions, actor, found, state.clock)
     return StreamingResponse(body, media_type=rules.PDF, headers=headers_of(found))
 

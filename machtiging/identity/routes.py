@@ -22,6 +22,7 @@ from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.reserved import reserve_connection, sessions_for
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web.doors import Public
+from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
@@ -51,6 +52,8 @@ async def start_login(
 
     A broker that is away stands in the log and not in the journal: nothing has begun, and anybody can come here.
     """
+    if is_head(request):  # begins no login
+        return head_response("text/html")
     state = request.app.state
     at = state.clock.now()
     broker: Broker = state.broker
@@ -89,6 +92,8 @@ def _answer(
 async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answer)], _door: Public) -> Response:
     """The browser is back. Two units of work: the attempt is used up for good before the broker is asked anything,
     and no database connection waits for another's server."""
+    if is_head(request):  # uses no attempt up
+        return head_response("text/html")
     state = request.app.state
     at = state.clock.now()
     try:

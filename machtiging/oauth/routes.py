@@ -44,6 +44,7 @@ from machtiging.oauth.registration.routes import router as registration
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import RESOURCE_METADATA, Public
 from machtiging.web.headers import say
+from machtiging.web.http_methods.head import head_response, is_head
 
 router = APIRouter(include_in_schema=False)
 # Endpoints that answer with OAuth errors (RFC 6749 section 5.2), and all that is under them.
@@ -120,7 +121,7 @@ async def _reference(request: Request, session: Transaction) -> push.Reference |
     exchange = _exchange(request, session)
     try:
         reference = push.reference_from(asked(request, exchange.issuer.endpoint("/authorize")).form)
-        await push.open_once(exchange, reference)
+        await (push.find if is_head(request) else push.open_once)(exchange, reference)
     except Refusal as refusal:
         warn(refusal)
         back = await answer_unpushed(exchange, query_pairs(request))
@@ -142,6 +143,8 @@ async def authorize(
     is not certain where an answer may go."""
     if isinstance(reference, decide.Redirect):
         return RedirectResponse(reference.location, 303, headers=NO_STORE)
+    if is_head(request):  # asks nobody, and decides nothing
+        return head_response("text/html")
     practice = request.app.state.practice
     asking = await decide.question(_exchange(request, session), visitor, reference, practice=practice)
     if isinstance(asking, decide.Redirect):

@@ -6,15 +6,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from machtiging.access.actor import own_actor
 from machtiging.berichtenbox.browse import Wanted, browse
 from machtiging.berichtenbox.download import contents, download
-from machtiging.berichtenbox.read import read
+from machtiging.berichtenbox.read import check_readable, read
 from machtiging.berichtenbox.routes import headers_of
 from machtiging.identity.session import Citizen
 from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
@@ -37,9 +38,12 @@ async def letters(
 
 
 @router.get("/berichten/{bericht_id}")
-async def letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> HTMLResponse:
+async def letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """One letter. Opening it marks it as read, as in any mailbox. Raises NotFound `bericht_onbekend`."""
     state = request.app.state
+    if is_head(request):
+        await check_readable(session, state.policy, own_actor(visitor), bericht_id, at=state.clock.now())
+        return head_response("text/html")
     found = await read(session, state.keyring, state.policy, own_actor(visitor), bericht_id, at=state.clock.now())
     paragraphs = [part.splitlines() for part in found.inhoud.split("\n\n") if part.strip()]
     return page(request, "bericht.html", letter=found, paragraphs=paragraphs)
@@ -48,10 +52,12 @@ async def letter(request: Request, bericht_id: UUID, visitor: Citizen, session: 
 @router.get("/berichten/{bericht_id}/bijlagen/{bijlage_id}")
 async def attachment(
     request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
-) -> StreamingResponse:
+) -> Response:
     """An attachment, always as a download: a PDF never runs inside our pages."""
     state, actor = request.app.state, own_actor(visitor)
     asked = (bericht_id, bijlage_id)
     found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
+    if is_head(request):
+        return head_response("application/pdf", headers_of(found))
     pieces = contents(state.sessions, actor, found, state.clock)
     return StreamingResponse(pieces, media_type="application/pdf", headers=headers_of(found))

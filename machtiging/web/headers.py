@@ -49,6 +49,7 @@ class _Headers:
         the_id = request_id.begin(offered.decode("latin-1"))
         began = time.perf_counter()
         status = 0
+        scope.setdefault(_SAID, {})  # shared with copies of the scope that layers behind this make
 
         async def sender(message: Message) -> None:
             nonlocal status

@@ -211,7 +211,8 @@ def _allowed(request: Request) -> list[str]:
     # A framework's route knows its own method only; here all routes of the path are asked.
     routes = request.app.router.routes
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-    return [m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)]
+    taken = {m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)}
+    return [m for m in methods if m in taken or (m == "HEAD" and "GET" in taken)]
 
 
 class _Edge:

@@ -30,6 +30,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.web import headers, limits, openapi, problems, short_way
+from machtiging.web.http_methods import head
 from tests.builders.applications import POLICIES, a_policy, with_own_state
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.crypto import a_keyring
@@ -249,6 +250,7 @@ def _assembled(worker: str) -> FastAPI:
     problems.install(app)
     limits.install(app, larger=LARGER_BODIES)
     short_way.install(app)
+    head.install(app)
     headers.install(app, issuer=ISSUER)
     return app
 

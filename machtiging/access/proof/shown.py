@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from machtiging.access.proof.peer import from_trusted_peer
+from machtiging.web.http_methods.head import request_method
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def shown_in(request: Request) -> Shown:
     mtls_url: str | None = getattr(state, "mtls_url", None)
     certificates = tuple(headers.getlist("client-cert"))
     return Shown(
-        method=request.method,
+        method=request_method(request),
         addresses=(state.issuer,) if mtls_url is None else (state.issuer, mtls_url),
         path=request.scope["path"],
         proofs=tuple(headers.getlist("dpop")),

@@ -35,7 +35,8 @@ async def nobody(world):
 
 
 async def test_core_http_methods_any_other_method_is_405_and_told_what_is_allowed(nobody):
-    for path, methods in PATHS.items():
+    for path, named in PATHS.items():
+        methods = named | ({"HEAD"} if "GET" in named else set())
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE", "OPTIONS"} - methods:
             answer = await nobody.request(method, path)
             assert (path, method, answer.status_code) == (path, method, 204 if method == "OPTIONS" else 405)

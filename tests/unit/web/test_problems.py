@@ -158,7 +158,7 @@ async def test_a_wrong_method_is_a_problem_that_says_what_is_allowed():
     answer = await raising(ValueError()).delete("/api/v1/ding")
     assert answer.status_code == 405
     assert answer.json()["code"] == "methode_niet_toegestaan"
-    assert {part.strip() for part in answer.headers["allow"].split(",")} == {"GET", "POST"}
+    assert {part.strip() for part in answer.headers["allow"].split(",")} == {"GET", "HEAD", "POST"}
 
 
 async def test_allow_names_the_methods_of_every_route_on_the_path():
@@ -166,9 +166,9 @@ async def test_allow_names_the_methods_of_every_route_on_the_path():
     app.get("/api/v1/ding/{x}")(lambda x: None)
     app.patch("/api/v1/ding/{x}")(lambda x: None)
     client = a_client(app)
-    assert (await client.put("/api/v1/ding/1")).headers["allow"] == "GET, PATCH"
+    assert (await client.put("/api/v1/ding/1")).headers["allow"] == "GET, HEAD, PATCH"
     options = await client.options("/api/v1/ding/1")
-    assert (options.status_code, options.headers["allow"]) == (204, "GET, PATCH")
+    assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, PATCH")
 
 
 class _Body(BaseModel):
