@@ -45,6 +45,7 @@ from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import OAUTH_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.oauth.sweep import sweep_expired
+from machtiging.portal import error_pages
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine
@@ -65,6 +66,7 @@ _HOUSEKEEPING_SECONDS = 1.0
 _KEYS_LOOKED_AT_SECONDS = 2.0
 _SESSIONS_LOOKED_AT_SECONDS = 15.0
 _SWEPT_EVERY_SECONDS = 15.0
+_ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_routes, oauth_routes, portal_routes)
 _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
@@ -90,14 +92,7 @@ def create_app(
     )
     _connect(app, settings, settings.database_url)
     _fill_state(app, settings, clock or SystemClock(), broker_transport)
-    for router in (
-        berichtenbox_routes,
-        toestemmingen_routes,
-        health_routes,
-        identity_routes,
-        oauth_routes,
-        portal_routes,
-    ):
+    for router in _ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
     _install_layers(app, settings)
@@ -108,6 +103,7 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     """Put the layers around the routes: four from the outside inwards, then three more, each around all before it."""
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
+    error_pages.install(app)
     _limit_rates(app, settings)
     limits.install(app, larger=LARGER_BODIES)
     short_way.install(app)

@@ -17,9 +17,13 @@ from machtiging.kernel.errors import NotAllowed
 FIELD = "csrf"
 
 
-def _refusal(reason: str) -> NotAllowed:
+class FormExpired(NotAllowed):
+    """A form that is not taken: another site started it, or it was made in another session."""
+
+
+def _refusal(reason: str) -> FormExpired:
     sentence = "Dit formulier is verlopen. Ga terug, laad de pagina opnieuw en probeer het nog een keer."
-    return NotAllowed("formulier_verlopen", sentence, private=reason)
+    return FormExpired("formulier_verlopen", sentence, private=reason)
 
 
 def origin_of(url: str) -> str:

@@ -154,6 +154,12 @@ def _explained(request: Request, failure: LoginFailed, wish: Wish) -> Response:
     return response
 
 
+@router.get("/uitloggen")
+async def ask_to_log_out(request: Request, visitor: PerhapsVisitor, _door: Public) -> Response:
+    """The button to log out, for who types the address."""
+    return page(request, "uitloggen_bevestigen.html", visitor=visitor)
+
+
 @router.post("/uitloggen")
 @reserve_connection
 async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:

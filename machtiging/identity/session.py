@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.kept_forms import restore_form
 from machtiging.identity.people import profile_from
 from machtiging.identity.rules import Login
 from machtiging.identity.tables import LoginSession, Person
@@ -33,8 +34,10 @@ COOKIE = "__Host-sessie"
 SEEN_AT_MOST_EVERY = timedelta(minutes=1)
 _LONGEST_TOKEN = 128
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
-# Who was here and when is kept no longer than the session; and no session goes before it was ended (`over.expire`).
-EXPIRED_SESSIONS: Old = (_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT))
+# Who was here and when is kept a day longer than the session, so that a form sent too late still finds its person;
+# and no session goes before it was ended (`over.expire`).
+REMEMBERED = timedelta(days=1)
+EXPIRED_SESSIONS: Old = (_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT - REMEMBERED))
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 
@@ -186,6 +189,8 @@ async def visitor_if_any(request: Request, session: Transaction) -> Visitor | No
     visitor = await visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
     request.state.visitor = visitor
     note_person(request.scope, visitor.person_id if visitor else None)
+    if visitor is not None:
+        await restore_form(request, session, visitor.person_id)
     return visitor
 
 

@@ -46,6 +46,19 @@ class LoginSession(SQLModel, table=True):
     sid: UUID
 
 
+class KeptForm(SQLModel, table=True):
+    """A form that was sent when its session was over, sealed for the person in whose session it was made."""
+
+    __tablename__ = "kept_form"
+
+    browser_hash: bytes = columns.sealed(primary_key=True)
+    page_hash: bytes = columns.sealed(primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id")
+    sealed: bytes = columns.sealed()
+    created_at: datetime = columns.at()
+    expires_at: datetime = columns.at()
+
+
 class LoginAttempt(SQLModel, table=True):
     """A login that has left for the broker and has not come back yet."""
 

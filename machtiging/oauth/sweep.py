@@ -1,4 +1,4 @@
-"""Delete what has expired: pushed requests, codes, used assertions, tokens, proofs, logins and sessions.
+"""Delete what has expired: pushed requests, codes, used assertions, tokens, proofs, logins, sessions and forms.
 
 Housekeeping of the background, by one worker at a time. Whoever pushes, logs in or introspects does not wait for it;
 what an agency leaves that only introspects goes, too.
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.issued.clear import EXPIRED
 from machtiging.identity.attempts import EXPIRED_ATTEMPTS
+from machtiging.identity.kept_forms import EXPIRED_FORMS
 from machtiging.identity.session import EXPIRED_SESSIONS
 from machtiging.kernel.clock import Clock
 from machtiging.oauth.tables import (
@@ -44,7 +45,7 @@ _SWEEP_LOCK = 5403619
 _TRY_LOCK = select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))
 _expired = [(table, table.c.expires_at < AT - stays) for table, stays in _TABLES]
 # Delete a batch of each kind, without waiting for anybody.
-sweep = Sweep(*_expired, *EXPIRED, EXPIRED_SESSIONS, EXPIRED_ATTEMPTS, at_most=_BATCH)
+sweep = Sweep(*_expired, *EXPIRED, EXPIRED_SESSIONS, EXPIRED_ATTEMPTS, EXPIRED_FORMS, at_most=_BATCH)
 
 
 async def sweep_expired(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:

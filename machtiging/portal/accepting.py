@@ -27,7 +27,7 @@ _LONGEST_CODE = 40
 @router.get("/machtigingen/aannemen")
 async def ask(request: Request, visitor: Citizen) -> HTMLResponse:
     """The form for the code."""
-    return page(request, "aannemen.html", sent=blank())
+    return page(request, "aannemen.html", sent=blank(request))
 
 
 @router.post("/machtigingen/aannemen")

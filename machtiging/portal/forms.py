@@ -102,8 +102,11 @@ async def filled(request: Request) -> Filled:
     return sent
 
 
-def blank(**values: str | list[str]) -> Filled:
-    """A form that nobody has sent yet, with the values it opens with."""
+def blank(request: Request, **values: str | list[str]) -> Filled:
+    """A form that nobody has sent yet, with the values it opens with; or with those that were kept of it."""
+    kept: dict[str, list[str]] | None = getattr(request.state, "kept_form", None)
+    if kept is not None:
+        return Filled(kept)
     return Filled({name: value if isinstance(value, list) else [value] for name, value in values.items()})
 
 

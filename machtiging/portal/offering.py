@@ -6,15 +6,17 @@ import re
 from datetime import date, datetime, timedelta
 
 from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.agencies.queries import AgencyView, all_agencies
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.crypto.secrets import random_token
 from machtiging.delegation.offer import Giver, Terms, made_with, offer
+from machtiging.delegation.queries import machtiging_of
 from machtiging.delegation.rules import CAPACITIES_TO_CHOOSE, Act, Capacity, Limits, Scope
 from machtiging.identity.csrf import CsrfProtected
-from machtiging.identity.session import Citizen
+from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import add_years, day_in_the_netherlands, end_of_day
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
@@ -48,7 +50,8 @@ _A_KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """The form, opened with careful choices: no health, no letters from before today, ninety days."""
     today = day_in_the_netherlands(request.app.state.clock.now())
-    careful = blank(
+    opened = blank(
+        request,
         soort=Capacity.RELATIVE.value,
         uitgesloten=[Theme.ZORG.value],
         gevoelig=Sensitivity.GEWOON.value,
@@ -56,7 +59,10 @@ async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLR
         duur="90",
         **day_boxes("vanaf", today),
     )
-    return _form(request, await all_agencies(session), careful)
+    agencies = await all_agencies(session)
+    if opened.one("akkoord") == "ja":  # kept: she was at the page that repeats it
+        return await _repeat_again(request, session, visitor, agencies, opened)
+    return _form(request, agencies, opened)
 
 
 @router.post("/machtigingen/aanbieden")
@@ -82,11 +88,32 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
         _take_over(sent, error)
         return _form(request, agencies, sent, status=400)
     except Conflict:  # caught here, so that the line in the journal commits as usual
-        made = MachtigingId(made_with(state.keyring, giver))
-        code = await views.code_to_renew(session, made, visitor.person_id, at)
-        return page(request, "aanbod_al_gemaakt.html", status=409, machtiging_id=made, code=code, renewed=False)
+        return await _made_before(request, session, giver)
     until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
     return page(request, "aangeboden.html", said=said, code=offered.code, code_until=until, renewed=False)
+
+
+async def _made_before(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:
+    state = request.app.state
+    made = MachtigingId(made_with(state.keyring, giver))
+    code = await views.code_to_renew(session, made, giver.person_id, state.clock.now())
+    return page(request, "aanbod_al_gemaakt.html", status=409, machtiging_id=made, code=code, renewed=False)
+
+
+async def _repeat_again(
+    request: Request, session: AsyncSession, visitor: Visitor, agencies: list[AgencyView], kept: Filled
+) -> HTMLResponse:
+    """The page that repeats what was filled in, with the key that it had; or that its offer was made before."""
+    state = request.app.state
+    terms = read_terms(kept, {agency.oin for agency in agencies}, state.delegation_limits, state.clock.now())
+    key = kept.one(_KEY)
+    if terms is None or not _A_KEY.fullmatch(key):
+        return _form(request, agencies, kept)
+    giver = Giver(visitor.person_id, visitor.assurance, key)
+    if await machtiging_of(session, MachtigingId(made_with(state.keyring, giver)), visitor.person_id) is not None:
+        return await _made_before(request, session, giver)
+    said = views.agreement(terms.capacity, terms.purpose, terms.scope, terms.period, await views.catalogue(session))
+    return page(request, "aanbieden_controle.html", said=said, sent=kept, key=key)
 
 
 def _form(request: Request, agencies: list[AgencyView], sent: Filled, *, status: int = 200) -> HTMLResponse:

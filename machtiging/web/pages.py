@@ -1,4 +1,7 @@
-"""HTML pages: Jinja with autoescape and strict variables, templates from `templates/` folders of the packages."""
+"""HTML pages: Jinja with autoescape and strict variables, templates from `templates/` folders of the packages.
+
+And their addresses: the page that a form stands on, and a page whose address was typed a little differently.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,33 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from babel.dates import format_date, format_datetime
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+from starlette.routing import Match
 
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
 
 LOCALE = "nl_NL"
+# The first words of the addresses that people type. Nothing else is ever looked for under another spelling.
+PAGES = frozenset(
+    {
+        "aan-de-balie",
+        "apps",
+        "authorize",
+        "berichten",
+        "inloggen",
+        "inzage",
+        "logout",
+        "machtigingen",
+        "meldingen",
+        "uitloggen",
+        "verzoeken",
+    }
+)
 
 
 def _day(value: date | datetime) -> str:
@@ -64,4 +85,32 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     pages: Pages = request.app.state.pages
     values.setdefault("visitor", getattr(request.state, "visitor", None))
     values.setdefault("practice", request.app.state.practice)
+    values.setdefault("restored", hasattr(request.state, "kept_form"))
     return HTMLResponse(pages.text(template, path=request.url.path, **values), status_code=status)
+
+
+def nearest_page(request: Request) -> str:
+    """The page that the form in this request stands on: its own address, or the nearest one above that has a page."""
+    path = request.url.path
+    while path.strip("/") and not _can_be_opened(request, path):
+        path = path.rpartition("/")[0] or "/"
+    return path if path.strip("/") else "/"
+
+
+def canonical_address(request: Request) -> str | None:
+    """The address of the page meant by one with capitals or slashes at its end; None when there is no such page.
+
+    Only a path on this very site: its first word is one of ours, and a page stands there.
+    """
+    asked = request.url.path
+    wanted = asked.rstrip("/").lower()
+    first = wanted.removeprefix("/").partition("/")[0]
+    if wanted == asked or first not in PAGES or not _can_be_opened(request, wanted):
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(wanted, safe="/") + ("?" + query if query else "")
+
+
+def _can_be_opened(request: Request, path: str) -> bool:
+    scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode()}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)

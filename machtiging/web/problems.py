@@ -167,11 +167,8 @@ def respond(request: Request, problem: Problem) -> Response:
 
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
-    if problem.status == 401:
-        # A form that was posted cannot be posted again by a link, so after the login its sender starts at the start.
-        back = request.url.path if request.method in {"GET", "HEAD"} else "/"
-        if request.url.query and back != "/":
-            back += "?" + request.url.query
+    if problem.status == 401 and request.method in {"GET", "HEAD"}:
+        back = request.url.path + ("?" + request.url.query if request.url.query else "")
         level = f"&niveau={problem.level}" if problem.level else ""
         return RedirectResponse("/inloggen?terug=" + quote(back, safe="/") + level, 303)
     answer = page(request, "fout.html", status=problem.status, problem=problem, verzoek_id=request_id.current())

@@ -19,7 +19,7 @@ from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
 
 DOORS = {"Public", "Citizen", "Helper", "Agency", "Operator", "Client", "Self"}
-PINNED = {"Public": 25, "Citizen": 27, "Helper": 5, "Self": 2, "Agency": 1, "Client": 3}
+PINNED = {"Public": 26, "Citizen": 27, "Helper": 5, "Self": 2, "Agency": 1, "Client": 3}
 
 
 def doors_of(dependant) -> list[str]:

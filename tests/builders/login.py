@@ -19,6 +19,7 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.routes import router
 from machtiging.identity.session import COOKIE, Citizen, Operator, Over, PerhapsVisitor, SessionLimits
 from machtiging.notifications.undelivered import retry_undelivered
+from machtiging.portal import error_pages
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.postbus import Postbus
@@ -68,6 +69,7 @@ def assembled_login() -> FastAPI:
     app.include_router(router)
     _add_pages(app)
     problems.install(app)
+    error_pages.install(app)
     headers.install(app, issuer=ISSUER)
     return app
 

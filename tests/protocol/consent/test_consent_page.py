@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import html
 
 import pytest
+from sqlalchemy import text
 
 from machtiging.kernel.errors import InvalidInput
+from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import REDIRECT, code_client, detail, make_client_keys
+from tests.builders.oauth import hidden_fields
 
 
 async def test_it_says_who_asks_what_for_whom_and_for_how_long(oauth) -> None:
@@ -120,7 +124,9 @@ async def test_row_35_the_form_of_one_session_is_nothing_in_another(oauth) -> No
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     flow.browser = await oauth.logged_in()
-    assert (await flow.press(form)).status_code == 403
+    answer = await flow.press(form)
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/authorize")
+    assert await oauth.lines("grant:verleend") == []
 
 
 async def test_row_37_two_clicks_at_once_make_one_grant_and_both_lead_to_the_app(oauth) -> None:
@@ -200,3 +206,33 @@ async def test_row_36_names_that_look_like_another_cannot_be_registered(oauth) -
 async def test_a_hostile_client_name_is_shown_as_text(oauth) -> None:
     flow = await oauth.flow(await oauth.reading_app(client_name="Post & Co (app)"))
     assert "Post &amp; Co (app)" in (await flow.authorize(await flow.pushed())).text
+
+
+async def test_consent_sent_after_the_session_comes_back_on_the_consent_page_and_gives_one_grant(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE login_session SET ended_at = created_at"))
+    away = await flow.press(form)
+    assert away.status_code == 401
+    assert "U was te lang weg. Er is niets veranderd." in away.text
+    assert await oauth.lines("grant:verleend") == []
+    link = html.unescape(away.text.split('<a class="knop" href="')[1].split('"')[0])
+    back = await flow.browser.get((await flow.browser.log_in("naaste", **query_of(link))).headers["location"])
+    assert back.status_code == 200
+    assert "Wat u wilde doen, is nog niet gedaan." in back.text
+    answer = await flow.press(hidden_fields(back.text))
+    assert "code" in query_of(answer.headers["location"])
+    assert len(await oauth.lines("grant:verleend")) == 1
+
+
+async def test_consent_sent_after_the_session_and_the_request_have_ended_gives_nothing(oauth) -> None:
+    flow = await oauth.flow()
+    form = await flow.consent_form(await flow.pushed())
+    oauth.later(hours=1)
+    away = await flow.press(form)
+    link = html.unescape(away.text.split('<a class="knop" href="')[1].split('"')[0])
+    back = await flow.browser.get((await flow.browser.log_in("naaste", **query_of(link))).headers["location"])
+    assert back.status_code == 400
+    assert "of dat is verlopen" in back.text
+    assert await oauth.lines("grant:verleend") == []

@@ -68,9 +68,17 @@ async def test_the_token_of_another_session_is_refused(log_in, logged_in):
     assert await refused(logged_in, {"csrf": (await other.me())["csrf"]})
 
 
-async def test_the_token_of_ones_own_earlier_session_is_refused(logged_in):
+async def test_the_token_of_ones_own_earlier_session_is_not_taken_and_the_form_comes_back(logged_in):
     await logged_in.log_in("naaste")
-    assert await refused(logged_in, {"csrf": logged_in.form_token})
+    response = await logged_in.post("/doen", {"csrf": logged_in.form_token})
+    assert (response.status_code, response.headers["location"]) == (303, "/")
+
+
+async def test_the_token_of_ones_own_earlier_session_from_elsewhere_is_refused(logged_in):
+    await logged_in.log_in("naaste")
+    for headers in THEIRS:
+        response = await logged_in.post("/doen", {"csrf": logged_in.form_token}, headers=headers)
+        assert (response.status_code, response.headers.get("set-cookie")) == (403, None), headers
 
 
 async def test_a_token_in_the_address_or_in_json_does_not_count(logged_in):
@@ -85,6 +93,15 @@ async def test_a_file_in_place_of_the_token_is_refused(logged_in):
     assert response.status_code == 400
 
 
-async def test_a_form_of_somebody_who_is_not_logged_in_goes_to_the_login(world):
+async def test_a_form_of_somebody_who_is_not_logged_in_is_answered_with_a_link_to_the_login(world):
     response = await world.browser().post("/doen", {"csrf": "x"})
-    assert (response.status_code, response.headers["location"]) == (303, "/inloggen?terug=/")
+    assert response.status_code == 401
+    assert "U was te lang weg. Er is niets veranderd." in response.text
+    assert 'href="/inloggen?terug=/&amp;niveau=substantieel"' in response.text
+    assert "set-cookie" not in response.headers
+
+
+async def test_a_form_from_elsewhere_of_somebody_who_is_not_logged_in_is_refused(world):
+    for headers in THEIRS:
+        response = await world.browser().post("/doen", {"csrf": "x"}, headers=headers)
+        assert (response.status_code, response.headers.get("set-cookie")) == (403, None), headers

@@ -113,9 +113,10 @@ async def test_logging_out_without_a_session_goes_home(browser):
     assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
-async def test_logging_out_by_a_link_does_not_exist(log_in):
+async def test_logging_out_by_a_link_shows_the_button_and_logs_nobody_out(log_in):
     browser = await log_in()
-    assert (await browser.get("/uitloggen")).status_code == 405
+    shown = await browser.get("/uitloggen")
+    assert (shown.status_code, "Ja, log mij uit" in shown.text) == (200, True)
     await browser.me()
 
 

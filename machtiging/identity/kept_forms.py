@@ -1,0 +1,139 @@
+"""Forms that were sent when their session was over: kept for an hour, sealed for their person, given back once.
+
+The browser holds a random token in a cookie of its own; the row holds only its hash. A form belongs to the person in
+whose session it was made. Somebody else who logs in with that browser does not see it, and destroys it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from fastapi import Request
+from sqlalchemy import Row, Table, delete, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from machtiging.crypto import secrets
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.people import data_key_of
+from machtiging.identity.tables import KeptForm, LoginSession
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import PersonId
+from machtiging.storage.sweep import AT, Old
+
+COOKIE = "__Host-formulier"
+KEPT_FOR = timedelta(hours=1)
+LARGEST = 16 * 1024
+MOST_PER_PERSON = 10
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_FORM: Table = KeptForm.__table__  # type: ignore[attr-defined]
+_SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
+EXPIRED_FORMS: Old = (_FORM, _FORM.c.expires_at < AT)
+_log = structlog.get_logger("machtiging.identity")
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def browser_token(request: Request) -> str | None:
+    """The token by which this browser finds its forms, if it has one that could be ours."""
+    offered = request.cookies.get(COOKIE, "")
+    return offered if _TOKEN.fullmatch(offered) else None
+
+
+def set_form_cookie(response: Response, token: str) -> None:
+    """Hand the token to the browser for as long as the form is kept."""
+    age = int(KEPT_FOR.total_seconds())
+    response.set_cookie(COOKIE, token, max_age=age, secure=True, httponly=True, samesite="lax", path="/")
+
+
+async def find_form_owner(session: AsyncSession, csrf_token: str) -> PersonId | None:
+    """The person in whose session, going on or ended, a form with this CSRF token was made; None when unknown."""
+    if not _TOKEN.fullmatch(csrf_token):
+        return None
+    found = await session.scalar(select(_SESSION.c.person_id).where(_SESSION.c.csrf_token == csrf_token))
+    return None if found is None else PersonId(found)
+
+
+async def keep_form(
+    session: AsyncSession, keyring: KeyRing, person_id: PersonId, place: tuple[str, str], pairs: Pairs, *, at: datetime
+) -> bool:
+    """Seal a form for this person; False when it is too large. `place` is the browser's token and the address of the
+    form's page.
+
+    Of one page the last form counts, and a person has no more than `MOST_PER_PERSON`: the oldest go first.
+    """
+    told = json.dumps(pairs).encode()
+    if len(told) > LARGEST:
+        return False
+    browser, page = place
+    key = await data_key_of(session, keyring, person_id)
+    row = {
+        "browser_hash": secrets.digest(browser),
+        "page_hash": secrets.digest(page),
+        "person_id": person_id,
+        "sealed": key.seal(told, *_place(person_id, browser, page)),
+        "created_at": at,
+        "expires_at": at + KEPT_FOR,
+    }
+    keeping = insert(_FORM).values(**row)
+    again = {name: keeping.excluded[name] for name in ("person_id", "sealed", "created_at", "expires_at")}
+    await session.execute(keeping.on_conflict_do_update(index_elements=["browser_hash", "page_hash"], set_=again))
+    mine = select(_FORM.c.browser_hash, _FORM.c.page_hash).where(_FORM.c.person_id == person_id)
+    older = mine.order_by(_FORM.c.created_at.desc(), _FORM.c.page_hash).offset(MOST_PER_PERSON)
+    await session.execute(delete(_FORM).where(tuple_(_FORM.c.browser_hash, _FORM.c.page_hash).in_(older)))
+    return True
+
+
+async def take_form(
+    session: AsyncSession, keyring: KeyRing, person_id: PersonId, places: tuple[str, ...], *, at: datetime
+) -> Pairs | None:
+    """The form that was kept for this person, which is gone by then. Destroys those of anybody else.
+
+    `places` is the browser's token, and then the addresses that the page can go by.
+    """
+    browser, pages = places[0], {secrets.digest(page): page for page in places[1:]}
+    theirs_or_this = or_(_FORM.c.person_id != person_id, _FORM.c.page_hash.in_(pages), _FORM.c.expires_at <= at)
+    here = delete(_FORM).where(_FORM.c.browser_hash == secrets.digest(browser), theirs_or_this)
+    for row in (await session.execute(here.returning(*_FORM.c))).all():
+        if row.person_id == person_id and row.page_hash in pages and at < row.expires_at:
+            return await _opened(session, keyring, row, (browser, pages[row.page_hash]))
+    return None
+
+
+async def restore_form(request: Request, session: AsyncSession, person_id: PersonId) -> None:
+    """Put the form that was kept for the page being asked for in `request.state.kept_form`, as names to values."""
+    browser = browser_token(request)
+    if browser is None or request.method != "GET":
+        return
+    state = request.app.state
+    places = (browser, request.url.path, f"{request.url.path}?{request.url.query}")
+    pairs = await take_form(session, state.keyring, person_id, places, at=state.clock.now())
+    if pairs is None:
+        return
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    request.state.kept_form = values
+
+
+async def _opened(
+    session: AsyncSession, keyring: KeyRing, row: Row[tuple[object, ...]], place: tuple[str, str]
+) -> Pairs | None:
+    person_id = PersonId(row.person_id)
+    key = await data_key_of(session, keyring, person_id)
+    try:
+        told = key.open(row.sealed, *_place(person_id, *place))
+    except Fault as fault:
+        # Somebody changed the row: the page opens empty, and who runs the service is told.
+        _log.error("kept_form_does_not_open", code=fault.code, detail=fault.private)
+        return None
+    return [(name, value) for name, value in json.loads(told)]
+
+
+def _place(person_id: PersonId, browser: str, page: str) -> tuple[str, ...]:
+    return ("kept_form", str(person_id), secrets.digest(browser).hex(), secrets.digest(page).hex())

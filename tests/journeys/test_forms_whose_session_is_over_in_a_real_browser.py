@@ -1,0 +1,201 @@
+"""Each form in Chromium, sent when its session is over: an answer at once, a link to the login, and the form again.
+
+Chromium holds a form to `form-action 'self'` over redirects: what is redirected to another origin does nothing at all.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.journeys.test_a_citizen_in_a_real_browser import accept, birth_date, log_in, offer, press
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+AWAY = "U was te lang weg. Er is niets veranderd."
+BACK = "U bent weer ingelogd. Wat u wilde doen, is nog niet gedaan."
+
+
+def cookie_lost(page, visited) -> None:
+    """The session is unknown to the browser, as after a restart."""
+    page.context.clear_cookies(name="__Host-sessie")
+
+
+def logged_out_in_another_tab(page, visited) -> None:
+    other = page.context.new_page()
+    other.goto(visited.url)
+    other.get_by_role("button", name="Uitloggen").click()
+    other.close()
+
+
+OVER = {"cookie lost": cookie_lost, "other tab": logged_out_in_another_tab}
+
+
+def a_machtiging(page, visited) -> str:
+    """One that he has accepted; its address, with her logged in again."""
+    log_in(page, visited, "vertegenwoordigde")
+    code = offer(page, visited)
+    log_in(page, visited, "naaste")
+    accept(page, visited, code)
+    press(page, "Ja, ik neem de machtiging aan")
+    return page.url.partition("?")[0]
+
+
+def comes_back(page, visited, persona="Riet") -> None:
+    """The page that says so, the link, the login, and the page again."""
+    assert page.url.startswith(visited.url), page.url
+    assert page.inner_text("h1") == AWAY
+    page.get_by_role("main").get_by_role("link", name="Inloggen").click()
+    assert page.url.startswith(visited.broker), page.url
+    page.get_by_role("button", name=re.compile(persona, re.IGNORECASE)).first.click()
+    assert page.url.startswith(visited.url), page.url
+    assert BACK in page.inner_text("main")
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+def test_offer_form_comes_back_filled_in(page, visited, over):
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/machtigingen/aanbieden")
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
+    page.get_by_label("Belastingdienst", exact=True).check()
+    page.get_by_label("Alleen zien welke brieven er zijn").check()
+    page.get_by_label("180 dagen").check()
+    OVER[over](page, visited)
+    press(page, "Verder")
+    comes_back(page, visited)
+    assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "samen de post doen"
+    for label in ("Belastingdienst", "Alleen zien welke brieven er zijn", "180 dagen"):
+        assert page.get_by_label(label, exact=True).is_checked()
+    press(page, "Verder")
+    assert page.inner_text("h1") == "Klopt dit?"
+    OVER[over](page, visited)
+    press(page, "Ja, maak de machtiging")
+    comes_back(page, visited)
+    assert page.inner_text("h1") == "Klopt dit?"
+    press(page, "Ja, maak de machtiging")
+    assert page.locator("output.code").count() == 1
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+def test_code_form_comes_back_filled_in_at_both_steps(page, visited, over):
+    log_in(page, visited, "vertegenwoordigde")
+    code = offer(page, visited)
+    log_in(page, visited, "naaste")
+    page.goto(f"{visited.url}/machtigingen/aannemen")
+    page.get_by_label("Machtigingscode").fill(code)
+    for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
+        page.get_by_label(part, exact=True).fill(value)
+    OVER[over](page, visited)
+    press(page, "Verder")
+    comes_back(page, visited, "Bram")
+    assert page.get_by_label("Machtigingscode").input_value() == code
+    press(page, "Verder")
+    OVER[over](page, visited)
+    press(page, "Ja, ik neem de machtiging aan")
+    comes_back(page, visited, "Bram")
+    press(page, "Verder")
+    press(page, "Ja, ik neem de machtiging aan")
+    assert "U heeft de machtiging aangenomen" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize(
+    ("persona", "who", "ending", "button", "stand"),
+    [
+        ("vertegenwoordigde", "Riet", "/intrekken", "Ja, trek de machtiging in", "Ingetrokken"),
+        ("vertegenwoordigde", "Riet", "", "Even stilzetten", "stil"),
+        ("naaste", "Bram", "", "Teruggeven", "Teruggegeven"),
+    ],
+)
+def test_button_of_a_machtiging_comes_back_and_then_works(page, visited, over, persona, who, ending, button, stand):
+    where = a_machtiging(page, visited)
+    log_in(page, visited, persona)
+    page.goto(where + ending)
+    OVER[over](page, visited)
+    press(page, button)
+    comes_back(page, visited, who)
+    assert page.url == where + ending
+    press(page, button)
+    assert stand.lower() in page.inner_text("main").lower()
+
+
+def test_renewing_a_code_and_waking_a_machtiging_come_back(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    offer(page, visited)
+    page.goto(visited.url + "/machtigingen")
+    page.locator("article, .kaart").filter(has_text="Wacht").first.get_by_role("link").first.click()
+    cookie_lost(page, visited)
+    press(page, "Maak een nieuwe code")
+    comes_back(page, visited)
+    press(page, "Maak een nieuwe code")
+    assert page.locator("output.code").count() == 1
+    where = a_machtiging(page, visited)
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(where)
+    press(page, "Even stilzetten")
+    cookie_lost(page, visited)
+    press(page, "Weer laten gelden")
+    comes_back(page, visited)
+    press(page, "Weer laten gelden")
+    assert "De machtiging geldt weer" in page.inner_text("main")
+
+
+def test_meldcode_comes_back(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/aan-de-balie")
+    cookie_lost(page, visited)
+    press(page, "Maak een meldcode")
+    comes_back(page, visited)
+    press(page, "Maak een meldcode")
+    assert page.locator("output.code").count() == 1
+
+
+def test_stopping_an_app_comes_back(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/apps")
+    stops = page.get_by_role("main").get_by_role("link", name=re.compile("stop", re.IGNORECASE))
+    if not stops.count():
+        pytest.skip("the story leaves no app with access")
+    stops.first.click()
+    cookie_lost(page, visited)
+    press(page, "Ja, stop de toegang")
+    comes_back(page, visited)
+    press(page, "Ja, stop de toegang")
+    assert "U heeft de toegang gestopt" in page.inner_text("main")
+
+
+def test_logging_out_after_the_session_leads_to_the_start(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    cookie_lost(page, visited)
+    page.get_by_role("button", name="Uitloggen").click()
+    assert page.url == visited.url + "/"
+    assert page.get_by_role("main").get_by_role("link", name="Inloggen").count() == 1
+
+
+def test_form_of_an_earlier_login_of_the_same_person_comes_back_and_of_another_does_not(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/machtigingen/aanbieden")
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
+    other = page.context.new_page()
+    log_in(other, visited, "vertegenwoordigde")
+    press(page, "Verder")
+    assert BACK in page.inner_text("main")
+    assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "alleen voor mij"
+    log_in(other, visited, "naaste")
+    press(page, "Verder")
+    assert page.inner_text("h1") == "Dit formulier is verlopen. Er is niets veranderd."
+    page.get_by_role("link", name="Open een nieuw formulier").click()
+    assert "alleen voor mij" not in page.content()
+
+
+def test_form_of_one_person_is_not_shown_to_another_who_logs_in(page, visited):
+    log_in(page, visited, "vertegenwoordigde")
+    page.goto(visited.url + "/machtigingen/aanbieden")
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
+    cookie_lost(page, visited)
+    press(page, "Verder")
+    page.get_by_role("main").get_by_role("link", name="Inloggen").click()
+    page.get_by_role("button", name=re.compile("Bram", re.IGNORECASE)).first.click()
+    assert page.url == visited.url + "/machtigingen/aanbieden"
+    assert "alleen voor mij" not in page.content()
+    assert BACK not in page.inner_text("main")
