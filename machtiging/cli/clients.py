@@ -26,7 +26,7 @@ def read_metadata(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > _LARGEST:
             raise ValueError("the file is larger than 256 KiB")
-        metadata = json.loads(file.read_text(encoding="utf-8"))
+        metadata = json.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InvalidInput("clientgegevens_onleesbaar", f"{file} is not readable as JSON: {error}.") from error
     if not isinstance(metadata, dict):

@@ -6,11 +6,17 @@ Sources: Unicode Standard Annex 15 (normalisation forms) and the general categor
 from __future__ import annotations
 
 import unicodedata
+from codecs import BOM_UTF8
 
 # Removed from a line: control, format (direction marks among them), surrogate, private and unassigned characters.
 _UNSHOWN = "C"
 # Kept of a code: letters and numbers. Dashes, quotes, spaces, marks and format characters separate, they say nothing.
 _TELLING = ("L", "N")
+
+
+def drop_byte_order_mark(data: bytes) -> bytes:
+    """Return UTF-8 bytes without the byte order mark that some programs write first (RFC 8259 section 8.1)."""
+    return data.removeprefix(BOM_UTF8)
 
 
 def normalise_line(text: str, longest: int) -> str:

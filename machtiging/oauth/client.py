@@ -46,6 +46,8 @@ class Client:
     # The resource that it guards (RFC 8707), how it wants to read who is who, and for which resources it may exchange.
     resource: str | None = None
     subject_layout: str = "represents"
+    # How access tokens for its resource are signed.
+    access_token_alg: str = "PS256"
     exchange_targets: frozenset[str] = frozenset()
     request_object_alg: str | None = None
     signed_requests_only: bool = False
@@ -136,6 +138,7 @@ def client_from(
         refreshes=REFRESH in registration["grant_types"],
         resource=registration.get("resource"),
         subject_layout=registration.get("subject_layout", "represents"),
+        access_token_alg=registration.get("access_token_signed_response_alg", "PS256"),
         exchange_targets=frozenset(registration.get("exchange_targets", ())),
         request_object_alg=registration.get("request_object_signing_alg", registration.get(BACKCHANNEL_SIGNING)),
         signed_requests_only=registration.get("require_signed_request_object", BACKCHANNEL_SIGNING in registration),

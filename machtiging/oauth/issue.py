@@ -31,6 +31,8 @@ from machtiging.oauth.rules import MANAGEMENT, acts_in
 from machtiging.storage.statement import Statement
 
 ACCESS_TOKEN = "at+jwt"
+# Tokens that only we read: half of handing one out was one RSA signature. FAPI 2.0 5.4 allows ES256 and PS256 alike.
+OWN_API_ALG = "ES256"
 _HELD = HELD_CLIENT.cte("gate")
 _WRITE_DOWN = Statement(select(_HELD).add_cte(*tokens.registering(_HELD)))
 PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
@@ -110,7 +112,9 @@ def for_person(issuer: Issuer, client: Client, consented: Consented, *, at: date
     claims = _people(issuer, client, consented, order) | _about(issuer, facts)
     if details:
         claims["authorization_details"] = details
-    return _made(issuer, client, claims, facts, _line(facts, consented.machtiging))
+    server = None if order.target is None else order.target.server
+    alg = OWN_API_ALG if server is None else server.access_token_alg
+    return _made(issuer, client, claims, facts, _line(facts, consented.machtiging), alg)
 
 
 def _people(issuer: Issuer, client: Client, consented: Consented, order: Order) -> dict[str, Any]:
@@ -180,7 +184,7 @@ def for_client(issuer: Issuer, client: Client, scope: str, *, at: datetime, bind
     )
     claims = _about(issuer, facts) | {"iss": issuer.url, "sub": client.client_id}
     claims |= {} if client.oin is None else {"oin": client.oin}
-    return _made(issuer, client, claims, facts, _line(facts, None))
+    return _made(issuer, client, claims, facts, _line(facts, None), OWN_API_ALG)
 
 
 async def write_down(session: AsyncSession, made: Made) -> None:
@@ -220,11 +224,13 @@ def _line(facts: tokens.IssuedTokenFacts, machtiging: Machtiging | None) -> Line
     )
 
 
-def _made(issuer: Issuer, client: Client, claims: dict[str, Any], facts: tokens.IssuedTokenFacts, line: Line) -> Made:
+def _made(
+    issuer: Issuer, client: Client, claims: dict[str, Any], facts: tokens.IssuedTokenFacts, line: Line, alg: str
+) -> Made:
     if (client.dpop_bound or client.certificate_bound) and not is_bound(facts):
         raise Fault("token_niet_gebonden", private="a grant forgot what this client's tokens are bound to")
     response = {
-        "access_token": issuer.keyring.sign_jwt(claims, typ=ACCESS_TOKEN, alg="PS256"),
+        "access_token": issuer.keyring.sign_jwt(claims, typ=ACCESS_TOKEN, alg=alg),
         "token_type": token_type_of(facts),
         "expires_in": claims["exp"] - claims["iat"],
     }

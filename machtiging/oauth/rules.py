@@ -63,7 +63,7 @@ def wanted_from(text: str | None) -> Wanted | None:
     if len(text) > _LONGEST:
         cannot_grant("details_te_lang")
     try:
-        value = json.loads(text, object_pairs_hook=_no_duplicates)
+        value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError):
         cannot_grant("details_geen_json")
     if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.text import drop_byte_order_mark
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -58,7 +59,7 @@ def _cut(name: str) -> str:
 def parsed(model: type[_Model], body: bytes, code: str = "ongeldige_invoer") -> _Model:
     """The body as this model. Raises InvalidInput with a sentence per field. Depth is bounded by the JSON parser."""
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(drop_byte_order_mark(body))
     except ValidationError as error:
         faults = faults_in(error.errors(include_url=False, include_input=False))
         fields = {fault["veld"] or "inhoud": fault["melding"] for fault in faults}

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import decisions, reading, tokens
+from tests.bench import decisions, reading, signing, tokens
 from tests.bench.rounds import MeasurementFailed, Row
 from tests.bench.world import database, make_world
 
@@ -44,7 +44,7 @@ async def _measure(*, quick: bool, console: Console) -> tuple[list[Row], list[st
                 more, remarks = await reading.measure(world, place, key, quick=quick)
                 status.update("Handing out tokens ...")
                 token_rows, more_remarks = await tokens.measure(world, modules, place, key, quick=quick)
-                rows += more + token_rows
+                rows += more + token_rows + await signing.measure(world.keyring, quick=quick)
                 remarks += more_remarks
     finally:
         shutil.rmtree(place, ignore_errors=True)

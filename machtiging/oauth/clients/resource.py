@@ -7,7 +7,10 @@ from typing import Any
 
 from machtiging.oauth.client import EXCHANGE, PRIVATE_KEY_JWT
 
+# Named after the other `..._signed_response_alg` members: no RFC has one for access tokens (Keycloak calls it so too).
+ACCESS_TOKEN_ALG = "access_token_signed_response_alg"
 ONE_OF: Mapping[str, tuple[Any, ...]] = {
+    ACCESS_TOKEN_ALG: ("PS256", "ES256", "RS256"),
     "request_object_signing_alg": ("ES256", "PS256"),
     "require_signed_request_object": (True, False),
     "subject_layout": ("represents", "act"),
@@ -23,6 +26,7 @@ def faults_in(metadata: Mapping[str, Any], judge: Judge) -> dict[str, str | None
     return {
         "resource": _fault_in_resource(metadata, judge),
         "subject_layout": _fault_in_layout(metadata),
+        ACCESS_TOKEN_ALG: _fault_in_access_token_alg(metadata),
         "exchange_targets": _fault_in_targets(metadata, judge),
         "resource_server": _fault_in_exchange(metadata),
         "request_object_signing_alg": _fault_in_signing(metadata),
@@ -47,6 +51,11 @@ def _fault_in_uri(resource: object, judge: Judge) -> str | None:
 def _fault_in_layout(metadata: Mapping[str, Any]) -> str | None:
     right = "subject_layout" not in metadata or "resource" in metadata
     return None if right else "Alleen wie een resource heeft kiest een subject_layout."
+
+
+def _fault_in_access_token_alg(metadata: Mapping[str, Any]) -> str | None:
+    right = ACCESS_TOKEN_ALG not in metadata or "resource" in metadata
+    return None if right else f"Alleen wie een resource heeft kiest een {ACCESS_TOKEN_ALG}."
 
 
 def _fault_in_targets(metadata: Mapping[str, Any], judge: Judge) -> str | None:

@@ -59,7 +59,7 @@ def _decoded(text: str) -> Any:
     if len(text) > _LONGEST:
         _wrong()
     try:
-        return json.loads(text, object_pairs_hook=_no_duplicates)
+        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError):
         _wrong()
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from machtiging.crypto.jose import strict_json, take_apart
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.kernel.text import drop_byte_order_mark
 from machtiging.oauth.client import CODE
 from machtiging.oauth.clients import keys, metadata
 from machtiging.oauth.errors import OAuthRefusal, Wire
@@ -93,7 +94,7 @@ def metadata_in(said: Said) -> dict[str, Any]:
     if len(said.body) > _LARGEST_BODY:
         raise _unfit("clientgegevens_te_groot", "The metadata are larger than 64 KB.")
     try:
-        return strict_json(said.body)
+        return strict_json(drop_byte_order_mark(said.body))
     except NotAuthenticated:
         text = "The body must be one JSON object without repeated members."
         raise _unfit("clientgegevens_onleesbaar", text) from None

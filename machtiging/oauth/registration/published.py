@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.crypto.jose import strict_json
 from machtiging.kernel.errors import MachtigingError, NotAuthenticated
+from machtiging.kernel.text import drop_byte_order_mark
 from machtiging.oauth.clients import keys
 from machtiging.oauth.clients.fetched import RARELY, KeysWanted
 from machtiging.oauth.registration.places import Crowded, Places
@@ -85,7 +86,7 @@ class PublishedKeys:
         """What there is to use at the client's site. None when there is nothing; the log says why."""
         try:
             answer = await self._outbound.get(wanted.uri, accept="application/jwk-set+json, application/json")
-            found = keys.usable_in(strict_json(answer.body)) if answer.status == 200 else None
+            found = keys.usable_in(strict_json(drop_byte_order_mark(answer.body))) if answer.status == 200 else None
             reason = "" if found else f"status {answer.status}, or no keys that we can use"
         except NotVisited as trouble:
             found, reason = None, str(trouble)

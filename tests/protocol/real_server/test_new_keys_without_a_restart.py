@@ -118,7 +118,7 @@ async def test_what_was_signed_before_is_good_after_and_the_new_key_was_publishe
             return answer.json()["active"]
 
         assert await active(before)
-        rotate(tmp_path / "keys", Kind.PS256, datetime.now(UTC))
+        rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
 
         async def rotated() -> bool:
             return kid_of(await a_token(http, world)) != kid_of(before)

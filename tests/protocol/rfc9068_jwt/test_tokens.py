@@ -19,7 +19,7 @@ async def test_the_access_token_has_every_claim_and_a_published_key(oauth) -> No
     held = await oauth.machtiging()
     flow = await oauth.flow(machtiging=held)
     token = (await flow.tokens())["access_token"]
-    claims = verify_jwt(token, await published(oauth), algorithms=["PS256"], typ="at+jwt")
+    claims = verify_jwt(token, await published(oauth), algorithms=["ES256"], typ="at+jwt")
     now = int(oauth.clock.now().timestamp())
     assert {name: claims[name] for name in ("iss", "aud", "iat", "nbf", "exp", "scope", "client_id", "azp", "acr")} == {
         "iss": ISSUER,
