@@ -17,6 +17,7 @@ from machtiging.access.question import Question
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.chain import chain_in_force
 from machtiging.delegation.rules import (
+    ACTS_TO_GIVE,
     NOT_THE_HOLDER,
     OTHER_ORGANISATION,
     Act,
@@ -27,7 +28,7 @@ from machtiging.delegation.rules import (
     uncovered,
 )
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
+from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId
 
 Decide = Callable[[Question], Decision]
@@ -83,7 +84,7 @@ def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) 
     return (
         _standing(actor, at)
         or (_hidden(reason) if reason else _policy_hides(decide, question))
-        or _act_refused(decide, question, answer.row)
+        or _act_refused(decide, question, actor, answer.row)
         or Verdict("niveau_te_laag", answer.row, _level_too_low(decide, [question], actor))
     )
 
@@ -101,7 +102,7 @@ def judge_listing(decide: Decide, actor: Actor, at: datetime) -> tuple[Verdict, 
     reachable = any(isinstance(answer, Allowed) for answer in higher)
     asked = [question for question, _ in answers]
     too_low = Verdict("niveau_te_laag", None, _level_too_low(decide, asked, actor))
-    return _standing(actor, at) or (too_low if reachable else _not_given()), pairs
+    return _standing(actor, at) or (too_low if reachable else _not_given(actor, Act.LIST)), pairs
 
 
 def _question(
@@ -156,16 +157,24 @@ def _policy_hides(decide: Decide, question: Question) -> Verdict | None:
     return None if isinstance(answer, Allowed) else _hidden(answer.reason, answer.row)
 
 
-def _act_refused(decide: Decide, question: Question, row: str | None) -> Verdict | None:
+def _act_refused(decide: Decide, question: Question, actor: Actor, row: str | None) -> Verdict | None:
     if not question.act_given:
-        return _not_given()
+        return _not_given(actor, question.act)
     if isinstance(decide(replace(question, level=Assurance.HIGH)), Allowed):
         return None
-    return _not_given(row)
+    return _not_given(actor, question.act, row)
 
 
-def _not_given(row: str | None = None) -> Verdict:
-    code = "handeling_niet_toegestaan"
+def _not_given(actor: Actor, act: Act, row: str | None = None) -> Verdict:
+    """Refuse the act, and say so when a new consent could give it: in the own box any, else what was agreed."""
+    code, machtiging = "handeling_niet_toegestaan", actor.machtiging
+    by_token = actor.client_id is not None and act not in actor.acts
+    if by_token and (machtiging is None or act in machtiging.scope.acts & ACTS_TO_GIVE):
+        public = (
+            f"Dit toegangsbewijs geeft de handeling '{act}' niet. Vraag bij het inloggen om authorization_details "
+            f"van het type berichtenbox, met de handeling '{act}'."
+        )
+        return Verdict(code, row, ActionMissing(code, public, action=act.value))
     return Verdict(code, row, NotAllowed(code, "Deze handeling hoort niet bij wat u hier mag doen."))
 
 

@@ -161,7 +161,10 @@ read_route.add_to(router)
 async def patch_bericht(
     request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
 ) -> dict[str, Any]:
-    """Markeer als (on)gelezen of leg in een map. Alleen voor uw eigen berichten, niet voor wie meeleest."""
+    """Markeer als (on)gelezen of leg in een map. Alleen voor uw eigen berichten, niet voor wie meeleest.
+
+    Het toegangsbewijs moet de handeling `markeren` geven: vraag die in `authorization_details`, zonder machtiging.
+    """
     state = request.app.state
     status = parsed(StatusIn, await request.body())
     named = frozenset(_FIELDS[name] for name in status.model_fields_set)
@@ -178,7 +181,10 @@ async def patch_bericht(
     tags=["Berichten"],
 )
 async def delete_bericht(request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath) -> None:
-    """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest."""
+    """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest.
+
+    Het toegangsbewijs moet de handeling `verwijderen` geven: vraag die in `authorization_details`, zonder machtiging.
+    """
     state = request.app.state
     await delete(session, state.policy, actor, rules.id_from(bericht_id), at=state.clock.now())
 

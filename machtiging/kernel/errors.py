@@ -6,6 +6,7 @@
     │   ├── NotFound       there is no such thing, or the asker may not know that there is
     │   ├── NotAllowed     the asker is known and may not do this
     │   ├── NotInForce     the machtiging is paused, ended or has not begun
+    │   ├── ActionMissing  the token lacks an action that can be asked for
     │   ├── LevelTooLow    a surer login is needed, and would do
     │   ├── NotAuthenticated  the asker did not prove who is asking
     │   ├── Conflict       what was asked does not fit with what is already there
@@ -58,6 +59,14 @@ class NotAllowed(Refusal):
 
 class NotInForce(NotAllowed):
     """The machtiging does not hold at this instant: paused, ended or not begun. Told openly."""
+
+
+class ActionMissing(NotAllowed):
+    """The token lacks an action that a new consent could give it. `action` is its name in `authorization_details`."""
+
+    def __init__(self, code: str, public: str = "", *, private: str = "", action: str) -> None:
+        super().__init__(code, public, private=private)
+        self.action = action
 
 
 class LevelTooLow(NotAllowed):

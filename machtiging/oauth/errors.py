@@ -150,6 +150,7 @@ ANSWERS: Mapping[type[errors.MachtigingError], tuple[int, Wire]] = {
     errors.InvalidInput: (400, Wire.INVALID_REQUEST),
     errors.NotAuthenticated: (401, Wire.INVALID_CLIENT),
     errors.NotAllowed: (400, Wire.UNAUTHORIZED_CLIENT),
+    errors.ActionMissing: (400, Wire.UNAUTHORIZED_CLIENT),
     errors.LevelTooLow: (400, Wire.UNMET_AUTHENTICATION_REQUIREMENTS),
     errors.NotInForce: (400, Wire.INVALID_GRANT),
     errors.NotFound: (400, Wire.INVALID_GRANT),

@@ -89,7 +89,10 @@ def _berichtenbox(detail: dict[str, Any]) -> Wanted:
     if detail.keys() - {"type", "machtiging", "actions"}:
         cannot_grant("details_lid_onbekend")
     machtiging = _uuid(detail["machtiging"]) if "machtiging" in detail else None
-    return Wanted(machtiging, _acts(detail["actions"]) if "actions" in detail else None)
+    acts = _acts(detail["actions"]) if "actions" in detail else None
+    if machtiging is not None and changes_box(acts or ()):
+        cannot_grant("handeling_alleen_eigen_box")
+    return Wanted(machtiging, acts)
 
 
 # One validator per type (RFC 9396 section 2): each names its members, refuses all others, and says what is wanted.
@@ -108,12 +111,36 @@ def _uuid(value: object) -> MachtigingId:
 
 
 def _acts(value: object) -> frozenset[Act]:
-    names = {act.value: act for act in ACTS_TO_GIVE}
+    names = {act.value: act for act in Act}
     if not isinstance(value, list) or not value or not all(isinstance(one, str) and one in names for one in value):
         cannot_grant("details_handeling_onbekend")
     if len(set(value)) != len(value):
         cannot_grant("details_handeling_dubbel")
     return frozenset(names[one] for one in value)
+
+
+def changes_box(acts: Iterable[Act]) -> bool:
+    """Whether one of these acts changes the box (mark, delete): for the person's own app on her own box only."""
+    return not ACTS_TO_GIVE.issuperset(acts)
+
+
+def for_own_app_only(wanted: Wanted | None, code: str) -> None:
+    """Refuse acts that change the box to anybody but her own app. Raises OAuthRefusal with this reason `code`."""
+    if wanted is not None and changes_box(wanted.acts or ()):
+        cannot_grant(code)
+
+
+def reading_details(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same details without the acts that change the box, for a token that goes to another service.
+
+    Raises OAuthRefusal `invalid_authorization_details` when nothing is left.
+    """
+    if not changes_box(acts_in(details)):
+        return details
+    kept = acts_in(details) & ACTS_TO_GIVE
+    if not kept:
+        cannot_grant("handeling_alleen_eigen_app")
+    return details_of(None, kept)
 
 
 def details_of(machtiging_id: UUID | None, acts: Collection[Act]) -> list[dict[str, Any]]:

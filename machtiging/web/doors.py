@@ -41,6 +41,12 @@ def surer_login(acr: str) -> str:
     return f'Bearer realm="machtiging", error="insufficient_user_authentication", acr_values="{acr}"'
 
 
+def action_missing(action: str) -> str:
+    """What an API says when the token lacks this action of `authorization_details` (RFC 6750 section 3.1, RFC 9396)."""
+    told = f"Ask authorization_details of type berichtenbox with the action {action}"
+    return f'Bearer realm="machtiging", error="insufficient_scope", error_description="{told}"'
+
+
 def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
     """The header of a closed door: what to prove, in the asker's scheme, and where the API tells about itself."""
     challenge = headers.get("WWW-Authenticate", "")

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.kernel import errors
 from machtiging.web import request_id
-from machtiging.web.doors import challenges, surer_login
+from machtiging.web.doors import action_missing, challenges, surer_login
 from machtiging.web.pages import page
 from machtiging.web.validation import faults_in
 
@@ -49,6 +49,7 @@ ANSWERS: Mapping[type[errors.MachtigingError], Answer] = {
     errors.InvalidInput: Answer(400, "Ongeldige invoer", "Uw verzoek klopt niet."),
     errors.NotAuthenticated: Answer(401, "Niet aangemeld", "Wij weten niet wie u bent. Meld u opnieuw aan."),
     errors.NotAllowed: Answer(403, "Niet toegestaan", "U mag dit niet doen."),
+    errors.ActionMissing: Answer(403, "Handeling ontbreekt", "Dit toegangsbewijs geeft deze handeling niet."),
     errors.LevelTooLow: Answer(401, "Zekerder inloggen", "Hiervoor moet u zekerder inloggen."),
     errors.NotInForce: Answer(403, "Machtiging geldt niet", "Deze machtiging geldt nu niet."),
     errors.NotFound: Answer(404, "Niet gevonden", "Dit bestaat niet, of u mag het niet zien."),
@@ -123,6 +124,8 @@ def problem_of(error: errors.MachtigingError) -> Problem:
         headers["WWW-Authenticate"] = error.challenge or _challenge(error.code)
     elif isinstance(error, errors.LevelTooLow):
         headers["WWW-Authenticate"] = surer_login(error.acr)
+    elif isinstance(error, errors.ActionMissing):
+        headers["WWW-Authenticate"] = action_missing(error.action)
     elif isinstance(error, errors.NotAllowed) and error.code == OTHER_USE:
         headers["WWW-Authenticate"] = 'Bearer realm="machtiging", error="insufficient_scope"'  # RFC 6750 section 3.1
     level = error.level if isinstance(error, errors.LevelTooLow) else ""

@@ -28,6 +28,8 @@ _ACTS = {
     Act.LIST: "zien welke brieven er zijn",
     Act.READ: "brieven lezen",
     Act.DOWNLOAD: "bijlagen opslaan",
+    Act.MARK: "brieven als gelezen of ongelezen aanmerken en in mappen leggen",
+    Act.DELETE: "brieven weggooien",
 }
 _LEVELS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assurance.HIGH: "hoog"}
 
@@ -41,6 +43,7 @@ class Asked:
     registered: str
     person: str | None
     acts: list[str]
+    deletes: bool
     left_out: list[str]
     agencies: list[str] | None
     excluded: list[str]
@@ -81,6 +84,7 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
         registered=_registered(asking.client, practice=state.practice),
         person=None if machtiging is None else await _name(session, state.keyring, machtiging),
         acts=[_ACTS[act] for act in in_order(agreement.acts)],
+        deletes=Act.DELETE in agreement.acts,
         left_out=[_ACTS[act] for act in in_order(agreement.left_out)],
         agencies=None if scope is None else await _agencies(session, scope),
         excluded=[] if scope is None else sorted(scope.excluded_themes),

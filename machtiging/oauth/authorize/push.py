@@ -20,7 +20,7 @@ from machtiging.oauth.protocol.sender import key_for_code, key_shown
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
 from machtiging.oauth.requests.resources import target_of
-from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, wanted_from
+from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, for_own_app_only, wanted_from
 from machtiging.oauth.tables import PushedRequest
 
 _PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
@@ -88,7 +88,7 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
     desk = Desk(exchange.session, exchange.issuer.url, exchange.at)
     request = request.asking(await opened(desk, client, request.form))
     _refuse_unsupported(request)
-    await target_of(exchange.session, exchange.issuer, request.form.get("resource"))
+    target = await target_of(exchange.session, exchange.issuer, request.form.get("resource"))
     wishes = wishes_in(request.form, client, exchange.issuer)
     parameters = _kept(request) | {"client_id": client.client_id, KEPT_AS: wishes.kept()}
     bound = key_for_code(request, proven)
@@ -96,6 +96,8 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
         parameters["dpop_jkt"] = bound
     await run(server, lambda it: check(it, exchange, parameters))
     wanted = wanted_from(parameters.get("authorization_details"))
+    if target.server is not None:
+        for_own_app_only(wanted, "handeling_alleen_hier")
     check_request(request.form, machtiging_asked=wanted is not None and wanted.machtiging_id is not None)
     if wanted is None and "openid" not in parameters.get("scope", "").split():
         raise malformed("niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid.")

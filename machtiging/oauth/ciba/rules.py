@@ -11,7 +11,7 @@ from typing import Any
 from machtiging.delegation.codes import ALPHABET, check_character, normalise
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
-from machtiging.oauth.rules import Wanted, wanted_from
+from machtiging.oauth.rules import Wanted, for_own_app_only, wanted_from
 
 MELDCODE_LENGTH = 8
 MELDCODE_LIVES = timedelta(minutes=10)
@@ -55,11 +55,13 @@ def ask_from(form: Mapping[str, str], client: Client) -> Ask:
     scope = client.get_allowed_scope(form.get("scope"))
     if scope is None or "openid" not in scope.split():  # CIBA 7.1
         raise OAuthRefusal(Wire.INVALID_SCOPE, "scope_ongeldig")
+    wanted = wanted_from(form.get("authorization_details"))
+    for_own_app_only(wanted, "handeling_niet_aan_balie")
     return Ask(
         meldcode=_hint(form),
         binding_message=_binding_message(form.get("binding_message", "")),
         stands=_stands(form.get("requested_expiry")),
-        wanted=wanted_from(form.get("authorization_details")),
+        wanted=wanted,
         parameters={name: form[name] for name in _KEPT if name in form},
     )
 

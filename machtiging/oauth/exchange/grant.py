@@ -16,6 +16,7 @@ from machtiging.oauth.protocol.bridge import WireRequest, wait
 from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.requests.details import narrowed_details
 from machtiging.oauth.requests.resources import Target, target_of, unknown_target
+from machtiging.oauth.rules import reading_details
 
 
 class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
@@ -42,7 +43,7 @@ async def _exchanged(exchange: Exchange, request: WireRequest) -> dict[str, Any]
     subject = await subject_behind(exchange, client, asked.subject_token, request.binding)
     order = Order(
         target=await _target(exchange, client, asked, subject),
-        details=narrowed_details(subject.details, asked.details),
+        details=reading_details(narrowed_details(subject.details, asked.details)),
         scope=scope_left(subject.facts.scope, client.scope, asked.scope),
         parent=subject.facts,
         binding=request.binding,

@@ -14,7 +14,7 @@ from machtiging.access.verdict import judge, judge_listing
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, Capacity, EndReason, State, uncovered
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.errors import LevelTooLow, NotAllowed, NotFound, NotInForce
+from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce
 from machtiging.kernel.period import Period
 from tests.builders.access import (
     CITIZEN,
@@ -170,9 +170,31 @@ def test_an_act_that_the_machtiging_does_not_give_is_refused_openly():
     assert seen(judged(an_actor(machtiging))) == NOT_GIVEN
 
 
-def test_an_act_that_the_app_was_not_given_is_refused_openly():
-    assert seen(judged(an_actor(a_held_machtiging(), acts=frozenset({Act.LIST})))) == NOT_GIVEN
-    assert seen(judged(an_actor(acts=frozenset({Act.LIST})), act=Act.DELETE)) == NOT_GIVEN
+def test_an_act_that_the_app_was_not_given_is_refused_openly_with_the_action_to_ask_for():
+    for actor, act in (
+        (an_actor(a_held_machtiging(), acts=frozenset({Act.LIST})), Act.READ),
+        (an_actor(acts=frozenset({Act.LIST})), Act.DELETE),
+        (an_actor(acts=frozenset()), Act.READ),
+    ):
+        verdict = judged(actor, act=act)
+        assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
+        assert verdict.refusal.action == act.value
+        assert f"'{act.value}'" in verdict.refusal.public
+
+
+@pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
+def test_helper_is_never_told_to_ask_for_an_action_of_the_own_box(act):
+    scope = a_scope(acts=frozenset(Act))
+    assert seen(judged(an_actor(a_held_machtiging(scope=scope), acts=frozenset({Act.LIST})), act=act)) == NOT_GIVEN
+
+
+def test_session_on_the_portal_is_never_told_to_ask_for_an_action():
+    assert seen(judged(an_actor(client_id=None, acts=frozenset({Act.LIST})), act=Act.READ)) == NOT_GIVEN
+
+
+@pytest.mark.parametrize("act", Act)
+def test_letter_of_somebody_else_looks_like_no_message_also_without_the_action(act):
+    assert seen(judged(an_actor(acts=frozenset()), a_target(of=STRANGER), act)) == HIDDEN
 
 
 def test_an_act_that_is_not_given_is_told_before_a_level_that_is_too_low():
@@ -234,7 +256,8 @@ def test_a_list_is_refused_for_the_same_reasons(changes, code):
 
 def test_a_list_that_was_not_given_is_refused_openly():
     verdict, _ = judge_listing(POLICY.decide, an_actor(acts=frozenset({Act.READ})), NOON)
-    assert seen(verdict) == NOT_GIVEN
+    assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
+    assert verdict.refusal.action == "lijst"
 
 
 def test_a_list_for_which_the_level_is_too_low_is_refused_openly():

@@ -1,0 +1,108 @@
+"""The actions `markeren` and `verwijderen`: for her own app and her own box, when she agrees to them; else never."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.black_box import claims_of, query_of
+from tests.builders.ciba import a_counter
+from tests.builders.clients import detail
+from tests.builders.exchange import HUIS, KEYS, Chain, exchanger_metadata, server_metadata
+from tests.builders.oauth import Flow
+
+CHANGING = ["markeren", "verwijderen"]
+ALL = ["lijst", "lezen", "downloaden", *CHANGING]
+
+
+async def own_flow(oauth, *actions, app=None) -> Flow:
+    return Flow(app or await oauth.reading_app(), await oauth.logged_in(), detail(None, *actions))
+
+
+async def reasons(oauth, act):
+    return [line.reason for line in await oauth.lines(act)]
+
+
+async def test_actions_of_the_own_box_are_shown_granted_and_told(oauth) -> None:
+    flow = await own_flow(oauth, *ALL)
+    uri = await flow.pushed()
+    shown = (await flow.authorize(uri)).text
+    for words in ("brieven als gelezen of ongelezen aanmerken", "brieven weggooien", "niet zelf terughalen"):
+        assert words in shown
+    code = query_of((await flow.approve(uri)).headers["location"])["code"]
+    tokens = (await flow.redeem(code)).json()
+    assert claims_of(tokens["access_token"])["authorization_details"] == [{"type": "berichtenbox", "actions": ALL}]
+    async with unit_of_work(oauth.sessions) as session:
+        (acts,) = await session.scalars(text("SELECT acts FROM issued_token"))
+    assert set(acts) == set(ALL)
+
+
+async def test_actions_that_are_not_asked_are_not_granted_and_deleting_is_not_mentioned(oauth) -> None:
+    flow = await own_flow(oauth)
+    uri = await flow.pushed()
+    shown = (await flow.authorize(uri)).text
+    assert "weggooien" not in shown
+    assert "terughalen" not in shown
+    code = query_of((await flow.approve(uri)).headers["location"])["code"]
+    assert (await flow.redeem(code)).json()["authorization_details"][0]["actions"] == ALL[:3]
+
+
+@pytest.mark.parametrize("actions", [["markeren"], ["verwijderen"], ["lijst", "lezen", "markeren"], ALL])
+async def test_actions_of_the_own_box_under_a_machtiging_are_refused_at_the_push_with_their_own_reason(
+    oauth, actions
+) -> None:
+    flow = await oauth.flow(None, await oauth.machtiging(), *actions)
+    response = await flow.push()
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
+    (reason,) = await reasons(oauth, "grant:geweigerd")
+    assert reason == "handeling_alleen_eigen_box"
+
+
+@pytest.mark.parametrize("action", CHANGING)
+async def test_actions_of_the_own_box_for_another_service_are_refused_at_the_push(oauth, action) -> None:
+    await oauth.add(server_metadata(), KEYS)
+    flow = await own_flow(oauth, "lezen", action)
+    assert (await flow.push(resource=HUIS)).json()["error"] == "invalid_authorization_details"
+    assert await reasons(oauth, "grant:geweigerd") == ["handeling_alleen_hier"]
+    assert (await flow.push(resource=HUIS, authorization_details=detail(None, "lezen"))).status_code == 201
+
+
+@pytest.mark.parametrize("action", CHANGING)
+async def test_actions_of_the_own_box_at_a_counter_are_refused(oauth, action) -> None:
+    counter = await a_counter(oauth)
+    response = await counter.asks(authorization_details=detail(None, "lezen", action))
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
+    assert await reasons(oauth, "verzoek:geweigerd") == ["handeling_niet_aan_balie"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [(["lezen", "markeren"], 200), (["verwijderen"], 200), (["downloaden"], 400)]
+)
+async def test_token_request_narrows_to_the_actions_that_it_names(oauth, asked, status) -> None:
+    flow = await own_flow(oauth, "lijst", "lezen", "markeren", "verwijderen")
+    response = await flow.redeem(await flow.code(), authorization_details=detail(None, *asked))
+    assert response.status_code == status
+    if status == 200:
+        assert set(response.json()["authorization_details"][0]["actions"]) == set(asked)
+
+
+@pytest.mark.parametrize("action", CHANGING)
+async def test_action_that_was_not_consented_to_is_not_added_at_the_token_request(oauth, action) -> None:
+    flow = await own_flow(oauth)
+    response = await flow.redeem(await flow.code(), authorization_details=detail(None, "lezen", action))
+    assert response.json()["error"] == "invalid_authorization_details"
+
+
+async def test_token_exchange_takes_the_actions_of_the_own_box_away(oauth) -> None:
+    chain = Chain(oauth, await oauth.reading_app(), await oauth.machtiging())
+    service = await oauth.add(exchanger_metadata(), KEYS)
+    await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
+    for actions, left in ((ALL, ALL[:3]), (CHANGING, None)):
+        # As an older consent might hold it: today it is refused at the push.
+        token = await chain.token(HUIS, machtiging=None, details=[{"type": "berichtenbox", "actions": actions}])
+        response = await chain.exchange(service, token)
+        if left is None:
+            assert response.json()["error"] == "invalid_authorization_details"
+        else:
+            assert response.json()["authorization_details"][0]["actions"] == left
