@@ -18,8 +18,8 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
-# One sealer at a time per database, whoever starts it: an arbitrary but fixed advisory lock number.
-_LOCK = text("SELECT pg_advisory_xact_lock(5403618)")
+# One sealer at a time per database, whoever starts it. No advisory lock: the service could hold that.
+_LOCK = text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE")
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
 _journal = JournalLine.__table__  # type: ignore[attr-defined]

@@ -57,3 +57,11 @@ class JournalHead(SQLModel, table=True):
     hash: bytes = columns.sealed()
     signed_at: datetime = columns.at()
     signature: str = columns.text()
+
+
+class SealingTurn(SQLModel, table=True):
+    """No rows: who holds a lock on this table seals. Nobody but the sealer has a right on it."""
+
+    __tablename__ = "sealing_turn"
+
+    only_one: bool = Field(primary_key=True)

@@ -17,6 +17,13 @@ from machtiging.storage.engine import Role, make_engine
 MIGRATIONS = Path(__file__).parent / "migrations"
 # One migration at a time per database, whoever starts it: an arbitrary but fixed advisory lock number.
 _LOCK = 5_403_617
+_NO_TEMPORARY_TABLES = text(
+    "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); "
+    "EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
+)
+_NO_TABLES_OF_OTHERS = text(
+    "DO $$ BEGIN REVOKE CREATE ON SCHEMA public FROM PUBLIC; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
+)
 
 
 def _config(connection: Connection) -> Config:
@@ -45,6 +52,15 @@ async def ensure_roles(connection: AsyncConnection) -> None:
     await connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {Role.SERVICE.value}, {Role.SEALER.value}"))
 
 
+async def close_to_the_public(connection: AsyncConnection) -> None:
+    """Take from PUBLIC what lets any login put a table before ours: temporary tables, and tables in our schema.
+
+    A login that does not own the database or the schema cannot; then `machtiging doctor` says what its owner has to do.
+    """
+    for statement in (_NO_TEMPORARY_TABLES, _NO_TABLES_OF_OTHERS):
+        await connection.execute(statement)
+
+
 async def migrate(url: str, target: str = "head") -> None:
     """Upgrade, or to an older target or `base` downgrade, in one transaction. Raises whatever the database refuses."""
     engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
@@ -52,6 +68,7 @@ async def migrate(url: str, target: str = "head") -> None:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             await ensure_roles(connection)
+            await close_to_the_public(connection)
             await connection.execute(text(f"SET LOCAL ROLE {Role.OWNER.value}"))
             await connection.run_sync(_run, target)
             await connection.execute(text(f"GRANT SELECT ON alembic_version TO {Role.SERVICE.value}"))

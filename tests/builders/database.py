@@ -120,6 +120,8 @@ class Stable:
             template = make_url(self.server).database
             name = f"t_{uuid4().hex}"
             await admin(self.server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+            # Rights on a database are not copied with it.
+            await admin(self.server, f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
             url = dsn(self.server, name)
             service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
             self.made = Database(url, service, sealer)

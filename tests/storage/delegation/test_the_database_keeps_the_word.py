@@ -91,6 +91,43 @@ async def test_it_does_not_change_hands(session):
     await refused(session, "accepted_at = accepted_at + interval '1 day'", "does not change hands")
 
 
+ACCEPTANCE = [
+    "accepted_assurance = 'hoog'",
+    "accepted_assurance = 'laag'",
+    "accepted_assurance = NULL",
+    "accepted_at = NULL",
+    "accepted_at = accepted_at - interval '1 day'",
+    "gemachtigde_id = NULL",
+    "gemachtigde_kvk = '90000002'",
+]
+STEPS = {
+    "": "",
+    "paused": "state = 'paused', paused_at = now()",
+    "ended": "state = 'ended', ended_at = now(), end_reason = 'ingetrokken'",
+}
+
+
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("change", ACCEPTANCE)
+async def test_acceptance_changed_after_it_was_given_is_refused(session, change, step, paused):
+    people = await mother_and_son(session)
+    taken = await an_accepted_machtiging(session, people)
+    if paused:
+        await pause(session, taken.id, people.mother, at=NOON)
+    beside = STEPS[step] if not (paused and step == "paused") else "state = 'active', paused_at = NULL"
+    await refused(session, ", ".join(filter(None, [change, beside])), "does not change hands|active_means_accepted")
+
+
+@pytest.mark.parametrize(
+    "change", ["accepted_at = now()", "accepted_assurance = 'hoog'", "gemachtigde_kvk = '90000002'"]
+)
+@pytest.mark.parametrize("step", ["", "ended"])
+async def test_acceptance_without_activation_is_refused(session, change, step):
+    await an_offer(session, await mother_and_son(session))
+    await refused(session, ", ".join(filter(None, [change, STEPS[step]])), "does not change hands")
+
+
 async def test_nobody_is_his_own_gemachtigde(session):
     people = await mother_and_son(session)
     await an_offer(session, people)
