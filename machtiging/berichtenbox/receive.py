@@ -18,6 +18,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from machtiging.berichtenbox import rules
+from machtiging.berichtenbox.file_name import read_file_name
 from machtiging.crypto.envelope import KEY_BYTES, DataKey
 from machtiging.kernel.errors import InvalidInput, TooLarge, UnsupportedMedia
 
@@ -129,27 +130,28 @@ class _Reader:
         self._value.clear()
 
     def on_headers_finished(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition"))
+        disposition = self._headers.get(b"content-disposition", b"")
+        kind, options = parse_options_header(disposition)
         name = options.get(b"name")
         if kind != b"form-data" or name not in {b"bericht", b"bijlage"}:
             raise InvalidInput("onderdeel_onbekend", "Een aanlevering heeft één deel 'bericht' en delen 'bijlage'.")
-        self._bijlage = self._new_bijlage(options) if name == b"bijlage" else None
+        self._bijlage = self._new_bijlage(disposition, options) if name == b"bijlage" else None
         if name == b"bericht":
             if self._received.bericht is not None:
                 raise InvalidInput("bericht_dubbel", "Een aanlevering heeft precies één deel 'bericht'.")
             self._received.bericht = bytearray()
 
-    def _new_bijlage(self, options: dict[bytes, bytes]) -> ReceivedBijlage:
+    def _new_bijlage(self, disposition: bytes, options: dict[bytes, bytes]) -> ReceivedBijlage:
         if len(self._received.bijlagen) >= rules.BIJLAGEN:
             raise TooLarge("te_veel_bijlagen", "Een bericht heeft hoogstens 100 bijlagen.")
         declared = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if declared not in {b"application/pdf", b"application/octet-stream", b""}:
             raise UnsupportedMedia("bijlage_geen_pdf", "Een bijlage moet een PDF-bestand zijn.")
         try:
-            naam = rules.bijlage_naam(options.get(b"filename", b"").decode())
-        except UnicodeDecodeError:
-            raise InvalidInput("bijlage_naam_ongeldig", "De naam van deze bijlage is geen UTF-8.") from None
-        bijlage = ReceivedBijlage(naam, self._received.spool)
+            offered = read_file_name(disposition, options)
+        except ValueError:
+            raise InvalidInput("bijlage_naam_ongeldig", "De naam van deze bijlage is niet te lezen.") from None
+        bijlage = ReceivedBijlage(rules.bijlage_naam(offered), self._received.spool)
         self._received.bijlagen.append(bijlage)
         return bijlage
 

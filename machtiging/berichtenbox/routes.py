@@ -90,12 +90,20 @@ async def post_aanlevering(
     return JSONResponse({"berichtId": str(delivered.bericht_id)}, 201 if delivered.new else 200, place)
 
 
+def _header_text(value: str) -> str:
+    """A header in UTF-8, as clients write it, which the server gives as ISO 8859-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
 def _aanlevering(received: Received, idempotency_key: str | None) -> Aanlevering:
     bericht = parsed(BerichtIn, bytes(received.bericht or b""), "bericht_ongeldig")
     kenmerk = bericht.kenmerk
     if kenmerk is None and idempotency_key is not None:
         # The draft for this header writes the key as a quoted string; both forms are taken.
-        offered = json.dumps({"kenmerk": idempotency_key.strip().strip('"')}).encode()
+        offered = json.dumps({"kenmerk": _header_text(idempotency_key).strip().strip('"')}).encode()
         kenmerk = parsed(Reference, offered, "kenmerk_ongeldig").kenmerk
     if kenmerk is None:
         sentence = "Geef een kenmerk mee, in het bericht of in de kop Idempotency-Key."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from uuid import UUID
 
 from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.text import plain_line
 
 MIB = 1024 * 1024
 ONDERWERP_LENGTH = 255
@@ -39,15 +39,18 @@ def is_pdf(head: bytes, tail: bytes) -> bool:
 def bijlage_naam(offered: str) -> str:
     """The name of a bijlage as it is kept. A name with a path in it is refused, not mended: it is no accident.
 
-    Raises InvalidInput `bijlage_naam_ongeldig`: empty, too long, a path, or with control or direction characters.
+    Raises InvalidInput `bijlage_naam_ongeldig`: no plain line, too long, a path, or not ending in what it is.
     """
-    name = unicodedata.normalize("NFC", offered).strip()
-    # Category C: control, format (which could turn "fdp.exe" around on the screen), surrogates and unassigned.
-    odd = any(unicodedata.category(letter).startswith("C") for letter in name)
-    if not name.strip(".") or len(name) > NAAM_LENGTH or odd or any(letter in name for letter in '/\\:*?"<>|'):
+    try:
+        name = plain_line(offered)
+    except ValueError:
+        name = ""
+    if not name.strip(".") or len(name) > NAAM_LENGTH or any(letter in name for letter in '/\\:*?"<>|'):
         raise InvalidInput(
             "bijlage_naam_ongeldig", "De naam van deze bijlage kan niet: gebruik een gewone bestandsnaam."
         )
+    if not name[:-4].strip(". ") or name[-4:].lower() != ".pdf":
+        raise InvalidInput("bijlage_naam_ongeldig", "De naam van een bijlage eindigt op .pdf, want dat is zij.")
     return name
 
 

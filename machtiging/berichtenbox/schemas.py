@@ -5,15 +5,38 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from machtiging.berichtenbox.rules import BIJLAGEN, INHOUD_BYTES, KENMERK_LENGTH, MAP_LENGTH, ONDERWERP_LENGTH
+from machtiging.kernel.text import plain_line
 from machtiging.web.validation import Strict
 
-# No control characters: a subject or a reference is one line.
-_ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$"
-Kenmerk = Annotated[str, StringConstraints(min_length=1, max_length=KENMERK_LENGTH, pattern=_ONE_LINE)]
+# One line with something to see in it; `plain_line` says the same in words.
+_ONE_LINE = r"^[^\p{C}\p{Zl}\p{Zp}]*[^\p{C}\p{Z}][^\p{C}\p{Zl}\p{Zp}]*$"
+
+
+def _plain_line(text: str) -> str:
+    try:
+        return plain_line(text)
+    except ValueError:
+        raise PydanticCustomError("string_pattern_mismatch", "not a plain line") from None
+
+
+# One line that people see: two spellings of it are the same line.
+_Normal = AfterValidator(_plain_line)
+Kenmerk = Annotated[str, StringConstraints(min_length=1, max_length=KENMERK_LENGTH, pattern=_ONE_LINE), _Normal]
+Onderwerp = Annotated[str, StringConstraints(min_length=1, max_length=ONDERWERP_LENGTH, pattern=_ONE_LINE), _Normal]
+Map = Annotated[str, StringConstraints(min_length=1, max_length=MAP_LENGTH, pattern=_ONE_LINE), _Normal]
 
 
 class OntvangerIn(Strict):
@@ -28,7 +51,7 @@ class BerichtIn(Strict):
 
     ontvanger: OntvangerIn
     dienst: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
-    onderwerp: Annotated[str, StringConstraints(min_length=1, max_length=ONDERWERP_LENGTH, pattern=_ONE_LINE)]
+    onderwerp: Onderwerp
     inhoud: Annotated[str, StringConstraints(min_length=1)]
     kenmerk: Kenmerk | None = None
     publicatietijdstip: AwareDatetime | None = None
@@ -58,7 +81,7 @@ class StatusIn(Strict):
     """A merge patch (RFC 7396) on the citizen's own marks: what is not in it stays, `map: null` takes it out."""
 
     gelezen: bool = False
-    map: Annotated[str, StringConstraints(min_length=1, max_length=MAP_LENGTH, pattern=_ONE_LINE)] | None = None
+    map: Map | None = None
 
 
 class _Out(BaseModel):

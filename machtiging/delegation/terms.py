@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from machtiging.delegation.rules import ACTS_TO_GIVE, CAPACITIES_TO_CHOOSE, Capa
 from machtiging.kernel.clock import day_in_the_netherlands
 from machtiging.kernel.errors import NotAllowed
 from machtiging.kernel.period import Period
+from machtiging.kernel.text import plain_line
 
 # "From today" means from this morning, so the start may lie a little in the past; planning ahead has a limit too.
 _PAST = timedelta(days=1)
@@ -46,13 +46,18 @@ def tidy(terms: Terms) -> Terms:
 
 
 def _tidy(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    try:
+        return plain_line(text)
+    except ValueError:
+        return text
 
 
 def _line(text: str, shortest: int) -> bool:
-    """One line of `shortest` to 200 characters, without control, format or private ones, or lone surrogates."""
-    odd = any(unicodedata.category(character)[0] == "C" or character in "\u2028\u2029" for character in text)
-    return shortest <= len(text) <= 200 and not odd
+    """One plain line of `shortest` to 200 characters."""
+    try:
+        return shortest <= len(plain_line(text)) <= 200
+    except ValueError:
+        return False
 
 
 def problems_of(terms: Terms, limits: Limits, at: datetime) -> list[Problem]:

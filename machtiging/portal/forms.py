@@ -12,6 +12,8 @@ from datetime import date
 
 from starlette.requests import Request
 
+from machtiging.kernel.text import plain_line
+
 _MOST_FIELDS = 200
 _FIGURES = re.compile(r"[0-9]{1,4}")
 # Nobody means another year, and the first and the last that exist cannot be placed in a time zone.
@@ -48,10 +50,13 @@ class Filled:
         value = " ".join(self.one(name).split())
         if not value:
             self.wrong(name, missing)
-        elif len(value) > most:
-            self.wrong(name, f"Gebruik niet meer dan {most} tekens.")
-        elif not value.isprintable():
+            return value
+        try:
+            value = plain_line(value)
+        except ValueError:
             self.wrong(name, "Gebruik alleen gewone letters, cijfers en leestekens.")
+        if len(value) > most:
+            self.wrong(name, f"Gebruik niet meer dan {most} tekens.")
         return value
 
     def choice(self, name: str, allowed: Collection[str], *, missing: str) -> str:

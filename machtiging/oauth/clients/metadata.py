@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from machtiging.kernel.text import plain_line
 from machtiging.oauth.client import (
     BY_AUTHORITY,
     BY_ITSELF,
@@ -225,8 +226,13 @@ def fault_in_redirect_uri(uri: object, *, practice: bool) -> str | None:
 
 
 def _fault_in_text(value: object) -> str | None:
-    right = value is None or (isinstance(value, str) and len(value) <= 128 and value.isprintable())
-    return None if right else "Hier hoort een korte tekst."
+    fault = "Hier hoort een korte tekst."
+    if value is None or value == "":
+        return None
+    try:
+        return None if isinstance(value, str) and len(value) <= 128 and plain_line(value) else fault
+    except ValueError:
+        return fault
 
 
 def _fault_in_page(value: object) -> str | None:

@@ -11,6 +11,7 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
+from machtiging.kernel.text import plain_line
 from machtiging.oauth.tables import InitialAccessToken
 
 MOST_USES = 1000
@@ -27,8 +28,11 @@ async def invite(session: AsyncSession, note: str, *, uses: int, lives: timedelt
 
     Raises InvalidInput `uitnodiging_ongeldig`.
     """
-    told = " ".join(note.split())
-    right = told.isprintable() and 0 < len(told) <= _LONGEST_NOTE
+    try:
+        told = plain_line(" ".join(note.split()))
+    except ValueError:
+        told = ""
+    right = 0 < len(told) <= _LONGEST_NOTE
     if not right or not 1 <= uses <= MOST_USES or not timedelta(0) < lives <= LONGEST:
         raise InvalidInput("uitnodiging_ongeldig", "Geef een notitie, 1 tot 1000 keer en 1 tot 366 dagen.")
     token = secrets.random_token()

@@ -91,6 +91,26 @@ async def test_another_bijlage_or_another_recipient_makes_another_letter(agency)
     assert (await deliver(agency, ("a.pdf", a_pdf(), PDF), kenmerk="K1", ontvanger=other)).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [("caf\u00e9-1", "cafe\u0301-1"), ("cafe\u0301-1", "caf\u00e9-1"), ("K 1", "K\u00a01"), ("K1", "  K1 ")],
+    ids=ascii,
+)
+async def test_two_spellings_of_one_kenmerk_are_one_letter(world, agency, first, again):
+    assert (await deliver(agency, kenmerk=first)).status_code == 201
+    assert (await deliver(agency, kenmerk=again)).status_code == 200
+    bericht = parts(a_bericht(kenmerk=...))
+    for written in (again.encode(), b'"' + again.encode() + b'"'):
+        answer = await agency.post(WHERE, files=bericht, headers={"Idempotency-Key": written})
+        assert answer.status_code == 200
+    assert await count(world) == 1
+
+
+async def test_two_spellings_of_one_subject_are_one_letter(world, agency):
+    assert (await deliver(agency, kenmerk="K1", onderwerp="Uw caf\u00e9")).status_code == 201
+    assert (await deliver(agency, kenmerk="K1", onderwerp="Uw cafe\u0301")).status_code == 200
+
+
 async def test_two_senders_may_use_the_same_reference(world, agency):
     await deliver(agency, kenmerk="K1")
     async with world.client(await world.token(oin=SVB)) as other:

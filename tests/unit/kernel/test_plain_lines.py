@@ -1,0 +1,117 @@
+"""One rule for every line that people see: normalised, with nothing hidden in it, and not blank."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from machtiging.berichtenbox.rules import bijlage_naam
+from machtiging.berichtenbox.schemas import Reference, StatusIn
+from machtiging.delegation.terms import _line
+from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.text import plain_line
+from machtiging.oauth.clients.metadata import _fault_in_text
+from machtiging.portal.forms import Filled
+
+HIDDEN = {
+    "null": "a\x00b",
+    "line end": "a\nb",
+    "tab": "a\tb",
+    "escape": "a\x1bb",
+    "delete": "a\x7fb",
+    "next line": "a\u0085b",
+    "line separator": "a\u2028b",
+    "paragraph separator": "a\u2029b",
+    "right-to-left override": "a\u202eb",
+    "right-to-left isolate": "a\u2067b",
+    "left-to-right mark": "a\u200eb",
+    "Arabic letter mark": "a\u061cb",
+    "zero width space": "a\u200bb",
+    "zero width joiner": "a\u200db",
+    "word joiner": "a\u2060b",
+    "soft hyphen": "a\u00adb",
+    "byte order mark": "a\ufeffb",
+    "tag letter": "a\U000e0041b",
+    "private use": "a\ue000b",
+    "unassigned": "a\u0378b",
+    "lone surrogate": "a\ud800b",
+}
+BLANK = ["", " ", "\u00a0", "\u3000\u2003", "\u3164", "\u2800\u2800", "\u115f\u1160", "\uffa0 "]
+SPELLINGS = [
+    ("caf\u00e9", "cafe\u0301"),
+    ("\u00c5ngstrom", "\u212bngstrom"),
+    ("A 1", "A\u00a01"),
+    ("A 1", " A 1  "),
+    ("\uac00", "\u1100\u1161"),
+]
+
+
+@pytest.mark.parametrize("line", HIDDEN.values(), ids=HIDDEN)
+def test_line_with_a_hidden_character_is_refused_everywhere(line):
+    with pytest.raises(ValueError):
+        plain_line(line)
+    with pytest.raises(InvalidInput, match="bijlage_naam_ongeldig"):
+        bijlage_naam(line + ".pdf")
+    with pytest.raises(ValidationError):
+        Reference(kenmerk=line)
+    with pytest.raises(ValidationError):
+        StatusIn(map=line)
+    assert not _line(line, 1)
+    assert _fault_in_text(line) is not None
+
+
+@pytest.mark.parametrize("line", [line for line in HIDDEN.values() if not any(map(str.isspace, line))])
+def test_form_field_with_a_hidden_character_is_refused(line):
+    sent = Filled({"doel": [line]})
+    sent.text("doel", most=120, missing="Leeg.")
+    assert "doel" in sent.faults
+
+
+@pytest.mark.parametrize("line", BLANK, ids=ascii)
+def test_line_with_nothing_to_see_in_it_is_refused_everywhere(line):
+    with pytest.raises(ValueError):
+        plain_line(line)
+    with pytest.raises(InvalidInput, match="bijlage_naam_ongeldig"):
+        bijlage_naam(line)
+    with pytest.raises(ValidationError):
+        Reference(kenmerk=line)
+    assert not _line(line, 1)
+    sent = Filled({"doel": [line]})
+    sent.text("doel", most=120, missing="Leeg.")
+    assert "doel" in sent.faults
+
+
+@pytest.mark.parametrize(("one", "other"), SPELLINGS, ids=ascii)
+def test_two_spellings_of_a_line_are_one_line(one, other):
+    assert plain_line(one) == plain_line(other)
+    assert Reference(kenmerk=one) == Reference(kenmerk=other)
+    assert bijlage_naam(one.strip() + ".pdf") == bijlage_naam(other.strip() + ".pdf")
+
+
+@given(st.text(max_size=40))
+def test_plain_line_is_stable_and_holds_nothing_hidden(text):
+    try:
+        line = plain_line(text)
+    except ValueError:
+        return
+    assert plain_line(line) == line
+    assert unicodedata.is_normalized("NFC", line)
+    assert line == line.strip()
+    assert not any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in line)
+    assert plain_line(unicodedata.normalize("NFD", line)) == line
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_pattern_in_the_description_of_the_api_says_what_is_accepted(text):
+    try:
+        accepted = bool(plain_line(text))
+    except ValueError:
+        accepted = False
+    try:
+        Reference(kenmerk=text)
+    except ValidationError:
+        assert not accepted
+    else:
+        assert accepted
