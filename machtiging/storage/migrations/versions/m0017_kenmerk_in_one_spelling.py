@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machtiging.storage.migrations.script import run_script
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
