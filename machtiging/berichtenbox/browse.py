@@ -11,13 +11,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, false, tuple_
+from sqlalchemy import ColumnElement, Row, false, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.actor import Actor
 from machtiging.access.guard import Policy, permit_listing
 from machtiging.access.permit import ListingPermit
-from machtiging.berichtenbox.queries import BERICHT, Afzender, count_of_bijlagen, letters, read_by_this_reader
+from machtiging.berichtenbox.queries import BERICHT, Afzender, in_a_box, read_by_this_reader, select_page
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.rules import Scope
@@ -30,6 +30,14 @@ LARGEST_PAGE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = struct.Struct(">q16s")
 _SEAL = 16
+_SHOWN = (
+    BERICHT.c.id,
+    BERICHT.c.ontvanger_id,
+    BERICHT.c.afzender_oin,
+    BERICHT.c.published_at,
+    BERICHT.c.onderwerp_sealed,
+    BERICHT.c.read_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +78,12 @@ async def browse(
 
 async def listed(session: AsyncSession, keyring: KeyRing, permit: ListingPermit, wanted: Wanted) -> Page:
     """The list that this Permit gives leave for. Raises InvalidInput `cursor_ongeldig`."""
-    columns = (BERICHT.c.id, BERICHT.c.ontvanger_id, BERICHT.c.afzender_oin, BERICHT.c.published_at)
-    sealed = (BERICHT.c.onderwerp_sealed, BERICHT.c.read_at, count_of_bijlagen())
-    place = tuple_(BERICHT.c.published_at, BERICHT.c.id)
-    statement = letters(permit.actor_id, permit.at, *columns, *sealed).where(*conditions(permit))
+    chosen = select(*_SHOWN).where(*in_a_box(permit.at), *conditions(permit))
     if wanted.cursor is not None:
-        statement = statement.where(place < tuple_(*_opened(keyring, permit, wanted.cursor)))
-    statement = statement.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc()).limit(wanted.size + 1)
-    rows = list((await session.execute(statement)).all())
+        place = tuple_(BERICHT.c.published_at, BERICHT.c.id)
+        chosen = chosen.where(place < tuple_(*_opened(keyring, permit, wanted.cursor)))
+    chosen = chosen.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc()).limit(wanted.size + 1)
+    rows = list((await session.execute(select_page(permit.actor_id, chosen))).all())
     key = await data_key_of(session, keyring, permit.vertegenwoordigde_id)
     shown = rows[: wanted.size]
     more = _cursor(keyring, permit, shown[-1]) if len(rows) > wanted.size else None

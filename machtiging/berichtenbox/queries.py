@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Row,
     Select,
     Table,
@@ -57,13 +58,28 @@ def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
     mark = and_(MARK.c.bericht_id == BERICHT.c.id, MARK.c.person_id == reader)
     joined = BERICHT.join(_AGENCY, _AGENCY.c.oin == BERICHT.c.afzender_oin).outerjoin(MARK, mark)
     chosen = (*columns, _AGENCY.c.name.label("afzender_naam"), MARK.c.first_read_at.label("marked_at"))
-    return select(*chosen).select_from(joined).where(BERICHT.c.deleted_at.is_(None), BERICHT.c.published_at <= at)
+    return select(*chosen).select_from(joined).where(*in_a_box(at))
 
 
-def count_of_bijlagen() -> Any:
-    """How many bijlagen a letter has, as a column."""
-    counted = select(func.count()).where(BIJLAGE.c.bericht_id == BERICHT.c.id)
-    return counted.correlate(BERICHT).scalar_subquery().label("bijlagen")
+def select_page(reader: PersonId, chosen: Select[Any]) -> Select[Any]:
+    """What the list shows of the letters that `chosen` gives, in its order.
+
+    The page is chosen first: names, marks and bijlagen are looked up for its letters and not for the whole box.
+    """
+    page = chosen.subquery("page")
+    # Each looked up by its index: a join could be made by reading all marks.
+    marked = select(MARK.c.first_read_at).where(MARK.c.bericht_id == page.c.id, MARK.c.person_id == reader)
+    counted = select(func.count()).where(BIJLAGE.c.bericht_id == page.c.id)
+    looked_up = {"marked_at": marked, "bijlagen": counted}
+    columns = [each.correlate(page).scalar_subquery().label(name) for name, each in looked_up.items()]
+    joined = page.join(_AGENCY, _AGENCY.c.oin == page.c.afzender_oin)
+    rows = select(*page.c, _AGENCY.c.name.label("afzender_naam"), *columns).select_from(joined)
+    return rows.order_by(page.c.published_at.desc(), page.c.id.desc())
+
+
+def in_a_box(at: Any) -> tuple[ColumnElement[bool], ...]:
+    """The letters that are in a box at this instant."""
+    return BERICHT.c.deleted_at.is_(None), BERICHT.c.published_at <= at
 
 
 def _bijlagen_in_a_column() -> Any:

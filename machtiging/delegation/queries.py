@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,6 +137,24 @@ async def given_by(session: AsyncSession, person_id: PersonId) -> list[Machtigin
 async def received_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
     """Every machtiging this person accepted, newest first, ended ones too."""
     return await _all(session, _newest_first().where(_TABLE.c.gemachtigde_id == person_id))
+
+
+async def machtigingen_with(
+    session: AsyncSession, ids: Collection[UUID], person_id: PersonId
+) -> dict[MachtigingId, Machtiging]:
+    """Those of these machtigingen that this person gave or received."""
+    if not ids:
+        return {}
+    yours = or_(_TABLE.c.vertegenwoordigde_id == person_id, _TABLE.c.gemachtigde_id == person_id)
+    return {one.id: one for one in await _all(session, select(_TABLE).where(_TABLE.c.id.in_(ids), yours))}
+
+
+async def purposes_given(session: AsyncSession, ids: Collection[UUID], person_id: PersonId) -> dict[UUID, str]:
+    """The purposes of those of these machtigingen that this person gave."""
+    if not ids:
+        return {}
+    hers = (_TABLE.c.id.in_(ids), _TABLE.c.vertegenwoordigde_id == person_id)
+    return {row.id: row.purpose for row in await session.execute(select(_TABLE.c.id, _TABLE.c.purpose).where(*hers))}
 
 
 def _newest_first() -> Select[Any]:

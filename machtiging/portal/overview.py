@@ -21,7 +21,7 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import OPERATOR
 from machtiging.audit.queries import Before, JournalEntry, lines_about
 from machtiging.berichtenbox.queries import own_letters
-from machtiging.delegation.queries import given_by
+from machtiging.delegation.queries import purposes_given
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import day_in_the_netherlands
 from machtiging.kernel.ids import BerichtId, PersonId
@@ -99,10 +99,11 @@ def _by_day(looks: Iterable[Look]) -> list[tuple[date | None, list[Look]]]:
 
 async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, lines: list[JournalEntry]) -> list[Look]:
     people = views.Names(session, request.app.state.keyring)
-    purposes: dict[UUID, str] = {each.id: each.purpose for each in await given_by(session, visitor.person_id)}
+    under = {line.machtiging_id for line in lines if line.machtiging_id is not None}
+    purposes = await purposes_given(session, under, visitor.person_id)
     letters = await own_letters(session, visitor.person_id, _letters_in(lines))
     names = await views.catalogue(session)
-    apps = {line.client_id: await _app(session, line.client_id) for line in lines}
+    apps = {client_id: await _app(session, client_id) for client_id in {line.client_id for line in lines}}
     looks = []
     for line in lines:
         refused = line.outcome == Outcome.REFUSED

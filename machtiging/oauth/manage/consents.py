@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, func, or_, select
+from sqlalchemy import ColumnElement, Row, Table, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
-from machtiging.delegation.queries import given_by, received_by
 from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.queries import machtiging_table, machtigingen_with
 from machtiging.delegation.rules import Act, Machtiging, Standing, organisation_matches, standing
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.queries import Grant
@@ -25,6 +25,7 @@ _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
 _REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
 _SERVER = _CLIENT.alias("server")
+_MACHTIGING = machtiging_table()
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 # The longest that a token can live (see the settings): so long after a yes at a counter was fetched it is over.
 _A_TOKEN = timedelta(hours=1)
@@ -52,9 +53,17 @@ class Consent:
 
 async def consents_about(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Consent]:
     """Every consent in force that this person may end, newest first. What gives no access any more is not in it."""
-    hers = await given_by(session, person_id)
-    held = {one.id: one for one in (*hers, *await received_by(session, person_id))}
-    mine = or_(_GRANT.c.person_id == person_id, _GRANT.c.machtiging_id.in_([one.id for one in hers]))
+    # The consents first, each way by its own index; then the machtigingen under these, not all that somebody has.
+    open_ones = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None))
+    hers = open_ones.join(_MACHTIGING, _MACHTIGING.c.id == _GRANT.c.machtiging_id)
+    mine = _GRANT.c.id.in_(
+        union(
+            open_ones.where(_GRANT.c.person_id == person_id),
+            hers.where(_MACHTIGING.c.vertegenwoordigde_id == person_id),
+        )
+    )
+    under = await session.scalars(select(_GRANT.c.machtiging_id).where(mine, _GRANT.c.machtiging_id.is_not(None)))
+    held = await machtigingen_with(session, set(under), person_id)
     return await _in_force(session, mine, held, at)
 
 
