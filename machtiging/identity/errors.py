@@ -29,7 +29,9 @@ _OTHERWISE = Explanation(
     400, "Inloggen is niet gelukt", "Het antwoord van de inlogdienst klopt niet. Voor uw veiligheid stoppen wij hier."
 )
 _EXPLANATIONS: Mapping[str, Explanation] = {
-    CANCELLED: Explanation(200, "U hebt het inloggen gestopt", "Er is niets gebeurd. U bent niet ingelogd."),
+    CANCELLED: Explanation(
+        200, "U hebt het inloggen gestopt", "U bent niet opnieuw ingelogd. Was u al ingelogd? Dan blijft dat zo."
+    ),
     "andere_browser": _EXPIRED,
     "inlogpoging_onbekend": _EXPIRED,
     "inlogpoging_verlopen": _EXPIRED,

@@ -13,7 +13,7 @@
     │   ├── TooLarge       more bytes or more parts than the limit
     │   ├── UnsupportedMedia  a content type that this resource does not take
     │   └── TooMany        too many tries; wait
-    └── Fault              our side failed: nothing was decided, everything rolls back
+    └── Fault              our side failed: everything rolls back, unless the answer to COMMIT was lost (`commits`)
 
 Every class of refusal is raised with a stable `code` (snake_case, Dutch terms where the law has one), a `public`
 sentence in Dutch for the person who asked, and a `private` detail that only the journal and the logs see.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.delegation import end, pause, queries
 from machtiging.delegation.offer import Giver
@@ -65,10 +65,34 @@ async def details(
 ) -> HTMLResponse:
     """One machtiging. Raises NotFound `machtiging_onbekend` when it is not the visitor's."""
     card = await _card(request, session, visitor, machtiging_id)
+    return await _shown(request, session, visitor, card, message=views.confirmed(gedaan, card))
+
+
+async def _shown(
+    request: Request,
+    session: AsyncSession,
+    visitor: Visitor,
+    card: Card,
+    *,
+    message: str | None = None,
+    note: str | None = None,
+) -> HTMLResponse:
+    """The page that says what is so now. With a `note` when what was asked could not be done any more."""
     at = request.app.state.clock.now()
-    code = await views.code_to_renew(session, MachtigingId(machtiging_id), visitor.person_id, at)
+    code = await views.code_to_renew(session, MachtigingId(card.id), visitor.person_id, at)
     works = code is not None and code.works_at(at)
-    return page(request, "machtiging.html", card=card, deeds=Deed, message=done(gedaan), code=code, works=works)
+    values = {"card": card, "deeds": Deed, "message": message, "note": note, "code": code, "works": works}
+    return page(request, "machtiging.html", status=409 if note else 200, **values)
+
+
+async def _already(
+    request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID, what: Done, refusal: Conflict
+) -> Response:
+    """A button pressed twice, or too late: where the first press led if that is still so, else what is so now."""
+    card = await _card(request, session, visitor, machtiging_id)
+    if views.confirmed(what, card) is not None:
+        return _back(machtiging_id, what)
+    return await _shown(request, session, visitor, card, note=refusal.public)
 
 
 @router.get("/machtigingen/{machtiging_id}/intrekken")
@@ -79,7 +103,7 @@ async def ask_to_withdraw(
     """Are you sure? Only for the giver, and only while there is something to stop."""
     card = await _card(request, session, visitor, machtiging_id)
     if Deed.WITHDRAW not in card.deeds:
-        return page(request, "machtiging.html", card=card, deeds=Deed, message=None, code=None)
+        return await _shown(request, session, visitor, card)
     return page(request, "intrekken.html", card=card)
 
 
@@ -87,10 +111,13 @@ async def ask_to_withdraw(
 @reserve_connection
 async def withdraw(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
-) -> RedirectResponse:
+) -> Response:
     """Stop it now: the machtiging first, then the consents of apps that hang on it, all in one transaction."""
     at = request.app.state.clock.now()
-    ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    try:
+        ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    except Conflict as refusal:  # caught here, so that the line in the journal commits as usual
+        return await _already(request, session, visitor, machtiging_id, Done.WITHDRAWN, refusal)
     by_giver = Ending(Deed.WITHDRAW.value, visitor.person_id, Capacity.SELF)
     await end_grants_of_machtiging(session, ended.id, by_giver, at=at)
     return _back(machtiging_id, Done.WITHDRAWN)
@@ -100,10 +127,13 @@ async def withdraw(
 @reserve_connection
 async def give_back(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
-) -> RedirectResponse:
+) -> Response:
     """The helper stops; the consents of apps go with it."""
     at = request.app.state.clock.now()
-    ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    try:
+        ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    except Conflict as refusal:
+        return await _already(request, session, visitor, machtiging_id, Done.GIVEN_BACK, refusal)
     by_helper = Ending(Deed.GIVE_BACK.value, visitor.person_id, ended.capacity)
     await end_grants_of_machtiging(session, ended.id, by_helper, at=at)
     return _back(machtiging_id, Done.GIVEN_BACK)
@@ -113,20 +143,26 @@ async def give_back(
 @reserve_connection
 async def pausing(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
-) -> RedirectResponse:
+) -> Response:
     """Let it rest."""
     at = request.app.state.clock.now()
-    await pause.pause(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    try:
+        await pause.pause(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    except Conflict as refusal:
+        return await _already(request, session, visitor, machtiging_id, Done.PAUSED, refusal)
     return _back(machtiging_id, Done.PAUSED)
 
 
 @router.post("/machtigingen/{machtiging_id}/hervatten")
 async def resuming(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
-) -> RedirectResponse:
+) -> Response:
     """Wake it again."""
     at = request.app.state.clock.now()
-    await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    try:
+        await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
+    except Conflict as refusal:
+        return await _already(request, session, visitor, machtiging_id, Done.RESUMED, refusal)
     return _back(machtiging_id, Done.RESUMED)
 
 
@@ -142,7 +178,8 @@ async def new_code(
         renewed = await renew_code(session, state.keyring, state.delegation_limits, giver, replaced, at=at)
     except Conflict as refusal:
         if refusal.code != ALREADY:
-            raise
+            card = await _card(request, session, visitor, machtiging_id)
+            return await _shown(request, session, visitor, card, note=refusal.public)
         code = await views.code_to_renew(session, replaced.machtiging_id, visitor.person_id, at)
         twice = "aanbod_al_gemaakt.html"
         return page(request, twice, status=409, machtiging_id=machtiging_id, code=code, renewed=True)

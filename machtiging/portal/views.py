@@ -16,6 +16,7 @@ from machtiging.delegation.rules import (
     TRANSITIONS,
     Capacity,
     Deed,
+    EndReason,
     Machtiging,
     Party,
     Scope,
@@ -132,6 +133,24 @@ async def code_to_renew(
     if found is None or found.vertegenwoordigde_id != giver_id or at >= found.period.ends_at:
         return None
     return await open_code(session, machtiging_id) if found.state is State.OFFERED else None
+
+
+# What must be so for the message after a deed to be true: whose side looks, and how the machtiging stands.
+_TRUE_WHEN: dict[words.Done, tuple[bool, frozenset[str]]] = {
+    words.Done.ACCEPTED: (False, frozenset({words.STANDING[Standing.IN_FORCE], words.STANDING[Standing.NOT_BEGUN]})),
+    words.Done.WITHDRAWN: (True, frozenset({words.ENDED[EndReason.WITHDRAWN]})),
+    words.Done.PAUSED: (True, frozenset({words.STANDING[Standing.PAUSED]})),
+    words.Done.RESUMED: (True, frozenset({words.STANDING[Standing.IN_FORCE], words.STANDING[Standing.NOT_BEGUN]})),
+    words.Done.GIVEN_BACK: (False, frozenset({words.ENDED[EndReason.GIVEN_BACK]})),
+}
+
+
+def confirmed(gedaan: str | None, card: Card) -> str | None:
+    """The message for a deed that the address names, as long as the machtiging still stands as it says."""
+    if gedaan not in _TRUE_WHEN:
+        return None
+    given, standings = _TRUE_WHEN[words.Done(gedaan)]
+    return words.done(gedaan) if card.given is given and card.standing_word in standings else None
 
 
 class Names:

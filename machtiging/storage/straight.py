@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
+from machtiging.kernel.commits import count_commit
 from machtiging.kernel.errors import Fault
 from machtiging.storage.statement import Straight
 from machtiging.storage.unit_of_work import database_failures
@@ -33,6 +34,7 @@ async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterato
             raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
         connection: Any = pooled.driver_connection
         cut_off = False
+        count_commit()  # each statement commits by itself, so whatever fails may have been carried out
         try:
             yield Straight(connection)
         except asyncio.CancelledError:

@@ -1,7 +1,8 @@
 """One request, one transaction, committed before the response leaves.
 
 A `Refusal` is an outcome: what was written for it (its journal line, a used-up try) commits, and it is raised on.
-Anything else rolls back. A COMMIT that fails reaches the caller as a Fault, so nothing is released unjournalled.
+Anything else rolls back. A COMMIT that fails reaches the caller as a Fault, so nothing is released unjournalled. When
+its answer was lost it may have been carried out all the same: `kernel.commits` counts it as possible.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fastapi import Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from machtiging.kernel.commits import count_commit, discount_commit
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.storage.reserved import sessions_for
 
@@ -29,6 +31,12 @@ _DATABASE_FAILS = (
 )
 
 
+# Classes of SQLSTATE after which a COMMIT may have been carried out: connection lost, operator intervention, system
+# errors of the server. PostgreSQL manual, appendix A.
+_IN_DOUBT = frozenset({"08", "57", "58", "XX"})
+_COMPLETION_UNKNOWN = "40003"
+
+
 @asynccontextmanager
 async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
     """A session whose work stands or falls as one. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
@@ -37,9 +45,26 @@ async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncItera
             try:
                 yield session
             except Refusal:
-                await session.commit()
+                await _commit(session)
                 raise
-            await session.commit()
+            await _commit(session)
+
+
+async def _commit(session: AsyncSession) -> None:
+    """Commit; one that the database itself refused is no longer counted as possible."""
+    count_commit()
+    try:
+        await session.commit()
+    except SQLAlchemyError as error:
+        if _is_rolled_back(error):
+            discount_commit()
+        raise
+
+
+def _is_rolled_back(error: SQLAlchemyError) -> bool:
+    """Return True when the server has said that the transaction failed, and was not itself going down."""
+    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state is not None and state[:2] not in _IN_DOUBT and state != _COMPLETION_UNKNOWN
 
 
 @contextmanager

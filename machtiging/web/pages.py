@@ -5,10 +5,11 @@ And their addresses: the page that a form stands on, and a page whose address wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from babel.dates import format_date, format_datetime
@@ -87,6 +88,35 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
     values.setdefault("practice", request.app.state.practice)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
     return HTMLResponse(pages.text(template, path=request.url.path, **values), status_code=status)
+
+
+class StatePage(NamedTuple):
+    """A page that shows what is so now: its address, and its name in a sentence."""
+
+    address: str
+    name: str
+
+
+# By the first word of the address. What is not in it leads to the start page.
+_STATE_PAGES = {
+    "aan-de-balie": StatePage("/aan-de-balie", "Hulp aan een balie"),
+    "apps": StatePage("/apps", "Apps met toegang"),
+    "authorize": StatePage("/apps", "Apps met toegang"),
+    "berichten": StatePage("/berichten", "Berichten"),
+    "machtigingen": StatePage("/machtigingen", "Machtigingen"),
+    "meldingen": StatePage("/meldingen", "Berichten van ons"),
+    "verzoeken": StatePage("/verzoeken", "Wat wordt u gevraagd"),
+}
+_START = StatePage("/", "het begin")
+_ONE_MACHTIGING = re.compile(r"/machtigingen/[0-9A-Fa-f-]{36}(?=/|$)")
+
+
+def state_page(request: Request) -> StatePage:
+    """The page that shows what became of what was asked here."""
+    path = request.url.path
+    if (found := _ONE_MACHTIGING.match(path)) is not None:
+        return StatePage(found.group(), "deze machtiging")
+    return _STATE_PAGES.get(path.removeprefix("/").partition("/")[0], _START)
 
 
 def nearest_page(request: Request) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -24,15 +24,17 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from machtiging.kernel import errors
+from machtiging.kernel.commits import begin_count, nothing_committed
 from machtiging.web import request_id
 from machtiging.web.doors import action_missing, challenges, surer_login
-from machtiging.web.pages import page
+from machtiging.web.pages import StatePage, page, state_page
 from machtiging.web.validation import faults_in
 
 MEDIA_TYPE = "application/problem+json"
 # A token that is good, but not for this door.
 OTHER_USE = "token_voor_ander_gebruik"
 UNREACHABLE = "opslag_niet_bereikbaar"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGED = re.compile(r'[ ,]error="([a-z_]+)"')
 _log = structlog.get_logger("machtiging.web")
 
@@ -91,6 +93,8 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
     # The level at which a person has to log in, when that is what it takes.
     level: str = ""
+    # The page that shows what is so, when it is not known what became of a request.
+    state_page: StatePage | None = None
 
     def document(self) -> dict[str, Any]:
         """The problem as it travels."""
@@ -134,7 +138,7 @@ def problem_of(error: errors.MachtigingError) -> Problem:
 
 def _fault(code: str, answer: Answer) -> Problem:
     if code == UNREACHABLE:
-        detail = "Onze opslag is even niet bereikbaar. Er is niets gedaan. Probeer het zo opnieuw."
+        detail = "Onze opslag is even niet bereikbaar. Probeer het zo opnieuw."
         return Problem(503, UNREACHABLE, "Even niet bereikbaar", detail, headers={"Retry-After": "5"})
     return Problem(answer.status, "interne_fout", answer.title, answer.detail)
 
@@ -144,6 +148,24 @@ def _challenge(code: str) -> str:
     if code == "token_ontbreekt":
         return 'Bearer realm="machtiging"'
     return f'Bearer realm="machtiging", error="invalid_token", error_description="{code}"'
+
+
+def _with_outcome(request: Request, problem: Problem) -> Problem:
+    """An error on our side with what is known of what was asked: nothing was done, or it may have been.
+
+    A page that is only looked at claims nothing. Unless one was led there by what was done (`gedaan`).
+    """
+    if request.method in _SAFE:
+        if "gedaan" not in request.query_params:
+            return problem
+    elif nothing_committed():
+        return replace(problem, detail=problem.detail.replace("Probeer", "Er is niets gedaan. Probeer"))
+    reason = problem.detail.partition(" Probeer")[0]
+    if not wants_page(request):
+        return replace(problem, detail=f"{reason} Wij weten niet of dit is gelukt. Kijk eerst wat er nu vastligt.")
+    shown = state_page(request)
+    detail = f"{reason} Wij weten niet of dit is gelukt. Kijk bij {shown.name} wat er nu geldt."
+    return replace(problem, title="Wij weten niet of dit is gelukt", detail=detail, state_page=shown)
 
 
 def problem_for_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
@@ -171,9 +193,23 @@ def respond(request: Request, problem: Problem) -> Response:
 
 def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
     if problem.status == 401 and request.method in {"GET", "HEAD"}:
+        if "gedaan" in request.query_params:
+            return _log_in_to_see(request)
         back = request.url.path + ("?" + request.url.query if request.url.query else "")
         level = f"&niveau={problem.level}" if problem.level else ""
         return RedirectResponse("/inloggen?terug=" + quote(back, safe="/") + level, 303)
+    return _error_page(request, problem, headers)
+
+
+def _log_in_to_see(request: Request) -> Response:
+    """Where a form led once it was done, its session over by then. A redirect to the login would be blocked."""
+    shown = state_page(request)
+    detail = f"U bent niet meer ingelogd. Log opnieuw in en kijk bij {shown.name} wat er nu geldt."
+    title = "Wij weten niet of dit is gelukt"
+    return _error_page(request, Problem(401, "niet_ingelogd", title, detail, state_page=shown), {})
+
+
+def _error_page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
     answer = page(request, "fout.html", status=problem.status, problem=problem, verzoek_id=request_id.current())
     answer.headers.update(headers)
     return answer
@@ -183,9 +219,13 @@ async def _on_own_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.MachtigingError)  # noqa: S101 (this is how the handler is registered)
     if isinstance(error, errors.Fault):
         _log.error("fault", code=error.code, detail=error.private)
-    elif error.private:
+        return respond(request, _with_outcome(request, problem_of(error)))
+    if error.private:
         _log.info("refusal", code=error.code, detail=error.private)
-    return respond(request, problem_of(error))
+    problem = problem_of(error)
+    if isinstance(error, errors.Conflict) and wants_page(request):
+        problem = replace(problem, state_page=state_page(request))
+    return respond(request, problem)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -232,6 +272,7 @@ class _Edge:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
+        begin_count()
         try:
             await self._app(scope, receive, sender)
         except ClientDisconnect:
@@ -245,7 +286,9 @@ class _Edge:
                 _log.error("unexpected", kind=type(error).__name__, exc_info=error)
             if started:
                 raise  # too late to answer: the server breaks the connection, so nobody takes half for whole
-            await respond(Request(scope, receive), problem_of(errors.Fault("interne_fout")))(scope, receive, send)
+            asked = Request(scope, receive)
+            problem = _with_outcome(asked, problem_of(errors.Fault("interne_fout")))
+            await respond(asked, problem)(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

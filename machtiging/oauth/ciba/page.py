@@ -39,13 +39,16 @@ class Shown:
     other_organisation: bool = False
 
 
-async def requests_page(request: HttpRequest, session: AsyncSession, visitor: Visitor, done: str | None) -> Response:
-    """Everything that waits, or that nothing does."""
+async def requests_page(
+    request: HttpRequest, session: AsyncSession, visitor: Visitor, done: str | None, *, note: str | None = None
+) -> Response:
+    """Everything that waits, or that nothing does. With a `note` when an answer came too late, or twice."""
     at = request.app.state.clock.now()
     waiting = await waiting_for(session, visitor.person_id, at)
     shown = [await _shown(request, session, visitor, one) for one in waiting]
     message = _SAID[Decision(done)] if done in set(Decision) else None
-    return page(request, "verzoeken.html", shown=shown, message=message, visitor=visitor)
+    status = 409 if note else 200
+    return page(request, "verzoeken.html", status=status, shown=shown, message=message, note=note, visitor=visitor)
 
 
 async def _shown(request: HttpRequest, session: AsyncSession, visitor: Visitor, waiting: Request) -> Shown:

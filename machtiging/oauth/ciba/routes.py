@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
-from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.oauth.ciba.decide import Decision, decide
 from machtiging.oauth.ciba.meldcode import make_meldcode
 from machtiging.oauth.ciba.page import requests_page
@@ -47,5 +47,8 @@ async def answer(request: Request, visitor: Citizen, session: Transaction, _csrf
     asked, chosen = form.get("verzoek"), form.get("besluit")
     if not isinstance(asked, str) or chosen not in set(Decision):
         raise InvalidInput("besluit_ontbreekt", "Kies een van de knoppen.")
-    await decide(session, visitor, asked, Decision(str(chosen)), at=request.app.state.clock.now())
+    try:
+        await decide(session, visitor, asked, Decision(str(chosen)), at=request.app.state.clock.now())
+    except Conflict as refusal:  # caught here, so that the line in the journal commits as usual
+        return await requests_page(request, session, visitor, None, note=refusal.public)
     return RedirectResponse(f"/verzoeken?gedaan={chosen}", 303)
