@@ -12,6 +12,8 @@ from sqlalchemy import Label, Row, Select, Table, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.audit.acts import JournalAct
+from machtiging.audit.queries import lines_under
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.codes import PURPOSE, normalise
 from machtiging.delegation.gate import enter_beside_others
@@ -127,6 +129,17 @@ async def taken_with(session: AsyncSession, keyring: KeyRing, typed: str, helper
     here = select(_CODE.c.machtiging_id).where(_CODE.c.code_hash == index, _CODE.c.used_at.is_not(None))
     found = await _all(session, select(_TABLE).where(_TABLE.c.id.in_(here), _TABLE.c.gemachtigde_id == helper_id))
     return found[0] if found else None
+
+
+async def is_refused_with(session: AsyncSession, keyring: KeyRing, typed: str, helper_id: PersonId) -> bool:
+    """Return True when this helper himself refused what this code was for: the journal alone says who it was."""
+    index = keyring.blind_index(PURPOSE, normalise(typed))
+    here = select(_CODE.c.machtiging_id).where(_CODE.c.code_hash == index, _CODE.c.used_at.is_not(None))
+    offered = await session.scalar(
+        select(_TABLE.c.id).where(_TABLE.c.id.in_(here), _TABLE.c.end_reason == EndReason.REFUSED)
+    )
+    lines = [] if offered is None else await lines_under(session, offered)
+    return any(line.act == JournalAct.MACHTIGING_GEWEIGERD and line.actor_id == helper_id for line in lines)
 
 
 async def given_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:

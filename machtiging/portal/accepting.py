@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.delegation.accept import Helper, accept, preview
 from machtiging.delegation.end import refuse
-from machtiging.delegation.queries import taken_with
+from machtiging.delegation.queries import is_refused_with, taken_with
 from machtiging.delegation.rules import Machtiging, State
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
@@ -62,10 +62,17 @@ async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     except (InvalidInput, NotAllowed) as refusal:
         # Looked up after every failure, so that all cost the same.
         taken = await taken_with(session, state.keyring, typed[0], visitor.person_id)
+        refused = await is_refused_with(session, state.keyring, typed[0], visitor.person_id)
+        if refused and choice == "weigeren":
+            return _refused()
         return _taken_before(taken) if taken and choice == "aannemen" else _again(request, sent, refusal)
     if choice == "weigeren":
-        return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
+        return _refused()
     return RedirectResponse(f"/machtigingen/{machtiging.id}?gedaan={Done.ACCEPTED}", 303)
+
+
+def _refused() -> RedirectResponse:
+    return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
 
 
 def _taken_before(machtiging: Machtiging) -> RedirectResponse:

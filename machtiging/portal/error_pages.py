@@ -123,6 +123,9 @@ async def _expired(
         return await _answered(others, sent.request, error)
     if owner != visitor.person_id:
         return page(sent.request, "formulier_van_ander.html", status=403, address=sent.address)
+    if sent.page in _IN_THE_ADDRESS:
+        # These pages may lead on to another origin, and a form is held to ours over redirects.
+        return sent.with_cookie(page(sent.request, "formulier_terug.html", address=sent.address))
     return sent.with_cookie(RedirectResponse(sent.address, 303))
 
 

@@ -35,6 +35,7 @@ _DATABASE_FAILS = (
 # errors of the server. PostgreSQL manual, appendix A.
 _IN_DOUBT = frozenset({"08", "57", "58", "XX"})
 _COMPLETION_UNKNOWN = "40003"
+_MAY_BE_DONE = "The answer to COMMIT was lost: it may have been done. Look before you do it again."
 
 
 @asynccontextmanager
@@ -55,13 +56,14 @@ async def _commit(session: AsyncSession) -> None:
     count_commit()
     try:
         await session.commit()
-    except SQLAlchemyError as error:
-        if _is_rolled_back(error):
-            discount_commit()
+    except _DATABASE_FAILS as error:
+        if not _is_rolled_back(error):
+            raise Fault("opslag_niet_bereikbaar", private=f"{_kind(error)}. {_MAY_BE_DONE}") from error
+        discount_commit()
         raise
 
 
-def _is_rolled_back(error: SQLAlchemyError) -> bool:
+def _is_rolled_back(error: BaseException) -> bool:
     """Return True when the server has said that the transaction failed, and was not itself going down."""
     state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
     return state is not None and state[:2] not in _IN_DOUBT and state != _COMPLETION_UNKNOWN

@@ -125,7 +125,9 @@ async def test_row_35_the_form_of_one_session_is_nothing_in_another(oauth) -> No
     form = await flow.consent_form(await flow.pushed())
     flow.browser = await oauth.logged_in()
     answer = await flow.press(form)
-    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/authorize")
+    # A link, since the page of the question may lead on to the login, which a form cannot follow.
+    assert answer.status_code == 200
+    assert 'class="knop" href="/authorize?client_id=' in answer.text
     assert await oauth.lines("grant:verleend") == []
 
 

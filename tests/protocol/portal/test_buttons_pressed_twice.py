@@ -55,6 +55,11 @@ async def accept(portal):
     return helper, shown.form("/besluit"), {"besluit": "aannemen"}
 
 
+async def refuse(portal):
+    helper, form, _ = await accept(portal)
+    return helper, form, {"besluit": "weigeren"}
+
+
 async def log_out(portal):
     browser = await portal.mother()
     return browser, (await browser.open(ISSUER + "/uitloggen")).forms[-1], {}
@@ -88,6 +93,7 @@ LEADS_ON = [
     (resume, "De machtiging geldt weer", "Even stilzetten"),
     (give_back, "U heeft de machtiging teruggegeven", "Stand: Teruggegeven"),
     (accept, "U heeft de machtiging aangenomen", "Teruggeven"),
+    (refuse, "U heeft de machtiging geweigerd", "Wiens post mag ik lezen?"),
     (log_out, "Inloggen", "Zo werkt het"),
     (log_out_for_an_app, "U bent uitgelogd", "sluiten"),
     (new_meldcode, "Uw meldcode", "Lees de code voor"),
@@ -124,6 +130,16 @@ async def test_button_pressed_after_the_machtiging_was_withdrawn_shows_what_is_s
     assert "Stand: Ingetrokken" in page.text
     assert "Hieronder ziet u wat er nu geldt." in page.text
     assert "U heeft de machtiging" not in page.text
+
+
+async def test_refusal_of_another_helper_is_not_told_to_who_has_the_code(portal):
+    helper, form, values = await refuse(portal)
+    await helper.submit(form, values)
+    other = await portal.mother()
+    csrf = (await other.open(ISSUER + "/")).forms[0].values["csrf"]
+    form.values["csrf"] = csrf
+    page = await other.submit(form, values, expect=400)
+    assert "geweigerd" not in page.text
 
 
 @pytest.mark.parametrize("gedaan", ["ingetrokken", "gepauzeerd", "hervat", "teruggegeven", "aangenomen", "x", ""])
