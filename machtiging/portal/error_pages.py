@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from machtiging.crypto import secrets
 from machtiging.identity.csrf import FIELD, FormExpired, check_origin
 from machtiging.identity.kept_forms import Pairs, browser_token, find_form_owner, keep_form, set_form_cookie
-from machtiging.identity.rules import Wish, safe_return_path, way_to_login
+from machtiging.identity.rules import Wish, way_to_login
 from machtiging.identity.session import COOKIE, Visitor, visitor_behind
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault, LevelTooLow, MachtigingError, NotAllowed, NotAuthenticated
@@ -44,7 +44,8 @@ class _Interruption:
         self.pairs = [(name, value) for name, value in pairs if name != FIELD]
         self.page = nearest_page(request)
         named = [(name, value) for name, value in self.pairs if name in _IN_THE_ADDRESS.get(self.page, ())]
-        self.address = safe_return_path(self.page + ("?" + urlencode(named) if named else ""))
+        # Of a page that one of our own routes answers, so it leads nowhere else.
+        self.address = self.page + ("?" + urlencode(named) if named else "")
         self.token = browser_token(request) or secrets.random_token()
         self.kept = False
 
