@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.grouped_lines import LineGroup, grouped_lines_about
 from machtiging.audit.journal import OPERATOR
-from machtiging.audit.queries import Before, JournalEntry, lines_about
+from machtiging.audit.queries import Before, JournalEntry
 from machtiging.berichtenbox.queries import own_letters
 from machtiging.delegation.queries import purposes_given
 from machtiging.identity.session import Citizen, Visitor
@@ -54,7 +55,7 @@ Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 class Look:
     """One line of the journal in words. `bericht_id` leads to the letter, which is the reader's own.
 
-    `at` is None where the journal names an instant that cannot be.
+    `at` is None where the journal names an instant that cannot be. `times`: how many equal lines in that minute.
     """
 
     at: datetime | None
@@ -66,6 +67,7 @@ class Look:
     app: str | None
     machtiging_id: UUID | None
     purpose: str | None
+    times: int = 1
 
 
 @router.get("/inzage")
@@ -78,10 +80,10 @@ async def who_looked(
 ) -> HTMLResponse:
     """The newest lines about the visitor; `voor` and `regel` are the last line of the page before."""
     before = Before(voor, regel) if voor is not None and regel is not None else None
-    found = await lines_about(session, visitor.person_id, limit=PAGE + 1, before=before)
-    lines, more = found[:PAGE], len(found) > PAGE
-    looks = await _in_words(request, session, visitor, [line for line in lines if line.act not in _NOT_SHOWN])
-    older = _place_of(lines[-1]) if more else None
+    found = await grouped_lines_about(session, visitor.person_id, limit=PAGE, before=before)
+    shown = [group for group in found.groups if group.line.act not in _NOT_SHOWN]
+    looks = await _in_words(request, session, visitor, shown)
+    older = _place_of(found.older) if found.older else None
     return page(request, "inzage.html", days=_by_day(looks), older=older, first=before is None)
 
 
@@ -97,7 +99,8 @@ def _by_day(looks: Iterable[Look]) -> list[tuple[date | None, list[Look]]]:
     ]
 
 
-async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, lines: list[JournalEntry]) -> list[Look]:
+async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, groups: list[LineGroup]) -> list[Look]:
+    lines = [group.line for group in groups]
     people = views.Names(session, request.app.state.keyring)
     under = {line.machtiging_id for line in lines if line.machtiging_id is not None}
     purposes = await purposes_given(session, under, visitor.person_id)
@@ -105,7 +108,7 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
     names = await views.catalogue(session)
     apps = {client_id: await _app(session, client_id) for client_id in {line.client_id for line in lines}}
     looks = []
-    for line in lines:
+    for line, count in ((group.line, group.count) for group in groups):
         refused = line.outcome == Outcome.REFUSED
         letter = letters.get(str(_letter_in(line)))
         mine = line.machtiging_id if line.machtiging_id in purposes else None
@@ -120,6 +123,7 @@ async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, l
                 app=None if line.actor_id is None and line.capacity != OPERATOR else apps[line.client_id],
                 machtiging_id=mine,
                 purpose=None if mine is None else purposes[mine],
+                times=count,
             )
         )
     return looks

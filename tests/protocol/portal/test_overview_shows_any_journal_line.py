@@ -118,6 +118,9 @@ async def test_overview_with_impossible_instant_pages_through_every_line(portal,
     await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE)
     browser = await portal.mother()
     first = await browser.open(ISSUER + "/inzage")
+    if instant.startswith("2026"):  # an instant that can be: equal lines of a minute are one
+        assert [first.text.count(words) for words in ("een brief", f"{PAGE} keer in één minuut")] == [2, 2]
+        return
     older = next(href for href, word in first.links if word == "Ouder")
     second = await browser.open(ISSUER + older)
     assert [page.text.count("een brief") for page in (first, second)] == [PAGE, PAGE]
