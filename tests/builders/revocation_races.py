@@ -32,7 +32,8 @@ UNENDED = {
     "refresh_token": f"t.used_at IS NULL AND {_UNENDED_GRANT}",
     "backchannel_request": "t.machtiging_id IS NOT NULL"  # without one nobody was asked
     f" AND (t.state = 'pending' OR (t.state = 'approved' AND {_UNENDED_GRANT}))",
-    "machtigingscode": "t.used_at IS NULL AND EXISTS (SELECT FROM machtiging m WHERE m.state = 'offered')",
+    "machtigingscode": "t.used_at IS NULL"
+    " AND EXISTS (SELECT FROM machtiging m WHERE m.id = t.machtiging_id AND m.state = 'offered')",
 }
 # Every column that refers to a machtiging or a consent (`issued_token.grant_id` has no foreign key).
 REFERRING = text(

@@ -9,8 +9,11 @@ from sqlalchemy import text
 
 from machtiging.delegation import end
 from machtiging.delegation.rules import Act
+from machtiging.identity import session as sessions
 from machtiging.identity.session import COOKIE
 from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import NotAuthenticated
+from machtiging.oauth.ciba.decide import Decision, decide
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
 from tests.builders.clients import detail
@@ -82,6 +85,23 @@ async def test_what_was_done_is_told_and_words_in_the_address_are_not(counter) -
     browser = await counter.citizen()
     assert "U heeft nee gezegd" in (await browser.get("/verzoeken?gedaan=weigeren")).text
     assert "kwaad" not in (await browser.get("/verzoeken?gedaan=kwaad")).text
+
+
+async def test_answer_in_a_session_that_has_just_ended_is_not_taken(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    state, at = counter.oauth.service.state, counter.oauth.clock.now()
+    async with unit_of_work(counter.oauth.sessions) as session:
+        token = browser.http.cookies[sessions.COOKIE]
+        visitor = await sessions.visitor_behind(session, state.keyring, token, state.session_limits, at=at)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await sessions.end(session, token, at=at)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        with pytest.raises(NotAuthenticated, match="niet_ingelogd"):
+            await decide(session, visitor, form["verzoek"], Decision.AGREE, at=at)
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "authorization_pending"
 
 
 async def test_saying_yes_twice_is_one_yes(counter) -> None:

@@ -72,6 +72,7 @@ async def test_answer_in_session_of_another_organisation_is_refused_and_the_requ
     assert "andere organisatie dan waarvoor u nu bent ingelogd" in page.text
     assert "Ans Voorbeeld" not in page.text
     assert "akkoord" not in page.text
+    assert 'href="/inloggen?terug=/verzoeken"' in page.text
     response = await browser.post("/verzoeken", {**await form_on(browser), "besluit": "akkoord"})
     assert response.status_code == 403
     assert await refusal_reasons(counter.oauth, "verzoek:geweigerd") == [OTHER]

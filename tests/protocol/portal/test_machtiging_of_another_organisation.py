@@ -1,5 +1,8 @@
 """A machtiging of another organisation on his own pages: there, not to be used, and silent on whose post it is."""
 
+import json
+from uuid import uuid4
+
 import pytest
 from sqlalchemy import text
 
@@ -74,3 +77,15 @@ async def test_app_under_machtiging_of_another_organisation_is_listed_without_it
         assert "uw eigen post" not in told.split("Apps waarmee een helper")[0].split("Zorgassistent")[1]
         assert [secret for secret in SECRETS if secret in told] == []
     await oauth.close()
+
+
+async def test_professional_machtiging_without_organisation_is_said_to_be_of_no_use(portal):
+    held = await accepted(portal, None)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        # As it could be accepted before a professional had to log in for an organisation.
+        copy = "INSERT INTO machtiging SELECT (jsonb_populate_record(m, :changes)).* FROM machtiging m WHERE id = :id"
+        changes = {"id": str(uuid4()), "capacity": "professional"}
+        await session.execute(text(copy), {"changes": json.dumps(changes), "id": held.id})
+    told = (await (await portal.son()).open(f"{LIST}/{changes['id']}")).text
+    assert "zonder organisatie aangenomen" in told
+    assert [secret for secret in SECRETS if secret in told] == []

@@ -8,7 +8,13 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
+from machtiging.delegation import end
+from machtiging.delegation.queries import open_code
+from machtiging.delegation.renew_code import Replaced, renew_code
+from machtiging.kernel.errors import Conflict
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import LIMITS
 from tests.builders.revocation_races import (
     REFERRING,
     UNENDED,
@@ -72,6 +78,27 @@ async def test_row_that_comes_during_the_revocation_is_not_written(oauth, writer
         await until_it_waits_or_is_done(oauth, writing)
     await writing
     assert await unended(oauth) == {}
+
+
+async def test_code_renewed_during_the_withdrawal_of_the_offer_is_refused(oauth) -> None:
+    offered, people, at = await oauth.committed.offer(), oauth.committed.people, oauth.clock.now()
+    async with unit_of_work(oauth.sessions) as session:
+        code = await open_code(session, offered.machtiging_id)
+
+    async def renewed():
+        async with unit_of_work(oauth.sessions) as session:
+            replaced = Replaced(offered.machtiging_id, code.id)
+            await renew_code(session, a_keyring(), LIMITS, people.giver, replaced, at=at)
+
+    async with unit_of_work(oauth.sessions) as session:
+        await end.revoke(session, offered.machtiging_id, people.mother, at=at)
+        renewing = asyncio.create_task(renewed())
+        await until_somebody_waits(oauth.sessions, renewing)
+    with pytest.raises(Conflict, match="machtiging_beeindigd"):
+        await renewing
+    assert await unended(oauth) == {}
+    async with unit_of_work(oauth.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM machtigingscode")) == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
