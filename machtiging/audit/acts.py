@@ -15,6 +15,7 @@ class JournalAct(StrEnum):
     BERICHT_LIJST = "bericht:lijst"
     BERICHT_MARKEREN = "bericht:markeren"
     BERICHT_VERWIJDEREN = "bericht:verwijderen"
+    CATALOGUS_GELADEN = "catalogus:geladen"
     CLIENT_GEREGISTREERD = "client:geregistreerd"
     CLIENT_GESCHORST = "client:geschorst"
     CLIENT_GEWEIGERD = "client:geweigerd"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,11 @@ class Line:
     object_id: str | None = None
     policy_digest: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def by_operator(line: Line, name: str | None) -> Line:
+    """The same line, done by an operator of this name; unchanged when there was none."""
+    return line if name is None else replace(line, capacity=OPERATOR, facts={**line.facts, "beheerder": name})
 
 
 async def record(work: Work, line: Line, *, at: datetime, line_id: UUID | None = None) -> UUID:

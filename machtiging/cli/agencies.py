@@ -10,6 +10,8 @@ from rich.table import Column, Table
 
 from machtiging.cli.database import named, service_sessions
 from machtiging.cli.edges import err, out
+from machtiging.cli.operator.who import operator
+from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,8 +53,12 @@ async def _all(settings: Settings) -> list[AgencyView]:
 async def _load(settings: Settings) -> int:
     from machtiging.agencies.catalogue import load_catalogue
     from machtiging.agencies.queries import all_agencies
+    from machtiging.audit.acts import JournalAct, Outcome
+    from machtiging.audit.journal import Line, by_operator, record
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
         await load_catalogue(session)
+        line = by_operator(Line(JournalAct.CATALOGUS_GELADEN, Outcome.DONE, "geladen"), operator())
+        await record(session, line, at=SystemClock().now())
         return len(await all_agencies(session))

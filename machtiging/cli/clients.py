@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from machtiging.cli.database import bring_up_to_date, named, service_sessions
 from machtiging.cli.edges import err, out
+from machtiging.cli.operator.who import operator
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import InvalidInput, NotFound
 from machtiging.settings import Settings
@@ -62,7 +63,8 @@ async def _register(settings: Settings, metadata: dict[str, Any], oin: str | Non
         if settings.env is not Environment.PRODUCTION:
             await load_catalogue(session)
         practice = settings.env is not Environment.PRODUCTION
-        return await register(session, metadata, oin=oin, at=SystemClock().now(), practice=practice)
+        at = SystemClock().now()
+        return await register(session, metadata, oin=oin, at=at, practice=practice, by=operator())
 
 
 @app.command("invite")
@@ -91,7 +93,7 @@ async def _invite(settings: Settings, note: str, uses: int, days: int) -> tuple[
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
         at = SystemClock().now()
-        token = await invite_somebody(session, note, uses=uses, lives=timedelta(days=days), at=at)
+        token = await invite_somebody(session, note, uses=uses, lives=timedelta(days=days), at=at, by=operator())
         return token, name_of(digest(token))
 
 
@@ -111,7 +113,7 @@ async def _approve(settings: Settings, client_id: str, seen: str) -> None:
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        await let_in(session, client_id, seen, at=SystemClock().now())
+        await let_in(session, client_id, seen, at=SystemClock().now(), by=operator())
 
 
 @app.command("show")
@@ -152,7 +154,7 @@ async def _suspend(settings: Settings, client_id: str) -> int:
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        return await suspend_client(session, client_id, at=SystemClock().now())
+        return await suspend_client(session, client_id, at=SystemClock().now(), by=operator())
 
 
 @app.command("resume")
@@ -174,7 +176,7 @@ async def _resume(settings: Settings, client_id: str) -> bool:
     from machtiging.storage.unit_of_work import unit_of_work
 
     async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        return await resume_client(session, client_id, at=SystemClock().now())
+        return await resume_client(session, client_id, at=SystemClock().now(), by=operator())
 
 
 @app.command("list")

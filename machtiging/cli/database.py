@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from machtiging.cli.edges import err
-from machtiging.settings import Settings
+from machtiging.kernel.errors import NotAllowed
+from machtiging.settings import Environment, Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -72,18 +74,44 @@ async def sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
+async def _check_drop(settings: Settings, target: str, named_database: str | None) -> None:
+    """Nothing, when `target` drops nothing. Raises NotAllowed `terugdraaien_...` unless it may and is meant."""
+    from machtiging.storage.migrate import database_to_drop_from
+
+    name = await database_to_drop_from(settings.owner_database_url or url_of(settings), target)
+    if name is None:
+        return
+    if settings.env is Environment.PRODUCTION:
+        raise NotAllowed(
+            "terugdraaien_in_productie", f"Going back to {target} drops tables of {name}; not in production."
+        )
+    if named_database is None and sys.stdin.isatty():
+        named_database = typer.prompt(f"Going back to {target} drops tables and what is in them. Database", err=True)
+    if named_database != name:
+        told = f"Going back to {target} drops tables of {name} and what is in them. If you mean it: --yes-drop {name}"
+        raise NotAllowed("terugdraaien_niet_bevestigd", told)
+
+
 def migrate(
     target: Annotated[str, typer.Argument(help="Where to go: head, a revision such as 0005, or base.")] = "head",
+    *,
+    yes_drop: Annotated[
+        str | None,
+        typer.Option("--yes-drop", metavar="NAME", help="Going back: the database to drop from."),
+    ] = None,
 ) -> None:
     """Bring the database to the present schema and set up its three roles.
 
-    Needs a login that may create roles the first time. Going back to an older revision loses what newer ones keep.
+    Needs a login that may create roles the first time. Going back to an older revision loses what newer ones keep
+    (`base`: all letters and the journal). It is refused in production; elsewhere the name of the database is asked for.
     """
     from alembic.util.exc import CommandError
 
-    with named(Settings()) as settings, err.status(f"Migrating to {target} ..."):
+    with named(Settings()) as settings:
         try:
-            asyncio.run(bring_up_to_date(settings, target))
+            asyncio.run(_check_drop(settings, target, yes_drop))
+            with err.status(f"Migrating to {target} ..."):
+                asyncio.run(bring_up_to_date(settings, target))
         except CommandError as error:
             raise typer.BadParameter(f"{error}") from error
     err.print(f"The database is at {target}.")

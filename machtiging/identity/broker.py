@@ -20,7 +20,7 @@ from machtiging.crypto import secrets
 from machtiging.crypto.jose import verify_jwt
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.attempts import Attempt, Begun
-from machtiging.identity.errors import LoginFailed
+from machtiging.identity.errors import LoginFailed, VouchedLoginFailed
 from machtiging.identity.rules import Expected, Login, login_from
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.web.tls import tls_context
@@ -156,7 +156,10 @@ class Broker:
         # What the broker remembered from before we asked does not do for a fresh login.
         oldest = at - attempt.begun_at if attempt.fresh else MAX_AGE
         expected = Expected(self.issuer, self._client_id, attempt.nonce, attempt.requested, oldest)
-        return login_from(claims, expected, at=at)
+        try:
+            return login_from(claims, expected, at=at)
+        except LoginFailed as failure:
+            raise VouchedLoginFailed(failure.code, private=failure.private) from failure
 
     def _assertion(self, at: datetime) -> str:
         now = int(at.timestamp())

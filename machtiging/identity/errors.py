@@ -11,7 +11,11 @@ CANCELLED = "inloggen_gestopt"
 
 
 class LoginFailed(NotAuthenticated):
-    """A login did not come to a good end. `code` is the reason, for the page and for the journal."""
+    """A login did not come to a good end. `code` is the reason, for the page and for the log."""
+
+
+class VouchedLoginFailed(LoginFailed):
+    """The broker vouched for somebody, and the login is refused all the same: this is journalled."""
 
 
 class Explanation(NamedTuple):

@@ -1,4 +1,4 @@
-"""A login that the broker vouched for becomes a person with a session; one that failed becomes a journal line."""
+"""A login that the broker vouched for becomes a person with a session; one that failed becomes a line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity import people
-from machtiging.identity.errors import LoginFailed
+from machtiging.identity.errors import LoginFailed, VouchedLoginFailed
 from machtiging.identity.rules import Login
 from machtiging.identity.session import Over, SessionLimits, end, start
 from machtiging.kernel.ids import PersonId
@@ -74,7 +74,7 @@ def log_failure(failure: LoginFailed) -> None:
     _log.info("login_failed", code=failure.code, detail=failure.private)
 
 
-async def note_failure(session: AsyncSession, failure: LoginFailed, *, at: datetime) -> None:
-    """The same in the journal, for a login that began here."""
+async def note_failure(session: AsyncSession, failure: VouchedLoginFailed, *, at: datetime) -> None:
+    """The same in the journal, for a login that the broker vouched for: nobody can make such lines without one."""
     log_failure(failure)
     await record(session, Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, failure.code), at=at)

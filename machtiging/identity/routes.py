@@ -14,7 +14,7 @@ from machtiging.identity import attempts, login
 from machtiging.identity.attempts import Attempt
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import check_form
-from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
+from machtiging.identity.errors import CANCELLED, LoginFailed, VouchedLoginFailed, explanation_of
 from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_path, way_to_login
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie, set_cookie
 from machtiging.kernel.assurance import Assurance
@@ -119,8 +119,8 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
 
 
 async def _noted(request: Request, failure: LoginFailed, at: datetime) -> None:
-    if failure.code == attempts.UNKNOWN:
-        # Anybody can send that, as often as they like; the journal is for logins that began here.
+    if not isinstance(failure, VouchedLoginFailed):
+        # Anybody can begin a login and bring anything back, as often as he likes; the journal is kept for ever.
         login.log_failure(failure)
         return
     async with unit_of_work(sessions_for(request)) as session:

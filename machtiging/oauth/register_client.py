@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import agency
 from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.journal import Line, by_operator, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.oauth.clients import keys, metadata
@@ -22,12 +22,18 @@ _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
 
 async def register(
-    session: AsyncSession, metadata_: Mapping[str, Any], *, oin: str | None, at: datetime, practice: bool = False
+    session: AsyncSession,
+    metadata_: Mapping[str, Any],
+    *,
+    oin: str | None,
+    at: datetime,
+    practice: bool = False,
+    by: str | None = None,
 ) -> dict[str, Any]:
     """Register a client and give back its registration with its `client_id`. The same one again is the same client.
 
-    `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. Raises InvalidInput
-    `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
+    `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. `by` is the operator. Raises
+    InvalidInput `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
     """
     faults = metadata.faults_in(metadata_, practice=practice) | keys.faults_in(metadata_)
     if oin is not None and await agency(session, oin) is None:
@@ -39,7 +45,9 @@ async def register(
         raise InvalidInput("clientgegevens_ongeldig", f"Deze clientgegevens kloppen niet. {told}", fields=faults)
     client_id = metadata_.get("client_id") or new_client_id()
     registration = metadata.completed(metadata_)
-    await _store(session, client_id, registration, oin, at)
+    if await _is_new(session, client_id, registration, oin, at):
+        line = Line(JournalAct.CLIENT_GEREGISTREERD, Outcome.DONE, "geregistreerd", client_id=client_id)
+        await record(session, by_operator(line, by), at=at)
     return {"client_id": client_id, "client_id_issued_at": int(at.timestamp()), **registration} | (
         {} if oin is None else {"oin": oin}
     )
@@ -50,9 +58,10 @@ def new_client_id() -> str:
     return secrets.random_token(128).replace("-", "_")
 
 
-async def _store(
+async def _is_new(
     session: AsyncSession, client_id: str, registration: dict[str, Any], oin: str | None, at: datetime
-) -> None:
+) -> bool:
+    """Store the client; False when it stood there already. Raises Conflict for another under this `client_id`."""
     row = {"client_id": client_id, "registration": registration, "oin": oin, "state": "active", "created_at": at}
     adding = insert(_CLIENT).values(row).on_conflict_do_nothing().returning(_CLIENT.c.client_id)
     if await session.scalar(adding) is None:
@@ -62,6 +71,5 @@ async def _store(
             raise Conflict("resource_bestaat_al", "Een andere client bewaakt deze resource al.")
         if there.registration != registration or there.oin != oin:
             raise Conflict("client_bestaat_al", "Er is al een andere client met dit client_id.")
-        return
-    line = Line(JournalAct.CLIENT_GEREGISTREERD, Outcome.DONE, "geregistreerd", client_id=client_id)
-    await record(session, line, at=at)
+        return False
+    return True

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.journal import Line, by_operator, record
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, PushedRequest, RefreshToken
 
@@ -24,18 +24,19 @@ _WAITING: tuple[Table, ...] = (
 _ACTIVE, _PROPOSED, _SUSPENDED = "active", "proposed", "suspended"
 
 
-async def suspend(session: AsyncSession, client_id: str, *, at: datetime) -> int:
+async def suspend(session: AsyncSession, client_id: str, *, at: datetime, by: str | None = None) -> int:
     """Suspend a client and cut off all that it holds; tells how many tokens.
 
     People's consents and machtigingen stay as they are. Waits for tokens that are being issued to it
-    (`queries.hold_client`), so none slips through. Raises NotFound `client_onbekend`.
+    (`queries.hold_client`), so none slips through. `by` is the operator. Raises NotFound
+    `client_onbekend`.
     """
     state = await _held(session, client_id)
     closed = await cut_off(session, client_id, at=at)
     if state != _SUSPENDED:
         facts = {"tokens": closed}
         line = Line(JournalAct.CLIENT_GESCHORST, Outcome.DONE, "geschorst", client_id=client_id, facts=facts)
-        await _move(session, _SUSPENDED, line, at)
+        await _move(session, _SUSPENDED, by_operator(line, by), at)
     return closed
 
 
@@ -56,12 +57,12 @@ async def cut_off(session: AsyncSession, client_id: str, *, at: datetime) -> int
     return await tokens.revoke_of_client(session, client_id, at)
 
 
-async def resume(session: AsyncSession, client_id: str, *, at: datetime) -> bool:
+async def resume(session: AsyncSession, client_id: str, *, at: datetime, by: str | None = None) -> bool:
     """Let a suspended client take part again; False when it did already. The tokens that were closed stay closed.
 
-    One that registered itself is proposed again: perhaps nobody had looked at what it is now. Raises NotFound
-    `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and `client_teruggetrokken` for
-    one that withdrew itself.
+    One that registered itself is proposed again: perhaps nobody had looked at what it is now. `by` is the operator.
+    Raises NotFound `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and
+    `client_teruggetrokken` for one that withdrew itself.
     """
     state = await _held(session, client_id)
     known = select(_CLIENT.c.withdrawn_at, _CLIENT.c.by_program).where(_CLIENT.c.client_id == client_id)
@@ -73,7 +74,8 @@ async def resume(session: AsyncSession, client_id: str, *, at: datetime) -> bool
     if state != _SUSPENDED:
         raise Conflict("client_niet_geschorst", "Deze client is niet geschorst.")
     to = _PROPOSED if row.by_program else _ACTIVE
-    await _move(session, to, Line(JournalAct.CLIENT_HERVAT, Outcome.DONE, "hervat", client_id=client_id), at)
+    line = Line(JournalAct.CLIENT_HERVAT, Outcome.DONE, "hervat", client_id=client_id)
+    await _move(session, to, by_operator(line, by), at)
     return True
 
 

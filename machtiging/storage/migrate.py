@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -76,17 +77,40 @@ async def migrate(url: str, target: str = "head") -> None:
         await engine.dispose()
 
 
-def _run(connection: Connection, target: str) -> None:
-    config = _config(connection)
-    script = ScriptDirectory.from_config(config)
+async def database_to_drop_from(url: str, target: str) -> str | None:
+    """The database's name when going to `target` means going back, which drops what it keeps; None when it does not.
+
+    Raises alembic's CommandError for a target that is none.
+    """
+    engine = make_engine(url, None, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            back = await connection.run_sync(_goes_back, target)
+            name: str | None = await connection.scalar(text("SELECT current_database()")) if back else None
+    finally:
+        await engine.dispose()
+    return name
+
+
+def _goes_back(connection: Connection, target: str) -> bool:
+    there = MigrationContext.configure(connection).get_current_revision()
+    wanted = ScriptDirectory.from_config(_config(connection)).get_revision(target)
+    stays = there == (None if wanted is None else wanted.revision)
+    return not stays and _way(connection, target) is command.downgrade
+
+
+def _way(connection: Connection, target: str) -> Callable[..., None]:
+    script = ScriptDirectory.from_config(_config(connection))
     there = MigrationContext.configure(connection).get_current_revision()
     passed = {one.revision for one in script.walk_revisions(head=there)} if there else set()
     wanted = script.get_revision(target)
     # Alembic would take the way up to what has been passed for one of no steps at all.
-    if wanted is None or wanted.revision in passed:
-        command.downgrade(config, target)
-    else:
-        command.upgrade(config, target)
+    back = wanted is None or wanted.revision in passed
+    return command.downgrade if back else command.upgrade
+
+
+def _run(connection: Connection, target: str) -> None:
+    _way(connection, target)(_config(connection), target)
 
 
 def migrate_blocking(url: str, target: str = "head") -> None:

@@ -46,7 +46,8 @@ class _Headers:
             await self._app(scope, receive, send)
             return
         offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
-        the_id = request_id.begin(offered.decode("latin-1"))
+        the_id = request_id.begin()
+        echoed = request_id.answered_to(offered.decode("latin-1"), the_id)
         began = time.perf_counter()
         status = 0
         scope.setdefault(_SAID, {})  # shared with copies of the scope that layers behind this make
@@ -55,7 +56,7 @@ class _Headers:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._added(message.get("headers", ()), scope, the_id)
+                message["headers"] = self._added(message.get("headers", ()), scope, echoed)
             await send(message)
 
         try:

@@ -1,4 +1,7 @@
-"""One id per request, shared by the response, the log lines and the journal."""
+"""One id per request, made here, shared by log lines, journal and problem details.
+
+An id that the caller sends is echoed in the answer and kept nowhere: whatever it looks like, it can hold a BSN.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from contextvars import ContextVar
 from machtiging.kernel.ids import uuid7
 
 HEADER = "X-Request-ID"
-# It stands in the journal for ever, so what could hold a BSN or another number of a person is not kept.
+# Echoed as it came; what could be a number of a person is not even that.
 _ACCEPTABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?!.*[0-9]{8})[A-Za-z0-9._-]{8,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -18,11 +21,16 @@ def current() -> str:
     return _current.get() or str(uuid7())
 
 
-def begin(offered: str | None) -> str:
-    """Start a request: keep the caller's id when it is harmless, else make one."""
-    request_id = offered if offered and _ACCEPTABLE.fullmatch(offered) else str(uuid7())
+def begin() -> str:
+    """Start a request: make its id."""
+    request_id = str(uuid7())
     _current.set(request_id)
     return request_id
+
+
+def answered_to(offered: str, own: str) -> str:
+    """The id for the header of the answer: the caller's when it is harmless, else our own."""
+    return offered if _ACCEPTABLE.fullmatch(offered) else own
 
 
 def known() -> str | None:

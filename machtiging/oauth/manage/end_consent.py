@@ -41,8 +41,9 @@ async def end_consent(
             reason="toestemming_onbekend" if grant is None else "toestemming_van_ander",
             actor_id=person_id,
             client_id=via,
-            object_kind="grant",
-            object_id=str(grant_id),
+            # An id that we never gave is a word of the caller's, and could hold a BSN.
+            object_kind=None if grant is None else "grant",
+            object_id=None if grant is None else str(grant_id),
         )
         await record(session, line, at=at)
         raise NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")

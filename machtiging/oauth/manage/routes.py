@@ -64,8 +64,9 @@ async def _its_own(session: AsyncSession, client: Manager, text: str, at: dateti
         raise await _nothing(session, client, None, "toestemming_onbekend", at) from None
     grant = await queries.grant(session, grant_id)
     if grant is None or grant.client_id != client.client_id:
-        reason = "toestemming_onbekend" if grant is None else "toestemming_van_ander"
-        raise await _nothing(session, client, grant_id, reason, at)
+        if grant is None:  # then the id is a word of the caller's, and could hold a BSN
+            raise await _nothing(session, client, None, "toestemming_onbekend", at)
+        raise await _nothing(session, client, grant_id, "toestemming_van_ander", at)
     return grant
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.journal import Line, by_operator, record
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth.registration.propose import ACTIVE, PROPOSED
 from machtiging.oauth.tables import OAuthClient
@@ -25,8 +25,8 @@ def seen_as(registration: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(registration, sort_keys=True).encode()).hexdigest()
 
 
-async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datetime) -> None:
-    """Make a proposed client active, as it was `seen`.
+async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datetime, by: str | None = None) -> None:
+    """Make a proposed client active, as it was `seen`. `by` is the operator.
 
     Raises NotFound `client_onbekend`, Conflict `client_niet_voorgesteld`, and `client_veranderd` for one that is not
     what was looked at.
@@ -42,4 +42,4 @@ async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datet
         raise Conflict("client_veranderd", "Deze client is anders dan u heeft gezien. Kijk opnieuw.")
     await session.execute(update(_CLIENT).where(mine).values(state=ACTIVE, unseen_changes=0))
     line = Line(JournalAct.CLIENT_GOEDGEKEURD, Outcome.DONE, "goedgekeurd", client_id=client_id)
-    await record(session, line, at=at)
+    await record(session, by_operator(line, by), at=at)

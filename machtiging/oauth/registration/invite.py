@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.journal import Line, by_operator, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.kernel.text import plain_line
@@ -23,8 +23,10 @@ KIND = "uitnodiging"  # what the journal calls it
 _TOKEN: Table = InitialAccessToken.__table__  # type: ignore[attr-defined]
 
 
-async def invite(session: AsyncSession, note: str, *, uses: int, lives: timedelta, at: datetime) -> str:
-    """A new invitation; only its hash is kept, so this is the one time that it can be shown.
+async def invite(
+    session: AsyncSession, note: str, *, uses: int, lives: timedelta, at: datetime, by: str | None = None
+) -> str:
+    """A new invitation; only its hash is kept, so this is the one time that it can be shown. `by` is the operator.
 
     Raises InvalidInput `uitnodiging_ongeldig`.
     """
@@ -40,7 +42,8 @@ async def invite(session: AsyncSession, note: str, *, uses: int, lives: timedelt
     row = {"token_hash": digest, "note": told, "uses_left": uses, "created_at": at, "expires_at": at + lives}
     await session.execute(insert(_TOKEN), row)
     facts = {"keren": uses, "dagen": lives.days}
-    await record(session, _line(JournalAct.CLIENT_UITGENODIGD, "uitgenodigd", digest, facts), at=at)
+    line = _line(JournalAct.CLIENT_UITGENODIGD, "uitgenodigd", digest, facts)
+    await record(session, by_operator(line, by), at=at)
     return token
 
 

@@ -94,7 +94,7 @@ async def test_who_stops_halfway_is_calmly_brought_back(browser, journal):
     assert response.status_code == 200
     assert "U hebt het inloggen gestopt" in response.text
     assert browser.token is None
-    assert await journal() == [("login:mislukt", "inloggen_gestopt")]
+    assert await journal() == []  # anybody can begin and stop as often as he likes
 
 
 async def test_without_a_hint_one_chooses_from_a_page(browser):

@@ -5,6 +5,7 @@ import json
 import logging as standard
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -53,7 +54,8 @@ async def test_a_request_is_one_line_with_the_route_and_not_the_path(stream):
     assert line["event"] == "request"
     assert line["route"] == "/api/v1/berichten/{bericht_id}"
     assert line["method"] == "GET"
-    assert line["request_id"] == "abcdefgh"
+    assert answer.headers["x-request-id"] == "abcdefgh"
+    assert UUID(line["request_id"]).version == 7
     assert line["ms"] >= 0
     assert "999990019" not in stream.getvalue()
     assert "geheim" not in stream.getvalue()
