@@ -25,6 +25,7 @@ from machtiging.identity.tables import KeptForm, LoginSession
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.sweep import AT, Old
+from machtiging.web.http_methods.head import request_method
 
 COOKIE = "__Host-formulier"
 KEPT_FOR = timedelta(hours=1)
@@ -108,7 +109,7 @@ async def take_form(
 async def restore_form(request: Request, session: AsyncSession, person_id: PersonId) -> None:
     """Put the form that was kept for the page being asked for in `request.state.kept_form`, as names to values."""
     browser = browser_token(request)
-    if browser is None or request.method != "GET":
+    if browser is None or request_method(request) != "GET":
         return
     state = request.app.state
     places = (browser, request.url.path, f"{request.url.path}?{request.url.query}")

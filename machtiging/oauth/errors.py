@@ -100,7 +100,7 @@ CLIENT_AUTH_CAUSES: Mapping[str, str] = {
     "certificaat_ontbreekt": "No TLS certificate was shown.",
     "client_andere_methode": "The client registered another authentication method.",
     "client_id_wijkt_af": "The client_id differs from the client that authenticated.",
-    "client_onbekend": "No active client has this client_id and this authentication method.",
+    "client_onbekend": "No client is known under this client_id with this authentication method.",
     "client_zonder_sleutels": "The client registered no keys.",
     "geheim_niet_ondersteund": "There are no client secrets here: authenticate with private_key_jwt.",
     "sleutels_niet_opgehaald": "The keys at the jwks_uri of the client could not be fetched.",

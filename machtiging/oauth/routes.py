@@ -32,7 +32,7 @@ from machtiging.oauth.openid.routes import router as openid
 from machtiging.oauth.openid.userinfo import answer as userinfo_answer
 from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, query_pairs, unique
 from machtiging.oauth.protocol.grants import consented
-from machtiging.oauth.protocol.refused import is_practice, told, warn, write_down
+from machtiging.oauth.protocol.refused import tells_causes, told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
     REVOCATION,
@@ -71,7 +71,7 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
         return await with_keys(request.app.state, session, lambda: work(exchange, asking))
     except Refusal as refusal:
         await write_down(session, wire, refused, refusal, path=request.url.path, at=exchange.at)
-        return told(refusal, practice=is_practice(request.app.state))
+        return told(refusal, practice=tells_causes(request.app.state))
 
 
 @router.post("/par")

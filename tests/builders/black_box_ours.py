@@ -94,6 +94,7 @@ async def _serve(config: dict[str, Any]) -> None:
         **config.get("settings", {}),
     )
     app, simulator = create_app(settings), create_simulator(settings)
+    app.state.tells_causes = False  # as in production, where no answer may tell which clients exist
     wraps = MUTANTS[config["mutant"]].wraps if "mutant" in config else None
     front_app = app if wraps is None else wraps(app)
     target = {

@@ -20,7 +20,7 @@ from machtiging.oauth.manage.grant import ManagementGrant
 from machtiging.oauth.protocol.bridge import WireRequest, posted
 from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.refresh_grant import RefreshGrant
-from machtiging.oauth.protocol.refused import is_practice, told, warn, write_down
+from machtiging.oauth.protocol.refused import tells_causes, told, warn, write_down
 from machtiging.oauth.protocol.sender import ProofSeen
 from machtiging.oauth.protocol.server import Asking, Exchange, run
 from machtiging.oauth.registration.published import with_keys
@@ -42,7 +42,7 @@ async def _token(request: Request) -> Response:
         wire = await posted(request, issuer_of(state).endpoint(_PATH))
     except Refusal as refusal:
         warn(refusal)
-        return told(refusal, practice=is_practice(state))
+        return told(refusal, practice=tells_causes(state))
     answer = await _at_once(state, copy(wire)) if wire.form.get("grant_type") in GRANT_TYPES else None
     return answer or await _in_a_transaction(state, wire)
 
@@ -57,12 +57,12 @@ async def _at_once(state: Any, wire: WireRequest) -> Response | None:
         except ProofSeen as refusal:
             # Found out when the assertion had been used up: a second time that would be said to have been seen.
             await write_down(work, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at)
-            return told(refusal, practice=is_practice(state))
+            return told(refusal, practice=tells_causes(state))
         except Refusal as refusal:
             if wire.client is not None or isinstance(refusal, KeysWanted):
                 return None
             warn(refusal)  # who has not proved who he is has used nothing up, and writes nothing down
-            return told(refusal, practice=is_practice(state))
+            return told(refusal, practice=tells_causes(state))
 
 
 async def _in_a_transaction(state: Any, wire: WireRequest) -> Response:
@@ -79,7 +79,7 @@ async def _in_a_transaction(state: Any, wire: WireRequest) -> Response:
             return await with_keys(state, session, work)
         except Refusal as refusal:
             await write_down(session, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=exchange.at)
-            return told(refusal, practice=is_practice(state))
+            return told(refusal, practice=tells_causes(state))
 
 
 async def token(_door: Public) -> None:

@@ -22,7 +22,7 @@ from machtiging.oauth.introspection.at_once import Answer, at_once, fits
 from machtiging.oauth.introspection.signed import is_wanted, signed
 from machtiging.oauth.issuer import Issuer, issuer_of
 from machtiging.oauth.protocol.bridge import WireRequest, form_in, wired
-from machtiging.oauth.protocol.refused import is_practice, told, warn, write_down
+from machtiging.oauth.protocol.refused import tells_causes, told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Asking, run
 from machtiging.oauth.protocol.token_endpoints import INTROSPECTION, endpoint_server
 from machtiging.storage.straight import one_by_one
@@ -49,7 +49,7 @@ async def _introspect(request: Request) -> Response:
             return await _asked(state, issuer, wire)
     except Refusal as refusal:
         warn(refusal)
-        return told(refusal, practice=is_practice(state))
+        return told(refusal, practice=tells_causes(state))
 
 
 async def _at_once(request: Request, issuer: Issuer, form: Mapping[str, str]) -> Response | None:
@@ -73,7 +73,7 @@ async def _asked(state: Any, issuer: Issuer, wire: WireRequest) -> Response:
             raise
         except Refusal as refusal:
             await write_down(work, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at)
-            return told(refusal, practice=is_practice(state))
+            return told(refusal, practice=tells_causes(state))
         return _answer(wire, issuer, Answer(wire.client, json.loads(bytes(response.body))), asking.at)
 
 

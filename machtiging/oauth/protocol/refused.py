@@ -19,9 +19,12 @@ from machtiging.storage.statement import Work
 _log = structlog.get_logger("machtiging.oauth")
 
 
-def is_practice(state: Any) -> bool:
-    """Tell whether this application (`app.state`) is one to practise with. One that does not say is in production."""
-    return bool(getattr(state, "practice", False))
+def tells_causes(state: Any) -> bool:
+    """Tell whether this application (`app.state`) names the cause of every failure: in practice, unless it says not to.
+
+    One that says nothing is in production.
+    """
+    return bool(getattr(state, "tells_causes", getattr(state, "practice", False)))
 
 
 def told(refusal: Refusal, *, practice: bool = False) -> Response:

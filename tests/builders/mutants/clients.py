@@ -93,7 +93,7 @@ def _errors_tell_who_exists() -> None:
     from machtiging.oauth.errors import OAuthRefusal, Wire
     from machtiging.oauth.protocol import assertion, client_auth
 
-    def told(code: str) -> None:
+    def told(code: str, **_proven: bool) -> None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, code, code)
 
     for place in (assertion, client_auth):

@@ -306,6 +306,17 @@ async def test_kept_form_is_shown_once(portal):
     assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == ""
 
 
+async def test_kept_form_is_not_taken_by_head(portal):
+    """A program that only asks whether the page is there (RFC 9110 9.3.2) uses nothing up."""
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    await browser._go("HEAD", ISSUER + OFFER, None, 200)
+    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
+
+
 async def test_forms_of_two_tabs_are_both_kept_and_another_page_takes_neither(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
