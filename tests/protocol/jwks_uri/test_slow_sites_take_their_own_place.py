@@ -91,6 +91,7 @@ async def test_who_waits_too_long_is_refused_with_a_reason_in_the_log_and_may_co
     among(oauth, patience=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     same = await app_at(SLOW, quick, "Zelfde partij")
+    oauth.service.state.practice = False  # where no answer tells which clients exist
     with structlog.testing.capture_logs() as logs:
         refused = await answer(same)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")

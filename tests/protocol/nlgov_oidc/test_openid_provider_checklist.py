@@ -198,7 +198,7 @@ async def test_5_2_5_levels_are_those_of_eidas_and_amr_is_never_told(oauth) -> N
 async def test_5_2_7_access_tokens_are_signed_jwts(oauth) -> None:
     flow = await who_is_it(oauth)
     header, told = await verified(oauth, (await flow.tokens())["access_token"])
-    assert (header["typ"], header["alg"]) == ("at+jwt", "PS256")
+    assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
     assert {"iss", "azp", "client_id", "sub", "aud", "exp", "iat", "jti", "scope", "acr"} <= told.keys()
 
 
