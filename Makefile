@@ -72,6 +72,7 @@ spectral: setup-tests  ## install the API linter for its test (needs the network
 requirements:  ## pin anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/requirements.in -o tests/requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/parties/generator/requirements.in -o tests/parties/generator/requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/bench/requirements.in -o tests/bench/requirements.txt
 
 clean:  ## remove what was made here, also the data and the keys

@@ -16,10 +16,12 @@ from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.queries import LookAlong
 from machtiging.berichtenbox.read import Letter, check_readable_while_open, read_while_open
 from machtiging.berichtenbox.schemas import BerichtOut
+from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault
 from machtiging.storage.straight import one_by_one
 from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.negotiation import gives
+from machtiging.web.openapi import needs_action
 from machtiging.web.short_way import answered_by
 
 BerichtIdInPath = Annotated[str, Path(alias="berichtId", json_schema_extra={"format": "uuid"})]
@@ -82,5 +84,6 @@ def add_to(router: APIRouter) -> None:
         operation_id="leesBericht",
         tags=["Berichten"],
         dependencies=[Depends(_gives_json)],
+        openapi_extra=needs_action(Act.READ),
         route_class_override=answered_by(_bericht),
     )

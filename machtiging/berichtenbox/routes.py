@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
-from machtiging.access.bearer import Agency, Helper
+from machtiging.access.bearer import DELIVER, Agency, Helper
 from machtiging.access.recheck import recheck
 from machtiging.berichtenbox import read_route, rules
 from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
@@ -28,11 +28,12 @@ from machtiging.berichtenbox.schemas import (
     StatusIn,
     StatusOut,
 )
+from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import head_response, is_head
-from machtiging.web.negotiation import gives, takes
-from machtiging.web.openapi import SCHEMA_REF
+from machtiging.web.negotiation import gives, preferred, takes
+from machtiging.web.openapi import SCHEMA_REF, needs_action, needs_scope
 from machtiging.web.validation import Strict, parsed
 
 API = "/api/v1"
@@ -43,13 +44,21 @@ MERGE_PATCH = "application/merge-patch+json"
 _FIELDS = {"gelezen": "read", "map": "folder"}
 router = APIRouter(prefix=API)
 _JSON = [Depends(gives("application/json"))]
+# The same bytes: for clients that know no PDF.
+_DOWNLOADS = (rules.PDF, rules.BYTES)
 
 BijlageIdInPath = Annotated[str, Path(alias="bijlageId", json_schema_extra={"format": "uuid"})]
 
 
-def _body(media_type: str, model: type[Strict]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template=SCHEMA_REF)
-    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+def _body(model: type[Strict], media_type: str, **more: Any) -> dict[str, Any]:
+    described = model.model_json_schema(ref_template=SCHEMA_REF)
+    models = described.pop("$defs", {}) | {model.__name__: described}
+    content = {media_type: {"schema": {"$ref": SCHEMA_REF.format(model=model.__name__), "$defs": models}, **more}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+# RFC 7578: each part has a type of its own.
+_PARTS = {"bericht": {"contentType": "application/json"}, "bijlage": {"contentType": f"{rules.PDF}, {rules.BYTES}"}}
 
 
 @router.post(
@@ -61,7 +70,7 @@ def _body(media_type: str, model: type[Strict]) -> dict[str, Any]:
     operation_id="leverBerichtAan",
     tags=["Aanleveringen"],
     dependencies=[Depends(takes("multipart/form-data")), *_JSON],
-    openapi_extra=_body("multipart/form-data", AanleveringIn),
+    openapi_extra=_body(AanleveringIn, "multipart/form-data", encoding=_PARTS) | needs_scope(DELIVER),
 )
 async def post_aanlevering(
     request: Request,
@@ -119,6 +128,7 @@ def _aanlevering(received: Received, idempotency_key: str | None) -> Aanlevering
     operation_id="lijstBerichten",
     tags=["Berichten"],
     dependencies=_JSON,
+    openapi_extra=needs_action(Act.LIST),
 )
 async def get_berichten(
     request: Request,
@@ -164,7 +174,7 @@ read_route.add_to(router)
     operation_id="markeerBericht",
     tags=["Berichten"],
     dependencies=[Depends(takes(MERGE_PATCH, "application/json")), *_JSON],
-    openapi_extra=_body(MERGE_PATCH, StatusIn),
+    openapi_extra=_body(StatusIn, MERGE_PATCH) | needs_action(Act.MARK),
 )
 async def patch_bericht(
     request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
@@ -187,6 +197,7 @@ async def patch_bericht(
     summary="Een bericht verwijderen",
     operation_id="verwijderBericht",
     tags=["Berichten"],
+    openapi_extra=needs_action(Act.DELETE),
 )
 async def delete_bericht(request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath) -> None:
     """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest.
@@ -200,11 +211,12 @@ async def delete_bericht(request: Request, actor: Helper, session: Transaction, 
 @router.get(
     "/berichten/{berichtId}/bijlagen/{bijlageId}",
     response_class=StreamingResponse,
-    responses={200: {"content": {rules.PDF: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _DOWNLOADS}}},
     summary="Een bijlage downloaden",
     operation_id="downloadBijlage",
     tags=["Berichten"],
-    dependencies=[Depends(gives(rules.PDF, "application/octet-stream"))],
+    dependencies=[Depends(gives(*_DOWNLOADS))],
+    openapi_extra=needs_action(Act.DOWNLOAD),
 )
 async def get_bijlage(
     request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
@@ -213,10 +225,11 @@ async def get_bijlage(
     state = request.app.state
     asked = rules.id_from(bericht_id), rules.id_from(bijlage_id)
     found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
+    media_type = preferred(request, *_DOWNLOADS)
     if is_head(request):
-        return head_response(rules.PDF, headers_of(found))
+        return head_response(media_type, headers_of(found))
     body = contents(state.sessions, actor, found, state.clock)
-    return StreamingResponse(body, media_type=rules.PDF, headers=headers_of(found))
+    return StreamingResponse(body, media_type=media_type, headers=headers_of(found))
 
 
 def headers_of(found: Download) -> dict[str, str]:

@@ -20,6 +20,7 @@ BERICHT_PART_BYTES = 8 * MIB
 # One aanlevering with everything in it: our own choice, so that one request cannot fill the disk.
 AANLEVERING_BYTES = 256 * MIB
 PDF = "application/pdf"
+BYTES = "application/octet-stream"
 # What a bijlage is cut into: a download holds one piece in memory, and the machtiging is looked at before each.
 PART_BYTES = MIB
 HEADER_BYTES = 8

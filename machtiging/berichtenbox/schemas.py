@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -43,7 +43,9 @@ class OntvangerIn(Strict):
     """For whom the letter is. The number only ever travels in a body, and this model does not print it."""
 
     type: Literal["BSN"]
-    waarde: SecretStr = Field(max_length=9, description="Negen cijfers.")
+    waarde: SecretStr = Field(
+        max_length=9, description="Negen cijfers.", json_schema_extra={"pattern": r"^[0-9]{9}$", "writeOnly": True}
+    )
 
 
 class BerichtIn(Strict):
@@ -77,11 +79,16 @@ class Reference(Strict):
     kenmerk: Kenmerk
 
 
+def _leave_default_out(schema: dict[str, Any]) -> None:
+    """A generated client would send the default of a member that was not given, and so change what should stay."""
+    schema.pop("default", None)
+
+
 class StatusIn(Strict):
     """A merge patch (RFC 7396) on the citizen's own marks: what is not in it stays, `map: null` takes it out."""
 
-    gelezen: bool = False
-    map: Map | None = None
+    gelezen: bool = Field(default=False, json_schema_extra=_leave_default_out)
+    map: Map | None = Field(default=None, json_schema_extra=_leave_default_out)
 
 
 class _Out(BaseModel):

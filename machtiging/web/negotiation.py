@@ -35,6 +35,13 @@ def gives(*offered: str) -> Callable[[Request], Awaitable[None]]:
     return check
 
 
+def preferred(request: Request, *offered: str) -> str:
+    """The first of these types that the asker can take; the first of all when that was not checked before."""
+    header = request.headers.get("accept", "*/*")
+    matching = (offer for offer in offered if any(_matches(wanted, offer) for wanted in header.split(",")))
+    return next(matching, offered[0])
+
+
 def _matches(wanted: str, offered: str) -> bool:
     media, *parameters = (part.strip().lower() for part in wanted.split(";"))
     if any(parameter in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for parameter in parameters):

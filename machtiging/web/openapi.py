@@ -61,6 +61,9 @@ _VERSION_HEADER = {
         "schema": {"type": "string", "examples": [API_VERSION]},
     }
 }
+# What a route says it needs of a token, in `openapi_extra`; here it becomes `security` and words.
+NEEDED_SCOPE, NEEDED_ACTION = "x-required-scope", "x-required-action"
+_LOGIN, _TOKEN = "openid", "toegang"
 _EVERYWHERE = (400, 401, 403, 404, 406)
 _WITH_BODY = (409, 413, 415)
 
@@ -95,17 +98,56 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
         if path.startswith(PREFIX + "/") and path != PATH
     }
     schemas["Problem"] = _PROBLEM_SCHEMA
-    components["securitySchemes"] = {
-        "toegang": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT (RFC 9068)"},
-    }
-    document["security"] = [{"toegang": []}]
+    components["securitySchemes"] = _security_schemes(issuer)
+    document["security"] = [{_LOGIN: []}, {_TOKEN: []}]
     return document
+
+
+def _security_schemes(issuer: str) -> dict[str, Any]:
+    """Where a token comes from, and how it is sent: the same token, said twice for tools that know one of them."""
+    return {
+        _LOGIN: {
+            "type": "openIdConnect",
+            "openIdConnectUrl": issuer + "/.well-known/openid-configuration",
+            "description": "Waar een app een toegangsbewijs krijgt, en met welke scopes en authorization_details.",
+        },
+        _TOKEN: {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT (RFC 9068)",
+            "description": "Een toegangsbewijs dat aan een sleutel gebonden is, gaat met DPoP (RFC 9449).",
+        },
+    }
+
+
+def needs_scope(scope: str) -> dict[str, Any]:
+    """For `openapi_extra`: the token of this operation has this scope."""
+    return {NEEDED_SCOPE: scope}
+
+
+def needs_action(action: str) -> dict[str, Any]:
+    """For `openapi_extra`: the token of this operation gives this action (RFC 9396, type `berichtenbox`)."""
+    return {NEEDED_ACTION: action}
+
+
+def _add_security(operation: dict[str, Any]) -> None:
+    scope, action = operation.get(NEEDED_SCOPE), operation.get(NEEDED_ACTION)
+    if scope is not None:
+        operation["security"] = [{_LOGIN: [scope]}, {_TOKEN: [scope]}]
+        words = f"Nodig: de scope `{scope}`."
+    elif action is not None:
+        operation["security"] = [{_LOGIN: []}, {_TOKEN: []}]
+        words = f"Nodig: de handeling `{action}`, gevraagd in `authorization_details` van het type `berichtenbox`."
+    else:
+        return
+    operation["description"] = f"{operation.get('description', '')}\n\n{words}".strip()
 
 
 def _operation(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     for content in operation.get("requestBody", {}).get("content", {}).values():
         # A model that a route describes by hand brings the models in it along.
         schemas.update(content["schema"].pop("$defs", {}))
+    _add_security(operation)
     responses = operation["responses"]
     responses.pop("422", None)
     for status in (*_EVERYWHERE, *(_WITH_BODY if method in {"post", "patch", "put"} else ()), 429, 500, 503):

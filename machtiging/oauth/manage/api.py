@@ -14,9 +14,10 @@ from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.door import Myself
 from machtiging.oauth.manage.end_consent import end_consent
 from machtiging.oauth.manage.schemas import ToestemmingenOut
-from machtiging.oauth.rules import in_order
+from machtiging.oauth.rules import CONSENTS, in_order
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.negotiation import gives
+from machtiging.web.openapi import needs_scope
 
 router = APIRouter(prefix=API)
 _PLACE = "/toestemmingen"
@@ -31,6 +32,7 @@ ToestemmingIdInPath = Annotated[str, Path(alias="toestemmingId", json_schema_ext
     operation_id="lijstToestemmingen",
     tags=["Toestemmingen"],
     dependencies=[Depends(gives("application/json"))],
+    openapi_extra=needs_scope(CONSENTS),
 )
 async def get_toestemmingen(request: Request, actor: Myself, session: Transaction) -> dict[str, Any]:
     """De apps die nu bij uw post kunnen: door u toegelaten, of door een helper met een machtiging van u."""
@@ -46,6 +48,7 @@ async def get_toestemmingen(request: Request, actor: Myself, session: Transactio
     summary="De toegang van een app stoppen",
     operation_id="stopToestemming",
     tags=["Toestemmingen"],
+    openapi_extra=needs_scope(CONSENTS),
 )
 async def delete_toestemming(
     request: Request, actor: Myself, session: Transaction, toestemming_id: ToestemmingIdInPath
