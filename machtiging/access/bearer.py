@@ -99,6 +99,7 @@ async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Cr
     if shown.scheme == DPOP:
         headers.say(request.scope, HEADER, nonce_at(keyring, at))
     if not is_bound(bound) and shown.scheme != DPOP:
+        _count_for(request, bound)
         return
     try:
         await hold_to(work, bound, shown_in(request), keyring, at, token=shown.token, scheme=shown.scheme)
@@ -106,6 +107,13 @@ async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Cr
         if refused.code != NONCE_WANTED:  # asked again with the nonce: nothing that anybody should look at
             await turn_away(work, state, refused, at=at)
         raise
+    _count_for(request, bound)
+
+
+def _count_for(request: Request, facts: IssuedTokenFacts) -> None:
+    """From now on requests with this token count for its person, too; who only stole it has shown no key."""
+    if facts.person_id is not None:
+        note_person(request.scope, facts.person_id)
 
 
 def _invalid(private: str) -> NotAuthenticated:
@@ -201,7 +209,6 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
     facts = state.facts
     if facts.person_id is None or facts.oin is not None or not fits(facts):
         raise await turn_away(work, state, other_door(), at=at)
-    note_person(request.scope, facts.person_id)
     return Actor(
         person_id=facts.person_id,
         machtiging=state.machtiging,
