@@ -14,6 +14,7 @@ from machtiging.delegation.rules import Standing, organisation_matches, standing
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
+from machtiging.oauth import queries
 from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.end_consent import end_consent
 from machtiging.portal import views, words
@@ -49,11 +50,14 @@ class AppCard:
 
 @router.get("/apps")
 @reserve_connection
-async def apps(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
-    """Every app that has access now: let in by the visitor, or by a helper of hers."""
+async def apps(
+    request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None, app: str = ""
+) -> HTMLResponse:
+    """Every app that has access now: let in by the visitor, or by a helper of hers. `app` was stopped just now."""
     cards = await _cards(request, session, visitor)
+    message = done(gedaan) if await _is_true(session, gedaan, app, cards) else None
     own, helped = [card for card in cards if not card.helper], [card for card in cards if card.helper]
-    return page(request, "apps.html", own=own, helped=helped, message=done(gedaan))
+    return page(request, "apps.html", own=own, helped=helped, message=message)
 
 
 @router.get("/apps/{consent_id}/stoppen")
@@ -62,7 +66,9 @@ async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, sess
     """Are you sure? What has no access (any more), whoever's it is, leads back to the list, which says so."""
     cards = await _cards(request, session, visitor)
     card = next((card for card in cards if card.id == consent_id), None)
-    return _back(Done.APP_WAS_STOPPED) if card is None else page(request, "app_stoppen.html", card=card)
+    if card is None:
+        return _back(Done.APP_WAS_STOPPED, consent_id)
+    return page(request, "app_stoppen.html", card=card)
 
 
 @router.post("/apps/{consent_id}/stoppen")
@@ -73,11 +79,25 @@ async def stop(
     """Stop it now. Raises NotFound `toestemming_onbekend`."""
     at = request.app.state.clock.now()
     stopped = await end_consent(session, visitor.person_id, GrantId(consent_id), at=at)
-    return _back(Done.APP_STOPPED if stopped else Done.APP_WAS_STOPPED)
+    return _back(Done.APP_STOPPED if stopped else Done.APP_WAS_STOPPED, consent_id)
 
 
-def _back(what: Done) -> RedirectResponse:
-    return RedirectResponse(f"/apps?gedaan={what}", 303)
+def _back(what: Done, consent_id: UUID) -> RedirectResponse:
+    return RedirectResponse(f"/apps?gedaan={what}&app={consent_id}", 303)
+
+
+async def _is_true(session: AsyncSession, gedaan: str | None, app: str, cards: list[AppCard]) -> bool:
+    """Return True when what the address says is so: this consent gives no access, and the stopped one has ended."""
+    try:
+        consent_id = UUID(app)
+    except ValueError:
+        return False
+    if any(card.id == consent_id for card in cards):
+        return False
+    if gedaan != Done.APP_STOPPED:
+        return True
+    grant = await queries.grant(session, GrantId(consent_id))
+    return grant is not None and grant.ended_at is not None
 
 
 async def _cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:

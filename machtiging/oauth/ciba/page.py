@@ -16,7 +16,7 @@ from machtiging.oauth.authorize.decide import Question
 from machtiging.oauth.authorize.page import Asked, what_is_asked
 from machtiging.oauth.authorize.push import Reference
 from machtiging.oauth.ciba.decide import Decision, level_wanted
-from machtiging.oauth.ciba.queries import Request, waiting_for
+from machtiging.oauth.ciba.queries import Request, has_answered, waiting_for
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.requests.resources import target_of
@@ -46,7 +46,9 @@ async def requests_page(
     at = request.app.state.clock.now()
     waiting = await waiting_for(session, visitor.person_id, at)
     shown = [await _shown(request, session, visitor, one) for one in waiting]
-    message = _SAID[Decision(done)] if done in set(Decision) else None
+    message = None
+    if done in set(Decision) and await has_answered(session, visitor.person_id, agreed=done == Decision.AGREE):
+        message = _SAID[Decision(done)]
     status = 409 if note else 200
     return page(request, "verzoeken.html", status=status, shown=shown, message=message, note=note, visitor=visitor)
 

@@ -41,6 +41,13 @@ async def how_many_wait_for(session: AsyncSession, person_id: PersonId, at: date
     return await session.scalar(_waiting(select(func.count()), person_id, at)) or 0
 
 
+async def has_answered(session: AsyncSession, person_id: PersonId, *, agreed: bool) -> bool:
+    """Return True when a request that is still kept was answered by this person with yes, or with no."""
+    states = ("approved", "used") if agreed else ("denied",)
+    answered = select(_REQUEST.c.request_hash).where(_REQUEST.c.person_id == person_id, _REQUEST.c.state.in_(states))
+    return await session.scalar(answered.limit(1)) is not None
+
+
 def _waiting(chosen: Select[Any], person_id: PersonId, at: datetime) -> Select[Any]:
     """Of apps that take part: who was suspended cannot be answered."""
     theirs = chosen.select_from(_REQUEST.join(_CLIENT))

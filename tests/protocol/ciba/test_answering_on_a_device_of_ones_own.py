@@ -83,7 +83,11 @@ async def test_a_no_is_written_down_and_one_she_never_asked_for_as_suspicious(co
 
 async def test_what_was_done_is_told_and_words_in_the_address_are_not(counter) -> None:
     browser = await counter.citizen()
+    assert "U heeft nee gezegd" not in (await browser.get("/verzoeken?gedaan=weigeren")).text
+    await counter.asked()
+    await counter.answers(browser, "weigeren")
     assert "U heeft nee gezegd" in (await browser.get("/verzoeken?gedaan=weigeren")).text
+    assert "U heeft ja gezegd" not in (await browser.get("/verzoeken?gedaan=akkoord")).text
     assert "kwaad" not in (await browser.get("/verzoeken?gedaan=kwaad")).text
 
 

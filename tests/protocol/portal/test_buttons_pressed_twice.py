@@ -158,3 +158,17 @@ async def test_second_press_changes_nothing_of_another_session(portal):
         await browser.submit(form, values)
     assert COOKIE not in browser.cookies[ISSUER]
     assert (await other.open(ISSUER + ACCEPT)).form(ACCEPT)
+
+
+@pytest.mark.parametrize("app", ["", "&app=x", "&app=018f0000-0000-7000-8000-000000000001"])
+async def test_message_that_an_app_was_stopped_is_shown_of_an_app_that_was(portal, app):
+    browser = await portal.mother()
+    page = await browser.open(f"{ISSUER}/apps?gedaan=app-gestopt{app}")
+    assert "U heeft de toegang gestopt" not in page.text
+
+
+@pytest.mark.parametrize("gedaan", ["akkoord", "weigeren", "niet_gevraagd"])
+async def test_message_about_an_answer_is_shown_of_an_answer_that_was_given(portal, gedaan):
+    page = await (await portal.mother()).open(f"{ISSUER}/verzoeken?gedaan={gedaan}")
+    assert "U heeft" not in page.text
+    assert "Goed dat u dit meldt" not in page.text
