@@ -90,8 +90,10 @@ def create_app(
         # Nobody else is told of a request: what is to be known stands in the log and in the journal.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.clock = clock or SystemClock()
+    app.state.keyring = KeyRing.load(settings.keys_dir, clock=app.state.clock)
     _connect(app, settings, settings.database_url)
-    _fill_state(app, settings, clock or SystemClock(), broker_transport)
+    _fill_state(app, settings, broker_transport)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
@@ -176,14 +178,12 @@ def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:
     reserved = make_engine(database_url, Role.SERVICE, pool_size=reserve)
     sealer = make_engine(settings.sealer_database_url or database_url, Role.SEALER, pool_size=1)
     app.state.engines = (service, sealer, reserved)
-    app.state.sessions = SessionsWithReserve(service, reserved)
+    app.state.sessions = SessionsWithReserve(service, reserved, app.state.keyring)
     app.state.sealer_engine = sealer
 
 
-def _fill_state(app: FastAPI, settings: Settings, clock: Clock, transport: httpx.AsyncBaseTransport | None) -> None:
+def _fill_state(app: FastAPI, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
     state = app.state
-    state.clock = clock
-    state.keyring = KeyRing.load(settings.keys_dir, clock=clock)
     state.policy = Policy.load(settings.policies_dir)
     state.issuer = settings.issuer
     state.practice = settings.env is not Environment.PRODUCTION

@@ -22,6 +22,7 @@ from machtiging.access.proof.binding import BEARER, DPOP, hold_to, is_bound
 from machtiging.access.proof.errors import NONCE_WANTED, NoToken, ProofRefused
 from machtiging.access.proof.nonce import HEADER, nonce_at
 from machtiging.access.proof.shown import shown_in
+from machtiging.access.proof.token_claims import claims_match_row
 from machtiging.access.tokens import IssuedTokenFacts, TokenState, audience, hold
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
@@ -36,7 +37,7 @@ from machtiging.web.rate_limit.callers import note_person
 
 DELIVER = "aanleveringen:schrijven"
 # How a token is looked up: `access.tokens.hold`, or that together with something else.
-Look = Callable[[Work, TokenId], Awaitable[TokenState | None]]
+Look = Callable[[Work, TokenId, datetime], Awaitable[TokenState | None]]
 # Whether a token that opens one door also opens the one behind it.
 Fits = Callable[[IssuedTokenFacts], bool]
 _CREDENTIALS = re.compile(r"(?i:bearer|(dpop)) +([A-Za-z0-9._~+/-]+=*)")
@@ -129,13 +130,15 @@ async def _state(request: Request, work: Work, at: datetime, look: Look, *, agai
         jti = UUID(claims["jti"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _invalid("jti is missing or no UUID") from error
-    state = await look(work, TokenId(jti))
+    state = await look(work, TokenId(jti), at)
     if state is None or state.facts.client_id != claims.get("client_id") or state.facts.audience:
         raise _invalid("jti was not issued, or to another client, or for another resource")
     if (refusal := closed(state, at)) is not None:
         raise await turn_away(work, state, refusal, at=at)
     if not again:  # what was shown was used up the first time
         await hold_bearer(request, work, state, shown, at=at)
+    if not claims_match_row(claims, state.facts):
+        raise await turn_away(work, state, _invalid("the token says something else than its row"), at=at)
     return state
 
 

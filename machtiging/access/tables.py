@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.row_mac import ENDS_IT, SealedTable
 
 
 class IssuedToken(SQLModel, table=True):
@@ -36,6 +37,7 @@ class IssuedToken(SQLModel, table=True):
     x5t: str | None = columns.text(default=None, nullable=True)
     parent_id: UUID | None = Field(default=None, foreign_key="issued_token.id", index=True)
     organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class UsedProof(SQLModel, table=True):
@@ -45,3 +47,16 @@ class UsedProof(SQLModel, table=True):
 
     proof_hash: bytes = columns.sealed(primary_key=True)
     expires_at: datetime = columns.at(index=True)
+
+
+# What its MAC covers (docs/decisions/0008). A changed list is another version.
+SEALED_TOKEN = SealedTable(
+    IssuedToken.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("id", "client_id", "grant_id", "person_id", "machtiging_id", "oin", "scope", "acts", "assurance"),
+        *("issued_at", "expires_at", "audience", "jkt", "x5t", "parent_id"),
+        "organisation_kvk",
+    ),
+    exempt={"revoked_at": ENDS_IT},
+)

@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.issued.still import VERSION
-from machtiging.access.tables import IssuedToken
+from machtiging.access.tables import SEALED_TOKEN, IssuedToken
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.audit.journal import Line, as_values, line_beside
 from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
@@ -36,6 +37,7 @@ from machtiging.delegation.rules import Act, Machtiging, is_usable
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
+from machtiging.storage.row_mac import MAC, seal
 from machtiging.storage.statement import Found, Statement, Work
 
 _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
@@ -96,7 +98,7 @@ def audience(issuer: str) -> str:
 
 async def register(session: AsyncSession, facts: IssuedTokenFacts) -> None:
     """Write down a token that is about to be handed out."""
-    await session.execute(insert(_TOKEN), _values(facts))
+    await session.execute(insert(_TOKEN), seal(session, SEALED_TOKEN, _values(facts)))
 
 
 def registering(gate: FromClause) -> tuple[CTE, CTE]:
@@ -104,14 +106,16 @@ def registering(gate: FromClause) -> tuple[CTE, CTE]:
 
     Values: see `to_register`.
     """
-    said = [bindparam(f"token_{name}", type_=_TOKEN.c[name].type).label(name) for name in _REGISTERED]
-    token = insert(_TOKEN).from_select(list(_REGISTERED), select(*said).select_from(gate)).cte("registered")
+    names = (*_REGISTERED, MAC)
+    said = [bindparam(f"token_{name}", type_=_TOKEN.c[name].type).label(name) for name in names]
+    token = insert(_TOKEN).from_select(list(names), select(*said).select_from(gate)).cte("registered")
     return token, line_beside(gate).cte("line")
 
 
-def to_register(facts: IssuedTokenFacts, line: Line) -> dict[str, Any]:
+def to_register(work: Work, facts: IssuedTokenFacts, line: Line) -> dict[str, Any]:
     """What goes in with a token and its line, for `registering`."""
-    token = {f"token_{name}": value for name, value in _values(facts).items()}
+    sealed = seal(work, SEALED_TOKEN, _values(facts))
+    token = {f"token_{name}": value for name, value in sealed.items()}
     return token | as_values(line, uuid7(), facts.issued_at)
 
 
@@ -199,14 +203,14 @@ def _statement(*, hold: bool, beside: Beside | None = None) -> Select[Any]:
 _LOOK, _HOLD = Statement(_statement(hold=False)), Statement(_statement(hold=True))
 
 
-async def state_of(work: Work, jti: TokenId) -> TokenState | None:
-    """The token and its machtiging as they stand; None for a jti that was never issued."""
-    return await _state(work, _LOOK, jti)
+async def state_of(work: Work, jti: TokenId, at: datetime | None = None) -> TokenState | None:
+    """The token and its machtiging as they stand; None for a jti that was never issued, or whose row is forged."""
+    return await _state(work, _LOOK, jti, at)
 
 
-async def hold(work: Work, jti: TokenId) -> TokenState | None:
+async def hold(work: Work, jti: TokenId, at: datetime | None = None) -> TokenState | None:
     """As `state_of`, and the machtiging stays as it is until this transaction ends: a revocation waits for it."""
-    return await _state(work, _HOLD, jti)
+    return await _state(work, _HOLD, jti, at)
 
 
 def looking(beside: Beside) -> Statement:
@@ -222,13 +226,18 @@ def looked_at(beside: Beside) -> Select[Any]:
     return _statement(hold=False, beside=beside)
 
 
-async def _state(work: Work, statement: Statement, jti: UUID) -> TokenState | None:
+async def _state(work: Work, statement: Statement, jti: UUID, at: datetime | None) -> TokenState | None:
     found = await statement.one(work, {"jti": jti})
-    return None if found is None else state_in(found)
+    return None if found is None else await authentic_state(work, found, at)
+
+
+async def authentic_state(work: Work, found: Found, at: datetime | None) -> TokenState | None:
+    """The token in a row of `looking`, as it was issued; None, and a line in the journal, for a forged row."""
+    return state_in(found) if await authenticate_row(work, SEALED_TOKEN, found, "t_", at=at) else None
 
 
 def state_in(found: Found) -> TokenState:
-    """The token and its machtiging in a row of `looking`. Raises Fault `machtiging_ontbreekt`."""
+    """The token and its machtiging in a row of `looking` that was verified. Raises Fault `machtiging_ontbreekt`."""
     held = None if found["m_id"] is None else machtiging_from_mapping(found)
     if held is None and found["t_machtiging_id"] is not None:
         # Never take a token under a machtiging for one to the own box.

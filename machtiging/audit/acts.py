@@ -40,6 +40,7 @@ class JournalAct(StrEnum):
     MACHTIGING_INGETROKKEN = "machtiging:ingetrokken"
     MACHTIGING_TERUGGEGEVEN = "machtiging:teruggegeven"
     MELDCODE_GEMAAKT = "meldcode:gemaakt"
+    RIJ_GEWEIGERD = "rij:geweigerd"
     SESSIE_BEEINDIGD = "sessie:beeindigd"
     SESSIE_BEKEKEN = "sessie:bekeken"
     SLEUTEL_GEMAAKT = "sleutel:gemaakt"

@@ -83,7 +83,7 @@ async def _still_stands(session: AsyncSession, actor: Actor, wanted: Download, *
     # Who downloads in the own box on the portal has no token; nobody can take that access away meanwhile.
     if actor.token_id is None:
         return
-    state = await hold(session, actor.token_id)
+    state = await hold(session, actor.token_id, at)
     # That a token runs out while a large file is under way breaks nothing off; that it is taken back does.
     if state is not None and state.held_at(at) and state.revoked_at is None:
         return

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.access.guard import Fetch, Target
 from machtiging.access.issued.still import still_open
 from machtiging.access.permit import Permit
-from machtiging.access.tokens import TokenState, looking, state_in
+from machtiging.access.tokens import TokenState, authentic_state, looking
 from machtiging.agencies.names import agency_names
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.journal import line_beside, writing_a_line
@@ -152,13 +152,16 @@ class LookAlong:
         self._values = {"bericht_id": bericht_id, "at": at}
         self.found: Found | None = None
 
-    async def __call__(self, work: Work, jti: TokenId) -> TokenState | None:
+    async def __call__(self, work: Work, jti: TokenId, at: datetime) -> TokenState | None:
         """What `access.tokens.state_of` gives."""
         row = await _LOOKED.one(work, {**self._values, "jti": jti})
         if row is None:
             return None
         self.found = row if row["id"] is not None else None
-        return state_in(row)
+        state = await authentic_state(work, row, at)
+        if state is None:
+            self.found = None
+        return state
 
 
 async def find_bijlage(

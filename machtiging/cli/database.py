@@ -6,6 +6,8 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +17,41 @@ from machtiging.kernel.errors import NotAllowed
 from machtiging.settings import Environment, Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
+
+    from machtiging.crypto.keyring import KeyRing
+
+
+class KeysOnDemand:
+    """The key ring for the rows that a command seals or verifies: read when the first of them comes by.
+
+    Many commands touch none, and to read the ring takes longer than those do.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @cached_property
+    def _ring(self) -> KeyRing:
+        from machtiging.crypto.keyring import KeyRing
+
+        return KeyRing.load(self._directory)
+
+    def row_mac(self, message: bytes) -> bytes:
+        """As `KeyRing.row_mac`. Raises Fault when the ring cannot be read, as all of these do."""
+        return self._ring.row_mac(message)
+
+    def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
+        """As `KeyRing.row_mac_verifies`."""
+        return self._ring.row_mac_verifies(mac, message)
+
+    def bearer_hash(self, token: str) -> bytes:
+        """As `KeyRing.bearer_hash`."""
+        return self._ring.bearer_hash(token)
+
+    def bearer_hashes(self, token: str) -> list[bytes]:
+        """As `KeyRing.bearer_hashes`."""
+        return self._ring.bearer_hashes(token)
 
 
 @contextmanager
@@ -42,11 +78,21 @@ def url_of(settings: Settings) -> str:
     return settings.database_url
 
 
-async def bring_up_to_date(settings: Settings, target: str = "head") -> None:
-    """Migrate to the present schema (or to `target`)."""
+async def bring_up_to_date(settings: Settings, target: str = "head", *, seal_existing_rows: bool = False) -> None:
+    """Migrate to the present schema (or to `target`).
+
+    At the step that gives rows a MAC, those that are there are sealed; in production only when it is asked for.
+    Raises Fault `rijen_niet_verzegeld` where it is not.
+    """
+    from machtiging.cli.sealed_tables import seal_existing
     from machtiging.storage.migrate import migrate as upgrade
 
-    await upgrade(settings.owner_database_url or url_of(settings), target)
+    allowed = seal_existing_rows or settings.env is not Environment.PRODUCTION
+
+    async def seal(connection: AsyncConnection) -> None:
+        await seal_existing(connection, KeysOnDemand(settings.keys_dir), allowed=allowed)
+
+    await upgrade(settings.owner_database_url or url_of(settings), target, seal)
 
 
 @asynccontextmanager
@@ -56,7 +102,7 @@ async def service_sessions(settings: Settings) -> AsyncIterator[async_sessionmak
 
     engine = make_engine(url_of(settings), Role.SERVICE, pool_size=2)
     try:
-        yield make_sessions(engine)
+        yield make_sessions(engine, KeysOnDemand(settings.keys_dir))
     finally:
         await engine.dispose()
 
@@ -99,6 +145,9 @@ def migrate(
         str | None,
         typer.Option("--yes-drop", metavar="NAME", help="Going back: the database to drop from."),
     ] = None,
+    seal_existing_rows: Annotated[
+        bool, typer.Option("--seal-existing-rows", help="Once, in production, at the upgrade that gives rows a MAC.")
+    ] = False,
 ) -> None:
     """Bring the database to the present schema and set up its three roles.
 
@@ -111,7 +160,7 @@ def migrate(
         try:
             asyncio.run(_check_drop(settings, target, yes_drop))
             with err.status(f"Migrating to {target} ..."):
-                asyncio.run(bring_up_to_date(settings, target))
+                asyncio.run(bring_up_to_date(settings, target, seal_existing_rows=seal_existing_rows))
         except CommandError as error:
             raise typer.BadParameter(f"{error}") from error
     err.print(f"The database is at {target}.")

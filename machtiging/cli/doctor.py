@@ -52,6 +52,14 @@ async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
             yield data_keys.finding(by_version, versions)
 
 
+async def _sealed_rows(settings: Settings) -> AsyncIterator[Finding]:
+    """Nothing when ring or database cannot be read: that has been said."""
+    from machtiging.cli.operator import sealed_rows
+
+    with suppress(Fault):
+        yield await sealed_rows.finding(settings)
+
+
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
     from machtiging.cli.operator import notifications
@@ -67,8 +75,9 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
         with named(settings) as with_database:
             async for finding in checks.database(with_database):
                 yield finding
-            async for finding in _data_keys(with_database):
-                yield finding
+            for look_inside in (_data_keys, _sealed_rows):
+                async for finding in look_inside(with_database):
+                    yield finding
             with suppress(Fault):  # then the database was already named
                 yield await notifications.check_undelivered(with_database)
     except Fault as fault:

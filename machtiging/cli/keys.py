@@ -78,20 +78,22 @@ def _wraps(settings: Settings) -> dict[int, int] | None:
 def rewrap(
     *, batch: Annotated[int, typer.Option(min=1, max=10_000, help="Data keys in one transaction.")] = 500
 ) -> None:
-    """Wrap every citizen's data key by the newest key-encryption key, after `keys rotate kek`.
+    """Wrap every citizen's data key by the newest key, after `keys rotate kek`; seal rows anew, after `row-mac`.
 
     Running workers have taken that key within seconds; restart those that have their keys from the environment. It runs
     beside them, and can be stopped and run again. Exit 1 when some are left.
     """
     from machtiging.cli import data_keys
+    from machtiging.cli.operator import sealed_rows
 
     with named(Settings()) as settings, Progress(console=err, transient=True) as bar:
         task = bar.add_task("Wrapping data keys", total=None)
         work = data_keys.rewrap(settings, batch, lambda done, of: bar.update(task, completed=done, total=of))
         outcome = asyncio.run(work)
-    for sentence in data_keys.told(outcome):
+        resealed = asyncio.run(sealed_rows.reseal_all(settings))
+    for sentence in (*data_keys.told(outcome), *sealed_rows.told(resealed)):
         err.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if outcome.left:
+    if outcome.left or resealed.left:
         raise typer.Exit(Exit.FINDING)
 
 

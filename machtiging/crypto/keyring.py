@@ -22,6 +22,7 @@ from machtiging.crypto.envelope import KEY_BYTES, DataKey
 from machtiging.crypto.manifest import Entry, Kind, State
 from machtiging.crypto.own_tokens import OwnTokens, SigningKey
 from machtiging.crypto.rotation import generate
+from machtiging.crypto.row_mac import RowMacKeys
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 
@@ -74,6 +75,7 @@ class KeyRing:
         blind_index = _single(content, Kind.BLIND_INDEX)
         pseudonym = _single(content, Kind.PSEUDONYM)
         wrapping = {e.version: DataKey(material.symmetric(c, e)) for e, c in content.items() if e.kind is Kind.KEK}
+        row_mac = {e.version: material.symmetric(c, e) for e, c in content.items() if e.kind is Kind.ROW_MAC}
         signing = [SigningKey.of(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs]
         names = {key.entry.name: key.kid.encode() for key in signing}
         names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if not e.kind.signs}
@@ -84,6 +86,7 @@ class KeyRing:
         self._blind_index, self._pseudonym = blind_index, pseudonym
         self._wrapping, self._tokens = wrapping, tokens
         self._newest = max(wrapping)
+        self._row_mac = RowMacKeys(row_mac)
         moments = (entry.activated_at for entry in entries if manifest.scheduled(entry))
         self._next = min((moment for moment in moments if moment is not None), default=None)
 
@@ -125,6 +128,42 @@ class KeyRing:
         if not purpose or "\0" in purpose:
             raise ValueError("a purpose is a word")
         return hmac.digest(self._blind_index, b"index\0" + purpose.encode() + b"\0" + value.encode(), hashlib.sha256)
+
+    @property
+    def row_mac_version(self) -> int:
+        """The version of the key that seals rows now."""
+        return self._row_mac.newest
+
+    @property
+    def row_mac_versions(self) -> tuple[int, ...]:
+        """The versions of the key that seals rows; the last one seals, all verify."""
+        return self._row_mac.versions
+
+    def row_mac(self, message: bytes) -> bytes:
+        """The MAC of a row, encoded by `storage.row_mac`: with the version of its key before it."""
+        return self._row_mac.seal(message)
+
+    def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
+        """Whether this MAC was made by us over this message, under any version of the key that is in the ring."""
+        if self._row_mac.names_unknown_version(mac):
+            # Another worker may seal with a key that is new to us; only the manifest's own change is looked at, so that
+            # rows with invented versions do not make us read the ring again and again.
+            with suppress(Fault):
+                self.refresh()
+        return self._row_mac.verifies(mac, message)
+
+    def bearer_hash(self, token: str) -> bytes:
+        """A keyed hash of a random token, to find its row by."""
+        return self._row_mac.bearer_hash(token)
+
+    def bearer_hashes(self, token: str) -> list[bytes]:
+        """That hash under every version of the key, since it was made under the one of its time.
+
+        Another worker may have made it with a key that is new to us, so the ring is read again when it has changed.
+        """
+        with suppress(Fault):
+            self.refresh()
+        return self._row_mac.bearer_hashes(token)
 
     def pseudonym(self, person_id: UUID, sector: str) -> str:
         """What a person is called in one sector: stable there, unrelated elsewhere (OpenID Connect Core 8.1)."""

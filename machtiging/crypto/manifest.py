@@ -21,6 +21,7 @@ class Kind(StrEnum):
     BLIND_INDEX = "blind-index"
     PSEUDONYM = "pseudonym"
     KEK = "kek"
+    ROW_MAC = "row-mac"
     PS256 = "ps256"
     RS256 = "rs256"
     ES256 = "es256"
@@ -40,6 +41,11 @@ SIGNING = frozenset({Kind.PS256, Kind.RS256, Kind.ES256})
 # One version for ever: a changed index would no longer find a citizen, a changed pseudonym would make every
 # citizen a stranger to every client. Replacing these is a migration of data, not a rotation.
 UNVERSIONED = frozenset({Kind.BLIND_INDEX, Kind.PSEUDONYM})
+# Newer than the first release: a ring from before lacks it, and `keys generate` adds it. No other kind is ever added
+# to a ring that is in use: its key was lost, and has to come back from a backup.
+ADDED_LATER = frozenset({Kind.ROW_MAC})
+# Of these the newest version is the active one, and the older ones still open or verify.
+_NEWEST_IS_ACTIVE = {Kind.KEK: "wraps", Kind.ROW_MAC: "seals"}
 
 
 class State(StrEnum):
@@ -116,8 +122,12 @@ def to_json(entries: Sequence[Entry]) -> str:
     return json.dumps({"version": 1, "keys": rows}, indent=2) + "\n"
 
 
-def from_json(text: str) -> tuple[Entry, ...]:
-    """The manifest from text. Raises Fault `sleutelbos_onleesbaar` when it is not one, or does not add up."""
+def from_json(text: str, *, complete: bool = True) -> tuple[Entry, ...]:
+    """The manifest from text. Raises Fault `sleutelbos_onleesbaar` when it is not one, or does not add up.
+
+    Not `complete`: a kind that was added in a later release may be missing. Otherwise that is Fault
+    `sleutel_ontbreekt`, which says what to do.
+    """
     try:
         document = json.loads(text)
         if document["version"] != 1:
@@ -127,6 +137,10 @@ def from_json(text: str) -> tuple[Entry, ...]:
         raise Fault("sleutelbos_onleesbaar", private=f"keys.json: {type(error).__name__}: {error}") from error
     for complaint in complaints(entries):
         raise Fault("sleutelbos_onleesbaar", private=f"keys.json: {complaint}")
+    missing = missing_kinds(entries)
+    if missing and complete:
+        mend = "this release needs one; make it with `machtiging keys generate`"
+        raise Fault("sleutel_ontbreekt", private=f"keys.json: no key of kind {missing[0]}: {mend}")
     return entries
 
 
@@ -154,10 +168,16 @@ def _instant(text: str) -> datetime:
     return value
 
 
+def missing_kinds(entries: Sequence[Entry]) -> list[Kind]:
+    """The kinds that a ring from an earlier release cannot have, and has not."""
+    return [kind for kind in Kind if kind in ADDED_LATER and kind not in {entry.kind for entry in entries}]
+
+
 def complaints(entries: Sequence[Entry]) -> list[str]:
     """What does not add up in a ring: each kind has exactly one active key, and a retired key says since when."""
     active = Counter(entry.kind for entry in entries if entry.state is State.ACTIVE)
-    found = [f"{active[kind]} active keys of kind {kind}, want 1" for kind in Kind if active[kind] != 1]
+    wanted = [kind for kind in Kind if kind not in missing_kinds(entries)]
+    found = [f"{active[kind]} active keys of kind {kind}, want 1" for kind in wanted if active[kind] != 1]
     names = Counter(entry.name for entry in entries)
     found += [f"{name} stands twice" for name, times in names.items() if times > 1]
     found += [
@@ -167,10 +187,11 @@ def complaints(entries: Sequence[Entry]) -> list[str]:
     ]
     dated = Counter(entry.kind for entry in entries if scheduled(entry))
     found += [f"{dated[kind]} keys of kind {kind} wait for a moment" for kind in Kind if dated[kind] > kind.signs]
-    newest = max((entry.version for entry in entries if entry.kind is Kind.KEK), default=0)
-    found += [
-        f"{entry.name} wraps while kek-{newest} is newer"
-        for entry in entries
-        if entry.kind is Kind.KEK and entry.state is State.ACTIVE and entry.version != newest
-    ]
+    for kind, does in _NEWEST_IS_ACTIVE.items():
+        newest = max((entry.version for entry in entries if entry.kind is kind), default=0)
+        found += [
+            f"{entry.name} {does} while {kind}-{newest} is newer"
+            for entry in entries
+            if entry.kind is kind and entry.state is State.ACTIVE and entry.version != newest
+        ]
     return found

@@ -25,20 +25,15 @@ LONGEST_AHEAD = timedelta(days=366)
 def generate(directory: Path, at: datetime | None = None) -> tuple[Entry, ...]:
     """Make a ring where there is none: the directory (0700), the keys (0600), the manifest; gives the keys it made.
 
-    Never replaces a key. In a ring that is there, keys whose moment has passed lose what they sign with.
+    Never replaces a key. In a ring that is there, keys whose moment has passed lose what they sign with, and a kind
+    that came with a later release is added.
     Raises Fault `sleutel_ontbreekt` or `sleutelbos_onvolledig` when part of an older ring lies there: what is lost can
     come back from a backup only, since a new key under an old name would hide that nothing opens any more.
     """
     at = at or SystemClock().now()
     with keystore.locked(directory):
         if (directory / keystore.MANIFEST).exists():
-            there = overview(directory)
-            for entry in there:
-                keystore.read_secret(directory, {}, entry.name)
-            if (now := as_of(there, at)) != there:
-                _write(directory, now)
-                _forget_private_halves(directory, now)
-            return ()
+            return _complete(directory, at)
         ring = _first_ring(at)
         _refuse_leftovers(directory, ring)
         for entry in ring:
@@ -49,6 +44,20 @@ def generate(directory: Path, at: datetime | None = None) -> tuple[Entry, ...]:
                 _make(directory, entry)
         _write(directory, ring)
         return tuple(ring)
+
+
+def _complete(directory: Path, at: datetime) -> tuple[Entry, ...]:
+    there = manifest.from_json(keystore.read_manifest(directory, {}), complete=False)
+    for entry in there:
+        keystore.read_secret(directory, {}, entry.name)
+    added = tuple(_newest(directory, there, kind, at, at_once=False) for kind in manifest.missing_kinds(there))
+    for entry in added:
+        _make(directory, entry)
+    now = as_of((*there, *added), at)
+    if now != there:
+        _write(directory, now)
+        _forget_private_halves(directory, now)
+    return added
 
 
 def overview(directory: Path) -> tuple[Entry, ...]:
@@ -157,7 +166,7 @@ def _newest(directory: Path, entries: Sequence[Entry], kind: Kind, at: datetime,
     for path in directory.glob(f"{kind}-*.key"):
         number = path.stem.rpartition("-")[2]
         taken |= {int(number)} if number.isdecimal() else set()
-    name = name_of(kind, max(taken) + 1)
+    name = name_of(kind, max(taken, default=0) + 1)
     if kind.signs and not (at_once and may_sign_from(entries, kind) is None):
         return Entry(name, kind, State.PUBLISHED, at)
     return Entry(name, kind, State.ACTIVE, at, activated_at=at)

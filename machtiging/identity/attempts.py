@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Table, delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.rules import Wish
-from machtiging.identity.tables import LoginAttempt
+from machtiging.identity.tables import SEALED_ATTEMPT, LoginAttempt
 from machtiging.kernel.assurance import Assurance
+from machtiging.storage.row_mac import seal
 from machtiging.storage.sweep import AT, Old
 
 UNKNOWN = "inlogpoging_onbekend"
@@ -58,7 +60,7 @@ async def begin(session: AsyncSession, browser: str, wish: Wish, *, at: datetime
         "expires_at": at + VALID,
         "fresh": wish.fresh,
     }
-    await session.execute(insert(_ATTEMPT).values(**row))
+    await session.execute(insert(_ATTEMPT).values(**seal(session, SEALED_ATTEMPT, row)))
     return Begun(state, attempt)
 
 
@@ -69,7 +71,7 @@ async def take(session: AsyncSession, state: str, browser: str | None, *, at: da
     """
     mine = delete(_ATTEMPT).where(_ATTEMPT.c.state_hash == secrets.digest(state)).returning(*_ATTEMPT.c)
     row = (await session.execute(mine)).one_or_none()
-    if row is None:
+    if row is None or not await authenticate_row(session, SEALED_ATTEMPT, row, at=at):
         raise LoginFailed(UNKNOWN)
     if browser is None or secrets.digest(browser) != row.browser_hash:
         raise LoginFailed("andere_browser")

@@ -6,19 +6,21 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, func, select, update
+from sqlalchemy import Row, Select, Table, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto.envelope import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_in
 from machtiging.identity.particulars import Profile, merge_profiles
-from machtiging.identity.tables import Person
+from machtiging.identity.tables import SEALED_PERSON, Person
 from machtiging.kernel.birth_date import parse_birth_date, write_birth_date
 from machtiging.kernel.bsn import Bsn
-from machtiging.kernel.errors import Fault, NotFound
+from machtiging.kernel.errors import Fault, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.row_mac import INVALID, seal
 from machtiging.storage.statement import Statement, Work
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_IDENTITY = tuple(_PERSON.c[name] for name in SEALED_PERSON.columns)
 _BSN = "bsn"
 # Built once: making such a statement anew costs more than asking it.
 _DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PERSON.c.id == bindparam("person_id"))
@@ -54,10 +57,10 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
     The BSN is stored encrypted; it is found by a keyed index that says nothing to who does not hold the key.
     """
     index = keyring.blind_index(_BSN, bsn.reveal())
-    by_index = select(_PERSON.c.id).where(_PERSON.c.bsn_index == index)
-    found = await session.scalar(by_index)
+    by_index = select(*_IDENTITY).where(_PERSON.c.bsn_index == index)
+    found = (await session.execute(by_index)).one_or_none()
     if found is not None:
-        return PersonId(found)
+        return await _vouched(session, found)
     person_id = PersonId(uuid7())
     made = keyring.new_data_key(person_id)
     sealed = made.key.seal(bsn.reveal().encode(), *_place(person_id, _BSN))
@@ -69,20 +72,20 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
 async def find_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn) -> PersonId:
     """The person with this BSN, if we know her. Raises NotFound `persoon_onbekend`."""
     index = keyring.blind_index(_BSN, bsn.reveal())
-    found = await session.scalar(select(_PERSON.c.id).where(_PERSON.c.bsn_index == index))
-    if found is None:
+    found = (await session.execute(select(*_IDENTITY).where(_PERSON.c.bsn_index == index))).one_or_none()
+    if found is None or not await authenticate_row(session, SEALED_PERSON, found):
         raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
-    return PersonId(found)
+    return PersonId(found.id)
 
 
 async def find_or_create_by_broker(
     session: AsyncSession, keyring: KeyRing, issuer: str, subject: str, *, at: datetime
 ) -> PersonId:
     """The person whom this broker calls so, created when new: for those without a BSN."""
-    by_name = select(_PERSON.c.id).where(_PERSON.c.broker_issuer == issuer, _PERSON.c.broker_subject == subject)
-    found = await session.scalar(by_name)
+    by_name = select(*_IDENTITY).where(_PERSON.c.broker_issuer == issuer, _PERSON.c.broker_subject == subject)
+    found = (await session.execute(by_name)).one_or_none()
     if found is not None:
-        return PersonId(found)
+        return await _vouched(session, found)
     person_id = PersonId(uuid7())
     made = keyring.new_data_key(person_id)
     row = {"id": person_id, "broker_issuer": issuer, "broker_subject": subject, "created_at": at}
@@ -92,12 +95,21 @@ async def find_or_create_by_broker(
 
 async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique: list[str]) -> PersonId:
     """Insert, or when somebody else was first (it waits for that transaction), take theirs."""
-    statement = insert(_PERSON).values(**row).on_conflict_do_nothing(index_elements=unique).returning(_PERSON.c.id)
-    made = await session.scalar(statement)
-    person_id = made if made is not None else await session.scalar(again)
-    if person_id is None:
+    sealed = seal(session, SEALED_PERSON, row)
+    statement = insert(_PERSON).values(sealed).on_conflict_do_nothing(index_elements=unique).returning(*_IDENTITY)
+    made = (await session.execute(statement)).one_or_none()
+    person = made if made is not None else (await session.execute(again)).one_or_none()
+    if person is None:
         raise Fault("persoon_niet_aangemaakt")
-    return PersonId(person_id)
+    return await _vouched(session, person)
+
+
+async def _vouched(session: AsyncSession, person: Row[Any]) -> PersonId:
+    """The person in a row with her identifiers. Raises NotAllowed `rij_ongeldig` when somebody changed or swapped them:
+    then nobody may be taken for this person, nor any letter be put in this box."""
+    if not await authenticate_row(session, SEALED_PERSON, person):
+        raise NotAllowed(INVALID, "Er klopt iets niet in onze gegevens. Wij zoeken dit uit. Er is niets gedaan.")
+    return PersonId(person.id)
 
 
 async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> DataKey:

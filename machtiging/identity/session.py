@@ -1,7 +1,7 @@
 """Server-side sessions and the doors `Citizen` and `Operator`.
 
-The cookie holds a random token, the row only its hash. A session ends by logging out, after being idle too long, at
-its absolute end, or when the same browser logs in again.
+The cookie holds a random token, the row only a keyed hash of it, and a MAC over what it says. A session ends by
+logging out, after being idle too long, at its absolute end, or when the same browser logs in again.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from sqlalchemy import Row, Table, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.kept_forms import restore_form
 from machtiging.identity.people import profile_from
 from machtiging.identity.rules import Login
-from machtiging.identity.tables import LoginSession, Person
+from machtiging.identity.tables import SEALED_SESSION, LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.row_mac import keys_of, seal
 from machtiging.storage.sweep import AT, Old
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
@@ -89,7 +91,7 @@ async def start(
     token = secrets.random_token()
     row = {
         "id": uuid7(),
-        "token_hash": secrets.digest(token),
+        "token_hash": keys_of(session).bearer_hash(token),
         "person_id": person_id,
         "assurance": login.assurance.value,
         "roles": sorted(login.roles),
@@ -101,7 +103,7 @@ async def start(
         "expires_at": at + limits.absolute,
         "sid": sid or uuid7(),
     }
-    await session.execute(insert(_SESSION).values(**row))
+    await session.execute(insert(_SESSION).values(**seal(session, SEALED_SESSION, row)))
     return token
 
 
@@ -109,7 +111,7 @@ async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over
     """End the session behind this cookie, if there is one; tells which it was."""
     if not token or len(token) > _LONGEST_TOKEN:
         return None
-    mine = _SESSION.c.token_hash == secrets.digest(token)
+    mine = _SESSION.c.token_hash.in_(keys_of(session).bearer_hashes(token))
     ending = update(_SESSION).where(mine, _SESSION.c.ended_at.is_(None)).values(ended_at=at)
     row = (await session.execute(ending.returning(_SESSION.c.person_id, _SESSION.c.sid))).one_or_none()
     return None if row is None else Over(PersonId(row.person_id), row.sid)
@@ -118,12 +120,15 @@ async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over
 async def visitor_behind(
     session: AsyncSession, keyring: KeyRing, token: str | None, limits: SessionLimits, *, at: datetime
 ) -> Visitor | None:
-    """Who this cookie belongs to; None for no, an unknown, an ended or an expired session."""
+    """Who this cookie belongs to; None for no, an unknown, an ended, an expired or a forged session."""
     if not token or len(token) > _LONGEST_TOKEN:
         return None
-    mine = select(*_COLUMNS).join_from(_SESSION, _PERSON).where(_SESSION.c.token_hash == secrets.digest(token))
+    mine = select(*_COLUMNS).join_from(_SESSION, _PERSON)
+    mine = mine.where(_SESSION.c.token_hash.in_(keys_of(session).bearer_hashes(token)))
     row = (await session.execute(mine)).one_or_none()
     if row is None or not _alive(row, limits, at):
+        return None
+    if not await authenticate_row(session, SEALED_SESSION, row, at=at):
         return None
     await _seen(session, row, at)
     return _visitor(row, keyring)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.row_mac import ENDS_IT, SealedTable
 
 
 class Person(SQLModel, table=True):
@@ -24,6 +25,7 @@ class Person(SQLModel, table=True):
     data_key_wrapped: bytes = columns.sealed()
     kek_version: int
     created_at: datetime = columns.at()
+    mac: bytes = columns.sealed(default=b"")
 
 
 class LoginSession(SQLModel, table=True):
@@ -44,6 +46,7 @@ class LoginSession(SQLModel, table=True):
     expires_at: datetime = columns.at()
     ended_at: datetime | None = columns.at(default=None, nullable=True)
     sid: UUID
+    mac: bytes = columns.sealed(default=b"")
 
 
 class KeptForm(SQLModel, table=True):
@@ -73,3 +76,35 @@ class LoginAttempt(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at()
     fresh: bool = False
+    mac: bytes = columns.sealed(default=b"")
+
+
+# What a MAC covers of each (docs/decisions/0008). A changed list is another version.
+SEALED_PERSON = SealedTable(
+    Person.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=("id", "bsn_index", "bsn_sealed", "broker_issuer", "broker_subject", "created_at"),
+    exempt={
+        "profile_sealed": "opens with the person's own data key only",
+        "data_key_wrapped": "opens for this person only, and is wrapped anew by a rotation",
+        "kek_version": "goes with data_key_wrapped",
+    },
+)
+SEALED_SESSION = SealedTable(
+    LoginSession.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("id", "token_hash", "person_id", "assurance", "roles", "organisation_kvk", "csrf_token"),
+        *("authenticated_at", "created_at", "expires_at", "sid"),
+    ),
+    exempt={"ended_at": ENDS_IT, "last_seen_at": "only ends a session that is idle; expires_at is its end"},
+)
+SEALED_ATTEMPT = SealedTable(
+    LoginAttempt.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("state_hash", "browser_hash", "nonce", "code_verifier", "return_to", "requested_acr"),
+        *("created_at", "expires_at", "fresh"),
+    ),
+    exempt={},
+)

@@ -189,7 +189,7 @@ def for_client(issuer: Issuer, client: Client, scope: str, *, at: datetime, bind
 
 async def write_down(session: AsyncSession, made: Made) -> None:
     """Register and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
-    values = tokens.to_register(made.facts, made.line) | {"client_id": made.facts.client_id}
+    values = tokens.to_register(session, made.facts, made.line) | {"client_id": made.facts.client_id}
     if await _WRITE_DOWN.one(session, values) is None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
 

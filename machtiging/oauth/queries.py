@@ -11,18 +11,19 @@ from uuid import UUID
 from sqlalchemy import FromClause, Label, Row, Select, Table, bindparam, column, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tokens import TokenState, looked_at, state_in
+from machtiging.access.tokens import TokenState, authentic_state, looked_at, state_in
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
 from machtiging.oauth.client import Client, client_from
-from machtiging.oauth.tables import OAuthClient, OAuthGrant
+from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT, OAuthClient, OAuthGrant
 from machtiging.storage.statement import Found, Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-_COPY = (_CLIENT.c.fetched_jwks, _CLIENT.c.fetched_at, _CLIENT.c.fetch_failed_at, _CLIENT.c.by_program)
-# What `client_from` makes a client of.
-CLIENT_COLUMNS = (_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin, *_COPY)
+# What `client_from` makes a client of, and what its MAC covers.
+CLIENT_NAMES = (*SEALED_CLIENT.columns, "fetch_failed_at")
+CLIENT_COLUMNS = tuple(_CLIENT.c[name] for name in CLIENT_NAMES)
 _ACTIVE = Statement(
     select(*CLIENT_COLUMNS).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
 )
@@ -37,7 +38,7 @@ STILL_THAT_CLIENT = select(_CLIENT.c.client_id).where(
     column("xmin", _selectable=_CLIENT) == bindparam("version"),
 )
 _GUARDS = Statement(
-    select(_CLIENT.c.client_id, _CLIENT.c.registration, _CLIENT.c.oin).where(
+    select(*CLIENT_COLUMNS).where(
         _CLIENT.c.registration["resource"].astext == bindparam("resource"), _CLIENT.c.state == "active"
     )
 )
@@ -77,22 +78,32 @@ class Grant:
 
 async def client(work: Work, client_id: str) -> Client | None:
     """The active client with this id; None when there is none, or it is suspended or not yet approved."""
-    row = await _ACTIVE.one(work, {"client_id": client_id})
-    return None if row is None else client_from(row["client_id"], row["registration"], row["oin"], row)
+    return await authentic_client(work, await _ACTIVE.one(work, {"client_id": client_id}))
+
+
+async def authentic_client(work: Work, row: Found | None, prefix: str = "") -> Client | None:
+    """The client in a row of CLIENT_COLUMNS; None when there is none, or the row is forged."""
+    if row is None or not await authenticate_row(work, SEALED_CLIENT, row, prefix):
+        return None
+    return client_in(row, prefix)
+
+
+def client_in(row: Found, prefix: str = "") -> Client:
+    """The client in a row that was verified."""
+    found = {name: row[prefix + name] for name in CLIENT_NAMES}
+    return client_from(found["client_id"], found["registration"], found["oin"], found)
 
 
 async def client_seen(work: Work, client_id: str) -> tuple[Client, int] | None:
     """As `client`, with the version of its row: who acts on what was seen can ask whether it is still so."""
     row = await _SEEN.one(work, {"client_id": client_id})
-    return (
-        None if row is None else (client_from(row["client_id"], row["registration"], row["oin"], row), row["version"])
-    )
+    found = await authentic_client(work, row)
+    return None if row is None or found is None else (found, row["version"])
 
 
 async def client_for_resource(work: Work, resource: str) -> Client | None:
     """The active resource server that registered this resource; a unique index holds it to one."""
-    row = await _GUARDS.one(work, {"resource": resource})
-    return None if row is None else client_from(row["client_id"], row["registration"], row["oin"])
+    return await authentic_client(work, await _GUARDS.one(work, {"resource": resource}))
 
 
 async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenState, bool] | None:
@@ -101,11 +112,13 @@ async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenS
     None for a jti that was never issued.
     """
     row = await _STANDING.one(work, {"jti": jti})
-    return None if row is None else standing_in(row, at)
+    if row is None or await authentic_state(work, row, at) is None:
+        return None
+    return standing_in(row, at)
 
 
 def standing_in(row: Found, at: datetime) -> tuple[TokenState, bool]:
-    """What `token_standing` tells, from a row of `TOKEN_STANDING`."""
+    """What `token_standing` tells, from a row of `TOKEN_STANDING` that was verified."""
     state = state_in(row)
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
     return state, state.live_at(at) and row["client_state"] == "active" and granted
@@ -137,7 +150,7 @@ async def all_clients(session: AsyncSession) -> list[Row[Any]]:
 
 
 async def grant(session: AsyncSession, grant_id: GrantId) -> Grant | None:
-    """The grant as it stands."""
+    """The grant as it stands; None for one that was never given, or whose row is forged."""
     return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id))
 
 
@@ -149,14 +162,15 @@ async def grant_held(session: AsyncSession, grant_id: GrantId) -> Grant | None:
 async def grants_of(session: AsyncSession, person_id: PersonId) -> list[Grant]:
     """What this person has consented to and what has not ended, newest first."""
     mine = select(_GRANT).where(_GRANT.c.person_id == person_id, _GRANT.c.ended_at.is_(None))
-    return [
-        grant_from(row) for row in await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))
-    ]
+    rows = await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))
+    return [grant_from(row) for row in rows if await authenticate_row(session, SEALED_GRANT, row)]
 
 
 async def _one(session: AsyncSession, statement: Select[Any]) -> Grant | None:
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else grant_from(row)
+    if row is None or not await authenticate_row(session, SEALED_GRANT, row):
+        return None
+    return grant_from(row)
 
 
 def grant_from(row: Any) -> Grant:

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.queries import agency
 from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.audit.journal import Line, by_operator, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.oauth.clients import keys, metadata
-from machtiging.oauth.tables import OAuthClient
+from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.row_mac import seal
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
@@ -63,13 +65,15 @@ async def _is_new(
 ) -> bool:
     """Store the client; False when it stood there already. Raises Conflict for another under this `client_id`."""
     row = {"client_id": client_id, "registration": registration, "oin": oin, "state": "active", "created_at": at}
+    row = seal(session, SEALED_CLIENT, row | {"by_program": False})
     adding = insert(_CLIENT).values(row).on_conflict_do_nothing().returning(_CLIENT.c.client_id)
     if await session.scalar(adding) is None:
-        wanted = select(_CLIENT.c.registration, _CLIENT.c.oin).where(_CLIENT.c.client_id == client_id)
+        wanted = select(_CLIENT).where(_CLIENT.c.client_id == client_id)
         there = (await session.execute(wanted)).one_or_none()
         if there is None:
             raise Conflict("resource_bestaat_al", "Een andere client bewaakt deze resource al.")
-        if there.registration != registration or there.oin != oin:
+        same = there.registration == registration and there.oin == oin
+        if not same or not await authenticate_row(session, SEALED_CLIENT, there, at=at):
             raise Conflict("client_bestaat_al", "Er is al een andere client met dit client_id.")
         return False
     return True

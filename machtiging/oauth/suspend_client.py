@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Row, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import tokens
 from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.audit.journal import Line, by_operator, record
 from machtiging.kernel.errors import Conflict, NotFound
-from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, PushedRequest, RefreshToken
+from machtiging.oauth.tables import (
+    SEALED_CLIENT,
+    AuthorizationCode,
+    BackchannelRequest,
+    OAuthClient,
+    PushedRequest,
+    RefreshToken,
+)
+from machtiging.storage.row_mac import reseal
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
@@ -31,12 +41,12 @@ async def suspend(session: AsyncSession, client_id: str, *, at: datetime, by: st
     (`queries.hold_client`), so none slips through. `by` is the operator. Raises NotFound
     `client_onbekend`.
     """
-    state = await _held(session, client_id)
+    row = await _held(session, client_id)
     closed = await cut_off(session, client_id, at=at)
-    if state != _SUSPENDED:
+    if row.state != _SUSPENDED:
         facts = {"tokens": closed}
         line = Line(JournalAct.CLIENT_GESCHORST, Outcome.DONE, "geschorst", client_id=client_id, facts=facts)
-        await _move(session, _SUSPENDED, by_operator(line, by), at)
+        await _move(session, row, _SUSPENDED, by_operator(line, by), at)
     return closed
 
 
@@ -64,30 +74,35 @@ async def resume(session: AsyncSession, client_id: str, *, at: datetime, by: str
     Raises NotFound `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and
     `client_teruggetrokken` for one that withdrew itself.
     """
-    state = await _held(session, client_id)
-    known = select(_CLIENT.c.withdrawn_at, _CLIENT.c.by_program).where(_CLIENT.c.client_id == client_id)
-    row = (await session.execute(known)).one()
+    row = await _held(session, client_id)
+    if not await authenticate_row(session, SEALED_CLIENT, row, at=at):
+        raise _unknown()
     if row.withdrawn_at is not None:
         raise Conflict("client_teruggetrokken", "Deze client heeft zichzelf teruggetrokken, voorgoed.")
-    if state == _ACTIVE:
+    if row.state == _ACTIVE:
         return False
-    if state != _SUSPENDED:
+    if row.state != _SUSPENDED:
         raise Conflict("client_niet_geschorst", "Deze client is niet geschorst.")
     to = _PROPOSED if row.by_program else _ACTIVE
     line = Line(JournalAct.CLIENT_HERVAT, Outcome.DONE, "hervat", client_id=client_id)
-    await _move(session, to, by_operator(line, by), at)
+    await _move(session, row, to, by_operator(line, by), at)
     return True
 
 
-async def _held(session: AsyncSession, client_id: str) -> str:
-    """The state of the client, which nobody else changes meanwhile. Raises NotFound `client_onbekend`."""
-    mine = select(_CLIENT.c.state).where(_CLIENT.c.client_id == client_id).with_for_update()
-    state: str | None = await session.scalar(mine)
-    if state is None:
-        raise NotFound("client_onbekend", "Deze client kennen wij niet.")
-    return state
+async def _held(session: AsyncSession, client_id: str) -> Row[Any]:
+    """The client, which nobody else changes meanwhile. Raises NotFound `client_onbekend`."""
+    mine = select(_CLIENT).where(_CLIENT.c.client_id == client_id).with_for_update()
+    row = (await session.execute(mine)).one_or_none()
+    if row is None:
+        raise _unknown()
+    return row
 
 
-async def _move(session: AsyncSession, state: str, line: Line, at: datetime) -> None:
-    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == line.client_id).values(state=state))
+def _unknown() -> NotFound:
+    return NotFound("client_onbekend", "Deze client kennen wij niet.")
+
+
+async def _move(session: AsyncSession, row: Row[Any], state: str, line: Line, at: datetime) -> None:
+    values = reseal(session, SEALED_CLIENT, row, {"state": state})
+    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == row.client_id).values(values))
     await record(session, line, at=at)

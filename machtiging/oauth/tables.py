@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.row_mac import ENDS_IT, SealedTable
 
 
 class OAuthClient(SQLModel, table=True):
@@ -31,6 +32,7 @@ class OAuthClient(SQLModel, table=True):
     by_program: bool = False
     withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
     unseen_changes: int = 0
+    mac: bytes = columns.sealed(default=b"")
 
 
 class PushedRequest(SQLModel, table=True):
@@ -45,6 +47,7 @@ class PushedRequest(SQLModel, table=True):
     expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
     sent_to_login_at: datetime | None = columns.at(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class OAuthGrant(SQLModel, table=True):
@@ -73,6 +76,7 @@ class OAuthGrant(SQLModel, table=True):
     managed: bool = False
     resource: str = columns.text()
     organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class AuthorizationCode(SQLModel, table=True):
@@ -93,6 +97,7 @@ class AuthorizationCode(SQLModel, table=True):
     jkt: str | None = columns.text(default=None, nullable=True)
     resource: str | None = columns.text(default=None, nullable=True)
     organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class UsedAssertion(SQLModel, table=True):
@@ -120,6 +125,7 @@ class RefreshToken(SQLModel, table=True):
     expires_at: datetime = columns.at(index=True)
     used_at: datetime | None = columns.at(default=None, nullable=True)
     organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class BackchannelRequest(SQLModel, table=True):
@@ -144,6 +150,7 @@ class BackchannelRequest(SQLModel, table=True):
     polled_at: datetime | None = columns.at(default=None, nullable=True)
     interval_seconds: int
     organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class Meldcode(SQLModel, table=True):
@@ -171,6 +178,7 @@ class InitialAccessToken(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at()
     withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
+    mac: bytes = columns.sealed(default=b"")
 
 
 class LogoutNotice(SQLModel, table=True):
@@ -188,3 +196,78 @@ class LogoutNotice(SQLModel, table=True):
     tries: int = 0
     sent_at: datetime | None = columns.at(default=None, nullable=True)
     given_up_at: datetime | None = columns.at(default=None, nullable=True)
+
+
+# What the MAC of each covers (docs/decisions/0008). A changed list is another version.
+_COUNTS = "counts down to nothing; more of it gives no more than what an operator approves"
+SEALED_CLIENT = SealedTable(
+    OAuthClient.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("client_id", "registration", "oin", "state", "created_at", "registration_token_hash"),
+        *("fetched_jwks", "fetched_at", "by_program"),
+    ),
+    exempt={
+        "fetch_failed_at": "only says when to look again",
+        "withdrawn_at": ENDS_IT,
+        "unseen_changes": "counts tries of a client that can do nothing yet",
+    },
+)
+SEALED_PUSHED_REQUEST = SealedTable(
+    PushedRequest.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=("uri_hash", "client_id", "params", "created_at"),
+    exempt={
+        "expires_at": "set by SQL when the browser comes; the code bounds it by created_at",
+        "used_at": ENDS_IT,
+        "sent_to_login_at": "only keeps from asking for a login twice",
+    },
+)
+SEALED_GRANT = SealedTable(
+    OAuthGrant.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("id", "client_id", "person_id", "machtiging_id", "authorization_details", "scope", "assurance"),
+        *("authenticated_at", "created_at", "session_id", "requested_claims", "managed", "resource"),
+        "organisation_kvk",
+    ),
+    exempt={"ended_at": ENDS_IT, "end_reason": "goes with ended_at"},
+)
+SEALED_CODE = SealedTable(
+    AuthorizationCode.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("code_hash", "client_id", "grant_id", "redirect_uri", "scope", "nonce", "code_challenge", "created_at"),
+        *("jkt", "resource", "organisation_kvk"),
+    ),
+    exempt={"expires_at": "cut short by SQL; the table bounds it by created_at", "used_at": ENDS_IT},
+)
+SEALED_REFRESH_TOKEN = SealedTable(
+    RefreshToken.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("token_hash", "grant_id", "client_id", "resource", "jkt", "x5t", "created_at", "expires_at"),
+        "organisation_kvk",
+    ),
+    exempt={"used_at": ENDS_IT},
+)
+SEALED_BACKCHANNEL_REQUEST = SealedTable(
+    BackchannelRequest.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=(
+        *("request_hash", "client_id", "person_id", "machtiging_id", "params", "binding_message", "grant_id", "jkt"),
+        *("created_at", "organisation_kvk"),
+    ),
+    exempt={
+        "state": "approved means a grant_id, which is covered; each other state ends it",
+        "expires_at": "cut short by SQL; the code bounds it by created_at",
+        "polled_at": "only slows down",
+        "interval_seconds": "only slows down",
+    },
+)
+SEALED_INVITATION = SealedTable(
+    InitialAccessToken.__table__,  # type: ignore[attr-defined]
+    version=1,
+    covered=("token_hash", "note", "created_at", "expires_at"),
+    exempt={"uses_left": _COUNTS, "refused": _COUNTS, "withdrawn_at": ENDS_IT},
+)

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from machtiging.storage.row_mac import RowKeys, session_info
+
 
 class Role(StrEnum):
     """Who a connection is: the owner migrates, the service serves, the sealer numbers the journal."""
@@ -52,6 +54,9 @@ def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_t
     )
 
 
-def make_sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Sessions that keep their rows readable after commit, since the commit comes before the response."""
-    return async_sessionmaker(engine, expire_on_commit=False)
+def make_sessions(engine: AsyncEngine, row_keys: RowKeys | None = None) -> async_sessionmaker[AsyncSession]:
+    """Sessions that keep their rows readable after commit, since the commit comes before the response.
+
+    `row_keys` seal and verify the rows that give power; without them such a row can be neither written nor believed.
+    """
+    return async_sessionmaker(engine, expire_on_commit=False, info=session_info(row_keys))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from alembic import command
@@ -25,6 +25,8 @@ _NO_TEMPORARY_TABLES = text(
 _NO_TABLES_OF_OTHERS = text(
     "DO $$ BEGIN REVOKE CREATE ON SCHEMA public FROM PUBLIC; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"
 )
+_ROWS_SEALED = "0018"
+SealRows = Callable[[AsyncConnection], Awaitable[object]]
 
 
 def _config(connection: Connection) -> Config:
@@ -62,8 +64,12 @@ async def close_to_the_public(connection: AsyncConnection) -> None:
         await connection.execute(statement)
 
 
-async def migrate(url: str, target: str = "head") -> None:
-    """Upgrade, or to an older target or `base` downgrade, in one transaction. Raises whatever the database refuses."""
+async def migrate(url: str, target: str = "head", seal: SealRows | None = None) -> None:
+    """Upgrade, or to an older target or `base` downgrade, in one transaction. Raises whatever the database refuses.
+
+    `seal` gets the rows that were there before rows had a MAC, in the transaction that gives them one and at no other
+    time: else whoever can write the database could have what he wrote sealed. Rows that nobody sealed open nothing.
+    """
     engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
     try:
         async with engine.begin() as connection:
@@ -71,7 +77,8 @@ async def migrate(url: str, target: str = "head") -> None:
             await ensure_roles(connection)
             await close_to_the_public(connection)
             await connection.execute(text(f"SET LOCAL ROLE {Role.OWNER.value}"))
-            await connection.run_sync(_run, target)
+            if _ROWS_SEALED in await connection.run_sync(_run, target) and seal is not None:
+                await seal(connection)
             await connection.execute(text(f"GRANT SELECT ON alembic_version TO {Role.SERVICE.value}"))
     finally:
         await engine.dispose()
@@ -102,15 +109,24 @@ def _goes_back(connection: Connection, target: str) -> bool:
 def _way(connection: Connection, target: str) -> Callable[..., None]:
     script = ScriptDirectory.from_config(_config(connection))
     there = MigrationContext.configure(connection).get_current_revision()
-    passed = {one.revision for one in script.walk_revisions(head=there)} if there else set()
+    passed = {one.revision for one in script.walk_revisions(head=there)} if there else set[str]()
     wanted = script.get_revision(target)
     # Alembic would take the way up to what has been passed for one of no steps at all.
     back = wanted is None or wanted.revision in passed
     return command.downgrade if back else command.upgrade
 
 
-def _run(connection: Connection, target: str) -> None:
+def _run(connection: Connection, target: str) -> set[str]:
+    """The revisions that were added."""
+    before = _applied(connection)
     _way(connection, target)(_config(connection), target)
+    return _applied(connection) - before
+
+
+def _applied(connection: Connection) -> set[str]:
+    there = MigrationContext.configure(connection).get_current_revision()
+    script = ScriptDirectory.from_config(_config(connection))
+    return {one.revision for one in script.walk_revisions(head=there)} if there else set()
 
 
 def migrate_blocking(url: str, target: str = "head") -> None:

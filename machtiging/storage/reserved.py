@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 from starlette.requests import Request
 
 from machtiging.storage.engine import make_sessions
+from machtiging.storage.row_mac import RowKeys, session_info
 
 RESERVED_ATTRIBUTE = "__machtiging_reserved__"
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
@@ -21,10 +22,10 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
 class SessionsWithReserve(async_sessionmaker[AsyncSession]):
     """Sessions on the general pool, and beside it a small pool that only marked endpoints borrow from."""
 
-    def __init__(self, general: AsyncEngine, reserved: AsyncEngine) -> None:
-        super().__init__(general, expire_on_commit=False)
+    def __init__(self, general: AsyncEngine, reserved: AsyncEngine, row_keys: RowKeys | None = None) -> None:
+        super().__init__(general, expire_on_commit=False, info=session_info(row_keys))
         self._engines = (reserved, general)
-        self._reserved = make_sessions(reserved)
+        self._reserved = make_sessions(reserved, row_keys)
 
     def for_urgent_work(self) -> async_sessionmaker[AsyncSession]:
         """The reserve; the general pool when all of the reserve is lent and there is room in the other."""

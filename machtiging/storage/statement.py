@@ -25,10 +25,10 @@ Found = Mapping[str, Any]
 class Straight:
     """The driver's own connection, where every statement stands by itself: see `storage.straight`."""
 
-    __slots__ = ("driver",)
+    __slots__ = ("driver", "row_keys")
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
-        self.driver = driver
+    def __init__(self, driver: asyncpg.Connection, row_keys: Any = None) -> None:
+        self.driver, self.row_keys = driver, row_keys
 
 
 # What statements are said on: a transaction under way, or a connection where each is one of its own.

@@ -15,6 +15,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from machtiging.kernel.commits import count_commit
 from machtiging.kernel.errors import Fault
+from machtiging.storage.row_mac import ROW_KEYS
 from machtiging.storage.statement import Straight
 from machtiging.storage.unit_of_work import database_failures
 
@@ -36,7 +37,7 @@ async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterato
         cut_off = False
         count_commit()  # each statement commits by itself, so whatever fails may have been carried out
         try:
-            yield Straight(connection)
+            yield Straight(connection, sessions.kw.get("info", {}).get(ROW_KEYS))
         except asyncio.CancelledError:
             cut_off = True
             raise

@@ -10,7 +10,16 @@ LONGEST_FUNCTION = 40
 LONGEST_FILE = 400
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002 and 0005).
-LARGER = {"access": 13, "berichtenbox": 13, "delegation": 14, "identity": 15, "oauth": 13, "portal": 14, "web": 13}
+LARGER = {
+    "access": 13,
+    "berichtenbox": 13,
+    "cli": 13,
+    "delegation": 14,
+    "identity": 15,
+    "oauth": 13,
+    "portal": 14,
+    "web": 13,
+}
 
 
 def test_functions_are_short():

@@ -14,7 +14,10 @@ import httpx
 
 from machtiging.crypto import secrets
 from machtiging.kernel.ids import uuid7
-from tests.bench.world import World, as_owner
+from machtiging.oauth.tables import SEALED_CODE, SEALED_GRANT, SEALED_REFRESH_TOKEN
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.bench.world import World, as_owner, sessions_of
+from tests.builders.sealing import seal_rows
 
 REDIRECT = "https://bench.voorbeeld.example/terug"
 VERIFIER = "bench-verifier-of-a-sufficient-length-0123456789"
@@ -47,6 +50,7 @@ class OurSeeds:
         ]
         async with as_owner(self.world.url) as connection:
             await connection.executemany(_CODE, rows)
+        await self._seal()
         return values
 
     async def refresh_tokens(self, client_id: str, count: int, jkt: str | None) -> list[str]:
@@ -61,7 +65,12 @@ class OurSeeds:
         ]
         async with as_owner(self.world.url) as connection:
             await connection.executemany(_REFRESH, rows)
+        await self._seal()
         return values
+
+    async def _seal(self) -> None:
+        async with sessions_of(self.world.url, self.world.keyring) as sessions, unit_of_work(sessions) as session:
+            await seal_rows(session, SEALED_GRANT, SEALED_CODE, SEALED_REFRESH_TOKEN)
 
     async def _grants(self, client_id: str, count: int, at: datetime) -> list[UUID]:
         ids = [uuid7() for _ in range(count)]

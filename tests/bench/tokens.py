@@ -205,7 +205,7 @@ def _public(key: ECKey) -> dict[str, Any]:
 async def _register_with_us(world: World, key: ECKey) -> tuple[dict[str, str], PersonId]:
     ids: dict[str, str] = {}
     at = datetime.now(UTC)
-    async with sessions_of(world.url) as sessions, unit_of_work(sessions) as session:
+    async with sessions_of(world.url, world.keyring) as sessions, unit_of_work(sessions) as session:
         for name, metadata in _registrations(key).items():
             oin = oin_of("UWV") if name.startswith("machine") else None
             ids[name] = str((await register(session, metadata, oin=oin, at=at))["client_id"])

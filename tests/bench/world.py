@@ -31,6 +31,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.kernel.period import Period
+from machtiging.oauth.rules import details_of
 from machtiging.storage.embedded import EmbeddedPostgres
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.migrate import migrate
@@ -104,11 +105,11 @@ async def as_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def sessions_of(url: str) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+async def sessions_of(url: str, keyring: KeyRing) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
     """Sessions in the role of the service."""
     engine = make_engine(url, Role.SERVICE, pool_size=2)
     try:
-        yield make_sessions(engine)
+        yield make_sessions(engine, keyring)
     finally:
         await engine.dispose()
 
@@ -120,7 +121,7 @@ async def make_world(url: str, place: Path, issuer: str) -> World:
     keyring = KeyRing.load(keys)
     readings: list[Reading] = []
     at = datetime.now(UTC)
-    async with sessions_of(url) as sessions:
+    async with sessions_of(url, keyring) as sessions:
         async with unit_of_work(sessions) as session:
             await load_catalogue(session)
         for number, digits in enumerate(CITIZENS):
@@ -217,6 +218,6 @@ async def _token(
         "acr": "http://eidas.europa.eu/LoA/substantial",
         "auth_time": now,
         "represents": {"iss": issuer, "sub": keyring.pseudonym(helper, "bench-2"), "sub_id_type": "pairwise"},
-        "authorization_details": [{"type": "berichtenbox", "machtiging": str(machtiging_id), "actions": ["lezen"]}],
+        "authorization_details": details_of(machtiging_id, facts.acts),
     }
     return keyring.sign_jwt(claims, typ="at+jwt")

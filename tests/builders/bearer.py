@@ -16,11 +16,13 @@ from sqlalchemy import event, text
 
 from machtiging.access.bearer import Agency, Helper
 from machtiging.access.guard import permit
+from machtiging.access.proof.binding import cnf_of
 from machtiging.access.tokens import IssuedTokenFacts, audience, register
 from machtiging.access.verdict import Target
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
+from machtiging.oauth.rules import details_of
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
@@ -95,7 +97,16 @@ def claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
         "jti": str(facts.id),
         "client_id": facts.client_id,
         "scope": facts.scope,
+        **more_claims_of(facts),
     }
+
+
+def more_claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
+    """What it is bound to, whose it is and what it gives, as `oauth.issue` says it in the token."""
+    claims: dict[str, Any] = {} if facts.oin is None else {"oin": facts.oin}
+    if facts.acts:
+        claims["authorization_details"] = details_of(facts.machtiging_id, facts.acts)
+    return claims | ({"cnf": cnf_of(facts)} if cnf_of(facts) else {})
 
 
 def a_jwt(facts: IssuedTokenFacts, *, typ: str = "at+jwt", **claims: Any) -> str:
@@ -137,7 +148,7 @@ class Doorstep:
     @classmethod
     def without_database(cls, clock: Any) -> Doorstep:
         """The same doors before a server that is not there: whoever gets as far as a statement fails with a 503."""
-        nowhere = make_sessions(make_engine("postgresql:///niets?host=/nergens", None, pool_size=1))
+        nowhere = make_sessions(make_engine("postgresql:///niets?host=/nergens", None, pool_size=1), a_keyring())
         database, people = SimpleNamespace(sessions=nowhere), People(PersonId(uuid7()), PersonId(uuid7()))
         helper, own = token_facts(person_id=people.son), token_facts(person_id=people.mother)
         app = an_application(database, clock, people.mother)

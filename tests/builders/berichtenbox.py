@@ -33,6 +33,7 @@ from machtiging.web import headers, limits, openapi, problems, short_way
 from machtiging.web.http_methods import head
 from tests.builders.applications import POLICIES, a_policy, with_own_state
 from tests.builders.audit import AS_WRITTEN
+from tests.builders.bearer import more_claims_of
 from tests.builders.crypto import a_keyring
 from tests.builders.stages import Stages, laid
 
@@ -139,6 +140,7 @@ class World:
             "jti": str(jti),
             "client_id": facts.client_id,
             "scope": scope,
+            **more_claims_of(facts),
         }
         return self.keyring.sign_jwt(claims, typ="at+jwt")
 

@@ -32,9 +32,10 @@ from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.refresh.hand_out import fresh, keep
 from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import details_of
-from machtiging.oauth.tables import OAuthGrant
+from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.delegation import some_terms
+from tests.builders.sealing import seal_rows
 
 _GIVER, _HELPER = Bsn("999990032"), Bsn("999990044")
 _BORN = date(1951, 4, 7)
@@ -67,6 +68,7 @@ class Past:
             "requested_claims": {},
         }
         await self.session.execute(insert(OAuthGrant.__table__), row)
+        await seal_rows(self.session, SEALED_GRANT)
         grant = await queries.grant(self.session, GrantId(row["id"]))
         assert grant is not None
         return Consented(grant, held)

@@ -27,6 +27,8 @@ from machtiging.kernel.clock import SettableClock
 from machtiging.storage.embedded import EmbeddedPostgres
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.migrate import migrate
+from machtiging.storage.row_mac import session_info
+from tests.builders.crypto import a_keyring
 from tests.builders.stages import Stage, Stages
 
 # The loop that the service runs on.
@@ -63,7 +65,7 @@ class Database:
     @cached_property
     def sessions(self) -> async_sessionmaker[AsyncSession]:
         sessions = make_sessions(self.service)
-        sessions.configure(info={"stages": self.stages})
+        sessions.configure(info={"stages": self.stages, **session_info(a_keyring())})
         return sessions
 
 

@@ -15,11 +15,12 @@ from machtiging.oauth.issue import Consented, Order, access_token
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import details_of
-from machtiging.oauth.tables import OAuthGrant
+from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE, agency_client, make_client_keys
 from tests.builders.oauth import App
+from tests.builders.sealing import seal_rows
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -75,6 +76,7 @@ class Chain:
         }
         async with unit_of_work(self.oauth.sessions) as session:
             await session.execute(insert(OAuthGrant.__table__), grant)
+            await seal_rows(session, SEALED_GRANT)
             consented = Consented(await queries.grant(session, grant["id"]), held)
             client = await queries.client(session, self.app.client_id)
             wanted = Order(await target_of(session, issuer, resource), **order)
@@ -107,6 +109,7 @@ class Chain:
     async def run(self, statement: str, **values: Any) -> None:
         async with unit_of_work(self.oauth.sessions) as session:
             await session.execute(text(statement), values)
+            await seal_rows(session)
 
     async def row(self, token: str) -> Any:
         """The token as it is written down."""

@@ -18,8 +18,10 @@ from machtiging.oauth.issue import Consented, access_token
 from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.refresh.hand_out import fresh, keep
 from machtiging.oauth.rules import acts_in, details_of
+from machtiging.oauth.tables import SEALED_GRANT
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import App, OAuthWorld
+from tests.builders.sealing import seal_rows
 from tests.builders.stages import laid
 
 REFRESHING = ["authorization_code", "refresh_token"]
@@ -72,7 +74,10 @@ class Holder:
 async def one(oauth: OAuthWorld, statement: str, **values: Any) -> Any:
     """The one value that this asks of the database."""
     async with unit_of_work(oauth.sessions) as session:
-        return await session.scalar(text(statement), values)
+        found = await session.scalar(text(statement), values)
+        if not statement.lstrip().startswith("SELECT"):
+            await seal_rows(session)
+        return found
 
 
 async def refreshing_app(oauth: OAuthWorld, **changes: Any) -> App:
@@ -105,6 +110,7 @@ async def _handed_out(
     row |= {"held": held.id if held else None, "details": json.dumps(details), "scope": "openid", "at": at}
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text(CONSENT), row)
+        await seal_rows(session, SEALED_GRANT)
         grant, client = await queries.grant(session, grant_id), await queries.client(session, app.client_id)
         assert grant is not None
         assert client is not None
@@ -122,6 +128,7 @@ async def given_for(holder: Holder, resource: str) -> None:
     async with unit_of_work(holder.oauth.sessions) as session:
         change = text("UPDATE oauth_grant SET resource = :resource WHERE id = :id")
         await session.execute(change, {"resource": resource, "id": holder.grant_id})
+        await seal_rows(session, SEALED_GRANT)
 
 
 def oauth_in(portal: Any) -> OAuthWorld:

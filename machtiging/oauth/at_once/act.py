@@ -70,10 +70,10 @@ async def act(work: Work, uses: Uses, handout: Handout) -> Outcome | None:
     kind, digest = uses.secret or (None, None)
     shape = _Shape(kind, uses.assertion is not None, uses.proof is not None, handout.fresh is not None)
     facts = handout.made.facts
-    values = tokens.to_register(facts, handout.made.line) | {"client_id": facts.client_id}
+    values = tokens.to_register(work, facts, handout.made.line) | {"client_id": facts.client_id}
     values |= {"hash": digest, "at": facts.issued_at} if digest is not None else {}
     values |= dict(uses.assertion or {}) | dict(uses.proof or {})
-    values |= {} if handout.fresh is None else to_keep(handout.fresh)
+    values |= {} if handout.fresh is None else to_keep(work, handout.fresh)
     row = await _acting(shape).one(work, values)
     return None if row is None else Outcome(bool(row["assertion"]), bool(row["proof"]))
 

@@ -8,12 +8,23 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, bindparam, literal_column, select
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Machtiging
-from machtiging.oauth.client import CODE, REFRESH, Client, client_from
-from machtiging.oauth.queries import CLIENT_COLUMNS, Grant, grant_from
-from machtiging.oauth.tables import AuthorizationCode, OAuthClient, OAuthGrant, RefreshToken
+from machtiging.oauth.client import CODE, REFRESH, Client
+from machtiging.oauth.queries import CLIENT_COLUMNS, CLIENT_NAMES, Grant, client_in, grant_from
+from machtiging.oauth.tables import (
+    SEALED_CLIENT,
+    SEALED_CODE,
+    SEALED_GRANT,
+    SEALED_REFRESH_TOKEN,
+    AuthorizationCode,
+    OAuthClient,
+    OAuthGrant,
+    RefreshToken,
+)
+from machtiging.storage.row_mac import verifies
 from machtiging.storage.statement import Found, Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
@@ -32,6 +43,8 @@ SECRETS: Mapping[str, tuple[Table, ColumnElement[bytes], str]] = {
     ),
 }
 
+_SEALED = {CODE: SEALED_CODE, REFRESH: SEALED_REFRESH_TOKEN}
+
 
 def _named(table: FromClause, prefix: str) -> list[Any]:
     return [column.label(prefix + column.name) for column in table.c]
@@ -49,7 +62,7 @@ def _looking(secret: Table, its_hash: ColumnElement[bytes]) -> Statement:
         .outerjoin(machtiging, machtiging.c.id == _GRANT.c.machtiging_id)
         .outerjoin(guard, guards)
     )
-    guarding = (guard.c[name].label(f"r_{name}") for name in ("client_id", "registration", "oin"))
+    guarding = (guard.c[name].label(f"r_{name}") for name in CLIENT_NAMES)
     chosen = (*CLIENT_COLUMNS, *_named(secret, "s_"), *_named(_GRANT, "g_"), *guarding, *MACHTIGING_COLUMNS)
     active = (_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
     return Statement(select(*chosen).select_from(tables).where(*active))
@@ -59,20 +72,20 @@ _LOOK = {kind: _looking(table, its_hash) for kind, (table, its_hash, _) in SECRE
 
 
 class Seen:
-    """What stood there. A secret of another client is not there."""
+    """What stood there. A secret of another client is not there, nor one that is not `genuine`."""
 
-    def __init__(self, row: Found) -> None:
-        self._row = row
+    def __init__(self, row: Found, *, genuine: bool) -> None:
+        self._row, self._genuine = row, genuine
 
     @property
     def client(self) -> Client:
         """The client, which was active."""
-        return client_from(self._row["client_id"], self._row["registration"], self._row["oin"], self._row)
+        return client_in(self._row)
 
     @property
     def secret(self) -> Any:
         """The row of the code or refresh token; None when there is none."""
-        return None if self._row["s_grant_id"] is None else self._part("s_")
+        return self._part("s_") if self._genuine and self._row["s_grant_id"] is not None else None
 
     @property
     def grant(self) -> Grant:
@@ -89,7 +102,7 @@ class Seen:
         """The resource server that the secret names, if it is active."""
         if self._row["r_client_id"] is None:
             return None
-        return client_from(self._row["r_client_id"], self._row["r_registration"], self._row["r_oin"])
+        return client_in(self._row, "r_")
 
     def _part(self, prefix: str) -> SimpleNamespace:
         return SimpleNamespace(**{k.removeprefix(prefix): v for k, v in self._row.items() if k.startswith(prefix)})
@@ -104,4 +117,12 @@ def asks_with(form: Mapping[str, str]) -> str | None:
 async def look(work: Work, kind: str, text: str, client_id: str) -> Seen | None:
     """The active client with this id, with what `text` is to it; None when there is no such client."""
     row = await _LOOK[kind].one(work, {"client_id": client_id, "hash": secrets.digest(text)})
-    return None if row is None else Seen(row)
+    if row is None or not await authenticate_row(work, SEALED_CLIENT, row):
+        return None
+    return Seen(row, genuine=_is_genuine(work, kind, row))
+
+
+def _is_genuine(work: Work, kind: str, row: Found) -> bool:
+    """Whether the secret and what it hangs on are as they were sealed. If not, the long way finds out and says so."""
+    parts = ((_SEALED[kind], "s_", "s_grant_id"), (SEALED_GRANT, "g_", "g_id"), (SEALED_CLIENT, "r_", "r_client_id"))
+    return all(verifies(work, sealed, row, prefix) for sealed, prefix, key in parts if row[key] is not None)

@@ -34,7 +34,8 @@ from machtiging.oauth.protocol.grants import token_server
 from machtiging.oauth.protocol.server import Exchange, run
 from machtiging.oauth.requests.resources import Target, target_of
 from machtiging.oauth.rules import CODE_LIVES, CONSENTS
-from machtiging.oauth.tables import AuthorizationCode, OAuthGrant
+from machtiging.oauth.tables import SEALED_CODE, SEALED_GRANT, AuthorizationCode, OAuthGrant
+from machtiging.storage.row_mac import seal
 
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
@@ -185,7 +186,7 @@ async def _grant(
         "resource": target.as_kept,
         "organisation_kvk": visitor.organisation_kvk,
     }
-    await session.execute(insert(_GRANT), grant)
+    await session.execute(insert(_GRANT), seal(session, SEALED_GRANT, grant))
     await _keep_code(exchange, pushed, grant, code)
     line = Line(
         act=JournalAct.GRANT_VERLEEND,
@@ -217,7 +218,7 @@ async def _keep_code(exchange: Exchange, pushed: Pushed, grant: dict[str, Any], 
         "created_at": exchange.at,
         "expires_at": exchange.at + CODE_LIVES,
     }
-    await exchange.session.execute(insert(_CODE), row)
+    await exchange.session.execute(insert(_CODE), seal(exchange.session, SEALED_CODE, row))
 
 
 async def _refused(

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, Table, insert, select, update
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
@@ -21,7 +22,8 @@ from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
 from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import DECISION_TAKES, REQUEST_URI_LIVES, for_own_app_only, wanted_from
-from machtiging.oauth.tables import PushedRequest
+from machtiging.oauth.tables import SEALED_PUSHED_REQUEST, PushedRequest
+from machtiging.storage.row_mac import seal
 
 _PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
 PREFIX = "urn:ietf:params:oauth:request_uri:"
@@ -109,7 +111,7 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
         "created_at": exchange.at,
         "expires_at": exchange.at + REQUEST_URI_LIVES,
     }
-    await exchange.session.execute(insert(_PUSHED), row)
+    await exchange.session.execute(insert(_PUSHED), seal(exchange.session, SEALED_PUSHED_REQUEST, row))
     return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIVES.total_seconds())}
 
 
@@ -148,9 +150,7 @@ async def open_once(exchange: Exchange, reference: Reference) -> None:
 async def find(exchange: Exchange, reference: Reference) -> Pushed:
     """The request that waits for a decision. Raises InvalidInput."""
     row = (await exchange.session.execute(select(_PUSHED).where(*_waiting(exchange, reference)))).one_or_none()
-    if row is None:
-        raise unknown()
-    return _pushed(row)
+    return await _pushed(exchange, row)
 
 
 async def sent_to_login(exchange: Exchange, reference: Reference) -> None:
@@ -159,7 +159,12 @@ async def sent_to_login(exchange: Exchange, reference: Reference) -> None:
     await exchange.session.execute(mine.values(sent_to_login_at=exchange.at))
 
 
-def _pushed(row: Row[Any]) -> Pushed:
+async def _pushed(exchange: Exchange, row: Row[Any] | None) -> Pushed:
+    """The request in a row. Raises InvalidInput when there is none, it is forged, or made longer ago than it can be."""
+    if row is None or not await authenticate_row(exchange.session, SEALED_PUSHED_REQUEST, row, at=exchange.at):
+        raise unknown()
+    if row.created_at + DECISION_TAKES <= exchange.at:
+        raise unknown()
     return Pushed(row.client_id, row.params, row.created_at, row.sent_to_login_at is not None)
 
 
@@ -167,16 +172,13 @@ async def use_up(exchange: Exchange, reference: Reference) -> Pushed | None:
     """The request, now decided. None when another click decided it. Raises InvalidInput when there is none at all."""
     using = update(_PUSHED).where(*_waiting(exchange, reference)).values(used_at=exchange.at)
     row = (await exchange.session.execute(using.returning(*_PUSHED.c))).one_or_none()
-    return None if row is None else _pushed(row)
+    return None if row is None else await _pushed(exchange, row)
 
 
 async def find_used(exchange: Exchange, reference: Reference) -> Pushed:
     """The request that was decided before. Raises InvalidInput."""
     mine = (*_named(reference), _PUSHED.c.used_at.is_not(None), _PUSHED.c.expires_at > exchange.at)
-    row = (await exchange.session.execute(select(_PUSHED).where(*mine))).one_or_none()
-    if row is None:
-        raise unknown()
-    return _pushed(row)
+    return await _pushed(exchange, (await exchange.session.execute(select(_PUSHED).where(*mine))).one_or_none())
 
 
 def _named(reference: Reference) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Table, func, literal, select, update
+from sqlalchemy import ColumnElement, Table, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,7 +27,8 @@ from machtiging.oauth.protocol.bridge import WireRequest
 from machtiging.oauth.protocol.sender import key_for_code, key_shown
 from machtiging.oauth.protocol.server import Exchange, Server, run
 from machtiging.oauth.requests.request_object import Desk, opened
-from machtiging.oauth.tables import BackchannelRequest
+from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest
+from machtiging.storage.row_mac import MAC, seal
 
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 
@@ -119,11 +120,15 @@ async def _kept(session: AsyncSession, row: dict[str, Any], asked: _Asked) -> UU
     pending = (_REQUEST.c.client_id == row["client_id"], _REQUEST.c.state == "pending")
     busy = select(literal(1)).where(*pending, _REQUEST.c.person_id == asked.person_id).exists()
     machtiging_id = None if asked.machtiging is None else asked.machtiging.id
-    values = {"person_id": asked.person_id, "machtiging_id": machtiging_id, "organisation_kvk": asked.organisation_kvk}
-    whose = {
+    named = {"person_id": asked.person_id, "machtiging_id": machtiging_id, "organisation_kvk": asked.organisation_kvk}
+    row = seal(session, SEALED_BACKCHANNEL_REQUEST, row)
+    # Sealed for either outcome: the statement decides whether somebody is asked.
+    sealed = seal(session, SEALED_BACKCHANNEL_REQUEST, row | named)
+    whose: dict[str, Any] = {
         name: select(literal(value, _REQUEST.c[name].type)).where(~busy).scalar_subquery()
-        for name, value in values.items()
+        for name, value in named.items()
     }
+    whose[MAC] = case((busy, row[MAC]), else_=sealed[MAC])
     adding = insert(_REQUEST).on_conflict_do_nothing().returning(_REQUEST.c.client_id, _REQUEST.c.person_id)
     kept = (await session.execute(adding.values(row | whose))).one_or_none()
     if kept is None:

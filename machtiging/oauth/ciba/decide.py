@@ -21,7 +21,8 @@ from machtiging.oauth import queries
 from machtiging.oauth.authorize.agree import Agreement, agree
 from machtiging.oauth.ciba.queries import Request, waiting_for
 from machtiging.oauth.errors import OAuthRefusal, Wire
-from machtiging.oauth.tables import BackchannelRequest, OAuthGrant
+from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, SEALED_GRANT, BackchannelRequest, OAuthGrant
+from machtiging.storage.row_mac import reseal, seal
 
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
@@ -68,10 +69,12 @@ async def _approve(session: AsyncSession, visitor: Visitor, waiting: Request, at
     agreement = await _agreement(session, visitor, waiting, at)
     grant = _grant(visitor, waiting, agreement, at)
     both = await session.begin_nested()
-    await session.execute(insert(_GRANT), grant)
+    await session.execute(insert(_GRANT), seal(session, SEALED_GRANT, grant))
     # One statement decides: of two clicks, and of a yes and a no at the same moment, one comes first.
     saying_yes = update(_REQUEST).where(*_mine(visitor.person_id, waiting.id), _REQUEST.c.expires_at > at)
-    saying_yes = saying_yes.values(state="approved", grant_id=grant["id"]).returning(_REQUEST.c.client_id)
+    answer = {"state": "approved", "grant_id": grant["id"]}
+    answer = reseal(session, SEALED_BACKCHANNEL_REQUEST, waiting.row, answer)
+    saying_yes = saying_yes.values(answer).returning(_REQUEST.c.client_id)
     if await session.scalar(saying_yes) is None:
         await both.rollback()
         await _again(session, visitor, waiting.id, Decision.AGREE, at)
@@ -175,6 +178,8 @@ def _grant(visitor: Visitor, waiting: Request, agreement: Agreement, at: datetim
         "session_id": None,
         "requested_claims": {},
         "organisation_kvk": visitor.organisation_kvk,
+        "managed": False,
+        "resource": "",
     }
 
 

@@ -9,16 +9,18 @@ from typing import Any, NoReturn
 
 from sqlalchemy import CTE, Table, Update, and_, case, func, literal, select, update
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import is_usable
 from machtiging.kernel.ids import GrantId
-from machtiging.oauth.ciba.rules import EARLY, LONGEST_INTERVAL, SLOWER
+from machtiging.oauth.ciba.rules import EARLY, LONGEST_INTERVAL, SLOWER, STANDS_AT_MOST
 from machtiging.oauth.client import Client
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.protocol.server import Exchange
-from machtiging.oauth.tables import BackchannelRequest
+from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest
+from machtiging.storage.row_mac import INVALID
 
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 _LONGEST = 128
@@ -53,11 +55,14 @@ async def poll(exchange: Exchange, client: Client, auth_req_id: str) -> Waiting 
     found = (await exchange.session.execute(_polling(digest, client, exchange.at))).mappings().one_or_none()
     if found is None:
         raise not_valid("verzoek_onbekend")
+    if not await authenticate_row(exchange.session, SEALED_BACKCHANNEL_REQUEST, found, "b_", at=exchange.at):
+        raise not_valid(INVALID)
     if found["b_state"] == "used":
         raise not_valid("verzoek_hergebruikt")
     if found["b_state"] == "denied":
         raise OAuthRefusal(Wire.ACCESS_DENIED, "verzoek_geweigerd")
-    if found["b_state"] == "expired" or exchange.at >= found["b_expires_at"]:
+    ends = min(found["b_expires_at"], found["b_created_at"] + STANDS_AT_MOST)  # its MAC covers when it was asked
+    if found["b_state"] == "expired" or exchange.at >= ends:
         await _expired(exchange, found)
     if found["b_state"] == "approved":
         return Approved(GrantId(found["b_grant_id"]), found["b_jkt"])

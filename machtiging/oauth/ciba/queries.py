@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select
+from sqlalchemy import Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.kernel.ids import PersonId
-from machtiging.oauth.client import Client, client_from
-from machtiging.oauth.tables import BackchannelRequest, OAuthClient
+from machtiging.oauth.ciba.rules import STANDS_AT_MOST
+from machtiging.oauth.client import Client
+from machtiging.oauth.queries import CLIENT_NAMES, authentic_client
+from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest, OAuthClient
+from machtiging.storage.statement import Found
 
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
@@ -19,10 +23,14 @@ _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question that waits, as it was asked. `id` names it on our own pages; with it nothing can be fetched."""
+    """A question that waits, as it was asked. `id` names it on our own pages; with it nothing can be fetched.
+
+    `row` is what stands there, to be sealed anew with the answer.
+    """
 
     id: str
     client: Client
+    row: Found
     parameters: dict[str, Any]
     binding_message: str
     asked_at: datetime
@@ -31,9 +39,10 @@ class Request:
 
 async def waiting_for(session: AsyncSession, person_id: PersonId, at: datetime) -> list[Request]:
     """The questions that this person can answer now, oldest first."""
-    chosen = (*_REQUEST.c, _CLIENT.c.registration, _CLIENT.c.oin)
+    chosen = (*_REQUEST.c, *(_CLIENT.c[name].label(f"c_{name}") for name in CLIENT_NAMES))
     found = _waiting(select(*chosen), person_id, at).order_by(_REQUEST.c.created_at, _REQUEST.c.request_hash)
-    return [_request(row) for row in await session.execute(found)]
+    rows = (await session.execute(found)).mappings()
+    return [one for row in rows if (one := await _request(session, row, at)) is not None]
 
 
 async def how_many_wait_for(session: AsyncSession, person_id: PersonId, at: datetime) -> int:
@@ -55,12 +64,19 @@ def _waiting(chosen: Select[Any], person_id: PersonId, at: datetime) -> Select[A
     return theirs.where(*mine, _CLIENT.c.state == "active")
 
 
-def _request(row: Row[Any]) -> Request:
+async def _request(session: AsyncSession, row: Found, at: datetime) -> Request | None:
+    """The question in a row; None when it, or the client, is forged, or it was asked longer ago than it can be."""
+    client = await authentic_client(session, row, "c_")
+    if client is None or not await authenticate_row(session, SEALED_BACKCHANNEL_REQUEST, row, at=at):
+        return None
+    if row["created_at"] + STANDS_AT_MOST <= at:
+        return None
     return Request(
-        id=row.request_hash.hex(),
-        client=client_from(row.client_id, row.registration, row.oin),
-        parameters=row.params,
-        binding_message=row.binding_message,
-        asked_at=row.created_at,
-        expires_at=row.expires_at,
+        id=row["request_hash"].hex(),
+        client=client,
+        row=row,
+        parameters=row["params"],
+        binding_message=row["binding_message"],
+        asked_at=row["created_at"],
+        expires_at=row["expires_at"],
     )

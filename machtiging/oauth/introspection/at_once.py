@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select, true
 
+from machtiging.access import tokens
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
 from machtiging.oauth.client import PRIVATE_KEY_JWT, Client
@@ -65,7 +66,8 @@ async def at_once(
         said = says(issuer, form["token"], None, at)
         row = await _acted(work, known, jti, said, at)
         if row is not None and row["first_use"] is not None:
-            answer = Answer(client, _told(client, issuer, said, row, at))
+            there = row["t_id"] is not None and await tokens.authentic_state(work, row, at) is not None
+            answer = Answer(client, _told(client, issuer, said if there else None, row, at))
     finally:
         if answer is None:  # perhaps it has changed
             clients.forget(client.client_id)
@@ -90,7 +92,7 @@ async def _acted(work: Work, known: Known, jti: str, said: Says | None, at: date
 
 def _told(client: Client, issuer: Issuer, said: Says | None, row: Found, at: datetime) -> dict[str, Any]:
     """What this client may know of a token that stands like this (RFC 7662 2.2): of most, that it is not active."""
-    found = None if said is None or row["t_id"] is None else queries.standing_in(row, at)
+    found = None if said is None else queries.standing_in(row, at)
     token = None if said is None else token_of(issuer, said, found)
     if token is None or not token.live or not may_know(client, token, issuer):
         return {"active": False}

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from machtiging.access.actor import Actor
 from machtiging.access.bearer import credentials_in, helper, hold_bearer, turn_away, why_closed
+from machtiging.access.proof.token_claims import claims_match_row
 from machtiging.access.tokens import IssuedTokenFacts, TokenState
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import TokenId
@@ -51,7 +52,7 @@ async def _client(request: Request, session: Transaction) -> Manager:
     )
     found = await queries.token_standing(session, TokenId(UUID(claims["jti"])), at)
     wrong = NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet of geldt niet meer.")
-    if found is None or found[0].facts.audience != issuer.grants:
+    if found is None or found[0].facts.audience != issuer.grants or not claims_match_row(claims, found[0].facts):
         raise wrong
     token, live = found
     if not live:

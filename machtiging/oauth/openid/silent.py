@@ -8,9 +8,10 @@ from __future__ import annotations
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.identity.session import Visitor
 from machtiging.oauth.openid.wishes import Wishes
-from machtiging.oauth.tables import OAuthGrant
+from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 
@@ -23,8 +24,11 @@ async def agreed_before(session: AsyncSession, visitor: Visitor, client_id: str,
         _GRANT.c.session_id == visitor.sid,
         _GRANT.c.ended_at.is_(None),
     )
-    rows = await session.execute(select(_GRANT.c.scope, _GRANT.c.requested_claims).where(*mine))
-    return any("openid" in row.scope.split() and _covers(row.requested_claims, wishes.released) for row in rows)
+    for row in await session.execute(select(_GRANT).where(*mine)):
+        covers = "openid" in row.scope.split() and _covers(row.requested_claims, wishes.released)
+        if covers and await authenticate_row(session, SEALED_GRANT, row):
+            return True
+    return False
 
 
 def _covers(given: dict[str, list[str]], asked: dict[str, list[str]]) -> bool:

@@ -13,6 +13,7 @@ from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCred
 from sqlalchemy import Table, select, update
 
 from machtiging.access.proof.binding import Binding
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import machtiging as machtiging_with
 from machtiging.delegation.rules import OTHER_ORGANISATION, Machtiging, is_usable, unusable_reason
@@ -28,8 +29,9 @@ from machtiging.oauth.protocol.server import Exchange, Server
 from machtiging.oauth.queries import Grant
 from machtiging.oauth.requests.details import narrowed_details
 from machtiging.oauth.requests.resources import Target, narrowed_target, target_of, unknown_target
-from machtiging.oauth.rules import SCOPES_OF, cannot_grant, is_s256
-from machtiging.oauth.tables import AuthorizationCode
+from machtiging.oauth.rules import CODE_LIVES, SCOPES_OF, cannot_grant, is_s256
+from machtiging.oauth.tables import SEALED_CODE, AuthorizationCode
+from machtiging.storage.row_mac import INVALID
 
 _CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -130,6 +132,8 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
             request.proven = True  # by the first replay only: the same code again and again must not fill the journal
         raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
     request.proven = True
+    if not await authenticate_row(session, SEALED_CODE, row, at=at):
+        raise no_grant(INVALID)
     check_code(row, request.form, request.binding, at)
     grant = await queries.grant_held(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
@@ -151,7 +155,7 @@ def order_within(request: WireRequest, held: Consented, target: Target) -> Order
 
 def check_code(row: Any, form: dict[str, str], bound: Binding, at: datetime) -> None:
     """Whether this request may redeem the code in this row. Raises OAuthRefusal `invalid_grant`."""
-    if at >= row.expires_at:
+    if at >= min(row.expires_at, row.created_at + CODE_LIVES):  # its MAC covers when it was made
         raise no_grant("code_verlopen")
     if form.get("redirect_uri") != row.redirect_uri:
         raise no_grant("redirect_uri_wijkt_af")

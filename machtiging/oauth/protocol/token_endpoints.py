@@ -12,6 +12,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
 from machtiging.access import tokens
 from machtiging.access.proof.binding import token_type_of
+from machtiging.access.proof.token_claims import claims_match_row
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.kernel.errors import NotAuthenticated
@@ -84,7 +85,7 @@ def says(issuer: Issuer, text: str, audience: str | None, at: datetime) -> Says 
 
 def token_of(issuer: Issuer, said: Says, found: tuple[tokens.TokenState, bool] | None) -> Token | None:
     """The token, when what it says fits what was `found` of it (`queries.token_standing`)."""
-    if found is None or found[0].facts.client_id != said.claims.get("client_id"):
+    if found is None or not claims_match_row(said.claims, found[0].facts):
         return None
     return Token(said.claims, *found) if (found[0].facts.audience or issuer.audience) == said.audience else None
 

@@ -14,7 +14,9 @@ from machtiging.crypto import secrets
 from machtiging.oauth.client import Client
 from machtiging.oauth.issue import Consented
 from machtiging.oauth.refresh.rules import expires_at, may_have_one
-from machtiging.oauth.tables import RefreshToken
+from machtiging.oauth.tables import SEALED_REFRESH_TOKEN, RefreshToken
+from machtiging.storage.row_mac import MAC, seal
+from machtiging.storage.statement import Work
 
 _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
 _KEPT = (
@@ -61,16 +63,16 @@ def fresh(client: Client, consented: Consented, bound: Binding, *, resource: str
 
 async def keep(session: AsyncSession, made: Fresh) -> None:
     """Write a new one down."""
-    await session.execute(insert(_TOKEN), made.row)
+    await session.execute(insert(_TOKEN), seal(session, SEALED_REFRESH_TOKEN, made.row))
 
 
 def keeping(gate: FromClause) -> CTE:
     """For a statement that does several things: write a new one down if `gate` gives a row. Values: see `to_keep`."""
-    columns = [_TOKEN.c[name] for name in _KEPT]
+    columns = [_TOKEN.c[name] for name in (*_KEPT, MAC)]
     said = [bindparam(f"fresh_{column.name}", type_=column.type).label(column.name) for column in columns]
     return insert(_TOKEN).from_select(columns, select(*said).select_from(gate)).cte("fresh")
 
 
-def to_keep(made: Fresh) -> dict[str, Any]:
+def to_keep(work: Work, made: Fresh) -> dict[str, Any]:
     """What goes in with a new one, for `keeping`."""
-    return {f"fresh_{name}": value for name, value in made.row.items()}
+    return {f"fresh_{name}": value for name, value in seal(work, SEALED_REFRESH_TOKEN, made.row).items()}

@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam, select
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Machtiging, is_usable
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.client import Client
-from machtiging.oauth.tables import OAuthClient, OAuthGrant, RefreshToken
-from machtiging.storage.statement import Statement, Work
+from machtiging.oauth.tables import SEALED_GRANT, SEALED_REFRESH_TOKEN, OAuthClient, OAuthGrant, RefreshToken
+from machtiging.storage.statement import Found, Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
@@ -23,7 +24,7 @@ _HELD = machtiging_table()
 _LOOK = Statement(
     select(
         *(column.label(f"t_{column.name}") for column in _TOKEN.c),
-        *(_GRANT.c[name] for name in ("person_id", "machtiging_id", "scope", "ended_at", "organisation_kvk")),
+        *(column.label(f"g_{column.name}") for column in _GRANT.c),
         _CLIENT.c.state.label("client_state"),
         *MACHTIGING_COLUMNS,
     )
@@ -66,22 +67,27 @@ class Kept:
 
 
 async def kept(work: Work, text: str, *, at: datetime) -> Kept | None:
-    """The refresh token with this text; None for one that was never made, or is no longer known."""
+    """The refresh token with this text; None for one that was never made, is no longer known, or is forged."""
     row = await _LOOK.one(work, {"token_hash": secrets.digest(text)})
-    if row is None:
+    if row is None or not await _authentic(work, row, at):
         return None
     held = None if row["m_id"] is None else machtiging_from_mapping(row)
     organisation_kvk = row["t_organisation_kvk"]
-    usable = held is not None and is_usable(held, row["person_id"], organisation_kvk, at)
-    stands = organisation_kvk == row["organisation_kvk"] and (usable or row["machtiging_id"] is None)
-    whole = row["ended_at"] is None and row["client_state"] == "active" and stands
+    usable = held is not None and is_usable(held, row["g_person_id"], organisation_kvk, at)
+    stands = organisation_kvk == row["g_organisation_kvk"] and (usable or row["g_machtiging_id"] is None)
+    whole = row["g_ended_at"] is None and row["client_state"] == "active" and stands
     return Kept(
         client_id=row["t_client_id"],
         grant_id=row["t_grant_id"],
-        person_id=row["person_id"],
+        person_id=row["g_person_id"],
         machtiging=held,
-        scope=row["scope"],
+        scope=row["g_scope"],
         created_at=row["t_created_at"],
         expires_at=row["t_expires_at"],
         live=whole and row["t_used_at"] is None and at < row["t_expires_at"],
     )
+
+
+async def _authentic(work: Work, row: Found, at: datetime) -> bool:
+    token = await authenticate_row(work, SEALED_REFRESH_TOKEN, row, "t_", at=at)
+    return token and await authenticate_row(work, SEALED_GRANT, row, "g_", at=at)

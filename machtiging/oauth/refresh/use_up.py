@@ -10,6 +10,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.proof.binding import Binding
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.client import Client
@@ -17,7 +18,8 @@ from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.queries import hold_client
 from machtiging.oauth.refresh.end_family import REUSED, end_family
 from machtiging.oauth.refresh.tied import fitting, unfit
-from machtiging.oauth.tables import RefreshToken
+from machtiging.oauth.tables import SEALED_REFRESH_TOKEN, RefreshToken
+from machtiging.storage.row_mac import INVALID
 
 _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
 
@@ -56,6 +58,8 @@ async def use_up(session: AsyncSession, text: str, client: Client, bound: Bindin
     row = (await session.execute(using.returning(*_TOKEN.c))).one_or_none()
     if row is None:
         await _refuse(session, digest, client, bound, at)
+    if not await authenticate_row(session, SEALED_REFRESH_TOKEN, row, at=at):
+        raise OAuthRefusal(Wire.INVALID_GRANT, INVALID)
     return Used(digest, GrantId(row.grant_id), row.resource, row.expires_at, row.organisation_kvk)
 
 

@@ -12,10 +12,12 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.audit.journal import Line, by_operator, record
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth.registration.propose import ACTIVE, PROPOSED
-from machtiging.oauth.tables import OAuthClient
+from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.row_mac import reseal
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
@@ -32,14 +34,14 @@ async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datet
     what was looked at.
     """
     mine = _CLIENT.c.client_id == client_id
-    wanted = select(_CLIENT.c.state, _CLIENT.c.registration).where(mine).with_for_update()
-    row = (await session.execute(wanted)).one_or_none()
-    if row is None:
+    row = (await session.execute(select(_CLIENT).where(mine).with_for_update())).one_or_none()
+    if row is None or not await authenticate_row(session, SEALED_CLIENT, row, at=at):
         raise NotFound("client_onbekend", "Deze client kennen wij niet.")
     if row.state != PROPOSED:
         raise Conflict("client_niet_voorgesteld", "Deze client is niet voorgesteld.")
     if seen_as(row.registration) != seen:
         raise Conflict("client_veranderd", "Deze client is anders dan u heeft gezien. Kijk opnieuw.")
-    await session.execute(update(_CLIENT).where(mine).values(state=ACTIVE, unseen_changes=0))
+    values = reseal(session, SEALED_CLIENT, row, {"state": ACTIVE, "unseen_changes": 0})
+    await session.execute(update(_CLIENT).where(mine).values(values))
     line = Line(JournalAct.CLIENT_GOEDGEKEURD, Outcome.DONE, "goedgekeurd", client_id=client_id)
     await record(session, by_operator(line, by), at=at)

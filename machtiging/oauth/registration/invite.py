@@ -8,11 +8,13 @@ from sqlalchemy import ColumnElement, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.audit.journal import Line, by_operator, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.kernel.text import plain_line
-from machtiging.oauth.tables import InitialAccessToken
+from machtiging.oauth.tables import SEALED_INVITATION, InitialAccessToken
+from machtiging.storage.row_mac import seal
 
 MOST_USES = 1000
 # Each leaves a line in the journal, which is kept for ever. Who needs more tries than this asks for another invitation.
@@ -40,7 +42,7 @@ async def invite(
     token = secrets.random_token()
     digest = secrets.digest(token)
     row = {"token_hash": digest, "note": told, "uses_left": uses, "created_at": at, "expires_at": at + lives}
-    await session.execute(insert(_TOKEN), row)
+    await session.execute(insert(_TOKEN), seal(session, SEALED_INVITATION, row))
     facts = {"keren": uses, "dagen": lives.days}
     line = _line(JournalAct.CLIENT_UITGENODIGD, "uitgenodigd", digest, facts)
     await record(session, by_operator(line, by), at=at)
@@ -50,7 +52,8 @@ async def invite(
 async def admitted(session: AsyncSession, token: str, *, at: datetime) -> bytes:
     """The invitation's hash, if it is still good. Raises NotAuthenticated `uitnodiging_onbekend`, whatever is wrong."""
     digest = secrets.digest(token)
-    if await session.scalar(select(_TOKEN.c.token_hash).where(*_good(digest, at))) is None:
+    row = (await session.execute(select(_TOKEN).where(*_good(digest, at)))).one_or_none()
+    if row is None or not await authenticate_row(session, SEALED_INVITATION, row, at=at):
         raise _unknown()
     return digest
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Table, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import NotAuthenticated
@@ -18,7 +19,8 @@ from machtiging.oauth.errors import OAuthRefusal, Wire
 from machtiging.oauth.registration.judge import Said, judged, metadata_in, weighs
 from machtiging.oauth.registration.propose import ACTIVE, PROPOSED, Registered
 from machtiging.oauth.suspend_client import cut_off
-from machtiging.oauth.tables import OAuthClient
+from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.row_mac import reseal
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _SUSPENDED = "suspended"
@@ -54,8 +56,8 @@ async def change(
     if again:
         values["state"] = PROPOSED
     if after.get("jwks_uri") != row.registration.get("jwks_uri"):
-        values |= {"fetched_jwks": null(), "fetched_at": None, "fetch_failed_at": None}
-    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == client_id).values(values))
+        values |= {"fetched_jwks": None, "fetched_at": None, "fetch_failed_at": None}
+    await _write(session, row, values)
     closed = await cut_off(session, client_id, at=at) if again else 0
     reason = "opnieuw_voorgesteld" if again else "gewijzigd"
     await record(session, _line(JournalAct.CLIENT_GEWIJZIGD, reason, client_id, closed), at=at)
@@ -67,9 +69,8 @@ async def withdraw(session: AsyncSession, client_id: str, token: str, *, at: dat
 
     Raises NotAuthenticated `registratie_onbekend`.
     """
-    await _its_own(session, client_id, token, held=True)
-    values = {"state": _SUSPENDED, "registration_token_hash": None, "withdrawn_at": at}
-    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == client_id).values(values))
+    row = await _its_own(session, client_id, token, held=True)
+    await _write(session, row, {"state": _SUSPENDED, "registration_token_hash": None, "withdrawn_at": at})
     closed = await cut_off(session, client_id, at=at)
     line = _line(JournalAct.CLIENT_TERUGGETROKKEN, "teruggetrokken", client_id, closed)
     await record(session, line, at=at)
@@ -85,9 +86,16 @@ async def _its_own(session: AsyncSession, client_id: str, token: str, *, held: b
     row = (await session.execute(wanted.with_for_update() if held else wanted)).one_or_none()
     kept = None if row is None else row.registration_token_hash
     right = secrets.same(secrets.digest(token), kept or _NOBODY)
-    if row is None or kept is None or not right:
+    if row is None or kept is None or not right or not await authenticate_row(session, SEALED_CLIENT, row):
         raise _unknown()
     return row
+
+
+async def _write(session: AsyncSession, row: Row[Any], values: dict[str, Any]) -> None:
+    sealed = reseal(session, SEALED_CLIENT, row, values)
+    if "fetched_jwks" in sealed:
+        sealed["fetched_jwks"] = null()  # None would be the null of JSON
+    await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == row.client_id).values(sealed))
 
 
 async def _count(session: AsyncSession, row: Row[Any]) -> None:

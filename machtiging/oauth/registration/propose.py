@@ -16,7 +16,8 @@ from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.register_client import new_client_id
 from machtiging.oauth.registration import invite
 from machtiging.oauth.registration.judge import Said, judged, metadata_in
-from machtiging.oauth.tables import OAuthClient
+from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.row_mac import seal
 
 ACTIVE, PROPOSED = "active", "proposed"
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
@@ -55,7 +56,7 @@ async def propose(session: AsyncSession, token: str, said: Said, *, practice: bo
         "registration_token_hash": secrets.digest(made.token),
         "by_program": True,
     }
-    await session.execute(insert(_CLIENT), row)
+    await session.execute(insert(_CLIENT), seal(session, SEALED_CLIENT, row))
     line = Line(
         act=JournalAct.CLIENT_GEREGISTREERD,
         outcome=Outcome.DONE,

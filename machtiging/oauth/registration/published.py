@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Table, or_, update
+from sqlalchemy import Table, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.crypto.jose import strict_json
@@ -17,7 +17,8 @@ from machtiging.kernel.text import drop_byte_order_mark
 from machtiging.oauth.clients import keys
 from machtiging.oauth.clients.fetched import RARELY, KeysWanted
 from machtiging.oauth.registration.places import Crowded, Places
-from machtiging.oauth.tables import OAuthClient
+from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.row_mac import reseal
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import NotVisited, Outbound
 
@@ -71,7 +72,7 @@ class PublishedKeys:
         if jwks is not None:
             fresh = {"fetched_jwks": jwks, "fetched_at": at, "fetch_failed_at": None}
             async with unit_of_work(self._sessions) as session:
-                await session.execute(update(_CLIENT).where(*_named(wanted)).values(fresh))
+                await _keep(session, wanted, fresh)
 
     async def _claimed(self, wanted: KeysWanted, at: datetime) -> bool:
         """Of all workers one goes, once a minute at most. It counts as failed until it has succeeded."""
@@ -95,6 +96,13 @@ class PublishedKeys:
         if found is None:
             _log.warning("client_keys_not_fetched", client_id=wanted.client_id, reason=reason)
         return found
+
+
+async def _keep(session: AsyncSession, wanted: KeysWanted, fresh: dict[str, Any]) -> None:
+    row = (await session.execute(select(_CLIENT).where(*_named(wanted)).with_for_update())).one_or_none()
+    if row is not None:  # else it changed meanwhile
+        values = reseal(session, SEALED_CLIENT, row, fresh)
+        await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == row.client_id).values(values))
 
 
 def _named(wanted: KeysWanted) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from machtiging.kernel.errors import Refusal
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import HELPING, a_world
+from tests.builders.crypto import a_keyring
 
 WHERE = f"{API}/berichten/"
 LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
@@ -25,7 +26,7 @@ async def a_second(world, url):
     """Another instance: its own application, connections and policy memo."""
     made = await a_world(world.database, world.clock, worker="second")
     engine = make_engine(url, Role.SERVICE, pool_size=3)
-    made.app.state.sessions = made.sessions = make_sessions(engine)
+    made.app.state.sessions = made.sessions = make_sessions(engine, a_keyring())
     return made, engine
 
 

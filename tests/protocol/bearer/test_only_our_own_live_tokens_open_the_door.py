@@ -163,9 +163,10 @@ async def test_an_agency_without_the_scope_does_not_deliver(doorstep, scope):
     facts = token_facts(oin=OIN, acts=frozenset(), scope=scope)
     async with unit_of_work(doorstep.database.sessions) as session:
         await register(session, facts)
-    # What the token itself claims does not matter: what was written down at its issue does.
+    is_forbidden(await doorstep.ask(a_jwt(facts), DELIVER), "token_voor_ander_gebruik")
+    # A token that claims more than was written down at its issue is no token.
     token = a_jwt(facts, scope="aanleveringen:schrijven", oin=OIN)
-    is_forbidden(await doorstep.ask(token, DELIVER), "token_voor_ander_gebruik")
+    is_unauthenticated(await doorstep.ask(token, DELIVER), "token_ongeldig")
 
 
 async def change(doorstep, verb, who):

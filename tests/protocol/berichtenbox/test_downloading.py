@@ -20,6 +20,7 @@ from tests.builders.audit import tampering
 from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
 from tests.builders.clients import code_client
 from tests.builders.refreshing import CONSENT
+from tests.builders.sealing import seal_rows
 
 PDF = "application/pdf"
 TWO_PIECES, THREE_PIECES = a_pdf(PART_BYTES + 17), a_pdf(2 * PART_BYTES + 17)
@@ -181,6 +182,7 @@ async def test_row_47_ending_the_consent_of_the_app_stops_it_too(under_way, cloc
         facts = {"id": grant_id, "client": client["client_id"], "who": world.helper, "held": under, "at": clock.now()}
         await session.execute(text(CONSENT), facts | {"details": "[]", "scope": "openid"})
         await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
+        await seal_rows(session)
     task, sent, go_on = await streaming(world, token, *ids)
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES

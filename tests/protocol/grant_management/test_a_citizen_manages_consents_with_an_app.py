@@ -19,6 +19,7 @@ from tests.builders.exchange import HUIS, KEYS, server_metadata
 from tests.builders.oauth import ISSUER, Flow
 from tests.builders.portal import a_portal
 from tests.builders.refreshing import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
+from tests.builders.sealing import seal_rows
 
 PLACE = "/api/v1/toestemmingen"
 SCOPE = "toestemmingen:beheren"
@@ -170,6 +171,7 @@ async def test_a_yes_at_a_counter_that_was_not_fetched_is_listed_and_can_be_stop
     async with unit_of_work(world.oauth.sessions) as session:
         await session.execute(text(CONSENT), row | {"scope": "openid"})
         await session.execute(SAID_YES, asked | {"until": at + timedelta(minutes=5)})
+        await seal_rows(session)
     token = await token_of(world)
     [one_app] = (await ask(world, token)).json()["toestemmingen"]
     assert (one_app["toestemmingId"], one_app["app"]) == (str(grant_id), "Bibliotheek Oost")

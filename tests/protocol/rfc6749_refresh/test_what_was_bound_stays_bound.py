@@ -14,6 +14,7 @@ from tests.builders.black_box import claims_of
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder, a_certificate
 from tests.builders.refreshing import a_holder, one, refreshing_app
+from tests.builders.sealing import seal_rows
 
 TOKEN = ISSUER + "/token"
 BOUND = "tls_client_certificate_bound_access_tokens"
@@ -133,6 +134,7 @@ async def registers(oauth, app, **changes) -> None:
     async with unit_of_work(oauth.sessions) as session:
         change = text("UPDATE oauth_client SET registration = :members WHERE client_id = :app")
         await session.execute(change, {"members": json.dumps(members), "app": app.client_id})
+        await seal_rows(session)
 
 
 async def test_a_certificate_may_be_renewed_and_may_not_be_left_out(behind_a_proxy):

@@ -14,6 +14,8 @@ from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
+from tests.builders.crypto import a_key_directory
+from tests.builders.sealing import seal_rows
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -28,6 +30,7 @@ async def put_in_state(oauth, client_id, state) -> None:
         await session.execute(
             text("UPDATE oauth_client SET state = :s WHERE client_id = :c"), {"s": state, "c": client_id}
         )
+        await seal_rows(session)
 
 
 async def is_active(oauth, client_id) -> bool:
@@ -83,9 +86,10 @@ async def test_resuming_one_client_leaves_another_suspended(oauth) -> None:
     assert [await is_active(oauth, app.client_id) for app in (first, second)] == [True, False]
 
 
-async def test_the_command_says_what_it_did(oauth, database, monkeypatch, capsys) -> None:
+async def test_the_command_says_what_it_did(oauth, database, monkeypatch, capsys, tmp_path) -> None:
     agency = await oauth.agency()
     await moved(oauth, suspend, agency.client_id)
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     for told in ("takes part again", "was not suspended"):
         assert await asyncio.to_thread(main, ["clients", "resume", agency.client_id]) == 0

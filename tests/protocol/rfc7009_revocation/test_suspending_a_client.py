@@ -14,6 +14,7 @@ from machtiging.oauth import queries
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
+from tests.builders.crypto import a_key_directory
 from tests.builders.waiting import until_somebody_waits
 
 CREDENTIALS = {"grant_type": "client_credentials"}
@@ -91,9 +92,10 @@ async def test_a_token_is_not_issued_while_its_client_is_being_suspended(oauth) 
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
-async def test_the_command_says_what_it_did(oauth, database, monkeypatch, capsys) -> None:
+async def test_the_command_says_what_it_did(oauth, database, monkeypatch, capsys, tmp_path) -> None:
     agency = await oauth.agency()
     token = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     assert await asyncio.to_thread(main, ["clients", "suspend", agency.client_id]) == 0
     assert "1 token" in capsys.readouterr().err

@@ -12,8 +12,10 @@ from machtiging.kernel.errors import Conflict
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import REDIRECT, code_client, make_client_keys
+from tests.builders.crypto import a_key_directory
 from tests.builders.refreshing import a_holder
 from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
+from tests.builders.sealing import seal_rows
 from tests.builders.waiting import until_somebody_waits
 
 OTHER = make_client_keys()
@@ -194,6 +196,7 @@ async def test_keys_that_were_fetched_from_another_address_are_forgotten(in_earn
     program = await a_program(in_earnest, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
     async with unit_of_work(in_earnest.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET fetched_jwks = '{\"keys\": []}', fetched_at = now()"))
+        await seal_rows(session)
     assert (await program.put(jwks_uri="https://app.voorbeeld.example/nieuw")).status_code == 200
     async with unit_of_work(in_earnest.sessions) as session:
         row = (await session.execute(text("SELECT fetched_jwks, fetched_at FROM oauth_client"))).one()
@@ -232,7 +235,8 @@ async def test_an_operator_approves_once_and_only_what_was_proposed(in_earnest, 
         await approved(in_earnest, program.client_id)
 
 
-async def test_the_commands_invite_show_list_and_approve(in_earnest, database, monkeypatch, capsys) -> None:
+async def test_the_commands_invite_show_list_and_approve(in_earnest, database, monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     assert await asyncio.to_thread(main, ["clients", "invite", "--note", "Gemeente", "--uses", "2", "--days", "3"]) == 0
     token = capsys.readouterr().out.strip()

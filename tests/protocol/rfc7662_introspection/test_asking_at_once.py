@@ -12,6 +12,7 @@ from sqlalchemy import text
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
+from tests.builders.sealing import seal_rows
 from tests.builders.wire import said_to_the_database, without_ping
 
 INACTIVE = {"active": False}
@@ -44,12 +45,14 @@ async def change(oauth, app, **members):
         )
         new = json.dumps(row.scalar_one() | members)
         await session.execute(text(CHANGING), {"new": new, "client_id": app.client_id})
+        await seal_rows(session)
 
 
 async def state_of_client(oauth, app, state):
     async with unit_of_work(oauth.sessions) as session:
         wanted = {"state": state, "client_id": app.client_id}
         await session.execute(text("UPDATE oauth_client SET state = :state WHERE client_id = :client_id"), wanted)
+        await seal_rows(session)
 
 
 async def test_a_known_client_says_one_thing_to_the_database(known, token, database) -> None:

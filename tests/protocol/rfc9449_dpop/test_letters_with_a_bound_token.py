@@ -5,8 +5,11 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from machtiging.access.tables import SEALED_TOKEN
 from machtiging.berichtenbox.routes import API
 from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
+from tests.builders.black_box import claims_of
+from tests.builders.sealing import seal_rows
 from tests.builders.wire import said_to_the_database, without_ping
 
 WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
@@ -20,7 +23,8 @@ async def world(database, clock):
 async def bound(world, holder, token):
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE issued_token SET jkt = :jkt"), {"jkt": holder.jkt})
-    return token
+        await seal_rows(session, SEALED_TOKEN)
+    return world.keyring.sign_jwt(claims_of(token) | {"cnf": {"jkt": holder.jkt}}, typ="at+jwt")
 
 
 async def get(world, holder, token, path, **changes):

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from machtiging.access.tables import SEALED_TOKEN
 from machtiging.access.tokens import (
     hold,
     register,
@@ -26,6 +27,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.bearer import NOON, Doorstep, counting_statements, token_facts
 from tests.builders.delegation import an_accepted_machtiging, mother_and_son
+from tests.builders.sealing import seal_rows
 from tests.builders.waiting import until_somebody_waits
 
 LATER = NOON + timedelta(minutes=1)
@@ -108,6 +110,9 @@ async def test_a_token_whose_machtiging_is_not_there_is_a_fault_and_never_the_ow
             text("UPDATE issued_token SET machtiging_id = :lost WHERE id = :id"),
             {"lost": lost, "id": doorstep.helper.id},
         )
+    async with database.sessions() as session:
+        await seal_rows(session, SEALED_TOKEN)
+        await session.commit()
     async with database.sessions() as session:
         for ask in (hold, state_of):
             with pytest.raises(Fault, match="machtiging_ontbreekt"):

@@ -1,0 +1,55 @@
+"""Every table whose rows carry a MAC, and sealing what was there before they did: once, at that upgrade."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from machtiging.access.tables import SEALED_TOKEN
+from machtiging.identity.tables import SEALED_ATTEMPT, SEALED_PERSON, SEALED_SESSION
+from machtiging.kernel.errors import Fault
+from machtiging.oauth.tables import (
+    SEALED_BACKCHANNEL_REQUEST,
+    SEALED_CLIENT,
+    SEALED_CODE,
+    SEALED_GRANT,
+    SEALED_INVITATION,
+    SEALED_PUSHED_REQUEST,
+    SEALED_REFRESH_TOKEN,
+)
+from machtiging.storage.row_mac import MAC, RowKeys
+
+# What outlives the upgrade; the rest was thrown away by the migration, or ends within minutes.
+SEALED_AT_UPGRADE = (SEALED_PERSON, SEALED_CLIENT, SEALED_GRANT, SEALED_REFRESH_TOKEN, SEALED_INVITATION)
+SEALED_TABLES = (
+    *SEALED_AT_UPGRADE,
+    SEALED_SESSION,
+    SEALED_ATTEMPT,
+    SEALED_TOKEN,
+    SEALED_PUSHED_REQUEST,
+    SEALED_CODE,
+    SEALED_BACKCHANNEL_REQUEST,
+)
+_BATCH = 500
+
+
+async def seal_existing(connection: AsyncConnection, keys: RowKeys, *, allowed: bool) -> int:
+    """Seal every row from before there were MACs; tells how many. To be called in the transaction of that migration.
+
+    Raises Fault `rijen_niet_verzegeld` when there are such rows and it is not `allowed`: the operator says so once.
+    """
+    count = 0
+    for sealed in SEALED_AT_UPGRADE:
+        table = sealed.table
+        unsealed = select(table).where(table.c[MAC] == b"").limit(_BATCH)
+        while rows := (await connection.execute(unsealed)).mappings().all():
+            if not allowed:
+                how = "they are trusted as they are now; run `machtiging migrate --seal-existing-rows`, once"
+                raise Fault("rijen_niet_verzegeld", private=f"{table.name} has rows that are not sealed: {how}")
+            for row in rows:
+                made = keys.row_mac(sealed.encode({**row}))
+                await connection.execute(
+                    update(table).where(*(table.c[name] == row[name] for name in sealed.key)).values({MAC: made})
+                )
+            count += len(rows)
+    return count

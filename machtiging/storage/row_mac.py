@@ -1,0 +1,177 @@
+"""Sealed rows: a MAC over named columns, so that a database writer without the key cannot make or change a row.
+
+Each table that gives power has one `SealedTable`, beside its row class. Insert `seal(...)`, and read with
+`verifies(...)` before anything of the row is believed (docs/decisions/0008).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.kernel.errors import Fault
+from machtiging.storage.statement import Work
+
+MAC = "mac"
+INVALID = "rij_ongeldig"
+# Why a column is not covered: SQL sets it without the key. To reset it is to put back an older row (threat model).
+ENDS_IT = "only ends the row"
+ROW_KEYS = "row_mac_keys"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_log = structlog.get_logger(__name__)
+
+
+class RowKeys(Protocol):
+    """The key ring, as far as rows and the hashes that find them are concerned."""
+
+    def row_mac(self, message: bytes) -> bytes:
+        """Make a MAC."""
+
+    def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
+        """Verify one."""
+
+    def bearer_hash(self, token: str) -> bytes:
+        """Hash a token for a new row."""
+
+    def bearer_hashes(self, token: str) -> list[bytes]:
+        """Hash a token to find its row."""
+
+
+class SealedTable:
+    """A table, the version of its list of columns, the columns that its MAC covers, and why each other one is exempt.
+
+    The primary key is always covered. Every column is in one of the two lists; an architecture test holds that.
+    """
+
+    def __init__(self, table: Table, version: int, covered: tuple[str, ...], exempt: Mapping[str, str]) -> None:
+        self.table, self.version, self.covered, self.exempt = table, version, covered, dict(exempt)
+        self.key = tuple(column.name for column in table.primary_key.columns)
+        columns = (*self.key, *(name for name in covered if name not in self.key))
+        self._columns = tuple((name, isinstance(table.c[name].type, JSONB)) for name in columns)
+        self._head = _field(b"h", f"machtiging row {version} {table.name}".encode())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read to verify a row, its MAC last."""
+        return (*(name for name, _ in self._columns), MAC)
+
+    def encode(self, row: Mapping[str, Any], prefix: str = "") -> bytes:
+        """The message that is authenticated: each name and value with its type and length, so that no two rows agree.
+
+        `prefix` stands before the names in `row`. A column that an INSERT leaves out is NULL. Raises ValueError for a
+        time without a zone and TypeError for a type that has no encoding.
+        """
+        parts = [self._head]
+        for name, is_json in self._columns:
+            value = row.get(prefix + name)
+            encoded = _field(b"j", _canonical_json(value)) if is_json and value is not None else _encode(value)
+            parts += (_field(b"c", name.encode()), encoded)
+        return b"".join(parts)
+
+
+def keys_of(work: Work) -> RowKeys:
+    """The keys that this session or connection was made with. Raises Fault `rijsleutel_ontbreekt`: no row without."""
+    keys = work.info.get(ROW_KEYS) if isinstance(work, AsyncSession) else work.row_keys
+    if keys is None:
+        raise Fault("rijsleutel_ontbreekt", private="these sessions were made without the key ring")
+    found: RowKeys = keys
+    return found
+
+
+def session_info(keys: RowKeys | None) -> dict[str, Any]:
+    """The `info` of sessions that seal and verify rows."""
+    return {} if keys is None else {ROW_KEYS: keys}
+
+
+def seal(work: Work, sealed: SealedTable, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its MAC, ready to be inserted."""
+    return {**row, MAC: keys_of(work).row_mac(sealed.encode(row))}
+
+
+def reseal(work: Work, sealed: SealedTable, row: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of a row that was read, with the MAC over what it will be.
+
+    A row that does not verify is changed and not sealed: nobody gets a forged row sealed by suspending or renewing it.
+    """
+    if not verifies(work, sealed, row):
+        return dict(changes)
+    return {**changes, MAC: keys_of(work).row_mac(sealed.encode({**_mapping(row), **changes}))}
+
+
+def _mapping(row: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(row, "_mapping", row)
+    return found
+
+
+def verifies(work: Work, sealed: SealedTable, row: Any, prefix: str = "") -> bool:
+    """Whether a row is as we sealed it; if not, an error in the log that names table and key, never what is in it.
+
+    `row` is a mapping of columns, or a result row with them as attributes. NULL and a missing MAC verify nothing.
+    """
+    found = _mapping(row)
+    mac = found.get(prefix + MAC)
+    if isinstance(mac, bytes) and keys_of(work).row_mac_verifies(mac, sealed.encode(found, prefix)):
+        return True
+    _log.error("row_mac_invalid", table=sealed.table.name, key=name_of(sealed, found, prefix))
+    return False
+
+
+def name_of(sealed: SealedTable, row: Mapping[str, Any], prefix: str = "") -> str:
+    """The primary key of a row as text, for log, journal and doctor; of a hash the beginning."""
+    return " ".join(_readable(row.get(prefix + name)) for name in sealed.key)
+
+
+def _readable(value: Any) -> str:
+    return value.hex()[:16] if isinstance(value, bytes) else str(value)[:100]
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return tag + len(content).to_bytes(4, "big") + content
+
+
+def _encode(value: Any) -> bytes:
+    """One value as PostgreSQL gives it back. NULL is not empty, a number is not its text."""
+    if value is None:
+        return b"n"
+    if isinstance(value, str):
+        return _field(b"t", value.encode())
+    if isinstance(value, bytes):
+        return _field(b"b", value)
+    if isinstance(value, UUID):
+        return _field(b"u", value.bytes)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return _field(b"d", str((value - _EPOCH) // _MICROSECOND).encode())
+    if isinstance(value, bool):
+        return _field(b"o", b"1" if value else b"0")
+    if isinstance(value, int):
+        return _field(b"i", str(value).encode())
+    if isinstance(value, list | tuple):
+        return _field(b"a", b"".join(_encode(one) for one in value))
+    raise TypeError(f"no encoding for {type(value).__name__}")
+
+
+def _canonical_json(value: Any) -> bytes:
+    """JSON as jsonb keeps it: members in one order, numbers by their value."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))  # jsonb writes 1e16 as 10000000000000000, which is read as a whole number
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
