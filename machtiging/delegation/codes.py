@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import secrets
 
+from machtiging.kernel.text import keep_letters_and_digits
+
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 10
 # The purpose under which the key ring indexes codes.
 PURPOSE = "machtigingscode"
-_LOOKALIKES = str.maketrans("ILO", "110", " -\t")
-_LONGEST_TYPED = 40
+_LOOKALIKES = str.maketrans("ILO", "110")
+_LONGEST_PASTED, _LONGEST = 200, 40
 
 
 def new_code() -> str:
@@ -30,9 +32,12 @@ def shown(code: str) -> str:
 
 
 def normalise(typed: str) -> str:
-    """What was typed, in capitals, without separators, lookalikes mended. Never fails: what is no code stays none."""
-    plain = typed[:_LONGEST_TYPED].encode("ascii", "replace").decode("ascii")
-    return plain.upper().translate(_LOOKALIKES)
+    """Return what was typed or pasted: its letters and digits only, as capitals, lookalikes mended.
+
+    Never fails: what is no code stays none.
+    """
+    plain = keep_letters_and_digits(typed[:_LONGEST_PASTED]).upper()
+    return plain.translate(_LOOKALIKES)[:_LONGEST]
 
 
 def well_formed(code: str) -> bool:

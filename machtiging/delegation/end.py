@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.accept import Helper, redeem
+from machtiging.delegation.code_check import CheckAnswer
 from machtiging.delegation.move import move, witness
 from machtiging.delegation.rules import Deed, Machtiging
+from machtiging.kernel.birth_date import DateParts
 from machtiging.kernel.ids import MachtigingId, PersonId
 
 
@@ -29,9 +31,10 @@ async def give_back(
 
 
 async def refuse(
-    session: AsyncSession, keyring: KeyRing, helper: Helper, code: str, birth_date: date, *, at: datetime
+    session: AsyncSession, keyring: KeyRing, helper: Helper, code: str, answer: DateParts | CheckAnswer, *, at: datetime
 ) -> Machtiging:
-    """Whoever was handed the code declines; the code is used up. Raises what `accept.accept` raises."""
-    refused = await redeem(session, keyring, helper, (code, birth_date), Deed.REFUSE, at=at)
-    await witness(session, Deed.REFUSE, refused, helper.person_id, at=at)
-    return refused
+    """Whoever was handed the code declines; the code is used up. Returns and raises as `accept.accept` does."""
+    redeemed = await redeem(session, keyring, helper, (code, answer), Deed.REFUSE, at=at)
+    if redeemed.anew:
+        await witness(session, Deed.REFUSE, redeemed.machtiging, helper.person_id, at=at)
+    return redeemed.machtiging

@@ -14,7 +14,7 @@ from machtiging.agencies.queries import all_agencies
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.accept import TRIES_PER_CODE
+from machtiging.delegation.code_check import TRIES, CheckKind, check_kind_of, new_word, word_index
 from machtiging.delegation.codes import PURPOSE, new_code, shown
 from machtiging.delegation.move import told_facts
 from machtiging.delegation.queries import machtiging_of_row, machtiging_table
@@ -42,10 +42,11 @@ class Giver:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The offer, and its code: shown to the giver now and never again."""
+    """The offer, its code, and the check word beside it if she needs one: shown to her now and never again."""
 
     machtiging_id: MachtigingId
     code: str
+    word: str | None = None
 
 
 async def offer(
@@ -53,11 +54,11 @@ async def offer(
 ) -> Offered:
     """Record the offer and make its code.
 
-    Raises NotAllowed `niveau_te_laag` or `geboortedatum_onbekend`, InvalidInput with the code of the first problem and
+    Raises NotAllowed `niveau_te_laag`, InvalidInput with the code of the first problem and
     the sentence of every problem in `fields` (named as in Terms, Scope and Period), and Conflict `aanbod_al_gemaakt`
     when this giver made an offer with the same form key before, whatever became of it.
     """
-    await _may_give(session, keyring, giver, at)
+    await _may_give(session, giver, at)
     terms = tidy(terms)
     problems = [*problems_of(terms, limits, at), *unknown_in(await all_agencies(session), terms.scope)]
     if problems:
@@ -67,10 +68,10 @@ async def offer(
     if offered is None:
         await _record(session, giver, Outcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
         raise Conflict("aanbod_al_gemaakt", "U heeft dit aanbod al gemaakt.")
-    code = await make_code(session, keyring, limits, offered, at=at)
+    made = await make_code(session, keyring, limits, offered, at=at)
     await _record(session, giver, Outcome.DONE, "aangeboden", offered, at=at)
     await tell(session, giver.person_id, Kind.AANGEBODEN_DOOR_U, told_facts(offered, None), at=at)
-    return Offered(offered.id, code)
+    return made
 
 
 def made_with(keyring: KeyRing, giver: Giver) -> UUID:
@@ -92,14 +93,9 @@ async def _insert(session: AsyncSession, values: dict[str, Any]) -> Machtiging |
     return None if row is None else machtiging_of_row(row)
 
 
-async def _may_give(session: AsyncSession, keyring: KeyRing, giver: Giver, at: datetime) -> None:
-    """A code works only together with a birth date, so whoever's is unknown cannot offer."""
+async def _may_give(session: AsyncSession, giver: Giver, at: datetime) -> None:
     try:
         needs_substantial(giver.assurance)
-        profile = await profile_of(session, keyring, giver.person_id)
-        if profile is None or profile.birth_date is None:
-            public = "Wij kennen uw geboortedatum niet. Daarom kunt u nog niemand machtigen."
-            raise NotAllowed("geboortedatum_onbekend", public)
     except NotAllowed as refusal:
         await _record(session, giver, Outcome.REFUSED, refusal.code, None, at=at)
         raise
@@ -107,20 +103,26 @@ async def _may_give(session: AsyncSession, keyring: KeyRing, giver: Giver, at: d
 
 async def make_code(
     session: AsyncSession, keyring: KeyRing, limits: Limits, offered: Machtiging, *, at: datetime
-) -> str:
-    """A fresh code for this offer, as people see it. Only its keyed hash is kept."""
-    code = new_code()
+) -> Offered:
+    """Make a fresh code for this offer, as people see it, and a check word when too little of her birth date is known.
+
+    Only their keyed hashes are kept.
+    """
+    profile = await profile_of(session, keyring, offered.vertegenwoordigde_id)
+    kind = check_kind_of(None if profile is None else profile.birth_date)
+    code, word = new_code(), new_word() if kind is CheckKind.WORD else None
     values = {
         "id": uuid7(),
         "machtiging_id": offered.id,
         "code_hash": keyring.blind_index(PURPOSE, code),
-        "tries_left": TRIES_PER_CODE,
+        "word_hash": None if word is None else word_index(keyring, code, word),
+        "tries_left": TRIES[kind],
         "created_at": at,
         "expires_at": min(at + limits.code_valid, offered.period.ends_at),
         "used_at": None,
     }
     await session.execute(insert(Machtigingscode).values(values))
-    return shown(code)
+    return Offered(offered.id, shown(code), word)
 
 
 async def _record(

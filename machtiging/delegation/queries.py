@@ -12,10 +12,6 @@ from sqlalchemy import Label, Row, Select, Table, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.audit.acts import JournalAct
-from machtiging.audit.queries import lines_under
-from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.codes import PURPOSE, normalise
 from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.rules import Act, Capacity, EndReason, Machtiging, Scope, State
 from machtiging.delegation.tables import MachtigingRow, Machtigingscode
@@ -121,25 +117,6 @@ async def open_code(session: AsyncSession, machtiging_id: MachtigingId) -> OpenC
     mine = (_CODE.c.machtiging_id == machtiging_id, _CODE.c.used_at.is_(None))
     row = (await session.execute(select(_CODE.c.id, _CODE.c.expires_at, _CODE.c.tries_left).where(*mine))).one_or_none()
     return None if row is None else OpenCode(row.id, row.expires_at, row.tries_left)
-
-
-async def taken_with(session: AsyncSession, keyring: KeyRing, typed: str, helper_id: PersonId) -> Machtiging | None:
-    """The machtiging that this helper himself accepted with this code, for one who clicks twice; else None."""
-    index = keyring.blind_index(PURPOSE, normalise(typed))
-    here = select(_CODE.c.machtiging_id).where(_CODE.c.code_hash == index, _CODE.c.used_at.is_not(None))
-    found = await _all(session, select(_TABLE).where(_TABLE.c.id.in_(here), _TABLE.c.gemachtigde_id == helper_id))
-    return found[0] if found else None
-
-
-async def is_refused_with(session: AsyncSession, keyring: KeyRing, typed: str, helper_id: PersonId) -> bool:
-    """Return True when this helper himself refused what this code was for: the journal alone says who it was."""
-    index = keyring.blind_index(PURPOSE, normalise(typed))
-    here = select(_CODE.c.machtiging_id).where(_CODE.c.code_hash == index, _CODE.c.used_at.is_not(None))
-    offered = await session.scalar(
-        select(_TABLE.c.id).where(_TABLE.c.id.in_(here), _TABLE.c.end_reason == EndReason.REFUSED)
-    )
-    lines = [] if offered is None else await lines_under(session, offered)
-    return any(line.act == JournalAct.MACHTIGING_GEWEIGERD and line.actor_id == helper_id for line in lines)
 
 
 async def given_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:

@@ -58,10 +58,10 @@ async def renew_code(
         raise
     # Nobody used it, and no try is left: that is how a replaced code is told from one that was used.
     await session.execute(update(_CODE).where(_CODE.c.id == open_code).values(used_at=at, tries_left=0))
-    code = await make_code(session, keyring, limits, found, at=at)
+    made = await make_code(session, keyring, limits, found, at=at)
     await record(session, _line(giver, found, Outcome.DONE, "vernieuwd"), at=at)
     await tell(session, giver.person_id, Kind.NIEUWE_CODE_DOOR_U, told_facts(found, None), at=at)
-    return Offered(found.id, code)
+    return made
 
 
 def _renewable(offered: Machtiging | None, giver: Giver, at: datetime) -> Machtiging:

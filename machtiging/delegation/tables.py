@@ -43,7 +43,7 @@ class MachtigingRow(SQLModel, table=True):
 
 
 class Machtigingscode(SQLModel, table=True):
-    """The code of an offered machtiging, kept as a keyed hash."""
+    """The code of an offered machtiging, and its check word if it has one, kept as keyed hashes."""
 
     __tablename__ = "machtigingscode"
 
@@ -54,6 +54,8 @@ class Machtigingscode(SQLModel, table=True):
     created_at: datetime = columns.at()
     expires_at: datetime = columns.at()
     used_at: datetime | None = columns.at(default=None, nullable=True)
+    used_by: UUID | None = Field(default=None, foreign_key="person.id")
+    word_hash: bytes | None = columns.sealed(default=None, nullable=True)
 
 
 class CodeTry(SQLModel, table=True):

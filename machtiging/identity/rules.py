@@ -15,7 +15,7 @@ from urllib.parse import quote
 from machtiging.identity.errors import LoginFailed
 from machtiging.identity.particulars import Profile, particulars_from
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.bsn import Bsn, parse_bsn
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.oin import KvkNumber
 from machtiging.kernel.text import keep_letters_and_digits
@@ -172,10 +172,9 @@ def _subject(claims: Mapping[str, Any]) -> str:
 
 
 def _bsn(claims: Mapping[str, Any]) -> Bsn | None:
-    digits = _number(claims, "bsn", 9)
+    written = _number(claims, "bsn", 9)
     try:
-        # One leading zero is lost where a number is kept as a number; the 11-proef is over all nine.
-        return None if digits is None else Bsn(digits.zfill(9) if len(digits) == 8 else digits)
+        return None if written is None else parse_bsn(written)
     except InvalidInput as error:
         raise LoginFailed("id_token_inhoud_klopt_niet", private="bsn") from error
 

@@ -6,8 +6,10 @@ Sources: Wet algemene bepalingen burgerservicenummer; the test is the weighted s
 from __future__ import annotations
 
 from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.text import keep_letters_and_digits
 
 _WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+_LONGEST_TYPED = 40
 _HIDDEN = "*********"
 
 
@@ -63,6 +65,15 @@ class Bsn(_ElfProef):
     __slots__ = ()
     _code = "bsn_ongeldig"
     _public = "Dit burgerservicenummer klopt niet. Controleer de negen cijfers."
+
+
+def parse_bsn(typed: str) -> Bsn:
+    """Read a BSN as people and systems write it: with spaces, dots or dashes, its first zero perhaps lost.
+
+    Raises InvalidInput `bsn_ongeldig` when the 11-proef over all nine digits fails.
+    """
+    digits = keep_letters_and_digits(typed) if len(typed) <= _LONGEST_TYPED else ""
+    return Bsn(digits.zfill(9) if len(digits) == 8 else digits)
 
 
 class Rsin(_ElfProef):

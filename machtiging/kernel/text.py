@@ -24,11 +24,15 @@ def drop_byte_order_mark(data: bytes) -> bytes:
 
 
 def normalise_line(text: str, longest: int) -> str:
-    """Return one line in NFC: plain single spaces, no unprintable characters, cut at `longest` characters."""
+    """Return one line in NFC: plain single spaces, no unprintable characters, cut at `longest` characters.
+
+    Empty when there is nothing to see in it.
+    """
     normal = unicodedata.normalize("NFC", text)
     spaced = "".join(" " if letter.isspace() else letter for letter in normal)
     shown = "".join(letter for letter in spaced if not unicodedata.category(letter).startswith(_UNSHOWN))
-    return unicodedata.normalize("NFC", " ".join(shown.split())[:longest].rstrip())
+    line = unicodedata.normalize("NFC", " ".join(shown.split())[:longest].rstrip())
+    return line if set(line) - _BLANKS else ""
 
 
 def plain_line(text: str) -> str:

@@ -36,8 +36,8 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         "U heeft een machtiging aangeboden",
         (
             "U heeft iemand een machtiging aangeboden om post uit uw Berichtenbox te lezen.",
-            "De machtiging gaat pas in als die persoon haar aanneemt. Daarvoor zijn de code en uw geboortedatum nodig. "
-            "Geef de code alleen aan wie u wilt machtigen.",
+            "De machtiging gaat pas in als die persoon haar aanneemt. Daarvoor zijn de code en uw geboortedatum of "
+            "controlewoord nodig. Geef de code alleen aan wie u wilt machtigen.",
             "De machtiging loopt van {begins} tot en met {ends}.",
             GIVER_STOPS,
             _NOT_YOU,

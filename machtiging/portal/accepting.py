@@ -1,16 +1,17 @@
-"""Accept a machtiging: the code and the giver's birth date, then exactly what is offered, then yes or no."""
+"""Accept a machtiging: the code and the giver's birth date, then exactly what is offered, then yes or no.
+
+Who hands in a code a second time is led to what became of it.
+"""
 
 from __future__ import annotations
-
-from datetime import date
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from machtiging.delegation.accept import Helper, accept, preview
+from machtiging.delegation.code_check import CheckAnswer
 from machtiging.delegation.end import refuse
-from machtiging.delegation.queries import is_refused_with, taken_with
-from machtiging.delegation.rules import Machtiging, State
+from machtiging.delegation.rules import EndReason, Machtiging, State
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
@@ -21,7 +22,7 @@ from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
-_LONGEST_CODE = 40
+_LONGEST_TYPED = 200
 
 
 @router.get("/machtigingen/aannemen")
@@ -31,7 +32,7 @@ async def ask(request: Request, visitor: Citizen) -> HTMLResponse:
 
 
 @router.post("/machtigingen/aannemen")
-async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> HTMLResponse:
+async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
     """Show what would be accepted. Nothing changes yet, but a wrong try counts."""
     sent = await filled(request)
     typed = _typed(sent)
@@ -42,6 +43,8 @@ async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Tr
         found = await preview(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
     except (InvalidInput, NotAllowed) as refusal:
         return _again(request, sent, refusal)
+    if found.state is not State.OFFERED:
+        return _outcome(found)
     giver = await views.Names(session, state.keyring).of(found.vertegenwoordigde_id)
     said = views.agreed(found, await views.catalogue(session))
     return page(request, "aannemen_controle.html", sent=sent, giver=giver, said=said)
@@ -60,23 +63,14 @@ async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     try:
         machtiging = await act(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
     except (InvalidInput, NotAllowed) as refusal:
-        # Looked up after every failure, so that all cost the same.
-        taken = await taken_with(session, state.keyring, typed[0], visitor.person_id)
-        refused = await is_refused_with(session, state.keyring, typed[0], visitor.person_id)
-        if refused and choice == "weigeren":
-            return _refused()
-        return _taken_before(taken) if taken and choice == "aannemen" else _again(request, sent, refusal)
-    if choice == "weigeren":
-        return _refused()
-    return RedirectResponse(f"/machtigingen/{machtiging.id}?gedaan={Done.ACCEPTED}", 303)
+        return _again(request, sent, refusal)
+    return _outcome(machtiging)
 
 
-def _refused() -> RedirectResponse:
-    return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
-
-
-def _taken_before(machtiging: Machtiging) -> RedirectResponse:
-    """Who clicks twice lands where the first click led; the message only while it is true."""
+def _outcome(machtiging: Machtiging) -> RedirectResponse:
+    """Lead to what is so now, also who clicks twice or goes back; the message only while it is true."""
+    if machtiging.end_reason is EndReason.REFUSED:
+        return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
     done = f"?gedaan={Done.ACCEPTED}" if machtiging.state is State.ACTIVE else ""
     return RedirectResponse(f"/machtigingen/{machtiging.id}{done}", 303)
 
@@ -85,10 +79,17 @@ def _helper(visitor: Visitor) -> Helper:
     return Helper(visitor.person_id, visitor.assurance, visitor.organisation_kvk)
 
 
-def _typed(sent: Filled) -> tuple[str, date] | None:
-    code = sent.text("code", most=_LONGEST_CODE, missing="Vul de machtigingscode in.")
-    born = sent.day("geboren", missing="Vul de geboortedatum in van degene die u de code gaf.")
-    return None if sent.faults or born is None else (code, born)
+def _typed(sent: Filled) -> tuple[str, CheckAnswer] | None:
+    """The code as it was typed or pasted, and what the helper knows of the giver; None when either is missing."""
+    code, word = sent.one("code"), sent.one("woord")
+    born = sent.known_day("geboren")
+    if not code:
+        sent.wrong("code", "Vul de machtigingscode in.")
+    elif len(code) > _LONGEST_TYPED:
+        sent.wrong("code", "Dit is te lang voor een machtigingscode.")
+    if born is None and not word:
+        sent.wrong("geboren", "Vul de geboortedatum in van degene die u de code gaf, of het controlewoord.")
+    return None if sent.faults else (code, CheckAnswer(born, word))
 
 
 def _again(request: Request, sent: Filled, refusal: InvalidInput | NotAllowed) -> HTMLResponse:

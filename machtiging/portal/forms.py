@@ -12,12 +12,16 @@ from datetime import date
 
 from starlette.requests import Request
 
+from machtiging.kernel.birth_date import BirthDate, birth_date_of
 from machtiging.kernel.text import plain_line
 
 _MOST_FIELDS = 200
 _FIGURES = re.compile(r"[0-9]{1,4}")
 # Nobody means another year, and the first and the last that exist cannot be placed in a time zone.
 _YEARS = range(1900, 2101)
+# Whose birth date is known in part has 00, or crosses, in a passport.
+_BIRTH_YEARS = range(1800, 2101)
+_UNKNOWN = re.compile(r"0+|[x?]+")
 _MONTHS = ["januari", "februari", "maart", "april", "mei", "juni"]
 _MONTHS += ["juli", "augustus", "september", "oktober", "november", "december"]
 
@@ -96,6 +100,22 @@ class Filled:
             return None
         return found
 
+    def known_day(self, name: str) -> BirthDate | None:
+        """A birth date from the same boxes; an empty one, zeros and crosses are a part that is not known."""
+        parts = [_known(self.one(f"{name}_{part}")) for part in ("dag", "maand", "jaar")]
+        if parts[1] in _MONTHS:
+            parts[1] = str(_MONTHS.index(parts[1]) + 1)
+        try:
+            if not all(part == "" or _FIGURES.fullmatch(part) for part in parts):
+                raise ValueError(name)
+            day, month, year = (int(part) if part else None for part in parts)
+            if year is not None and year not in _BIRTH_YEARS:
+                raise ValueError(name)
+            return birth_date_of(year, month, day)
+        except ValueError:
+            self.wrong(name, "Deze datum bestaat niet. Vul in wat u weet; schrijf het jaar met vier cijfers.")
+            return None
+
 
 async def filled(request: Request) -> Filled:
     """The form in a request: text fields only, and not more than a page of ours can have."""
@@ -105,6 +125,10 @@ async def filled(request: Request) -> Filled:
         if isinstance(value, str):
             sent.values.setdefault(name, []).append(value)
     return sent
+
+
+def _known(part: str) -> str:
+    return "" if _UNKNOWN.fullmatch(part.lower()) else part.lower()
 
 
 def blank(request: Request, **values: str | list[str]) -> Filled:

@@ -186,7 +186,8 @@ async def new_code(
     card = await _card(request, session, visitor, machtiging_id)
     until = min(at + state.delegation_limits.code_valid, card.agreement.ends_at)
     said = card.agreement
-    return page(request, "aangeboden.html", said=said, code=renewed.code, code_until=until, renewed=True)
+    shown = "aangeboden.html"
+    return page(request, shown, said=said, code=renewed.code, word=renewed.word, code_until=until, renewed=True)
 
 
 def _named(offered: str) -> UUID:

@@ -90,7 +90,8 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     except Conflict:  # caught here, so that the line in the journal commits as usual
         return await _made_before(request, session, giver)
     until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
-    return page(request, "aangeboden.html", said=said, code=offered.code, code_until=until, renewed=False)
+    shown = "aangeboden.html"
+    return page(request, shown, said=said, code=offered.code, word=offered.word, code_until=until, renewed=False)
 
 
 async def _made_before(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:

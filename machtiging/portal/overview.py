@@ -137,7 +137,8 @@ def _reason(line: JournalEntry) -> str | None:
 
 def _what(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
     by_app = line.actor_id is None and line.client_id is not None and line.capacity != OPERATOR
-    return words.deed(line.act, refused=refused, sender=sender, by_app=by_app)
+    said = words.deed(line.act, refused=refused, sender=sender, by_app=by_app)
+    return said + words.check_kind(line.facts)
 
 
 async def _who(people: views.Names, visitor: Visitor, line: JournalEntry, app: str | None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.code_check import CheckKind
 from machtiging.delegation.rules import Act, Capacity, EndReason, Standing
 
 STANDING: dict[Standing, str] = {
@@ -158,6 +159,7 @@ REASON: dict[str, str] = {
     "certificaat_ontbreekt": _NOT_PROVEN,
     "certificaat_anders": _NOT_PROVEN,
     "geboortedatum_klopt_niet": "De geboortedatum klopte niet.",
+    "controlewoord_klopt_niet": "Het controlewoord klopte niet.",
     "code_gebruikt": "De code was al gebruikt.",
     "code_vervangen": "Er was al een nieuwe code gemaakt.",
     "code_al_vernieuwd": "Er was al een nieuwe code gemaakt.",
@@ -169,6 +171,12 @@ REASON: dict[str, str] = {
     "aanbod_al_gemaakt": "Dit aanbod was al gemaakt.",
     "eigen_machtiging": "U kunt uzelf niet machtigen.",
     "te_vaak_geprobeerd": "Het was te vaak geprobeerd.",
+}
+CHECK_KIND: dict[str, str] = {
+    CheckKind.BIRTH_DATE: "uw geboortedatum",
+    CheckKind.PART: "een deel van uw geboortedatum",
+    CheckKind.YEAR: "alleen uw geboortejaar",
+    CheckKind.WORD: "uw controlewoord",
 }
 _OTHER_REASON = "Dit mocht niet."
 UNKNOWN_OUTCOME = "Wij weten niet hoe dit afliep."
@@ -188,6 +196,12 @@ def deed(act: str, *, refused: bool, sender: str | None = None, by_app: bool = F
         if sender is not None and thing in words:
             return words.replace(thing, f"{thing} van {sender}", 1)
     return words
+
+
+def check_kind(facts: object) -> str:
+    """Say what a helper had to know beside the code, as a line of the journal tells it; nothing when it does not."""
+    kind = facts.get("controle") if isinstance(facts, Mapping) else None
+    return f" (gecontroleerd met {CHECK_KIND[kind]})" if isinstance(kind, str) and kind in CHECK_KIND else ""
 
 
 def acts(given: Iterable[Act]) -> list[str]:

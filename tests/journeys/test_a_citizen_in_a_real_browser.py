@@ -108,6 +108,9 @@ def test_a_code_that_was_used_does_not_work_again_and_she_cannot_take_her_own(pa
     accept(page, visited, code)
     press(page, "Ja, ik neem de machtiging aan")
     accept(page, visited, code)
+    assert page.inner_text("h1").startswith("U mag post lezen van Riet")
+    log_in(page, visited, "raadslid")
+    accept(page, visited, code)
     assert "Deze code" in page.inner_text("[role=alert]")
     assert page.locator("#code").input_value() != ""
 

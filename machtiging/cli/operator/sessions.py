@@ -15,7 +15,7 @@ from machtiging.cli.database import named, service_sessions
 from machtiging.cli.edges import err, out
 from machtiging.cli.operator.who import operator
 from machtiging.identity.over.rules import Why
-from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.bsn import Bsn, parse_bsn
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
@@ -75,7 +75,7 @@ def _whom(person: str | None) -> _Whom:
     if person is None:
         asked = sys.stdin.isatty()
         typed = typer.prompt("BSN", hide_input=True, err=True) if asked else sys.stdin.readline()
-        return Bsn(typed.strip())
+        return parse_bsn(typed)
     try:
         return UUID(person)
     except ValueError:

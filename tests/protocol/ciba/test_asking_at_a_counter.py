@@ -130,6 +130,21 @@ async def test_what_is_not_written_as_a_meldcode_is_told_because_it_says_nothing
         await refused(counter, "unknown_user_id", reason="meldcode_vormfout", login_hint=hint)
 
 
+@pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", "'{}'", "\u202a{}\u202c", "{}\u200b", "({})!"])
+async def test_meldcode_pasted_with_odd_dashes_and_quotes_is_read(counter, paste) -> None:
+    code = await counter.meldcode()
+    await counter.asked(paste.format(code.replace("-", "\u2013")))
+    (row,) = await counter.rows()
+    assert row.person_id == counter.mother
+
+
+async def test_meldcode_in_full_width_letters_is_read(counter) -> None:
+    code = await counter.meldcode()
+    await counter.asked("".join(letter if letter == "-" else chr(ord(letter) + 0xFEE0) for letter in code))
+    (row,) = await counter.rows()
+    assert row.person_id == counter.mother
+
+
 async def test_a_meldcode_may_be_typed_as_people_type(counter) -> None:
     code = await counter.meldcode()
     await counter.asked(" " + code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))

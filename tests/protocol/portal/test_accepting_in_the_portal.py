@@ -1,13 +1,18 @@
 """Accepting: the helper sees exactly what is offered before anything happens, and every wrong code looks the same."""
 
 import pytest
+from sqlalchemy import text
 
-from tests.builders.delegation import BORN
+from machtiging.kernel.birth_date import PartialDate
+from machtiging.kernel.bsn import Bsn
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.delegation import BORN, a_person
 from tests.builders.login import ISSUER
-from tests.builders.portal import ACCEPT, accept_with, give_code, make_offer
+from tests.builders.portal import ACCEPT, accept_with, fill_offer, give_code, make_offer
 
 KVK = "90000001"
 ORGANISATION = f"namens organisatie met KvK-nummer {KVK}"
+BOXES = ("geboren_dag", "geboren_maand", "geboren_jaar")
 NOT_A_DAY = {"geboren_dag": "30", "geboren_maand": "2"}
 
 
@@ -35,27 +40,39 @@ async def test_refusing_uses_the_code_up(portal):
     shown = await give_code(son, code)
     page = await son.submit(shown.form("/besluit"), {"besluit": "weigeren"})
     assert "U heeft de machtiging geweigerd" in page.text
-    await give_code(son, code, expect=400)
+    assert "U heeft de machtiging geweigerd" in (await give_code(son, code)).text
+    await give_code(await portal.browser_of(portal.people.mother), code, expect=400)
     assert "Geweigerd" in (await mother.open(ISSUER + "/machtigingen")).text
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"code": "00000-00000"}, {"code": "hallo"}, {"geboren_jaar": str(BORN.year + 1)}],
-    ids=["a code that is nobody's", "no code at all", "another birth date"],
+    [{"code": "00000-00000"}, {"geboren_jaar": str(BORN.year + 1)}, {"geboren_dag": ""}, {"geboren_jaar": "0000"}],
+    ids=["a code that is nobody's", "another birth date", "no day", "no year"],
 )
 async def test_every_wrong_answer_gets_the_same_page(portal, wrong):
     code = await make_offer(await portal.mother())
     page = await give_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
     assert "Deze code en geboortedatum horen niet bij een machtiging die u kunt aannemen" in page.text
     kept = page.form(ACCEPT).values
-    assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), str(BORN.day))
+    assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), wrong.get("geboren_dag", str(BORN.day)))
+    assert "U kunt het nog 4 keer proberen." in page.text
 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
-    [({"code": ""}, "Vul de machtigingscode in."), (NOT_A_DAY, "Deze datum bestaat niet.")],
-    ids=["no code", "the thirtieth of February"],
+    [
+        ({"code": ""}, "Vul de machtigingscode in."),
+        ({"code": " \u200b\u2013. "}, "Dit kan geen machtigingscode zijn"),
+        ({"code": "hallo"}, "Dit kan geen machtigingscode zijn"),
+        ({"code": "00000-00001"}, "Dit kan geen machtigingscode zijn"),
+        ({"code": "0" * 201}, "Dit is te lang"),
+        (NOT_A_DAY, "Deze datum bestaat niet."),
+        ({"geboren_maand": "13"}, "Deze datum bestaat niet."),
+        ({"geboren_jaar": "51"}, "Deze datum bestaat niet."),
+        (dict.fromkeys(BOXES, ""), "of het controlewoord"),
+        (dict.fromkeys(BOXES, "00"), "of het controlewoord"),
+    ],
 )
 async def test_what_cannot_be_right_is_told_at_its_field_and_costs_no_try(portal, wrong, sentence):
     code = await make_offer(await portal.mother())
@@ -168,3 +185,72 @@ async def test_a_decision_posted_from_another_site_is_refused(portal):
         answer = await portal.http.post(ISSUER + form.action, data=data, headers=asked)
         assert answer.status_code == 403
     await accept_with(son, code)
+
+
+@pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", " {}\u200b", "\u202a{}\u202c"])
+async def test_code_as_pasted_from_a_letter_is_taken(portal, paste):
+    code = await make_offer(await portal.mother())
+    son = await portal.son()
+    page = await give_code(son, paste.format(code.replace("-", "\u2013")))
+    accepted = await son.submit(page.form("/besluit"), {"besluit": "aannemen"})
+    assert "U heeft de machtiging aangenomen" in accepted.text
+
+
+async def test_code_handed_in_again_leads_to_the_machtiging_and_costs_no_try(portal, database):
+    code = await make_offer(await portal.mother())
+    son = await portal.son()
+    await accept_with(son, code)
+    for wrong in ({}, {"geboren_dag": ""}, {"geboren_jaar": "1950"}):
+        page = await give_code(son, code, **wrong)
+        assert "U mag post lezen van Ans Voorbeeld" in page.text
+    await son.submit(son.page.form("/teruggeven"), {})
+    page = await give_code(son, code)
+    assert "Teruggegeven" in page.text
+    assert "U kunt nu post meelezen" not in page.text
+    async with database.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM code_try")) == 0
+
+
+async def test_who_has_no_try_left_is_told_when_and_what_to_do(portal):
+    code = await make_offer(await portal.mother())
+    son = await portal.son()
+    page = await give_code(son, "00000-00000", expect=400)
+    for _ in range(4):
+        page = await son.submit(page.form(ACCEPT), {}, expect=400)
+    for told in (page, await give_code(son, code, expect=429)):
+        assert "U kunt het over 60 minuten weer proberen." in told.text
+        assert "nieuwe code te maken" in told.text
+
+
+async def a_giver_with(portal, born):
+    """A browser of somebody of whom this birth date is known."""
+    async with unit_of_work(portal.app.state.sessions) as session:
+        giver = await a_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
+    return await portal.browser_of(giver)
+
+
+async def test_giver_without_a_birth_date_gives_a_check_word_and_sees_what_was_checked(portal):
+    mother, son = await a_giver_with(portal, None), await portal.son()
+    check = await fill_offer(mother)
+    made = await mother.submit(check.form("/aanbieden"), {"akkoord": "ja"})
+    code, word = made.codes
+    assert "Uw controlewoord" in made.text
+    assert "vult de code in en ook het controlewoord" in made.text
+    empty = dict.fromkeys(BOXES, "")
+    for answers in ({"woord": "bamoka"}, {"woord": word[:-1], **empty}, {}):
+        page = await give_code(son, code, expect=400, **answers)
+        assert "horen niet bij een machtiging" in page.text
+    page = await give_code(son, code, **{"woord": word.upper(), **empty})
+    assert "Nel Voorbeeld" in page.text
+    await son.submit(page.form("/besluit"), {"besluit": "aannemen"})
+    looked = (await mother.open(ISSUER + "/inzage")).text
+    assert "(gecontroleerd met uw controlewoord)" in looked
+    assert word not in looked
+
+
+async def test_giver_of_whom_the_year_is_known_is_helped_by_who_tells_the_year(portal):
+    mother, son = await a_giver_with(portal, PartialDate(1950, None, None)), await portal.son()
+    code = await make_offer(mother)
+    page = await give_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
+    await son.submit(page.form("/besluit"), {"besluit": "aannemen"})
+    assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open(ISSUER + "/inzage")).text

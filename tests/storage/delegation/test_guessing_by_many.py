@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.accept import TRIES_PER_CODE, TRIES_PER_HELPER, Helper, accept
+from machtiging.delegation.accept import TRIES_PER_HELPER, Helper, accept
+from machtiging.delegation.code_check import TRIES, CheckKind
 from machtiging.delegation.codes import ALPHABET, LENGTH, new_code
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.assurance import Assurance
@@ -30,7 +31,7 @@ async def tries(committed, helper, code, born):
 
 async def test_row_53_a_leaked_code_survives_five_birth_dates_however_many_guess(database):
     committed = await Committed.begin(database)
-    offered, crowd = await committed.offer(), await a_crowd(committed, TRIES_PER_CODE + 3)
+    offered, crowd = await committed.offer(), await a_crowd(committed, TRIES[CheckKind.BIRTH_DATE] + 3)
     for number, helper in enumerate(crowd[:-1], start=1):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
             await tries(committed, helper, offered.code, BORN + timedelta(days=number))

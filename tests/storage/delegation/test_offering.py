@@ -11,13 +11,12 @@ from machtiging.delegation.offer import Giver, offer
 from machtiging.delegation.queries import given_by, machtiging, machtiging_of, received_by
 from machtiging.delegation.rules import Act, Standing, State, standing
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import uuid7
 from machtiging.kernel.period import Period
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.crypto import a_keyring
-from tests.builders.delegation import LIMITS, NOON, SVB, UWV, a_person, an_offer, mother_and_son, some_terms
+from tests.builders.delegation import LIMITS, NOON, SVB, UWV, an_offer, mother_and_son, some_terms
 
 
 async def rows(session, query, **values):
@@ -116,15 +115,6 @@ async def test_who_logged_in_too_lightly_cannot_offer_and_that_is_journalled(ses
         await offer(session, a_keyring(), LIMITS, Giver(people.mother, Assurance.LOW), some_terms(), at=NOON)
     assert await rows(session, "SELECT outcome, reason FROM journal_intake") == [("refused", "niveau_te_laag")]
     assert await rows(session, "SELECT id FROM machtiging") == []
-
-
-async def test_whose_birth_date_is_unknown_cannot_offer(session):
-    people = await mother_and_son(session)
-    ageless = await a_person(session, Bsn("999990032"), born=None)
-    stranger = Giver(ageless, Assurance.HIGH)
-    with pytest.raises(NotAllowed, match="geboortedatum_onbekend"):
-        await offer(session, a_keyring(), LIMITS, stranger, some_terms(), at=NOON)
-    assert await given_by(session, people.mother) == []
 
 
 WRONG_TERMS = [

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from machtiging.delegation.accept import accept, preview
 from machtiging.delegation.end import refuse, revoke
-from machtiging.delegation.queries import machtiging, open_code, taken_with
+from machtiging.delegation.queries import machtiging, open_code
 from machtiging.delegation.renew_code import Replaced, renew_code
 from machtiging.delegation.rules import State
 from machtiging.kernel.assurance import Assurance
@@ -202,17 +202,6 @@ async def test_renewing_and_accepting_at_once_never_block_each_other(database, r
     first, second = await asyncio.gather(*(works if run % 2 else works[::-1]))
     accepted, renewed = (first, second) if run % 2 else (second, first)
     assert (accepted == "code_klopt_niet") is (renewed != "machtiging_al_aangenomen")
-
-
-async def test_only_the_helper_who_used_a_code_himself_is_reminded_of_it(session):
-    people = await mother_and_son(session)
-    offered, other = await an_offer(session, people), await an_offer(session, people)
-    ring = a_keyring()
-    assert await taken_with(session, ring, offered.code, people.son) is None
-    await accept(session, ring, people.helper, offered.code, BORN, at=NOON)
-    assert (await taken_with(session, ring, offered.code.lower(), people.son)).id == offered.machtiging_id
-    for code, who in ((offered.code, people.mother), (other.code, people.son), ("onzin", people.son)):
-        assert await taken_with(session, ring, code, who) is None
 
 
 async def test_a_wrong_birth_date_on_a_replaced_code_costs_the_new_one_nothing(session):

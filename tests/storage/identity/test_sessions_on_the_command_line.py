@@ -60,6 +60,14 @@ async def test_she_is_found_by_a_bsn_that_is_never_repeated(run, database, token
         assert secret not in listed.out + listed.told
 
 
+@pytest.mark.parametrize(
+    "paste", ["{0}{1}.{2}", "{0}.{1}.{2}", "{0} {1}\u00a0{2}\r\n", "\u201c{0}\u2013{1}\u2013{2}\u201d"]
+)
+async def test_bsn_as_pasted_finds_her(run, token, paste):
+    listed = await run("sessions", "list", typed=paste.format(BSN[:3], BSN[3:6], BSN[6:]))
+    assert (listed.code, "1 sessions of person" in listed.told) == (0, True)
+
+
 async def test_looking_leaves_a_line_with_the_operator_in_it(run, database, token):
     await run("sessions", "list", typed=BSN)
     [line] = await journal(database, "sessie:bekeken")

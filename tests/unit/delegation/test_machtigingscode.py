@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machtiging.delegation.codes import ALPHABET, LENGTH, check_character, new_code, normalise, shown, well_formed
+from machtiging.kernel.text import keep_letters_and_digits
 
+# Compatibility characters that stand for letters, digits or a mark on the one before.
+NOT_LOST = [chr(c) for c in range(0x110000) if keep_letters_and_digits("A" + chr(c)) != "A"]
 CODES = st.text(ALPHABET, min_size=LENGTH - 1, max_size=LENGTH - 1).map(lambda body: body + check_character(body))
 
 
@@ -40,7 +43,7 @@ def test_two_swapped_characters_are_always_noticed(code, one, two):
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "-", "0" * 9, "0" * 11, "UUUUUUUUUU", "é" * 10, "0" * 100_000, "١" * 10, "\x00" * 10]
+    "typed", ["", "-", "0" * 9, "0" * 11, "UUUUUUUUUU", "é" * 10, "0" * 100_000, "\x00" * 10, "\ud800", "я" * 10]
 )
 def test_what_is_no_code_is_not_well_formed_and_does_no_harm(typed):
     assert not well_formed(normalise(typed))
@@ -52,3 +55,43 @@ def test_anything_can_be_normalised(typed):
     once = normalise(typed)
     assert isinstance(once, str)
     assert not well_formed(once) or normalise(once) == once
+
+
+# What people type and paste between the characters of a code, and around it.
+SEPARATORS = st.text(
+    st.characters(categories=["P", "Z", "Cc", "Cf", "Sm", "Sk"]).filter(lambda c: c not in NOT_LOST), max_size=2
+)
+
+
+@given(CODES, st.data())
+def test_code_pasted_with_separators_and_in_other_forms_is_read(code, data):
+    between = data.draw(st.lists(SEPARATORS, min_size=LENGTH + 1, max_size=LENGTH + 1))
+    written = [data.draw(st.sampled_from(forms_of(letter))) for letter in code]
+    assert normalise(between[0] + "".join(map("".join, zip(written, between[1:], strict=True)))) == code
+
+
+def forms_of(letter):
+    """The character, small, full width, and as another script writes the digit."""
+    wide = chr(ord(letter) + 0xFEE0)
+    return [letter, letter.lower(), wide, wide.lower(), *([chr(0x0660 + int(letter))] if letter.isdigit() else [])]
+
+
+AROUND = [
+    "{}.",
+    "\u201c{}\u201d",
+    "'{}'",
+    "\u00ab{}\u00bb",
+    "\ufeff{}\u200b",
+    "({})",
+    "{}\r\n",
+    "\u202a{}\u202c",
+    "#{}!",
+]
+DASHES = "-\u2010\u2011\u2013\u2014\u2212\uff0d/\u00a0\t_\u00ad:"
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("dash", list(DASHES))
+def test_code_copied_from_a_letter_is_read(around, dash):
+    code = new_code()
+    assert normalise(around.format(code[:5] + dash + code[5:])) == code

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.kernel.bsn import Bsn, Rsin, passes_11_proef
+from machtiging.kernel.bsn import Bsn, Rsin, parse_bsn, passes_11_proef
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.oin import KvkNumber, Oin
 
@@ -91,3 +91,17 @@ def test_a_kvk_number_has_eight_digits():
     for wrong in ("9000000", "900000011", "9000000a", "９0000001"):
         with pytest.raises(InvalidInput):
             KvkNumber(wrong)
+
+
+@given(st.sampled_from([*GOOD, "010000008"]), st.text(" .-\u2013\u00a0\u200b/", max_size=3), st.integers(0, 9))
+def test_bsn_with_separators_is_read_and_without_its_first_zero_too(digits, between, place):
+    assert parse_bsn(digits[:place] + between + digits[place:]).reveal() == digits
+    assert parse_bsn(digits.removeprefix("0")).reveal() == digits
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "999990018", "99999001", "0999990019", "999990019x", "x" * 41, "999990019" + " " * 40]
+)
+def test_bsn_that_fails_the_test_is_refused(typed):
+    with pytest.raises(InvalidInput, match="bsn_ongeldig"):
+        parse_bsn(typed)

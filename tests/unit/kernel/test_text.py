@@ -32,6 +32,7 @@ def test_line_normalised_is_short_printable_and_stable(text, longest):
         ("Jan\x00\x1b[2J\ud800", "Jan[2J"),
         ("a" * 300, "a" * 200),
         ("\u200b\u00a0", ""),
+        ("\u3164 \u2800", ""),
     ],
 )
 def test_line_with_odd_characters_is_repaired(typed, line):

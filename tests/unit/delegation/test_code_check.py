@@ -1,0 +1,58 @@
+"""The second thing beside a code: only known parts of a birth date are compared, and absent never equals anything."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machtiging.delegation.code_check import CheckKind, birth_date_matches, check_kind_of, new_word, word_index
+from machtiging.kernel.birth_date import PartialDate, birth_date_of
+from tests.builders.crypto import a_keyring
+
+PARTS = st.tuples(
+    st.none() | st.sampled_from([1950, 1951]), st.none() | st.sampled_from([1, 5]), st.none() | st.sampled_from([1, 7])
+)
+BIRTH_DATES = PARTS.map(lambda parts: birth_date_of(*parts))
+
+
+@given(BIRTH_DATES, BIRTH_DATES)
+def test_birth_date_matches_only_when_every_known_part_was_told_and_enough_is_known(born, told):
+    known = [] if born is None else [part for part in ("year", "month", "day") if getattr(born, part) is not None]
+    enough = "year" in known or len(known) > 1
+    right = enough and told is not None and all(getattr(told, part) == getattr(born, part) for part in known)
+    assert birth_date_matches(born, told) is right
+
+
+@pytest.mark.parametrize(
+    ("born", "kind"),
+    [
+        (None, CheckKind.WORD),
+        (PartialDate(None, 5, None), CheckKind.WORD),
+        (PartialDate(None, None, 7), CheckKind.WORD),
+        (PartialDate(1950, None, None), CheckKind.YEAR),
+        (PartialDate(1950, 5, None), CheckKind.PART),
+        (PartialDate(1950, None, 7), CheckKind.PART),
+        (PartialDate(None, 5, 7), CheckKind.PART),
+        (date(1950, 5, 7), CheckKind.BIRTH_DATE),
+    ],
+)
+def test_check_kind_follows_from_what_is_known(born, kind):
+    assert check_kind_of(born) is kind
+    assert birth_date_matches(born, born) is (kind is not CheckKind.WORD)
+
+
+def test_check_words_are_pronounceable_and_differ():
+    words = {new_word() for _ in range(300)}
+    assert len(words) > 290
+    assert all(len(word) == 6 and word.isascii() and word.isalpha() and word.islower() for word in words)
+
+
+@pytest.mark.parametrize(
+    "typed", ["bamoki", "BAMOKI", " Bamoki. ", "ba-mo-ki", "\uff42amoki\u200b", "\u201cbamoki\u201d"]
+)
+def test_check_word_typed_otherwise_is_the_same(typed):
+    ring = a_keyring()
+    assert word_index(ring, "A", typed) == word_index(ring, "A", "bamoki")
+    assert word_index(ring, "B", typed) != word_index(ring, "A", "bamoki")
+    assert word_index(ring, "A", "") != word_index(ring, "A", "bamoki")
