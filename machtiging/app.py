@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import State
 from starlette.staticfiles import StaticFiles
 
 from machtiging.access.bearer import verified_jti
 from machtiging.access.engine import Policy
+from machtiging.audit.head_keeper import HeadKeeper
 from machtiging.audit.sealer import run_sealer
 from machtiging.berichtenbox.routes import LARGER_BODIES
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
@@ -155,6 +158,13 @@ def outbound_of(settings: Settings) -> Outbound:
     return Outbound(reach, tls=tls_context(settings.fetch_ca_file))
 
 
+def head_keeper_of(settings: Settings, keyring: KeyRing, outbound: Outbound) -> HeadKeeper | None:
+    """Where signed heads of the journal are kept; None when no setting names a place."""
+    if settings.journal_head_file is None and settings.journal_head_url is None:
+        return None
+    return HeadKeeper(keyring, settings.journal_head_file, settings.journal_head_url, outbound)
+
+
 def _limit_rates(app: FastAPI, settings: Settings) -> None:
     quotas = {
         kind: Quota(
@@ -192,6 +202,7 @@ def _fill_state(app: FastAPI, settings: Settings, transport: httpx.AsyncBaseTran
     state.authorities = Authorities.load(settings.client_ca_file)
     state.mtls_url = settings.mtls_url
     state.outbound = outbound_of(settings)
+    state.head_keeper = head_keeper_of(settings, state.keyring, state.outbound)
     state.published_keys = PublishedKeys(state.sessions, state.outbound)
     state.known_clients = KnownClients()
     state.broker = Broker(
@@ -215,6 +226,11 @@ def _fill_state(app: FastAPI, settings: Settings, transport: httpx.AsyncBaseTran
     state.mailer = Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from)
 
 
+def _sealing(state: State, stop: asyncio.Event) -> Coroutine[Any, Any, None]:
+    at = (state.sealer_engine, state.keyring, state.clock)
+    return run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, keeper=state.head_keeper)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Number the journal and send the post while the service runs; stop both, then close the pools."""
@@ -228,7 +244,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         profile = await profile_of(session, state.keyring, person_id)
         return profile.name if profile else None
 
-    seal = run_sealer(state.sealer_engine, state.keyring, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop)
+    seal = _sealing(state, stop)
     send = run_sender(
         state.sessions, address, state.mailer, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name
     )

@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(default=15, ge=1, le=60, description="a quiet session ends after this")
     session_hours: int = Field(default=8, ge=1, le=24, description="any session ends after this")
     access_token_seconds: int = Field(default=600, ge=60, le=3600, description="how long an access token lives")
+    journal_head_file: Path | None = Field(
+        default=None, description="where the sealer keeps its last signed head, on another disk than the database's"
+    )
+    journal_head_url: str | None = Field(
+        default=None, pattern="^https://", description="an https address to which the sealer POSTs each signed head"
+    )
     allowed_fetch_networks: str = Field(
         default="", description="networks where clients' sites may be although they are not public: 10.1.0.0/16, ..."
     )

@@ -6,9 +6,19 @@ that no line, however odd, can stop the sealer.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, cast, extract
+from sqlalchemy import ColumnElement, DateTime, FromClause, Text, cast, extract, func, literal
+
+# PostgreSQL knows years before Christ, and infinity. A day from each end every zone can still show the instant.
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+INSTANT = DateTime(timezone=True)
+
+
+def reachable_instant(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The instant in a column, moved to the edge of what Python can hold when it lies beyond."""
+    return cast(func.least(func.greatest(column, literal(EARLIEST, INSTANT)), literal(LATEST, INSTANT)), INSTANT)
 
 
 def exact_columns(table: FromClause) -> list[ColumnElement[Any]]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    DateTime,
     FromClause,
     Select,
     Text,
@@ -30,14 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.exact import INSTANT, reachable_instant
 from machtiging.audit.rules import COLUMNS
 from machtiging.audit.tables import JournalIntake, JournalLine
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
 _journal = JournalLine.__table__  # type: ignore[attr-defined]
-# PostgreSQL knows years before Christ, and infinity. A day from each end every zone can still show the instant.
-EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-_INSTANT = DateTime(timezone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +98,7 @@ async def _newest(
 
 def _readable(column: ColumnElement[Any]) -> ColumnElement[Any]:
     if column.key == "occurred_at":
-        reachable = func.least(func.greatest(column, literal(EARLIEST, _INSTANT)), literal(LATEST, _INSTANT))
-        return cast(reachable, _INSTANT).label("occurred_at")
+        return reachable_instant(column).label("occurred_at")
     return cast(column, Text).label("facts") if column.key == "facts" else column
 
 
@@ -124,13 +120,13 @@ def _place(column: str, value: UUID, before: datetime | Before | None) -> tuple[
     if before is None:
         return None
     if isinstance(before, datetime):
-        return literal(before, _INSTANT), None
+        return literal(before, INSTANT), None
     # Asked of the line itself: its instant may be one that cannot travel in an address.
     known = [
         select(table.c.occurred_at).where(table.c.id == before.id, table.c[column] == value).scalar_subquery()
         for table in (_journal, _intake)
     ]
-    return func.coalesce(*known, literal(before.occurred_at, _INSTANT)), before.id
+    return func.coalesce(*known, literal(before.occurred_at, INSTANT)), before.id
 
 
 def _page(

@@ -1,4 +1,7 @@
-"""Verifying the journal: reads every line and every head, and says which are changed, missing, inserted or unsigned."""
+"""Verifying the journal: reads every line and every head, and says which are changed, missing, inserted or unsigned.
+
+First it looks at what protects the journal in the database. It reads in batches: a time limit is one for a batch.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, func, select
+from sqlalchemy import Row, RowMapping, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from machtiging.audit.exact import exact_columns
+from machtiging.audit.exact import exact_columns, reachable_instant
+from machtiging.audit.protection.deviations import Deviation, deviations, load_protection
 from machtiging.audit.rules import HEAD_TYPE, START, Place, Problem, ProblemKind, examine, head_claims, missing
 from machtiging.audit.tables import JournalHead, JournalIntake, JournalLine
 from machtiging.crypto.keyring import KeyRing
@@ -22,14 +26,19 @@ _intake = JournalIntake.__table__  # type: ignore[attr-defined]
 _journal = JournalLine.__table__  # type: ignore[attr-defined]
 _head = JournalHead.__table__  # type: ignore[attr-defined]
 _LINES = select(*exact_columns(_journal)).order_by(_journal.c.seq)
-_HEADS = select(_head).order_by(_head.c.seq)
+_SIGNED_AT = reachable_instant(_head.c.signed_at).label("signed_at")
+_HEADS = select(_head.c.seq, _head.c.hash, _SIGNED_AT, _head.c.signature).order_by(_head.c.seq)
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was read and what is wrong. Keep `head` somewhere else: it proves later that nothing was cut off."""
+    """What was read and what is wrong. Keep `head` somewhere else: it proves later that nothing was cut off.
+
+    `deviations`: what protects the journal and is not as the migrations made it. `compared`: a head that was kept
+    elsewhere was given; without one, nobody can know from inside that the newest lines were not cut off.
+    """
 
     lines: int
     heads: int
@@ -37,10 +46,12 @@ class Report:
     problems: tuple[Problem, ...]
     problems_found: int
     head: str | None
+    deviations: tuple[Deviation, ...] = ()
+    compared: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Tell whether nothing is wrong with lines and heads."""
         return self.problems_found == 0
 
 
@@ -67,28 +78,63 @@ async def verify(
     keyring: KeyRing,
     *,
     expected_head: str | None = None,
+    start_head: str | None = None,
     progress: Progress | None = None,
     batch: int = 2000,
 ) -> Report:
     """Read the whole journal in one snapshot and report. Any role that may read the journal will do.
 
     `expected_head` is a `Report.head` of an earlier time, kept outside this database: without one, a tail that was cut
-    off together with its heads leaves no trace. `progress` is called with lines read and lines in all.
+    off together with its heads leaves no trace. `start_head` is one too: lines up to it were verified before and are
+    not read again. `progress` is called with the number of the last line read and that of the last there is.
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        total = await connection.scalar(select(func.count()).select_from(_journal)) or 0
-        reading = _Reading(keyring)
-        result = await connection.stream(_LINES.execution_options(yield_per=batch))
-        async for lines in result.mappings().partitions(batch):
-            await _read(connection, reading, list(lines))
-            if progress:
-                progress(reading.lines, total)
-        await _finish(connection, reading)
-        if expected_head is not None:
-            await _compare(connection, reading, expected_head)
-        waiting = await connection.scalar(select(func.count()).select_from(_intake)) or 0
-    return Report(reading.lines, reading.heads, waiting, tuple(reading.problems), reading.found, reading.token)
+        unprotected = tuple(deviations(await load_protection(connection)))
+        reading, waiting = _Reading(keyring), 0
+        absent = [one.subject for one in unprotected if one.found is None]
+        if gone := [subject for subject in absent if subject.startswith("table journal")]:
+            reading.complain(*(Problem(ProblemKind.MISSING, None, f"{subject}: is er niet.") for subject in gone))
+        else:
+            if start_head is not None:
+                _start_after(reading, start_head)
+            await _read_all(connection, reading, progress, batch)
+            await _finish(connection, reading)
+            for head in (start_head, expected_head):
+                if head is not None:
+                    await _compare(connection, reading, head)
+            waiting = await connection.scalar(select(func.count()).select_from(_intake)) or 0
+    compared = expected_head is not None or start_head is not None
+    problems = tuple(reading.problems)
+    return Report(reading.lines, reading.heads, waiting, problems, reading.found, reading.token, unprotected, compared)
+
+
+def _start_after(reading: _Reading, start_head: str) -> None:
+    """Begin behind a head that was verified before. One that is not ours is no place to begin: then all is read."""
+    claims = _claims_of(reading.keyring, start_head)
+    if claims is not None:
+        reading.at = reading.last_head = Place(claims["seq"], bytes.fromhex(claims["hash"]))
+        reading.token = start_head.strip()
+
+
+def _claims_of(keyring: KeyRing, head: str) -> dict[str, Any] | None:
+    try:
+        return keyring.verify_own_statement(head.strip(), typ=HEAD_TYPE)
+    except NotAuthenticated:
+        return None
+
+
+async def _read_all(connection: AsyncConnection, reading: _Reading, progress: Progress | None, batch: int) -> None:
+    # The last number instead of how many: to count a large journal takes longer than an answer may.
+    total = await connection.scalar(select(func.max(_journal.c.seq))) or 0
+    lines = _LINES
+    if reading.at.seq:
+        lines = lines.where(or_(_journal.c.seq > reading.at.seq, _journal.c.seq.is_(None)))
+    result = await connection.stream(lines.execution_options(yield_per=batch))
+    async for some in result.mappings().partitions(batch):
+        await _read(connection, reading, list(some))
+        if progress:
+            progress(reading.at.seq, total)
 
 
 async def _read(connection: AsyncConnection, reading: _Reading, lines: list[RowMapping]) -> None:
@@ -158,8 +204,9 @@ async def _compare(connection: AsyncConnection, reading: _Reading, expected_head
         reading.complain(Problem(ProblemKind.HEAD_FORGED, None, text))
         return
     seq: int = claims["seq"]
-    if seq > reading.at.seq:
-        reading.complain(Problem(ProblemKind.CUT_OFF, reading.at.seq + 1, missing(reading.at.seq + 1, seq)))
+    last: int = await connection.scalar(select(func.max(_journal.c.seq))) or 0
+    if seq > last:
+        reading.complain(Problem(ProblemKind.CUT_OFF, last + 1, missing(last + 1, seq)))
         return
     standing = await connection.scalar(select(_journal.c.hash).where(_journal.c.seq == seq))
     if standing is None or standing.hex() != claims["hash"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,38 +34,88 @@ def seal() -> None:
 def verify(
     head: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A signed head that you kept elsewhere: does it still stand?"),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A signed head that you kept elsewhere: does it still stand? Left out: MACHTIGING_JOURNAL_HEAD_FILE.",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, dir_okay=False, help="A signed head up to which you verified before."),
     ] = None,
 ) -> None:
-    """Read the whole journal and name every line that was changed, taken out, put in or moved. Exit 1 when any was."""
-    expected = head.read_text(encoding="ascii") if head else None
+    """Read the journal and name every line that was changed, taken out, put in or moved, and what protects it no more.
+
+    Exit 1 when there is any. `--from` reads only what came after a head that was verified before.
+    """
+    from machtiging.audit.head_keeper import read_head
+
     with named(Settings()) as settings, Progress(console=err, transient=True) as bar:
         task = bar.add_task("Reading the journal", total=None)
-        report = asyncio.run(_verify(settings, expected, lambda done, of: bar.update(task, completed=done, total=of)))
-    for problem in report.problems:
-        out.print(problem.text, style="red", markup=False, highlight=False)
+        heads = _Heads(_kept_head(settings, head), None if start is None else read_head(start))
+        report = asyncio.run(_verify(settings, heads, lambda done, of: bar.update(task, completed=done, total=of)))
+    for said in [*(problem.text for problem in report.problems), *map(str, report.deviations)]:
+        out.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
     if report.head:
         err.print(
             "Keep this signed head outside the database; `--head FILE` later proves that nothing was cut off:",
             soft_wrap=True,
         )
         print(report.head)
+    _say_what_cannot_be_known(report)
     out.print(f"{report.lines} lines read: " + ("the journal is whole." if report.ok else "the journal is NOT whole."))
-    if not report.ok:
+    if report.deviations:
+        out.print(f"{len(report.deviations)} things that protect the journal are not as they were made.")
+    if not report.ok or report.deviations:
         raise typer.Exit(Exit.FINDING)
 
 
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """Signed heads from outside the database: one that must still stand, and one to begin behind."""
+
+    expected: str | None
+    start: str | None
+
+
+def _kept_head(settings: Settings, given: Path | None) -> str | None:
+    """The head to hold the journal to: the one that is given, else the one that the sealer keeps in its file."""
+    from machtiging.audit.head_keeper import read_head
+
+    kept = settings.journal_head_file
+    file = given or (kept if kept is not None and kept.exists() else None)
+    return None if file is None else read_head(file)
+
+
+def _say_what_cannot_be_known(report: Report) -> None:
+    if not report.compared:
+        err.print(
+            "Without a head that was kept elsewhere nobody can know whether the newest lines, or all of them, were cut "
+            "off together with their heads. Set MACHTIGING_JOURNAL_HEAD_FILE, or give --head.",
+            soft_wrap=True,
+        )
+
+
 async def _seal(settings: Settings) -> int:
+    from machtiging.app import head_keeper_of, outbound_of
     from machtiging.audit.seal import seal_waiting
+    from machtiging.audit.sealer import keep_last_head
     from machtiging.crypto.keyring import KeyRing
 
+    keyring = KeyRing.load(settings.keys_dir)
+    keeper = head_keeper_of(settings, keyring, outbound_of(settings))
     async with sealer_engine(settings) as engine:
-        return await seal_waiting(engine, KeyRing.load(settings.keys_dir), SystemClock())
+        sealed = await seal_waiting(engine, keyring, SystemClock())
+        if keeper is not None:
+            await keep_last_head(engine, keeper)
+        return sealed
 
 
-async def _verify(settings: Settings, expected_head: str | None, progress: Callable[[int, int], None]) -> Report:
+async def _verify(settings: Settings, heads: _Heads, progress: Callable[[int, int], None]) -> Report:
     from machtiging.audit.verify import verify as read
     from machtiging.crypto.keyring import KeyRing
 
     async with sealer_engine(settings) as engine:
-        return await read(engine, KeyRing.load(settings.keys_dir), expected_head=expected_head, progress=progress)
+        keyring = KeyRing.load(settings.keys_dir)
+        return await read(engine, keyring, expected_head=heads.expected, start_head=heads.start, progress=progress)

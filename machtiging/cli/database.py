@@ -113,7 +113,7 @@ async def sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     from machtiging.storage.engine import Role, make_engine
 
     url = settings.sealer_database_url or url_of(settings)
-    engine = make_engine(url, Role.SEALER, pool_size=2, statement_timeout_ms=600_000)
+    engine = make_engine(url, Role.SEALER, pool_size=2, statement_timeout_ms=600_000, command_timeout=None)
     try:
         yield engine
     finally:

@@ -62,7 +62,7 @@ async def _sealed_rows(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
-    from machtiging.cli.operator import notifications
+    from machtiging.cli.operator import journal, notifications
     from machtiging.cli.operator.rate_limits import rate_limits
 
     for finding in (checks.python(), checks.packages(), checks.environment(settings)):
@@ -75,7 +75,7 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
         with named(settings) as with_database:
             async for finding in checks.database(with_database):
                 yield finding
-            for look_inside in (_data_keys, _sealed_rows):
+            for look_inside in (_data_keys, _sealed_rows, journal.check_journal):
                 async for finding in look_inside(with_database):
                     yield finding
             with suppress(Fault):  # then the database was already named

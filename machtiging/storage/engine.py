@@ -30,10 +30,18 @@ def is_own_socket(url: str) -> bool:
     return not parsed.password and str(parsed.query.get("host", "")).startswith("/")
 
 
-def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_timeout_ms: int = 15_000) -> AsyncEngine:
+def make_engine(
+    url: str,
+    role: Role | None,
+    *,
+    pool_size: int = 10,
+    statement_timeout_ms: int = 15_000,
+    command_timeout: float | None = 30.0,
+) -> AsyncEngine:
     """An engine whose every connection has put on `role` (none: the login role itself, for bootstrapping).
 
     Statements and lock waits end on the server by themselves, so a stuck database turns into an error, not a queue.
+    `command_timeout`, in seconds: how long the driver waits for an answer; None: as long as the server does.
     """
     settings = {
         "application_name": "machtiging",
@@ -48,7 +56,7 @@ def make_engine(url: str, role: Role | None, *, pool_size: int = 10, statement_t
         address = address.set(username=role.value)
     elif role is not None:
         settings["role"] = role.value
-    arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10, "command_timeout": 30}
+    arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10, "command_timeout": command_timeout}
     return create_async_engine(
         address, pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments, hide_parameters=True
     )

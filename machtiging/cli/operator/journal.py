@@ -1,0 +1,63 @@
+"""For the doctor: what protects the journal, and the head that is kept outside the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from machtiging.audit.head_keeper import read_head
+from machtiging.audit.protection.deviations import deviations, load_protection
+from machtiging.audit.rules import HEAD_TYPE
+from machtiging.audit.tables import JournalLine
+from machtiging.cli.checks import Finding, Verdict
+from machtiging.cli.database import sealer_engine
+from machtiging.crypto.keyring import KeyRing
+from machtiging.kernel.errors import Fault, NotAuthenticated
+from machtiging.settings import Settings
+
+_journal = JournalLine.__table__  # type: ignore[attr-defined]
+_MOST = 20
+_SUBJECT = "journal"
+
+
+async def check_journal(settings: Settings) -> AsyncIterator[Finding]:
+    """Name everything that protects the journal and is not as it was made; hold it to the head that is kept elsewhere.
+
+    Nothing when the database cannot be asked: that has been said.
+    """
+    try:
+        async with sealer_engine(settings) as engine, engine.connect() as connection:
+            found = deviations(await load_protection(connection))
+            for one in found[:_MOST]:
+                yield Finding(_SUBJECT, Verdict.WRONG, str(one), "Find out who did it; migrate puts nothing back.")
+            if not found:
+                yield Finding(_SUBJECT, Verdict.OK, "its triggers, rights and constraints are as they were made")
+                yield await _head(connection, settings)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return
+
+
+async def _head(connection: AsyncConnection, settings: Settings) -> Finding:
+    if settings.journal_head_file is None:
+        if settings.journal_head_url is not None:
+            return Finding(_SUBJECT, Verdict.OK, "its heads go to an address elsewhere")
+        mend = "Set MACHTIGING_JOURNAL_HEAD_FILE (another disk) or MACHTIGING_JOURNAL_HEAD_URL."
+        return Finding(_SUBJECT, Verdict.ATTENTION, "no head is kept outside the database: a cut would not show", mend)
+    last = await connection.scalar(select(func.max(_journal.c.seq))) or 0
+    try:
+        claims = KeyRing.load(settings.keys_dir).verify_own_statement(
+            read_head(settings.journal_head_file), typ=HEAD_TYPE
+        )
+    except OSError:
+        mend = "It is written at the next seal. Does the service run, and may it write there?"
+        return Finding(_SUBJECT, Verdict.ATTENTION, f"no head yet in {settings.journal_head_file}", mend)
+    except (NotAuthenticated, Fault):
+        mend = "Look who writes there. The next seal puts a head of ours in its place."
+        return Finding(_SUBJECT, Verdict.WRONG, f"{settings.journal_head_file} holds no head of ours", mend)
+    if claims["seq"] > last:
+        mend = "Run machtiging audit verify; do not seal before somebody has looked."
+        return Finding(_SUBJECT, Verdict.WRONG, f"ends at line {last}; it once ended at {claims['seq']}", mend)
+    return Finding(_SUBJECT, Verdict.OK, f"a head is kept in {settings.journal_head_file}, up to line {claims['seq']}")

@@ -1,0 +1,149 @@
+"""What protects the journal in the database: each thing that somebody takes away, adds or changes is named."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from machtiging.audit.protection.declared import DECLARED
+from machtiging.audit.protection.deviations import deviations, load_protection
+from machtiging.audit.verify import verify
+from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.migrate import migrate
+from tests.builders.command_line import a_command_line
+from tests.builders.crypto import a_keyring
+from tests.storage.foundation.test_migrations import migrated
+
+__all__ = ["migrated"]
+ROW = "gen_random_uuid(), now(), 'a', 'done', 'b', 'c', '{}'"
+SABOTAGE = {
+    "ALTER TABLE journal DISABLE TRIGGER append_only": "trigger append_only on journal:",
+    "ALTER TABLE journal DISABLE TRIGGER ALL": "trigger no_truncate on journal:",
+    "ALTER TABLE journal_intake DISABLE TRIGGER moves_only": "trigger moves_only on journal_intake:",
+    "ALTER TABLE journal_head ENABLE REPLICA TRIGGER append_only": "trigger append_only on journal_head:",
+    "DROP TRIGGER no_truncate ON journal_intake": "trigger no_truncate on journal_intake: is missing",
+    "CREATE TRIGGER drop_lines BEFORE INSERT ON journal_intake FOR EACH ROW "
+    "EXECUTE FUNCTION suppress_redundant_updates_trigger()": "trigger drop_lines on journal_intake:",
+    "CREATE OR REPLACE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql "
+    "SET search_path = pg_catalog, public, pg_temp AS $$ BEGIN RETURN OLD; END $$": "function journal_is_append_only()",
+    "ALTER FUNCTION journal_line_moves_only() RESET search_path": "function journal_line_moves_only():",
+    "ALTER FUNCTION journal_line_moves_only() SECURITY DEFINER": "function journal_line_moves_only():",
+    "ALTER FUNCTION journal_is_append_only() OWNER TO machtiging_service": "function journal_is_append_only():",
+    "ALTER TABLE journal ENABLE ROW LEVEL SECURITY": "row-level security on journal:",
+    "ALTER TABLE journal_intake FORCE ROW LEVEL SECURITY": "row-level security on journal_intake:",
+    "CREATE POLICY hide ON journal USING (false)": "policy hide on journal:",
+    "CREATE RULE hide AS ON INSERT TO journal_intake DO INSTEAD NOTHING": "rule hide on journal_intake:",
+    "CREATE RULE hide AS ON DELETE TO journal DO INSTEAD NOTHING": "rule hide on journal:",
+    "GRANT UPDATE ON journal TO machtiging_service": "right of machtiging_service on journal: UPDATE:",
+    "GRANT DELETE ON journal_intake TO PUBLIC": "right of PUBLIC on journal_intake: DELETE:",
+    "GRANT UPDATE (reason) ON journal TO machtiging_sealer": "right of machtiging_sealer on column journal.reason",
+    "GRANT SELECT (facts) ON journal_intake TO PUBLIC": "right of PUBLIC on column journal_intake.facts: SELECT",
+    "GRANT SELECT ON journal TO machtiging_service WITH GRANT OPTION": "right of machtiging_service on journal: SELECT",
+    "GRANT UPDATE ON sealing_turn TO machtiging_service": "right of machtiging_service on sealing_turn: UPDATE:",
+    "REVOKE SELECT ON journal FROM machtiging_sealer": "right of machtiging_sealer on journal: SELECT: is missing",
+    "GRANT CREATE ON SCHEMA public TO machtiging_sealer": "right of machtiging_sealer on schema public: CREATE:",
+    "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC": "right of PUBLIC on the database: TEMPORARY:",
+    "GRANT CREATE ON DATABASE {database} TO machtiging_service": "right of machtiging_service on the database: CREATE:",
+    "ALTER TABLE journal OWNER TO machtiging_service": "table journal:",
+    "ALTER TABLE journal_head DROP CONSTRAINT journal_head_pkey": "constraint journal_head_pkey on journal_head:",
+    "ALTER TABLE journal DROP CONSTRAINT journal_seq_key": "constraint journal_seq_key on journal: is missing",
+    "ALTER TABLE journal_intake ADD CONSTRAINT few CHECK (outcome <> 'refused') NOT VALID": "constraint few on ",
+    "ALTER TABLE journal ALTER COLUMN seq DROP NOT NULL": "column journal.seq:",
+    "ALTER TABLE journal_intake ALTER COLUMN for_person_id SET DEFAULT gen_random_uuid()": "column journal_intake.",
+    "ALTER TABLE journal_intake ADD COLUMN hidden boolean": "column journal_intake.hidden:",
+    "ALTER TABLE journal RENAME TO j; CREATE VIEW journal AS SELECT * FROM j WHERE seq <> 1": "table journal:",
+    "ALTER TABLE journal RENAME TO j": "table journal: is missing",
+    "ALTER TABLE journal_intake SET UNLOGGED": "table journal_intake:",
+    "CREATE TABLE more (LIKE journal INCLUDING ALL); ALTER TABLE more INHERIT journal": "inheritance of journal:",
+    "CREATE TABLE parent (LIKE journal); ALTER TABLE journal INHERIT parent": "inheritance of journal:",
+    "CREATE SCHEMA machtiging_sealer; CREATE VIEW machtiging_sealer.journal AS SELECT * FROM public.journal": "another "
+    "relation machtiging_sealer.journal:",
+    "ALTER DATABASE {database} SET session_replication_role = replica": "setting session_replication_role of everybody",
+    "ALTER ROLE machtiging_sealer IN DATABASE {database} SET search_path = elders": "setting search_path of machtiging",
+}
+OF_ROLES = {
+    "ALTER ROLE machtiging_service SUPERUSER": (
+        "ALTER ROLE machtiging_service NOSUPERUSER",
+        "role machtiging_service:",
+    ),
+    "ALTER ROLE machtiging_sealer BYPASSRLS": ("ALTER ROLE machtiging_sealer NOBYPASSRLS", "role machtiging_sealer:"),
+    "ALTER ROLE machtiging_service CREATEROLE": (
+        "ALTER ROLE machtiging_service NOCREATEROLE",
+        "role machtiging_service",
+    ),
+    "GRANT machtiging_owner TO machtiging_service": (
+        "REVOKE machtiging_owner FROM machtiging_service",
+        "membership of machtiging_service in machtiging_owner:",
+    ),
+    "GRANT pg_write_all_data TO machtiging_sealer": (
+        "REVOKE pg_write_all_data FROM machtiging_sealer",
+        "membership of machtiging_sealer in pg_write_all_data:",
+    ),
+}
+
+
+async def execute(url, statement):
+    connection = await asyncpg.connect(url)
+    try:
+        name = await connection.fetchval("SELECT quote_ident(current_database())")
+        await connection.execute(statement.replace("{database}", name))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def protected(migrated):
+    """A fresh database with the rights on the database itself, which are not copied with it."""
+    await migrate(migrated)
+    return migrated
+
+
+async def named(url):
+    engine = make_engine(url, Role.OWNER, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            return [str(one) for one in deviations(await load_protection(connection))]
+    finally:
+        await engine.dispose()
+
+
+async def test_declared_protection_is_what_the_migrations_make(protected):
+    engine = make_engine(protected, Role.SERVICE, pool_size=1)
+    async with engine.connect() as connection:
+        assert await load_protection(connection) == dict(DECLARED)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("statement", SABOTAGE)
+async def test_protection_that_was_changed_is_named(protected, statement):
+    await execute(protected, statement)
+    found = await named(protected)
+    assert [one for one in found if one.startswith(SABOTAGE[statement])], found
+
+
+@pytest.mark.parametrize("statement", OF_ROLES)
+async def test_role_with_more_power_than_it_needs_is_named(protected, statement):
+    undo, subject = OF_ROLES[statement]
+    await execute(protected, statement)
+    try:
+        assert [one for one in await named(protected) if one.startswith(subject)]
+    finally:
+        await execute(protected, undo)
+    assert await named(protected) == []
+
+
+async def test_verify_of_database_without_journal_says_so(protected):
+    await execute(protected, "DROP TABLE journal CASCADE")
+    engine = make_engine(protected, Role.OWNER, pool_size=1)
+    report = await verify(engine, a_keyring())
+    await engine.dispose()
+    assert [problem.text for problem in report.problems] == ["table journal: is er niet."]
+
+
+@pytest.mark.parametrize("words", [("audit", "verify"), ("doctor",)])
+async def test_command_names_what_protects_no_more(protected, tmp_path, capsys, monkeypatch, words):
+    run = a_command_line(protected, tmp_path, capsys, monkeypatch)
+    assert "append_only" not in (await run(*words)).out
+    await execute(protected, "ALTER TABLE journal DISABLE TRIGGER append_only")
+    ended = await run(*words)
+    assert (ended.code, "trigger append_only on journal" in ended.out) == (1, True)
