@@ -18,10 +18,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.people import data_key_of
-from machtiging.identity.tables import KeptForm, LoginSession
+from machtiging.identity.tables import SEALED_SESSION, KeptForm, LoginSession
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.sweep import AT, Old
@@ -52,12 +53,18 @@ def set_form_cookie(response: Response, token: str) -> None:
     response.set_cookie(COOKIE, token, max_age=age, secure=True, httponly=True, samesite="lax", path="/")
 
 
-async def find_form_owner(session: AsyncSession, csrf_token: str) -> PersonId | None:
-    """The person in whose session, going on or ended, a form with this CSRF token was made; None when unknown."""
+async def find_form_owner(session: AsyncSession, csrf_token: str, *, at: datetime) -> PersonId | None:
+    """The person in whose session, going on or ended, a form with this CSRF token was made; None when unknown.
+
+    A row of a session that somebody changed names nobody.
+    """
     if not _TOKEN.fullmatch(csrf_token):
         return None
-    found = await session.scalar(select(_SESSION.c.person_id).where(_SESSION.c.csrf_token == csrf_token))
-    return None if found is None else PersonId(found)
+    found = await session.execute(select(*_SESSION.c).where(_SESSION.c.csrf_token == csrf_token).limit(1))
+    row = found.one_or_none()
+    if row is None or not await authenticate_row(session, SEALED_SESSION, row, at=at):
+        return None
+    return PersonId(row.person_id)
 
 
 async def keep_form(

@@ -54,7 +54,7 @@ class _Interruption:
         state = self.request.app.state
         at = state.clock.now()
         async with unit_of_work(state.sessions) as session:
-            owner = await find_form_owner(session, self.csrf_token)
+            owner = await find_form_owner(session, self.csrf_token, at=at)
             if owner is not None and wanted in (None, owner):
                 place = (self.token, self.address)
                 self.kept = await keep_form(session, state.keyring, owner, place, self.pairs, at=at)

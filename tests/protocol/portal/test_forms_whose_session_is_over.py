@@ -420,3 +420,15 @@ async def test_logging_out_after_the_session_is_done_and_stays_on_our_site(porta
     page = await browser.submit(form, {"besluit": "uitloggen"})
     assert browser.url.startswith(ISSUER)
     assert ("/inloggen" in [href.partition("?")[0] for href, _ in page.links]) or "U bent uitgelogd" in page.text
+
+
+async def test_form_whose_session_row_was_pointed_at_another_person_is_kept_for_nobody(portal):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        forged = text("UPDATE login_session SET person_id = :other WHERE csrf_token = :csrf")
+        await session.execute(forged, {"other": portal.people.son, "csrf": csrf})
+    page = await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
+    assert "konden wij niet bewaren" in page.text
+    assert await kept(portal) == []
