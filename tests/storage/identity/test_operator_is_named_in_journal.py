@@ -7,7 +7,12 @@ import json
 import pytest
 from sqlalchemy import text
 
+from machtiging.cli.database import service_sessions
 from machtiging.cli.operator.who import operator
+from machtiging.kernel.clock import SystemClock
+from machtiging.oauth.registration.judge import Said
+from machtiging.oauth.registration.propose import propose
+from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.command_line import a_command_line
@@ -50,10 +55,11 @@ async def test_clients_suspend_and_resume_name_the_operator(run, database, tmp_p
     assert await named_once(database, "client:hervat")
 
 
-async def test_clients_approve_names_the_operator(run, database, tmp_path):
-    client_id = await a_client(run, tmp_path)
-    async with unit_of_work(database.sessions) as session:
-        await session.execute(text("UPDATE oauth_client SET state = 'proposed', by_program = true"))
+async def test_clients_approve_names_the_operator(run, database):
+    token = (await run("clients", "invite", "--note", "Voor de proef")).out.strip()
+    said = Said("application/json", json.dumps(code_client(make_client_keys())).encode())
+    async with service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
+        client_id = (await propose(session, token, said, practice=False, at=SystemClock().now())).client_id
     seen = json.loads((await run("clients", "show", client_id)).out)["seen_as"]
     assert (await run("clients", "approve", client_id, seen)).code == 0
     assert await named_once(database, "client:goedgekeurd")

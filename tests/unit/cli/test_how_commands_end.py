@@ -142,7 +142,7 @@ def test_keys_are_listed_without_secrets(capsys, installation):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '"x"', "[" * 100_000, "\ufeff{}"], ids=["half", "list", "text", "deep", "bom"]
+    "content", ["{", "[]", '"x"', "[" * 100_000, "\ufeff[]"], ids=["half", "list", "text", "deep", "bom and list"]
 )
 def test_client_metadata_that_is_no_json_object_is_refused(tmp_path, content):
     file = tmp_path / "client.json"
@@ -150,6 +150,12 @@ def test_client_metadata_that_is_no_json_object_is_refused(tmp_path, content):
     with pytest.raises(InvalidInput) as refused:
         read_metadata(file)
     assert refused.value.code == "clientgegevens_onleesbaar"
+
+
+def test_client_metadata_with_byte_order_mark_is_read(tmp_path):
+    file = tmp_path / "client.json"
+    file.write_text("\ufeff{}")
+    assert read_metadata(file) == {}
 
 
 def test_client_metadata_of_a_megabyte_is_refused(tmp_path):
