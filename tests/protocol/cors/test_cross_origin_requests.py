@@ -266,7 +266,7 @@ async def test_503_is_readable_by_the_app_for_five_minutes(portal, browser_app) 
     """Whoever was an app a moment ago may read that the database is away."""
     assert (await preflight(portal, "/token")).headers[ALLOW] == ORIGIN
     away = make_engine("postgresql:///niets?host=/nergens", None)
-    portal.app.state.sessions = make_sessions(away)
+    portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
     form = {"grant_type": "authorization_code", "client_id": browser_app["client_id"], "code": "x"}
     answer = await portal.http.post(ISSUER + "/token", data=form, headers={"Origin": ORIGIN})
     assert (answer.status_code, answer.headers[ALLOW]) == (503, ORIGIN)
@@ -279,7 +279,7 @@ async def test_origins_that_cannot_be_read_are_forgotten_after_five_minutes(port
     origins, state = BrowserOrigins(lambda: now), portal.app.state
     assert await origins.load(state) == {ORIGIN}
     away = make_engine("postgresql:///niets?host=/nergens", None)
-    sessions, state.sessions = state.sessions, make_sessions(away)
+    sessions, state.sessions = state.sessions, make_sessions(away, portal.app.state.keyring)
     now = 299.0
     assert await origins.load(state) == {ORIGIN}
     now = 301.0
@@ -291,7 +291,7 @@ async def test_origins_that_cannot_be_read_are_forgotten_after_five_minutes(port
 
 async def test_nobody_is_allowed_while_origins_were_never_read(portal) -> None:
     away = make_engine("postgresql:///niets?host=/nergens", None)
-    portal.app.state.sessions = make_sessions(away)
+    portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
     answer = await preflight(portal, "/token")
     assert answer.status_code == 204
     no_leave(answer)

@@ -37,7 +37,7 @@ async def cut(portal, database):
         async with commit_cutter(database.url, Path(place)) as cutter:
             engine = make_engine(cutter.url, Role.SERVICE, pool_size=2)
             whole = portal.app.state.sessions
-            portal.app.state.sessions = make_sessions(engine)
+            portal.app.state.sessions = make_sessions(engine, portal.app.state.keyring)
             cutter.whole = whole
             yield cutter
             portal.app.state.sessions = whole

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.reserved import RESERVED_ATTRIBUTE, SessionsWithReserve
 from tests.builders import login
+from tests.builders.crypto import a_keyring
 from tests.builders.login import ISSUER
 from tests.builders.portal import a_portal, accept_with, make_offer, the_assembled
 from tests.builders.real_server import an_assembled_world
@@ -37,7 +38,7 @@ STOPPING = {
 @pytest.fixture
 async def reserve(database):
     engine = make_engine(database.url, Role.SERVICE, pool_size=1)
-    yield SessionsWithReserve(database.service, engine)
+    yield SessionsWithReserve(database.service, engine, a_keyring())
     await engine.dispose()
 
 
