@@ -16,6 +16,7 @@ The map, from the street inwards. Imports only point down this list; names on on
     audit           the journal: append-only, chained, readable by the citizen
     crypto          key ring, signatures, envelope encryption, pseudonyms (cryptography and joserfc live here only)
     web, storage    HTTP furniture; engine, unit of work, migrations
+    supervision     background tasks that fail, start again and are counted
     settings        read once, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -43,7 +42,7 @@ from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
 from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.notices import session_ended
-from machtiging.oauth.openid.send import LogoutSender, posting_by, run_again, run_logout_sender
+from machtiging.oauth.openid.send import LogoutSender, posting_by, send_waiting
 from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import OAUTH_PATHS
 from machtiging.oauth.routes import router as oauth_routes
@@ -53,6 +52,7 @@ from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.reserved import SessionsWithReserve
+from machtiging.supervision import BackgroundTasks, TaskRecord, repeat
 from machtiging.web import headers, limits, openapi, problems, short_way
 from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
@@ -226,43 +226,57 @@ def _fill_state(app: FastAPI, settings: Settings, transport: httpx.AsyncBaseTran
     state.mailer = Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from)
 
 
-def _sealing(state: State, stop: asyncio.Event) -> Coroutine[Any, Any, None]:
-    at = (state.sealer_engine, state.keyring, state.clock)
-    return run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, keeper=state.head_keeper)
+def _start_background(app: FastAPI, tasks: BackgroundTasks) -> None:
+    state, stop = app.state, tasks.stop
+    sessions, keyring, clock = state.sessions, state.keyring, state.clock
+
+    async def address(session: AsyncSession, person_id: PersonId) -> str | None:
+        return await address_of(session, keyring, person_id)
+
+    async def name(session: AsyncSession, person_id: PersonId) -> str | None:
+        profile = await profile_of(session, keyring, person_id)
+        return profile.name if profile else None
+
+    async def seal(record: TaskRecord) -> None:
+        at = (state.sealer_engine, keyring, clock)
+        await run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, keeper=state.head_keeper, record=record)
+
+    async def send(record: TaskRecord) -> None:
+        post = (sessions, address, state.mailer, clock)
+        await run_sender(*post, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name, record=record)
+
+    async def tell(record: TaskRecord) -> None:
+        sender = LogoutSender(sessions, issuer_of(state), clock, posting_by(state.outbound))
+        await repeat(partial(send_waiting, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
+
+    async def expire(record: TaskRecord) -> None:
+        expiring = partial(expire_sessions, sessions, state.session_limits, clock)
+        await repeat(expiring, record, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
+
+    async def sweep(record: TaskRecord) -> None:
+        await repeat(partial(sweep_expired, sessions, clock), record, every=_SWEPT_EVERY_SECONDS, stop=stop)
+
+    async def watch(record: TaskRecord) -> None:
+        await run_watch(keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop, record=record)
+
+    named = {"zegelen": seal, "post": send, "uitlogberichten": tell, "sessies": expire, "opruimen": sweep}
+    for task, run in (named | {"sleutelwacht": watch}).items():
+        tasks.start(task, run)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Number the journal and send the post while the service runs; stop both, then close the pools."""
-    stop = asyncio.Event()
     state = app.state
-
-    async def address(session: AsyncSession, person_id: PersonId) -> str | None:
-        return await address_of(session, state.keyring, person_id)
-
-    async def name(session: AsyncSession, person_id: PersonId) -> str | None:
-        profile = await profile_of(session, state.keyring, person_id)
-        return profile.name if profile else None
-
-    seal = _sealing(state, stop)
-    send = run_sender(
-        state.sessions, address, state.mailer, state.clock, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name
-    )
-    told = LogoutSender(state.sessions, issuer_of(state), state.clock, posting_by(state.outbound))
-    tell = run_logout_sender(told, every=_HOUSEKEEPING_SECONDS, stop=stop)
-    expiring = partial(expire_sessions, state.sessions, state.session_limits, state.clock)
-    sweep = run_again(partial(sweep_expired, state.sessions, state.clock), every=_SWEPT_EVERY_SECONDS, stop=stop)
-    expire = run_again(expiring, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
-    keys = run_watch(state.keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop)
-    tasks = [asyncio.create_task(work) for work in (seal, send, tell, expire, sweep, keys)]
+    state.background = BackgroundTasks()
+    _start_background(app, state.background)
     # What has been made by now stays until the end; every search for garbage would go through all of it.
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        stop.set()
-        await asyncio.wait(tasks, timeout=10)
+        await state.background.end(patience=10)
         await state.broker.aclose()
         for engine in state.engines:
             await engine.dispose()

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import cast
 
+import structlog
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.kernel.errors import Fault
+from machtiging.storage.engine import Role
+from machtiging.storage.migrate import newest_revision
+from machtiging.supervision import BackgroundTasks
 from machtiging.web.doors import Public
 
 # Beyond this the machine and the database disagree about whether a machtiging has ended.
 LARGEST_CLOCK_SKEW = timedelta(seconds=2)
+_ANSWERS = {
+    "ander_schema": "heeft een ander schema",
+    "geen_schema": "heeft ons schema niet",
+    "database_alleen_lezen": "neemt niets aan",
+    "databaserol_verkeerd": "geeft een andere rol",
+    "databaserol_geweigerd": "geeft de rol niet",
+    "databaseverbinding_verkeerd_ingesteld": "houdt de instellingen niet",
+    "pooler_ongeschikt": "staat achter een pooler die niet past",
+}
+_BY_SQLSTATE = {
+    "25006": "neemt niets aan",
+    "42501": "geeft een andere rol",
+    "42P01": "heeft ons schema niet",
+    "42703": "heeft een ander schema",
+}
+_SCHEMA_AND_TIME = text("SELECT version_num, clock_timestamp() FROM alembic_version")
+_log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/health", include_in_schema=False)
 
 
@@ -24,23 +49,53 @@ async def live(_: Public) -> JSONResponse:
 
 @router.get("/ready")
 async def ready(_: Public, request: Request) -> JSONResponse:
-    """It can serve: the database answers with our schema, and both clocks agree. 503 with the failing check if not."""
+    """Prove what serving needs: a write (rolled back), our role, our schema, both clocks. Else 503 with what fails."""
     checks = {"database": "ok", "klok": "ok", "beleid": "ok" if request.app.state.policy.digest else "ontbreekt"}
     try:
-        async with request.app.state.sessions() as session:
-            there: datetime | None = await session.scalar(text("SELECT clock_timestamp() FROM alembic_version"))
-        if there is None:
-            checks["database"] = "heeft ons schema niet"
-        elif abs(there - request.app.state.clock.now()) > LARGEST_CLOCK_SKEW:
+        there = await _prove_database(request)
+    except Fault as fault:
+        checks["database"] = _ANSWERS.get(fault.code, "antwoordt niet")
+        _log.warning("not_ready", code=fault.code, detail=fault.private)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        checks["database"] = _BY_SQLSTATE.get(str(state), "antwoordt niet")
+        _log.warning("not_ready", code="opslag_niet_bereikbaar", detail=f"{type(error).__name__} {state}")
+    else:
+        if abs(there - request.app.state.clock.now()) > LARGEST_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
-    except (SQLAlchemyError, OSError, TimeoutError):
-        checks["database"] = "antwoordt niet"
     healthy = all(value == "ok" for value in checks.values())
     told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_warnings(request)}
     return JSONResponse(told, 200 if healthy else 503)
 
 
+async def _prove_database(request: Request) -> datetime:
+    """The database's time, after a journal line was written and rolled back. Raises Fault for what is not as it must.
+
+    The same pool is used as for requests, so a connection that is of no use is found here, too.
+    """
+    wanted = newest_revision()
+    line = Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, "proef")
+    async with request.app.state.sessions() as session:
+        await record(session, line, at=request.app.state.clock.now())
+        role = await session.scalar(text("SELECT current_user::text"))
+        found = (await session.execute(_SCHEMA_AND_TIME)).one_or_none()
+        await session.rollback()
+    if role != Role.SERVICE:
+        raise Fault("databaserol_verkeerd", private="the role is not that of the service")
+    if found is None:
+        raise Fault("geen_schema", private="alembic_version is empty")
+    if found[0] != wanted:
+        raise Fault("ander_schema", private=f"the schema is at {found[0]}, not at {wanted}")
+    return cast(datetime, found[1])
+
+
 def _warnings(request: Request) -> dict[str, dict[str, str]]:
-    """What must be mended, and does not keep us from serving: with the older keys everything still works."""
-    trouble = request.app.state.keyring.trouble
-    return {"waarschuwingen": {"sleutels": f"de nieuwe zijn niet leesbaar ({trouble})"}} if trouble else {}
+    """What must be mended, and does not keep us from serving: older keys still work, and others may seal and send."""
+    state = request.app.state
+    found = {}
+    if trouble := state.keyring.trouble:
+        found["sleutels"] = f"de nieuwe zijn niet leesbaar ({trouble})"
+    background: BackgroundTasks | None = getattr(state, "background", None)
+    if background is not None:
+        found |= {f"taak {name}": text for name, text in background.troubles().items()}
+    return {"waarschuwingen": found} if found else {}

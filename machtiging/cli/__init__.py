@@ -5,6 +5,8 @@ Commands import the heavy packages when they run, so that `--help` answers at on
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -13,7 +15,7 @@ import typer
 
 from machtiging.cli import agencies, audit, clients, database, keys, policy, running
 from machtiging.cli.doctor import doctor
-from machtiging.cli.edges import Exit, err, explain, foreseen
+from machtiging.cli.edges import Exit, err, explain
 from machtiging.cli.operator import invitations, notifications, sessions
 
 app = typer.Typer(
@@ -53,11 +55,14 @@ def _command() -> Any:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; every way in which it can end becomes an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
         _command().main(args=list(arguments), prog_name="machtiging")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.OK
-    except foreseen() as error:
+    except Exception as error:  # noqa: BLE001 (the edge of the command line: nobody is shown a traceback)
         sentence, code = explain(error)
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         return code

@@ -129,6 +129,8 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
         async with engine.connect() as connection:
             async for finding in _look_inside(connection):
                 yield finding
+    except Fault as fault:
+        yield _wrong("database", f"{fault.private} ({fault.code})", "See docs/operations.md, Poolers.")
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         kind = type(error).__name__
         yield _wrong("database", f"cannot be reached ({kind})", "Start it, and check MACHTIGING_DATABASE_URL.")
@@ -155,23 +157,14 @@ async def _look_inside(connection: AsyncConnection) -> AsyncIterator[Finding]:
 
 
 async def _schema(connection: AsyncConnection) -> Finding:
-    wanted = _newest_revision()
+    from machtiging.storage.migrate import newest_revision
+
+    wanted = newest_revision()
     known = await connection.scalar(text("SELECT to_regclass('public.alembic_version') IS NOT NULL"))
     found = await connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     if found == wanted:
         return _ok("schema", f"at {found}")
     return _wrong("schema", f"at {found or 'nothing'}, this version needs {wanted}", "Run machtiging migrate.")
-
-
-def _newest_revision() -> str | None:
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    from machtiging.storage.migrate import MIGRATIONS
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return ScriptDirectory.from_config(config).get_current_head()
 
 
 def _clock(there: datetime | None, here: datetime | None = None) -> Finding:
@@ -192,13 +185,14 @@ async def port(settings: Settings) -> Finding:
     except Fault as fault:
         if fault.code != "poort_bezet":
             return _wrong("port", explain(fault)[0], "Set MACHTIGING_HOST and MACHTIGING_PORT.")
+        holders = fault.private
     else:
         return _ok("port", f"{settings.port} is free")
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     found = await _json(f"http://{host}:{settings.port}/.well-known/oauth-authorization-server")
     if found.get("issuer") == settings.issuer:
         return _ok("port", f"{settings.port}: the service is running")
-    return _wrong("port", f"{settings.port} is taken by another program", "Stop it, or set MACHTIGING_PORT.")
+    return _wrong("port", holders, "Stop it, or set MACHTIGING_PORT.")
 
 
 async def broker(settings: Settings) -> Finding:

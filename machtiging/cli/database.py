@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from machtiging.cli.edges import err
-from machtiging.kernel.errors import NotAllowed
+from machtiging.kernel.errors import Fault, NotAllowed
 from machtiging.settings import Environment, Settings
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class KeysOnDemand:
 @contextmanager
 def named(settings: Settings) -> Iterator[Settings]:
     """Settings with a database in them. An embedded server is started or attached to, and let go of afterwards."""
+    check_database_urls(settings)
     if settings.database_url is not None:
         yield settings
         return
@@ -69,6 +70,19 @@ def named(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"database_url": url})
     finally:
         server.stop()
+
+
+def check_database_urls(settings: Settings) -> None:
+    """Parse every database URL of the settings. Raises Fault `database_url_ongeldig`, naming the setting."""
+    from machtiging.storage.database_url import parse_database_url
+
+    for name in ("database_url", "owner_database_url", "sealer_database_url"):
+        url = getattr(settings, name)
+        try:
+            if url is not None:
+                parse_database_url(url)
+        except Fault as fault:
+            raise Fault(fault.code, private=f"MACHTIGING_{name.upper()}: {fault.private}") from fault
 
 
 def url_of(settings: Settings) -> str:

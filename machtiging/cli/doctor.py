@@ -63,6 +63,7 @@ async def _sealed_rows(settings: Settings) -> AsyncIterator[Finding]:
 async def _look(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli import checks
     from machtiging.cli.operator import journal, notifications
+    from machtiging.cli.operator.connections import check_connections
     from machtiging.cli.operator.rate_limits import rate_limits
 
     for finding in (checks.python(), checks.packages(), checks.environment(settings)):
@@ -75,13 +76,14 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
         with named(settings) as with_database:
             async for finding in checks.database(with_database):
                 yield finding
-            for look_inside in (_data_keys, _sealed_rows, journal.check_journal):
+            for look_inside in (check_connections, _data_keys, _sealed_rows, journal.check_journal):
                 async for finding in look_inside(with_database):
                     yield finding
             with suppress(Fault):  # then the database was already named
                 yield await notifications.check_undelivered(with_database)
     except Fault as fault:
-        mend = "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL."
+        embedded = settings.database_url is None
+        mend = "Name a PostgreSQL of your own: MACHTIGING_DATABASE_URL." if embedded else "See docs/operations.md."
         yield checks.Finding("database", checks.Verdict.WRONG, fault.private, mend)
     for probe in (checks.port, checks.broker, checks.mail):
         yield await probe(settings)

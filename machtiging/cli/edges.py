@@ -7,11 +7,14 @@ installation is not fit (no database, no keys, a port that is taken).
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
+import structlog
 from pydantic import ValidationError
 from rich.console import Console
 
-from machtiging.kernel.errors import Fault, InvalidInput, MachtigingError, Refusal
+from machtiging.kernel.errors import Fault, InvalidInput, Refusal
+from machtiging.supervision import UNFORESEEN, place_of
 
 
 class Exit(IntEnum):
@@ -38,20 +41,20 @@ _SENTENCES = {
     "oefenomgeving_open_voor_anderen": "The demo and the story run only where nobody else can reach them.",
     "instellingen_onveilig": "These settings are not safe.",
     "dienst_start_niet": "The service does not come up. The log says why; `machtiging doctor` may know more.",
-    "poort_bezet": "The port is taken by another program.",
+    "poort_bezet": "The port is taken.",
     "poort_niet_toegestaan": "This user may not listen on that port. Choose one above 1023: MACHTIGING_PORT.",
     "adres_niet_van_deze_machine": "That address is not one of this machine. Set MACHTIGING_HOST.",
     "adres_leidt_niet_hierheen": "Set MACHTIGING_ISSUER and MACHTIGING_BROKER_ISSUER to where the service listens.",
     "adres_onbekend": "There is no such address. Set MACHTIGING_HOST.",
+    "database_url_ongeldig": "A database URL is wrong.",
+    "databaserol_geweigerd": "The database does not give the role that is needed.",
+    "databaserol_verkeerd": "The database connection has another role than it must have.",
+    "databaseverbinding_verkeerd_ingesteld": "The database connection does not keep its settings.",
+    "database_alleen_lezen": "The database takes no writes.",
+    "pooler_ongeschikt": "The pooler in front of the database does not fit.",
+    "ingebouwde_database_weg": "The embedded PostgreSQL ended and could not be started again.",
     "postbus_start_niet": "The mail catcher cannot listen on its port.",
 }
-
-
-def foreseen() -> tuple[type[Exception], ...]:
-    """The errors that end a command with a sentence. Looked up when one happens: loading SQLAlchemy takes a while."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return (MachtigingError, ValidationError, SQLAlchemyError, OSError, TimeoutError)
 
 
 def explain(error: Exception) -> tuple[str, Exit]:
@@ -65,13 +68,36 @@ def explain(error: Exception) -> tuple[str, Exit]:
     if isinstance(error, Refusal):
         return (f"Refused ({error.code}). {error.public or error.private}", Exit.FINDING)
     if isinstance(error, ValidationError):
-        # Without the value: it may be a database URL with a password in it.
-        wrong = "; ".join(f"MACHTIGING_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(_wrong_setting(dict(one)) for one in error.errors())
         return (f"A setting is wrong. {wrong}", Exit.ENVIRONMENT)
+    return (_sentence_for_others(error), Exit.ENVIRONMENT)
+
+
+def _wrong_setting(one: dict[str, Any]) -> str:
+    """Name a setting and what is wrong, without its value: it may be a database URL with a password in it."""
+    name = "_".join(map(str, one["loc"])).upper()
+    value, message = one.get("input"), str(one["msg"])
+    quotes = isinstance(value, str) and any(part in message for part in {value, *value.split(",")} if part.strip())
+    return f"MACHTIGING_{name}: {'this value is not possible' if quotes else message}"
+
+
+def _sentence_for_others(error: Exception) -> str:
     from sqlalchemy.exc import SQLAlchemyError
 
     # The class only: the text of a database error quotes parameters.
     kind = type(error).__name__
-    if isinstance(error, SQLAlchemyError):
-        return (f"The database refused or cannot be reached ({kind}). Ask `machtiging doctor`.", Exit.ENVIRONMENT)
-    return (f"This machine is in the way ({kind}): {error}", Exit.ENVIRONMENT)
+    if isinstance(error, (SQLAlchemyError, *asyncpg_errors())):
+        return f"The database refused or cannot be reached ({kind}). Ask `machtiging doctor`. (opslag_niet_bereikbaar)"
+    if isinstance(error, OSError):
+        told = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
+        return f"This machine is in the way ({kind}). {told} (machine_in_de_weg)".replace("  ", " ")
+    detail = place_of(error)
+    structlog.get_logger(__name__).error("unforeseen", code=UNFORESEEN, detail=detail)
+    return f"Something went wrong that was not foreseen ({UNFORESEEN}). Please report it with this: {detail}"
+
+
+def asyncpg_errors() -> tuple[type[Exception], ...]:
+    """The errors of the driver. Looked up when one happens: loading it takes a while."""
+    import asyncpg
+
+    return (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)

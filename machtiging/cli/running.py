@@ -19,18 +19,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from machtiging.cli.servers import Servers
-
-
-def from_environment() -> FastAPI:
-    """The service for a uvicorn worker: settings from the environment, logs as JSON lines."""
-    from machtiging.app import create_app
-    from machtiging.web.logging import configure
-
-    configure()
-    return create_app(Settings())
 
 
 def serve(
@@ -43,6 +32,7 @@ def serve(
     """
     from machtiging.app import refuse_unsafe
     from machtiging.cli.servers import listen
+    from machtiging.cli.workers import serve_in_workers
     from machtiging.crypto.keyring import KeyRing
 
     refuse_unsafe(Settings())
@@ -53,8 +43,8 @@ def serve(
         if workers == 1:
             _run(_serve_here(settings, taken))
             return
-        taken.close()
-        _serve_in_workers(settings, workers)
+        os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
+        serve_in_workers(settings, workers, taken)
 
 
 async def _serve_here(settings: Settings, taken: socket.socket) -> None:
@@ -66,32 +56,6 @@ async def _serve_here(settings: Settings, taken: socket.socket) -> None:
     configure()
     async with serving((create_app(settings), taken)) as servers:
         await servers.until_stopped()
-
-
-def _serve_in_workers(settings: Settings, workers: int) -> None:
-    import uvicorn
-
-    from machtiging.web.wire import BoundedHttp
-
-    # Workers are new processes; what the embedded server is called they learn from the environment.
-    os.environ["MACHTIGING_DATABASE_URL"] = url_of(settings)
-    # So that each takes its part of the limits. Those of several machines together are in the setting already.
-    os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
-    uvicorn.run(
-        "machtiging.cli.running:from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        loop="uvloop" if os.name != "nt" else "asyncio",
-        http=BoundedHttp,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
-    )
 
 
 def demo(

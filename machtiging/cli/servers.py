@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from machtiging.cli.ports import describe_holders
 from machtiging.kernel.errors import Fault
 from machtiging.web.wire import BoundedHttp
 
@@ -62,9 +63,9 @@ def listen(host: str, port: int) -> socket.socket:
         taken.bind(address)
     except OSError as error:
         taken.close()
-        raise Fault(
-            _CANNOT_LISTEN.get(error.errno or 0, "poort_bezet"), private=f"{place}: {error.strerror}"
-        ) from error
+        code = _CANNOT_LISTEN.get(error.errno or 0, "poort_bezet")
+        why = describe_holders(port) if error.errno == errno.EADDRINUSE else error.strerror
+        raise Fault(code, private=f"{place}: {why}") from error
     return taken
 
 

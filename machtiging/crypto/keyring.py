@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from machtiging.crypto.rotation import generate
 from machtiging.crypto.row_mac import RowMacKeys
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
+from machtiging.supervision import TaskRecord, repeat
 
 __all__ = ["KeyRing", "NewDataKey", "generate", "run_watch"]
 _log = structlog.get_logger(__name__)
@@ -230,10 +230,12 @@ class KeyRing:
         raise TypeError("a KeyRing is not to be serialised")
 
 
-async def run_watch(keyring: KeyRing, *, every: float, stop: asyncio.Event) -> None:
+async def run_watch(keyring: KeyRing, *, every: float, stop: asyncio.Event, record: TaskRecord | None = None) -> None:
     """Let a running worker take new keys: look every `every` seconds whether there are any, until told to stop."""
     told = ""
-    while not stop.is_set():
+
+    async def look() -> None:
+        nonlocal told
         try:
             if keyring.refresh():
                 _log.info("key_ring_read_again", keys=keyring.names)
@@ -242,8 +244,8 @@ async def run_watch(keyring: KeyRing, *, every: float, stop: asyncio.Event) -> N
             if told != fault.private:
                 _log.error("key_ring_not_read", code=fault.code, detail=fault.private)
             told = fault.private
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every)
+
+    await repeat(look, record or TaskRecord("sleutelwacht"), every=every, stop=stop)
 
 
 def _place(person_id: UUID, kek_version: int) -> tuple[str, ...]:

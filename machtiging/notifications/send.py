@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +18,13 @@ from sqlalchemy import Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import Clock
-from machtiging.kernel.errors import Fault, MachtigingError
+from machtiging.kernel.errors import MachtigingError
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.mailer import Answer, Delivery, Mailer, Slip, compose, hand_over
 from machtiging.notifications.tables import Notification
 from machtiging.notifications.texts import Kind, message
 from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.supervision import TaskRecord, repeat
 
 __all__ = ["BACK_OFF", "LookUp", "Mailer", "run_sender", "send_waiting"]
 
@@ -77,17 +78,11 @@ async def run_sender(
     every: float,
     stop: asyncio.Event,
     name_of: LookUp = _nameless,
+    record: TaskRecord | None = None,
 ) -> None:
     """Keep emptying the outbox until `stop` is set. A database that is away for a while is waited for."""
-    while not stop.is_set():
-        try:
-            await send_waiting(sessions, address_of, mailer, clock, name_of=name_of, at_most=50)
-        except Fault as fault:
-            _log.warning("the outbox cannot be read: %s", fault.code)
-        except Exception as error:  # noqa: BLE001 (an edge: nobody waits for this task, so its death would go unseen)
-            _log.error("the outbox met something unforeseen: %s", type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every)
+    sending = partial(send_waiting, sessions, address_of, mailer, clock, name_of=name_of, at_most=50)
+    await repeat(sending, record or TaskRecord("post"), every=every, stop=stop)
 
 
 async def _send_one(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from machtiging.storage.connection_guard import ConnectionGuard
+from machtiging.storage.database_url import parse_database_url
 from machtiging.storage.row_mac import RowKeys, session_info
 
 
@@ -19,15 +21,9 @@ class Role(StrEnum):
     SEALER = "machtiging_sealer"
 
 
-def asyncpg_url(url: str) -> URL:
-    """The same database for the asyncpg driver; a `?host=` socket directory is kept."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
-
-
 def is_own_socket(url: str) -> bool:
     """Whether this is a server on a socket that only our own OS user can reach, without passwords: the embedded one."""
-    parsed = make_url(url)
-    return not parsed.password and str(parsed.query.get("host", "")).startswith("/")
+    return parse_database_url(url).is_own_socket
 
 
 def make_engine(
@@ -42,24 +38,17 @@ def make_engine(
 
     Statements and lock waits end on the server by themselves, so a stuck database turns into an error, not a queue.
     `command_timeout`, in seconds: how long the driver waits for an answer; None: as long as the server does.
+    Role, time limits and search path are verified on each new connection (`ConnectionGuard`), which is refused with a
+    Fault when one does not hold. Raises Fault `database_url_ongeldig`.
     """
-    settings = {
-        "application_name": "machtiging",
-        "statement_timeout": str(statement_timeout_ms),
-        "lock_timeout": str(max(1, statement_timeout_ms // 3)),
-        "idle_in_transaction_session_timeout": "60000",
-        "timezone": "UTC",
-    }
-    address = asyncpg_url(url)
-    if role is not None and is_own_socket(url):
+    address = parse_database_url(url)
+    if role is not None and address.is_own_socket:
         # Log in as the role itself: unlike SET ROLE, nothing said in a statement can take it off again.
-        address = address.set(username=role.value)
-    elif role is not None:
-        settings["role"] = role.value
-    arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10, "command_timeout": command_timeout}
-    return create_async_engine(
-        address, pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments, hide_parameters=True
-    )
+        address = replace(address, user=role.value)
+    shown = URL.create("postgresql+asyncpg", database=address.database)
+    engine = create_async_engine(shown, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
+    ConnectionGuard(address, role.value if role else None, statement_timeout_ms, command_timeout).install(engine)
+    return engine
 
 
 def make_sessions(engine: AsyncEngine, row_keys: RowKeys | None = None) -> async_sessionmaker[AsyncSession]:

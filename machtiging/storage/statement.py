@@ -17,18 +17,37 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
+from machtiging.storage.connection_guard import LOCAL, SET_ALL
+
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
 Processor = Callable[[Any], Any]
 Found = Mapping[str, Any]
 
 
 class Straight:
-    """The driver's own connection, where every statement stands by itself: see `storage.straight`."""
+    """The driver's own connection, where every statement stands by itself: see `storage.straight`.
 
-    __slots__ = ("driver", "row_keys")
+    `set_local` holds the settings that each transaction begins with behind a pooler, or nothing.
+    """
 
-    def __init__(self, driver: asyncpg.Connection, row_keys: Any = None) -> None:
+    __slots__ = ("_set_local", "driver", "row_keys")
+
+    def __init__(self, driver: asyncpg.Connection, row_keys: Any = None, set_local: str = "") -> None:
         self.driver, self.row_keys = driver, row_keys
+        self._set_local = set_local
+
+    async def fetchrow(self, text: str, *arguments: Any) -> asyncpg.Record | None:
+        """Run one statement and return its first row."""
+        if not self._set_local:
+            return await self.driver.fetchrow(text, *arguments)
+        # A pooler may run what stands outside a transaction on any connection of the server.
+        async with self.driver.transaction():
+            await self.driver.fetchrow(SET_ALL, LOCAL, self._set_local)
+            return await self.driver.fetchrow(text, *arguments)
+
+    async def execute(self, text: str, *arguments: Any) -> None:
+        """Run one statement that gives no rows."""
+        await self.fetchrow(text, *arguments)
 
 
 # What statements are said on: a transaction under way, or a connection where each is one of its own.
@@ -54,7 +73,7 @@ class Statement:
         if isinstance(work, AsyncSession):
             rows = (await work.execute(self._core, dict(values))).mappings()
             return cast(Found | None, rows.one_or_none())
-        found = await work.driver.fetchrow(self._compiled.text, *self._arguments(values))
+        found = await work.fetchrow(self._compiled.text, *self._arguments(values))
         if found is None:
             return None
         row = dict(found)
@@ -68,7 +87,7 @@ class Statement:
         if isinstance(work, AsyncSession):
             await work.execute(self._core, dict(values))
         else:
-            await work.driver.execute(self._compiled.text, *self._arguments(values))
+            await work.execute(self._compiled.text, *self._arguments(values))
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         known = {**self._compiled.constants, **values}

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.util import greenlet_spawn
 
 from machtiging.kernel.commits import count_commit
 from machtiging.kernel.errors import Fault
+from machtiging.storage.connection_guard import ConnectionGuard
 from machtiging.storage.row_mac import ROW_KEYS
 from machtiging.storage.statement import Straight
 from machtiging.storage.unit_of_work import database_failures
@@ -34,16 +36,22 @@ async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterato
         except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps these everywhere but here
             raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
         connection: Any = pooled.driver_connection
+        guard: ConnectionGuard = pooled.info["guard"]
         cut_off = False
         count_commit()  # each statement commits by itself, so whatever fails may have been carried out
         try:
-            yield Straight(connection, sessions.kw.get("info", {}).get(ROW_KEYS))
+            set_local = guard.settings_text if guard.behind_pooler else ""
+            yield Straight(connection, sessions.kw.get("info", {}).get(ROW_KEYS), set_local)
         except asyncio.CancelledError:
             cut_off = True
             raise
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            cut_off = guard.is_useless(getattr(error, "sqlstate", None), pooled.info)
+            raise
         finally:
             # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
-            # ended instead of lent again, and so is one on which somebody was cancelled in the middle of a statement.
+            # ended instead of lent again, and so is one on which somebody was cancelled in the middle of a statement,
+            # and one whose error says that it is of no use.
             if cut_off or connection.is_closed() or connection.is_in_transaction():
                 await greenlet_spawn(pooled.invalidate)
             else:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.commits import count_commit, discount_commit
 from machtiging.kernel.errors import Fault, Refusal
+from machtiging.storage.connection_guard import REFUSALS
 from machtiging.storage.reserved import sessions_for
 
 # Closing a connection that died speaks asyncpg's own language, everything else SQLAlchemy's.
@@ -71,9 +72,13 @@ def _is_rolled_back(error: BaseException) -> bool:
 
 @contextmanager
 def database_failures() -> Iterator[None]:
-    """Whatever a database that fails raises becomes Fault `opslag_niet_bereikbaar`."""
+    """Whatever a database that fails raises becomes Fault `opslag_niet_bereikbaar`, also a connection refused by us."""
     try:
         yield
+    except Fault as fault:
+        if fault.code not in REFUSALS:
+            raise
+        raise Fault("opslag_niet_bereikbaar", private=f"{fault.code}: {fault.private}") from fault
     except _DATABASE_FAILS as error:
         # The kind of error, never its text: a database quotes row values in it.
         raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error

@@ -13,8 +13,9 @@ EDGES = {
     "machtiging/web/problems.py",
     "machtiging/storage/embedded.py",
     "machtiging/access/engine.py",
-    "machtiging/notifications/send.py",
-    "machtiging/oauth/openid/send.py",
+    "machtiging/supervision.py",
+    "machtiging/cli/__init__.py",
+    "machtiging/cli/workers.py",
 }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from sqlalchemy import Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import Clock
-from machtiging.kernel.errors import Fault, MachtigingError
+from machtiging.kernel.errors import MachtigingError
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth import queries
 from machtiging.oauth.client import Client
@@ -128,21 +127,3 @@ async def _tell(sender: LogoutSender, notice: Row[Any], client: Client) -> bool:
 
 async def _mark(session: AsyncSession, notice_id: UUID, values: dict[str, Any]) -> None:
     await session.execute(update(_NOTICE).where(_NOTICE.c.id == notice_id).values(values))
-
-
-async def run_logout_sender(sender: LogoutSender, *, every: float, stop: asyncio.Event) -> None:
-    """Keep telling until `stop` is set."""
-    await run_again(lambda: send_waiting(sender), every=every, stop=stop)
-
-
-async def run_again(work: Callable[[], Awaitable[object]], *, every: float, stop: asyncio.Event) -> None:
-    """Do this work about logouts until `stop` is set. A database that is away for a while is waited for."""
-    while not stop.is_set():
-        try:
-            await work()
-        except Fault as fault:
-            _log.warning("logout_notices_cannot_be_read", code=fault.code)
-        except Exception as error:  # noqa: BLE001 (an edge: nobody waits for this task, so its death would go unseen)
-            _log.error("logout_notices_unforeseen", kind=type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import text
 
 from machtiging.health import LARGEST_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
@@ -52,3 +53,59 @@ async def test_a_database_without_our_schema_is_not_ready(asked, database):
     await connection.close()
     answer = await asked(a_clock())
     assert (answer.status_code, answer.json()["controles"]["database"]) == (503, "heeft ons schema niet")
+
+
+@pytest.mark.parametrize(
+    ("spoiling", "told"),
+    [
+        ("SET default_transaction_read_only = on", "neemt niets aan"),
+        ("SET search_path = pg_catalog", "heeft ons schema niet"),
+    ],
+)
+async def test_ready_on_spoilt_connections_is_503_once_and_recovers(asked, database, spoiling, told):
+    lent = [await database.service.raw_connection() for _ in range(3)]
+    for one in lent:
+        await one.driver_connection.execute(spoiling)
+    for one in lent:
+        one.close()
+    answer = await asked(a_clock())
+    assert (answer.status_code, answer.json()["controles"]["database"]) == (503, told)
+    assert (await asked(a_clock())).status_code == 200
+
+
+async def test_ready_leaves_no_line_in_the_journal(asked, database):
+    assert (await asked(a_clock())).status_code == 200
+    async with database.sealer.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM journal_intake")) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "undo", "told"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "", "heeft een ander schema"),
+        (
+            "ALTER DATABASE {} SET default_transaction_read_only = on",
+            "ALTER DATABASE {} RESET default_transaction_read_only",
+            "neemt niets aan",
+        ),
+        (
+            "REVOKE INSERT ON journal_intake FROM machtiging_service",
+            "GRANT INSERT ON journal_intake TO machtiging_service",
+            "geeft een andere rol",
+        ),
+    ],
+    ids=["newer schema", "read only", "no rights"],
+)
+async def test_ready_on_a_database_that_cannot_be_served_with_is_503(asked, database, change, undo, told):
+    name = f'"{database.service.url.database}"'
+    await database.service.dispose()
+    connection = await asyncpg.connect(dsn(database.url, database.service.url.database))
+    try:
+        await connection.execute(change.format(name))
+        answer = await asked(a_clock())
+        await connection.execute("SET default_transaction_read_only = off")
+        if undo:
+            await connection.execute(undo.format(name))
+    finally:
+        await connection.close()
+    assert (answer.status_code, answer.json()["controles"]["database"]) == (503, told)

@@ -5,12 +5,14 @@ from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 from sqlmodel import SQLModel
 
 from machtiging.storage.engine import Role, is_own_socket, make_engine
-from machtiging.storage.migrate import MIGRATIONS, migrate
+from machtiging.storage.migrate import MIGRATIONS, migrate, newest_revision
 from tests.builders.database import admin, dsn
 
 WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
@@ -139,3 +141,9 @@ async def test_the_service_role_is_refused_what_it_does_not_need(service_login, 
     async with service_login.connect() as connection:
         with pytest.raises(Exception, match="permission denied|must be owner"):
             await connection.execute(text(statement))
+
+
+def test_newest_revision_by_file_name_is_the_head_of_the_chain():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()

@@ -1,0 +1,94 @@
+"""Several processes of the service: they share one port, and end with the process that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from machtiging.cli.edges import err, explain
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+GRACE_SECONDS = 10
+_log = structlog.get_logger(__name__)
+
+
+def from_environment() -> FastAPI:
+    """The service for a uvicorn worker: settings from the environment, logs as JSON lines.
+
+    An edge: a worker that cannot start says why in a sentence and ends; the parent then ends, too.
+    """
+    from machtiging.app import create_app
+    from machtiging.web.logging import configure
+
+    end_with_parent()
+    try:
+        configure()
+        return create_app(Settings())
+    except Exception as error:  # noqa: BLE001 (the edge of a worker process: nobody is shown a traceback)
+        sentence, _ = explain(error)
+        err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
+        from uvicorn.config import STARTUP_FAILURE
+
+        sys.exit(STARTUP_FAILURE)
+
+
+def end_with_parent() -> None:
+    """End this worker when its parent is gone, however that ended. Without a parent of ours it does nothing."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), name="parent", daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    _log.error("parent_gone", detail="this worker ends: the process that started it is gone")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS + 2)  # what is under way may come to its end
+    os._exit(3)
+
+
+def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> None:
+    """Run this many workers on the port until a signal comes. Raises Fault `dienst_start_niet` when one cannot start.
+
+    What the database is called they learn from the environment, because they are new processes.
+    """
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    from machtiging.web.wire import BoundedHttp
+
+    # So that each takes its part of the limits. Those of several machines together are in the setting already.
+    os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
+    config = uvicorn.Config(
+        "machtiging.cli.workers:from_environment",
+        factory=True,
+        workers=workers,
+        loop="uvloop" if os.name != "nt" else "asyncio",
+        http=BoundedHttp,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    taken.set_inheritable(True)
+    manager = Multiprocess(config, sockets=[taken])
+    manager.run()
+    taken.close()
+    if any(process.exitcode == STARTUP_FAILURE for process in manager.processes):
+        raise Fault("dienst_start_niet", private="a worker could not start")

@@ -1,0 +1,228 @@
+"""Each new connection is set up by statements and verified before anybody works on it; a useless one is never reused.
+
+Start-up parameters are not used for this: PgBouncer refuses or forgets them. Behind a pooler the settings are set in
+each transaction (SET LOCAL), because the next transaction may run on another connection of the server.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from typing import Any
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from machtiging.kernel.errors import Fault
+from machtiging.storage.database_url import DatabaseUrl
+
+# Every fault of a connection that is refused; to who asks for a page each is a database that is away.
+REFUSALS = frozenset(
+    {
+        "databaserol_geweigerd",
+        "databaserol_verkeerd",
+        "databaseverbinding_verkeerd_ingesteld",
+        "database_alleen_lezen",
+        "pooler_ongeschikt",
+        "database_url_ongeldig",
+    }
+)
+# SQLSTATEs after which other connections of the pool are as useless as this one.
+_POOL_IS_STALE = frozenset(
+    {
+        "25006",  # read_only_sql_transaction: a fail-over made this server a standby
+        "0A000",  # cached plan must not change result type: a migration came by
+        "26000",  # invalid_sql_statement_name: somebody took the prepared statements away
+        "42P05",  # duplicate_prepared_statement: somebody else prepares on our connection
+        "42P01",  # undefined_table: another search_path, or a migration
+        "42703",  # undefined_column
+        "42883",  # undefined_function
+        "42704",  # undefined_object
+        "3F000",  # invalid_schema_name
+        "42501",  # insufficient_privilege: another role
+        "57P01",  # admin_shutdown
+        "57P02",  # crash_shutdown
+        "57P03",  # cannot_connect_now
+        "57P05",  # idle_session_timeout
+        "XX000",  # internal_error: cache lookup failed
+    }
+)
+# SQLSTATEs (or their classes) that throw doubt on this connection alone.
+_CONNECTION_IS_STALE = ("08", "25", "53", "57", "58", "XX", "55P03")
+_SECONDS_BETWEEN_GENERATIONS = 1.0
+# $1: for this transaction only. $2: names and values as a JSON object.
+SET_ALL = "SELECT count(pg_catalog.set_config(key, value, $1)) FROM pg_catalog.json_each_text($2::text::json)"
+LOCAL = True
+_FIRST_QUESTION = "SELECT pg_catalog.pg_backend_pid()"
+_VERIFY = """
+SELECT current_user::text AS role, pg_catalog.current_setting('search_path') AS search_path,
+       extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000 AS statement_timeout,
+       extract(epoch FROM pg_catalog.current_setting('lock_timeout')::interval) * 1000 AS lock_timeout,
+       pg_catalog.pg_is_in_recovery()
+         OR pg_catalog.current_setting('default_transaction_read_only')::bool AS read_only
+"""
+# In this order, so that a temporary table never stands in for one of ours.
+SEARCH_PATH = "public, pg_temp"
+
+
+class PoolerFound(Exception):
+    """The first connection showed that a pooler stands in between: connect again, in the way that suits one."""
+
+
+class ConnectionGuard:
+    """Opens and verifies the connections of one engine, and says which are of no use any more.
+
+    `behind_pooler` is known after the first connection: a pooler gives out a process id that is not the server's.
+    """
+
+    def __init__(self, address: DatabaseUrl, role: str | None, statement_timeout_ms: int, command_timeout: float | None) -> None:
+        self._address = address
+        self._role = role
+        self._command_timeout = command_timeout
+        self.settings = {
+            "statement_timeout": str(statement_timeout_ms),
+            "lock_timeout": str(max(1, statement_timeout_ms // 3)),
+            "idle_in_transaction_session_timeout": "60000",
+            "timezone": "UTC",
+            "search_path": SEARCH_PATH,
+        }
+        self.settings_text = json.dumps({"role": role, **self.settings} if role else self.settings)
+        self.behind_pooler = False
+        self.generation = 0
+        self._renewed_at = 0.0
+
+    def install(self, engine: AsyncEngine) -> None:
+        """Let this engine open, lend and give up its connections by this guard."""
+        sync = engine.sync_engine
+        event.listen(sync, "do_connect", self._connect)
+        event.listen(sync, "checkout", self._on_checkout)
+        event.listen(sync, "begin", self._on_begin)
+        event.listen(sync, "handle_error", self._on_error)
+
+    def is_useless(self, sqlstate: str | None, info: dict[str, Any]) -> bool:
+        """True when the connection with this `info` must not be lent again; the rest of its pool may go with it."""
+        if sqlstate is None:
+            return False
+        if sqlstate in _POOL_IS_STALE:
+            self._renew(info)
+            return True
+        return sqlstate.startswith(_CONNECTION_IS_STALE)
+
+    def _renew(self, info: dict[str, Any]) -> None:
+        # Not again for each of many that fail at once, nor without end for a fault that new connections have, too.
+        now = time.monotonic()
+        if info.get("generation") == self.generation and now - self._renewed_at >= _SECONDS_BETWEEN_GENERATIONS:
+            self.generation += 1
+            self._renewed_at = now
+
+    def _connect(self, dialect: Any, record: Any, _arguments: Any, _parameters: Any) -> Any:
+        record.info.update(guard=self, generation=self.generation)
+        try:
+            return self._connect_by(dialect)
+        except PoolerFound:
+            self.behind_pooler = True
+            return self._connect_by(dialect)
+
+    def _connect_by(self, dialect: Any) -> Any:
+        if not self.behind_pooler:
+            return dialect.connect(async_creator_fn=self.open)
+        # Statements without a name, prepared anew each time: a name would stay behind on a connection of others.
+        return dialect.connect(
+            async_creator_fn=self.open, prepared_statement_cache_size=0, prepared_statement_name_func=str
+        )
+
+    def _on_checkout(self, _connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get("generation") != self.generation:
+            raise DisconnectionError("of an older generation")
+
+    def _on_begin(self, connection: Connection) -> None:
+        if self.behind_pooler:
+            connection.exec_driver_sql(SET_ALL, (LOCAL, self.settings_text))
+
+    def _on_error(self, context: ExceptionContext) -> None:
+        if context.connection is None or context.connection.invalidated:
+            return
+        if self.is_useless(getattr(context.original_exception, "sqlstate", None), context.connection.info):
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
+
+    async def open(self) -> asyncpg.Connection:
+        """A connection that is as it must be. Raises Fault (one of `REFUSALS`), or what asyncpg raises."""
+        cache = {"statement_cache_size": 0} if self.behind_pooler else {}
+        name = {"application_name": self._address.application_name}
+        arguments = self._address.driver_arguments()
+        try:
+            connection = await asyncpg.connect(**arguments, **cache, server_settings=name, command_timeout=self._command_timeout)
+        except (asyncpg.InterfaceError, ssl.SSLError, ValueError) as error:
+            if isinstance(error, asyncpg.PostgresError | OSError) and not isinstance(error, ssl.SSLError):
+                raise
+            raise Fault("database_url_ongeldig", private=_why_not_tried(error)) from error
+        is_fit = False
+        try:
+            await self._set_up(connection)
+            is_fit = True
+        finally:
+            if not is_fit:
+                connection.terminate()
+        return connection
+
+    async def _set_up(self, connection: asyncpg.Connection) -> None:
+        try:
+            async with connection.transaction():
+                there = (await _ask(connection, _FIRST_QUESTION))[0]
+                if there != connection.get_server_pid() and not self.behind_pooler:
+                    raise PoolerFound
+                if self.behind_pooler:
+                    await _ask(connection, SET_ALL, LOCAL, self.settings_text)
+                    self._judge(await _ask(connection, _VERIFY))
+            if not self.behind_pooler:
+                await _ask(connection, SET_ALL, not LOCAL, self.settings_text)
+                self._judge(await _ask(connection, _VERIFY))
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError) as error:
+            raise Fault("databaserol_geweigerd", private=self._how_to_grant()) from error
+        except (asyncpg.ProtocolViolationError, asyncpg.ConnectionDoesNotExistError) as error:
+            if "pooling" not in str(error):  # PgBouncer: transaction blocks not allowed in statement pooling mode
+                raise
+            raise Fault("pooler_ongeschikt", private=_OTHER_POOL_MODE) from error
+
+    def _how_to_grant(self) -> str:
+        return (
+            f"The login may not be {self._role}, or that role is not there. Run machtiging migrate, then: "
+            f"GRANT {self._role} TO the login."
+        )
+
+    def _judge(self, found: asyncpg.Record) -> None:
+        if self._role is not None and found["role"] != self._role:
+            raise Fault("databaserol_verkeerd", private=f"After connecting the role is not {self._role}. {_FORGETS}")
+        for name in ("statement_timeout", "lock_timeout"):
+            if int(found[name]) != int(self.settings[name]):
+                raise Fault("databaseverbinding_verkeerd_ingesteld", private=f"{name} does not hold. {_FORGETS}")
+        if found["search_path"] != SEARCH_PATH:
+            raise Fault("databaseverbinding_verkeerd_ingesteld", private=f"search_path does not hold. {_FORGETS}")
+        if found["read_only"]:
+            raise Fault("database_alleen_lezen", private=_READ_ONLY)
+
+
+_FORGETS = "Something between the service and PostgreSQL drops SET: see docs/operations.md, Poolers."
+_OTHER_POOL_MODE = "It does not let transactions through. With PgBouncer set pool_mode to session or transaction."
+_READ_ONLY = (
+    "The server is a standby or default_transaction_read_only is on. Name the primary, or list all servers with "
+    "target_session_attrs=read-write."
+)
+
+
+async def _ask(connection: asyncpg.Connection, question: str, *values: object) -> asyncpg.Record:
+    """One row, by a statement without a name: none is left behind for others who use the same connection."""
+    statement = await connection.prepare(question, name="")
+    return await statement.fetchrow(*values)
+
+
+def _why_not_tried(error: Exception) -> str:
+    """The kind of what is wrong before a connection is tried, without the text: it may quote the address."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS does not come about ({type(error).__name__}). Look at sslmode, sslrootcert, sslcert and sslkey."
+    return f"The driver does not take this address ({type(error).__name__}). Look at its words after the ?."

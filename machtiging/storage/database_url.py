@@ -1,0 +1,266 @@
+"""A PostgreSQL URL as operators write it (libpq, section 34.1.1.2), translated for asyncpg or refused by name.
+
+No sentence here quotes a part of the URL: an unescaped password can end up in any part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from machtiging.kernel.errors import Fault
+
+_SCHEME = re.compile(r"(postgres|postgresql)(\+[a-z0-9]+)?")
+# As SQLAlchemy reads it: the password may hold anything but an @.
+_LOGIN = re.compile(r"(?P<user>[^:/@]*)(?::(?P<password>[^@]*))?@")
+_HOST = re.compile(r"[\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(%[\w.-]+)?\]|/.*")
+_SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+_TLS_VERSIONS = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
+_DEFAULT_PORT = 5432
+_DEFAULT_PATIENCE = 10
+# Words that asyncpg takes from a URL itself, with what they may say (None: anything).
+_PASSED_ON: Mapping[str, frozenset[str] | None] = {
+    "sslmode": _SSL_MODES,
+    "sslcert": None,
+    "sslkey": None,
+    "sslrootcert": None,
+    "sslcrl": None,
+    "sslpassword": None,
+    "sslnegotiation": frozenset({"postgres", "direct"}),
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "target_session_attrs": frozenset({"any", "primary", "read-write"}),
+    "passfile": None,
+    "krbsrvname": None,
+    "gsslib": frozenset({"gssapi", "sspi"}),
+}
+_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
+# Words that say what happens anyway when they say one of these.
+_HARMLESS: Mapping[str, frozenset[str]] = {
+    "channel_binding": frozenset({"disable", "prefer"}),
+    "gssencmode": frozenset({"disable", "prefer"}),
+    "client_encoding": frozenset({"utf8", "utf-8", "UTF8", "UTF-8", "auto"}),
+    "sslcompression": frozenset({"0"}),
+    "load_balance_hosts": frozenset({"disable"}),
+    "replication": frozenset({"false", "off", "no", "0"}),
+    "gssdelegation": frozenset({"0"}),
+    "sslsni": frozenset({"1"}),
+    "sslcertmode": frozenset({"allow"}),
+}
+# Words of libpq that cannot be honoured here, and what to do instead.
+_REFUSED: Mapping[str, str] = {
+    "options": "Set such values for the login: ALTER ROLE ... SET name = value.",
+    "hostaddr": "Name the address as host.",
+    "service": "Write what the service file says into the URL.",
+    "servicefile": "Write what the service file says into the URL.",
+    "require_auth": "Choose the method on the server, in pg_hba.conf.",
+    "requirepeer": "Use a socket directory that only the server's user can write in.",
+    "ssl_crldir": "Use sslcrl with one file.",
+    "sslcrldir": "Use sslcrl with one file.",
+    "sslkeylogfile": "Leave it out.",
+    "requiressl": "Use sslmode=require.",
+    "keepalives": "Set the system's TCP keep-alive instead.",
+    "keepalives_idle": "Set the system's TCP keep-alive instead.",
+    "keepalives_interval": "Set the system's TCP keep-alive instead.",
+    "keepalives_count": "Set the system's TCP keep-alive instead.",
+    "tcp_user_timeout": "Set the system's TCP keep-alive instead.",
+    "min_protocol_version": "Leave it out.",
+    "max_protocol_version": "Leave it out.",
+    "scram_client_key": "Use password.",
+    "scram_server_key": "Use password.",
+    "oauth_issuer": "Use a password or a certificate.",
+    "oauth_client_id": "Use a password or a certificate.",
+    "oauth_client_secret": "Use a password or a certificate.",
+    "oauth_scope": "Use a password or a certificate.",
+}
+_ESCAPE = "In a password write %40 for @, %2F for /, %3F for ?, %23 for # and %25 for %."
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DatabaseUrl:
+    """The parts of a database URL, decoded. It has no repr, because one of them is the password."""
+
+    hosts: tuple[str, ...]
+    ports: tuple[int, ...]
+    user: str | None
+    password: str | None
+    database: str | None
+    words: Mapping[str, str] = field(default_factory=dict)
+    application_name: str = "machtiging"
+    connect_timeout: int = _DEFAULT_PATIENCE
+
+    @property
+    def is_own_socket(self) -> bool:
+        """True for a server on a unix socket without a password: the embedded one."""
+        return not self.password and bool(self.hosts) and all(host.startswith("/") for host in self.hosts)
+
+    def driver_arguments(self) -> dict[str, Any]:
+        """The address as arguments of `asyncpg.connect`. Nothing in it is left for the driver to interpret."""
+        found: dict[str, Any] = {
+            "dsn": "postgresql://" + (f"?{urlencode(self.words)}" if self.words else ""),
+            "user": self.user,
+            "password": self.password,
+            "database": self.database,
+            "timeout": self.connect_timeout,
+        }
+        if self.hosts:
+            found |= {"host": list(self.hosts), "port": list(self.ports)}
+        return found
+
+
+def parse_database_url(url: str) -> DatabaseUrl:
+    """Parse a URL. Raises Fault `database_url_ongeldig` with a sentence that quotes nothing of it."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        raise _wrong("It must begin with postgresql://.")
+    if any(character < " " or character == "\x7f" for character in url):
+        raise _wrong("It holds a line end or another control character.")
+    login = _LOGIN.match(rest)
+    user, password = (login["user"], login["password"]) if login else (None, None)
+    rest = rest[login.end() :] if login else rest
+    place, _, query = rest.partition("?")
+    if "@" in place or "#" in rest:
+        raise _wrong(f"It holds an @ or a # in a place where none can be. {_ESCAPE}")
+    hostspec, _, database = place.partition("/")
+    words = _read_words(query)
+    host_words = words.pop("host", "")
+    hosts, ports = _read_hosts(hostspec or host_words, "" if hostspec else words.pop("port", ""))
+    words.pop("port", None)
+    named = words.pop("dbname", "") or words.pop("database", "")
+    user = words.pop("user", "") or _decoded(user)
+    password = words.pop("password", "") or _decoded(password)
+    patience = _read_patience(words.pop("connect_timeout", ""))
+    # fallback_application_name counts only where there is no application_name.
+    name = words.pop("application_name", "") or words.pop("fallback_application_name", "") or "machtiging"
+    words.pop("fallback_application_name", None)
+    return DatabaseUrl(
+        hosts, ports, user or None, password or None, _decoded(database) or named or None, words, name, patience
+    )
+
+
+def _wrong(sentence: str) -> Fault:
+    return Fault("database_url_ongeldig", private=sentence)
+
+
+def _decoded(part: str | None) -> str:
+    try:
+        found = unquote(part or "", errors="strict")
+    except UnicodeDecodeError:
+        raise _wrong(f"A part of it is no UTF-8. {_ESCAPE}") from None
+    if "\0" in found:
+        raise _wrong("It holds a zero byte.")
+    return found
+
+
+def _read_words(query: str) -> dict[str, str]:
+    """The words after the question mark, each judged. `ssl` is asyncpg's own name for sslmode."""
+    found: dict[str, str] = {}
+    for piece in query.split("&") if query else ():
+        raw_name, is_given, raw_value = piece.partition("=")
+        name, value = _decoded(raw_name), _decoded(raw_value)
+        name = "sslmode" if name == "ssl" else name
+        if name == "host" and "host" in found:
+            value = f"{found.pop('host')},{value}"
+        if not is_given or not value or name in found:
+            known = name in _PASSED_ON or name in _HARMLESS or name in _READ_HERE
+            raise _wrong(f"{name if known else 'A word'} after the ? has no value, or is there twice.")
+        if _judge_word(name, value):
+            found[name] = value
+    return found
+
+
+_READ_HERE = frozenset(
+    {
+        "host",
+        "port",
+        "user",
+        "password",
+        "dbname",
+        "database",
+        "connect_timeout",
+        "application_name",
+        "fallback_application_name",
+    }
+)
+
+
+def _judge_word(name: str, value: str) -> bool:
+    """True when the word is to be kept, False when it changes nothing. Raises Fault for what cannot be honoured."""
+    if name in _REFUSED:
+        raise _wrong(f"{name} is not supported. {_REFUSED[name]}")
+    if name in _HARMLESS:
+        if value in _HARMLESS[name]:
+            return False
+        raise _wrong(f"{name} can only be {' or '.join(sorted(_HARMLESS[name]))} here.")
+    if name in _READ_HERE:
+        return True
+    if name not in _PASSED_ON:
+        raise _wrong(f"After the ? is a word that PostgreSQL does not know. {_ESCAPE}")
+    possible = _PASSED_ON[name]
+    if possible is not None and value not in possible:
+        raise _wrong(f"{name} must be one of: {', '.join(sorted(possible))}.")
+    if name in _FILES:
+        _judge_file(name, value)
+    return True
+
+
+def _judge_file(name: str, value: str) -> None:
+    if name == "sslrootcert" and value == "system":
+        raise _wrong("sslrootcert=system is not supported. Name the file with the certificates of the authorities.")
+    try:
+        with Path(value).expanduser().open("rb"):
+            pass
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _wrong(f"The file that {name} names cannot be read ({type(error).__name__}).") from None
+
+
+def _read_hosts(hostspec: str, ports: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Hosts and their ports; both are lists separated by commas. No host: the driver's own default."""
+    if not hostspec:
+        if ports:
+            return ("localhost",), (_read_port(ports),)
+        return (), ()
+    found, given = [], []
+    for piece in hostspec.split(","):
+        host, port = _split_host(piece)
+        host = _decoded(host) or "localhost"
+        if not _HOST.fullmatch(host):
+            raise _wrong(f"A host in it is not possible. {_ESCAPE}")
+        found.append(host.strip("[]"))
+        given.append(port)
+    listed = [one for one in ports.split(",") if one]
+    if len(listed) not in {0, 1, len(found)}:
+        raise _wrong("It names another number of ports than of hosts.")
+    beside = listed * len(found) if len(listed) == 1 else listed or [""] * len(found)
+    return tuple(found), tuple(_read_port(own or other) for own, other in zip(given, beside, strict=True))
+
+
+def _split_host(piece: str) -> tuple[str, str]:
+    if piece.startswith("["):
+        host, bracket, rest = piece.partition("]")
+        return host + bracket, rest.removeprefix(":")
+    if piece.startswith("/"):
+        return piece, ""
+    host, _, port = piece.partition(":")
+    return host, port
+
+
+def _read_port(text: str) -> int:
+    if not text:
+        return _DEFAULT_PORT
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise _wrong(f"The port must be a number from 1 to 65535. {_ESCAPE}")
+    return int(text)
+
+
+def _read_patience(text: str) -> int:
+    """`connect_timeout` in whole seconds; as in libpq nothing, zero or less is no limit of one's own."""
+    if not text:
+        return _DEFAULT_PATIENCE
+    if not re.fullmatch(r"-?[0-9]{1,4}", text, re.ASCII):
+        raise _wrong("connect_timeout must be a whole number of seconds.")
+    return min(int(text), 600) if int(text) > 0 else _DEFAULT_PATIENCE
