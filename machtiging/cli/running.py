@@ -31,8 +31,8 @@ def serve(
     MACHTIGING_DATABASE_URL an embedded PostgreSQL is started and stopped with it.
     """
     from machtiging.app import refuse_unsafe
+    from machtiging.cli.processes.workers import serve_in_workers
     from machtiging.cli.servers import listen
-    from machtiging.cli.workers import serve_in_workers
     from machtiging.crypto.keyring import KeyRing
 
     refuse_unsafe(Settings())

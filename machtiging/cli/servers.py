@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from machtiging.cli.ports import describe_holders
+from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.kernel.errors import Fault
 from machtiging.web.wire import BoundedHttp
 

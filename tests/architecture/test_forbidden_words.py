@@ -15,7 +15,7 @@ EDGES = {
     "machtiging/access/engine.py",
     "machtiging/supervision.py",
     "machtiging/cli/__init__.py",
-    "machtiging/cli/workers.py",
+    "machtiging/cli/processes/workers.py",
 }
 
 

@@ -74,7 +74,7 @@ def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> 
     # So that each takes its part of the limits. Those of several machines together are in the setting already.
     os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
     config = uvicorn.Config(
-        "machtiging.cli.workers:from_environment",
+        "machtiging.cli.processes.workers:from_environment",
         factory=True,
         workers=workers,
         loop="uvloop" if os.name != "nt" else "asyncio",
