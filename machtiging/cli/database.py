@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,10 +53,15 @@ class KeysOnDemand:
         """As `KeyRing.bearer_hashes`."""
         return self._ring.bearer_hashes(token)
 
+    from machtiging.storage.embedded import EmbeddedPostgres
+
 
 @contextmanager
-def named(settings: Settings) -> Iterator[Settings]:
-    """Settings with a database in them. An embedded server is started or attached to, and let go of afterwards."""
+def named(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
+    """Settings with a database in them. An embedded server is started or attached to, and let go of afterwards.
+
+    `serving`: should an embedded one die meanwhile, it is started again. Raises Fault `ingebouwde_database_weg`.
+    """
     check_database_urls(settings)
     if settings.database_url is not None:
         yield settings
@@ -66,10 +71,18 @@ def named(settings: Settings) -> Iterator[Settings]:
     server = EmbeddedPostgres(settings.data_dir / "postgres")
     with err.status("Starting the embedded PostgreSQL ..."):
         url = server.start()
+    watch = _watching(server, settings) if serving else nullcontext()
     try:
-        yield settings.model_copy(update={"database_url": url})
+        with watch:
+            yield settings.model_copy(update={"database_url": url})
     finally:
         server.stop()
+
+
+def _watching(server: EmbeddedPostgres, settings: Settings) -> AbstractContextManager[None]:
+    from machtiging.cli.processes.database_watch import DatabaseWatch
+
+    return DatabaseWatch(server, (settings.data_dir / "postgres").resolve())
 
 
 def check_database_urls(settings: Settings) -> None:

@@ -36,7 +36,7 @@ def serve(
     from machtiging.crypto.keyring import KeyRing
 
     refuse_unsafe(Settings())
-    with named(Settings()) as settings:
+    with named(Settings(), serving=True) as settings:
         KeyRing.load(settings.keys_dir)  # said once and plainly here, not by every worker
         taken = listen(settings.host, settings.port)
         err.print(f"Serving {settings.issuer} on {settings.host}:{settings.port} with {workers} worker(s).")
@@ -77,7 +77,7 @@ def _in_a_loop(act: Any, *arguments: Any) -> None:
     from machtiging.web.logging import configure
 
     configure("WARNING")
-    with named(Settings()) as settings:
+    with named(Settings(), serving=True) as settings:
         try:
             _run(act(settings, *arguments))
         except StoryFailed as failed:

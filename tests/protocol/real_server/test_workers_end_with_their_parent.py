@@ -1,76 +1,20 @@
 """`serve --workers N` under kill -9: its workers end with it, and who comes after is told who holds the port."""
 
 import asyncio
-import os
 import signal
-import socket
 import subprocess
 import sys
 
-import httpx
 import psutil
 import pytest
 
 from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.cli.servers import listen
 from machtiging.kernel.errors import Fault
-from tests.builders.access import POLICIES
 from tests.builders.crypto import a_key_directory
+from tests.builders.serve_process import ServeProcess, becomes
 
 pytestmark = pytest.mark.whole
-
-
-def a_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-class Served:
-    """`machtiging serve` as a process of its own."""
-
-    def __init__(self, database_url, place, *words, **changes):
-        self.port = a_port()
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("MACHTIGING_")},
-            "MACHTIGING_PORT": str(self.port),
-            "MACHTIGING_ISSUER": f"http://localhost:{self.port}",
-            "MACHTIGING_KEYS_DIR": str(place / "keys"),
-            "MACHTIGING_POLICIES_DIR": str(POLICIES),
-            "MACHTIGING_DATABASE_URL": database_url,
-            "MACHTIGING_DATABASE_POOL_SIZE": "2",
-            "MACHTIGING_SMTP_PORT": "1",
-            **changes,
-        }
-        self.log = (place / f"log-{self.port}").open("wb")
-        self.process = self.run(*words)
-
-    def run(self, *words):
-        command = [sys.executable, "-m", "machtiging", "serve", *words]
-        return subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log)
-
-    def told(self):
-        with open(self.log.name, encoding="utf-8") as file:
-            return file.read()
-
-    async def is_ready(self):
-        async with httpx.AsyncClient(trust_env=False) as client:
-            try:
-                answer = await client.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=5)
-            except httpx.HTTPError:
-                return False
-        return answer.status_code == 200
-
-    def family(self):
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-
-async def becomes(what, patience=90):
-    async with asyncio.timeout(patience):
-        for _ in iter(int, 1):
-            if await what():
-                return
-            await asyncio.sleep(0.1)
 
 
 @pytest.fixture
@@ -79,17 +23,13 @@ def serve(database, tmp_path):
     started = []
 
     def begin(*words, **changes):
-        started.append(Served(database.url, tmp_path, *words, **changes))
+        started.append(ServeProcess(tmp_path, MACHTIGING_DATABASE_URL=database.url, **changes))
+        started[-1].start(*words)
         return started[-1]
 
     yield begin
     for one in started:
-        left = one.family() if one.process.poll() is None else []
-        one.process.kill()
-        one.process.wait()
-        for child in left:
-            child.kill()
-        one.log.close()
+        one.kill()
 
 
 async def test_workers_whose_parent_was_killed_end_and_free_the_port(serve):

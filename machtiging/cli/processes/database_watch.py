@@ -1,0 +1,72 @@
+"""The embedded PostgreSQL beside a running service: started again when it dies, or the service ends with a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from machtiging.kernel.errors import Fault
+from machtiging.storage.embedded import EmbeddedPostgres, running_pid
+
+_LOOKED_AT_SECONDS = 0.5
+MOST_TRIES = 5
+_log = structlog.get_logger(__name__)
+
+
+class DatabaseWatch:
+    """Watch the server in a thread while the block runs; raises Fault `ingebouwde_database_weg` at its end if it is gone.
+
+    It ends the process by SIGTERM, as an operator would, so that what is under way comes to its end.
+    """
+
+    def __init__(self, server: EmbeddedPostgres, directory: Path) -> None:
+        self._server = server
+        self._directory = directory
+        self._leaving = threading.Event()
+        self._gone: Fault | None = None
+        self._thread = threading.Thread(target=self._watch, name="database", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leaving.set()
+        self._thread.join()
+        if self._gone is not None and error is None:
+            raise self._gone
+
+    def _watch(self) -> None:
+        tries = 0
+        while not self._leaving.wait(_LOOKED_AT_SECONDS if not tries else float(2**tries)):
+            if running_pid(self._directory) is not None:
+                tries = 0
+                continue
+            tries += 1
+            if not self._start_again(is_last=tries >= MOST_TRIES):
+                continue
+            tries = 0
+            if self._gone is not None:
+                return
+
+    def _start_again(self, *, is_last: bool) -> bool:
+        """True when there is no more to do about it: the server runs again, or this process has been told to end."""
+        try:
+            if not (self._directory / "PG_VERSION").exists():
+                is_last = True
+                raise Fault("ingebouwde_database_start_niet", private=f"{self._directory}: its files are gone")
+            self._server.start()
+        except Fault as fault:
+            _log.error("embedded_database_gone", code=fault.code, detail=fault.private, again=not is_last)
+            if is_last:
+                self._gone = Fault("ingebouwde_database_weg", private=fault.private)
+                os.kill(os.getpid(), signal.SIGTERM)
+            return is_last
+        _log.warning("embedded_database_started_again")
+        return True
