@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class DatabaseWatch:
-    """Watch the server in a thread while the block runs; raises Fault `ingebouwde_database_weg` at its end if it is gone.
+    """Watch the server in a thread while the block runs. Raises Fault `ingebouwde_database_weg` at its end.
 
     It ends the process by SIGTERM, as an operator would, so that what is under way comes to its end.
     """
