@@ -87,7 +87,7 @@ def _watching(server: EmbeddedPostgres, settings: Settings) -> AbstractContextMa
 
 def check_database_urls(settings: Settings) -> None:
     """Parse every database URL of the settings. Raises Fault `database_url_ongeldig`, naming the setting."""
-    from machtiging.storage.database_url import parse_database_url
+    from machtiging.storage.connections.database_url import parse_database_url
 
     for name in ("database_url", "owner_database_url", "sealer_database_url"):
         url = getattr(settings, name)

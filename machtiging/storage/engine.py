@@ -8,8 +8,8 @@ from enum import StrEnum
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from machtiging.storage.connection_guard import ConnectionGuard
-from machtiging.storage.database_url import parse_database_url
+from machtiging.storage.connections.database_url import parse_database_url
+from machtiging.storage.connections.guard import ConnectionGuard
 from machtiging.storage.row_mac import RowKeys, session_info
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from machtiging.storage.connection_guard import LOCAL, SET_ALL
+from machtiging.storage.connections.guard import LOCAL, SET_ALL
 
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
 Processor = Callable[[Any], Any]

@@ -16,7 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from machtiging.kernel.commits import count_commit
 from machtiging.kernel.errors import Fault
-from machtiging.storage.connection_guard import ConnectionGuard
+from machtiging.storage.connections.guard import ConnectionGuard
 from machtiging.storage.row_mac import ROW_KEYS
 from machtiging.storage.statement import Straight
 from machtiging.storage.unit_of_work import database_failures

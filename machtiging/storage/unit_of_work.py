@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.commits import count_commit, discount_commit
 from machtiging.kernel.errors import Fault, Refusal
-from machtiging.storage.connection_guard import REFUSALS
+from machtiging.storage.connections.guard import REFUSALS
 from machtiging.storage.reserved import sessions_for
 
 # Closing a connection that died speaks asyncpg's own language, everything else SQLAlchemy's.

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.connection_guard import SEARCH_PATH
+from machtiging.storage.connections.guard import SEARCH_PATH
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.straight import one_by_one
 from machtiging.storage.unit_of_work import unit_of_work

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.database_url import parse_database_url
+from machtiging.storage.connections.database_url import parse_database_url
 from machtiging.storage.engine import Role, make_engine
 
 SECRET = "Zq9xPiece"

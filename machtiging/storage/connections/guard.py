@@ -18,7 +18,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.database_url import DatabaseUrl
+from machtiging.storage.connections.database_url import DatabaseUrl
 
 # Every fault of a connection that is refused; to who asks for a page each is a database that is away.
 REFUSALS = frozenset(
