@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
     from machtiging.crypto.keyring import KeyRing
+    from machtiging.storage.embedded import EmbeddedPostgres
 
 
 class KeysOnDemand:
