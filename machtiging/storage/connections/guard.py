@@ -79,7 +79,9 @@ class ConnectionGuard:
     `behind_pooler` is known after the first connection: a pooler gives out a process id that is not the server's.
     """
 
-    def __init__(self, address: DatabaseUrl, role: str | None, statement_timeout_ms: int, command_timeout: float | None) -> None:
+    def __init__(
+        self, address: DatabaseUrl, role: str | None, statement_timeout_ms: int, command_timeout: float | None
+    ) -> None:
         self._address = address
         self._role = role
         self._command_timeout = command_timeout
@@ -154,9 +156,11 @@ class ConnectionGuard:
         """A connection that is as it must be. Raises Fault (one of `REFUSALS`), or what asyncpg raises."""
         cache = {"statement_cache_size": 0} if self.behind_pooler else {}
         name = {"application_name": self._address.application_name}
-        arguments = self._address.driver_arguments()
+        arguments = self._address.driver_arguments() | {"command_timeout": self._command_timeout}
         try:
-            connection = await asyncpg.connect(**arguments, **cache, server_settings=name, command_timeout=self._command_timeout)
+            connection = await asyncpg.connect(
+                **arguments, **cache, server_settings=name, command_timeout=self._command_timeout
+            )
         except (asyncpg.InterfaceError, ssl.SSLError, ValueError) as error:
             if isinstance(error, asyncpg.PostgresError | OSError) and not isinstance(error, ssl.SSLError):
                 raise
