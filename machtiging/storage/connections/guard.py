@@ -158,9 +158,7 @@ class ConnectionGuard:
         name = {"application_name": self._address.application_name}
         arguments = self._address.driver_arguments() | {"command_timeout": self._command_timeout}
         try:
-            connection = await asyncpg.connect(
-                **arguments, **cache, server_settings=name, command_timeout=self._command_timeout
-            )
+            connection = await asyncpg.connect(**arguments, **cache, server_settings=name)
         except (asyncpg.InterfaceError, ssl.SSLError, ValueError) as error:
             if isinstance(error, asyncpg.PostgresError | OSError) and not isinstance(error, ssl.SSLError):
                 raise
