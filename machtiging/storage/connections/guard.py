@@ -53,7 +53,7 @@ _POOL_IS_STALE = frozenset(
 )
 # SQLSTATEs (or their classes) that throw doubt on this connection alone.
 _CONNECTION_IS_STALE = ("08", "25", "53", "57", "58", "XX", "55P03")
-_SECONDS_BETWEEN_GENERATIONS = 0.1
+_SECONDS_BETWEEN_GENERATIONS = 0.005
 # $1: for this transaction only. $2: names and values as a JSON object.
 SET_ALL = "SELECT count(pg_catalog.set_config(key, value, $1)) FROM pg_catalog.json_each_text($2::text::json)"
 LOCAL = True
