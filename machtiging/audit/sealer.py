@@ -13,6 +13,7 @@ from machtiging.audit.seal import seal_waiting
 from machtiging.audit.tables import JournalHead
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
+from machtiging.kernel.errors import Fault
 from machtiging.storage.unit_of_work import database_failures
 from machtiging.supervision import TaskRecord, attempt, repeat
 
@@ -47,8 +48,7 @@ async def run_sealer(
                 _log.debug("journal_sealed", lines=sealed)
             owed = owed or (keeper is not None and sealed > 0)
             if keeper is not None and owed:
-                await keep_last_head(engine, keeper)
-                owed = False
+                owed = not await _keep(engine, keeper)
 
     await repeat(seal, record, every=every, stop=stop)
     await attempt(seal, record)
@@ -60,3 +60,14 @@ async def keep_last_head(engine: AsyncEngine, keeper: HeadKeeper) -> None:
         head = await connection.scalar(_LAST_HEAD)
     if head is not None:
         await keeper.keep(head)
+
+
+async def _keep(engine: AsyncEngine, keeper: HeadKeeper) -> bool:
+    """True when the head was kept. A place for heads that is away stops no sealing: it is told in the log."""
+    try:
+        with database_failures():
+            await keep_last_head(engine, keeper)
+    except Fault as fault:
+        _log.error("journal_head_not_kept", code=fault.code, detail=fault.private)
+        return False
+    return True
