@@ -6,16 +6,16 @@ The map, from the street inwards. Imports only point down this list; names on on
     app             assembly: the only place where everything meets
     simulators      stand-ins for the outside world: a login broker and a mail catcher, never in production
     portal, health  screens for citizen and helper; is it alive, is it ready
-    oauth           issuing tokens (Authlib lives here only)
+    oauth           issuing tokens, clients, consents; deleting what has expired (Authlib lives here only)
     berichtenbox    letters: deliver, browse, read, download, keep
     access          may this actor do this to that, now? (Casbin lives here only)
     delegation      the life of a machtiging: offer, accept, pause, revoke, give back
-    identity        who is at the keyboard: login, session, level of assurance
+    identity        who is at the keyboard: login, session, organisation, level of assurance; forms of ended sessions
     agencies        afzenders, their diensten, themes and sensitivity
-    notifications   the outbox: telling people what was done in their name
-    audit           the journal: append-only, chained, readable by the citizen
-    crypto          key ring, signatures, envelope encryption, pseudonyms (cryptography and joserfc live here only)
-    web, storage    HTTP furniture; engine, unit of work, migrations
+    notifications   the outbox: telling people what was done in their name; what could not be mailed
+    audit           the journal: append-only, chained, readable by the citizen; what protects it, heads kept elsewhere
+    crypto          key ring, signatures, envelope encryption, MACs, pseudonyms (cryptography and joserfc live here only)
+    web, storage    doors, rate limits, CORS, errors, pages; connections and their role, unit of work, row MACs, migrations
     supervision     background tasks that fail, start again and are counted
     settings        read once, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
