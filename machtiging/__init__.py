@@ -10,12 +10,12 @@ The map, from the street inwards. Imports only point down this list; names on on
     berichtenbox    letters: deliver, browse, read, download, keep
     access          may this actor do this to that, now? (Casbin lives here only)
     delegation      the life of a machtiging: offer, accept, pause, revoke, give back
-    identity        who is at the keyboard: login, session, organisation, level of assurance; forms of ended sessions
+    identity        who is at the keyboard: login, session, organisation, level of assurance; forms kept for later
     agencies        afzenders, their diensten, themes and sensitivity
     notifications   the outbox: telling people what was done in their name; what could not be mailed
     audit           the journal: append-only, chained, readable by the citizen; what protects it, heads kept elsewhere
-    crypto          key ring, signatures, envelope encryption, MACs, pseudonyms (cryptography and joserfc live here only)
-    web, storage    doors, rate limits, CORS, errors, pages; connections and their role, unit of work, row MACs, migrations
+    crypto          key ring, signatures, encryption, MACs, pseudonyms (cryptography and joserfc live here only)
+    web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
     supervision     background tasks that fail, start again and are counted
     settings        read once, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework

@@ -157,7 +157,7 @@ def outbound_of(settings: Settings) -> Outbound:
 
 
 def head_keeper_of(settings: Settings, keyring: KeyRing, outbound: Outbound) -> HeadKeeper | None:
-    """Where signed heads of the journal are kept; None when no setting names a place."""
+    """Build the keeper of signed journal heads; None when no setting names a file or address."""
     if settings.journal_head_file is None and settings.journal_head_url is None:
         return None
     return HeadKeeper(keyring, settings.journal_head_file, settings.journal_head_url, outbound)

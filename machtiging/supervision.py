@@ -120,7 +120,7 @@ class BackgroundTasks:
                     await asyncio.wait_for(self.stop.wait(), min(2.0**record.in_a_row, LONGEST_PAUSE))
 
     def troubles(self) -> dict[str, str]:
-        """What is wrong with which task at this moment."""
+        """The tasks that fail at this moment, with a short text for each."""
         if self.stop.is_set():
             return {}
         now = asyncio.get_running_loop().time()

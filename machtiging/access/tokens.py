@@ -83,7 +83,7 @@ class TokenState:
         return self.revoked_at is None and at < self.facts.expires_at and self.held_at(at)
 
     def held_at(self, at: datetime) -> bool:
-        """Whether the machtiging, if there is one, is in force at `at` and the holder's, for the same organisation."""
+        """Check that a machtiging, if any, is in force at `at` and the holder's, for the same organisation."""
         facts = self.facts
         if self.machtiging is None:
             return True

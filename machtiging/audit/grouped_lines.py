@@ -41,7 +41,7 @@ class GroupedPage:
 async def grouped_lines_about(
     session: AsyncSession, person_id: UUID, *, limit: int, before: Before | None = None
 ) -> GroupedPage:
-    """What was done or tried for this person, newest first, at most `limit` groups. `before`: the `older` before."""
+    """Select groups of equal lines about this person, newest first, at most `limit`. `before`: the `older` before."""
     for size in WINDOWS:
         last = size == WINDOWS[-1]
         lines, shown = await _window(session, person_id, size, before)
@@ -104,7 +104,7 @@ def _grouped(
 
 
 def _key(line: JournalEntry) -> Hashable:
-    """What is the same of equal lines: all that she is shown, and the minute."""
+    """The values that equal lines share: all that she is shown, and the minute."""
     if line.occurred_at.year not in _YEARS:
         return line.id
     done = (line.act, line.outcome, line.reason, line.object_kind, line.object_id)

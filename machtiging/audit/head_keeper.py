@@ -20,7 +20,7 @@ _NOT_KEPT = "kop_niet_bewaard"
 
 @dataclass(frozen=True)
 class HeadKeeper:
-    """Where heads go. Without a file and an address, nowhere."""
+    """Keeper of signed heads outside the database: a file, an address, both or none."""
 
     keyring: KeyRing
     file: Path | None = None
@@ -36,7 +36,7 @@ class HeadKeeper:
         if self.file is not None:
             self._write(self.file, head)
         if self.url is not None:
-            await self._bring(self.url, head)
+            await self._post_head(self.url, head)
 
     def _write(self, file: Path, head: str) -> None:
         beside = file.with_name(f"{file.name}.{os.getpid()}.new")
@@ -56,7 +56,7 @@ class HeadKeeper:
             return 0
         return seq if isinstance(seq, int) else 0
 
-    async def _bring(self, url: str, head: str) -> None:
+    async def _post_head(self, url: str, head: str) -> None:
         try:
             answer = await self.outbound.post(url, {"head": head})
         except NotVisited as error:

@@ -61,7 +61,7 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Where the next page begins: lines older than the one with this id.
+    """The place at which the next page begins: lines older than the one with this id.
 
     `occurred_at` counts when no line about the same person or machtiging has that id.
     """

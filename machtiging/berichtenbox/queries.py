@@ -62,7 +62,7 @@ def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
 
 
 def select_page(reader: PersonId, chosen: Select[Any]) -> Select[Any]:
-    """What the list shows of the letters that `chosen` gives, in its order.
+    """Select what the list shows of the letters that `chosen` gives, in its order.
 
     The page is chosen first: names, marks and bijlagen are looked up for its letters and not for the whole box.
     """

@@ -57,7 +57,7 @@ async def _sealed_rows(settings: Settings) -> AsyncIterator[Finding]:
     from machtiging.cli.operator import sealed_rows
 
     with suppress(Fault):
-        yield await sealed_rows.finding(settings)
+        yield await sealed_rows.check_sealed_rows(settings)
 
 
 async def _look(settings: Settings) -> AsyncIterator[Finding]:

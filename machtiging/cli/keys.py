@@ -91,7 +91,7 @@ def rewrap(
         work = data_keys.rewrap(settings, batch, lambda done, of: bar.update(task, completed=done, total=of))
         outcome = asyncio.run(work)
         resealed = asyncio.run(sealed_rows.reseal_all(settings))
-    for sentence in (*data_keys.told(outcome), *sealed_rows.told(resealed)):
+    for sentence in (*data_keys.told(outcome), *sealed_rows.describe_reseal(resealed)):
         err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     if outcome.left or resealed.left:
         raise typer.Exit(Exit.FINDING)

@@ -130,7 +130,7 @@ async def world(settings: Settings) -> AsyncIterator[Servers]:
 
 
 async def _check_reachable(url: str, settings: Settings) -> None:
-    """Whether the address that people are told leads here. Raises Fault `adres_leidt_niet_hierheen`."""
+    """Check that the address that people are told leads here. Raises Fault `adres_leidt_niet_hierheen`."""
     import httpx
 
     try:

@@ -145,7 +145,7 @@ class KeyRing:
         return self._row_mac.seal(message)
 
     def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
-        """Whether this MAC was made by us over this message, under any version of the key that is in the ring."""
+        """Verify that this MAC was made over this message, under any version of the key that is in the ring."""
         if self._row_mac.names_unknown_version(mac):
             # Another worker may seal with a key that is new to us; only the manifest's own change is looked at, so that
             # rows with invented versions do not make us read the ring again and again.

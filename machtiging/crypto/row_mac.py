@@ -30,14 +30,14 @@ class RowMacKeys:
         return self.newest.to_bytes(_VERSION_BYTES, "big") + self._hmac(self.newest, _ROW + message)
 
     def verifies(self, mac: bytes, message: bytes) -> bool:
-        """Whether the MAC is ours; compared in constant time. False for an unknown version and a wrong length."""
+        """Verify the MAC in constant time. False for an unknown version and a wrong length."""
         version = version_of(mac)
         if version not in self._keys:
             return False
         return hmac.compare_digest(mac[_VERSION_BYTES:], self._hmac(version, _ROW + message))
 
     def names_unknown_version(self, mac: bytes) -> bool:
-        """Whether it was made, as it says, by a version that is not here."""
+        """Tell if the MAC names a version of the key that is not here."""
         version = version_of(mac)
         return version is not None and version not in self._keys
 

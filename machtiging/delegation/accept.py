@@ -81,7 +81,7 @@ class Helper:
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """What became of handing in a code; not `anew`: this helper had done that before, and nothing happened now."""
+    """The result of handing in a code; not `anew`: this helper had done that before, and nothing happened now."""
 
     machtiging: Machtiging
     anew: bool

@@ -22,7 +22,7 @@ _LONGEST_WORD = 40
 
 
 class CheckKind(StrEnum):
-    """What is compared. The values stand in the journal."""
+    """The check beside a code. The values stand in the journal."""
 
     BIRTH_DATE = "geboortedatum"
     PART = "deel_van_geboortedatum"
@@ -36,7 +36,7 @@ TRIES = {CheckKind.BIRTH_DATE: 5, CheckKind.PART: 5, CheckKind.YEAR: 3, CheckKin
 
 @dataclass(frozen=True, slots=True)
 class CheckAnswer:
-    """What the helper knows of the giver: her birth date or parts of it, the check word, or both."""
+    """The helper's knowledge of the giver: her birth date or parts of it, the check word, or both."""
 
     birth_date: DateParts | None
     word: str = ""

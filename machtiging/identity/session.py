@@ -120,7 +120,7 @@ async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over
 async def visitor_behind(
     session: AsyncSession, keyring: KeyRing, token: str | None, limits: SessionLimits, *, at: datetime
 ) -> Visitor | None:
-    """Who this cookie belongs to; None for no, an unknown, an ended, an expired or a forged session."""
+    """Authenticate the session cookie; None for no, an unknown, an ended, an expired or a forged session."""
     if not token or len(token) > _LONGEST_TOKEN:
         return None
     mine = select(*_COLUMNS).join_from(_SESSION, _PERSON)

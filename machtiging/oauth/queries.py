@@ -118,7 +118,7 @@ async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenS
 
 
 def standing_in(row: Found, at: datetime) -> tuple[TokenState, bool]:
-    """What `token_standing` tells, from a row of `TOKEN_STANDING` that was verified."""
+    """Build the result of `token_standing` from a row of `TOKEN_STANDING` that was verified."""
     state = state_in(row)
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
     return state, state.live_at(at) and row["client_state"] == "active" and granted

@@ -120,7 +120,7 @@ def _acts(value: object) -> frozenset[Act]:
 
 
 def changes_box(acts: Iterable[Act]) -> bool:
-    """Whether one of these acts changes the box (mark, delete): for the person's own app on her own box only."""
+    """Tell if one of these acts changes the box (mark, delete): for the person's own app on her own box only."""
     return not ACTS_TO_GIVE.issuperset(acts)
 
 

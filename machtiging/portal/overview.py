@@ -88,7 +88,7 @@ async def who_looked(
 
 
 def _place_of(line: JournalEntry) -> Before:
-    """Where the page after this line begins. Its id says so; of an instant that cannot be, the address has another."""
+    """Place of the page after this line: its id. For an instant that cannot be, the address has another."""
     known = line.occurred_at.year in _YEARS
     return Before(line.occurred_at if known else datetime(_YEARS[0], 1, 1, tzinfo=UTC), line.id)
 

@@ -131,7 +131,7 @@ def running_pid(directory: Path) -> int | None:
     """The pid in the server's pid file if that process runs and is this server, else None."""
     try:
         process = psutil.Process(int(_pid_file_line(directory, 0)))
-        if process.status() == psutil.STATUS_ZOMBIE or not _is_at_home_in(directory.resolve(), process):
+        if process.status() == psutil.STATUS_ZOMBIE or not _is_postgres_of(directory.resolve(), process):
             return None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
@@ -195,7 +195,7 @@ def _forget_the_dead(directory: Path, patience: float) -> None:
     if not file.exists() or running_pid(directory) is not None:
         return
     until = time.monotonic() + patience
-    while left := [one.pid for one in psutil.process_iter() if _is_at_home_in(directory, one)]:
+    while left := [one.pid for one in psutil.process_iter() if _is_postgres_of(directory, one)]:
         if time.monotonic() >= until:
             raise Fault("ingebouwde_database_loopt_nog", private=f"{directory}: {left} still run")
         time.sleep(0.02)
@@ -203,8 +203,8 @@ def _forget_the_dead(directory: Path, patience: float) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _is_at_home_in(directory: Path, process: psutil.Process) -> bool:
-    """Whether this is a PostgreSQL process that works in the directory. One that is dead works nowhere any more."""
+def _is_postgres_of(directory: Path, process: psutil.Process) -> bool:
+    """Tell if this is a live PostgreSQL process whose working directory is this one."""
     with contextlib.suppress(psutil.Error):
         return bool(process.name() == "postgres" and process.cwd() == str(directory))
     return False

@@ -111,10 +111,10 @@ def _goes_back(connection: Connection, target: str) -> bool:
     there = MigrationContext.configure(connection).get_current_revision()
     wanted = ScriptDirectory.from_config(_config(connection)).get_revision(target)
     stays = there == (None if wanted is None else wanted.revision)
-    return not stays and _way(connection, target) is command.downgrade
+    return not stays and _migration_command(connection, target) is command.downgrade
 
 
-def _way(connection: Connection, target: str) -> Callable[..., None]:
+def _migration_command(connection: Connection, target: str) -> Callable[..., None]:
     script = ScriptDirectory.from_config(_config(connection))
     there = MigrationContext.configure(connection).get_current_revision()
     passed = {one.revision for one in script.walk_revisions(head=there)} if there else set[str]()
@@ -126,12 +126,12 @@ def _way(connection: Connection, target: str) -> Callable[..., None]:
 
 def _run(connection: Connection, target: str) -> set[str]:
     """The revisions that were added."""
-    before = _applied(connection)
-    _way(connection, target)(_config(connection), target)
-    return _applied(connection) - before
+    before = _applied_revisions(connection)
+    _migration_command(connection, target)(_config(connection), target)
+    return _applied_revisions(connection) - before
 
 
-def _applied(connection: Connection) -> set[str]:
+def _applied_revisions(connection: Connection) -> set[str]:
     there = MigrationContext.configure(connection).get_current_revision()
     script = ScriptDirectory.from_config(_config(connection))
     return {one.revision for one in script.walk_revisions(head=there)} if there else set()

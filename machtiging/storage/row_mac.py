@@ -114,7 +114,7 @@ def _mapping(row: Any) -> Mapping[str, Any]:
 
 
 def verifies(work: Work, sealed: SealedTable, row: Any, prefix: str = "") -> bool:
-    """Whether a row is as we sealed it; if not, an error in the log that names table and key, never what is in it.
+    """Verify the MAC of a row; on failure log an error that names table and key, never what is in it.
 
     `row` is a mapping of columns, or a result row with them as attributes. NULL and a missing MAC verify nothing.
     """

@@ -104,7 +104,7 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
 
 
 def _security_schemes(issuer: str) -> dict[str, Any]:
-    """Where a token comes from, and how it is sent: the same token, said twice for tools that know one of them."""
+    """Security schemes for OpenID discovery and bearer tokens: the same token, for tools that know one of them."""
     return {
         _LOGIN: {
             "type": "openIdConnect",

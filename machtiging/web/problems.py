@@ -202,7 +202,7 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Res
 
 
 def _log_in_to_see(request: Request) -> Response:
-    """Where a form led once it was done, its session over by then. A redirect to the login would be blocked."""
+    """Link to the login when the session is over once a form was done. A redirect to the login would be blocked."""
     shown = state_page(request)
     detail = f"U bent niet meer ingelogd. Log opnieuw in en kijk bij {shown.name} wat er nu geldt."
     title = "Wij weten niet of dit is gelukt"

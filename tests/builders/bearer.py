@@ -102,7 +102,7 @@ def claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
 
 
 def more_claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
-    """What it is bound to, whose it is and what it gives, as `oauth.issue` says it in the token."""
+    """Claims for the binding, the person and the acts, as `oauth.issue` writes them in the token."""
     claims: dict[str, Any] = {} if facts.oin is None else {"oin": facts.oin}
     if facts.acts:
         claims["authorization_details"] = details_of(facts.machtiging_id, facts.acts)

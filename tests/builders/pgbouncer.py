@@ -26,7 +26,7 @@ def _free_port() -> int:
 
 
 def server_of(url: str) -> tuple[str, int]:
-    """Where the server of this database listens: a socket directory or a host."""
+    """The address of the server of this database: a socket directory or a host."""
     parsed = make_url(url)
     return str(parsed.query.get("host") or parsed.host), parsed.port or 5432
 

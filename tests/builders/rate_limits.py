@@ -45,5 +45,5 @@ async def a_cookie(world: World, person: PersonId) -> str:
 
 
 async def statuses(client: httpx.AsyncClient, path: str, times: int, method: str = "GET", **given: Any) -> list[int]:
-    """What so many requests are answered, one after the other."""
+    """The statuses of so many requests, one after the other."""
     return [(await client.request(method, path, **given)).status_code for _ in range(times)]

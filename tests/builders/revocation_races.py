@@ -43,7 +43,7 @@ REFERRING = text(
 
 
 async def unended(oauth: OAuthWorld) -> dict[str, int]:
-    """How many rows of each table are not ended; a table of which none is left out. One machtiging in the database."""
+    """Count rows that are not ended, by table; a table without any is left out. One machtiging in the database."""
     async with unit_of_work(oauth.sessions) as session:
         found = {
             table: await session.scalar(text(f"SELECT count(*) FROM {table} t WHERE {live}"))
@@ -53,7 +53,7 @@ async def unended(oauth: OAuthWorld) -> dict[str, int]:
 
 
 async def revoke(oauth: OAuthWorld, session: Any, held: Any, *, by_helper: bool = False) -> None:
-    """What the buttons "intrekken" and "teruggeven" do."""
+    """Do what the buttons "intrekken" and "teruggeven" do."""
     people, at = oauth.committed.people, oauth.clock.now()
     who, act = (people.son, end.give_back) if by_helper else (people.mother, end.revoke)
     ended = await act(session, held.id, who, at=at)

@@ -71,7 +71,7 @@ class ServeProcess:
         return Path(self.log.name).read_text(encoding="utf-8")
 
     async def is_ready(self) -> bool:
-        """Whether `/health/ready` answers 200."""
+        """Tell if `/health/ready` answers 200."""
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
                 answer = await client.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=5)

@@ -111,7 +111,7 @@ def app(target, origin):
 
 
 def consent(context, target, address: str, origin: str) -> str:
-    """What the person does in another window; gives the address at which she comes back to the app."""
+    """Consent as the person in another window; gives the address at which she comes back to the app."""
     window = context.new_page()
     window.goto(target["issuer"] + "/inloggen?login_hint=naaste")
     window.goto(address)

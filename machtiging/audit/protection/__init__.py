@@ -1,1 +1,1 @@
-"""What protects the journal in the database: as it was made, and as it is found."""
+"""The protection of the journal in the database: as it was made, and as it is found."""

@@ -1,4 +1,4 @@
-"""What the migrations make of the journal: tables, functions, rights, roles. A test holds it to a fresh database."""
+"""The journal as the migrations make it: tables, functions, rights, roles. A test holds it to a fresh database."""
 
 from __future__ import annotations
 

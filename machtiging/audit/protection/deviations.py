@@ -1,4 +1,4 @@
-"""What protects the journal inside the database, held against what the migrations make: triggers, rights, constraints.
+"""Compare the protection of the journal in the database with what the migrations make: triggers, rights, constraints.
 
 A chain of hashes shows what was changed; this shows what would let somebody change, hide or drop lines unseen. A
 superuser can still lie to every question that is asked here: only a head kept elsewhere does not depend on him.
@@ -123,7 +123,7 @@ class Deviation:
 
 
 async def load_protection(connection: AsyncConnection) -> dict[str, str]:
-    """What stands in the database now, by subject. Any role may ask."""
+    """Load the protection that stands in the database now, by subject. Any role may ask."""
     return {row.subject: row.state for row in await connection.execute(_FOUND)}
 
 

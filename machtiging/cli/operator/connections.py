@@ -1,4 +1,4 @@
-"""What the doctor says about connections to the database: role, time limits and search path, for each login."""
+"""Findings of the doctor about connections to the database: role, time limits and search path, for each login."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def show_undelivered(
 
 
 async def count_undelivered_of(settings: Settings, days: int = DAYS) -> list[UndeliveredCount]:
-    """What was given up in the last `days` days, by reason."""
+    """Count what was given up in the last `days` days, by reason."""
     from machtiging.notifications.undelivered import count_undelivered
     from machtiging.storage.unit_of_work import unit_of_work
 

@@ -1,4 +1,4 @@
-"""What the doctor says about rate limits: is everybody counted under one address, is nobody limited?"""
+"""Findings of the doctor about rate limits: is everybody counted under one address, is nobody limited?"""
 
 from __future__ import annotations
 

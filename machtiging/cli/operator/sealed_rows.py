@@ -29,7 +29,7 @@ _NAMED = 5
 Sessions = async_sessionmaker[AsyncSession]
 
 
-def _is(sealed: SealedTable, row: Any) -> list[ColumnElement[bool]]:
+def _row_key_matches(sealed: SealedTable, row: Any) -> list[ColumnElement[bool]]:
     return [sealed.table.c[name] == row[name] for name in sealed.key]
 
 
@@ -56,7 +56,7 @@ async def _batches(
 
 @dataclass
 class Reseal:
-    """How sealing anew ended: what was done, what did not verify and stays as it is, what still names an older key."""
+    """The result of sealing anew: rows done, rows that did not verify and stay, rows that still name an older key."""
 
     count: int = 0
     broken: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ async def _reseal(session: AsyncSession, keys: KeyRing, sealed: SealedTable, row
             outcome.broken.append(f"{sealed.table.name} {name_of_row(sealed, row)}")
             continue
         # Nobody's change is undone: it holds for the row as it was read, or not at all.
-        mine = [*_is(sealed, row), sealed.table.c[MAC] == row[MAC]]
+        mine = [*_row_key_matches(sealed, row), sealed.table.c[MAC] == row[MAC]]
         await session.execute(update(sealed.table).where(*mine).values({MAC: keys.row_mac(message)}))
         done += 1
     outcome.count += done
@@ -113,8 +113,8 @@ def _sealed_live(sealed: SealedTable) -> ColumnElement[bool]:
     return sealed.table.c[MAC].is_not(None)
 
 
-def told(outcome: Reseal) -> list[str]:
-    """What came of sealing anew, for whoever typed the command."""
+def describe_reseal(outcome: Reseal) -> list[str]:
+    """Describe the result in sentences, for the operator."""
     newest = name_of(Kind.ROW_MAC, outcome.newest)
     said = [f"{outcome.count} rows sealed by {newest}."]
     if outcome.broken:
@@ -128,7 +128,7 @@ def told(outcome: Reseal) -> list[str]:
     return said
 
 
-async def finding(settings: Settings) -> Finding:
+async def check_sealed_rows(settings: Settings) -> Finding:
     """For the doctor: does every row verify that could open something, and under which key? Raises Fault."""
     keys, count, older = KeyRing.load(settings.keys_dir), 0, 0
     forged: list[str] = []

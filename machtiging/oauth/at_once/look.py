@@ -123,6 +123,6 @@ async def look(work: Work, kind: str, text: str, client_id: str) -> Seen | None:
 
 
 def _is_genuine(work: Work, kind: str, row: Found) -> bool:
-    """Whether the secret and what it hangs on are as they were sealed. If not, the long way finds out and says so."""
+    """Verify the MACs of the secret and of what it hangs on. If one fails, the long way finds out and says so."""
     parts = ((_SEALED[kind], "s_", "s_grant_id"), (SEALED_GRANT, "g_", "g_id"), (SEALED_CLIENT, "r_", "r_client_id"))
     return all(verifies(work, sealed, row, prefix) for sealed, prefix, key in parts if row[key] is not None)

@@ -195,7 +195,7 @@ def check_organisation(grant: Grant, organisation_kvk: str | None) -> None:
 
 
 def opens_for(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
-    """Whether the machtiging is in force and is this person's, for the organisation of the consent."""
+    """Check that the machtiging is in force and this person's, for the organisation of the consent."""
     return is_usable(machtiging, grant.person_id, grant.organisation_kvk, at)
 
 

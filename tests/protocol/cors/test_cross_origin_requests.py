@@ -1,4 +1,4 @@
-"""Which origins may read which answers, on good and bad answers alike (CORS); and that no other may read any."""
+"""Cross-origin requests (CORS): the allowed origins read good and bad answers alike, and no other reads any."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ async def test_loopback_origin_counts_in_practice_only(portal, add_client) -> No
 
 
 async def test_method_of_app_with_a_header_it_may_not_send_is_left_to_the_browser(portal, browser_app) -> None:
-    """What is listed is fixed: a cookie, or a header of another's making, is never on the list."""
+    """The list is fixed: a cookie, or a header of another's making, is never on the list."""
     answer = await preflight(portal, "/token", headers="cookie, x-forwarded-for")
     assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
 
@@ -263,7 +263,7 @@ async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
 
 
 async def test_503_is_readable_by_the_app_for_five_minutes(portal, browser_app) -> None:
-    """Whoever was an app a moment ago may read that the database is away."""
+    """The origins that were read last may read for five minutes that the database is away."""
     assert (await preflight(portal, "/token")).headers[ALLOW] == ORIGIN
     away = make_engine("postgresql:///niets?host=/nergens", None)
     portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)

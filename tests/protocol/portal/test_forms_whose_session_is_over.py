@@ -119,7 +119,7 @@ async def log_in(portal, browser, person) -> None:
 
 
 def the_way_to_login(page) -> str:
-    """Where the link on the page leads after the login."""
+    """The address to which the link on the page leads after the login."""
     link = next(urlsplit(href) for href, words in page.links if href.startswith("/inloggen?"))
     return parse_qs(link.query)["terug"][0]
 

@@ -1,4 +1,4 @@
-"""Who is counted how, and how it is said: before anything is done, in the form that the asker can use."""
+"""Rate limits by token, person and address: refused before anything is done, in the form that the asker can use."""
 
 from __future__ import annotations
 

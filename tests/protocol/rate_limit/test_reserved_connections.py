@@ -51,7 +51,7 @@ async def every_ordinary_connection_taken(database):
 
 
 async def waits(work, seconds=0.3) -> bool:
-    """Whether this is not answered in that time; it is given up then."""
+    """Tell if this is not answered in that time; it is given up then."""
     try:
         async with asyncio.timeout(seconds):
             await work

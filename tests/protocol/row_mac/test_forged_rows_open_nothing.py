@@ -1,4 +1,4 @@
-"""Whoever can write the database and has no key: no row that was made, changed, moved or swapped opens anything."""
+"""Forged rows, written without the key: no row that was made, changed, moved or swapped opens anything."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""What protects the journal in the database: each thing that somebody takes away, adds or changes is named."""
+"""Protection of the journal in the database: each thing that somebody takes away, adds or changes is named."""
 
 from __future__ import annotations
 

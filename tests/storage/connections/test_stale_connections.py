@@ -31,7 +31,7 @@ async def engine(database):
 
 
 async def spoil(engine, statement, count=SIZE):
-    """What a fail-over, a migration or a pooler does to connections that are there already, and to no new ones."""
+    """Spoil the connections that are there already, and no new ones, as a fail-over, a migration or a pooler does."""
     lent = [await engine.raw_connection() for _ in range(count)]
     for one in lent:
         await one.driver_connection.execute(statement)

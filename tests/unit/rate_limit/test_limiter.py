@@ -1,4 +1,4 @@
-"""How many requests of one caller are let through, at once and in a minute."""
+"""The rate limiter: requests of one caller at once and in a minute."""
 
 import pytest
 from hypothesis import given
