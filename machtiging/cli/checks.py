@@ -221,8 +221,10 @@ async def mail(settings: Settings) -> Finding:
     try:
         async with asyncio.timeout(_SECONDS):
             reader, writer = await asyncio.open_connection(settings.smtp_host, settings.smtp_port)
-            greeting = await reader.readline()
-            writer.close()
+            try:
+                greeting = await reader.readline()
+            finally:
+                writer.close()
             await writer.wait_closed()
     except (OSError, TimeoutError, UnicodeError):
         greeting = b""
