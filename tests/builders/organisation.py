@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from machtiging.cli.sealed_tables import SEALED_TABLES
 from machtiging.delegation.accept import Helper
 from machtiging.delegation.rules import Capacity, Machtiging
 from machtiging.identity import session as sessions
@@ -17,6 +18,7 @@ from tests.builders.clients import detail
 from tests.builders.login import BROKER, Browser
 from tests.builders.oauth import Flow, OAuthWorld
 from tests.builders.refreshing import refreshing_app
+from tests.builders.sealing import seal_rows
 
 KVK, OTHER_KVK = "90000001", "90000002"
 # The tables that inherit the organisation of the session; a meldcode keeps it for the request that follows.
@@ -51,8 +53,14 @@ async def a_flow_for(oauth: OAuthWorld, kvk: str | None, machtiging: Machtiging)
 async def move(oauth: OAuthWorld, kvk: str | None, *tables: str) -> None:
     """Move every row in these tables to another organisation, as if its session had been of that one."""
     async with unit_of_work(oauth.sessions) as session:
-        for table in tables:
-            await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": kvk})
+        await move_rows(session, kvk, *tables)
+
+
+async def move_rows(session: Any, kvk: str | None, *tables: str) -> None:
+    """The same in this transaction: changed and sealed as the service would have written them."""
+    for table in tables:
+        await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": kvk})
+        await seal_rows(session, *(sealed for sealed in SEALED_TABLES if sealed.table.name == table))
 
 
 async def organisations(oauth: OAuthWorld, table: str) -> set[Any]:

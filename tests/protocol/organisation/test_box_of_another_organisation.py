@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from machtiging.access.actor import Actor
 from machtiging.berichtenbox.download import contents, download
@@ -14,6 +13,7 @@ from machtiging.delegation.queries import machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
 from tests.builders.berichtenbox import HELPING, a_world
+from tests.builders.organisation import move_rows
 
 LETTERS = f"{API}/berichten"
 PDF = b"%PDF-1.7\n" + b"x" * 200 + b"\n%%EOF\n"
@@ -39,7 +39,7 @@ async def token_for(world, machtiging_id, kvk):
 
 async def moved(world, kvk):
     async with world.sessions.begin() as session:
-        await session.execute(text("UPDATE issued_token SET organisation_kvk = :kvk"), {"kvk": kvk})
+        await move_rows(session, kvk, "issued_token")
 
 
 async def uses_of(world):
