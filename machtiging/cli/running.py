@@ -69,7 +69,7 @@ def demo(
 
 
 def story() -> None:
-    """Tell the story with fresh letters against running servers, and stop. Exit 1 when a step does not come out."""
+    """Tell the story with fresh letters, on servers of its own, and stop. Exit 1 when a step does not come out."""
     _in_a_loop(_story)
 
 

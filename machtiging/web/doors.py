@@ -42,7 +42,7 @@ def surer_login(acr: str) -> str:
 
 
 def action_missing(action: str) -> str:
-    """Refuse a token that lacks this action of `authorization_details` (RFC 6750 section 3.1, RFC 9396)."""
+    """The challenge for a token that lacks this action of `authorization_details` (RFC 6750 section 3.1, RFC 9396)."""
     told = f"Ask authorization_details of type berichtenbox with the action {action}"
     return f'Bearer realm="machtiging", error="insufficient_scope", error_description="{told}"'
 

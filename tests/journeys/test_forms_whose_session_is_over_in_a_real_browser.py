@@ -241,7 +241,7 @@ def test_form_of_an_earlier_login_of_the_same_person_comes_back_and_of_another_d
     assert "alleen voor mij" not in page.content()
 
 
-def test_form_of_one_person_is_not_shown_to_another_who_logs_in(page, visited):
+def test_form_of_one_person_is_not_shown_after_login_of_another(page, visited):
     log_in(page, visited, "vertegenwoordigde")
     page.goto(visited.url + "/machtigingen/aanbieden")
     page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")

@@ -289,7 +289,7 @@ async def test_origins_that_cannot_be_read_are_forgotten_after_five_minutes(port
     await away.dispose()
 
 
-async def test_nobody_is_allowed_while_origins_were_never_read(portal) -> None:
+async def test_no_origin_is_allowed_while_origins_were_never_read(portal) -> None:
     away = make_engine("postgresql:///niets?host=/nergens", None)
     portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
     answer = await preflight(portal, "/token")

@@ -93,7 +93,7 @@ async def test_a_file_in_place_of_the_token_is_refused(logged_in):
     assert response.status_code == 400
 
 
-async def test_a_form_of_somebody_who_is_not_logged_in_is_answered_with_a_link_to_the_login(world):
+async def test_form_without_session_is_answered_with_a_link_to_the_login(world):
     response = await world.browser().post("/doen", {"csrf": "x"})
     assert response.status_code == 401
     assert "U was te lang weg. Er is niets veranderd." in response.text
@@ -101,7 +101,7 @@ async def test_a_form_of_somebody_who_is_not_logged_in_is_answered_with_a_link_t
     assert "set-cookie" not in response.headers
 
 
-async def test_a_form_from_elsewhere_of_somebody_who_is_not_logged_in_is_refused(world):
+async def test_cross_site_form_without_session_is_refused(world):
     for headers in THEIRS:
         response = await world.browser().post("/doen", {"csrf": "x"}, headers=headers)
         assert (response.status_code, response.headers.get("set-cookie")) == (403, None), headers

@@ -113,7 +113,7 @@ async def test_logging_out_without_a_session_goes_home(browser):
     assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
-async def test_logging_out_by_a_link_shows_the_button_and_logs_nobody_out(log_in):
+async def test_logout_by_get_shows_the_button_and_ends_no_session(log_in):
     browser = await log_in()
     shown = await browser.get("/uitloggen")
     assert (shown.status_code, "Ja, log mij uit" in shown.text) == (200, True)

@@ -211,7 +211,7 @@ async def test_code_handed_in_again_leads_to_the_machtiging_and_costs_no_try(por
         assert await session.scalar(text("SELECT count(*) FROM code_try")) == 0
 
 
-async def test_who_has_no_try_left_is_told_when_and_what_to_do(portal):
+async def test_page_without_tries_left_says_when_and_what_to_do(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
@@ -248,7 +248,7 @@ async def test_giver_without_a_birth_date_gives_a_check_word_and_sees_what_was_c
     assert word not in looked
 
 
-async def test_giver_of_whom_the_year_is_known_is_helped_by_who_tells_the_year(portal):
+async def test_code_with_known_year_is_accepted_with_the_year_alone(portal):
     mother, son = await a_giver_with(portal, PartialDate(1950, None, None)), await portal.son()
     code = await make_offer(mother)
     page = await give_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")

@@ -95,7 +95,7 @@ async def test_program_is_not_led_on(portal):
 
 
 @pytest.mark.parametrize("path", ["/bestaat-niet", "/machtigingen/geen-uuid", "/par", "/static/niets.css"])
-async def test_page_that_is_not_there_knows_who_is_logged_in(portal, path):
+async def test_404_page_shows_the_logged_in_person(portal, path):
     browser = await portal.mother()
     name = (await browser.open(ISSUER + "/")).text.split("Welkom, ")[1].split(".")[0]
     response = await browser._send("GET", ISSUER + path, None)
@@ -113,7 +113,7 @@ async def test_page_that_is_not_there_shows_nothing_of_a_session_that_is_over(po
     assert 'action="/uitloggen"' not in response.text
 
 
-async def test_typing_the_address_to_log_out_shows_the_button_and_logs_nobody_out(portal):
+async def test_typed_logout_address_shows_the_button_and_ends_no_session(portal):
     browser = await portal.mother()
     page = await browser.open(ISSUER + "/Uitloggen/")
     assert "Wilt u uitloggen?" in page.text

@@ -119,7 +119,7 @@ async def test_button_that_makes_a_code_pressed_twice_says_that_there_is_one(por
 
 
 @pytest.mark.parametrize("late", ["pauzeren", "hervatten", "nieuwe-code", "teruggeven"])
-async def test_button_pressed_after_the_machtiging_was_withdrawn_shows_what_is_so_now(portal, late):
+async def test_button_pressed_after_the_machtiging_was_withdrawn_shows_its_present_state(portal, late):
     giver, helper, where = await _accepted(portal)
     presser = helper if late == "teruggeven" else giver
     csrf = (await presser.open(ISSUER + where)).forms[0].values["csrf"]
@@ -132,7 +132,7 @@ async def test_button_pressed_after_the_machtiging_was_withdrawn_shows_what_is_s
     assert "U heeft de machtiging" not in page.text
 
 
-async def test_refusal_of_another_helper_is_not_told_to_who_has_the_code(portal):
+async def test_refusal_of_another_helper_is_not_told_to_the_code_holder(portal):
     helper, form, values = await refuse(portal)
     await helper.submit(form, values)
     other = await portal.mother()

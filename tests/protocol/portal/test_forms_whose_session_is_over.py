@@ -222,7 +222,7 @@ async def test_form_from_another_site_is_refused_whatever_the_session_is(portal,
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "A" * 43, "\0" * 43, "é" * 43])
-async def test_form_of_a_session_that_nobody_knows_is_not_kept_and_that_is_said(portal, token):
+async def test_form_of_an_unknown_session_is_not_kept_and_the_page_says_so(portal, token):
     browser = await portal.mother()
     await browser.open(ISSUER + "/")
     await _idle(portal, browser)

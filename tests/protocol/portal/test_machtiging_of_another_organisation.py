@@ -55,7 +55,7 @@ async def test_giver_sees_her_machtiging_in_full_from_any_session(portal):
     assert "post bijhouden" in told
 
 
-async def test_who_left_the_organisation_can_give_the_machtiging_back(portal):
+async def test_former_employee_can_give_the_machtiging_back(portal):
     held = await accepted(portal, KVK)
     son = await portal.son()
     page = await son.submit((await son.open(f"{LIST}/{held.id}")).form("/teruggeven"), {})

@@ -156,7 +156,7 @@ async def test_program_whose_commit_is_in_doubt_is_told_so(cut, portal, carried_
     assert UNKNOWN in answer.json()["detail"]
 
 
-async def test_login_that_was_stopped_does_not_say_that_nobody_is_logged_in(portal):
+async def test_stopped_login_claims_nothing_about_the_session(portal):
     from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
 
     told = explanation_of(LoginFailed(CANCELLED)).text

@@ -101,7 +101,7 @@ async def test_page_over_the_limit_is_plain_dutch(world, method, path):
         lambda: {"X-Request-ID": secrets.token_hex()},
     ],
 )
-async def test_whatever_nobody_verified_does_not_dodge_the_limit_of_the_address(world, made_up):
+async def test_unverified_credentials_do_not_evade_the_rate_limit_of_the_address(world, made_up):
     async with caller(world) as client:
         found = [(await client.get(LIST, headers=made_up())).status_code for _ in range(12)]
     assert found == [401] * 10 + [429] * 2

@@ -60,7 +60,7 @@ async def waits(work, seconds=0.3) -> bool:
     return False
 
 
-def test_endpoints_that_stop_somebody_are_the_ones_with_a_reserved_connection():
+def test_endpoints_with_a_reserved_connection_are_those_for_login_pause_and_revocation():
     marked = {
         (method, context.path)
         for context in iter_route_contexts(the_assembled().routes)

@@ -44,7 +44,7 @@ async def test_workers_whose_parent_was_killed_end_and_free_the_port(serve):
     listen("127.0.0.1", served.port).close()
 
 
-async def test_second_serve_on_the_same_port_is_told_who_holds_it(serve):
+async def test_second_serve_on_the_same_port_names_the_process_that_holds_it(serve):
     served = serve("--workers", "2")
     await becomes(served.is_ready)
     second = served.run()

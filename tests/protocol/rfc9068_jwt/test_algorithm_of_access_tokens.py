@@ -27,7 +27,7 @@ async def verified(oauth, token, alg):
     return verify_jwt(token, keys, algorithms=[alg], typ="at+jwt")
 
 
-async def test_access_token_for_own_api_is_signed_es256_whoever_asks(oauth) -> None:
+async def test_access_token_for_own_api_is_signed_es256_for_code_and_client_credentials(oauth) -> None:
     flow, agency = await oauth.flow(), await oauth.agency()
     by_person = (await flow.tokens())["access_token"]
     by_machine = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]

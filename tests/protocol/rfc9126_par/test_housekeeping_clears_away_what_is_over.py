@@ -114,7 +114,7 @@ async def test_pushed_requests_that_are_over_go_and_those_that_wait_stay(oauth) 
     assert await count(oauth, "pushed_request") == 1
 
 
-async def test_sweep_waits_for_nobody_who_holds_what_is_over(oauth) -> None:
+async def test_sweep_skips_locked_rows(oauth) -> None:
     flow = await oauth.request()
     await flow.pushed()
     await flow.pushed()

@@ -96,7 +96,7 @@ async def test_head_of_a_longer_journal_stays_in_the_file(database, clock, tmp_p
 
 
 @pytest.mark.parametrize("there", [b"", b"onzin", b"\xff\xfe", b"a.b.c"])
-async def test_what_is_no_head_is_replaced_in_the_file(database, clock, tmp_path, there):
+async def test_malformed_head_is_replaced_in_the_file(database, clock, tmp_path, there):
     (tmp_path / "kop").write_bytes(there)
     head = await seal(database, clock, 1)
     await keep_last_head(database.sealer, HeadKeeper(a_keyring(), tmp_path / "kop"))
@@ -155,7 +155,7 @@ async def test_audit_verify_holds_the_journal_to_the_file_of_the_sealer(run, dat
     assert "ends at line 0; it once ended at 2" in (await run("doctor")).out
 
 
-async def test_audit_verify_without_a_kept_head_says_what_nobody_can_know(run):
+async def test_audit_verify_without_a_kept_head_says_that_a_cut_would_not_show(run):
     ended = await run("audit", "verify")
     assert (ended.code, "nobody can know" in ended.told) == (0, True)
     assert "no head is kept outside the database" in (await run("doctor")).out

@@ -53,7 +53,7 @@ async def tries_left(session, made):
         (BIRTHDAY, date(1949, 5, 7), "deel_van_geboortedatum", 5),
     ],
 )
-async def test_helper_who_tells_the_known_parts_accepts_and_the_journal_says_which(session, born, told, kind, tries):
+async def test_code_with_the_known_parts_is_accepted_and_the_check_is_journalled(session, born, told, kind, tries):
     _, helper, made = await an_offer_of(session, born)
     assert (made.word, await tries_left(session, made)) == (None, tries)
     taken = await accept(session, RING, helper, made.code, CheckAnswer(told, "wat dan ook"), at=NOON)
@@ -74,7 +74,7 @@ async def test_helper_who_tells_the_known_parts_accepts_and_the_journal_says_whi
         (BIRTHDAY, YEAR),
     ],
 )
-async def test_helper_who_does_not_tell_every_known_part_is_refused(session, born, told):
+async def test_code_without_every_known_part_of_the_birth_date_is_refused(session, born, told):
     _, helper, made = await an_offer_of(session, born)
     before = await tries_left(session, made)
     for act in (preview, accept, refuse):
@@ -145,7 +145,7 @@ async def test_code_handed_in_again_by_the_same_helper_leads_to_what_he_accepted
 
 
 @pytest.mark.parametrize("again", [preview, accept, refuse])
-async def test_code_handed_in_again_by_who_refused_leads_to_what_he_refused(session, again):
+async def test_code_handed_in_again_after_refusal_leads_to_the_refused_machtiging(session, again):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     await refuse(session, RING, people.helper, offered.code, BORN, at=NOON)

@@ -130,7 +130,7 @@ async def test_helper_with_another_bsn_is_another_person_whatever_is_told(sessio
         (Profile("Ans Voorbeeld", BORN, None), Profile("Ans Voorbeeld", PartialDate(1951, None, None), None)),
     ],
 )
-async def test_helper_without_bsn_who_tells_too_little_is_not_taken_for_the_giver(session, giver, helper):
+async def test_helper_without_bsn_and_particulars_is_not_taken_for_the_giver(session, giver, helper):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})

@@ -74,7 +74,7 @@ async def test_undelivered_notification_after_address_change_is_sent_again(datab
     assert await call(database, undelivered.load_undelivered, people[0], at=NOON) == []
 
 
-async def test_undelivered_notification_of_somebody_else_is_not_retried_or_shown(database, clock, people):
+async def test_undelivered_notification_of_another_person_is_not_retried_or_shown(database, clock, people):
     await notify(database, people[0])
     await send(database, clock, {})
     assert await call(database, undelivered.retry_undelivered, people[1], at=NOON) == 0

@@ -193,7 +193,7 @@ def test_session_on_the_portal_is_never_told_to_ask_for_an_action():
 
 
 @pytest.mark.parametrize("act", Act)
-def test_letter_of_somebody_else_looks_like_no_message_also_without_the_action(act):
+def test_letter_of_another_box_is_not_found_also_without_the_action(act):
     assert seen(judged(an_actor(acts=frozenset()), a_target(of=STRANGER), act)) == HIDDEN
 
 

@@ -95,7 +95,7 @@ def test_request_rejected_for_one_caller_counts_for_none(time):
     assert limiter.in_flight == 0
 
 
-def test_memory_is_bounded_against_many_addresses_and_they_push_out_nobody_known(time):
+def test_memory_is_bounded_against_many_addresses_which_evict_no_known_caller(time):
     limiter = a_limiter(time, capacity=50)
     asked(limiter, TOKEN, times=10)
     asked(limiter, PERSON, times=10)

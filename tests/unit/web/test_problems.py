@@ -143,7 +143,7 @@ async def test_who_is_not_logged_in_is_sent_to_the_login_and_back():
 
 
 @pytest.mark.parametrize("refusal", [errors.NotAuthenticated("x"), errors.LevelTooLow("x", level="hoog", acr="y")])
-async def test_form_of_who_is_not_logged_in_is_never_redirected_to_the_login(refusal):
+async def test_form_without_session_is_never_redirected_to_the_login(refusal):
     answer = await raising(refusal, "/ding").post("/ding", headers={"Accept": "text/html"})
     assert (answer.status_code, "location" in answer.headers) == (401, False)
     assert answer.headers["content-type"].startswith("text/html")
