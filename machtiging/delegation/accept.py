@@ -58,8 +58,8 @@ _TRY: Table = CodeTry.__table__  # type: ignore[attr-defined]
 _MACHTIGING = machtiging_table()
 _OWN = ("tries_left", "expires_at", "used_at", "used_by", "word_hash")
 _PUBLIC = (
-    "Deze code en geboortedatum horen niet bij een machtiging die u kunt aannemen. "
-    "Controleer beide, en het controlewoord als u dat kreeg."
+    "Deze code werkt niet met wat u invulde. "
+    "Controleer de code, de geboortedatum en, als u dat kreeg, het controlewoord."
 )
 _NO_CODE = (
     "Dit kan geen machtigingscode zijn: een code heeft tien letters en cijfers. Controleer of u alles goed overnam."

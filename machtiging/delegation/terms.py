@@ -114,10 +114,12 @@ def check_taker(capacity: Capacity, kvk: str | None) -> None:
     Raises NotAllowed `alleen_voor_organisatie` or `alleen_voor_naaste`.
     """
     if capacity is Capacity.PROFESSIONAL and kvk is None:
-        public = "Deze machtiging is voor een hulpverlener van een organisatie. Log in via uw organisatie."
+        public = "Deze machtiging is voor een hulpverlener van een organisatie. Log in via uw organisatie. "
+        public += "Helpt u als familie of bekende? Vraag dan om een nieuwe machtiging."
         raise NotAllowed("alleen_voor_organisatie", public)
     if capacity is Capacity.RELATIVE and kvk is not None:
-        public = "Deze machtiging is voor familie of een bekende. Log in als uzelf, en niet via uw organisatie."
+        public = "Deze machtiging is voor familie of een bekende. Log in als uzelf, en niet via uw organisatie. "
+        public += "Helpt u voor uw werk? Vraag dan om een nieuwe machtiging."
         raise NotAllowed("alleen_voor_naaste", public)
 
 

@@ -26,9 +26,9 @@ router = APIRouter(include_in_schema=False)
 _REASON = {
     "geen_adres": "Wij hebben geen e-mailadres van u.",
     "adres_ongeldig": "Het e-mailadres dat wij van u kregen, klopt niet.",
-    "smtputf8_ontbreekt": "Uw e-mailadres heeft letters die onze mailserver niet kan versturen.",
+    "smtputf8_ontbreekt": "In uw e-mailadres staan letters die wij niet kunnen gebruiken.",
 }
-_REFUSED = "De mailserver van uw e-mailadres nam de e-mail niet aan."
+_REFUSED = "De e-mail kwam niet aan op uw e-mailadres."
 _UNKNOWN = Message("Er is iets veranderd", "Kijk bij /machtigingen hoe het nu zit.\n")
 
 

@@ -79,7 +79,7 @@ DEED: dict[str, str] = {
     "machtiging:hervat": "liet de machtiging weer gelden",
     "machtiging:ingetrokken": "trok de machtiging in",
     "machtiging:teruggegeven": "gaf de machtiging terug",
-    "code:geprobeerd": "probeerde een machtigingscode",
+    "code:geprobeerd": "vulde een goede machtigingscode in",
     "code:vernieuwd": "maakte een nieuwe machtigingscode",
     "login:gelukt": "logde in",
     "login:mislukt": "kon niet inloggen",
@@ -238,8 +238,8 @@ class Done(StrEnum):
 
 
 DONE: dict[Done, str] = {
-    Done.ACCEPTED: "U heeft de machtiging aangenomen. U kunt nu post meelezen.",
-    Done.REFUSED: "U heeft de machtiging geweigerd. Wij laten dat weten aan degene die haar gaf.",
+    Done.ACCEPTED: "U heeft de machtiging aangenomen. Hieronder ziet u welke post u mag lezen.",
+    Done.REFUSED: "U heeft de machtiging geweigerd. Wij laten dat weten aan degene die u de code gaf.",
     Done.WITHDRAWN: "U heeft de machtiging ingetrokken. Vanaf nu kan de ander uw post niet meer lezen.",
     Done.PAUSED: "U heeft de machtiging stilgezet. De ander kan nu even geen post lezen.",
     Done.RESUMED: "De machtiging geldt weer.",

@@ -21,9 +21,9 @@ from machtiging.web.rate_limit.limiter import TOO_MANY_IN_FLIGHT, CallerKind, Qu
 
 _LOGGED_EVERY_SECONDS = 10.0
 _TEXTS = {
-    TOO_MANY_IN_FLIGHT: "U vraagt te veel tegelijk. Wacht even en probeer het opnieuw.",
+    TOO_MANY_IN_FLIGHT: "Wij krijgen te veel verzoeken tegelijk van uw apparaat of netwerk.",
 }
-_OTHER_TEXT = "U vraagt te vaak. Wacht even en probeer het opnieuw."
+_OTHER_TEXT = "Wij krijgen te veel verzoeken van uw apparaat of netwerk."
 _log = structlog.get_logger("machtiging.web")
 
 
@@ -61,7 +61,8 @@ class RateLimitMiddleware:
             self._identifier.learn(scope, fingerprint)
 
     def _answer(self, request: Request, rejection: Rejection) -> Response:
-        public = _TEXTS.get(rejection.code, _OTHER_TEXT)
+        wait = "1 seconde" if rejection.retry_after == 1 else f"{rejection.retry_after} seconden"
+        public = f"{_TEXTS.get(rejection.code, _OTHER_TEXT)} Wacht {wait} en probeer het opnieuw."
         # What the caller has put in line behind this on the same connection is not even read.
         say(request.scope, "Connection", "close")
         problem = problems.problem_of(TooMany(rejection.code, public, retry_after=rejection.retry_after))

@@ -184,4 +184,4 @@ async def test_another_helper_with_the_same_code_hears_what_everybody_hears(port
     await son.submit(decision, {"besluit": "aannemen"})
     mine = (await mother.open(ISSUER + "/machtigingen/aannemen")).form("/aannemen").values["csrf"]
     page = await mother.submit(decision, {"besluit": "aannemen", "csrf": mine}, expect=400)
-    assert "horen niet bij een machtiging" in page.text
+    assert "Deze code werkt niet met wat u invulde" in page.text

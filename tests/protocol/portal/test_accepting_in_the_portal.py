@@ -53,7 +53,7 @@ async def test_refusing_uses_the_code_up(portal):
 async def test_every_wrong_answer_gets_the_same_page(portal, wrong):
     code = await make_offer(await portal.mother())
     page = await give_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
-    assert "Deze code en geboortedatum horen niet bij een machtiging die u kunt aannemen" in page.text
+    assert "Deze code werkt niet met wat u invulde" in page.text
     kept = page.form(ACCEPT).values
     assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), wrong.get("geboren_dag", str(BORN.day)))
     assert "U kunt het nog 4 keer proberen." in page.text
@@ -206,7 +206,7 @@ async def test_code_handed_in_again_leads_to_the_machtiging_and_costs_no_try(por
     await son.submit(son.page.form("/teruggeven"), {})
     page = await give_code(son, code)
     assert "Teruggegeven" in page.text
-    assert "U kunt nu post meelezen" not in page.text
+    assert "U heeft de machtiging aangenomen" not in page.text
     async with database.sessions() as session:
         assert await session.scalar(text("SELECT count(*) FROM code_try")) == 0
 
@@ -239,7 +239,7 @@ async def test_giver_without_a_birth_date_gives_a_check_word_and_sees_what_was_c
     empty = dict.fromkeys(BOXES, "")
     for answers in ({"woord": "bamoka"}, {"woord": word[:-1], **empty}, {}):
         page = await give_code(son, code, expect=400, **answers)
-        assert "horen niet bij een machtiging" in page.text
+        assert "Deze code werkt niet met wat u invulde" in page.text
     page = await give_code(son, code, **{"woord": word.upper(), **empty})
     assert "Nel Voorbeeld" in page.text
     await son.submit(page.form("/besluit"), {"besluit": "aannemen"})

@@ -119,9 +119,9 @@ async def log_in(portal, browser, person) -> None:
 
 
 def the_way_to_login(page) -> str:
-    """The address to which the link on the page leads after the login."""
-    link = next(urlsplit(href) for href, words in page.links if href.startswith("/inloggen?"))
-    return parse_qs(link.query)["terug"][0]
+    """The address to which every link to log in on the page leads after the login, the one in the menu too."""
+    (link,) = {href for href, _ in page.links if href.startswith("/inloggen")}
+    return parse_qs(urlsplit(link).query)["terug"][0]
 
 
 async def kept(portal):
