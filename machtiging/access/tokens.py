@@ -80,9 +80,9 @@ class TokenState:
 
     def live_at(self, at: datetime) -> bool:
         """Whether it opens anything at `at` (what RFC 7662 calls active)."""
-        return self.revoked_at is None and at < self.facts.expires_at and self.held_at(at)
+        return self.revoked_at is None and at < self.facts.expires_at and self.is_usable_at(at)
 
-    def held_at(self, at: datetime) -> bool:
+    def is_usable_at(self, at: datetime) -> bool:
         """Check that a machtiging, if any, is in force at `at` and the holder's, for the same organisation."""
         facts = self.facts
         if self.machtiging is None:

@@ -85,7 +85,7 @@ async def _still_stands(session: AsyncSession, actor: Actor, wanted: Download, *
         return
     state = await hold(session, actor.token_id, at)
     # That a token runs out while a large file is under way breaks nothing off; that it is taken back does.
-    if state is not None and state.held_at(at) and state.revoked_at is None:
+    if state is not None and state.is_usable_at(at) and state.revoked_at is None:
         return
     line = Line(
         JournalAct.BERICHT_DOWNLOADEN,

@@ -53,7 +53,7 @@ def verify(
 
     with named(Settings()) as settings, Progress(console=err, transient=True) as bar:
         task = bar.add_task("Reading the journal", total=None)
-        heads = _Heads(_kept_head(settings, head), None if start is None else read_head(start))
+        heads = _Heads(_read_kept_head(settings, head), None if start is None else read_head(start))
         report = asyncio.run(_verify(settings, heads, lambda done, of: bar.update(task, completed=done, total=of)))
     for said in [*(problem.text for problem in report.problems), *map(str, report.deviations)]:
         out.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
@@ -63,7 +63,7 @@ def verify(
             soft_wrap=True,
         )
         print(report.head)
-    _say_what_cannot_be_known(report)
+    _print_limits_of_verification(report)
     out.print(f"{report.lines} lines read: " + ("the journal is whole." if report.ok else "the journal is NOT whole."))
     if report.deviations:
         out.print(f"{len(report.deviations)} things that protect the journal are not as they were made.")
@@ -79,7 +79,7 @@ class _Heads:
     start: str | None
 
 
-def _kept_head(settings: Settings, given: Path | None) -> str | None:
+def _read_kept_head(settings: Settings, given: Path | None) -> str | None:
     """The head to hold the journal to: the one that is given, else the one that the sealer keeps in its file."""
     from machtiging.audit.head_keeper import read_head
 
@@ -88,7 +88,7 @@ def _kept_head(settings: Settings, given: Path | None) -> str | None:
     return None if file is None else read_head(file)
 
 
-def _say_what_cannot_be_known(report: Report) -> None:
+def _print_limits_of_verification(report: Report) -> None:
     if not report.compared:
         err.print(
             "Without a head that was kept elsewhere nobody can know whether the newest lines, or all of them, were cut "

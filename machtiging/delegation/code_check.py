@@ -68,10 +68,10 @@ def word_index(keyring: KeyRing, code: str, word: str) -> bytes:
 def birth_date_matches(born: BirthDate | None, told: DateParts | None) -> bool:
     """Compare the known parts only. A known part that is not told is wrong; what is not known matches nothing."""
     usable = check_kind_of(born) is not CheckKind.WORD
-    return same(_asked(born, born), _asked(born, told)) and usable and told is not None
+    return same(_encode_known_parts(born, born), _encode_known_parts(born, told)) and usable and told is not None
 
 
-def _asked(born: BirthDate | None, of: DateParts | None) -> str:
+def _encode_known_parts(born: BirthDate | None, of: DateParts | None) -> str:
     """Write the parts of one date that are known of the other, all others as a zero."""
     known = (None, None, None) if born is None else (born.year, born.month, born.day)
     values = (None, None, None) if of is None else (of.year, of.month, of.day)

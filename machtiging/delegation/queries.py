@@ -81,7 +81,7 @@ async def machtiging(session: AsyncSession, machtiging_id: MachtigingId) -> Mach
     return found[0] if found else None
 
 
-async def machtiging_held(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
+async def lock_machtiging_shared(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
     """Load the machtiging FOR SHARE: it stays as it is until this transaction ends.
 
     For writing a row that hangs on it: a revocation waits, and then ends that row too.

@@ -60,7 +60,7 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
     by_index = select(*_IDENTITY).where(_PERSON.c.bsn_index == index)
     found = (await session.execute(by_index)).one_or_none()
     if found is not None:
-        return await _vouched(session, found)
+        return await _verify_person(session, found)
     person_id = PersonId(uuid7())
     made = keyring.new_data_key(person_id)
     sealed = made.key.seal(bsn.reveal().encode(), *_place(person_id, _BSN))
@@ -85,7 +85,7 @@ async def find_or_create_by_broker(
     by_name = select(*_IDENTITY).where(_PERSON.c.broker_issuer == issuer, _PERSON.c.broker_subject == subject)
     found = (await session.execute(by_name)).one_or_none()
     if found is not None:
-        return await _vouched(session, found)
+        return await _verify_person(session, found)
     person_id = PersonId(uuid7())
     made = keyring.new_data_key(person_id)
     row = {"id": person_id, "broker_issuer": issuer, "broker_subject": subject, "created_at": at}
@@ -101,10 +101,10 @@ async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique
     person = made if made is not None else (await session.execute(again)).one_or_none()
     if person is None:
         raise Fault("persoon_niet_aangemaakt")
-    return await _vouched(session, person)
+    return await _verify_person(session, person)
 
 
-async def _vouched(session: AsyncSession, person: Row[Any]) -> PersonId:
+async def _verify_person(session: AsyncSession, person: Row[Any]) -> PersonId:
     """The person in a row with her identifiers. Raises NotAllowed `rij_ongeldig` when somebody changed or swapped them:
     then nobody may be taken for this person, nor any letter be put in this box."""
     if not await authenticate_row(session, SEALED_PERSON, person):

@@ -58,11 +58,11 @@ def parse_birth_date(written: str) -> BirthDate | None:
     if found is None:
         raise ValueError("not written as a date")
     # Zero, and a part that is not there, are both unknown.
-    year, month, day = (int(part or "0") or None for part in _three(found.groups()))
+    year, month, day = (int(part or "0") or None for part in _matched_alternative(found.groups()))
     return birth_date_of(year, month, day)
 
 
-def _three(groups: tuple[str | None, ...]) -> tuple[str | None, ...]:
+def _matched_alternative(groups: tuple[str | None, ...]) -> tuple[str | None, ...]:
     return groups[:3] if groups[0] is not None else groups[3:]
 
 

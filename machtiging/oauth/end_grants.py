@@ -51,8 +51,8 @@ async def end_grants_of_machtiging(
     """End every grant under a machtiging, with its tokens, and what waits for an answer; tells how many grants.
 
     Call this after revoking the machtiging, in the same transaction: that holds its row, and whoever writes something
-    down that hangs on it holds it too (`delegation.queries.machtiging_held`, or a grant under it). Safety does not
-    hang on it: redeeming, introspection and the bearer door ask the machtiging itself.
+    down that hangs on it locks it too (`delegation.queries.lock_machtiging_shared`, or a grant under it). Safety does
+    not hang on it: redeeming, introspection and the bearer door ask the machtiging itself.
     """
     await _deny_requests(session, machtiging_id, at)
     ended = await _end(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)

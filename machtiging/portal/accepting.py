@@ -82,7 +82,7 @@ def _helper(visitor: Visitor) -> Helper:
 def _typed(sent: Filled) -> tuple[str, CheckAnswer] | None:
     """The code as it was typed or pasted, and what the helper knows of the giver; None when either is missing."""
     code, word = sent.one("code"), sent.one("woord")
-    born = sent.known_day("geboren")
+    born = sent.partial_date("geboren")
     if not code:
         sent.wrong("code", "Vul de machtigingscode in.")
     elif len(code) > _LONGEST_TYPED:

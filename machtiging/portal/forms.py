@@ -100,9 +100,9 @@ class Filled:
             return None
         return found
 
-    def known_day(self, name: str) -> BirthDate | None:
+    def partial_date(self, name: str) -> BirthDate | None:
         """A birth date from the same boxes; an empty one, zeros and crosses are a part that is not known."""
-        parts = [_known(self.one(f"{name}_{part}")) for part in ("dag", "maand", "jaar")]
+        parts = [_known_part(self.one(f"{name}_{part}")) for part in ("dag", "maand", "jaar")]
         if parts[1] in _MONTHS:
             parts[1] = str(_MONTHS.index(parts[1]) + 1)
         try:
@@ -127,7 +127,7 @@ async def filled(request: Request) -> Filled:
     return sent
 
 
-def _known(part: str) -> str:
+def _known_part(part: str) -> str:
     return "" if _UNKNOWN.fullmatch(part.lower()) else part.lower()
 
 

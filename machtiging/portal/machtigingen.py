@@ -85,10 +85,10 @@ async def _shown(
     return page(request, "machtiging.html", status=409 if note else 200, **values)
 
 
-async def _already(
+async def _show_present_state(
     request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID, what: Done, refusal: Conflict
 ) -> Response:
-    """A button pressed twice, or too late: where the first press led if that is still so, else what is so now."""
+    """Answer a button pressed twice or too late: the page of the first press if it holds, else the present state."""
     card = await _card(request, session, visitor, machtiging_id)
     if views.confirmed(what, card) is not None:
         return _back(machtiging_id, what)
@@ -117,7 +117,7 @@ async def withdraw(
     try:
         ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:  # caught here, so that the line in the journal commits as usual
-        return await _already(request, session, visitor, machtiging_id, Done.WITHDRAWN, refusal)
+        return await _show_present_state(request, session, visitor, machtiging_id, Done.WITHDRAWN, refusal)
     by_giver = Ending(Deed.WITHDRAW.value, visitor.person_id, Capacity.SELF)
     await end_grants_of_machtiging(session, ended.id, by_giver, at=at)
     return _back(machtiging_id, Done.WITHDRAWN)
@@ -133,7 +133,7 @@ async def give_back(
     try:
         ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
-        return await _already(request, session, visitor, machtiging_id, Done.GIVEN_BACK, refusal)
+        return await _show_present_state(request, session, visitor, machtiging_id, Done.GIVEN_BACK, refusal)
     by_helper = Ending(Deed.GIVE_BACK.value, visitor.person_id, ended.capacity)
     await end_grants_of_machtiging(session, ended.id, by_helper, at=at)
     return _back(machtiging_id, Done.GIVEN_BACK)
@@ -149,7 +149,7 @@ async def pausing(
     try:
         await pause.pause(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
-        return await _already(request, session, visitor, machtiging_id, Done.PAUSED, refusal)
+        return await _show_present_state(request, session, visitor, machtiging_id, Done.PAUSED, refusal)
     return _back(machtiging_id, Done.PAUSED)
 
 
@@ -162,7 +162,7 @@ async def resuming(
     try:
         await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
-        return await _already(request, session, visitor, machtiging_id, Done.RESUMED, refusal)
+        return await _show_present_state(request, session, visitor, machtiging_id, Done.RESUMED, refusal)
     return _back(machtiging_id, Done.RESUMED)
 
 

@@ -88,13 +88,13 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
         _take_over(sent, error)
         return _form(request, agencies, sent, status=400)
     except Conflict:  # caught here, so that the line in the journal commits as usual
-        return await _made_before(request, session, giver)
+        return await _show_earlier_offer(request, session, giver)
     until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
     shown = "aangeboden.html"
     return page(request, shown, said=said, code=offered.code, word=offered.word, code_until=until, renewed=False)
 
 
-async def _made_before(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:
+async def _show_earlier_offer(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:
     state = request.app.state
     made = MachtigingId(made_with(state.keyring, giver))
     code = await views.code_to_renew(session, made, giver.person_id, state.clock.now())
@@ -112,7 +112,7 @@ async def _repeat_again(
         return _form(request, agencies, kept)
     giver = Giver(visitor.person_id, visitor.assurance, key)
     if await machtiging_of(session, MachtigingId(made_with(state.keyring, giver)), visitor.person_id) is not None:
-        return await _made_before(request, session, giver)
+        return await _show_earlier_offer(request, session, giver)
     said = views.agreement(terms.capacity, terms.purpose, terms.scope, terms.period, await views.catalogue(session))
     return page(request, "aanbieden_controle.html", said=said, sent=kept, key=key)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.delegation.queries import lock_machtiging_shared
 from machtiging.delegation.queries import machtiging as machtiging_with
-from machtiging.delegation.queries import machtiging_held
 from machtiging.delegation.rules import (
     ACTS_TO_GIVE,
     NOT_THE_HOLDER,
@@ -62,7 +62,7 @@ async def _weighed(
     if wanted.machtiging_id is None:
         acts = wanted.acts or ACTS_TO_GIVE
         return Agreement(None, acts, frozenset(), details_of(None, acts), visitor.assurance)
-    load = machtiging_held if hold else machtiging_with
+    load = lock_machtiging_shared if hold else machtiging_with
     machtiging = _in_force(await load(session, wanted.machtiging_id), visitor, at)
     asked = wanted.acts or machtiging.scope.acts
     acts = asked & machtiging.scope.acts

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import machtiging_held
+from machtiging.delegation.queries import lock_machtiging_shared
 from machtiging.delegation.rules import Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.tell import tell
@@ -82,7 +82,7 @@ async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
     person_id = None if holder is None else holder.person_id
     too_many = await _too_many(session, _REQUEST.c.person_id, person_id or uuid4(), MOST_OF_PERSON, at)
     named = None if ask.wanted is None else ask.wanted.machtiging_id
-    held = None if named is None else await machtiging_held(session, named)
+    held = None if named is None else await lock_machtiging_shared(session, named)
     if holder is None or person_id is None:
         return _Asked(None, None, "meldcode_onbekend")
     if too_many:

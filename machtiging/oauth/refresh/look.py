@@ -69,7 +69,7 @@ class Kept:
 async def kept(work: Work, text: str, *, at: datetime) -> Kept | None:
     """The refresh token with this text; None for one that was never made, is no longer known, or is forged."""
     row = await _LOOK.one(work, {"token_hash": secrets.digest(text)})
-    if row is None or not await _authentic(work, row, at):
+    if row is None or not await _verify_rows(work, row, at):
         return None
     held = None if row["m_id"] is None else machtiging_from_mapping(row)
     organisation_kvk = row["t_organisation_kvk"]
@@ -88,6 +88,6 @@ async def kept(work: Work, text: str, *, at: datetime) -> Kept | None:
     )
 
 
-async def _authentic(work: Work, row: Found, at: datetime) -> bool:
+async def _verify_rows(work: Work, row: Found, at: datetime) -> bool:
     token = await authenticate_row(work, SEALED_REFRESH_TOKEN, row, "t_", at=at)
     return token and await authenticate_row(work, SEALED_GRANT, row, "g_", at=at)
