@@ -191,7 +191,11 @@ def deed(act: str, *, refused: bool, sender: str | None = None, by_app: bool = F
     """What was done or tried, as the end of a sentence that begins with a name; `sender` is whose letter it was."""
     if by_app and not refused and act in BY_APP:
         return BY_APP[act]
-    words = TRIED.get(act, "wilde iets doen dat niet mocht") if refused else DEED.get(act, "deed iets in uw naam")
+    words = (
+        TRIED.get(act, "wilde iets doen dat niet mocht")
+        if refused
+        else DEED.get(act, "deed iets wat wij hier niet kunnen uitleggen")
+    )
     for thing in ("een brief", "een bijlage"):
         if sender is not None and thing in words:
             return words.replace(thing, f"{thing} van {sender}", 1)

@@ -28,7 +28,7 @@ _ACTS = {
     Act.LIST: "zien welke brieven er zijn",
     Act.READ: "brieven lezen",
     Act.DOWNLOAD: "bijlagen opslaan",
-    Act.MARK: "brieven als gelezen of ongelezen aanmerken en in mappen leggen",
+    Act.MARK: "aangeven of u een brief gelezen heeft, brieven in mappen leggen",
     Act.DELETE: "brieven weggooien",
 }
 _LEVELS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assurance.HIGH: "hoog"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 import structlog
 from fastapi import FastAPI
@@ -67,6 +68,8 @@ class RateLimitMiddleware:
         say(request.scope, "Connection", "close")
         problem = problems.problem_of(TooMany(rejection.code, public, retry_after=rejection.retry_after))
         if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
+            if problems.wants_page(request):  # who reads it may share the address, and tried nothing too often
+                problem = replace(problem, title="Even wachten")
             return problems.respond(request, problem)
         # RFC 6749 section 5.2 has no code of its own for this; 4.1.2.1 has.
         body = {"error": "temporarily_unavailable", "error_description": "Too many requests. Wait and try again."}

@@ -131,7 +131,7 @@ async def test_overview_with_impossible_instant_pages_through_every_line(portal,
 async def test_overview_with_unknown_act_shows_general_words(portal, driver, act):
     await fill_journal(driver, portal.people.mother, [a_plain_line(act=act)])
     page = await (await portal.mother()).open(ISSUER + "/inzage")
-    assert "deed iets in uw naam" in page.text
+    assert "deed iets wat wij hier niet kunnen uitleggen" in page.text
     assert "wilde iets doen dat niet mocht" in page.text
     assert act not in page.text
 

@@ -85,6 +85,7 @@ async def test_page_over_the_limit_is_plain_dutch(world, method, path):
         answer = await client.request(method, path)
     assert answer.status_code == 429
     assert answer.headers["content-type"].startswith("text/html")
+    assert "<h1>Even wachten</h1>" in answer.text
     assert re.search("Wacht (1 seconde|[0-9]+ seconden) en probeer het opnieuw", answer.text)
     assert int(answer.headers["retry-after"]) >= 1
 

@@ -28,7 +28,7 @@ async def test_actions_of_the_own_box_are_shown_granted_and_told(oauth) -> None:
     flow = await own_flow(oauth, *ALL)
     uri = await flow.pushed()
     shown = (await flow.authorize(uri)).text
-    for words in ("brieven als gelezen of ongelezen aanmerken", "brieven weggooien", "niet zelf terughalen"):
+    for words in ("aangeven of u een brief gelezen heeft", "brieven weggooien", "niet zelf terughalen"):
         assert words in shown
     code = query_of((await flow.approve(uri)).headers["location"])["code"]
     tokens = (await flow.redeem(code)).json()
