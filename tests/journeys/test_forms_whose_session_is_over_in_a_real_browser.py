@@ -33,7 +33,8 @@ def logged_out_in_another_tab(page, visited) -> None:
     other = page.context.new_page()
     other.goto(visited.url)
     other.get_by_role("button", name="Uitloggen").click()
-    other.close()
+    # The tab stays open: to close it while its page is still on the way can wait for ever.
+    other.get_by_role("link", name="Inloggen").first.wait_for()
 
 
 OVER = {"cookie lost": cookie_lost, "other tab": logged_out_in_another_tab}

@@ -47,7 +47,11 @@ async def nothing(*_: Any, **__: Any) -> bool:
 
 
 async def statement_in(session: Any, statement: str, given: dict[str, Any]) -> None:
-    """Run it, with those of the values that it names."""
+    """Run it, with those of the values that it names, and seal what it changed: the guard over rows is not the one
+    that is taken away."""
     from sqlalchemy import text
 
+    from tests.builders.sealing import seal_rows
+
     await session.execute(text(statement), {name: value for name, value in given.items() if f":{name}" in statement})
+    await seal_rows(session)
