@@ -42,7 +42,7 @@ from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.openid.send import LogoutSender, posting_by, send_waiting
 from machtiging.oauth.registration.published import PublishedKeys
-from machtiging.oauth.routes import OAUTH_PATHS
+from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.oauth.sweep import sweep_expired
 from machtiging.portal import error_pages
@@ -175,7 +175,7 @@ def _limit_rates(app: FastAPI, settings: Settings) -> None:
 
     def make_identifier() -> CallerIdentifier:
         addresses = ClientAddressResolver(proxies, settings.forwarded_header)
-        return CallerIdentifier(verified_jti, addresses, session_cookie=SESSION_COOKIE)
+        return CallerIdentifier(verified_jti, addresses, session_cookie=SESSION_COOKIE, token_paths=TOKEN_PATHS)
 
     rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 

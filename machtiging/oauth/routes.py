@@ -24,7 +24,7 @@ from machtiging.oauth.ciba.begin import begin
 from machtiging.oauth.ciba.routes import router as counter
 from machtiging.oauth.client import Client
 from machtiging.oauth.introspection.route import router as introspection
-from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.issuer import API, issuer_of
 from machtiging.oauth.manage.routes import router as management
 from machtiging.oauth.openid.metadata import signed
 from machtiging.oauth.openid.release import for_userinfo
@@ -49,6 +49,8 @@ from machtiging.web.http_methods.head import head_response, is_head
 router = APIRouter(include_in_schema=False)
 # Endpoints that answer with OAuth errors (RFC 6749 section 5.2), and all that is under them.
 OAUTH_PATHS = ("/token", "/par", "/introspect", "/revoke", "/bc-authorize", "/register", "/grants")
+# Where an access token of ours is the credential.
+TOKEN_PATHS = (API, "/userinfo", "/grants")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 

@@ -11,15 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy import Table, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.issuer import API
-from machtiging.oauth.tables import OAuthClient
-from machtiging.storage.statement import Statement
-from machtiging.storage.straight import one_by_one
+from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.row_mac import verifies
+from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web import openapi
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
@@ -35,11 +34,9 @@ FOR_BROWSER_APPS: Mapping[str, Sequence[str]] = {
     API: (*_READ, "POST", "PATCH", "DELETE"),
     API + "/": (*_READ, "POST", "PATCH", "DELETE"),
 }
-_ALL_REDIRECT_URIS = Statement(
-    select(func.jsonb_agg(_CLIENT.c.registration["redirect_uris"], type_=JSONB).label("lists")).where(
-        # Word for word as the partial index `ix_oauth_client_public` has it: parameters would hide it.
-        text("state = 'active' AND registration ->> 'token_endpoint_auth_method' = 'none'")
-    )
+_PUBLIC_CLIENTS = select(*(_CLIENT.c[name] for name in SEALED_CLIENT.columns)).where(
+    # Word for word as the partial index `ix_oauth_client_public` has it: parameters would hide it.
+    text("state = 'active' AND registration ->> 'token_endpoint_auth_method' = 'none'")
 )
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _PATIENCE_SECONDS = 2.0
@@ -85,10 +82,12 @@ class BrowserOrigins:
 
 
 async def _registered_uris(sessions: async_sessionmaker[AsyncSession]) -> list[str]:
-    async with one_by_one(sessions) as work:
-        row = await _ALL_REDIRECT_URIS.one(work, {})
-    lists = (None if row is None else row["lists"]) or ()
-    return [uri for uris in lists for uri in uris or ()]
+    """Those of every row that verifies. Of one that does not the log tells, and the doctor: strangers ask for this, and
+    must not fill the journal."""
+    async with unit_of_work(sessions) as session:
+        rows = (await session.execute(_PUBLIC_CLIENTS)).mappings().all()
+        genuine = [row for row in rows if verifies(session, SEALED_CLIENT, row)]
+    return [uri for row in genuine for uri in row["registration"].get("redirect_uris", ())]
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,8 @@
 """Know whom a request is counted under: a verified token, the person behind it or behind a session, or an address.
 
 A token string or a cookie that nobody has verified is no caller: whoever sends a new one each time is counted by
-address. Who stands behind a good one the doors say with `note_person`, and it is remembered for a while.
+address. Neither is a token where nobody asks for one: else each token were another quota for the login page. Who
+stands behind a good one the doors say with `note_person`, and it is remembered for a while.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from starlette.datastructures import State
@@ -35,7 +36,10 @@ def note_person(scope: Scope, person_id: UUID | None) -> None:
 
 
 class CallerIdentifier:
-    """Gives the callers of a request, and learns from what the doors found out."""
+    """Gives the callers of a request, and learns from what the doors found out.
+
+    `token_paths` are those, with all below them, where an access token of ours is the credential.
+    """
 
     def __init__(
         self,
@@ -43,18 +47,20 @@ class CallerIdentifier:
         addresses: ClientAddressResolver,
         *,
         session_cookie: str,
+        token_paths: Collection[str],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._verify_token = verify_token
         self._addresses = addresses
         self._session_cookie = session_cookie
+        self._token_paths = tuple(token_paths)
         self._now = now
         self._people: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     def identify(self, scope: Scope) -> tuple[tuple[Caller, ...], bytes | None]:
         """The callers, and the fingerprint of the credential under which to `learn` who it was."""
         authorization = _single(scope, b"authorization")
-        if authorization is not None:
+        if authorization is not None and self._takes_token(scope["path"]):
             jti = self._jti(scope, authorization)
             if jti is None:
                 return self._by_address(scope), None
@@ -69,6 +75,9 @@ class CallerIdentifier:
         if person is None:
             return self._by_address(scope), fingerprint_of_session
         return ((CallerKind.PERSON, f"session:{person}"),), fingerprint_of_session
+
+    def _takes_token(self, path: str) -> bool:
+        return any(path == taken or path.startswith(taken + "/") for taken in self._token_paths)
 
     def learn(self, scope: Scope, fingerprint: bytes | None) -> None:
         """Remember who was behind a credential, or forget it when a door said that it is no good."""

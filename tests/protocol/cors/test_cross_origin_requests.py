@@ -16,6 +16,7 @@ from machtiging.oauth.register_client import register
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.login import ISSUER
 from tests.builders.real_server import an_assembled_world
@@ -348,3 +349,30 @@ def test_origin_of_any_text_is_https_or_practice_loopback_or_none(uri, practice)
         origin = origin_of(text_given, practice=practice)
         assert origin is None or origin.startswith("https://") or (practice and origin.startswith("http://"))
         assert origin != "null"
+
+
+FORGED = [
+    '["https://dief.example/terug"]',
+    '"https://dief.example/terug"',
+    "5",
+    "[5]",
+    "[null]",
+    "null",
+    '{"https://dief.example": 1}',
+]
+
+
+@pytest.mark.parametrize("uris", FORGED)
+async def test_origins_of_forged_client_row_have_no_leave_and_others_keep_theirs(
+    portal, database, add_client, browser_app, uris
+) -> None:
+    await add_client("https://tweede.voorbeeld.example/terug")
+    change = "UPDATE oauth_client SET registration = jsonb_set(registration, '{redirect_uris}', CAST(:uris AS jsonb))"
+    async with tampering(database) as connection:
+        await connection.execute(
+            text(f"{change} WHERE client_id = :who"), {"uris": uris, "who": browser_app["client_id"]}
+        )
+    no_leave(await preflight(portal, "/token", "https://dief.example"))
+    no_leave(await preflight(portal, "/token"))
+    answer = await preflight(portal, "/token", "https://tweede.voorbeeld.example")
+    assert answer.headers.get_list(ALLOW) == ["https://tweede.voorbeeld.example"]

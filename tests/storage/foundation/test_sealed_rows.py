@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import DateTime, Text, bindparam, select, text
 
 from machtiging.access.tables import SEALED_TOKEN
 from machtiging.cli.sealed_tables import SEALED_AT_UPGRADE, SEALED_TABLES
@@ -245,3 +245,19 @@ def test_older_row_key_cannot_be_the_one_that_seals(tmp_path):
     swapped = to_json(overview(keys)).replace('"row-mac-1"', '"x"').replace('"row-mac-2"', '"row-mac-1"')
     with pytest.raises(Fault, match="row-mac-1 seals while row-mac-2 is newer"):
         from_json(swapped.replace('"x"', '"row-mac-2"'))
+
+
+@pytest.mark.parametrize("instant", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"])
+@pytest.mark.parametrize("sealed", SEALED_TABLES, ids=lambda one: one.table.name)
+async def test_time_that_no_reader_can_hold_is_refused_by_every_sealed_table(database, sealed, instant):
+    """Else the row is not read as a forged one, but as a fault of ours, also in lists with the rows of others."""
+    query = text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name")
+    times = [column.name for column in sealed.table.columns if isinstance(column.type, DateTime)]
+    async with database.sessions() as session:
+        check = await session.scalar(query, {"name": f"{sealed.table.name}_times_reachable"})
+        assert check is not None
+        for name in times:
+            columns = ", ".join(f"{'CAST(:at AS timestamptz)' if one == name else 'now()'} AS {one}" for one in times)
+            holds = text(f"SELECT {check.removeprefix('CHECK')} FROM (SELECT {columns}) AS row")
+            assert await session.scalar(holds.bindparams(bindparam("at", type_=Text)), {"at": instant}) is False, name
+            assert await session.scalar(holds.bindparams(bindparam("at", type_=Text)), {"at": "2026-11-29"}) is True

@@ -1,0 +1,55 @@
+"""A credential counts only where it is one: on a page a token is nobody, and a bad header hides no session."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from machtiging.berichtenbox.routes import API
+from tests.builders.rate_limits import a_cookie, a_limited_world, caller, statuses
+
+LIST = f"{API}/berichten"
+
+
+@pytest.fixture
+async def world(database, clock, tmp_path):
+    if time.monotonic() % 60 > 57:  # a minute that ends in the middle of a test would let some more through
+        await asyncio.sleep(60 - time.monotonic() % 60)
+    made = await a_limited_world(database.url, clock, tmp_path)
+    yield made
+    for engine in made.app.state.engines:
+        await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/"), ("GET", "/machtigingen"), ("GET", "/health/live"), ("POST", "/token"), ("POST", "/uitloggen")],
+)
+async def test_fresh_tokens_on_a_path_that_takes_none_are_counted_by_address(world, method, path):
+    seen = []
+    for _ in range(4):
+        async with caller(world, token=await world.token(world.citizen)) as client:
+            seen += await statuses(client, path, 4, method)
+    assert seen[:10].count(429) == 0
+    assert seen[10:] == [429] * 6
+
+
+@pytest.mark.parametrize("path", [LIST, "/userinfo", "/grants/x"])
+async def test_token_on_a_path_that_takes_one_is_counted_by_itself(world, path):
+    for _ in range(4):
+        async with caller(world, token=await world.token(world.citizen)) as client:
+            assert 429 not in await statuses(client, path, 1)
+
+
+@pytest.mark.parametrize("header", ["Bearer x", "Basic eDp4", "DPoP x"])
+async def test_session_with_a_bad_authorization_header_from_many_addresses_is_counted_for_its_person(world, header):
+    cookie = await a_cookie(world, world.citizen)
+    seen = []
+    for number in range(4):
+        address = f"203.0.113.{number}"
+        async with caller(world, address=address, Cookie=cookie, Authorization=header) as client:
+            seen += await statuses(client, "/machtigingen", 4)
+    # The first request is counted by address: only the door finds out whose session it is.
+    assert seen == [200] * 9 + [429] * 7
