@@ -65,6 +65,8 @@ class Client:
     # OpenID: how userinfo is signed (None: plain), and where a logout that the app asked for may end.
     userinfo_alg: str | None = None
     logout_uris: tuple[str, ...] = ()
+    # Where it wants to be told that a session has ended (OpenID Connect Back-Channel Logout 1.0, section 2.2).
+    backchannel_logout_uri: str | None = None
 
     @property
     def sector(self) -> str:
@@ -149,6 +151,7 @@ def client_from(
         by_program=row.get("by_program", False),
         userinfo_alg=registration.get("userinfo_signed_response_alg"),
         logout_uris=tuple(registration.get("post_logout_redirect_uris", ())),
+        backchannel_logout_uri=registration.get("backchannel_logout_uri"),
         dpop_bound=registration.get("dpop_bound_access_tokens", False),
         certificate_bound=registration.get("tls_client_certificate_bound_access_tokens", False),
         certificate_name=next(((name, registration[name]) for name in CERTIFICATE_NAMES if name in registration), None),

@@ -101,7 +101,7 @@ async def _claim(sender: LogoutSender) -> list[tuple[Row[Any], Client]]:
         claimed = []
         for notice in (await session.execute(due.with_for_update(skip_locked=True))).all():
             client = await queries.client(session, notice.client_id)
-            if client is None or notice.tries >= MOST_TRIES:
+            if client is None or client.backchannel_logout_uri is None or notice.tries >= MOST_TRIES:
                 await _mark(session, notice.id, {"given_up_at": at})
                 _log.warning("logout_notice_given_up", client_id=notice.client_id)
                 continue
@@ -111,9 +111,12 @@ async def _claim(sender: LogoutSender) -> list[tuple[Row[Any], Client]]:
 
 
 async def _tell(sender: LogoutSender, notice: Row[Any], client: Client) -> bool:
+    uri = client.backchannel_logout_uri  # of a row with a MAC; the address in the notice has none
+    if uri is None:
+        return False
     form = {"logout_token": logout_token(sender.issuer, client, notice, sender.clock.now())}
     try:
-        status = await sender.post(notice.uri, form)
+        status = await sender.post(uri, form)
     except MachtigingError as trouble:
         _log.warning("logout_notice_not_taken", client_id=notice.client_id, code=trouble.code)
         return False

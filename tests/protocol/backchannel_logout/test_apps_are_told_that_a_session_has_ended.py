@@ -12,10 +12,13 @@ from sqlalchemy import text
 from machtiging.kernel.errors import InvalidInput
 from machtiging.oauth.openid.send import BACK_OFF, EVENT, MOST_TRIES, posting_by, send_waiting
 from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.tables import SEALED_CLIENT
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
+from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
+from tests.builders.sealing import seal_rows
 
 
 @pytest.fixture
@@ -268,3 +271,31 @@ async def test_addresses_that_cannot_be_registered(oauth, uri) -> None:
     with pytest.raises(InvalidInput) as refused:
         await oauth.add(code_client(make_client_keys(), backchannel_logout_uri=uri))
     assert "backchannel_logout_uri" in refused.value.fields
+
+
+async def test_notice_pointed_at_another_address_by_sql_goes_to_the_address_of_the_app(
+    oauth, database, flow, receiver
+) -> None:
+    """A notice carries no MAC, and a logout token names a person to the app: it goes where the client's row says."""
+    await flow.tokens()
+    await leave(flow)
+    thief = await Receiver("dief").open()
+    try:
+        async with tampering(database) as connection:
+            await connection.execute(text("UPDATE logout_notice SET uri = :uri"), {"uri": thief.uri})
+        assert await send_waiting(sender(oauth)) == 1
+        assert (len(thief.came), len(receiver.came)) == (0, 1)
+    finally:
+        await thief.close()
+
+
+async def test_notice_for_an_app_that_no_longer_wants_to_be_told_is_given_up(oauth, database, flow, receiver) -> None:
+    await flow.tokens()
+    await leave(flow)
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE oauth_client SET registration = registration - 'backchannel_logout_uri'"))
+        await seal_rows(session, SEALED_CLIENT)
+    assert await send_waiting(sender(oauth)) == 0
+    assert receiver.came == []
+    [notice] = await notices(oauth)
+    assert notice.given_up_at is not None
