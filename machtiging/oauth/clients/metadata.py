@@ -199,8 +199,7 @@ def _fault_in_redirect_uris(metadata: Mapping[str, Any], *, practice: bool) -> s
     fault = next((fault for uri in uris if (fault := fault_in_redirect_uri(uri, practice=practice)) is not None), None)
     if fault is not None:
         return fault
-    # The pairwise subject depends on the host, and there is no sector_identifier_uri yet to join several (OIDC Core
-    # 8.1).
+    # The pairwise subject depends on the host, and sector_identifier_uri is not supported yet (OIDC Core 8.1).
     return None if len({urlsplit(uri).hostname for uri in uris}) == 1 else "Alle redirect_uris horen op dezelfde host."
 
 
