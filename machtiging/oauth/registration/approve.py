@@ -33,7 +33,7 @@ def seen_as(registration: Mapping[str, Any]) -> str:
 async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datetime, by: str | None = None) -> None:
     """Make a proposed client active, if it is still the reviewed registration.
 
-    `reviewed_digest`: from `digest_registration`. `by`: the operator.
+    `reviewed_digest`: from `digest_registration`. `operator`: recorded in the journal.
 
     Raises NotFound `client_onbekend`, Conflict `client_niet_voorgesteld`, and Conflict `client_veranderd` for a
     registration that has changed since the review.

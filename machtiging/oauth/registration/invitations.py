@@ -61,7 +61,7 @@ async def invitations(session: AsyncSession, *, at: datetime) -> list[Invitation
 async def withdraw(session: AsyncSession, name: str, by: str, *, at: datetime) -> Invitation:
     """Withdraw an invitation. Clients that registered with it stay.
 
-    `by`: the operator. Raises NotFound `uitnodiging_onbekend`, Conflict `uitnodiging_opgebruikt`,
+    `operator`: recorded in the journal. Raises NotFound `uitnodiging_onbekend`, Conflict `uitnodiging_opgebruikt`,
     `uitnodiging_verlopen` or `uitnodiging_al_ingetrokken`.
     """
     row = await _held(session, name)

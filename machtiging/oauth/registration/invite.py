@@ -31,7 +31,7 @@ async def invite(
 ) -> str:
     """Create an invitation and return its token; only the hash is stored.
 
-    `by`: the operator. Raises InvalidInput `uitnodiging_ongeldig`.
+    `operator`: recorded in the journal. Raises InvalidInput `uitnodiging_ongeldig`.
     """
     try:
         told = plain_line(" ".join(note.split()))
