@@ -194,5 +194,5 @@ def _capital(words: str) -> str:
 
 
 def _one_line(name: str) -> str:
-    """Reduce a name to one line of at most 80 characters, so that it cannot pose as a paragraph of ours."""
+    """Reduce a name to one line of at most 80 characters. It cannot pose as a paragraph of ours."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]
