@@ -158,7 +158,7 @@ async def _read(connection: AsyncConnection, reading: _Reading, lines: list[RowM
 
 
 def _examine_head(reading: _Reading, head: Row[tuple[int, bytes, object, str]], place: Place | None) -> None:
-    """Verify that a head is signed by us, follows the previous head and matches the chain."""
+    """Verify that a head is signed by us, follows the previous one and matches the chain."""
     reading.heads += 1
     seq = head.seq
     try:

@@ -58,7 +58,7 @@ class Afzender:
 
 
 def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
-    """Select letters in a box at this instant, with sender name and this reader's mark (`marked_at`)."""
+    """Select letters in a box at an instant, with sender name and reader's mark (`marked_at`)."""
     mark = and_(MARK.c.bericht_id == BERICHT.c.id, MARK.c.person_id == reader)
     joined = BERICHT.join(_AGENCY, _AGENCY.c.oin == BERICHT.c.afzender_oin).outerjoin(MARK, mark)
     chosen = (*columns, _AGENCY.c.name.label("afzender_naam"), MARK.c.first_read_at.label("marked_at"))

@@ -51,7 +51,7 @@ def plain_line(text: str) -> str:
 
 
 def keep_letters_and_digits(text: str) -> str:
-    """Return only the letters and digits of a code or number, in NFKC, with ASCII digits."""
+    """Return the letters and digits of a code, in NFKC, with ASCII digits."""
     normal = unicodedata.normalize("NFKC", text)
     kept = (letter for letter in normal if unicodedata.category(letter).startswith(_TELLING))
     return "".join(_ascii_digit(letter) for letter in kept)
