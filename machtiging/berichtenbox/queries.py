@@ -149,7 +149,7 @@ async def find_bericht(work: Work, bericht_id: UUID, reader: PersonId, at: datet
 
 
 class LookAlong:
-    """A query for a token and the envelope of a letter in one statement. `found` has the envelope.
+    """A query for a token and the envelope of a letter in one statement. `envelope` is the result.
 
     It takes no lock. `conditional_content_fetch` checks later that nothing changed.
     """
