@@ -1,4 +1,4 @@
-"""What `create_app` joins: the end of a session reaches the authorization server, and a sender runs beside it."""
+"""The assembled service (`create_app`): session ends create logout notices, and a background task sends them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def until_noted(service: FastAPI) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_service_that_starts_tells_of_the_logouts_that_were_noted(service, somebody, receiver) -> None:
+async def test_service_at_startup_sends_pending_logout_tokens(service, somebody, receiver) -> None:
     sid = uuid4()
     await logged_in_to_an_app(service, somebody, sid, receiver.uri)
     await session_ends(service, somebody, sid)
@@ -98,7 +98,7 @@ async def test_a_service_that_starts_tells_of_the_logouts_that_were_noted(servic
         await is_told(receiver)
 
 
-async def test_a_service_that_starts_notes_the_sessions_that_have_expired(service, clock, somebody, receiver) -> None:
+async def test_service_at_startup_records_expired_sessions(service, clock, somebody, receiver) -> None:
     sid = uuid4()
     await logs_in(service, somebody, sid)
     await logged_in_to_an_app(service, somebody, sid, receiver.uri)
@@ -108,7 +108,7 @@ async def test_a_service_that_starts_notes_the_sessions_that_have_expired(servic
 
 
 @pytest.mark.whole
-async def test_an_app_hears_of_a_logout_from_the_service_as_it_is_run(database, clock, tmp_path, receiver) -> None:
+async def test_running_service_sends_logout_token_after_logout(database, clock, tmp_path, receiver) -> None:
     world, sid = await an_assembled_world(database.url, clock, tmp_path), uuid4()
     async with world.app.router.lifespan_context(world.app):
         await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
@@ -117,7 +117,7 @@ async def test_an_app_hears_of_a_logout_from_the_service_as_it_is_run(database, 
 
 
 @pytest.mark.whole
-async def test_it_hears_of_a_session_that_expired_too(database, clock, tmp_path, receiver) -> None:
+async def test_running_service_sends_logout_token_after_session_expiry(database, clock, tmp_path, receiver) -> None:
     world, sid = await an_assembled_world(database.url, clock, tmp_path), uuid4()
     await logs_in(world.app, world.citizen, sid)
     await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)

@@ -1,4 +1,4 @@
-"""Whoever comes with a token of ours: where it may stand, what it is worth at this instant, and which door it opens.
+"""Bearer tokens (RFC 6750): where a token may stand, whether it is active now, and which audience it opens.
 
 RFC 6750, and rows 46 (revocation race) and 48 (stale after revocation) of the attack checklist.
 """
@@ -29,23 +29,23 @@ from tests.builders.delegation import NOON
 MINUTE = timedelta(minutes=1)
 
 
-async def test_a_helper_enters_for_somebody_else(doorstep):
+async def test_helper_token_is_accepted_for_the_vertegenwoordigde(doorstep):
     answer = await doorstep.ask(a_jwt(doorstep.helper))
     people = doorstep.people
     assert answer.json() == {"wie": str(people.son), "voor": str(people.mother), "als": "relative"}
 
 
-async def test_the_citizen_enters_the_own_box_with_an_app_of_her_own(doorstep):
+async def test_citizen_token_is_accepted_for_own_box(doorstep):
     answer = await doorstep.ask(a_jwt(doorstep.own))
     people = doorstep.people
     assert answer.json() == {"wie": str(people.mother), "voor": str(people.mother), "als": "self"}
 
 
-async def test_an_agency_enters_to_deliver(doorstep):
+async def test_agency_token_is_accepted_for_delivery(doorstep):
     assert (await doorstep.ask(a_jwt(doorstep.agency), DELIVER)).json() == {"oin": OIN}
 
 
-async def test_entering_costs_one_statement_besides_the_journal_line(doorstep):
+async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep):
     token = a_jwt(doorstep.helper)
     await doorstep.ask(token)
     async with counting_statements(doorstep.database) as statements:
@@ -66,20 +66,20 @@ async def test_entering_costs_one_statement_besides_the_journal_line(doorstep):
         pytest.param([("Proxy-Authorization", "Bearer {token}")], id="proxy header"),
     ],
 )
-async def test_without_a_bearer_token_the_door_asks_for_one(closed_door, headers):
+async def test_request_without_bearer_token_returns_401_with_challenge(closed_door, headers):
     token = a_jwt(closed_door.helper)
     sent = [(name, value.replace("{token}", token)) for name, value in headers]
     is_unauthenticated(await closed_door.ask(headers=sent), "token_ontbreekt")
 
 
 @pytest.mark.parametrize("path", [READ, DELIVER])
-async def test_a_token_in_the_address_is_no_token(closed_door, path):
+async def test_access_token_in_query_is_ignored(closed_door, path):
     is_unauthenticated(
         await closed_door.ask(path=f"{path}?access_token={a_jwt(closed_door.helper)}"), "token_ontbreekt"
     )
 
 
-async def test_a_token_in_the_address_beside_one_in_the_header_is_a_bad_request(closed_door):
+async def test_access_token_in_query_and_header_returns_400(closed_door):
     token = a_jwt(closed_door.helper)
     answer = await closed_door.ask(token, f"{READ}?access_token={token}")
     assert (answer.status_code, answer.json()["code"]) == (400, "token_in_adres")
@@ -88,36 +88,36 @@ async def test_a_token_in_the_address_beside_one_in_the_header_is_a_bad_request(
 @pytest.mark.parametrize(
     "value", ["Bearer", "Bearer ", "Bearer a b", "Bearer {t} {t}", "Bearer {t},Bearer {t}", "Bearer\t{t}", "Bearer é"]
 )
-async def test_a_malformed_header_is_an_invalid_token(closed_door, value):
+async def test_malformed_authorization_header_is_rejected(closed_door, value):
     sent = value.replace("{t}", a_jwt(closed_door.helper)).encode("latin-1")
     is_unauthenticated(await closed_door.ask(headers=[(b"Authorization", sent)]), "token_ongeldig")
 
 
 @pytest.mark.parametrize("second", ["Bearer {t}", "Bearer x", "Basic eDp5"])
-async def test_two_authorization_headers_are_refused_even_when_both_are_good(closed_door, second):
+async def test_two_authorization_headers_are_rejected(closed_door, second):
     token = a_jwt(closed_door.helper)
     headers = [("Authorization", f"Bearer {token}"), ("Authorization", second.replace("{t}", token))]
     is_unauthenticated(await closed_door.ask(headers=headers), "token_ongeldig")
 
 
-async def test_the_scheme_may_be_in_any_case(doorstep):
+async def test_authorization_scheme_is_case_insensitive(doorstep):
     assert (await doorstep.ask(headers=[("Authorization", f"bEARER {a_jwt(doorstep.helper)}")])).status_code == 200
 
 
-async def test_a_jti_that_we_never_issued_is_refused(doorstep):
+async def test_token_with_unknown_jti_is_rejected(doorstep):
     is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, jti=str(uuid7()))), "token_ongeldig")
 
 
-async def test_a_good_token_before_a_closed_database_is_no_401_and_no_answer(closed_door):
+async def test_valid_token_without_database_returns_503(closed_door):
     assert (await closed_door.ask(a_jwt(closed_door.helper))).status_code == 503
 
 
 @pytest.mark.parametrize("client_id", ["andere-app", ..., None])
-async def test_a_token_that_names_another_client_than_it_was_issued_to_is_refused(doorstep, client_id):
+async def test_token_with_other_client_id_than_issued_is_rejected(doorstep, client_id):
     is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, client_id=client_id)), "token_ongeldig")
 
 
-async def test_a_token_works_until_the_second_in_which_it_expires(doorstep, clock):
+async def test_token_is_accepted_until_the_second_of_expiry(doorstep, clock):
     token = a_jwt(doorstep.helper)
     clock.advance(10 * MINUTE - timedelta(seconds=1))
     assert (await doorstep.ask(token)).status_code == 200
@@ -125,7 +125,7 @@ async def test_a_token_works_until_the_second_in_which_it_expires(doorstep, cloc
     is_unauthenticated(await doorstep.ask(token), "token_verlopen")
 
 
-async def test_a_token_that_says_it_lives_longer_than_was_written_down_has_expired_and_is_journalled(doorstep, clock):
+async def test_token_claiming_longer_lifetime_than_stored_is_rejected_and_journalled(doorstep, clock):
     clock.advance(11 * MINUTE)
     token = a_jwt(doorstep.helper, exp=int((NOON + 60 * MINUTE).timestamp()))
     is_unauthenticated(await doorstep.ask(token), "token_verlopen")
@@ -133,7 +133,7 @@ async def test_a_token_that_says_it_lives_longer_than_was_written_down_has_expir
     assert (line["reason"], line["actor_id"]) == ("token_verlopen", doorstep.people.son)
 
 
-async def test_a_revoked_token_is_refused_at_once_and_the_journal_says_whose_it_was(doorstep):
+async def test_revoked_token_is_rejected_and_journalled_with_its_person(doorstep):
     token = a_jwt(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     async with unit_of_work(doorstep.database.sessions) as session:
@@ -150,7 +150,7 @@ async def test_a_revoked_token_is_refused_at_once_and_the_journal_says_whose_it_
 
 
 @pytest.mark.parametrize(("facts", "path"), [("agency", READ), ("helper", DELIVER), ("own", DELIVER)])
-async def test_a_token_for_the_other_door_is_refused_openly_and_journalled(doorstep, facts, path):
+async def test_token_for_other_audience_returns_403_and_is_journalled(doorstep, facts, path):
     is_forbidden(await doorstep.ask(a_jwt(getattr(doorstep, facts)), path), "token_voor_ander_gebruik")
     (line,) = await doorstep.journal("token:geweigerd")
     assert line["reason"] == "token_voor_ander_gebruik"
@@ -159,7 +159,7 @@ async def test_a_token_for_the_other_door_is_refused_openly_and_journalled(doors
 @pytest.mark.parametrize(
     "scope", ["", "openid", "aanleveringen:lezen", "aanleveringen:schrijvenx", "AANLEVERINGEN:SCHRIJVEN"]
 )
-async def test_an_agency_without_the_scope_does_not_deliver(doorstep, scope):
+async def test_agency_token_without_scope_is_rejected_at_delivery(doorstep, scope):
     facts = token_facts(oin=OIN, acts=frozenset(), scope=scope)
     async with unit_of_work(doorstep.database.sessions) as session:
         await register(session, facts)
@@ -174,7 +174,7 @@ async def change(doorstep, verb, who):
         await verb(session, doorstep.machtiging.id, who, at=NOON)
 
 
-async def test_a_paused_machtiging_closes_the_box_at_once_and_a_resumed_one_opens_it(doorstep):
+async def test_token_of_paused_machtiging_returns_403_until_resumed(doorstep):
     token, mother = a_jwt(doorstep.helper), doorstep.people.mother
     await change(doorstep, pause, mother)
     is_forbidden(await doorstep.ask(token), "machtiging_gepauzeerd")
@@ -184,7 +184,7 @@ async def test_a_paused_machtiging_closes_the_box_at_once_and_a_resumed_one_open
 
 @pytest.mark.parametrize(("verb", "who"), [(revoke, "mother"), (give_back, "son")])
 @pytest.mark.parametrize("tokens_closed", [False, True])
-async def test_an_ended_machtiging_is_told_openly_also_when_its_tokens_were_closed(doorstep, verb, who, tokens_closed):
+async def test_token_of_ended_machtiging_returns_403_with_reason(doorstep, verb, who, tokens_closed):
     token = a_jwt(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     await change(doorstep, verb, getattr(doorstep.people, who))
@@ -196,7 +196,7 @@ async def test_an_ended_machtiging_is_told_openly_also_when_its_tokens_were_clos
     assert (allowed["outcome"], refused["outcome"], refused["reason"]) == ("allowed", "refused", "machtiging_beeindigd")
 
 
-async def test_a_machtiging_that_has_not_begun_opens_nothing_yet(database, clock):
+async def test_token_of_machtiging_not_yet_begun_is_rejected_until_its_start(database, clock):
     period = Period(NOON + 5 * MINUTE, NOON + timedelta(days=30))
     doorstep = await Doorstep.build(database, clock, period=period)
     token = a_jwt(doorstep.helper)
@@ -205,7 +205,7 @@ async def test_a_machtiging_that_has_not_begun_opens_nothing_yet(database, clock
     assert (await doorstep.ask(token)).status_code == 200
 
 
-async def test_a_machtiging_that_runs_out_closes_the_box_in_that_second(database, clock):
+async def test_token_of_machtiging_is_rejected_from_the_second_of_its_end(database, clock):
     doorstep = await Doorstep.build(database, clock, period=Period(NOON, NOON + 5 * MINUTE))
     token = a_jwt(doorstep.helper)
     clock.advance(5 * MINUTE - timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""The description of the API says which scope or action an operation needs, and that is what it really needs."""
+"""The OpenAPI description names the scope or action of each operation, and the API enforces exactly that."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def operations(document):
     return {told["operationId"]: told for path in document["paths"].values() for told in path.values()}
 
 
-def test_every_operation_names_the_scope_or_the_action_that_it_needs(description):
+def test_openapi_operation_names_its_required_scope_or_action(description):
     found = {}
     for name, told in operations(description).items():
         kind = "scope" if openapi.NEEDED_SCOPE in told else "action"
@@ -47,19 +47,19 @@ def test_every_operation_names_the_scope_or_the_action_that_it_needs(description
     assert found == NEEDED
 
 
-def test_login_is_described_by_openid_discovery(description):
+def test_openapi_login_is_described_by_openid_discovery(description):
     scheme = description["components"]["securitySchemes"]["openid"]
     assert scheme["type"] == "openIdConnect"
     assert scheme["openIdConnectUrl"] == "https://machtigen.example/.well-known/openid-configuration"
 
 
-def test_parts_of_a_delivery_have_their_own_media_types(description):
+def test_openapi_delivery_parts_have_their_media_types(description):
     content = operations(description)["leverBerichtAan"]["requestBody"]["content"]["multipart/form-data"]
     assert content["encoding"]["bericht"] == {"contentType": "application/json"}
     assert content["encoding"]["bijlage"] == {"contentType": "application/pdf, application/octet-stream"}
 
 
-def test_no_member_of_a_merge_patch_has_a_default(description):
+def test_openapi_merge_patch_members_have_no_default(description):
     members = description["components"]["schemas"]["StatusIn"]["properties"]
     assert [name for name, told in members.items() if "default" in told] == []
 
@@ -76,7 +76,7 @@ async def call(client, name, bericht_id, bijlage_id):
 
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in NEEDED.items() if kind == "action"])
-async def test_operation_without_its_action_is_refused_and_with_it_is_not(world, name):
+async def test_operation_without_required_action_returns_403(world, name):
     bericht_id = await world.letter(("a.pdf", a_pdf(), PDF))
     rows = await world.rows("SELECT id FROM bijlage")
     needed = NEEDED[name][1]
@@ -98,7 +98,7 @@ async def test_operation_without_its_action_is_refused_and_with_it_is_not(world,
         ("application/pdf;q=0, application/octet-stream", "application/octet-stream"),
     ],
 )
-async def test_download_comes_as_a_type_that_the_client_takes(world, accept, kind):
+async def test_download_content_type_follows_accept_header(world, accept, kind):
     bericht_id = await world.letter(("a.pdf", a_pdf(), PDF))
     rows = await world.rows("SELECT id FROM bijlage")
     async with world.client(await world.token(world.citizen)) as client:

@@ -1,4 +1,4 @@
-"""A citizen calls: her telephone is gone, or somebody logs in as her. An operator logs her out everywhere."""
+"""Logout by an operator (a citizen calls: stolen telephone, unknown login) ends all her sessions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def refreshed(flow, tokens) -> int:
     return (await flow.app.post("/token", form)).status_code
 
 
-async def test_every_browser_is_out_and_all_that_rested_on_it_has_ended(oauth, flow, son) -> None:
+async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, son) -> None:
     tokens, code = await flow.tokens(), await flow.code()
     other = await oauth.logged_in("naaste")
     ended = await log_out_everywhere(oauth, son)
@@ -60,7 +60,7 @@ async def test_every_browser_is_out_and_all_that_rested_on_it_has_ended(oauth, f
     assert await refreshed(flow, tokens) == 400
 
 
-async def test_the_apps_are_told_as_of_a_logout(oauth, flow, receiver, son) -> None:
+async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son) -> None:
     mine = await id_claims(oauth, await flow.tokens())
     await log_out_everywhere(oauth, son)
     assert await send_waiting(sender(oauth)) == 1
@@ -68,7 +68,7 @@ async def test_the_apps_are_told_as_of_a_logout(oauth, flow, receiver, son) -> N
     assert (said["sid"], said["sub"], said["aud"]) == (mine["sid"], mine["sub"], mine["aud"])
 
 
-async def test_nobody_elses_session_or_consent_ends(oauth, flow, son) -> None:
+async def test_operator_logout_leaves_other_persons_sessions_and_consents(oauth, flow, son) -> None:
     hers = await who_is_it(oauth, flow.app, "vertegenwoordigde")
     tokens = await hers.tokens()
     await log_out_everywhere(oauth, son, ALL)
@@ -76,7 +76,7 @@ async def test_nobody_elses_session_or_consent_ends(oauth, flow, son) -> None:
     assert (await userinfo(oauth, tokens["access_token"])).status_code == 200
 
 
-async def test_the_journal_says_which_operator_and_why_and_for_whom(oauth, flow, son) -> None:
+async def test_operator_logout_is_journalled_with_operator_reason_and_person(oauth, flow, son) -> None:
     await flow.tokens()
     await log_out_everywhere(oauth, son)
     [line] = await oauth.lines("sessie:beeindigd")
@@ -87,20 +87,20 @@ async def test_the_journal_says_which_operator_and_why_and_for_whom(oauth, flow,
     assert (grant.reason, grant.capacity, grant.actor_id) == ("uitgelogd_door_beheerder", "beheerder", None)
 
 
-async def test_she_is_told_once_however_much_ended(oauth, flow, son) -> None:
+async def test_operator_logout_notifies_the_person_once(oauth, flow, son) -> None:
     await flow.tokens()
     await oauth.logged_in("naaste")
     await log_out_everywhere(oauth, son)
     assert await told(oauth) == [(son, "uitgelogd_door_ons")]
 
 
-async def test_when_there_was_nothing_to_end_the_journal_knows_and_she_is_not_bothered(oauth, son) -> None:
+async def test_operator_logout_without_session_is_journalled_and_not_notified(oauth, son) -> None:
     assert await log_out_everywhere(oauth, son) == Ended(0, 0)
     assert len(await oauth.lines("sessie:beeindigd")) == 1
     assert await told(oauth) == []
 
 
-async def test_what_rests_on_a_session_that_expired_before_the_call_ends_too(oauth, flow, receiver, son) -> None:
+async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, receiver, son) -> None:
     tokens = await flow.tokens()
     oauth.later(minutes=20)
     await expire_sessions(oauth.sessions, oauth.service.state.session_limits, oauth.clock)
@@ -110,7 +110,7 @@ async def test_what_rests_on_a_session_that_expired_before_the_call_ends_too(oau
     assert await told(oauth) == [(son, "uitgelogd_door_ons")]
 
 
-async def test_a_permission_that_is_no_login_ends_only_when_that_is_asked(oauth, son) -> None:
+async def test_operator_logout_ends_consent_without_login_only_on_request(oauth, son) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens(scope=None)
 
@@ -123,7 +123,7 @@ async def test_a_permission_that_is_no_login_ends_only_when_that_is_asked(oauth,
     assert not await active()
 
 
-async def test_a_consent_in_the_very_moment_ends_too_or_is_not_given(oauth, flow, son) -> None:
+async def test_consent_concurrent_with_operator_logout_is_ended_or_not_given(oauth, flow, son) -> None:
     forms = [await flow.consent_form(await flow.pushed()) for _ in range(4)]
     presses = [flow.press(form) for form in forms]
     await asyncio.gather(*presses[:2], log_out_everywhere(oauth, son), *presses[2:])

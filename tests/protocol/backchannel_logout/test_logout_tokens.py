@@ -1,4 +1,4 @@
-"""Back-Channel Logout 1.0: every app that was shown a session is told when it ends, at least once and not for ever."""
+"""Back-Channel Logout 1.0: each client of an ended session gets a logout token, with limited retries."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def notices(oauth) -> list:
         return list(await session.execute(text("SELECT * FROM logout_notice ORDER BY created_at")))
 
 
-async def test_the_app_gets_a_logout_token_for_this_session_and_person(oauth, flow, receiver) -> None:
+async def test_logout_token_names_session_and_person(oauth, flow, receiver) -> None:
     mine = await id_claims(oauth, await flow.tokens())
     await leave(flow)
     assert await send_waiting(sender(oauth)) == 1
@@ -53,7 +53,7 @@ async def test_the_app_gets_a_logout_token_for_this_session_and_person(oauth, fl
     assert told["exp"] - told["iat"] <= 120
 
 
-async def test_it_is_told_once_however_often_the_person_came_to_the_app(oauth, flow, receiver) -> None:
+async def test_logout_token_is_sent_once_per_client_after_repeated_logins(oauth, flow, receiver) -> None:
     for _ in range(3):
         await flow.tokens()
     await leave(flow)
@@ -62,7 +62,7 @@ async def test_it_is_told_once_however_often_the_person_came_to_the_app(oauth, f
     assert len(receiver.came) == 1
 
 
-async def test_two_apps_are_told_of_one_session_by_two_names(oauth, flow, receiver) -> None:
+async def test_logout_tokens_of_two_clients_have_different_sid_and_aud(oauth, flow, receiver) -> None:
     await flow.tokens()
     flow.app = await oauth.reading_app(client_name="Andere app", backchannel_logout_uri=receiver.uri)
     await flow.tokens()
@@ -73,7 +73,7 @@ async def test_two_apps_are_told_of_one_session_by_two_names(oauth, flow, receiv
     assert told[0]["aud"] != told[1]["aud"]
 
 
-async def test_who_did_not_ask_or_was_never_shown_the_session_is_not_told(oauth, flow, receiver) -> None:
+async def test_logout_token_is_not_sent_to_client_without_registration_or_session(oauth, flow, receiver) -> None:
     await oauth.reading_app(client_name="Nooit gezien", backchannel_logout_uri=receiver.uri)
     flow.app = await oauth.reading_app(client_name="Wil het niet weten")
     await flow.tokens()
@@ -81,7 +81,7 @@ async def test_who_did_not_ask_or_was_never_shown_the_session_is_not_told(oauth,
     assert await notices(oauth) == []
 
 
-async def test_a_permission_that_is_no_login_goes_on_and_nobody_is_told(oauth, receiver) -> None:
+async def test_grant_without_openid_survives_logout_and_sends_no_logout_token(oauth, receiver) -> None:
     flow = await oauth.flow(await oauth.reading_app(backchannel_logout_uri=receiver.uri))
     tokens = await flow.tokens(scope=None)
     await leave(flow)
@@ -90,7 +90,7 @@ async def test_a_permission_that_is_no_login_goes_on_and_nobody_is_told(oauth, r
     assert told.json()["active"] is True
 
 
-async def test_what_rests_on_the_login_ends_in_the_same_transaction(oauth, flow) -> None:
+async def test_logout_ends_tokens_and_codes_in_the_same_transaction(oauth, flow) -> None:
     tokens = await flow.tokens()
     code = await flow.code()
     await leave(flow)
@@ -99,7 +99,7 @@ async def test_what_rests_on_the_login_ends_in_the_same_transaction(oauth, flow)
     assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["uitgelogd"] * 2
 
 
-async def test_the_other_browser_of_the_same_person_goes_on(oauth, flow, receiver) -> None:
+async def test_logout_leaves_other_browser_session_of_same_person(oauth, flow, receiver) -> None:
     await flow.tokens()
     here, flow.browser = flow.browser, await oauth.logged_in()
     there = await flow.tokens()
@@ -109,7 +109,7 @@ async def test_the_other_browser_of_the_same_person_goes_on(oauth, flow, receive
     assert (await userinfo(oauth, there["access_token"])).status_code == 200
 
 
-async def test_logging_in_again_ends_nothing_and_the_logout_after_it_ends_all(oauth, flow, receiver) -> None:
+async def test_repeated_login_ends_nothing_and_later_logout_ends_all(oauth, flow, receiver) -> None:
     tokens = await flow.tokens()
     await flow.browser.log_in("naaste", niveau="hoog")
     assert await notices(oauth) == []
@@ -119,7 +119,7 @@ async def test_logging_in_again_ends_nothing_and_the_logout_after_it_ends_all(oa
     assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
 
 
-async def test_somebody_else_who_logs_in_on_this_browser_ends_the_session(oauth, flow, receiver) -> None:
+async def test_login_by_another_person_in_the_same_browser_ends_the_session(oauth, flow, receiver) -> None:
     tokens = await flow.tokens()
     await flow.browser.log_in("vertegenwoordigde")
     assert await send_waiting(sender(oauth)) == 1
@@ -127,7 +127,7 @@ async def test_somebody_else_who_logs_in_on_this_browser_ends_the_session(oauth,
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 302, 201])
-async def test_an_app_that_does_not_take_it_is_told_again_with_another_token(oauth, flow, receiver, status) -> None:
+async def test_logout_token_rejected_by_client_is_retried_with_new_jti(oauth, flow, receiver, status) -> None:
     await flow.tokens()
     await leave(flow)
     receiver.status = status
@@ -142,7 +142,7 @@ async def test_an_app_that_does_not_take_it_is_told_again_with_another_token(oau
     assert first["sid"] == second["sid"]
 
 
-async def test_an_app_that_never_answers_is_given_up(oauth, flow, receiver) -> None:
+async def test_logout_token_to_unreachable_client_is_given_up_after_max_tries(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     await receiver.close()
@@ -154,7 +154,7 @@ async def test_an_app_that_never_answers_is_given_up(oauth, flow, receiver) -> N
     assert (notice.tries, notice.sent_at is None, notice.given_up_at is not None) == (MOST_TRIES, True, True)
 
 
-async def test_an_app_that_keeps_the_line_open_holds_up_neither_others_nor_the_database(oauth, flow, receiver) -> None:
+async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth, flow, receiver) -> None:
     await flow.tokens()
     quick = await Receiver("quick").open()
     flow.app = await oauth.reading_app(client_name="Vlotte app", backchannel_logout_uri=quick.uri)
@@ -169,14 +169,14 @@ async def test_an_app_that_keeps_the_line_open_holds_up_neither_others_nor_the_d
     await quick.close()
 
 
-async def test_two_senders_at_once_tell_each_app_once(oauth, flow, receiver) -> None:
+async def test_concurrent_senders_send_each_logout_token_once(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     assert sum(await asyncio.gather(*(send_waiting(sender(oauth)) for _ in range(3)))) == 1
     assert len(receiver.came) == 1
 
 
-async def test_a_sender_that_was_killed_half_way_leaves_a_notice_that_is_tried_again(oauth, flow, receiver) -> None:
+async def test_sender_killed_while_sending_leaves_notice_for_retry(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     receiver.silent = True
@@ -191,7 +191,7 @@ async def test_a_sender_that_was_killed_half_way_leaves_a_notice_that_is_tried_a
     assert await send_waiting(sender(oauth)) == 1
 
 
-async def test_outside_practice_no_app_can_send_us_to_our_own_machine(oauth, flow, receiver) -> None:
+async def test_ssrf_logout_token_to_private_address_outside_practice_is_not_sent(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     strict = replace(sender(oauth), post=posting_by(Outbound()))
@@ -199,7 +199,7 @@ async def test_outside_practice_no_app_can_send_us_to_our_own_machine(oauth, flo
     assert receiver.came == []
 
 
-async def test_a_suspended_app_is_not_told(oauth, flow, receiver) -> None:
+async def test_logout_token_to_suspended_client_is_not_sent(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     async with unit_of_work(oauth.sessions) as session:
@@ -209,7 +209,7 @@ async def test_a_suspended_app_is_not_told(oauth, flow, receiver) -> None:
     assert (await notices(oauth))[0].given_up_at is not None
 
 
-async def test_old_notices_are_cleared_away(oauth, flow) -> None:
+async def test_logout_notices_are_deleted_after_retention(oauth, flow) -> None:
     await flow.tokens()
     await leave(flow)
     await send_waiting(sender(oauth))
@@ -218,7 +218,7 @@ async def test_old_notices_are_cleared_away(oauth, flow) -> None:
     assert await notices(oauth) == []
 
 
-async def test_a_logout_token_is_no_token_for_anything_else(oauth, flow, receiver) -> None:
+async def test_logout_token_used_as_access_token_is_rejected(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     await send_waiting(sender(oauth))
@@ -229,9 +229,7 @@ async def test_a_logout_token_is_no_token_for_anything_else(oauth, flow, receive
     assert told.json() == {"active": False}
 
 
-async def test_when_the_notice_cannot_be_written_the_person_is_not_logged_out_behind_the_apps_backs(
-    oauth, flow
-) -> None:
+async def test_logout_without_writable_notice_returns_503_and_keeps_session(oauth, flow) -> None:
     await flow.tokens()
     person = (await flow.browser.get("/ik")).json()
 
@@ -244,7 +242,7 @@ async def test_when_the_notice_cannot_be_written_the_person_is_not_logged_out_be
     assert (await flow.browser.get("/ik")).status_code == 200
 
 
-async def test_a_consent_in_the_very_moment_of_logging_out_ends_too_or_is_not_given(oauth, flow) -> None:
+async def test_consent_concurrent_with_logout_is_ended_or_not_given(oauth, flow) -> None:
     csrf = (await flow.browser.get("/ik")).json()["csrf"]
     forms = [await flow.consent_form(await flow.pushed()) for _ in range(4)]
     presses = [flow.press(form) for form in forms]
@@ -267,15 +265,13 @@ BAD = [
 
 
 @pytest.mark.parametrize("uri", BAD, ids=json.dumps)
-async def test_addresses_that_cannot_be_registered(oauth, uri) -> None:
+async def test_backchannel_logout_uri_invalid_is_rejected_at_registration(oauth, uri) -> None:
     with pytest.raises(InvalidInput) as refused:
         await oauth.add(code_client(make_client_keys(), backchannel_logout_uri=uri))
     assert "backchannel_logout_uri" in refused.value.fields
 
 
-async def test_notice_pointed_at_another_address_by_sql_goes_to_the_address_of_the_app(
-    oauth, database, flow, receiver
-) -> None:
+async def test_logout_notice_address_tampered_by_sql_is_ignored(oauth, database, flow, receiver) -> None:
     """A notice carries no MAC, and a logout token names a person to the app: it goes where the client's row says."""
     await flow.tokens()
     await leave(flow)
@@ -289,7 +285,7 @@ async def test_notice_pointed_at_another_address_by_sql_goes_to_the_address_of_t
         await thief.close()
 
 
-async def test_notice_for_an_app_that_no_longer_wants_to_be_told_is_given_up(oauth, database, flow, receiver) -> None:
+async def test_logout_notice_of_client_without_logout_uri_is_given_up(oauth, database, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
     async with unit_of_work(oauth.sessions) as session:

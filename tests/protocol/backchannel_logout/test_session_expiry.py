@@ -1,4 +1,4 @@
-"""A session that idles out, or comes to its end: the apps are told once, and what was agreed to goes on."""
+"""Session expiry (idle or absolute) sends one logout token per client; consents stay valid for their agreed time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def count(oauth, what: str) -> int:
 
 
 @pytest.mark.parametrize("limit", ["idle", "absolute"])
-async def test_the_app_gets_the_same_token_as_for_a_logout_and_gets_it_once(oauth, flow, receiver, limit) -> None:
+async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, receiver, limit) -> None:
     mine = await id_claims(oauth, await flow.tokens())
     lasts = getattr(oauth.service.state.session_limits, limit)
     if limit == "absolute":
@@ -53,7 +53,7 @@ async def test_the_app_gets_the_same_token_as_for_a_logout_and_gets_it_once(oaut
     }
 
 
-async def test_what_she_agreed_to_outlives_the_session_for_as_long_as_she_was_told(oauth, flow) -> None:
+async def test_refresh_token_outlives_expired_session(oauth, flow) -> None:
     tokens = await flow.tokens()
     oauth.later(minutes=20)
     assert await expire(oauth) == 1
@@ -63,14 +63,14 @@ async def test_what_she_agreed_to_outlives_the_session_for_as_long_as_she_was_to
     assert await oauth.lines("grant:beeindigd") == []
 
 
-async def test_several_workers_note_it_once(oauth, flow) -> None:
+async def test_concurrent_workers_record_session_expiry_once(oauth, flow) -> None:
     await flow.tokens()
     oauth.later(minutes=20)
     assert sum(await asyncio.gather(*(expire(oauth) for _ in range(4)))) == 1
     assert await count(oauth, "logout_notice") == 1
 
 
-async def test_more_than_one_batch_is_done_in_one_go(oauth, flow) -> None:
+async def test_session_expiry_processes_more_than_one_batch(oauth, flow) -> None:
     await flow.tokens()
     async with unit_of_work(oauth.sessions) as session:
         again = "SELECT gen_random_uuid(), sha256(n::text::bytea), person_id, assurance, roles, 'x', authenticated_at,"
@@ -82,7 +82,7 @@ async def test_more_than_one_batch_is_done_in_one_go(oauth, flow) -> None:
     assert await count(oauth, "logout_notice") == 1
 
 
-async def test_who_logged_in_again_before_that_goes_on_under_the_same_name_and_nobody_is_told(oauth, flow) -> None:
+async def test_login_again_before_expiry_keeps_sid_and_sends_no_logout_token(oauth, flow) -> None:
     await flow.tokens()
     oauth.later(minutes=20)
     await flow.browser.log_in("naaste")
@@ -90,7 +90,7 @@ async def test_who_logged_in_again_before_that_goes_on_under_the_same_name_and_n
     assert await count(oauth, "logout_notice") == 0
 
 
-async def test_who_logs_in_after_that_has_a_session_of_another_name(oauth, flow) -> None:
+async def test_login_after_expiry_gets_a_new_sid(oauth, flow) -> None:
     before = await id_claims(oauth, await flow.tokens())
     oauth.later(minutes=20)
     await expire(oauth)
@@ -99,7 +99,7 @@ async def test_who_logs_in_after_that_has_a_session_of_another_name(oauth, flow)
     assert (before["sub"], before["sid"] == after["sid"]) == (after["sub"], False)
 
 
-async def test_a_login_does_not_sweep_away_what_nobody_was_told_of_yet(oauth, flow) -> None:
+async def test_login_cleanup_keeps_expired_sessions_not_yet_notified(oauth, flow) -> None:
     await flow.tokens()
     oauth.later(hours=30)
     await oauth.logged_in("vertegenwoordigde")
