@@ -1,4 +1,4 @@
-"""PATCH and DELETE: the citizen's alone."""
+"""PATCH and DELETE of a bericht: for the citizen only."""
 
 import json
 from datetime import timedelta
@@ -28,7 +28,7 @@ async def patch(client, bericht_id, change, kind=MERGE_PATCH):
     return await client.patch(WHERE + bericht_id, content=content, headers={"Content-Type": kind})
 
 
-async def test_she_marks_a_letter_as_read_and_back(world, citizen, clock):
+async def test_patch_marks_bericht_read_and_unread(world, citizen, clock):
     bericht_id = await world.letter()
     answer = await patch(citizen, bericht_id, {"gelezen": True})
     assert (answer.status_code, answer.json()) == (200, {"gelezen": True, "gewijzigdOp": "2026-11-23T12:00:00Z"})
@@ -38,7 +38,7 @@ async def test_she_marks_a_letter_as_read_and_back(world, citizen, clock):
     assert await world.reasons("bericht:markeren") == ["toegestaan", "toegestaan"]
 
 
-async def test_what_a_patch_does_not_name_stays(world, citizen):
+async def test_patch_keeps_members_it_does_not_name(world, citizen):
     bericht_id = await world.letter()
     await patch(citizen, bericht_id, {"gelezen": True, "map": "Huis"})
     assert (await patch(citizen, bericht_id, {"gelezen": False})).json()["map"] == "Huis"
@@ -47,12 +47,12 @@ async def test_what_a_patch_does_not_name_stays(world, citizen):
     assert (await patch(citizen, bericht_id, {"map": None})).json()["gelezen"] is True
 
 
-async def test_an_empty_patch_changes_nothing(world, citizen):
+async def test_patch_empty_changes_nothing(world, citizen):
     answer = await patch(citizen, await world.letter(), {})
     assert (answer.status_code, answer.json()) == (200, {"gelezen": False})
 
 
-async def test_a_deleted_letter_is_gone_for_everybody(world, citizen):
+async def test_deleted_bericht_returns_404_for_all_readers(world, citizen):
     bericht_id, token = await world.letter(), await world.helper_token()
     assert (await citizen.delete(WHERE + bericht_id)).status_code == 204
     assert (await citizen.get(WHERE + bericht_id)).status_code == 404
@@ -64,7 +64,7 @@ async def test_a_deleted_letter_is_gone_for_everybody(world, citizen):
     assert (await world.rows("SELECT count(*) FROM bericht"))[0][0] == 1
 
 
-async def test_a_helper_may_not_and_is_told_so_about_a_letter_he_may_read(world):
+async def test_helper_patch_or_delete_of_readable_bericht_returns_403(world):
     bericht_id = await world.letter()
     async with world.client(await world.helper_token()) as helper:
         for answer in (await helper.delete(WHERE + bericht_id), await patch(helper, bericht_id, {"gelezen": True})):
@@ -73,7 +73,7 @@ async def test_a_helper_may_not_and_is_told_so_about_a_letter_he_may_read(world)
     assert tuple((await world.rows("SELECT read_at, changed_at, deleted_at FROM bericht"))[0]) == (None, None, None)
 
 
-async def test_about_any_other_letter_a_helper_is_told_nothing(world):
+async def test_helper_patch_or_delete_of_other_bericht_returns_404(world):
     hidden, stranger = await world.letter(oin=SVB, dienst="aow"), str(uuid7())
     async with world.client(await world.helper_token(afzenders=[UWV])) as helper:
         for bericht_id in (hidden, stranger, "1"):
@@ -81,14 +81,14 @@ async def test_about_any_other_letter_a_helper_is_told_nothing(world):
             assert (await patch(helper, bericht_id, {"gelezen": True})).status_code == 404
 
 
-async def test_row_38_nobody_else_touches_her_letter(world):
+async def test_row_38_idor_patch_or_delete_by_stranger_returns_404(world):
     bericht_id = await world.letter()
     async with world.client(await world.token(world.helper)) as stranger:
         assert (await stranger.delete(WHERE + bericht_id)).status_code == 404
         assert (await patch(stranger, bericht_id, {"gelezen": True})).status_code == 404
 
 
-async def test_row_6_and_7_a_patch_changes_what_it_may_and_takes_no_0_for_false(world, citizen):
+async def test_row_6_and_7_mass_assignment_and_type_confusion_in_patch_are_rejected(world, citizen):
     bericht_id = await world.letter()
     wrong = [
         {"gelezen": 0},
@@ -112,7 +112,7 @@ async def test_row_6_and_7_a_patch_changes_what_it_may_and_takes_no_0_for_false(
     assert await world.reasons("bericht:markeren") == []
 
 
-async def test_another_content_type_is_415_and_says_what_is_taken(world, citizen):
+async def test_patch_with_other_content_type_returns_415_with_accept_patch(world, citizen):
     bericht_id = await world.letter()
     for kind in ("text/plain", "application/xml", "application/x-www-form-urlencoded", ""):
         answer = await patch(citizen, bericht_id, {"gelezen": True}, kind)
@@ -120,7 +120,7 @@ async def test_another_content_type_is_415_and_says_what_is_taken(world, citizen
         assert MERGE_PATCH in answer.headers["accept-patch"]
 
 
-async def test_without_a_token_there_is_nothing_to_patch_or_delete(world):
+async def test_patch_or_delete_without_token_returns_401(world):
     bericht_id = await world.letter()
     async with world.client() as client:
         assert (await client.delete(WHERE + bericht_id)).status_code == 401

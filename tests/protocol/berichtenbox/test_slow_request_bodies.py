@@ -1,4 +1,4 @@
-"""A body that comes slowly, or never: it holds up its sender and nobody else."""
+"""Slow request bodies (slowloris): they block neither a revocation nor the connection pool."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ class Trickle:
         yield self._rest
 
 
-async def test_row_46_no_slow_request_of_a_helper_puts_his_revocation_off(world):
+async def test_row_46_slow_helper_request_does_not_delay_revocation(world):
     bericht_id, under = await world.letter(), await world.machtiging()
     body = Trickle(b'{"gelezen"', b": true}")
     kind = {"Content-Type": "application/json"}
@@ -45,7 +45,7 @@ async def test_row_46_no_slow_request_of_a_helper_puts_his_revocation_off(world)
     assert (answer.status_code, answer.json()["code"]) == (403, "machtiging_beeindigd")
 
 
-async def test_row_61_many_slow_requests_keep_no_connection_to_the_database(world, database):
+async def test_row_61_slow_requests_hold_no_database_connection(world, database):
     bericht_id, token = await world.letter(), await world.token(world.citizen)
     bodies = [Trickle(b"{", b"}") for _ in range(database.service.pool.size() + 3)]
     kind = {"Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""POST /api/v1/aanleveringen: what is taken, what is refused, and that a letter is there once or not at all."""
+"""POST /api/v1/aanleveringen: which deliveries are accepted or rejected; each bericht is stored once or not at all."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def count(world, table="bericht"):
     return (await world.rows(f"SELECT count(*) FROM {table}"))[0][0]
 
 
-async def test_a_letter_is_taken_and_says_where_it_is(world, agency):
+async def test_delivery_returns_201_with_location(world, agency):
     answer = await deliver(agency, ("brief.pdf", a_pdf(), PDF))
     assert answer.status_code == 201
     assert set(answer.json()) == {"berichtId"}
@@ -40,7 +40,7 @@ async def test_a_letter_is_taken_and_says_where_it_is(world, agency):
     assert await world.reasons("aanlevering:ontvangen") == ["ontvangen"]
 
 
-async def test_the_database_holds_nothing_of_it_in_the_clear(world, agency):
+async def test_delivered_bericht_is_stored_encrypted(world, agency):
     secret = "Zeer vertrouwelijk woord"
     pdf = a_pdf() + secret.encode() + b"%%EOF"
     assert (await deliver(agency, (f"{secret}.pdf", pdf, PDF), onderwerp=secret, inhoud=secret)).status_code == 201
@@ -51,12 +51,12 @@ async def test_the_database_holds_nothing_of_it_in_the_clear(world, agency):
             assert b"999990019" not in told
 
 
-async def test_the_theme_and_the_sensitivity_are_those_of_the_dienst(world, agency):
+async def test_delivery_takes_theme_and_sensitivity_from_dienst(world, agency):
     await deliver(agency, dienst="wia-uitkering")
     assert (await world.rows("SELECT theme, sensitivity FROM bericht"))[0] == ("inkomen", "vertrouwelijk")
 
 
-async def test_the_same_letter_twice_is_one_letter(world, agency):
+async def test_delivery_repeated_is_stored_once(world, agency):
     bericht = a_bericht(kenmerk="K1")
     first = await agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF)))
     again = await agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF)))
@@ -75,7 +75,7 @@ async def test_the_same_letter_twice_is_one_letter(world, agency):
     ],
     ids=["subject", "text", "dienst", "time"],
 )
-async def test_another_letter_under_the_same_reference_is_a_conflict(world, agency, change):
+async def test_delivery_with_same_reference_and_other_content_returns_409(world, agency, change):
     await deliver(agency, kenmerk="K1")
     answer = await deliver(agency, kenmerk="K1", **change)
     assert answer.status_code == 409
@@ -83,7 +83,7 @@ async def test_another_letter_under_the_same_reference_is_a_conflict(world, agen
     assert await count(world) == 1
 
 
-async def test_another_bijlage_or_another_recipient_makes_another_letter(agency):
+async def test_delivery_with_same_reference_and_other_bijlage_or_recipient_returns_409(agency):
     await deliver(agency, ("a.pdf", a_pdf(), PDF), kenmerk="K1")
     assert (await deliver(agency, ("a.pdf", a_pdf(99), PDF), kenmerk="K1")).status_code == 409
     assert (await deliver(agency, ("b.pdf", a_pdf(), PDF), kenmerk="K1")).status_code == 409
@@ -96,7 +96,7 @@ async def test_another_bijlage_or_another_recipient_makes_another_letter(agency)
     [("caf\u00e9-1", "cafe\u0301-1"), ("cafe\u0301-1", "caf\u00e9-1"), ("K 1", "K\u00a01"), ("K1", "  K1 ")],
     ids=ascii,
 )
-async def test_two_spellings_of_one_kenmerk_are_one_letter(world, agency, first, again):
+async def test_delivery_kenmerk_in_other_unicode_form_is_the_same_bericht(world, agency, first, again):
     assert (await deliver(agency, kenmerk=first)).status_code == 201
     assert (await deliver(agency, kenmerk=again)).status_code == 200
     bericht = parts(a_bericht(kenmerk=...))
@@ -106,18 +106,18 @@ async def test_two_spellings_of_one_kenmerk_are_one_letter(world, agency, first,
     assert await count(world) == 1
 
 
-async def test_two_spellings_of_one_subject_are_one_letter(world, agency):
+async def test_delivery_subject_in_other_unicode_form_is_the_same_bericht(world, agency):
     assert (await deliver(agency, kenmerk="K1", onderwerp="Uw caf\u00e9")).status_code == 201
     assert (await deliver(agency, kenmerk="K1", onderwerp="Uw cafe\u0301")).status_code == 200
 
 
-async def test_two_senders_may_use_the_same_reference(world, agency):
+async def test_delivery_reference_is_unique_per_sender(world, agency):
     await deliver(agency, kenmerk="K1")
     async with world.client(await world.token(oin=SVB)) as other:
         assert (await deliver(other, kenmerk="K1", dienst="aow")).status_code == 201
 
 
-async def test_two_identical_deliveries_at_the_same_moment_are_one_letter(world, agency):
+async def test_concurrent_identical_deliveries_are_stored_once(world, agency):
     bericht = a_bericht(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "111222333"})
     answers = await asyncio.gather(
         *(agency.post(WHERE, files=parts(bericht, ("a.pdf", a_pdf(), PDF))) for _ in range(4))
@@ -128,19 +128,19 @@ async def test_two_identical_deliveries_at_the_same_moment_are_one_letter(world,
 
 
 @pytest.mark.parametrize("header", ["abc-1", '"abc-1"'], ids=["plain", "quoted"])
-async def test_the_idempotency_key_is_the_reference_of_a_letter_without_one(world, agency, header):
+async def test_delivery_idempotency_key_is_used_as_reference(world, agency, header):
     bericht = a_bericht(kenmerk=...)
     answers = [await agency.post(WHERE, files=parts(bericht), headers={"Idempotency-Key": header}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 200]
     assert (await world.rows("SELECT sender_reference FROM bericht"))[0][0] == "abc-1"
 
 
-async def test_a_letter_without_any_reference_is_refused(agency):
+async def test_delivery_without_reference_is_rejected(agency):
     answer = await deliver(agency, kenmerk=...)
     assert (answer.status_code, answer.json()["code"]) == (400, "kenmerk_ontbreekt")
 
 
-async def test_a_bsn_that_fails_the_11_proef_is_refused_and_not_repeated(world, agency):
+async def test_delivery_with_bsn_failing_the_11_proef_is_rejected_without_echo(world, agency):
     answer = await deliver(agency, ontvanger={"type": "BSN", "waarde": "999990018"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bsn_ongeldig")
     assert answer.json()["fouten"][0]["veld"] == "ontvanger.waarde"
@@ -149,26 +149,26 @@ async def test_a_bsn_that_fails_the_11_proef_is_refused_and_not_repeated(world, 
 
 
 @pytest.mark.parametrize("dienst", ["bestaat-niet", "aow"], ids=["unknown", "of another agency"])
-async def test_a_dienst_that_is_not_the_senders_is_refused(world, agency, dienst):
+async def test_delivery_with_dienst_not_of_the_sender_is_rejected(world, agency, dienst):
     answer = await deliver(agency, dienst=dienst)
     assert (answer.status_code, answer.json()["code"]) == (400, "dienst_onbekend")
     assert await world.reasons("aanlevering:geweigerd") == ["dienst_onbekend"]
 
 
-async def test_a_sender_that_is_no_longer_active_is_refused(world, agency):
+async def test_delivery_by_inactive_sender_returns_403(world, agency):
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE agency SET active = false WHERE oin = :oin"), {"oin": UWV})
     answer = await deliver(agency)
     assert (answer.status_code, answer.json()["code"]) == (403, "afzender_niet_actief")
 
 
-async def test_without_a_token_nothing_is_read(world):
+async def test_delivery_without_token_returns_401(world):
     async with world.client() as client:
         answer = await deliver(client)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
 
 
-async def test_a_citizens_token_does_not_deliver(world):
+async def test_delivery_with_citizen_token_returns_403(world):
     async with world.client(await world.token(world.citizen)) as client:
         assert (await deliver(client)).status_code == 403
 
@@ -178,14 +178,14 @@ async def test_a_citizens_token_does_not_deliver(world):
     [{"afzender": SVB}, {"oin": SVB}, {"theme": "zorg"}, {"sensitivity": "gewoon"}, {"id": "1"}, {"gelezen": True}],
     ids=lambda extra: next(iter(extra)),
 )
-async def test_row_6_a_member_that_the_sender_does_not_decide_is_refused(world, agency, extra):
+async def test_row_6_mass_assignment_in_delivery_is_rejected(world, agency, extra):
     answer = await deliver(agency, **extra)
     assert answer.status_code == 400
     assert answer.json()["fouten"] == [{"veld": next(iter(extra)), "melding": "Dit veld kennen wij niet."}]
     assert await count(world) == 0
 
 
-async def test_row_7_a_field_of_the_wrong_kind_is_refused_with_its_name(world, agency):
+async def test_row_7_type_confusion_in_delivery_is_rejected_with_the_field(world, agency):
     answer = await deliver(agency, onderwerp=0, inhoud=False)
     assert answer.status_code == 400
     assert {fault["veld"] for fault in answer.json()["fouten"]} == {"onderwerp", "inhoud"}
@@ -197,22 +197,22 @@ async def test_row_7_a_field_of_the_wrong_kind_is_refused_with_its_name(world, a
     ["1999-12-31T23:59:59Z", "2028-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
     ids=["long ago", "far ahead", "before the calendar begins in UTC", "after it ends in UTC"],
 )
-async def test_an_impossible_time_of_publication_is_refused(agency, when):
+async def test_delivery_with_impossible_publication_time_is_rejected(agency, when):
     answer = await deliver(agency, publicatietijdstip=when)
     assert (answer.status_code, answer.json()["code"]) == (400, "publicatietijdstip_onmogelijk")
 
 
-async def test_the_largest_letter_is_taken(agency):
+async def test_delivery_of_largest_bericht_is_accepted(agency):
     assert (await deliver(agency, onderwerp="x" * 255, inhoud="é" * (512 * 1024))).status_code == 201
 
 
-async def test_row_63_json_that_is_too_deep_is_refused(world, agency):
+async def test_row_63_deeply_nested_json_is_rejected(world, agency):
     answer = await agency.post(WHERE, files=parts("[" * 100_000))
     assert (answer.status_code, answer.json()["code"]) == (400, "bericht_ongeldig")
     assert await count(world) == 0
 
 
-async def test_row_58_html_that_calls_itself_a_pdf_is_refused(world, agency):
+async def test_row_58_html_disguised_as_pdf_is_rejected(world, agency):
     answer = await deliver(agency, ("brief.pdf", b"<!DOCTYPE html><script>alert(1)</script>%%EOF", PDF))
     assert (answer.status_code, answer.json()["code"]) == (415, "bijlage_geen_pdf")
     assert await count(world) == 0
@@ -227,20 +227,20 @@ def named(filename: bytes) -> bytes:
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
-async def test_row_55_a_name_with_a_path_is_refused(world, agency):
+async def test_row_55_path_traversal_in_file_name_is_rejected(world, agency):
     answer = await agency.post(WHERE, content=named(b"../brief.pdf"), headers=MULTIPART)
     assert (answer.status_code, answer.json()["code"]) == (400, "bijlage_naam_ongeldig")
     assert await count(world) == 0
 
 
 @pytest.mark.whole
-async def test_a_bijlage_of_25_mib_is_taken_in_pieces(world, agency):
+async def test_delivery_of_25_mib_bijlage_is_stored_in_parts(world, agency):
     assert (await deliver(agency, ("groot.pdf", a_pdf(25 * 1024 * 1024), PDF))).status_code == 201
     assert await count(world, "bijlage_part") == 25
 
 
 @pytest.mark.whole
-async def test_101_bijlagen_are_refused_and_100_are_taken(world, agency):
+async def test_delivery_of_101_bijlagen_is_rejected_and_of_100_accepted(world, agency):
     many = [(f"{n}.pdf", a_pdf(), PDF) for n in range(101)]
     answer = await deliver(agency, *many)
     assert (answer.status_code, answer.json()["code"]) == (413, "te_veel_bijlagen")
@@ -249,7 +249,7 @@ async def test_101_bijlagen_are_refused_and_100_are_taken(world, agency):
     assert await count(world, "bijlage") == 100
 
 
-async def test_a_connection_that_is_cut_halfway_leaves_nothing(world, agency):
+async def test_delivery_cut_halfway_stores_nothing(world, agency):
     whole = named(b"brief.pdf")
     messages = [
         {"type": "http.request", "body": whole[:400], "more_body": True},
@@ -284,12 +284,12 @@ async def test_a_connection_that_is_cut_halfway_leaves_nothing(world, agency):
         assert await count(world, table) == 0
 
 
-async def test_another_content_type_is_415(agency):
+async def test_delivery_with_other_content_type_returns_415(agency):
     for kind in ("application/json", "text/plain", "multipart/mixed; boundary=x", "multipart/form-data", ""):
         answer = await agency.post(WHERE, content=b"{}", headers={"Content-Type": kind})
         assert answer.status_code == 415
 
 
-async def test_row_57_a_compressed_delivery_is_refused(agency):
+async def test_row_57_compressed_delivery_returns_415(agency):
     answer = await agency.post(WHERE, content=b"x", headers=MULTIPART | {"Content-Encoding": "gzip"})
     assert answer.status_code == 415

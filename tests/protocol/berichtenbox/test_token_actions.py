@@ -1,4 +1,4 @@
-"""A token does what its actions say: what is missing is named, and marking and deleting need their own action."""
+"""Actions of a token: a missing one is named in the refusal; marking and deleting each need their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def ask(client, act, letter):
 
 @pytest.mark.parametrize("act", [Act.LIST, Act.READ, Act.MARK, Act.DELETE])
 @pytest.mark.parametrize("given", [(), READING], ids=["no details", "reading"])
-async def test_token_without_the_action_is_told_which_one_to_ask_for(world, act, given):
+async def test_token_without_required_action_returns_403_with_the_action(world, act, given):
     if act in given:
         return
     letter = await world.letter()
@@ -47,7 +47,7 @@ async def test_token_without_the_action_is_told_which_one_to_ask_for(world, act,
     assert tuple((await world.rows("SELECT read_at, changed_at, deleted_at FROM bericht"))[0]) == (None, None, None)
 
 
-async def test_own_app_with_the_actions_marks_and_deletes_and_the_journal_names_it(world):
+async def test_own_app_with_actions_marks_and_deletes_and_is_journalled(world):
     letter = await world.letter()
     async with world.client(await world.token(world.citizen, acts=(*READING, Act.MARK, Act.DELETE))) as client:
         marked = await ask(client, Act.MARK, letter)
@@ -64,7 +64,7 @@ async def test_own_app_with_the_actions_marks_and_deletes_and_the_journal_names_
 
 
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
-async def test_one_action_of_the_own_box_does_not_give_the_other(world, act):
+async def test_mark_action_does_not_grant_delete_nor_the_reverse(world, act):
     letter = await world.letter()
     other = Act.DELETE if act is Act.MARK else Act.MARK
     async with world.client(await world.token(world.citizen, acts=(*READING, other))) as client:
@@ -73,7 +73,7 @@ async def test_one_action_of_the_own_box_does_not_give_the_other(world, act):
 
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
 @pytest.mark.parametrize("acts", [HELPING, tuple(Act)], ids=["helping", "forged"])
-async def test_helper_with_any_token_neither_changes_the_box_nor_is_told_to_ask(world, act, acts):
+async def test_helper_token_marking_or_deleting_returns_403_without_challenge(world, act, acts):
     letter = await world.letter()
     token = await world.token(world.helper, under=await world.machtiging(), acts=acts)
     async with world.client(token) as helper:
@@ -83,7 +83,7 @@ async def test_helper_with_any_token_neither_changes_the_box_nor_is_told_to_ask(
 
 
 @pytest.mark.parametrize("act", [Act.READ, Act.MARK, Act.DELETE])
-async def test_letter_of_another_box_is_hidden_also_from_token_without_the_action(world, act):
+async def test_idor_bericht_of_another_box_without_action_returns_404(world, act):
     letter = await world.letter()
     async with world.client(await world.token(world.helper, acts=())) as stranger:
         assert (await ask(stranger, act, letter)).status_code == 404

@@ -1,4 +1,4 @@
-"""GET .../bijlagen/{bijlageId}: always a download, in pieces, and only as long as the access stands."""
+"""GET .../bijlagen/{bijlageId}: a download in parts, stopped when access ends."""
 
 import asyncio
 from dataclasses import replace
@@ -45,7 +45,7 @@ async def get(world, token, bericht_id, bijlage_id, **headers):
 @pytest.mark.parametrize(
     "content", [a_pdf(), a_pdf(PART_BYTES), THREE_PIECES], ids=["small", "one piece", "three pieces"]
 )
-async def test_what_comes_out_is_what_went_in(world, content):
+async def test_download_returns_the_delivered_content(world, content):
     ids = await with_bijlage(world, content)
     answer = await get(world, await world.helper_token(), *ids)
     assert answer.status_code == 200
@@ -62,7 +62,7 @@ async def test_what_comes_out_is_what_went_in(world, content):
         ("a;b='c'.pdf", "attachment; filename=\"a_b__c_.pdf\"; filename*=UTF-8''a%3Bb%3D%27c%27.pdf"),
     ],
 )
-async def test_row_58_it_is_always_saved_and_never_shown(world, name, disposition):
+async def test_row_58_download_is_sent_as_attachment_with_nosniff(world, name, disposition):
     answer = await get(world, await world.helper_token(), *await with_bijlage(world, name=name))
     assert answer.headers["content-disposition"] == disposition
     assert answer.headers["content-type"] == PDF
@@ -70,7 +70,7 @@ async def test_row_58_it_is_always_saved_and_never_shown(world, name, dispositio
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_row_39_a_bijlage_is_found_only_under_its_own_letter_and_within_scope(world):
+async def test_row_39_idor_bijlage_of_another_bericht_or_out_of_scope_returns_404(world):
     hers = await with_bijlage(world)
     other = await with_bijlage(world, oin=SVB, dienst="aow")
     token = await world.helper_token(afzenders=[UWV])
@@ -88,14 +88,14 @@ async def test_row_39_a_bijlage_is_found_only_under_its_own_letter_and_within_sc
     assert "toegestaan" not in await world.reasons("bericht:downloaden")
 
 
-async def test_reading_is_not_downloading(world):
+async def test_download_with_read_action_only_returns_403(world):
     ids = await with_bijlage(world)
     under = await world.machtiging()
     answer = await get(world, await world.token(world.helper, under=under, acts=(Act.LIST, Act.READ)), *ids)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 
-async def test_an_answer_in_another_form_is_406(world):
+async def test_download_with_unsupported_accept_returns_406(world):
     ids = await with_bijlage(world)
     answer = await get(world, await world.helper_token(), *ids, Accept="text/html")
     assert answer.status_code == 406
@@ -140,7 +140,7 @@ async def streaming(world, token, bericht_id, bijlage_id):
     return asyncio.create_task(world.app(scope, receive, send)), sent, go_on
 
 
-async def test_row_47_revoking_during_a_download_stops_it_before_the_next_piece(under_way):
+async def test_row_47_machtiging_revoked_during_download_stops_it(under_way):
     world, under, token, *ids = under_way
     task, sent, go_on = await streaming(world, token, *ids)
     assert (await sent.get())["status"] == 200
@@ -154,7 +154,7 @@ async def test_row_47_revoking_during_a_download_stops_it_before_the_next_piece(
     assert await world.reasons("bericht:downloaden") == ["toegestaan", "toegang_beeindigd_tijdens_downloaden"]
 
 
-async def test_row_47_pausing_or_taking_the_token_back_stops_it_too(under_way, clock):
+async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_it(under_way, clock):
     world, under, _, *ids = under_way
     for statement in (
         "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = :under",
@@ -174,7 +174,7 @@ async def test_row_47_pausing_or_taking_the_token_back_stops_it_too(under_way, c
             await session.execute(text(resume), {"under": under})
 
 
-async def test_row_47_ending_the_consent_of_the_app_stops_it_too(under_way, clock):
+async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
     world, under, token, *ids = under_way
     grant_id = uuid7()
     async with world.sessions.begin() as session:
@@ -195,7 +195,7 @@ async def test_row_47_ending_the_consent_of_the_app_stops_it_too(under_way, cloc
     assert sent.empty()
 
 
-async def test_a_token_that_runs_out_on_the_way_breaks_nothing_off(under_way, clock):
+async def test_token_expired_during_download_does_not_stop_it(under_way, clock):
     world, _, token, *ids = under_way
     task, sent, go_on = await streaming(world, token, *ids)
     await sent.get()
@@ -207,7 +207,7 @@ async def test_a_token_that_runs_out_on_the_way_breaks_nothing_off(under_way, cl
     assert b"".join(bodies) == TWO_PIECES
 
 
-async def test_the_journal_line_is_there_before_the_first_byte(under_way):
+async def test_download_is_journalled_before_the_first_byte(under_way):
     world, _, token, *ids = under_way
     task, sent, _ = await streaming(world, token, *ids)
     await sent.get()
@@ -227,7 +227,7 @@ async def test_the_journal_line_is_there_before_the_first_byte(under_way):
     ],
     ids=["left out", "renumbered", "swapped", "shortened"],
 )
-async def test_row_66_pieces_that_are_not_in_their_place_do_not_open(world, database, harm):
+async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, database, harm):
     bericht_id, bijlage_id = await with_bijlage(world, THREE_PIECES)
     async with tampering(database) as connection:
         await connection.execute(text(harm))
@@ -243,7 +243,7 @@ async def test_row_66_pieces_that_are_not_in_their_place_do_not_open(world, data
     assert len(taken) < 3
 
 
-async def test_row_47_the_check_before_each_piece_names_the_end(under_way):
+async def test_row_47_access_check_before_each_part_names_the_reason(under_way):
     world, under, _, bericht_id, bijlage_id = under_way
     row = (await world.rows("SELECT id FROM issued_token WHERE machtiging_id = :under", under=under))[0]
     actor = replace(await world.actor(under), token_id=row.id)

@@ -1,4 +1,4 @@
-"""GET /api/v1/berichten: the list shows what may be read, page by page, and nothing else."""
+"""GET /api/v1/berichten: the readable berichten, page by page, and no others."""
 
 from datetime import date, timedelta
 
@@ -27,7 +27,7 @@ async def ids(world, token, **params):
     return [bericht["berichtId"] for bericht in (await listed(world, token, **params))["berichten"]]
 
 
-async def test_a_summary_says_who_what_and_when_and_not_the_text(world):
+async def test_list_summary_has_no_text_of_the_bericht(world):
     bericht_id = await world.letter(("a.pdf", a_pdf(), "application/pdf"), onderwerp="Uw AOW", inhoud="Geheim")
     page = await listed(world, await world.helper_token())
     assert page["berichten"] == [
@@ -43,7 +43,7 @@ async def test_a_summary_says_who_what_and_when_and_not_the_text(world):
     assert page["_links"] == {"self": {"href": "http://localhost:8000/api/v1/berichten?aantal=20"}}
 
 
-async def test_row_40_the_list_holds_what_is_agreed_and_no_more(world):
+async def test_row_40_list_holds_only_berichten_within_the_machtiging(world):
     shown = await world.letter(oin=UWV)
     await world.letter(oin=SVB, dienst="aow")
     await world.letter(oin=UWV, dienst="wia-uitkering")
@@ -79,13 +79,13 @@ async def test_row_40_each_limit_of_the_machtiging_limits_the_list(world, change
     assert set(found) == {made[dienst] for dienst in expected}
 
 
-async def test_a_day_begins_when_it_begins_in_the_netherlands(world):
+async def test_list_from_date_begins_at_midnight_in_the_netherlands(world):
     await world.letter(publicatietijdstip="2026-05-31T21:59:59.999999Z")
     shown = await world.letter(publicatietijdstip="2026-05-31T22:00:00Z")
     assert await ids(world, await world.helper_token(letters_from=date(2026, 6, 1))) == [shown]
 
 
-async def test_a_letter_that_is_not_yet_published_is_not_there_for_anybody(world, clock):
+async def test_list_hides_bericht_before_its_publication(world, clock):
     bericht_id = await world.letter(publicatietijdstip="2026-11-23T12:05:00Z")
     token = await world.token(world.citizen)
     assert await ids(world, token) == []
@@ -95,12 +95,12 @@ async def test_a_letter_that_is_not_yet_published_is_not_there_for_anybody(world
     assert await ids(world, token) == [bericht_id]
 
 
-async def test_the_citizen_sees_everything_of_her_own(world):
+async def test_list_for_the_citizen_holds_all_own_berichten(world):
     made = {await world.letter(), await world.letter(dienst="wia-uitkering"), await world.letter(oin=SVB, dienst="aow")}
     assert set(await ids(world, await world.token(world.citizen))) == made
 
 
-async def test_pages_follow_each_other_without_gaps_or_doubles(world):
+async def test_list_pages_have_no_gaps_or_duplicates(world):
     made = [await world.letter(publicatietijdstip=f"2026-11-{day:02}T12:00:00Z") for day in (1, 2, 3, 3, 3, 4, 5)]
     token, found, cursor = await world.helper_token(), [], {}
     for _ in range(4):
@@ -116,7 +116,7 @@ async def test_pages_follow_each_other_without_gaps_or_doubles(world):
     assert following is None
 
 
-async def test_a_letter_that_comes_in_between_two_pages_disturbs_nothing(world):
+async def test_list_bericht_added_between_two_pages_does_not_shift_the_pages(world):
     made = [await world.letter(publicatietijdstip=f"2026-11-0{day}T12:00:00Z") for day in (1, 2, 3)]
     token = await world.helper_token()
     first = await listed(world, token, aantal=2)
@@ -128,7 +128,7 @@ async def test_a_letter_that_comes_in_between_two_pages_disturbs_nothing(world):
 @pytest.mark.parametrize(
     "change", [lambda c: c[:-1] + ("A" if c[-1] != "A" else "Q"), lambda c: "B" + c[1:], lambda c: c[:20]]
 )
-async def test_a_changed_cursor_is_refused(world, change):
+async def test_list_cursor_tampered_is_rejected(world, change):
     for _ in range(2):
         await world.letter()
     token = await world.helper_token()
@@ -139,13 +139,13 @@ async def test_a_changed_cursor_is_refused(world, change):
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "=" * 50, "' OR 1=1 --", "AAAA", ""], ids=repr)
-async def test_an_invented_cursor_is_refused(world, cursor):
+async def test_list_cursor_invented_is_rejected(world, cursor):
     async with world.client(await world.helper_token()) as client:
         answer = await client.get(WHERE, params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor_ongeldig")
 
 
-async def test_a_cursor_of_another_reader_is_refused(world):
+async def test_list_cursor_of_another_reader_is_rejected(world):
     for _ in range(2):
         await world.letter()
     cursor = (await listed(world, await world.token(world.citizen), aantal=1))["_links"]["next"]["href"].split(
@@ -156,14 +156,14 @@ async def test_a_cursor_of_another_reader_is_refused(world):
 
 
 @pytest.mark.parametrize("aantal", ["0", "101", "-1", "x", "1e9", "", "1;2"])
-async def test_an_impossible_page_size_is_refused(world, aantal):
+async def test_list_page_size_out_of_range_is_rejected(world, aantal):
     async with world.client(await world.helper_token()) as client:
         answer = await client.get(WHERE, params={"aantal": aantal})
     assert answer.status_code == 400
     assert answer.json()["fouten"][0]["veld"] == "query.aantal"
 
 
-async def test_listing_is_journalled_and_marks_nothing(world):
+async def test_list_is_journalled_and_marks_nothing_read(world):
     await world.letter()
     await listed(world, await world.helper_token())
     assert await world.reasons("bericht:lijst") == ["toegestaan"]
@@ -179,7 +179,7 @@ async def test_listing_is_journalled_and_marks_nothing(world):
     ],
     ids=["paused", "expired", "not begun"],
 )
-async def test_a_machtiging_that_does_not_hold_is_refused_openly(world, clock, change, code):
+async def test_list_under_machtiging_not_in_force_returns_403(world, clock, change, code):
     moved = {name: clock.now() + timedelta(hours=value) for name, value in change.items() if isinstance(value, int)}
     if "paused_at" in change:
         moved["paused_at"] = clock.now()
@@ -189,14 +189,14 @@ async def test_a_machtiging_that_does_not_hold_is_refused_openly(world, clock, c
     assert await world.reasons("bericht:lijst") == [code]
 
 
-async def test_an_act_that_was_not_given_is_refused_openly(world):
+async def test_list_without_the_action_returns_403(world):
     under = await world.machtiging()
     async with world.client(await world.token(world.helper, under=under, acts=(Act.READ,))) as client:
         answer = await client.get(WHERE)
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 
-async def test_sensitive_letters_are_not_listed_for_who_logged_in_too_lightly(world):
+async def test_list_hides_sensitive_berichten_below_the_assurance_level(world):
     shown = await world.letter()
     await world.letter(oin=SVB, dienst="pgb-trekkingsrecht")
     token = await world.token(world.helper, under=await world.machtiging(), acts=HELPING, assurance=Assurance.LOW)

@@ -1,4 +1,4 @@
-"""Attacks on the box that are not a forged request but an honest one by the wrong person."""
+"""Isolation of berichtenboxen: genuine requests by the wrong person."""
 
 from datetime import timedelta
 
@@ -24,14 +24,14 @@ async def status(world, token, bericht_id):
         return (await client.get(WHERE + bericht_id)).status_code
 
 
-async def test_row_41_a_token_under_a_machtiging_is_worth_nothing_in_any_other_box(world):
+async def test_row_41_idor_machtiging_token_in_another_box_returns_404(world):
     hers, strangers = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": STRANGER})
     token = await world.helper_token()
     assert await status(world, token, hers) == 200
     assert await status(world, token, strangers) == 404
 
 
-async def test_row_42_who_was_given_a_machtiging_cannot_hand_it_on(world):
+async def test_row_42_machtiging_passed_on_by_its_holder_gives_no_access(world):
     """The son gives a third a machtiging of his own: it opens his box, never the box that was opened to him."""
     hers, his = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": "999990020"})
     await world.machtiging()
@@ -43,7 +43,7 @@ async def test_row_42_who_was_given_a_machtiging_cannot_hand_it_on(world):
     assert await status(world, token, hers) == 404
 
 
-async def test_row_42_a_machtiging_that_claims_a_parent_without_right_to_hand_on_opens_nothing(world):
+async def test_row_42_machtiging_with_forged_parent_gives_no_access(world):
     hers, parent = await world.letter(), await world.machtiging()
     async with world.sessions.begin() as session:
         third = await find_or_create_by_bsn(session, world.keyring, Bsn(STRANGER), at=world.clock.now())
@@ -51,7 +51,7 @@ async def test_row_42_a_machtiging_that_claims_a_parent_without_right_to_hand_on
     assert await status(world, await world.token(third, under=child, acts=HELPING), hers) != 200
 
 
-async def test_row_51_delivering_tells_a_sender_nothing_about_whom_we_know(world, database):
+async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_known(world, database):
     """Same answer, and the same work but for the one row that makes somebody known."""
     done, looks = [], []
     token = await world.token(oin=UWV)
@@ -70,7 +70,7 @@ async def test_row_51_delivering_tells_a_sender_nothing_about_whom_we_know(world
     assert extra[0].startswith("INSERT INTO person ")
 
 
-async def test_row_38_one_reader_cannot_make_the_bodies_of_another_longer_or_slower(world):
+async def test_row_38_timing_marks_of_other_readers_do_not_change_the_work(world):
     """Marks of others are not read: the work does not grow with who looked before."""
     hers = await world.letter()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""GET /api/v1/berichten/{berichtId}: read what is agreed; all else looks like nothing at all."""
+"""GET /api/v1/berichten/{berichtId}: readable within the machtiging; anything else is the same 404."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ def without_id(answer):
     return {name: value for name, value in answer.json().items() if name != "verzoekId"}
 
 
-async def test_a_helper_reads_a_letter_in_scope(world):
+async def test_read_in_scope_by_helper_returns_the_bericht(world):
     bericht_id = await world.letter(("brief één.pdf", a_pdf(), PDF), onderwerp="Uw AOW", inhoud="Beste <b>mevrouw</b>")
     answer = await get(world, await world.helper_token(), bericht_id)
     body = answer.json()
@@ -49,7 +49,7 @@ async def test_a_helper_reads_a_letter_in_scope(world):
     assert await world.reasons("bericht:lezen") == ["toegestaan"]
 
 
-async def test_row_3_text_that_looks_like_html_travels_as_json_that_no_browser_renders(world):
+async def test_row_3_html_in_bericht_is_returned_as_json_with_nosniff(world):
     bericht_id = await world.letter(inhoud="<script>alert(1)</script>", onderwerp="<img src=x onerror=alert(1)>")
     answer = await get(world, await world.helper_token(), bericht_id)
     assert answer.headers["content-type"] == "application/json"
@@ -70,7 +70,7 @@ async def out_of_reach(world):
     }
 
 
-async def test_row_38_what_is_not_for_him_looks_exactly_like_what_does_not_exist(world):
+async def test_row_38_enumeration_unreadable_bericht_looks_like_unknown_bericht(world):
     letters = await out_of_reach(world)
     letters["bericht_bestaat_niet "] = "geen-id"
     letters["bericht_bestaat_niet  "] = CITIZEN
@@ -85,7 +85,7 @@ async def test_row_38_what_is_not_for_him_looks_exactly_like_what_does_not_exist
     assert await world.rows("SELECT * FROM reader_mark") == []
 
 
-async def test_row_38_the_same_statements_are_done_for_all_of_them(world, database):
+async def test_row_38_timing_unreadable_and_unknown_bericht_take_the_same_statements(world, database):
     letters = await out_of_reach(world)
     token = await world.helper_token(afzenders=[UWV], excluded_themes=["zorg"])
     async with world.client(token) as client:
@@ -102,18 +102,18 @@ async def test_row_38_the_same_statements_are_done_for_all_of_them(world, databa
 
 
 @pytest.mark.parametrize("asked", [CITIZEN, "geen-uuid", f"00000000-0000-0000-0000-000{CITIZEN}"])
-async def test_id_of_unknown_letter_is_not_kept_in_journal(world, asked):
+async def test_read_of_unknown_id_is_journalled_without_the_id(world, asked):
     await get(world, await world.helper_token(), asked)
     assert await world.rows("SELECT object_id FROM journal_intake WHERE act = 'bericht:lezen'") == [(None,)]
 
 
 @pytest.mark.parametrize("path", ["{}/", "{}//", "{}%00", "{}%2f..%2f", "%2e%2e/", "{}'--", "{{{}}}"])
-async def test_an_address_that_is_almost_right_is_404(world, path):
+async def test_read_with_almost_right_path_returns_404(world, path):
     bericht_id = await world.letter()
     assert (await get(world, await world.helper_token(), path.format(bericht_id))).status_code == 404
 
 
-async def test_row_38_each_reads_the_own_letters_and_nobody_elses(world):
+async def test_row_38_idor_read_of_bericht_of_another_person_returns_404(world):
     hers, his = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": HELPER})
     under = await world.machtiging()
     tokens = {
@@ -127,7 +127,7 @@ async def test_row_38_each_reads_the_own_letters_and_nobody_elses(world):
             assert (await get(world, token, bericht_id)).status_code == expected, who
 
 
-async def test_a_helper_who_reads_changes_nothing_for_the_citizen(world):
+async def test_read_by_helper_does_not_mark_it_for_the_citizen(world):
     bericht_id = await world.letter()
     await get(world, await world.helper_token(), bericht_id)
     async with world.client(await world.token(world.citizen)) as client:
@@ -137,7 +137,7 @@ async def test_a_helper_who_reads_changes_nothing_for_the_citizen(world):
     assert (await world.rows("SELECT person_id FROM reader_mark"))[0][0] == world.helper
 
 
-async def test_each_reader_has_an_own_mark(world):
+async def test_read_mark_is_kept_per_reader(world):
     bericht_id = await world.letter()
     hers, his = await world.token(world.citizen), await world.helper_token()
     await get(world, hers, bericht_id)
@@ -148,7 +148,7 @@ async def test_each_reader_has_an_own_mark(world):
         assert (await client.get(f"{API}/berichten")).json()["berichten"][0]["gelezen"] is True
 
 
-async def test_her_map_is_not_shown_to_a_helper(world):
+async def test_map_of_the_citizen_is_hidden_from_helper(world):
     bericht_id = await world.letter()
     hers = await world.token(world.citizen)
     async with world.client(hers) as client:
@@ -159,7 +159,7 @@ async def test_her_map_is_not_shown_to_a_helper(world):
     assert answer.json()["status"] == {"gelezen": True}
 
 
-async def test_revoking_closes_the_box_at_once_and_says_so(world):
+async def test_read_after_revocation_of_machtiging_returns_403(world):
     bericht_id, under = await world.letter(), await world.machtiging()
     token = await world.token(world.helper, under=under, acts=HELPING)
     assert (await get(world, token, bericht_id)).status_code == 200
@@ -170,7 +170,7 @@ async def test_revoking_closes_the_box_at_once_and_says_so(world):
     assert await world.reasons("bericht:lezen") == ["toegestaan", "machtiging_beeindigd", "machtiging_beeindigd"]
 
 
-async def test_an_act_that_was_not_given_is_refused_openly_on_a_readable_letter_only(world):
+async def test_read_without_the_action_returns_403_on_readable_bericht_only(world):
     hers, other = await world.letter(), await world.letter(oin=SVB, dienst="aow")
     under = await world.machtiging(afzenders=[UWV])
     token = await world.token(world.helper, under=under, acts=(Act.LIST,))
@@ -179,7 +179,7 @@ async def test_an_act_that_was_not_given_is_refused_openly_on_a_readable_letter_
     assert (await get(world, token, other)).status_code == 404
 
 
-async def test_a_sensitive_letter_asks_for_a_surer_login_and_says_so(world):
+async def test_read_of_sensitive_bericht_with_low_assurance_returns_step_up_challenge(world):
     bericht_id = await world.letter(oin=SVB, dienst="pgb-trekkingsrecht")
     under = await world.machtiging()
     token = await world.token(world.helper, under=under, acts=HELPING, assurance=Assurance.LOW)
@@ -187,7 +187,7 @@ async def test_a_sensitive_letter_asks_for_a_surer_login_and_says_so(world):
     assert (answer.status_code, answer.json()["code"]) == (401, "niveau_te_laag")
 
 
-async def test_row_66_a_text_moved_to_another_letter_does_not_open(world):
+async def test_row_66_ciphertext_moved_to_another_bericht_does_not_decrypt(world):
     first, second = await world.letter(inhoud="Eerste"), await world.letter(inhoud="Tweede")
     moving = "UPDATE bericht SET inhoud_sealed = (SELECT inhoud_sealed FROM bericht WHERE id = :other) WHERE id = :one"
     async with world.sessions.begin() as session:
@@ -199,7 +199,7 @@ async def test_row_66_a_text_moved_to_another_letter_does_not_open(world):
 
 
 @pytest.mark.parametrize("column", ["onderwerp_sealed", "inhoud_sealed"])
-async def test_row_66_a_letter_moved_to_another_citizen_does_not_open(world, column):
+async def test_row_66_ciphertext_moved_to_another_citizen_does_not_decrypt(world, column):
     bericht_id = await world.letter(inhoud="Van haar", onderwerp="Van haar")
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE bericht SET ontvanger_id = :thief"), {"thief": world.helper})
@@ -208,7 +208,7 @@ async def test_row_66_a_letter_moved_to_another_citizen_does_not_open(world, col
     assert "Van haar" not in answer.text
 
 
-async def test_row_66_a_changed_byte_does_not_open(world):
+async def test_row_66_ciphertext_with_changed_byte_does_not_decrypt(world):
     bericht_id = await world.letter()
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE bericht SET inhoud_sealed = set_byte(inhoud_sealed, 20, 0)"))
@@ -226,7 +226,7 @@ async def test_row_66_a_changed_byte_does_not_open(world):
     ],
     ids=lambda forged: next(iter(forged)),
 )
-async def test_row_60_a_forged_host_changes_nothing(world, forged):
+async def test_row_60_forged_host_does_not_change_links(world, forged):
     await world.letter()
     await world.letter()
     async with world.client(await world.helper_token()) as client:
@@ -236,13 +236,13 @@ async def test_row_60_a_forged_host_changes_nothing(world, forged):
     assert answer.json()["_links"]["next"]["href"].startswith("http://localhost:8000/")
 
 
-async def test_row_60_a_token_for_us_stays_for_us_whatever_the_host_says(world):
+async def test_row_60_forged_host_does_not_change_the_token_audience(world):
     async with world.client(await world.token(oin=UWV)) as client:
         answer = await client.get(f"{API}/berichten", headers={"Host": "kwaad.example"})
     assert answer.status_code == 403
 
 
-async def test_row_5_a_line_break_in_any_header_reaches_no_answer_and_no_journal(world):
+async def test_row_5_log_injection_by_line_break_in_header_reaches_no_answer_or_journal(world):
     bericht_id = await world.letter()
     async with world.client(await world.helper_token()) as client:
         await client.get(WHERE + bericht_id + "%0d%0aSet-Cookie:x", headers={"X-Request-ID": "aaaaaaaa%0d%0abbbb"})

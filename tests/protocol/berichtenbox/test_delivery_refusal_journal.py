@@ -1,4 +1,4 @@
-"""A sender is known, so whatever is refused to it stands in the journal: who, and why, and nothing of what it sent."""
+"""Refused deliveries of an authenticated sender are journalled with sender and reason, without the content."""
 
 import json
 
@@ -52,7 +52,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-async def test_it_is_refused_with_one_line_that_says_who_and_why(world, agency, reason):
+async def test_refused_delivery_is_journalled_once_with_sender_and_reason(world, agency, reason):
     status, letter = BAD[reason]
     answer = await agency.post(WHERE, **letter)
     assert (answer.status_code, answer.json()["code"]) == (status, reason)
@@ -63,7 +63,7 @@ async def test_it_is_refused_with_one_line_that_says_who_and_why(world, agency, 
     assert await world.rows("SELECT 1 FROM bericht") == []
 
 
-async def test_neither_the_bsn_nor_a_word_of_the_letter_is_in_the_line(world, agency):
+async def test_refused_delivery_is_journalled_without_bsn_or_content(world, agency):
     told = {"onderwerp": "Geheim onderwerp", "inhoud": "Geheime inhoud", "kenmerk": "geheim-kenmerk"}
     await agency.post(WHERE, **a_letter(ontvanger={"type": "BSN", "waarde": NOBODYS_BSN}, **told))
     await agency.post(WHERE, **a_letter(**told))
@@ -75,7 +75,7 @@ async def test_neither_the_bsn_nor_a_word_of_the_letter_is_in_the_line(world, ag
         assert NOBODYS_BSN not in written
 
 
-async def test_a_kenmerk_that_is_taken_leaves_a_line_and_makes_nobody_known(world, agency):
+async def test_delivery_kenmerk_conflict_is_journalled_and_creates_no_person(world, agency):
     await agency.post(WHERE, **a_letter(kenmerk="K1"))
     before = await world.rows("SELECT count(*) FROM person")
     answer = await agency.post(WHERE, **a_letter(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "123456782"}))
@@ -85,7 +85,7 @@ async def test_a_kenmerk_that_is_taken_leaves_a_line_and_makes_nobody_known(worl
     assert await world.rows("SELECT count(*) FROM person") == before
 
 
-async def test_the_same_letter_again_leaves_a_line_that_says_it_was_there(world, agency):
+async def test_repeated_delivery_is_journalled_as_duplicate(world, agency):
     letter = a_bericht(kenmerk="K1")
     answers = [await agency.post(WHERE, files=parts(letter)) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 200, 200]
@@ -100,14 +100,14 @@ async def test_the_same_letter_again_leaves_a_line_that_says_it_was_there(world,
     assert await lines(world) == []
 
 
-async def test_a_sender_that_may_not_deliver_leaves_a_line(world, agency):
+async def test_delivery_by_inactive_sender_is_journalled(world, agency):
     async with world.sessions.begin() as session:
         await session.execute(text("UPDATE agency SET active = false WHERE oin = :oin"), {"oin": UWV})
     assert (await agency.post(WHERE, **a_letter())).status_code == 403
     assert [line.reason for line in await lines(world)] == ["afzender_niet_actief"]
 
 
-async def test_who_has_not_proved_who_it_is_leaves_no_line_at_all(world):
+async def test_unauthenticated_delivery_is_not_journalled(world):
     async with world.client() as stranger:
         assert (await stranger.post(WHERE, **a_letter())).status_code == 401
     async with world.client("onzin") as stranger:
@@ -115,7 +115,7 @@ async def test_who_has_not_proved_who_it_is_leaves_no_line_at_all(world):
     assert await world.rows("SELECT 1 FROM journal_intake") == []
 
 
-async def test_when_the_line_cannot_be_written_the_reason_is_not_told_either(world, agency, database):
+async def test_refused_delivery_without_writable_journal_returns_503_without_the_reason(world, agency, database):
     owner = await asyncpg.connect(database.url)
     await owner.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     await owner.close()

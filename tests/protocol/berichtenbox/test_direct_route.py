@@ -1,4 +1,4 @@
-"""The route that is answered the short way is in all else a route like any other."""
+"""The direct route of GET bericht behaves in all other respects as a normal route."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def described(world):
     return next(route for route in found if getattr(route, "endpoint", None) is get_bericht)
 
 
-async def test_it_is_found_before_all_others_and_stands_once_in_the_description(world):
+async def test_direct_route_is_matched_first_and_stands_once_in_openapi(world):
     (innermost,) = [one.kwargs["routes"] for one in world.app.user_middleware if "routes" in one.kwargs]
     assert [route.path for route in innermost] == [WHERE + "{berichtId}"]
     described_there = world.app.openapi()["paths"]["/berichten/{berichtId}"]
@@ -35,7 +35,7 @@ async def test_it_is_found_before_all_others_and_stands_once_in_the_description(
     assert described_there["get"]["operationId"] == "leesBericht"
 
 
-async def test_the_door_that_it_says_is_the_door_that_it_has(world):
+async def test_direct_route_uses_the_guard_that_it_declares(world):
     (door,) = [
         dependency.call
         for dependency in described(world).dependant.dependencies
@@ -50,7 +50,7 @@ async def test_the_door_that_it_says_is_the_door_that_it_has(world):
         assert code is None or answer.json()["code"] == code
 
 
-async def test_what_it_answers_is_what_its_description_says(world):
+async def test_direct_route_answer_matches_its_openapi_schema(world):
     bericht_id = await world.letter(("brief.pdf", a_pdf(), "application/pdf"))
     async with world.client(await world.helper_token()) as client:
         answer = await client.get(WHERE + bericht_id)
@@ -61,7 +61,7 @@ async def test_what_it_answers_is_what_its_description_says(world):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-async def test_another_method_is_refused_with_those_that_there_are(world, method):
+async def test_direct_route_with_unsupported_method_returns_405_with_allow(world, method):
     async with world.client(await world.helper_token()) as client:
         answer = await client.request(method, WHERE + await world.letter())
     assert answer.status_code == 405
@@ -69,7 +69,7 @@ async def test_another_method_is_refused_with_those_that_there_are(world, method
     assert await world.reasons("bericht:lezen") == []
 
 
-async def test_who_cannot_take_json_is_told_before_anything_is_done(world, database):
+async def test_direct_route_with_unsupported_accept_returns_406_before_any_statement(world, database):
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
         with said_to_the_database(database) as said:
@@ -77,7 +77,7 @@ async def test_who_cannot_take_json_is_told_before_anything_is_done(world, datab
     assert (answer.status_code, said) == (406, [])
 
 
-async def test_the_log_names_the_route_and_not_the_letter(world, capsys):
+async def test_direct_route_is_logged_by_route_without_the_bericht_id(world, capsys):
     bericht_id = await world.letter()
     async with world.client(await world.helper_token()) as client:
         capsys.readouterr()
@@ -87,7 +87,7 @@ async def test_the_log_names_the_route_and_not_the_letter(world, capsys):
     assert bericht_id not in told
 
 
-async def test_a_letter_comes_in_the_statement_that_writes_it_down(world, database):
+async def test_direct_route_reads_and_journals_in_one_statement(world, database):
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
         assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first leaves the reader's mark as well

@@ -1,4 +1,4 @@
-"""The door looks at the token before the letter comes in, and once more before it is put in the box."""
+"""Token revocation during a delivery: checked before the body is read and again before the bericht is stored."""
 
 import asyncio
 from datetime import timedelta
@@ -61,7 +61,7 @@ def revoking(world, oin=UWV):
     return act
 
 
-async def test_it_delivers_nothing_and_nothing_of_it_stays_but_a_line(world):
+async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(world):
     before = await world.rows("SELECT count(*) FROM person")
     answer = await deliver_while(world, revoking(world), ("brief.pdf", a_pdf(), PDF))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
@@ -72,7 +72,7 @@ async def test_it_delivers_nothing_and_nothing_of_it_stays_but_a_line(world):
     assert await world.reasons("aanlevering:ontvangen") == []
 
 
-async def test_it_does_not_learn_either_whether_its_letter_was_there_before(world):
+async def test_duplicate_delivery_with_token_revoked_meanwhile_does_not_reveal_the_bericht(world):
     async with world.client(await world.token(oin=UWV)) as client:
         upload = Upload(client, kenmerk="K1")
         assert (await client.post(WHERE, files=parts(a_bericht(kenmerk="K1")))).status_code == 201
@@ -85,18 +85,18 @@ async def test_it_does_not_learn_either_whether_its_letter_was_there_before(worl
     assert "berichtId" not in answer.text
 
 
-async def test_revoking_the_tokens_of_another_sender_stops_nothing(world):
+async def test_delivery_continues_after_revocation_of_another_senders_tokens(world):
     assert (await deliver_while(world, revoking(world, "00000099000000002000"))).status_code == 201
 
 
-async def test_a_token_that_only_ran_out_meanwhile_may_finish(world):
+async def test_delivery_with_token_expired_meanwhile_is_accepted(world):
     async def later():
         world.clock.advance(timedelta(minutes=11))
 
     assert (await deliver_while(world, later)).status_code == 201
 
 
-async def test_a_revocation_that_comes_while_the_letter_is_being_put_away_is_still_seen(world, database):
+async def test_delivery_with_token_revoked_while_storing_is_rejected(world, database):
     token, owner = await world.token(oin=UWV), await asyncpg.connect(database.url)
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
@@ -117,7 +117,7 @@ def a_request(world, token):
     return Request(scope | {"headers": [(b"authorization", f"Bearer {token}".encode())]})
 
 
-async def test_after_the_second_look_a_revocation_waits_for_the_letter(world):
+async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
     request = a_request(world, await world.token(oin=UWV))
     async with unit_of_work(world.sessions) as session:
         await recheck(request, session, opened_at=world.clock.now())
@@ -129,7 +129,7 @@ async def test_after_the_second_look_a_revocation_waits_for_the_letter(world):
             await recheck(request, session, opened_at=world.clock.now())
 
 
-async def test_two_letters_with_one_token_do_not_wait_for_each_other(world):
+async def test_concurrent_deliveries_with_one_token_do_not_block_each_other(world):
     request = a_request(world, await world.token(oin=UWV))
     async with unit_of_work(world.sessions) as first, unit_of_work(world.sessions) as second:
         await recheck(request, first, opened_at=world.clock.now())
@@ -137,7 +137,7 @@ async def test_two_letters_with_one_token_do_not_wait_for_each_other(world):
 
 
 @pytest.mark.parametrize("token", ["", "onzin"])
-async def test_what_is_no_token_of_ours_is_refused_at_the_second_look_too(world, token):
+async def test_second_token_check_rejects_invalid_token(world, token):
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated):
             await recheck(a_request(world, token), session, opened_at=world.clock.now())
