@@ -1,4 +1,4 @@
-"""RFC 7523, OpenID Connect Core 9, FAPI 2.0 5.3.2.1: who a client is, shown with a key, for us, just now, once."""
+"""RFC 7523, OpenID Connect Core 9, FAPI 2.0 5.3.2.1: client authentication by private_key_jwt."""
 
 import asyncio
 import base64
@@ -29,25 +29,25 @@ async def shown(server, client, assertion, **changes):
     return await server.http.post(server.metadata["token_endpoint"], data=body)
 
 
-async def test_a_good_assertion_opens_the_door(server, machine):
+async def test_client_assertion_valid_issues_token(server, machine):
     answer = await shown(server, machine, machine.assertion(server.issuer))
     assert answer.status_code == 200, answer.text
     assert answer.json()["access_token"]
 
 
-async def test_an_assertion_is_good_for_one_request(server, machine):
+async def test_client_assertion_replayed_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer)
     assert (await shown(server, machine, assertion)).status_code == 200
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
-async def test_of_many_uses_of_one_assertion_at_once_one_wins(server, machine):
+async def test_client_assertion_used_concurrently_is_accepted_once(server, machine):
     assertion = machine.assertion(server.issuer)
     answers = await asyncio.gather(*(shown(server, machine, assertion) for _ in range(6)))
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
-async def test_an_assertion_that_was_used_at_one_endpoint_is_used_up_at_the_others(server, machine):
+async def test_client_assertion_replayed_at_other_endpoint_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer)
     assert (await shown(server, machine, assertion)).status_code == 200
     form = {"token": "a", "client_id": machine.client_id, "client_assertion_type": ASSERTION_TYPE}
@@ -71,90 +71,90 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize("claims", CLAIMS.values(), ids=CLAIMS)
-async def test_an_assertion_that_says_something_else_is_refused(server, machine, claims):
+async def test_client_assertion_with_wrong_claims_is_rejected(server, machine, claims):
     answer = await shown(server, machine, machine.assertion(server.issuer, **claims))
     refused(answer, "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("age", [-3600, -120])
-async def test_an_assertion_that_has_expired_is_refused(server, machine, age):
+async def test_client_assertion_expired_is_rejected(server, machine, age):
     now = int(time.time())
     assertion = machine.assertion(server.issuer, iat=now + age - 60, exp=now + age)
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
-async def test_an_assertion_from_the_future_is_refused(server, machine, claim):
+async def test_client_assertion_from_the_future_is_rejected(server, machine, claim):
     now = int(time.time())
     assertion = machine.assertion(server.issuer, **{claim: now + 3600, "exp": now + 3660})
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("bad", ["tomorrow", True, [], {}, 1e300, -1])
-async def test_an_end_that_is_no_time_is_refused(server, machine, bad):
+async def test_client_assertion_with_invalid_exp_is_rejected(server, machine, bad):
     refused(await shown(server, machine, machine.assertion(server.issuer, exp=bad)), "invalid_client")
 
 
-async def test_an_assertion_for_the_whole_list_of_the_worlds_servers_is_refused(server, machine):
+async def test_client_assertion_with_audience_list_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer, aud=[server.issuer, "https://other.example"])
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("endpoint", WHERE)
-async def test_an_assertion_that_names_an_endpoint_in_place_of_the_issuer_is_refused(server, machine, endpoint):
+async def test_client_assertion_with_endpoint_as_audience_is_rejected(server, machine, endpoint):
     assertion = machine.assertion(server.issuer, aud=server.metadata[endpoint])
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
-async def test_an_assertion_signed_with_another_key_is_refused(server, machine):
+async def test_client_assertion_signed_with_other_key_is_rejected(server, machine):
     stranger = ECKey.generate_key("P-256")
     refused(await shown(server, machine, machine.assertion(server.issuer, key=stranger)), "invalid_client")
 
 
-async def test_an_assertion_of_one_client_is_nothing_for_another(server, machine, other):
+async def test_client_assertion_of_another_client_is_rejected(server, machine, other):
     assertion = other.assertion(server.issuer, iss=machine.client_id, sub=machine.client_id)
     refused(await shown(server, machine, assertion), "invalid_client")
     refused(await shown(server, machine, other.assertion(server.issuer)), "invalid_client", "invalid_request")
 
 
-async def test_an_assertion_that_nobody_signed_is_refused(server, machine):
+async def test_client_assertion_with_alg_none_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer, header={"alg": "none"})
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
-async def test_an_assertion_whose_signature_was_taken_off_is_refused(server, machine):
+async def test_client_assertion_without_signature_is_rejected(server, machine):
     head, claims, _ = machine.assertion(server.issuer).split(".")
     refused(await shown(server, machine, f"{head}.{claims}."), "invalid_client")
 
 
-async def test_an_assertion_that_was_changed_after_signing_is_refused(server, machine):
+async def test_client_assertion_tampered_is_rejected(server, machine):
     head, claims, signature = machine.assertion(server.issuer).split(".")
     last = "A" if signature[10] != "A" else "B"
     refused(await shown(server, machine, f"{head}.{claims}.{signature[:10]}{last}{signature[11:]}"), "invalid_client")
 
 
 @pytest.mark.parametrize("form", ["pem", "jwk", "x"])
-async def test_a_public_key_is_no_shared_secret(server, machine, form):
+async def test_algorithm_confusion_client_public_key_as_hmac_secret_is_rejected(server, machine, form):
     public = machine.key.as_dict(private=False)
     secrets = {"pem": machine.key.as_pem(private=False), "jwk": json.dumps(public).encode(), "x": public["x"].encode()}
     assertion = forged(machine, server, {"alg": "HS256", "kid": machine.key.kid}, secrets[form])
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
-async def test_the_public_key_of_the_server_is_no_shared_secret(server, machine):
+async def test_algorithm_confusion_server_public_key_as_hmac_secret_is_rejected(server, machine):
     public = server.jwks["keys"][0]
     assertion = forged(machine, server, {"alg": "HS256", "kid": public["kid"]}, json.dumps(public).encode())
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
-async def test_the_algorithm_is_not_for_the_sender_to_choose(server, machine):
+async def test_client_assertion_with_unregistered_algorithm_is_rejected(server, machine):
     stranger = RSAKey.generate_key(2048)
     assertion = machine.assertion(server.issuer, header={"alg": "RS256"}, key=stranger)
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "x5c", "kid"])
-async def test_a_key_that_comes_along_in_the_header_is_not_used(server, machine, member):
+async def test_client_assertion_with_key_in_header_is_rejected(server, machine, member):
     stranger = ECKey.generate_key("P-256")
     brought = {
         "jwk": stranger.as_dict(private=False),
@@ -179,45 +179,45 @@ def forged(client, server, header, key):
     return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
-async def test_a_rule_that_nobody_knows_is_not_passed_over(server, machine):
+async def test_client_assertion_with_unknown_crit_is_rejected(server, machine):
     assertion = forged(machine, server, {"kid": machine.key.kid, "crit": ["evil"], "evil": True}, machine.key)
     refused(await shown(server, machine, assertion), "invalid_client")
 
 
-async def test_forging_by_hand_makes_good_assertions_so_the_tests_that_forge_can_fail(server, machine):
+async def test_forged_helper_with_real_key_makes_valid_client_assertion(server, machine):
     assertion = forged(machine, server, {"kid": machine.key.kid}, machine.key)
     assert (await shown(server, machine, assertion)).status_code == 200
 
 
 @pytest.mark.parametrize("garbage", ["", "a", "a.b.c", "....", "e30.e30.e30", "a" * 20_000, "é.é.é"])
-async def test_what_is_no_assertion_at_all_is_refused(server, machine, garbage):
+async def test_client_assertion_that_is_no_jwt_is_rejected(server, machine, garbage):
     refused(await shown(server, machine, garbage), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "x", "", None])
-async def test_an_assertion_of_another_kind_is_refused(server, machine, kind):
+async def test_client_assertion_of_other_type_is_rejected(server, machine, kind):
     answer = await shown(server, machine, machine.assertion(server.issuer), client_assertion_type=kind)
     refused(answer, "invalid_client", "invalid_request")
 
 
-async def test_a_proof_and_a_password_in_one_form_are_refused(server, machine):
+async def test_client_assertion_with_client_secret_in_form_is_rejected(server, machine):
     answer = await shown(server, machine, machine.assertion(server.issuer), client_secret="geheim")
     refused(answer, "invalid_request", "invalid_client")
 
 
-async def test_a_proof_and_a_password_in_a_header_are_refused(server, machine):
+async def test_client_assertion_with_basic_authentication_is_rejected(server, machine):
     form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.credentials(server.issuer)}
     answer = await server.http.post(server.metadata["token_endpoint"], data=form, auth=(machine.client_id, "x"))
     refused(answer, "invalid_request", "invalid_client")
 
 
-async def test_a_password_in_a_header_is_no_proof(server, machine):
+async def test_basic_authentication_is_rejected(server, machine):
     form = {"grant_type": "client_credentials", "scope": machine.scope}
     answer = await server.http.post(server.metadata["token_endpoint"], data=form, auth=(machine.client_id, ""))
     refused(answer, "invalid_client", "invalid_request")
 
 
-async def test_an_unknown_client_cannot_be_told_from_a_wrong_key(server, machine):
+async def test_enumeration_unknown_client_looks_like_wrong_key(server, machine):
     stranger = ECKey.generate_key("P-256")
     unknown = replace(machine, client_id="bestaat-niet")
     wrong = await shown(server, machine, machine.assertion(server.issuer, key=stranger))
@@ -226,27 +226,27 @@ async def test_an_unknown_client_cannot_be_told_from_a_wrong_key(server, machine
 
 
 @pytest.mark.parametrize("endpoint", WHERE)
-async def test_every_endpoint_for_programs_wants_proof(server, machine, endpoint):
+async def test_endpoint_without_client_authentication_is_rejected(server, machine, endpoint):
     form = {"client_id": machine.client_id, "token": "a", "grant_type": "client_credentials"}
     refused(await server.post(endpoint, None, form), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("endpoint", WHERE)
-async def test_at_no_endpoint_does_another_key_do(server, machine, endpoint):
+async def test_endpoint_with_other_client_key_is_rejected(server, machine, endpoint):
     form = {"client_id": machine.client_id, "client_assertion_type": ASSERTION_TYPE, "token": "a"}
     form["grant_type"] = "client_credentials"
     form |= {"client_assertion": machine.assertion(server.issuer, key=ECKey.generate_key("P-256"))}
     refused(await server.post(endpoint, None, form), "invalid_client", "invalid_request")
 
 
-async def test_a_machine_gets_no_more_than_an_access_token_for_itself(server, machine):
+async def test_client_credentials_issue_access_token_only(server, machine):
     answer = (await shown(server, machine, machine.assertion(server.issuer))).json()
     assert not answer.keys() & {"refresh_token", "id_token"}
     assert answer["token_type"].lower() == "bearer"
     assert 0 < answer["expires_in"] <= 6 * 3600
 
 
-async def test_a_machine_cannot_ask_for_a_scope_that_is_not_its_own(server, machine):
+async def test_client_credentials_with_unregistered_scope_are_rejected(server, machine):
     answer = await shown(server, machine, machine.assertion(server.issuer), scope="beheer:alles")
     if answer.status_code == 200:
         assert "beheer:alles" not in answer.json().get("scope", "").split()
@@ -254,7 +254,7 @@ async def test_a_machine_cannot_ask_for_a_scope_that_is_not_its_own(server, mach
         refused(answer, "invalid_scope")
 
 
-async def test_a_machine_cannot_walk_the_code_flow(server, machine):
+async def test_client_credentials_client_in_code_flow_is_rejected(server, machine):
     form = {"response_type": "code", "redirect_uri": "https://evil.example/", "scope": "openid"}
     form |= {"code_challenge": "a" * 43, "code_challenge_method": "S256", "nonce": "n" * 20}
     answer = await server.post("pushed_authorization_request_endpoint", machine, form)

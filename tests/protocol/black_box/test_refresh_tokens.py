@@ -1,4 +1,4 @@
-"""RFC 6749 6, RFC 9700 2.2.2 and 4.14: a refresh token is good once, for one client, for less, and not for ever."""
+"""RFC 6749 6, RFC 9700 2.2.2 and 4.14: refresh token rotation, reuse detection, client binding, scope and expiry."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ async def first(walk):
     return await walk.tokens()
 
 
-async def test_a_refresh_token_gives_another_and_is_used_up(server, first):
+async def test_refresh_rotates_the_token_and_consumes_the_old_one(server, first):
     answer = await refreshed(server, first["refresh_token"])
     assert answer.status_code == 200, answer.text
     assert answer.json()["refresh_token"] != first["refresh_token"]
@@ -32,7 +32,7 @@ async def test_a_refresh_token_gives_another_and_is_used_up(server, first):
     refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
 
 
-async def test_a_refresh_token_that_comes_twice_ends_the_whole_family(server, first):
+async def test_refresh_token_reuse_ends_the_whole_family(server, first):
     second = (await refreshed(server, first["refresh_token"])).json()
     assert await server.active(second["access_token"])
     refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
@@ -41,7 +41,7 @@ async def test_a_refresh_token_that_comes_twice_ends_the_whole_family(server, fi
     assert not await server.active(first["access_token"])
 
 
-async def test_a_first_refresh_token_is_known_again_three_refreshes_later(server, first):
+async def test_refresh_token_reuse_after_three_rotations_is_detected(server, first):
     last = first
     for _ in range(3):
         last = (await refreshed(server, last["refresh_token"])).json()
@@ -50,7 +50,7 @@ async def test_a_first_refresh_token_is_known_again_three_refreshes_later(server
     assert not await server.active(last["access_token"])
 
 
-async def test_of_many_refreshes_with_one_token_at_once_one_wins_at_most(server, first):
+async def test_refresh_token_used_concurrently_succeeds_at_most_once(server, first):
     answers = await asyncio.gather(*(refreshed(server, first["refresh_token"]) for _ in range(6)))
     assert sum(answer.status_code == 200 for answer in answers) <= 1
     for answer in answers:
@@ -58,7 +58,7 @@ async def test_of_many_refreshes_with_one_token_at_once_one_wins_at_most(server,
             refused(answer, "invalid_grant")
 
 
-async def test_other_walks_of_the_same_person_survive_a_refresh_token_that_came_twice(server, walk, first):
+async def test_refresh_token_reuse_leaves_other_families_active(server, walk, first):
     another = await walk.again().tokens()
     await refreshed(server, first["refresh_token"])
     refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
@@ -70,37 +70,37 @@ async def test_other_walks_of_the_same_person_survive_a_refresh_token_that_came_
 
 
 @pytest.mark.parametrize("by", ["keeping", "other", "machine", "phone"])
-async def test_a_stolen_refresh_token_is_nothing_to_another_client(server, first, by):
+async def test_refresh_token_stolen_by_another_client_is_rejected(server, first, by):
     refused(await refreshed(server, first["refresh_token"], by=by))
     assert (await refreshed(server, first["refresh_token"])).status_code == 200  # and it spoiled nothing
 
 
-async def test_without_proof_of_who_asks_a_refresh_token_is_worth_nothing(server, first):
+async def test_refresh_without_client_authentication_is_rejected(server, first):
     named = {"client_id": server.client("refreshing").client_id}
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], **named}
     refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
-async def test_with_the_key_of_another_client_a_refresh_token_is_worth_nothing(server, first):
+async def test_refresh_with_key_of_another_client_is_rejected(server, first):
     client, thief = server.client("refreshing"), server.client("keeping")
     forged = client.credentials(server.issuer, key=thief.key)
     refused(await refreshed(server, first["refresh_token"], **forged), "invalid_client")
 
 
-async def test_another_client_learns_nothing_about_a_refresh_token(server, first):
+async def test_refresh_token_introspection_by_another_client_is_inactive(server, first):
     assert await server.introspect(first["refresh_token"], by="keeping") == {"active": False}
 
 
-async def test_another_client_cannot_revoke_a_refresh_token(server, first):
+async def test_refresh_token_revocation_by_another_client_is_ignored(server, first):
     await server.revoke(first["refresh_token"], by="keeping")
     assert (await refreshed(server, first["refresh_token"])).status_code == 200
 
 
-async def test_who_did_not_register_for_it_gets_no_refresh_token(attempt):
+async def test_refresh_token_is_not_issued_to_unregistered_client(attempt):
     assert "refresh_token" not in await attempt.tokens()
 
 
-async def test_a_machine_gets_no_refresh_token(server):
+async def test_refresh_token_is_not_issued_with_client_credentials(server):
     machine = server.client("machine")
     form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
     assert "refresh_token" not in (await server.post("token_endpoint", machine, form)).json()
@@ -110,16 +110,16 @@ async def test_a_machine_gets_no_refresh_token(server):
 
 
 @pytest.mark.parametrize("scope", ["openid beheer:alles", "beheer:alles", "openid aanleveringen:schrijven"])
-async def test_refreshing_never_gives_more_than_was_agreed(server, first, scope):
+async def test_refresh_with_wider_scope_is_rejected(server, first, scope):
     refused(await refreshed(server, first["refresh_token"], scope=scope), "invalid_scope")
 
 
-async def test_a_refusal_of_what_was_asked_uses_nothing_up(server, first):
+async def test_refresh_rejected_for_scope_does_not_consume_the_token(server, first):
     refused(await refreshed(server, first["refresh_token"], scope="beheer:alles"), "invalid_scope")
     assert (await refreshed(server, first["refresh_token"])).status_code == 200
 
 
-async def test_refreshing_never_gives_a_token_for_another_resource(server, first):
+async def test_refresh_with_other_resource_is_rejected(server, first):
     answer = await refreshed(server, first["refresh_token"], resource="https://evil.example/api")
     refused(answer, "invalid_target")
 
@@ -136,19 +136,19 @@ WIDER = {
 
 
 @pytest.mark.parametrize("wider", WIDER.values(), ids=WIDER)
-async def test_refreshing_never_gives_other_details_than_were_agreed(server, walk, wider):
+async def test_refresh_with_wider_authorization_details_is_rejected(server, walk, wider):
     made = await walk.tokens(authorization_details=server.details("some"))
     answer = await refreshed(server, made["refresh_token"], authorization_details=wider(server))
     refused(answer, "invalid_authorization_details")
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
-async def test_a_code_never_gives_other_details_than_were_agreed(server, walk, wider):
+async def test_code_redeemed_with_wider_authorization_details_is_rejected(server, walk, wider):
     code = await walk.code(authorization_details=server.details("some"))
     refused(await walk.redeem(code, authorization_details=server.details(wider)), "invalid_authorization_details")
 
 
-async def test_less_may_be_asked_and_later_all_of_it_again(server, walk):
+async def test_refresh_with_narrower_details_keeps_the_full_consent(server, walk):
     made = await walk.tokens(authorization_details=server.details("some"))
     some = (await server.introspect(made["access_token"]))["authorization_details"]
     less = (await refreshed(server, made["refresh_token"], authorization_details=server.details("less"))).json()
@@ -179,34 +179,34 @@ async def held_refreshed(server, held, key):
     return await with_proof(server, key, "token_endpoint", form, client=server.client("phone"))
 
 
-async def test_a_client_without_a_key_of_any_kind_gets_no_refresh_token(server, person):
+async def test_refresh_token_is_not_issued_to_public_client_without_dpop(server, person):
     assert "refresh_token" not in await Attempt(server, server.client("phone"), person).tokens()
 
 
-async def test_a_refresh_token_of_a_key_gives_tokens_of_that_key(server, held, key):
+async def test_refresh_with_dpop_issues_token_bound_to_the_key(server, held, key):
     answer = await held_refreshed(server, held, key)
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
     assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
 
 
-async def test_with_the_key_of_a_thief_a_refresh_token_is_worth_nothing_and_stays_good(server, held, key):
+async def test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid(server, held, key):
     thief = ECKey.generate_key("P-256")
     refused(await held_refreshed(server, held, thief), "invalid_grant", "invalid_dpop_proof")
     assert (await held_refreshed(server, held, key)).status_code == 200
 
 
-async def test_without_the_key_a_refresh_token_is_worth_nothing_and_stays_good(server, held, key):
+async def test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid(server, held, key):
     refused(await refreshed(server, held["refresh_token"], by="phone"))
     assert (await held_refreshed(server, held, key)).status_code == 200
 
 
-async def test_the_next_refresh_token_is_of_the_same_key(server, held, key):
+async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, held, key):
     second = (await held_refreshed(server, held, key)).json()
     refused(await held_refreshed(server, second, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
 
 
-async def test_what_was_bound_once_is_not_refreshed_without_a_key(server, walk, key):
+async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, walk, key):
     """Else a stolen key of the client would make plain tokens of bound ones."""
     made = (await with_key(walk, key)).json()
     refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
@@ -222,23 +222,23 @@ async def test_what_was_bound_once_is_not_refreshed_without_a_key(server, walk, 
 @pytest.mark.parametrize(
     "why", ["unused for too long", "consented to too long ago", "consent ended", "mandate ended", "mandate paused"]
 )
-async def test_a_refresh_token_that_is_over_is_refused(server, why):
+async def test_refresh_token_that_has_ended_is_rejected(server, why):
     refused(await refreshed(server, server.spent("refresh_token", why)), "invalid_grant")
 
 
-async def test_a_refresh_token_has_an_end_and_its_client_is_told(server, first):
+async def test_refresh_token_introspection_returns_its_expiry(server, first):
     told = await server.introspect(first["refresh_token"], by="refreshing")
     assert told["active"] is True
     assert time.time() < told["exp"] <= time.time() + DAY
 
 
-async def test_a_used_refresh_token_is_not_active(server, first):
+async def test_refresh_token_used_is_inactive(server, first):
     second = (await refreshed(server, first["refresh_token"])).json()
     assert await server.introspect(first["refresh_token"], by="refreshing") == {"active": False}
     assert (await server.introspect(second["refresh_token"], by="refreshing"))["active"] is True
 
 
-async def test_a_revoked_refresh_token_takes_its_access_token_along(server, first):
+async def test_refresh_token_revoked_revokes_its_access_token(server, first):
     assert (await server.revoke(first["refresh_token"], by="refreshing")).status_code == 200
     refused(await refreshed(server, first["refresh_token"]), "invalid_grant")
     assert not await server.active(first["access_token"])
@@ -247,37 +247,37 @@ async def test_a_revoked_refresh_token_takes_its_access_token_along(server, firs
 # What it is not
 
 
-async def test_a_refresh_token_is_no_access_token(server, first):
+async def test_refresh_token_used_as_access_token_is_rejected(server, first):
     assert (await server.userinfo(first["refresh_token"])).status_code == 401
 
 
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
-async def test_a_token_of_another_kind_refreshes_nothing(server, first, kind):
+async def test_refresh_with_access_or_id_token_is_rejected(server, first, kind):
     refused(await refreshed(server, first[kind]), "invalid_grant", "invalid_request")
 
 
-async def test_a_code_refreshes_nothing(server, walk):
+async def test_refresh_with_code_is_rejected(server, walk):
     refused(await refreshed(server, await walk.code()), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "a" * 5000, "é", "../../etc/passwd", "' OR 1=1 --"])
-async def test_an_invented_refresh_token_is_refused(server, garbage):
+async def test_refresh_token_invented_is_rejected(server, garbage):
     refused(await refreshed(server, garbage), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-async def test_without_a_refresh_token_nothing_is_refreshed(server, nothing):
+async def test_refresh_without_refresh_token_is_rejected(server, nothing):
     refused(await refreshed(server, nothing), "invalid_request")
 
 
-async def test_a_refresh_token_that_stands_twice_is_refused(server, first):
+async def test_refresh_with_duplicate_refresh_token_is_rejected(server, first):
     client = server.client("refreshing")
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     pairs = [*client.credentials(server.issuer).items(), *form.items(), ("refresh_token", first["refresh_token"])]
     refused(await server.raw("token_endpoint", pairs), "invalid_request")
 
 
-async def test_a_refresh_token_in_the_address_is_not_read(server, first):
+async def test_refresh_token_in_query_is_rejected(server, first):
     client = server.client("refreshing")
     address = f"{server.metadata['token_endpoint']}?refresh_token={first['refresh_token']}"
     answer = await server.http.post(address, data=client.credentials(server.issuer) | {"grant_type": "refresh_token"})
@@ -287,7 +287,7 @@ async def test_a_refresh_token_in_the_address_is_not_read(server, first):
 # Who it tells of
 
 
-async def test_after_a_refresh_the_id_token_is_about_the_same_person_and_the_same_login(server, first):
+async def test_refreshed_id_token_keeps_subject_and_login(server, first):
     made = (await refreshed(server, first["refresh_token"])).json()
     before, after = claims_of(first["id_token"]), server.verified(made["id_token"])
     same = ("iss", "sub", "aud")
@@ -298,6 +298,6 @@ async def test_after_a_refresh_the_id_token_is_about_the_same_person_and_the_sam
     assert (await server.userinfo(made["access_token"])).json()["sub"] == before["sub"]
 
 
-async def test_what_is_refreshed_is_never_kept_by_a_cache(server, first):
+async def test_refresh_response_has_cache_control_no_store(server, first):
     answer = await refreshed(server, first["refresh_token"])
     assert "no-store" in answer.headers["cache-control"]

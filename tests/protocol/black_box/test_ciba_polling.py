@@ -1,4 +1,4 @@
-"""OpenID CIBA Core 1.0 sections 10 and 11: the answer is for the client that asked, once, in time, and only a yes."""
+"""OpenID CIBA Core 1.0 sections 10 and 11: polling issues one token to the requesting client, after approval."""
 
 import asyncio
 import math
@@ -26,7 +26,7 @@ async def waiting(counter):
     return asked
 
 
-async def test_a_yes_gives_a_token_and_says_who_it_was(server, counter):
+async def test_ciba_poll_after_approval_issues_token_with_subject(server, counter):
     asked = await counter.asks()
     assert await asked.hears() == "authorization_pending"
     await asked.says("yes")
@@ -42,11 +42,11 @@ async def test_a_yes_gives_a_token_and_says_who_it_was(server, counter):
     assert (await server.userinfo(made["access_token"])).json()["sub"] == claims["sub"]
 
 
-async def test_a_counter_gets_no_refresh_token(counter):
+async def test_ciba_client_gets_no_refresh_token(counter):
     assert "refresh_token" not in (await (await agreed(counter)).poll()).json()
 
 
-async def test_what_was_asked_is_what_is_granted(server, counter):
+async def test_ciba_token_has_the_requested_authorization_details(server, counter):
     asked = await agreed(counter, authorization_details=server.details("less"))
     made = (await asked.poll()).json()
     assert (await server.introspect(made["access_token"]))["authorization_details"] == made["authorization_details"]
@@ -56,25 +56,25 @@ async def test_what_was_asked_is_what_is_granted(server, counter):
 # Not yet, no, too late
 
 
-async def test_who_polls_too_fast_is_told_to_slow_down(waiting):
+async def test_ciba_poll_too_fast_returns_slow_down(waiting):
     assert await waiting.hears() == "authorization_pending"
     assert await waiting.hears() == "slow_down"
     assert await waiting.hears() == "slow_down"
 
 
-async def test_of_many_polls_at_once_one_is_not_too_fast(waiting):
+async def test_ciba_concurrent_polls_return_slow_down_except_one(waiting):
     heard = await asyncio.gather(*(waiting.hears() for _ in range(4)))
     assert sorted(heard) == ["authorization_pending", "slow_down", "slow_down", "slow_down"]
 
 
-async def test_a_no_gives_nothing_ever(counter):
+async def test_ciba_poll_after_denial_returns_access_denied(counter):
     asked = await counter.asks()
     await asked.says("no")
     refused(await asked.poll(), "access_denied")
     refused(await asked.poll(), "access_denied", "invalid_grant")
 
 
-async def test_a_question_that_nobody_answered_in_time_is_over(counter):
+async def test_ciba_request_unanswered_in_time_is_expired(counter):
     hint = counter.told["nobody"]
     late = counter.taken("desk", None, hint, await counter.tries(hint, requested_expiry="1"))
     late.open = False
@@ -84,7 +84,7 @@ async def test_a_question_that_nobody_answered_in_time_is_over(counter):
     refused(await late.poll(), "expired_token", "invalid_grant")
 
 
-async def test_a_yes_that_is_not_fetched_in_time_is_over(counter):
+async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
     asked = await agreed(counter, requested_expiry="4")
     await asyncio.sleep(4.5)
     refused(await asked.poll(), "expired_token", "invalid_grant")
@@ -93,13 +93,13 @@ async def test_a_yes_that_is_not_fetched_in_time_is_over(counter):
 # Once
 
 
-async def test_an_answer_is_fetched_once(counter):
+async def test_ciba_auth_req_id_replayed_is_rejected(counter):
     asked = await agreed(counter)
     assert (await asked.poll()).status_code == 200
     refused(await asked.poll(), "invalid_grant")
 
 
-async def test_of_many_fetches_at_once_one_wins(counter):
+async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
     asked = await agreed(counter)
     answers = await asyncio.gather(*(asked.poll() for _ in range(5)))
     assert [answer.status_code for answer in answers].count(200) == 1
@@ -111,49 +111,49 @@ async def test_of_many_fetches_at_once_one_wins(counter):
 # By who asked
 
 
-async def test_the_answer_to_one_desk_is_nothing_to_another(counter):
+async def test_ciba_auth_req_id_of_another_client_is_rejected(counter):
     asked = await agreed(counter)
     refused(await asked.poll(by="desk_too"), "invalid_grant")
     assert (await asked.poll()).status_code == 200  # and it is not used up by that
 
 
-async def test_whether_one_desk_waits_another_does_not_learn(waiting):
+async def test_ciba_poll_by_another_client_does_not_reveal_the_request(waiting):
     refused(await waiting.poll(by="desk_too"), "invalid_grant")
     refused(await waiting.poll(by="signing_desk"), "invalid_grant")
 
 
 @pytest.mark.parametrize("by", ["app", "machine", "resource", "public", "refreshing"])
-async def test_a_client_of_another_kind_fetches_nothing(counter, waiting, by):
+async def test_ciba_poll_by_client_of_other_grant_type_is_rejected(counter, waiting, by):
     refused(await waiting.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
 
 
-async def test_without_proof_of_who_asks_nothing_is_fetched(server, waiting):
+async def test_ciba_poll_without_client_authentication_is_rejected(server, waiting):
     form = {"grant_type": CIBA, "auth_req_id": waiting.answer["auth_req_id"], "client_id": waiting.client.client_id}
     refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
-async def test_with_the_key_of_another_desk_nothing_is_fetched(server, waiting):
+async def test_ciba_poll_with_key_of_another_client_is_rejected(server, waiting):
     forged = waiting.client.credentials(server.issuer, key=server.client("desk_too").key)
     refused(await waiting.poll(**forged), "invalid_client")
 
 
 @pytest.mark.parametrize("name", ["a", "a.b.c", "a" * 5000, "é", "' OR 1=1 --", "urn:ietf:params:oauth:request_uri:x"])
-async def test_an_invented_reference_fetches_nothing(waiting, name):
+async def test_ciba_auth_req_id_invented_is_rejected(waiting, name):
     refused(await waiting.poll(auth_req_id=name), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-async def test_without_a_reference_nothing_is_fetched(waiting, nothing):
+async def test_ciba_poll_without_auth_req_id_is_rejected(waiting, nothing):
     refused(await waiting.poll(auth_req_id=nothing), "invalid_request")
 
 
-async def test_a_reference_that_stands_twice_fetches_nothing(server, waiting):
+async def test_ciba_poll_with_duplicate_auth_req_id_is_rejected(server, waiting):
     form = {"grant_type": CIBA, "auth_req_id": waiting.answer["auth_req_id"]}
     pairs = [*waiting.client.credentials(server.issuer).items(), *form.items(), ("auth_req_id", "x")]
     refused(await server.raw("token_endpoint", pairs), "invalid_request")
 
 
-async def test_a_reference_is_no_token_of_any_kind(server, waiting):
+async def test_ciba_auth_req_id_used_as_token_is_rejected(server, waiting):
     name = waiting.answer["auth_req_id"]
     assert len(name) * math.log2(64) >= 128
     assert (await server.userinfo(name)).status_code == 401
@@ -165,14 +165,14 @@ async def test_a_reference_is_no_token_of_any_kind(server, waiting):
 # Of whom
 
 
-async def test_the_answer_of_one_person_is_not_that_of_another(counter):
+async def test_ciba_approval_of_one_person_does_not_approve_another_request(counter):
     first, second = await counter.asks(), await counter.asks()
     await first.says("yes")
     assert await second.hears() == "authorization_pending"
     assert (await first.poll()).status_code == 200
 
 
-async def test_another_person_does_not_see_the_question(counter):
+async def test_ciba_request_is_hidden_from_another_person(counter):
     asked = await counter.asks()
     if not counter.told.get("people"):
         pytest.skip("there, nobody logs in to answer")
@@ -186,12 +186,12 @@ async def test_another_person_does_not_see_the_question(counter):
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
-async def test_a_fetch_never_gives_other_details_than_she_saw(server, counter, wider):
+async def test_ciba_poll_asking_wider_authorization_details_is_rejected(server, counter, wider):
     asked = await agreed(counter, authorization_details=server.details("some"))
     refused(await asked.poll(authorization_details=server.details(wider)), "invalid_authorization_details")
 
 
-async def test_a_fetch_never_gives_a_token_for_another_resource(counter):
+async def test_ciba_poll_asking_other_resource_is_rejected(counter):
     asked = await agreed(counter)
     refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
 
@@ -206,18 +206,18 @@ async def fetched_with(server, asked, key):
     return await with_proof(server, key, "token_endpoint", form, client=asked.client)
 
 
-async def test_an_answer_that_was_asked_with_a_key_is_fetched_with_that_key(server, counter, key):
+async def test_ciba_request_bound_by_dpop_is_fetched_with_its_key(server, counter, key):
     asked = await agreed(counter, dpop_jkt=key.thumbprint())
     answer = await fetched_with(server, asked, key)
     assert answer.status_code == 200, answer.text
     assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
 
 
-async def test_an_answer_that_was_asked_with_a_key_is_nothing_with_another(server, counter, key):
+async def test_ciba_request_bound_by_dpop_with_other_key_is_rejected(server, counter, key):
     asked = await agreed(counter, dpop_jkt=key.thumbprint())
     refused(await fetched_with(server, asked, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
 
 
-async def test_an_answer_that_was_asked_with_a_key_is_nothing_without_it(counter, key):
+async def test_ciba_request_bound_by_dpop_without_proof_is_rejected(counter, key):
     asked = await agreed(counter, dpop_jkt=key.thumbprint())
     refused(await asked.poll(), "invalid_grant", "invalid_dpop_proof")

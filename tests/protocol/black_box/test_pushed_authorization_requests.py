@@ -1,4 +1,4 @@
-"""RFC 9126, RFC 9700 4.1, FAPI 2.0 5.3.2.2: what is pushed counts, once, for one client, to one registered address."""
+"""RFC 9126, RFC 9700 4.1, FAPI 2.0 5.3.2.2: only the pushed request counts, once, for its client and redirect URI."""
 
 import math
 from urllib.parse import urlsplit
@@ -45,46 +45,46 @@ def bent(uri, pattern):
 
 
 @pytest.mark.parametrize("pattern", ADDRESSES.values(), ids=ADDRESSES)
-async def test_an_address_that_is_not_registered_to_the_letter_is_refused(attempt, app, pattern):
+async def test_redirect_uri_not_exactly_registered_is_rejected(attempt, app, pattern):
     refused(await attempt.push(redirect_uri=bent(app.redirect_uri, pattern)), "invalid_request", "invalid_redirect_uri")
 
 
-async def test_the_address_of_another_client_is_refused(attempt, other):
+async def test_redirect_uri_of_another_client_is_rejected(attempt, other):
     refused(await attempt.push(redirect_uri=other.redirect_uri), "invalid_request", "invalid_redirect_uri")
 
 
-async def test_nothing_can_be_pushed_without_proof_of_who_asks(attempt, server, app):
+async def test_par_without_client_authentication_is_rejected(attempt, server, app):
     form = attempt.parameters()
     answer = await server.post("pushed_authorization_request_endpoint", None, form)
     refused(answer, "invalid_client", "invalid_request")
 
 
-async def test_nothing_can_be_pushed_in_the_name_of_another_client(attempt, other):
+async def test_par_for_another_client_id_is_rejected(attempt, other):
     refused(await attempt.push(client_id=other.client_id), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize(
     "kind", ["token", "id_token", "code token", "code id_token", "id_token token", "none", "x", ""]
 )
-async def test_implicit_and_hybrid_flows_do_not_exist(attempt, kind):
+async def test_implicit_and_hybrid_response_types_are_rejected(attempt, kind):
     refused(
         await attempt.push(response_type=kind), "unsupported_response_type", "invalid_request", "unauthorized_client"
     )
 
 
 @pytest.mark.parametrize("mode", ["fragment", "form_post", "web_message"])
-async def test_an_answer_is_never_carried_where_a_page_can_read_it(attempt, server, mode):
+async def test_response_mode_readable_by_scripts_is_rejected(attempt, server, mode):
     if mode in server.metadata.get("response_modes_supported", ()):
         pytest.skip(f"the server offers {mode}")
     refused(await attempt.push(response_mode=mode), "invalid_request", "unsupported_response_mode")
 
 
-async def test_a_reference_cannot_be_pushed_again_as_a_request(attempt):
+async def test_par_with_request_uri_is_rejected(attempt):
     reference = await attempt.pushed()
     refused(await attempt.push(request_uri=reference), "invalid_request", "request_uri_not_supported")
 
 
-async def test_a_request_object_without_a_signature_is_refused(attempt, server, app):
+async def test_par_with_unsigned_request_object_is_rejected(attempt, server, app):
     claims = attempt.parameters() | {"iss": app.client_id, "aud": server.issuer}
     answer = await server.post(
         "pushed_authorization_request_endpoint", app, {"request": unsigned({"alg": "none"}, claims)}
@@ -93,13 +93,13 @@ async def test_a_request_object_without_a_signature_is_refused(attempt, server, 
 
 
 @pytest.mark.parametrize("twice", ["redirect_uri", "scope", "state", "code_challenge", "client_id", "response_type"])
-async def test_a_parameter_that_stands_twice_is_refused(attempt, server, app, twice):
+async def test_par_with_duplicate_parameter_is_rejected(attempt, server, app, twice):
     form = attempt.parameters() | app.credentials(server.issuer)
     pairs = [*form.items(), (twice, form[twice])]
     refused(await server.raw("pushed_authorization_request_endpoint", pairs), "invalid_request", "invalid_client")
 
 
-async def test_a_scope_beyond_the_registration_is_refused(attempt):
+async def test_par_with_unregistered_scope_is_not_granted(attempt):
     answer = await attempt.push(scope=f"{attempt.client.scope} beheer:alles")
     if answer.status_code == 201:  # RFC 6749 3.3 lets a server leave a scope out, if it says so
         shown = await attempt.visit(answer.json()["request_uri"])
@@ -109,7 +109,7 @@ async def test_a_scope_beyond_the_registration_is_refused(attempt):
         refused(answer, "invalid_scope")
 
 
-async def test_a_reference_lives_shortly_and_cannot_be_guessed(attempt):
+async def test_request_uri_is_short_lived_and_unguessable(attempt):
     answers = [await attempt.again().push() for _ in range(2)]
     references = [answer.json()["request_uri"] for answer in answers]
     assert references[0] != references[1]
@@ -118,31 +118,31 @@ async def test_a_reference_lives_shortly_and_cannot_be_guessed(attempt):
     assert all("no-store" in answer.headers["cache-control"] for answer in answers)
 
 
-async def test_a_reference_of_one_client_cannot_be_used_by_another(attempt, app, other):
+async def test_request_uri_of_another_client_is_rejected(attempt, app, other):
     attempt = attempt.again()
     shown = await attempt.visit(await attempt.pushed(), client_id=other.client_id)
     nothing_handed_out(shown, app.redirect_uri)
     assert not shown.headers.get("location", "").startswith(other.redirect_uri) or "error" in shown.headers["location"]
 
 
-async def test_a_reference_is_good_for_one_code(attempt, app):
+async def test_request_uri_reused_issues_no_second_code(attempt, app):
     reference = await attempt.pushed()
     first = await attempt.visit(reference)
     assert (await attempt.redeem(query_of(first.headers["location"])["code"])).status_code == 200
     nothing_handed_out(await attempt.visit(reference), app.redirect_uri)
 
 
-async def test_an_invented_reference_leads_nowhere(attempt, app):
+async def test_request_uri_invented_is_rejected(attempt, app):
     shown = await attempt.visit("urn:ietf:params:oauth:request_uri:" + "a" * 43)
     nothing_handed_out(shown, app.redirect_uri)
 
 
 @pytest.mark.parametrize("reference", ["https://evil.example/request.jwt", "file:///etc/passwd", "http://127.0.0.1:9/"])
-async def test_a_reference_to_somewhere_else_is_not_fetched(attempt, app, reference):
+async def test_ssrf_request_uri_at_other_address_is_not_fetched(attempt, app, reference):
     nothing_handed_out(await attempt.visit(reference), app.redirect_uri)
 
 
-async def test_what_the_browser_adds_to_the_reference_changes_nothing(attempt, app):
+async def test_front_channel_parameters_beside_request_uri_are_ignored(attempt, app):
     shown = await attempt.visit(
         await attempt.pushed(), redirect_uri="https://evil.example/", state="evil", scope="beheer:alles", nonce="evil"
     )
@@ -156,7 +156,7 @@ async def test_what_the_browser_adds_to_the_reference_changes_nothing(attempt, a
         assert claims_of(answer["id_token"])["nonce"] == attempt.nonce
 
 
-async def test_a_bad_reference_sends_nobody_to_an_address_that_the_browser_brings(attempt, app):
+async def test_open_redirect_with_invalid_request_uri_is_blocked(attempt, app):
     for bad in ("urn:ietf:params:oauth:request_uri:" + "a" * 43, "x"):
         for address in ("https://evil.example/", app.redirect_uri):
             shown = await attempt.visit(bad, redirect_uri=address)
@@ -164,13 +164,13 @@ async def test_a_bad_reference_sends_nobody_to_an_address_that_the_browser_bring
             assert "evil.example" not in shown.headers.get("location", "")
 
 
-async def test_without_login_nobody_gets_a_code(attempt, server, app):
+async def test_authorization_without_login_issues_no_code(attempt, server, app):
     stranger = server.person()
     shown = await stranger.ask("GET", attempt.address(await attempt.pushed()))
     assert "code=" not in shown.headers.get("location", "")
 
 
-async def test_a_login_in_one_browser_gives_nothing_to_another(server, app, person):
+async def test_login_in_another_browser_issues_no_code(server, app, person):
     await Attempt(server, app, person).tokens()
     stranger = server.person()
     attempt = Attempt(server, app, stranger)
@@ -178,7 +178,7 @@ async def test_a_login_in_one_browser_gives_nothing_to_another(server, app, pers
     assert not shown.headers.get("location", "").startswith(app.redirect_uri)
 
 
-async def test_no_page_that_asks_something_can_be_framed_or_kept(attempt, server):
+async def test_clickjacking_pages_deny_framing_and_caching(attempt, server):
     attempt = attempt.again(person=server.person())
     await attempt.answer()
     pages = [page for page in attempt.person.pages if str(page.url).startswith(server.issuer)]

@@ -1,4 +1,4 @@
-"""RFC 9449, RFC 9700 2.2: tokens that are bound to a key."""
+"""RFC 9449, RFC 9700 2.2: DPoP-bound tokens (sender constraint)."""
 
 import time
 
@@ -26,7 +26,7 @@ async def userinfo(server, token, key, scheme="DPoP", **changes):
     return answer
 
 
-async def test_a_token_with_a_key_opens_the_door_with_that_key(attempt, server, key):
+async def test_dpop_token_with_its_key_is_accepted(attempt, server, key):
     answer = await with_key(attempt, key)
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
@@ -35,13 +35,13 @@ async def test_a_token_with_a_key_opens_the_door_with_that_key(attempt, server, 
     assert (await server.introspect(token))["cnf"]["jkt"] == key.thumbprint()
 
 
-async def test_stolen_it_opens_nothing_as_a_plain_token(attempt, server, key):
+async def test_dpop_token_stolen_and_used_as_bearer_is_rejected(attempt, server, key):
     token = (await with_key(attempt, key)).json()["access_token"]
     assert (await server.userinfo(token)).status_code in (400, 401)
     assert (await userinfo(server, token, key, scheme="Bearer")).status_code in (400, 401)
 
 
-async def test_stolen_it_opens_nothing_with_the_key_of_the_thief(attempt, server, key):
+async def test_dpop_token_stolen_and_used_with_other_key_is_rejected(attempt, server, key):
     token = (await with_key(attempt, key)).json()["access_token"]
     assert (await userinfo(server, token, ECKey.generate_key("P-256"))).status_code == 401
 
@@ -59,28 +59,28 @@ WRONG = {
 
 
 @pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
-async def test_a_proof_of_something_else_opens_nothing(attempt, server, key, changes):
+async def test_dpop_proof_for_other_request_is_rejected(attempt, server, key, changes):
     token = (await with_key(attempt, key)).json()["access_token"]
     assert (await userinfo(server, token, key, **changes)).status_code in (400, 401)
 
 
-async def test_a_proof_is_good_once(attempt, server, key):
+async def test_dpop_proof_replayed_is_rejected(attempt, server, key):
     token = (await with_key(attempt, key)).json()["access_token"]
     first = await userinfo(server, token, key, jti="een")
     assert first.status_code == 200
     assert (await userinfo(server, token, key, jti="een")).status_code == 401
 
 
-async def test_a_proof_for_another_address_gives_no_token(attempt, server, key):
+async def test_dpop_proof_for_other_endpoint_issues_no_token(attempt, server, key):
     refused(await with_key(attempt, key, htu=server.metadata["introspection_endpoint"]), "invalid_dpop_proof")
 
 
-async def test_a_proof_that_holds_the_secret_key_gives_no_token(attempt, server, key):
+async def test_dpop_proof_with_private_key_in_header_issues_no_token(attempt, server, key):
     answer = await with_key(attempt, key, header={"jwk": key.as_dict(private=True)})
     refused(answer, "invalid_dpop_proof")
 
 
-async def test_a_code_that_was_asked_with_a_key_is_worth_nothing_with_another(attempt, server, key):
+async def test_code_bound_by_dpop_jkt_with_other_key_is_rejected(attempt, server, key):
     code = await attempt.code(dpop_jkt=key.thumbprint())
     form = {
         "grant_type": "authorization_code",

@@ -1,4 +1,4 @@
-"""OpenID Connect Core 3.1.2 and 5.3, RFC 9126: oddities of good clients, which are no abuse and must work or be refused
+"""OpenID Connect Core 3.1.2 and 5.3, RFC 9126: unusual requests of honest clients, which must work or be rejected
 cleanly."""
 
 import pytest
@@ -6,12 +6,12 @@ import pytest
 from tests.builders.black_box import claims_of, query_of, refused
 
 
-async def test_a_nonce_of_64_characters_comes_back_whole(attempt):
+async def test_nonce_of_64_characters_is_returned_unchanged(attempt):
     attempt = attempt.again(nonce="n" * 64)
     assert claims_of((await attempt.tokens())["id_token"])["nonce"] == "n" * 64
 
 
-async def test_a_long_nonce_comes_back_whole_or_is_refused(attempt):
+async def test_nonce_of_384_characters_is_returned_unchanged_or_rejected(attempt):
     attempt = attempt.again(nonce="n" * 384)
     answer = await attempt.push()
     if answer.status_code == 201:
@@ -22,11 +22,11 @@ async def test_a_long_nonce_comes_back_whole_or_is_refused(attempt):
         refused(answer, "invalid_request")
 
 
-async def test_a_parameter_that_nobody_knows_changes_nothing(attempt):
+async def test_unknown_parameter_is_ignored(attempt):
     assert (await attempt.tokens(extra="foobar"))["access_token"]
 
 
-async def test_the_order_of_scopes_means_nothing(attempt, server):
+async def test_scope_order_is_ignored(attempt, server):
     refreshing = server.client("refreshing")
     attempt = attempt.again(client=refreshing)
     backwards = " ".join(reversed(refreshing.scope.split()))
@@ -34,7 +34,7 @@ async def test_the_order_of_scopes_means_nothing(attempt, server):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-async def test_a_push_by_another_method_than_post_is_refused(attempt, server, app, method):
+async def test_par_by_method_other_than_post_is_rejected(attempt, server, app, method):
     address = server.metadata["pushed_authorization_request_endpoint"]
     form = attempt.parameters() | app.credentials(server.issuer)
     answer = await server.http.request(method, address, data=form)
@@ -42,15 +42,15 @@ async def test_a_push_by_another_method_than_post_is_refused(attempt, server, ap
     assert "request_uri:" not in answer.text
 
 
-async def test_a_request_without_a_response_type_is_refused(attempt):
+async def test_authorization_request_without_response_type_is_rejected(attempt):
     refused(await attempt.push(response_type=None), "invalid_request", "unsupported_response_type")
 
 
-async def test_a_request_without_a_redirect_uri_is_refused(attempt):
+async def test_authorization_request_without_redirect_uri_is_rejected(attempt):
     refused(await attempt.push(redirect_uri=None), "invalid_request", "invalid_redirect_uri")
 
 
-async def test_a_reference_can_be_opened_again_until_it_is_answered(attempt, server):
+async def test_request_uri_opened_again_before_the_answer_is_accepted(attempt, server):
     """A person reloads the page, or a program looks at the link first."""
     reference = await attempt.pushed()
     stranger = server.person()
@@ -59,7 +59,7 @@ async def test_a_reference_can_be_opened_again_until_it_is_answered(attempt, ser
     assert query_of(shown.headers["location"])["code"]
 
 
-async def test_userinfo_takes_no_token_from_a_body(server, spare_token):
+async def test_userinfo_with_token_in_body_is_rejected(server, spare_token):
     body = {"access_token": spare_token["access_token"]}
     answer = await server.http.post(server.metadata["userinfo_endpoint"], data=body)
     assert answer.status_code in (400, 401)

@@ -1,4 +1,4 @@
-"""RFC 8693, RFC 9700 4.9: a service gets a token for the next one, for less, for no longer, and never for itself."""
+"""RFC 8693, RFC 9700 4.9: exchange of a token for the next service, never with more scope or lifetime."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def form_for(server, token):
     return named | {"resource": server.client("archive").resource}
 
 
-async def test_a_service_gets_a_token_for_the_next_service(server, subject):
+async def test_token_exchange_for_next_service_issues_token(server, subject):
     answer = await exchanged(server, subject)
     assert answer.status_code == 200, answer.text
     told = answer.json()
@@ -58,12 +58,12 @@ async def test_a_service_gets_a_token_for_the_next_service(server, subject):
     assert seen["client_id"] == server.client("exchanger").client_id
 
 
-async def test_a_token_may_be_called_a_jwt_which_it_is(server, subject):
+async def test_token_exchange_with_jwt_token_type_issues_token(server, subject):
     answer = await exchanged(server, subject, subject_token_type=TYPES + "jwt", requested_token_type=TYPES + "jwt")
     assert answer.status_code == 200, answer.text
 
 
-async def test_the_first_token_stays_what_it_was(server, subject):
+async def test_token_exchange_leaves_subject_token_active(server, subject):
     await exchanged(server, subject)
     assert (await server.introspect(subject, by="exchanger"))["active"] is True
 
@@ -71,34 +71,34 @@ async def test_the_first_token_stays_what_it_was(server, subject):
 # Whose token, for whom
 
 
-async def test_a_token_for_another_service_is_not_exchanged(server, walk):
+async def test_token_exchange_of_token_for_other_audience_is_rejected(server, walk):
     for more in ({"resource": None}, {"resource": server.client("archive").resource}):
         token = (await for_house(server, walk, **more))["access_token"]
         refused(await exchanged(server, token), "invalid_request", "invalid_grant")
 
 
-async def test_what_was_exchanged_is_not_exchanged_by_who_got_it(server, subject):
+async def test_token_exchange_of_exchanged_token_by_its_requester_is_rejected(server, subject):
     made = (await exchanged(server, subject)).json()["access_token"]
     refused(await exchanged(server, made, to="depot"), "invalid_request", "invalid_grant")
 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "archive", "public", "desk"])
-async def test_a_client_that_did_not_register_for_it_exchanges_nothing(server, subject, by):
+async def test_token_exchange_by_unregistered_client_is_rejected(server, subject, by):
     refused(await exchanged(server, subject, by=by), "unauthorized_client", "invalid_client", "unsupported_grant_type")
 
 
-async def test_a_service_for_which_the_token_is_but_that_may_not_exchange_gets_nothing(server, walk):
+async def test_token_exchange_by_audience_without_the_grant_type_is_rejected(server, walk):
     token = (await for_house(server, walk, resource=server.client("archive").resource))["access_token"]
     refused(await exchanged(server, token, by="archive", to="exchanger"), "unauthorized_client")
 
 
-async def test_the_app_does_not_exchange_its_own_token(server, attempt):
+async def test_token_exchange_by_the_app_of_the_token_is_rejected(server, attempt):
     token = (await attempt.tokens())["access_token"]
     refused(await exchanged(server, token, by="app"), "unauthorized_client")
 
 
 @pytest.mark.parametrize("client_id", ["exchanger", "gateway"])
-async def test_without_proof_of_who_asks_nothing_is_exchanged(server, subject, client_id):
+async def test_token_exchange_without_client_authentication_is_rejected(server, subject, client_id):
     form = form_for(server, subject) | {"client_id": server.client(client_id).client_id}
     refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
@@ -110,21 +110,21 @@ async def test_without_proof_of_who_asks_nothing_is_exchanged(server, subject, c
     "resource",
     ["https://evil.example/api", "http://localhost:9/", "{archive}/", "{archive}x", "{issuer}", "{issuer}/api/v1", "x"],
 )
-async def test_a_token_is_exchanged_for_registered_services_only(server, subject, resource):
+async def test_token_exchange_for_unregistered_resource_is_rejected(server, subject, resource):
     target = resource.format(archive=server.client("archive").resource, issuer=server.issuer)
     refused(await exchanged(server, subject, resource=target), "invalid_target")
 
 
-async def test_one_service_may_not_go_where_another_may(server, walk):
+async def test_token_exchange_for_resource_of_another_service_is_rejected(server, walk):
     token = (await for_house(server, walk, resource=None))["access_token"]
     refused(await exchanged(server, token, by="gateway", to="depot"), "invalid_target")
 
 
-async def test_a_token_is_not_exchanged_for_one_of_the_same_service(server, subject):
+async def test_token_exchange_for_the_same_service_is_rejected(server, subject):
     refused(await exchanged(server, subject, to="exchanger"), "invalid_target")
 
 
-async def test_two_services_are_one_too_many(server, subject):
+async def test_token_exchange_with_two_resources_is_rejected(server, subject):
     client = server.client("exchanger")
     form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, **client.credentials(server.issuer)}
     both = [("resource", server.client(name).resource) for name in ("archive", "depot")]
@@ -133,17 +133,17 @@ async def test_two_services_are_one_too_many(server, subject):
 
 
 @pytest.mark.parametrize("missing", ["resource", "subject_token", "subject_token_type"])
-async def test_what_is_missing_is_not_made_up(server, subject, missing):
+async def test_token_exchange_with_missing_parameter_is_rejected(server, subject, missing):
     refused(await exchanged(server, subject, **{missing: None}), "invalid_request", "invalid_target")
 
 
 @pytest.mark.parametrize("extra", ["audience", "actor_token", "actor_token_type"])
-async def test_what_is_not_supported_is_refused_and_not_passed_over(server, subject, extra):
+async def test_token_exchange_with_unsupported_parameter_is_rejected(server, subject, extra):
     value = ACCESS_TOKEN if extra == "actor_token_type" else subject
     refused(await exchanged(server, subject, **{extra: value}), "invalid_request")
 
 
-async def test_an_actor_with_a_token_of_its_own_changes_nobody(server, first, subject):
+async def test_token_exchange_with_actor_token_is_rejected(server, first, subject):
     actor = {"actor_token": first["id_token"], "actor_token_type": TYPES + "id_token"}
     refused(await exchanged(server, subject, **actor), "invalid_request")
 
@@ -152,23 +152,23 @@ async def test_an_actor_with_a_token_of_its_own_changes_nobody(server, first, su
 
 
 @pytest.mark.parametrize("scope", ["openid", "beheer:alles", "openid aanleveringen:schrijven"])
-async def test_an_exchange_never_gives_another_scope(server, subject, scope):
+async def test_token_exchange_with_wider_scope_is_rejected(server, subject, scope):
     refused(await exchanged(server, subject, scope=scope), "invalid_scope")
 
 
-async def test_the_login_at_the_app_is_not_handed_on(server, subject):
+async def test_token_exchange_drops_openid_scope(server, subject):
     made = (await exchanged(server, subject)).json()
     assert "openid" not in made.get("scope", "").split()
     assert (await server.userinfo(made["access_token"])).status_code in (401, 403)
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])
-async def test_an_exchange_never_gives_more_details(server, subject, wider):
+async def test_token_exchange_with_wider_authorization_details_is_rejected(server, subject, wider):
     answer = await exchanged(server, subject, authorization_details=server.details(wider))
     refused(answer, "invalid_authorization_details")
 
 
-async def test_an_exchange_gives_the_details_of_the_token_or_less(server, subject):
+async def test_token_exchange_keeps_or_narrows_authorization_details(server, subject):
     less = json.loads(server.details("less"))
     made = (await exchanged(server, subject, authorization_details=server.details("less"))).json()
     assert made["authorization_details"] == less
@@ -176,14 +176,14 @@ async def test_an_exchange_gives_the_details_of_the_token_or_less(server, subjec
     assert whole["authorization_details"] == json.loads(server.details("some"))
 
 
-async def test_what_became_less_does_not_become_more_one_service_further(server, subject):
+async def test_token_exchange_of_narrowed_token_with_wider_details_is_rejected(server, subject):
     made = await exchanged(server, subject, to="depot", authorization_details=server.details("less"))
     token = made.json()["access_token"]
     wider = {"authorization_details": server.details("some")}
     refused(await exchanged(server, token, by="depot", to="exchanger", **wider), "invalid_authorization_details")
 
 
-async def test_each_service_knows_the_person_by_another_name(server, subject):
+async def test_token_exchange_gives_pairwise_subject_per_service(server, subject):
     made = (await exchanged(server, subject)).json()["access_token"]
     names = [
         (await server.introspect(token, by=by))["sub"] for token, by in ((subject, "exchanger"), (made, "archive"))
@@ -195,40 +195,40 @@ async def test_each_service_knows_the_person_by_another_name(server, subject):
 
 
 @pytest.mark.parametrize("kind", ["refresh_token", "id_token", "saml1", "saml2", "nonsense"])
-async def test_a_token_of_another_kind_is_not_exchanged_nor_asked(server, subject, kind):
+async def test_token_exchange_with_unsupported_token_type_is_rejected(server, subject, kind):
     refused(await exchanged(server, subject, subject_token_type=TYPES + kind), "invalid_request")
     refused(await exchanged(server, subject, requested_token_type=TYPES + kind), "invalid_request")
 
 
-async def test_an_id_token_is_not_exchanged_whatever_it_is_called(server, first):
+async def test_token_exchange_of_id_token_is_rejected(server, first):
     for kind in ("access_token", "jwt", "id_token"):
         refused(await exchanged(server, first["id_token"], subject_token_type=TYPES + kind), "invalid_request")
 
 
-async def test_a_refresh_token_is_not_exchanged(server, person):
+async def test_token_exchange_of_refresh_token_is_rejected(server, person):
     made = await Attempt(server, server.client("refreshing"), person).tokens()
     refused(await exchanged(server, made["refresh_token"]), "invalid_request")
     refused(await exchanged(server, made["refresh_token"], subject_token_type=TYPES + "refresh_token"))
 
 
-async def test_the_token_of_a_machine_stands_for_nobody_and_is_not_exchanged(server):
+async def test_token_exchange_of_client_credentials_token_is_rejected(server):
     machine = server.client("machine")
     form = {"grant_type": "client_credentials", "scope": machine.scope, **machine.extra}
     token = (await server.post("token_endpoint", machine, form)).json()["access_token"]
     refused(await exchanged(server, token, by="gateway"), "invalid_request", "invalid_grant")
 
 
-async def test_the_token_of_a_person_for_the_api_is_exchanged_by_who_guards_it(server, walk):
+async def test_token_exchange_of_user_token_by_its_api_is_accepted(server, walk):
     token = (await for_house(server, walk, resource=None))["access_token"]
     assert (await exchanged(server, token, by="gateway")).status_code == 200
 
 
 @pytest.mark.parametrize("garbage", ["a", "a.b.c", "e30.e30.", "a" * 5000, "é", "' OR 1=1 --"])
-async def test_an_invented_token_is_not_exchanged(server, garbage):
+async def test_token_exchange_of_invented_token_is_rejected(server, garbage):
     refused(await exchanged(server, garbage), "invalid_request")
 
 
-async def test_a_token_that_was_changed_is_not_exchanged(server, subject):
+async def test_token_exchange_of_tampered_token_is_rejected(server, subject):
     claims = claims_of(subject) | {"client_id": server.client("other").client_id}
     signature = subject.split(".")[2]
     refused(await exchanged(server, unsigned(header_of(subject), claims, signature)), "invalid_request")
@@ -242,16 +242,16 @@ async def test_a_token_that_was_changed_is_not_exchanged(server, subject):
 
 
 @pytest.mark.parametrize("why", ["expired", "consent ended", "mandate ended", "mandate paused"])
-async def test_a_subject_that_is_over_is_not_exchanged(server, why):
+async def test_token_exchange_of_ended_token_is_rejected(server, why):
     refused(await exchanged(server, server.spent("subject_token", why)), "invalid_request", "invalid_grant")
 
 
-async def test_a_revoked_subject_is_not_exchanged(server, subject):
+async def test_token_exchange_of_revoked_token_is_rejected(server, subject):
     await server.revoke(subject)
     refused(await exchanged(server, subject), "invalid_request", "invalid_grant")
 
 
-async def test_what_was_exchanged_ends_no_later_than_the_first_token(server, subject):
+async def test_exchanged_token_expires_no_later_than_its_subject_token(server, subject):
     await asyncio.sleep(1.1)
     made = (await exchanged(server, subject)).json()
     seen = [
@@ -262,7 +262,7 @@ async def test_what_was_exchanged_ends_no_later_than_the_first_token(server, sub
     assert time.time() + made["expires_in"] <= seen[0] + 1
 
 
-async def test_what_was_exchanged_ends_with_the_first_token(server, subject):
+async def test_exchanged_token_is_revoked_with_its_subject_token(server, subject):
     made = (await exchanged(server, subject, to="depot")).json()["access_token"]
     further = (await exchanged(server, made, by="depot", to="exchanger")).json()["access_token"]
     assert (await server.introspect(further, by="exchanger"))["active"] is True
@@ -271,14 +271,14 @@ async def test_what_was_exchanged_ends_with_the_first_token(server, subject):
     assert await server.introspect(further, by="exchanger") == {"active": False}
 
 
-async def test_who_gives_back_what_he_exchanged_leaves_the_first_token_alone(server, subject):
+async def test_exchanged_token_revoked_leaves_its_subject_token_active(server, subject):
     made = (await exchanged(server, subject)).json()["access_token"]
     assert (await server.revoke(made, by="exchanger")).status_code == 200
     assert await server.introspect(made, by="archive") == {"active": False}
     assert (await server.introspect(subject, by="exchanger"))["active"] is True
 
 
-async def test_who_was_only_shown_a_token_cannot_revoke_it(server, subject):
+async def test_exchanged_token_revocation_by_other_party_is_ignored(server, subject):
     made = (await exchanged(server, subject)).json()["access_token"]
     for by, token in (("exchanger", subject), ("archive", made), ("app", made)):
         await server.revoke(token, by=by)
@@ -286,7 +286,7 @@ async def test_who_was_only_shown_a_token_cannot_revoke_it(server, subject):
     assert (await server.introspect(made, by="archive"))["active"] is True
 
 
-async def test_a_chain_of_services_has_an_end(server, subject):
+async def test_token_exchange_chain_is_limited(server, subject):
     hops = [("exchanger", "depot"), ("depot", "exchanger")] * 4
     for by, to in hops:
         answer = await exchanged(server, subject, by=by, to=to)
@@ -296,7 +296,7 @@ async def test_a_chain_of_services_has_an_end(server, subject):
     refused(answer, "invalid_request", "invalid_grant")
 
 
-async def test_services_that_did_not_get_the_token_learn_nothing_about_it(server, subject):
+async def test_exchanged_token_introspection_by_other_service_is_inactive(server, subject):
     made = (await exchanged(server, subject)).json()["access_token"]
     for by in ("depot", "other", "app", "resource"):
         assert await server.introspect(made, by=by) == {"active": False}
@@ -318,11 +318,11 @@ async def bound(server, walk, key):
     return answer.json()["access_token"]
 
 
-async def test_what_needed_a_key_does_not_become_what_anybody_can_use(server, walk, key):
+async def test_token_exchange_of_bound_token_without_proof_is_rejected(server, walk, key):
     refused(await exchanged(server, await bound(server, walk, key)), "invalid_request", "invalid_grant")
 
 
-async def test_what_needed_a_key_becomes_what_needs_the_key_of_the_service(server, walk, key):
+async def test_token_exchange_of_bound_token_with_proof_issues_bound_token(server, walk, key):
     token, mine = await bound(server, walk, key), ECKey.generate_key("P-256")
     client = server.client("exchanger")
     answer = await with_proof(server, mine, "token_endpoint", form_for(server, token), client=client)
@@ -331,7 +331,7 @@ async def test_what_needed_a_key_becomes_what_needs_the_key_of_the_service(serve
     assert seen["cnf"]["jkt"] == mine.thumbprint()
 
 
-async def test_a_proof_for_elsewhere_binds_nothing(server, walk, key):
+async def test_token_exchange_with_proof_for_other_endpoint_is_rejected(server, walk, key):
     token, client = await bound(server, walk, key), server.client("exchanger")
     body = form_for(server, token) | client.credentials(server.issuer)
     proof = proof_of(ECKey.generate_key("P-256"), "POST", server.metadata["introspection_endpoint"])

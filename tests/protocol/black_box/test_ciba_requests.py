@@ -1,4 +1,4 @@
-"""OpenID CIBA Core 1.0 sections 4, 7, 14: who may ask somebody something, whom, in which words, and signed by whom."""
+"""OpenID CIBA Core 1.0 sections 4, 7, 14: authentication requests: client, hint, binding message and signature."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ def nobody(counter):
     return counter.told["nobody"]
 
 
-async def test_a_request_is_answered_with_a_reference_that_cannot_be_guessed_and_a_term(counter, nobody):
+async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, nobody):
     answers = [await counter.tries(nobody) for _ in range(2)]
     told = [answer.json() for answer in answers]
     assert told[0]["auth_req_id"] != told[1]["auth_req_id"]
@@ -36,34 +36,34 @@ async def test_a_request_is_answered_with_a_reference_that_cannot_be_guessed_and
 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "public", "signing"])
-async def test_a_client_of_another_kind_asks_nobody(counter, nobody, by):
+async def test_ciba_request_by_client_of_other_grant_type_is_rejected(counter, nobody, by):
     refused(await counter.tries(nobody, by=by), "unauthorized_client", "invalid_client", "invalid_request")
 
 
-async def test_without_proof_of_who_asks_nobody_is_asked(server, counter, nobody):
+async def test_ciba_request_without_client_authentication_is_rejected(server, counter, nobody):
     form = counter.question(nobody) | {"client_id": server.client("desk").client_id}
     refused(await server.post(ENDPOINT, None, form), "invalid_client", "invalid_request")
 
 
-async def test_with_the_key_of_another_desk_nobody_is_asked(server, counter, nobody):
+async def test_ciba_request_with_key_of_another_client_is_rejected(server, counter, nobody):
     forged = server.client("desk").credentials(server.issuer, key=server.client("desk_too").key)
     refused(await counter.tries(nobody, **forged), "invalid_client")
 
 
-async def test_an_assertion_of_a_desk_is_good_for_one_question(server, counter, nobody):
+async def test_ciba_request_with_replayed_client_assertion_is_rejected(server, counter, nobody):
     same = server.client("desk").credentials(server.issuer)
     assert (await counter.tries(nobody, **same)).status_code == 200
     refused(await counter.tries(nobody, **same), "invalid_client")
 
 
-async def test_a_desk_has_no_way_in_through_a_browser(server, person, app):
+async def test_ciba_client_in_code_flow_is_rejected(server, person, app):
     desk = server.client("desk")
     attempt = Attempt(server, desk, person)
     refused(await attempt.push(redirect_uri=app.redirect_uri))
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_a_question_by_another_method_than_post_is_refused(server, counter, nobody, method):
+async def test_ciba_request_by_method_other_than_post_is_rejected(server, counter, nobody, method):
     form = counter.question(nobody) | server.client("desk").credentials(server.issuer)
     answer = await server.http.request(method, server.metadata[ENDPOINT], data=form)
     assert 400 <= answer.status_code < 500
@@ -71,7 +71,7 @@ async def test_a_question_by_another_method_than_post_is_refused(server, counter
 
 
 @pytest.mark.parametrize("twice", ["binding_message", "login_hint", "scope", "client_id"])
-async def test_a_parameter_that_stands_twice_asks_nobody(server, counter, nobody, twice):
+async def test_ciba_request_with_duplicate_parameter_is_rejected(server, counter, nobody, twice):
     form = counter.question(nobody) | server.client("desk").credentials(server.issuer)
     refused(await server.raw(ENDPOINT, [*form.items(), (twice, form[twice])]), "invalid_request", "invalid_client")
 
@@ -79,17 +79,17 @@ async def test_a_parameter_that_stands_twice_asks_nobody(server, counter, nobody
 # Whom
 
 
-async def test_without_a_hint_nobody_is_asked(counter):
+async def test_ciba_request_without_hint_is_rejected(counter):
     refused(await counter.tries("", login_hint=None), "invalid_request")
 
 
 @pytest.mark.parametrize("second", ["id_token_hint", "login_hint_token"])
-async def test_two_hints_are_one_too_many(counter, nobody, spare_token, second):
+async def test_ciba_request_with_two_hints_is_rejected(counter, nobody, spare_token, second):
     refused(await counter.tries(nobody, **{second: spare_token["id_token"]}), "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
-async def test_nobody_is_asked_by_a_token_of_a_login_elsewhere(counter, spare_token, kind):
+async def test_ciba_request_with_id_token_as_hint_is_rejected(counter, spare_token, kind):
     """The person logged in at the app and said nothing to this desk."""
     refused(
         await counter.tries("", login_hint=None, **{kind: spare_token["id_token"]}),
@@ -98,7 +98,7 @@ async def test_nobody_is_asked_by_a_token_of_a_login_elsewhere(counter, spare_to
 
 
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
-async def test_nobody_is_asked_by_an_invented_token(server, counter, kind):
+async def test_ciba_request_with_invented_token_as_hint_is_rejected(server, counter, kind):
     claims = {"iss": server.issuer, "sub": "x", "aud": server.client("desk").client_id, "exp": time.time() + 60}
     made = unsigned({"alg": "none"}, claims)
     refused(await counter.tries("", login_hint=None, **{kind: made}), "invalid_request", "unknown_user_id")
@@ -107,13 +107,13 @@ async def test_nobody_is_asked_by_an_invented_token(server, counter, kind):
 @pytest.mark.parametrize(
     "hint", ["999990020", "bram.vanderlinden@post.example", "+31612345678", "Bram van der Linden", "x", "../x", "é" * 8]
 )
-async def test_nobody_is_asked_by_what_others_know_of_him(counter, hint):
+async def test_ciba_request_with_personal_data_as_hint_is_rejected(counter, hint):
     if "hint" not in counter.told:
         pytest.skip("there, every text is a hint")
     refused(await counter.tries(hint), "unknown_user_id", "invalid_request")
 
 
-async def test_a_hint_of_nobody_is_answered_like_one_of_somebody(counter, nobody):
+async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one(counter, nobody):
     asked = await counter.asks()
     answer = await counter.tries(nobody)
     assert answer.status_code == 200
@@ -121,7 +121,7 @@ async def test_a_hint_of_nobody_is_answered_like_one_of_somebody(counter, nobody
     assert answer.json()["expires_in"] == asked.answer["expires_in"]
 
 
-async def test_a_hint_is_good_for_one_question(counter):
+async def test_ciba_hint_replayed_reaches_no_person(counter):
     if "hint" not in counter.told:
         pytest.skip("there, every text is a hint")
     asked = await counter.asks()
@@ -137,12 +137,12 @@ async def test_a_hint_is_good_for_one_question(counter):
 
 
 @pytest.mark.parametrize("scope", [None, "", "profile", "aanleveringen:schrijven"])
-async def test_a_scope_that_is_not_for_this_desk_is_refused(counter, nobody, scope):
+async def test_ciba_request_with_scope_of_other_clients_is_rejected(counter, nobody, scope):
     answer = await counter.tries(nobody, scope=scope)
     refused(answer, "invalid_scope", "invalid_request")
 
 
-async def test_a_scope_beyond_the_registration_of_this_desk_is_not_granted(counter, nobody):
+async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, nobody):
     scope = f"{counter.server.client('desk').scope} beheer:alles"
     if (await counter.tries(nobody, scope=scope)).status_code == 200:  # RFC 6749 3.3: it may be left out
         asked = await counter.asks(scope=scope)
@@ -157,20 +157,20 @@ async def test_a_scope_beyond_the_registration_of_this_desk_is_not_granted(count
     ["x" * 300, "a\nb", "a\x00b", "<b>Balie 3</b>", "Balie\u202e3", "Bаlie 3", " ", "https://evil.example/"],
     ids=["long", "newline", "nul", "markup", "turned", "look-alike", "space", "address"],
 )
-async def test_words_that_could_be_read_differently_on_two_screens_are_refused(counter, nobody, message):
+async def test_ciba_binding_message_ambiguous_is_rejected(counter, nobody, message):
     refused(await counter.tries(nobody, binding_message=message), "invalid_binding_message", "invalid_request")
 
 
-async def test_without_words_on_both_screens_nobody_is_asked(counter, nobody):
+async def test_ciba_request_without_binding_message_is_rejected(counter, nobody):
     refused(await counter.tries(nobody, binding_message=None), "invalid_binding_message", "invalid_request")
 
 
 @pytest.mark.parametrize("term", ["0", "-1", "1.5", "straks", "9" * 40])
-async def test_a_term_that_is_no_number_of_seconds_is_refused(counter, nobody, term):
+async def test_ciba_requested_expiry_invalid_is_rejected(counter, nobody, term):
     refused(await counter.tries(nobody, requested_expiry=term), "invalid_request")
 
 
-async def test_no_question_stands_for_days(counter, nobody):
+async def test_ciba_requested_expiry_is_capped(counter, nobody):
     answer = await counter.tries(nobody, requested_expiry="900000")
     assert answer.json()["expires_in"] <= 3600
 
@@ -187,11 +187,11 @@ async def test_no_question_stands_for_days(counter, nobody):
         ("claims", '{"id_token": {"name": null}}'),
     ],
 )
-async def test_what_would_change_the_question_is_refused_and_not_passed_over(counter, nobody, name, value):
+async def test_ciba_request_with_unsupported_parameter_is_rejected(counter, nobody, name, value):
     refused(await counter.tries(nobody, **{name: value}))
 
 
-async def test_words_about_the_context_ask_for_nothing_more(counter, nobody):
+async def test_ciba_request_context_is_ignored_or_rejected(counter, nobody):
     """FAPI CIBA 5.2.2: a `request_context` may be passed over, or refused; it never is consent."""
     answer = await counter.tries(nobody, request_context='{"user_ip": "127.0.0.1", "approved": true}')
     if answer.status_code == 200:
@@ -201,7 +201,7 @@ async def test_words_about_the_context_ask_for_nothing_more(counter, nobody):
 
 
 @pytest.mark.parametrize("details", ['[{"type": "betaling"}]', "[]", "{}", "x", '[{"type": "berichtenbox", "a": 1}]'])
-async def test_details_that_nobody_knows_are_refused(server, counter, nobody, details):
+async def test_ciba_authorization_details_unknown_are_rejected(server, counter, nobody, details):
     server.needs("details")
     refused(await counter.tries(nobody, authorization_details=details), "invalid_authorization_details")
 
@@ -219,19 +219,19 @@ async def sent(server, made, by="signing_desk", **beside):
 
 
 @pytest.mark.parametrize("by", ["desk", "signing_desk"])
-async def test_a_signed_question_is_taken_once(server, counter, by):
+async def test_ciba_signed_request_replayed_is_rejected(server, counter, by):
     made = question(server, counter, by)
     assert (await sent(server, made, by)).status_code == 200
     refused(await sent(server, made, by), *BAD)
 
 
-async def test_of_many_uses_of_one_signed_question_at_once_one_wins(server, counter):
+async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, counter):
     made = question(server, counter)
     answers = await asyncio.gather(*(sent(server, made) for _ in range(4)))
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
-async def test_a_desk_that_registered_to_sign_asks_nothing_unsigned(counter, nobody):
+async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(counter, nobody):
     refused(await counter.tries(nobody, by="signing_desk"), *BAD)
 
 
@@ -261,11 +261,11 @@ async def test_a_desk_that_registered_to_sign_asks_nothing_unsigned(counter, nob
     ],
     ids=str,
 )
-async def test_a_signed_question_that_is_not_right_is_refused(server, counter, changes):
+async def test_ciba_signed_request_with_wrong_claims_is_rejected(server, counter, changes):
     refused(await sent(server, question(server, counter, **changes)))
 
 
-async def test_a_question_that_another_signed_is_refused(server, counter):
+async def test_ciba_signed_request_with_key_of_another_is_rejected(server, counter):
     refused(await sent(server, question(server, counter, key=ECKey.generate_key("P-256"))), *BAD)
     other = server.client("desk_too")
     refused(await sent(server, question(server, counter, key=other.key)), *BAD)
@@ -273,19 +273,19 @@ async def test_a_question_that_another_signed_is_refused(server, counter):
     refused(await sent(server, question(server, counter, by="desk_too")), *BAD)
 
 
-async def test_a_question_that_was_changed_after_signing_is_refused(server, counter):
+async def test_ciba_signed_request_tampered_is_rejected(server, counter):
     made = question(server, counter)
     changed = claims_of(made) | {"binding_message": "Balie 4"}
     refused(await sent(server, unsigned(header_of(made), changed, made.split(".")[2])), *BAD)
 
 
 @pytest.mark.parametrize("beside", ["binding_message", "scope", "login_hint", "requested_expiry"])
-async def test_what_stands_beside_a_signed_question_is_refused(server, counter, beside):
+async def test_ciba_parameter_beside_signed_request_is_rejected(server, counter, beside):
     value = {"requested_expiry": "60"}.get(beside, counter.question(counter.told["nobody"]).get(beside))
     refused(await sent(server, question(server, counter), **{beside: value}), *BAD)
 
 
-async def test_a_signed_request_for_a_browser_is_no_question(server, counter, person):
+async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, counter, person):
     made = request_object(Attempt(server, server.client("signing_desk"), person))
     refused(await sent(server, made))
 
@@ -293,7 +293,7 @@ async def test_a_signed_request_for_a_browser_is_no_question(server, counter, pe
 # How the answer is fetched
 
 
-def test_the_answer_is_fetched_and_never_sent(server, counter):
+def test_ciba_metadata_offers_poll_mode_only(server, counter):
     assert server.metadata["backchannel_token_delivery_modes_supported"] == ["poll"]
     assert server.metadata[ENDPOINT].startswith(server.issuer + "/")
     weak = {"none", "HS256", "HS384", "HS512"}
@@ -331,12 +331,12 @@ ALONE = {
 
 
 @pytest.mark.parametrize("changes", ALONE.values(), ids=ALONE)
-async def test_no_program_makes_itself_a_counter(server, counter, changes):
+async def test_ciba_client_self_registration_is_rejected(server, counter, changes):
     refused(await registers(server, **changes), "invalid_client_metadata", "invalid_redirect_uri")
 
 
 @pytest.mark.parametrize("address", [None, "https://a.example/klaar", "http://127.0.0.1:9/"])
 @pytest.mark.parametrize("way", ["ping", "push"])
-async def test_nobody_registers_to_be_called(server, counter, way, address):
+async def test_ciba_ping_or_push_registration_is_rejected(server, counter, way, address):
     said = {"backchannel_token_delivery_mode": way, "backchannel_client_notification_endpoint": address}
     refused(await registers(server, **said), "invalid_client_metadata")

@@ -1,4 +1,4 @@
-"""RFC 6749 4.1, RFC 9700 2.1 and 4.5, RFC 9207: an authorization code that somebody else got hold of."""
+"""RFC 6749 4.1, RFC 9700 2.1 and 4.5, RFC 9207: authorization codes, also stolen ones."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ import pytest
 from tests.builders.black_box import Attempt, claims_of, refused
 
 
-async def test_the_code_flow_ends_in_a_token(attempt, server):
+async def test_code_flow_issues_token(attempt, server):
     answer = await attempt.tokens()
     assert answer["token_type"].lower() == "bearer"
     assert 0 < answer["expires_in"] <= 3600
@@ -16,14 +16,14 @@ async def test_the_code_flow_ends_in_a_token(attempt, server):
     assert await server.active(answer["access_token"])
 
 
-async def test_the_answer_names_its_issuer_and_returns_the_state_so_that_no_answers_can_be_mixed_up(attempt, server):
+async def test_mix_up_authorization_response_has_issuer_and_state(attempt, server):
     answer = await attempt.answer()
     assert answer["iss"] == server.issuer
     assert answer["state"] == attempt.state
     assert server.metadata["authorization_response_iss_parameter_supported"] is True
 
 
-async def test_a_refusal_by_the_person_names_the_issuer_too_and_hands_out_nothing(attempt, server):
+async def test_mix_up_denied_authorization_response_has_issuer_and_no_code(attempt, server):
     attempt = attempt.again(person=server.person(**server.told["refusing"]))
     answer = await attempt.answer()
     assert answer["error"] == "access_denied"
@@ -31,13 +31,13 @@ async def test_a_refusal_by_the_person_names_the_issuer_too_and_hands_out_nothin
     assert "code" not in answer
 
 
-async def test_a_code_cannot_be_guessed(attempt):
+async def test_code_is_unguessable(attempt):
     codes = [await attempt.again().code() for _ in range(2)]
     assert codes[0] != codes[1]
     assert all(len(code) * math.log2(64) >= 128 for code in codes)
 
 
-async def test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead(attempt, server):
+async def test_code_replayed_is_rejected_and_its_token_revoked(attempt, server):
     code = await attempt.code()
     token = (await attempt.redeem(code)).json()["access_token"]
     assert await server.active(token)
@@ -46,7 +46,7 @@ async def test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead(attemp
     assert (await server.userinfo(token)).status_code == 401
 
 
-async def test_a_code_that_is_redeemed_many_times_at_once_gives_one_token_at_most(attempt, server):
+async def test_code_redeemed_concurrently_issues_at_most_one_token(attempt, server):
     code = await attempt.code()
     answers = await asyncio.gather(*(attempt.redeem(code) for _ in range(6)))
     good = [answer for answer in answers if answer.status_code == 200]
@@ -56,64 +56,64 @@ async def test_a_code_that_is_redeemed_many_times_at_once_gives_one_token_at_mos
             refused(answer, "invalid_grant")
 
 
-async def test_a_stolen_code_is_nothing_to_another_client(attempt, server, other):
+async def test_code_stolen_by_another_client_is_rejected(attempt, server, other):
     code = await attempt.code()
     refused(await attempt.redeem(code, client=other), "invalid_grant")
 
 
-async def test_a_stolen_code_is_nothing_to_somebody_who_only_knows_the_name_of_the_client(attempt, server, app):
+async def test_code_without_client_authentication_is_rejected(attempt, server, app):
     code = await attempt.code()
     refused(await attempt.redeem(code, client=None, client_id=app.client_id), "invalid_client", "invalid_request")
 
 
-async def test_an_invented_code_is_refused(attempt):
+async def test_code_invented_is_rejected(attempt):
     refused(await attempt.redeem("a" * 43), "invalid_grant")
 
 
-async def test_a_code_without_its_redirect_uri_is_refused(attempt):
+async def test_code_without_redirect_uri_is_rejected(attempt):
     refused(await attempt.redeem(await attempt.code(), redirect_uri=None), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("change", ["/", "?x=1", "#x", "%2f", "x"])
-async def test_a_code_with_another_redirect_uri_is_refused(attempt, change):
+async def test_code_with_other_redirect_uri_is_rejected(attempt, change):
     uri = attempt.client.redirect_uri + change
     refused(await attempt.redeem(await attempt.code(), redirect_uri=uri), "invalid_grant", "invalid_request")
 
 
-async def test_a_token_response_is_never_kept_by_a_cache(attempt):
+async def test_token_response_has_cache_control_no_store(attempt):
     answer = await attempt.redeem(await attempt.code())
     assert "no-store" in answer.headers["cache-control"]
 
 
-async def test_a_public_client_gets_by_with_pkce_alone(server, person):
+async def test_public_client_with_pkce_gets_token(server, person):
     attempt = Attempt(server, server.client("public"), person)
     assert (await attempt.tokens())["access_token"]
 
 
-async def test_a_code_of_a_public_client_is_nothing_to_a_confidential_one(server, person, app):
+async def test_code_of_public_client_at_confidential_client_is_rejected(server, person, app):
     attempt = Attempt(server, server.client("public"), person)
     refused(await attempt.redeem(await attempt.code(), client=app), "invalid_grant")
 
 
 @pytest.mark.parametrize("grant", ["password", "implicit", "urn:invented", "Authorization_Code", ""])
-async def test_grant_types_that_hand_out_tokens_for_less_do_not_exist(server, app, grant):
+async def test_grant_type_unsupported_is_rejected(server, app, grant):
     form = {"grant_type": grant, "username": "a", "password": "b", "scope": app.scope}
     answer = await server.post("token_endpoint", app, form)
     refused(answer, "unsupported_grant_type", "invalid_request", "unauthorized_client")
 
 
-async def test_a_client_of_the_code_flow_cannot_get_a_token_for_itself(server, app):
+async def test_client_credentials_by_code_flow_client_are_rejected(server, app):
     answer = await server.post("token_endpoint", app, {"grant_type": "client_credentials"})
     refused(answer, "unauthorized_client", "unsupported_grant_type")
 
 
-async def test_a_refresh_token_that_was_never_given_is_refused(server, app):
+async def test_refresh_token_grant_with_unissued_token_is_rejected(server, app):
     answer = await server.post("token_endpoint", app, {"grant_type": "refresh_token", "refresh_token": "a" * 43})
     refused(answer, "unsupported_grant_type", "unauthorized_client", "invalid_grant")
 
 
 @pytest.mark.parametrize("twice", ["grant_type", "code", "code_verifier", "redirect_uri", "client_id"])
-async def test_a_parameter_that_stands_twice_is_refused_at_the_token_endpoint(attempt, server, app, twice):
+async def test_token_request_with_duplicate_parameter_is_rejected(attempt, server, app, twice):
     form = {
         "grant_type": "authorization_code",
         "code": await attempt.code(),
@@ -125,7 +125,7 @@ async def test_a_parameter_that_stands_twice_is_refused_at_the_token_endpoint(at
     )
 
 
-async def test_a_token_request_in_the_address_is_refused(attempt, server, app):
+async def test_token_request_in_query_is_rejected(attempt, server, app):
     form = {"grant_type": "authorization_code", "code": await attempt.code(), "redirect_uri": app.redirect_uri}
     form |= {"code_verifier": attempt.pkce.verifier} | app.credentials(server.issuer)
     answer = await server.http.get(server.metadata["token_endpoint"], params=form)
