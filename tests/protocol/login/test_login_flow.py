@@ -1,4 +1,4 @@
-"""The honest way, through both applications: leave, choose, come back, be known."""
+"""The login flow through both applications: authorization request, stand-in broker, callback, session."""
 
 import pytest
 from sqlalchemy import text
@@ -9,14 +9,14 @@ from machtiging.simulators.personas import PERSONAS
 from tests.builders.login import BROKER, CLIENT_ID, ISSUER, query_of
 
 
-async def test_whoever_logs_in_lands_where_he_was_going_and_is_known(browser):
+async def test_login_returns_to_the_requested_page_with_a_session(browser):
     landed = await browser.log_in("naaste", terug="/machtigingen?van=mij")
     assert (landed.status_code, landed.headers["location"]) == (303, "/machtigingen?van=mij")
     me = await browser.me()
     assert (me["name"], me["assurance"], me["roles"], me["kvk"]) == ("Bram van der Linden", "substantieel", [], None)
 
 
-async def test_the_question_to_the_broker_has_all_it_needs_and_no_secrets(browser):
+async def test_login_request_to_broker_has_pkce_state_nonce_and_no_secret(browser):
     url = await browser.leave("naaste", niveau="hoog")
     asked = query_of(url)
     assert url.startswith(BROKER + "/authorize?")
@@ -28,7 +28,7 @@ async def test_the_question_to_the_broker_has_all_it_needs_and_no_secrets(browse
     assert "code_verifier" not in asked
 
 
-async def test_cookies_are_for_this_host_only_and_out_of_reach_of_scripts(browser):
+async def test_session_cookies_are_host_only_and_http_only(browser):
     left = await browser.get("/inloggen", params={"login_hint": "naaste"})
     callback = await browser.get(left.headers["location"])
     landed = await browser.get(callback.headers["location"])
@@ -43,13 +43,13 @@ async def test_cookies_are_for_this_host_only_and_out_of_reach_of_scripts(browse
 
 
 @pytest.mark.parametrize("persona", PERSONAS.values(), ids=PERSONAS.keys())
-async def test_every_persona_can_log_in_and_is_told_apart(browser, persona):
+async def test_login_of_each_persona_has_its_name_and_roles(browser, persona):
     await browser.log_in(persona.key)
     me = await browser.me()
     assert (me["name"], me["kvk"], me["roles"]) == (persona.name, persona.kvk, sorted(persona.roles))
 
 
-async def test_logging_in_again_is_the_same_person(world, database):
+async def test_repeated_login_is_the_same_person(world, database):
     first, second = world.browser(), world.browser()
     await first.log_in("eu-burger")
     await second.log_in("eu-burger")
@@ -61,17 +61,17 @@ async def test_logging_in_again_is_the_same_person(world, database):
 
 
 @pytest.mark.parametrize("level", ["laag", "substantieel", "hoog"])
-async def test_the_level_asked_for_is_the_level_of_the_session(browser, level):
+async def test_login_at_requested_assurance_sets_session_assurance(browser, level):
     await browser.log_in("naaste", niveau=level)
     assert (await browser.me())["assurance"] == level
 
 
-async def test_a_level_that_does_not_exist_is_refused(browser):
+async def test_login_at_unknown_assurance_is_rejected(browser):
     response = await browser.get("/inloggen", params={"niveau": "torenhoog"})
     assert response.status_code == 400
 
 
-async def test_who_cannot_reach_the_level_is_told_so_and_is_not_logged_in(browser, journal):
+async def test_login_below_requested_assurance_is_rejected_and_journalled(browser, journal):
     response = await browser.log_in("eu-burger", niveau="hoog", terug="/machtigingen")
     assert response.status_code == 403
     assert "niveau is te laag" in response.text
@@ -80,14 +80,14 @@ async def test_who_cannot_reach_the_level_is_told_so_and_is_not_logged_in(browse
     assert ("login:mislukt", "niveau_te_laag") in await journal()
 
 
-async def test_choosing_a_lower_level_at_the_broker_does_not_get_one_in(browser):
+async def test_downgrade_login_at_lower_assurance_at_broker_is_rejected(browser):
     callback = await browser.get(await browser.leave("naaste") + "&niveau=laag")
     response = await browser.get(callback.headers["location"])
     assert response.status_code == 403
     assert browser.token is None
 
 
-async def test_who_stops_halfway_is_calmly_brought_back(browser, journal):
+async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browser, journal):
     stopped = await browser.get(await browser.leave("naaste") + "&annuleren=ja")
     assert query_of(stopped.headers["location"])["error"] == "access_denied"
     response = await browser.get(stopped.headers["location"])
@@ -97,25 +97,25 @@ async def test_who_stops_halfway_is_calmly_brought_back(browser, journal):
     assert await journal() == []  # anybody can begin and stop as often as he likes
 
 
-async def test_without_a_hint_one_chooses_from_a_page(browser):
+async def test_login_without_hint_shows_persona_page(browser):
     page = await browser.get((await browser.get("/inloggen")).headers["location"])
     assert page.status_code == 200
     assert "OEFENOMGEVING: dit is geen DigiD" in page.text
 
 
-async def test_in_production_a_hint_goes_no_further(world, browser):
+async def test_login_hint_in_production_is_dropped(world, browser):
     world.service.state.practice = False
     assert "login_hint" not in query_of(await browser.leave("naaste"))
 
 
-async def test_two_tabs_of_one_browser_can_both_be_logging_in(browser):
+async def test_concurrent_logins_in_two_tabs_both_succeed(browser):
     one, other = await browser.to_callback(terug="/een"), await browser.to_callback(terug="/twee")
     assert (await browser.get(one)).headers["location"] == "/een"
     assert (await browser.get(other)).headers["location"] == "/twee"
     await browser.me()
 
 
-async def test_a_login_is_journalled_with_nothing_personal(browser, database):
+async def test_login_is_journalled_without_personal_data(browser, database):
     await browser.log_in("naaste")
     async with database.sessions() as session:
         line = await session.scalar(text("SELECT row_to_json(journal_intake)::text FROM journal_intake"))

@@ -1,4 +1,4 @@
-"""Signed requests (CIBA 7.1.1): only what was signed counts, it counts once, and who registered to sign must."""
+"""Signed CIBA requests (section 7.1.1): only signed parameters count, once; a client registered to sign must sign."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def sent(counter, text, **beside: Any):
     return await counter.app.post("/bc-authorize", {"request": text, **beside})
 
 
-async def test_a_signed_request_is_taken_once(counter) -> None:
+async def test_signed_request_replayed_is_rejected(counter) -> None:
     text = request_object(counter, await counter.meldcode())
     response = await sent(counter, text)
     assert response.status_code == 200, response.text
@@ -43,7 +43,7 @@ WRONG = [
 ]
 
 
-async def test_one_that_is_not_for_us_not_now_or_not_its_own_is_refused(counter) -> None:
+async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(counter) -> None:
     code = await counter.meldcode()
     for changes in WRONG:
         response = await sent(counter, request_object(counter, code, **changes))
@@ -52,7 +52,7 @@ async def test_one_that_is_not_for_us_not_now_or_not_its_own_is_refused(counter)
     assert (await counter.asks(code)).status_code == 200
 
 
-async def test_another_key_and_words_beside_it_are_refused(counter) -> None:
+async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected(counter) -> None:
     forged = request_object(counter, await counter.meldcode(), key=make_client_keys().private)
     assert (await sent(counter, forged)).json()["error"] == "invalid_request_object"
     own = request_object(counter, await counter.meldcode())
@@ -60,7 +60,7 @@ async def test_another_key_and_words_beside_it_are_refused(counter) -> None:
     assert await counter.count("backchannel_request") == 0
 
 
-async def test_who_registered_to_sign_must(oauth) -> None:
+async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:
     signing = await a_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
     response = await signing.asks()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")

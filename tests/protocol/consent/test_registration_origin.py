@@ -1,4 +1,4 @@
-"""NL GOV OAuth 3.1.4: the page says how we came to know the app: by hand, by itself, with or without a key."""
+"""NL GOV OAuth 3.1.4: the consent page says how the app was registered: by an operator or by itself."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ async def page(oauth, app: App, *, practice: bool = True) -> str:
     return shown.text
 
 
-async def test_an_app_that_an_operator_registered(oauth) -> None:
+async def test_consent_page_of_operator_registered_app_says_so(oauth) -> None:
     text = await page(oauth, await oauth.reading_app())
     assert BY_HAND in text
     assert BY_ITSELF not in text
     assert NO_KEY not in text
 
 
-async def test_an_app_without_a_key(oauth) -> None:
+async def test_consent_page_of_public_client_says_it_has_no_key(oauth) -> None:
     text = await page(oauth, await oauth.public_app())
     assert BY_HAND in text
     assert NO_KEY in text
 
 
-async def test_an_app_that_registered_itself_and_was_approved(oauth) -> None:
+async def test_consent_page_of_self_registered_approved_app_says_so(oauth) -> None:
     oauth.service.state.practice = False
     program = await a_program(oauth)
     await approved(oauth, program.client_id)
@@ -43,7 +43,7 @@ async def test_an_app_that_registered_itself_and_was_approved(oauth) -> None:
     assert BY_HAND not in text
 
 
-async def test_in_practice_it_says_that_nobody_looked(oauth) -> None:
+async def test_consent_page_of_self_registered_app_in_practice_says_unreviewed(oauth) -> None:
     text = await page(oauth, (await a_program(oauth)).app)
     assert BY_ITSELF + "; in een oefenomgeving kijken wij dat niet na" in text
     assert "goedgekeurd" not in text

@@ -1,4 +1,4 @@
-"""POST /token with an auth_req_id: not too often, by the app that asked, once, and asked live what it is worth."""
+"""POST /token with an auth_req_id: polling interval, client binding, single use, and live checks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from tests.builders.wire import said_to_the_database, without_ping
         ({"authorization_details": detail(uuid7())}, "invalid_authorization_details"),
     ],
 )
-async def test_the_fetch_gives_nothing_else_than_what_she_saw(counter, wider, error) -> None:
+async def test_poll_asking_more_than_approved_is_rejected(counter, wider, error) -> None:
     request = await counter.approved()
     response = await counter.polls(request, **wider)
     assert (response.status_code, response.json()["error"]) == (400, error)
 
 
-async def test_as_long_as_she_has_not_decided_the_app_is_told_to_wait(counter) -> None:
+async def test_poll_before_decision_returns_authorization_pending(counter) -> None:
     request = await counter.asked()
     for _ in range(3):
         response = await counter.polls(request)
@@ -45,14 +45,14 @@ async def test_as_long_as_she_has_not_decided_the_app_is_told_to_wait(counter) -
         counter.oauth.later(seconds=5)
 
 
-async def test_waiting_fills_no_journal(counter) -> None:
+async def test_poll_before_decision_is_not_journalled(counter) -> None:
     request = await counter.asked()
     for _ in range(3):
         await counter.polls(request)
     assert await counter.reasons("token:geweigerd") == []
 
 
-async def test_who_polls_too_fast_waits_five_seconds_longer_each_time(counter) -> None:
+async def test_poll_too_fast_returns_slow_down_and_adds_five_seconds(counter) -> None:
     request = await counter.asked()
     said = []
     for seconds in (0, 3, 5, 15, 14, 19):
@@ -63,28 +63,28 @@ async def test_who_polls_too_fast_waits_five_seconds_longer_each_time(counter) -
     assert [row.interval_seconds for row in await counter.rows()] == [15]
 
 
-async def test_a_second_too_early_is_no_haste(counter) -> None:
+async def test_poll_one_second_early_is_accepted(counter) -> None:
     request = await counter.asked()
     await counter.polls(request)
     counter.oauth.later(seconds=4)
     assert await counter.hears(request) == "authorization_pending"
 
 
-async def test_the_interval_never_grows_beyond_a_minute(counter) -> None:
+async def test_poll_interval_is_capped_at_one_minute(counter) -> None:
     request = await counter.asked()
     for _ in range(13):
         await counter.polls(request)
     assert [row.interval_seconds for row in await counter.rows()] == [60]
 
 
-async def test_of_polls_at_the_same_moment_one_is_in_time_and_each_other_slows_down(counter) -> None:
+async def test_concurrent_polls_return_slow_down_except_one(counter) -> None:
     request = await counter.asked()
     said = await asyncio.gather(*(counter.hears(request) for _ in range(4)))
     assert sorted(said) == ["authorization_pending", *["slow_down"] * 3]
     assert [row.interval_seconds for row in await counter.rows()] == [20]
 
 
-async def test_a_poll_takes_three_statements_and_one_commit(counter, database) -> None:
+async def test_poll_before_decision_takes_three_statements_and_one_commit(counter, database) -> None:
     request = await counter.asked()
     await counter.polls(request)
     with said_to_the_database(database) as said:
@@ -94,7 +94,7 @@ async def test_a_poll_takes_three_statements_and_one_commit(counter, database) -
     assert said.count("COMMIT;") == 1
 
 
-async def test_the_answer_to_a_yes_is_a_token_and_an_id_token_for_this_request(counter) -> None:
+async def test_poll_after_approval_issues_access_and_id_token(counter) -> None:
     request = await counter.approved()
     body = (await counter.polls(request)).json()
     access, identity = claims_of(body["access_token"]), claims_of(body["id_token"])
@@ -110,7 +110,7 @@ async def test_the_answer_to_a_yes_is_a_token_and_an_id_token_for_this_request(c
     assert "represents" not in identity
 
 
-async def test_the_token_opens_her_box_and_introspection_knows_it(counter) -> None:
+async def test_ciba_token_is_active_for_its_client(counter) -> None:
     request = await counter.approved()
     token = (await counter.polls(request)).json()["access_token"]
     known = (await counter.app.post("/introspect", {"token": token})).json()
@@ -118,13 +118,13 @@ async def test_the_token_opens_her_box_and_introspection_knows_it(counter) -> No
     assert known["client_id"] == counter.app.client_id
 
 
-async def test_two_counters_know_the_same_citizen_by_different_names(counter) -> None:
+async def test_ciba_subject_is_pairwise_per_client(counter) -> None:
     other = await a_counter(counter.oauth, client_name="Gemeente West")
     names = [claims_of((await each.tokens(await each.asked()))["id_token"])["sub"] for each in (counter, other)]
     assert names[0] != names[1]
 
 
-async def test_an_answer_is_fetched_once(counter) -> None:
+async def test_auth_req_id_replayed_is_rejected_and_journalled(counter) -> None:
     request = await counter.approved()
     assert (await counter.polls(request)).status_code == 200
     assert await counter.hears(request) == "invalid_grant"
@@ -132,7 +132,7 @@ async def test_an_answer_is_fetched_once(counter) -> None:
     assert await counter.count("issued_token") == 1
 
 
-async def test_of_many_polls_at_the_same_moment_after_a_yes_one_gets_a_token(counter) -> None:
+async def test_concurrent_polls_after_approval_issue_one_token(counter) -> None:
     request = await counter.approved()
     answers = await asyncio.gather(*(counter.polls(request) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [200, *[400] * 5]
@@ -140,7 +140,7 @@ async def test_of_many_polls_at_the_same_moment_after_a_yes_one_gets_a_token(cou
     assert await counter.count("issued_token") == 1
 
 
-async def test_anothers_request_an_unknown_one_and_a_used_one_look_the_same(counter) -> None:
+async def test_enumeration_auth_req_id_of_another_unknown_or_used_look_alike(counter) -> None:
     request = await counter.approved()
     other = await a_counter(counter.oauth, client_name="Gemeente West")
     answers = [await counter.polls(request, other.app), await counter.polls("x" * 43), await counter.polls("x" * 500)]
@@ -151,7 +151,7 @@ async def test_anothers_request_an_unknown_one_and_a_used_one_look_the_same(coun
     assert answers[0].json()["error"] == "invalid_grant"
 
 
-async def test_an_app_of_another_kind_cannot_poll(counter) -> None:
+async def test_poll_by_client_of_other_grant_type_is_rejected(counter) -> None:
     request = await counter.approved()
     reading = await counter.oauth.reading_app()
     assert await counter.hears(request, reading) == "unauthorized_client"
@@ -160,12 +160,12 @@ async def test_an_app_of_another_kind_cannot_poll(counter) -> None:
     assert (await counter.polls(request)).status_code == 200
 
 
-async def test_a_poll_names_its_request(counter) -> None:
+async def test_poll_without_auth_req_id_is_rejected(counter) -> None:
     response = await counter.app.post("/token", {"grant_type": CIBA})
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
-async def test_after_a_no_the_app_hears_no_each_time(counter) -> None:
+async def test_poll_after_denial_returns_access_denied(counter) -> None:
     request = await counter.asked()
     await counter.answers(await counter.citizen(), "weigeren")
     assert await counter.hears(request) == "access_denied"
@@ -174,7 +174,7 @@ async def test_after_a_no_the_app_hears_no_each_time(counter) -> None:
 
 
 @pytest.mark.parametrize("decided", [True, False])
-async def test_after_its_term_a_request_is_over_also_one_that_was_granted(counter, decided) -> None:
+async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counter, decided) -> None:
     request = await (counter.approved() if decided else counter.asked())
     counter.oauth.later(minutes=5)
     assert await counter.hears(request) == "expired_token"
@@ -191,7 +191,7 @@ async def for_mother(counter):
     return held, request
 
 
-async def test_under_a_machtiging_the_token_says_for_whom(counter) -> None:
+async def test_ciba_id_token_under_machtiging_has_represents(counter) -> None:
     held, request = await for_mother(counter)
     await counter.agreed(counter.son)
     body = (await counter.polls(request)).json()
@@ -205,7 +205,7 @@ async def change(counter, act, held, person) -> None:
 
 
 @pytest.mark.parametrize("act", [end.revoke, pause.pause])
-async def test_a_machtiging_that_stops_while_the_request_waits_ends_the_request(counter, act) -> None:
+async def test_machtiging_ended_while_request_is_pending_denies_it(counter, act) -> None:
     held, request = await for_mother(counter)
     await change(counter, act, held, counter.mother)
     assert await counter.hears(request) == "access_denied"
@@ -216,7 +216,7 @@ async def test_a_machtiging_that_stops_while_the_request_waits_ends_the_request(
     assert await counter.hears(request) == "access_denied"
 
 
-async def test_a_machtiging_that_stops_between_the_yes_and_the_poll_gives_no_token(counter) -> None:
+async def test_machtiging_ended_between_approval_and_poll_issues_no_token(counter) -> None:
     held, request = await for_mother(counter)
     await counter.agreed(counter.son)
     await change(counter, end.revoke, held, counter.mother)
@@ -224,7 +224,7 @@ async def test_a_machtiging_that_stops_between_the_yes_and_the_poll_gives_no_tok
     assert await counter.count("issued_token") == 0
 
 
-async def test_a_consent_that_ends_between_the_yes_and_the_poll_gives_no_token(counter) -> None:
+async def test_consent_ended_between_approval_and_poll_issues_no_token(counter) -> None:
     request = await counter.approved()
     (row,) = await counter.rows()
     async with unit_of_work(counter.oauth.sessions) as session:
@@ -233,7 +233,7 @@ async def test_a_consent_that_ends_between_the_yes_and_the_poll_gives_no_token(c
     assert await counter.count("issued_token") == 0
 
 
-async def test_a_client_that_is_suspended_after_the_yes_gets_no_token(counter) -> None:
+async def test_client_suspended_after_approval_gets_no_token(counter) -> None:
     request = await counter.approved()
     async with unit_of_work(counter.oauth.sessions) as session:
         await suspend(session, counter.app.client_id, at=counter.oauth.clock.now())
@@ -241,7 +241,7 @@ async def test_a_client_that_is_suspended_after_the_yes_gets_no_token(counter) -
     assert await counter.count("issued_token") == 0
 
 
-async def test_a_request_that_proved_a_key_is_fetched_with_that_key_only(counter) -> None:
+async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> None:
     holder, thief = Holder(counter.oauth.clock), Holder(counter.oauth.clock)
     code = await counter.meldcode()
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/bc-authorize")
@@ -261,7 +261,7 @@ async def test_a_request_that_proved_a_key_is_fetched_with_that_key_only(counter
     assert claims_of(body["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
-async def test_an_id_token_is_signed_as_the_app_registered(oauth) -> None:
+async def test_ciba_id_token_is_signed_with_the_registered_algorithm(oauth) -> None:
     other = await a_counter(oauth, id_token_signed_response_alg="ES256")
     body = await other.tokens(await other.asked())
     header = json.loads(base64.urlsafe_b64decode(body["id_token"].split(".")[0] + "=="))

@@ -1,4 +1,4 @@
-"""Answers that did not come from our broker, or not to this browser, or not to this question."""
+"""Forged broker responses: not from our broker, not for this browser, or not for this login attempt."""
 
 import base64
 import hashlib
@@ -51,23 +51,23 @@ async def assert_refused(response, victim, journal, reason):
         assert (await journal())[-1] == ("login:mislukt", reason)
 
 
-async def test_the_crooked_broker_is_believed_when_it_behaves(victim, crooked, clock):
+async def test_misbehaving_broker_with_valid_response_is_accepted(victim, crooked, clock):
     assert (await come_back(victim, crooked, clock)).status_code == 303
     assert (await victim.me())["name"] == "Bram van der Linden"
 
 
-async def test_a_forged_state(victim, journal):
+async def test_state_forged_is_rejected(victim, journal):
     await victim.leave()
     response = await victim.get("/inloggen/terug", params={"code": "c", "state": "verzonnen", "iss": BROKER})
     await assert_refused(response, victim, journal, "inlogpoging_onbekend")
 
 
-async def test_no_state_at_all(victim, journal):
+async def test_state_missing_is_rejected(victim, journal):
     await victim.leave()
     await assert_refused(await victim.get("/inloggen/terug?code=c"), victim, journal, "inlogpoging_onbekend")
 
 
-async def test_a_state_used_twice(browser, journal):
+async def test_state_replayed_is_rejected(browser, journal):
     callback = await browser.to_callback()
     assert (await browser.get(callback)).status_code == 303
     token = browser.token
@@ -77,26 +77,26 @@ async def test_a_state_used_twice(browser, journal):
     assert ("login:mislukt", "inlogpoging_onbekend") not in await journal()
 
 
-async def test_login_csrf_a_link_with_the_attackers_answer_logs_nobody_in(world, journal):
+async def test_login_csrf_with_response_for_the_attacker_is_rejected(world, journal):
     attacker, victim = world.browser(), world.browser()
     await victim.leave("vertegenwoordigde")
     response = await victim.get(await attacker.to_callback("naaste"))
     await assert_refused(response, victim, journal, "andere_browser")
 
 
-async def test_a_browser_without_the_cookie_of_the_attempt(browser, journal):
+async def test_login_response_without_attempt_cookie_is_rejected(browser, journal):
     callback = await browser.to_callback()
     browser.http.cookies.delete(attempts.COOKIE)
     await assert_refused(await browser.get(callback), browser, journal, "andere_browser")
 
 
-async def test_an_attempt_of_eleven_minutes_ago(browser, clock, journal):
+async def test_login_response_after_eleven_minutes_is_rejected(browser, clock, journal):
     callback = await browser.to_callback()
     clock.advance(timedelta(minutes=11))
     await assert_refused(await browser.get(callback), browser, journal, "inlogpoging_verlopen")
 
 
-async def test_an_answer_that_names_another_issuer(victim, crooked, clock, journal):
+async def test_mix_up_response_with_other_issuer_is_rejected(victim, crooked, clock, journal):
     asked = query_of(await victim.leave())
     crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": "https://kwaad.example"}
@@ -105,14 +105,14 @@ async def test_an_answer_that_names_another_issuer(victim, crooked, clock, journ
     assert not any(request.url.path == "/token" for request in crooked.asked)
 
 
-async def test_an_answer_without_issuer_where_the_broker_promised_one(browser, journal):
+async def test_mix_up_response_without_issuer_is_rejected(browser, journal):
     asked = query_of(await browser.to_callback())
     response = await browser.get("/inloggen/terug", params={"code": asked["code"], "state": asked["state"]})
     await assert_refused(response, browser, journal, "antwoord_van_andere_uitgever")
 
 
 @pytest.mark.parametrize("error", ["server_error", "invalid_request", "<script>", "x" * 3000])
-async def test_any_other_error_of_the_broker_is_not_repeated(victim, journal, error):
+async def test_broker_error_response_is_not_echoed(victim, journal, error):
     asked = query_of(await victim.leave())
     back = {"error": error, "error_description": "<b>hallo</b>", "state": asked["state"], "iss": BROKER}
     response = await victim.get("/inloggen/terug", params=back)
@@ -121,7 +121,7 @@ async def test_any_other_error_of_the_broker_is_not_repeated(victim, journal, er
     assert "<script" not in response.text
 
 
-async def test_an_answer_without_code(victim, journal):
+async def test_login_response_without_code_is_rejected(victim, journal):
     asked = query_of(await victim.leave())
     response = await victim.get("/inloggen/terug", params={"state": asked["state"], "iss": BROKER})
     await assert_refused(response, victim, journal, "broker_antwoord_ongeldig")
@@ -142,29 +142,31 @@ async def test_an_answer_without_code(victim, journal):
         ("id_token_inhoud_klopt_niet", {"bsn": "999990018"}),
     ],
 )
-async def test_claims_that_do_not_fit(victim, crooked, clock, journal, reason, changes):
+async def test_id_token_with_wrong_claims_is_rejected(victim, crooked, clock, journal, reason, changes):
     response = await come_back(victim, crooked, clock, **changes)
     await assert_refused(response, victim, journal, reason)
 
 
-async def test_the_nonce_of_another_login_of_the_same_browser(victim, crooked, clock, journal):
+async def test_id_token_replay_with_nonce_of_another_attempt_is_rejected(victim, crooked, clock, journal):
     first = query_of(await victim.leave())
     response = await come_back(victim, crooked, clock, nonce=first["nonce"])
     await assert_refused(response, victim, journal, "nonce_klopt_niet")
 
 
-async def test_no_signature_at_all(victim, crooked, clock, journal):
+async def test_id_token_with_alg_none_is_rejected(victim, crooked, clock, journal):
     response = await come_back(victim, crooked, clock, token=unsigned)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
-async def test_no_signature_under_a_known_kid(victim, crooked, clock, journal):
+async def test_id_token_with_alg_none_and_known_kid_is_rejected(victim, crooked, clock, journal):
     response = await come_back(victim, crooked, clock, token=lambda claims: unsigned(claims, kid=crooked.key.kid))
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("form", ["pem", "jwk"])
-async def test_hs256_with_the_public_key_as_secret(victim, crooked, clock, journal, form):
+async def test_algorithm_confusion_id_token_with_public_key_as_hmac_secret_is_rejected(
+    victim, crooked, clock, journal, form
+):
     secret = crooked.key.as_pem(private=False)
     if form == "jwk":
         secret = json.dumps(crooked.key.as_dict(private=False)).encode()
@@ -180,13 +182,13 @@ async def test_hs256_with_the_public_key_as_secret(victim, crooked, clock, journ
     await assert_refused(await come_back(victim, crooked, clock, token=forged), victim, journal, "id_token_ongeldig")
 
 
-async def test_a_key_that_the_broker_does_not_publish(victim, crooked, clock, journal):
+async def test_id_token_signed_with_unpublished_key_is_rejected(victim, crooked, clock, journal):
     stranger = type(crooked.key).generate_key("P-256")
     response = await come_back(victim, crooked, clock, key=stranger)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
-async def test_a_key_brought_along_in_the_header(victim, crooked, clock, journal):
+async def test_id_token_with_key_in_header_is_rejected(victim, crooked, clock, journal):
     stranger = type(crooked.key).generate_key("P-256")
     header = {"jwk": stranger.as_dict(private=False)}
     response = await come_back(victim, crooked, clock, key=stranger, header=header)
@@ -194,7 +196,7 @@ async def test_a_key_brought_along_in_the_header(victim, crooked, clock, journal
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-async def test_one_changed_character(victim, crooked, clock, journal, part):
+async def test_id_token_tampered_is_rejected(victim, crooked, clock, journal, part):
     def tampered(claims):
         parts = crooked.sign(claims).split(".")
         middle = len(parts[part]) // 2
@@ -206,18 +208,18 @@ async def test_one_changed_character(victim, crooked, clock, journal, part):
 
 
 @pytest.mark.parametrize("token", [None, 7, ["a.b.c"], {"a": 1}])
-async def test_an_id_token_that_is_no_text(victim, crooked, clock, journal, token):
+async def test_id_token_that_is_no_string_is_rejected(victim, crooked, clock, journal, token):
     response = await come_back(victim, crooked, clock, token=lambda _: token)
     await assert_refused(response, victim, journal, "broker_antwoord_ongeldig")
 
 
 @pytest.mark.parametrize("token", ["", "a", "a.b.c", "..", "x" * 20_000])
-async def test_an_id_token_out_of_shape(victim, crooked, clock, journal, token):
+async def test_id_token_malformed_is_rejected(victim, crooked, clock, journal, token):
     response = await come_back(victim, crooked, clock, token=lambda _: token)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
-async def test_new_keys_of_the_broker_are_fetched_when_needed(victim, crooked, clock):
+async def test_broker_jwks_is_refetched_for_new_key(victim, crooked, clock):
     assert (await come_back(victim, crooked, clock)).status_code == 303
     crooked.key = type(crooked.key).generate_key("P-256", auto_kid=True)
     crooked.published = [crooked.key]
@@ -225,13 +227,13 @@ async def test_new_keys_of_the_broker_are_fetched_when_needed(victim, crooked, c
     assert (await come_back(victim, crooked, clock)).status_code == 303
 
 
-async def test_junk_tokens_do_not_make_us_fetch_keys_each_time(victim, crooked, clock):
+async def test_broker_jwks_is_not_refetched_for_each_junk_token(victim, crooked, clock):
     for _ in range(5):
         await come_back(victim, crooked, clock, token=unsigned)
     assert sum(request.url.path == "/jwks" for request in crooked.asked) == 1
 
 
-async def test_we_prove_who_we_are_with_a_fresh_signature_and_never_a_secret(victim, crooked, clock):
+async def test_client_authentication_at_broker_uses_fresh_signed_assertions(victim, crooked, clock):
     await come_back(victim, crooked, clock)
     await come_back(victim, crooked, clock)
     forms = [query_of("?" + r.content.decode()) for r in crooked.asked if r.url.path == "/token"]
@@ -246,7 +248,7 @@ async def test_we_prove_who_we_are_with_a_fresh_signature_and_never_a_secret(vic
     assert not any("client_secret" in form for form in forms)
 
 
-async def test_the_attempt_is_used_up_even_when_the_broker_fails(crooked, victim, journal):
+async def test_login_attempt_is_consumed_even_when_the_broker_fails(crooked, victim, journal):
     asked = query_of(await victim.leave())
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     crooked.answers["/token"] = httpx.ConnectError("weg")

@@ -1,4 +1,4 @@
-"""POST /bc-authorize: what an app may ask, and that it learns nothing about people by asking."""
+"""POST /bc-authorize: what an app may request, and that it learns nothing about persons by it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def refused(counter, error, *, reason, code=None, **changes) -> None:
     assert await counter.reasons("verzoek:geweigerd") == [*told, reason], changes
 
 
-async def test_a_request_is_answered_with_a_reference_a_term_and_an_interval(counter) -> None:
+async def test_ciba_request_returns_auth_req_id_expiry_and_interval(counter) -> None:
     response = await counter.asks()
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
@@ -39,7 +39,7 @@ async def test_a_request_is_answered_with_a_reference_a_term_and_an_interval(cou
     assert (body["expires_in"], body["interval"]) == (300, 5)
 
 
-async def test_the_reference_is_kept_as_a_hash_and_the_code_too(counter) -> None:
+async def test_auth_req_id_and_meldcode_are_stored_hashed(counter) -> None:
     code = await counter.meldcode()
     request = await counter.asked(code)
     (row,) = await counter.rows()
@@ -49,7 +49,7 @@ async def test_the_reference_is_kept_as_a_hash_and_the_code_too(counter) -> None
     assert row.person_id == counter.mother
 
 
-async def test_a_public_client_and_one_of_another_grant_cannot_ask(counter) -> None:
+async def test_ciba_request_by_public_or_other_client_is_rejected(counter) -> None:
     form = {"scope": "openid", "login_hint": await counter.meldcode(), "binding_message": MESSAGE}
     reading = await counter.oauth.reading_app()
     assert (await reading.post("/bc-authorize", form)).json()["error"] == "unauthorized_client"
@@ -59,7 +59,7 @@ async def test_a_public_client_and_one_of_another_grant_cannot_ask(counter) -> N
     assert await counter.count("backchannel_request") == 0
 
 
-async def test_an_app_of_a_counter_has_no_other_way_in(counter) -> None:
+async def test_ciba_client_in_other_grant_types_is_rejected(counter) -> None:
     response = await counter.app.post("/par", {"response_type": "code", "scope": "openid", "nonce": "n"})
     assert response.status_code == 400
     for grant in ("authorization_code", "client_credentials", "refresh_token"):
@@ -87,7 +87,7 @@ MISLEADING = [
 ]
 
 
-async def test_a_binding_message_that_could_be_read_differently_is_refused(counter) -> None:
+async def test_binding_message_ambiguous_is_rejected(counter) -> None:
     code = await counter.meldcode()
     for message in MISLEADING:
         response = await counter.asks(code, binding_message=message)
@@ -101,7 +101,7 @@ async def test_a_binding_message_that_could_be_read_differently_is_refused(count
 
 
 @pytest.mark.parametrize("message", ["1", "W4X-7KP", "x" * 40, "Balie 3, rij 2", "Loket A - 17"])
-async def test_a_plain_binding_message_is_taken_and_shown_as_it_is(counter, message) -> None:
+async def test_binding_message_plain_is_shown_unchanged(counter, message) -> None:
     await counter.asked(binding_message=message)
     page = await (await counter.citizen()).get("/verzoeken")
     assert words_on_screen(page.text) == message
@@ -115,37 +115,37 @@ NOT_ONE_HINT = [
 ]
 
 
-async def test_exactly_one_hint_is_needed(counter) -> None:
+async def test_ciba_request_without_exactly_one_hint_is_rejected(counter) -> None:
     for hints in NOT_ONE_HINT:
         await refused(counter, "invalid_request", reason="niet_precies_een_hint", **hints)
 
 
-async def test_only_what_she_reads_out_herself_is_a_hint(counter) -> None:
+async def test_id_token_hint_and_login_hint_token_are_rejected(counter) -> None:
     for hint in ("id_token_hint", "login_hint_token"):
         await refused(counter, "invalid_request", reason="hint_niet_ondersteund", login_hint=None, **{hint: "x.y.z"})
 
 
-async def test_what_is_not_written_as_a_meldcode_is_told_because_it_says_nothing_about_anybody(counter) -> None:
+async def test_login_hint_that_is_no_meldcode_returns_unknown_user_id(counter) -> None:
     for hint in ("999990019", "Ans Voorbeeld", "a@voorbeeld.example", "ABCD-EFGH", "0000-0001", "1"):
         await refused(counter, "unknown_user_id", reason="meldcode_vormfout", login_hint=hint)
 
 
 @pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", "'{}'", "\u202a{}\u202c", "{}\u200b", "({})!"])
-async def test_meldcode_pasted_with_odd_dashes_and_quotes_is_read(counter, paste) -> None:
+async def test_meldcode_pasted_with_odd_punctuation_is_accepted(counter, paste) -> None:
     code = await counter.meldcode()
     await counter.asked(paste.format(code.replace("-", "\u2013")))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
 
-async def test_meldcode_in_full_width_letters_is_read(counter) -> None:
+async def test_meldcode_in_full_width_letters_is_accepted(counter) -> None:
     code = await counter.meldcode()
     await counter.asked("".join(letter if letter == "-" else chr(ord(letter) + 0xFEE0) for letter in code))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
 
-async def test_a_meldcode_may_be_typed_as_people_type(counter) -> None:
+async def test_meldcode_typed_loosely_is_accepted(counter) -> None:
     code = await counter.meldcode()
     await counter.asked(" " + code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
     (row,) = await counter.rows()
@@ -174,7 +174,7 @@ async def replaced_code(counter):
     return code
 
 
-async def test_a_code_that_is_nobodys_looks_like_somebody_who_does_not_answer(counter) -> None:
+async def test_enumeration_invalid_meldcode_looks_like_unanswered_request(counter) -> None:
     codes = [await made(counter) for made in (old_code, unknown_code, used_code, replaced_code)]
     answers = [await counter.asks(code) for code in [*codes, None]]
     assert {each.status_code for each in answers} == {200}
@@ -194,7 +194,7 @@ async def test_a_code_that_is_nobodys_looks_like_somebody_who_does_not_answer(co
     assert await counter.count("notification") >= 1
 
 
-async def test_nobody_is_asked_by_a_code_that_is_nobodys_and_the_journal_says_why(counter) -> None:
+async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journalled(counter) -> None:
     before = await counter.count("notification")
     await counter.asked("0000-0000")
     assert await counter.count("notification") == before
@@ -205,7 +205,7 @@ async def test_nobody_is_asked_by_a_code_that_is_nobodys_and_the_journal_says_wh
     assert (line.outcome, line.for_person_id, line.client_id) == ("refused", None, counter.app.client_id)
 
 
-async def test_a_meldcode_is_good_for_one_request(counter) -> None:
+async def test_meldcode_reused_reaches_no_person(counter) -> None:
     code = await counter.meldcode()
     await counter.asked(code)
     other = await a_counter(counter.oauth, client_name="Gemeente West")
@@ -214,7 +214,7 @@ async def test_a_meldcode_is_good_for_one_request(counter) -> None:
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
 
 
-async def test_a_machtiging_that_is_not_hers_or_does_not_hold_asks_nobody_and_says_nothing(counter) -> None:
+async def test_enumeration_machtiging_of_another_or_ended_is_not_revealed(counter) -> None:
     held = await counter.oauth.machtiging()
     hers = await counter.asks(await counter.meldcode(), authorization_details=detail(held.id))
     unknown = await counter.asks(await counter.meldcode(), authorization_details=detail(uuid4()))
@@ -224,7 +224,7 @@ async def test_a_machtiging_that_is_not_hers_or_does_not_hold_asks_nobody_and_sa
     assert await counter.reasons("verzoek:gedaan") == ["machtiging_geldt_niet", "machtiging_geldt_niet", "gevraagd"]
 
 
-async def test_an_app_asks_somebody_one_thing_at_a_time(counter) -> None:
+async def test_ciba_request_while_one_is_pending_reaches_no_person(counter) -> None:
     await counter.asked()
     await counter.asked()
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
@@ -233,7 +233,7 @@ async def test_an_app_asks_somebody_one_thing_at_a_time(counter) -> None:
     assert (await counter.asks(await counter.meldcode(counter.son))).status_code == 200
 
 
-async def test_when_she_has_answered_or_not_in_time_the_app_may_ask_again(counter) -> None:
+async def test_ciba_request_after_answer_or_expiry_is_accepted(counter) -> None:
     await counter.asked(requested_expiry="60")
     counter.oauth.later(seconds=60)
     again = await counter.asked()
@@ -243,7 +243,7 @@ async def test_when_she_has_answered_or_not_in_time_the_app_may_ask_again(counte
     assert [row.state for row in await counter.rows()] == ["expired", "denied", "pending"]
 
 
-async def test_of_four_requests_with_one_code_at_the_same_moment_one_reaches_her(counter) -> None:
+async def test_meldcode_used_concurrently_reaches_the_person_once(counter) -> None:
     code = await counter.meldcode()
     answers = await asyncio.gather(*(counter.asks(code) for _ in range(4)))
     # The code can be used once; the others look as if they wait.
@@ -251,7 +251,7 @@ async def test_of_four_requests_with_one_code_at_the_same_moment_one_reaches_her
     assert sorted(str(row.person_id) for row in await counter.rows()) == sorted([str(counter.mother), *["None"] * 3])
 
 
-async def test_many_requests_to_one_person_are_stopped_whoever_asks(counter) -> None:
+async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> None:
     apps = [counter, await a_counter(counter.oauth, client_name="Gemeente West")]
     for each in apps:
         await each.has_asked(rules.MOST_OF_PERSON // 2 - 1, counter.mother)
@@ -268,7 +268,7 @@ async def test_many_requests_to_one_person_are_stopped_whoever_asks(counter) -> 
     assert (await apps[0].asks(await counter.meldcode())).status_code == 200
 
 
-async def test_trying_codes_is_stopped_before_a_code_is_looked_up(counter) -> None:
+async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(counter) -> None:
     await counter.has_asked(rules.MOST_OF_CLIENT)
     code = await counter.meldcode()
     response = await counter.asks(code)
@@ -279,12 +279,12 @@ async def test_trying_codes_is_stopped_before_a_code_is_looked_up(counter) -> No
     assert (await counter.asks()).status_code == 200
 
 
-async def test_the_term_may_be_chosen_up_to_ten_minutes(counter) -> None:
+async def test_requested_expiry_is_capped_at_ten_minutes(counter) -> None:
     for asked, given in (("1", 1), ("120", 120), ("600", 600), ("601", 600), ("999999", 600)):
         assert (await counter.asks(requested_expiry=asked)).json()["expires_in"] == given, asked
 
 
-async def test_a_term_that_is_no_number_of_seconds_is_refused(counter) -> None:
+async def test_requested_expiry_invalid_is_rejected(counter) -> None:
     for asked in ("0", "-1", "1.5", "1e9", "morgen", "\u0661", "9" * 30):
         await refused(counter, "invalid_request", reason="looptijd_vormfout", requested_expiry=asked)
 
@@ -308,14 +308,14 @@ NOT_TO_BE_ASKED = [
 ]
 
 
-async def test_what_cannot_be_asked_is_refused_before_the_code_is_used(counter) -> None:
+async def test_ciba_request_rejected_does_not_consume_the_meldcode(counter) -> None:
     code = await counter.meldcode()
     for changes, error, reason in NOT_TO_BE_ASKED:
         await refused(counter, error, reason=reason, code=code, **changes)
     assert (await counter.asks(code)).status_code == 200
 
 
-async def test_a_suspended_app_asks_nothing_and_what_it_asked_is_gone_for_good(counter) -> None:
+async def test_suspended_app_cannot_request_and_its_pending_requests_end(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     assert "Bibliotheek Oost" in (await browser.get("/verzoeken")).text
@@ -330,7 +330,7 @@ async def test_a_suspended_app_asks_nothing_and_what_it_asked_is_gone_for_good(c
     assert await counter.hears(request) == "expired_token"
 
 
-async def test_suspending_waits_for_a_poll_under_way_so_that_no_request_outlives_it(counter) -> None:
+async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
     request = await counter.asked()
     at = counter.oauth.clock.now()
 
@@ -348,7 +348,7 @@ async def test_suspending_waits_for_a_poll_under_way_so_that_no_request_outlives
     assert await counter.hears(request) == "expired_token"
 
 
-async def test_requests_and_meldcodes_that_expired_are_deleted(counter) -> None:
+async def test_expired_requests_and_meldcodes_are_deleted(counter) -> None:
     await counter.tokens(await counter.asked())
     await counter.meldcode(counter.son)
     counter.oauth.later(hours=23)
@@ -362,7 +362,7 @@ async def test_requests_and_meldcodes_that_expired_are_deleted(counter) -> None:
     assert await counter.count("oauth_grant") == 1
 
 
-async def test_discovery_tells_what_works(counter) -> None:
+async def test_discovery_metadata_names_ciba(counter) -> None:
     http = counter.oauth.connection()
     document = (await http.get("/.well-known/oauth-authorization-server")).json()
     assert document["backchannel_authentication_endpoint"].endswith("/bc-authorize")

@@ -1,4 +1,4 @@
-"""A broker that is away, slow, large or other than it says: the visitor gets a page and a way on, never a fault."""
+"""Failures of the login broker (unreachable, slow, oversized, other issuer): a page with a way on, never a fault."""
 
 import asyncio
 import json
@@ -47,21 +47,21 @@ async def assert_refused_at_the_start(victim, journal, reason, **query):
     ],
     ids=["away", "slow", "broken", "503", "timeout"],
 )
-async def test_a_broker_that_is_away_is_told_as_503_with_a_time_to_try_again(victim, crooked, journal, trouble):
+async def test_unreachable_broker_returns_503_with_retry_after(victim, crooked, journal, trouble):
     crooked.answers[DISCOVERY] = trouble
     response = await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar", terug="/machtigingen")
     assert (response.status_code, response.headers["retry-after"]) == (503, "60")
     assert "/inloggen?terug=/machtigingen" in response.text
 
 
-async def test_a_broker_that_comes_back_is_used_at_once(victim, crooked):
+async def test_recovered_broker_is_used_at_once(victim, crooked):
     crooked.answers[DISCOVERY] = httpx.ConnectError("x")
     assert (await victim.get("/inloggen")).status_code == 503
     del crooked.answers[DISCOVERY]
     assert (await victim.get("/inloggen")).status_code == 303
 
 
-async def test_a_broker_that_never_finishes_its_answer_is_left(victim, crooked, journal):
+async def test_broker_answer_without_end_is_given_up(victim, crooked, journal):
     class Dripping(httpx.AsyncByteStream):
         async def __aiter__(self):
             while True:
@@ -85,12 +85,12 @@ async def test_a_broker_that_never_finishes_its_answer_is_left(victim, crooked, 
         ("broker_antwoord_ongeldig", httpx.Response(200, content=b"[" * 100_000)),
     ],
 )
-async def test_an_answer_that_is_no_description_is_refused(victim, crooked, journal, reason, answer):
+async def test_broker_discovery_malformed_is_rejected(victim, crooked, journal, reason, answer):
     crooked.answers[DISCOVERY] = answer
     await assert_refused_at_the_start(victim, journal, reason)
 
 
-async def test_a_description_that_is_right_but_endless_is_refused(victim, crooked, journal):
+async def test_broker_discovery_oversized_is_rejected(victim, crooked, journal):
     padded = json.dumps(crooked.metadata) + " " * 300_000
     crooked.answers[DISCOVERY] = httpx.Response(200, content=padded.encode())
     await assert_refused_at_the_start(victim, journal, "broker_antwoord_ongeldig")
@@ -111,13 +111,13 @@ async def test_a_description_that_is_right_but_endless_is_refused(victim, crooke
         ("broker_beschrijving_ongeldig", {"code_challenge_methods_supported": 5}),
     ],
 )
-async def test_a_description_that_is_not_our_brokers_is_refused(victim, crooked, journal, reason, changes):
+async def test_broker_discovery_with_other_issuer_or_endpoints_is_rejected(victim, crooked, journal, reason, changes):
     crooked.metadata |= changes
     await assert_refused_at_the_start(victim, journal, reason)
 
 
 @pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": [1]}, {"keys": [{"kty": "oct", "k": "AAAA"}]}])
-async def test_a_key_set_without_a_usable_key_lets_nobody_in(victim, crooked, clock, journal, keys):
+async def test_broker_jwks_without_usable_key_is_rejected(victim, crooked, clock, journal, keys):
     asked = query_of(await victim.leave())
     crooked.answers["/jwks"] = httpx.Response(200, json=keys)
     crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"]))
@@ -126,7 +126,7 @@ async def test_a_key_set_without_a_usable_key_lets_nobody_in(victim, crooked, cl
     assert victim.token is None
 
 
-async def test_a_code_that_the_broker_refuses(victim, crooked, journal):
+async def test_broker_token_error_is_rejected_and_journalled(victim, crooked, journal):
     asked = query_of(await victim.leave())
     crooked.answers["/token"] = httpx.Response(400, json={"error": "invalid_grant"})
     back = {"code": "c", "state": asked["state"], "iss": BROKER}

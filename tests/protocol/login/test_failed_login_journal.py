@@ -1,4 +1,4 @@
-"""A login that fails before the broker vouched for anybody goes to the log: anybody can begin one."""
+"""Failed logins are logged; they are journalled only when the broker vouched for a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.builders.login import BROKER, query_of
-from tests.protocol.login.test_forged_answers import come_back
+from tests.protocol.login.test_forged_broker_responses import come_back
 
 RETURNS = {
     "without the cookie": ({}, {"code": "c"}, "andere_browser"),
@@ -22,7 +22,7 @@ RETURNS = {
 
 
 @pytest.mark.parametrize("way", RETURNS)
-async def test_login_begun_and_returned_by_stranger_is_logged_and_not_journalled(browser, journal, way):
+async def test_failed_login_without_broker_identity_is_logged_and_not_journalled(browser, journal, way):
     headers, answer, reason = RETURNS[way]
     with capture_logs() as logged:
         for _ in range(3):
@@ -34,13 +34,13 @@ async def test_login_begun_and_returned_by_stranger_is_logged_and_not_journalled
     assert await journal() == []
 
 
-async def test_late_return_of_a_login_is_logged_and_not_journalled(browser, journal, clock):
+async def test_expired_login_attempt_is_logged_and_not_journalled(browser, journal, clock):
     callback = await browser.to_callback()
     clock.advance(timedelta(minutes=11))
     await browser.get(callback)
     assert await journal() == []
 
 
-async def test_login_that_the_broker_vouched_for_and_we_refuse_is_journalled(victim, crooked, clock, journal):
+async def test_failed_login_with_broker_identity_is_journalled(victim, crooked, clock, journal):
     await come_back(victim, crooked, clock, acr="http://eidas.europa.eu/LoA/low")
     assert await journal() == [("login:mislukt", "niveau_te_laag")]

@@ -1,4 +1,4 @@
-"""The session as a browser meets it: doors, fixation, limits, logging out."""
+"""Browser sessions: guards, fixation, limits and logout."""
 
 from datetime import timedelta
 
@@ -8,23 +8,23 @@ from machtiging.identity.session import COOKIE, SessionLimits
 from tests.builders.login import ISSUER, Browser
 
 
-async def test_a_closed_page_sends_a_stranger_to_the_login_and_back(browser):
+async def test_protected_page_without_session_redirects_to_login_and_back(browser):
     response = await browser.get("/ik?x=1")
     assert (response.status_code, response.headers["location"]) == (303, "/inloggen?terug=/ik%3Fx%3D1")
 
 
-async def test_a_program_that_is_not_logged_in_gets_401(browser):
+async def test_protected_page_as_json_without_session_returns_401(browser):
     response = await browser.get("/ik", headers={"Accept": "application/json"})
     assert (response.status_code, response.json()["code"]) == (401, "niet_ingelogd")
 
 
 @pytest.mark.parametrize("token", ["", "verzonnen", "A" * 43, "A" * 5000])
-async def test_a_made_up_cookie_opens_nothing(browser, token):
+async def test_session_cookie_invented_is_rejected(browser, token):
     response = await browser.get("/ik", headers={"Cookie": f"{COOKIE}={token}"})
     assert response.status_code == 303
 
 
-async def test_a_page_for_operators_is_closed_to_citizens(world, log_in):
+async def test_operator_page_is_forbidden_for_citizens(world, log_in):
     citizen, counter, operator = await log_in("naaste"), await log_in("balie"), await log_in("beheerder")
     assert (await citizen.get("/beheer")).status_code == 403
     assert (await counter.get("/beheer")).status_code == 403
@@ -32,13 +32,13 @@ async def test_a_page_for_operators_is_closed_to_citizens(world, log_in):
     assert (await world.browser().get("/beheer")).status_code == 303
 
 
-async def test_a_page_for_all_knows_its_visitor_when_there_is_one(browser):
+async def test_public_page_recognises_the_logged_in_visitor(browser):
     assert (await browser.get("/misschien")).json() == {"name": None}
     await browser.log_in("naaste")
     assert (await browser.get("/misschien")).json() == {"name": "Bram van der Linden"}
 
 
-async def test_session_fixation_a_token_planted_before_the_login_is_worth_nothing_after_it(world, log_in, journal):
+async def test_session_fixation_token_planted_before_login_is_invalid_after_it(world, log_in, journal):
     attacker, victim = await log_in("raadslid"), world.browser()
     planted = attacker.token
     victim.http.cookies.set(COOKIE, planted, domain="machtigen.test", path="/")
@@ -49,7 +49,7 @@ async def test_session_fixation_a_token_planted_before_the_login_is_worth_nothin
     assert ("sessie:beeindigd", "opnieuw_ingelogd") in await journal()
 
 
-async def test_every_login_gives_a_new_token_and_a_new_form_token(log_in):
+async def test_login_rotates_session_token_and_csrf_token(log_in):
     browser = await log_in()
     first, first_form = browser.token, (await browser.me())["csrf"]
     await browser.log_in("naaste")
@@ -58,27 +58,27 @@ async def test_every_login_gives_a_new_token_and_a_new_form_token(log_in):
     assert (await browser.get("/ik", headers={"Cookie": f"{COOKIE}={first}"})).status_code == 303
 
 
-async def test_a_failed_login_leaves_the_running_session_as_it_was(log_in):
+async def test_failed_login_keeps_the_current_session(log_in):
     browser = await log_in("eu-burger")
     before = await browser.me()
     assert (await browser.log_in("eu-burger", niveau="hoog")).status_code == 403
     assert await browser.me() == before
 
 
-async def test_a_session_at_another_browser_goes_on(world, log_in):
+async def test_session_in_another_browser_stays_active(world, log_in):
     home, phone = await log_in(), world.browser()
     await phone.log_in("naaste")
     await home.me()
     await phone.me()
 
 
-async def test_a_quiet_session_ends(log_in, clock):
+async def test_session_idle_timeout_ends_it(log_in, clock):
     browser = await log_in()
     clock.advance(timedelta(minutes=15))
     assert (await browser.get("/ik")).status_code == 303
 
 
-async def test_a_busy_session_ends_after_a_working_day(world, log_in, clock):
+async def test_session_absolute_timeout_ends_it(world, log_in, clock):
     world.service.state.session_limits = SessionLimits(idle=timedelta(hours=2), absolute=timedelta(hours=8))
     browser = await log_in()
     for _ in range(7):
@@ -88,7 +88,7 @@ async def test_a_busy_session_ends_after_a_working_day(world, log_in, clock):
     assert (await browser.get("/ik")).status_code == 303
 
 
-async def test_logging_out_ends_the_session_on_our_side_too(log_in, journal):
+async def test_logout_ends_session_and_is_journalled(log_in, journal):
     browser = await log_in()
     token, form = browser.token, (await browser.me())["csrf"]
     response = await browser.post("/uitloggen", {"csrf": form})
@@ -99,7 +99,7 @@ async def test_logging_out_ends_the_session_on_our_side_too(log_in, journal):
     assert (await journal())[-1] == ("sessie:beeindigd", "uitgelogd")
 
 
-async def test_another_site_cannot_log_somebody_out(log_in):
+async def test_csrf_logout_from_other_site_is_rejected(log_in):
     browser = await log_in()
     form = (await browser.me())["csrf"]
     response = await browser.post("/uitloggen", {"csrf": form}, headers={"Origin": "https://kwaad.example"})
@@ -108,12 +108,12 @@ async def test_another_site_cannot_log_somebody_out(log_in):
     await browser.me()
 
 
-async def test_logging_out_without_a_session_goes_home(browser):
+async def test_logout_without_session_redirects_home(browser):
     response = await browser.post("/uitloggen", {})
     assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
-async def test_logout_by_get_shows_the_button_and_ends_no_session(log_in):
+async def test_logout_by_get_shows_the_button_and_keeps_the_session(log_in):
     browser = await log_in()
     shown = await browser.get("/uitloggen")
     assert (shown.status_code, "Ja, log mij uit" in shown.text) == (200, True)
@@ -121,10 +121,10 @@ async def test_logout_by_get_shows_the_button_and_ends_no_session(log_in):
 
 
 @pytest.mark.parametrize("where", ["https://kwaad.example", "//kwaad.example", "/\\kwaad.example", "/\t/kwaad.example"])
-async def test_after_login_nobody_lands_on_another_site(browser, where):
+async def test_open_redirect_after_login_is_blocked(browser, where):
     assert (await browser.log_in("naaste", terug=where)).headers["location"] == "/"
 
 
-async def test_a_browser_that_is_not_ours_shares_nothing(world, log_in):
+async def test_session_cookie_is_not_shared_with_another_browser(world, log_in):
     await log_in()
     assert (await Browser({ISSUER: world.service}).get("/ik")).status_code == 303

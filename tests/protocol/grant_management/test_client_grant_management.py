@@ -1,4 +1,4 @@
-"""Grant management (FAPI): a client learns the id of a grant, looks at it and ends it, and nobody else does."""
+"""Grant management (FAPI): a client gets the id of its grant, queries it and revokes it; no other client can."""
 
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ async def ask(app, token: str, grant_id: object, method: str = "GET"):
     return await app.http.request(method, f"/grants/{grant_id}", headers={"Authorization": f"Bearer {token}"})
 
 
-async def test_the_id_is_told_when_it_is_asked_for_and_the_client_sees_what_was_granted(oauth):
+async def test_grant_id_is_returned_on_create_and_queried_by_its_client(oauth):
     app = await managing_app(oauth)
     flow = await oauth.flow(app)
     answer = await flow.tokens(grant_management_action="create", scope="openid")
@@ -47,24 +47,24 @@ async def test_the_id_is_told_when_it_is_asked_for_and_the_client_sees_what_was_
     assert refreshed.json()["grant_id"] == answer["grant_id"]
 
 
-async def test_without_asking_it_is_not_told(oauth):
+async def test_grant_id_is_not_returned_without_request(oauth):
     answer = await (await oauth.flow(await managing_app(oauth))).tokens(scope="openid")
     assert "grant_id" not in answer
 
 
 @pytest.mark.parametrize("changes", [{"grant_management_action": action} for action in ("merge", "replace", "update")])
-async def test_changing_a_grant_that_stands_is_refused_aloud(oauth, changes):
+async def test_grant_management_action_unsupported_is_rejected(oauth, changes):
     response = await (await oauth.request()).push(**changes, grant_id=str(uuid4()))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert "create" in response.json()["error_description"]
 
 
-async def test_a_grant_id_without_an_action_that_knows_it_is_refused(oauth):
+async def test_grant_id_without_supported_action_is_rejected(oauth):
     response = await (await oauth.request()).push(grant_id=str(uuid4()))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
-async def test_ending_it_ends_every_token_at_once(oauth):
+async def test_grant_revocation_ends_all_its_tokens(oauth):
     holder = await a_holder(oauth, await managing_app(oauth))
     second = await holder.refreshed()
     token = await management_token(holder.app)
@@ -76,7 +76,7 @@ async def test_ending_it_ends_every_token_at_once(oauth):
     assert (line.reason, line.client_id, line.actor_id) == ("beeindigd_door_client", holder.app.client_id, None)
 
 
-async def test_what_is_not_its_own_what_has_ended_and_what_never_was_look_the_same(oauth):
+async def test_idor_grant_of_another_ended_or_unknown_look_alike(oauth):
     mine, theirs = await a_holder(oauth, await managing_app(oauth)), await a_holder(oauth)
     token = await management_token(mine.app)
     await ask(mine.app, token, mine.grant_id, "DELETE")
@@ -89,7 +89,7 @@ async def test_what_is_not_its_own_what_has_ended_and_what_never_was_look_the_sa
     assert await theirs.ended() is None
 
 
-async def test_one_that_gives_no_access_any_more_is_not_there(oauth):
+async def test_grant_without_access_returns_404(oauth):
     app = await managing_app(oauth)
     expired, revoked, paused = await a_holder(oauth, app, own=True), await a_holder(oauth, app), None
     await revoked.change(revoke)
@@ -105,14 +105,14 @@ async def test_one_that_gives_no_access_any_more_is_not_there(oauth):
 @pytest.mark.parametrize(
     ("scope", "method"), [("grant_management_query", "DELETE"), ("grant_management_revoke", "GET")]
 )
-async def test_each_scope_opens_its_own_half(oauth, scope, method):
+async def test_grant_management_scope_allows_only_its_own_method(oauth, scope, method):
     holder = await a_holder(oauth, await managing_app(oauth))
     answer = await ask(holder.app, await management_token(holder.app, scope), holder.grant_id, method)
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_ontbreekt")
     assert await holder.ended() is None
 
 
-async def test_a_management_token_opens_nothing_else_and_no_other_token_opens_this(oauth):
+async def test_management_token_and_other_tokens_are_not_interchangeable(oauth):
     holder = await a_holder(oauth, await managing_app(oauth))
     token = await management_token(holder.app)
     claims = claims_of(token)
@@ -131,7 +131,7 @@ async def management_agency(oauth) -> str:
     return (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
 
 
-async def test_a_management_token_given_back_or_of_a_suspended_client_is_dead(oauth):
+async def test_management_token_revoked_or_of_suspended_client_is_rejected(oauth):
     holder = await a_holder(oauth, await managing_app(oauth))
     first, second = await management_token(holder.app), await management_token(holder.app)
     await holder.app.post("/revoke", {"token": first})
@@ -152,38 +152,38 @@ async def test_a_management_token_given_back_or_of_a_suspended_client_is_dead(oa
         ("aanleveringen:schrijven", "unauthorized_client"),
     ],
 )
-async def test_a_client_that_did_not_register_for_it_gets_no_management_token(oauth, scope, error):
+async def test_management_token_for_unregistered_client_is_rejected(oauth, scope, error):
     app = await oauth.reading_app()
     response = await app.post("/token", {"grant_type": "client_credentials", "scope": scope})
     assert (response.status_code, response.json()["error"]) == (400, error)
 
 
-async def test_an_agency_manages_no_grants(oauth):
+async def test_management_token_for_agency_is_rejected(oauth):
     agency = await oauth.agency()
     response = await agency.post("/token", {"grant_type": "client_credentials", "scope": BOTH})
     assert (response.status_code, response.json()["error"]) == (400, "unauthorized_client")
 
 
-async def test_for_another_resource_there_is_no_management_token(oauth):
+async def test_management_token_for_other_resource_is_rejected(oauth):
     app = await managing_app(oauth)
     form = {"grant_type": "client_credentials", "scope": BOTH, "resource": AUDIENCE}
     assert (await app.post("/token", form)).json()["error"] == "invalid_target"
     assert (await app.post("/token", form | {"resource": ISSUER + "/grants"})).status_code == 200
 
 
-async def test_no_person_can_be_asked_for_a_management_scope(oauth):
+async def test_management_scope_in_authorization_request_is_rejected(oauth):
     app = await managing_app(oauth)
     flow = await oauth.request(app)
     response = await flow.push(scope="openid grant_management_query", authorization_details=detail())
     assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
 
 
-async def test_a_public_client_cannot_register_for_it(oauth):
+async def test_management_scope_of_public_client_is_rejected_at_registration(oauth):
     with pytest.raises(Exception, match="scope"):
         await oauth.public_app(scope="openid grant_management_query")
 
 
-async def test_discovery_tells_of_it(oauth):
+async def test_discovery_metadata_names_grant_management(oauth):
     document = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
     assert document["grant_management_endpoint"] == ISSUER + "/grants"
     assert document["grant_management_actions_supported"] == ["query", "revoke", "create"]

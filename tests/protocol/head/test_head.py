@@ -1,4 +1,4 @@
-"""HEAD (RFC 9110 section 9.3.2): everywhere as GET, by the same guard and with the same line; nothing is opened."""
+"""HEAD (RFC 9110 section 9.3.2) on every GET route: same guard, same journal line, no body and no side effect."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def lines(sessions):
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-async def test_head_of_every_get_route_is_answered_as_get_without_body(portal, accept) -> None:
+async def test_head_of_every_get_route_is_answered_without_body(portal, accept) -> None:
     paths = get_paths(portal.app)
     assert len(paths) > 25
     for path in paths:
@@ -80,7 +80,7 @@ async def test_head_of_every_get_route_is_answered_as_get_without_body(portal, a
             assert head.headers.get("content-length") == got.headers.get("content-length"), path
 
 
-async def test_head_of_login_begins_nothing_and_of_its_return_ends_nothing(portal) -> None:
+async def test_head_of_login_routes_starts_and_ends_no_login(portal) -> None:
     for path in BEGINS:
         answer = await portal.http.head("https://machtigen.test" + path + "?state=x&code=y")
         assert (answer.status_code, answer.content, answer.headers.get("set-cookie")) == (200, b"", None)
@@ -89,7 +89,7 @@ async def test_head_of_login_begins_nothing_and_of_its_return_ends_nothing(porta
 
 
 @pytest.mark.parametrize("path", ["/", "/machtigingen", "/berichten", "/inzage", "/apps", "/meldingen", "/verzoeken"])
-async def test_head_of_page_for_citizen_is_answered_as_get(portal, path) -> None:
+async def test_head_of_page_for_citizen_has_the_headers_of_get(portal, path) -> None:
     mother = await portal.mother()
     cookie = "; ".join(f"{name}={value}" for name, value in mother.cookies["https://machtigen.test"].items())
     given = {"Cookie": cookie, "Accept": "text/html"}
@@ -99,13 +99,13 @@ async def test_head_of_page_for_citizen_is_answered_as_get(portal, path) -> None
 
 
 @pytest.mark.parametrize("path", ["/token", "/par", "/introspect", "/machtigingen/x/pauzeren", "/onbekend"])
-async def test_head_where_no_get_is_stays_refused(portal, path) -> None:
+async def test_head_of_route_without_get_is_rejected(portal, path) -> None:
     answer = await portal.http.head("https://machtigen.test" + path)
     assert answer.status_code in (404, 405)
     assert "HEAD" not in answer.headers.get("allow", "")
 
 
-async def test_allow_names_head_beside_get(portal) -> None:
+async def test_allow_header_names_head_beside_get(portal) -> None:
     for method in ("PUT", "OPTIONS"):
         allow = (await portal.http.request(method, f"https://machtigen.test{API}/x")).headers["allow"]
         assert allow == "DELETE, GET, HEAD, PATCH"
@@ -119,7 +119,7 @@ async def helper_marks(world):
 
 
 @pytest.mark.parametrize("who", ["helper", "citizen"])
-async def test_head_of_letter_is_journalled_as_get_and_leaves_no_mark(world, who) -> None:
+async def test_head_of_letter_is_journalled_as_get_and_marks_nothing_read(world, who) -> None:
     letter = await world.letter()
     token = await (world.helper_token() if who == "helper" else world.token(world.citizen))
     async with world.client(token) as http:
@@ -138,7 +138,7 @@ async def test_head_of_letter_is_journalled_as_get_and_leaves_no_mark(world, who
     assert sum(await helper_marks(world)) == 1
 
 
-async def test_head_of_attachment_is_journalled_as_get_and_reads_no_piece(world) -> None:
+async def test_head_of_attachment_is_journalled_as_get(world) -> None:
     letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
     bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
     async with world.client(await world.helper_token()) as http:
@@ -153,7 +153,7 @@ async def test_head_of_attachment_is_journalled_as_get_and_reads_no_piece(world)
     assert [line[0] for line in after_head] == ["bericht:downloaden"]
 
 
-async def test_head_of_attachment_opens_no_piece_of_it(world, database) -> None:
+async def test_head_of_attachment_reads_no_part(world, database) -> None:
     """With the pieces gone GET breaks off; HEAD never looks for them."""
     letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
     bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
@@ -164,7 +164,7 @@ async def test_head_of_attachment_opens_no_piece_of_it(world, database) -> None:
 
 
 @pytest.mark.parametrize("what", ["unknown", "no uuid", "out of scope", "paused", "revoked", "no token", "bad token"])
-async def test_head_of_what_may_not_be_read_is_refused_with_the_same_line(world, what) -> None:
+async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(world, what) -> None:
     letter = await world.letter()
     given = await world.helper_token()
     path = {"unknown": f"{API}/0197c0de-0000-7000-8000-000000000000", "no uuid": f"{API}/geen-uuid"}.get(what)
@@ -191,7 +191,7 @@ async def test_head_of_what_may_not_be_read_is_refused_with_the_same_line(world,
     assert await helper_marks(world) == (0, 0)
 
 
-async def test_head_with_bound_token_takes_a_proof_made_for_head_and_no_other(world, clock) -> None:
+async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) -> None:
     """RFC 9449 section 4.2: `htm` is the method of the request."""
     letter, holder = await world.letter(), Holder(clock)
     facts = token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)

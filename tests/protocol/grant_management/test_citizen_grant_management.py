@@ -1,4 +1,4 @@
-"""/api/v1/toestemmingen: her own app shows her which apps have access and stops them; a helper's app does neither."""
+"""/api/v1/toestemmingen: an app of the citizen lists and ends consents; an app of a helper cannot."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -53,7 +53,7 @@ async def ask(world, token: str, path: str = PLACE, method: str = "GET"):
     return await world.oauth.connection().request(method, path, headers={"Authorization": f"Bearer {token}"})
 
 
-async def test_she_sees_what_she_let_in_and_what_her_helper_let_in(world):
+async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
     mine = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Brievenlezer"), own=True)
     world.oauth.later(minutes=1)
     his = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Zorgassistent"))
@@ -68,7 +68,7 @@ async def test_she_sees_what_she_let_in_and_what_her_helper_let_in(world):
     assert "Bram" not in answer.text  # who he is she knows; the app need not
 
 
-async def test_for_which_service_it_is_stands_with_each_and_is_left_out_where_it_is_here(world):
+async def test_listed_consent_names_its_resource_unless_it_is_this_service(world):
     await a_holder(world.oauth, own=True)
     world.oauth.later(minutes=1)
     await world.oauth.add(server_metadata(), KEYS)
@@ -78,7 +78,7 @@ async def test_for_which_service_it_is_stands_with_each_and_is_left_out_where_it
     assert not {"resource", "resourceNaam"} & here.keys()
 
 
-async def test_she_stops_the_app_of_her_helper_and_the_next_request_is_refused(world):
+async def test_citizen_ends_consent_of_her_helper_at_once(world):
     holder = await a_holder(world.oauth)
     token = await token_of(world)
     assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
@@ -91,7 +91,7 @@ async def test_she_stops_the_app_of_her_helper_and_the_next_request_is_refused(w
     assert await one(world.oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_gever'") == 1
 
 
-async def test_what_is_another_persons_looks_like_what_does_not_exist(world):
+async def test_idor_consent_of_another_person_looks_like_unknown_consent(world):
     holder = await a_holder(world.oauth, own=True)
     token = await token_of(world, person_id=world.people.son)
     answers = [await ask(world, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
@@ -99,7 +99,7 @@ async def test_what_is_another_persons_looks_like_what_does_not_exist(world):
     assert await holder.ended() is None
 
 
-async def test_without_the_scope_there_is_nothing_to_see(world):
+async def test_consent_api_without_scope_returns_403(world):
     holder = await a_holder(world.oauth)
     for scope in ("openid", "", "toestemmingen"):
         token = await token_of(world, scope=scope)
@@ -109,20 +109,20 @@ async def test_without_the_scope_there_is_nothing_to_see(world):
     assert await holder.ended() is None
 
 
-async def test_a_helpers_token_manages_nothing_even_with_the_scope(world):
+async def test_consent_api_with_helper_token_returns_403(world):
     holder = await a_holder(world.oauth)
     token = await token_of(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
     assert (await ask(world, token)).status_code == 403
 
 
-async def test_an_agency_and_nobody_get_nowhere(world):
+async def test_consent_api_with_agency_token_or_none_is_rejected(world):
     agency = await token_of(world, person_id=None, oin="00000099000000001000", acts=frozenset())
     assert (await ask(world, agency)).status_code == 403
     answer = await world.oauth.connection().get(PLACE)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
 
 
-async def test_she_may_end_the_consent_with_which_she_does_it(world):
+async def test_citizen_ends_the_consent_of_the_app_in_use(world):
     holder = await a_holder(world.oauth, await refreshing_app(world.oauth, scope=f"openid {SCOPE}"), own=True)
     token = await token_of(world, client_id=holder.app.client_id, grant_id=holder.grant_id)
     assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
@@ -130,7 +130,7 @@ async def test_she_may_end_the_consent_with_which_she_does_it(world):
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
 
 
-async def test_the_person_is_asked_for_it_in_plain_words(oauth):
+async def test_consent_page_explains_the_manage_scope(oauth):
     app = await oauth.reading_app(scope=f"openid {SCOPE}")
     flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), detail())
     page = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}"))
@@ -139,13 +139,13 @@ async def test_the_person_is_asked_for_it_in_plain_words(oauth):
     assert "die voor u stoppen" not in plain.text
 
 
-async def test_a_helper_cannot_be_asked_for_it(oauth):
+async def test_manage_scope_under_machtiging_returns_invalid_scope(oauth):
     app = await oauth.reading_app(scope=f"openid {SCOPE}")
     response = await (await oauth.request(app)).push(scope=f"openid {SCOPE}")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
 
 
-async def test_it_is_never_given_in_silence(oauth):
+async def test_prompt_none_with_manage_scope_returns_consent_required(oauth):
     app = await oauth.reading_app(scope=f"openid {SCOPE}")
     flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), None)
     await flow.tokens(scope="openid")
@@ -155,14 +155,14 @@ async def test_it_is_never_given_in_silence(oauth):
     assert "code=" in plain.headers["location"]
 
 
-async def test_how_long_an_app_that_refreshes_can_go_on_is_told_before_she_agrees(oauth):
+async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
     asks = replace(await oauth.flow(await refreshing_app(oauth)), asks=detail())
     page = await asks.authorize(await asks.pushed())
     assert "Hoogstens 24 uur" in page.text
     assert "10 minuten" not in page.text
 
 
-async def test_a_yes_at_a_counter_that_was_not_fetched_is_listed_and_can_be_stopped(world):
+async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(world):
     app = await world.oauth.add(counter_client(keys := make_client_keys()), keys)
     grant_id, reference = uuid4(), random_token()
     people, at = world.people, world.clock.now()

@@ -1,4 +1,4 @@
-"""`jwks_uri`: keys are fetched when they are needed, kept for a while, and never trusted longer than that."""
+"""`jwks_uri` of clients: keys are fetched when needed, cached, and trusted for a limited time; SSRF is blocked."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def row_of(oauth, app):
         return (await session.execute(wanted, {"id": app.client_id})).one()
 
 
-async def test_the_first_time_they_are_fetched_and_after_that_they_are_at_hand(oauth, app, site) -> None:
+async def test_client_jwks_is_fetched_once_and_cached(oauth, app, site) -> None:
     assert [await accepted(app) for _ in range(3)] == [True, True, True]
     assert len(site.asked) == 1
     assert site.asked[0].startswith("GET /jwks ")
@@ -65,18 +65,18 @@ async def test_the_first_time_they_are_fetched_and_after_that_they_are_at_hand(o
 
 
 @pytest.mark.parametrize("path", ["/token", "/par", "/introspect", "/revoke"])
-async def test_every_endpoint_fetches_them(app, site, path) -> None:
+async def test_client_jwks_is_fetched_at_every_endpoint(app, site, path) -> None:
     answer = await app.post(path, {"token": "x", "grant_type": "authorization_code", "code": "x"})
     assert answer.status_code in (200, 400), answer.text
     assert len(site.asked) == 1
 
 
-async def test_a_whole_flow_with_published_keys(oauth, app) -> None:
+async def test_code_flow_with_jwks_uri_issues_token(oauth, app) -> None:
     flow = await oauth.flow(app)
     assert "access_token" in await flow.tokens()
 
 
-async def test_a_request_object_is_checked_with_published_keys_too(oauth, app, site) -> None:
+async def test_request_object_is_verified_with_fetched_jwks(oauth, app, site) -> None:
     flow = await oauth.request(app)
     assert await accepted(app)
     oauth.later(minutes=2)
@@ -89,7 +89,7 @@ async def test_a_request_object_is_checked_with_published_keys_too(oauth, app, s
     assert (await app.post("/par", {"request": forged})).json()["error"] == "invalid_request_object"
 
 
-async def test_a_new_key_is_found_because_its_kid_is_unknown(oauth, app, site) -> None:
+async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, site) -> None:
     assert await accepted(app)
     oauth.later(minutes=2)
     site.answer = published(ONE, OTHER)
@@ -99,7 +99,7 @@ async def test_a_new_key_is_found_because_its_kid_is_unknown(oauth, app, site) -
     assert len(site.asked) == 2
 
 
-async def test_who_makes_up_kids_makes_us_look_once_a_minute_and_no_more(oauth, app, site) -> None:
+async def test_client_jwks_refetch_for_invented_kid_is_limited_to_once_a_minute(oauth, app, site) -> None:
     assert await accepted(app)
     for _ in range(3):
         proof = assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
@@ -112,7 +112,7 @@ async def test_who_makes_up_kids_makes_us_look_once_a_minute_and_no_more(oauth, 
     assert len(site.asked) == 2
 
 
-async def test_a_key_that_was_taken_down_is_good_for_a_day_at_most(oauth, app, site) -> None:
+async def test_client_jwks_removed_key_is_accepted_for_one_day_at_most(oauth, app, site) -> None:
     assert await accepted(app)
     site.answer = published(OTHER, names=("app-9",))
     oauth.later(hours=23, minutes=59)
@@ -122,7 +122,7 @@ async def test_a_key_that_was_taken_down_is_good_for_a_day_at_most(oauth, app, s
     assert len(site.asked) == 2
 
 
-async def test_a_site_that_is_away_is_forgiven_for_a_day_and_then_nothing_is_trusted(oauth, app, site) -> None:
+async def test_client_jwks_of_unreachable_site_is_trusted_for_one_day_at_most(oauth, app, site) -> None:
     assert await accepted(app)
     site.answer = http("503 Service Unavailable", b"")
     oauth.later(hours=25)
@@ -137,7 +137,7 @@ async def test_a_site_that_is_away_is_forgiven_for_a_day_and_then_nothing_is_tru
     assert await accepted(app)
 
 
-async def test_a_site_that_was_away_the_first_time_is_asked_again_after_a_minute(oauth, app, site) -> None:
+async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, app, site) -> None:
     site.answer = http("500 Oops", b"")
     assert [await accepted(app) for _ in range(2)] == [False, False]
     assert len(site.asked) == 1
@@ -169,14 +169,14 @@ async def test_a_site_that_was_away_the_first_time_is_asked_again_after_a_minute
         http("200 OK", b" " * 65537),
     ],
 )
-async def test_what_is_no_set_of_keys_that_we_can_use_is_not_used(oauth, app, site, answer) -> None:
+async def test_client_jwks_malformed_is_rejected(oauth, app, site, answer) -> None:
     site.answer = answer
     assert not await accepted(app)
     row = await row_of(oauth, app)
     assert (row.fetched_jwks, row.fetch_failed_at) == (None, oauth.clock.now())
 
 
-async def test_keys_for_other_uses_and_members_we_do_not_read_are_left_out(oauth, app, site) -> None:
+async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, site) -> None:
     ours = ONE.jwks["keys"][0]
     others = [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "o"}, ours | {"kid": "v", "use": "enc"}]
     site.answer = json_answer({"keys": [*others, ours | {"x5t": "abc", "iat": 1}], "meer": 1})
@@ -184,7 +184,7 @@ async def test_keys_for_other_uses_and_members_we_do_not_read_are_left_out(oauth
     assert (await row_of(oauth, app)).fetched_jwks == {"keys": [ours]}
 
 
-async def test_where_and_under_which_authority_they_are_fetched_is_said_by_the_settings(oauth) -> None:
+async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
     among = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     async with a_site("localhost", answer=published(ONE)) as site:
         app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
@@ -196,13 +196,13 @@ async def test_where_and_under_which_authority_they_are_fetched_is_said_by_the_s
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
-async def test_an_address_inside_is_never_visited(oauth, app, site, address) -> None:
+async def test_ssrf_jwks_uri_at_private_address_is_not_fetched(oauth, app, site, address) -> None:
     oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(address))
     assert not await accepted(app)
     assert site.connections == 0
 
 
-async def test_a_name_that_turns_inside_on_the_second_look_leads_nowhere(oauth, app, site) -> None:
+async def test_dns_rebinding_on_jwks_refetch_is_blocked(oauth, app, site) -> None:
     names = Names([["127.0.0.1"], ["169.254.169.254"]])
     oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(resolve=names))
     assert await accepted(app)
@@ -212,7 +212,7 @@ async def test_a_name_that_turns_inside_on_the_second_look_leads_nowhere(oauth, 
     assert (names.asked, len(site.asked)) == (2, 1)
 
 
-async def test_many_at_once_make_one_visit(app, site) -> None:
+async def test_concurrent_requests_fetch_client_jwks_once(app, site) -> None:
     assert await asyncio.gather(*(accepted(app) for _ in range(6))) == [True] * 6
     assert len(site.asked) == 1
 
@@ -229,7 +229,7 @@ class Watched(PublishedKeys):
         await super().look(wanted, at)
 
 
-async def test_who_comes_while_somebody_is_on_his_way_waits_for_him(oauth, app, site) -> None:
+async def test_concurrent_request_waits_for_the_fetch_under_way(oauth, app, site) -> None:
     oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
     site.silent = True
     first = asyncio.create_task(accepted(app))
@@ -242,7 +242,7 @@ async def test_who_comes_while_somebody_is_on_his_way_waits_for_him(oauth, app, 
     assert len(site.asked) == 1
 
 
-async def test_who_has_an_older_copy_that_still_does_waits_for_nobody(oauth, app, site) -> None:
+async def test_request_with_cached_client_jwks_does_not_wait_for_refetch(oauth, app, site) -> None:
     assert await accepted(app)
     oauth.later(hours=25)
     site.called.clear()
@@ -255,7 +255,7 @@ async def test_who_has_an_older_copy_that_still_does_waits_for_nobody(oauth, app
     assert await first
 
 
-async def test_of_two_workers_one_goes(oauth, app, site) -> None:
+async def test_concurrent_workers_refetch_client_jwks_once(oauth, app, site) -> None:
     await accepted(app)
     oauth.later(hours=25)
     workers = [PublishedKeys(oauth.sessions, a_visitor()) for _ in range(2)]
@@ -264,7 +264,7 @@ async def test_of_two_workers_one_goes(oauth, app, site) -> None:
     assert len(site.asked) == 2
 
 
-async def test_while_a_site_keeps_silent_no_connection_to_the_database_is_held(oauth, database, app, site) -> None:
+async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(oauth, database, app, site) -> None:
     oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
     site.silent, site.answer = True, b""
     waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
@@ -276,7 +276,7 @@ async def test_while_a_site_keeps_silent_no_connection_to_the_database_is_held(o
     assert await asyncio.gather(*waiting) == [False] * 4
 
 
-async def test_who_hangs_up_does_not_take_the_answer_from_the_others(oauth, app, site) -> None:
+async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app, site) -> None:
     keys = oauth.service.state.published_keys
     wanted = KeysWanted(app.client_id, f"https://{NAME}:{site.port}/jwks")
     first = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
@@ -287,7 +287,7 @@ async def test_who_hangs_up_does_not_take_the_answer_from_the_others(oauth, app,
     assert (await row_of(oauth, app)).fetched_jwks is not None
 
 
-async def test_a_refused_visit_uses_nothing_up(oauth, app, site) -> None:
+async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, app, site) -> None:
     """The assertion that could not be checked was not taken either: the same one is good when the site is back."""
     site.answer = http("500 Oops", b"")
     proof = assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
@@ -298,7 +298,7 @@ async def test_a_refused_visit_uses_nothing_up(oauth, app, site) -> None:
     assert not await accepted(app, client_assertion=proof)
 
 
-async def test_one_clients_keys_are_no_use_for_another(oauth, app, site) -> None:
+async def test_client_jwks_of_another_client_is_not_used(oauth, app, site) -> None:
     await accepted(app)
     other = await publishing(oauth, f"https://{NAME}:{site.port}/andere", client_name="Andere app")
     site.answer = published(OTHER)
@@ -306,7 +306,7 @@ async def test_one_clients_keys_are_no_use_for_another(oauth, app, site) -> None
     assert await accepted(app)
 
 
-async def test_a_client_without_keys_at_hand_looks_like_an_unknown_one(oauth, app, site) -> None:
+async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client(oauth, app, site) -> None:
     site.answer = http("500 Oops", b"")
     oauth.service.state.practice = False  # where no answer tells which clients exist
     refused = await app.post("/revoke", TOKEN)
@@ -316,7 +316,7 @@ async def test_a_client_without_keys_at_hand_looks_like_an_unknown_one(oauth, ap
     assert await oauth.lines("token:geweigerd") == []
 
 
-async def test_a_visit_that_ends_after_the_address_changed_is_not_kept(oauth, app, site) -> None:
+async def test_client_jwks_fetched_from_a_replaced_uri_is_discarded(oauth, app, site) -> None:
     keys = oauth.service.state.published_keys
     await keys.look(KeysWanted(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
     assert (await row_of(oauth, app)).fetched_jwks is None

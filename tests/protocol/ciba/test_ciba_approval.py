@@ -1,4 +1,4 @@
-"""The citizen's pages: she alone decides, once, in time, surely enough logged in, and never by another site's form."""
+"""Approval pages of CIBA requests: by the citizen only, once, before expiry, with enough assurance; CSRF."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.builders.login import ISSUER
 LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
 
 
-async def test_she_sees_who_asks_what_and_the_words_on_the_other_screen(counter) -> None:
+async def test_approval_page_shows_app_request_and_binding_message(counter) -> None:
     await counter.asked(authorization_details=detail(None, "lijst", "lezen"))
     page = await (await counter.citizen()).get("/verzoeken")
     assert page.status_code == 200
@@ -35,7 +35,7 @@ async def test_she_sees_who_asks_what_and_the_words_on_the_other_screen(counter)
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-async def test_only_who_a_person_is_may_be_asked_too(counter) -> None:
+async def test_approval_of_openid_scope_only_issues_id_token(counter) -> None:
     request = await counter.asked(authorization_details=None)
     page = await (await counter.citizen()).get("/verzoeken")
     assert "alleen wie u bent" in page.text
@@ -44,7 +44,7 @@ async def test_only_who_a_person_is_may_be_asked_too(counter) -> None:
     assert tokens["scope"] == "openid"
 
 
-async def test_without_a_login_the_pages_send_one_to_log_in(counter) -> None:
+async def test_approval_page_without_login_redirects_to_login(counter) -> None:
     browser = counter.oauth.world.browser()
     for path in ("/verzoeken", "/aan-de-balie"):
         response = await browser.get(path)
@@ -53,7 +53,7 @@ async def test_without_a_login_the_pages_send_one_to_log_in(counter) -> None:
     await browser.http.aclose()
 
 
-async def test_a_yes_is_written_down_as_hers(counter) -> None:
+async def test_approval_is_journalled_as_hers(counter) -> None:
     await counter.asked()
     response = await counter.answers(await counter.citizen())
     assert response.headers["location"] == "/verzoeken?gedaan=akkoord"
@@ -70,7 +70,7 @@ async def test_a_yes_is_written_down_as_hers(counter) -> None:
     ("decision", "reason", "facts"),
     [("weigeren", "geweigerd_door_gebruiker", {}), ("niet_gevraagd", "niet_zelf_gevraagd", {"verdacht": True})],
 )
-async def test_a_no_is_written_down_and_one_she_never_asked_for_as_suspicious(counter, decision, reason, facts) -> None:
+async def test_denial_is_journalled_and_unrequested_one_as_suspicious(counter, decision, reason, facts) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     await counter.answers(browser, decision)
@@ -81,7 +81,7 @@ async def test_a_no_is_written_down_and_one_she_never_asked_for_as_suspicious(co
     assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
 
 
-async def test_what_was_done_is_told_and_words_in_the_address_are_not(counter) -> None:
+async def test_approval_result_is_shown_only_for_a_real_decision(counter) -> None:
     browser = await counter.citizen()
     assert "U heeft nee gezegd" not in (await browser.get("/verzoeken?gedaan=weigeren")).text
     await counter.asked()
@@ -91,7 +91,7 @@ async def test_what_was_done_is_told_and_words_in_the_address_are_not(counter) -
     assert "kwaad" not in (await browser.get("/verzoeken?gedaan=kwaad")).text
 
 
-async def test_answer_in_a_session_that_has_just_ended_is_not_taken(counter) -> None:
+async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -108,7 +108,7 @@ async def test_answer_in_a_session_that_has_just_ended_is_not_taken(counter) -> 
     assert await counter.hears(request) == "authorization_pending"
 
 
-async def test_saying_yes_twice_is_one_yes(counter) -> None:
+async def test_approval_sent_twice_creates_one_grant(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = {**await counter.form_of(browser), "besluit": "akkoord"}
@@ -120,7 +120,7 @@ async def test_saying_yes_twice_is_one_yes(counter) -> None:
     assert await counter.hears(request) == "invalid_grant"
 
 
-async def test_of_many_clicks_at_the_same_moment_one_counts(counter) -> None:
+async def test_concurrent_decisions_are_recorded_once(counter) -> None:
     await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -134,7 +134,7 @@ async def test_of_many_clicks_at_the_same_moment_one_counts(counter) -> None:
 
 
 @pytest.mark.parametrize(("first", "then"), [("akkoord", "weigeren"), ("niet_gevraagd", "akkoord")])
-async def test_what_was_decided_is_not_decided_otherwise(counter, first, then) -> None:
+async def test_decision_cannot_be_changed(counter, first, then) -> None:
     await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -144,7 +144,7 @@ async def test_what_was_decided_is_not_decided_otherwise(counter, first, then) -
     assert await counter.reasons("verzoek:geweigerd") == ["al_besloten"]
 
 
-async def test_another_person_can_neither_see_nor_answer_it(counter) -> None:
+async def test_idor_approval_by_another_person_is_rejected(counter) -> None:
     request = await counter.asked()
     hers = await counter.form_of(await counter.citizen())
     son = await counter.citizen(counter.son)
@@ -160,7 +160,7 @@ async def test_another_person_can_neither_see_nor_answer_it(counter) -> None:
     assert set(await counter.reasons("verzoek:geweigerd")) == {"verzoek_onbekend"}
 
 
-async def test_knowing_the_page_of_a_question_is_no_way_to_its_answer(counter) -> None:
+async def test_approval_form_id_used_as_auth_req_id_is_rejected(counter) -> None:
     await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -168,7 +168,7 @@ async def test_knowing_the_page_of_a_question_is_no_way_to_its_answer(counter) -
     assert await counter.hears(form["verzoek"]) == "invalid_grant"
 
 
-async def test_a_form_of_another_site_decides_nothing(counter) -> None:
+async def test_csrf_approval_from_other_site_is_rejected(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = {**await counter.form_of(browser), "besluit": "akkoord"}
@@ -178,7 +178,7 @@ async def test_a_form_of_another_site_decides_nothing(counter) -> None:
     assert await counter.hears(request) == "authorization_pending"
 
 
-async def test_without_the_token_of_her_session_nothing_is_decided(counter) -> None:
+async def test_csrf_approval_without_session_token_is_rejected(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     for token in (None, "", "x" * 43):
@@ -189,7 +189,7 @@ async def test_without_the_token_of_her_session_nothing_is_decided(counter) -> N
     assert await counter.hears(request) == "authorization_pending"
 
 
-async def test_reading_the_page_decides_nothing(counter) -> None:
+async def test_approval_by_get_decides_nothing(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -207,7 +207,7 @@ NOT_OURS = [
 ]
 
 
-async def test_a_form_that_is_not_ours_is_refused(counter) -> None:
+async def test_approval_form_tampered_is_rejected(counter) -> None:
     await counter.asked()
     browser = await counter.citizen()
     for changes in NOT_OURS:
@@ -217,7 +217,7 @@ async def test_a_form_that_is_not_ours_is_refused(counter) -> None:
 
 
 @pytest.mark.parametrize("decision", ["akkoord", "weigeren"])
-async def test_after_the_term_no_answer_is_taken(counter, decision) -> None:
+async def test_approval_after_expiry_is_rejected(counter, decision) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -229,7 +229,7 @@ async def test_after_the_term_no_answer_is_taken(counter, decision) -> None:
     assert await counter.hears(request) == "expired_token"
 
 
-async def test_who_is_not_surely_enough_logged_in_is_shown_the_way_and_cannot_say_yes(counter) -> None:
+async def test_approval_with_low_assurance_offers_step_up_and_is_rejected(counter) -> None:
     request = await counter.asked(acr_values=HIGH)
     browser = await counter.citizen()
     page = await browser.get("/verzoeken")
@@ -245,12 +245,12 @@ async def test_who_is_not_surely_enough_logged_in_is_shown_the_way_and_cannot_sa
     assert (await counter.polls(request)).status_code == 200
 
 
-async def test_of_several_levels_one_is_enough(counter) -> None:
+async def test_approval_with_one_of_several_acr_values_is_accepted(counter) -> None:
     await counter.asked(acr_values=f"{HIGH} {LOW}")
     assert (await counter.answers(await counter.citizen())).status_code == 303
 
 
-async def test_a_machtiging_that_is_not_sure_enough_is_no_reason_to_log_in_again(counter) -> None:
+async def test_approval_under_machtiging_with_low_assurance_is_denied_without_step_up(counter) -> None:
     held = await counter.oauth.machtiging()
     code = await counter.meldcode(counter.son)
     request = await counter.asked(code, acr_values=HIGH, authorization_details=detail(held.id))
@@ -262,7 +262,7 @@ async def test_a_machtiging_that_is_not_sure_enough_is_no_reason_to_log_in_again
     assert await counter.hears(request) == "access_denied"
 
 
-async def test_a_machtiging_that_ended_cannot_be_said_yes_to(counter) -> None:
+async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
     held = await counter.oauth.machtiging()
     request = await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
     browser = await counter.citizen(counter.son)
@@ -274,7 +274,7 @@ async def test_a_machtiging_that_ended_cannot_be_said_yes_to(counter) -> None:
     assert await counter.hears(request) == "access_denied"
 
 
-async def test_a_question_of_an_app_that_does_not_take_part_is_not_shown_and_cannot_be_answered(counter) -> None:
+async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter) -> None:
     await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
@@ -285,7 +285,7 @@ async def test_a_question_of_an_app_that_does_not_take_part_is_not_shown_and_can
     assert await counter.count("oauth_grant") == 0
 
 
-async def test_what_the_machtiging_does_not_give_is_left_out_and_said(counter) -> None:
+async def test_approval_page_names_actions_that_the_machtiging_does_not_give(counter) -> None:
     held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
     request = await counter.asked(
         await counter.meldcode(counter.son), authorization_details=detail(held.id, "lezen", "downloaden")
@@ -296,7 +296,7 @@ async def test_what_the_machtiging_does_not_give_is_left_out_and_said(counter) -
     assert (await counter.polls(request)).json()["authorization_details"][0]["actions"] == ["lezen"]
 
 
-async def test_two_counters_at_once_are_two_questions(counter) -> None:
+async def test_concurrent_requests_of_two_counters_are_decided_separately(counter) -> None:
     other = await a_counter(counter.oauth, client_name="Gemeente West")
     first = await counter.asked()
     counter.oauth.later(seconds=1)
@@ -310,7 +310,7 @@ async def test_two_counters_at_once_are_two_questions(counter) -> None:
     assert (await other.polls(second)).status_code == 200
 
 
-async def test_a_meldcode_is_shown_once_with_a_warning_and_takes_the_place_of_the_last(counter) -> None:
+async def test_meldcode_is_shown_once_with_a_warning_and_replaces_the_last(counter) -> None:
     browser = await counter.citizen()
     page = await browser.get("/aan-de-balie")
     assert "Hang op" in page.text
@@ -328,7 +328,7 @@ async def test_a_meldcode_is_shown_once_with_a_warning_and_takes_the_place_of_th
     assert await counter.count("meldcode") == 1
 
 
-async def test_she_gets_a_mail_that_says_nothing_about_who_or_what(counter) -> None:
+async def test_notification_mail_names_neither_app_nor_request(counter) -> None:
     await counter.asked()
     async with unit_of_work(counter.oauth.sessions) as session:
         query = text("SELECT facts FROM notification WHERE kind = 'verzoek_wacht' AND person_id = :her")
@@ -337,7 +337,7 @@ async def test_she_gets_a_mail_that_says_nothing_about_who_or_what(counter) -> N
 
 
 @pytest.mark.whole
-async def test_from_counter_to_letterbox_with_two_people_who_really_log_in(counter) -> None:
+async def test_ciba_flow_with_real_logins_ends_in_userinfo(counter) -> None:
     """The whole way: she logs in at the broker, reads her code out, answers; the app fetches and is known."""
     browser = await counter.oauth.logged_in("vertegenwoordigde")
     page = await browser.get("/aan-de-balie")
@@ -359,9 +359,7 @@ async def test_from_counter_to_letterbox_with_two_people_who_really_log_in(count
 
 
 @pytest.mark.parametrize("decision", ["akkoord", "weigeren", "niet_gevraagd"])
-async def test_answer_sent_after_the_session_decides_nothing_and_can_be_given_after_the_login(
-    counter, decision
-) -> None:
+async def test_decision_sent_after_session_end_is_accepted_only_after_login(counter, decision) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)

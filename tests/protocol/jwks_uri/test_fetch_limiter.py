@@ -1,4 +1,4 @@
-"""Sites that keep silent: each takes one place for its own host, and what waits too long is refused with a reason."""
+"""Limit on outbound fetches: one per host and a total; a request that waits too long is refused and logged."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def ended(waiting) -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_however_many_apps_publish_at_a_slow_site_others_are_not_kept_waiting(oauth, slow, quick, app_at) -> None:
+async def test_fetch_limit_per_host_keeps_slow_sites_from_delaying_others(oauth, slow, quick, app_at) -> None:
     among(oauth, at_once=2, patience=30.0)
     apps = [await app_at(SLOW, slow, f"Trage app {number}") for number in range(6)]
     lively = [await app_at(QUICK, quick, "Vlotte app"), await app_at(OTHER, quick, "Andere app")]
@@ -77,7 +77,7 @@ async def test_however_many_apps_publish_at_a_slow_site_others_are_not_kept_wait
     await ended(waiting)
 
 
-async def test_a_host_is_a_host_whatever_the_port(oauth, slow, quick, app_at) -> None:
+async def test_fetch_limit_per_host_ignores_the_port(oauth, slow, quick, app_at) -> None:
     among(oauth, patience=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     assert (await answer(await app_at(SLOW, quick, "Zelfde partij"))).status_code == 401
@@ -85,9 +85,7 @@ async def test_a_host_is_a_host_whatever_the_port(oauth, slow, quick, app_at) ->
     await ended(waiting)
 
 
-async def test_who_waits_too_long_is_refused_with_a_reason_in_the_log_and_may_come_back(
-    oauth, slow, quick, app_at
-) -> None:
+async def test_fetch_limit_exceeded_is_refused_and_logged_and_may_retry(oauth, slow, quick, app_at) -> None:
     among(oauth, patience=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     same = await app_at(SLOW, quick, "Zelfde partij")
@@ -104,7 +102,7 @@ async def test_who_waits_too_long_is_refused_with_a_reason_in_the_log_and_may_co
     assert (await answer(same)).status_code == 200, "nobody had gone, so it is not a minute before somebody may"
 
 
-async def test_all_together_there_are_so_many_places_and_no_more(oauth, slow, quick, app_at) -> None:
+async def test_fetch_limit_total_is_enforced(oauth, slow, quick, app_at) -> None:
     among(oauth, at_once=1, patience=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     assert (await answer(await app_at(QUICK, quick, "Vlotte app"))).status_code == 401
@@ -112,7 +110,7 @@ async def test_all_together_there_are_so_many_places_and_no_more(oauth, slow, qu
     await ended(waiting)
 
 
-async def test_when_the_visit_is_over_its_place_is_free_again(oauth, slow, quick, app_at) -> None:
+async def test_fetch_limit_slot_is_released_after_the_fetch(oauth, slow, quick, app_at) -> None:
     among(oauth, at_once=1, patience=30.0)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     lively = asyncio.create_task(answer(await app_at(QUICK, quick, "Vlotte app")))
@@ -121,9 +119,7 @@ async def test_when_the_visit_is_over_its_place_is_free_again(oauth, slow, quick
     assert (await lively).status_code == 200
 
 
-async def test_an_older_copy_does_when_there_is_no_place_also_beside_one_who_makes_up_kids(
-    oauth, slow, quick, app_at
-) -> None:
+async def test_fetch_limit_exceeded_falls_back_to_cached_client_jwks(oauth, slow, quick, app_at) -> None:
     app = await app_at(SLOW, quick, "Bekende app")
     assert (await answer(app)).status_code == 200
     oauth.later(hours=25)
@@ -136,7 +132,7 @@ async def test_an_older_copy_does_when_there_is_no_place_also_beside_one_who_mak
     await ended(waiting)
 
 
-async def test_whoever_gives_up_waiting_takes_no_place_with_him() -> None:
+async def test_fetch_limit_slot_is_not_leaked_by_a_waiter_that_gave_up() -> None:
     places = Places(at_once=1, patience=0.05)
     async with places.place_for("https://a.example/jwks"):
         for uri in ("https://b.example/jwks", "https://a.example./anders"):

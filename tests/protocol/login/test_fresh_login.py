@@ -1,4 +1,4 @@
-"""Where a login must be new, what the broker remembers from before does not do; and the session keeps its name."""
+"""Fresh login (`opnieuw`): an old authentication at the broker is refused. The `sid` is per person and browser."""
 
 from datetime import timedelta
 
@@ -17,11 +17,11 @@ async def come_back(victim, crooked, clock, logged_in: timedelta, **query):
     return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
 
 
-async def test_a_login_of_ten_minutes_ago_will_do_as_a_rule(victim, crooked, clock):
+async def test_login_with_broker_authentication_of_ten_minutes_ago_is_accepted(victim, crooked, clock):
     assert (await come_back(victim, crooked, clock, timedelta(minutes=10))).status_code == 303
 
 
-async def test_a_login_of_ten_minutes_ago_is_no_new_one(victim, crooked, clock, journal):
+async def test_fresh_login_with_broker_authentication_of_ten_minutes_ago_is_rejected(victim, crooked, clock, journal):
     response = await come_back(victim, crooked, clock, timedelta(minutes=10), opnieuw="ja")
     assert response.status_code == 400
     assert victim.token is None
@@ -30,7 +30,7 @@ async def test_a_login_of_ten_minutes_ago_is_no_new_one(victim, crooked, clock, 
     assert "opnieuw=ja" in response.text
 
 
-async def test_a_login_of_just_now_is(victim, crooked, clock):
+async def test_fresh_login_with_new_broker_authentication_is_accepted(victim, crooked, clock):
     assert (await come_back(victim, crooked, clock, timedelta(0), opnieuw="ja")).status_code == 303
 
 
@@ -44,7 +44,7 @@ def sids(database):
     return read
 
 
-async def test_who_logs_in_again_has_another_session_under_the_same_name_for_apps(log_in, sids):
+async def test_repeated_login_gets_new_session_with_the_same_sid(log_in, sids):
     browser = await log_in()
     first = await browser.me()
     await browser.log_in("naaste", niveau="hoog")
@@ -54,14 +54,14 @@ async def test_who_logs_in_again_has_another_session_under_the_same_name_for_app
     assert (old == new, old_runs, new_runs) == (True, False, True)
 
 
-async def test_somebody_else_in_the_same_browser_gets_a_name_of_her_own(log_in, sids):
+async def test_login_by_another_person_in_the_same_browser_gets_another_sid(log_in, sids):
     browser = await log_in()
     await browser.log_in("vertegenwoordigde")
     (old, old_runs), (new, new_runs) = await sids()
     assert (old == new, old_runs, new_runs) == (False, False, True)
 
 
-async def test_the_same_person_in_two_browsers_has_two_names(world, log_in, sids):
+async def test_login_of_same_person_in_two_browsers_gets_two_sids(world, log_in, sids):
     await log_in()
     await world.browser().log_in("naaste")
     assert len({sid for sid, _ in await sids()}) == 2

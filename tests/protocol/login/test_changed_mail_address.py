@@ -1,4 +1,4 @@
-"""A login that tells another e-mail address puts the notifications that could not be mailed in the outbox again."""
+"""A login with a changed e-mail address retries the undelivered notifications of that person."""
 
 from datetime import date
 
@@ -46,17 +46,17 @@ async def states(database, clock):
     return read
 
 
-async def test_login_with_a_new_address_retries_undelivered_notifications_of_that_person_only(log_in_with, states):
+async def test_login_with_changed_address_retries_undelivered_notifications_of_that_person_only(log_in_with, states):
     await log_in_with(email="bram@voorbeeld.example")
     assert await states() == {"999990020": (True, 0), "999990019": (False, 0)}
 
 
-async def test_login_without_an_address_retries_nothing(log_in_with, states):
+async def test_login_without_address_retries_nothing(log_in_with, states):
     await log_in_with()
     assert (await states())["999990020"] == (False, 0)
 
 
-async def test_login_with_the_known_address_retries_nothing(log_in_with, states, database):
+async def test_login_with_unchanged_address_retries_nothing(log_in_with, states, database):
     await log_in_with(email="bram@voorbeeld.example")
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("UPDATE notification SET given_up_at = created_at"))
@@ -64,7 +64,7 @@ async def test_login_with_the_known_address_retries_nothing(log_in_with, states,
     assert (await states())["999990020"] == (False, 0)
 
 
-async def test_login_that_tells_less_or_oddly_keeps_what_was_known(log_in_with, states, database):
+async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in_with, states, database):
     whole = {"name": "Bram Voorbeeld", "birthdate": "1971-09-02", "email": "bram@voorbeeld.example"}
     await log_in_with(**whole)
     async with unit_of_work(database.sessions) as session:

@@ -1,4 +1,4 @@
-"""Whatever becomes of a meldcode, the app hears the same: who is known, or helps whom, is not found out by asking."""
+"""Enumeration by CIBA requests: the answer and the work are the same for known and unknown meldcodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def after_too_many(counter) -> None:
 
 
 @pytest.mark.parametrize("before", [while_one_waits, after_too_many])
-async def test_a_known_code_is_answered_as_an_unknown_one_and_nobody_is_asked(counter, before) -> None:
+async def test_enumeration_known_and_unknown_meldcode_get_the_same_answer(counter, before) -> None:
     await before(counter)
     told = await counter.count("notification")
     known = await counter.asks(await counter.meldcode(counter.son))
@@ -54,9 +54,7 @@ async def nothing(counter) -> None:
 
 @pytest.mark.parametrize("before", [nothing, while_one_waits, after_too_many])
 @pytest.mark.parametrize("named", [False, True])
-async def test_how_long_an_answer_takes_tells_nothing_for_the_database_is_asked_the_same(
-    counter, database, before, named
-):
+async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counter, database, before, named):
     await before(counter)
     details = {"authorization_details": detail(str(uuid4()))} if named else {}
     said = []
@@ -68,14 +66,14 @@ async def test_how_long_an_answer_takes_tells_nothing_for_the_database_is_asked_
     assert said[0] == said[1] == said[2]
 
 
-async def test_the_first_question_goes_on_and_the_journal_says_why_the_second_did_not_reach_her(counter) -> None:
+async def test_second_request_is_journalled_and_the_first_continues(counter) -> None:
     first = await counter.asked()
     await counter.asked()
     assert await counter.reasons("verzoek:gedaan") == ["gevraagd", "verzoek_loopt_al"]
     assert "access_token" in await counter.tokens(first)
 
 
-async def test_a_second_question_does_not_tell_whether_a_machtiging_is_hers(counter) -> None:
+async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter) -> None:
     held = await counter.oauth.machtiging()
     await counter.asked(await counter.meldcode(counter.son), authorization_details=detail())
     answers = []
@@ -85,7 +83,7 @@ async def test_a_second_question_does_not_tell_whether_a_machtiging_is_hers(coun
     assert shape(answers[0]) == shape(answers[1]) == shape(await counter.asks(UNKNOWN))
 
 
-async def test_too_many_of_one_app_are_refused_alike_before_any_code_is_looked_up(counter) -> None:
+async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(counter) -> None:
     await counter.has_asked(rules.MOST_OF_CLIENT)
     code = await counter.meldcode()
     known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
