@@ -1,4 +1,4 @@
-"""At a counter (CIBA): asking, answering and polling, each held to the organisation of the machtiging."""
+"""CIBA requests, approvals and polls are bound to the organisation of the machtiging."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def asked(counter, kvk, machtiging):
     return response.json()["auth_req_id"]
 
 
-async def test_meldcode_keeps_the_organisation_of_the_session_in_which_it_is_made(counter) -> None:
+async def test_meldcode_stores_organisation_of_its_session(counter) -> None:
     browser = await logged_in_for(counter.oauth, "90000001")
     csrf = (await browser.get("/aan-de-balie")).text.split('name="csrf" value="')[1].split('"')[0]
     response = await browser.post("/aan-de-balie", {"csrf": csrf})
@@ -44,7 +44,7 @@ async def test_meldcode_keeps_the_organisation_of_the_session_in_which_it_is_mad
     assert await organisations(counter.oauth, "meldcode") == {"90000001"}
 
 
-async def test_request_with_meldcode_of_another_organisation_asks_nobody(counter, pair) -> None:
+async def test_request_with_meldcode_of_another_organisation_reaches_no_person(counter, pair) -> None:
     accepted_for, used_for = pair
     machtiging = await a_professional_machtiging(counter.oauth, accepted_for)
     request = await asked(counter, used_for, machtiging)
@@ -54,7 +54,7 @@ async def test_request_with_meldcode_of_another_organisation_asks_nobody(counter
     assert await refusal_reasons(counter.oauth, "verzoek:gedaan") == [OTHER]
 
 
-async def test_request_is_answered_in_session_of_the_organisation_and_inherited_by_the_token(counter) -> None:
+async def test_request_approved_in_session_of_same_organisation_issues_token_with_it(counter) -> None:
     machtiging = await a_professional_machtiging(counter.oauth)
     request = await asked(counter, "90000001", machtiging)
     await counter.answers(await logged_in_for(counter.oauth, "90000001"))
@@ -63,7 +63,7 @@ async def test_request_is_answered_in_session_of_the_organisation_and_inherited_
         assert await organisations(counter.oauth, table) == {"90000001"}, table
 
 
-async def test_answer_in_session_of_another_organisation_is_refused_and_the_request_stays(counter, pair) -> None:
+async def test_approval_in_session_of_another_organisation_is_refused_and_request_stays_pending(counter, pair) -> None:
     accepted_for, used_for = pair
     machtiging = await a_professional_machtiging(counter.oauth, accepted_for)
     request = await asked(counter, accepted_for, machtiging)
@@ -83,14 +83,14 @@ async def test_answer_in_session_of_another_organisation_is_refused_and_the_requ
     assert (await counter.polls(request)).status_code == 200
 
 
-async def test_waiting_request_moved_to_another_organisation_is_denied_at_the_poll(counter, pair) -> None:
+async def test_pending_request_moved_to_another_organisation_is_denied_at_poll(counter, pair) -> None:
     accepted_for, used_for = pair
     request = await asked(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
     await move(counter.oauth, used_for, "backchannel_request")
     assert await counter.hears(request) == "access_denied"
 
 
-async def test_approved_request_whose_consent_is_of_another_organisation_gives_no_token(counter, pair) -> None:
+async def test_approved_request_with_consent_of_another_organisation_issues_no_token(counter, pair) -> None:
     accepted_for, used_for = pair
     request = await asked(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
     await counter.answers(await logged_in_for(counter.oauth, accepted_for))

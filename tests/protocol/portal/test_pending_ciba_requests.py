@@ -1,4 +1,4 @@
-"""Who is asked something at a counter sees it on the pages that she opens first, and nobody else does."""
+"""Pending CIBA requests are shown on the start pages of the person who was asked."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ async def asked(portal, *states: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/machtigingen"])
-async def test_she_sees_it_on_the_pages_that_she_opens_first(portal, path) -> None:
+async def test_pending_request_is_shown_on_start_pages_of_that_person_only(portal, path) -> None:
     await asked(portal, "pending")
     page = await (await portal.mother()).open(ISSUER + path)
     assert "Er wacht een vraag op u." in page.text
     assert "Er wacht" not in (await (await portal.son()).open(ISSUER + path)).text
 
 
-async def test_several_are_counted_and_what_was_answered_is_not(portal) -> None:
+async def test_pending_requests_are_counted_without_answered_ones(portal) -> None:
     await asked(portal, "pending", "pending", "denied", "expired")
     assert "Er wachten 2 vragen op u." in (await (await portal.mother()).open(ISSUER + "/")).text
 
 
-async def test_what_is_over_is_no_longer_told(portal) -> None:
+async def test_pending_request_after_expiry_is_hidden(portal) -> None:
     await asked(portal, "pending")
     portal.clock.advance(timedelta(minutes=5))
     assert "Er wacht" not in (await (await portal.mother()).open(ISSUER + "/")).text
 
 
-async def test_the_start_page_leads_to_the_counter(portal) -> None:
+async def test_start_page_links_to_the_counter_page(portal) -> None:
     assert "Hulp krijgen aan een balie" in (await (await portal.mother()).open(ISSUER + "/")).text
     assert "Maak een meldcode" in (await (await portal.mother()).open(ISSUER + "/aan-de-balie")).text

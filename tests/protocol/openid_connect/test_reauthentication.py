@@ -1,4 +1,4 @@
-"""Step-up, max_age and prompt=login: the person logs in again where the app needs it, once, and never in a loop."""
+"""Step-up, max_age and prompt=login: the person logs in again where required, once, never in a loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def way(flow, **wishes):
     return await flow.authorize(await flow.pushed(**wishes))
 
 
-async def test_a_level_that_is_too_low_leads_to_a_login_at_that_level_and_back(oauth) -> None:
+async def test_acr_values_above_session_redirect_to_login_at_that_level(oauth) -> None:
     flow = await who_is_it(oauth)
     sent = await way(flow, acr_values=HIGH)
     asked = query_of(sent.headers["location"])
@@ -36,14 +36,14 @@ async def test_a_level_that_is_too_low_leads_to_a_login_at_that_level_and_back(o
     assert (await id_claims(oauth, tokens))["acr"] == HIGH
 
 
-async def test_one_of_several_levels_will_do_and_the_lowest_is_asked(oauth) -> None:
+async def test_acr_values_list_is_met_by_any_and_requests_the_lowest(oauth) -> None:
     flow = await who_is_it(oauth)
     assert (await way(flow, acr_values=f"{HIGH} {SUBSTANTIAL}")).status_code == 200
     flow.browser = oauth.world.browser()
     assert query_of((await way(flow, acr_values=f"{HIGH} {LOW}")).headers["location"])["niveau"] == "substantieel"
 
 
-async def test_who_comes_back_without_the_level_is_not_sent_again_but_the_app_is_told(oauth) -> None:
+async def test_step_up_without_the_level_returns_error_to_the_client_once(oauth) -> None:
     flow = await who_is_it(oauth)
     uri = await flow.pushed(acr_values=HIGH)
     assert (await flow.authorize(uri)).headers["location"].startswith("/inloggen")
@@ -52,7 +52,7 @@ async def test_who_comes_back_without_the_level_is_not_sent_again_but_the_app_is
     assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
 
 
-async def test_a_level_that_no_login_can_give_is_refused_without_sending_anybody_anywhere(oauth) -> None:
+async def test_acr_values_that_no_login_can_meet_are_rejected_without_redirect(oauth) -> None:
     flow = await who_is_it(oauth)
     assert answer_in(await way(flow, acr_values="urn:onbekend"))["error"] == "unmet_authentication_requirements"
     held = await oauth.machtiging()
@@ -62,7 +62,7 @@ async def test_a_level_that_no_login_can_give_is_refused_without_sending_anybody
     assert answer_in(await way(flow, acr_values=HIGH))["error"] == "unmet_authentication_requirements"
 
 
-async def test_the_level_may_be_asked_by_the_claims_parameter_too(oauth) -> None:
+async def test_acr_in_claims_parameter_redirects_to_login(oauth) -> None:
     flow = await who_is_it(oauth)
     asked = claims(id_token={"acr": {"essential": True, "values": [HIGH]}})
     sent = await way(flow, claims=asked)
@@ -71,7 +71,7 @@ async def test_the_level_may_be_asked_by_the_claims_parameter_too(oauth) -> None
     assert (await id_claims(oauth, (await flow.redeem(answer["code"])).json()))["acr"] == HIGH
 
 
-async def test_a_login_longer_ago_than_max_age_is_done_again(oauth) -> None:
+async def test_max_age_exceeded_redirects_to_login(oauth) -> None:
     flow = await who_is_it(oauth)  # five minutes ago
     assert (await way(flow, max_age="300")).status_code == 200
     sent = await way(flow, max_age="299")
@@ -83,7 +83,7 @@ async def test_a_login_longer_ago_than_max_age_is_done_again(oauth) -> None:
 
 
 @pytest.mark.parametrize("wish", [{"max_age": "0"}, {"prompt": "login"}, {"prompt": "login consent"}])
-async def test_prompt_login_and_max_age_0_always_ask_for_a_new_login(oauth, wish) -> None:
+async def test_prompt_login_and_max_age_0_redirect_to_login(oauth, wish) -> None:
     flow = await who_is_it(oauth)
     oauth.later(seconds=1)
     sent = await way(flow, **wish)
@@ -91,7 +91,7 @@ async def test_prompt_login_and_max_age_0_always_ask_for_a_new_login(oauth, wish
     assert (await log_in_again(flow, sent)).status_code == 200
 
 
-async def test_who_does_not_log_in_again_is_told_to_the_app_as_login_required(oauth) -> None:
+async def test_prompt_login_without_new_login_returns_login_required(oauth) -> None:
     flow = await who_is_it(oauth)
     uri = await flow.pushed(prompt="login")
     await flow.authorize(uri)
@@ -99,7 +99,7 @@ async def test_who_does_not_log_in_again_is_told_to_the_app_as_login_required(oa
     assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["inloggen_te_lang_geleden"]
 
 
-async def test_pressing_the_button_without_having_seen_the_page_does_not_get_around_it(oauth) -> None:
+async def test_prompt_login_is_not_bypassed_by_posting_the_consent_form(oauth) -> None:
     flow = await who_is_it(oauth)
     form = await flow.consent_form(await flow.pushed())
     uri = await flow.pushed(prompt="login")
@@ -107,14 +107,14 @@ async def test_pressing_the_button_without_having_seen_the_page_does_not_get_aro
     assert await oauth.lines("grant:verleend") == []
 
 
-async def test_reading_the_page_slowly_costs_nobody_the_login(oauth) -> None:
+async def test_max_age_is_checked_when_the_consent_page_is_shown(oauth) -> None:
     flow = await who_is_it(oauth)
     form = await flow.consent_form(await flow.pushed(max_age="300"))
     oauth.later(minutes=9)
     assert "code" in answer_in(await flow.press(form))
 
 
-async def test_the_broker_is_asked_for_a_new_login_too(oauth) -> None:
+async def test_prompt_login_is_passed_to_the_broker(oauth) -> None:
     flow = await who_is_it(oauth)
     sent = await way(flow, prompt="login")
     asked = query_of((await flow.browser.get(sent.headers["location"])).headers["location"])
@@ -125,7 +125,7 @@ async def test_the_broker_is_asked_for_a_new_login_too(oauth) -> None:
     assert "prompt" not in asked
 
 
-async def test_who_is_not_logged_in_is_sent_to_the_level_that_is_asked_at_once(oauth) -> None:
+async def test_acr_values_without_session_redirect_to_login_at_that_level(oauth) -> None:
     flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
     sent = await way(flow, acr_values=HIGH, prompt="login")
     asked = query_of(sent.headers["location"])
@@ -134,7 +134,7 @@ async def test_who_is_not_logged_in_is_sent_to_the_level_that_is_asked_at_once(o
     assert claims_of((await flow.redeem(answer["code"])).json()["id_token"])["acr"] == HIGH
 
 
-async def test_a_login_hint_goes_along_while_practising_only(oauth) -> None:
+async def test_login_hint_is_passed_in_practice_only(oauth) -> None:
     flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
     sent = await way(flow, login_hint="naaste & co")
     assert query_of(sent.headers["location"])["login_hint"] == "naaste & co"
@@ -143,20 +143,20 @@ async def test_a_login_hint_goes_along_while_practising_only(oauth) -> None:
     assert "login_hint" not in sent.headers["location"]
 
 
-async def test_the_language_and_the_size_of_the_window_change_nothing(oauth) -> None:
+async def test_ui_locales_and_display_are_ignored(oauth) -> None:
     flow = await who_is_it(oauth)
     for wish in ({"ui_locales": "fr en"}, {"display": "popup"}, {"claims_locales": "de"}, {"display": "x"}):
         assert (await way(flow, **wish)).status_code == 200
 
 
-async def test_a_max_age_that_is_no_number_of_seconds_is_refused(oauth) -> None:
+async def test_max_age_malformed_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     for age in ("-1", "1.5", "zo", "", "9" * 30, "٣", "1e3", " 5"):
         response = await flow.push(max_age=age)
         assert response.status_code == (201 if age == "" else 400), age  # empty: not sent (RFC 6749 3.1)
 
 
-async def test_select_account_is_refused_and_says_what_to_use(oauth) -> None:
+async def test_prompt_select_account_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     told = (await flow.push(prompt="select_account")).json()
     assert told["error"] == "invalid_request"

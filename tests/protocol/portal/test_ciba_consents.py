@@ -1,4 +1,4 @@
-"""What somebody agreed to at a counter is under "Apps met toegang" before the app has fetched it, and ends there."""
+"""CIBA consents are listed under "Apps met toegang" before the poll, and can be ended there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def seen_by(portal, person) -> list[Any]:
         return await consents_about(session, person, at=portal.clock.now())
 
 
-async def test_she_sees_it_and_stops_it_and_the_app_fetches_nothing(portal, counter) -> None:
+async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -> None:
     browser = await portal.mother()
     reference = await agreed(counter, browser)
     page = await browser.open(APPS)
@@ -50,7 +50,7 @@ async def test_she_sees_it_and_stops_it_and_the_app_fetches_nothing(portal, coun
     assert await counter.count("issued_token") == 0
 
 
-async def test_a_helper_says_yes_and_both_see_it(portal, counter) -> None:
+async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:
     held = await counter.oauth.machtiging()
     code = await counter.meldcode(counter.son)
     await agreed(counter, await portal.son(), code=code, authorization_details=detail(held.id))
@@ -59,14 +59,14 @@ async def test_a_helper_says_yes_and_both_see_it(portal, counter) -> None:
         assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)
 
 
-async def test_what_the_app_has_fetched_stands_there_once_and_until_its_token_ends(portal, counter) -> None:
+async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, counter) -> None:
     reference = await agreed(counter, await portal.mother())
     assert (await counter.polls(reference)).status_code == 200
     [consent] = await seen_by(portal, portal.people.mother)
     assert (consent.until - portal.clock.now()).total_seconds() == 600
 
 
-async def test_what_nobody_can_fetch_any_more_is_gone_from_the_list(portal, counter) -> None:
+async def test_ciba_consent_not_polled_before_expiry_is_not_listed(portal, counter) -> None:
     await agreed(counter, await portal.mother())
     [consent] = await seen_by(portal, portal.people.mother)
     assert consent.until > portal.clock.now()
@@ -74,7 +74,7 @@ async def test_what_nobody_can_fetch_any_more_is_gone_from_the_list(portal, coun
     assert await seen_by(portal, portal.people.mother) == []
 
 
-async def test_a_question_that_she_has_not_answered_or_refused_is_no_access(portal, counter) -> None:
+async def test_ciba_request_pending_or_denied_is_not_listed(portal, counter) -> None:
     await counter.asked()
     assert await seen_by(portal, portal.people.mother) == []
     browser = await portal.mother()

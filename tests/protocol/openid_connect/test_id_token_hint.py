@@ -1,4 +1,4 @@
-"""id_token_hint and a `sub` that is asked for: another person than the app means is never told about."""
+"""id_token_hint and requested `sub`: another person than the client means gets login_required."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ async def shown(flow, **wishes):
     return await flow.authorize(await flow.pushed(**wishes))
 
 
-async def test_the_same_person_sees_the_page(oauth) -> None:
+async def test_id_token_hint_of_same_person_shows_consent_page(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     assert (await shown(flow, id_token_hint=hint)).status_code == 200
 
 
-async def test_a_hint_of_years_ago_still_says_whom_the_app_means(oauth) -> None:
+async def test_id_token_hint_expired_is_accepted(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     oauth.later(days=900)
@@ -28,7 +28,7 @@ async def test_a_hint_of_years_ago_still_says_whom_the_app_means(oauth) -> None:
     assert (await shown(flow, id_token_hint=hint)).status_code == 200
 
 
-async def test_another_person_is_login_required_and_sees_nothing(oauth) -> None:
+async def test_id_token_hint_of_another_person_returns_login_required(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     flow.browser = await oauth.logged_in("vertegenwoordigde")
@@ -36,7 +36,7 @@ async def test_another_person_is_login_required_and_sees_nothing(oauth) -> None:
     assert answer_in(await shown(flow, id_token_hint=hint, prompt="none"))["error"] == "login_required"
 
 
-async def test_the_person_is_looked_at_again_when_the_button_is_pressed(oauth) -> None:
+async def test_id_token_hint_is_checked_again_at_consent(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     uri = await flow.pushed(id_token_hint=hint)
@@ -45,14 +45,14 @@ async def test_the_person_is_looked_at_again_when_the_button_is_pressed(oauth) -
     assert answer_in(await flow.press(form | {"request_uri": uri}))["error"] == "login_required"
 
 
-async def test_a_hint_for_another_app_is_refused(oauth) -> None:
+async def test_id_token_hint_for_another_client_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     flow.app = await oauth.reading_app(client_name="Andere app")
     assert (await flow.push(id_token_hint=hint)).json()["error"] == "invalid_request"
 
 
-async def test_what_is_no_id_token_of_ours_is_no_hint(oauth) -> None:
+async def test_id_token_hint_not_issued_by_us_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens()
     mine = claims_of(tokens["id_token"])
@@ -75,7 +75,7 @@ async def test_what_is_no_id_token_of_ours_is_no_hint(oauth) -> None:
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
-async def test_signed_userinfo_about_the_same_person_is_no_hint(oauth, alg) -> None:
+async def test_id_token_hint_that_is_signed_userinfo_is_rejected(oauth, alg) -> None:
     flow = await who_is_it(oauth, await oauth.reading_app(userinfo_signed_response_alg=alg))
     tokens = await flow.tokens()
     told = (await userinfo(oauth, tokens["access_token"])).text
@@ -85,7 +85,7 @@ async def test_signed_userinfo_about_the_same_person_is_no_hint(oauth, alg) -> N
     assert (await flow.push(id_token_hint=tokens["id_token"])).status_code == 201
 
 
-async def test_what_lacks_a_claim_of_every_id_token_is_no_hint(oauth) -> None:
+async def test_id_token_hint_without_required_claim_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     mine = claims_of((await flow.tokens())["id_token"])
     assert (await flow.push(id_token_hint=a_keyring().sign_jwt(mine, typ="JWT"))).status_code == 201
@@ -95,7 +95,7 @@ async def test_what_lacks_a_claim_of_every_id_token_is_no_hint(oauth) -> None:
         assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), left_out
 
 
-async def test_a_sub_that_is_asked_for_is_that_person_or_nobody(oauth) -> None:
+async def test_claims_sub_of_another_person_returns_login_required(oauth) -> None:
     flow = await who_is_it(oauth)
     mine = claims_of((await flow.tokens())["id_token"])["sub"]
     for right in ({"value": mine}, {"values": ["A" * 43, mine]}, {"essential": True, "value": mine}, None):
@@ -105,7 +105,7 @@ async def test_a_sub_that_is_asked_for_is_that_person_or_nobody(oauth) -> None:
         assert told["error"] == "login_required", wrong
 
 
-async def test_a_hint_and_a_sub_that_differ_are_nobody(oauth) -> None:
+async def test_id_token_hint_and_claims_sub_mismatch_is_login_required(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     other = claims(id_token={"sub": {"value": "A" * 43}})
@@ -113,7 +113,7 @@ async def test_a_hint_and_a_sub_that_differ_are_nobody(oauth) -> None:
 
 
 @pytest.mark.parametrize("by", [0, 1])
-async def test_an_auth_time_that_is_asked_for_is_that_login_or_none(oauth, by) -> None:
+async def test_claims_auth_time_of_another_login_returns_login_required(oauth, by) -> None:
     flow = await who_is_it(oauth)
     mine = claims_of((await flow.tokens())["id_token"])["auth_time"]
     response = await shown(flow, claims=claims(id_token={"auth_time": {"essential": True, "value": mine + by}}))

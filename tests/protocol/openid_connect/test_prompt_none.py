@@ -1,4 +1,4 @@
-"""prompt=none: never a page, never a login, and an answer only to what this very login has agreed to before."""
+"""prompt=none: no page and no login; an answer only for what this session consented to before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ async def silently(flow, **wishes):
     return answer_in(await flow.authorize(await flow.pushed(prompt="none", **wishes)))
 
 
-async def test_nobody_logged_in_is_login_required(oauth) -> None:
+async def test_prompt_none_without_session_returns_login_required(oauth) -> None:
     flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
     told = await silently(flow)
     assert told["error"] == "login_required"
@@ -22,13 +22,13 @@ async def test_nobody_logged_in_is_login_required(oauth) -> None:
     assert await oauth.lines("grant:geweigerd") == []
 
 
-async def test_somebody_who_has_agreed_to_nothing_is_consent_required(oauth) -> None:
+async def test_prompt_none_without_consent_returns_consent_required(oauth) -> None:
     flow = await who_is_it(oauth)
     assert (await silently(flow))["error"] == "consent_required"
     assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["toestemming_nodig"]
 
 
-async def test_what_was_agreed_to_in_this_session_is_answered(oauth) -> None:
+async def test_prompt_none_with_consent_in_this_session_returns_code(oauth) -> None:
     flow = await who_is_it(oauth)
     first = await id_claims(oauth, await flow.tokens())
     again = await silently(flow)
@@ -37,7 +37,7 @@ async def test_what_was_agreed_to_in_this_session_is_answered(oauth) -> None:
         assert told[name] == first[name]
 
 
-async def test_the_same_reference_twice_is_one_answer(oauth) -> None:
+async def test_prompt_none_request_uri_reused_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     await flow.tokens()
     uri = await flow.pushed(prompt="none")
@@ -46,7 +46,7 @@ async def test_the_same_reference_twice_is_one_answer(oauth) -> None:
     assert len(await oauth.lines("grant:verleend")) == 2
 
 
-async def test_access_to_post_is_never_given_without_the_person(oauth) -> None:
+async def test_prompt_none_with_authorization_details_returns_consent_required(oauth) -> None:
     flow = await oauth.flow()
     await flow.tokens()
     assert (await silently(flow))["error"] == "consent_required"
@@ -54,7 +54,7 @@ async def test_access_to_post_is_never_given_without_the_person(oauth) -> None:
     assert (await silently(flow))["error"] == "consent_required"
 
 
-async def test_more_claims_than_were_agreed_to_are_asked_first(oauth) -> None:
+async def test_prompt_none_with_more_claims_returns_consent_required(oauth) -> None:
     flow = await who_is_it(oauth)
     await flow.tokens()
     name = claims(id_token={"name": None})
@@ -64,41 +64,41 @@ async def test_more_claims_than_were_agreed_to_are_asked_first(oauth) -> None:
     assert (await silently(flow, claims=claims(userinfo={"name": None})))["error"] == "consent_required"
 
 
-async def test_another_app_has_no_part_in_what_was_agreed_to(oauth) -> None:
+async def test_prompt_none_for_another_client_returns_consent_required(oauth) -> None:
     flow = await who_is_it(oauth)
     await flow.tokens()
     flow.app = await oauth.reading_app(client_name="Andere app")
     assert (await silently(flow))["error"] == "consent_required"
 
 
-async def test_another_login_of_the_same_person_neither(oauth) -> None:
+async def test_prompt_none_in_another_session_returns_consent_required(oauth) -> None:
     flow = await who_is_it(oauth)
     await flow.tokens()
     flow.browser = await oauth.logged_in()
     assert (await silently(flow))["error"] == "consent_required"
 
 
-async def test_a_consent_that_was_ended_is_asked_again(oauth) -> None:
+async def test_prompt_none_after_consent_ended_returns_consent_required(oauth) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens()
     await flow.app.post("/revoke", {"token": tokens["access_token"]})
     assert (await silently(flow))["error"] == "consent_required"
 
 
-async def test_nobody_is_sent_to_log_in(oauth) -> None:
+async def test_prompt_none_with_unmet_acr_or_max_age_returns_error(oauth) -> None:
     flow = await who_is_it(oauth)
     await flow.tokens()
     assert (await silently(flow, acr_values=HIGH))["error"] == "unmet_authentication_requirements"
     assert (await silently(flow, max_age="10"))["error"] == "login_required"
 
 
-async def test_none_and_something_else_contradict_each_other(oauth) -> None:
+async def test_prompt_none_with_other_values_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     for prompt in ("none login", "consent none", "none none", "niets"):
         assert (await flow.push(prompt=prompt)).json()["error"] == "invalid_request", prompt
 
 
-async def test_clicks_at_once_after_a_while_of_reading_wait_for_nobody(oauth) -> None:
+async def test_concurrent_consents_after_slow_reading_create_one_grant(oauth) -> None:
     flow = await who_is_it(oauth)
     form = await flow.consent_form(await flow.pushed())
     oauth.later(minutes=3)  # so that the first of them also notes the sign of life of the session

@@ -1,4 +1,4 @@
-"""`at_hash` (OpenID Connect Core 3.1.3.6): an ID token says which access token it was given with."""
+"""`at_hash` (OpenID Connect Core 3.1.3.6): binds the ID token to its access token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def check(oauth, tokens, access_token: str | None = None) -> None:
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
-async def test_a_client_library_finds_it_right_and_notices_another_token(oauth, alg) -> None:
+async def test_at_hash_matches_its_access_token_and_no_other(oauth, alg) -> None:
     flow = await who_is_it(oauth, await oauth.reading_app(id_token_signed_response_alg=alg))
     first, second = await flow.tokens(), await flow.tokens()
     await check(oauth, first)
@@ -32,7 +32,7 @@ async def test_a_client_library_finds_it_right_and_notices_another_token(oauth, 
         await check(oauth, first, second["access_token"])
 
 
-async def test_after_a_refresh_it_names_the_new_one(oauth) -> None:
+async def test_at_hash_after_refresh_matches_the_new_access_token(oauth) -> None:
     holder = await a_holder(oauth)
     tokens = await holder.refreshed()
     await check(oauth, tokens)
@@ -40,19 +40,19 @@ async def test_after_a_refresh_it_names_the_new_one(oauth) -> None:
         await check(oauth, tokens, holder.access)
 
 
-async def test_at_a_counter_too(oauth) -> None:
+async def test_at_hash_in_ciba_id_token_matches(oauth) -> None:
     counter = await a_counter(oauth)
     await check(oauth, await counter.tokens(await counter.asked()))
 
 
-async def test_it_is_the_left_half_of_the_hash_that_the_algorithm_says() -> None:
+async def test_at_hash_is_the_left_half_of_the_hash_of_the_algorithm() -> None:
     for alg, named in (("RS256", "sha256"), ("PS256", "sha256"), ("ES256", "sha256"), ("ES384", "sha384")):
         whole = hashlib.new(named, b"een.toegangs.bewijs").digest()
         half = base64.urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()
         assert beside("een.toegangs.bewijs", alg) == {"at_hash": half}
 
 
-async def test_userinfo_names_no_token(oauth) -> None:
+async def test_at_hash_is_absent_in_userinfo(oauth) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens()
     assert "at_hash" in claims_of(tokens["id_token"])

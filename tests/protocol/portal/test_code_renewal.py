@@ -1,4 +1,4 @@
-"""Who has lost the code, or clicked twice and never saw it, gets a new one with one button. Nobody else does."""
+"""Renewal of a machtigingscode that was lost or never seen: by the giver only, while the offer is open."""
 
 import asyncio
 
@@ -44,7 +44,7 @@ async def twice(portal, browser, form, extra):
     return [(answer, parse(answer.text, target)) for answer in answers]
 
 
-async def test_one_button_on_the_page_of_the_offer_gives_a_new_code(portal):
+async def test_code_renewal_shows_new_code_and_invalidates_the_old(portal):
     mother, _, old = await offered(portal)
     shown = await mother.submit(mother.page.form(NEW), {})
     [code] = shown.codes
@@ -54,7 +54,7 @@ async def test_one_button_on_the_page_of_the_offer_gives_a_new_code(portal):
     await accept_with(await portal.son(), code)
 
 
-async def test_the_second_page_of_a_double_click_on_the_offer_has_the_button_and_it_works(portal, database):
+async def test_code_renewal_after_double_click_on_offer_works(portal, database):
     mother = await portal.mother()
     form = (await fill_offer(mother)).form(OFFER)
     (_, made), (answer, again) = await twice(portal, mother, form, {"akkoord": "ja"})
@@ -66,7 +66,7 @@ async def test_the_second_page_of_a_double_click_on_the_offer_has_the_button_and
     await accept_with(await portal.son(), code)
 
 
-async def test_two_clicks_on_the_button_make_one_code_and_the_second_page_says_so_and_has_the_button(portal, database):
+async def test_code_renewal_double_click_creates_one_code(portal, database):
     mother, _, _ = await offered(portal)
     (_, made), (answer, again) = await twice(portal, mother, mother.page.form(NEW), {})
     assert (answer.status_code, again.codes) == (409, [])
@@ -77,7 +77,7 @@ async def test_two_clicks_on_the_button_make_one_code_and_the_second_page_says_s
     await accept_with(await portal.son(), code)
 
 
-async def test_once_accepted_there_is_no_button_and_an_old_page_gives_no_code(portal, database):
+async def test_code_renewal_after_acceptance_is_rejected(portal, database):
     mother, address, code = await offered(portal)
     old = mother.page.form(NEW)
     await accept_with(await portal.son(), code)
@@ -88,7 +88,7 @@ async def test_once_accepted_there_is_no_button_and_an_old_page_gives_no_code(po
     assert "wilde een nieuwe machtigingscode maken" in (await mother.open(ISSUER + "/inzage")).text
 
 
-async def test_once_withdrawn_there_is_no_button_and_an_old_page_gives_no_code(portal, database):
+async def test_code_renewal_after_withdrawal_is_rejected(portal, database):
     mother, address, _ = await offered(portal)
     old = mother.page.form(NEW)
     await mother.submit((await mother.open(address + "/intrekken")).form("/intrekken"), {})
@@ -97,7 +97,7 @@ async def test_once_withdrawn_there_is_no_button_and_an_old_page_gives_no_code(p
     assert await codes_in(database) == 1
 
 
-async def test_a_second_click_on_an_offer_that_was_withdrawn_shows_no_button(portal):
+async def test_double_click_on_withdrawn_offer_shows_no_renewal_button(portal):
     mother = await portal.mother()
     check = (await fill_offer(mother)).form(OFFER)
     await mother.submit(check, {"akkoord": "ja"})
@@ -107,7 +107,7 @@ async def test_a_second_click_on_an_offer_that_was_withdrawn_shows_no_button(por
     assert not has_button(await mother.submit(check, {"akkoord": "ja"}, expect=409))
 
 
-async def test_somebody_else_gets_no_code_and_does_not_learn_that_it_is_there(portal, database):
+async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(portal, database):
     mother, address, code = await offered(portal)
     hers = mother.page.form(NEW)
     son = await portal.son()
@@ -120,14 +120,14 @@ async def test_somebody_else_gets_no_code_and_does_not_learn_that_it_is_there(po
     await give_code(son, code)
 
 
-async def test_without_the_token_of_the_form_there_is_no_code(portal, database):
+async def test_csrf_code_renewal_without_token_is_rejected(portal, database):
     mother, _, code = await offered(portal)
     await mother.submit(mother.page.form(NEW), {"csrf": ""}, expect=403)
     assert await codes_in(database) == 1
     await give_code(await portal.son(), code)
 
 
-async def test_a_form_that_names_no_code_of_this_offer_makes_none(portal, database):
+async def test_code_renewal_with_invalid_code_id_is_rejected(portal, database):
     mother, _, _ = await offered(portal)
     form = mother.page.form(NEW)
     for names in ("", "onzin", "0" * 32, "x" * 10_000, "\x00"):
@@ -136,7 +136,7 @@ async def test_a_form_that_names_no_code_of_this_offer_makes_none(portal, databa
         assert await codes_in(database) == 1, names
 
 
-async def test_looking_at_the_address_of_the_button_changes_nothing(portal, database):
+async def test_code_renewal_by_get_changes_nothing(portal, database):
     mother, address, code = await offered(portal)
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
     for method in ("GET", "HEAD", "PUT", "DELETE"):
@@ -145,7 +145,7 @@ async def test_looking_at_the_address_of_the_button_changes_nothing(portal, data
     await give_code(await portal.son(), code)
 
 
-async def test_the_page_of_the_offer_says_how_long_the_code_works_and_not_what_it_is(portal, database):
+async def test_offer_page_shows_code_expiry_and_not_the_code(portal, database):
     mother, address, code = await offered(portal)
     assert "De code werkt tot 23 december 2026" in mother.page.text
     assert code not in mother.page.text
@@ -154,7 +154,7 @@ async def test_the_page_of_the_offer_says_how_long_the_code_works_and_not_what_i
     assert "De code werkt niet meer" in (await mother.open(address)).text
 
 
-async def test_a_double_click_on_accepting_lands_where_the_first_click_led(portal):
+async def test_double_click_on_acceptance_redirects_like_the_first(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     decision = (await give_code(son, code)).form("/besluit")
@@ -165,7 +165,7 @@ async def test_a_double_click_on_accepting_lands_where_the_first_click_led(porta
     assert first.endswith("?gedaan=aangenomen")
 
 
-async def test_an_old_page_that_refuses_what_was_accepted_is_not_told_that_it_worked(portal):
+async def test_stale_refusal_form_after_acceptance_is_rejected(portal):
     mother = await portal.mother()
     code = await make_offer(mother)
     son = await portal.son()
@@ -177,7 +177,7 @@ async def test_an_old_page_that_refuses_what_was_accepted_is_not_told_that_it_wo
     assert "Bram Voorbeeld" in (await mother.open(ISSUER + "/machtigingen")).text
 
 
-async def test_another_helper_with_the_same_code_hears_what_everybody_hears(portal):
+async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(portal):
     code = await make_offer(await portal.mother())
     son, mother = await portal.son(), await portal.mother()
     decision = (await give_code(son, code)).form("/besluit")

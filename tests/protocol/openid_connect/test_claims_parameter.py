@@ -1,4 +1,4 @@
-"""The claims parameter (OpenID Connect Core 5.5): a name at most, where it was asked, after a page that said so."""
+"""The claims parameter (OpenID Connect Core 5.5): only the name is released, only where requested, after consent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def name(oauth):
     return (await browser.me())["name"]
 
 
-async def test_without_asking_nobody_is_told_a_name(oauth, name) -> None:
+async def test_name_is_not_released_without_claims_request(oauth, name) -> None:
     flow = await who_is_it(oauth)
     page = (await flow.authorize(await flow.pushed())).text
     assert "niet uw naam en niet uw BSN" in page
@@ -27,7 +27,7 @@ async def test_without_asking_nobody_is_told_a_name(oauth, name) -> None:
     assert name not in told
 
 
-async def test_the_page_says_that_the_name_goes_to_the_app(oauth, name) -> None:
+async def test_consent_page_says_that_the_name_is_released(oauth, name) -> None:
     flow = await who_is_it(oauth)
     page = (await flow.authorize(await flow.pushed(claims=claims(userinfo={"name": None})))).text
     assert f"uw naam: {name}" in page
@@ -36,7 +36,7 @@ async def test_the_page_says_that_the_name_goes_to_the_app(oauth, name) -> None:
 
 
 @pytest.mark.parametrize("place", ["id_token", "userinfo"])
-async def test_the_name_goes_where_it_was_asked_and_nowhere_else(oauth, name, place) -> None:
+async def test_name_is_released_only_where_requested(oauth, name, place) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens(claims=claims(**{place: {"name": {"essential": True}}}))
     found = {
@@ -47,14 +47,14 @@ async def test_the_name_goes_where_it_was_asked_and_nowhere_else(oauth, name, pl
     assert "name" not in claims_of(tokens["access_token"])
 
 
-async def test_the_name_is_of_who_logged_in_and_never_of_whom_he_acts_for(oauth, name) -> None:
+async def test_name_under_machtiging_is_that_of_the_gemachtigde(oauth, name) -> None:
     flow = await oauth.flow()
     told = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
     assert told["name"] == name
     assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}
 
 
-async def test_what_is_not_released_is_ignored_also_when_it_is_called_essential(oauth) -> None:
+async def test_claims_not_released_are_ignored_even_if_essential(oauth) -> None:
     flow = await who_is_it(oauth)
     every = {name: {"essential": True} for name in ("bsn", "birthdate", "email", "kvk", "roles", "amr", "address", "x")}
     asked = claims(id_token=every, userinfo=every, iets_anders={"x": 1})
@@ -65,14 +65,14 @@ async def test_what_is_not_released_is_ignored_also_when_it_is_called_essential(
     assert "999990020" not in told.text
 
 
-async def test_a_name_of_a_certain_value_is_no_way_to_guess_it(oauth, name) -> None:
+async def test_name_with_requested_value_is_not_confirmed(oauth, name) -> None:
     flow = await who_is_it(oauth)
     for rule in ({"value": name}, {"values": [name, "x"]}):
         tokens = await flow.tokens(claims=claims(id_token={"name": rule}))
         assert "name" not in await id_claims(oauth, tokens)
 
 
-async def test_claims_cannot_overwrite_what_the_token_says_of_itself(oauth) -> None:
+async def test_claims_request_cannot_overwrite_protocol_claims(oauth) -> None:
     flow = await who_is_it(oauth)
     asked = {name: {"value": "kwaad"} for name in ("iss", "aud", "exp", "nonce", "sid", "represents")}
     told = await id_claims(oauth, await flow.tokens(claims=claims(id_token=asked)))
@@ -80,14 +80,14 @@ async def test_claims_cannot_overwrite_what_the_token_says_of_itself(oauth) -> N
     assert "represents" not in told
 
 
-async def test_without_openid_there_is_nothing_to_release(oauth) -> None:
+async def test_claims_request_without_openid_releases_nothing(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens(scope=None, claims=claims(id_token={"name": None}, userinfo={"name": None}))
     assert "id_token" not in tokens
     assert (await userinfo(oauth, tokens["access_token"])).status_code == 403
 
 
-async def test_the_name_of_today_is_told_and_none_after_the_consent_has_ended(oauth) -> None:
+async def test_name_is_not_released_after_consent_ended(oauth) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens(claims=claims(userinfo={"name": None}))
     await flow.app.post("/revoke", {"token": tokens["access_token"]})
@@ -115,14 +115,14 @@ BAD = [
 ]
 
 
-async def test_claims_in_another_shape_are_refused(oauth) -> None:
+async def test_claims_parameter_malformed_is_rejected(oauth) -> None:
     flow = await oauth.request()
     for text in BAD:
         response = await flow.push(claims=text)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), text
 
 
-async def test_odd_values_are_taken_for_none_of_ours(oauth) -> None:
+async def test_claims_parameter_with_odd_values_is_ignored(oauth) -> None:
     flow = await oauth.request()
     for text in (
         '{"id_token": {"acr": {"values": [null, 7, {}, "\\u0000", "\\ud800"]}}}',
@@ -135,7 +135,7 @@ async def test_odd_values_are_taken_for_none_of_ours(oauth) -> None:
         assert (await flow.push(claims=text)).status_code == 201, text
 
 
-async def test_the_own_box_and_a_name_fit_together(oauth, name) -> None:
+async def test_name_with_own_box_is_released(oauth, name) -> None:
     flow = await who_is_it(oauth)
     flow.asks = detail()
     told = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
