@@ -1,4 +1,4 @@
-"""What an operator did about somebody's sessions stands in her overview, and is not said of an app."""
+"""Acts of an operator on sessions are shown in the citizen's overview."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.builders.login import ISSUER
 from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
 
 
-async def test_she_sees_that_an_operator_looked_and_logged_her_out_and_what_that_ended(portal) -> None:
+async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> None:
     oauth = oauth_in(portal)
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     her, at = portal.people.mother, portal.clock.now()
@@ -27,7 +27,7 @@ async def test_she_sees_that_an_operator_looked_and_logged_her_out_and_what_that
     await oauth.close()
 
 
-async def test_her_own_logging_in_and_out_is_no_looking(portal) -> None:
+async def test_own_login_and_logout_are_not_shown_in_the_overview(portal) -> None:
     async with unit_of_work(portal.app.state.sessions) as session:
         line = Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, "uitgelogd", actor_id=portal.people.mother)
         await record(session, line, at=portal.clock.now())

@@ -1,4 +1,4 @@
-"""Who looked: an app that let go of its consent is called by its name, and nobody else takes the blame."""
+"""Overview lines of a consent that an app ended itself name the app."""
 
 import pytest
 from sqlalchemy import text
@@ -42,7 +42,7 @@ async def overview(portal) -> str:
 
 
 @pytest.mark.parametrize("reason", ["token_ingetrokken", "code_hergebruikt"])
-async def test_the_app_that_ended_it_is_named_and_not_somebody(portal, reason):
+async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
     await a_consent_that_ends(portal, Ending(reason))
     told = await overview(portal)
     assert "De app Leesapp van Voorbeeld heeft geen toestemming meer" in told
@@ -50,14 +50,14 @@ async def test_the_app_that_ended_it_is_named_and_not_somebody(portal, reason):
     assert "met de app" not in told
 
 
-async def test_an_app_that_was_suspended_since_keeps_its_name(portal):
+async def test_consent_ended_by_suspended_app_keeps_the_app_name(portal):
     client = await a_consent_that_ends(portal, Ending("token_ingetrokken"))
     async with unit_of_work(portal.app.state.sessions) as session:
         await suspend(session, client, at=portal.clock.now())
     assert "De app Leesapp van Voorbeeld heeft" in await overview(portal)
 
 
-async def test_a_person_who_ended_it_is_not_taken_for_the_app(portal):
+async def test_consent_ended_by_person_is_not_attributed_to_the_app(portal):
     await a_consent_that_ends(portal, Ending("intrekken", portal.people.mother, "self"))
     told = await overview(portal)
     assert "U stopte de toestemming van een app" in told
@@ -65,7 +65,7 @@ async def test_a_person_who_ended_it_is_not_taken_for_the_app(portal):
 
 
 @pytest.mark.parametrize("client_id", [None, "bestaat-niet"])
-async def test_without_a_person_and_without_a_known_app_nobody_is_named(portal, client_id):
+async def test_consent_ended_without_person_or_known_app_is_attributed_to_neither(portal, client_id):
     line = Line(JournalAct.GRANT_BEEINDIGD, Outcome.DONE, "x", client_id=client_id, for_person_id=portal.people.mother)
     async with unit_of_work(portal.app.state.sessions) as session:
         await record(session, line, at=portal.clock.now())

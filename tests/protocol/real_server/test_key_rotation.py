@@ -1,4 +1,4 @@
-"""A rotation under a running service: tokens from before stay good, new ones carry the new key, nobody restarts."""
+"""Key rotation under a running service: earlier tokens stay valid, new tokens use the new key, no restart."""
 
 from __future__ import annotations
 
@@ -70,14 +70,12 @@ async def http(database, ring):
         yield opened
 
 
-async def test_nobodys_copy_of_the_published_keys_is_older_than_a_key_that_signs(http):
+async def test_jwks_cache_lifetime_is_shorter_than_publication_before_signing(http):
     kept = (await http.get("/jwks")).headers["cache-control"].rpartition("max-age=")[2]
     assert timedelta(seconds=int(kept)) < PUBLISHED_BEFORE_SIGNING
 
 
-async def test_the_key_that_signs_after_a_rotation_stood_there_before_and_the_next_one_is_there_after(
-    http, ring, tmp_path
-):
+async def test_rotated_key_was_published_before_it_signs(http, ring, tmp_path):
     published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
     before = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
@@ -88,7 +86,7 @@ async def test_the_key_that_signs_after_a_rotation_stood_there_before_and_the_ne
     assert published < {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
 
 
-async def test_a_ring_that_cannot_be_read_is_a_warning_and_the_service_stays_ready(http, ring, tmp_path):
+async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, ring, tmp_path):
     manifest = tmp_path / "keys" / "keys.json"
     whole = manifest.read_text()
     assert "waarschuwingen" not in (await http.get("/health/ready")).json()
@@ -104,7 +102,7 @@ async def test_a_ring_that_cannot_be_read_is_a_warning_and_the_service_stays_rea
 
 
 @pytest.mark.whole
-async def test_what_was_signed_before_is_good_after_and_the_new_key_was_published_before_it_signed(database, tmp_path):
+async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
     async with served(world.app) as service, service.client() as http:
         answer = await http.get("/jwks")
@@ -133,7 +131,7 @@ async def test_what_was_signed_before_is_good_after_and_the_new_key_was_publishe
 
 
 @pytest.mark.whole
-async def test_a_broken_ring_stops_nothing_and_health_says_so(database, tmp_path):
+async def test_broken_keyring_under_running_service_is_reported_by_health(database, tmp_path):
     world = await world_with_an_agency(database, tmp_path)
     async with served(world.app) as service, service.client() as http:
         assert "waarschuwingen" not in (await http.get("/health/ready")).json()
@@ -158,7 +156,7 @@ async def test_a_broken_ring_stops_nothing_and_health_says_so(database, tmp_path
 
 
 @pytest.mark.whole
-async def test_keys_of_a_client_are_fetched_by_the_service_as_it_is_assembled(database, tmp_path):
+async def test_assembled_service_fetches_client_jwks(database, tmp_path):
     """Over TLS, under an authority that a setting names, from this machine, which another setting allows."""
     changes = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     world = await world_with_an_agency(database, tmp_path, **changes)

@@ -1,4 +1,4 @@
-"""Accepting: the helper sees exactly what is offered before anything happens, and every wrong code looks the same."""
+"""Acceptance of a machtiging: the helper sees the offer before anything is stored; every wrong code gets one answer."""
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +16,7 @@ BOXES = ("geboren_dag", "geboren_maand", "geboren_jaar")
 NOT_A_DAY = {"geboren_dag": "30", "geboren_maand": "2"}
 
 
-async def test_the_helper_sees_exactly_what_he_accepts_and_nothing_has_happened_yet(portal):
+async def test_acceptance_page_shows_the_offer_before_anything_is_stored(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, code)
@@ -26,7 +26,7 @@ async def test_the_helper_sees_exactly_what_he_accepts_and_nothing_has_happened_
     assert "Van niemand" in (await son.open(ISSUER + "/machtigingen")).text
 
 
-async def test_after_accepting_both_see_the_machtiging(portal):
+async def test_acceptance_shows_the_machtiging_to_both(portal):
     mother, son = await portal.mother(), await portal.son()
     page = await accept_with(son, await make_offer(mother))
     assert "U heeft de machtiging aangenomen" in page.text
@@ -34,7 +34,7 @@ async def test_after_accepting_both_see_the_machtiging(portal):
     assert "Bram Voorbeeld" in (await mother.open(ISSUER + "/machtigingen")).text
 
 
-async def test_refusing_uses_the_code_up(portal):
+async def test_refusal_consumes_the_code(portal):
     mother, son = await portal.mother(), await portal.son()
     code = await make_offer(mother)
     shown = await give_code(son, code)
@@ -50,7 +50,7 @@ async def test_refusing_uses_the_code_up(portal):
     [{"code": "00000-00000"}, {"geboren_jaar": str(BORN.year + 1)}, {"geboren_dag": ""}, {"geboren_jaar": "0000"}],
     ids=["a code that is nobody's", "another birth date", "no day", "no year"],
 )
-async def test_every_wrong_answer_gets_the_same_page(portal, wrong):
+async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong):
     code = await make_offer(await portal.mother())
     page = await give_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
     assert "Deze code werkt niet met wat u invulde" in page.text
@@ -74,7 +74,7 @@ async def test_every_wrong_answer_gets_the_same_page(portal, wrong):
         (dict.fromkeys(BOXES, "00"), "of het controlewoord"),
     ],
 )
-async def test_what_cannot_be_right_is_told_at_its_field_and_costs_no_try(portal, wrong, sentence):
+async def test_code_form_input_invalid_is_named_at_its_field_and_costs_no_try(portal, wrong, sentence):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, **{"code": code, "expect": 400, **wrong})
@@ -86,7 +86,7 @@ async def test_what_cannot_be_right_is_told_at_its_field_and_costs_no_try(portal
 
 
 @pytest.mark.parametrize("part", ["dag", "maand", "jaar"])
-async def test_a_date_of_400_digits_is_told_at_its_field_on_both_forms(portal, part):
+async def test_birth_date_of_400_digits_is_rejected_at_its_field(portal, part):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     huge = {f"geboren_{part}": "1" * 400}
@@ -96,7 +96,7 @@ async def test_a_date_of_400_digits_is_told_at_its_field_on_both_forms(portal, p
     assert "Deze datum bestaat niet." in page.text
 
 
-async def test_guessing_a_sixth_time_is_stopped_although_the_page_was_answered_each_time(portal):
+async def test_brute_force_code_sixth_try_returns_429(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
@@ -106,13 +106,13 @@ async def test_guessing_a_sixth_time_is_stopped_although_the_page_was_answered_e
     assert "te vaak" in page.text
 
 
-async def test_nobody_accepts_an_offer_of_his_own(portal):
+async def test_acceptance_of_own_offer_returns_403(portal):
     mother = await portal.mother()
     page = await give_code(mother, await make_offer(mother), expect=403)
     assert "U kunt uzelf niet machtigen" in page.text
 
 
-async def test_a_private_person_is_told_that_the_offer_is_for_an_organisation(portal):
+async def test_acceptance_for_an_organisation_by_private_person_returns_403(portal):
     mother, son = await portal.mother(), await portal.son()
     page = await give_code(son, await make_offer(mother, soort="professional"), expect=403)
     [sentence] = [word for href, word in page.links if href == "#code"]
@@ -121,14 +121,14 @@ async def test_a_private_person_is_told_that_the_offer_is_for_an_organisation(po
     assert "Dit aanbod is voor een organisatie." in (await mother.open(ISSUER + "/inzage")).text
 
 
-async def test_an_employee_is_told_that_the_offer_is_for_a_relative(portal):
+async def test_acceptance_for_a_relative_by_employee_returns_403(portal):
     code = await make_offer(await portal.mother())
     page = await give_code(await portal.browser_of(portal.people.son, kvk=KVK), code, expect=403)
     assert "Deze machtiging is voor familie of een bekende." in page.text
     await accept_with(await portal.son(), code)
 
 
-async def test_who_looked_as_an_employee_cannot_decide_as_a_private_person(portal):
+async def test_acceptance_form_of_employee_session_in_private_session_is_rejected(portal):
     code = await make_offer(await portal.mother(), soort="professional")
     employee, son = await portal.browser_of(portal.people.son, kvk=KVK), await portal.son()
     form = (await give_code(employee, code)).form("/besluit")
@@ -138,7 +138,7 @@ async def test_who_looked_as_an_employee_cannot_decide_as_a_private_person(porta
         assert "hulpverlener van een organisatie" in page.text
 
 
-async def test_both_see_for_which_organisation_a_professional_helps(portal):
+async def test_acceptance_by_professional_shows_the_organisation_to_both(portal):
     mother, employee = await portal.mother(), await portal.browser_of(portal.people.son, kvk=KVK)
     code = await make_offer(mother, soort="professional")
     shown = await give_code(employee, code)
@@ -151,7 +151,7 @@ async def test_both_see_for_which_organisation_a_professional_helps(portal):
             assert ORGANISATION in (await browser.open(address)).text
 
 
-async def test_once_it_is_over_the_professional_is_said_to_have_helped(portal):
+async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
     employee = await portal.browser_of(portal.people.son, kvk=KVK)
     page = await accept_with(employee, await make_offer(await portal.mother(), soort="professional"))
     assert f"U helpt {ORGANISATION}" in page.text
@@ -159,14 +159,14 @@ async def test_once_it_is_over_the_professional_is_said_to_have_helped(portal):
     assert f"U hielp {ORGANISATION}" in page.text
 
 
-async def test_of_a_relative_no_organisation_is_told(portal):
+async def test_machtiging_of_relative_shows_no_organisation(portal):
     mother, son = await portal.mother(), await portal.son()
     page = await accept_with(son, await make_offer(mother))
     assert "KvK" not in page.text
     assert "KvK" not in (await mother.open(ISSUER + "/machtigingen")).text
 
 
-async def test_a_decision_without_a_choice_decides_nothing(portal):
+async def test_decision_without_choice_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     shown = await give_code(son, code)
@@ -174,7 +174,7 @@ async def test_a_decision_without_a_choice_decides_nothing(portal):
     await accept_with(son, code)
 
 
-async def test_a_decision_posted_from_another_site_is_refused(portal):
+async def test_csrf_decision_from_other_site_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     form = (await give_code(son, code)).form("/besluit")
@@ -188,7 +188,7 @@ async def test_a_decision_posted_from_another_site_is_refused(portal):
 
 
 @pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", " {}\u200b", "\u202a{}\u202c"])
-async def test_code_as_pasted_from_a_letter_is_taken(portal, paste):
+async def test_code_pasted_with_odd_punctuation_is_accepted(portal, paste):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, paste.format(code.replace("-", "\u2013")))
@@ -196,7 +196,7 @@ async def test_code_as_pasted_from_a_letter_is_taken(portal, paste):
     assert "U heeft de machtiging aangenomen" in accepted.text
 
 
-async def test_code_handed_in_again_leads_to_the_machtiging_and_costs_no_try(portal, database):
+async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_try(portal, database):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     await accept_with(son, code)
@@ -211,7 +211,7 @@ async def test_code_handed_in_again_leads_to_the_machtiging_and_costs_no_try(por
         assert await session.scalar(text("SELECT count(*) FROM code_try")) == 0
 
 
-async def test_page_without_tries_left_says_when_and_what_to_do(portal):
+async def test_code_page_without_tries_left_says_when_to_retry(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
@@ -229,7 +229,7 @@ async def a_giver_with(portal, born):
     return await portal.browser_of(giver)
 
 
-async def test_giver_without_a_birth_date_gives_a_check_word_and_sees_what_was_checked(portal):
+async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     mother, son = await a_giver_with(portal, None), await portal.son()
     check = await fill_offer(mother)
     made = await mother.submit(check.form("/aanbieden"), {"akkoord": "ja"})
@@ -248,7 +248,7 @@ async def test_giver_without_a_birth_date_gives_a_check_word_and_sees_what_was_c
     assert word not in looked
 
 
-async def test_code_with_known_year_is_accepted_with_the_year_alone(portal):
+async def test_code_with_known_birth_year_only_is_accepted(portal):
     mother, son = await a_giver_with(portal, PartialDate(1950, None, None)), await portal.son()
     code = await make_offer(mother)
     page = await give_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")

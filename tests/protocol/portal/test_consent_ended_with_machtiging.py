@@ -1,4 +1,4 @@
-"""A consent that ends with its machtiging: the journal names the one who pressed the button, in the right capacity."""
+"""Consents that end with their machtiging are journalled with the actor and the capacity."""
 
 import pytest
 from sqlalchemy import text
@@ -32,7 +32,7 @@ async def a_consent(portal):
 @pytest.mark.parametrize(
     ("who", "deed", "capacity"), [("mother", "intrekken", "self"), ("son", "teruggeven", "relative")]
 )
-async def test_the_actor_is_the_one_who_ended_the_machtiging(portal, who, deed, capacity):
+async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal, who, deed, capacity):
     held, client = await a_consent(portal)
     browser = await getattr(portal, who)()
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")

@@ -1,4 +1,4 @@
-"""Pausing, resuming, revoking and giving back: forms only, for the right party only, and told in plain words."""
+"""Pausing, resuming, revoking and giving back: by form only, and by the right party only."""
 
 import pytest
 
@@ -19,14 +19,14 @@ async def press(browser, address, deed, *, expect=200):
     return await browser.submit(page.form(f"/{deed}"), {}, expect=expect)
 
 
-async def test_she_lets_it_rest_and_wakes_it_again(portal):
+async def test_machtiging_is_paused_and_resumed_by_giver(portal):
     mother, son, address = await an_accepted_one(portal)
     assert "Stand: Staat stil" in (await press(mother, address, "pauzeren")).text
     assert "Stand: Staat stil" in (await son.open(address)).text
     assert "Stand: Geldig" in (await press(mother, address, "hervatten")).text
 
 
-async def test_before_revoking_she_is_asked_whether_she_is_sure(portal):
+async def test_revocation_asks_for_confirmation(portal):
     mother, _, address = await an_accepted_one(portal)
     sure = await mother.open(address + "/intrekken")
     assert "Bram Voorbeeld kan dan meteen geen post meer van u lezen" in sure.text
@@ -35,7 +35,7 @@ async def test_before_revoking_she_is_asked_whether_she_is_sure(portal):
     assert "Stand: Ingetrokken" in (await press(mother, address + "/intrekken", "intrekken")).text
 
 
-async def test_after_revoking_there_are_no_buttons_left(portal):
+async def test_revoked_machtiging_has_no_buttons(portal):
     mother, son, address = await an_accepted_one(portal)
     await press(mother, address + "/intrekken", "intrekken")
     for browser in (mother, son):
@@ -44,13 +44,13 @@ async def test_after_revoking_there_are_no_buttons_left(portal):
     assert "Stand: Ingetrokken" in (await mother.open(address + "/intrekken")).text
 
 
-async def test_he_gives_it_back(portal):
+async def test_machtiging_is_given_back_by_helper(portal):
     mother, son, address = await an_accepted_one(portal)
     assert "Stand: Teruggegeven" in (await press(son, address, "teruggeven")).text
     assert "Stand: Teruggegeven" in (await mother.open(address)).text
 
 
-async def test_looking_at_an_address_changes_nothing(portal):
+async def test_machtiging_change_by_get_is_ignored(portal):
     mother, _, address = await an_accepted_one(portal)
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
     for deed in CHANGES:
@@ -59,7 +59,7 @@ async def test_looking_at_an_address_changes_nothing(portal):
         assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
-async def test_without_the_token_of_the_form_nothing_changes(portal):
+async def test_csrf_machtiging_change_without_token_is_rejected(portal):
     mother, _, address = await an_accepted_one(portal)
     form = (await mother.open(address + "/intrekken")).form("/intrekken")
     for deed in CHANGES:
@@ -68,7 +68,7 @@ async def test_without_the_token_of_the_form_nothing_changes(portal):
         assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
-async def test_the_helper_cannot_do_what_is_hers_to_do(portal):
+async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     mother, son, address = await an_accepted_one(portal)
     form = (await son.open(address)).form("/teruggeven")
     for deed in ("intrekken", "pauzeren", "hervatten"):
@@ -77,7 +77,7 @@ async def test_the_helper_cannot_do_what_is_hers_to_do(portal):
         assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
-async def test_somebody_else_cannot_even_see_that_it_is_there(portal):
+async def test_idor_machtiging_of_another_looks_like_unknown(portal):
     from machtiging.kernel.bsn import Bsn
     from machtiging.storage.unit_of_work import unit_of_work
     from tests.builders.delegation import a_person
@@ -92,7 +92,7 @@ async def test_somebody_else_cannot_even_see_that_it_is_there(portal):
 
 
 @pytest.mark.parametrize("word", ["toverij", "aangenomen<script>"])
-async def test_the_message_on_top_is_one_of_ours_or_none(portal, word):
+async def test_message_unknown_in_query_is_not_shown(portal, word):
     mother, _, address = await an_accepted_one(portal)
     page = await mother.open(f"{address}?gedaan={word}")
     assert word not in page.text

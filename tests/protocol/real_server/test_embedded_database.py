@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL dies under a running service: it is started again, or the service ends with a sentence."""
+"""The embedded PostgreSQL dies under a running service: it is restarted, or the service exits with a message."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ def home(served):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
-async def test_postmaster_that_dies_is_started_again_and_the_service_is_ready(served, number):
+async def test_embedded_database_killed_is_restarted_and_service_ready(served, number):
     before = running_pid(home(served))
     os.kill(before, number)
 
@@ -55,7 +55,7 @@ async def test_postmaster_that_dies_is_started_again_and_the_service_is_ready(se
     assert not psutil.pid_exists(after) or running_pid(home(served)) is None
 
 
-async def test_postmaster_that_cannot_be_started_again_ends_the_service_with_a_sentence(served):
+async def test_embedded_database_that_cannot_restart_ends_the_service_with_a_message(served):
     (home(served) / "global").rename(home(served) / "globaal")
     os.kill(running_pid(home(served)), signal.SIGKILL)
     assert await asyncio.to_thread(served.process.wait, 120) == 3
@@ -63,7 +63,7 @@ async def test_postmaster_that_cannot_be_started_again_ends_the_service_with_a_s
     assert "Traceback" not in served.told()
 
 
-async def test_database_whose_files_are_gone_is_not_made_anew(served):
+async def test_embedded_database_with_deleted_files_is_not_recreated(served):
     pid = running_pid(home(served))
     os.kill(pid, signal.SIGKILL)
     shutil.rmtree(home(served), ignore_errors=True)

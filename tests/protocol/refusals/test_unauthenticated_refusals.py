@@ -1,4 +1,4 @@
-"""The journal is kept for ever, so who proves nothing writes nothing in it: his refusals go to the log, as a code."""
+"""Refusals of unauthenticated clients are logged with a code and never journalled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def codes(logged) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_garbage_and_unknown_clients_are_refused_without_a_line(oauth, path) -> None:
+async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, path) -> None:
     app, agency = await oauth.reading_app(), await oauth.agency()
     http, before = oauth.connection(), await kept(oauth)
     forged = assertion(make_client_keys(), agency.client_id, oauth.clock)
@@ -53,7 +53,7 @@ async def test_garbage_and_unknown_clients_are_refused_without_a_line(oauth, pat
     ]
 
 
-async def test_the_name_of_a_public_client_is_no_proof(oauth) -> None:
+async def test_public_client_without_code_is_logged_and_not_journalled(oauth) -> None:
     app = await oauth.public_app()
     before = await kept(oauth)
     with capture_logs() as logged:
@@ -64,7 +64,7 @@ async def test_the_name_of_a_public_client_is_no_proof(oauth) -> None:
     assert await kept(oauth) == before
 
 
-async def test_a_replayed_assertion_is_no_proof(oauth) -> None:
+async def test_client_assertion_replayed_is_logged_and_not_journalled(oauth) -> None:
     agency = await oauth.agency()
     proof = assertion(agency.keys, agency.client_id, oauth.clock)
     assert (
@@ -77,7 +77,7 @@ async def test_a_replayed_assertion_is_no_proof(oauth) -> None:
     assert await kept(oauth) == before
 
 
-async def test_a_client_that_signed_is_journalled_with_the_exact_reason(oauth) -> None:
+async def test_authenticated_client_refusal_is_journalled_with_its_exact_reason(oauth) -> None:
     app = await oauth.reading_app()
     with capture_logs() as logged:
         await app.post("/token", {"grant_type": "client_credentials"})
@@ -95,7 +95,7 @@ async def test_a_client_that_signed_is_journalled_with_the_exact_reason(oauth) -
     assert {line.client_id for line in lines} == {app.client_id}
 
 
-async def test_who_holds_a_code_of_ours_is_journalled_also_with_a_public_client(oauth) -> None:
+async def test_code_holder_of_public_client_is_journalled(oauth) -> None:
     flow = await oauth.flow(await oauth.public_app())
     code = await flow.code()
     await flow.redeem(code, code_verifier="a" * 43)
@@ -105,7 +105,7 @@ async def test_who_holds_a_code_of_ours_is_journalled_also_with_a_public_client(
     assert {line.client_id for line in lines} == {flow.app.client_id}
 
 
-async def test_a_used_code_cannot_be_sent_again_and_again_to_fill_the_journal(oauth) -> None:
+async def test_code_replayed_repeatedly_is_journalled_once(oauth) -> None:
     flow = await oauth.flow(await oauth.public_app())
     code = await flow.code()
     await flow.redeem(code)
@@ -114,7 +114,7 @@ async def test_a_used_code_cannot_be_sent_again_and_again_to_fill_the_journal(oa
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["code_hergebruikt"]
 
 
-async def test_a_reference_that_is_unknown_or_over_is_a_page_and_a_warning(oauth) -> None:
+async def test_request_uri_unknown_or_expired_is_logged_and_not_journalled(oauth) -> None:
     flow = await oauth.request()
     uri = await flow.pushed()
     oauth.later(seconds=60)

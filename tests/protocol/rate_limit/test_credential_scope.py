@@ -1,4 +1,4 @@
-"""A credential counts only where it is one: on a page a token is nobody, and a bad header hides no session."""
+"""Rate limits count a credential only where it is accepted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def world(database, clock, tmp_path):
     ("method", "path"),
     [("GET", "/"), ("GET", "/machtigingen"), ("GET", "/health/live"), ("POST", "/token"), ("POST", "/uitloggen")],
 )
-async def test_fresh_tokens_on_a_path_that_takes_none_are_counted_by_address(world, method, path):
+async def test_rate_limit_with_tokens_on_path_without_tokens_counts_by_address(world, method, path):
     seen = []
     for _ in range(4):
         async with caller(world, token=await world.token(world.citizen)) as client:
@@ -37,14 +37,14 @@ async def test_fresh_tokens_on_a_path_that_takes_none_are_counted_by_address(wor
 
 
 @pytest.mark.parametrize("path", [LIST, "/userinfo", "/grants/x"])
-async def test_token_on_a_path_that_takes_one_is_counted_by_itself(world, path):
+async def test_rate_limit_with_token_on_its_path_counts_by_token(world, path):
     for _ in range(4):
         async with caller(world, token=await world.token(world.citizen)) as client:
             assert 429 not in await statuses(client, path, 1)
 
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic eDp4", "DPoP x"])
-async def test_session_with_a_bad_authorization_header_from_many_addresses_is_counted_for_its_person(world, header):
+async def test_rate_limit_with_session_and_bad_authorization_header_counts_by_person(world, header):
     cookie = await a_cookie(world, world.citizen)
     seen = []
     for number in range(4):

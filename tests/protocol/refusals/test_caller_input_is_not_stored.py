@@ -1,4 +1,4 @@
-"""No word that a caller chose reaches the journal or the log: whatever it looks like, it can hold a BSN."""
+"""Text chosen by the caller reaches neither journal nor log: it may hold a BSN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machtiging.web.logging import configure
 from tests.builders.bearer import a_jwt, token_facts
 from tests.builders.logging_state import restored_logging
 from tests.builders.login import ISSUER
-from tests.protocol.refusals.test_strangers_write_no_journal_line import A_BSN, AN_ID, JUNK, addresses, portal
+from tests.protocol.refusals.test_unauthenticated_journal import A_BSN, AN_ID, JUNK, addresses, portal
 
 __all__ = ["portal"]
 ANOTHER = "8c0d3f9e-1111-4111-8111-000999990019"
@@ -34,7 +34,7 @@ async def journalled(portal) -> str:
 
 
 @pytest.mark.parametrize("request_id", [AN_ID, AN_ID.upper(), ANOTHER, A_BSN, f"verzoek-{A_BSN}", "a" * 32])
-async def test_request_id_of_caller_is_kept_in_neither_log_nor_journal(portal, request_id):
+async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, request_id):
     stream, browser = io.StringIO(), await portal.mother()
     cookie = {"Cookie": f"{COOKIE}={browser.cookies[ISSUER][COOKIE]}"}
     with restored_logging():
@@ -48,7 +48,7 @@ async def test_request_id_of_caller_is_kept_in_neither_log_nor_journal(portal, r
 
 
 @pytest.mark.parametrize("by", ["session", "token"])
-async def test_bsn_in_any_word_of_the_caller_reaches_neither_log_nor_journal(portal, by):
+async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
     stream, people, at = io.StringIO(), portal.people, portal.clock.now()
     browser = await portal.mother()
     known = {"Cookie": f"{COOKIE}={browser.cookies[ISSUER][COOKIE]}"}

@@ -1,4 +1,4 @@
-"""The overview of who looked, and the own box: hers alone, page by page, and through the same guard as everybody."""
+"""The access overview and the own box in the portal: for the citizen only, page by page, through the same guard."""
 
 from datetime import timedelta
 from urllib.parse import quote
@@ -21,26 +21,26 @@ async def journalled(portal, count, **members):
             await record(session, Line(**values), at=portal.clock.now() - timedelta(minutes=number))
 
 
-async def test_she_reads_who_wanted_what_and_why_it_was_refused(portal):
+async def test_overview_shows_refused_access_with_its_reason(portal):
     await journalled(portal, 1, object_kind="bericht", object_id=str(uuid4()))
     page = await (await portal.mother()).open(ISSUER + "/inzage")
     assert "Bram Voorbeeld wilde een brief lezen" in page.text
     assert "De brief is ouder dan u heeft afgesproken." in page.text
 
 
-async def test_his_own_overview_does_not_tell_what_he_tried_at_hers(portal):
+async def test_overview_of_helper_hides_his_access_to_her_box(portal):
     await journalled(portal, 1)
     page = await (await portal.son()).open(ISSUER + "/inzage")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
-async def test_what_she_did_herself_is_called_u(portal):
+async def test_overview_addresses_own_acts_as_u(portal):
     await make_offer(browser := await portal.mother())
     page = await browser.open(ISSUER + "/inzage")
     assert "U bood een machtiging aan" in page.text
 
 
-async def test_the_purpose_links_to_the_machtiging_it_was_done_under(portal):
+async def test_overview_links_to_the_machtiging(portal):
     mother, son = await portal.mother(), await portal.son()
     await accept_with(son, await make_offer(mother))
     path = son.url.split("?")[0].removeprefix(ISSUER)
@@ -48,7 +48,7 @@ async def test_the_purpose_links_to_the_machtiging_it_was_done_under(portal):
     assert (path, "post bijhouden") in page.links
 
 
-async def test_older_lines_are_on_the_next_page_and_none_is_lost_or_shown_twice(portal):
+async def test_overview_pages_have_no_gaps_or_duplicates(portal):
     await journalled(portal, PAGE + 7)
     browser = await portal.mother()
     first = await browser.open(ISSUER + "/inzage")
@@ -59,7 +59,7 @@ async def test_older_lines_are_on_the_next_page_and_none_is_lost_or_shown_twice(
     assert not [word for _, word in second.links if word == "Ouder"]
 
 
-async def test_a_place_in_the_overview_that_is_none_is_refused(portal):
+async def test_overview_position_malformed_is_rejected(portal):
     browser = await portal.mother()
     await browser.open(ISSUER + "/inzage?voor=gisteren&regel=1", expect=400)
 
@@ -73,32 +73,32 @@ CANNOT_BE = [
 ]
 
 
-async def test_a_place_in_the_overview_at_an_instant_that_cannot_be_is_refused(portal):
+async def test_overview_position_at_impossible_instant_is_rejected(portal):
     browser = await portal.mother()
     for instant in CANNOT_BE:
         await browser.open(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expect=400)
     await browser.open(f"{ISSUER}/inzage?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
 
 
-async def test_an_empty_box_says_so(portal):
+async def test_box_without_letters_says_so(portal):
     page = await (await portal.mother()).open(ISSUER + "/berichten")
     assert "U heeft geen berichten." in page.text
 
 
-async def test_a_letter_that_does_not_exist_is_not_found(portal):
+async def test_letter_unknown_returns_404(portal):
     await (await portal.mother()).open(f"{ISSUER}/berichten/{uuid4()}", expect=404)
 
 
-async def test_a_letter_by_no_id_at_all_is_not_found(portal):
+async def test_letter_id_malformed_returns_404(portal):
     await (await portal.mother()).open(f"{ISSUER}/berichten/../../etc", expect=404)
     await (await portal.mother()).open(f"{ISSUER}/berichten/123", expect=404)
 
 
-async def test_a_made_up_place_in_the_list_is_refused(portal):
+async def test_list_position_invented_is_rejected(portal):
     await (await portal.mother()).open(f"{ISSUER}/berichten?vanaf=abc", expect=400)
 
 
-async def test_the_start_page_is_for_everybody(portal):
+async def test_start_page_is_public(portal):
     answer = await portal.http.get(ISSUER + "/", headers={"Accept": "text/html"})
     assert answer.status_code == 200
     assert "/inloggen" in answer.text

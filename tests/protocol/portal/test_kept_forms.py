@@ -1,4 +1,4 @@
-"""A form that is sent when its session is over is answered at once, kept for its person, and given back once."""
+"""Forms sent after the session ended are kept for their person and given back once after login."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def posted_routes():
     return [route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())]
 
 
-def test_every_form_of_every_page_is_known_here_and_stands_behind_the_door_that_keeps_it():
+def test_every_portal_form_uses_the_guard_that_keeps_it():
     behind_the_door = {route.path for route in posted_routes() if doors_of(route.dependant) == ["Citizen"]}
     assert behind_the_door == set(PAGE_OF)
     assert {route.path for route in posted_routes()} - behind_the_door == OF_PROGRAMS | WITHOUT_A_SESSION
@@ -139,7 +139,7 @@ def with_id(path: str) -> str:
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
 @pytest.mark.parametrize("over", sorted(OVER))
-async def test_form_sent_after_the_session_is_answered_at_once_and_kept(portal, path, over):
+async def test_form_after_session_end_is_kept(portal, path, over):
     browser = await portal.mother()
     values = {
         "csrf": await csrf_of(browser),
@@ -163,7 +163,7 @@ async def test_form_sent_after_the_session_is_answered_at_once_and_kept(portal, 
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
-async def test_form_of_one_person_is_destroyed_when_another_logs_in(portal, path):
+async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "Geheime post", "code": "GEHEIM"}
     await _idle(portal, browser)
@@ -178,7 +178,7 @@ async def test_form_of_one_person_is_destroyed_when_another_logs_in(portal, path
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
-async def test_form_of_an_earlier_session_of_the_same_person_comes_back(portal, path):
+async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path):
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "Alle post", "client_id": "y", "request_uri": "urn:x"}
     await log_in(portal, browser, portal.people.mother)
@@ -193,7 +193,7 @@ async def test_form_of_an_earlier_session_of_the_same_person_comes_back(portal, 
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
-async def test_form_made_while_another_person_was_logged_in_is_refused_and_kept_nowhere(portal, path):
+async def test_form_of_another_persons_session_is_rejected_and_not_kept(portal, path):
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "Alle post"}
     await log_in(portal, browser, portal.people.son)
@@ -209,7 +209,7 @@ async def test_form_made_while_another_person_was_logged_in_is_refused_and_kept_
     [{}, {"Origin": "https://kwaad.example"}, {"Origin": ISSUER, "Sec-Fetch-Site": "cross-site"}],
 )
 @pytest.mark.parametrize("alive", [True, False])
-async def test_form_from_another_site_is_refused_whatever_the_session_is(portal, path, headers, alive):
+async def test_csrf_form_from_other_site_is_rejected_for_any_session(portal, path, headers, alive):
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "Alle post"}
     cookies = {sessions.COOKIE: browser.cookies[ISSUER][sessions.COOKIE]}
@@ -222,7 +222,7 @@ async def test_form_from_another_site_is_refused_whatever_the_session_is(portal,
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "A" * 43, "\0" * 43, "é" * 43])
-async def test_form_of_an_unknown_session_is_not_kept_and_the_page_says_so(portal, token):
+async def test_form_of_unknown_session_is_not_kept(portal, token):
     browser = await portal.mother()
     await browser.open(ISSUER + "/")
     await _idle(portal, browser)
@@ -233,7 +233,7 @@ async def test_form_of_an_unknown_session_is_not_kept_and_the_page_says_so(porta
     assert kept_forms.COOKIE not in browser.cookies[ISSUER]
 
 
-async def test_form_that_is_too_large_is_not_kept(portal):
+async def test_form_too_large_is_not_kept(portal):
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "x" * kept_forms.LARGEST}
     await _idle(portal, browser)
@@ -242,12 +242,12 @@ async def test_form_that_is_too_large_is_not_kept(portal):
     assert await kept(portal) == []
 
 
-async def test_program_without_a_session_gets_a_problem_and_no_page(portal):
+async def test_json_client_without_session_gets_a_problem(portal):
     answer = await portal.http.post(ISSUER + OFFER, data={"csrf": "x"}, headers={"Origin": ISSUER})
     assert (answer.status_code, answer.json()["code"]) == (401, "niet_ingelogd")
 
 
-async def test_person_has_no_more_kept_forms_than_ten(portal):
+async def test_kept_forms_per_person_are_limited_to_ten(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
@@ -260,7 +260,7 @@ async def test_person_has_no_more_kept_forms_than_ten(portal):
     assert digest(f"/machtigingen/{UUID(int=0)}/intrekken") not in pages
 
 
-async def test_kept_form_is_gone_after_an_hour(portal):
+async def test_kept_form_expires_after_one_hour(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
@@ -281,7 +281,7 @@ async def test_kept_form_is_gone_after_an_hour(portal):
         f"browser_hash = sha256('{'A' * 43}')",
     ],
 )
-async def test_kept_form_whose_row_was_changed_opens_nothing_and_breaks_nothing(portal, change):
+async def test_kept_form_with_tampered_row_is_not_shown(portal, change):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
@@ -296,7 +296,7 @@ async def test_kept_form_whose_row_was_changed_opens_nothing_and_breaks_nothing(
         assert "Geheime post" not in page.text
 
 
-async def test_kept_form_is_shown_once(portal):
+async def test_kept_form_is_given_back_once(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
@@ -306,7 +306,7 @@ async def test_kept_form_is_shown_once(portal):
     assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == ""
 
 
-async def test_kept_form_is_not_taken_by_head(portal):
+async def test_kept_form_is_not_consumed_by_head(portal):
     """A program that only asks whether the page is there (RFC 9110 9.3.2) uses nothing up."""
     browser = await portal.mother()
     csrf = await csrf_of(browser)
@@ -317,7 +317,7 @@ async def test_kept_form_is_not_taken_by_head(portal):
     assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
 
 
-async def test_forms_of_two_tabs_are_both_kept_and_another_page_takes_neither(portal):
+async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
@@ -329,7 +329,7 @@ async def test_forms_of_two_tabs_are_both_kept_and_another_page_takes_neither(po
     assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
 
 
-async def test_offer_form_comes_back_with_everything_that_was_filled_in_and_sends_nothing(portal):
+async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
     browser = await portal.mother()
     form = (await browser.open(ISSUER + OFFER)).form(OFFER)
     answers = good_offer(
@@ -345,7 +345,7 @@ async def test_offer_form_comes_back_with_everything_that_was_filled_in_and_send
     assert "Klopt dit?" in (await browser.submit(back.form(OFFER), {"duur": "90"})).text
 
 
-async def test_page_that_repeats_the_offer_comes_back_with_its_key_and_makes_one_offer(portal):
+async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     browser = await portal.mother()
     form = (await browser.open(ISSUER + OFFER)).form(OFFER)
     check = await press(browser, OFFER, {"csrf": form.values["csrf"], **good_offer()}, expect=200)
@@ -364,7 +364,7 @@ async def test_page_that_repeats_the_offer_comes_back_with_its_key_and_makes_one
     assert "Deze machtiging is al gemaakt" in again.text
 
 
-async def test_code_and_birth_date_come_back_at_both_steps_of_accepting(portal):
+async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
     code = await make_offer(await portal.mother())
     browser = await portal.son()
     shown = await give_code(browser, code)
@@ -382,7 +382,7 @@ async def test_code_and_birth_date_come_back_at_both_steps_of_accepting(portal):
 
 
 @pytest.mark.parametrize("deed", ["intrekken", "pauzeren"])
-async def test_button_of_a_machtiging_comes_back_on_its_page_and_has_done_nothing(portal, deed):
+async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(portal, deed):
     browser, helper = await portal.mother(), await portal.son()
     await accept_with(helper, await make_offer(browser))
     where = urlsplit(helper.url).path
@@ -398,7 +398,7 @@ async def test_button_of_a_machtiging_comes_back_on_its_page_and_has_done_nothin
 
 
 @pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
-async def test_logging_out_from_a_page_of_an_earlier_session_asks_again(portal, path, button):
+async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
     browser = await portal.mother()
     old = (await browser.open(ISSUER + path)).form(button)
     await log_in(portal, browser, portal.people.mother)
@@ -413,7 +413,7 @@ async def test_logging_out_from_a_page_of_an_earlier_session_asks_again(portal, 
 
 @pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
 @pytest.mark.parametrize("over", sorted(OVER))
-async def test_logging_out_after_the_session_is_done_and_stays_on_our_site(portal, path, button, over):
+async def test_logout_after_session_end_stays_on_our_site(portal, path, button, over):
     browser = await portal.mother()
     form = (await browser.open(ISSUER + path)).form(button)
     await OVER[over](portal, browser)
@@ -422,7 +422,7 @@ async def test_logging_out_after_the_session_is_done_and_stays_on_our_site(porta
     assert ("/inloggen" in [href.partition("?")[0] for href, _ in page.links]) or "U bent uitgelogd" in page.text
 
 
-async def test_form_whose_session_row_was_pointed_at_another_person_is_kept_for_nobody(portal):
+async def test_form_with_session_row_tampered_to_another_person_is_not_kept(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)

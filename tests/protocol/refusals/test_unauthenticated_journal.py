@@ -1,4 +1,4 @@
-"""A caller without a session, a token or a key of ours makes no line, whatever he sends to whatever address."""
+"""An unauthenticated caller writes no journal line at any URL."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def addresses() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("brought", BRINGS)
-async def test_stranger_at_every_address_leaves_no_line(portal, brought):
+async def test_unauthenticated_request_at_every_url_is_not_journalled(portal, brought):
     before, tried = await kept(portal), addresses()
     assert len(tried) > 60
     async with httpx.AsyncClient(transport=httpx.ASGITransport(portal.app, raise_app_exceptions=False)) as http:

@@ -1,4 +1,4 @@
-"""A sentence of ours claims no more than is known: a COMMIT whose answer was lost, a page that failed after a deed."""
+"""Commit in doubt (the connection is lost during COMMIT): the page says that the outcome is unknown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def state_of_it(cutter, portal):
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-async def test_commit_whose_answer_was_lost_is_said_to_be_unknown_with_the_page_that_shows_it(cut, portal, carried_out):
+async def test_commit_in_doubt_is_told_with_a_link_to_the_state(cut, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
     cut.carried_out = carried_out
     answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
@@ -87,7 +87,7 @@ async def test_commit_whose_answer_was_lost_is_said_to_be_unknown_with_the_page_
         ("/logout/bevestigen", "/"),
     ],
 )
-async def test_every_form_whose_commit_is_in_doubt_names_the_page_that_shows_what_is_so(cut, portal, path, link):
+async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path, link):
     browser = await portal.mother()
     csrf = (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]
     cut.carried_out = True
@@ -98,7 +98,7 @@ async def test_every_form_whose_commit_is_in_doubt_names_the_page_that_shows_wha
     assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
 
 
-async def test_statement_that_failed_before_any_commit_is_said_to_have_done_nothing(cut, portal, outsider):
+async def test_failure_before_commit_says_nothing_was_done(cut, portal, outsider):
     browser, _, page = await an_active_machtiging(portal)
     await outsider.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
@@ -107,7 +107,7 @@ async def test_statement_that_failed_before_any_commit_is_said_to_have_done_noth
     assert await state_of_it(cut, portal) is State.ACTIVE
 
 
-async def test_commit_that_the_database_refused_is_said_to_have_done_nothing(cut, portal, outsider):
+async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, outsider):
     browser, _, page = await an_active_machtiging(portal)
     await outsider.execute(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
@@ -119,7 +119,7 @@ async def test_commit_that_the_database_refused_is_said_to_have_done_nothing(cut
     assert await state_of_it(cut, portal) is State.ACTIVE
 
 
-async def test_page_that_is_only_looked_at_claims_nothing_when_it_fails(cut, portal, outsider):
+async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, outsider):
     browser = await portal.mother()
     await outsider.execute("ALTER TABLE machtiging RENAME TO weg")
     answer = await browser.open(ISSUER + "/machtigingen", expect=503)
@@ -129,7 +129,7 @@ async def test_page_that_is_only_looked_at_claims_nothing_when_it_fails(cut, por
 
 
 @pytest.mark.parametrize("where", ["/machtigingen?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
-async def test_page_after_a_deed_that_fails_does_not_say_that_nothing_was_done(cut, portal, outsider, where):
+async def test_failed_page_after_a_change_says_unknown(cut, portal, outsider, where):
     browser = await portal.mother()
     await outsider.execute("ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg")
     answer = await browser.open(ISSUER + where, expect=503)
@@ -137,7 +137,7 @@ async def test_page_after_a_deed_that_fails_does_not_say_that_nothing_was_done(c
     assert NOTHING not in answer.text
 
 
-async def test_page_after_a_deed_whose_session_is_over_is_a_page_and_no_redirect_to_the_login(portal):
+async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
     browser, where, _ = await an_active_machtiging(portal)
     browser.cookies[ISSUER].pop(sessions.COOKIE)
     answer = await browser.open(ISSUER + where + "?gedaan=ingetrokken", expect=401)
@@ -146,7 +146,7 @@ async def test_page_after_a_deed_whose_session_is_over_is_a_page_and_no_redirect
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
-async def test_program_whose_commit_is_in_doubt_is_told_so(cut, portal, carried_out):
+async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(cut, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
     cut.carried_out = carried_out
     headers = {"Cookie": f"{sessions.COOKIE}={browser.cookies[ISSUER][sessions.COOKIE]}", "Origin": ISSUER}
@@ -156,7 +156,7 @@ async def test_program_whose_commit_is_in_doubt_is_told_so(cut, portal, carried_
     assert UNKNOWN in answer.json()["detail"]
 
 
-async def test_stopped_login_claims_nothing_about_the_session(portal):
+async def test_cancelled_login_says_nothing_about_the_session(portal):
     from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
 
     told = explanation_of(LoginFailed(CANCELLED)).text
@@ -164,7 +164,7 @@ async def test_stopped_login_claims_nothing_about_the_session(portal):
     assert "U bent niet ingelogd" not in told
 
 
-async def test_commits_in_doubt_leave_the_pool_working(cut, portal):
+async def test_commits_in_doubt_leave_the_connection_pool_working(cut, portal):
     browser, _, page = await an_active_machtiging(portal)
     for _ in range(4):
         cut.carried_out = False

@@ -1,4 +1,4 @@
-"""`serve --workers N` under kill -9: its workers end with it, and who comes after is told who holds the port."""
+"""`serve --workers N`: workers end with a killed parent; a second serve names the process on the port."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ def serve(database, tmp_path):
         one.kill()
 
 
-async def test_workers_whose_parent_was_killed_end_and_free_the_port(serve):
+async def test_workers_of_killed_parent_end_and_free_the_port(serve):
     served = serve("--workers", "2")
     await becomes(served.is_ready)
     workers = served.family()
@@ -44,7 +44,7 @@ async def test_workers_whose_parent_was_killed_end_and_free_the_port(serve):
     listen("127.0.0.1", served.port).close()
 
 
-async def test_second_serve_on_the_same_port_names_the_process_that_holds_it(serve):
+async def test_second_serve_on_same_port_names_the_process(serve):
     served = serve("--workers", "2")
     await becomes(served.is_ready)
     second = served.run()
@@ -52,7 +52,7 @@ async def test_second_serve_on_the_same_port_names_the_process_that_holds_it(ser
     assert "machtiging already runs there" in served.told()
 
 
-async def test_orphaned_workers_that_still_listen_are_named_with_how_to_end_them(serve):
+async def test_orphaned_workers_are_named_with_a_kill_command(serve):
     served = serve("--workers", "2")
     await becomes(served.is_ready)
     workers = served.family()
@@ -69,7 +69,7 @@ async def test_orphaned_workers_that_still_listen_are_named_with_how_to_end_them
             worker.kill()
 
 
-def test_other_program_that_holds_the_port_is_named(tmp_path):
+def test_other_program_on_the_port_is_named(tmp_path):
     listens = "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(60)"
     program = f"import socket, time; {listens}"
     other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -83,14 +83,14 @@ def test_other_program_that_holds_the_port_is_named(tmp_path):
     assert str(other.pid) in told
 
 
-async def test_worker_that_cannot_start_ends_serve_with_a_sentence_and_no_traceback(serve, tmp_path):
+async def test_worker_that_cannot_start_ends_serve_with_a_message(serve, tmp_path):
     served = serve("--workers", "2", MACHTIGING_CLIENT_CA_FILE=str(tmp_path / "none.pem"))
     assert await asyncio.to_thread(served.process.wait, 90) == 3
     assert "Traceback" not in served.told()
     assert "does not come up" in served.told()
 
 
-async def test_terminated_serve_ends_its_workers_and_exits_with_zero(serve):
+async def test_terminated_serve_ends_its_workers_and_exits_0(serve):
     served = serve("--workers", "2")
     await becomes(served.is_ready)
     workers = served.family()

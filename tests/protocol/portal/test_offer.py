@@ -1,4 +1,4 @@
-"""The offer form: each fault is named in a summary and at its field, nothing typed is lost, and nothing is made."""
+"""The offer form: errors in a summary and at their fields, input kept, idempotent submission."""
 
 import asyncio
 
@@ -26,14 +26,14 @@ async def offers_in(database) -> int:
     ],
     ids=["nothing chosen", "a day that does not exist", "a day of 400 digits", "a purpose that only the rules refuse"],
 )
-async def test_a_mistake_is_named_in_the_summary_and_at_its_field(portal, database, changes, field):
+async def test_offer_error_is_shown_in_summary_and_at_its_field(portal, database, changes, field):
     page = await fill_offer(await portal.mother(), expect=400, akkoord="ja", sleutel="k" * 22, **changes)
     [sentence] = [word for href, word in page.links if href == f"#{field}"]
     assert page.text.count(sentence) == 2
     assert await offers_in(database) == 0
 
 
-async def test_everything_that_was_entered_is_still_there_after_a_mistake(portal):
+async def test_offer_error_keeps_all_input(portal):
     page = await fill_offer(await portal.mother(), expect=400, doel="<b>mijn post</b>", duur="")
     values = page.form(OFFER).values
     assert values["doel"] == "<b>mijn post</b>"
@@ -42,13 +42,13 @@ async def test_everything_that_was_entered_is_still_there_after_a_mistake(portal
     assert (values["soort"], values["mag"], values["vanaf_maand"]) == ("relative", "downloaden", "9")
 
 
-async def test_several_mistakes_are_told_at_once_in_the_order_of_the_page(portal):
+async def test_offer_errors_are_listed_in_page_order(portal):
     page = await fill_offer(await portal.mother(), expect=400, doel="", mag="", duur="")
     assert [href for href, _ in page.links if href.startswith("#") and href != "#inhoud"] == ["#doel", "#mag", "#duur"]
     assert "3 dingen" in page.text
 
 
-async def test_the_first_time_it_is_sent_nothing_is_made_but_a_page_that_repeats_it(portal, database):
+async def test_offer_first_submission_shows_check_page_and_stores_nothing(portal, database):
     page = await fill_offer(await portal.mother())
     assert "Klopt dit?" in page.text
     assert "Belastingdienst" in page.text
@@ -57,7 +57,7 @@ async def test_the_first_time_it_is_sent_nothing_is_made_but_a_page_that_repeats
     assert await offers_in(database) == 0
 
 
-async def test_whoever_wants_to_change_something_gets_the_form_back_filled_in(portal, database):
+async def test_offer_change_from_check_page_keeps_input(portal, database):
     browser = await portal.mother()
     check = await fill_offer(browser, doel="iets anders")
     page = await browser.submit(check.form(OFFER), {"akkoord": "wijzig"})
@@ -65,7 +65,7 @@ async def test_whoever_wants_to_change_something_gets_the_form_back_filled_in(po
     assert await offers_in(database) == 0
 
 
-async def test_the_code_is_shown_once_and_nowhere_else(portal, database):
+async def test_offer_code_is_shown_once(portal, database):
     browser = await portal.mother()
     code = await make_offer(browser)
     assert await offers_in(database) == 1
@@ -77,7 +77,7 @@ async def test_the_code_is_shown_once_and_nowhere_else(portal, database):
     assert details.codes == []
 
 
-async def test_two_clicks_at_once_make_one_offer_and_the_second_page_says_where_to_go(portal, database):
+async def test_concurrent_offers_with_one_key_create_one_offer(portal, database):
     browser = await portal.mother()
     form = (await fill_offer(browser)).form(OFFER)
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies[ISSUER].items())}
@@ -96,7 +96,7 @@ async def test_two_clicks_at_once_make_one_offer_and_the_second_page_says_where_
     await give_code(await portal.son(), made.codes[0])
 
 
-async def test_a_second_click_later_makes_nothing_either_even_after_withdrawing(portal, database):
+async def test_offer_key_reused_later_creates_nothing(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).form(OFFER)
     await browser.submit(check, {"akkoord": "ja"})
@@ -110,7 +110,7 @@ async def test_a_second_click_later_makes_nothing_either_even_after_withdrawing(
     assert "Dit aanbod was al gemaakt." in (await browser.open(ISSUER + "/inzage")).text
 
 
-async def test_the_same_answers_on_a_new_check_page_are_a_new_offer(portal, database):
+async def test_offer_with_new_key_and_same_answers_is_a_new_offer(portal, database):
     browser = await portal.mother()
     first, second = [(await fill_offer(browser)).form(OFFER) for _ in range(2)]
     assert first.values["sleutel"] != second.values["sleutel"]
@@ -119,7 +119,7 @@ async def test_the_same_answers_on_a_new_check_page_are_a_new_offer(portal, data
     assert await offers_in(database) == 2
 
 
-async def test_whoever_changes_something_gets_a_new_key_and_so_a_new_offer(portal, database):
+async def test_offer_changed_gets_a_new_key(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).form(OFFER)
     await browser.submit(check, {"akkoord": "ja"})
@@ -131,7 +131,7 @@ async def test_whoever_changes_something_gets_a_new_key_and_so_a_new_offer(porta
     assert await offers_in(database) == 2
 
 
-async def test_a_key_that_is_not_ours_makes_nothing_and_asks_again(portal, database):
+async def test_offer_key_invalid_creates_nothing(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).form(OFFER)
     for key in ("", "kort", "x" * 1000, "é" * 22, "\x00" * 22):
@@ -141,7 +141,7 @@ async def test_a_key_that_is_not_ours_makes_nothing_and_asks_again(portal, datab
         assert await offers_in(database) == 0, key
 
 
-async def test_the_key_of_one_giver_is_not_the_key_of_another(portal, database):
+async def test_offer_key_is_scoped_per_giver(portal, database):
     mother, son = await portal.mother(), await portal.son()
     key = (await fill_offer(mother)).form(OFFER).values["sleutel"]
     for browser in (mother, son):
@@ -150,38 +150,38 @@ async def test_the_key_of_one_giver_is_not_the_key_of_another(portal, database):
     assert await offers_in(database) == 2
 
 
-async def test_months_may_be_written_as_words(portal):
+async def test_offer_month_as_word_is_accepted(portal):
     page = await fill_offer(await portal.mother(), vanaf_maand="September")
     assert "1 september 2026" in page.text
 
 
-async def test_the_last_day_that_is_named_is_still_included(portal):
+async def test_offer_end_date_is_inclusive(portal):
     page = await fill_offer(await portal.mother(), duur="eigen", einde_dag="31", einde_maand="12", einde_jaar="2026")
     assert "tot en met 31 december 2026" in page.text
     assert "1 januari 2027" not in page.text
 
 
-async def test_the_form_opens_with_careful_choices(portal):
+async def test_offer_form_has_careful_defaults(portal):
     values = (await open_offer(await portal.mother())).form(OFFER).values
     assert values["uitgesloten"] == ["zorg"]
     assert values["gevoelig"] == "gewoon"
     assert "afzenders" not in values
 
 
-async def test_whoever_is_not_logged_in_is_sent_to_log_in(portal):
+async def test_offer_page_without_session_redirects_to_login(portal):
     response = await portal.http.get(ISSUER + OFFER, headers={"Accept": "text/html"})
     assert response.status_code == 303
     assert response.headers["location"] == f"/inloggen?terug={OFFER}"
 
 
-async def test_a_form_without_its_token_is_refused_and_makes_nothing(portal, database):
+async def test_csrf_offer_without_token_is_rejected(portal, database):
     browser = await portal.mother()
     check = await fill_offer(browser)
     await browser.submit(check.form(OFFER), {"akkoord": "ja", "csrf": "x" * 43}, expect=403)
     assert await offers_in(database) == 0
 
 
-async def test_a_form_with_the_token_of_somebody_else_is_refused(portal, database):
+async def test_csrf_offer_with_token_of_another_person_is_rejected(portal, database):
     his = await open_offer(await portal.son())
     browser = await portal.mother()
     check = await fill_offer(browser)

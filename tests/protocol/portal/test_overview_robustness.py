@@ -1,4 +1,4 @@
-"""Whatever the columns of the journal admit is shown in the overview: nothing in it can be mended afterwards."""
+"""The overview renders every line that the journal tables admit."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_overview_with_malformed_object_id_renders_line(portal, driver, ob
 
 
 @pytest.mark.parametrize("instant", INSTANTS)
-async def test_overview_with_impossible_instant_pages_through_every_line(portal, driver, instant):
+async def test_overview_with_impossible_instants_shows_every_line(portal, driver, instant):
     await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE)
     browser = await portal.mother()
     first = await browser.open(ISSUER + "/inzage")
@@ -128,7 +128,7 @@ async def test_overview_with_impossible_instant_pages_through_every_line(portal,
 
 
 @pytest.mark.parametrize("act", ["bericht:oud", "machtiging:gesplitst", "iets anders", "token:bekeken", "<b>vet</b>"])
-async def test_overview_with_unknown_act_shows_general_words(portal, driver, act):
+async def test_overview_with_unknown_act_shows_generic_words(portal, driver, act):
     await fill_journal(driver, portal.people.mother, [a_plain_line(act=act)])
     page = await (await portal.mother()).open(ISSUER + "/inzage")
     assert "deed iets wat wij hier niet kunnen uitleggen" in page.text
@@ -137,20 +137,20 @@ async def test_overview_with_unknown_act_shows_general_words(portal, driver, act
 
 
 @pytest.mark.parametrize("act", [act for act in JournalAct if act.startswith(NOT_FOR_HER)])
-async def test_overview_with_act_that_is_no_look_leaves_it_out(portal, driver, act):
+async def test_overview_omits_acts_that_are_no_access(portal, driver, act):
     await fill_journal(driver, portal.people.mother, [a_plain_line(act=act.value)])
     page = await (await portal.mother()).open(ISSUER + "/inzage")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
-async def test_overview_with_unknown_outcome_claims_nothing(portal, driver):
+async def test_overview_with_unknown_outcome_says_unknown(portal, driver):
     await fill_journal(driver, portal.people.mother, [a_plain_line(outcome="misschien")])
     page = await (await portal.mother()).open(ISSUER + "/inzage")
     assert "Wij weten niet hoe dit afliep." in page.text
 
 
 @pytest.mark.parametrize("facts", DOCUMENTS)
-async def test_journal_reader_with_odd_facts_gives_a_document(database, session, driver, facts):
+async def test_journal_reader_with_malformed_facts_returns_a_document(database, session, driver, facts):
     about, under = uuid4(), uuid4()
     await fill_journal(driver, about, [a_plain_line(facts=facts, machtiging_id=under)])
     read = [*await lines_about(session, about), *await lines_under(session, under)]

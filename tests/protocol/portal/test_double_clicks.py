@@ -1,4 +1,4 @@
-"""Every button that ends or changes something, pressed twice: the second press leads to what is so now."""
+"""Double clicks: the second press of a button leads to the present state."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ LEADS_ON = [
 
 
 @pytest.mark.parametrize(("button", "message", "so"), LEADS_ON, ids=lambda one: getattr(one, "__name__", None))
-async def test_button_pressed_twice_leads_where_the_first_press_led(portal, button, message, so):
+async def test_double_click_leads_where_the_first_click_led(portal, button, message, so):
     browser, form, values = await button(portal)
     for _ in range(3):
         page = await browser.submit(form, values)
@@ -110,7 +110,7 @@ async def test_button_pressed_twice_leads_where_the_first_press_led(portal, butt
 
 
 @pytest.mark.parametrize(("button", "says"), [(offer, "al gemaakt"), (renew_code, "al een nieuwe code")])
-async def test_button_that_makes_a_code_pressed_twice_says_that_there_is_one(portal, button, says):
+async def test_double_click_that_makes_a_code_says_it_exists(portal, button, says):
     browser, form, values = await button(portal)
     await browser.submit(form, values)
     page = await browser.submit(form, values, expect=409)
@@ -119,7 +119,7 @@ async def test_button_that_makes_a_code_pressed_twice_says_that_there_is_one(por
 
 
 @pytest.mark.parametrize("late", ["pauzeren", "hervatten", "nieuwe-code", "teruggeven"])
-async def test_button_pressed_after_the_machtiging_was_withdrawn_shows_its_present_state(portal, late):
+async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, late):
     giver, helper, where = await _accepted(portal)
     presser = helper if late == "teruggeven" else giver
     csrf = (await presser.open(ISSUER + where)).forms[0].values["csrf"]
@@ -132,7 +132,7 @@ async def test_button_pressed_after_the_machtiging_was_withdrawn_shows_its_prese
     assert "U heeft de machtiging" not in page.text
 
 
-async def test_refusal_of_another_helper_is_not_told_to_the_code_holder(portal):
+async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
     helper, form, values = await refuse(portal)
     await helper.submit(form, values)
     other = await portal.mother()
@@ -143,7 +143,7 @@ async def test_refusal_of_another_helper_is_not_told_to_the_code_holder(portal):
 
 
 @pytest.mark.parametrize("gedaan", ["ingetrokken", "gepauzeerd", "hervat", "teruggegeven", "aangenomen", "x", ""])
-async def test_message_in_the_address_is_shown_only_while_it_is_true(portal, gedaan):
+async def test_message_in_query_is_shown_only_while_true(portal, gedaan):
     giver, helper, where = await _accepted(portal)
     for browser, true in ((giver, {"hervat"}), (helper, {"aangenomen"})):
         page = await browser.open(f"{ISSUER}{where}?gedaan={gedaan}")
@@ -151,7 +151,7 @@ async def test_message_in_the_address_is_shown_only_while_it_is_true(portal, ged
         assert said is (gedaan in true)
 
 
-async def test_second_press_changes_nothing_of_another_session(portal):
+async def test_double_logout_leaves_other_sessions_active(portal):
     browser, form, values = await log_out(portal)
     other = await portal.mother()
     for _ in range(2):
@@ -161,14 +161,14 @@ async def test_second_press_changes_nothing_of_another_session(portal):
 
 
 @pytest.mark.parametrize("app", ["", "&app=x", "&app=018f0000-0000-7000-8000-000000000001"])
-async def test_message_that_an_app_was_stopped_is_shown_of_an_app_that_was(portal, app):
+async def test_message_app_stopped_in_query_is_shown_only_if_true(portal, app):
     browser = await portal.mother()
     page = await browser.open(f"{ISSUER}/apps?gedaan=app-gestopt{app}")
     assert "U heeft de toegang gestopt" not in page.text
 
 
 @pytest.mark.parametrize("gedaan", ["akkoord", "weigeren", "niet_gevraagd"])
-async def test_message_about_an_answer_is_shown_of_an_answer_that_was_given(portal, gedaan):
+async def test_message_decision_in_query_is_shown_only_if_true(portal, gedaan):
     page = await (await portal.mother()).open(f"{ISSUER}/verzoeken?gedaan={gedaan}")
     assert "U heeft" not in page.text
     assert "Goed dat u dit meldt" not in page.text

@@ -1,4 +1,4 @@
-"""Whoever brings a token of ours has proved something, so the journal says that he was refused, where, and why."""
+"""Refusals of tokens that we issued are journalled with person, place and reason."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def the_line(world, act: str = REFUSED):
 # The door of a person's own app to her consents.
 
 
-async def test_her_own_token_without_the_scope_is_written_down_with_who_and_which_token(world):
+async def test_token_without_scope_is_journalled_with_person_and_token(world):
     facts = await issued(world, scope="openid")
     assert (await ask(world, signed(world, facts), CONSENTS)).status_code == 403
     line = await the_line(world)
@@ -80,7 +80,7 @@ async def test_her_own_token_without_the_scope_is_written_down_with_who_and_whic
     assert (line.object_kind, line.object_id) == ("token", str(facts.id))
 
 
-async def test_a_helpers_token_is_written_down_with_the_citizen_and_the_machtiging(world):
+async def test_helper_token_without_scope_is_journalled_with_citizen_and_machtiging(world):
     holder = await a_holder(world.oauth)
     facts = await issued(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
     assert (await ask(world, signed(world, facts), f"{CONSENTS}/{holder.grant_id}", "DELETE")).status_code == 403
@@ -90,7 +90,7 @@ async def test_a_helpers_token_is_written_down_with_the_citizen_and_the_machtigi
     assert line.capacity == "relative"
 
 
-async def test_a_consent_that_is_not_hers_is_told_apart_in_the_journal_only(world):
+async def test_idor_consent_of_another_is_distinguished_in_the_journal_only(world):
     holder = await a_holder(world.oauth, own=True)
     facts = await issued(world, person_id=world.people.son)
     other = uuid4()
@@ -109,7 +109,7 @@ async def test_a_consent_that_is_not_hers_is_told_apart_in_the_journal_only(worl
 # Userinfo.
 
 
-async def test_at_userinfo_a_token_without_openid(world):
+async def test_userinfo_with_token_without_openid_is_journalled(world):
     holder = await a_holder(world.oauth)
     facts = await issued(
         world,
@@ -126,7 +126,7 @@ async def test_at_userinfo_a_token_without_openid(world):
     assert (line.actor_id, line.for_person_id) == (world.people.son, world.people.mother)
 
 
-async def test_at_userinfo_a_token_that_was_given_back(world):
+async def test_userinfo_with_revoked_token_is_journalled(world):
     holder = await a_holder(world.oauth)
     async with unit_of_work(world.oauth.sessions) as session:
         await end_grant(session, holder.grant_id, Ending("proef"), at=world.clock.now())
@@ -136,7 +136,7 @@ async def test_at_userinfo_a_token_that_was_given_back(world):
     assert [line.reason for line in await world.oauth.lines(REFUSED)] == ["token_ingetrokken"] * 2
 
 
-async def test_at_userinfo_a_token_under_a_machtiging_that_stands_still(world):
+async def test_userinfo_with_token_of_paused_machtiging_is_journalled(world):
     holder = await a_holder(world.oauth)
     await holder.change(pause)
     assert (await ask(world, holder.access, "/userinfo")).json()["code"] == "token_ongeldig"
@@ -144,7 +144,7 @@ async def test_at_userinfo_a_token_under_a_machtiging_that_stands_still(world):
     assert (line.reason, line.machtiging_id) == ("machtiging_geldt_niet", holder.machtiging.id)
 
 
-async def test_at_userinfo_the_token_of_an_app_that_was_suspended(world):
+async def test_userinfo_with_token_of_suspended_client_is_journalled(world):
     holder = await a_holder(world.oauth)
     async with unit_of_work(world.oauth.sessions) as session:
         await suspend(session, holder.app.client_id, at=world.clock.now())
@@ -152,14 +152,14 @@ async def test_at_userinfo_the_token_of_an_app_that_was_suspended(world):
     assert (await the_line(world)).reason == "token_ingetrokken"
 
 
-async def test_at_userinfo_a_token_of_an_agency(world):
+async def test_userinfo_with_agency_token_is_journalled(world):
     facts = await issued(world, person_id=None, oin="00000099000000001000", acts=frozenset(), scope="x")
     assert (await ask(world, signed(world, facts), "/userinfo")).status_code == 401
     line = await the_line(world)
     assert (line.reason, line.client_id, line.actor_id) == ("token_voor_ander_gebruik", facts.client_id, None)
 
 
-async def test_at_userinfo_a_stolen_bound_token_but_not_a_proof_that_lacks_a_nonce(world):
+async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_is_not(world):
     key = KeyHolder(world.clock)
     holder = await a_holder(world.oauth)
     facts = await issued(
@@ -190,7 +190,7 @@ async def management(world, scope: str = BOTH):
 
 
 @pytest.mark.parametrize(("scope", "method"), [(BOTH.split()[0], "DELETE"), (BOTH.split()[1], "GET")])
-async def test_at_the_grants_a_token_without_the_scope(world, scope, method):
+async def test_grants_with_token_without_scope_are_journalled(world, scope, method):
     holder, token = await management(world, scope)
     assert (await ask(world, token, f"/grants/{holder.grant_id}", method)).status_code == 403
     line = await the_line(world)
@@ -198,7 +198,7 @@ async def test_at_the_grants_a_token_without_the_scope(world, scope, method):
     assert line.object_kind == "token"
 
 
-async def test_at_the_grants_a_token_that_was_given_back(world):
+async def test_grants_with_revoked_token_are_journalled(world):
     holder, token = await management(world)
     await holder.app.post("/revoke", {"token": token})
     assert (await ask(world, token, f"/grants/{holder.grant_id}")).status_code == 401
@@ -207,7 +207,7 @@ async def test_at_the_grants_a_token_that_was_given_back(world):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_at_the_grants_every_refusal_says_to_the_journal_which_it_was(world, method):
+async def test_grants_refusal_is_journalled_with_its_exact_reason(world, method):
     holder, token = await management(world)
     theirs, gone = await a_holder(world.oauth), await a_holder(world.oauth, holder.app)
     async with unit_of_work(world.oauth.sessions) as session:
@@ -227,7 +227,7 @@ async def test_at_the_grants_every_refusal_says_to_the_journal_which_it_was(worl
     assert {(line.actor_id, line.for_person_id) for line in lines} == {(None, None)}
 
 
-async def test_a_list_of_grants_that_does_not_exist_is_written_down_too(world):
+async def test_grants_list_not_offered_is_journalled(world):
     _, token = await management(world)
     assert (await ask(world, token, "/grants")).status_code == 404
     assert (await the_line(world, NOT_GIVEN)).reason == "toestemming_onbekend"
@@ -237,7 +237,7 @@ async def test_a_list_of_grants_that_does_not_exist_is_written_down_too(world):
 
 
 @pytest.mark.parametrize("path", [CONSENTS, f"{CONSENTS}/{NEVER}", "/userinfo", "/grants", f"/grants/{NEVER}"])
-async def test_whoever_brings_no_token_of_ours_writes_nothing(world, path):
+async def test_refusal_without_issued_token_is_not_journalled(world, path):
     method = "DELETE" if path.startswith(CONSENTS + "/") else "GET"
     never_issued = token_facts(world.clock.now(), person_id=world.people.mother, scope=MANAGES)
     audiences = (AUDIENCE, ISSUER + "/grants")

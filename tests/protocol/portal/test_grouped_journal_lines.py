@@ -1,4 +1,4 @@
-"""A flood of equal requests is one line a minute in her overview, with how often; the journal keeps every one."""
+"""Grouping in the overview: equal requests in one minute are one line with a count; the journal keeps each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def every_page(portal, limit):
             before = Before(page.older.occurred_at, page.older.id)
 
 
-async def test_flood_is_one_line_a_minute_with_its_count_and_buries_nothing(portal):
+async def test_flood_is_grouped_per_minute_with_its_count(portal):
     letter = {"object_kind": "bericht", "object_id": str(uuid4())}
     flood = [(70 + number / 50, LIST, {}) for number in range(150)]
     await journalled(portal, (200, READ, letter), *flood)
@@ -68,7 +68,7 @@ async def test_flood_is_one_line_a_minute_with_its_count_and_buries_nothing(port
         {"occurred_at": datetime.fromisoformat("2026-11-23T11:59:59.999999+00:00")},
     ],
 )
-def test_lines_that_differ_in_what_she_is_shown_are_not_equal(other):
+def test_lines_with_different_shown_members_are_not_grouped(other):
     at = datetime.fromisoformat("2026-11-23T12:00:00+00:00")
     shown = dict.fromkeys(("object_kind", "object_id", "actor_id", "capacity", "client_id", "machtiging_id"))
     line = {"id": uuid4(), "occurred_at": at, "act": LIST, "outcome": Outcome.ALLOWED, "reason": "mag", **shown}
@@ -78,7 +78,7 @@ def test_lines_that_differ_in_what_she_is_shown_are_not_equal(other):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 50])
-async def test_pages_hold_every_line_once_however_they_are_cut(portal, limit):
+async def test_grouped_pages_hold_every_line_once(portal, limit):
     kinds = [{"client_id": name} for name in ("a", "b", "c")]
     lines = [(number * 1.7, LIST if number % 5 else READ, kinds[number * number % 3]) for number in range(400)]
     await journalled(portal, *lines)
@@ -91,7 +91,7 @@ async def test_pages_hold_every_line_once_however_they_are_cut(portal, limit):
     assert all(len(page) == limit for page in pages[:-1])
 
 
-async def test_minute_that_is_larger_than_a_window_comes_to_its_end(portal, monkeypatch):
+async def test_group_larger_than_a_window_is_counted(portal, monkeypatch):
     monkeypatch.setattr(grouped_lines, "WINDOWS", (5, 20))
     await journalled(portal, *((number / 3, LIST, {}) for number in range(150)), (90, READ, {}))
     groups = [group for page in await every_page(portal, 3) for group in page]
@@ -108,7 +108,7 @@ def an_entry(second, kind):
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from("abc")), max_size=80), st.integers(1, 6))
 @settings(max_examples=200)
-def test_groups_of_a_whole_window_count_every_line_once(drawn, limit):
+def test_groups_of_random_lines_count_every_line_once(drawn, limit):
     lines = sorted((an_entry(*one) for one in drawn), key=lambda line: line.occurred_at, reverse=True)
     shown, total, seen = 0, 0, []
     while True:

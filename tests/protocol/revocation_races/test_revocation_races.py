@@ -1,4 +1,4 @@
-"""Once a revocation is committed no row that hangs on the machtiging is unended, whatever ran beside it."""
+"""Revocation races: after a committed revocation no dependent row of the machtiging is active."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ LAST = {
 }
 
 
-async def test_every_table_that_hangs_on_a_machtiging_is_known(oauth) -> None:
+async def test_tables_that_refer_to_a_machtiging_are_all_tested(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         found = set(await session.scalars(REFERRING))
     assert found == set(UNENDED)
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-async def test_row_written_before_the_revocation_is_ended_by_it(oauth, writer) -> None:
+async def test_row_written_before_revocation_is_ended(oauth, writer) -> None:
     held = await oauth.machtiging()
     write = await WRITERS[writer](oauth, held)
     assert (await write()).status_code in (200, 303)
@@ -53,7 +53,7 @@ async def test_row_written_before_the_revocation_is_ended_by_it(oauth, writer) -
 
 @pytest.mark.parametrize("by_helper", [False, True], ids=["withdrawn", "given back"])
 @pytest.mark.parametrize("writer", LAST)
-async def test_revocation_waits_for_row_under_way_and_ends_it(oauth, writer, by_helper) -> None:
+async def test_revocation_waits_for_concurrent_row_and_ends_it(oauth, writer, by_helper) -> None:
     held = await oauth.machtiging()
     write = await WRITERS[writer](oauth, held)
     async with oauth.sessions() as shut:
@@ -69,7 +69,7 @@ async def test_revocation_waits_for_row_under_way_and_ends_it(oauth, writer, by_
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-async def test_row_that_comes_during_the_revocation_is_not_written(oauth, writer) -> None:
+async def test_row_concurrent_with_revocation_is_not_written(oauth, writer) -> None:
     held = await oauth.machtiging()
     write = await WRITERS[writer](oauth, held)
     async with unit_of_work(oauth.sessions) as session:
@@ -80,7 +80,7 @@ async def test_row_that_comes_during_the_revocation_is_not_written(oauth, writer
     assert await unended(oauth) == {}
 
 
-async def test_code_renewed_during_the_withdrawal_of_the_offer_is_refused(oauth) -> None:
+async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> None:
     offered, people, at = await oauth.committed.offer(), oauth.committed.people, oauth.clock.now()
     async with unit_of_work(oauth.sessions) as session:
         code = await open_code(session, offered.machtiging_id)
@@ -102,7 +102,7 @@ async def test_code_renewed_during_the_withdrawal_of_the_offer_is_refused(oauth)
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_nothing_is_unended_after_any_interleaving(oauth, seed) -> None:
+async def test_no_row_is_active_after_any_interleaving_of_revocation(oauth, seed) -> None:
     rng, held = Random(seed), await oauth.machtiging()
     names = rng.sample(list(WRITERS), 5)
     writes = [await WRITERS[name](oauth, held) for name in names]

@@ -1,4 +1,4 @@
-"""An address with capitals or slashes at its end leads to its page, and never anywhere else."""
+"""Page URLs with capitals or trailing slashes redirect to the page, and never elsewhere."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def page_paths():
     return sorted(r.path for r in pages if doors_of(r.dependant) == ["Citizen"])
 
 
-def test_every_page_of_the_portal_can_be_found_under_another_spelling():
+def test_portal_pages_are_all_known_to_url_normalization():
     assert {path.split("/")[1] for path in page_paths()} <= PAGES
 
 
 @pytest.mark.parametrize("path", [*page_paths(), "/inloggen", "/uitloggen", "/logout"])
-async def test_address_with_capitals_or_slashes_leads_to_its_page(portal, path):
+async def test_url_with_capitals_or_slashes_redirects_to_its_page(portal, path):
     path = path.split("{")[0].rstrip("/") + (f"/{SOME_ID}" if "{" in path else "")
     if path.startswith(("/berichten/", "/apps/")):
         path = path.rpartition("/")[0]
@@ -73,7 +73,7 @@ async def test_address_with_capitals_or_slashes_leads_to_its_page(portal, path):
         "/register/",
     ],
 )
-async def test_address_of_no_page_leads_nowhere(portal, path):
+async def test_open_redirect_by_url_normalization_is_blocked(portal, path):
     response = await get(portal, path)
     assert (
         response.status_code == 404
@@ -85,11 +85,11 @@ async def test_address_of_no_page_leads_nowhere(portal, path):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-async def test_only_looking_is_led_on(portal, method):
+async def test_url_normalization_redirects_get_only(portal, method):
     assert (await get(portal, OFFER + "/", method=method)).status_code == 404
 
 
-async def test_program_is_not_led_on(portal):
+async def test_url_normalization_skips_json_clients(portal):
     response = await portal.http.get(ISSUER + "/Machtigingen/", headers={"Accept": "application/json"})
     assert (response.status_code, response.json()["code"]) == (404, "niet_gevonden")
 
@@ -105,7 +105,7 @@ async def test_404_page_shows_the_logged_in_person(portal, path):
     assert name not in (await get(portal, path)).text
 
 
-async def test_page_that_is_not_there_shows_nothing_of_a_session_that_is_over(portal):
+async def test_404_page_without_session_shows_no_logout_button(portal):
     browser = await portal.mother()
     portal.clock.advance(portal.app.state.session_limits.idle)
     response = await browser._send("GET", ISSUER + "/bestaat-niet", None)
@@ -113,7 +113,7 @@ async def test_page_that_is_not_there_shows_nothing_of_a_session_that_is_over(po
     assert 'action="/uitloggen"' not in response.text
 
 
-async def test_typed_logout_address_shows_the_button_and_ends_no_session(portal):
+async def test_logout_url_normalized_shows_the_button_and_keeps_the_session(portal):
     browser = await portal.mother()
     page = await browser.open(ISSUER + "/Uitloggen/")
     assert "Wilt u uitloggen?" in page.text
@@ -122,7 +122,7 @@ async def test_typed_logout_address_shows_the_button_and_ends_no_session(portal)
     assert "U bent niet ingelogd" in (await browser.open(ISSUER + "/uitloggen")).text
 
 
-async def test_machtiging_is_found_with_its_number_in_capitals(portal):
+async def test_machtiging_url_with_uppercase_uuid_redirects_to_its_page(portal):
     browser = await portal.mother()
     await make_offer(browser)
     page = await browser.open(ISSUER + "/machtigingen")
