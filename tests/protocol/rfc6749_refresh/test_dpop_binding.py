@@ -1,4 +1,4 @@
-"""Refreshing with DPoP (RFC 9449 section 5): a public client's refresh token is tied to its key."""
+"""Refresh with DPoP (RFC 9449 section 5): the token of a public client is bound to its key."""
 
 import pytest
 
@@ -37,7 +37,7 @@ async def first_tokens(oauth, key) -> tuple:
     return app, answer.json()
 
 
-async def test_a_public_client_refreshes_with_its_key_and_gets_tokens_of_that_key(oauth, key):
+async def test_refresh_by_public_client_with_its_dpop_key_issues_bound_tokens(oauth, key):
     app, first = await first_tokens(oauth, key)
     answer = await refresh(app, first["refresh_token"], key.proof("POST", TOKEN))
     assert answer.status_code == 200, answer.text
@@ -47,7 +47,7 @@ async def test_a_public_client_refreshes_with_its_key_and_gets_tokens_of_that_ke
     assert again.status_code == 200
 
 
-async def test_a_thief_without_the_key_gets_nothing_and_spoils_nothing(oauth, key, clock):
+async def test_refresh_token_stolen_without_dpop_key_is_rejected_and_stays_valid(oauth, key, clock):
     app, first = await first_tokens(oauth, key)
     thief = Holder(clock)
     for proofs in ([], [thief.proof("POST", TOKEN)]):
@@ -57,7 +57,7 @@ async def test_a_thief_without_the_key_gets_nothing_and_spoils_nothing(oauth, ke
     assert (await refresh(app, first["refresh_token"], key.proof("POST", TOKEN))).status_code == 200
 
 
-async def test_asking_again_with_the_nonce_is_no_second_use(oauth, key):
+async def test_refresh_retried_with_dpop_nonce_is_not_reuse(oauth, key):
     app, first = await first_tokens(oauth, key)
     asked = await refresh(app, first["refresh_token"], key.proof("POST", TOKEN, nonce=None))
     assert (asked.status_code, asked.json()["error"]) == (400, "use_dpop_nonce")
@@ -65,7 +65,7 @@ async def test_asking_again_with_the_nonce_is_no_second_use(oauth, key):
     assert answer.status_code == 200
 
 
-async def test_a_client_that_signs_may_come_with_a_new_key(oauth, key, clock):
+async def test_refresh_by_confidential_client_with_new_dpop_key_is_accepted(oauth, key, clock):
     holder = await a_holder(oauth)
     first = await refresh(holder.app, holder.refresh_token, key.proof("POST", TOKEN))
     other = Holder(clock)

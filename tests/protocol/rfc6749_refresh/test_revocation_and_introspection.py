@@ -1,4 +1,4 @@
-"""Refresh tokens at /revoke (RFC 7009) and /introspect (RFC 7662): for their own client, and for nobody else."""
+"""Refresh tokens at /revoke (RFC 7009) and /introspect (RFC 7662), for their own client only."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.builders.refreshing import a_holder, one, refreshing_app
 
 
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "onbekend"])
-async def test_revoking_it_ends_the_grant_with_every_token(oauth, hint):
+async def test_refresh_token_revoked_ends_the_grant_with_every_token(oauth, hint):
     holder = await a_holder(oauth)
     second = await holder.refreshed()
     response = await holder.app.post("/revoke", {"token": second["refresh_token"], "token_type_hint": hint})
@@ -20,21 +20,21 @@ async def test_revoking_it_ends_the_grant_with_every_token(oauth, hint):
     assert line.for_person_id == oauth.committed.people.mother
 
 
-async def test_revoking_the_access_token_ends_the_refresh_token_too(oauth):
+async def test_access_token_revoked_ends_the_refresh_token(oauth):
     holder = await a_holder(oauth)
     await holder.app.post("/revoke", {"token": holder.access})
     assert (await holder.refresh()).status_code == 400
     assert not await holder.active(holder.refresh_token)
 
 
-async def test_revoking_twice_is_fine_and_leaves_one_line(oauth):
+async def test_refresh_token_revoked_twice_is_journalled_once(oauth):
     holder = await a_holder(oauth)
     for _ in range(2):
         assert (await holder.app.post("/revoke", {"token": holder.refresh_token})).status_code == 200
     assert len(await oauth.lines("token:ingetrokken")) == 1
 
 
-async def test_another_client_revokes_nothing(oauth):
+async def test_refresh_token_revocation_by_another_client_is_ignored(oauth):
     holder = await a_holder(oauth)
     other = await refreshing_app(oauth)
     await other.post("/revoke", {"token": holder.refresh_token})
@@ -42,7 +42,7 @@ async def test_another_client_revokes_nothing(oauth):
     await holder.refreshed()
 
 
-async def test_giving_back_a_used_one_ends_the_grant_and_frightens_nobody(oauth):
+async def test_used_refresh_token_revoked_ends_the_grant_without_notification(oauth):
     holder = await a_holder(oauth)
     await holder.refreshed()
     await holder.app.post("/revoke", {"token": holder.refresh_token})
@@ -50,7 +50,7 @@ async def test_giving_back_a_used_one_ends_the_grant_and_frightens_nobody(oauth)
     assert await one(oauth, "SELECT count(*) FROM notification WHERE kind LIKE 'app_%'") == 0
 
 
-async def test_its_own_client_is_told_how_long_it_lives(oauth):
+async def test_refresh_token_introspection_returns_its_expiry(oauth):
     holder = await a_holder(oauth)
     answer = (await holder.app.post("/introspect", {"token": holder.refresh_token})).json()
     now = int(oauth.clock.now().timestamp())
@@ -63,14 +63,14 @@ async def test_its_own_client_is_told_how_long_it_lives(oauth):
     }
 
 
-async def test_to_every_other_client_it_is_inactive_to_resource_servers_too(oauth):
+async def test_refresh_token_introspection_by_other_clients_is_inactive(oauth):
     holder = await a_holder(oauth)
     for other in (await refreshing_app(oauth), await oauth.reading_app(resource_server=True)):
         answer = await other.post("/introspect", {"token": holder.refresh_token})
         assert (answer.status_code, answer.json()) == (200, {"active": False})
 
 
-async def test_a_used_an_expired_and_an_unknown_one_are_inactive(oauth):
+async def test_refresh_token_used_expired_or_unknown_is_inactive(oauth):
     holder = await a_holder(oauth)
     second = await holder.refreshed()
     assert not await holder.active(holder.refresh_token)

@@ -1,4 +1,4 @@
-"""GET, PUT and DELETE /register/{client_id}: by the client itself, with a token that changes at each change."""
+"""GET, PUT and DELETE /register/{client_id}: by the client itself, with a token rotated at each change."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ async def token_of(oauth, program) -> str:
     return (await a_holder(oauth, program.app)).access
 
 
-async def test_it_reads_what_it_registered(program) -> None:
+async def test_registration_is_read_by_its_client(program) -> None:
     answer = await program.ask("GET")
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert answer.json() == program.app.registration
 
 
-async def test_a_proposed_client_may_look_after_itself_too(in_earnest) -> None:
+async def test_proposed_client_manages_its_registration(in_earnest) -> None:
     proposed = await a_program(in_earnest)
     assert (await proposed.ask("GET")).status_code == 200
     assert (await proposed.put(client_name="Beter leesbaar")).status_code == 200
@@ -52,7 +52,7 @@ async def test_a_proposed_client_may_look_after_itself_too(in_earnest) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_unknown_client_and_wrong_token_are_answered_alike(in_earnest, program, method) -> None:
+async def test_enumeration_unknown_client_looks_like_wrong_registration_token(in_earnest, program, method) -> None:
     other = await a_program(in_earnest)
     by_hand = await in_earnest.reading_app()
     http = program.app.http
@@ -74,7 +74,7 @@ async def test_unknown_client_and_wrong_token_are_answered_alike(in_earnest, pro
     assert await program.works()
 
 
-async def test_the_invitation_and_an_access_token_open_nothing_here(in_earnest, program) -> None:
+async def test_invitation_and_access_token_are_rejected_at_management(in_earnest, program) -> None:
     invitation = await an_invitation(in_earnest)
     access_token = await token_of(in_earnest, program)
     for token in (invitation, access_token):
@@ -82,7 +82,7 @@ async def test_the_invitation_and_an_access_token_open_nothing_here(in_earnest, 
     assert (await register(in_earnest, program.token, code_client(OTHER))).status_code == 401
 
 
-async def test_a_change_spends_the_token_and_gives_another(program) -> None:
+async def test_registration_update_rotates_the_registration_token(program) -> None:
     first = program.token
     answer = await program.put(contacts=["beheer@voorbeeld.example"])
     assert answer.status_code == 200
@@ -92,7 +92,7 @@ async def test_a_change_spends_the_token_and_gives_another(program) -> None:
     assert (await program.ask("GET")).json()["contacts"] == ["beheer@voorbeeld.example"]
 
 
-async def test_of_two_changes_with_one_token_one_is_made(in_earnest, program) -> None:
+async def test_concurrent_registration_updates_succeed_once(in_earnest, program) -> None:
     bodies = [program.metadata | {"contacts": [f"{name}@voorbeeld.example"]} for name in ("een", "twee")]
     async with unit_of_work(in_earnest.sessions) as session:
         await session.execute(text("SELECT 1 FROM oauth_client FOR UPDATE"))
@@ -101,7 +101,7 @@ async def test_of_two_changes_with_one_token_one_is_made(in_earnest, program) ->
     assert sorted([(await one).status_code for one in under_way]) == [200, 401]
 
 
-async def test_a_change_that_is_refused_spends_nothing(program) -> None:
+async def test_registration_update_rejected_does_not_consume_the_token(program) -> None:
     first = program.token
     assert (await program.put(client_name="<b>")).status_code == 400
     assert (await program.ask("GET", first)).status_code == 200
@@ -124,7 +124,7 @@ async def test_a_change_that_is_refused_spends_nothing(program) -> None:
         ({"redirect_uris": ["https://kwaad.example\\@app.voorbeeld.example/"]}, "invalid_redirect_uri"),
     ],
 )
-async def test_what_may_not_change_does_not(in_earnest, program, changes, error) -> None:
+async def test_registration_update_of_fixed_metadata_is_rejected(in_earnest, program, changes, error) -> None:
     answer = await program.put(**changes)
     assert (answer.status_code, answer.json()["error"]) == (400, error), answer.text
     assert (await program.ask("GET")).json() == program.app.registration
@@ -132,7 +132,7 @@ async def test_what_may_not_change_does_not(in_earnest, program, changes, error)
     assert line.client_id == program.client_id
 
 
-async def test_what_we_do_not_understand_changes_nothing(program) -> None:
+async def test_registration_update_with_unknown_metadata_is_ignored(program) -> None:
     before = program.app.registration
     answer = await program.put(application_type="web", onbekend=1)
     assert answer.status_code == 200, answer.text
@@ -151,7 +151,7 @@ async def test_what_we_do_not_understand_changes_nothing(program) -> None:
         {"redirect_uris": [REDIRECT, REDIRECT + "/anders"]},
     ],
 )
-async def test_what_nobody_decides_on_changes_without_an_operator(in_earnest, program, changes) -> None:
+async def test_registration_update_of_harmless_metadata_needs_no_approval(in_earnest, program, changes) -> None:
     assert (await program.put(**changes)).status_code == 200
     assert await program.works()
     (line,) = await in_earnest.lines("client:gewijzigd")
@@ -172,7 +172,7 @@ WEIGHED = [
 
 
 @pytest.mark.parametrize("changes", WEIGHED)
-async def test_what_people_see_and_who_can_sign_waits_for_an_operator_again(in_earnest, program, changes) -> None:
+async def test_registration_update_of_names_or_keys_needs_approval(in_earnest, program, changes) -> None:
     token = await token_of(in_earnest, program)
     assert (await program.put(**changes)).status_code == 200
     assert await state(in_earnest, program.client_id) == "proposed"
@@ -186,13 +186,13 @@ async def test_what_people_see_and_who_can_sign_waits_for_an_operator_again(in_e
     assert (await agency.post("/introspect", {"token": token})).json() == {"active": False}
 
 
-async def test_in_practice_there_is_nobody_to_ask(oauth) -> None:
+async def test_registration_update_in_practice_needs_no_approval(oauth) -> None:
     program = await a_program(oauth)
     assert (await program.put(client_name="Andere naam")).status_code == 200
     assert await program.works()
 
 
-async def test_keys_that_were_fetched_from_another_address_are_forgotten(in_earnest) -> None:
+async def test_registration_update_of_jwks_uri_discards_fetched_keys(in_earnest) -> None:
     program = await a_program(in_earnest, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
     async with unit_of_work(in_earnest.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET fetched_jwks = '{\"keys\": []}', fetched_at = now()"))
@@ -203,7 +203,7 @@ async def test_keys_that_were_fetched_from_another_address_are_forgotten(in_earn
     assert tuple(row) == (None, None)
 
 
-async def test_withdrawing_ends_everything_for_ever(in_earnest, program) -> None:
+async def test_registration_deletion_ends_everything(in_earnest, program) -> None:
     await token_of(in_earnest, program)
     assert (await program.ask("DELETE")).status_code == 204
     assert not await program.works()
@@ -219,14 +219,14 @@ async def test_withdrawing_ends_everything_for_ever(in_earnest, program) -> None
     assert not await program.works()
 
 
-async def test_a_suspended_client_cannot_look_after_itself(in_earnest, program) -> None:
+async def test_suspended_client_cannot_manage_its_registration(in_earnest, program) -> None:
     async with unit_of_work(in_earnest.sessions) as session:
         await suspend(session, program.client_id, at=in_earnest.clock.now())
     for method in ("GET", "PUT", "DELETE"):
         assert (await program.ask(method, json=program.metadata)).status_code == 401
 
 
-async def test_an_operator_approves_once_and_only_what_was_proposed(in_earnest, program) -> None:
+async def test_approval_is_accepted_once_and_for_proposed_clients_only(in_earnest, program) -> None:
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
         await approved(in_earnest, program.client_id)
     async with unit_of_work(in_earnest.sessions) as session:
@@ -235,7 +235,9 @@ async def test_an_operator_approves_once_and_only_what_was_proposed(in_earnest, 
         await approved(in_earnest, program.client_id)
 
 
-async def test_the_commands_invite_show_list_and_approve(in_earnest, database, monkeypatch, capsys, tmp_path) -> None:
+async def test_client_commands_invite_show_list_and_approve(
+    in_earnest, database, monkeypatch, capsys, tmp_path
+) -> None:
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     assert await asyncio.to_thread(main, ["clients", "invite", "--note", "Gemeente", "--uses", "2", "--days", "3"]) == 0

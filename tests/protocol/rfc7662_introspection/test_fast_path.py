@@ -1,4 +1,4 @@
-"""A client that asked before is asked for with its question, in one statement: what changed about it holds at once."""
+"""Introspection fast path: a cached client is re-checked in the statement that answers, so changes hold at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def state_of_client(oauth, app, state):
         await seal_rows(session)
 
 
-async def test_a_known_client_says_one_thing_to_the_database(known, token, database) -> None:
+async def test_introspection_by_cached_client_takes_one_statement(known, token, database) -> None:
     with said_to_the_database(database) as heard:
         assert (await ask(known, token)).json()["active"] is True
         await asyncio.sleep(0)  # the driver tells what it was told a moment later
@@ -65,7 +65,7 @@ async def test_a_known_client_says_one_thing_to_the_database(known, token, datab
         assert table in at_once
 
 
-async def test_keys_that_were_replaced_hold_at_once(oauth, known, token) -> None:
+async def test_introspection_after_key_change_uses_the_new_key(oauth, known, token) -> None:
     new = make_client_keys()
     await change(oauth, known, jwks=new.jwks)
     assert (await ask(known, token)).status_code == 401
@@ -75,7 +75,7 @@ async def test_keys_that_were_replaced_hold_at_once(oauth, known, token) -> None
     assert (await ask(renewed, token)).json()["active"] is True
 
 
-async def test_a_client_that_changed_is_known_again_after_one_more_look(oauth, known, token, database) -> None:
+async def test_introspection_after_client_change_costs_one_extra_load(oauth, known, token, database) -> None:
     await change(oauth, known, client_name="Ander magazijn")
     said = []
     for _ in range(3):
@@ -87,7 +87,7 @@ async def test_a_client_that_changed_is_known_again_after_one_more_look(oauth, k
     assert (said[1], said[2]) == (2, 1)
 
 
-async def test_a_suspended_client_is_out_at_once_and_in_again_when_it_is_resumed(oauth, known, token) -> None:
+async def test_introspection_by_suspended_client_is_rejected_until_resumed(oauth, known, token) -> None:
     async with unit_of_work(oauth.sessions) as session:
         await suspend(session, known.client_id, at=oauth.clock.now())
     refused = await ask(known, token)
@@ -96,26 +96,24 @@ async def test_a_suspended_client_is_out_at_once_and_in_again_when_it_is_resumed
     assert (await ask(known, token)).json()["active"] is True
 
 
-async def test_who_guards_nothing_any_more_is_told_nothing_at_once(oauth, known, token) -> None:
+async def test_introspection_by_former_resource_server_is_inactive_at_once(oauth, known, token) -> None:
     await change(oauth, known, resource_server=False)
     assert (await ask(known, token)).json() == INACTIVE
 
 
-async def test_an_assertion_is_good_for_one_question(oauth, known, token) -> None:
+async def test_introspection_with_replayed_assertion_is_rejected(oauth, known, token) -> None:
     proof = assertion(known.keys, known.client_id, oauth.clock)
     answers = [await ask(known, token, client_assertion=proof) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 401, 401]
 
 
-async def test_of_many_questions_at_the_same_moment_with_one_assertion_one_is_answered(oauth, known, token) -> None:
+async def test_introspection_with_one_assertion_concurrently_is_answered_once(oauth, known, token) -> None:
     proof = assertion(known.keys, known.client_id, oauth.clock)
     answers = await asyncio.gather(*(ask(known, token, client_assertion=proof) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
 
 
-async def test_who_signs_for_a_known_client_without_its_key_is_refused_and_keeps_nobody_out(
-    oauth, known, token
-) -> None:
+async def test_introspection_with_wrong_key_is_rejected_and_does_not_lock_out_the_client(oauth, known, token) -> None:
     stranger = replace(known, keys=make_client_keys())
     for _ in range(3):
         refused = await ask(stranger, token)
@@ -123,7 +121,7 @@ async def test_who_signs_for_a_known_client_without_its_key_is_refused_and_keeps
         assert (await ask(known, token)).json()["active"] is True
 
 
-async def test_an_assertion_of_another_client_in_the_name_of_a_known_one_is_refused(oauth, known, token) -> None:
+async def test_introspection_with_assertion_of_another_client_is_rejected(oauth, known, token) -> None:
     other = await oauth.agency()
     proof = assertion(other.keys, other.client_id, oauth.clock)
     form = {"token": token, "client_id": known.client_id, "client_assertion_type": ASSERTION_TYPE}
@@ -131,7 +129,7 @@ async def test_an_assertion_of_another_client_in_the_name_of_a_known_one_is_refu
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
-async def test_what_became_of_the_token_is_told_at_once(oauth, known, token) -> None:
+async def test_introspection_of_ended_grant_is_inactive_at_once(oauth, known, token) -> None:
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_grant SET ended_at = now(), end_reason = 'door_burger'"))
     assert (await ask(known, token)).json() == INACTIVE

@@ -1,4 +1,4 @@
-"""POST /register: with an invitation, with metadata that hold, and then an operator decides."""
+"""Dynamic client registration (POST /register): by invitation, with valid metadata, then approved by an operator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def uses_left(oauth) -> int:
         return await session.scalar(text("SELECT uses_left FROM initial_access_token"))
 
 
-async def test_the_answer_holds_all_that_was_registered_and_how_to_change_it(in_earnest) -> None:
+async def test_registration_response_has_metadata_and_management_token(in_earnest) -> None:
     answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR))
     made = answer.json()
     assert answer.status_code == 201
@@ -40,14 +40,14 @@ async def test_the_answer_holds_all_that_was_registered_and_how_to_change_it(in_
     assert "client_secret" not in made
 
 
-async def test_the_grant_type_may_be_left_out_since_the_code_is_the_default(in_earnest) -> None:
+async def test_registration_without_grant_types_defaults_to_authorization_code(in_earnest) -> None:
     metadata = code_client(PAIR)
     del metadata["grant_types"]
     answer = await register(in_earnest, await an_invitation(in_earnest), metadata)
     assert (answer.status_code, answer.json()["grant_types"]) == (201, ["authorization_code"])
 
 
-async def test_only_hashes_of_the_tokens_are_kept(in_earnest) -> None:
+async def test_registration_tokens_are_stored_hashed(in_earnest) -> None:
     program = await a_program(in_earnest)
     async with unit_of_work(in_earnest.sessions) as session:
         rows = [str(row) for row in await session.execute(text("SELECT c::text, i::text FROM oauth_client c, initial_access_token i"))]  # fmt: skip # noqa: E501
@@ -55,7 +55,7 @@ async def test_only_hashes_of_the_tokens_are_kept(in_earnest) -> None:
     assert program.token not in str(rows)
 
 
-async def test_until_an_operator_approves_it_the_client_is_unknown_everywhere(in_earnest) -> None:
+async def test_registered_client_is_unknown_until_approved(in_earnest) -> None:
     program = await a_program(in_earnest)
     refused = await program.app.post("/revoke", {"token": "x"})
     program.app.client_id = "bestaat-niet"
@@ -65,7 +65,7 @@ async def test_until_an_operator_approves_it_the_client_is_unknown_everywhere(in
 
 
 @pytest.mark.parametrize("path", ["/par", "/token", "/introspect", "/revoke"])
-async def test_a_proposed_client_gets_the_answer_of_an_unknown_one(in_earnest, path) -> None:
+async def test_enumeration_proposed_client_looks_like_unknown_client(in_earnest, path) -> None:
     program = await a_program(in_earnest)
     forms = {"grant_type": "authorization_code", "code": "x", "token": "x", "redirect_uri": REDIRECT}
     refused = await program.app.post(path, forms)
@@ -75,7 +75,7 @@ async def test_a_proposed_client_gets_the_answer_of_an_unknown_one(in_earnest, p
     assert refused.json()["error"] == "invalid_client"
 
 
-async def test_a_proposed_public_client_can_do_nothing_either(in_earnest) -> None:
+async def test_proposed_public_client_is_rejected(in_earnest) -> None:
     program = await a_program(in_earnest, token_endpoint_auth_method="none", jwks=None)
     program.app.keys = None
     assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] == "invalid_client"
@@ -83,7 +83,7 @@ async def test_a_proposed_public_client_can_do_nothing_either(in_earnest) -> Non
     assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] != "invalid_client"
 
 
-async def test_once_approved_it_takes_part_and_the_journal_tells_the_whole_story(in_earnest) -> None:
+async def test_approved_client_works_and_its_registration_is_journalled(in_earnest) -> None:
     program = await a_program(in_earnest)
     await approved(in_earnest, program.client_id)
     assert await program.works()
@@ -95,7 +95,7 @@ async def test_once_approved_it_takes_part_and_the_journal_tells_the_whole_story
     assert made.client_id == let_in.client_id == program.client_id
 
 
-async def test_in_practice_it_takes_part_at_once(oauth) -> None:
+async def test_registered_client_in_practice_works_at_once(oauth) -> None:
     program = await a_program(oauth)
     assert await program.works()
 
@@ -112,7 +112,7 @@ async def test_in_practice_it_takes_part_at_once(oauth) -> None:
         {"Authorization": "DPoP " + "A" * 43},
     ],
 )
-async def test_without_an_invitation_there_is_one_answer_and_nothing_is_read(in_earnest, headers) -> None:
+async def test_registration_without_invitation_returns_401_unparsed(in_earnest, headers) -> None:
     answers = [
         await in_earnest.connection().post("/register", json=body, headers=headers) for body in (code_client(PAIR), 1)
     ]
@@ -124,7 +124,7 @@ async def test_without_an_invitation_there_is_one_answer_and_nothing_is_read(in_
     assert await in_earnest.lines("client:geweigerd") == []
 
 
-async def test_an_invitation_in_the_address_or_the_body_is_none(in_earnest) -> None:
+async def test_invitation_in_query_or_body_is_ignored(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     http = in_earnest.connection()
     for answer in (
@@ -136,7 +136,7 @@ async def test_an_invitation_in_the_address_or_the_body_is_none(in_earnest) -> N
     assert await clients(in_earnest) == 0
 
 
-async def test_an_invitation_is_good_for_so_many_clients_and_so_long(in_earnest) -> None:
+async def test_invitation_is_limited_in_uses_and_time(in_earnest) -> None:
     token = await an_invitation(in_earnest, uses=2, hours=1)
     assert [(await register(in_earnest, token, code_client(PAIR))).status_code for _ in range(3)] == [201, 201, 401]
     late = await an_invitation(in_earnest, hours=1)
@@ -145,14 +145,14 @@ async def test_an_invitation_is_good_for_so_many_clients_and_so_long(in_earnest)
     assert await clients(in_earnest) == 2
 
 
-async def test_of_many_that_want_the_last_use_at_once_one_gets_it(in_earnest) -> None:
+async def test_invitation_last_use_concurrently_succeeds_once(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     answers = await asyncio.gather(*(register(in_earnest, token, code_client(PAIR)) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
     assert await clients(in_earnest) == 1
 
 
-async def test_metadata_that_do_not_hold_cost_no_use_and_leave_a_line(in_earnest) -> None:
+async def test_registration_with_invalid_metadata_costs_no_use_and_is_journalled(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     assert (await register(in_earnest, token, code_client(PAIR, client_name="<b>"))).status_code == 400
     assert await uses_left(in_earnest) == 1
@@ -194,7 +194,7 @@ CANNOT_BE_REGISTERED = [
 ]
 
 
-async def test_what_cannot_be_registered_is_refused_with_the_error_of_rfc_7591(in_earnest) -> None:
+async def test_registration_error_is_that_of_rfc_7591(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     for changes, error in CANNOT_BE_REGISTERED:
         metadata = {name: value for name, value in code_client(PAIR, **changes).items() if value is not None}
@@ -218,7 +218,7 @@ OTHER_GRANTS = [
 ]
 
 
-async def test_nl_gov_3_1_3_only_the_code_flow_is_registered_by_program(in_earnest) -> None:
+async def test_nl_gov_3_1_3_registration_of_other_grant_types_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     for grant_types in OTHER_GRANTS:
         for metadata in (agency_client(PAIR), code_client(PAIR)):
@@ -231,13 +231,13 @@ async def test_nl_gov_3_1_3_only_the_code_flow_is_registered_by_program(in_earne
     "body",
     [b"", b"[]", b"1", b'{"a": 1, "a": 2}', b'{"a": NaN}', b"{" * 5000, b"\xff", b'{"a": "' + b"x" * 70_000 + b'"}'],
 )
-async def test_a_body_that_is_not_one_plain_object_is_refused(in_earnest, body) -> None:
+async def test_registration_body_that_is_no_json_object_is_rejected(in_earnest, body) -> None:
     headers = bearer(await an_invitation(in_earnest)) | {"Content-Type": "application/json"}
     answer = await in_earnest.connection().post("/register", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
-async def test_a_body_that_does_not_call_itself_json_is_refused(in_earnest) -> None:
+async def test_registration_with_other_content_type_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     answer = await in_earnest.connection().post("/register", data={"client_name": "x"}, headers=bearer(token))
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
@@ -252,12 +252,12 @@ junk = st.recursive(
 
 @given(member=st.sampled_from([*sorted(code_client(PAIR)), "jwks_uri", "contacts", "client_uri"]), value=junk)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_no_junk_in_any_member_makes_us_stumble(in_earnest, member, value) -> None:
+async def test_registration_with_any_member_value_returns_201_or_400(in_earnest, member, value) -> None:
     answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR) | {member: value})
     assert answer.status_code in (201, 400), (member, value, answer.text)
 
 
-async def test_discovery_names_the_endpoint(in_earnest) -> None:
+async def test_discovery_metadata_names_registration_endpoint(in_earnest) -> None:
     for path in ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"):
         found = (await in_earnest.connection().get(path)).json()
         assert found["registration_endpoint"] == "https://machtigen.test/register"

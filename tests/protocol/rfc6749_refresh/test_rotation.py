@@ -1,4 +1,4 @@
-"""A refresh token is good once (RFC 6749 section 6, OIDC-NLGOV 5.2.8): it gives a new access token and a successor."""
+"""Refresh token rotation (RFC 6749 section 6, OIDC-NLGOV 5.2.8), its limits in time and scope."""
 
 import json
 
@@ -20,7 +20,7 @@ async def told(response, error: str, status: int = 400) -> None:
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_the_whole_way_from_login_to_the_second_refresh(oauth):
+async def test_refresh_rotates_twice_after_login(oauth):
     app = await refreshing_app(oauth)
     flow = await oauth.flow(app)
     first = await flow.tokens()
@@ -37,7 +37,7 @@ async def test_the_whole_way_from_login_to_the_second_refresh(oauth):
     assert before["jti"] != after["jti"]
 
 
-async def test_off_by_default(oauth):
+async def test_refresh_token_is_not_issued_by_default(oauth):
     flow = await oauth.flow()
     answer = await flow.tokens()
     assert "refresh_token" not in answer
@@ -45,20 +45,20 @@ async def test_off_by_default(oauth):
     await told(response, "unauthorized_client")
 
 
-async def test_a_public_client_gets_none_when_its_token_is_bound_to_nothing(oauth):
+async def test_refresh_token_is_not_issued_to_public_client_without_binding(oauth):
     app = await oauth.public_app(grant_types=REFRESHING)
     answer = await (await oauth.flow(app)).tokens()
     assert "refresh_token" not in answer
 
 
-async def test_client_credentials_never_get_one(oauth):
+async def test_refresh_token_is_not_issued_with_client_credentials(oauth):
     agency = await oauth.agency()
     answer = await agency.post("/token", {"grant_type": "client_credentials"})
     assert answer.status_code == 200
     assert "refresh_token" not in answer.json()
 
 
-async def test_only_its_hash_is_kept(oauth):
+async def test_refresh_token_is_stored_as_hash(oauth):
     holder = await a_holder(oauth)
     answer = await holder.refreshed()
     rows = await one(oauth, "SELECT string_agg(refresh_token::text, '|') FROM refresh_token")
@@ -67,7 +67,7 @@ async def test_only_its_hash_is_kept(oauth):
     assert len(answer["refresh_token"]) >= 43
 
 
-async def test_an_id_token_again_without_nonce_with_the_same_sub_and_login(oauth):
+async def test_refreshed_id_token_keeps_sub_and_auth_time_without_nonce(oauth):
     app = await refreshing_app(oauth)
     first = await (await oauth.flow(app)).tokens()
     oauth.later(minutes=5)
@@ -82,19 +82,19 @@ async def test_an_id_token_again_without_nonce_with_the_same_sub_and_login(oauth
 
 
 @pytest.mark.parametrize("late", [{"hours": 6}, {"hours": 6, "seconds": 1}, {"days": 2}])
-async def test_unused_for_six_hours_is_too_long(oauth, late):
+async def test_refresh_token_unused_for_six_hours_is_expired(oauth, late):
     holder = await a_holder(oauth)
     oauth.later(**late)
     await told(await holder.refresh(), "invalid_grant")
 
 
-async def test_a_second_before_six_hours_it_works(oauth):
+async def test_refresh_token_is_accepted_until_six_hours(oauth):
     holder = await a_holder(oauth)
     oauth.later(hours=5, minutes=59, seconds=59)
     await holder.refreshed()
 
 
-async def test_a_day_after_the_consent_all_is_over_however_busy_it_was(oauth):
+async def test_refresh_token_expires_one_day_after_consent(oauth):
     holder = await a_holder(oauth, own=True)
     token = holder.refresh_token
     for _ in range(4):
@@ -106,7 +106,7 @@ async def test_a_day_after_the_consent_all_is_over_however_busy_it_was(oauth):
     await told(await holder.refresh(last["refresh_token"]), "invalid_grant")
 
 
-async def test_never_beyond_the_end_of_the_machtiging(oauth):
+async def test_refresh_token_expires_with_the_machtiging(oauth):
     held = await oauth.machtiging()
     oauth.clock.advance(held.period.ends_at - oauth.clock.now())
     oauth.later(hours=-1)
@@ -117,7 +117,7 @@ async def test_never_beyond_the_end_of_the_machtiging(oauth):
     await told(await holder.refresh(), "invalid_grant")
 
 
-async def test_a_refusal_uses_nothing_up(oauth):
+async def test_refresh_rejected_does_not_consume_the_token(oauth):
     holder = await a_holder(oauth)
     wider = json.dumps([{"type": "berichtenbox", "actions": ["lezen"]}])
     await told(await holder.refresh(scope="openid profile"), "invalid_scope")
@@ -127,7 +127,7 @@ async def test_a_refusal_uses_nothing_up(oauth):
     assert await holder.ended() is None
 
 
-async def test_it_may_ask_less_and_later_all_of_it_again(oauth):
+async def test_refresh_with_narrower_details_keeps_the_full_consent(oauth):
     holder = await a_holder(oauth)
     less = json.dumps([{"type": "berichtenbox", "machtiging": str(holder.machtiging.id), "actions": ["lijst"]}])
     narrow = await holder.refreshed(authorization_details=less)
@@ -139,13 +139,13 @@ async def test_it_may_ask_less_and_later_all_of_it_again(oauth):
 
 
 @pytest.mark.parametrize("actions", [["markeren"], [], ["lezen", "lezen"]])
-async def test_it_may_never_ask_more(oauth, actions):
+async def test_refresh_with_wider_actions_is_rejected(oauth, actions):
     holder = await a_holder(oauth)
     asked = [{"type": "berichtenbox", "machtiging": str(holder.machtiging.id), "actions": actions}]
     await told(await holder.refresh(authorization_details=json.dumps(asked)), "invalid_authorization_details")
 
 
-async def test_without_openid_in_the_scope_asked_there_is_no_id_token(oauth):
+async def test_refresh_without_openid_issues_no_id_token(oauth):
     app = await refreshing_app(oauth)
     first = await (await oauth.flow(app)).tokens(scope=None, nonce=None)
     holder = await a_holder(oauth, app, own=True)
@@ -156,13 +156,13 @@ async def test_without_openid_in_the_scope_asked_there_is_no_id_token(oauth):
 @pytest.mark.parametrize(
     "changes", [{"refresh_token": None}, {"refresh_token": "x" * 43}, {"refresh_token": "x" * 500}]
 )
-async def test_a_token_that_is_not_there_is_refused(oauth, changes):
+async def test_refresh_token_missing_or_unknown_is_rejected(oauth, changes):
     holder = await a_holder(oauth)
     response = await holder.refresh(**changes)
     await told(response, "invalid_grant" if changes["refresh_token"] else "invalid_request")
 
 
-async def test_a_token_of_another_client_is_unknown_and_stays_good(oauth):
+async def test_refresh_token_stolen_by_another_client_is_rejected_and_stays_valid(oauth):
     holder = await a_holder(oauth)
     thief = await refreshing_app(oauth)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
@@ -172,7 +172,7 @@ async def test_a_token_of_another_client_is_unknown_and_stays_good(oauth):
     await holder.refreshed()
 
 
-async def test_another_key_than_the_clients_refreshes_nothing(oauth):
+async def test_refresh_with_other_client_key_is_rejected(oauth):
     holder = await a_holder(oauth)
     mine, holder.app.keys = holder.app.keys, make_client_keys()
     await told(await holder.refresh(), "invalid_client", 401)
@@ -180,27 +180,27 @@ async def test_another_key_than_the_clients_refreshes_nothing(oauth):
     await holder.refreshed()
 
 
-async def test_an_access_token_is_no_refresh_token_and_the_other_way_round(oauth):
+async def test_access_and_refresh_tokens_are_not_interchangeable(oauth):
     holder = await a_holder(oauth)
     await told(await holder.refresh(holder.access), "invalid_grant")
     answer = await holder.app.http.get("/userinfo", headers={"Authorization": f"Bearer {holder.refresh_token}"})
     assert answer.status_code == 401
 
 
-async def test_a_grant_that_ended_refreshes_nothing(oauth):
+async def test_refresh_of_ended_grant_is_rejected(oauth):
     holder = await a_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
     await told(await holder.refresh(), "invalid_grant")
 
 
-async def test_a_machtiging_that_was_revoked_refreshes_nothing(oauth):
+async def test_refresh_under_revoked_machtiging_is_rejected(oauth):
     holder = await a_holder(oauth)
     await holder.change(revoke)
     await told(await holder.refresh(), "invalid_grant")
 
 
-async def test_a_paused_machtiging_refreshes_nothing_until_it_is_resumed(oauth):
+async def test_refresh_under_paused_machtiging_is_rejected_until_resumed(oauth):
     holder = await a_holder(oauth)
     await holder.change(pause)
     await told(await holder.refresh(), "invalid_grant")
@@ -209,7 +209,7 @@ async def test_a_paused_machtiging_refreshes_nothing_until_it_is_resumed(oauth):
     await holder.refreshed()
 
 
-async def test_a_suspended_client_refreshes_nothing_and_after_resuming_the_old_ones_stay_dead(oauth):
+async def test_refresh_of_suspended_client_is_rejected_also_after_resumption(oauth):
     holder = await a_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client.suspend(session, holder.app.client_id, at=oauth.clock.now())

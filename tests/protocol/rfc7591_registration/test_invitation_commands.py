@@ -1,4 +1,4 @@
-"""`clients invite`, `clients invitations` and `clients withdraw-invitation` as an operator meets them."""
+"""The commands `clients invite`, `clients invitations` and `clients withdraw-invitation`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def invited(run, *more):
     return made.out.strip(), re.search(r"withdraw-invitation ([0-9a-f]{16})\b", made.told)[1]
 
 
-async def test_an_invitation_is_listed_by_name_and_never_by_its_token(run):
+async def test_invitation_is_listed_by_name_without_its_token(run):
     token, name = await invited(run, "--uses", "3")
     listed = await run("clients", "invitations")
     [row] = [line for line in listed.out.splitlines() if name in line]
@@ -32,7 +32,7 @@ async def test_an_invitation_is_listed_by_name_and_never_by_its_token(run):
     assert token not in listed.out + listed.told
 
 
-async def test_it_is_taken_back_once(run, database):
+async def test_invitation_is_withdrawn_once(run, database):
     _, name = await invited(run)
     done = await run("clients", "withdraw-invitation", name)
     assert (done.code, "is withdrawn" in done.told) == (0, True)
@@ -41,18 +41,18 @@ async def test_it_is_taken_back_once(run, database):
     assert (again.code, "uitnodiging_al_ingetrokken" in again.told) == (1, True)
 
 
-async def test_one_that_is_unknown_is_refused_in_clear_words(run):
+async def test_withdraw_command_for_unknown_invitation_prints_the_refusal(run):
     ended = await run("clients", "withdraw-invitation", "f" * 16)
     assert ended.code == 1
     assert "Refused (uitnodiging_onbekend). Deze uitnodiging kennen wij niet." in ended.told
 
 
-async def test_without_invitations_the_list_is_empty(run):
+async def test_invitation_list_can_be_empty(run):
     ended = await run("clients", "invitations")
     assert (ended.code, "0 invitations." in ended.told) == (0, True)
 
 
-def test_an_operator_is_called_what_the_system_says_and_not_what_a_variable_says(monkeypatch):
+def test_operator_name_comes_from_the_system_and_not_from_the_environment(monkeypatch):
     called = operator()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
         monkeypatch.setenv(name, "iemand-anders")
@@ -63,12 +63,12 @@ def test_an_operator_is_called_what_the_system_says_and_not_what_a_variable_says
 @pytest.mark.parametrize(
     ("logged_in", "called"), [("Jansen", "jansen"), ("DOMEIN\\Jan Zwart", "domein-jan-zwart"), ("x" * 99, "x" * 32)]
 )
-def test_what_an_operator_is_called_is_one_word(monkeypatch, logged_in, called):
+def test_operator_name_is_normalized(monkeypatch, logged_in, called):
     monkeypatch.setattr("os.getlogin", lambda: logged_in)
     assert operator() == called
 
 
-def test_without_a_login_it_is_the_user_of_the_process_or_its_number(monkeypatch):
+def test_operator_name_without_login_is_the_process_user(monkeypatch):
     def nobody() -> str:
         raise OSError
 

@@ -1,4 +1,4 @@
-"""Suspending a client cuts off what it has under way too: codes, pushed requests, refresh tokens, open questions."""
+"""Suspension of a client also ends its codes, pushed requests, refresh tokens and CIBA requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def suspended_and_back(oauth, client_id) -> None:
             await act(session, client_id, at=oauth.clock.now())
 
 
-async def test_a_code_does_not_come_to_life_again_when_the_client_does(oauth) -> None:
+async def test_code_stays_invalid_after_suspension_and_resumption(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     await suspended_and_back(oauth, flow.app.client_id)
@@ -29,14 +29,14 @@ async def test_a_code_does_not_come_to_life_again_when_the_client_does(oauth) ->
     assert line.reason == "code_verlopen"
 
 
-async def test_nor_does_a_pushed_request(oauth) -> None:
+async def test_pushed_request_stays_invalid_after_suspension_and_resumption(oauth) -> None:
     flow = await oauth.flow()
     request_uri = await flow.pushed()
     await suspended_and_back(oauth, flow.app.client_id)
     assert (await flow.authorize(request_uri)).status_code == 400
 
 
-async def test_nor_a_consent_page_that_was_open(oauth) -> None:
+async def test_consent_page_stays_invalid_after_suspension_and_resumption(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     await suspended_and_back(oauth, flow.app.client_id)
@@ -45,7 +45,7 @@ async def test_nor_a_consent_page_that_was_open(oauth) -> None:
 
 
 @pytest.mark.parametrize("table", ["refresh_token", "backchannel_request"])
-async def test_nor_what_stands_in(oauth, table) -> None:
+async def test_refresh_token_and_ciba_request_end_at_suspension(oauth, table) -> None:
     flow = await oauth.flow()
     await flow.tokens()
     now, client_id = oauth.clock.now(), flow.app.client_id
@@ -65,14 +65,14 @@ async def test_nor_what_stands_in(oauth, table) -> None:
         assert await session.scalar(text(left), {"id": client_id, "at": now}) == 0
 
 
-async def test_what_others_have_under_way_stays(oauth) -> None:
+async def test_suspension_leaves_pending_requests_of_other_clients(oauth) -> None:
     flow, other = await oauth.flow(), await oauth.reading_app()
     code = await flow.code()
     await suspended_and_back(oauth, other.client_id)
     assert (await flow.redeem(code)).status_code == 200
 
 
-async def test_who_is_redeeming_a_code_at_this_instant_is_not_waited_for_and_gets_nothing(oauth) -> None:
+async def test_suspension_does_not_wait_for_concurrent_code_redemption(oauth) -> None:
     flow = await oauth.flow()
     await flow.code()
     client_id = flow.app.client_id
@@ -83,7 +83,7 @@ async def test_who_is_redeeming_a_code_at_this_instant_is_not_waited_for_and_get
             await suspend(beside, client_id, at=oauth.clock.now())
 
 
-async def test_who_decides_while_the_client_is_suspended_waits_and_gives_it_no_code(oauth) -> None:
+async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     async with unit_of_work(oauth.sessions) as session:
@@ -97,7 +97,7 @@ async def test_who_decides_while_the_client_is_suspended_waits_and_gives_it_no_c
         assert await session.scalar(text("SELECT count(*) FROM oauth_grant")) == 0
 
 
-async def test_a_decision_that_was_there_first_is_waited_for_and_its_code_is_dead(oauth) -> None:
+async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
 

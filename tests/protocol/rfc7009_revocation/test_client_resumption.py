@@ -1,4 +1,4 @@
-"""A suspended client takes part again: it asks for new tokens, and what was closed stays closed."""
+"""Resumption of a suspended client: it gets new tokens; revoked ones stay revoked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def is_active(oauth, client_id) -> bool:
         return await queries.client(session, client_id) is not None
 
 
-async def test_it_gets_tokens_again_and_the_old_ones_stay_dead(oauth) -> None:
+async def test_resumed_client_gets_new_tokens_and_old_ones_stay_revoked(oauth) -> None:
     agency = await oauth.agency()
     old = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
     await moved(oauth, suspend, agency.client_id)
@@ -50,7 +50,7 @@ async def test_it_gets_tokens_again_and_the_old_ones_stay_dead(oauth) -> None:
     assert [state.live_at(oauth.clock.now()) for state in states] == [False, True]
 
 
-async def test_it_is_journalled_once_and_a_second_time_changes_nothing(oauth) -> None:
+async def test_resumption_is_journalled_once(oauth) -> None:
     agency = await oauth.agency()
     await moved(oauth, suspend, agency.client_id)
     assert [await moved(oauth, resume, agency.client_id) for _ in range(2)] == [True, False]
@@ -58,13 +58,13 @@ async def test_it_is_journalled_once_and_a_second_time_changes_nothing(oauth) ->
     assert (line.client_id, line.actor_id, line.outcome) == (agency.client_id, None, "done")
 
 
-async def test_one_that_was_never_suspended_is_left_as_it_is_without_a_line(oauth) -> None:
+async def test_resumption_of_active_client_changes_nothing(oauth) -> None:
     agency = await oauth.agency()
     assert await moved(oauth, resume, agency.client_id) is False
     assert await oauth.lines("client:hervat") == []
 
 
-async def test_one_that_was_never_approved_is_not_let_in_by_the_back_door(oauth) -> None:
+async def test_resumption_of_unapproved_client_is_rejected(oauth) -> None:
     agency = await oauth.agency()
     await put_in_state(oauth, agency.client_id, "proposed")
     with pytest.raises(Conflict, match="client_niet_geschorst"):
@@ -73,12 +73,12 @@ async def test_one_that_was_never_approved_is_not_let_in_by_the_back_door(oauth)
     assert await oauth.lines("client:hervat") == []
 
 
-async def test_an_unknown_client_cannot_be_resumed(oauth) -> None:
+async def test_resumption_of_unknown_client_is_rejected(oauth) -> None:
     with pytest.raises(NotFound, match="client_onbekend"):
         await moved(oauth, resume, "bestaat-niet")
 
 
-async def test_resuming_one_client_leaves_another_suspended(oauth) -> None:
+async def test_resumption_leaves_other_clients_suspended(oauth) -> None:
     first, second = await oauth.agency(), await oauth.agency(client_name="Andere postkamer")
     for app in (first, second):
         await moved(oauth, suspend, app.client_id)
@@ -86,7 +86,7 @@ async def test_resuming_one_client_leaves_another_suspended(oauth) -> None:
     assert [await is_active(oauth, app.client_id) for app in (first, second)] == [True, False]
 
 
-async def test_the_command_says_what_it_did(oauth, database, monkeypatch, capsys, tmp_path) -> None:
+async def test_resume_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
     agency = await oauth.agency()
     await moved(oauth, suspend, agency.client_id)
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))

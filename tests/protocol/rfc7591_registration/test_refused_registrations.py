@@ -1,4 +1,4 @@
-"""A try to register that is refused leaves a line, which is kept for ever: so an invitation is good for so many."""
+"""Refused registrations are journalled, so an invitation has a limited number of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.builders.registration import an_invitation, bearer, register
 PAIR = make_client_keys()
 
 
-async def test_a_refused_try_names_the_invitation_under_which_it_was_done(in_earnest) -> None:
+async def test_refused_registration_is_journalled_with_its_invitation(in_earnest) -> None:
     await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR, client_name="<b>"))
     (invited,) = await in_earnest.lines("client:uitgenodigd")
     (line,) = await in_earnest.lines("client:geweigerd")
@@ -32,7 +32,7 @@ async def refused_before(oauth, token: str, times: int) -> None:
 
 
 @pytest.mark.parametrize("before", [MOST_REFUSED - 3, pytest.param(0, marks=pytest.mark.whole)])
-async def test_an_invitation_is_worth_nothing_after_so_many_refused_tries(in_earnest, before) -> None:
+async def test_invitation_is_invalid_after_too_many_refused_registrations(in_earnest, before) -> None:
     token, other = await an_invitation(in_earnest, uses=3), await an_invitation(in_earnest)
     wrong = code_client(PAIR, client_name="<b>")
     assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
@@ -46,7 +46,7 @@ async def test_an_invitation_is_worth_nothing_after_so_many_refused_tries(in_ear
     assert (await register(in_earnest, other, code_client(PAIR))).status_code == 201
 
 
-async def test_of_many_refused_tries_at_the_same_moment_no_more_than_that_write_a_line(in_earnest) -> None:
+async def test_concurrent_refused_registrations_are_journalled_up_to_the_limit(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     await refused_before(in_earnest, token, MOST_REFUSED - 2)
     wrong = code_client(PAIR, client_name="<b>")
@@ -56,7 +56,7 @@ async def test_of_many_refused_tries_at_the_same_moment_no_more_than_that_write_
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"x" * 70_000])
-async def test_a_body_that_cannot_be_read_is_such_a_try_too(in_earnest, body) -> None:
+async def test_unreadable_registration_counts_as_refused(in_earnest, body) -> None:
     headers = bearer(await an_invitation(in_earnest)) | {"Content-Type": "application/json"}
     assert (await in_earnest.connection().post("/register", content=body, headers=headers)).status_code == 400
     async with unit_of_work(in_earnest.sessions) as session:

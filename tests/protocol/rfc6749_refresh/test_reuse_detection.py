@@ -1,4 +1,4 @@
-"""Two who hold one refresh token: one of them is a thief, nobody can tell which, so everything ends (RFC 9700 4.14)."""
+"""Refresh token reuse detection (RFC 9700 4.14): a used token that comes again ends the whole grant."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ async def told(oauth) -> list[tuple]:
         return [tuple(row) for row in rows if row.kind.startswith("app_")]
 
 
-async def test_nothing_of_the_family_is_alive_after_it(oauth):
+async def test_refresh_token_reuse_ends_the_whole_family(oauth):
     holder = await a_holder(oauth)
     second = await holder.refreshed()
     third = await holder.refreshed(second["refresh_token"])
@@ -34,14 +34,14 @@ async def test_nothing_of_the_family_is_alive_after_it(oauth):
     assert await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL") == 0
 
 
-async def test_the_answer_is_the_same_as_for_a_token_that_never_was(oauth):
+async def test_enumeration_reused_refresh_token_looks_like_unknown_one(oauth):
     holder = await a_holder(oauth)
     await holder.refreshed()
     twice, unknown = await holder.refresh(), await holder.refresh("x" * 43)
     assert (twice.status_code, twice.content) == (unknown.status_code, unknown.content)
 
 
-async def test_the_journal_says_who_what_and_why(oauth):
+async def test_refresh_token_reuse_is_journalled(oauth):
     holder = await a_holder(oauth)
     await holder.refreshed()
     await holder.refresh()
@@ -53,7 +53,7 @@ async def test_the_journal_says_who_what_and_why(oauth):
     assert (refused.reason, refused.outcome) == ("verversing_hergebruikt", "refused")
 
 
-async def test_the_citizen_and_the_helper_are_told_once(oauth):
+async def test_refresh_token_reuse_notifies_citizen_and_helper_once(oauth):
     holder = await a_holder(oauth)
     await holder.refreshed()
     for _ in range(3):
@@ -68,14 +68,14 @@ async def test_the_citizen_and_the_helper_are_told_once(oauth):
     assert all(holder.refresh_token not in str(facts) for _, _, facts in found)
 
 
-async def test_in_the_own_box_there_is_one_to_tell(oauth):
+async def test_refresh_token_reuse_for_own_box_notifies_one_person(oauth):
     holder = await a_holder(oauth, own=True)
     await holder.refreshed()
     await holder.refresh()
     assert [(who, kind) for who, kind, _ in await told(oauth)] == [(oauth.committed.people.mother, "app_afgesloten")]
 
 
-async def test_other_consents_of_the_same_app_and_person_stand(oauth):
+async def test_refresh_token_reuse_leaves_other_consents_active(oauth):
     holder = await a_holder(oauth)
     other = await a_holder(oauth, holder.app, holder.machtiging)
     await holder.refreshed()
@@ -85,7 +85,7 @@ async def test_other_consents_of_the_same_app_and_person_stand(oauth):
 
 
 @pytest.mark.parametrize("late", [{"hours": 7}, {"hours": 26}])
-async def test_a_used_token_is_recognised_long_after_it_expired(oauth, late):
+async def test_refresh_token_reuse_long_after_expiry_is_detected(oauth, late):
     holder = await a_holder(oauth)
     await holder.refreshed()
     oauth.later(**late)
@@ -93,7 +93,7 @@ async def test_a_used_token_is_recognised_long_after_it_expired(oauth, late):
     assert await holder.ended() == "verversing_hergebruikt"
 
 
-async def test_of_eight_at_the_same_moment_one_wins_and_the_family_ends(oauth):
+async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family(oauth):
     """No grace period: whoever loses the answer logs in again. To wait and see would give a thief that time as well."""
     holder = await a_holder(oauth)
     answers = await asyncio.gather(*(holder.refresh() for _ in range(8)))
@@ -112,7 +112,7 @@ async def a_public_holder(oauth):
     return await a_holder(oauth, app, bound=Binding(jkt=KEY))
 
 
-async def test_a_public_clients_token_is_tied_to_its_key_and_without_it_stays_as_it_is(oauth):
+async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_not_ended(oauth):
     holder = await a_public_holder(oauth)
     assert await one(oauth, "SELECT jkt FROM refresh_token") == KEY
     for _ in range(2):
@@ -122,7 +122,7 @@ async def test_a_public_clients_token_is_tied_to_its_key_and_without_it_stays_as
     assert await oauth.lines("token:geweigerd") == []  # whoever only names a client writes nothing in the journal
 
 
-async def test_a_public_client_that_replays_leaves_one_line_however_often(oauth):
+async def test_refresh_token_reuse_by_public_client_is_journalled_once(oauth):
     holder = await a_public_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE refresh_token SET used_at = created_at"))

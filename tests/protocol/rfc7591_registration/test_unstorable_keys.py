@@ -1,4 +1,4 @@
-"""What JSON can say and a database cannot keep: refused as metadata, never an error of ours."""
+"""Keys that JSON allows and the database cannot store are rejected as invalid metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNFIT = [
 
 
 @pytest.mark.parametrize("change", UNFIT)
-async def test_a_key_that_holds_such_a_thing_is_refused(in_earnest, change) -> None:
+async def test_jwks_with_unstorable_value_is_rejected(in_earnest, change) -> None:
     metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | change]}}
     body = json.dumps(metadata).replace("Infinity", "1e999").encode()
     headers = bearer(await an_invitation(in_earnest)) | {"content-type": "application/json"}
@@ -31,7 +31,7 @@ async def test_a_key_that_holds_such_a_thing_is_refused(in_earnest, change) -> N
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
-async def test_a_key_that_says_what_it_is_for_is_taken(in_earnest) -> None:
+async def test_jwks_with_key_ops_is_accepted(in_earnest) -> None:
     metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | {"key_ops": ["verify"]}]}}
     headers = bearer(await an_invitation(in_earnest))
     assert (await in_earnest.connection().post("/register", json=metadata, headers=headers)).status_code == 201

@@ -1,4 +1,4 @@
-"""Each change of a registration, and each that is refused, leaves a line: before an operator looked, so many."""
+"""Updates of a registration are journalled, so their number before an operator approves is limited."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def has_tried(oauth, times: int) -> None:
 
 
 @pytest.mark.parametrize("before", [MOST_UNSEEN - 4, pytest.param(0, marks=pytest.mark.whole)])
-async def test_tries_that_are_refused_and_tries_that_are_not_count_alike(in_earnest, before) -> None:
+async def test_update_limit_counts_refused_and_accepted_updates(in_earnest, before) -> None:
     program = await a_program(in_earnest)
     await has_tried(in_earnest, before)
     for number in range(before, MOST_UNSEEN):
@@ -36,7 +36,7 @@ async def test_tries_that_are_refused_and_tries_that_are_not_count_alike(in_earn
     assert await lines(in_earnest) == MOST_UNSEEN - before
 
 
-async def test_what_it_is_can_still_be_read_and_taken_back(in_earnest) -> None:
+async def test_update_limit_exceeded_still_allows_reading_and_deletion(in_earnest) -> None:
     program = await a_program(in_earnest)
     await has_tried(in_earnest, MOST_UNSEEN)
     assert (await program.put()).status_code == 401
@@ -44,7 +44,7 @@ async def test_what_it_is_can_still_be_read_and_taken_back(in_earnest) -> None:
     assert (await program.ask("DELETE")).status_code == 204
 
 
-async def test_of_many_at_the_same_moment_no_more_than_that_write_a_line(in_earnest) -> None:
+async def test_update_limit_holds_for_concurrent_updates(in_earnest) -> None:
     program = await a_program(in_earnest)
     await has_tried(in_earnest, MOST_UNSEEN - 2)
     answers = await asyncio.gather(*(program.put(client_name="<b>") for _ in range(5)))
@@ -53,7 +53,7 @@ async def test_of_many_at_the_same_moment_no_more_than_that_write_a_line(in_earn
 
 
 @pytest.mark.parametrize("tried", [0, MOST_UNSEEN])
-async def test_once_an_operator_has_looked_it_counts_from_nought(in_earnest, tried) -> None:
+async def test_update_limit_is_reset_by_approval(in_earnest, tried) -> None:
     program = await a_program(in_earnest)
     await has_tried(in_earnest, tried)
     await approved(in_earnest, program.client_id)

@@ -1,4 +1,4 @@
-"""A client that authenticates may refresh with another key (RFC 9449 section 5), and never without one again."""
+"""Sender constraint at refresh (RFC 9449 section 5): a confidential client may change its key, not drop the binding."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def unused(oauth) -> int:
     return await one(oauth, "SELECT count(*) FROM refresh_token WHERE used_at IS NULL")
 
 
-async def test_what_came_with_a_bound_token_is_not_refreshed_into_a_plain_one(oauth, key):
+async def test_downgrade_refresh_of_dpop_bound_token_without_proof_is_rejected(oauth, key):
     app = await refreshing_app(oauth)
     tokens = await first(oauth, app, proof_of(key))
     assert tokens["token_type"] == "DPoP"
@@ -67,7 +67,7 @@ async def test_what_came_with_a_bound_token_is_not_refreshed_into_a_plain_one(oa
     assert line.facts == {"fout": "invalid_dpop_proof", "adres": "/token"}
 
 
-async def test_the_refusal_uses_nothing_up_and_with_the_key_it_goes_on(oauth, key):
+async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key):
     app = await refreshing_app(oauth)
     tokens = await first(oauth, app, proof_of(key))
     for _ in range(2):
@@ -78,7 +78,7 @@ async def test_the_refusal_uses_nothing_up_and_with_the_key_it_goes_on(oauth, ke
     assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
 
 
-async def test_every_next_one_asks_for_a_key_again_whichever_it_is(oauth, key, clock):
+async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key, clock):
     holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
     token = holder.refresh_token
     for other in (Holder(clock), Holder(clock)):
@@ -88,7 +88,7 @@ async def test_every_next_one_asks_for_a_key_again_whichever_it_is(oauth, key, c
         token = answer.json()["refresh_token"]
 
 
-async def test_a_plain_consent_that_was_once_refreshed_with_a_key_does_not_go_back(oauth, key):
+async def test_plain_consent_refreshed_with_dpop_stays_bound(oauth, key):
     holder = await a_holder(oauth)
     plain = await holder.refreshed()
     assert plain["token_type"] == "Bearer"
@@ -97,14 +97,14 @@ async def test_a_plain_consent_that_was_once_refreshed_with_a_key_does_not_go_ba
     is_refused(await refresh(holder.app, bound.json()["refresh_token"]), "invalid_dpop_proof")
 
 
-async def test_a_used_one_that_comes_again_without_its_key_still_ends_the_family(oauth, key):
+async def test_refresh_token_reuse_without_key_ends_the_family(oauth, key):
     holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
     assert (await refresh(holder.app, holder.refresh_token, proof_of(key))).status_code == 200
     is_refused(await refresh(holder.app, holder.refresh_token), "invalid_grant")
     assert await holder.ended() == "verversing_hergebruikt"
 
 
-async def test_a_proof_that_is_no_good_is_no_proof(oauth, key):
+async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key):
     holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
     for changes in ({"htu": ISSUER + "/par"}, {"htm": "GET"}, {"iat": 1}):
         bad = {"DPoP": key.proof("POST", TOKEN, **changes)}
@@ -112,7 +112,7 @@ async def test_a_proof_that_is_no_good_is_no_proof(oauth, key):
     assert await unused(oauth) == 1
 
 
-async def test_another_client_hears_nothing_of_what_it_is_tied_to(oauth, key):
+async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_client(oauth, key):
     holder, thief = await a_holder(oauth, bound=Binding(jkt=key.jkt)), await refreshing_app(oauth)
     is_refused(await refresh(thief, holder.refresh_token), "invalid_grant")
     is_refused(await refresh(thief, holder.refresh_token, proof_of(key)), "invalid_grant")
@@ -137,7 +137,7 @@ async def registers(oauth, app, **changes) -> None:
         await seal_rows(session)
 
 
-async def test_a_certificate_may_be_renewed_and_may_not_be_left_out(behind_a_proxy):
+async def test_refresh_with_renewed_certificate_is_accepted_and_without_rejected(behind_a_proxy):
     app = await refreshing_app(behind_a_proxy, **{BOUND: True})
     tokens = await first(behind_a_proxy, app, a_certificate().header)
     is_refused(await refresh(app, tokens["refresh_token"]), "invalid_request")
@@ -146,7 +146,7 @@ async def test_a_certificate_may_be_renewed_and_may_not_be_left_out(behind_a_pro
     assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": renewed.x5t}
 
 
-async def test_a_client_that_is_no_longer_bound_by_its_registration_gets_no_plain_token_for_it(behind_a_proxy, key):
+async def test_downgrade_refresh_after_registration_drops_binding_is_rejected(behind_a_proxy, key):
     app = await refreshing_app(behind_a_proxy, **{BOUND: True})
     certificate = a_certificate()
     tokens = await first(behind_a_proxy, app, certificate.header)
@@ -158,7 +158,7 @@ async def test_a_client_that_is_no_longer_bound_by_its_registration_gets_no_plai
     assert await unused(behind_a_proxy) == 1
 
 
-async def test_a_certificate_is_no_key(behind_a_proxy, key):
+async def test_refresh_of_dpop_bound_token_with_certificate_is_rejected(behind_a_proxy, key):
     app = await refreshing_app(behind_a_proxy)
     tokens = await first(behind_a_proxy, app, proof_of(key))
     await registers(behind_a_proxy, app, **{BOUND: True})

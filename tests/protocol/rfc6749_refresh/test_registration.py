@@ -1,4 +1,4 @@
-"""Refreshing is registered beside the code (NL GOV OAuth 3.1.1, 3.1.9), and in no other way."""
+"""Registration of the refresh_token grant type (NL GOV OAuth 3.1.1, 3.1.9)."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from machtiging.kernel.errors import InvalidInput
 from tests.builders.refreshing import REFRESHING
 
 
-async def test_beside_the_code_it_is_taken_and_kept(oauth):
+async def test_registration_of_refresh_beside_code_is_accepted(oauth):
     app = await oauth.reading_app(grant_types=REFRESHING)
     assert app.registration["grant_types"] == REFRESHING
     assert app.registration["response_types"] == ["code"]
@@ -24,14 +24,14 @@ async def test_beside_the_code_it_is_taken_and_kept(oauth):
         "authorization_code refresh_token",
     ],
 )
-async def test_anything_else_is_refused_by_name(oauth, types):
+async def test_registration_of_other_grant_type_combinations_is_rejected(oauth, types):
     with pytest.raises(InvalidInput) as refused:
         await oauth.reading_app(grant_types=types)
     assert "grant_types" in refused.value.fields
 
 
 @pytest.mark.parametrize("scope", ["offline_access", "openid offline_access"])
-async def test_there_is_no_scope_for_it(oauth, scope):
+async def test_registration_of_offline_access_scope_is_rejected(oauth, scope):
     with pytest.raises(InvalidInput) as refused:
         await oauth.reading_app(grant_types=REFRESHING, scope=scope)
     assert "scope" in refused.value.fields

@@ -1,4 +1,4 @@
-"""An operator takes an invitation back: nobody registers with it any more; what cannot be taken back is said why."""
+"""Withdrawal of an invitation by an operator."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def refused(oauth, name: str, kind, code: str) -> None:
     assert await oauth.lines("uitnodiging:ingetrokken") == []
 
 
-async def test_after_that_it_is_answered_as_one_that_never_was(in_earnest) -> None:
+async def test_withdrawn_invitation_looks_like_unknown_one(in_earnest) -> None:
     token = await an_invitation(in_earnest, uses=3)
     await taken_back(in_earnest, name_of(token))
     answers = [await register(in_earnest, one, code_client(PAIR)) for one in (token, "x" * 43)]
@@ -48,7 +48,7 @@ async def test_after_that_it_is_answered_as_one_that_never_was(in_earnest) -> No
     assert answers[0].json() == answers[1].json()
 
 
-async def test_the_journal_says_which_and_who(in_earnest) -> None:
+async def test_invitation_withdrawal_is_journalled_with_the_operator(in_earnest) -> None:
     token = await an_invitation(in_earnest, uses=3)
     await taken_back(in_earnest, name_of(token))
     [line] = await in_earnest.lines("uitnodiging:ingetrokken")
@@ -57,7 +57,7 @@ async def test_the_journal_says_which_and_who(in_earnest) -> None:
     assert (line.reason, line.facts) == ("ingetrokken", {"beheerder": "beheer1", "keren_over": 3})
 
 
-async def test_what_was_registered_with_it_stays(in_earnest) -> None:
+async def test_invitation_withdrawal_keeps_registered_clients(in_earnest) -> None:
     token = await an_invitation(in_earnest, uses=2)
     assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
     assert (await taken_back(in_earnest, name_of(token))).uses_left == 1
@@ -65,23 +65,23 @@ async def test_what_was_registered_with_it_stays(in_earnest) -> None:
 
 
 @pytest.mark.parametrize("name", ["0" * 16, "", "x", "A" * 16, "0" * 64, "%", "' OR 1=1 --"])
-async def test_one_that_is_unknown(in_earnest, name) -> None:
+async def test_withdrawal_of_unknown_invitation_is_rejected(in_earnest, name) -> None:
     await an_invitation(in_earnest)
     await refused(in_earnest, name, NotFound, "uitnodiging_onbekend")
 
 
-async def test_the_token_itself_is_not_its_name(in_earnest) -> None:
+async def test_withdrawal_by_invitation_token_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     await refused(in_earnest, token, NotFound, "uitnodiging_onbekend")
 
 
-async def test_one_that_was_used_up(in_earnest) -> None:
+async def test_withdrawal_of_used_up_invitation_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
     await refused(in_earnest, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
-async def test_one_that_was_refused_too_often(in_earnest) -> None:
+async def test_withdrawal_of_invitation_refused_too_often_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     for _ in range(invite.MOST_REFUSED):
         async with unit_of_work(in_earnest.sessions) as session:
@@ -89,13 +89,13 @@ async def test_one_that_was_refused_too_often(in_earnest) -> None:
     await refused(in_earnest, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
-async def test_one_that_has_expired(in_earnest) -> None:
+async def test_withdrawal_of_expired_invitation_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest, hours=1)
     in_earnest.later(hours=1)
     await refused(in_earnest, name_of(token), Conflict, "uitnodiging_verlopen")
 
 
-async def test_one_that_was_taken_back_before(in_earnest) -> None:
+async def test_withdrawal_of_withdrawn_invitation_is_rejected(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     await taken_back(in_earnest, name_of(token))
     with pytest.raises(Conflict) as told:
@@ -104,7 +104,7 @@ async def test_one_that_was_taken_back_before(in_earnest) -> None:
     assert len(await in_earnest.lines("uitnodiging:ingetrokken")) == 1
 
 
-async def test_the_list_says_what_has_become_of_each(in_earnest) -> None:
+async def test_invitation_list_shows_the_state_of_each(in_earnest) -> None:
     tokens = [
         await an_invitation(in_earnest, **lives) for lives in ({"hours": 1}, {"days": 1}, {"days": 2}, {"days": 3})
     ]
@@ -115,7 +115,7 @@ async def test_the_list_says_what_has_become_of_each(in_earnest) -> None:
     assert [found[name_of(one)] for one in tokens] == [Fate.EXPIRED, Fate.USED_UP, Fate.WITHDRAWN, Fate.OPEN]
 
 
-async def test_taking_it_back_waits_for_one_who_is_registering_with_it(in_earnest) -> None:
+async def test_invitation_withdrawal_waits_for_concurrent_registration(in_earnest) -> None:
     token = await an_invitation(in_earnest)
     async with unit_of_work(in_earnest.sessions) as registering:
         await invite.use_up(registering, digest(token), at=in_earnest.clock.now())
@@ -125,7 +125,7 @@ async def test_taking_it_back_waits_for_one_who_is_registering_with_it(in_earnes
         await taking
 
 
-async def test_who_registers_while_it_is_taken_back_is_refused(in_earnest) -> None:
+async def test_registration_concurrent_with_withdrawal_is_rejected(in_earnest) -> None:
     token, at = await an_invitation(in_earnest), in_earnest.clock.now()
 
     async def use() -> None:

@@ -1,4 +1,4 @@
-"""Descendants: what was exchanged for a token dies with it, at any depth, also when it is being made at that moment."""
+"""Cascading revocation: exchanged tokens end with the token they came from, at any depth, also concurrently."""
 
 import asyncio
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def still_open(oauth) -> int:
     return await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")
 
 
-async def test_ending_the_grant_closes_the_whole_chain_although_it_is_in_others_names(oauth):
+async def test_grant_end_revokes_all_exchanged_descendants(oauth):
     holder, bystander = await a_holder(oauth), await a_holder(oauth)
     await a_chain(oauth, holder)
     assert await still_open(oauth) == 5
@@ -45,7 +45,7 @@ async def test_ending_the_grant_closes_the_whole_chain_although_it_is_in_others_
     assert await bystander.active(bystander.access)
 
 
-async def test_reuse_of_a_refresh_token_closes_it_too(oauth):
+async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
     holder = await a_holder(oauth)
     await a_chain(oauth, holder)
     await holder.refreshed()
@@ -53,7 +53,7 @@ async def test_reuse_of_a_refresh_token_closes_it_too(oauth):
     assert await still_open(oauth) == 0
 
 
-async def test_a_link_in_the_middle_takes_what_is_behind_it_and_leaves_what_is_before_it(oauth):
+async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth):
     holder = await a_holder(oauth)
     chain = await a_chain(oauth, holder)
     async with unit_of_work(oauth.sessions) as session:
@@ -62,7 +62,7 @@ async def test_a_link_in_the_middle_takes_what_is_behind_it_and_leaves_what_is_b
     assert await holder.active(holder.access)
 
 
-async def test_the_end_of_the_machtiging_and_of_the_client_take_it_all(oauth):
+async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth):
     first, second = await a_holder(oauth), await a_holder(oauth)
     for holder in (first, second):
         await a_chain(oauth, holder)
@@ -75,7 +75,7 @@ async def test_the_end_of_the_machtiging_and_of_the_client_take_it_all(oauth):
     assert await still_open(oauth) == 0
 
 
-async def test_logging_out_ends_the_refresh_token_of_a_login(oauth):
+async def test_logout_ends_refresh_token_of_the_login(oauth):
     holder = await a_holder(oauth)
     session_id = uuid7()
     async with unit_of_work(oauth.sessions) as session:
@@ -88,7 +88,7 @@ async def test_logging_out_ends_the_refresh_token_of_a_login(oauth):
     assert await still_open(oauth) == 0
 
 
-async def test_a_child_that_is_being_made_while_its_parent_is_revoked_is_closed_as_well(oauth):
+async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth):
     holder = await a_holder(oauth)
     [parent] = await a_chain(oauth, holder, 0)
     made, go_on = asyncio.Event(), asyncio.Event()
@@ -116,7 +116,7 @@ async def test_a_child_that_is_being_made_while_its_parent_is_revoked_is_closed_
 
 
 @pytest.mark.parametrize("order", ["refresh first", "end first"])
-async def test_a_refresh_that_is_under_way_while_the_grant_ends_leaves_nothing_alive(oauth, order):
+async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, order):
     holder = await a_holder(oauth)
 
     async def end() -> None:
@@ -131,7 +131,7 @@ async def test_a_refresh_that_is_under_way_while_the_grant_ends_leaves_nothing_a
         assert (await holder.refresh(answer.json()["refresh_token"])).status_code == 400
 
 
-async def test_suspending_ending_and_refreshing_at_once_leave_nothing_alive_and_nobody_waiting(oauth):
+async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oauth):
     first = await a_holder(oauth)
     holders = [first, *[await a_holder(oauth, first.app, first.machtiging) for _ in range(3)]]
 

@@ -1,4 +1,4 @@
-"""There is no way round the operator who approves, and who approves what he has looked at."""
+"""Approval of a registration cannot be bypassed, and covers only the metadata that the operator saw."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def suspended_and_resumed(oauth, client_id: str) -> None:
             assert await act(session, client_id, at=oauth.clock.now()) is not False
 
 
-async def test_a_client_that_nobody_approved_can_still_do_nothing_after_it_is_resumed(in_earnest) -> None:
+async def test_approval_bypass_by_suspension_and_resumption_is_rejected(in_earnest) -> None:
     program = await a_program(in_earnest)
     await suspended_and_resumed(in_earnest, program.client_id)
     assert not await program.works()
@@ -24,7 +24,7 @@ async def test_a_client_that_nobody_approved_can_still_do_nothing_after_it_is_re
     assert await program.works()
 
 
-async def test_a_change_that_nobody_looked_at_does_not_come_in_by_resuming(in_earnest) -> None:
+async def test_approval_bypass_of_update_by_resumption_is_rejected(in_earnest) -> None:
     program = await a_program(in_earnest)
     await approved(in_earnest, program.client_id)
     assert (await program.put(client_name="Andere naam")).status_code == 200
@@ -32,7 +32,7 @@ async def test_a_change_that_nobody_looked_at_does_not_come_in_by_resuming(in_ea
     assert not await program.works()
 
 
-async def test_what_changed_after_the_operator_looked_is_not_approved(in_earnest) -> None:
+async def test_approval_of_metadata_changed_after_viewing_is_rejected(in_earnest) -> None:
     program = await a_program(in_earnest)
     seen = await looked_at(in_earnest, program.client_id)
     assert (await program.put(redirect_uris=["https://app.voorbeeld.example/elders"])).status_code == 200

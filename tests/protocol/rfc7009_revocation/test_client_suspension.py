@@ -1,4 +1,4 @@
-"""Suspending a client: from then on it is unknown, and every token that it holds is closed. Nothing else ends."""
+"""Suspension of a client: it is unknown from then on and all its tokens are revoked; consents stay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def revoked(oauth, token) -> bool:
         return (await state_of(session, claims_of(token)["jti"])).revoked_at is not None
 
 
-async def test_every_token_of_the_client_is_closed_and_those_of_others_stay(oauth) -> None:
+async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
     flow, agency = await oauth.flow(), await oauth.agency()
     first, second = [(await flow.tokens())["access_token"] for _ in range(2)]
     other = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
@@ -39,7 +39,7 @@ async def test_every_token_of_the_client_is_closed_and_those_of_others_stay(oaut
     assert (await agency.post("/token", CREDENTIALS)).status_code == 200
 
 
-async def test_a_suspended_client_gets_nothing_more(oauth) -> None:
+async def test_suspended_client_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     await suspended(oauth, flow.app)
@@ -47,7 +47,7 @@ async def test_a_suspended_client_gets_nothing_more(oauth) -> None:
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
-async def test_consents_and_machtiging_stay(oauth) -> None:
+async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
     flow = await oauth.flow()
     await flow.tokens()
     await suspended(oauth, flow.app)
@@ -57,7 +57,7 @@ async def test_consents_and_machtiging_stay(oauth) -> None:
         assert await session.scalar(text("SELECT state FROM machtiging")) == "active"
 
 
-async def test_it_is_journalled_once_with_how_many_tokens(oauth) -> None:
+async def test_suspension_is_journalled_once_with_token_count(oauth) -> None:
     flow = await oauth.flow()
     await flow.tokens()
     assert [await suspended(oauth, flow.app) for _ in range(2)] == [1, 0]
@@ -65,13 +65,13 @@ async def test_it_is_journalled_once_with_how_many_tokens(oauth) -> None:
     assert (line.client_id, line.actor_id, line.facts) == (flow.app.client_id, None, {"tokens": 1})
 
 
-async def test_an_unknown_client_cannot_be_suspended(oauth) -> None:
+async def test_suspension_of_unknown_client_is_rejected(oauth) -> None:
     async with oauth.sessions() as session:
         with pytest.raises(NotFound, match="client_onbekend"):
             await suspend(session, "bestaat-niet", at=oauth.clock.now())
 
 
-async def test_suspending_waits_for_a_token_that_is_being_issued(oauth) -> None:
+async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
         assert await queries.hold_client(session, agency.client_id)
@@ -82,7 +82,7 @@ async def test_suspending_waits_for_a_token_that_is_being_issued(oauth) -> None:
         assert not await queries.hold_client(session, agency.client_id)
 
 
-async def test_a_token_is_not_issued_while_its_client_is_being_suspended(oauth) -> None:
+async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
         await suspend(session, agency.client_id, at=oauth.clock.now())
@@ -92,7 +92,7 @@ async def test_a_token_is_not_issued_while_its_client_is_being_suspended(oauth) 
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
-async def test_the_command_says_what_it_did(oauth, database, monkeypatch, capsys, tmp_path) -> None:
+async def test_suspend_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
     agency = await oauth.agency()
     token = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))

@@ -1,4 +1,4 @@
-"""Any order of refreshing, replaying, revoking, pausing and ending: one live refresh token at most, and after a replay
+"""Any order of refresh, replay, revocation, pause and end: one active refresh token at most, and after a replay
 nothing of the family is alive. The orders are drawn by hypothesis and then played, each on a consent of its own."""
 
 from dataclasses import dataclass, field
@@ -133,7 +133,7 @@ def drawn(programs: int) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("many", [4, pytest.param(20, marks=pytest.mark.whole)])
-async def test_never_two_live_tokens_and_nothing_alive_after_a_replay(oauth, many):
+async def test_no_order_leaves_two_active_refresh_tokens_or_survives_reuse(oauth, many):
     app = await refreshing_app(oauth)
     programs = drawn(many)
     assert sum("replay" in steps for steps in programs) > many // 6

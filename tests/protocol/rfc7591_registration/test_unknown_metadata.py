@@ -1,4 +1,4 @@
-"""RFC 7591 section 2: what a server does not understand it ignores. What it understands and has not got, it refuses."""
+"""RFC 7591 section 2: unknown metadata is ignored; known but unsupported metadata is rejected."""
 
 from sqlalchemy import text
 
@@ -14,7 +14,7 @@ async def clients(oauth) -> int:
         return await session.scalar(text("SELECT count(*) FROM oauth_client"))
 
 
-async def test_rfc_7591_2_what_we_do_not_understand_is_ignored_and_the_answer_does_not_hold_it(in_earnest) -> None:
+async def test_rfc_7591_2_unknown_metadata_is_ignored_and_not_returned(in_earnest) -> None:
     strange = {"application_type": "web", "client_name#en": "Reader", "onbekend": {"a": [1]}, "x" * 500: None}
     answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR, **strange))
     assert answer.status_code == 201, answer.text
@@ -41,7 +41,7 @@ IN_VAIN = [
 ]
 
 
-async def test_what_an_app_would_rely_on_in_vain_is_refused_by_name(in_earnest) -> None:
+async def test_unsupported_security_metadata_is_rejected_by_name(in_earnest) -> None:
     """RFC 7591 2 lets us refuse what we do understand: ignored, its app would think itself safer than it is."""
     token = await an_invitation(in_earnest)
     for asked in IN_VAIN:
