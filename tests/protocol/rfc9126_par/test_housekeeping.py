@@ -1,4 +1,4 @@
-"""Housekeeping deletes what has expired, one worker at a time; whoever asks for something does not."""
+"""Housekeeping deletes expired rows, one worker at a time; requests delete none."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def pushed_long_ago(oauth, client_id, number) -> None:
         await session.execute(text(MANY), {"client": client_id, "at": at, "number": number})
 
 
-async def test_requests_of_clients_delete_nothing(oauth) -> None:
+async def test_housekeeping_is_not_done_by_requests(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 3)
     await flow.pushed()
@@ -46,7 +46,7 @@ async def test_requests_of_clients_delete_nothing(oauth) -> None:
     assert (await swept(oauth), await count(oauth, "pushed_request")) == (3, 1)
 
 
-async def test_agency_that_only_introspects_leaves_nothing_behind(oauth) -> None:
+async def test_housekeeping_deletes_used_assertions_of_introspecting_client(oauth) -> None:
     flow = await oauth.flow()
     token = (await flow.tokens())["access_token"]
     for _ in range(5):
@@ -57,13 +57,13 @@ async def test_agency_that_only_introspects_leaves_nothing_behind(oauth) -> None
     assert await count(oauth, "used_assertion") == 0
 
 
-async def test_one_round_deletes_more_than_a_batch(oauth) -> None:
+async def test_housekeeping_round_deletes_more_than_one_batch(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 1_234)
     assert (await swept(oauth), await count(oauth, "pushed_request")) == (1_234, 0)
 
 
-async def test_second_worker_leaves_the_sweeping_to_the_first(oauth) -> None:
+async def test_housekeeping_by_second_worker_is_skipped(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 3)
     async with unit_of_work(oauth.sessions) as first:
@@ -72,7 +72,7 @@ async def test_second_worker_leaves_the_sweeping_to_the_first(oauth) -> None:
     assert await swept(oauth) == 3
 
 
-async def test_login_attempts_and_ended_sessions_that_expired_are_deleted(oauth) -> None:
+async def test_housekeeping_deletes_expired_login_attempts_and_sessions(oauth) -> None:
     await oauth.flow()
     wish = Wish("/", Assurance.SUBSTANTIAL, None, fresh=True)
     async with unit_of_work(oauth.sessions) as session:
@@ -94,7 +94,7 @@ async def test_login_attempts_and_ended_sessions_that_expired_are_deleted(oauth)
     assert await count(oauth, "login_session") == 0
 
 
-async def test_pushed_requests_that_are_over_go_and_those_that_wait_stay(oauth) -> None:
+async def test_housekeeping_deletes_expired_pushed_requests_and_keeps_pending(oauth) -> None:
     flow, over = await oauth.request(await oauth.public_app()), await oauth.flow()
     await over.code()
     for _ in range(3):
@@ -114,7 +114,7 @@ async def test_pushed_requests_that_are_over_go_and_those_that_wait_stay(oauth) 
     assert await count(oauth, "pushed_request") == 1
 
 
-async def test_sweep_skips_locked_rows(oauth) -> None:
+async def test_housekeeping_skips_locked_rows(oauth) -> None:
     flow = await oauth.request()
     await flow.pushed()
     await flow.pushed()
@@ -128,7 +128,7 @@ async def test_sweep_skips_locked_rows(oauth) -> None:
     assert await count(oauth, "pushed_request") == 0
 
 
-async def test_codes_go_a_day_after_they_expired_used_or_not(oauth) -> None:
+async def test_housekeeping_deletes_codes_one_day_after_expiry(oauth) -> None:
     flow = await oauth.flow()
     used = await flow.code()
     assert (await flow.redeem(used)).status_code == 200
@@ -145,7 +145,7 @@ async def test_codes_go_a_day_after_they_expired_used_or_not(oauth) -> None:
     assert await count(oauth, "oauth_grant") == 2
 
 
-async def test_used_assertions_go_when_they_could_not_be_used_again_anyway(oauth) -> None:
+async def test_housekeeping_keeps_used_assertions_while_they_could_be_replayed(oauth) -> None:
     flow = await oauth.request()
     await flow.pushed()
     oauth.later(minutes=5, seconds=20)
@@ -156,7 +156,7 @@ async def test_used_assertions_go_when_they_could_not_be_used_again_anyway(oauth
     assert await count(oauth, "used_assertion") == 0
 
 
-async def test_issued_tokens_go_thirty_days_after_they_expired(oauth) -> None:
+async def test_housekeeping_deletes_issued_tokens_thirty_days_after_expiry(oauth) -> None:
     at = oauth.clock.now()
     ends = [at - timedelta(days=30, seconds=1), at - timedelta(days=29), at + timedelta(minutes=1)]
     async with unit_of_work(oauth.sessions) as session:
@@ -167,7 +167,7 @@ async def test_issued_tokens_go_thirty_days_after_they_expired(oauth) -> None:
     assert await count(oauth, "issued_token") == 2
 
 
-async def test_one_statement_deletes_a_batch_of_each_kind_and_no_more(oauth) -> None:
+async def test_housekeeping_statement_deletes_one_batch_of_each_kind(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 501)
     async with unit_of_work(oauth.sessions) as session:

@@ -1,4 +1,4 @@
-"""Whatever is not exactly a proof of a key opens nothing, and is refused by its reason (RFC 9449 section 4.3)."""
+"""Malformed DPoP proofs are rejected (RFC 9449 section 4.3)."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ NOT_OF_A_PROOF = [
 ]
 
 
-async def test_a_header_that_is_not_that_of_a_proof_is_refused(doorstep, holder):
+async def test_dpop_proof_with_wrong_header_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     for change, why in NOT_OF_A_PROOF:
         good = holder.proof("GET", HERE, token=token).split(".")
@@ -43,14 +43,14 @@ async def test_a_header_that_is_not_that_of_a_proof_is_refused(doorstep, holder)
         is_refused(await ask(doorstep, token, f"{signing}.{signature}"), "dpop_vormfout", why=why)
 
 
-async def test_a_name_beside_the_key_chooses_nothing(doorstep, holder):
+async def test_dpop_proof_kid_is_ignored(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", HERE, token=token, header={"kid": "../../keys/ps256"})
     assert (await ask(doorstep, token, proof)).status_code == 200
 
 
 @pytest.mark.parametrize("alg", ["HS256", "HS512"])
-async def test_a_proof_with_a_shared_secret_is_refused(doorstep, holder, alg):
+async def test_algorithm_confusion_dpop_proof_with_hmac_is_rejected(doorstep, holder, alg):
     """The public key as the secret: the oldest of all confusions."""
     token = await a_bound_token(doorstep, holder)
     secret = OctKey.import_key(json.dumps(holder.jwk(), separators=(",", ":")))
@@ -62,7 +62,7 @@ async def test_a_proof_with_a_shared_secret_is_refused(doorstep, holder, alg):
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256"])
-async def test_another_algorithm_than_those_of_the_list_is_refused_whatever_the_key(doorstep, clock, alg):
+async def test_dpop_proof_with_unlisted_algorithm_is_rejected(doorstep, clock, alg):
     holder = rsa_holder(clock)
     token = await a_bound_token(doorstep, holder)
     key = holder.key if alg != "ES256" else Holder(clock).key
@@ -72,7 +72,7 @@ async def test_another_algorithm_than_those_of_the_list_is_refused_whatever_the_
     )
 
 
-async def test_a_key_that_comes_with_its_secret_is_refused(doorstep, clock):
+async def test_dpop_proof_with_private_key_in_header_is_rejected(doorstep, clock):
     for holder in (Holder(clock), rsa_holder(clock), ed25519_holder(clock)):
         token = await a_bound_token(doorstep, holder)
         private = {"jwk": holder.key.as_dict(private=True)}
@@ -80,7 +80,7 @@ async def test_a_key_that_comes_with_its_secret_is_refused(doorstep, clock):
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")
-async def test_a_key_that_is_too_weak_or_of_another_curve_is_refused(doorstep, clock):
+async def test_dpop_proof_with_weak_key_or_other_curve_is_rejected(doorstep, clock):
     for holder, alg in [(rsa_holder(clock, 1024), "PS256"), (Holder(clock, ECKey.generate_key("P-384")), "ES384")]:
         token = await a_bound_token(doorstep, holder)
         proof = holder.proof("GET", HERE, token=token, header={"alg": alg})
@@ -98,20 +98,20 @@ KEYS_THAT_CANNOT_BE = [
 ]
 
 
-async def test_a_key_that_cannot_be_is_refused(doorstep, holder):
+async def test_dpop_proof_with_invalid_key_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     for change, why in KEYS_THAT_CANNOT_BE:
         proof = holder.proof("GET", HERE, token=token, header={"jwk": holder.jwk() | change})
         is_refused(await ask(doorstep, token, proof), "dpop_vormfout", why=why)
 
 
-async def test_a_proof_that_another_key_signed_is_refused(doorstep, holder, clock):
+async def test_dpop_proof_signed_with_other_key_is_rejected(doorstep, holder, clock):
     token = await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", HERE, token=token, key=Holder(clock).key)
     is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
 
 
-async def test_one_changed_byte_is_enough(doorstep, holder):
+async def test_dpop_proof_tampered_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     header, payload, signature = holder.proof("GET", HERE, token=token).split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"jti": "anders"}
@@ -122,13 +122,13 @@ async def test_one_changed_byte_is_enough(doorstep, holder):
 NO_JWT = ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", "é.é.é", "e30.e30.", "e30.e30.AA"]
 
 
-async def test_what_is_no_jwt_is_refused(doorstep, holder):
+async def test_dpop_proof_that_is_no_jwt_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     for proof in NO_JWT:
         is_refused(await ask(doorstep, token, proof.encode()), "dpop_vormfout", why=proof)
 
 
-async def test_an_oversized_or_deeply_nested_proof_is_refused_before_its_signature_is_looked_at(doorstep, holder):
+async def test_dpop_proof_oversized_or_deeply_nested_is_rejected_before_verification(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, ballast="x" * 9000)), "dpop_vormfout")
     nested = b'{"a":' * 300 + b"1" + b"}" * 300

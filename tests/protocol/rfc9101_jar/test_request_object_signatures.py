@@ -1,4 +1,4 @@
-"""RFC 9101: only the key that the client registered signs, by the algorithm that is ours to choose."""
+"""RFC 9101: request objects are verified with the registered key and an algorithm we choose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.builders.clients import assertion, code_client, make_client_keys, sig
 from tests.builders.request_object import is_refused, request_object, send
 
 
-async def test_only_the_clients_own_registered_key_signs(oauth, flow) -> None:
+async def test_request_object_signed_with_unregistered_key_is_rejected(oauth, flow) -> None:
     is_refused(await send(flow, request_object(flow, key=ECKey.generate_key("P-256"))))
     other = await oauth.request(await oauth.reading_app(client_name="Andere app"))
     about = {"iss": flow.app.client_id, "client_id": flow.app.client_id}
@@ -22,7 +22,7 @@ async def test_only_the_clients_own_registered_key_signs(oauth, flow) -> None:
     is_refused(await send(flow, request_object(other)))
 
 
-async def test_one_client_cannot_push_what_another_signed(oauth, flow) -> None:
+async def test_request_object_signed_by_another_client_is_rejected(oauth, flow) -> None:
     made = request_object(flow)
     other = await oauth.reading_app(client_name="Andere app")
     response = await other.post("/par", {"request": made})
@@ -36,7 +36,7 @@ def by_hand(header: dict, claims: dict, sign) -> str:
     return b".".join([text, base64.urlsafe_b64encode(sign(text)).rstrip(b"=")]).decode()
 
 
-async def test_no_algorithm_is_taken_from_the_object(flow) -> None:
+async def test_algorithm_confusion_request_object_is_rejected(flow) -> None:
     claims, public = claims_of(request_object(flow)), flow.app.keys.private
     pem = public.as_pem(private=False)
     for alg, sign in (
@@ -49,13 +49,13 @@ async def test_no_algorithm_is_taken_from_the_object(flow) -> None:
         is_refused(await send(flow, by_hand({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)), alg)
 
 
-async def test_rs256_is_not_accepted_though_the_key_could(oauth) -> None:
+async def test_request_object_with_rs256_is_rejected(oauth) -> None:
     keys = make_client_keys("PS256")
     flow = await oauth.request(await oauth.add(code_client(keys), keys))
     is_refused(await send(flow, request_object(flow, header={"alg": "RS256"})))
 
 
-async def test_the_registered_algorithm_is_the_only_one(oauth) -> None:
+async def test_request_object_with_other_than_registered_algorithm_is_rejected(oauth) -> None:
     keys = make_client_keys("ES256")
     metadata = code_client(keys, request_object_signing_alg="PS256")
     flow = await oauth.request(await oauth.add(metadata, keys))
@@ -64,7 +64,7 @@ async def test_the_registered_algorithm_is_the_only_one(oauth) -> None:
     assert (await send(same, request_object(same))).status_code == 201
 
 
-async def test_an_object_brings_no_key_and_no_address_of_one(flow) -> None:
+async def test_request_object_with_key_or_key_url_in_header_is_rejected(flow) -> None:
     thief = ECKey.generate_key("P-256")
     jwk = {**thief.as_dict(private=False), "alg": "ES256"}
     for header in (
@@ -87,12 +87,12 @@ async def test_an_object_brings_no_key_and_no_address_of_one(flow) -> None:
 OTHER_KINDS = ["at+jwt", "client-authentication+jwt", "dpop+jwt", "secevent+jwt", "logout+jwt"]
 
 
-async def test_a_jwt_of_another_kind_is_no_request_object(flow) -> None:
+async def test_request_object_of_other_typ_is_rejected(flow) -> None:
     for typ in OTHER_KINDS:
         is_refused(await send(flow, request_object(flow, header={"typ": typ})), typ)
 
 
-async def test_an_assertion_is_no_request_and_a_request_no_assertion(flow) -> None:
+async def test_request_object_and_client_assertion_are_not_interchangeable(flow) -> None:
     app = flow.app
     is_refused(await send(flow, assertion(app.keys, app.client_id, app.clock)))
     made = request_object(flow, header={"typ": "JWT"})
@@ -103,19 +103,19 @@ async def test_an_assertion_is_no_request_and_a_request_no_assertion(flow) -> No
 NO_JWT = ["onzin", "a.b.c", "a.b.c.d.e", "..", "x" * 16_000, "eyJhbGciOiJFUzI1NiJ9." + "A" * 9_000 + ".AAAA"]
 
 
-async def test_what_is_no_jwt_is_refused_alike(flow) -> None:
+async def test_request_object_that_is_no_jwt_is_rejected(flow) -> None:
     for made in NO_JWT:
         is_refused(await send(flow, made), made[:20])
 
 
-async def test_deeply_nested_members_are_refused(flow) -> None:
+async def test_request_object_deeply_nested_is_rejected(flow) -> None:
     deep: list = []
     for _ in range(400):
         deep = [deep]
     is_refused(await send(flow, request_object(flow, authorization_details=deep)))
 
 
-async def test_a_member_that_stands_twice_is_refused(flow) -> None:
+async def test_request_object_with_duplicate_member_is_rejected(flow) -> None:
     claims = json.dumps(claims_of(request_object(flow)))
     twice = (claims[:-1] + ', "redirect_uri": "https://dief.example/terug"}').encode()
     header = {"alg": "ES256", "kid": "app-1", "typ": "JWT"}

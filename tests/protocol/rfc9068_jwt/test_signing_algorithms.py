@@ -1,4 +1,4 @@
-"""Access tokens (RFC 9068): ES256 for our own API, for another's resource the algorithm that its server registered."""
+"""Signing algorithms of access tokens (RFC 9068): ES256 for our API, otherwise as the resource server registered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def verified(oauth, token, alg):
     return verify_jwt(token, keys, algorithms=[alg], typ="at+jwt")
 
 
-async def test_access_token_for_own_api_is_signed_es256_for_code_and_client_credentials(oauth) -> None:
+async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
     flow, agency = await oauth.flow(), await oauth.agency()
     by_person = (await flow.tokens())["access_token"]
     by_machine = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
@@ -39,7 +39,7 @@ async def test_access_token_for_own_api_is_signed_es256_for_code_and_client_cred
 @pytest.mark.parametrize(
     ("registered", "alg"), [(None, "PS256"), ("PS256", "PS256"), ("ES256", "ES256"), ("RS256", "RS256")]
 )
-async def test_access_token_for_resource_is_signed_as_its_server_registered(chain, oauth, registered, alg) -> None:
+async def test_access_token_for_resource_is_signed_as_registered(chain, oauth, registered, alg) -> None:
     await chain.server(**({} if registered is None else {MEMBER: registered}))
     token = await chain.token(HUIS)
     assert header_of(token)["alg"] == alg
@@ -47,7 +47,7 @@ async def test_access_token_for_resource_is_signed_as_its_server_registered(chai
 
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
-async def test_access_token_of_any_registered_algorithm_is_introspected_by_its_server_only(chain, oauth, alg) -> None:
+async def test_access_token_of_registered_algorithm_is_introspected_by_its_server_only(chain, oauth, alg) -> None:
     server, stranger = await chain.server(**{MEMBER: alg}), await oauth.agency()
     token = await chain.token(HUIS)
     told = (await server.post("/introspect", {"token": token})).json()
@@ -56,7 +56,7 @@ async def test_access_token_of_any_registered_algorithm_is_introspected_by_its_s
 
 
 @pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
-async def test_access_token_for_resource_never_opens_own_api(chain, oauth, alg) -> None:
+async def test_access_token_for_resource_is_rejected_by_own_api(chain, oauth, alg) -> None:
     await chain.server(**{MEMBER: alg})
     token = await chain.token(HUIS)
     answer = await oauth.connection().get("/userinfo", headers={"Authorization": f"Bearer {token}"})
@@ -66,12 +66,12 @@ async def test_access_token_for_resource_never_opens_own_api(chain, oauth, alg) 
 @pytest.mark.parametrize(
     "value", ["none", "HS256", "RS384", "ES512", "EdDSA", "Ed25519", "ps256", "", None, 5, ["PS256"]]
 )
-def test_registering_another_access_token_algorithm_is_refused(value) -> None:
+def test_registration_of_other_access_token_algorithm_is_rejected(value) -> None:
     assert MEMBER in faults_in(server_metadata(**{MEMBER: value}), practice=True)
 
 
 @pytest.mark.parametrize("value", ["PS256", "ES256", "RS256"])
-def test_registering_access_token_algorithm_without_resource_is_refused(value) -> None:
+def test_registration_of_access_token_algorithm_without_resource_is_rejected(value) -> None:
     app = code_client(make_client_keys(), **{MEMBER: value})
     without = {name: one for name, one in server_metadata(**{MEMBER: value}).items() if name != "resource"}
     assert MEMBER in faults_in(app, practice=True)
@@ -79,7 +79,7 @@ def test_registering_access_token_algorithm_without_resource_is_refused(value) -
     assert MEMBER not in faults_in(server_metadata(**{MEMBER: value}), practice=True)
 
 
-async def test_access_token_signed_before_with_ps256_stays_good(oauth) -> None:
+async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:
     """Tokens of the version before this one are good until they expire: the key decides, not the audience."""
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
@@ -88,7 +88,7 @@ async def test_access_token_signed_before_with_ps256_stays_good(oauth) -> None:
     assert (await agency.post("/introspect", {"token": older})).json()["active"] is True
 
 
-async def test_access_token_with_alg_of_another_key_is_refused(oauth) -> None:
+async def test_algorithm_confusion_access_token_with_alg_of_another_key_is_rejected(oauth) -> None:
     """The algorithm is that of the key under `kid`, whatever the header says."""
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]

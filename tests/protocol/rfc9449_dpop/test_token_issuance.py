@@ -1,4 +1,4 @@
-"""Who proves a key when asking for a token gets one that is bound to it (RFC 9449 sections 5, 8 and 10)."""
+"""Binding of tokens at issuance by DPoP (RFC 9449 sections 5, 8 and 10)."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ def is_refused(answer, error):
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_token_request_with_a_proof_gives_a_token_that_says_its_key(oauth, holder):
+async def test_token_request_with_dpop_proof_issues_bound_token(oauth, holder):
     agency = await oauth.agency()
     answer = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN))
     assert answer.status_code == 200, answer.text
@@ -56,20 +56,20 @@ async def test_a_token_request_with_a_proof_gives_a_token_that_says_its_key(oaut
         assert (await session.execute(text("SELECT jkt, x5t FROM issued_token"))).one() == (holder.jkt, None)
 
 
-async def test_without_a_proof_a_token_is_a_plain_one(oauth):
+async def test_token_request_without_dpop_proof_issues_plain_token(oauth):
     answer = await post(await oauth.agency(), "/token", DELIVERING)
     assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer")
     assert "cnf" not in claims_of(answer.json()["access_token"])
 
 
-async def test_introspection_tells_the_key_and_the_kind(oauth, holder):
+async def test_introspection_of_dpop_token_returns_cnf_and_type(oauth, holder):
     agency = await oauth.agency()
     given = (await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN))).json()["access_token"]
     told = (await agency.post("/introspect", {"token": given})).json()
     assert (told["active"], told["token_type"], told["cnf"]) == (True, "DPoP", {"jkt": holder.jkt})
 
 
-async def test_a_client_that_registered_for_it_gets_no_token_without_a_proof(oauth, holder):
+async def test_token_request_of_dpop_client_without_proof_is_rejected(oauth, holder):
     agency = await oauth.agency(dpop_bound_access_tokens=True)
     is_refused(await post(agency, "/token", DELIVERING), "invalid_dpop_proof")
     assert (await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN))).json()["token_type"] == "DPoP"
@@ -87,13 +87,13 @@ async def test_a_client_that_registered_for_it_gets_no_token_without_a_proof(oau
         ({"header": {"jku": "https://dief.test/"}}, "dpop_vormfout"),
     ],
 )
-async def test_a_proof_that_is_not_for_this_request_is_refused_and_journalled(oauth, holder, changes, reason):
+async def test_dpop_proof_for_other_request_is_rejected_and_journalled(oauth, holder, changes, reason):
     agency = await oauth.agency()
     is_refused(await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, **changes)), "invalid_dpop_proof")
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == [reason]
 
 
-async def test_row_20_a_proof_gives_one_token(oauth, holder):
+async def test_row_20_dpop_proof_issues_one_token(oauth, holder):
     agency = await oauth.agency()
     proof = holder.proof("POST", TOKEN)
     answers = await asyncio.gather(*(post(agency, "/token", DELIVERING, proof) for _ in range(3)))
@@ -101,12 +101,12 @@ async def test_row_20_a_proof_gives_one_token(oauth, holder):
     is_refused(await post(agency, "/token", DELIVERING, proof), "invalid_dpop_proof")
 
 
-async def test_two_proofs_are_refused(oauth, holder):
+async def test_token_request_with_two_dpop_proofs_is_rejected(oauth, holder):
     proofs = [holder.proof("POST", TOKEN) for _ in range(2)]
     is_refused(await post(await oauth.agency(), "/token", DELIVERING, *proofs), "invalid_dpop_proof")
 
 
-async def test_whoever_has_no_nonce_is_given_one_and_asks_again(oauth, holder, clock):
+async def test_dpop_proof_without_nonce_returns_nonce_challenge(oauth, holder, clock):
     agency = await oauth.agency()
     first = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, nonce=None))
     is_refused(first, "use_dpop_nonce")
@@ -118,7 +118,7 @@ async def test_whoever_has_no_nonce_is_given_one_and_asks_again(oauth, holder, c
     assert await oauth.lines("token:geweigerd") == []
 
 
-async def test_a_stale_nonce_is_replaced(oauth, holder):
+async def test_dpop_nonce_stale_is_replaced(oauth, holder):
     agency, nonce = await oauth.agency(), holder.nonce()
     oauth.later(minutes=4)
     stale = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, nonce=nonce))
@@ -126,12 +126,12 @@ async def test_a_stale_nonce_is_replaced(oauth, holder):
     assert stale.headers["DPoP-Nonce"] == holder.nonce() != nonce
 
 
-async def test_a_push_tells_the_nonce_in_time_for_the_token_request(oauth, holder):
+async def test_par_response_has_dpop_nonce(oauth, holder):
     flow = await oauth.request(await oauth.public_app())
     assert (await flow.push()).headers["DPoP-Nonce"] == holder.nonce()
 
 
-async def test_whoever_must_ask_again_with_a_nonce_finds_the_code_unused(oauth, holder):
+async def test_dpop_nonce_challenge_does_not_consume_the_code(oauth, holder):
     flow = await own_box(oauth)
     form = redeeming(flow, await flow.code())
     is_refused(await post(flow.app, "/token", form, holder.proof("POST", TOKEN, nonce=None)), "use_dpop_nonce")
@@ -139,7 +139,7 @@ async def test_whoever_must_ask_again_with_a_nonce_finds_the_code_unused(oauth, 
     assert (await post(flow.app, "/token", form, holder.proof("POST", TOKEN))).json()["token_type"] == "DPoP"
 
 
-async def test_who_is_not_the_client_uses_up_no_proof_and_writes_no_line(oauth, holder):
+async def test_dpop_proof_of_unauthenticated_client_is_neither_stored_nor_journalled(oauth, holder):
     agency, other = await oauth.agency(), await oauth.agency(client_name="Andere postkamer")
     forged = assertion(other.keys, agency.client_id, oauth.clock)
     credentials = {"client_id": agency.client_id, "client_assertion_type": ASSERTION_TYPE, "client_assertion": forged}
@@ -150,7 +150,7 @@ async def test_who_is_not_the_client_uses_up_no_proof_and_writes_no_line(oauth, 
     assert await oauth.lines("token:geweigerd") == []
 
 
-async def test_a_bound_token_tells_who_at_userinfo_and_only_with_a_proof(oauth, holder):
+async def test_userinfo_with_dpop_token_requires_a_proof(oauth, holder):
     flow = await own_box(oauth)
     form = redeeming(flow, await flow.code())
     token = (await post(flow.app, "/token", form, holder.proof("POST", TOKEN))).json()["access_token"]
@@ -172,7 +172,7 @@ async def test_a_bound_token_tells_who_at_userinfo_and_only_with_a_proof(oauth, 
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
-async def test_userinfo_refusal_names_error_of_challenge_in_body(oauth, holder, verb) -> None:
+async def test_userinfo_refusal_repeats_the_challenge_error_in_body(oauth, holder, verb) -> None:
     """Some clients look for `use_dpop_nonce` in the body, as at the token endpoint."""
     flow = await own_box(oauth)
     form = redeeming(flow, await flow.code())
@@ -194,7 +194,7 @@ async def test_userinfo_refusal_names_error_of_challenge_in_body(oauth, holder, 
         assert f'error="{error}"' in challenge if error else "error=" not in challenge
 
 
-async def test_a_code_that_names_its_key_is_redeemed_with_that_key_only(oauth, holder, clock):
+async def test_code_injection_with_other_dpop_key_is_rejected(oauth, holder, clock):
     """Code injection: whoever puts a stolen code in a session of his own has another key (RFC 9449 section 10)."""
     flow, thief = await own_box(oauth), Holder(clock)
     code = await flow.code(dpop_jkt=holder.jkt)
@@ -203,20 +203,20 @@ async def test_a_code_that_names_its_key_is_redeemed_with_that_key_only(oauth, h
     assert line.reason == "code_voor_andere_sleutel"
 
 
-async def test_a_code_that_names_its_key_is_not_redeemed_without_a_proof(oauth, holder):
+async def test_code_bound_by_dpop_jkt_without_proof_is_rejected(oauth, holder):
     flow = await own_box(oauth)
     code = await flow.code(dpop_jkt=holder.jkt)
     is_refused(await post(flow.app, "/token", redeeming(flow, code)), "invalid_grant")
 
 
-async def test_a_code_that_names_its_key_is_redeemed_with_that_key(oauth, holder):
+async def test_code_bound_by_dpop_jkt_with_its_key_issues_token(oauth, holder):
     flow = await own_box(oauth)
     code = await flow.code(dpop_jkt=holder.jkt)
     answer = await post(flow.app, "/token", redeeming(flow, code), holder.proof("POST", TOKEN))
     assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
-async def test_a_proof_at_the_push_names_the_key_of_the_code(oauth, holder):
+async def test_par_with_dpop_proof_binds_the_code(oauth, holder):
     flow = await oauth.request(await oauth.public_app())
     answer = await post(flow.app, "/par", flow.parameters(), holder.proof("POST", PAR))
     assert answer.status_code == 201, answer.text
@@ -225,7 +225,7 @@ async def test_a_proof_at_the_push_names_the_key_of_the_code(oauth, holder):
     assert kept == holder.jkt
 
 
-async def test_a_proof_at_the_push_and_the_name_of_its_key_must_agree(oauth, holder, clock):
+async def test_par_with_dpop_proof_and_other_dpop_jkt_is_rejected(oauth, holder, clock):
     flow = await oauth.request(await oauth.public_app())
     other, proof = Holder(clock), holder.proof("POST", PAR)
     is_refused(await post(flow.app, "/par", flow.parameters(dpop_jkt=other.jkt), proof), "invalid_request")
@@ -234,12 +234,12 @@ async def test_a_proof_at_the_push_and_the_name_of_its_key_must_agree(oauth, hol
 
 
 @pytest.mark.parametrize("jkt", ["x", "A" * 42, "A" * 44, "A" * 42 + "B", "é" * 43, "A" * 42 + "="])
-async def test_what_is_no_thumbprint_is_refused_at_the_push(oauth, jkt):
+async def test_par_with_malformed_dpop_jkt_is_rejected(oauth, jkt):
     flow = await oauth.request(await oauth.public_app())
     is_refused(await flow.push(dpop_jkt=jkt), "invalid_request")
 
 
-async def test_a_proof_for_the_token_endpoint_is_none_at_the_push(oauth, holder):
+async def test_dpop_proof_for_token_endpoint_is_rejected_at_par(oauth, holder):
     flow = await oauth.request(await oauth.public_app())
     is_refused(await post(flow.app, "/par", flow.parameters(), holder.proof("POST", TOKEN)), "invalid_dpop_proof")
     pushed = holder.proof("POST", PAR)
@@ -247,13 +247,13 @@ async def test_a_proof_for_the_token_endpoint_is_none_at_the_push(oauth, holder)
     is_refused(await post(flow.app, "/par", flow.parameters(), pushed), "invalid_dpop_proof")
 
 
-async def test_the_metadata_say_which_algorithms_a_proof_may_have(oauth):
+async def test_discovery_metadata_names_dpop_algorithms(oauth):
     for place in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
         told = (await oauth.connection().get(place)).json()
         assert told["dpop_signing_alg_values_supported"] == list(ALGORITHMS)
 
 
-async def test_a_bound_token_dies_with_its_client_like_any_other(oauth, holder):
+async def test_dpop_token_of_suspended_client_is_rejected(oauth, holder):
     flow = await own_box(oauth)
     form = redeeming(flow, await flow.code())
     token = (await post(flow.app, "/token", form, holder.proof("POST", TOKEN))).json()["access_token"]

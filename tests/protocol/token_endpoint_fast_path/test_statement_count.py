@@ -1,4 +1,4 @@
-"""How many things each way to a token says to the database: they are counted here, so that none slips in unseen."""
+"""Token endpoint fast path: the number of statements of each grant type."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def redeeming(flow, code):
 
 
 @pytest.mark.parametrize("proven", [False, True])
-async def test_client_credentials_say_two_things(oauth, database, proven) -> None:
+async def test_client_credentials_take_two_statements(oauth, database, proven) -> None:
     agency = await oauth.agency()
     looked, acted = await said(database, agency, DELIVERING, *proofs(oauth, proven))
     assert "INSERT" not in looked
@@ -47,7 +47,7 @@ async def test_client_credentials_say_two_things(oauth, database, proven) -> Non
 
 
 @pytest.mark.parametrize("proven", [False, True])
-async def test_a_code_says_two_things(oauth, database, proven) -> None:
+async def test_code_redemption_takes_two_statements(oauth, database, proven) -> None:
     flow = await oauth.flow(await refreshing_app(oauth))
     code = await flow.code()
     looked, acted = await said(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
@@ -58,7 +58,7 @@ async def test_a_code_says_two_things(oauth, database, proven) -> None:
 
 
 @pytest.mark.parametrize("proven", [False, True])
-async def test_a_refresh_says_two_things(oauth, database, proven) -> None:
+async def test_refresh_takes_two_statements(oauth, database, proven) -> None:
     holder = await a_holder(oauth)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
     looked, acted = await said(database, holder.app, form, *proofs(oauth, proven))
@@ -68,14 +68,14 @@ async def test_a_refresh_says_two_things(oauth, database, proven) -> None:
     assert "UPDATE refresh_token" in acted
 
 
-async def test_a_public_app_with_a_proof_says_as_much(oauth, database) -> None:
+async def test_public_client_with_dpop_takes_two_statements(oauth, database) -> None:
     app = await oauth.public_app(grant_types=REFRESHING)
     flow = await oauth.flow(app)
     code = await flow.code()
     assert len(await said(database, app, redeeming(flow, code), *proofs(oauth, True))) == 2
 
 
-async def test_for_another_service_and_with_a_name_it_is_one_more_and_no_more(oauth, database) -> None:
+async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database) -> None:
     await (await a_chain(oauth)).server()
     holder = await a_holder(oauth)
     await given_for(holder, HUIS)
@@ -86,20 +86,20 @@ async def test_for_another_service_and_with_a_name_it_is_one_more_and_no_more(oa
     assert len(heard) == 3, heard
 
 
-async def test_nothing_of_it_needs_a_transaction_around_it(oauth, database) -> None:
+async def test_token_request_needs_no_explicit_transaction(oauth, database) -> None:
     heard = await said(database, await oauth.agency(), DELIVERING)
     assert not set(heard) & set(BARRED)
 
 
 @pytest.mark.parametrize("kind", ["client_credentials", "authorization_code", "refresh_token", "onzin"])
-async def test_a_parameter_without_a_name_is_a_refusal_and_no_error_of_ours(oauth, kind) -> None:
+async def test_parameter_without_name_returns_400(oauth, kind) -> None:
     form = "grant_type=" + kind + "&=x&client_id=foo"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await oauth.connection().post("/token", content=form, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
-async def test_a_client_that_nobody_knows_is_refused_whatever_it_wants(oauth) -> None:
+async def test_unknown_client_is_rejected_for_every_grant_type(oauth) -> None:
     for kind in ("client_credentials", "authorization_code", "refresh_token"):
         answer = await oauth.connection().post("/token", data={"grant_type": kind, "client_id": "foo", "code": "x"})
         assert answer.status_code in (400, 401)

@@ -1,4 +1,4 @@
-"""RFC 8693: what has ended is not exchanged, and what was exchanged ends with what it came from."""
+"""RFC 8693: ended tokens are not exchanged, and exchanged tokens end with their subject token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-async def test_what_opens_nothing_any_more_is_not_exchanged(chain, how) -> None:
+async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     if (statement := ENDINGS[how]) is None:
@@ -37,7 +37,7 @@ async def test_what_opens_nothing_any_more_is_not_exchanged(chain, how) -> None:
     refused(await chain.exchange(huis, first), "invalid_request")
 
 
-async def test_a_paused_machtiging_lets_nothing_be_exchanged(chain) -> None:
+async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first, mother = await chain.token(), chain.oauth.committed.people.mother
     async with unit_of_work(chain.oauth.sessions) as session:
@@ -45,7 +45,7 @@ async def test_a_paused_machtiging_lets_nothing_be_exchanged(chain) -> None:
     refused(await chain.exchange(huis, first), "invalid_request")
 
 
-async def test_a_token_of_a_suspended_app_is_not_exchanged(chain) -> None:
+async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     # The row alone: what suspending does besides (closing its tokens) must not be all that stops it.
@@ -53,7 +53,7 @@ async def test_a_token_of_a_suspended_app_is_not_exchanged(chain) -> None:
     refused(await chain.exchange(huis, first), "invalid_request")
 
 
-async def test_a_machtiging_that_ended_meanwhile_closes_the_whole_chain(chain) -> None:
+async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
     huis = await chain.exchanger()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
@@ -64,7 +64,7 @@ async def test_a_machtiging_that_ended_meanwhile_closes_the_whole_chain(chain) -
     refused(await chain.exchange(huis, first), "invalid_request")
 
 
-async def test_revoking_the_first_token_closes_what_was_exchanged_for_it(chain) -> None:
+async def test_revoking_first_token_revokes_exchanged_tokens(chain) -> None:
     huis = await chain.exchanger()
     archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
     advies = await chain.server(resource=ADVIES, client_name="Advies")
@@ -77,7 +77,7 @@ async def test_revoking_the_first_token_closes_what_was_exchanged_for_it(chain) 
     assert not await chain.live(advies, third)
 
 
-async def test_suspending_the_app_or_a_service_in_between_closes_what_came_after(chain) -> None:
+async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(chain) -> None:
 
     huis = await chain.exchanger()
     archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
@@ -90,7 +90,7 @@ async def test_suspending_the_app_or_a_service_in_between_closes_what_came_after
     assert await chain.live(chain.app, first)
 
 
-async def test_who_gives_back_what_he_exchanged_does_not_end_the_consent_of_the_app(chain) -> None:
+async def test_exchanged_token_revoked_keeps_the_consent_of_the_app(chain) -> None:
     huis = await chain.exchanger()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
@@ -101,14 +101,14 @@ async def test_who_gives_back_what_he_exchanged_does_not_end_the_consent_of_the_
     assert (await chain.row(first)).revoked_at is None
 
 
-async def test_a_service_cannot_revoke_a_token_that_it_was_only_shown(chain) -> None:
+async def test_revocation_by_a_service_not_owning_the_token_is_ignored(chain) -> None:
     huis = await chain.exchanger()
     first = await chain.token()
     await huis.post("/revoke", {"token": first})
     assert await chain.live(chain.app, first)
 
 
-async def test_the_chain_has_an_end(chain) -> None:
+async def test_exchange_chain_is_limited(chain) -> None:
     services = [await chain.exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
     first = await chain.token()
     second = await chain.exchanged(services[0], first, resource=ARCHIEF)

@@ -1,4 +1,4 @@
-"""RP-Initiated Logout 1.0: the app asks, the person decides, and the way back is one that this app registered."""
+"""RP-Initiated Logout 1.0: the client requests, the person confirms; redirects only to a registered URI."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def is_logged_in(flow) -> bool:
     return (await flow.browser.get("/ik")).status_code == 200
 
 
-async def test_asking_logs_nobody_out(flow) -> None:
+async def test_logout_request_shows_confirmation_and_keeps_the_session(flow) -> None:
     hint = (await flow.tokens())["id_token"]
     page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s")
     assert page.status_code == 200
@@ -47,7 +47,7 @@ async def test_asking_logs_nobody_out(flow) -> None:
     assert await is_logged_in(flow)
 
 
-async def test_yes_logs_out_and_goes_back_with_the_state(flow, oauth) -> None:
+async def test_logout_confirmed_ends_session_and_redirects_with_state(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s & t")
     response = await press(flow, page)
@@ -58,21 +58,21 @@ async def test_yes_logs_out_and_goes_back_with_the_state(flow, oauth) -> None:
     assert [line.reason for line in await oauth.lines("sessie:beeindigd")] == ["uitgelogd_via_app"]
 
 
-async def test_the_form_may_end_at_the_app_and_nowhere_else(flow) -> None:
+async def test_logout_page_form_action_allows_the_redirect_uri_only(flow) -> None:
     page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
     assert "form-action 'self' https://app.voorbeeld.example;" in page.headers["content-security-policy"]
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert "voorbeeld" not in (await ask(flow)).headers["content-security-policy"]
 
 
-async def test_no_keeps_the_person_where_she_is(flow) -> None:
+async def test_logout_declined_keeps_the_session(flow) -> None:
     page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
     response = await press(flow, page, "blijven")
     assert (response.status_code, response.headers["location"]) == (303, "/")
     assert await is_logged_in(flow)
 
 
-async def test_without_any_parameter_one_can_log_out_too(flow) -> None:
+async def test_logout_without_parameters_is_possible(flow) -> None:
     page = await ask(flow)
     assert "vraagt of u hier" not in page.text
     response = await press(flow, page)
@@ -81,7 +81,7 @@ async def test_without_any_parameter_one_can_log_out_too(flow) -> None:
     assert not await is_logged_in(flow)
 
 
-async def test_an_address_with_a_query_of_its_own_keeps_it(flow) -> None:
+async def test_post_logout_redirect_uri_with_query_is_kept(flow) -> None:
     page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER + "?x=1", state="s")
     assert (await press(flow, page)).headers["location"] == AFTER + "?x=1&state=s"
 
@@ -102,7 +102,7 @@ LOOK_ALIKES = [
 
 
 @pytest.mark.parametrize("uri", LOOK_ALIKES, ids=range(len(LOOK_ALIKES)))
-async def test_nobody_is_sent_to_what_was_not_registered(flow, uri) -> None:
+async def test_open_redirect_post_logout_redirect_uri_unregistered_is_blocked(flow, uri) -> None:
     hint = (await flow.tokens())["id_token"]
     page = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=uri, state="s")
     assert page.status_code == 200
@@ -112,14 +112,14 @@ async def test_nobody_is_sent_to_what_was_not_registered(flow, uri) -> None:
     assert not await is_logged_in(flow)
 
 
-async def test_the_form_cannot_be_changed_on_its_way_either(flow) -> None:
+async def test_open_redirect_by_tampered_logout_form_is_blocked(flow) -> None:
     page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
     form = fields_of(page.text) | {"besluit": "uitloggen", "post_logout_redirect_uri": "https://kwaad.example/"}
     response = await flow.browser.post("/logout/bevestigen", form)
     assert "location" not in response.headers
 
 
-async def test_what_does_not_fit_together_gives_no_way_back(flow, oauth) -> None:
+async def test_logout_with_inconsistent_parameters_gives_no_redirect(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     other = await oauth.reading_app(client_name="Andere app")
     claims = claims_of(hint)
@@ -138,13 +138,13 @@ async def test_what_does_not_fit_together_gives_no_way_back(flow, oauth) -> None
         assert await is_logged_in(flow)
 
 
-async def test_naming_an_app_tells_nobody_whether_it_is_there(flow) -> None:
+async def test_enumeration_logout_with_client_id_does_not_reveal_the_client(flow) -> None:
     known, unknown = await ask(flow, client_id=flow.app.client_id), await ask(flow, client_id="onbekend")
     assert "Leesapp" not in known.text
     assert known.text == unknown.text
 
 
-async def test_a_parameter_that_stands_twice_gives_no_way_back(flow) -> None:
+async def test_logout_with_duplicate_parameter_gives_no_redirect(flow) -> None:
     twice = [
         ("client_id", flow.app.client_id),
         ("post_logout_redirect_uri", AFTER),
@@ -154,7 +154,7 @@ async def test_a_parameter_that_stands_twice_gives_no_way_back(flow) -> None:
     assert AFTER not in page.text
 
 
-async def test_an_app_may_ask_by_form_from_its_own_site(flow) -> None:
+async def test_logout_request_by_cross_site_post_shows_confirmation(flow) -> None:
     hint = (await flow.tokens())["id_token"]
     form = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER, "state": "s", "onzin": "x"}
     response = await flow.browser.post("/logout", form, headers={"Origin": "https://app.voorbeeld.example"})
@@ -165,7 +165,7 @@ async def test_an_app_may_ask_by_form_from_its_own_site(flow) -> None:
     assert (await press(flow, page)).headers["location"] == AFTER + "?state=s"
 
 
-async def test_only_our_own_page_can_confirm(flow) -> None:
+async def test_csrf_logout_confirmation_from_other_site_is_rejected(flow) -> None:
     page = await ask(flow)
     for options in (
         {"headers": {"Origin": "https://kwaad.example"}},
@@ -179,20 +179,20 @@ async def test_only_our_own_page_can_confirm(flow) -> None:
     assert await is_logged_in(flow)
 
 
-async def test_a_decision_is_one_of_the_two_buttons(flow) -> None:
+async def test_logout_decision_other_than_the_two_buttons_is_rejected(flow) -> None:
     page = await ask(flow)
     assert (await press(flow, page, "misschien")).status_code == 400
     assert await is_logged_in(flow)
 
 
-async def test_who_is_logged_out_already_is_sent_on_when_the_app_shows_an_id_token_of_ours(flow, oauth) -> None:
+async def test_logout_without_session_with_id_token_hint_redirects(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     flow.browser = oauth.world.browser()
     response = await ask(flow, id_token_hint=hint, post_logout_redirect_uri=AFTER, state="s")
     assert (response.status_code, response.headers["location"]) == (303, AFTER + "?state=s")
 
 
-async def test_and_otherwise_sees_a_page_with_a_link(flow, oauth) -> None:
+async def test_logout_without_session_or_hint_shows_a_link(flow, oauth) -> None:
     flow.browser = oauth.world.browser()
     response = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
     assert response.status_code == 200
@@ -200,13 +200,13 @@ async def test_and_otherwise_sees_a_page_with_a_link(flow, oauth) -> None:
     assert f'href="{AFTER}"' in response.text
 
 
-async def test_pressing_twice_does_no_harm(flow) -> None:
+async def test_logout_confirmed_twice_succeeds(flow) -> None:
     page = await ask(flow, client_id=flow.app.client_id, post_logout_redirect_uri=AFTER)
     assert (await press(flow, page)).status_code == 303
     assert (await press(flow, page)).status_code == 200
 
 
-async def test_a_hint_of_long_ago_will_do(flow, oauth) -> None:
+async def test_logout_with_old_id_token_hint_redirects(flow, oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     oauth.later(days=400)
     flow.browser = await oauth.logged_in()
@@ -214,7 +214,7 @@ async def test_a_hint_of_long_ago_will_do(flow, oauth) -> None:
     assert (await press(flow, page)).headers["location"] == AFTER
 
 
-async def test_what_rests_on_the_login_ends_with_it(flow, oauth) -> None:
+async def test_logout_ends_tokens_of_the_session(flow, oauth) -> None:
     tokens = await flow.tokens()
     await press(flow, await ask(flow))
     assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
@@ -237,7 +237,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("uris", BAD, ids=range(len(BAD)))
-async def test_addresses_that_cannot_be_registered(oauth, uris) -> None:
+async def test_post_logout_redirect_uri_invalid_is_rejected_at_registration(oauth, uris) -> None:
     with pytest.raises(InvalidInput) as refused:
         await oauth.add(code_client(make_client_keys(), post_logout_redirect_uris=uris))
     assert "post_logout_redirect_uris" in refused.value.fields

@@ -1,4 +1,4 @@
-"""A token that is bound to a certificate opens the doors only to who shows that certificate (RFC 8705, RFC 9440)."""
+"""Certificate-bound tokens at the API (RFC 8705, RFC 9440): accepted only with their certificate."""
 
 import base64
 import ipaddress
@@ -47,13 +47,13 @@ def is_refused(answer, code, why=""):
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="machtiging", error="invalid_token"')
 
 
-async def test_with_its_certificate_it_opens_the_door(doorstep):
+async def test_certificate_bound_token_with_its_certificate_is_accepted(doorstep):
     certificate = a_certificate()
     answer = await ask(doorstep, await a_bound_token(doorstep, certificate), field_of(certificate))
     assert answer.status_code == 200, answer.text
 
 
-async def test_it_takes_no_statement_more_than_a_plain_token(doorstep):
+async def test_certificate_bound_token_costs_no_extra_statement(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     async with counting_statements(doorstep.database) as plain:
@@ -63,19 +63,19 @@ async def test_it_takes_no_statement_more_than_a_plain_token(doorstep):
     assert len(bound) == len(plain)
 
 
-async def test_row_19_a_stolen_token_without_the_certificate_opens_nothing_and_leaves_a_line(doorstep):
+async def test_row_19_certificate_bound_token_stolen_without_certificate_is_rejected_and_journalled(doorstep):
     token = await a_bound_token(doorstep, a_certificate())
     is_refused(await ask(doorstep, token), "certificaat_ontbreekt")
     (line,) = await doorstep.journal("token:geweigerd")
     assert line["reason"] == "certificaat_ontbreekt"
 
 
-async def test_row_19_a_stolen_token_with_another_certificate_opens_nothing(doorstep):
+async def test_row_19_certificate_bound_token_with_other_certificate_is_rejected(doorstep):
     token = await a_bound_token(doorstep, a_certificate())
     is_refused(await ask(doorstep, token, field_of(a_certificate())), "certificaat_anders")
 
 
-async def test_a_proof_of_a_key_does_not_stand_in_for_the_certificate(doorstep, clock):
+async def test_certificate_bound_token_with_dpop_proof_is_rejected(doorstep, clock):
     token, holder = await a_bound_token(doorstep, a_certificate()), Holder(clock)
     proof = [("DPoP", holder.proof("GET", ISSUER + READ, token=token))]
     answer = await ask(doorstep, token, scheme="DPoP", more=proof)
@@ -85,14 +85,14 @@ async def test_a_proof_of_a_key_does_not_stand_in_for_the_certificate(doorstep, 
 NO_PROXIES = ["10.20.1.5", "127.0.0.1", "203.0.113.7", "::1", "unix", ""]
 
 
-async def test_the_header_of_who_is_no_proxy_of_ours_is_refused(doorstep):
+async def test_certificate_header_from_untrusted_peer_is_rejected(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     for peer in NO_PROXIES:
         is_refused(await ask(doorstep, token, field_of(certificate), peer=peer), "certificaat_niet_van_proxy", peer)
 
 
-async def test_what_a_proxy_is_said_to_be_in_other_headers_counts_for_nothing(doorstep):
+async def test_certificate_header_with_forged_forwarded_headers_is_rejected(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     said = [("X-Forwarded-For", PROXY), ("Forwarded", f"for={PROXY}"), ("X-Real-IP", PROXY)]
@@ -100,13 +100,13 @@ async def test_what_a_proxy_is_said_to_be_in_other_headers_counts_for_nothing(do
     is_refused(answer, "certificaat_niet_van_proxy")
 
 
-async def test_a_proxy_that_comes_over_ipv6_sockets_with_its_old_address_is_known(doorstep):
+async def test_certificate_header_from_ipv4_mapped_proxy_is_accepted(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     assert (await ask(doorstep, token, field_of(certificate), peer=f"::ffff:{PROXY}")).status_code == 200
 
 
-async def test_without_proxies_in_the_settings_nobody_is_believed(doorstep):
+async def test_certificate_header_without_trusted_proxies_is_rejected(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     doorstep.app.state.trusted_proxies = ()
@@ -129,14 +129,14 @@ NO_CERTIFICATE = [
 ]
 
 
-async def test_what_is_no_certificate_is_refused(doorstep):
+async def test_certificate_header_malformed_is_rejected(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     for spoil, why in NO_CERTIFICATE:
         is_refused(await ask(doorstep, token, spoil(field_of(certificate))), "certificaat_vormfout", why)
 
 
-async def test_two_certificates_are_one_too_many(doorstep):
+async def test_certificate_header_twice_is_rejected(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     is_refused(await ask(doorstep, token, field_of(certificate), field_of(certificate)), "certificaat_vormfout")
@@ -149,13 +149,13 @@ async def test_two_certificates_are_one_too_many(doorstep):
         pytest.param({"begins": timedelta(hours=1)}, id="of tomorrow"),
     ],
 )
-async def test_a_certificate_that_is_not_valid_now_is_refused(doorstep, changes):
+async def test_certificate_expired_or_not_yet_valid_is_rejected(doorstep, changes):
     certificate = a_certificate(**changes)
     token = await a_bound_token(doorstep, certificate)
     is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_geldig")
 
 
-async def test_a_plain_token_is_not_asked_for_a_certificate_nor_judged_by_one(doorstep):
+async def test_plain_token_ignores_the_certificate(doorstep):
     token = a_jwt(doorstep.helper)
     assert (await ask(doorstep, token)).status_code == 200
     assert (await ask(doorstep, token, field_of(a_certificate()))).status_code == 200
@@ -163,7 +163,7 @@ async def test_a_plain_token_is_not_asked_for_a_certificate_nor_judged_by_one(do
 
 @pytest.mark.whole
 @pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("127.0.0.2", 401)])
-async def test_over_a_real_connection_it_is_its_other_end_that_counts(doorstep, proxies, status):
+async def test_certificate_header_over_tcp_is_trusted_by_peer_address(doorstep, proxies, status):
     doorstep.app.state.trusted_proxies = (ipaddress.ip_network(proxies),)
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)

@@ -1,4 +1,4 @@
-"""Two who close the same tokens at the same moment take them in the same order, so that nobody waits for ever."""
+"""Logout concurrent with client suspension: both revoke tokens in the same order, so without deadlock."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def until_waiting(oauth, how_many: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_logging_out_and_suspending_an_app_at_once_both_come_to_an_end(chain, oauth) -> None:
+async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth) -> None:
     older, newer = [await chain.token(None, machtiging=None) for _ in range(2)]
     ids, sid, at = [claims_of(token)["jti"] for token in (older, newer)], uuid4(), oauth.clock.now()
     await chain.run("UPDATE oauth_grant SET session_id = :sid", sid=sid)

@@ -1,4 +1,4 @@
-"""RFC 8707: the consent keeps the resource for which it was given, and whoever may look at the consent is told."""
+"""RFC 8707: a consent stores its resource, and grant management returns it."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ async def looked_at(chain, grant_id: str) -> dict:
     return answer.json()
 
 
-async def test_its_client_is_told_the_service_that_was_named(chain) -> None:
+async def test_grant_query_returns_the_resource(chain) -> None:
     await chain.server()
     told = await looked_at(chain, await a_consent(chain, resource=HUIS))
     assert told["scopes"] == [{"scope": "openid", "resource": [HUIS]}]
 
 
 @pytest.mark.parametrize("resource", [None, AUDIENCE])
-async def test_without_one_and_with_ours_it_is_our_own_api_by_the_address_that_it_has_now(chain, resource) -> None:
+async def test_grant_query_without_resource_returns_our_api(chain, resource) -> None:
     grant_id = await a_consent(chain, resource=resource)
     assert (await looked_at(chain, grant_id))["scopes"] == [{"scope": "openid", "resource": [AUDIENCE]}]
     # A move to another address changes no row.
     assert await one(chain.oauth, "SELECT resource FROM oauth_grant WHERE id = :id", id=grant_id) == ""
 
 
-async def test_without_a_scope_it_is_told_too(chain) -> None:
+async def test_grant_query_without_scope_returns_the_resource(chain) -> None:
     await chain.server()
     told = await looked_at(chain, await a_consent(chain, resource=HUIS, scope=None, nonce=None))
     assert told["scopes"] == [{"scope": "", "resource": [HUIS]}]
     assert told["authorization_details"]
 
 
-async def test_a_service_that_has_gone_since_is_still_told(chain) -> None:
+async def test_grant_query_with_suspended_resource_server_returns_the_resource(chain) -> None:
     await chain.server()
     grant_id = await a_consent(chain, resource=HUIS)
     await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'resource' = :it", it=HUIS)

@@ -1,4 +1,4 @@
-"""Forged rows, written without the key: no row that was made, changed, moved or swapped opens anything."""
+"""Row MACs: rows made, changed, moved or swapped by SQL without the key give no access."""
 
 from uuid import uuid4
 
@@ -42,18 +42,18 @@ CASES = [
 ]
 
 
-def test_every_sealed_table_has_a_row_that_opens_something_here():
+def test_sealed_tables_are_all_tested():
     assert OPENINGS.keys() == FOUND_BY.keys() == BY_NAME.keys()
 
 
 @pytest.mark.parametrize("name", sorted(OPENINGS))
-async def test_row_untouched_opens_what_it_is_for(oauth, name):
+async def test_row_with_valid_mac_is_accepted(oauth, name):
     opening = await OPENINGS[name](oauth)
     assert await opening.use()
 
 
 @pytest.mark.parametrize(("name", "column"), CASES)
-async def test_row_with_changed_column_opens_nothing(oauth, database, name, column):
+async def test_row_with_changed_column_is_rejected_and_journalled(oauth, database, name, column):
     opening = await OPENINGS[name](oauth)
     await forge(database, BY_NAME[name], opening.where, column)
     with structlog.testing.capture_logs() as logs:
@@ -71,14 +71,14 @@ async def test_row_with_changed_column_opens_nothing(oauth, database, name, colu
 
 @pytest.mark.parametrize("name", sorted(OPENINGS))
 @pytest.mark.parametrize("mac", [b"", b"\0" * 36, b"\0\0\0\1" + b"\0" * 32, b"\xff\xff\xff\xff" + b"\0" * 32])
-async def test_row_with_invented_mac_opens_nothing(oauth, database, name, mac):
+async def test_row_with_invented_mac_is_rejected(oauth, database, name, mac):
     opening = await OPENINGS[name](oauth)
     async with tampering(database) as connection:
         await connection.execute(BY_NAME[name].table.update().where(text(opening.where)).values({MAC: mac}))
     assert not await opening.use()
 
 
-async def test_session_made_by_sql_with_a_plain_hash_of_a_known_token_opens_nothing(oauth, database):
+async def test_session_row_with_plain_token_hash_is_rejected(oauth, database):
     opening = await OPENINGS["login_session"](oauth)
     async with tampering(database) as connection:
         await connection.execute(text("UPDATE login_session SET token_hash = sha256('bekend'), id = gen_random_uuid()"))
@@ -89,7 +89,7 @@ async def test_session_made_by_sql_with_a_plain_hash_of_a_known_token_opens_noth
     assert not await opening.use()
 
 
-async def test_two_people_whose_bsn_was_swapped_are_nobody(oauth, database):
+async def test_person_rows_with_swapped_bsn_are_rejected(oauth, database):
     opening = await OPENINGS["person"](oauth)
     other = oauth.world.browser()
     oauth._open.append(other.http)
@@ -106,7 +106,7 @@ async def test_two_people_whose_bsn_was_swapped_are_nobody(oauth, database):
     assert {line.object_kind for line in await oauth.lines("rij:geweigerd")} == {"person"}
 
 
-async def test_row_moved_to_another_key_or_table_does_not_verify(oauth, session):
+async def test_row_mac_moved_to_another_key_or_table_does_not_verify(oauth, session):
     token = dict.fromkeys(SEALED_TOKEN.covered) | {"id": uuid4(), "client_id": "x", "scope": "", "acts": []}
     made = seal(session, SEALED_TOKEN, token)
     assert verifies(session, SEALED_TOKEN, made)
@@ -115,7 +115,7 @@ async def test_row_moved_to_another_key_or_table_does_not_verify(oauth, session)
         assert other is SEALED_TOKEN or not verifies(session, other, {**made, "token_hash": b""})
 
 
-async def test_suspending_and_resuming_a_forged_client_does_not_seal_it(oauth, database):
+async def test_suspension_and_resumption_of_forged_client_do_not_reseal_it(oauth, database):
     from machtiging.kernel.errors import NotFound
     from machtiging.oauth.suspend_client import resume, suspend
     from machtiging.storage.unit_of_work import unit_of_work
@@ -132,7 +132,7 @@ async def test_suspending_and_resuming_a_forged_client_does_not_seal_it(oauth, d
         assert not verifies(session, SEALED_CLIENT, row)
 
 
-async def test_silent_answer_rests_on_no_forged_consent(oauth, database):
+async def test_prompt_none_with_forged_consent_returns_consent_required(oauth, database):
     flow = await oauth.flow()
     await flow.tokens(authorization_details=None)
     assert "code=" in (await silently(flow)).headers["location"]
@@ -144,7 +144,7 @@ async def silently(flow):
     return await flow.authorize(await flow.pushed(authorization_details=None, prompt="none"))
 
 
-async def test_mac_of_an_older_key_verifies_and_of_a_key_of_another_ring_does_not(tmp_path, clock):
+async def test_row_mac_of_older_key_verifies_and_of_foreign_keyring_does_not(tmp_path, clock):
     ours, theirs = a_key_directory(tmp_path / "ours"), tmp_path / "theirs"
     before = KeyRing.load(ours)
     made, hashed = before.row_mac(b"row"), before.bearer_hash("token")
@@ -163,6 +163,6 @@ async def test_mac_of_an_older_key_verifies_and_of_a_key_of_another_ring_does_no
     assert not KeyRing.load(theirs).row_mac_verifies(made, b"row")
 
 
-async def test_session_and_person_lists_name_what_gives_power():
+async def test_row_mac_of_session_and_person_covers_privileged_columns():
     assert {"person_id", "assurance", "roles", "organisation_kvk", "expires_at"} <= set(SEALED_SESSION.covered)
     assert {"bsn_index", "bsn_sealed", "broker_issuer", "broker_subject"} <= set(SEALED_PERSON.covered)

@@ -1,4 +1,4 @@
-"""The routes of the Berichtenbox with a bound token: the short way, and the one with two transactions."""
+"""The Berichtenbox routes with DPoP-bound tokens: the direct route and the delivery in two transactions."""
 
 import asyncio
 
@@ -32,14 +32,14 @@ async def get(world, holder, token, path, **changes):
         return await client.get(path, headers=holder.headers("GET", ISSUER + path, token, **changes))
 
 
-async def test_a_letter_is_read_and_a_nonce_comes_with_it(world, holder):
+async def test_read_with_dpop_returns_bericht_and_nonce(world, holder):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
     answer = await get(world, holder, token, path)
     assert answer.status_code == 200, answer.text
     assert answer.headers["DPoP-Nonce"] == holder.nonce()
 
 
-async def test_without_a_nonce_one_is_given_and_nothing_is_read(world, holder):
+async def test_read_with_dpop_without_nonce_returns_nonce_challenge(world, holder):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
     answer = await get(world, holder, token, path, nonce=None)
     assert (answer.status_code, answer.headers["DPoP-Nonce"]) == (401, holder.nonce())
@@ -47,13 +47,13 @@ async def test_without_a_nonce_one_is_given_and_nothing_is_read(world, holder):
     assert await world.reasons("bericht:lezen") == []
 
 
-async def test_a_plain_token_is_told_no_nonce(world):
+async def test_read_with_plain_token_returns_no_dpop_nonce(world):
     async with world.client(await world.helper_token()) as client:
         answer = await client.get(WHERE + await world.letter())
     assert (answer.status_code, "DPoP-Nonce" in answer.headers) == (200, False)
 
 
-async def test_a_proof_for_one_letter_opens_no_other(world, holder):
+async def test_dpop_proof_for_another_bericht_is_rejected(world, holder):
     one, other = WHERE + await world.letter(), WHERE + await world.letter()
     token = await bound(world, holder, await world.helper_token())
     answer = await get(world, holder, token, other, htu=ISSUER + one)
@@ -61,7 +61,7 @@ async def test_a_proof_for_one_letter_opens_no_other(world, holder):
     assert await world.reasons("bericht:lezen") == []
 
 
-async def test_row_20_of_one_proof_four_times_at_the_same_moment_one_letter_is_read(world, holder):
+async def test_row_20_dpop_proof_used_concurrently_reads_once(world, holder):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
     headers = holder.headers("GET", ISSUER + path, token)
     async with world.client() as client:
@@ -70,7 +70,7 @@ async def test_row_20_of_one_proof_four_times_at_the_same_moment_one_letter_is_r
     assert len(await world.rows("SELECT 1 FROM journal_intake WHERE act = 'bericht:lezen'")) == 1
 
 
-async def test_reading_takes_one_statement_more_than_with_a_plain_token(world, holder, database):
+async def test_read_with_dpop_costs_one_extra_statement(world, holder, database):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
     await get(world, holder, token, path)  # the driver's first use of a statement asks about its types as well
     with said_to_the_database(database) as said:
@@ -80,7 +80,7 @@ async def test_reading_takes_one_statement_more_than_with_a_plain_token(world, h
     assert ("used_proof" in looked, "used_proof" in proved, "used_proof" in acted) == (False, True, False)
 
 
-async def test_an_agency_delivers_with_one_proof_also_when_its_token_is_looked_at_twice(world, holder):
+async def test_delivery_with_dpop_consumes_its_proof_once(world, holder):
     token = await bound(world, holder, await world.token(oin=UWV))
     async with world.client() as client:
         headers = holder.headers("POST", ISSUER + DELIVERY, token)

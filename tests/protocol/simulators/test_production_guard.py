@@ -1,4 +1,4 @@
-"""Where real letters are, nobody may log in as anybody."""
+"""The stand-in broker, where anyone logs in as anyone, refuses to start in production."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from machtiging.simulators.app import create_simulator
 from tests.builders.login import practice_settings
 
 
-def test_the_stand_in_refuses_settings_of_production():
+def test_stand_in_with_production_settings_is_rejected():
     with pytest.raises(Fault, match="oefenomgeving_in_productie"):
         create_simulator(practice_settings(env=Environment.PRODUCTION))
 
 
 @pytest.mark.parametrize("word", ["production", "PRODUCTION", " production "])
-def test_the_environment_refuses_even_when_the_settings_say_otherwise(monkeypatch, word):
+def test_stand_in_with_production_environment_is_rejected(monkeypatch, word):
     monkeypatch.setenv("MACHTIGING_ENV", word)
     with pytest.raises(Fault, match="oefenomgeving_in_productie"):
         create_simulator(practice_settings(env=Environment.DEVELOPMENT))
 
 
 @pytest.mark.parametrize("environment", [Environment.DEVELOPMENT, Environment.TEST])
-def test_elsewhere_it_may_be_made(monkeypatch, environment):
+def test_stand_in_in_development_or_test_starts(monkeypatch, environment):
     monkeypatch.delenv("MACHTIGING_ENV", raising=False)
     assert create_simulator(practice_settings(env=environment))

@@ -1,4 +1,4 @@
-"""Audience confusion: a token that was made for another service opens none of our doors, however it is dressed up."""
+"""Audience confusion: tokens for another resource are rejected by our API."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ async def doorstep(database, clock):
 
 
 @pytest.mark.parametrize("aud", [HUIS, [HUIS], [HUIS, "https://ander.example"], ""])
-async def test_a_token_for_another_resource_opens_no_door(doorstep, aud) -> None:
+async def test_audience_confusion_token_for_another_resource_is_rejected(doorstep, aud) -> None:
     for facts, path in ((doorstep.helper, READ), (doorstep.own, READ), (doorstep.agency, DELIVER)):
         is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud), path), "token_ongeldig")
 
 
-async def test_what_is_written_down_for_another_resource_opens_no_door_whatever_it_says_itself(doorstep) -> None:
+async def test_audience_confusion_token_stored_for_another_resource_is_rejected(doorstep) -> None:
     facts = replace(doorstep.helper, id=TokenId(uuid7()), audience=HUIS)
     async with unit_of_work(doorstep.database.sessions) as session:
         await register(session, facts)
@@ -32,7 +32,7 @@ async def test_what_is_written_down_for_another_resource_opens_no_door_whatever_
         is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud)), "token_ongeldig")
 
 
-async def test_an_exchanged_token_for_our_api_opens_the_door_of_the_person_it_stands_for(doorstep) -> None:
+async def test_exchanged_token_for_our_api_is_accepted_for_its_person(doorstep) -> None:
     facts = replace(doorstep.helper, id=TokenId(uuid7()), client_id="huisdienst", parent_id=doorstep.helper.id)
     async with unit_of_work(doorstep.database.sessions) as session:
         await register(session, facts)

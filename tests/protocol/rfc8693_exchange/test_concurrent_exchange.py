@@ -1,4 +1,4 @@
-"""Whoever revokes while somebody exchanges: one of the two comes first, and nothing outlives what it hangs on."""
+"""Token exchange concurrent with revocation or another exchange."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.builders.exchange import ARCHIEF, refused
 from tests.builders.waiting import until_somebody_waits
 
 
-async def test_an_exchange_waits_for_a_revocation_under_way_and_then_is_refused(chain) -> None:
+async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first, at = await chain.token(), chain.oauth.clock.now()
     row = await chain.row(first)
@@ -31,7 +31,7 @@ async def test_an_exchange_waits_for_a_revocation_under_way_and_then_is_refused(
         await chain.run("UPDATE issued_token SET revoked_at = NULL")
 
 
-async def test_a_revocation_waits_for_an_exchange_under_way_and_then_closes_what_came_of_it(chain) -> None:
+async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchanged_token(chain) -> None:
     first, at = await chain.token(None), chain.oauth.clock.now()
     jti = TokenId((await chain.row(first)).id)
     child = TokenId(uuid7())
@@ -51,13 +51,13 @@ async def test_a_revocation_waits_for_an_exchange_under_way_and_then_closes_what
         assert (await state_of(session, child)).revoked_at == at
 
 
-async def test_two_exchanges_of_one_token_do_not_wait_for_each_other_for_ever(chain) -> None:
+async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     answers = await asyncio.gather(*(chain.exchanged(huis, first) for _ in range(4)))
     assert len({claims_of(answer)["jti"] for answer in answers}) == 4
 
 
-async def test_a_token_that_was_never_issued_is_in_no_line(chain) -> None:
+async def test_exchange_chain_lock_of_unknown_token_counts_zero(chain) -> None:
     async with unit_of_work(chain.oauth.sessions) as session:
         assert await hold_to_exchange(session, TokenId(uuid7())) == 0

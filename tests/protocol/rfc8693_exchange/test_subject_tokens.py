@@ -1,4 +1,4 @@
-"""RFC 8693: only the service that a token is for exchanges it, and only a live one of ours."""
+"""RFC 8693: only the audience of an active token that we issued may exchange it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.builders.exchange import (
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
-async def test_only_the_service_that_the_token_is_for_may_exchange_it(chain) -> None:
+async def test_exchange_by_service_other_than_audience_is_rejected_and_journalled(chain) -> None:
     await chain.server()
     thief = await chain.exchanger(resource=ADVIES, client_name="Advies")
     magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
@@ -33,7 +33,7 @@ async def test_only_the_service_that_the_token_is_for_may_exchange_it(chain) -> 
     assert reasons == ["token_voor_ander"] * 3 + ["token_onbruikbaar"]
 
 
-async def test_who_exchanged_a_token_may_not_exchange_what_he_got_unless_it_is_for_him(chain) -> None:
+async def test_exchange_of_exchanged_token_by_its_requester_is_rejected(chain) -> None:
     huis = await chain.exchanger()
     await chain.exchanger(resource=ARCHIEF, client_name="Archief")
     await chain.server(resource=ADVIES, client_name="Advies")
@@ -41,7 +41,7 @@ async def test_who_exchanged_a_token_may_not_exchange_what_he_got_unless_it_is_f
     refused(await chain.exchange(huis, second, resource=ADVIES), "invalid_request")
 
 
-async def test_a_client_of_another_kind_exchanges_nothing(chain) -> None:
+async def test_exchange_by_client_of_other_grant_type_is_rejected(chain) -> None:
     huis, public = await chain.server(), await chain.oauth.public_app()
     first = await chain.token()
     for client in (chain.app, huis, await chain.oauth.agency()):
@@ -50,14 +50,14 @@ async def test_a_client_of_another_kind_exchanges_nothing(chain) -> None:
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
-async def test_a_service_that_exchanges_gets_no_other_tokens(chain) -> None:
+async def test_exchange_client_with_other_grant_types_is_rejected(chain) -> None:
     huis = await chain.exchanger()
     refused(await huis.post("/token", {"grant_type": "client_credentials"}), "unauthorized_client")
     form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": HUIS, "code_verifier": "x" * 43}
     refused(await huis.post("/token", form), "unauthorized_client")
 
 
-async def test_who_cannot_prove_himself_exchanges_nothing(chain) -> None:
+async def test_exchange_without_client_authentication_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     foreign = assertion(make_client_keys(), huis.client_id, chain.oauth.clock)
@@ -66,14 +66,14 @@ async def test_who_cannot_prove_himself_exchanges_nothing(chain) -> None:
         assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
-async def test_an_agencys_token_stands_for_nobody_and_is_not_exchanged(chain) -> None:
+async def test_exchange_of_agency_token_is_rejected(chain) -> None:
     magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
     await chain.server(resource=ARCHIEF, client_name="Archief")
     response = await (await chain.oauth.agency()).post("/token", {"grant_type": "client_credentials"})
     refused(await chain.exchange(magazijn, response.json()["access_token"]), "invalid_request")
 
 
-async def test_only_a_live_access_token_of_ours_is_a_subject_token(chain) -> None:
+async def test_exchange_of_anything_but_active_access_token_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     keyring, claims = chain.oauth.service.state.keyring, claims_of(first)

@@ -1,4 +1,4 @@
-"""RFC 9126: what may be pushed, who may use it, for how long, and how often."""
+"""RFC 9126 pushed authorization requests: validation, client binding, expiry and single use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def told(response, error, status=400):
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_a_request_uri_is_new_each_time_and_lives_sixty_seconds(oauth) -> None:
+async def test_request_uri_is_unique_and_expires_in_sixty_seconds(oauth) -> None:
     flow = await oauth.request()
     first, second = await flow.push(), await flow.push()
     assert first.status_code == second.status_code == 201
@@ -23,7 +23,7 @@ async def test_a_request_uri_is_new_each_time_and_lives_sixty_seconds(oauth) -> 
     assert first.headers["cache-control"] == "no-store"
 
 
-async def test_the_request_uri_is_kept_as_a_hash_and_the_assertion_not_at_all(oauth) -> None:
+async def test_request_uri_is_stored_as_hash_and_assertion_not_at_all(oauth) -> None:
     flow = await oauth.request()
     uri = await flow.pushed()
     async with unit_of_work(oauth.sessions) as session:
@@ -32,7 +32,7 @@ async def test_the_request_uri_is_kept_as_a_hash_and_the_assertion_not_at_all(oa
     assert "client_assertion" not in row.params
 
 
-async def test_only_parameters_that_mean_something_are_kept(oauth) -> None:
+async def test_par_stores_known_parameters_only(oauth) -> None:
     flow = await oauth.request()
     known = {"acr_values": "x", "prompt": "consent", "response_mode": "query", "ui_locales": "nl"}
     assert (await flow.push(**known, onzin="x" * 9000, username="a", code_verifier="b")).status_code == 201
@@ -42,7 +42,7 @@ async def test_only_parameters_that_mean_something_are_kept(oauth) -> None:
     assert params == flow.parameters(client_id=flow.app.client_id, acr_values="x", openid=openid)
 
 
-async def test_what_would_be_kept_fits_in_eight_kilobytes(oauth) -> None:
+async def test_par_over_eight_kilobytes_is_rejected(oauth) -> None:
     flow = await oauth.request()
     told(await flow.push(state="s" * 8200), "invalid_request")
     told(await flow.push(state="é" * 4100), "invalid_request")
@@ -51,7 +51,7 @@ async def test_what_would_be_kept_fits_in_eight_kilobytes(oauth) -> None:
     assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["verzoek_te_groot"] * 3
 
 
-async def test_a_request_uri_that_is_a_minute_old_is_refused_with_a_page(oauth) -> None:
+async def test_request_uri_expired_is_rejected_with_a_page(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()
     oauth.later(seconds=60)
@@ -60,7 +60,7 @@ async def test_a_request_uri_that_is_a_minute_old_is_refused_with_a_page(oauth) 
     assert "location" not in response.headers
 
 
-async def test_a_request_uri_that_was_opened_in_time_survives_a_slow_login(oauth) -> None:
+async def test_request_uri_opened_in_time_survives_a_slow_login(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()
     oauth.later(seconds=50)
@@ -69,7 +69,7 @@ async def test_a_request_uri_that_was_opened_in_time_survives_a_slow_login(oauth
     assert "code" in query_of((await flow.approve(uri)).headers["location"])
 
 
-async def test_an_opened_request_uri_does_not_wait_for_ever(oauth) -> None:
+async def test_request_uri_opened_expires_after_fifteen_minutes(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()
     form = await flow.consent_form(uri)
@@ -79,7 +79,7 @@ async def test_an_opened_request_uri_does_not_wait_for_ever(oauth) -> None:
     assert (await flow.press(form)).status_code == 400
 
 
-async def test_a_request_uri_is_bound_to_the_client_that_pushed_it(oauth) -> None:
+async def test_request_uri_of_another_client_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     other = await oauth.reading_app(client_name="Andere app")
     response = await flow.authorize(await flow.pushed(), client_id=other.client_id)
@@ -87,14 +87,14 @@ async def test_a_request_uri_is_bound_to_the_client_that_pushed_it(oauth) -> Non
     assert "location" not in response.headers
 
 
-async def test_a_decided_request_uri_cannot_be_opened_again(oauth) -> None:
+async def test_request_uri_decided_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()
     await flow.approve(uri)
     assert (await flow.authorize(uri)).status_code == 400
 
 
-async def test_an_unknown_request_uri_is_a_page_and_never_a_redirect(oauth) -> None:
+async def test_open_redirect_with_unknown_request_uri_is_blocked(oauth) -> None:
     flow = await oauth.request()
     for uri in ["", "urn:ietf:params:oauth:request_uri:onbekend", "https://kwaad.example/verzoek"]:
         response = await flow.authorize(uri)
@@ -102,7 +102,7 @@ async def test_an_unknown_request_uri_is_a_page_and_never_a_redirect(oauth) -> N
         assert "location" not in response.headers
 
 
-async def test_a_request_that_was_not_pushed_is_refused(oauth) -> None:
+async def test_unpushed_request_is_rejected(oauth) -> None:
     flow = await oauth.request()
     parameters = flow.parameters(client_id=flow.app.client_id)
     response = await flow.browser.get("/authorize", params=parameters)
@@ -110,7 +110,7 @@ async def test_a_request_that_was_not_pushed_is_refused(oauth) -> None:
     assert query_of(response.headers["location"])["error"] == "invalid_request"
 
 
-async def test_row_22_what_the_front_channel_adds_changes_nothing(oauth) -> None:
+async def test_row_22_front_channel_parameters_beside_request_uri_are_ignored(oauth) -> None:
     flow = await oauth.flow(None, None, "lijst")
     uri = await flow.pushed()
     evil = {"redirect_uri": "https://kwaad.example/", "authorization_details": "[]", "state": "anders", "scope": "x"}
@@ -144,13 +144,13 @@ WRONG = [
 ]
 
 
-async def test_what_cannot_be_served_is_refused_at_once(oauth) -> None:
+async def test_par_with_unsupported_parameter_is_rejected(oauth) -> None:
     flow = await oauth.request()
     for change, error in WRONG:
         told(await flow.push(**change), error)
 
 
-async def test_row_18_implicit_and_hybrid_do_not_exist(oauth) -> None:
+async def test_row_18_implicit_and_hybrid_response_types_are_rejected(oauth) -> None:
     flow = await oauth.request()
     for response_type in ("token", "id_token", "code id_token", "code token", "none", "code code"):
         told(await flow.push(response_type=response_type), "unsupported_response_type")
@@ -175,20 +175,20 @@ LOOK_ALIKES = [
 ]
 
 
-async def test_row_11_a_redirect_uri_is_compared_character_by_character(oauth) -> None:
+async def test_row_11_redirect_uri_is_compared_exactly(oauth) -> None:
     flow = await oauth.request()
     for redirect_uri in LOOK_ALIKES:
         told(await flow.push(redirect_uri=redirect_uri), "invalid_request")
 
 
-async def test_a_parameter_that_stands_twice_is_refused(oauth) -> None:
+async def test_duplicate_parameter_is_rejected(oauth) -> None:
     flow = await oauth.request()
     for name in ("response_type", "redirect_uri", "scope", "state", "code_challenge", "nonce", "client_id", "onzin"):
         form = {**flow.app.credentials(), **flow.parameters(), "onzin": "a"}
         told(await flow.app.raw("/par", [*form.items(), (name, form[name])]), "invalid_request")
 
 
-async def test_odd_characters_are_a_refusal_and_never_a_server_error(oauth) -> None:
+async def test_odd_characters_return_400(oauth) -> None:
     flow = await oauth.request()
     names = ("client_id", "scope", "redirect_uri", "response_type", "code_challenge_method", "authorization_details")
     for odd in ("\0", "a\nb", "\r", "\x7f", '"', "\\", "é", "日本", "\u202e", "a" * 20_000):
@@ -198,13 +198,13 @@ async def test_odd_characters_are_a_refusal_and_never_a_server_error(oauth) -> N
             assert odd[:9] not in response.json()["error_description"]
 
 
-async def test_a_state_comes_back_exactly_as_it_was_sent(oauth) -> None:
+async def test_state_is_returned_unchanged(oauth) -> None:
     flow = await oauth.flow()
     state = "a b+c&d=e%20é\"'<script>" + "x" * 500
     assert (await flow.answer(state=state))["state"] == state
 
 
-async def test_a_body_that_is_no_form_or_too_long_is_refused(oauth) -> None:
+async def test_body_that_is_no_form_or_too_large_is_rejected(oauth) -> None:
     app = await oauth.reading_app()
     told(await app.http.post("/par", json={"a": 1}), "invalid_request")
     told(await app.http.post("/par", data={"a": "b"}, params={"client_id": "x"}), "invalid_request")
@@ -217,7 +217,7 @@ async def test_a_body_that_is_no_form_or_too_long_is_refused(oauth) -> None:
     told(await app.http.post("/par", content=b"a=" + b"b" * 70_000, headers=headers), "invalid_request", 413)
 
 
-async def test_every_refused_push_leaves_a_line_with_the_exact_reason(oauth) -> None:
+async def test_par_rejected_is_journalled_with_its_exact_reason(oauth) -> None:
     flow = await oauth.request()
     await flow.push(code_challenge_method="plain")
     lines = await oauth.lines("grant:geweigerd")

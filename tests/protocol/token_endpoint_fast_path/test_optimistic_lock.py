@@ -1,4 +1,4 @@
-"""Between looking and acting something may change: whoever changes it is waited for, and then nothing is given."""
+"""Token endpoint fast path, optimistic lock: a change between read and write refuses the token."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def refused(answer, error, status=400):
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
-async def test_who_ends_the_grant_is_waited_for_and_nothing_is_given(oauth, kind) -> None:
+async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, kind) -> None:
     _, ask, grant_id = await asking(oauth, kind)
     made = await one(oauth, "SELECT count(*) FROM issued_token")
     async with unit_of_work(oauth.sessions) as session:
@@ -55,7 +55,7 @@ async def test_who_ends_the_grant_is_waited_for_and_nothing_is_given(oauth, kind
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
-async def test_who_suspends_the_client_is_waited_for_and_nothing_is_given(oauth, kind) -> None:
+async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
     made = await one(oauth, "SELECT count(*) FROM issued_token")
     async with unit_of_work(oauth.sessions) as session:
@@ -66,7 +66,7 @@ async def test_who_suspends_the_client_is_waited_for_and_nothing_is_given(oauth,
     assert await one(oauth, "SELECT count(*) FROM issued_token") == made
 
 
-async def test_an_agency_is_given_nothing_either(oauth) -> None:
+async def test_suspension_concurrent_with_client_credentials_issues_no_token(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
         await suspend(session, agency.client_id, at=oauth.clock.now())
@@ -77,7 +77,7 @@ async def test_an_agency_is_given_nothing_either(oauth) -> None:
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
-async def test_an_assertion_that_was_used_uses_nothing_else_up(oauth, kind) -> None:
+async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
     seen = assertion(app.keys, app.client_id, oauth.clock)
     await app.post("/introspect", {"token": "x"}, client_assertion=seen)
@@ -88,7 +88,7 @@ async def test_an_assertion_that_was_used_uses_nothing_else_up(oauth, kind) -> N
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
-async def test_a_proof_that_was_used_uses_up_the_assertion_and_nothing_else(oauth, kind) -> None:
+async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
     app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
     agency = await oauth.agency()
@@ -103,7 +103,7 @@ async def test_a_proof_that_was_used_uses_up_the_assertion_and_nothing_else(oaut
     assert (await ask()).status_code == 200
 
 
-async def test_one_proof_at_two_codes_at_once_gives_one_token_and_leaves_the_other_code(oauth) -> None:
+async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth) -> None:
     app = await refreshing_app(oauth)
     flows = [await oauth.flow(app, await oauth.machtiging()) for _ in range(2)]
     codes = [await flow.code() for flow in flows]
@@ -114,13 +114,13 @@ async def test_one_proof_at_two_codes_at_once_gives_one_token_and_leaves_the_oth
 
 
 @pytest.mark.parametrize("kind", ["code", "refresh"])
-async def test_who_asks_too_much_hears_so_and_the_refresh_token_stays(oauth, kind) -> None:
+async def test_token_request_for_other_resource_keeps_the_refresh_token(oauth, kind) -> None:
     _, ask, _ = await asking(oauth, kind)
     await refused(await ask(resource="https://elders.example"), "invalid_target")
     assert await one(oauth, UNUSED[kind]) == (1 if kind == "refresh" else 0)
 
 
-async def test_everybody_at_once_waits_for_nobody_for_ever(oauth) -> None:
+async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oauth) -> None:
     """Redeeming, refreshing, replaying, ending and suspending on the same few rows: no deadlock, so no 5xx."""
     app = await refreshing_app(oauth)
     holders = [await a_holder(oauth, app) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Requests at /authorize that were not pushed: the app is told at its own redirect URI, strangers nowhere."""
+"""Unpushed requests at /authorize: an error at the registered redirect URI, otherwise a page (open redirect)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ ANSWERED = {
 
 @pytest.mark.parametrize(("changes", "more", "error", "state"), ANSWERED.values(), ids=ANSWERED)
 @pytest.mark.parametrize("public", [False, True], ids=["confidential", "public"])
-async def test_unpushed_request_of_known_client_is_answered_at_its_redirect_uri(
+async def test_unpushed_request_of_known_client_returns_error_at_its_redirect_uri(
     oauth, changes, more, error, state, public
 ) -> None:
     flow = await oauth.request(await oauth.public_app() if public else None)
@@ -106,21 +106,21 @@ A_PAGE = {
 
 @pytest.mark.parametrize(("changes", "more"), A_PAGE.values(), ids=A_PAGE)
 @pytest.mark.parametrize("request_uri", [None, OURS + "onbekend"])
-async def test_unpushed_request_with_inexact_client_or_redirect_uri_is_a_page(
+async def test_open_redirect_unpushed_request_with_inexact_client_or_redirect_uri_is_blocked(
     oauth, changes, more, request_uri
 ) -> None:
     flow = await oauth.request()
     is_a_page(await visit(flow, plain(flow, *more, request_uri=request_uri, **changes)))
 
 
-async def test_unpushed_request_of_suspended_client_is_a_page(oauth) -> None:
+async def test_unpushed_request_of_suspended_client_shows_a_page(oauth) -> None:
     flow = await oauth.request()
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
     is_a_page(await visit(flow, plain(flow)))
 
 
-async def test_expired_or_used_request_uri_with_exact_redirect_uri_is_answered_there(oauth) -> None:
+async def test_expired_or_used_request_uri_with_exact_redirect_uri_returns_error_there(oauth) -> None:
     flow = await oauth.flow()
     for spoil in ("expire", "use"):
         uri = await flow.pushed()
@@ -132,7 +132,7 @@ async def test_expired_or_used_request_uri_with_exact_redirect_uri_is_answered_t
         is_a_page(await flow.authorize(uri))
 
 
-async def test_request_uri_of_another_client_is_answered_at_own_redirect_uri_and_stays_unopened(oauth) -> None:
+async def test_request_uri_of_another_client_returns_error_and_stays_unopened(oauth) -> None:
     flow = await oauth.flow()
     other = await oauth.reading_app(client_name="Andere app")
     uri = await flow.pushed()
@@ -141,7 +141,7 @@ async def test_request_uri_of_another_client_is_answered_at_own_redirect_uri_and
     is_a_page(await flow.authorize(uri))
 
 
-async def test_unpushed_error_keeps_the_query_of_the_redirect_uri(oauth) -> None:
+async def test_unpushed_request_error_keeps_the_query_of_the_redirect_uri(oauth) -> None:
     there = "https://app.voorbeeld.example/terug?taal=nl&leeg="
     flow = await oauth.request(await oauth.reading_app(redirect_uris=[there]))
     answer = await visit(flow, plain(flow))

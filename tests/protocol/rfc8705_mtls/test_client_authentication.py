@@ -1,4 +1,4 @@
-"""Clients that log in with a TLS certificate, and tokens that are bound to it (RFC 8705 sections 2 and 3)."""
+"""Mutual TLS client authentication and certificate-bound tokens (RFC 8705 sections 2 and 3)."""
 
 import ipaddress
 from datetime import timedelta
@@ -61,7 +61,7 @@ def is_refused(answer):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), answer.text
 
 
-async def test_a_certificate_that_an_authority_vouches_for_proves_who_it_is(behind_a_proxy):
+async def test_tls_client_auth_with_certificate_of_trusted_authority_is_accepted(behind_a_proxy):
     app = await registered(behind_a_proxy)
     answer = await ask(app, a_certificate(NAME, by=ROOT))
     assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer"), answer.text
@@ -76,13 +76,13 @@ async def test_a_certificate_that_an_authority_vouches_for_proves_who_it_is(behi
         ({"tls_client_auth_san_email": "post@uwv.example"}, {"email": "post@uwv.example"}),
     ],
 )
-async def test_it_can_be_known_by_any_one_name_in_it(behind_a_proxy, member, sans):
+async def test_tls_client_auth_by_subject_alternative_name_is_accepted(behind_a_proxy, member, sans):
     app = await registered(behind_a_proxy, **member, tls_client_auth_subject_dn=...)
     assert (await ask(app, a_certificate(NAME, by=ROOT, sans=sans))).status_code == 200
     is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
 
 
-async def test_the_chain_may_come_along(behind_a_proxy):
+async def test_tls_client_auth_with_intermediate_chain_is_accepted(behind_a_proxy):
     app, leaf = await registered(behind_a_proxy), a_certificate(NAME, by=MIDDLE)
     is_unknown(await ask(app, leaf))
     assert (await ask(app, leaf, **{"Client-Cert-Chain": MIDDLE.header["Client-Cert"]})).status_code == 200
@@ -107,17 +107,17 @@ STRANGERS = [
 ]
 
 
-async def test_any_other_certificate_is_that_of_a_stranger(behind_a_proxy):
+async def test_tls_client_auth_with_other_certificate_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
     for make, why in STRANGERS:
         is_unknown(await ask(app, make()), why)
 
 
-async def test_no_certificate_is_a_stranger_too(behind_a_proxy):
+async def test_tls_client_auth_without_certificate_is_rejected(behind_a_proxy):
     is_unknown(await ask(await registered(behind_a_proxy)))
 
 
-async def test_an_unknown_client_cannot_be_told_from_a_wrong_certificate(behind_a_proxy):
+async def test_enumeration_unknown_client_looks_like_wrong_certificate(behind_a_proxy):
     app = await registered(behind_a_proxy)
     wrong = await ask(app, a_certificate(NAME))
     unknown = await ask(app, a_certificate(NAME), form={**DELIVERING, "client_id": "niemand"})
@@ -125,25 +125,25 @@ async def test_an_unknown_client_cannot_be_told_from_a_wrong_certificate(behind_
     assert await behind_a_proxy.lines("token:geweigerd") == []
 
 
-async def test_the_name_of_the_client_must_be_said(behind_a_proxy):
+async def test_tls_client_auth_without_client_id_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
     answer = await app.http.post("/token", data=DELIVERING, headers=a_certificate(NAME, by=ROOT).header)
     is_unknown(answer)
 
 
-async def test_a_client_with_a_key_is_not_let_in_with_a_certificate(behind_a_proxy):
+async def test_private_key_jwt_client_with_certificate_only_is_rejected(behind_a_proxy):
     agency = await behind_a_proxy.agency()
     is_unknown(await ask(agency, a_certificate(NAME, by=ROOT)))
 
 
 @pytest.mark.parametrize("changes", [{"ends": timedelta(seconds=-1)}, {"begins": timedelta(hours=1)}])
-async def test_a_certificate_that_is_not_valid_now_is_refused(behind_a_proxy, changes):
+async def test_tls_client_auth_with_expired_or_future_certificate_is_rejected(behind_a_proxy, changes):
     is_refused(await ask(await registered(behind_a_proxy), a_certificate(NAME, by=ROOT, **changes)))
     own = a_certificate(**changes)
     is_refused(await ask(await by_itself(behind_a_proxy, own, client_name="Eigen"), own))
 
 
-async def test_from_anybody_but_the_proxy_the_header_is_refused_whoever_asks(behind_a_proxy):
+async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
     app, agency = await registered(behind_a_proxy), await behind_a_proxy.agency(client_name="Met sleutel")
     transport = httpx.ASGITransport(behind_a_proxy.service, client=("203.0.113.7", 40000))
     certificate = a_certificate(NAME, by=ROOT)
@@ -152,26 +152,26 @@ async def test_from_anybody_but_the_proxy_the_header_is_refused_whoever_asks(beh
             is_refused(await stranger.post("/token", data=data, headers=certificate.header))
 
 
-async def test_without_authorities_nobody_is_vouched_for(behind_a_proxy):
+async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
     behind_a_proxy.service.state.authorities = Authorities()
     is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
 
 
-async def test_a_certificate_that_was_registered_itself_needs_no_authority(behind_a_proxy):
+async def test_self_signed_tls_client_auth_with_registered_certificate_is_accepted(behind_a_proxy):
     old, new = a_certificate(), a_certificate()
     app = await by_itself(behind_a_proxy, old, new)
     assert [(await ask(app, one)).status_code for one in (old, new)] == [200, 200]
 
 
-async def test_only_the_very_certificate_will_do_not_one_with_the_same_name_or_authority(behind_a_proxy):
+async def test_self_signed_tls_client_auth_with_other_certificate_of_same_name_is_rejected(behind_a_proxy):
     mine = a_certificate(NAME, by=ROOT)
     app = await by_itself(behind_a_proxy, mine)
     for other in (a_certificate(NAME), a_certificate(NAME, by=ROOT)):
         is_unknown(await ask(app, other))
 
 
-async def test_a_token_is_bound_to_the_certificate_for_a_client_that_registered_for_it(behind_a_proxy):
+async def test_token_of_registered_mtls_client_is_bound_to_its_certificate(behind_a_proxy):
     own = a_certificate()
     app = await by_itself(behind_a_proxy, own, **{BOUND: True})
     given = (await ask(app, own)).json()
@@ -181,27 +181,27 @@ async def test_a_token_is_bound_to_the_certificate_for_a_client_that_registered_
     assert (told["active"], told["token_type"], told["cnf"]) == (True, "Bearer", {"x5t#S256": own.x5t})
 
 
-async def test_a_client_with_a_key_can_have_its_tokens_bound_to_a_certificate(behind_a_proxy):
+async def test_token_of_private_key_jwt_client_is_bound_to_its_certificate(behind_a_proxy):
     agency, own = await behind_a_proxy.agency(**{BOUND: True}), a_certificate()
     is_refused(await agency.post("/token", DELIVERING))
     answer = await agency.http.post("/token", data={**agency.credentials(), **DELIVERING}, headers=own.header)
     assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}
 
 
-async def test_a_client_whose_tokens_are_bound_to_its_certificate_brings_no_proof_of_a_key(behind_a_proxy, clock):
+async def test_certificate_bound_client_with_dpop_proof_is_rejected(behind_a_proxy, clock):
     own = a_certificate()
     app = await by_itself(behind_a_proxy, own, **{BOUND: True})
     is_refused(await ask(app, own, DPoP=Holder(clock).proof("POST", ISSUER + "/token")))
 
 
-async def test_a_client_known_by_its_certificate_can_have_tokens_bound_to_a_key(behind_a_proxy, clock):
+async def test_mtls_client_with_dpop_gets_dpop_bound_token(behind_a_proxy, clock):
     own, holder = a_certificate(), Holder(clock)
     app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
     given = await ask(app, own, DPoP=holder.proof("POST", ISSUER + "/token"))
     assert claims_of(given.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
 
 
-async def test_the_metadata_name_what_works_here_and_nothing_else(oauth):
+async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
     place = "/.well-known/oauth-authorization-server"
     told = (await oauth.connection().get(place)).json()
     assert told[BOUND] is False
@@ -217,9 +217,7 @@ async def test_the_metadata_name_what_works_here_and_nothing_else(oauth):
         assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]
 
 
-async def test_another_address_for_certificates_is_told_where_there_is_one_and_proofs_may_be_for_it(
-    behind_a_proxy, clock
-):
+async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(behind_a_proxy, clock):
     place, state = "/.well-known/oauth-authorization-server", behind_a_proxy.service.state
     assert "mtls_endpoint_aliases" not in (await behind_a_proxy.connection().get(place)).json()
     state.mtls_url = "https://certificaat.machtigen.test"
@@ -257,7 +255,7 @@ WRONGLY_NAMED = [
 ]
 
 
-async def test_a_registration_that_names_it_wrongly_is_refused(oauth):
+async def test_registration_with_invalid_mtls_metadata_is_rejected(oauth):
     for changes, why in WRONGLY_NAMED:
         wanted = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": NAME} | changes
         metadata = agency_client(make_client_keys()) | wanted
@@ -279,7 +277,7 @@ NOT_ONE_THAT_FITS = [
 ]
 
 
-async def test_a_registered_certificate_must_be_one_and_fit_its_key(oauth):
+async def test_registration_of_certificate_must_match_its_key(oauth):
     by_itself = {"token_endpoint_auth_method": "self_signed_tls_client_auth"}
     for key, why in NOT_ONE_THAT_FITS:
         metadata = agency_client(make_client_keys()) | by_itself | {"jwks": {"keys": [key]}}
