@@ -25,9 +25,15 @@ DIFFERENCES = {
     "test_dpop_proof_for_other_request_is_rejected[an hour old]": "it reads a nonce in place of iat (RFC 9449 11.1)",
     "test_dpop_proof_for_other_request_is_rejected[from tomorrow]": "it reads a nonce in place of iat (RFC 9449 11.1)",
     "test_userinfo_with_token_in_body_is_rejected": "RFC 6750 2.2 allows a form with a token in it",
-    "test_client_assertion_from_the_future_is_rejected[iat]": "it reads nbf and exp; FAPI 2.0 5.3.2.1 wants iat read too",
-    "test_client_assertion_with_invalid_exp_is_rejected[1e+300]": "any number in the future is an end to it, however far away",
-    "test_client_assertion_with_client_secret_in_form_is_rejected": "it passes over a client_secret that no client registered",
+    "test_client_assertion_from_the_future_is_rejected[iat]": (
+        "it reads nbf and exp; FAPI 2.0 5.3.2.1 wants iat read too"
+    ),
+    "test_client_assertion_with_invalid_exp_is_rejected[1e+300]": (
+        "any number in the future is an end to it, however far away"
+    ),
+    "test_client_assertion_with_client_secret_in_form_is_rejected": (
+        "it passes over a client_secret that no client registered"
+    ),
     "test_code_without_redirect_uri_is_rejected": "with PKCE it asks no redirect_uri again, as in OAuth 2.1",
     "test_client_credentials_by_code_flow_client_are_rejected": "it says invalid_request for unauthorized_client",
     "test_refresh_token_grant_with_unissued_token_is_rejected": "it says invalid_request for unauthorized_client",
@@ -64,7 +70,9 @@ DIFFERENCES = {
     "test_request_object_with_audience_list_is_rejected": "one of several audiences is enough to it",
     "test_request_object_from_the_future_is_rejected[iat]": "it reads nbf and exp, not iat",
     f"{NOT_RIGHT}[{{'iat': 4102444800}}]": "it reads nbf and exp, not iat",
-    "test_request_object_parameters_are_validated_like_plain_ones[{'state': {'a': 1}}]": "it makes a text of what is none",
+    "test_request_object_parameters_are_validated_like_plain_ones[{'state': {'a': 1}}]": (
+        "it makes a text of what is none"
+    ),
     "test_request_object_parameters_are_validated_like_plain_ones[{'nonce': True}]": "it makes a text of what is none",
     # Counters
     **dict.fromkeys(

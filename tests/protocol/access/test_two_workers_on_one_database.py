@@ -23,7 +23,7 @@ LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
 
 
 async def a_second(world, url):
-    """Another instance: its own application, connections and policy memo."""
+    """A second worker with its own application, connections and policy cache."""
     made = await a_world(world.database, world.clock, worker="second")
     engine = make_engine(url, Role.SERVICE, pool_size=3)
     made.app.state.sessions = made.sessions = make_sessions(engine, a_keyring())
@@ -58,7 +58,7 @@ async def test_row_48_revocation_at_one_worker_is_refused_by_the_other_at_the_ne
     verb, whose, code, status = TAKEN_AWAY[how]
     bericht_id, under = await first.letter(), await first.machtiging()
     token = await first.token(first.helper, under=under, acts=HELPING)
-    for worker in (first, second, second):  # whatever a worker might remember, it remembers now
+    for worker in (first, second, second):  # fills any cache that a worker might have
         assert await read(worker, token, bericht_id) == (200, None)
     async with unit_of_work(first.sessions) as session:
         await verb(session, under, getattr(first, whose), at=first.clock.now())
@@ -92,7 +92,7 @@ async def test_row_48_pause_and_resume_at_one_worker_hold_at_the_other_and_each_
 
 
 class TwoWorkers(RuleBasedStateMachine):
-    """Any order of giving, pausing, resuming, ending and reading, each at either worker; a model says what must be."""
+    """Random changes and reads of machtigingen at either worker, compared with a model."""
 
     workers: tuple = ()
     runner: asyncio.Runner | None = None

@@ -16,7 +16,7 @@ from tests.builders.portal import the_assembled
 
 @pytest.fixture
 def asked(database):
-    the_assembled()  # which takes a while the first time, and a clock of a test stands still
+    the_assembled()  # the first connection takes a while, and the clock of a test stands still
 
     async def answer(clock, path="/health/ready"):
         app = with_own_state(the_assembled(), clock=clock, sessions=database.sessions)

@@ -29,16 +29,16 @@ async def citizen(world):
 
 
 @pytest.fixture
-async def nobody(world):
+async def anonymous(world):
     async with world.client() as client:
         yield client
 
 
-async def test_core_http_methods_unsupported_method_returns_405_with_allow(nobody):
+async def test_core_http_methods_unsupported_method_returns_405_with_allow(anonymous):
     for path, named in PATHS.items():
         methods = named | ({"HEAD"} if "GET" in named else set())
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE", "OPTIONS"} - methods:
-            answer = await nobody.request(method, path)
+            answer = await anonymous.request(method, path)
             assert (path, method, answer.status_code) == (path, method, 204 if method == "OPTIONS" else 405)
             assert set(answer.headers["allow"].split(", ")) == methods
             assert answer.headers["api-version"] == "0.1.0"
@@ -52,10 +52,10 @@ async def test_core_no_trailing_slash_returns_404_without_redirect(citizen):
             assert "location" not in answer.headers
 
 
-async def test_core_error_handling_refusal_is_a_problem_in_dutch(nobody, citizen, world):
+async def test_core_error_handling_refusal_is_a_problem_in_dutch(anonymous, citizen, world):
     async with world.client(await world.token(oin=UWV)) as agency:
         answers = [
-            await nobody.get(f"{API}/berichten"),
+            await anonymous.get(f"{API}/berichten"),
             await citizen.get(f"{API}/berichten", params={"aantal": "x"}),
             await citizen.get(f"{API}/berichten/{BERICHT}"),
             await citizen.get(f"{API}/onbekend"),
@@ -74,8 +74,8 @@ async def test_core_error_handling_refusal_is_a_problem_in_dutch(nobody, citizen
         assert answer.headers["api-version"] == "0.1.0"
 
 
-async def test_transport_security_headers_are_sent_on_success_and_error(nobody, citizen):
-    for answer in (await nobody.get(f"{API}/berichten"), await citizen.get(f"{API}/berichten")):
+async def test_transport_security_headers_are_sent_on_success_and_error(anonymous, citizen):
+    for answer in (await anonymous.get(f"{API}/berichten"), await citizen.get(f"{API}/berichten")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -109,8 +109,8 @@ async def test_date_time_with_any_offset_is_accepted_and_returned_in_utc(world, 
     assert page["berichten"][0]["publicatietijdstip"] == "2026-11-20T07:30:00Z"
 
 
-async def test_publish_openapi_description_is_readable_from_any_origin(nobody):
-    answer = await nobody.get(openapi.PATH)
+async def test_publish_openapi_description_is_readable_from_any_origin(anonymous):
+    answer = await anonymous.get(openapi.PATH)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["api-version"] == "0.1.0"
@@ -127,14 +127,14 @@ async def test_openapi_schemas_name_every_returned_member(world, citizen):
     assert set((await citizen.get(f"{API}/berichten")).json()) <= set(schemas["BerichtenOut"]["properties"])
 
 
-async def test_row_60_forged_host_header_does_not_change_the_api_address(nobody):
+async def test_row_60_forged_host_header_does_not_change_the_api_address(anonymous):
     for header in ({"Host": "kwaad.example"}, {"X-Forwarded-Host": "kwaad.example"}, {"X-Forwarded-Prefix": "/kwaad"}):
-        assert "kwaad" not in (await nobody.get(openapi.PATH, headers=header)).text
+        assert "kwaad" not in (await anonymous.get(openapi.PATH, headers=header)).text
 
 
-async def test_access_token_in_query_returns_401(world, nobody):
+async def test_access_token_in_query_returns_401(world, anonymous):
     token = await world.token(world.citizen)
-    answer = await nobody.get(f"{API}/berichten", params={"access_token": token})
+    answer = await anonymous.get(f"{API}/berichten", params={"access_token": token})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer ")
     assert token not in answer.text

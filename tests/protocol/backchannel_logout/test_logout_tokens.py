@@ -23,12 +23,12 @@ from tests.builders.sealing import seal_rows
 
 @pytest.fixture
 async def flow(oauth, receiver):
-    """An app that wants to be told, and a person who has logged in to it."""
+    """A client with a backchannel_logout_uri and a logged-in person."""
     return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri))
 
 
 async def leave(flow) -> None:
-    """The person logs out with the button at the top of every page."""
+    """Log out with the button at the top of the page."""
     me = (await flow.browser.get("/ik")).json()
     assert (await flow.browser.post("/uitloggen", {"csrf": me["csrf"]})).status_code == 303
 
@@ -133,7 +133,7 @@ async def test_logout_token_rejected_by_client_is_retried_with_new_jti(oauth, fl
     receiver.status = status
     assert await send_waiting(sender(oauth)) == 0
     assert await send_waiting(sender(oauth)) == 0
-    assert len(receiver.came) == 1  # it is not its turn yet, and a redirect is not followed
+    assert len(receiver.came) == 1  # the retry is not due yet, and a redirect is not followed
     receiver.status = 204
     oauth.clock.advance(BACK_OFF[0])
     assert await send_waiting(sender(oauth)) == 1
@@ -163,7 +163,7 @@ async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth
     receiver.silent = True
     sending = asyncio.create_task(send_waiting(sender(oauth)))
     await asyncio.gather(quick.arrived.wait(), receiver.arrived.wait())
-    assert len(await notices(oauth)) == 2  # and no lock keeps us from reading or writing
+    assert len(await notices(oauth)) == 2  # no lock is held
     receiver.over.set()
     assert await sending == 1
     await quick.close()
@@ -272,7 +272,7 @@ async def test_backchannel_logout_uri_invalid_is_rejected_at_registration(oauth,
 
 
 async def test_logout_notice_address_tampered_by_sql_is_ignored(oauth, database, flow, receiver) -> None:
-    """A notice carries no MAC, and a logout token names a person to the app: it goes where the client's row says."""
+    """A notice has no MAC, and a logout token names a person: it is sent to the URI of the client's row."""
     await flow.tokens()
     await leave(flow)
     thief = await Receiver("dief").open()

@@ -21,7 +21,7 @@ ALL = Order("beheer1", Why.MISUSE, consents=True)
 
 @pytest.fixture
 async def flow(oauth, receiver):
-    """An app that refreshes and wants to be told, and the son, who has logged in to it."""
+    """A client with refresh tokens and a backchannel_logout_uri, and the logged-in son."""
     return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
 
 

@@ -36,13 +36,13 @@ VALUES (gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :
 
 
 @pytest.fixture
-async def somebody(database):
+async def person_id(database):
     return (await Committed.begin(database)).people.mother
 
 
 @pytest.fixture
 def service(database, clock, tmp_path) -> FastAPI:
-    """The service as it is assembled, to be run on this test's database."""
+    """The assembled service on the database of this test."""
     made = with_own_state(
         the_assembled(),
         clock=clock,
@@ -56,7 +56,7 @@ def service(database, clock, tmp_path) -> FastAPI:
 
 
 async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
-    """A consent that rests on this session, to an app that wants to be told at this address."""
+    """Store a consent of this session for a client with this backchannel_logout_uri."""
     at = service.state.clock.now()
     async with unit_of_work(service.state.sessions) as session:
         metadata = code_client(None, backchannel_logout_uri=uri)
@@ -83,25 +83,25 @@ async def is_told(receiver: Receiver) -> None:
 
 
 async def until_noted(service: FastAPI) -> None:
-    """Until it is written down that an app is to be told."""
+    """Wait until a logout notice is stored."""
     async with asyncio.timeout(20), service.state.sessions() as session:
         while not await session.scalar(text("SELECT count(*) FROM logout_notice")):
             await session.rollback()
             await asyncio.sleep(0.005)
 
 
-async def test_service_at_startup_sends_pending_logout_tokens(service, somebody, receiver) -> None:
+async def test_service_at_startup_sends_pending_logout_tokens(service, person_id, receiver) -> None:
     sid = uuid4()
-    await logged_in_to_an_app(service, somebody, sid, receiver.uri)
-    await session_ends(service, somebody, sid)
+    await logged_in_to_an_app(service, person_id, sid, receiver.uri)
+    await session_ends(service, person_id, sid)
     async with service.router.lifespan_context(service):
         await is_told(receiver)
 
 
-async def test_service_at_startup_records_expired_sessions(service, clock, somebody, receiver) -> None:
+async def test_service_at_startup_records_expired_sessions(service, clock, person_id, receiver) -> None:
     sid = uuid4()
-    await logs_in(service, somebody, sid)
-    await logged_in_to_an_app(service, somebody, sid, receiver.uri)
+    await logs_in(service, person_id, sid)
+    await logged_in_to_an_app(service, person_id, sid, receiver.uri)
     clock.advance(timedelta(days=1))
     async with service.router.lifespan_context(service):
         await until_noted(service)

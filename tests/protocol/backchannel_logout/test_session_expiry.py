@@ -17,7 +17,7 @@ from tests.builders.refreshing import REFRESHING
 
 @pytest.fixture
 async def flow(oauth, receiver):
-    """An app that refreshes and wants to be told, and a person who has logged in to it."""
+    """A client with refresh tokens and a backchannel_logout_uri, and a logged-in person."""
     return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
 
 
@@ -35,7 +35,7 @@ async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, rec
     mine = await id_claims(oauth, await flow.tokens())
     lasts = getattr(oauth.service.state.session_limits, limit)
     if limit == "absolute":
-        async with unit_of_work(oauth.sessions) as session:  # she never went away
+        async with unit_of_work(oauth.sessions) as session:  # the session stays active
             await session.execute(
                 text("UPDATE login_session SET last_seen_at = :then"), {"then": oauth.clock.now() + lasts}
             )

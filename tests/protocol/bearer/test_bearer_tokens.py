@@ -164,7 +164,7 @@ async def test_agency_token_without_scope_is_rejected_at_delivery(doorstep, scop
     async with unit_of_work(doorstep.database.sessions) as session:
         await register(session, facts)
     is_forbidden(await doorstep.ask(a_jwt(facts), DELIVER), "token_voor_ander_gebruik")
-    # A token that claims more than was written down at its issue is no token.
+    # The stored expiry counts, not the claim.
     token = a_jwt(facts, scope="aanleveringen:schrijven", oin=OIN)
     is_unauthenticated(await doorstep.ask(token, DELIVER), "token_ongeldig")
 

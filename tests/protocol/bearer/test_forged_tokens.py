@@ -56,10 +56,10 @@ def our_header(token):
 
 
 def forged(doorstep, header, key):
-    """A token with every claim right, signed by somebody else under this header."""
+    """A token with valid claims, signed with a foreign key under this header."""
     payload = claims_of(doorstep.helper)
     header = {**our_header(a_jwt(doorstep.helper)), **header}
-    # Signed by hand: a library would not write headers as odd as these.
+    # Signed by hand: a library refuses to write these headers.
     algorithm = JWSRegistry(algorithms=[header["alg"]]).get_alg(header["alg"])
     signing_input = f"{b64(header)}.{b64(payload)}"
     return f"{signing_input}.{b64(algorithm.sign(signing_input.encode(), key))}"

@@ -32,7 +32,7 @@ async def test_row_41_idor_machtiging_token_in_another_box_returns_404(world):
 
 
 async def test_row_42_machtiging_passed_on_by_its_holder_gives_no_access(world):
-    """The son gives a third a machtiging of his own: it opens his box, never the box that was opened to him."""
+    """A machtiging that the son gives opens his own box, never his mother's."""
     hers, his = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": "999990020"})
     await world.machtiging()
     async with world.sessions.begin() as session:
@@ -52,7 +52,7 @@ async def test_row_42_machtiging_with_forged_parent_gives_no_access(world):
 
 
 async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_known(world, database):
-    """Same answer, and the same work but for the one row that makes somebody known."""
+    """The answer and the statements are the same, except for the one insert of the person."""
     done, looks = [], []
     token = await world.token(oin=UWV)
     event.listen(database.service.sync_engine, "before_cursor_execute", lambda *a: done.append(a[2]))
@@ -71,7 +71,7 @@ async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_know
 
 
 async def test_row_38_timing_marks_of_other_readers_do_not_change_the_work(world):
-    """Marks of others are not read: the work does not grow with who looked before."""
+    """Marks of other readers are not read, so they do not change the work."""
     hers = await world.letter()
     for _ in range(3):
         assert await status(world, await world.helper_token(), hers) == 200

@@ -90,11 +90,11 @@ async def test_direct_route_is_logged_by_route_without_the_bericht_id(world, cap
 async def test_direct_route_reads_and_journals_in_one_statement(world, database):
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
-        assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first leaves the reader's mark as well
+        assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first read also inserts the mark
         with said_to_the_database(database) as said:
             assert (await client.get(WHERE + bericht_id)).status_code == 200
-            await asyncio.sleep(0)  # the driver tells what it was told a moment later
-    looked, fetched = without_ping(said)  # each by itself: there is no transaction around them
+            await asyncio.sleep(0)  # asyncpg reports the query a moment later
+    looked, fetched = without_ping(said)  # autocommit: no transaction around them
     assert ("FOR SHARE" in looked, "FOR SHARE" in fetched) == (False, True)
     assert "INSERT INTO journal_intake" in fetched
     assert "inhoud_sealed" in fetched

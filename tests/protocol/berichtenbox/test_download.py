@@ -103,7 +103,7 @@ async def test_download_with_unsupported_accept_returns_406(world):
 
 @pytest.fixture
 async def under_way(world):
-    """A download of two pieces of which the first has come."""
+    """A download of two parts after its first part."""
     bericht_id, bijlage_id = await with_bijlage(world, TWO_PIECES)
     under = await world.machtiging()
     token = await world.token(world.helper, under=under, acts=HELPING)
@@ -111,7 +111,7 @@ async def under_way(world):
 
 
 async def streaming(world, token, bericht_id, bijlage_id):
-    """The answer as the server sends it, message by message."""
+    """The ASGI messages of the response, one by one."""
     path = f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
     scope = {
         "type": "http",

@@ -59,7 +59,7 @@ async def test_row_3_html_in_bericht_is_returned_as_json_with_nosniff(world):
 
 
 async def out_of_reach(world):
-    """A letter of every kind that this helper may not know of, with the reason that the journal gives."""
+    """One unreadable bericht of each kind, by the reason in the journal."""
     return {
         "afzender_niet_afgesproken": await world.letter(oin=SVB, dienst="aow"),
         "thema_uitgesloten": await world.letter(oin=UWV, dienst="ziektewet"),
@@ -89,13 +89,13 @@ async def test_row_38_timing_unreadable_and_unknown_bericht_take_the_same_statem
     letters = await out_of_reach(world)
     token = await world.helper_token(afzenders=[UWV], excluded_themes=["zorg"])
     async with world.client(token) as client:
-        await client.get(WHERE + "geen-id")  # the driver's first use of a statement asks about its types as well
+        await client.get(WHERE + "geen-id")  # the first use of a statement also queries its types
         work = []
         with said_to_the_database(database) as said:
             for bericht_id in [*letters.values(), "geen-id"]:
                 said.clear()
                 await client.get(WHERE + bericht_id)
-                await asyncio.sleep(0)  # the driver tells what it was told a moment later
+                await asyncio.sleep(0)  # asyncpg reports the query a moment later
                 work.append(without_ping(said))
     assert all(one == work[0] for one in work)
     assert len(work[0]) == 2

@@ -16,9 +16,9 @@ async def world(database, clock):
 
 
 class Trickle:
-    """A body of which the second half waits until `go`.
+    """A request body whose second half waits for `go`.
 
-    When it is `asked` for, whatever would be done before the body is there has been done.
+    `asked` is set when the server waits for that half: all work before the body is done then.
     """
 
     def __init__(self, first: bytes, rest: bytes) -> None:

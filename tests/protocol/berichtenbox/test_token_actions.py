@@ -20,7 +20,7 @@ async def world(database, clock):
 
 
 async def ask(client, act, letter):
-    """The request that takes this act."""
+    """Send the request that needs this action."""
     if act is Act.MARK:
         headers = {"Content-Type": MERGE_PATCH}
         return await client.patch(f"{LETTERS}/{letter}", content=json.dumps({"gelezen": True}), headers=headers)

@@ -24,7 +24,7 @@ async def world(database, clock):
 
 
 class Upload:
-    """An aanlevering of which the end waits until `go`; once it has `begun`, the door has let it in."""
+    """A delivery whose last part waits for `go`; `begun` is set after the first token check."""
 
     def __init__(self, client, *bijlagen, **changes) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class Upload:
 
 
 async def deliver_while(world, act, *bijlagen):
-    """Begin a delivery, do this, and let the rest of it come; returns the answer."""
+    """Start a delivery, run this, finish the delivery; returns the response."""
     async with world.client(await world.token(oin=UWV)) as client:
         upload = Upload(client, *bijlagen, ontvanger={"type": "BSN", "waarde": "123456782"})
         sending = asyncio.create_task(upload.send())
@@ -103,7 +103,7 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
         sending = asyncio.create_task(client.post(WHERE, files=parts(a_bericht())))
         await until_somebody_waits(
             world.sessions, sending
-        )  # the letter is written; its line in the journal is what it waits for
+        )  # the bericht is inserted; the journal insert waits for the lock
         await revoking(world)()
         await owner.execute("COMMIT")
         await owner.close()

@@ -18,8 +18,8 @@ async def agreed(counter, **changes):
 
 
 @pytest.fixture
-async def waiting(counter):
-    """A question that nobody will answer."""
+async def pending(counter):
+    """A CIBA request that stays unanswered."""
     hint = counter.told["nobody"]
     asked = counter.taken("desk", None, hint, await counter.tries(hint))
     asked.open = False
@@ -53,17 +53,17 @@ async def test_ciba_token_has_the_requested_authorization_details(server, counte
     assert server.details("less") == str(made["authorization_details"]).replace("'", '"')
 
 
-# Not yet, no, too late
+# Pending, denied, expired
 
 
-async def test_ciba_poll_too_fast_returns_slow_down(waiting):
-    assert await waiting.hears() == "authorization_pending"
-    assert await waiting.hears() == "slow_down"
-    assert await waiting.hears() == "slow_down"
+async def test_ciba_poll_too_fast_returns_slow_down(pending):
+    assert await pending.hears() == "authorization_pending"
+    assert await pending.hears() == "slow_down"
+    assert await pending.hears() == "slow_down"
 
 
-async def test_ciba_concurrent_polls_return_slow_down_except_one(waiting):
-    heard = await asyncio.gather(*(waiting.hears() for _ in range(4)))
+async def test_ciba_concurrent_polls_return_slow_down_except_one(pending):
+    heard = await asyncio.gather(*(pending.hears() for _ in range(4)))
     assert sorted(heard) == ["authorization_pending", "slow_down", "slow_down", "slow_down"]
 
 
@@ -90,7 +90,7 @@ async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
     refused(await asked.poll(), "expired_token", "invalid_grant")
 
 
-# Once
+# Replay
 
 
 async def test_ciba_auth_req_id_replayed_is_rejected(counter):
@@ -108,53 +108,53 @@ async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
             refused(answer, "invalid_grant")
 
 
-# By who asked
+# Client binding
 
 
 async def test_ciba_auth_req_id_of_another_client_is_rejected(counter):
     asked = await agreed(counter)
     refused(await asked.poll(by="desk_too"), "invalid_grant")
-    assert (await asked.poll()).status_code == 200  # and it is not used up by that
+    assert (await asked.poll()).status_code == 200  # the request is not consumed by that
 
 
-async def test_ciba_poll_by_another_client_does_not_reveal_the_request(waiting):
-    refused(await waiting.poll(by="desk_too"), "invalid_grant")
-    refused(await waiting.poll(by="signing_desk"), "invalid_grant")
+async def test_ciba_poll_by_another_client_does_not_reveal_the_request(pending):
+    refused(await pending.poll(by="desk_too"), "invalid_grant")
+    refused(await pending.poll(by="signing_desk"), "invalid_grant")
 
 
 @pytest.mark.parametrize("by", ["app", "machine", "resource", "public", "refreshing"])
-async def test_ciba_poll_by_client_of_other_grant_type_is_rejected(counter, waiting, by):
-    refused(await waiting.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
+async def test_ciba_poll_by_client_of_other_grant_type_is_rejected(counter, pending, by):
+    refused(await pending.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
 
 
-async def test_ciba_poll_without_client_authentication_is_rejected(server, waiting):
-    form = {"grant_type": CIBA, "auth_req_id": waiting.answer["auth_req_id"], "client_id": waiting.client.client_id}
+async def test_ciba_poll_without_client_authentication_is_rejected(server, pending):
+    form = {"grant_type": CIBA, "auth_req_id": pending.answer["auth_req_id"], "client_id": pending.client.client_id}
     refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
-async def test_ciba_poll_with_key_of_another_client_is_rejected(server, waiting):
-    forged = waiting.client.credentials(server.issuer, key=server.client("desk_too").key)
-    refused(await waiting.poll(**forged), "invalid_client")
+async def test_ciba_poll_with_key_of_another_client_is_rejected(server, pending):
+    forged = pending.client.credentials(server.issuer, key=server.client("desk_too").key)
+    refused(await pending.poll(**forged), "invalid_client")
 
 
 @pytest.mark.parametrize("name", ["a", "a.b.c", "a" * 5000, "é", "' OR 1=1 --", "urn:ietf:params:oauth:request_uri:x"])
-async def test_ciba_auth_req_id_invented_is_rejected(waiting, name):
-    refused(await waiting.poll(auth_req_id=name), "invalid_grant", "invalid_request")
+async def test_ciba_auth_req_id_invented_is_rejected(pending, name):
+    refused(await pending.poll(auth_req_id=name), "invalid_grant", "invalid_request")
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-async def test_ciba_poll_without_auth_req_id_is_rejected(waiting, nothing):
-    refused(await waiting.poll(auth_req_id=nothing), "invalid_request")
+async def test_ciba_poll_without_auth_req_id_is_rejected(pending, nothing):
+    refused(await pending.poll(auth_req_id=nothing), "invalid_request")
 
 
-async def test_ciba_poll_with_duplicate_auth_req_id_is_rejected(server, waiting):
-    form = {"grant_type": CIBA, "auth_req_id": waiting.answer["auth_req_id"]}
-    pairs = [*waiting.client.credentials(server.issuer).items(), *form.items(), ("auth_req_id", "x")]
+async def test_ciba_poll_with_duplicate_auth_req_id_is_rejected(server, pending):
+    form = {"grant_type": CIBA, "auth_req_id": pending.answer["auth_req_id"]}
+    pairs = [*pending.client.credentials(server.issuer).items(), *form.items(), ("auth_req_id", "x")]
     refused(await server.raw("token_endpoint", pairs), "invalid_request")
 
 
-async def test_ciba_auth_req_id_used_as_token_is_rejected(server, waiting):
-    name = waiting.answer["auth_req_id"]
+async def test_ciba_auth_req_id_used_as_token_is_rejected(server, pending):
+    name = pending.answer["auth_req_id"]
     assert len(name) * math.log2(64) >= 128
     assert (await server.userinfo(name)).status_code == 401
     assert not await server.active(name)
@@ -162,7 +162,7 @@ async def test_ciba_auth_req_id_used_as_token_is_rejected(server, waiting):
     refused(await server.post("token_endpoint", server.client("refreshing"), form), "invalid_grant")
 
 
-# Of whom
+# Person binding
 
 
 async def test_ciba_approval_of_one_person_does_not_approve_another_request(counter):
@@ -182,7 +182,7 @@ async def test_ciba_request_is_hidden_from_another_person(counter):
     assert f'action="{counter.told["questions"]}"' not in page.text
 
 
-# For what
+# Scope, details, resource, sender constraint
 
 
 @pytest.mark.parametrize("wider", ["more", "elsewhere"])

@@ -15,13 +15,13 @@ BAD = ("invalid_request", "invalid_request_object")
 
 
 @pytest.fixture
-def nobody(counter):
-    """A hint that is written as one."""
+def unknown_hint(counter):
+    """A well-formed login_hint of an unknown person."""
     return counter.told["nobody"]
 
 
-async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, nobody):
-    answers = [await counter.tries(nobody) for _ in range(2)]
+async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, unknown_hint):
+    answers = [await counter.tries(unknown_hint) for _ in range(2)]
     told = [answer.json() for answer in answers]
     assert told[0]["auth_req_id"] != told[1]["auth_req_id"]
     for one, answer in zip(told, answers, strict=True):
@@ -32,28 +32,28 @@ async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, 
         assert "no-store" in answer.headers["cache-control"]
 
 
-# Who asks
+# Client authentication
 
 
 @pytest.mark.parametrize("by", ["app", "other", "machine", "resource", "public", "signing"])
-async def test_ciba_request_by_client_of_other_grant_type_is_rejected(counter, nobody, by):
-    refused(await counter.tries(nobody, by=by), "unauthorized_client", "invalid_client", "invalid_request")
+async def test_ciba_request_by_client_of_other_grant_type_is_rejected(counter, unknown_hint, by):
+    refused(await counter.tries(unknown_hint, by=by), "unauthorized_client", "invalid_client", "invalid_request")
 
 
-async def test_ciba_request_without_client_authentication_is_rejected(server, counter, nobody):
-    form = counter.question(nobody) | {"client_id": server.client("desk").client_id}
+async def test_ciba_request_without_client_authentication_is_rejected(server, counter, unknown_hint):
+    form = counter.question(unknown_hint) | {"client_id": server.client("desk").client_id}
     refused(await server.post(ENDPOINT, None, form), "invalid_client", "invalid_request")
 
 
-async def test_ciba_request_with_key_of_another_client_is_rejected(server, counter, nobody):
+async def test_ciba_request_with_key_of_another_client_is_rejected(server, counter, unknown_hint):
     forged = server.client("desk").credentials(server.issuer, key=server.client("desk_too").key)
-    refused(await counter.tries(nobody, **forged), "invalid_client")
+    refused(await counter.tries(unknown_hint, **forged), "invalid_client")
 
 
-async def test_ciba_request_with_replayed_client_assertion_is_rejected(server, counter, nobody):
+async def test_ciba_request_with_replayed_client_assertion_is_rejected(server, counter, unknown_hint):
     same = server.client("desk").credentials(server.issuer)
-    assert (await counter.tries(nobody, **same)).status_code == 200
-    refused(await counter.tries(nobody, **same), "invalid_client")
+    assert (await counter.tries(unknown_hint, **same)).status_code == 200
+    refused(await counter.tries(unknown_hint, **same), "invalid_client")
 
 
 async def test_ciba_client_in_code_flow_is_rejected(server, person, app):
@@ -63,20 +63,20 @@ async def test_ciba_client_in_code_flow_is_rejected(server, person, app):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_ciba_request_by_method_other_than_post_is_rejected(server, counter, nobody, method):
-    form = counter.question(nobody) | server.client("desk").credentials(server.issuer)
+async def test_ciba_request_by_method_other_than_post_is_rejected(server, counter, unknown_hint, method):
+    form = counter.question(unknown_hint) | server.client("desk").credentials(server.issuer)
     answer = await server.http.request(method, server.metadata[ENDPOINT], data=form)
     assert 400 <= answer.status_code < 500
     assert "auth_req_id" not in answer.text
 
 
 @pytest.mark.parametrize("twice", ["binding_message", "login_hint", "scope", "client_id"])
-async def test_ciba_request_with_duplicate_parameter_is_rejected(server, counter, nobody, twice):
-    form = counter.question(nobody) | server.client("desk").credentials(server.issuer)
+async def test_ciba_request_with_duplicate_parameter_is_rejected(server, counter, unknown_hint, twice):
+    form = counter.question(unknown_hint) | server.client("desk").credentials(server.issuer)
     refused(await server.raw(ENDPOINT, [*form.items(), (twice, form[twice])]), "invalid_request", "invalid_client")
 
 
-# Whom
+# Hints
 
 
 async def test_ciba_request_without_hint_is_rejected(counter):
@@ -84,13 +84,13 @@ async def test_ciba_request_without_hint_is_rejected(counter):
 
 
 @pytest.mark.parametrize("second", ["id_token_hint", "login_hint_token"])
-async def test_ciba_request_with_two_hints_is_rejected(counter, nobody, spare_token, second):
-    refused(await counter.tries(nobody, **{second: spare_token["id_token"]}), "invalid_request")
+async def test_ciba_request_with_two_hints_is_rejected(counter, unknown_hint, spare_token, second):
+    refused(await counter.tries(unknown_hint, **{second: spare_token["id_token"]}), "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["id_token_hint", "login_hint_token"])
 async def test_ciba_request_with_id_token_as_hint_is_rejected(counter, spare_token, kind):
-    """The person logged in at the app and said nothing to this desk."""
+    """The person logged in at the app, not at this counter."""
     refused(
         await counter.tries("", login_hint=None, **{kind: spare_token["id_token"]}),
         *("invalid_request", "unknown_user_id", "expired_login_hint_token"),
@@ -113,9 +113,9 @@ async def test_ciba_request_with_personal_data_as_hint_is_rejected(counter, hint
     refused(await counter.tries(hint), "unknown_user_id", "invalid_request")
 
 
-async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one(counter, nobody):
+async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one(counter, unknown_hint):
     asked = await counter.asks()
-    answer = await counter.tries(nobody)
+    answer = await counter.tries(unknown_hint)
     assert answer.status_code == 200
     assert answer.json().keys() == asked.answer.keys()
     assert answer.json()["expires_in"] == asked.answer["expires_in"]
@@ -127,29 +127,29 @@ async def test_ciba_hint_replayed_reaches_no_person(counter):
     asked = await counter.asks()
     await asked.says("yes")
     again = counter.taken("desk_too", asked.person, asked.hint, await counter.tries(asked.hint, by="desk_too"))
-    again.open = False  # nobody was asked
+    again.open = False  # no person was asked
     page = await asked.person.ask("GET", counter.server.issuer + counter.told["questions"])
     assert f'action="{counter.told["questions"]}"' not in page.text
     assert await again.hears() == "authorization_pending"
 
 
-# What
+# Scope, binding message, expiry
 
 
 @pytest.mark.parametrize("scope", [None, "", "profile", "aanleveringen:schrijven"])
-async def test_ciba_request_with_scope_of_other_clients_is_rejected(counter, nobody, scope):
-    answer = await counter.tries(nobody, scope=scope)
+async def test_ciba_request_with_scope_of_other_clients_is_rejected(counter, unknown_hint, scope):
+    answer = await counter.tries(unknown_hint, scope=scope)
     refused(answer, "invalid_scope", "invalid_request")
 
 
-async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, nobody):
+async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, unknown_hint):
     scope = f"{counter.server.client('desk').scope} beheer:alles"
-    if (await counter.tries(nobody, scope=scope)).status_code == 200:  # RFC 6749 3.3: it may be left out
+    if (await counter.tries(unknown_hint, scope=scope)).status_code == 200:  # RFC 6749 3.3: the scope may be omitted
         asked = await counter.asks(scope=scope)
         await asked.says("yes")
         assert "beheer:alles" not in (await asked.poll()).json()["scope"].split()
     else:
-        refused(await counter.tries(nobody, scope=scope), "invalid_scope")
+        refused(await counter.tries(unknown_hint, scope=scope), "invalid_scope")
 
 
 @pytest.mark.parametrize(
@@ -157,21 +157,21 @@ async def test_ciba_request_with_unregistered_scope_is_not_granted(counter, nobo
     ["x" * 300, "a\nb", "a\x00b", "<b>Balie 3</b>", "Balie\u202e3", "Bаlie 3", " ", "https://evil.example/"],
     ids=["long", "newline", "nul", "markup", "turned", "look-alike", "space", "address"],
 )
-async def test_ciba_binding_message_ambiguous_is_rejected(counter, nobody, message):
-    refused(await counter.tries(nobody, binding_message=message), "invalid_binding_message", "invalid_request")
+async def test_ciba_binding_message_ambiguous_is_rejected(counter, unknown_hint, message):
+    refused(await counter.tries(unknown_hint, binding_message=message), "invalid_binding_message", "invalid_request")
 
 
-async def test_ciba_request_without_binding_message_is_rejected(counter, nobody):
-    refused(await counter.tries(nobody, binding_message=None), "invalid_binding_message", "invalid_request")
+async def test_ciba_request_without_binding_message_is_rejected(counter, unknown_hint):
+    refused(await counter.tries(unknown_hint, binding_message=None), "invalid_binding_message", "invalid_request")
 
 
 @pytest.mark.parametrize("term", ["0", "-1", "1.5", "straks", "9" * 40])
-async def test_ciba_requested_expiry_invalid_is_rejected(counter, nobody, term):
-    refused(await counter.tries(nobody, requested_expiry=term), "invalid_request")
+async def test_ciba_requested_expiry_invalid_is_rejected(counter, unknown_hint, term):
+    refused(await counter.tries(unknown_hint, requested_expiry=term), "invalid_request")
 
 
-async def test_ciba_requested_expiry_is_capped(counter, nobody):
-    answer = await counter.tries(nobody, requested_expiry="900000")
+async def test_ciba_requested_expiry_is_capped(counter, unknown_hint):
+    answer = await counter.tries(unknown_hint, requested_expiry="900000")
     assert answer.json()["expires_in"] <= 3600
 
 
@@ -187,26 +187,26 @@ async def test_ciba_requested_expiry_is_capped(counter, nobody):
         ("claims", '{"id_token": {"name": null}}'),
     ],
 )
-async def test_ciba_request_with_unsupported_parameter_is_rejected(counter, nobody, name, value):
-    refused(await counter.tries(nobody, **{name: value}))
+async def test_ciba_request_with_unsupported_parameter_is_rejected(counter, unknown_hint, name, value):
+    refused(await counter.tries(unknown_hint, **{name: value}))
 
 
-async def test_ciba_request_context_is_ignored_or_rejected(counter, nobody):
-    """FAPI CIBA 5.2.2: a `request_context` may be passed over, or refused; it never is consent."""
-    answer = await counter.tries(nobody, request_context='{"user_ip": "127.0.0.1", "approved": true}')
+async def test_ciba_request_context_is_ignored_or_rejected(counter, unknown_hint):
+    """FAPI CIBA 5.2.2: a `request_context` is ignored or rejected; it is never consent."""
+    answer = await counter.tries(unknown_hint, request_context='{"user_ip": "127.0.0.1", "approved": true}')
     if answer.status_code == 200:
-        assert answer.json().keys() == (await counter.tries(nobody)).json().keys()
+        assert answer.json().keys() == (await counter.tries(unknown_hint)).json().keys()
     else:
         refused(answer, "invalid_request")
 
 
 @pytest.mark.parametrize("details", ['[{"type": "betaling"}]', "[]", "{}", "x", '[{"type": "berichtenbox", "a": 1}]'])
-async def test_ciba_authorization_details_unknown_are_rejected(server, counter, nobody, details):
+async def test_ciba_authorization_details_unknown_are_rejected(server, counter, unknown_hint, details):
     server.needs("details")
-    refused(await counter.tries(nobody, authorization_details=details), "invalid_authorization_details")
+    refused(await counter.tries(unknown_hint, authorization_details=details), "invalid_authorization_details")
 
 
-# Signed by whom
+# Signed requests
 
 
 def question(server, counter, by="signing_desk", **changes):
@@ -231,8 +231,8 @@ async def test_ciba_signed_request_used_concurrently_is_accepted_once(server, co
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
-async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(counter, nobody):
-    refused(await counter.tries(nobody, by="signing_desk"), *BAD)
+async def test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected(counter, unknown_hint):
+    refused(await counter.tries(unknown_hint, by="signing_desk"), *BAD)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ async def test_ciba_signed_request_made_for_the_browser_is_rejected(server, coun
     refused(await sent(server, made))
 
 
-# How the answer is fetched
+# Delivery mode and registration
 
 
 def test_ciba_metadata_offers_poll_mode_only(server, counter):

@@ -22,7 +22,7 @@ def machine(server):
 
 
 async def shown(server, client, assertion, **changes):
-    """Client credentials with this assertion."""
+    """Request client credentials with this assertion."""
     form = {"grant_type": "client_credentials", "scope": client.scope, "client_assertion_type": ASSERTION_TYPE}
     form |= {"client_id": client.client_id, "client_assertion": assertion, **client.extra} | changes
     body = {name: value for name, value in form.items() if value is not None}

@@ -149,7 +149,7 @@ async def test_front_channel_parameters_beside_request_uri_are_ignored(attempt, 
     location = shown.headers["location"]
     assert location.startswith(app.redirect_uri)
     told = query_of(location)
-    if "error" not in told:  # to refuse it is right, too
+    if "error" not in told:  # a rejection is right, too
         assert told["state"] == attempt.state
         answer = (await attempt.redeem(told["code"])).json()
         assert "beheer:alles" not in answer["scope"].split()

@@ -20,7 +20,7 @@ def walk(server, person):
 
 @pytest.fixture
 async def first(walk):
-    """A walk that ended in a refresh token."""
+    """The token response of a code flow with a refresh token."""
     return await walk.tokens()
 
 
@@ -66,13 +66,13 @@ async def test_refresh_token_reuse_leaves_other_families_active(server, walk, fi
     assert (await refreshed(server, another["refresh_token"])).status_code == 200
 
 
-# Whose it is
+# Client binding
 
 
 @pytest.mark.parametrize("by", ["keeping", "other", "machine", "phone"])
 async def test_refresh_token_stolen_by_another_client_is_rejected(server, first, by):
     refused(await refreshed(server, first["refresh_token"], by=by))
-    assert (await refreshed(server, first["refresh_token"])).status_code == 200  # and it spoiled nothing
+    assert (await refreshed(server, first["refresh_token"])).status_code == 200  # the token stays valid
 
 
 async def test_refresh_without_client_authentication_is_rejected(server, first):
@@ -106,7 +106,7 @@ async def test_refresh_token_is_not_issued_with_client_credentials(server):
     assert "refresh_token" not in (await server.post("token_endpoint", machine, form)).json()
 
 
-# For what
+# Scope, resource, details
 
 
 @pytest.mark.parametrize("scope", ["openid beheer:alles", "beheer:alles", "openid aanleveringen:schrijven"])
@@ -158,7 +158,7 @@ async def test_refresh_with_narrower_details_keeps_the_full_consent(server, walk
     assert (await server.introspect(again["access_token"]))["authorization_details"] == some
 
 
-# Of which key
+# Sender constraint
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def key():
 
 @pytest.fixture
 async def held(server, person, key):
-    """The tokens of a client that proves no more than a key."""
+    """The tokens of a public client bound by DPoP."""
     answer = await with_key(Attempt(server, server.client("phone"), person), key)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -207,7 +207,7 @@ async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, held,
 
 
 async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, walk, key):
-    """Else a stolen key of the client would make plain tokens of bound ones."""
+    """Otherwise a stolen client key could turn bound tokens into plain ones."""
     made = (await with_key(walk, key)).json()
     refused(await refreshed(server, made["refresh_token"]), "invalid_grant", "invalid_dpop_proof")
     form = {"grant_type": "refresh_token", "refresh_token": made["refresh_token"]}
@@ -216,7 +216,7 @@ async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server,
     assert answer.json()["token_type"] == "DPoP"
 
 
-# For how long
+# Expiry and revocation
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ async def test_refresh_token_revoked_revokes_its_access_token(server, first):
     assert not await server.active(first["access_token"])
 
 
-# What it is not
+# Token confusion and malformed requests
 
 
 async def test_refresh_token_used_as_access_token_is_rejected(server, first):
@@ -284,7 +284,7 @@ async def test_refresh_token_in_query_is_rejected(server, first):
     refused(answer, "invalid_request")
 
 
-# Who it tells of
+# ID token
 
 
 async def test_refreshed_id_token_keeps_subject_and_login(server, first):

@@ -47,7 +47,7 @@ async def test_request_object_authorization_details_are_granted(server, attempt)
     assert (await attempt.redeem(told["code"])).json()["authorization_details"] == asked
 
 
-# Who signed it
+# Signature
 
 
 async def test_request_object_with_alg_none_is_rejected(attempt):
@@ -111,7 +111,7 @@ async def test_request_object_that_is_no_jwt_is_rejected(attempt, garbage):
     refused(await push_signed(attempt, garbage), *BAD)
 
 
-# By whom, for whom, which one
+# iss, aud, jti
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_request_object_with_audience_list_is_rejected(server, attempt):
 async def test_request_object_signed_by_another_client_is_rejected(server, attempt, other):
     made = request_object(attempt)
     refused(await push_signed(attempt.again(client=other), made), *BAD)
-    assert (await push_signed(attempt, made)).status_code == 201  # and it is not used up by that
+    assert (await push_signed(attempt, made)).status_code == 201  # the object is not consumed by that
 
 
 async def test_request_object_without_client_authentication_is_rejected(server, attempt, app):
@@ -174,7 +174,7 @@ async def test_request_object_without_jti_is_rejected(attempt):
     refused(await push_signed(attempt, request_object(attempt, jti=None)), *BAD)
 
 
-# When
+# exp, iat, nbf
 
 
 OLD = {"exp": -3600, "iat": -3660, "nbf": -3660}
@@ -209,7 +209,7 @@ async def test_request_object_with_old_iat_is_rejected(attempt):
     refused(await push_signed(attempt, request_object(attempt, iat=made, nbf=made)), *BAD)
 
 
-# What kind
+# typ
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ async def test_request_object_used_as_client_assertion_is_rejected(server, attem
     refused(answer, "invalid_client")
 
 
-# Inside and beside
+# Parameters inside and beside
 
 
 @pytest.mark.parametrize("beside", ["state", "scope", "redirect_uri", "nonce", "code_challenge", "resource", "prompt"])
@@ -279,7 +279,7 @@ async def test_request_object_within_request_object_is_rejected(attempt):
 
 
 async def test_request_object_with_sub_of_the_client_is_rejected(attempt, app):
-    """RFC 9101 10.8: with `sub` it might be taken for one."""
+    """RFC 9101 10.8: with `sub` it could be used as a client assertion."""
     refused(await push_signed(attempt, request_object(attempt, sub=app.client_id)), *BAD)
 
 
@@ -303,7 +303,7 @@ async def test_request_object_parameters_are_validated_like_plain_ones(attempt, 
 
 async def test_request_object_with_unregistered_scope_is_not_granted(attempt, app):
     pushed = await push_signed(attempt, request_object(attempt, scope=f"{app.scope} beheer:alles"))
-    if pushed.status_code == 201:  # as unsigned: see test_a_scope_beyond_the_registration_is_refused
+    if pushed.status_code == 201:  # as unsigned: see test_par_with_unregistered_scope_is_not_granted
         shown = await attempt.visit(pushed.json()["request_uri"])
         redeemed = await attempt.redeem(query_of(shown.headers["location"])["code"])
         assert "beheer:alles" not in redeemed.json()["scope"].split()
@@ -311,7 +311,7 @@ async def test_request_object_with_unregistered_scope_is_not_granted(attempt, ap
         refused(pushed, "invalid_scope")
 
 
-# Who must sign
+# Clients registered to sign
 
 
 @pytest.fixture
@@ -333,7 +333,7 @@ async def test_signing_client_with_request_object_gets_token(signing):
     assert (await signing.redeem(told["code"])).status_code == 200
 
 
-# Where
+# In the browser
 
 
 async def test_request_object_in_the_browser_issues_no_code(server, attempt, app, person):

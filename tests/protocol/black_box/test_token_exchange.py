@@ -24,7 +24,7 @@ def walk(server, person):
 
 
 async def for_house(server, walk, **more):
-    """A token for the service that exchanges."""
+    """An access token with the exchanging service as audience."""
     asked = {"resource": server.client("exchanger").resource, "authorization_details": server.details("some")} | more
     return await walk.again().tokens(**asked)
 
@@ -68,7 +68,7 @@ async def test_token_exchange_leaves_subject_token_active(server, subject):
     assert (await server.introspect(subject, by="exchanger"))["active"] is True
 
 
-# Whose token, for whom
+# Subject token and requester
 
 
 async def test_token_exchange_of_token_for_other_audience_is_rejected(server, walk):
@@ -103,7 +103,7 @@ async def test_token_exchange_without_client_authentication_is_rejected(server, 
     refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
 
 
-# To whom
+# Target
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ async def test_token_exchange_with_actor_token_is_rejected(server, first, subjec
     refused(await exchanged(server, subject, **actor), "invalid_request")
 
 
-# For what
+# Parameters, scope, details
 
 
 @pytest.mark.parametrize("scope", ["openid", "beheer:alles", "openid aanleveringen:schrijven"])
@@ -191,7 +191,7 @@ async def test_token_exchange_gives_pairwise_subject_per_service(server, subject
     assert names[0] != names[1]
 
 
-# Of what kind
+# Token types
 
 
 @pytest.mark.parametrize("kind", ["refresh_token", "id_token", "saml1", "saml2", "nonsense"])
@@ -238,7 +238,7 @@ async def test_token_exchange_of_tampered_token_is_rejected(server, subject):
     refused(await exchanged(server, mine), "invalid_request")
 
 
-# For how long
+# Expiry and revocation
 
 
 @pytest.mark.parametrize("why", ["expired", "consent ended", "mandate ended", "mandate paused"])
@@ -302,7 +302,7 @@ async def test_exchanged_token_introspection_by_other_service_is_inactive(server
         assert await server.introspect(made, by=by) == {"active": False}
 
 
-# With which key
+# Sender constraint
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def key():
 
 
 async def bound(server, walk, key):
-    """A token for the exchanging service that is bound to a key of the app."""
+    """A DPoP-bound token of the app for the exchanging service."""
     asking = {"resource": server.client("exchanger").resource, "authorization_details": server.details("some")}
     answer = await with_key(walk.again(), key, asking=asking)
     assert answer.status_code == 200, answer.text

@@ -51,7 +51,7 @@ async def test_authorization_request_without_redirect_uri_is_rejected(attempt):
 
 
 async def test_request_uri_opened_again_before_the_answer_is_accepted(attempt, server):
-    """A person reloads the page, or a program looks at the link first."""
+    """A person reloads the page, or a program prefetches the link."""
     reference = await attempt.pushed()
     stranger = server.person()
     await stranger.ask("GET", attempt.address(reference))

@@ -236,7 +236,7 @@ async def test_approval_with_low_assurance_offers_step_up_and_is_rejected(counte
     assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in page.text
     assert 'value="akkoord"' not in page.text
     sent_on = await counter.answers(browser)
-    # A link on a page of ours: browsers do not follow a form to the login.
+    # A link: browsers do not follow a form to the login (form-action).
     assert sent_on.status_code == 401
     assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in sent_on.text
     assert await counter.count("oauth_grant") == 0
@@ -278,7 +278,7 @@ async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter
     await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
-    async with unit_of_work(counter.oauth.sessions) as session:  # nothing but its state: the request itself stands
+    async with unit_of_work(counter.oauth.sessions) as session:  # only its state changes, the request row stays
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
     assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
     assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
@@ -338,7 +338,7 @@ async def test_notification_mail_names_neither_app_nor_request(counter) -> None:
 
 @pytest.mark.whole
 async def test_ciba_flow_with_real_logins_ends_in_userinfo(counter) -> None:
-    """The whole way: she logs in at the broker, reads her code out, answers; the app fetches and is known."""
+    """Login at the broker, meldcode, approval, poll and userinfo."""
     browser = await counter.oauth.logged_in("vertegenwoordigde")
     page = await browser.get("/aan-de-balie")
     csrf = page.text.split('action="/aan-de-balie"')[1].split('value="')[1].split('"')[0]

@@ -15,7 +15,7 @@ UNKNOWN = "0000-0000"
 
 
 def shape(answer):
-    """All that an app can tell one answer from another by."""
+    """All parts of a response by which an app could tell two apart."""
     body = {name: value if name != "auth_req_id" else len(value) for name, value in answer.json().items()}
     headers = {name: value for name, value in answer.headers.items() if name not in VARY}
     return answer.status_code, body, headers

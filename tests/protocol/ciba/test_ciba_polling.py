@@ -144,7 +144,7 @@ async def test_enumeration_auth_req_id_of_another_unknown_or_used_look_alike(cou
     request = await counter.approved()
     other = await a_counter(counter.oauth, client_name="Gemeente West")
     answers = [await counter.polls(request, other.app), await counter.polls("x" * 43), await counter.polls("x" * 500)]
-    assert (await counter.polls(request)).status_code == 200  # nobody else used it up, nor slowed it down
+    assert (await counter.polls(request)).status_code == 200  # other clients neither consumed nor slowed it down
     answers.append(await counter.polls(request))
     assert {each.status_code for each in answers} == {400}
     assert [each.json() for each in answers] == [answers[0].json()] * 4
@@ -185,7 +185,7 @@ async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counte
 
 
 async def for_mother(counter):
-    """Her son stands at the counter, and the app asks for her box with his machtiging."""
+    """A pending request of the son for his mother's box under his machtiging."""
     held = await counter.oauth.machtiging()
     request = await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
     return held, request
@@ -251,7 +251,7 @@ async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> No
     counter.app.http.headers["DPoP"] = thief.proof("POST", ISSUER + "/token")
     assert await counter.hears(first) == "invalid_grant"
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/token")
-    assert await counter.hears(first) == "invalid_grant"  # a wrong key uses it up
+    assert await counter.hears(first) == "invalid_grant"  # a wrong key consumes the request
     del counter.app.http.headers["DPoP"]
     second = await counter.asked(dpop_jkt=holder.jkt)
     await counter.agreed()

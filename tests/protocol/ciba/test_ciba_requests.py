@@ -21,7 +21,7 @@ VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}
 
 
 async def refused(counter, error, *, reason, code=None, **changes) -> None:
-    """Refused with this error, nothing kept, and the exact reason in the journal."""
+    """Assert a rejection with this error, nothing stored, and the exact reason journalled."""
     kept, told = await counter.count("backchannel_request"), await counter.reasons("verzoek:geweigerd")
     response = await counter.asks(code, **changes)
     assert (response.status_code, response.json()["error"]) == (400, error), (changes, response.text)
@@ -96,7 +96,7 @@ async def test_binding_message_ambiguous_is_rejected(counter) -> None:
         if message is None or message.isprintable():
             assert response.json()["error"] == "invalid_binding_message", ascii(message)
         assert await counter.count("backchannel_request") == 0, ascii(message)
-    # The code was not used up by it.
+    # the meldcode is not consumed
     assert (await counter.asks(code)).status_code == 200
 
 
@@ -209,7 +209,7 @@ async def test_meldcode_reused_reaches_no_person(counter) -> None:
     code = await counter.meldcode()
     await counter.asked(code)
     other = await a_counter(counter.oauth, client_name="Gemeente West")
-    counter.oauth.later(seconds=1)  # the order of rows from one moment is anybody's guess
+    counter.oauth.later(seconds=1)  # rows of one instant have no order
     await other.asked(code)
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
 
@@ -246,7 +246,7 @@ async def test_ciba_request_after_answer_or_expiry_is_accepted(counter) -> None:
 async def test_meldcode_used_concurrently_reaches_the_person_once(counter) -> None:
     code = await counter.meldcode()
     answers = await asyncio.gather(*(counter.asks(code) for _ in range(4)))
-    # The code can be used once; the others look as if they wait.
+    # one request reaches the person, the others look pending
     assert {each.status_code for each in answers} == {200}
     assert sorted(str(row.person_id) for row in await counter.rows()) == sorted([str(counter.mother), *["None"] * 3])
 
@@ -262,7 +262,7 @@ async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> Non
     await apps[0].asked(await counter.meldcode())
     assert await counter.count("notification") == told
     assert (await counter.reasons("verzoek:gedaan"))[-1] == "te_veel_verzoeken"
-    # Others can be asked, and she again after an hour.
+    # the limit is per person and ends after an hour
     assert (await apps[0].asks(await counter.meldcode(counter.son))).status_code == 200
     counter.oauth.later(hours=1)
     assert (await apps[0].asks(await counter.meldcode())).status_code == 200
@@ -274,7 +274,7 @@ async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(count
     response = await counter.asks(code)
     assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
     other = await a_counter(counter.oauth, client_name="Gemeente West")
-    assert (await other.asks(code)).status_code == 200  # the code was not used up
+    assert (await other.asks(code)).status_code == 200  # the meldcode is not consumed
     counter.oauth.later(hours=1)
     assert (await counter.asks()).status_code == 200
 

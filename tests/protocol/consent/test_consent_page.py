@@ -125,7 +125,7 @@ async def test_row_35_consent_form_of_another_session_is_rejected(oauth) -> None
     form = await flow.consent_form(await flow.pushed())
     flow.browser = await oauth.logged_in()
     answer = await flow.press(form)
-    # A link, since the page of the question may lead on to the login, which a form cannot follow.
+    # A link: the page may redirect to the login, which form-action forbids for a form.
     assert answer.status_code == 200
     assert 'class="knop" href="/authorize?client_id=' in answer.text
     assert await oauth.lines("grant:verleend") == []

@@ -103,7 +103,7 @@ async def test_public_documents_are_readable_from_any_origin(portal, path) -> No
 
 @pytest.mark.parametrize(("method", "path"), FOR_APPS)
 async def test_endpoint_for_apps_is_readable_from_origin_of_public_client(portal, browser_app, method, path) -> None:
-    """Without a token: so these are refusals, and the app must be able to read those."""
+    """Requests without a token: the app must be able to read refusals too."""
     answer = await ask(portal, method, path)
     assert answer.status_code >= 400
     assert answer.headers.get_list(ALLOW) == [ORIGIN]
@@ -232,7 +232,7 @@ async def test_loopback_origin_is_accepted_in_practice_only(portal, add_client) 
 
 
 async def test_preflight_with_header_not_allowed_is_left_to_the_browser(portal, browser_app) -> None:
-    """The list is fixed: a cookie, or a header of another's making, is never on the list."""
+    """The list of allowed headers is fixed; the browser enforces it."""
     answer = await preflight(portal, "/token", headers="cookie, x-forwarded-for")
     assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
 
@@ -262,7 +262,7 @@ async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
 
 
 async def test_503_is_readable_by_the_app_for_five_minutes_without_database(portal, browser_app) -> None:
-    """The origins that were read last may read for five minutes that the database is away."""
+    """The cached origins stay allowed for five minutes without the database."""
     assert (await preflight(portal, "/token")).headers[ALLOW] == ORIGIN
     away = make_engine("postgresql:///niets?host=/nergens", None)
     portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)

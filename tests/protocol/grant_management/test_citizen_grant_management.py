@@ -32,7 +32,7 @@ SAID_YES = text(
 
 @pytest.fixture
 async def world(database, clock):
-    """The assembled service: the API is a router of its own."""
+    """The assembled service, as the API is a separate router."""
     portal = await a_portal(database, clock)
     oauth = oauth_in(portal)
     yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
@@ -41,7 +41,7 @@ async def world(database, clock):
 
 
 async def token_of(world, **changes) -> str:
-    """A token of her own for an app that manages, unless changed."""
+    """A token of the citizen with the manage scope, with these changes."""
     facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes))
     async with unit_of_work(world.oauth.sessions) as session:
         await register(session, facts)
@@ -65,7 +65,7 @@ async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
     assert second["toestemmingId"] == str(mine.grant_id)
     assert first["handelingen"] == ["lijst", "lezen", "downloaden"]
     assert answer.json()["_links"]["self"]["href"].endswith(PLACE)
-    assert "Bram" not in answer.text  # who he is she knows; the app need not
+    assert "Bram" not in answer.text  # the helper's name is not released to the app
 
 
 async def test_listed_consent_names_its_resource_unless_it_is_this_service(world):

@@ -20,7 +20,7 @@ from tests.builders.real_server import an_assembled_world, on_pairs
 API = "/api/v1/berichten"
 PDF = "application/pdf"
 VARY_BY_REQUEST = {"x-request-id", "content-length", "set-cookie", "location", "dpop-nonce"}
-# Whose GET begins or ends something: there HEAD does nothing at all, and says no more than that.
+# GET of these has side effects, so HEAD is answered without doing anything.
 BEGINS = {"/inloggen", "/inloggen/terug"}
 
 
@@ -50,12 +50,12 @@ def filled(path):
 
 
 def told(answer):
-    """The status and headers, without what is different each time."""
+    """The status and the headers that are the same each time."""
     return answer.status_code, {name: v for name, v in answer.headers.items() if name not in VARY_BY_REQUEST}
 
 
 async def lines(sessions):
-    """The journal: who, what, outcome, reason, object."""
+    """The journal lines: actor, act, outcome, reason, object."""
     async with unit_of_work(sessions) as session:
         asked = text(
             "SELECT act, outcome, reason, actor_id, capacity, client_id, for_person_id, machtiging_id, object_kind,"
@@ -154,7 +154,7 @@ async def test_head_of_attachment_is_journalled_as_get(world) -> None:
 
 
 async def test_head_of_attachment_reads_no_part(world, database) -> None:
-    """With the pieces gone GET breaks off; HEAD never looks for them."""
+    """GET fails without the stored parts; HEAD does not read them."""
     letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
     bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
     async with tampering(database) as connection:
@@ -206,7 +206,7 @@ async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) 
 
 @pytest.mark.parametrize("path", ["/jwks", "/.well-known/openid-configuration", API, "/static/stijl.css", "/inloggen"])
 async def test_head_over_the_wire_has_no_body_and_keeps_the_connection(world, path) -> None:
-    """Two questions on one connection: a body after the first would be read as the second answer."""
+    """Two requests on one connection: a body after HEAD would be read as the second response."""
     asks = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
     answer = await on_pairs(world.app).say(asks + b"\r\n" + asks + b"Connection: close\r\n\r\n")
     heads = answer.split(b"\r\n\r\n")

@@ -33,7 +33,7 @@ async def site():
 
 @pytest.fixture
 async def app(oauth, site):
-    """An app that publishes its keys at a site that may be visited."""
+    """A client with a jwks_uri at an allowed site."""
     oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor())
     return await publishing(oauth, f"https://{NAME}:{site.port}/jwks")
 
@@ -218,7 +218,7 @@ async def test_concurrent_requests_fetch_client_jwks_once(app, site) -> None:
 
 
 class Watched(PublishedKeys):
-    """Tells how many came to it."""
+    """Counts the callers."""
 
     def __init__(self, *given) -> None:
         super().__init__(*given)
@@ -288,7 +288,7 @@ async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app,
 
 
 async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, app, site) -> None:
-    """The assertion that could not be checked was not taken either: the same one is good when the site is back."""
+    """An assertion that could not be verified is accepted once the site is back."""
     site.answer = http("500 Oops", b"")
     proof = assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
     assert not await accepted(app, client_assertion=proof)
@@ -308,7 +308,7 @@ async def test_client_jwks_of_another_client_is_not_used(oauth, app, site) -> No
 
 async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client(oauth, app, site) -> None:
     site.answer = http("500 Oops", b"")
-    oauth.service.state.practice = False  # where no answer tells which clients exist
+    oauth.service.state.practice = False  # outside practice errors are uniform
     refused = await app.post("/revoke", TOKEN)
     app.client_id = "bestaat-niet"
     unknown = await app.post("/revoke", TOKEN)

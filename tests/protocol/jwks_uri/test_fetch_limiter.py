@@ -32,7 +32,7 @@ async def quick():
 
 @pytest.fixture
 async def app_at(oauth):
-    """Makes an app that publishes its keys on this host, at this site."""
+    """Make a client with a jwks_uri on this host, served by this site."""
     among(oauth)
 
     async def made(host, site, name="Leesapp"):
@@ -44,7 +44,7 @@ async def app_at(oauth):
 
 
 def among(oauth, **places) -> None:
-    """How many places there are, and how long somebody waits for one."""
+    """Set the total of fetch slots and the maximum wait."""
     visits = PublishedKeys(oauth.sessions, a_visitor(patience=10.0), Places(**places))
     oauth.service.state.published_keys = visits
 
@@ -54,7 +54,7 @@ async def answer(app, **changes):
 
 
 async def under_way(site, *apps):
-    """Their requests, while the site keeps them waiting."""
+    """Start requests of these clients; the site keeps them waiting."""
     waiting = [asyncio.create_task(answer(app)) for app in apps]
     await site.called.wait()
     return waiting
@@ -89,7 +89,7 @@ async def test_fetch_limit_exceeded_is_refused_and_logged_and_may_retry(oauth, s
     among(oauth, patience=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     same = await app_at(SLOW, quick, "Zelfde partij")
-    oauth.service.state.practice = False  # where no answer tells which clients exist
+    oauth.service.state.practice = False  # outside practice errors are uniform
     with structlog.testing.capture_logs() as logs:
         refused = await answer(same)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")

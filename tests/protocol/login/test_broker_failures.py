@@ -21,13 +21,13 @@ def assert_explained(response, reason):
 
 
 async def assert_told(response, journal, reason):
-    """A login that had begun here, and for which the broker vouched for nobody."""
+    """Assert a failed login without an identity from the broker: logged, not journalled."""
     assert_explained(response, reason)
     assert ("login:mislukt", reason) not in await journal()
 
 
 async def assert_refused_at_the_start(victim, journal, reason, **query):
-    """Nothing has begun, and anybody can come here as often as he likes: a line in the log, none in the journal."""
+    """Assert a failure before the redirect: logged, not journalled, as anyone can cause it."""
     with capture_logs() as logged:
         response = await victim.get("/inloggen", params=query)
     assert_explained(response, reason)
@@ -47,21 +47,21 @@ async def assert_refused_at_the_start(victim, journal, reason, **query):
     ],
     ids=["away", "slow", "broken", "503", "timeout"],
 )
-async def test_unreachable_broker_returns_503_with_retry_after(victim, crooked, journal, trouble):
-    crooked.answers[DISCOVERY] = trouble
+async def test_unreachable_broker_returns_503_with_retry_after(victim, bad_broker, journal, trouble):
+    bad_broker.answers[DISCOVERY] = trouble
     response = await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar", terug="/machtigingen")
     assert (response.status_code, response.headers["retry-after"]) == (503, "60")
     assert "/inloggen?terug=/machtigingen" in response.text
 
 
-async def test_recovered_broker_is_used_at_once(victim, crooked):
-    crooked.answers[DISCOVERY] = httpx.ConnectError("x")
+async def test_recovered_broker_is_used_at_once(victim, bad_broker):
+    bad_broker.answers[DISCOVERY] = httpx.ConnectError("x")
     assert (await victim.get("/inloggen")).status_code == 503
-    del crooked.answers[DISCOVERY]
+    del bad_broker.answers[DISCOVERY]
     assert (await victim.get("/inloggen")).status_code == 303
 
 
-async def test_broker_answer_without_end_is_given_up(victim, crooked, journal):
+async def test_broker_answer_without_end_is_given_up(victim, bad_broker, journal):
     class Dripping(httpx.AsyncByteStream):
         async def __aiter__(self):
             while True:
@@ -69,8 +69,8 @@ async def test_broker_answer_without_end_is_given_up(victim, crooked, journal):
                 yield b" "
 
     service = victim.apps[ISSUER]
-    service.state.broker = broker_through(crooked, patience=0.2)
-    crooked.answers[DISCOVERY] = httpx.Response(200, stream=Dripping())
+    service.state.broker = broker_through(bad_broker, patience=0.2)
+    bad_broker.answers[DISCOVERY] = httpx.Response(200, stream=Dripping())
     await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar")
 
 
@@ -85,14 +85,14 @@ async def test_broker_answer_without_end_is_given_up(victim, crooked, journal):
         ("broker_antwoord_ongeldig", httpx.Response(200, content=b"[" * 100_000)),
     ],
 )
-async def test_broker_discovery_malformed_is_rejected(victim, crooked, journal, reason, answer):
-    crooked.answers[DISCOVERY] = answer
+async def test_broker_discovery_malformed_is_rejected(victim, bad_broker, journal, reason, answer):
+    bad_broker.answers[DISCOVERY] = answer
     await assert_refused_at_the_start(victim, journal, reason)
 
 
-async def test_broker_discovery_oversized_is_rejected(victim, crooked, journal):
-    padded = json.dumps(crooked.metadata) + " " * 300_000
-    crooked.answers[DISCOVERY] = httpx.Response(200, content=padded.encode())
+async def test_broker_discovery_oversized_is_rejected(victim, bad_broker, journal):
+    padded = json.dumps(bad_broker.metadata) + " " * 300_000
+    bad_broker.answers[DISCOVERY] = httpx.Response(200, content=padded.encode())
     await assert_refused_at_the_start(victim, journal, "broker_antwoord_ongeldig")
 
 
@@ -111,23 +111,25 @@ async def test_broker_discovery_oversized_is_rejected(victim, crooked, journal):
         ("broker_beschrijving_ongeldig", {"code_challenge_methods_supported": 5}),
     ],
 )
-async def test_broker_discovery_with_other_issuer_or_endpoints_is_rejected(victim, crooked, journal, reason, changes):
-    crooked.metadata |= changes
+async def test_broker_discovery_with_other_issuer_or_endpoints_is_rejected(
+    victim, bad_broker, journal, reason, changes
+):
+    bad_broker.metadata |= changes
     await assert_refused_at_the_start(victim, journal, reason)
 
 
 @pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": [1]}, {"keys": [{"kty": "oct", "k": "AAAA"}]}])
-async def test_broker_jwks_without_usable_key_is_rejected(victim, crooked, clock, journal, keys):
+async def test_broker_jwks_without_usable_key_is_rejected(victim, bad_broker, clock, journal, keys):
     asked = query_of(await victim.leave())
-    crooked.answers["/jwks"] = httpx.Response(200, json=keys)
-    crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"]))
+    bad_broker.answers["/jwks"] = httpx.Response(200, json=keys)
+    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     await assert_told(await victim.get("/inloggen/terug", params=back), journal, "id_token_ongeldig")
     assert victim.token is None
 
 
-async def test_broker_token_error_is_rejected_and_journalled(victim, crooked, journal):
+async def test_broker_token_error_is_rejected_and_journalled(victim, bad_broker, journal):
     asked = query_of(await victim.leave())
-    crooked.answers["/token"] = httpx.Response(400, json={"error": "invalid_grant"})
+    bad_broker.answers["/token"] = httpx.Response(400, json={"error": "invalid_grant"})
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     await assert_told(await victim.get("/inloggen/terug", params=back), journal, "broker_weigert")

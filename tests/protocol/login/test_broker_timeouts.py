@@ -31,7 +31,7 @@ def test_broker_timeout_out_of_bounds_is_refused(monkeypatch, name, value) -> No
 
 @contextlib.asynccontextmanager
 async def slow_broker(pause: float, pieces: int) -> AsyncIterator[str]:
-    """A provider on this machine that sends its description in so many pieces, with a pause before each."""
+    """A local provider that sends its discovery document in pieces, with a pause before each."""
     ends: list[asyncio.StreamWriter] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

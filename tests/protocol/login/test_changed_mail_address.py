@@ -16,22 +16,22 @@ from tests.builders.login import query_of
 
 
 @pytest.fixture
-async def log_in_with(victim, crooked, clock):
+async def log_in_with(victim, bad_broker, clock):
     """Log in with these claims changed."""
 
     async def log_in(**changes):
         asked = query_of(await victim.leave())
-        crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"], **changes))
+        bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"], **changes))
         answer = await victim.get("/inloggen/terug", params={"state": asked["state"], "code": "x", "iss": asked_issuer})
         assert answer.status_code == 303, answer.text
 
-    asked_issuer = crooked.metadata["issuer"]
+    asked_issuer = bad_broker.metadata["issuer"]
     return log_in
 
 
 @pytest.fixture
 async def states(database, clock):
-    """One notification of the person who logs in and one of another, both given up; returns their states."""
+    """Give up a notification of this person and one of another; returns a reader of their states."""
     async with unit_of_work(database.sessions) as session:
         for bsn in ("999990020", "999990019"):
             person = await find_or_create_by_bsn(session, a_keyring(), Bsn(bsn), at=clock.now())

@@ -41,6 +41,6 @@ async def test_expired_login_attempt_is_logged_and_not_journalled(browser, journ
     assert await journal() == []
 
 
-async def test_failed_login_with_broker_identity_is_journalled(victim, crooked, clock, journal):
-    await come_back(victim, crooked, clock, acr="http://eidas.europa.eu/LoA/low")
+async def test_failed_login_with_broker_identity_is_journalled(victim, bad_broker, clock, journal):
+    await come_back(victim, bad_broker, clock, acr="http://eidas.europa.eu/LoA/low")
     assert await journal() == [("login:mislukt", "niveau_te_laag")]

@@ -15,7 +15,7 @@ from tests.builders.crooked_broker import good_claims, unsigned
 from tests.builders.crypto import a_keyring
 from tests.builders.login import BROKER, CLIENT_ID, query_of
 
-# What anybody can bring about who has begun a login; all else takes an id_token that the broker signed.
+# Failures that anyone can cause; all others need an ID token signed by the broker.
 BY_STRANGERS = {
     "inlogpoging_onbekend",
     "inlogpoging_verlopen",
@@ -29,11 +29,11 @@ BY_STRANGERS = {
 }
 
 
-async def come_back(victim, crooked, clock, *, header=None, key=None, token=None, **changes):
-    """Leave, and come back with an id_token that has these changes; returns the answer."""
+async def come_back(victim, bad_broker, clock, *, header=None, key=None, token=None, **changes):
+    """Start a login and return with a changed ID token; returns the response."""
     asked = query_of(await victim.leave())
     claims = good_claims(clock.now(), asked["nonce"], **changes)
-    crooked.token = token(claims) if token else crooked.sign(claims, key, **(header or {}))
+    bad_broker.token = token(claims) if token else bad_broker.sign(claims, key, **(header or {}))
     return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
 
 
@@ -45,14 +45,14 @@ async def assert_refused(response, victim, journal, reason):
     assert victim.token is None
     assert (await victim.get("/ik")).status_code == 303
     if reason in BY_STRANGERS:
-        # Strangers cannot make the journal grow.
+        # unauthenticated failures are not journalled
         assert ("login:mislukt", reason) not in await journal()
     else:
         assert (await journal())[-1] == ("login:mislukt", reason)
 
 
-async def test_misbehaving_broker_with_valid_response_is_accepted(victim, crooked, clock):
-    assert (await come_back(victim, crooked, clock)).status_code == 303
+async def test_misbehaving_broker_with_valid_response_is_accepted(victim, bad_broker, clock):
+    assert (await come_back(victim, bad_broker, clock)).status_code == 303
     assert (await victim.me())["name"] == "Bram van der Linden"
 
 
@@ -96,13 +96,13 @@ async def test_login_response_after_eleven_minutes_is_rejected(browser, clock, j
     await assert_refused(await browser.get(callback), browser, journal, "inlogpoging_verlopen")
 
 
-async def test_mix_up_response_with_other_issuer_is_rejected(victim, crooked, clock, journal):
+async def test_mix_up_response_with_other_issuer_is_rejected(victim, bad_broker, clock, journal):
     asked = query_of(await victim.leave())
-    crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"]))
+    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": "https://kwaad.example"}
     response = await victim.get("/inloggen/terug", params=back)
     await assert_refused(response, victim, journal, "antwoord_van_andere_uitgever")
-    assert not any(request.url.path == "/token" for request in crooked.asked)
+    assert not any(request.url.path == "/token" for request in bad_broker.asked)
 
 
 async def test_mix_up_response_without_issuer_is_rejected(browser, journal):
@@ -142,101 +142,101 @@ async def test_login_response_without_code_is_rejected(victim, journal):
         ("id_token_inhoud_klopt_niet", {"bsn": "999990018"}),
     ],
 )
-async def test_id_token_with_wrong_claims_is_rejected(victim, crooked, clock, journal, reason, changes):
-    response = await come_back(victim, crooked, clock, **changes)
+async def test_id_token_with_wrong_claims_is_rejected(victim, bad_broker, clock, journal, reason, changes):
+    response = await come_back(victim, bad_broker, clock, **changes)
     await assert_refused(response, victim, journal, reason)
 
 
-async def test_id_token_replay_with_nonce_of_another_attempt_is_rejected(victim, crooked, clock, journal):
+async def test_id_token_replay_with_nonce_of_another_attempt_is_rejected(victim, bad_broker, clock, journal):
     first = query_of(await victim.leave())
-    response = await come_back(victim, crooked, clock, nonce=first["nonce"])
+    response = await come_back(victim, bad_broker, clock, nonce=first["nonce"])
     await assert_refused(response, victim, journal, "nonce_klopt_niet")
 
 
-async def test_id_token_with_alg_none_is_rejected(victim, crooked, clock, journal):
-    response = await come_back(victim, crooked, clock, token=unsigned)
+async def test_id_token_with_alg_none_is_rejected(victim, bad_broker, clock, journal):
+    response = await come_back(victim, bad_broker, clock, token=unsigned)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
-async def test_id_token_with_alg_none_and_known_kid_is_rejected(victim, crooked, clock, journal):
-    response = await come_back(victim, crooked, clock, token=lambda claims: unsigned(claims, kid=crooked.key.kid))
+async def test_id_token_with_alg_none_and_known_kid_is_rejected(victim, bad_broker, clock, journal):
+    response = await come_back(victim, bad_broker, clock, token=lambda claims: unsigned(claims, kid=bad_broker.key.kid))
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("form", ["pem", "jwk"])
 async def test_algorithm_confusion_id_token_with_public_key_as_hmac_secret_is_rejected(
-    victim, crooked, clock, journal, form
+    victim, bad_broker, clock, journal, form
 ):
-    secret = crooked.key.as_pem(private=False)
+    secret = bad_broker.key.as_pem(private=False)
     if form == "jwk":
-        secret = json.dumps(crooked.key.as_dict(private=False)).encode()
+        secret = json.dumps(bad_broker.key.as_dict(private=False)).encode()
 
     def forged(claims):
-        head = json.dumps({"alg": "HS256", "kid": crooked.key.kid, "typ": "JWT"})
+        head = json.dumps({"alg": "HS256", "kid": bad_broker.key.kid, "typ": "JWT"})
         signing = ".".join(
             base64.urlsafe_b64encode(p.encode()).rstrip(b"=").decode() for p in (head, json.dumps(claims))
         )
         tag = hmac.digest(secret, signing.encode(), hashlib.sha256)
         return signing + "." + base64.urlsafe_b64encode(tag).rstrip(b"=").decode()
 
-    await assert_refused(await come_back(victim, crooked, clock, token=forged), victim, journal, "id_token_ongeldig")
+    await assert_refused(await come_back(victim, bad_broker, clock, token=forged), victim, journal, "id_token_ongeldig")
 
 
-async def test_id_token_signed_with_unpublished_key_is_rejected(victim, crooked, clock, journal):
-    stranger = type(crooked.key).generate_key("P-256")
-    response = await come_back(victim, crooked, clock, key=stranger)
+async def test_id_token_signed_with_unpublished_key_is_rejected(victim, bad_broker, clock, journal):
+    stranger = type(bad_broker.key).generate_key("P-256")
+    response = await come_back(victim, bad_broker, clock, key=stranger)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
-async def test_id_token_with_key_in_header_is_rejected(victim, crooked, clock, journal):
-    stranger = type(crooked.key).generate_key("P-256")
+async def test_id_token_with_key_in_header_is_rejected(victim, bad_broker, clock, journal):
+    stranger = type(bad_broker.key).generate_key("P-256")
     header = {"jwk": stranger.as_dict(private=False)}
-    response = await come_back(victim, crooked, clock, key=stranger, header=header)
+    response = await come_back(victim, bad_broker, clock, key=stranger, header=header)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-async def test_id_token_tampered_is_rejected(victim, crooked, clock, journal, part):
+async def test_id_token_tampered_is_rejected(victim, bad_broker, clock, journal, part):
     def tampered(claims):
-        parts = crooked.sign(claims).split(".")
+        parts = bad_broker.sign(claims).split(".")
         middle = len(parts[part]) // 2
         parts[part] = parts[part][:middle] + ("A" if parts[part][middle] != "A" else "B") + parts[part][middle + 1 :]
         return ".".join(parts)
 
-    response = await come_back(victim, crooked, clock, token=tampered)
+    response = await come_back(victim, bad_broker, clock, token=tampered)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
 @pytest.mark.parametrize("token", [None, 7, ["a.b.c"], {"a": 1}])
-async def test_id_token_that_is_no_string_is_rejected(victim, crooked, clock, journal, token):
-    response = await come_back(victim, crooked, clock, token=lambda _: token)
+async def test_id_token_that_is_no_string_is_rejected(victim, bad_broker, clock, journal, token):
+    response = await come_back(victim, bad_broker, clock, token=lambda _: token)
     await assert_refused(response, victim, journal, "broker_antwoord_ongeldig")
 
 
 @pytest.mark.parametrize("token", ["", "a", "a.b.c", "..", "x" * 20_000])
-async def test_id_token_malformed_is_rejected(victim, crooked, clock, journal, token):
-    response = await come_back(victim, crooked, clock, token=lambda _: token)
+async def test_id_token_malformed_is_rejected(victim, bad_broker, clock, journal, token):
+    response = await come_back(victim, bad_broker, clock, token=lambda _: token)
     await assert_refused(response, victim, journal, "id_token_ongeldig")
 
 
-async def test_broker_jwks_is_refetched_for_new_key(victim, crooked, clock):
-    assert (await come_back(victim, crooked, clock)).status_code == 303
-    crooked.key = type(crooked.key).generate_key("P-256", auto_kid=True)
-    crooked.published = [crooked.key]
+async def test_broker_jwks_is_refetched_for_new_key(victim, bad_broker, clock):
+    assert (await come_back(victim, bad_broker, clock)).status_code == 303
+    bad_broker.key = type(bad_broker.key).generate_key("P-256", auto_kid=True)
+    bad_broker.published = [bad_broker.key]
     clock.advance(timedelta(minutes=1))
-    assert (await come_back(victim, crooked, clock)).status_code == 303
+    assert (await come_back(victim, bad_broker, clock)).status_code == 303
 
 
-async def test_broker_jwks_is_not_refetched_for_each_junk_token(victim, crooked, clock):
+async def test_broker_jwks_is_not_refetched_for_each_junk_token(victim, bad_broker, clock):
     for _ in range(5):
-        await come_back(victim, crooked, clock, token=unsigned)
-    assert sum(request.url.path == "/jwks" for request in crooked.asked) == 1
+        await come_back(victim, bad_broker, clock, token=unsigned)
+    assert sum(request.url.path == "/jwks" for request in bad_broker.asked) == 1
 
 
-async def test_client_authentication_at_broker_uses_fresh_signed_assertions(victim, crooked, clock):
-    await come_back(victim, crooked, clock)
-    await come_back(victim, crooked, clock)
-    forms = [query_of("?" + r.content.decode()) for r in crooked.asked if r.url.path == "/token"]
+async def test_client_authentication_at_broker_uses_fresh_signed_assertions(victim, bad_broker, clock):
+    await come_back(victim, bad_broker, clock)
+    await come_back(victim, bad_broker, clock)
+    forms = [query_of("?" + r.content.decode()) for r in bad_broker.asked if r.url.path == "/token"]
     told = [
         verify_jwt(form["client_assertion"], a_keyring().public_jwks(), algorithms=("ES256",), typ=None)
         for form in forms
@@ -248,9 +248,9 @@ async def test_client_authentication_at_broker_uses_fresh_signed_assertions(vict
     assert not any("client_secret" in form for form in forms)
 
 
-async def test_login_attempt_is_consumed_even_when_the_broker_fails(crooked, victim, journal):
+async def test_login_attempt_is_consumed_even_when_the_broker_fails(bad_broker, victim, journal):
     asked = query_of(await victim.leave())
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
-    crooked.answers["/token"] = httpx.ConnectError("weg")
+    bad_broker.answers["/token"] = httpx.ConnectError("weg")
     await assert_refused(await victim.get("/inloggen/terug", params=back), victim, journal, "broker_niet_bereikbaar")
     await assert_refused(await victim.get("/inloggen/terug", params=back), victim, journal, "inlogpoging_onbekend")

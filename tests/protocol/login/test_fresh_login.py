@@ -9,29 +9,31 @@ from tests.builders.crooked_broker import good_claims
 from tests.builders.login import BROKER, query_of
 
 
-async def come_back(victim, crooked, clock, logged_in: timedelta, **query):
-    """Leave, and come back with a login of so long ago."""
+async def come_back(victim, bad_broker, clock, logged_in: timedelta, **query):
+    """Log in with a broker authentication of this age."""
     asked = query_of(await victim.leave(**query))
     then = int((clock.now() - logged_in).timestamp())
-    crooked.token = crooked.sign(good_claims(clock.now(), asked["nonce"], auth_time=then))
+    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"], auth_time=then))
     return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
 
 
-async def test_login_with_broker_authentication_of_ten_minutes_ago_is_accepted(victim, crooked, clock):
-    assert (await come_back(victim, crooked, clock, timedelta(minutes=10))).status_code == 303
+async def test_login_with_broker_authentication_of_ten_minutes_ago_is_accepted(victim, bad_broker, clock):
+    assert (await come_back(victim, bad_broker, clock, timedelta(minutes=10))).status_code == 303
 
 
-async def test_fresh_login_with_broker_authentication_of_ten_minutes_ago_is_rejected(victim, crooked, clock, journal):
-    response = await come_back(victim, crooked, clock, timedelta(minutes=10), opnieuw="ja")
+async def test_fresh_login_with_broker_authentication_of_ten_minutes_ago_is_rejected(
+    victim, bad_broker, clock, journal
+):
+    response = await come_back(victim, bad_broker, clock, timedelta(minutes=10), opnieuw="ja")
     assert response.status_code == 400
     assert victim.token is None
     assert (await journal())[-1] == ("login:mislukt", "inloggen_te_lang_geleden")
-    # The way on asks for a new login as well.
+    # the retry link asks for a fresh login too
     assert "opnieuw=ja" in response.text
 
 
-async def test_fresh_login_with_new_broker_authentication_is_accepted(victim, crooked, clock):
-    assert (await come_back(victim, crooked, clock, timedelta(0), opnieuw="ja")).status_code == 303
+async def test_fresh_login_with_new_broker_authentication_is_accepted(victim, bad_broker, clock):
+    assert (await come_back(victim, bad_broker, clock, timedelta(0), opnieuw="ja")).status_code == 303
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browse
     assert response.status_code == 200
     assert "U hebt het inloggen gestopt" in response.text
     assert browser.token is None
-    assert await journal() == []  # anybody can begin and stop as often as he likes
+    assert await journal() == []  # anyone can start and cancel a login
 
 
 async def test_login_without_hint_shows_persona_page(browser):

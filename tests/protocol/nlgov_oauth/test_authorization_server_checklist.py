@@ -19,7 +19,7 @@ from tests.builders.refreshing import a_holder
 
 DIVERGENCES = (Path(__file__).parents[3] / "docs" / "divergences.md").read_text(encoding="utf-8")
 DOCUMENTS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
-BITS = math.log2(64)  # of one character of base64url
+BITS = math.log2(64)  # bits per base64url character
 
 
 async def document(oauth, path=DOCUMENTS[1]):

@@ -26,7 +26,7 @@ async def doorstep(database, clock):
 
 @pytest.fixture
 def closed_door(clock):
-    """Who is refused here is refused by what the token is, before anything is looked up."""
+    """The bearer routes without a database: a refusal here is made before any lookup."""
     return Doorstep.without_database(clock)
 
 

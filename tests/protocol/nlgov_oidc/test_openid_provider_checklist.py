@@ -89,7 +89,7 @@ async def test_5_pkce_requires_s256_and_verifier_of_43_to_128_characters(oauth) 
 
 
 async def test_5_cors_wildcard_is_for_metadata_and_keys_only(oauth) -> None:
-    """Only metadata and keys are for everybody: see `tests/protocol/cors`."""
+    """Metadata and keys are readable from any origin: see `tests/protocol/cors`."""
     http = oauth.connection()
     headers = {"Origin": "https://kwaad.example"}
     for path in ("/userinfo", "/authorize", "/logout"):
@@ -152,7 +152,7 @@ async def test_5_2_2_id_token_has_required_claims_and_lives_five_minutes(oauth) 
     assert {"iss", "aud", "sub", "nonce", "jti", "exp", "iat", "nbf"} <= told.keys()
     assert timedelta(seconds=told["exp"] - told["iat"]) <= timedelta(minutes=5)
     assert len(told["jti"]) == 36
-    assert "vot" not in told  # there is an acr
+    assert "vot" not in told  # acr is used instead
 
 
 async def test_5_2_2_id_token_acr_is_not_below_the_request(oauth) -> None:
@@ -179,7 +179,7 @@ async def test_5_2_3_subject_is_pairwise_and_no_bsn(oauth) -> None:
 async def test_5_2_4_represents_is_present_only_under_a_machtiging(oauth) -> None:
     flow = await oauth.flow()
     told = await id_claims(oauth, await flow.tokens())
-    assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}  # never exp, nbf, aud
+    assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}  # never exp, nbf, aud here
     assert told["represents"]["sub"] != told["sub"]
     flow.asks = detail()
     assert "represents" not in await id_claims(oauth, await flow.tokens())
@@ -268,7 +268,7 @@ async def test_5_4_jwks_keys_have_kid_alg_and_use(oauth) -> None:
     [
         {"redirect_uris": ["http://app.voorbeeld.example/terug"]},
         {"subject_type": "public"},
-        {"jwks_uri": "https://app.voorbeeld.example/sleutels"},  # beside jwks
+        {"jwks_uri": "https://app.voorbeeld.example/sleutels"},  # jwks is present too
         {"id_token_signed_response_alg": "none"},
         {"grant_types": ["authorization_code", "client_credentials"]},
         {"grant_types": ["implicit"]},

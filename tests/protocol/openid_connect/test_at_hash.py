@@ -17,7 +17,7 @@ from tests.builders.refreshing import a_holder
 
 
 async def check(oauth, tokens, access_token: str | None = None) -> None:
-    """As an app of another make does: Authlib's own check, in its form that does not do without. Raises JoseError."""
+    """Verify at_hash with Authlib, as a required claim. Raises JoseError."""
     header, told = await verified(oauth, tokens["id_token"])
     params = {"access_token": access_token or tokens["access_token"]}
     ImplicitIDToken(told, header, {}, params).validate_at_hash()

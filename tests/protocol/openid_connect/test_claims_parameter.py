@@ -13,7 +13,7 @@ from tests.builders.openid import claims, id_claims, userinfo, who_is_it
 
 @pytest.fixture
 async def name(oauth):
-    """What the stand-in broker calls the person."""
+    """The name of the person at the stand-in broker."""
     browser = await oauth.logged_in()
     return (await browser.me())["name"]
 

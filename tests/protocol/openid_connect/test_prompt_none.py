@@ -18,7 +18,7 @@ async def test_prompt_none_without_session_returns_login_required(oauth) -> None
     told = await silently(flow)
     assert told["error"] == "login_required"
     assert (told["state"], told["iss"]) == (flow.state, "https://machtigen.test")
-    # Anybody can have that happen as often as they like: the journal is for those who showed who they are.
+    # not journalled: there is no authenticated person
     assert await oauth.lines("grant:geweigerd") == []
 
 
@@ -101,7 +101,7 @@ async def test_prompt_none_with_other_values_is_rejected(oauth) -> None:
 async def test_concurrent_consents_after_slow_reading_create_one_grant(oauth) -> None:
     flow = await who_is_it(oauth)
     form = await flow.consent_form(await flow.pushed())
-    oauth.later(minutes=3)  # so that the first of them also notes the sign of life of the session
+    oauth.later(minutes=3)  # so that the first also updates last_seen of the session
     answers = await asyncio.gather(*(flow.press(form) for _ in range(4)))
     assert [answer.status_code for answer in answers] == [303] * 4
     assert len({answer.headers["location"] for answer in answers}) == 1

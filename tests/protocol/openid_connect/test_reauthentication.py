@@ -21,7 +21,7 @@ from tests.builders.openid import (
 
 
 async def way(flow, **wishes):
-    """Where the browser is sent by a request with these wishes."""
+    """The response of /authorize to a request with these parameters."""
     return await flow.authorize(await flow.pushed(**wishes))
 
 
@@ -58,7 +58,7 @@ async def test_acr_values_that_no_login_can_meet_are_rejected_without_redirect(o
     held = await oauth.machtiging()
     flow.browser = oauth.world.browser()
     await flow.browser.log_in("naaste", niveau="hoog")
-    flow.asks = detail(held.id)  # given at "substantieel": her son's level changes nothing about that
+    flow.asks = detail(held.id)  # given at "substantieel": the son's level does not raise it
     assert answer_in(await way(flow, acr_values=HIGH))["error"] == "unmet_authentication_requirements"
 
 

@@ -31,7 +31,7 @@ async def held(world, kvk):
 
 
 async def token_for(world, machtiging_id, kvk):
-    """A token of the helper; as it would have been issued in a session of this organisation."""
+    """A token of the helper as issued in a session of this organisation."""
     token = await world.token(world.helper, under=machtiging_id, acts=HELPING)
     await moved(world, kvk)
     return token
@@ -43,7 +43,7 @@ async def moved(world, kvk):
 
 
 async def uses_of(world):
-    """Each request that a helper can make about one letter: list, read, download, mark, delete."""
+    """The requests about one bericht: list, read, download, mark, delete."""
     letter = await world.letter(("brief.pdf", PDF, "application/pdf"))
     (row,) = await world.rows("SELECT id FROM bijlage")
     merge = {"content": b'{"gelezen": true}', "headers": {"Content-Type": "application/merge-patch+json"}}

@@ -48,7 +48,7 @@ async def test_refusal_consumes_the_code(portal):
 @pytest.mark.parametrize(
     "wrong",
     [{"code": "00000-00000"}, {"geboren_jaar": str(BORN.year + 1)}, {"geboren_dag": ""}, {"geboren_jaar": "0000"}],
-    ids=["a code that is nobody's", "another birth date", "no day", "no year"],
+    ids=["an unknown code", "another birth date", "no day", "no year"],
 )
 async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong):
     code = await make_offer(await portal.mother())
@@ -223,7 +223,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
 
 
 async def a_giver_with(portal, born):
-    """A browser of somebody of whom this birth date is known."""
+    """A logged-in giver with this known birth date."""
     async with unit_of_work(portal.app.state.sessions) as session:
         giver = await a_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
     return await portal.browser_of(giver)

@@ -24,7 +24,7 @@ async def counter(portal):
 
 
 async def agreed(counter: Counter, browser: Any, **changes: Any) -> str:
-    """The app asks, she says yes; the reference with which the app can fetch it."""
+    """Send a CIBA request and approve it; returns the auth_req_id."""
     reference = await counter.asked(**changes)
     page = await browser.open(ISSUER + "/verzoeken")
     await browser.submit(page.form("/verzoeken"), {"besluit": "akkoord"})

@@ -12,7 +12,7 @@ NEW = "/nieuwe-code"
 
 
 async def offered(portal):
-    """Mother's browser on the page of her open offer; its address and its first code."""
+    """The giver's browser on the page of her open offer, its URL and its first code."""
     mother = await portal.mother()
     code = await make_offer(mother)
 
@@ -35,7 +35,7 @@ async def codes_in(database) -> int:
 
 
 async def twice(portal, browser, form, extra):
-    """Two clicks on one button; the answers in the order of their status, with their pages."""
+    """Submit a form twice concurrently; returns the responses with pages, by status."""
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies[ISSUER].items())}
     headers = {**cookie, "Origin": ISSUER, "Accept": "text/html"}
     target = form.action if form.action.startswith("http") else ISSUER + form.action

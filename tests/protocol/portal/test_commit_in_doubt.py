@@ -24,7 +24,7 @@ NOTHING = "Er is niets gedaan"
 
 
 @pytest.fixture
-async def outsider(database):
+async def owner_connection(database):
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
@@ -98,18 +98,18 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
     assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
 
 
-async def test_failure_before_commit_says_nothing_was_done(cut, portal, outsider):
+async def test_failure_before_commit_says_nothing_was_done(cut, portal, owner_connection):
     browser, _, page = await an_active_machtiging(portal)
-    await outsider.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
+    await owner_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
     assert NOTHING in answer.text
     assert UNKNOWN not in answer.text
     assert await state_of_it(cut, portal) is State.ACTIVE
 
 
-async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, outsider):
+async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, owner_connection):
     browser, _, page = await an_active_machtiging(portal)
-    await outsider.execute(
+    await owner_connection.execute(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
         "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW EXECUTE FUNCTION no()"
@@ -119,9 +119,9 @@ async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, out
     assert await state_of_it(cut, portal) is State.ACTIVE
 
 
-async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, outsider):
+async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner_connection):
     browser = await portal.mother()
-    await outsider.execute("ALTER TABLE machtiging RENAME TO weg")
+    await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg")
     answer = await browser.open(ISSUER + "/machtigingen", expect=503)
     assert UNKNOWN not in answer.text
     assert NOTHING not in answer.text
@@ -129,9 +129,9 @@ async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, outsi
 
 
 @pytest.mark.parametrize("where", ["/machtigingen?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
-async def test_failed_page_after_a_change_says_unknown(cut, portal, outsider, where):
+async def test_failed_page_after_a_change_says_unknown(cut, portal, owner_connection, where):
     browser = await portal.mother()
-    await outsider.execute("ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg")
+    await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg")
     answer = await browser.open(ISSUER + where, expect=503)
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text

@@ -27,7 +27,7 @@ async def an_app(session, at) -> str:
 
 
 async def a_consent_that_ends(portal, ending) -> str:
-    """Mother lets an app read her own box; the consent ends in this way."""
+    """Store a consent of the mother for her own box and end it like this."""
     at, grant_id = portal.clock.now(), uuid7()
     async with unit_of_work(portal.app.state.sessions) as session:
         client = await an_app(session, at)

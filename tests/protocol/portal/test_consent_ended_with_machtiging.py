@@ -18,7 +18,7 @@ VALUES (:id, :client, :son, :held, '[]', 'openid', 'substantieel', :at, :at)
 
 
 async def a_consent(portal):
-    """The son lets an app read his mother's box."""
+    """Store a consent of the son for his mother's box."""
     offered = await portal.world.offer()
     held = await portal.world.accept(offered.code)
     at = portal.clock.now()

@@ -85,7 +85,7 @@ async def renew_code(portal):
     return giver, (await giver.open(ISSUER + where)).form("/nieuwe-code"), {}
 
 
-# The button, what the second press says, and its status where it is not 200.
+# button, message and state after the second press
 LEADS_ON = [
     (withdraw, "U heeft de machtiging ingetrokken", "Stand: Ingetrokken"),
     (withdraw_an_offer, "U heeft de machtiging ingetrokken", "Stand: Ingetrokken"),

@@ -22,7 +22,7 @@ LIST, READ = JournalAct.BERICHT_LIJST, JournalAct.BERICHT_LEZEN
 
 
 async def journalled(portal, *lines):
-    """Lines about the mother: seconds ago, and what they say."""
+    """Insert journal lines about the mother: age in seconds, act, changes."""
     people = portal.people
     async with unit_of_work(portal.app.state.sessions) as session:
         for ago, act, members in lines:
@@ -32,7 +32,7 @@ async def journalled(portal, *lines):
 
 
 async def every_page(portal, limit):
-    """All groups, page by page."""
+    """Read all pages of groups."""
     pages, before = [], None
     async with unit_of_work(portal.app.state.sessions) as session:
         while True:
@@ -95,7 +95,7 @@ async def test_group_larger_than_a_window_is_counted(portal, monkeypatch):
     monkeypatch.setattr(grouped_lines, "WINDOWS", (5, 20))
     await journalled(portal, *((number / 3, LIST, {}) for number in range(150)), (90, READ, {}))
     groups = [group for page in await every_page(portal, 3) for group in page]
-    # Of such a minute the counts are what a window held; every line that differs is shown.
+    # the counts are per window, but every distinct line is shown
     assert [group.line.act for group in groups][-1] == READ
     assert sum(group.count for group in groups) > 140
 

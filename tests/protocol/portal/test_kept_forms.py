@@ -26,7 +26,7 @@ from tests.builders.portal import ACCEPT, OFFER, accept_with, give_code, good_of
 AWAY = "U was te lang weg. Er is niets veranderd."
 BACK = "U bent weer ingelogd."
 SOME_ID = "018f0000-0000-7000-8000-000000000001"
-# What programs post to, what is answered without a session, and what an app sends a person to.
+# endpoints for programs, and routes without a session
 OF_PROGRAMS = {
     "/api/v1/aanleveringen",
     "/bc-authorize",
@@ -38,7 +38,7 @@ OF_PROGRAMS = {
     "/userinfo",
 }
 WITHOUT_A_SESSION = {"/logout", "/logout/bevestigen", "/uitloggen"}
-# The page that each form comes back on.
+# form route -> page on which the kept form is given back
 PAGE_OF = {
     "/aan-de-balie": "/aan-de-balie",
     "/apps/{consent_id}/stoppen": f"/apps/{SOME_ID}/stoppen",
@@ -80,7 +80,7 @@ async def _absolute(portal, browser):
 async def _next_morning(portal, browser):
     await _absolute(portal, browser)
     portal.clock.advance(timedelta(hours=8))
-    await portal.mother()  # somebody logs in, which sweeps
+    await portal.mother()  # any login runs the cleanup
 
 
 async def _operator(portal, browser):
@@ -113,13 +113,13 @@ async def csrf_of(browser) -> str:
 
 
 async def log_in(portal, browser, person) -> None:
-    """A new login in the same browser: its other cookies stay."""
+    """Log in again in the same browser, keeping its other cookies."""
     fresh = await portal.browser_of(person)
     browser.cookies[ISSUER][sessions.COOKIE] = fresh.cookies[ISSUER][sessions.COOKIE]
 
 
 def the_way_to_login(page) -> str:
-    """The address to which every link to log in on the page leads after the login, the one in the menu too."""
+    """The return URL shared by all login links of the page."""
     (link,) = {href for href, _ in page.links if href.startswith("/inloggen")}
     return parse_qs(urlsplit(link).query)["terug"][0]
 
@@ -157,7 +157,7 @@ async def test_form_after_session_end_is_kept(portal, path, over):
     assert b"vrouw" not in row.sealed
     await log_in(portal, browser, portal.people.mother)
     response = await browser._send("GET", ISSUER + the_way_to_login(page), None)
-    # There is no such request any more: the form waits for nobody, and goes after its hour.
+    # the pushed request is gone: the kept form just expires
     assert await kept(portal) == [] or path == "/authorize"
     assert response.is_redirect or response.status_code in {400, 404} or BACK in response.text
 
@@ -183,7 +183,7 @@ async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path
     values = {"csrf": await csrf_of(browser), "doel": "Alle post", "client_id": "y", "request_uri": "urn:x"}
     await log_in(portal, browser, portal.people.mother)
     response = await browser._send("POST", ISSUER + with_id(path), values)
-    if path == "/authorize":  # may lead on to another origin, so there is a link instead of a redirect
+    if path == "/authorize":  # a link and no redirect, as it may lead to another origin (form-action)
         back = html.unescape(response.text.split('<a class="knop" href="')[1].split('"')[0])
     else:
         back = response.headers["location"]
@@ -307,7 +307,7 @@ async def test_kept_form_is_given_back_once(portal):
 
 
 async def test_kept_form_is_not_consumed_by_head(portal):
-    """A program that only asks whether the page is there (RFC 9110 9.3.2) uses nothing up."""
+    """HEAD is safe (RFC 9110 9.3.2), so it does not consume the kept form."""
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)

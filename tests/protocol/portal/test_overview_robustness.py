@@ -16,7 +16,7 @@ from machtiging.audit.queries import lines_about, lines_under
 from machtiging.portal.overview import PAGE
 from tests.builders.login import ISSUER
 
-# One row of the property is one line in each of the two tables, so that both readers are asked.
+# each drawn line is inserted in both journal tables, so that both readers are tested
 LINES = 4
 NOT_FOR_HER = ("aanlevering:", "login:", "sleutel:", "client:", "uitnodiging:", "journaal:", "meldcode:")
 INSTANTS = (
@@ -41,7 +41,7 @@ DOCUMENTS = (
     '{"": {"beheerder": []}, "regel": {"": null}}',
 )
 IDS = ("geen-uuid", "ongeldig", "", " ", "{00000000-0000-0000-0000-000000000001}", "urn:uuid:1", "0" * 5000, "1" * 32)
-# PostgreSQL takes every text but one with a zero byte; half a surrogate pair is no text.
+# PostgreSQL text admits all but NUL and lone surrogates
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=60)
 documents = st.sampled_from(DOCUMENTS) | st.recursive(
     st.none() | st.booleans() | st.integers() | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner)
@@ -83,7 +83,7 @@ async def insert_line(driver: asyncpg.Connection, table: str, about: UUID, line:
 
 
 async def fill_journal(driver: asyncpg.Connection, about: UUID, found: list[dict[str, Any]]) -> None:
-    """These lines, about this person, and no others. The intake asks more of an outcome than the journal does."""
+    """Replace the journal by these lines about this person (the intake admits fewer outcomes)."""
     await driver.execute("SET session_replication_role = replica; DELETE FROM journal; DELETE FROM journal_intake")
     for number, line in enumerate(found, 1):
         await insert_line(driver, "journal", about, line, number)
@@ -118,7 +118,7 @@ async def test_overview_with_impossible_instants_shows_every_line(portal, driver
     await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE)
     browser = await portal.mother()
     first = await browser.open(ISSUER + "/inzage")
-    if instant.startswith("2026"):  # an instant that can be: equal lines of a minute are one
+    if instant.startswith("2026"):  # equal lines of a possible minute are grouped
         assert [first.text.count(words) for words in ("een brief", f"{PAGE} keer in één minuut")] == [2, 2]
         return
     older = next(href for href, word in first.links if word == "Ouder")

@@ -16,7 +16,7 @@ WORDS = "Wij konden u een e-mail niet sturen"
 
 
 async def give_up(portal, person, *, kind=Kind.AANGENOMEN, reason="geen_adres", **facts):
-    """A notification of this person that the outbox gave up."""
+    """Store a notification of this person that the outbox gave up."""
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.sessions) as session:
         await tell(session, person, kind, FACTS | facts, at=at)

@@ -15,7 +15,7 @@ LIST = f"{API}/berichten"
 
 @pytest.fixture
 async def world(database, clock, tmp_path):
-    if time.monotonic() % 60 > 57:  # a minute that ends in the middle of a test would let some more through
+    if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await a_limited_world(database.url, clock, tmp_path)
     yield made
@@ -51,5 +51,5 @@ async def test_rate_limit_with_session_and_bad_authorization_header_counts_by_pe
         address = f"203.0.113.{number}"
         async with caller(world, address=address, Cookie=cookie, Authorization=header) as client:
             seen += await statuses(client, "/machtigingen", 4)
-    # The first request is counted by address: only the door finds out whose session it is.
+    # the first request is counted by address: the session is resolved in its guard
     assert seen == [200] * 9 + [429] * 7

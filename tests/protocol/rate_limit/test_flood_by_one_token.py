@@ -26,7 +26,7 @@ async def world(database, tmp_path):
 
 
 async def flood(server, token, answers):
-    """Ask again and again on one connection, without waiting for an answer; note the status of each."""
+    """Send pipelined requests on one connection and collect the statuses."""
     request = f"GET {LIST} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     while True:
         with contextlib.suppress(OSError):

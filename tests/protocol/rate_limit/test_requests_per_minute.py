@@ -31,7 +31,7 @@ PATHS = [
 
 @pytest.fixture
 async def world(database, clock, tmp_path):
-    if time.monotonic() % 60 > 57:  # a minute that ends in the middle of a test would let some more through
+    if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await a_limited_world(database.url, clock, tmp_path)
     yield made
@@ -47,7 +47,7 @@ async def test_rate_limit_by_token_returns_429_and_leaves_other_tokens_served(wo
     assert answer.status_code == 429
     assert answer.headers["content-type"] == "application/problem+json"
     assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert answer.headers["connection"] == "close"  # what waits behind it is not read
+    assert answer.headers["connection"] == "close"  # the request behind it is not read
     assert answer.headers["x-request-id"] == answer.json()["verzoekId"]
     assert answer.json()["code"] == "te_veel_per_minuut"
     async with caller(world, token=other) as client:
@@ -131,7 +131,7 @@ async def test_rate_limit_by_person_is_not_evaded_by_new_tokens(world):
     for token in tokens:
         async with caller(world, token=token) as client:
             answers += await statuses(client, LIST, 4)
-    # The first request of a token counts for the token only: whose it is comes to light with its answer.
+    # the first request of a token counts for the token only: its person is known after it
     assert answers.count(200) == 8 + 4
     assert set(answers[-3:]) == {429}
 
@@ -166,7 +166,7 @@ async def test_rate_limit_with_ended_session_counts_by_address(world):
         async with world.sessions.begin() as session:
             await session.execute(text("UPDATE login_session SET ended_at = created_at"))
         found = await statuses(client, "/machtigingen", 13)
-    # The first one after it still counted for the person, one before it was known for the address.
+    # one request still counted for the person, one earlier request for the address
     assert found == [401] * 10 + [429] * 3
 
 

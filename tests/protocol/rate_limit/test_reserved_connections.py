@@ -51,7 +51,7 @@ async def every_ordinary_connection_taken(database):
 
 
 async def waits(work, seconds=0.3) -> bool:
-    """Tell if this is not answered in that time; it is given up then."""
+    """Return whether this gets no answer in time; it is cancelled then."""
     try:
         async with asyncio.timeout(seconds):
             await work
@@ -86,7 +86,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
         assert "Stand: Ingetrokken" in revoked.text
         assert (await mother.open(ISSUER + "/apps")).text
         await mother.submit(revoked.form("/uitloggen"), {})
-    async with database.sessions() as session:  # his goes on
+    async with database.sessions() as session:  # the helper's session stays active
         assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 1
     await portal.close()
 

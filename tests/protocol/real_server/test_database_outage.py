@@ -26,7 +26,7 @@ READS = "SELECT count(*) FROM (SELECT act, outcome FROM journal UNION ALL SELECT
 
 
 async def becomes(what, patience=60):
-    """Wait until this is so; `what` is asked again and again."""
+    """Poll until this is true."""
     async with asyncio.timeout(patience):
         for _ in iter(int, 1):
             if await what():
@@ -35,25 +35,25 @@ async def becomes(what, patience=60):
 
 
 class Postgres:
-    """A server of this test's own, to be crashed."""
+    """A PostgreSQL server of this test, to be crashed."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
         self._server = EmbeddedPostgres(place)
-        # Not synchronous_commit = off, as the other tests have it: what was committed must be there after the crash.
+        # synchronous_commit is on, unlike in other tests: commits must survive the crash
         self.url = self._server.start("fsync = off\n")
 
     def crash(self) -> None:
-        """All its processes stop at once, in the middle of whatever they do; at the next start it must recover.
+        """Stop all processes immediately; the next start does crash recovery.
 
-        (kill -9 of the server is in the journey that kills everything; what it leaves may be a zombie for a while.)
+        (kill -9 of the server is in a journey; it may leave a zombie for a while.)
         """
         pid = running_pid(self._place.resolve())
         assert pid is not None
         os.kill(pid, signal.SIGQUIT)
 
     async def back(self) -> None:
-        """Start again, once it is gone."""
+        """Start again after the crash."""
         pid_file = self._place / "postmaster.pid"
 
         async def gone():
@@ -76,7 +76,7 @@ def postgres():
 
 
 class Crowd:
-    """Readers and a sender who go on and on; every answer is kept."""
+    """Readers and a sender in a loop; all responses are kept."""
 
     def __init__(self, server, bericht_id, reads, delivers):
         self._server, self._where = server, f"{API}/berichten/{bericht_id}"
@@ -107,7 +107,7 @@ class Crowd:
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def until(self, status, count=1):
-        """Until so many more answers with this status have come."""
+        """Wait for this many more responses with this status."""
         before = self._count(status)
 
         async def enough():
@@ -161,7 +161,7 @@ async def _nothing_is_lost_and_nothing_is_made_up(world, crowd):
     assert not any("Alleen voor haar" in answer.text or "asyncpg" in answer.text for answer in refused)
     shown = len(crowd.answers) - len(refused)
     ((lines,),) = await world.rows(READS + " WHERE act = 'bericht:lezen' AND outcome = 'allowed'")
-    # A commit whose answer was lost on the way may stand in the journal; an answer without a line may not.
+    # a line without a response is possible (commit in doubt), a response without a line is not
     assert shown <= lines <= shown + len(refused)
     known = {row.sender_reference for row in await world.rows("SELECT sender_reference FROM bericht")}
     told = {kenmerk for kenmerk, answer in crowd.deliveries.items() if answer.status_code == 201}
@@ -192,29 +192,31 @@ async def _the_journal_verifies(world):
 
 
 @pytest.fixture
-async def nowhere(database, clock):
-    """The service whose database is not there, and what is needed to make a token for it beside it."""
+async def world_without_database(database, clock):
+    """A service without its database, and the means to make a token for it."""
     app = with_own_state(the_assembled(), clock=clock, issuer=ISSUER)
     beside = await a_world(database, clock)
     return replace(beside, app=app, keyring=app.state.keyring, stages=None)
 
 
-async def test_request_without_database_returns_503_without_details(nowhere):
-    async with nowhere.client(await nowhere.token(nowhere.citizen)) as client:
+async def test_request_without_database_returns_503_without_details(world_without_database):
+    async with world_without_database.client(
+        await world_without_database.token(world_without_database.citizen)
+    ) as client:
         answers = [await client.get(API + "/berichten"), await client.get(f"{API}/berichten/{uuid7()}")]
     for answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
         assert "nergens" not in answer.text
 
 
-async def test_jwks_and_liveness_without_database_return_200(nowhere):
-    async with nowhere.client() as client:
+async def test_jwks_and_liveness_without_database_return_200(world_without_database):
+    async with world_without_database.client() as client:
         answers = [await client.get(path) for path in ("/jwks", "/health/live")]
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
-async def test_readiness_without_database_returns_503_and_liveness_200(nowhere):
-    await _is_alive_and_not_ready(nowhere)
+async def test_readiness_without_database_returns_503_and_liveness_200(world_without_database):
+    await _is_alive_and_not_ready(world_without_database)
 
 
 @pytest.mark.whole

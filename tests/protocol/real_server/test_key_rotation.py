@@ -157,7 +157,7 @@ async def test_broken_keyring_under_running_service_is_reported_by_health(databa
 
 @pytest.mark.whole
 async def test_assembled_service_fetches_client_jwks(database, tmp_path):
-    """Over TLS, under an authority that a setting names, from this machine, which another setting allows."""
+    """Over TLS with a configured CA, from loopback, which a setting allows."""
     changes = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
     world = await world_with_an_agency(database, tmp_path, **changes)
     async with (

@@ -57,7 +57,7 @@ async def test_orphaned_workers_are_named_with_a_kill_command(serve):
     await becomes(served.is_ready)
     workers = served.family()
     for worker in workers:
-        worker.suspend()  # so that they cannot see that their parent is gone
+        worker.suspend()  # suspended, so they do not notice that their parent died
     served.process.send_signal(signal.SIGKILL)
     served.process.wait()
     try:

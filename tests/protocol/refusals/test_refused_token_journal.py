@@ -25,13 +25,13 @@ from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
 CONSENTS = "/api/v1/toestemmingen"
 MANAGES = "openid toestemmingen:beheren"
 BOTH = "grant_management_query grant_management_revoke"
-NEVER = "5d0c2f36-7a5b-4c8e-9f0a-3b1d6e2c4a71"  # no consent has it
+NEVER = "5d0c2f36-7a5b-4c8e-9f0a-3b1d6e2c4a71"  # the id of no consent
 REFUSED, NOT_GIVEN = "token:geweigerd", "grant:geweigerd"
 
 
 @pytest.fixture
 async def world(database, clock):
-    """The assembled service: the API is a router of its own."""
+    """The assembled service, as the API is a separate router."""
     portal = await a_portal(database, clock)
     oauth = oauth_in(portal)
     yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
@@ -45,7 +45,7 @@ def signed(world, facts: IssuedTokenFacts, audience: str = AUDIENCE, **claims) -
 
 
 async def issued(world, **changes) -> IssuedTokenFacts:
-    """A token that was handed out: her own, with which she manages her consents, unless changed."""
+    """Store and return a token of the citizen with the manage scope, with these changes."""
     facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": MANAGES} | changes))
     async with unit_of_work(world.oauth.sessions) as session:
         await register(session, facts)
@@ -68,7 +68,7 @@ async def the_line(world, act: str = REFUSED):
     return line
 
 
-# The door of a person's own app to her consents.
+# /api/v1/toestemmingen
 
 
 async def test_token_without_scope_is_journalled_with_person_and_token(world):
@@ -106,7 +106,7 @@ async def test_idor_consent_of_another_is_distinguished_in_the_journal_only(worl
     }
 
 
-# Userinfo.
+# /userinfo
 
 
 async def test_userinfo_with_token_without_openid_is_journalled(world):
@@ -178,11 +178,11 @@ async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_
     assert (await the_line(world)).reason == "token_gebonden"
 
 
-# The grants of a client.
+# /grants
 
 
 async def management(world, scope: str = BOTH):
-    """An app with a consent, and a token to manage it."""
+    """A client with a grant, and its management token."""
     app = await refreshing_app(world.oauth, scope=f"openid {BOTH}")
     holder = await a_holder(world.oauth, app)
     made = await app.post("/token", {"grant_type": "client_credentials", "scope": scope})
@@ -219,7 +219,7 @@ async def test_grants_refusal_is_journalled_with_its_exact_reason(world, method)
     lines = await world.oauth.lines(NOT_GIVEN)
     assert [(line.reason, line.object_id) for line in lines] == [
         ("toestemming_van_ander", str(theirs.grant_id)),
-        ("toestemming_onbekend", None),  # an id that we never gave is a word of the caller's
+        ("toestemming_onbekend", None),  # an id that we did not issue is caller input
         ("toestemming_onbekend", None),
         ("toestemming_zonder_toegang" if method == "GET" else "grant_beeindigd", str(gone.grant_id)),
     ]
@@ -233,7 +233,7 @@ async def test_grants_list_not_offered_is_journalled(world):
     assert (await the_line(world, NOT_GIVEN)).reason == "toestemming_onbekend"
 
 
-# Who proves nothing.
+# unauthenticated
 
 
 @pytest.mark.parametrize("path", [CONSENTS, f"{CONSENTS}/{NEVER}", "/userinfo", "/grants", f"/grants/{NEVER}"])

@@ -53,7 +53,7 @@ async def test_unauthenticated_request_at_every_url_is_not_journalled(portal, br
     assert len(tried) > 60
     async with httpx.AsyncClient(transport=httpx.ASGITransport(portal.app, raise_app_exceptions=False)) as http:
         for method, path in tried:
-            if path == "/inloggen":  # leads to the broker, which is not there
+            if path == "/inloggen":  # redirects to the broker, which is absent
                 continue
             body = {} if method in ("GET", "HEAD") else {"data": JUNK}
             await http.request(method, ISSUER + path, params=JUNK, headers=BRINGS[brought], **body)

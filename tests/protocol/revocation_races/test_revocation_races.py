@@ -27,7 +27,7 @@ from tests.builders.revocation_races import (
 )
 from tests.builders.waiting import until_somebody_waits
 
-# What each of these writes last, once the row that hangs on the machtiging is there: held shut, it cannot commit.
+# writer -> the table that it writes last; locking it keeps the writer from its commit
 LAST = {
     "consent": "authorization_code",
     "ask at a counter": "notification",

@@ -30,7 +30,7 @@ def proof_of(key: Holder) -> dict[str, str]:
 
 
 async def first(oauth, app, headers: dict[str, str]) -> dict:
-    """The token response for a code that is redeemed with this."""
+    """Redeem a code with these headers; returns the token response."""
     flow = await oauth.flow(app)
     form = {
         "grant_type": "authorization_code",
@@ -118,18 +118,18 @@ async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_clien
     is_refused(await refresh(thief, holder.refresh_token, proof_of(key)), "invalid_grant")
 
 
-# Certificates (RFC 8705).
+# Certificates (RFC 8705)
 
 
 @pytest.fixture
 def behind_a_proxy(oauth):
-    """This service behind a proxy on 127.0.0.1 that passes certificates on."""
+    """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
     oauth.service.state.trusted_proxies = (ipaddress.ip_network("127.0.0.1"),)
     return oauth
 
 
 async def registers(oauth, app, **changes) -> None:
-    """Its registration as it is from now on; a change of None leaves a member out."""
+    """Change the registration of the client; None removes a member."""
     members = {name: value for name, value in (app.registration | changes).items() if value is not None}
     async with unit_of_work(oauth.sessions) as session:
         change = text("UPDATE oauth_client SET registration = :members WHERE client_id = :app")

@@ -18,7 +18,7 @@ from tests.builders.refreshing import a_holder, one
 
 
 async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
-    """Tokens of other clients, each exchanged for the one before; only the first is in the holder's own name."""
+    """Store a chain of exchanged tokens of other clients, rooted in the holder's token."""
     parent = TokenId(claims_of(holder.access)["jti"])
     made = [parent]
     async with unit_of_work(oauth.sessions) as session:
@@ -109,7 +109,7 @@ async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth)
     ending, exchanging = asyncio.create_task(end()), asyncio.create_task(exchange())
     await asyncio.wait_for(made.wait(), 30)
     done, _ = await asyncio.wait({ending}, timeout=0.2)
-    assert not done  # it waits for the exchange
+    assert not done  # the revocation waits for the exchange
     go_on.set()
     await asyncio.wait_for(asyncio.gather(ending, exchanging), 30)
     assert await still_open(oauth) == 0

@@ -34,7 +34,7 @@ OPEN = "SELECT count(*) FROM issued_token WHERE grant_id = :grant AND revoked_at
 
 @dataclass
 class Story:
-    """What should be so by now."""
+    """The model: the state that the server must have."""
 
     holder: Holder
     newest: str

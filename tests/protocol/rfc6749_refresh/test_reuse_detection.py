@@ -94,7 +94,7 @@ async def test_refresh_token_reuse_long_after_expiry_is_detected(oauth, late):
 
 
 async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family(oauth):
-    """No grace period: whoever loses the answer logs in again. To wait and see would give a thief that time as well."""
+    """There is no grace period: it would help a thief too."""
     holder = await a_holder(oauth)
     answers = await asyncio.gather(*(holder.refresh() for _ in range(8)))
     won = [answer.json() for answer in answers if answer.status_code == 200]
@@ -119,7 +119,7 @@ async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_no
         assert (await holder.refresh()).status_code == 400
     assert await one(oauth, "SELECT count(*) FROM refresh_token WHERE used_at IS NULL") == 1
     assert await holder.ended() is None
-    assert await oauth.lines("token:geweigerd") == []  # whoever only names a client writes nothing in the journal
+    assert await oauth.lines("token:geweigerd") == []  # an unauthenticated client is not journalled
 
 
 async def test_refresh_token_reuse_by_public_client_is_journalled_once(oauth):

@@ -78,4 +78,4 @@ async def test_refresh_token_used_expired_or_unknown_is_inactive(oauth):
     oauth.later(hours=6)
     assert not await holder.active(second["refresh_token"])
     assert not await holder.active("x" * 43)
-    assert await holder.ended() is None  # looking uses nothing up and is no second use
+    assert await holder.ended() is None  # introspection neither consumes the token nor counts as reuse

@@ -42,7 +42,7 @@ async def test_registration_reports_all_errors_at_once(session) -> None:
 
 
 async def test_registration_for_delivery_requires_known_oin(session, pair) -> None:
-    for oin in (None, UWV, "onzin", "\u0661" * 20):  # nothing is in the catalogue yet
+    for oin in (None, UWV, "onzin", "\u0661" * 20):  # the catalogue is empty
         with pytest.raises(InvalidInput) as refused:
             await register(session, agency_client(pair), oin=oin, at=NOON)
         assert refused.value.fields.keys() == {"oin"}

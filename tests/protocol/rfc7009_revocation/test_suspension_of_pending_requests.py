@@ -78,7 +78,7 @@ async def test_suspension_does_not_wait_for_concurrent_code_redemption(oauth) ->
     client_id = flow.app.client_id
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE authorization_code SET used_at = :at"), {"at": oauth.clock.now()})
-        async with unit_of_work(oauth.sessions) as beside:  # would wait for ever if it wanted the code's row
+        async with unit_of_work(oauth.sessions) as beside:  # would deadlock if it locked the code's row
             await beside.execute(text("SET LOCAL lock_timeout = '2s'"))
             await suspend(beside, client_id, at=oauth.clock.now())
 

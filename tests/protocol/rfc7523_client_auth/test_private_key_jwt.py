@@ -100,7 +100,7 @@ async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> N
 
 
 async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth) -> None:
-    """RFC 7519 4.1.3: with one audience the string is short for the list. Some libraries write the list only."""
+    """RFC 7519 4.1.3: one audience may be a string or a list; some libraries write the list."""
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
     assert (await token(app, proof)).status_code == 200
@@ -153,7 +153,7 @@ def loose(header, claims, signature=b""):
 
 
 def by_hand(header, claims, key):
-    """Signed as it stands: the library would refuse to make some of these."""
+    """Sign this header and payload by hand: the library refuses some of them."""
     text = loose(header, claims).rpartition(".")[0]
     r, s = decode_dss_signature(key.private_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -243,7 +243,7 @@ async def test_client_secret_is_rejected(oauth) -> None:
 
 
 async def test_rfc_6749_3_2_client_secret_without_value_is_ignored(oauth) -> None:
-    """Section 2.3.1 lets a client leave an empty one out; some libraries send the name all the same."""
+    """Section 2.3.1: an empty secret may be omitted; some libraries send the empty parameter."""
     app, nobody = await oauth.agency(), await oauth.public_app()
     proof = assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof, client_secret="")).status_code == 200
@@ -279,7 +279,7 @@ async def test_client_assertion_type_wrong_is_rejected(oauth) -> None:
 
 
 async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
-    """Libraries write an hour (Authlib) or a day. The life that counts is five minutes from `iat`."""
+    """Authlib writes an hour, others a day. The lifetime that counts is five minutes from `iat`."""
     app = await oauth.agency()
     for exp in (now(oauth) + 311, now(oauth) + 3600, now(oauth) + 10 * 365 * 86400):
         assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, exp=exp))).status_code == 200
@@ -288,7 +288,7 @@ async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
 @pytest.mark.parametrize("ahead", [0, 10])
 @pytest.mark.parametrize("seconds", [1, 299, 310, 319, 320, 321, 3000])
 async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, seconds, ahead) -> None:
-    """The `jti` is known for as long as the assertion could be taken, also when the sweeping goes on all the time."""
+    """The `jti` is stored while the assertion could be accepted, also if housekeeping runs."""
     app = await oauth.agency()
     at = now(oauth)
     proof = assertion(app.keys, app.client_id, oauth.clock, iat=at + ahead, exp=at + 3600)
@@ -307,8 +307,8 @@ async def test_client_assertion_with_far_exp_kept_too_long_is_rejected(oauth) ->
 
 
 async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
-    """As it comes: `exp` an hour ahead. It is told whom the assertion is for, and with which algorithm to sign."""
-    with warnings.catch_warnings():  # it would rather have the next major version of httpx
+    """Authlib unmodified (`exp` an hour ahead); audience and algorithm are configured."""
+    with warnings.catch_warnings():  # it warns about the installed version of httpx
         warnings.simplefilter("ignore")
         from authlib.integrations.httpx_client import AsyncOAuth2Client
     app = await oauth.agency()
@@ -325,7 +325,7 @@ async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
             assert made["access_token"]
 
 
-# What to change in a good assertion; the reason in the log; and whether its signature was good.
+# change of a valid assertion, reason in the log, whether the signature is valid
 CAUSES = [
     ({"key": make_client_keys()}, "bewijs_ondertekening", False),
     ({"header": {"kid": "ander"}}, "bewijs_kid_onbekend", False),
@@ -370,7 +370,7 @@ async def test_client_auth_failure_names_cause_in_practice_or_after_authenticati
 
 @pytest.mark.parametrize("path", ["/token", "/par", "/revoke", "/introspect", "/bc-authorize"])
 async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None:
-    """Unknown, suspended, public, wrong key, wrong algorithm, no credentials: one answer, to the byte."""
+    """Unknown, suspended, public, wrong key or algorithm, no credentials: one identical response."""
     app, public = await oauth.agency(), await oauth.public_app()
     other = await oauth.reading_app()
     async with unit_of_work(oauth.sessions) as session:
@@ -404,7 +404,7 @@ async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> 
         await token(app, replayed)
         used = refused(await token(app, replayed))
     assert wrong_key.content == unknown.content
-    assert "used before" in used.json()["error_description"]  # its signature was good: told, and no oracle
+    assert "used before" in used.json()["error_description"]  # the client is authenticated, so the cause is told
     reasons = [entry["code"] for entry in logged if entry["event"] == "oauth_refused"]
     assert reasons == ["bewijs_ondertekening", "client_onbekend", "bewijs_hergebruikt"]
 

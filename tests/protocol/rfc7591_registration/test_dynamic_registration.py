@@ -26,13 +26,13 @@ async def uses_left(oauth) -> int:
         return await session.scalar(text("SELECT uses_left FROM initial_access_token"))
 
 
-async def test_registration_response_has_metadata_and_management_token(in_earnest) -> None:
-    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR))
+async def test_registration_response_has_metadata_and_management_token(production_oauth) -> None:
+    answer = await register(production_oauth, await an_invitation(production_oauth), code_client(PAIR))
     made = answer.json()
     assert answer.status_code == 201
     assert answer.headers["cache-control"] == "no-store"
     assert len(made["client_id"]) >= 22
-    assert made["client_id_issued_at"] == int(in_earnest.clock.now().timestamp())
+    assert made["client_id_issued_at"] == int(production_oauth.clock.now().timestamp())
     assert made["registration_client_uri"] == f"https://machtigen.test/register/{made['client_id']}"
     assert len(made["registration_access_token"]) >= 43
     assert made["jwks"] == PAIR.jwks
@@ -40,23 +40,23 @@ async def test_registration_response_has_metadata_and_management_token(in_earnes
     assert "client_secret" not in made
 
 
-async def test_registration_without_grant_types_defaults_to_authorization_code(in_earnest) -> None:
+async def test_registration_without_grant_types_defaults_to_authorization_code(production_oauth) -> None:
     metadata = code_client(PAIR)
     del metadata["grant_types"]
-    answer = await register(in_earnest, await an_invitation(in_earnest), metadata)
+    answer = await register(production_oauth, await an_invitation(production_oauth), metadata)
     assert (answer.status_code, answer.json()["grant_types"]) == (201, ["authorization_code"])
 
 
-async def test_registration_tokens_are_stored_hashed(in_earnest) -> None:
-    program = await a_program(in_earnest)
-    async with unit_of_work(in_earnest.sessions) as session:
+async def test_registration_tokens_are_stored_hashed(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    async with unit_of_work(production_oauth.sessions) as session:
         rows = [str(row) for row in await session.execute(text("SELECT c::text, i::text FROM oauth_client c, initial_access_token i"))]  # fmt: skip # noqa: E501
     assert rows
     assert program.token not in str(rows)
 
 
-async def test_registered_client_is_unknown_until_approved(in_earnest) -> None:
-    program = await a_program(in_earnest)
+async def test_registered_client_is_unknown_until_approved(production_oauth) -> None:
+    program = await a_program(production_oauth)
     refused = await program.app.post("/revoke", {"token": "x"})
     program.app.client_id = "bestaat-niet"
     unknown = await program.app.post("/revoke", {"token": "x"})
@@ -65,8 +65,8 @@ async def test_registered_client_is_unknown_until_approved(in_earnest) -> None:
 
 
 @pytest.mark.parametrize("path", ["/par", "/token", "/introspect", "/revoke"])
-async def test_enumeration_proposed_client_looks_like_unknown_client(in_earnest, path) -> None:
-    program = await a_program(in_earnest)
+async def test_enumeration_proposed_client_looks_like_unknown_client(production_oauth, path) -> None:
+    program = await a_program(production_oauth)
     forms = {"grant_type": "authorization_code", "code": "x", "token": "x", "redirect_uri": REDIRECT}
     refused = await program.app.post(path, forms)
     program.app.client_id = "bestaat-niet"
@@ -75,21 +75,21 @@ async def test_enumeration_proposed_client_looks_like_unknown_client(in_earnest,
     assert refused.json()["error"] == "invalid_client"
 
 
-async def test_proposed_public_client_is_rejected(in_earnest) -> None:
-    program = await a_program(in_earnest, token_endpoint_auth_method="none", jwks=None)
+async def test_proposed_public_client_is_rejected(production_oauth) -> None:
+    program = await a_program(production_oauth, token_endpoint_auth_method="none", jwks=None)
     program.app.keys = None
     assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] == "invalid_client"
-    await approved(in_earnest, program.client_id)
+    await approved(production_oauth, program.client_id)
     assert (await program.app.post("/par", {"response_type": "code"})).json()["error"] != "invalid_client"
 
 
-async def test_approved_client_works_and_its_registration_is_journalled(in_earnest) -> None:
-    program = await a_program(in_earnest)
-    await approved(in_earnest, program.client_id)
+async def test_approved_client_works_and_its_registration_is_journalled(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    await approved(production_oauth, program.client_id)
     assert await program.works()
-    (invited,) = await in_earnest.lines("client:uitgenodigd")
-    (made,) = await in_earnest.lines("client:geregistreerd")
-    (let_in,) = await in_earnest.lines("client:goedgekeurd")
+    (invited,) = await production_oauth.lines("client:uitgenodigd")
+    (made,) = await production_oauth.lines("client:geregistreerd")
+    (let_in,) = await production_oauth.lines("client:goedgekeurd")
     assert invited.facts == {"keren": 1, "dagen": 7}
     assert (made.reason, made.object_kind, made.object_id) == ("voorgesteld", "uitnodiging", invited.object_id)
     assert made.client_id == let_in.client_id == program.client_id
@@ -112,53 +112,58 @@ async def test_registered_client_in_practice_works_at_once(oauth) -> None:
         {"Authorization": "DPoP " + "A" * 43},
     ],
 )
-async def test_registration_without_invitation_returns_401_unparsed(in_earnest, headers) -> None:
+async def test_registration_without_invitation_returns_401_unparsed(production_oauth, headers) -> None:
     answers = [
-        await in_earnest.connection().post("/register", json=body, headers=headers) for body in (code_client(PAIR), 1)
+        await production_oauth.connection().post("/register", json=body, headers=headers)
+        for body in (code_client(PAIR), 1)
     ]
     for answer in answers:
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
         assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     assert answers[0].json() == answers[1].json()
-    assert await clients(in_earnest) == 0
-    assert await in_earnest.lines("client:geweigerd") == []
+    assert await clients(production_oauth) == 0
+    assert await production_oauth.lines("client:geweigerd") == []
 
 
-async def test_invitation_in_query_or_body_is_ignored(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    http = in_earnest.connection()
+async def test_invitation_in_query_or_body_is_ignored(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    http = production_oauth.connection()
     for answer in (
         await http.post("/register", params={"access_token": token}, json=code_client(PAIR)),
         await http.post("/register", json=code_client(PAIR, access_token=token)),
         await http.post("/register", json=code_client(PAIR), headers=[("Authorization", f"Bearer {token}")] * 2),
     ):
         assert answer.status_code == 401
-    assert await clients(in_earnest) == 0
+    assert await clients(production_oauth) == 0
 
 
-async def test_invitation_is_limited_in_uses_and_time(in_earnest) -> None:
-    token = await an_invitation(in_earnest, uses=2, hours=1)
-    assert [(await register(in_earnest, token, code_client(PAIR))).status_code for _ in range(3)] == [201, 201, 401]
-    late = await an_invitation(in_earnest, hours=1)
-    in_earnest.later(hours=1)
-    assert (await register(in_earnest, late, code_client(PAIR))).status_code == 401
-    assert await clients(in_earnest) == 2
+async def test_invitation_is_limited_in_uses_and_time(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=2, hours=1)
+    assert [(await register(production_oauth, token, code_client(PAIR))).status_code for _ in range(3)] == [
+        201,
+        201,
+        401,
+    ]
+    late = await an_invitation(production_oauth, hours=1)
+    production_oauth.later(hours=1)
+    assert (await register(production_oauth, late, code_client(PAIR))).status_code == 401
+    assert await clients(production_oauth) == 2
 
 
-async def test_invitation_last_use_concurrently_succeeds_once(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    answers = await asyncio.gather(*(register(in_earnest, token, code_client(PAIR)) for _ in range(4)))
+async def test_invitation_last_use_concurrently_succeeds_once(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    answers = await asyncio.gather(*(register(production_oauth, token, code_client(PAIR)) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
-    assert await clients(in_earnest) == 1
+    assert await clients(production_oauth) == 1
 
 
-async def test_registration_with_invalid_metadata_costs_no_use_and_is_journalled(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    assert (await register(in_earnest, token, code_client(PAIR, client_name="<b>"))).status_code == 400
-    assert await uses_left(in_earnest) == 1
-    (line,) = await in_earnest.lines("client:geweigerd")
+async def test_registration_with_invalid_metadata_costs_no_use_and_is_journalled(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    assert (await register(production_oauth, token, code_client(PAIR, client_name="<b>"))).status_code == 400
+    assert await uses_left(production_oauth) == 1
+    (line,) = await production_oauth.lines("client:geweigerd")
     assert (line.reason, line.facts["fout"]) == ("clientgegevens_ongeldig", "invalid_client_metadata")
-    assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
+    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
 
 
 CANNOT_BE_REGISTERED = [
@@ -194,16 +199,16 @@ CANNOT_BE_REGISTERED = [
 ]
 
 
-async def test_registration_error_is_that_of_rfc_7591(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
+async def test_registration_error_is_that_of_rfc_7591(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
     for changes, error in CANNOT_BE_REGISTERED:
         metadata = {name: value for name, value in code_client(PAIR, **changes).items() if value is not None}
-        answer = await register(in_earnest, token, metadata)
+        answer = await register(production_oauth, token, metadata)
         assert (answer.status_code, answer.json()["error"]) == (400, error), (changes, answer.text)
         described = answer.json()["error_description"]
         assert described, changes
         assert all(" " <= letter <= "~" and letter not in '"\\' for letter in described), changes
-    assert await clients(in_earnest) == 0
+    assert await clients(production_oauth) == 0
 
 
 OTHER_GRANTS = [
@@ -218,11 +223,11 @@ OTHER_GRANTS = [
 ]
 
 
-async def test_nl_gov_3_1_3_registration_of_other_grant_types_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
+async def test_nl_gov_3_1_3_registration_of_other_grant_types_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
     for grant_types in OTHER_GRANTS:
         for metadata in (agency_client(PAIR), code_client(PAIR)):
-            answer = await register(in_earnest, token, metadata | {"grant_types": grant_types})
+            answer = await register(production_oauth, token, metadata | {"grant_types": grant_types})
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata"), grant_types
             assert "grant_types" in answer.json()["error_description"]
 
@@ -231,15 +236,15 @@ async def test_nl_gov_3_1_3_registration_of_other_grant_types_is_rejected(in_ear
     "body",
     [b"", b"[]", b"1", b'{"a": 1, "a": 2}', b'{"a": NaN}', b"{" * 5000, b"\xff", b'{"a": "' + b"x" * 70_000 + b'"}'],
 )
-async def test_registration_body_that_is_no_json_object_is_rejected(in_earnest, body) -> None:
-    headers = bearer(await an_invitation(in_earnest)) | {"Content-Type": "application/json"}
-    answer = await in_earnest.connection().post("/register", content=body, headers=headers)
+async def test_registration_body_that_is_no_json_object_is_rejected(production_oauth, body) -> None:
+    headers = bearer(await an_invitation(production_oauth)) | {"Content-Type": "application/json"}
+    answer = await production_oauth.connection().post("/register", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
-async def test_registration_with_other_content_type_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    answer = await in_earnest.connection().post("/register", data={"client_name": "x"}, headers=bearer(token))
+async def test_registration_with_other_content_type_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    answer = await production_oauth.connection().post("/register", data={"client_name": "x"}, headers=bearer(token))
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
@@ -252,12 +257,14 @@ junk = st.recursive(
 
 @given(member=st.sampled_from([*sorted(code_client(PAIR)), "jwks_uri", "contacts", "client_uri"]), value=junk)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_registration_with_any_member_value_returns_201_or_400(in_earnest, member, value) -> None:
-    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR) | {member: value})
+async def test_registration_with_any_member_value_returns_201_or_400(production_oauth, member, value) -> None:
+    answer = await register(
+        production_oauth, await an_invitation(production_oauth), code_client(PAIR) | {member: value}
+    )
     assert answer.status_code in (201, 400), (member, value, answer.text)
 
 
-async def test_discovery_metadata_names_registration_endpoint(in_earnest) -> None:
+async def test_discovery_metadata_names_registration_endpoint(production_oauth) -> None:
     for path in ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"):
-        found = (await in_earnest.connection().get(path)).json()
+        found = (await production_oauth.connection().get(path)).json()
         assert found["registration_endpoint"] == "https://machtigen.test/register"

@@ -16,7 +16,7 @@ def run(database, tmp_path, capsys, monkeypatch):
 
 
 async def invited(run, *more):
-    """The token of a new invitation, and what it is called."""
+    """Create an invitation by command; returns its token and name."""
     made = await run("clients", "invite", "--note", "Zorgloket [red]Noord", *more)
     assert made.code == 0
     return made.out.strip(), re.search(r"withdraw-invitation ([0-9a-f]{16})\b", made.told)[1]

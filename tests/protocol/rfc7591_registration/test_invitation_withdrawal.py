@@ -40,101 +40,102 @@ async def refused(oauth, name: str, kind, code: str) -> None:
     assert await oauth.lines("uitnodiging:ingetrokken") == []
 
 
-async def test_withdrawn_invitation_looks_like_unknown_one(in_earnest) -> None:
-    token = await an_invitation(in_earnest, uses=3)
-    await taken_back(in_earnest, name_of(token))
-    answers = [await register(in_earnest, one, code_client(PAIR)) for one in (token, "x" * 43)]
+async def test_withdrawn_invitation_looks_like_unknown_one(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=3)
+    await taken_back(production_oauth, name_of(token))
+    answers = [await register(production_oauth, one, code_client(PAIR)) for one in (token, "x" * 43)]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].json() == answers[1].json()
 
 
-async def test_invitation_withdrawal_is_journalled_with_the_operator(in_earnest) -> None:
-    token = await an_invitation(in_earnest, uses=3)
-    await taken_back(in_earnest, name_of(token))
-    [line] = await in_earnest.lines("uitnodiging:ingetrokken")
-    [made] = await in_earnest.lines("client:uitgenodigd")
+async def test_invitation_withdrawal_is_journalled_with_the_operator(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=3)
+    await taken_back(production_oauth, name_of(token))
+    [line] = await production_oauth.lines("uitnodiging:ingetrokken")
+    [made] = await production_oauth.lines("client:uitgenodigd")
     assert line.object_id == made.object_id == name_of(token)
     assert (line.reason, line.facts) == ("ingetrokken", {"beheerder": "beheer1", "keren_over": 3})
 
 
-async def test_invitation_withdrawal_keeps_registered_clients(in_earnest) -> None:
-    token = await an_invitation(in_earnest, uses=2)
-    assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
-    assert (await taken_back(in_earnest, name_of(token))).uses_left == 1
-    assert [line.reason for line in await in_earnest.lines("client:geregistreerd")] == ["voorgesteld"]
+async def test_invitation_withdrawal_keeps_registered_clients(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=2)
+    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    assert (await taken_back(production_oauth, name_of(token))).uses_left == 1
+    assert [line.reason for line in await production_oauth.lines("client:geregistreerd")] == ["voorgesteld"]
 
 
 @pytest.mark.parametrize("name", ["0" * 16, "", "x", "A" * 16, "0" * 64, "%", "' OR 1=1 --"])
-async def test_withdrawal_of_unknown_invitation_is_rejected(in_earnest, name) -> None:
-    await an_invitation(in_earnest)
-    await refused(in_earnest, name, NotFound, "uitnodiging_onbekend")
+async def test_withdrawal_of_unknown_invitation_is_rejected(production_oauth, name) -> None:
+    await an_invitation(production_oauth)
+    await refused(production_oauth, name, NotFound, "uitnodiging_onbekend")
 
 
-async def test_withdrawal_by_invitation_token_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    await refused(in_earnest, token, NotFound, "uitnodiging_onbekend")
+async def test_withdrawal_by_invitation_token_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    await refused(production_oauth, token, NotFound, "uitnodiging_onbekend")
 
 
-async def test_withdrawal_of_used_up_invitation_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    assert (await register(in_earnest, token, code_client(PAIR))).status_code == 201
-    await refused(in_earnest, name_of(token), Conflict, "uitnodiging_opgebruikt")
+async def test_withdrawal_of_used_up_invitation_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
-async def test_withdrawal_of_invitation_refused_too_often_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
+async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
     for _ in range(invite.MOST_REFUSED):
-        async with unit_of_work(in_earnest.sessions) as session:
-            await invite.count_refusal(session, digest(token), at=in_earnest.clock.now())
-    await refused(in_earnest, name_of(token), Conflict, "uitnodiging_opgebruikt")
+        async with unit_of_work(production_oauth.sessions) as session:
+            await invite.count_refusal(session, digest(token), at=production_oauth.clock.now())
+    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
-async def test_withdrawal_of_expired_invitation_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest, hours=1)
-    in_earnest.later(hours=1)
-    await refused(in_earnest, name_of(token), Conflict, "uitnodiging_verlopen")
+async def test_withdrawal_of_expired_invitation_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth, hours=1)
+    production_oauth.later(hours=1)
+    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_verlopen")
 
 
-async def test_withdrawal_of_withdrawn_invitation_is_rejected(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    await taken_back(in_earnest, name_of(token))
+async def test_withdrawal_of_withdrawn_invitation_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    await taken_back(production_oauth, name_of(token))
     with pytest.raises(Conflict) as told:
-        await taken_back(in_earnest, name_of(token))
+        await taken_back(production_oauth, name_of(token))
     assert told.value.code == "uitnodiging_al_ingetrokken"
-    assert len(await in_earnest.lines("uitnodiging:ingetrokken")) == 1
+    assert len(await production_oauth.lines("uitnodiging:ingetrokken")) == 1
 
 
-async def test_invitation_list_shows_the_state_of_each(in_earnest) -> None:
+async def test_invitation_list_shows_the_state_of_each(production_oauth) -> None:
     tokens = [
-        await an_invitation(in_earnest, **lives) for lives in ({"hours": 1}, {"days": 1}, {"days": 2}, {"days": 3})
+        await an_invitation(production_oauth, **lives)
+        for lives in ({"hours": 1}, {"days": 1}, {"days": 2}, {"days": 3})
     ]
-    in_earnest.later(hours=2)
-    assert (await register(in_earnest, tokens[1], code_client(PAIR))).status_code == 201
-    await taken_back(in_earnest, name_of(tokens[2]))
-    found = await fates(in_earnest)
+    production_oauth.later(hours=2)
+    assert (await register(production_oauth, tokens[1], code_client(PAIR))).status_code == 201
+    await taken_back(production_oauth, name_of(tokens[2]))
+    found = await fates(production_oauth)
     assert [found[name_of(one)] for one in tokens] == [Fate.EXPIRED, Fate.USED_UP, Fate.WITHDRAWN, Fate.OPEN]
 
 
-async def test_invitation_withdrawal_waits_for_concurrent_registration(in_earnest) -> None:
-    token = await an_invitation(in_earnest)
-    async with unit_of_work(in_earnest.sessions) as registering:
-        await invite.use_up(registering, digest(token), at=in_earnest.clock.now())
-        taking = asyncio.create_task(taken_back(in_earnest, name_of(token)))
-        await until_somebody_waits(in_earnest.sessions, taking)
+async def test_invitation_withdrawal_waits_for_concurrent_registration(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    async with unit_of_work(production_oauth.sessions) as registering:
+        await invite.use_up(registering, digest(token), at=production_oauth.clock.now())
+        taking = asyncio.create_task(taken_back(production_oauth, name_of(token)))
+        await until_somebody_waits(production_oauth.sessions, taking)
     with pytest.raises(Conflict):
         await taking
 
 
-async def test_registration_concurrent_with_withdrawal_is_rejected(in_earnest) -> None:
-    token, at = await an_invitation(in_earnest), in_earnest.clock.now()
+async def test_registration_concurrent_with_withdrawal_is_rejected(production_oauth) -> None:
+    token, at = await an_invitation(production_oauth), production_oauth.clock.now()
 
     async def use() -> None:
-        async with unit_of_work(in_earnest.sessions) as session:
+        async with unit_of_work(production_oauth.sessions) as session:
             await invite.use_up(session, digest(token), at=at)
 
-    async with unit_of_work(in_earnest.sessions) as session:
+    async with unit_of_work(production_oauth.sessions) as session:
         await withdraw(session, name_of(token), "beheer1", at=at)
         using = asyncio.create_task(use())
-        await until_somebody_waits(in_earnest.sessions, using)
+        await until_somebody_waits(production_oauth.sessions, using)
     with pytest.raises(NotAuthenticated):
         await using

@@ -14,13 +14,13 @@ async def clients(oauth) -> int:
         return await session.scalar(text("SELECT count(*) FROM oauth_client"))
 
 
-async def test_rfc_7591_2_unknown_metadata_is_ignored_and_not_returned(in_earnest) -> None:
+async def test_rfc_7591_2_unknown_metadata_is_ignored_and_not_returned(production_oauth) -> None:
     strange = {"application_type": "web", "client_name#en": "Reader", "onbekend": {"a": [1]}, "x" * 500: None}
-    answer = await register(in_earnest, await an_invitation(in_earnest), code_client(PAIR, **strange))
+    answer = await register(production_oauth, await an_invitation(production_oauth), code_client(PAIR, **strange))
     assert answer.status_code == 201, answer.text
     assert answer.json().keys() & strange.keys() == set()
     assert answer.json()["client_name"] == "Leesapp"
-    async with unit_of_work(in_earnest.sessions) as session:
+    async with unit_of_work(production_oauth.sessions) as session:
         (kept,) = (await session.scalars(text("SELECT registration::text FROM oauth_client"))).all()
     assert "onbekend" not in kept
 
@@ -41,11 +41,11 @@ IN_VAIN = [
 ]
 
 
-async def test_unsupported_security_metadata_is_rejected_by_name(in_earnest) -> None:
-    """RFC 7591 2 lets us refuse what we do understand: ignored, its app would think itself safer than it is."""
-    token = await an_invitation(in_earnest)
+async def test_unsupported_security_metadata_is_rejected_by_name(production_oauth) -> None:
+    """RFC 7591 2 allows rejection: silently ignored, the app would seem safer than it is."""
+    token = await an_invitation(production_oauth)
     for asked in IN_VAIN:
-        answer = await register(in_earnest, token, code_client(PAIR, **asked))
+        answer = await register(production_oauth, token, code_client(PAIR, **asked))
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata"), asked
         assert next(iter(asked)) in answer.json()["error_description"]
-    assert await clients(in_earnest) == 0
+    assert await clients(production_oauth) == 0

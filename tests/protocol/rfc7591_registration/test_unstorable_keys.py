@@ -23,15 +23,15 @@ UNFIT = [
 
 
 @pytest.mark.parametrize("change", UNFIT)
-async def test_jwks_with_unstorable_value_is_rejected(in_earnest, change) -> None:
+async def test_jwks_with_unstorable_value_is_rejected(production_oauth, change) -> None:
     metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | change]}}
     body = json.dumps(metadata).replace("Infinity", "1e999").encode()
-    headers = bearer(await an_invitation(in_earnest)) | {"content-type": "application/json"}
-    answer = await in_earnest.connection().post("/register", content=body, headers=headers)
+    headers = bearer(await an_invitation(production_oauth)) | {"content-type": "application/json"}
+    answer = await production_oauth.connection().post("/register", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
-async def test_jwks_with_key_ops_is_accepted(in_earnest) -> None:
+async def test_jwks_with_key_ops_is_accepted(production_oauth) -> None:
     metadata = code_client(PAIR) | {"jwks": {"keys": [KEY | {"key_ops": ["verify"]}]}}
-    headers = bearer(await an_invitation(in_earnest))
-    assert (await in_earnest.connection().post("/register", json=metadata, headers=headers)).status_code == 201
+    headers = bearer(await an_invitation(production_oauth))
+    assert (await production_oauth.connection().post("/register", json=metadata, headers=headers)).status_code == 201

@@ -16,28 +16,28 @@ async def suspended_and_resumed(oauth, client_id: str) -> None:
             assert await act(session, client_id, at=oauth.clock.now()) is not False
 
 
-async def test_approval_bypass_by_suspension_and_resumption_is_rejected(in_earnest) -> None:
-    program = await a_program(in_earnest)
-    await suspended_and_resumed(in_earnest, program.client_id)
+async def test_approval_bypass_by_suspension_and_resumption_is_rejected(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    await suspended_and_resumed(production_oauth, program.client_id)
     assert not await program.works()
-    await approved(in_earnest, program.client_id)
+    await approved(production_oauth, program.client_id)
     assert await program.works()
 
 
-async def test_approval_bypass_of_update_by_resumption_is_rejected(in_earnest) -> None:
-    program = await a_program(in_earnest)
-    await approved(in_earnest, program.client_id)
+async def test_approval_bypass_of_update_by_resumption_is_rejected(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    await approved(production_oauth, program.client_id)
     assert (await program.put(client_name="Andere naam")).status_code == 200
-    await suspended_and_resumed(in_earnest, program.client_id)
+    await suspended_and_resumed(production_oauth, program.client_id)
     assert not await program.works()
 
 
-async def test_approval_of_metadata_changed_after_viewing_is_rejected(in_earnest) -> None:
-    program = await a_program(in_earnest)
-    seen = await looked_at(in_earnest, program.client_id)
+async def test_approval_of_metadata_changed_after_viewing_is_rejected(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    seen = await looked_at(production_oauth, program.client_id)
     assert (await program.put(redirect_uris=["https://app.voorbeeld.example/elders"])).status_code == 200
     with pytest.raises(Conflict, match="client_veranderd"):
-        await approved(in_earnest, program.client_id, seen)
+        await approved(production_oauth, program.client_id, seen)
     assert not await program.works()
-    await approved(in_earnest, program.client_id)
+    await approved(production_oauth, program.client_id)
     assert await program.works()

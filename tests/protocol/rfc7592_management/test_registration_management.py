@@ -22,9 +22,9 @@ OTHER = make_client_keys()
 
 
 @pytest.fixture
-async def program(in_earnest):
-    """A client that registered itself and was let in."""
-    return await an_approved_program(in_earnest)
+async def program(production_oauth):
+    """A self-registered, approved client."""
+    return await an_approved_program(production_oauth)
 
 
 async def state(oauth, client_id) -> str:
@@ -44,17 +44,19 @@ async def test_registration_is_read_by_its_client(program) -> None:
     assert answer.json() == program.app.registration
 
 
-async def test_proposed_client_manages_its_registration(in_earnest) -> None:
-    proposed = await a_program(in_earnest)
+async def test_proposed_client_manages_its_registration(production_oauth) -> None:
+    proposed = await a_program(production_oauth)
     assert (await proposed.ask("GET")).status_code == 200
     assert (await proposed.put(client_name="Beter leesbaar")).status_code == 200
     assert (await proposed.ask("DELETE")).status_code == 204
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_enumeration_unknown_client_looks_like_wrong_registration_token(in_earnest, program, method) -> None:
-    other = await a_program(in_earnest)
-    by_hand = await in_earnest.reading_app()
+async def test_enumeration_unknown_client_looks_like_wrong_registration_token(
+    production_oauth, program, method
+) -> None:
+    other = await a_program(production_oauth)
+    by_hand = await production_oauth.reading_app()
     http = program.app.http
     answers = [
         await http.request(method, path, headers=bearer(token), json=program.metadata)
@@ -74,12 +76,12 @@ async def test_enumeration_unknown_client_looks_like_wrong_registration_token(in
     assert await program.works()
 
 
-async def test_invitation_and_access_token_are_rejected_at_management(in_earnest, program) -> None:
-    invitation = await an_invitation(in_earnest)
-    access_token = await token_of(in_earnest, program)
+async def test_invitation_and_access_token_are_rejected_at_management(production_oauth, program) -> None:
+    invitation = await an_invitation(production_oauth)
+    access_token = await token_of(production_oauth, program)
     for token in (invitation, access_token):
         assert (await program.ask("GET", token)).status_code == 401
-    assert (await register(in_earnest, program.token, code_client(OTHER))).status_code == 401
+    assert (await register(production_oauth, program.token, code_client(OTHER))).status_code == 401
 
 
 async def test_registration_update_rotates_the_registration_token(program) -> None:
@@ -92,12 +94,12 @@ async def test_registration_update_rotates_the_registration_token(program) -> No
     assert (await program.ask("GET")).json()["contacts"] == ["beheer@voorbeeld.example"]
 
 
-async def test_concurrent_registration_updates_succeed_once(in_earnest, program) -> None:
+async def test_concurrent_registration_updates_succeed_once(production_oauth, program) -> None:
     bodies = [program.metadata | {"contacts": [f"{name}@voorbeeld.example"]} for name in ("een", "twee")]
-    async with unit_of_work(in_earnest.sessions) as session:
+    async with unit_of_work(production_oauth.sessions) as session:
         await session.execute(text("SELECT 1 FROM oauth_client FOR UPDATE"))
         under_way = [asyncio.create_task(program.ask("PUT", json=body)) for body in bodies]
-        await until_somebody_waits(in_earnest.sessions, *under_way)
+        await until_somebody_waits(production_oauth.sessions, *under_way)
     assert sorted([(await one).status_code for one in under_way]) == [200, 401]
 
 
@@ -124,11 +126,11 @@ async def test_registration_update_rejected_does_not_consume_the_token(program) 
         ({"redirect_uris": ["https://kwaad.example\\@app.voorbeeld.example/"]}, "invalid_redirect_uri"),
     ],
 )
-async def test_registration_update_of_fixed_metadata_is_rejected(in_earnest, program, changes, error) -> None:
+async def test_registration_update_of_fixed_metadata_is_rejected(production_oauth, program, changes, error) -> None:
     answer = await program.put(**changes)
     assert (answer.status_code, answer.json()["error"]) == (400, error), answer.text
     assert (await program.ask("GET")).json() == program.app.registration
-    (line,) = await in_earnest.lines("client:geweigerd")
+    (line,) = await production_oauth.lines("client:geweigerd")
     assert line.client_id == program.client_id
 
 
@@ -151,10 +153,10 @@ async def test_registration_update_with_unknown_metadata_is_ignored(program) -> 
         {"redirect_uris": [REDIRECT, REDIRECT + "/anders"]},
     ],
 )
-async def test_registration_update_of_harmless_metadata_needs_no_approval(in_earnest, program, changes) -> None:
+async def test_registration_update_of_harmless_metadata_needs_no_approval(production_oauth, program, changes) -> None:
     assert (await program.put(**changes)).status_code == 200
     assert await program.works()
-    (line,) = await in_earnest.lines("client:gewijzigd")
+    (line,) = await production_oauth.lines("client:gewijzigd")
     assert (line.reason, line.client_id) == ("gewijzigd", program.client_id)
 
 
@@ -172,17 +174,17 @@ WEIGHED = [
 
 
 @pytest.mark.parametrize("changes", WEIGHED)
-async def test_registration_update_of_names_or_keys_needs_approval(in_earnest, program, changes) -> None:
-    token = await token_of(in_earnest, program)
+async def test_registration_update_of_names_or_keys_needs_approval(production_oauth, program, changes) -> None:
+    token = await token_of(production_oauth, program)
     assert (await program.put(**changes)).status_code == 200
-    assert await state(in_earnest, program.client_id) == "proposed"
+    assert await state(production_oauth, program.client_id) == "proposed"
     assert not await program.works()
-    async with unit_of_work(in_earnest.sessions) as session:
+    async with unit_of_work(production_oauth.sessions) as session:
         assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
-    (line,) = await in_earnest.lines("client:gewijzigd")
+    (line,) = await production_oauth.lines("client:gewijzigd")
     assert (line.reason, line.facts) == ("opnieuw_voorgesteld", {"tokens": 1})
-    await approved(in_earnest, program.client_id)
-    agency = await in_earnest.add(code_client(OTHER, client_name="Lezer", resource_server=True), OTHER)
+    await approved(production_oauth, program.client_id)
+    agency = await production_oauth.add(code_client(OTHER, client_name="Lezer", resource_server=True), OTHER)
     assert (await agency.post("/introspect", {"token": token})).json() == {"active": False}
 
 
@@ -192,58 +194,60 @@ async def test_registration_update_in_practice_needs_no_approval(oauth) -> None:
     assert await program.works()
 
 
-async def test_registration_update_of_jwks_uri_discards_fetched_keys(in_earnest) -> None:
-    program = await a_program(in_earnest, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
-    async with unit_of_work(in_earnest.sessions) as session:
+async def test_registration_update_of_jwks_uri_discards_fetched_keys(production_oauth) -> None:
+    program = await a_program(production_oauth, jwks=None, jwks_uri="https://app.voorbeeld.example/jwks")
+    async with unit_of_work(production_oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET fetched_jwks = '{\"keys\": []}', fetched_at = now()"))
         await seal_rows(session)
     assert (await program.put(jwks_uri="https://app.voorbeeld.example/nieuw")).status_code == 200
-    async with unit_of_work(in_earnest.sessions) as session:
+    async with unit_of_work(production_oauth.sessions) as session:
         row = (await session.execute(text("SELECT fetched_jwks, fetched_at FROM oauth_client"))).one()
     assert tuple(row) == (None, None)
 
 
-async def test_registration_deletion_ends_everything(in_earnest, program) -> None:
-    await token_of(in_earnest, program)
+async def test_registration_deletion_ends_everything(production_oauth, program) -> None:
+    await token_of(production_oauth, program)
     assert (await program.ask("DELETE")).status_code == 204
     assert not await program.works()
     for method in ("GET", "PUT", "DELETE"):
         assert (await program.ask(method, json=program.metadata)).status_code == 401
-    async with unit_of_work(in_earnest.sessions) as session:
+    async with unit_of_work(production_oauth.sessions) as session:
         assert await session.scalar(text("SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")) == 0
-    (line,) = await in_earnest.lines("client:teruggetrokken")
+    (line,) = await production_oauth.lines("client:teruggetrokken")
     assert line.facts == {"tokens": 1}
     with pytest.raises(Conflict, match="client_teruggetrokken"):
-        async with unit_of_work(in_earnest.sessions) as session:
-            await resume(session, program.client_id, at=in_earnest.clock.now())
+        async with unit_of_work(production_oauth.sessions) as session:
+            await resume(session, program.client_id, at=production_oauth.clock.now())
     assert not await program.works()
 
 
-async def test_suspended_client_cannot_manage_its_registration(in_earnest, program) -> None:
-    async with unit_of_work(in_earnest.sessions) as session:
-        await suspend(session, program.client_id, at=in_earnest.clock.now())
+async def test_suspended_client_cannot_manage_its_registration(production_oauth, program) -> None:
+    async with unit_of_work(production_oauth.sessions) as session:
+        await suspend(session, program.client_id, at=production_oauth.clock.now())
     for method in ("GET", "PUT", "DELETE"):
         assert (await program.ask(method, json=program.metadata)).status_code == 401
 
 
-async def test_approval_is_accepted_once_and_for_proposed_clients_only(in_earnest, program) -> None:
+async def test_approval_is_accepted_once_and_for_proposed_clients_only(production_oauth, program) -> None:
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
-        await approved(in_earnest, program.client_id)
-    async with unit_of_work(in_earnest.sessions) as session:
-        await suspend(session, program.client_id, at=in_earnest.clock.now())
+        await approved(production_oauth, program.client_id)
+    async with unit_of_work(production_oauth.sessions) as session:
+        await suspend(session, program.client_id, at=production_oauth.clock.now())
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
-        await approved(in_earnest, program.client_id)
+        await approved(production_oauth, program.client_id)
 
 
 async def test_client_commands_invite_show_list_and_approve(
-    in_earnest, database, monkeypatch, capsys, tmp_path
+    production_oauth, database, monkeypatch, capsys, tmp_path
 ) -> None:
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
     assert await asyncio.to_thread(main, ["clients", "invite", "--note", "Gemeente", "--uses", "2", "--days", "3"]) == 0
     token = capsys.readouterr().out.strip()
-    in_earnest.clock.advance(in_earnest.clock.now().now(in_earnest.clock.now().tzinfo) - in_earnest.clock.now())
-    answer = await register(in_earnest, token, code_client(OTHER))
+    production_oauth.clock.advance(
+        production_oauth.clock.now().now(production_oauth.clock.now().tzinfo) - production_oauth.clock.now()
+    )
+    answer = await register(production_oauth, token, code_client(OTHER))
     assert answer.status_code == 201, answer.text
     client_id = answer.json()["client_id"]
     assert await asyncio.to_thread(main, ["clients", "show", client_id]) == 0
@@ -254,7 +258,7 @@ async def test_client_commands_invite_show_list_and_approve(
     assert await asyncio.to_thread(main, ["clients", "approve", client_id, seen]) == 0
     assert await asyncio.to_thread(main, ["clients", "list"]) == 0
     capsys.readouterr()
-    assert await state(in_earnest, client_id) == "active"
+    assert await state(production_oauth, client_id) == "active"
     for command in (["approve", client_id, seen], ["approve", "bestaat-niet", seen], ["show", "bestaat-niet"]):
         assert await asyncio.to_thread(main, ["clients", *command]) == 1
     assert await asyncio.to_thread(main, ["clients", "invite", "--note", " "]) == 1

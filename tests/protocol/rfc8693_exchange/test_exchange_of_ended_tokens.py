@@ -48,7 +48,7 @@ async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
 async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
-    # The row alone: what suspending does besides (closing its tokens) must not be all that stops it.
+    # only the client row: the token revocation of a suspension must not be the only check
     await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id)
     refused(await chain.exchange(huis, first), "invalid_request")
 

@@ -81,7 +81,7 @@ async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
     assert (await chain.row(token)).audience == ""
 
 
-# Who is who
+# Subject and actor
 
 
 async def test_exchange_subject_is_pairwise_per_service(chain) -> None:
@@ -108,7 +108,7 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
         "sub_id_type": claims["sub_id_type"],
     }
     assert "represents" not in claims
-    assert "represents" in claims_of(first)  # the other server did not ask for it
+    assert "represents" in claims_of(first)  # the other server is registered without act
     told = (await archief.post("/introspect", {"token": token})).json()
     assert (told["sub"], told["act"]) == (claims["sub"], claims["act"])
     assert "represents" not in told
@@ -121,7 +121,7 @@ async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> Non
     assert not {"act", "represents"} & claims.keys()
 
 
-# Never more
+# Actions, scope, expiry
 
 
 async def test_exchange_narrows_actions_only(chain) -> None:
@@ -188,7 +188,7 @@ async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) ->
     assert (await chain.row(response.json()["access_token"])).expires_at == (await chain.row(first)).expires_at
 
 
-# Where to
+# Target
 
 
 async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
@@ -216,7 +216,7 @@ async def test_exchange_for_same_resource_is_rejected(chain) -> None:
     refused(await chain.exchange(huis, await chain.token(), resource=HUIS), "invalid_target")
 
 
-# What is asked
+# Parameters
 
 
 NOT_SUPPORTED = [
@@ -250,7 +250,7 @@ async def test_exchange_with_two_resources_is_rejected(chain) -> None:
     refused(await huis.raw("/token", pairs), "invalid_request")
 
 
-# Bound tokens
+# Sender constraint
 
 
 async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
@@ -285,7 +285,7 @@ async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chai
     refused(await chain.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof")
 
 
-# Registering
+# Registration
 
 
 def test_exchange_registration_errors_are_reported_by_field() -> None:

@@ -146,7 +146,7 @@ async def test_certificate_header_twice_is_rejected(doorstep):
     "changes",
     [
         pytest.param({"ends": timedelta(seconds=-1)}, id="expired"),
-        pytest.param({"begins": timedelta(hours=1)}, id="of tomorrow"),
+        pytest.param({"begins": timedelta(hours=1)}, id="not yet valid"),
     ],
 )
 async def test_certificate_expired_or_not_yet_valid_is_rejected(doorstep, changes):

@@ -24,10 +24,10 @@ MIDDLE = a_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
 
 @pytest.fixture
 def behind_a_proxy(oauth):
-    """This service behind a proxy on 127.0.0.1 that passes certificates on."""
+    """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
     state = oauth.service.state
     state.trusted_proxies, state.authorities = (ipaddress.ip_network("127.0.0.1"),), Authorities([ROOT.certificate])
-    state.practice = False  # where no answer tells which clients exist
+    state.practice = False  # outside practice errors are uniform
     return oauth
 
 
@@ -52,7 +52,7 @@ async def ask(app, certificate=None, path="/token", form=DELIVERING, **headers):
 
 
 def is_unknown(answer, why=""):
-    """The one answer to every failure."""
+    """Assert the uniform invalid_client response."""
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), (why, answer.text)
     assert answer.json()["error_description"] == "Client authentication failed."
 

@@ -19,7 +19,7 @@ async def chain(oauth):
 
 
 async def a_consent(chain, **asked) -> str:
-    """The id of a consent for what is asked."""
+    """Give a consent with these parameters; returns its grant id."""
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     return (await flow.tokens(grant_management_action="create", **asked))["grant_id"]
 
@@ -42,7 +42,7 @@ async def test_grant_query_returns_the_resource(chain) -> None:
 async def test_grant_query_without_resource_returns_our_api(chain, resource) -> None:
     grant_id = await a_consent(chain, resource=resource)
     assert (await looked_at(chain, grant_id))["scopes"] == [{"scope": "openid", "resource": [AUDIENCE]}]
-    # A move to another address changes no row.
+    # our own API is stored as empty, so a new address changes no row
     assert await one(chain.oauth, "SELECT resource FROM oauth_grant WHERE id = :id", id=grant_id) == ""
 
 

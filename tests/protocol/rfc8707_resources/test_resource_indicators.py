@@ -180,7 +180,7 @@ async def test_subject_is_pairwise_per_resource(chain) -> None:
     assert len(subs) == 3
 
 
-# Registering
+# Registration
 
 
 def test_resource_must_be_a_plain_https_url() -> None:

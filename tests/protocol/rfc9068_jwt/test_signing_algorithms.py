@@ -22,7 +22,7 @@ async def chain(oauth):
 
 
 async def verified(oauth, token, alg):
-    """As a resource server does it, by our published keys (RFC 9068 section 4)."""
+    """Verify as a resource server does, with our JWKS (RFC 9068 section 4)."""
     keys = (await oauth.connection().get("/jwks")).json()
     return verify_jwt(token, keys, algorithms=[alg], typ="at+jwt")
 
@@ -80,7 +80,7 @@ def test_registration_of_access_token_algorithm_without_resource_is_rejected(val
 
 
 async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:
-    """Tokens of the version before this one are good until they expire: the key decides, not the audience."""
+    """Tokens of the earlier version stay valid until they expire: the key decides, not the audience."""
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     claims = claims_of(token)
@@ -89,7 +89,7 @@ async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None
 
 
 async def test_algorithm_confusion_access_token_with_alg_of_another_key_is_rejected(oauth) -> None:
-    """The algorithm is that of the key under `kid`, whatever the header says."""
+    """The algorithm is that of the key with this `kid`, not of the header."""
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     keyring = oauth.service.state.keyring

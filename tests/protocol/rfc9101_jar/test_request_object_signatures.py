@@ -27,7 +27,7 @@ async def test_request_object_signed_by_another_client_is_rejected(oauth, flow) 
     other = await oauth.reading_app(client_name="Andere app")
     response = await other.post("/par", {"request": made})
     is_refused(response)
-    assert (await send(flow, made)).status_code == 201  # and it is not used up by that
+    assert (await send(flow, made)).status_code == 201  # the object is not consumed by that
 
 
 def by_hand(header: dict, claims: dict, sign) -> str:

@@ -44,7 +44,7 @@ async def test_request_object_with_json_values_is_accepted(flow) -> None:
         assert response.status_code == 201, response.text
 
 
-# What stands beside it
+# Parameters beside and inside
 
 
 BESIDE = [
@@ -118,7 +118,7 @@ async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> 
         assert (response.status_code, response.json()["error"]) == (400, error), inside
 
 
-# By reference
+# request_uri and browser
 
 
 @pytest.mark.parametrize("uri", ["https://app.voorbeeld.example/verzoek.jwt", "urn:ietf:params:oauth:request_uri:x"])
@@ -134,7 +134,7 @@ async def test_request_object_in_the_browser_is_rejected(flow) -> None:
     assert (await flow.browser.get("/authorize", params=query)).status_code == 400
 
 
-# Whose it is, for whom, and for how long
+# iss, aud, jti, exp
 
 
 NOT_BY_WHOM_FOR_WHOM_AND_WHICH = [
@@ -165,7 +165,7 @@ async def test_request_object_without_issuer_audience_or_jti_is_rejected(flow) -
 
 
 async def test_request_object_audience_list_with_issuer_only_is_accepted(flow) -> None:
-    """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with it. A list with others besides is for others too."""
+    """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with the issuer only."""
     assert (await send(flow, request_object(flow, aud=[ISSUER]))).status_code == 201
 
 
@@ -204,7 +204,7 @@ async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 1), (0, 609), (0, 611), (9, 615), (9, 621), (9, 3000)])
 async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, flow, ahead, seconds) -> None:
-    """Its life is ten minutes from `iat` and `nbf`, whatever `exp` says; for so long its `jti` is known."""
+    """The lifetime is ten minutes from `iat` and `nbf`; the `jti` is stored for as long."""
     at = int(flow.app.clock.now().timestamp()) + ahead
     made = request_object(flow, iat=at, nbf=at, exp=at + 3600)
     assert (await send(flow, made)).status_code == 201
@@ -223,7 +223,7 @@ async def test_request_object_replayed_is_rejected(flow) -> None:
 
 
 async def test_request_object_retried_with_dpop_nonce_is_accepted(flow) -> None:
-    """As openid-client does (RFC 9449 section 8): what was answered with a nonce has used nothing up."""
+    """As openid-client does (RFC 9449 section 8): a nonce challenge consumes nothing."""
     made, holder = request_object(flow), Holder(flow.app.clock)
     form = {**flow.app.credentials(), "request": made}
     without = {"DPoP": holder.proof("POST", ISSUER + "/par", nonce=None)}
@@ -247,7 +247,7 @@ async def test_request_object_and_client_assertion_may_share_a_jti(flow) -> None
     assert (await send(flow, request_object(flow, jti=jti), client_assertion=proof)).status_code == 201
 
 
-# Clients that must sign, and clients that cannot
+# Clients registered to sign, and public clients
 
 
 async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:

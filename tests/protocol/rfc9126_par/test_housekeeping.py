@@ -84,12 +84,12 @@ async def test_housekeeping_deletes_expired_login_attempts_and_sessions(oauth) -
     await swept(oauth)
     assert await count(oauth, "login_attempt") == 1
     there = await count(oauth, "login_session")
-    assert there > 0  # not before whoever has to be told of its end has been noted
+    assert there > 0  # only after its logout notices are stored
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE login_session SET ended_at = :at"), {"at": oauth.clock.now()})
     await swept(oauth)
     assert await count(oauth, "login_session") == there
-    oauth.later(days=1)  # so long a form that comes too late still finds its person
+    oauth.later(days=1)  # until then a late form still finds its person
     await swept(oauth)
     assert await count(oauth, "login_session") == 0
 
@@ -104,7 +104,7 @@ async def test_housekeeping_deletes_expired_pushed_requests_and_keeps_pending(oa
     oauth.later(seconds=11)
     await flow.pushed()
     await swept(oauth)
-    # The decided one lives on for a second click on its button; the three are gone.
+    # the decided one is kept for a double click; the three are deleted
     assert await count(oauth, "pushed_request") == 3
     oauth.later(seconds=40)
     assert (await flow.authorize(waiting)).status_code == 303
@@ -136,7 +136,7 @@ async def test_housekeeping_deletes_codes_one_day_after_expiry(oauth) -> None:
     oauth.later(hours=24, seconds=59)
     await swept(oauth)
     assert await count(oauth, "authorization_code") == 2
-    # So for a whole day a second use is still recognised, and ends the grant.
+    # so a replay is detected for one day, and ends the grant
     await flow.redeem(used)
     assert [line.reason for line in await oauth.lines("grant:beeindigd")] == ["code_hergebruikt"]
     oauth.later(seconds=2)

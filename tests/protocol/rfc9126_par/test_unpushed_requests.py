@@ -20,7 +20,7 @@ async def visit(flow, pairs):
 
 
 def plain(flow, *more, **changes):
-    """A plain authorization request as pairs; a change of None leaves a parameter out."""
+    """The parameters of an unpushed authorization request as pairs; None removes one."""
     parameters = flow.parameters(client_id=flow.app.client_id) | changes
     return [*((name, value) for name, value in parameters.items() if value is not None), *more]
 
@@ -137,7 +137,7 @@ async def test_request_uri_of_another_client_returns_error_and_stays_unopened(oa
     other = await oauth.reading_app(client_name="Andere app")
     uri = await flow.pushed()
     is_told(await visit(flow, plain(flow, request_uri=uri, client_id=other.client_id)), flow, "invalid_request_uri")
-    oauth.later(seconds=60)  # it was not opened, so it is over
+    oauth.later(seconds=60)  # it was not opened in time
     is_a_page(await flow.authorize(uri))
 
 

@@ -97,7 +97,7 @@ async def test_token_exchange_removes_actions_of_own_box(oauth) -> None:
     service = await oauth.add(exchanger_metadata(), KEYS)
     await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     for actions, left in ((ALL, ALL[:3]), (CHANGING, None)):
-        # As an older consent might hold it: today it is refused at the push.
+        # as in an older consent; PAR rejects it today
         token = await chain.token(HUIS, machtiging=None, details=[{"type": "berichtenbox", "actions": actions}])
         response = await chain.exchange(service, token)
         if left is None:

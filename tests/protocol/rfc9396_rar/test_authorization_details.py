@@ -142,7 +142,7 @@ async def test_scope_openid_alone_grants_no_authorization_details(oauth) -> None
     assert "authorization_details" not in claims_of(tokens["access_token"])
 
 
-# In the token request (section 6)
+# Token request (section 6)
 
 
 async def test_token_request_with_fewer_actions_is_narrowed(oauth) -> None:

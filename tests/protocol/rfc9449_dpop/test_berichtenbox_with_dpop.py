@@ -72,10 +72,10 @@ async def test_row_20_dpop_proof_used_concurrently_reads_once(world, holder):
 
 async def test_read_with_dpop_costs_one_extra_statement(world, holder, database):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
-    await get(world, holder, token, path)  # the driver's first use of a statement asks about its types as well
+    await get(world, holder, token, path)  # the first use of a statement also queries its types
     with said_to_the_database(database) as said:
         await get(world, holder, token, path)
-        await asyncio.sleep(0)  # the driver tells what it was told a moment later
+        await asyncio.sleep(0)  # asyncpg reports the query a moment later
     looked, proved, acted = without_ping(said)
     assert ("used_proof" in looked, "used_proof" in proved, "used_proof" in acted) == (False, True, False)
 

@@ -80,7 +80,7 @@ async def test_challenge_of_rejected_token_uses_its_scheme(doorstep, holder):
 
 
 async def test_dpop_binding_of_stored_row_overrides_the_cnf_claim(doorstep, holder, clock):
-    """The row decides: a token whose text names another key would have to be signed by us first, but even then."""
+    """The stored binding counts, even for a token signed by us with another `cnf`."""
     token = await a_bound_token(doorstep, holder)
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     thief = Holder(clock)
@@ -107,7 +107,7 @@ async def test_row_20_dpop_proof_used_concurrently_is_accepted_once(doorstep, ho
 async def test_row_20_dpop_proof_with_used_jti_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     first, second = (holder.proof("GET", HERE, token=token, jti="een") for _ in range(2))
-    assert first != second  # ECDSA signs differently each time, so the text would not betray a replay
+    assert first != second  # ECDSA signatures differ each time, so the text does not reveal a replay
     assert (await ask(doorstep, token, first)).status_code == 200
     is_refused(await ask(doorstep, token, second), "dpop_hergebruikt")
 

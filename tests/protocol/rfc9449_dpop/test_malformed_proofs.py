@@ -37,7 +37,7 @@ async def test_dpop_proof_with_wrong_header_is_rejected(doorstep, holder):
         good = holder.proof("GET", HERE, token=token).split(".")
         made = json.loads(base64.urlsafe_b64decode(good[0] + "==")) | change
         header = json.dumps({name: value for name, value in made.items() if value is not None})
-        # Signed again over the changed header, so that it is the header that is refused and not the signature.
+        # signed again over the changed header, so that the header is the only fault
         signing = f"{b64(header.encode())}.{good[1]}"
         signature = b64(jws.JWSRegistry(algorithms=["ES256"]).get_alg("ES256").sign(signing.encode(), holder.key))
         is_refused(await ask(doorstep, token, f"{signing}.{signature}"), "dpop_vormfout", why=why)
@@ -51,7 +51,7 @@ async def test_dpop_proof_kid_is_ignored(doorstep, holder):
 
 @pytest.mark.parametrize("alg", ["HS256", "HS512"])
 async def test_algorithm_confusion_dpop_proof_with_hmac_is_rejected(doorstep, holder, alg):
-    """The public key as the secret: the oldest of all confusions."""
+    """The public key is used as the HMAC secret."""
     token = await a_bound_token(doorstep, holder)
     secret = OctKey.import_key(json.dumps(holder.jwk(), separators=(",", ":")))
     proof = holder.proof("GET", HERE, token=token, header={"alg": alg}, key=secret)

@@ -35,7 +35,7 @@ def redeeming(flow, code):
 
 
 async def own_box(oauth, **changes):
-    """A public app that asks for the own box of who is logged in."""
+    """A code flow of a public client for the own box."""
     flow = await oauth.request(await oauth.public_app(**changes))
     flow.browser, flow.asks = await oauth.logged_in(), detail()
     return flow
@@ -173,7 +173,7 @@ async def test_userinfo_with_dpop_token_requires_a_proof(oauth, holder):
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
 async def test_userinfo_refusal_repeats_the_challenge_error_in_body(oauth, holder, verb) -> None:
-    """Some clients look for `use_dpop_nonce` in the body, as at the token endpoint."""
+    """Some clients read `use_dpop_nonce` from the body, as at the token endpoint."""
     flow = await own_box(oauth)
     form = redeeming(flow, await flow.code())
     token = (await post(flow.app, "/token", form, holder.proof("POST", TOKEN))).json()["access_token"]
@@ -195,7 +195,7 @@ async def test_userinfo_refusal_repeats_the_challenge_error_in_body(oauth, holde
 
 
 async def test_code_injection_with_other_dpop_key_is_rejected(oauth, holder, clock):
-    """Code injection: whoever puts a stolen code in a session of his own has another key (RFC 9449 section 10)."""
+    """A stolen code in the attacker's session meets another key (RFC 9449 section 10)."""
     flow, thief = await own_box(oauth), Holder(clock)
     code = await flow.code(dpop_jkt=holder.jkt)
     is_refused(await post(flow.app, "/token", redeeming(flow, code), thief.proof("POST", TOKEN)), "invalid_grant")

@@ -19,7 +19,7 @@ from tests.builders.crypto import a_key_directory
 from tests.builders.forging import OPENINGS, forge
 
 BY_NAME = {sealed.table.name: sealed for sealed in SEALED_TABLES}
-# What a row is found by: another value, and it is not found at all. That is refused as an unknown one is.
+# lookup columns: with another value the row is not found, which is refused as unknown
 FOUND_BY = {
     "person": ("bsn_index",),
     "login_session": ("token_hash",),
@@ -33,7 +33,7 @@ FOUND_BY = {
     "backchannel_request": ("request_hash", "client_id"),
     "initial_access_token": ("token_hash",),
 }
-# With another index she is somebody new, and finds nothing of hers: what matters is two that are swapped, see below.
+# with another index she is a new person; two swapped persons are tested below
 CASES = [
     (name, column)
     for name, sealed in BY_NAME.items()
@@ -154,7 +154,7 @@ async def test_row_mac_of_older_key_verifies_and_of_foreign_keyring_does_not(tmp
     assert after.row_mac_verifies(made, b"row")
     assert hashed in after.bearer_hashes("token")
     assert after.bearer_hash("token") != hashed
-    # A worker that has not taken the new key yet takes it when it meets a row of it.
+    # a worker loads the new key when it meets a row with it
     assert before.row_mac_verifies(after.row_mac(b"row"), b"row")
     assert before.row_mac_version == 2
     from machtiging.crypto.rotation import generate

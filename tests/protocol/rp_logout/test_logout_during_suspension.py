@@ -35,7 +35,7 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth)
     older, newer = [await chain.token(None, machtiging=None) for _ in range(2)]
     ids, sid, at = [claims_of(token)["jti"] for token in (older, newer)], uuid4(), oauth.clock.now()
     await chain.run("UPDATE oauth_grant SET session_id = :sid", sid=sid)
-    # The grant of the newer token stands first, as it may.
+    # the grant of the newer token is ordered first
     await chain.run("UPDATE issued_token SET grant_id = CASE id WHEN :a THEN (SELECT max(id::text)::uuid FROM oauth_grant) ELSE (SELECT min(id::text)::uuid FROM oauth_grant) END", a=ids[0])  # fmt: skip # noqa: E501
 
     async def log_out() -> None:

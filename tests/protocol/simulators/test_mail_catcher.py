@@ -67,7 +67,7 @@ async def test_mail_oldest_is_dropped_over_the_limit(clock):
     box = Postbus(0, clock)
     await box.open()
     try:
-        for number in range(KEPT):  # as the SMTP server hands them over
+        for number in range(KEPT):  # as the SMTP server passes them
             envelope = Envelope()
             envelope.content = f"Subject: Nummer {number}\r\n\r\n".encode()
             await box.handle_DATA(None, None, envelope)

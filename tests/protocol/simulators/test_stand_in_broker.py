@@ -31,7 +31,7 @@ QUESTION = {
 
 @pytest.fixture
 def service_keys():
-    """The one thing that the broker wants of the service: its published keys."""
+    """The published keys of the service, the only thing that the broker needs."""
     service = FastAPI()
     service.state.jwks = a_keyring().public_jwks()
 

@@ -24,7 +24,7 @@ UNUSED = {
 
 
 async def asking(oauth, kind):
-    """Somebody who can redeem a code, or refresh; how he asks, and for which grant."""
+    """A client that can redeem a code or refresh, its request, and its grant id."""
     if kind == "refresh":
         holder = await a_holder(oauth)
         return holder.app, holder.refresh, GrantId(holder.grant_id)
@@ -121,7 +121,7 @@ async def test_token_request_for_other_resource_keeps_the_refresh_token(oauth, k
 
 
 async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oauth) -> None:
-    """Redeeming, refreshing, replaying, ending and suspending on the same few rows: no deadlock, so no 5xx."""
+    """Redemption, refresh, replay, end and suspension on the same rows: no deadlock, no 5xx."""
     app = await refreshing_app(oauth)
     holders = [await a_holder(oauth, app) for _ in range(4)]
 

@@ -17,12 +17,12 @@ BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
 
 
 async def said(database, app, form, *proofs):
-    """What one token request says, which has to be a yes."""
+    """The statements of one successful token request."""
     credentials = app.credentials()
     with said_to_the_database(database) as heard:
         headers = [("DPoP", proof) for proof in proofs]
         answer = await app.http.post("/token", data=credentials | form, headers=headers)
-        await asyncio.sleep(0)  # the driver tells what it was told a moment later
+        await asyncio.sleep(0)  # asyncpg reports the query a moment later
     assert answer.status_code == 200, answer.text
     return without_ping(heard)
 
@@ -51,7 +51,7 @@ async def test_code_redemption_takes_two_statements(oauth, database, proven) -> 
     flow = await oauth.flow(await refreshing_app(oauth))
     code = await flow.code()
     looked, acted = await said(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
-    assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # who knows only a code holds nothing up
+    assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # an unauthenticated request takes no lock
     for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
         assert f"INSERT INTO {table}" in acted
     assert "UPDATE authorization_code" in acted
