@@ -32,7 +32,7 @@ from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.protocol.server import Exchange
 from machtiging.oauth.register_client import register
-from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from machtiging.app import outbound_of
 from machtiging.oauth.clients.fetched import KeysWanted
-from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import assertion, code_client, make_client_keys

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 import structlog.testing
 
-from machtiging.oauth.registration.places import Crowded, Places
-from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.oauth.client_jwks.fetch_limiter import Crowded, Places
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from tests.builders.clients import assertion, code_client, make_client_keys
 from tests.builders.sites import a_site, a_visitor, json_answer
 
