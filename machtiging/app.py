@@ -24,6 +24,7 @@ from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import Authorities
 from machtiging.crypto.keyring import KeyRing, run_watch
 from machtiging.delegation.rules import Limits
+from machtiging.dependencies import attach_services, services_of
 from machtiging.health import HealthServices
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
@@ -39,17 +40,16 @@ from machtiging.notifications.undelivered import retry_undelivered
 from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.clients.browser_origins import FOR_BROWSER_APPS, PUBLIC_DOCUMENTS, BrowserOrigins
 from machtiging.oauth.clients.known import KnownClients
+from machtiging.oauth.dependencies import OAuthServices, issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
 from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.openid.send import LogoutSender, posting_by, send_waiting
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
-from machtiging.oauth.services import OAuthServices, issuer_of
 from machtiging.oauth.sweep import sweep_expired
 from machtiging.portal import error_pages
 from machtiging.portal.routes import router as portal_routes
-from machtiging.services import attach_services, services_of
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.reserved import SessionsWithReserve
@@ -220,15 +220,7 @@ def _build_services(
         head_keeper=head_keeper_of(settings, keyring, outbound),
         published_keys=PublishedKeys(sessions, outbound),
         known_clients=KnownClients(),
-        broker=Broker(
-            issuer=settings.broker_issuer,
-            client_id=settings.broker_client_id,
-            redirect_uri=f"{settings.issuer}/inloggen/terug",
-            keyring=keyring,
-            transport=transport,
-            patience=settings.broker_timeout_seconds,
-            wait=settings.broker_wait_seconds,
-        ),
+        broker=_build_broker(settings, keyring, transport),
         session_limits=SessionLimits(
             idle=timedelta(minutes=settings.session_idle_minutes), absolute=timedelta(hours=settings.session_hours)
         ),
@@ -240,6 +232,18 @@ def _build_services(
         on_new_address=retry_undelivered,
         mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),
         background=BackgroundTasks(),
+    )
+
+
+def _build_broker(settings: Settings, keyring: KeyRing, transport: httpx.AsyncBaseTransport | None) -> Broker:
+    return Broker(
+        issuer=settings.broker_issuer,
+        client_id=settings.broker_client_id,
+        redirect_uri=f"{settings.issuer}/inloggen/terug",
+        keyring=keyring,
+        transport=transport,
+        patience=settings.broker_timeout_seconds,
+        wait=settings.broker_wait_seconds,
     )
 
 

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
-from machtiging.access.services import AccessServices
+from machtiging.access.dependencies import AccessServices
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.dependencies import request_services
 from machtiging.kernel.errors import Fault
-from machtiging.services import request_services
 from machtiging.storage.engine import Role
 from machtiging.storage.migrate import newest_revision
 from machtiging.supervision import BackgroundTasks

@@ -19,19 +19,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
+from machtiging.access.dependencies import AccessServices, access_services
 from machtiging.access.proof.binding import BEARER, DPOP, hold_to, is_bound
 from machtiging.access.proof.errors import NONCE_WANTED, NoToken, ProofRefused
 from machtiging.access.proof.nonce import HEADER, nonce_at
 from machtiging.access.proof.shown import shown_in
 from machtiging.access.proof.token_claims import claims_match_row
-from machtiging.access.services import AccessServices, access_services
 from machtiging.access.tokens import IssuedTokenFacts, TokenState, audience, hold
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import State, unusable_reason
+from machtiging.dependencies import services_of
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.kernel.ids import TokenId
-from machtiging.services import services_of
 from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web import headers

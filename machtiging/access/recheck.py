@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from machtiging.access.bearer import credentials_in
-from machtiging.access.services import access_services
+from machtiging.access.dependencies import access_services
 from machtiging.access.tables import IssuedToken
 from machtiging.access.tokens import audience
 from machtiging.kernel.errors import NotAuthenticated

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from machtiging.access.bearer import Helper, helper
-from machtiging.access.services import access_services
+from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.queries import LookAlong
 from machtiging.berichtenbox.read import Letter, check_readable_while_open, read_while_open

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from machtiging.access.bearer import DELIVER, Agency, Helper
+from machtiging.access.dependencies import access_services
 from machtiging.access.recheck import recheck
-from machtiging.access.services import access_services
 from machtiging.berichtenbox import read_route, rules
 from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
 from machtiging.berichtenbox.deliver import Aanlevering, answered_for, deliver

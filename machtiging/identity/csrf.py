@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from machtiging.crypto import secrets
-from machtiging.identity.services import identity_services
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Visitor, visitor_or_refused
 from machtiging.kernel.errors import NotAllowed
 

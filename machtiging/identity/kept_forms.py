@@ -21,8 +21,8 @@ from starlette.responses import Response
 from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.people import data_key_of
-from machtiging.identity.services import identity_services
 from machtiging.identity.tables import SEALED_SESSION, KeptForm, LoginSession
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId

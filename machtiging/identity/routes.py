@@ -14,9 +14,9 @@ from machtiging.identity import attempts, login
 from machtiging.identity.attempts import Attempt
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import check_form
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.errors import CANCELLED, LoginFailed, VouchedLoginFailed, explanation_of
 from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_path, way_to_login
-from machtiging.identity.services import identity_services
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie, set_cookie
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput

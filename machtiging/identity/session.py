@@ -19,10 +19,10 @@ from starlette.responses import Response
 from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.kept_forms import restore_form
 from machtiging.identity.people import profile_from
 from machtiging.identity.rules import Login, SessionLimits
-from machtiging.identity.services import identity_services
 from machtiging.identity.tables import SEALED_SESSION, LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated

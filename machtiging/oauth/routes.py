@@ -24,6 +24,7 @@ from machtiging.oauth.ciba.begin import begin
 from machtiging.oauth.ciba.routes import router as counter
 from machtiging.oauth.client import Client
 from machtiging.oauth.client_jwks.fetcher import with_keys
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.introspection.route import router as introspection
 from machtiging.oauth.issuer import API
 from machtiging.oauth.manage.routes import router as management
@@ -41,7 +42,6 @@ from machtiging.oauth.protocol.token_endpoints import (
     token_behind,
 )
 from machtiging.oauth.registration.routes import router as registration
-from machtiging.oauth.services import issuer_of, oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import RESOURCE_METADATA, Public
 from machtiging.web.headers import say

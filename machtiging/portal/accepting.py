@@ -15,7 +15,7 @@ from machtiging.delegation.rules import EndReason, Machtiging, State
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.portal.forms import Filled, blank, filled
 from machtiging.portal.words import Done

@@ -15,9 +15,9 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.end_consent import end_consent
-from machtiging.oauth.services import oauth_services
 from machtiging.portal import views, words
 from machtiging.portal.words import Done, done
 from machtiging.storage.reserved import reserve_connection

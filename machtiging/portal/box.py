@@ -14,7 +14,7 @@ from machtiging.berichtenbox.download import contents, download
 from machtiging.berichtenbox.read import check_readable, read
 from machtiging.berichtenbox.routes import headers_of
 from machtiging.identity.session import Citizen
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.pages import page

@@ -22,9 +22,9 @@ from machtiging.identity.session import COOKIE, Visitor, visitor_behind
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault, LevelTooLow, MachtigingError, NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.logout import ASKED
 from machtiging.oauth.openid.routes import PATH as LOGOUT
-from machtiging.oauth.services import oauth_services
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.pages import canonical_address, nearest_page, page
 from machtiging.web.problems import wants_page

@@ -18,8 +18,8 @@ from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.kernel.ids import MachtigingId
 from machtiging.notifications.undelivered import count_unseen_undelivered
 from machtiging.oauth.ciba.queries import how_many_wait_for
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
-from machtiging.oauth.services import oauth_services
 from machtiging.portal import views
 from machtiging.portal.forms import filled
 from machtiging.portal.views import Card

@@ -21,7 +21,7 @@ from machtiging.kernel.clock import add_years, day_in_the_netherlands, end_of_da
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views, words
 from machtiging.portal.forms import Filled, blank, day_boxes, filled
 from machtiging.storage.unit_of_work import Transaction

@@ -27,7 +27,7 @@ from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import day_in_the_netherlands
 from machtiging.kernel.ids import BerichtId, PersonId
 from machtiging.oauth import queries as oauth
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views, words
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 from machtiging.identity.session import PerhapsVisitor
 from machtiging.notifications.undelivered import count_unseen_undelivered
 from machtiging.oauth.ciba.queries import how_many_wait_for
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.pages import page

@@ -17,7 +17,7 @@ from machtiging.kernel.ids import PersonId
 from machtiging.notifications import undelivered
 from machtiging.notifications.texts import Kind, Message, message
 from machtiging.notifications.undelivered import UndeliveredNotification
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page

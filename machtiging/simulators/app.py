@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
+from machtiging.dependencies import attach_services, services_of
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
-from machtiging.services import attach_services, services_of
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.simulators import broker, mail_routes
+from machtiging.simulators.dependencies import SimulatorServices
 from machtiging.simulators.postbus import Postbus
 from machtiging.simulators.provider import Client, Provider
-from machtiging.simulators.services import SimulatorServices
 from machtiging.web import problems
 from machtiging.web.pages import Pages
 from machtiging.web.tls import tls_context

@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from machtiging.kernel.assurance import Assurance, lowest
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.simulators.clients import ASSERTION_TYPE, check_client
+from machtiging.simulators.dependencies import simulator_services
 from machtiging.simulators.personas import PERSONAS, Persona
 from machtiging.simulators.provider import Issued, Provider
-from machtiging.simulators.services import simulator_services
 from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from machtiging.simulators.dependencies import simulator_services
 from machtiging.simulators.postbus import Mail, Postbus
-from machtiging.simulators.services import simulator_services
 from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)

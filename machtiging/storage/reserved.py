@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import QueuePool
 from starlette.requests import Request
 
+from machtiging.storage.dependencies import storage_services
 from machtiging.storage.engine import make_sessions
 from machtiging.storage.row_mac import RowKeys, session_info
-from machtiging.storage.services import storage_services
 
 RESERVED_ATTRIBUTE = "__machtiging_reserved__"
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])

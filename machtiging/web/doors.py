@@ -11,8 +11,8 @@ from typing import Annotated, TypeVar
 from fastapi import Depends
 from starlette.requests import Request
 
-from machtiging.services import services_if_any
-from machtiging.web.services import WebServices
+from machtiging.dependencies import services_if_any
+from machtiging.web.dependencies import WebServices
 
 _Dependency = TypeVar("_Dependency", bound=Callable[..., object])
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api/v1"

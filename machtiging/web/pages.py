@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Match
 
+from machtiging.dependencies import request_services
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
-from machtiging.services import request_services
 
 LOCALE = "nl_NL"
 # First path segments of pages that people type. Only these get a canonical spelling.

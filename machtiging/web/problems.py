@@ -23,9 +23,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from machtiging.dependencies import services_if_any
 from machtiging.kernel import errors
 from machtiging.kernel.commits import begin_count, nothing_committed
-from machtiging.services import services_if_any
 from machtiging.web import request_id
 from machtiging.web.doors import action_missing, challenges, surer_login
 from machtiging.web.pages import PageServices, StatePage, page, state_page

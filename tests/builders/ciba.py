@@ -70,7 +70,7 @@ class Counter:
 
         async def making() -> str:
             async with unit_of_work(self.oauth.sessions) as session:
-                keyring = self.oauth.service.state.keyring
+                keyring = self.oauth.service.state.services.keyring
                 return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
 
         return await self._laid("meldcode", making, person)
@@ -152,7 +152,7 @@ class Counter:
 
         async def starting() -> str:
             async with unit_of_work(self.oauth.sessions) as session:
-                limits = self.oauth.service.state.session_limits
+                limits = self.oauth.service.state.services.session_limits
                 return await sessions.start(session, person or self.mother, login, limits, at=at)
 
         token = await laid(self.oauth.stages, ("citizen", person or self.mother, assurance, at), starting)

@@ -27,17 +27,17 @@ from machtiging.identity.session import visitor_behind
 from machtiging.kernel.clock import Clock
 from machtiging.oauth.authorize.decide import decide
 from machtiging.oauth.authorize.push import Reference, open_once
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.clients.known import KnownClients
-from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.dependencies import issuer_of
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.protocol.server import Exchange
 from machtiging.oauth.register_client import register
-from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
-from tests.builders.applications import with_own_state
+from tests.builders.applications import replace_services, with_own_services
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.black_box import Pkce, query_of
 from tests.builders.clients import (
@@ -145,12 +145,15 @@ class Flow:
 
     async def _code(self, **changes: Any) -> str:
         """Agreed to without the page, of which most of the time of a consent is; `answer` goes over it."""
-        state, reference = self.browser.apps[ISSUER].state, Reference(self.app.client_id, await self.pushed(**changes))
-        at = state.clock.now()
-        async with unit_of_work(state.sessions) as session:
-            exchange = Exchange(session, issuer_of(state), at)
+        services, reference = (
+            self.browser.apps[ISSUER].state.services,
+            Reference(self.app.client_id, await self.pushed(**changes)),
+        )
+        at = services.clock.now()
+        async with unit_of_work(services.sessions) as session:
+            exchange = Exchange(session, issuer_of(services), at)
             await open_once(exchange, reference)
-            who = await visitor_behind(session, state.keyring, self.browser.token, state.session_limits, at=at)
+            who = await visitor_behind(session, services.keyring, self.browser.token, services.session_limits, at=at)
             assert who is not None, "nobody is logged in"
             back = await decide(exchange, who, reference, approved=True)
         return query_of(back.location)["code"]
@@ -173,8 +176,8 @@ class Flow:
 
     async def unused(self, code: str) -> str:
         """The same code, as if nobody had brought it yet: for one more reason to refuse it, no other consent."""
-        state = self.browser.apps[ISSUER].state
-        async with unit_of_work(state.sessions) as session:
+        services = self.browser.apps[ISSUER].state.services
+        async with unit_of_work(services.sessions) as session:
             mine = {"mine": digest(code)}
             await session.execute(text("UPDATE authorization_code SET used_at = NULL WHERE code_hash = :mine"), mine)
         return code
@@ -228,15 +231,15 @@ class OAuthWorld:
     committed: Committed
     _open: list[httpx.AsyncClient] = field(default_factory=list)
     stages: Stages | None = None
-    _first: dict[str, Any] = field(init=False)
+    _first: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self._first = {} if self.stages is None else dict(self.service.state._state)
+        self._first = {} if self.stages is None else self.service.state.services
 
     @property
     def unbent(self) -> Stages | None:
         """The stages, as long as no test has changed what the service holds."""
-        return self.stages if self.service.state._state == self._first else None
+        return self.stages if self.service.state.services is self._first else None
 
     @property
     def service(self) -> FastAPI:
@@ -330,9 +333,8 @@ class OAuthWorld:
 def _service() -> FastAPI:
     """The login service with the authorization server in it, once in a process."""
     service = assembled_login()
-    service.state.access_token_seconds = 600
-    service.state.on_session_end = session_ended
-    service.state.pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    replace_services(service, access_token_seconds=600, on_session_end=session_ended, pages=pages)
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)
@@ -343,7 +345,7 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     """Everything joined, in this process, on a real database."""
     sessions = database.sessions
     published = PublishedKeys(sessions, Outbound())
-    service = with_own_state(
+    service = with_own_services(
         _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=KnownClients()
     )
     committed = await Committed.begin(database)

@@ -24,7 +24,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import POLICIES, with_own_state
+from tests.builders.applications import POLICIES, with_own_services
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import BORN, Committed, People
 from tests.builders.login import BROKER, ISSUER
@@ -78,8 +78,8 @@ class Portal:
         login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
 
         async def starting() -> str:
-            async with unit_of_work(self.app.state.sessions) as session:
-                return await sessions.start(session, person, login, self.app.state.session_limits, at=at)
+            async with unit_of_work(self.app.state.services.sessions) as session:
+                return await sessions.start(session, person, login, self.app.state.services.session_limits, at=at)
 
         token = await laid(self.stages, ("browser", person, assurance, kvk, at), starting)
         browser = Visiting(self.http, frozenset({ISSUER, BROKER}), stages=self.stages, clock=self.clock)
@@ -116,7 +116,7 @@ def the_assembled() -> FastAPI:
 
 async def a_portal(database: Any, clock: Any) -> Portal:
     """Everything that `create_app` assembles; only the clock and the database are this test's own."""
-    app = with_own_state(
+    app = with_own_services(
         the_assembled(),
         clock=clock,
         sessions=database.sessions,

@@ -105,7 +105,7 @@ async def an_approved_program(oauth: OAuthWorld) -> Program:
         await approved(oauth, made.client_id)
         return made.app.keys, made.app.registration, made.token
 
-    key = ("approved program", oauth.service.state.practice, oauth.clock.now())
+    key = ("approved program", oauth.service.state.services.practice, oauth.clock.now())
     pair, registered, token = await laid(oauth.stages, key, letting_in)
     app = App(registered["client_id"], pair, oauth.connection(), oauth.clock, copy.deepcopy(registered))
     return Program(oauth, app, token)

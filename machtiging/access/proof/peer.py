@@ -6,7 +6,7 @@ import ipaddress
 
 from starlette.requests import Request
 
-from machtiging.web.services import web_services
+from machtiging.web.dependencies import web_services
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

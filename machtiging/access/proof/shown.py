@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from machtiging.access.dependencies import access_services
 from machtiging.access.proof.peer import from_trusted_peer
-from machtiging.access.services import access_services
 from machtiging.web.http_methods.head import request_method
 
 

@@ -14,6 +14,7 @@ from machtiging.oauth.at_once.grants import GRANT_TYPES, ServerAtOnce
 from machtiging.oauth.ciba.grant import BackchannelGrant
 from machtiging.oauth.client_jwks.fetcher import with_keys
 from machtiging.oauth.clients.fetched import KeysWanted
+from machtiging.oauth.dependencies import OAuthServices, issuer_of, oauth_services
 from machtiging.oauth.exchange.grant import ExchangeGrant
 from machtiging.oauth.manage.grant import ManagementGrant
 from machtiging.oauth.protocol.bridge import WireRequest, posted
@@ -22,7 +23,6 @@ from machtiging.oauth.protocol.refresh_grant import RefreshGrant
 from machtiging.oauth.protocol.refused import told, warn, write_down
 from machtiging.oauth.protocol.sender import ProofSeen
 from machtiging.oauth.protocol.server import Asking, Exchange, run
-from machtiging.oauth.services import OAuthServices, issuer_of, oauth_services
 from machtiging.storage.straight import one_by_one
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.doors import Public

@@ -18,10 +18,10 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.decide import Question
 from machtiging.oauth.client import PUBLIC, Client
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.requests.resources import further
 from machtiging.oauth.rules import CONSENTS, LONGEST_CHAIN, in_order
-from machtiging.oauth.services import oauth_services
 from machtiging.web.headers import CSP_PAGE
 from machtiging.web.pages import page
 

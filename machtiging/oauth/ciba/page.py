@@ -17,9 +17,9 @@ from machtiging.oauth.authorize.page import Asked, what_is_asked
 from machtiging.oauth.authorize.push import Reference
 from machtiging.oauth.ciba.decide import Decision, level_wanted
 from machtiging.oauth.ciba.queries import Request, has_answered, waiting_for
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.errors import OAuthRefusal
 from machtiging.oauth.requests.resources import target_of
-from machtiging.oauth.services import issuer_of, oauth_services
 from machtiging.web.pages import page
 
 _SAID = {

@@ -12,7 +12,7 @@ from machtiging.oauth.ciba.decide import Decision, decide
 from machtiging.oauth.ciba.meldcode import make_meldcode
 from machtiging.oauth.ciba.page import requests_page
 from machtiging.oauth.ciba.rules import MELDCODE_LIVES
-from machtiging.oauth.services import oauth_services
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
 

@@ -17,11 +17,11 @@ from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.applications import Starlette
 
-from machtiging.access.services import AccessServices
+from machtiging.access.dependencies import AccessServices
+from machtiging.dependencies import services_of
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.issuer import API
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
-from machtiging.services import services_of
 from machtiging.storage.row_mac import verifies
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web import openapi

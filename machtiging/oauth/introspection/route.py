@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from machtiging.audit.acts import JournalAct
 from machtiging.kernel.errors import Refusal
 from machtiging.oauth.clients.fetched import KeysWanted
+from machtiging.oauth.dependencies import OAuthServices, issuer_of, oauth_services
 from machtiging.oauth.introspection.at_once import Answer, at_once, fits
 from machtiging.oauth.introspection.signed import is_wanted, signed
 from machtiging.oauth.issuer import Issuer
@@ -23,7 +24,6 @@ from machtiging.oauth.protocol.bridge import WireRequest, form_in, wired
 from machtiging.oauth.protocol.refused import told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Asking, run
 from machtiging.oauth.protocol.token_endpoints import INTROSPECTION, endpoint_server
-from machtiging.oauth.services import OAuthServices, issuer_of, oauth_services
 from machtiging.storage.straight import one_by_one
 from machtiging.web.doors import Public
 from machtiging.web.short_way import answered_by

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.issuer import API
 from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.door import Myself
 from machtiging.oauth.manage.end_consent import end_consent
 from machtiging.oauth.manage.schemas import ToestemmingenOut
 from machtiging.oauth.rules import CONSENTS, in_order
-from machtiging.oauth.services import issuer_of, oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.negotiation import gives
 from machtiging.web.openapi import needs_scope

@@ -20,9 +20,9 @@ from machtiging.access.tokens import IssuedTokenFacts, TokenState
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.issue import ACCESS_TOKEN
 from machtiging.oauth.rules import CONSENTS
-from machtiging.oauth.services import issuer_of, oauth_services
 from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door

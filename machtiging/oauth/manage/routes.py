@@ -15,13 +15,13 @@ from machtiging.audit.journal import Line, record
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.manage.consents import gives_access
 from machtiging.oauth.manage.door import Manager, ManagingClient
 from machtiging.oauth.protocol.server import NO_STORE
 from machtiging.oauth.rules import GRANT_QUERY, GRANT_REVOKE
-from machtiging.oauth.services import issuer_of, oauth_services
 from machtiging.storage.unit_of_work import Transaction
 
 router = APIRouter(prefix="/grants", include_in_schema=False)

@@ -14,8 +14,8 @@ from machtiging.identity.csrf import check_form
 from machtiging.identity.rules import HOME
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie
 from machtiging.kernel.errors import InvalidInput
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.openid.logout import ASKED, LogoutRequest, read
-from machtiging.oauth.services import issuer_of, oauth_services
 from machtiging.storage.reserved import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public

@@ -17,13 +17,13 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import NotAuthenticated, Refusal
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.errors import answer_of
 from machtiging.oauth.protocol.refused import told
 from machtiging.oauth.protocol.server import NO_STORE
 from machtiging.oauth.registration import invite, manage
 from machtiging.oauth.registration.judge import Said
 from machtiging.oauth.registration.propose import Registered, propose
-from machtiging.oauth.services import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.builders.applications import replace_services
+
 
 @pytest.fixture
 def production_oauth(oauth: Any) -> Any:
-    oauth.service.state.practice = False
+    replace_services(oauth.service, practice=False)
     yield oauth
-    oauth.service.state.practice = True
+    replace_services(oauth.service, practice=True)

@@ -9,6 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machtiging.crypto.certificates import Authorities
 from machtiging.kernel.errors import InvalidInput
+from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of
 from tests.builders.clients import agency_client, make_client_keys
 from tests.builders.delegation import UWV
@@ -154,7 +155,7 @@ async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
 
 async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
-    behind_a_proxy.service.state.authorities = Authorities()
+    replace_services(behind_a_proxy.service, authorities=Authorities())
     is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
 
 
@@ -206,12 +207,12 @@ async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
     told = (await oauth.connection().get(place)).json()
     assert told[BOUND] is False
     assert not {"tls_client_auth", "self_signed_tls_client_auth"} & set(told["token_endpoint_auth_methods_supported"])
-    oauth.service.state.trusted_proxies = (ipaddress.ip_network("127.0.0.1"),)
+    replace_services(oauth.service, trusted_proxies=(ipaddress.ip_network("127.0.0.1"),))
     told = (await oauth.connection().get(place)).json()
     assert told[BOUND] is True
     assert "self_signed_tls_client_auth" in told["token_endpoint_auth_methods_supported"]
     assert "tls_client_auth" not in told["token_endpoint_auth_methods_supported"]
-    oauth.service.state.authorities = Authorities([ROOT.certificate])
+    replace_services(oauth.service, authorities=Authorities([ROOT.certificate]))
     told = (await oauth.connection().get(place)).json()
     for endpoint in ("token", "introspection", "revocation"):
         assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]

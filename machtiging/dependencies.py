@@ -1,7 +1,7 @@
 """Access to the typed services of the application behind a request.
 
-Each package declares the services it needs as a frozen dataclass in its `services.py`, extending those of the packages
-below it. `machtiging.app` builds one object that is all of them.
+Each package declares the services it needs as a frozen dataclass in its `dependencies.py`. It extends those of the
+packages below it. `machtiging.app` builds one object that is all of them.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from starlette.requests import HTTPConnection
 
-from machtiging.access.services import AccessServices
+from machtiging.access.dependencies import AccessServices
 from machtiging.crypto.certificates import NOBODY, Authorities
+from machtiging.dependencies import request_services
 from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.clients.known import KnownClients
 from machtiging.oauth.issuer import Issuer
-from machtiging.services import request_services
 from machtiging.web.outbound.visit import Outbound
 
 

@@ -8,8 +8,8 @@ from starlette.requests import HTTPConnection
 
 from machtiging.access.engine import Policy
 from machtiging.delegation.rules import Limits
-from machtiging.identity.services import IdentityServices
-from machtiging.services import request_services
+from machtiging.dependencies import request_services
+from machtiging.identity.dependencies import IdentityServices
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.requests import HTTPConnection
 
-from machtiging.services import request_services
+from machtiging.dependencies import request_services
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from machtiging.dependencies import request_services
 from machtiging.kernel.clock import Clock
-from machtiging.services import request_services
 from machtiging.web.outbound.addresses import Network
 from machtiging.web.pages import PageServices
 

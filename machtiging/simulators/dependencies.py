@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 from starlette.requests import HTTPConnection
 
-from machtiging.services import request_services
+from machtiging.dependencies import request_services
 from machtiging.simulators.postbus import Postbus
 from machtiging.simulators.provider import Provider
 from machtiging.web.pages import PageServices

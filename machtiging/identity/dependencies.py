@@ -9,11 +9,11 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from machtiging.crypto.keyring import KeyRing
+from machtiging.dependencies import request_services
 from machtiging.identity.broker import Broker
 from machtiging.identity.rules import SessionLimits
-from machtiging.services import request_services
-from machtiging.storage.services import StorageServices
-from machtiging.web.services import WebServices
+from machtiging.storage.dependencies import StorageServices
+from machtiging.web.dependencies import WebServices
 
 
 @dataclass(frozen=True, kw_only=True)
