@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -288,7 +288,8 @@ def _start_background(services: Services) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the background tasks while the service runs. Then stop them and close the pools."""
-    services = services_of(app, Services)
+    services = replace(services_of(app, Services), background=BackgroundTasks())
+    attach_services(app, services)
     _start_background(services)
     # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
     gc.collect()

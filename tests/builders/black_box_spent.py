@@ -90,11 +90,11 @@ class Past:
 
     async def machtiging(self) -> Machtiging:
         """One that holds."""
-        state, begun = self.app.state, self.now - timedelta(hours=2)
+        services, begun = self.app.state.services, self.now - timedelta(hours=2)
         terms = some_terms(period=Period(begun, self.now + timedelta(days=30)))
         giver, helper = (kind(who, Assurance.SUBSTANTIAL) for kind, who in ((Giver, self.giver), (Helper, self.helper)))
-        offered = await offer(self.session, state.keyring, state.delegation_limits, giver, terms, at=begun)
-        await accept(self.session, state.keyring, helper, offered.code, _BORN, at=begun)
+        offered = await offer(self.session, services.keyring, services.delegation_limits, giver, terms, at=begun)
+        await accept(self.session, services.keyring, helper, offered.code, _BORN, at=begun)
         held = await machtiging_with(self.session, offered.machtiging_id)
         assert held is not None
         return held

@@ -26,9 +26,12 @@ MIDDLE = a_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
 @pytest.fixture
 def behind_a_proxy(oauth):
     """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
-    state = oauth.service.state
-    state.trusted_proxies, state.authorities = (ipaddress.ip_network("127.0.0.1"),), Authorities([ROOT.certificate])
-    state.practice = False  # outside practice errors are uniform
+    replace_services(
+        oauth.service,
+        trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
+        authorities=Authorities([ROOT.certificate]),
+        practice=False,  # no answer tells which clients exist
+    )
     return oauth
 
 
@@ -219,9 +222,9 @@ async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
 
 
 async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(behind_a_proxy, clock):
-    place, state = "/.well-known/oauth-authorization-server", behind_a_proxy.service.state
+    place = "/.well-known/oauth-authorization-server"
     assert "mtls_endpoint_aliases" not in (await behind_a_proxy.connection().get(place)).json()
-    state.mtls_url = "https://certificaat.machtigen.test"
+    replace_services(behind_a_proxy.service, mtls_url="https://certificaat.machtigen.test")
     aliases = (await behind_a_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
     assert aliases["token_endpoint"] == "https://certificaat.machtigen.test/token"
     own, holder = a_certificate(), Holder(clock)
