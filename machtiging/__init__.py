@@ -26,7 +26,7 @@ they are strangers.
 
     1. berichtenbox/routes.py  who may knock (a token with a machtiging) and what comes back
     2. access/bearer.py        token to Actor: signature, then token and machtiging as they stand now, one statement
-    3. berichtenbox/read.py    find the envelope, ask the guard, open with the Permit
+    3. berichtenbox/reader.py    find the envelope, ask the guard, open with the Permit
     4. access/guard.py         facts, Casbin, journal line, then a Permit or a refusal
     5. delegation/rules.py     in force at this instant? does the agreement cover this letter?
     6. audit/journal.py        one line in the same transaction, whatever the answer was

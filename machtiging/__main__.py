@@ -9,12 +9,12 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. 0 success, 1 refused or found, 2 usage, 3 environment."""
     try:
-        from machtiging.cli import run
+        from machtiging.cli import run_command
     except ModuleNotFoundError as missing:
         message = f"The Python package {missing.name} is missing. Install with: pip install -r requirements.txt\n"
         sys.stderr.write(message)
         return 3
-    return run(sys.argv[1:] if arguments is None else arguments)
+    return run_command(sys.argv[1:] if arguments is None else arguments)
 
 
 if __name__ == "__main__":

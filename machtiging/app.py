@@ -15,51 +15,51 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.staticfiles import StaticFiles
 
-from machtiging.access.bearer import verified_jti
-from machtiging.access.engine import Policy
-from machtiging.audit.head_keeper import HeadKeeper
+from machtiging.access.bearer import read_signed_jti
+from machtiging.access.policy_engine import Policy
+from machtiging.audit.head_anchor import HeadAnchor
 from machtiging.audit.sealer import run_sealer
-from machtiging.berichtenbox.routes import LARGER_BODIES
+from machtiging.berichtenbox.routes import BODY_LIMITS
 from machtiging.berichtenbox.routes import router as berichtenbox_routes
-from machtiging.crypto.certificates import Authorities
-from machtiging.crypto.keyring import KeyRing, run_watch
-from machtiging.delegation.rules import Limits
+from machtiging.crypto.certificates import CertificateAuthorities
+from machtiging.crypto.keyring import KeyRing, watch_key_ring
+from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services, services_of
 from machtiging.health import HealthServices
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
-from machtiging.identity.people import address_of, profile_of
+from machtiging.identity.people import load_email, load_profile
 from machtiging.identity.routes import router as identity_routes
 from machtiging.identity.rules import SessionLimits
-from machtiging.identity.session import COOKIE as SESSION_COOKIE
+from machtiging.identity.session import SESSION_COOKIE as SESSION_COOKIE
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
-from machtiging.notifications.send import Mailer, run_sender
-from machtiging.notifications.undelivered import retry_undelivered
-from machtiging.oauth.client_jwks.fetcher import PublishedKeys
-from machtiging.oauth.clients.browser_origins import FOR_BROWSER_APPS, PUBLIC_DOCUMENTS, BrowserOrigins
-from machtiging.oauth.clients.known import KnownClients
-from machtiging.oauth.dependencies import OAuthServices, issuer_of
-from machtiging.oauth.manage.api import router as toestemmingen_routes
-from machtiging.oauth.openid.expire import expire_sessions
-from machtiging.oauth.openid.notices import session_ended
-from machtiging.oauth.openid.send import LogoutSender, posting_by, send_waiting
+from machtiging.notifications.delivery_failures import retry_undelivered
+from machtiging.notifications.outbox_dispatcher import Mailer, run_outbox_dispatcher
+from machtiging.oauth.client_jwks.fetcher import JwksFetcher
+from machtiging.oauth.clients.cache import ClientCache
+from machtiging.oauth.clients.cors_origins import BROWSER_APP_PATHS, PUBLIC_DOCUMENT_PATHS, CorsOrigins
+from machtiging.oauth.dependencies import OAuthServices, build_issuer
+from machtiging.oauth.grant_management.consents_api import router as toestemmingen_routes
+from machtiging.oauth.openid.backchannel_logout import LogoutSender, build_post_form, send_due_notices
+from machtiging.oauth.openid.logout_notices import handle_session_end
+from machtiging.oauth.openid.session_expiry import expire_sessions
+from machtiging.oauth.retention import delete_expired_rows
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
-from machtiging.oauth.sweep import sweep_expired
 from machtiging.portal import error_pages
 from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
-from machtiging.storage.engine import Role, make_engine
-from machtiging.storage.reserved import SessionsWithReserve
-from machtiging.supervision import BackgroundTasks, TaskRecord, repeat
-from machtiging.web import headers, limits, openapi, problems, short_way
+from machtiging.storage.engine import DatabaseRole, make_engine
+from machtiging.storage.reserved_connections import SessionsWithReserve
+from machtiging.supervision import TaskRecord, TaskSupervisor, run_repeatedly
+from machtiging.web import body_limits, direct_routes, headers, openapi, problems
 from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
-from machtiging.web.outbound.addresses import Reach, networks_from
-from machtiging.web.outbound.visit import Outbound
-from machtiging.web.pages import Pages
+from machtiging.web.outbound.http_client import OutboundHttpClient
+from machtiging.web.outbound.ssrf_policy import SsrfPolicy, parse_networks
+from machtiging.web.pages import PageRenderer
 from machtiging.web.rate_limit import middleware as rate_limit
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.client_address import ClientAddressResolver
@@ -67,11 +67,11 @@ from machtiging.web.rate_limit.limiter import CallerKind, Quota
 from machtiging.web.tls import tls_context
 
 _HOUSEKEEPING_SECONDS = 1.0
-_KEYS_LOOKED_AT_SECONDS = 2.0
-_SESSIONS_LOOKED_AT_SECONDS = 15.0
-_SWEPT_EVERY_SECONDS = 15.0
+_KEY_RING_CHECK_SECONDS = 2.0
+_SESSION_EXPIRY_SECONDS = 15.0
+_RETENTION_SECONDS = 15.0
 _ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_routes, oauth_routes, portal_routes)
-_PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
+_TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Services(OAuthServices, HealthServices):
 
     engines: tuple[AsyncEngine, ...]
     sealer_engine: AsyncEngine
-    head_keeper: HeadKeeper | None
+    head_keeper: HeadAnchor | None
     mailer: Mailer
 
 
@@ -93,7 +93,7 @@ def create_app(
     """
     if settings.database_url is None:
         raise Fault("database_niet_genoemd", private="create_app needs settings.database_url")
-    refuse_unsafe(settings)
+    refuse_unsafe_settings(settings)
     app = FastAPI(
         title="Machtigen",
         lifespan=_lifespan,
@@ -109,11 +109,11 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
-    _install_layers(app, settings)
+    _install_middleware(app, settings)
     return app
 
 
-def _install_layers(app: FastAPI, settings: Settings) -> None:
+def _install_middleware(app: FastAPI, settings: Settings) -> None:
     """Install error handlers and middleware. The order matters.
 
     Up to the direct routes, each layer is inside the one before. HEAD, CORS and headers each wrap all earlier layers.
@@ -121,25 +121,27 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
     error_pages.install(app)
-    _limit_rates(app, settings)
-    limits.install(app, larger=LARGER_BODIES)
-    short_way.install(app)
+    _install_rate_limits(app, settings)
+    body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
+    direct_routes.install(app)
     head.install(app)
-    cors.install(app, CorsRules(public=PUBLIC_DOCUMENTS, for_clients=FOR_BROWSER_APPS), BrowserOrigins)
+    cors.install(app, CorsRules(public=PUBLIC_DOCUMENT_PATHS, for_clients=BROWSER_APP_PATHS), CorsOrigins)
     headers.install(app, issuer=settings.issuer)
 
 
-def refuse_unsafe(settings: Settings) -> None:
+def refuse_unsafe_settings(settings: Settings) -> None:
     """Refuse settings that are unsafe in this environment, such as http in production.
 
     Raises Fault `instellingen_onveilig` with the settings to change.
     """
-    complaints = _unsafe_in_production(settings) if settings.env is Environment.PRODUCTION else _unsafe_in(settings)
+    complaints = (
+        _find_production_faults(settings) if settings.env is Environment.PRODUCTION else _find_practice_faults(settings)
+    )
     if complaints:
         raise Fault("instellingen_onveilig", private=" ".join(complaints))
 
 
-def _unsafe_in_production(settings: Settings) -> list[str]:
+def _find_production_faults(settings: Settings) -> list[str]:
     addresses = {name: getattr(settings, name) for name in ("issuer", "broker_issuer", "mtls_url")}
     names = [name for name, url in addresses.items() if url is not None and not url.startswith("https://")]
     complaints = [f"In production MACHTIGING_{name.upper()} must begin with https://." for name in names]
@@ -147,12 +149,12 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
         place = "with a mail server on another machine"
         complaints.append(f"In production, {place}, MACHTIGING_SMTP_STARTTLS=true must be set.")
     for name in ("trusted_proxies", "forwarding_proxies"):
-        if any(network.prefixlen == 0 for network in networks_from(getattr(settings, name))):
+        if any(network.prefixlen == 0 for network in parse_networks(getattr(settings, name))):
             complaints.append(f"In production MACHTIGING_{name.upper()} names the proxies, not everybody.")
     return complaints
 
 
-def _unsafe_in(settings: Settings) -> list[str]:
+def _find_practice_faults(settings: Settings) -> list[str]:
     """Find unsafe settings outside production. Tests may use hosts under .test (RFC 6761: nobody owns them)."""
     try:
         host = urlsplit(settings.issuer).hostname or ""
@@ -164,32 +166,34 @@ def _unsafe_in(settings: Settings) -> list[str]:
     return [f"MACHTIGING_ISSUER is not this machine, and MACHTIGING_ENV is {settings.env}. {how}"]
 
 
-def outbound_of(settings: Settings) -> Outbound:
+def build_outbound(settings: Settings) -> OutboundHttpClient:
     """Build the HTTP client for addresses of OAuth clients (SSRF guard). Raises Fault `autoriteiten_onleesbaar`."""
-    reach = Reach(networks_from(settings.allowed_fetch_networks), practice=settings.env is not Environment.PRODUCTION)
-    return Outbound(reach, tls=tls_context(settings.fetch_ca_file))
+    reach = SsrfPolicy(
+        parse_networks(settings.allowed_fetch_networks), practice=settings.env is not Environment.PRODUCTION
+    )
+    return OutboundHttpClient(reach, tls=tls_context(settings.fetch_ca_file))
 
 
-def head_keeper_of(settings: Settings, keyring: KeyRing, outbound: Outbound) -> HeadKeeper | None:
+def build_head_keeper(settings: Settings, keyring: KeyRing, outbound: OutboundHttpClient) -> HeadAnchor | None:
     """Build the keeper of signed journal heads. None when no setting names a file or address."""
     if settings.journal_head_file is None and settings.journal_head_url is None:
         return None
-    return HeadKeeper(keyring, settings.journal_head_file, settings.journal_head_url, outbound)
+    return HeadAnchor(keyring, settings.journal_head_file, settings.journal_head_url, outbound)
 
 
-def _limit_rates(app: FastAPI, settings: Settings) -> None:
+def _install_rate_limits(app: FastAPI, settings: Settings) -> None:
     quotas = {
         kind: Quota(
             getattr(settings, f"{kind}_requests_in_flight"), getattr(settings, f"{kind}_requests_per_minute")
-        ).share(settings.processes)
+        ).divide_among(settings.processes)
         for kind in CallerKind
     }
     # A proxy trusted for client certificates is trusted for client addresses.
-    proxies = (*networks_from(settings.trusted_proxies), *networks_from(settings.forwarding_proxies))
+    proxies = (*parse_networks(settings.trusted_proxies), *parse_networks(settings.forwarding_proxies))
 
     def make_identifier() -> CallerIdentifier:
         addresses = ClientAddressResolver(proxies, settings.forwarded_header)
-        return CallerIdentifier(verified_jti, addresses, session_cookie=SESSION_COOKIE, token_paths=TOKEN_PATHS)
+        return CallerIdentifier(read_signed_jti, addresses, session_cookie=SESSION_COOKIE, token_paths=TOKEN_PATHS)
 
     rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 
@@ -199,10 +203,10 @@ def _build_services(
 ) -> Services:
     keyring = KeyRing.load(settings.keys_dir, clock=clock)
     reserve = min(settings.reserved_connections, settings.database_pool_size - 1)
-    service = make_engine(database_url, Role.SERVICE, pool_size=settings.database_pool_size - reserve)
-    reserved = make_engine(database_url, Role.SERVICE, pool_size=reserve)
-    sealer = make_engine(settings.sealer_database_url or database_url, Role.SEALER, pool_size=1)
-    sessions, outbound = SessionsWithReserve(service, reserved, keyring), outbound_of(settings)
+    service = make_engine(database_url, DatabaseRole.SERVICE, pool_size=settings.database_pool_size - reserve)
+    reserved = make_engine(database_url, DatabaseRole.SERVICE, pool_size=reserve)
+    sealer = make_engine(settings.sealer_database_url or database_url, DatabaseRole.SEALER, pool_size=1)
+    sessions, outbound = SessionsWithReserve(service, reserved, keyring), build_outbound(settings)
     return Services(
         clock=clock,
         keyring=keyring,
@@ -212,26 +216,27 @@ def _build_services(
         policy=Policy.load(settings.policies_dir),
         issuer=settings.issuer,
         practice=settings.env is not Environment.PRODUCTION,
-        pages=Pages(_PACKAGES_WITH_TEMPLATES),
-        trusted_proxies=networks_from(settings.trusted_proxies),
-        authorities=Authorities.load(settings.client_ca_file),
+        pages=PageRenderer(_TEMPLATE_PACKAGES),
+        trusted_proxies=parse_networks(settings.trusted_proxies),
+        authorities=CertificateAuthorities.load(settings.client_ca_file),
         mtls_url=settings.mtls_url,
         outbound=outbound,
-        head_keeper=head_keeper_of(settings, keyring, outbound),
-        published_keys=PublishedKeys(sessions, outbound),
-        known_clients=KnownClients(),
+        head_keeper=build_head_keeper(settings, keyring, outbound),
+        published_keys=JwksFetcher(sessions, outbound),
+        known_clients=ClientCache(),
         broker=_build_broker(settings, keyring, transport),
         session_limits=SessionLimits(
-            idle=timedelta(minutes=settings.session_idle_minutes), absolute=timedelta(hours=settings.session_hours)
+            idle_timeout=timedelta(minutes=settings.session_idle_minutes),
+            absolute_timeout=timedelta(hours=settings.session_hours),
         ),
-        delegation_limits=Limits(
-            maximum_length=settings.maximum_length, code_valid=timedelta(days=settings.code_valid_days)
+        delegation_limits=MachtigingLimits(
+            maximum_duration=settings.maximum_length, code_lifetime=timedelta(days=settings.code_valid_days)
         ),
         access_token_seconds=settings.access_token_seconds,
-        on_session_end=session_ended,
+        on_session_end=handle_session_end,
         on_new_address=retry_undelivered,
         mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),
-        background=BackgroundTasks(),
+        background=TaskSupervisor(),
     )
 
 
@@ -242,62 +247,70 @@ def _build_broker(settings: Settings, keyring: KeyRing, transport: httpx.AsyncBa
         redirect_uri=f"{settings.issuer}/inloggen/terug",
         keyring=keyring,
         transport=transport,
-        patience=settings.broker_timeout_seconds,
-        wait=settings.broker_wait_seconds,
+        total_timeout=settings.broker_timeout_seconds,
+        io_timeout=settings.broker_wait_seconds,
     )
 
 
-def _start_background(services: Services) -> None:
+def _start_background_tasks(services: Services) -> None:
     tasks, stop = services.background, services.background.stop
     sessions, keyring, clock = services.sessions, services.keyring, services.clock
 
-    async def address(session: AsyncSession, person_id: PersonId) -> str | None:
-        return await address_of(session, keyring, person_id)
+    async def resolve_address(session: AsyncSession, person_id: PersonId) -> str | None:
+        return await load_email(session, keyring, person_id)
 
-    async def name(session: AsyncSession, person_id: PersonId) -> str | None:
-        profile = await profile_of(session, keyring, person_id)
+    async def resolve_name(session: AsyncSession, person_id: PersonId) -> str | None:
+        profile = await load_profile(session, keyring, person_id)
         return profile.name if profile else None
 
-    async def seal(record: TaskRecord) -> None:
+    async def run_sealer_task(record: TaskRecord) -> None:
         at = (services.sealer_engine, keyring, clock)
-        await run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, keeper=services.head_keeper, record=record)
+        await run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, anchor=services.head_keeper, record=record)
 
-    async def send(record: TaskRecord) -> None:
-        post = (sessions, address, services.mailer, clock)
-        await run_sender(*post, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name, record=record)
+    async def run_notification_task(record: TaskRecord) -> None:
+        post = (sessions, resolve_address, services.mailer, clock)
+        await run_outbox_dispatcher(
+            *post, every=_HOUSEKEEPING_SECONDS, stop=stop, find_name=resolve_name, record=record
+        )
 
-    async def tell(record: TaskRecord) -> None:
-        sender = LogoutSender(sessions, issuer_of(services), clock, posting_by(services.outbound))
-        await repeat(partial(send_waiting, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
+    async def run_logout_task(record: TaskRecord) -> None:
+        sender = LogoutSender(sessions, build_issuer(services), clock, build_post_form(services.outbound))
+        await run_repeatedly(partial(send_due_notices, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
 
-    async def expire(record: TaskRecord) -> None:
+    async def run_session_expiry_task(record: TaskRecord) -> None:
         expiring = partial(expire_sessions, sessions, services.session_limits, clock)
-        await repeat(expiring, record, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
+        await run_repeatedly(expiring, record, every=_SESSION_EXPIRY_SECONDS, stop=stop)
 
-    async def sweep(record: TaskRecord) -> None:
-        await repeat(partial(sweep_expired, sessions, clock), record, every=_SWEPT_EVERY_SECONDS, stop=stop)
+    async def run_retention_task(record: TaskRecord) -> None:
+        await run_repeatedly(partial(delete_expired_rows, sessions, clock), record, every=_RETENTION_SECONDS, stop=stop)
 
-    async def watch(record: TaskRecord) -> None:
-        await run_watch(keyring, every=_KEYS_LOOKED_AT_SECONDS, stop=stop, record=record)
+    async def run_key_watch_task(record: TaskRecord) -> None:
+        await watch_key_ring(keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)
 
-    named = {"zegelen": seal, "post": send, "uitlogberichten": tell, "sessies": expire, "opruimen": sweep}
-    for task, run in (named | {"sleutelwacht": watch}).items():
-        tasks.start(task, run)
+    named = {
+        "zegelen": run_sealer_task,
+        "post": run_notification_task,
+        "uitlogberichten": run_logout_task,
+        "sessies": run_session_expiry_task,
+        "opruimen": run_retention_task,
+    }
+    for task, run in (named | {"sleutelwacht": run_key_watch_task}).items():
+        tasks.start_task(task, run)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the background tasks while the service runs. Then stop them and close the pools."""
-    services = replace(services_of(app, Services), background=BackgroundTasks())
+    services = replace(services_of(app, Services), background=TaskSupervisor())
     attach_services(app, services)
-    _start_background(services)
+    _start_background_tasks(services)
     # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        await services.background.end(patience=10)
+        await services.background.stop_tasks(timeout=10)
         await services.broker.aclose()
         for engine in services.engines:
             await engine.dispose()

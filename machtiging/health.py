@@ -13,18 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
 from machtiging.access.dependencies import AccessServices
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.dependencies import request_services
 from machtiging.kernel.errors import Fault
-from machtiging.storage.engine import Role
-from machtiging.storage.migrate import newest_revision
-from machtiging.supervision import BackgroundTasks
+from machtiging.storage.engine import DatabaseRole
+from machtiging.storage.migration_runner import newest_revision
+from machtiging.supervision import TaskSupervisor
 from machtiging.web.doors import Public
 
 # With a larger difference, machine and database disagree on the end of a machtiging.
-LARGEST_CLOCK_SKEW = timedelta(seconds=2)
-_ANSWERS = {
+MAX_CLOCK_SKEW = timedelta(seconds=2)
+_MESSAGE_BY_FAULT = {
     "ander_schema": "heeft een ander schema",
     "geen_schema": "heeft ons schema niet",
     "database_alleen_lezen": "neemt niets aan",
@@ -33,7 +33,7 @@ _ANSWERS = {
     "databaseverbinding_verkeerd_ingesteld": "houdt de instellingen niet",
     "pooler_ongeschikt": "staat achter een pooler die niet past",
 }
-_BY_SQLSTATE = {
+_MESSAGE_BY_SQLSTATE = {
     "25006": "neemt niets aan",
     "42501": "geeft een andere rol",
     "42P01": "heeft ons schema niet",
@@ -48,50 +48,50 @@ router = APIRouter(prefix="/health", include_in_schema=False)
 class HealthServices(AccessServices):
     """Services whose state is reported: the access services and the background tasks of this process."""
 
-    background: BackgroundTasks
+    background: TaskSupervisor
 
 
 @router.get("/live")
-async def live(_: Public) -> JSONResponse:
+async def check_liveness(_: Public) -> JSONResponse:
     """Report that the process answers."""
     return JSONResponse({"status": "ok"})
 
 
 @router.get("/ready")
-async def ready(_: Public, request: Request) -> JSONResponse:
+async def check_readiness(_: Public, request: Request) -> JSONResponse:
     """Report readiness: a rolled-back write, role, schema, clocks and policy. 503 with the failed checks otherwise."""
     services = request_services(request, HealthServices)
     checks = {"database": "ok", "klok": "ok", "beleid": "ok" if services.policy.digest else "ontbreekt"}
     try:
-        there = await _prove_database(services)
+        there = await _check_database(services)
     except Fault as fault:
-        checks["database"] = _ANSWERS.get(fault.code, "antwoordt niet")
+        checks["database"] = _MESSAGE_BY_FAULT.get(fault.code, "antwoordt niet")
         _log.warning("not_ready", code=fault.code, detail=fault.private)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         state = getattr(getattr(error, "orig", None), "sqlstate", None)
-        checks["database"] = _BY_SQLSTATE.get(str(state), "antwoordt niet")
+        checks["database"] = _MESSAGE_BY_SQLSTATE.get(str(state), "antwoordt niet")
         _log.warning("not_ready", code="opslag_niet_bereikbaar", detail=f"{type(error).__name__} {state}")
     else:
-        if abs(there - services.clock.now()) > LARGEST_CLOCK_SKEW:
+        if abs(there - services.clock.now()) > MAX_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
     healthy = all(value == "ok" for value in checks.values())
-    told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_warnings(services)}
+    told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_collect_warnings(services)}
     return JSONResponse(told, 200 if healthy else 503)
 
 
-async def _prove_database(services: HealthServices) -> datetime:
+async def _check_database(services: HealthServices) -> datetime:
     """Write a journal line, roll it back, and return the database time. Raises Fault for a failed check.
 
     Uses the pool of the requests, so that it finds a broken connection there.
     """
     wanted = newest_revision()
-    line = Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, "proef")
+    line = NewJournalLine(JournalAct.LOGIN_MISLUKT, JournalOutcome.REFUSED, "proef")
     async with services.sessions() as session:
         await record(session, line, at=services.clock.now())
         role = await session.scalar(text("SELECT current_user::text"))
         found = (await session.execute(_SCHEMA_AND_TIME)).one_or_none()
         await session.rollback()
-    if role != Role.SERVICE:
+    if role != DatabaseRole.SERVICE:
         raise Fault("databaserol_verkeerd", private="the role is not that of the service")
     if found is None:
         raise Fault("geen_schema", private="alembic_version is empty")
@@ -100,10 +100,10 @@ async def _prove_database(services: HealthServices) -> datetime:
     return cast(datetime, found[1])
 
 
-def _warnings(services: HealthServices) -> dict[str, dict[str, str]]:
+def _collect_warnings(services: HealthServices) -> dict[str, dict[str, str]]:
     """Collect problems that do not stop the service, such as failing background tasks."""
     found = {}
-    if trouble := services.keyring.trouble:
+    if trouble := services.keyring.load_error:
         found["sleutels"] = f"de nieuwe zijn niet leesbaar ({trouble})"
-    found |= {f"taak {name}": text for name, text in services.background.troubles().items()}
+    found |= {f"taak {name}": text for name, text in services.background.describe_problems().items()}
     return {"waarschuwingen": found} if found else {}

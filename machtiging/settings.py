@@ -134,7 +134,7 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_fetch_networks", "trusted_proxies", "forwarding_proxies")
     @classmethod
-    def _are_networks(cls, text: str) -> str:
+    def _validate_networks(cls, text: str) -> str:
         for part in text.split(","):
             if part.strip():
                 ipaddress.ip_network(part.strip())

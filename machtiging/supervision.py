@@ -13,12 +13,12 @@ import structlog
 
 from machtiging.kernel.errors import MachtigingError
 
-LONGEST_PAUSE = 30.0
+MAX_PAUSE_SECONDS = 30.0
 # Work that runs longer than this many seconds is reported as a problem.
-STALLED_AFTER = 300.0
-UNFORESEEN = "onvoorzien"
+STALLED_AFTER_SECONDS = 300.0
+UNEXPECTED_ERROR = "onvoorzien"
 _log = structlog.get_logger(__name__)
-Work = Callable[[], Awaitable[object]]
+TaskWork = Callable[[], Awaitable[object]]
 
 
 @dataclass(slots=True)
@@ -27,64 +27,74 @@ class TaskRecord:
 
     name: str
     failures: int = 0
-    in_a_row: int = 0
+    consecutive_failures: int = 0
     code: str = ""
     busy_since: float | None = None
     task: asyncio.Task[None] | None = None
 
-    def trouble(self, now: float) -> str:
+    def describe_problem(self, now: float) -> str:
         """Describe the present problem of the task in Dutch; empty when there is none."""
         if self.task is not None and self.task.done():
             return "gestopt"
-        if self.busy_since is not None and now - self.busy_since > STALLED_AFTER:
+        if self.busy_since is not None and now - self.busy_since > STALLED_AFTER_SECONDS:
             return f"al {int(now - self.busy_since)} seconden bezig"
-        if self.in_a_row:
-            return f"mislukt, {self.in_a_row} keer achter elkaar ({self.code})"
+        if self.consecutive_failures:
+            return f"mislukt, {self.consecutive_failures} keer achter elkaar ({self.code})"
         return ""
 
     def count_failure(self, code: str) -> None:
         """Count one failure with this code."""
         self.failures += 1
-        self.in_a_row += 1
+        self.consecutive_failures += 1
         self.code = code
 
 
-async def repeat(work: Work, record: TaskRecord, *, every: float, stop: asyncio.Event) -> None:
+async def run_repeatedly(work: TaskWork, record: TaskRecord, *, every: float, stop: asyncio.Event) -> None:
     """Do the work every `every` seconds until `stop` is set. The pause doubles after consecutive failures.
 
     Nothing awaits this work, so every exception is caught here.
     """
     while not stop.is_set():
-        await attempt(work, record)
-        pause = every if not record.in_a_row else max(every, min(every * 2**record.in_a_row, LONGEST_PAUSE))
+        await run_once(work, record)
+        pause = (
+            every
+            if not record.consecutive_failures
+            else max(every, min(every * 2**record.consecutive_failures, MAX_PAUSE_SECONDS))
+        )
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
 
 
-async def attempt(work: Work, record: TaskRecord) -> None:
+async def run_once(work: TaskWork, record: TaskRecord) -> None:
     """Do the work once. A failure is logged and counted, not raised."""
     record.busy_since = asyncio.get_running_loop().time()
     try:
         await work()
     except MachtigingError as error:
         record.count_failure(error.code)
-        _tell(record, detail=error.private)
+        _log_failure(record, detail=error.private)
     except Exception as error:  # noqa: BLE001 (outermost handler of background tasks)
-        record.count_failure(UNFORESEEN)
-        _tell(record, detail=place_of(error))
+        record.count_failure(UNEXPECTED_ERROR)
+        _log_failure(record, detail=error_location(error))
     else:
-        if record.in_a_row:
-            _log.info("background_task_recovered", task=record.name, after=record.in_a_row)
-        record.in_a_row, record.code = 0, ""
+        if record.consecutive_failures:
+            _log.info("background_task_recovered", task=record.name, after=record.consecutive_failures)
+        record.consecutive_failures, record.code = 0, ""
     finally:
         record.busy_since = None
 
 
-def _tell(record: TaskRecord, detail: str) -> None:
-    _log.error("background_task_failed", task=record.name, code=record.code, detail=detail, in_a_row=record.in_a_row)
+def _log_failure(record: TaskRecord, detail: str) -> None:
+    _log.error(
+        "background_task_failed",
+        task=record.name,
+        code=record.code,
+        detail=detail,
+        in_a_row=record.consecutive_failures,
+    )
 
 
-def place_of(error: BaseException) -> str:
+def error_location(error: BaseException) -> str:
     """Return the class and source line of an exception. Its text is left out: it may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "machtiging" in frame.filename and "site-packages" not in frame.filename]
@@ -97,14 +107,14 @@ def place_of(error: BaseException) -> str:
     return f"{kind} at {file}:{frame.lineno} in {frame.name}"
 
 
-class BackgroundTasks:
+class TaskSupervisor:
     """The background tasks of one application."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self._records: list[TaskRecord] = []
 
-    def start(self, name: str, run: Callable[[TaskRecord], Coroutine[Any, Any, None]]) -> None:
+    def start_task(self, name: str, run: Callable[[TaskRecord], Coroutine[Any, Any, None]]) -> None:
         """Start a task. `run` gets its record and runs until `stop` is set."""
         record = TaskRecord(name)
         record.task = asyncio.create_task(self._supervise(run, record), name=name)
@@ -113,24 +123,24 @@ class BackgroundTasks:
     async def _supervise(self, run: Callable[[TaskRecord], Coroutine[Any, Any, None]], record: TaskRecord) -> None:
         # `run` handles failures of its work. This loop restarts `run` when it ends itself.
         while not self.stop.is_set():
-            await attempt(lambda: run(record), record)
+            await run_once(lambda: run(record), record)
             if not self.stop.is_set():
                 record.count_failure(record.code or "taak_gestopt")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.stop.wait(), min(2.0**record.in_a_row, LONGEST_PAUSE))
+                    await asyncio.wait_for(self.stop.wait(), min(2.0**record.consecutive_failures, MAX_PAUSE_SECONDS))
 
-    def troubles(self) -> dict[str, str]:
+    def describe_problems(self) -> dict[str, str]:
         """Return the tasks that fail now, with a description for each."""
         if self.stop.is_set():
             return {}
         now = asyncio.get_running_loop().time()
-        return {record.name: text for record in self._records if (text := record.trouble(now))}
+        return {record.name: text for record in self._records if (text := record.describe_problem(now))}
 
-    async def end(self, patience: float) -> None:
+    async def stop_tasks(self, timeout: float) -> None:
         """Let every task finish its round. Tasks that need more than `timeout` seconds are cancelled."""
         self.stop.set()
         tasks = [record.task for record in self._records if record.task is not None]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=patience)
+            _, late = await asyncio.wait(tasks, timeout=timeout)
             for task in late:
                 task.cancel()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from machtiging.delegation.rules import Act, Capacity, Machtiging
 from machtiging.identity.session import Visitor
-from machtiging.kernel.assurance import Assurance, lowest
+from machtiging.kernel.assurance import Assurance, lowest_assurance
 from machtiging.kernel.ids import PersonId, TokenId
 
 
@@ -38,15 +38,15 @@ class Actor:
         return Capacity.SELF if self.machtiging is None else self.machtiging.capacity
 
     @property
-    def level(self) -> Assurance:
+    def effective_assurance(self) -> Assurance:
         """The lowest assurance of this login, the giving and the accepting (Wdo art. 6)."""
         if self.machtiging is None:
             return self.assurance
         accepted = self.machtiging.accepted_assurance or Assurance.LOW
-        return lowest(self.assurance, self.machtiging.assurance, accepted)
+        return lowest_assurance(self.assurance, self.machtiging.assurance, accepted)
 
 
-def own_actor(visitor: Visitor) -> Actor:
+def build_citizen_actor(visitor: Visitor) -> Actor:
     """Build the actor of a citizen on the portal: own box, every act."""
     return Actor(
         person_id=visitor.person_id,

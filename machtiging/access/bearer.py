@@ -20,35 +20,35 @@ from starlette.requests import Request
 
 from machtiging.access.actor import Actor
 from machtiging.access.dependencies import AccessServices, access_services
-from machtiging.access.proof.binding import BEARER, DPOP, hold_to, is_bound
-from machtiging.access.proof.errors import NONCE_WANTED, NoToken, ProofRefused
-from machtiging.access.proof.nonce import HEADER, nonce_at
-from machtiging.access.proof.shown import shown_in
-from machtiging.access.proof.token_claims import claims_match_row
-from machtiging.access.tokens import IssuedTokenFacts, TokenState, audience, hold
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
-from machtiging.delegation.rules import State, unusable_reason
+from machtiging.access.sender_constraint.binding import BEARER, DPOP, is_sender_constrained, verify_token_binding
+from machtiging.access.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
+from machtiging.access.sender_constraint.errors import NONCE_REQUIRED, MissingToken, ProofRefused
+from machtiging.access.sender_constraint.presented_credentials import read_presented_credentials
+from machtiging.access.sender_constraint.token_claims import claims_match_row
+from machtiging.access.tokens import IssuedTokenFacts, TokenState, api_audience, load_token_for_share
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.delegation.rules import MachtigingState, unusable_reason
 from machtiging.dependencies import services_of
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.kernel.ids import TokenId
-from machtiging.storage.statement import Work
+from machtiging.storage.statement import Executor
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web import headers
 from machtiging.web.doors import door
 from machtiging.web.rate_limit.callers import note_person
 
-DELIVER = "aanleveringen:schrijven"
+DELIVERY_SCOPE = "aanleveringen:schrijven"
 # Loads a token: `access.tokens.load_token_for_share`, or that together with other rows in one statement.
-Look = Callable[[Work, TokenId, datetime], Awaitable[TokenState | None]]
+TokenLookup = Callable[[Executor, TokenId, datetime], Awaitable[TokenState | None]]
 # Narrows a dependency to some tokens, such as those with a scope.
-Fits = Callable[[IssuedTokenFacts], bool]
-_CREDENTIALS = re.compile(r"(?i:bearer|(dpop)) +([A-Za-z0-9._~+/-]+=*)")
+TokenPredicate = Callable[[IssuedTokenFacts], bool]
+_AUTHORIZATION_HEADER = re.compile(r"(?i:bearer|(dpop)) +([A-Za-z0-9._~+/-]+=*)")
 _SCHEMES = ("bearer", "dpop")
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class AgencyActor:
     """The agency that delivers berichten, identified by the OIN of its client registration."""
 
     oin: str
@@ -56,14 +56,14 @@ class Sender:
     scope: frozenset[str]
 
 
-class Credentials(NamedTuple):
+class AuthorizationCredentials(NamedTuple):
     """An access token and its scheme, `Bearer` or `DPoP`."""
 
     scheme: str
     token: str
 
 
-def credentials_in(request: Request) -> Credentials:
+def read_authorization_header(request: Request) -> AuthorizationCredentials:
     """Read the access token from the Authorization header.
 
     Sources: RFC 6750 section 2.1, RFC 9449 section 7.1. Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`.
@@ -74,14 +74,14 @@ def credentials_in(request: Request) -> Credentials:
     if in_address and given:
         raise InvalidInput("token_in_adres", "Zet een toegangsbewijs nooit in het adres.")
     if not given or not given[0].lower().startswith(_SCHEMES):
-        raise NoToken("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
-    found = _CREDENTIALS.fullmatch(given[0])
+        raise MissingToken("token_ontbreekt", "Stuur een toegangsbewijs mee in de kop Authorization.")
+    found = _AUTHORIZATION_HEADER.fullmatch(given[0])
     if found is None or len(given) > 1:
-        raise _invalid("header Authorization is malformed or stands twice")
-    return Credentials(DPOP if found[1] else BEARER, found[2])
+        raise _invalid_token_error("header Authorization is malformed or stands twice")
+    return AuthorizationCredentials(DPOP if found[1] else BEARER, found[2])
 
 
-def verified_jti(app: Starlette, token: str) -> str | None:
+def read_signed_jti(app: Starlette, token: str) -> str | None:
     """Return the jti of an unexpired token with our signature; None otherwise.
 
     Does not read the database, so the token may be revoked. Use it for rate limits only, never for access.
@@ -89,35 +89,45 @@ def verified_jti(app: Starlette, token: str) -> str | None:
     services = services_of(app, AccessServices)
     at = services.clock.now()
     try:
-        claims = services.keyring.verify_own_jwt_for_anybody(token, typ="at+jwt", issuer=services.issuer, at=at)
+        claims = services.keyring.verify_own_jwt_any_audience(token, typ="at+jwt", issuer=services.issuer, at=at)
     except NotAuthenticated:
         return None
     jti = claims.get("jti")
     return jti if isinstance(jti, str) else None
 
 
-async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Credentials, *, at: datetime) -> None:
+async def enforce_sender_constraint(
+    request: Request, work: Executor, state: TokenState, credentials: AuthorizationCredentials, *, at: datetime
+) -> None:
     """Enforce sender constraining (RFC 9449 section 7, RFC 8705 section 3).
 
     Verifies the DPoP proof or client certificate of a bound token, and adds a DPoP-Nonce header. A plain bearer token
     needs nothing. Raises ProofRefused, which is journalled.
     """
     keyring, bound = access_services(request).keyring, state.facts
-    if shown.scheme == DPOP:
-        headers.say(request.scope, HEADER, nonce_at(keyring, at))
-    if not is_bound(bound) and shown.scheme != DPOP:
-        _count_for(request, bound)
+    if credentials.scheme == DPOP:
+        headers.add_header(request.scope, DPOP_NONCE_HEADER, generate_dpop_nonce(keyring, at))
+    if not is_sender_constrained(bound) and credentials.scheme != DPOP:
+        _attribute_request_to_person(request, bound)
         return
     try:
-        await hold_to(work, bound, shown_in(request), keyring, at, token=shown.token, scheme=shown.scheme)
+        await verify_token_binding(
+            work,
+            bound,
+            read_presented_credentials(request),
+            keyring,
+            at,
+            token=credentials.token,
+            scheme=credentials.scheme,
+        )
     except ProofRefused as refused:
-        if refused.code != NONCE_WANTED:  # the client retries with the nonce; this is no incident
-            await turn_away(work, state, refused, at=at)
+        if refused.code != NONCE_REQUIRED:  # the client retries with the nonce; this is no incident
+            await journal_token_refusal(work, state, refused, at=at)
         raise
-    _count_for(request, bound)
+    _attribute_request_to_person(request, bound)
 
 
-def _count_for(request: Request, facts: IssuedTokenFacts) -> None:
+def _attribute_request_to_person(request: Request, facts: IssuedTokenFacts) -> None:
     """Count this request in the rate limit of the token's person.
 
     Call it after the sender constraint, so that a stolen token cannot use up the quota of its person.
@@ -126,64 +136,68 @@ def _count_for(request: Request, facts: IssuedTokenFacts) -> None:
         note_person(request.scope, facts.person_id)
 
 
-def _invalid(private: str) -> NotAuthenticated:
+def _invalid_token_error(private: str) -> NotAuthenticated:
     return NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=private)
 
 
-async def _state(request: Request, work: Work, at: datetime, look: Look, *, again: bool = False) -> TokenState:
+async def _authenticate_token(
+    request: Request, work: Executor, at: datetime, lookup: TokenLookup, *, is_retry: bool = False
+) -> TokenState:
     services = access_services(request)
-    shown = credentials_in(request)
+    shown = read_authorization_header(request)
     token = shown.token
     claims = services.keyring.verify_own_jwt(
-        token, typ="at+jwt", issuer=services.issuer, audience=audience(services.issuer), at=at
+        token, typ="at+jwt", issuer=services.issuer, audience=api_audience(services.issuer), at=at
     )
     try:
         jti = UUID(claims["jti"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _invalid("jti is missing or no UUID") from error
-    state = await look(work, TokenId(jti), at)
+        raise _invalid_token_error("jti is missing or no UUID") from error
+    state = await lookup(work, TokenId(jti), at)
     if state is None or state.facts.client_id != claims.get("client_id") or state.facts.audience:
-        raise _invalid("jti was not issued, or to another client, or for another resource")
-    if (refusal := closed(state, at)) is not None:
-        raise await turn_away(work, state, refusal, at=at)
-    if not again:  # the first try consumed the DPoP proof
-        await hold_bearer(request, work, state, shown, at=at)
+        raise _invalid_token_error("jti was not issued, or to another client, or for another resource")
+    if (refusal := token_refusal(state, at)) is not None:
+        raise await journal_token_refusal(work, state, refusal, at=at)
+    if not is_retry:  # the first try consumed the DPoP proof
+        await enforce_sender_constraint(request, work, state, shown, at=at)
     if not claims_match_row(claims, state.facts):
-        raise await turn_away(work, state, _invalid("the token says something else than its row"), at=at)
+        raise await journal_token_refusal(
+            work, state, _invalid_token_error("the token says something else than its row"), at=at
+        )
     return state
 
 
-def closed(state: TokenState, at: datetime) -> Refusal | None:
+def token_refusal(state: TokenState, at: datetime) -> Refusal | None:
     """Return the refusal for an expired or revoked token; None for an open one."""
     if at >= state.facts.expires_at:
         return NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.")
     # Ending a machtiging revokes its tokens. The guard then refuses with the state of the machtiging as the reason.
-    ended = state.machtiging is not None and state.machtiging.state is State.ENDED
+    ended = state.machtiging is not None and state.machtiging.state is MachtigingState.ENDED
     if state.revoked_at is not None and not ended:
         return NotAuthenticated("token_ingetrokken", "Dit toegangsbewijs is ingetrokken. Log opnieuw in.")
     return None
 
 
-def why_closed(state: TokenState, at: datetime) -> str:
+def inactive_reason(state: TokenState, at: datetime) -> str:
     """Return the reason code of an inactive token, for the journal."""
-    if (refusal := closed(state, at)) is not None:
+    if (refusal := token_refusal(state, at)) is not None:
         return refusal.code
-    if state.live_at(at):
+    if state.is_active_at(at):
         return "token_ongeldig"
     return unusable_reason(state.machtiging, state.facts.organisation_kvk, at)
 
 
-async def turn_away(
-    work: Work, state: TokenState, refusal: Refusal, *, at: datetime, reason: str | None = None
+async def journal_token_refusal(
+    work: Executor, state: TokenState, refusal: Refusal, *, at: datetime, reason: str | None = None
 ) -> Refusal:
     """Journal the refusal of a token issued by us, and return the refusal.
 
     `reason` is the exact reason code, for a caller that tells the client less.
     """
     facts, machtiging = state.facts, state.machtiging
-    line = Line(
+    line = NewJournalLine(
         act=JournalAct.TOKEN_GEWEIGERD,
-        outcome=Outcome.REFUSED,
+        outcome=JournalOutcome.REFUSED,
         reason=reason or refusal.code,
         actor_id=facts.person_id,
         capacity=machtiging.capacity if machtiging else None,
@@ -197,25 +211,32 @@ async def turn_away(
     return refusal
 
 
-def other_door() -> NotAllowed:
+def wrong_audience_error() -> NotAllowed:
     """Return the refusal of a valid token that is not meant for this route."""
     return NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
 
 
 @door("Helper")
-async def _helper(request: Request, session: Transaction) -> Actor:
+async def _get_user_actor(request: Request, session: Transaction) -> Actor:
     """Authenticate a person's token and return the Actor.
 
     Raises NotAuthenticated `token_*` or NotAllowed.
     """
-    return await helper(request, session)
+    return await authenticate_user_token(request, session)
 
 
-def _any(_facts: IssuedTokenFacts) -> bool:
+def _accept_any_token(_facts: IssuedTokenFacts) -> bool:
     return True
 
 
-async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _any, *, again: bool = False) -> Actor:
+async def authenticate_user_token(
+    request: Request,
+    work: Executor,
+    lookup: TokenLookup = load_token_for_share,
+    is_accepted: TokenPredicate = _accept_any_token,
+    *,
+    is_retry: bool = False,
+) -> Actor:
     """Authenticate a person's token outside the `Helper` dependency.
 
     For a route that opens its own transaction, and for a dependency that accepts fewer tokens (`is_accepted`). `lookup`
@@ -223,10 +244,10 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
     is retried with `is_retry`.
     """
     at = access_services(request).clock.now()
-    state = await _state(request, work, at, look, again=again)
+    state = await _authenticate_token(request, work, at, lookup, is_retry=is_retry)
     facts = state.facts
-    if facts.person_id is None or facts.oin is not None or not fits(facts):
-        raise await turn_away(work, state, other_door(), at=at)
+    if facts.person_id is None or facts.oin is not None or not is_accepted(facts):
+        raise await journal_token_refusal(work, state, wrong_audience_error(), at=at)
     return Actor(
         person_id=facts.person_id,
         machtiging=state.machtiging,
@@ -240,19 +261,19 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
 
 
 @door("Agency")
-async def _agency(request: Request, session: Transaction) -> Sender:
+async def _get_agency_actor(request: Request, session: Transaction) -> AgencyActor:
     """Authenticate an agency's token with the delivery scope.
 
     Raises NotAuthenticated `token_*` or NotAllowed.
     """
     at = access_services(request).clock.now()
-    state = await _state(request, session, at, hold)
+    state = await _authenticate_token(request, session, at, load_token_for_share)
     facts = state.facts
     scope = frozenset(facts.scope.split())
-    if facts.oin is None or facts.person_id is not None or DELIVER not in scope:
-        raise await turn_away(session, state, other_door(), at=at)
-    return Sender(oin=facts.oin, client_id=facts.client_id, scope=scope)
+    if facts.oin is None or facts.person_id is not None or DELIVERY_SCOPE not in scope:
+        raise await journal_token_refusal(session, state, wrong_audience_error(), at=at)
+    return AgencyActor(oin=facts.oin, client_id=facts.client_id, scope=scope)
 
 
-Helper = Annotated[Actor, Depends(_helper)]
-Agency = Annotated[Sender, Depends(_agency)]
+Helper = Annotated[Actor, Depends(_get_user_actor)]
+Agency = Annotated[AgencyActor, Depends(_get_agency_actor)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
-from machtiging.access.engine import Policy
-from machtiging.delegation.rules import Limits
+from machtiging.access.policy_engine import Policy
+from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import request_services
 from machtiging.identity.dependencies import IdentityServices
 
@@ -17,7 +17,7 @@ class AccessServices(IdentityServices):
     """The policy, the limits of a machtiging, and the URL for clients with a certificate (RFC 8705 section 5)."""
 
     policy: Policy
-    delegation_limits: Limits
+    delegation_limits: MachtigingLimits
     mtls_url: str | None = None
 
 

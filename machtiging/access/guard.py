@@ -11,28 +11,30 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from machtiging.access.actor import Actor
-from machtiging.access.engine import Policy
-from machtiging.access.permit import SEAL, ListingPermit, Permit
-from machtiging.access.verdict import Target, Verdict, judge, judge_listing
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, as_values, record
+from machtiging.access.permit import PERMIT_SEAL, ListingPermit, Permit
+from machtiging.access.policy_engine import Policy
+from machtiging.access.verdict import AccessTarget, AccessVerdict, evaluate_access, evaluate_listing
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, insert_journal_params, record
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.kernel.ids import uuid7
-from machtiging.storage.statement import Found, Statement, Work
+from machtiging.storage.statement import Executor, ResultRow, Statement
 
-__all__ = ["Fetch", "Policy", "Target", "permit", "permit_and_fetch", "permit_listing"]
+__all__ = ["AccessTarget", "GuardedQuery", "Policy", "issue_listing_permit", "issue_permit", "issue_permit_and_fetch"]
 
 
-class Fetch(NamedTuple):
-    """A query for one act: its statement (from `audit.journal.writing_a_line`) and its parameters for a Permit."""
+class GuardedQuery(NamedTuple):
+    """A query for one act: its statement (`audit.journal.build_journalled_fetch`) and its parameters for a Permit."""
 
     act: Act
     statement: Statement
     values: Callable[[Permit], Mapping[str, Any]]
 
 
-async def permit(work: Work, policy: Policy, actor: Actor, act: Act, target: Target, *, at: datetime) -> Permit:
+async def issue_permit(
+    work: Executor, policy: Policy, actor: Actor, act: Act, target: AccessTarget, *, at: datetime
+) -> Permit:
     """Issue and journal a Permit for one act on one bericht or bijlage.
 
     A refusal is journalled too.
@@ -41,7 +43,7 @@ async def permit(work: Work, policy: Policy, actor: Actor, act: Act, target: Tar
     person's, out of scope, or hidden by the policy; the client cannot tell which. Raises NotAllowed
     `handeling_niet_toegestaan` or `niveau_te_laag`.
     """
-    line, answer = _weighed(policy, actor, act, target, at)
+    line, answer = _evaluate_and_build_permit(policy, actor, act, target, at)
     if isinstance(answer, Refusal):
         await record(work, line, at=at)
         raise answer
@@ -49,24 +51,28 @@ async def permit(work: Work, policy: Policy, actor: Actor, act: Act, target: Tar
     return answer
 
 
-async def permit_and_fetch(
-    work: Work, policy: Policy, actor: Actor, target: Target, fetch: Fetch, *, at: datetime
-) -> tuple[Permit, Found | None]:
+async def issue_permit_and_fetch(
+    work: Executor, policy: Policy, actor: Actor, target: AccessTarget, fetch: GuardedQuery, *, at: datetime
+) -> tuple[Permit, ResultRow | None]:
     """Issue a Permit, and fetch the rows in the statement that writes the journal line.
 
     A refusal fetches nothing. Raises as `issue_permit`.
     """
-    line, answer = _weighed(policy, actor, fetch.act, target, at)
+    line, answer = _evaluate_and_build_permit(policy, actor, fetch.act, target, at)
     if isinstance(answer, Refusal):
         await record(work, line, at=at)
         raise answer
-    found = await fetch.statement.one(work, {**as_values(line, answer.journal_id, at), **fetch.values(answer)})
+    found = await fetch.statement.one_or_none(
+        work, {**insert_journal_params(line, answer.journal_id, at), **fetch.values(answer)}
+    )
     return answer, found
 
 
-def _weighed(policy: Policy, actor: Actor, act: Act, target: Target, at: datetime) -> tuple[Line, Permit | Refusal]:
-    verdict = judge(policy.decide, actor, act, target, at)
-    line = _line(policy, actor, act, verdict, (target.kind, target.object_id))
+def _evaluate_and_build_permit(
+    policy: Policy, actor: Actor, act: Act, target: AccessTarget, at: datetime
+) -> tuple[NewJournalLine, Permit | Refusal]:
+    verdict = evaluate_access(policy.decide, actor, act, target, at)
+    line = _build_journal_line(policy, actor, act, verdict, (target.kind, target.object_id))
     if verdict.refusal is not None:
         return line, verdict.refusal
     if target.bericht_id is None or target.object_id is None:
@@ -82,20 +88,20 @@ def _weighed(policy: Policy, actor: Actor, act: Act, target: Target, at: datetim
         bericht_id=target.bericht_id,
         at=at,
         journal_id=uuid7(),
-        seal=SEAL,
+        seal=PERMIT_SEAL,
     )
     return line, leave
 
 
-async def permit_listing(work: Work, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
+async def issue_listing_permit(work: Executor, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
     """Issue and journal a Permit to list, with the limits of the list.
 
     A refusal is journalled too.
 
     Raises NotInForce, NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
     """
-    verdict, pairs = judge_listing(policy.decide, actor, at)
-    line = _line(policy, actor, Act.LIST, verdict, ("berichtenbox", None))
+    verdict, pairs = evaluate_listing(policy.decide, actor, at)
+    line = _build_journal_line(policy, actor, Act.LIST, verdict, ("berichtenbox", None))
     journal_id = await record(work, line, at=at)
     if verdict.refusal is not None:
         raise verdict.refusal
@@ -104,26 +110,28 @@ async def permit_listing(work: Work, policy: Policy, actor: Actor, *, at: dateti
         capacity=actor.capacity,
         vertegenwoordigde_id=actor.vertegenwoordigde_id,
         machtiging_id=actor.machtiging.id if actor.machtiging else None,
-        pairs=pairs,
+        allowed_pairs=pairs,
         scope=actor.machtiging.scope if actor.machtiging else None,
         at=at,
         journal_id=journal_id,
-        seal=SEAL,
+        seal=PERMIT_SEAL,
     )
 
 
-def _line(policy: Policy, actor: Actor, act: Act, verdict: Verdict, what: tuple[str, str | None]) -> Line:
-    return Line(
+def _build_journal_line(
+    policy: Policy, actor: Actor, act: Act, verdict: AccessVerdict, object_ref: tuple[str, str | None]
+) -> NewJournalLine:
+    return NewJournalLine(
         act=JournalAct(f"bericht:{act}"),
-        outcome=Outcome.ALLOWED if verdict.refusal is None else Outcome.REFUSED,
+        outcome=JournalOutcome.ALLOWED if verdict.refusal is None else JournalOutcome.REFUSED,
         reason=verdict.reason,
         actor_id=actor.person_id,
         capacity=actor.capacity,
         client_id=actor.client_id,
         for_person_id=actor.vertegenwoordigde_id,
         machtiging_id=actor.machtiging.id if actor.machtiging else None,
-        object_kind=what[0],
-        object_id=what[1],
+        object_kind=object_ref[0],
+        object_id=object_ref[1],
         policy_digest=policy.digest,
-        facts={"niveau": actor.level} | ({"regel": verdict.row} if verdict.row else {}),
+        facts={"niveau": actor.effective_assurance} | ({"regel": verdict.row_id} if verdict.row_id else {}),
     )

@@ -12,21 +12,21 @@ from typing import Final, final
 from uuid import UUID
 
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import Act, Capacity, Envelope, Scope, uncovered
+from machtiging.delegation.rules import Act, BerichtEnvelope, Capacity, MachtigingScope, scope_violation
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import BerichtId, MachtigingId, PersonId
 
 
 @final
-class Seal:
+class PermitSeal:
     """The marker that constructing a Permit requires. The only instance is PERMIT_SEAL."""
 
 
-SEAL: Final = Seal()
+PERMIT_SEAL: Final = PermitSeal()
 
 
-def _check(seal: object) -> None:
-    if seal is not SEAL:
+def _require_seal(seal: object) -> None:
+    if seal is not PERMIT_SEAL:
         raise Fault("permit_zonder_zegel", private="a Permit was made outside the guard")
 
 
@@ -48,12 +48,12 @@ class Permit:
     bericht_id: BerichtId
     at: datetime
     journal_id: UUID
-    seal: InitVar[Seal]
+    seal: InitVar[PermitSeal]
 
-    def __post_init__(self, seal: Seal) -> None:
-        _check(seal)
+    def __post_init__(self, seal: PermitSeal) -> None:
+        _require_seal(seal)
 
-    def bericht(self, *acts: Act) -> BerichtId:
+    def bericht_id_for(self, *acts: Act) -> BerichtId:
         """Return the id of the bericht, for code that does one of these acts.
 
         Raises Fault `permit_voor_andere_handeling`.
@@ -75,16 +75,16 @@ class ListingPermit:
     capacity: Capacity
     vertegenwoordigde_id: PersonId
     machtiging_id: MachtigingId | None
-    pairs: frozenset[tuple[Theme, Sensitivity]]
-    scope: Scope | None
+    allowed_pairs: frozenset[tuple[Theme, Sensitivity]]
+    scope: MachtigingScope | None
     at: datetime
     journal_id: UUID
-    seal: InitVar[Seal]
+    seal: InitVar[PermitSeal]
 
-    def __post_init__(self, seal: Seal) -> None:
-        _check(seal)
+    def __post_init__(self, seal: PermitSeal) -> None:
+        _require_seal(seal)
 
-    def shows(self, envelope: Envelope) -> bool:
+    def includes_envelope(self, envelope: BerichtEnvelope) -> bool:
         """Return True for an envelope of this person that belongs in the list. The SQL of the list does the same."""
-        in_scope = self.scope is None or uncovered(self.scope, envelope) is None
-        return in_scope and (envelope.theme, envelope.sensitivity) in self.pairs
+        in_scope = self.scope is None or scope_violation(self.scope, envelope) is None
+        return in_scope and (envelope.theme, envelope.sensitivity) in self.allowed_pairs

@@ -11,34 +11,34 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from machtiging.access.question import FACTS, FIELDS
+from machtiging.access.policy_request import FACT_FIELDS, REQUEST_FIELDS
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 
-COLUMNS = ("id", "eft", "capacity", "act", "theme", "sensitivity", "level", "because")
-WORDS: dict[str, type[StrEnum]] = {
+POLICY_COLUMNS = ("id", "eft", "capacity", "act", "theme", "sensitivity", "level", "because")
+COLUMN_ENUMS: dict[str, type[StrEnum]] = {
     "capacity": Capacity,
     "act": Act,
     "theme": Theme,
     "sensitivity": Sensitivity,
     "level": Assurance,
 }
-ANY = "*"
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+WILDCARD = "*"
+_ROW_ID_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 # The required content of model.conf. The clauses of the matcher may be in any order; none may be missing or added.
-_DEFINITIONS = {
-    "request_definition": ("r", ", ".join(FIELDS)),
-    "policy_definition": ("p", "id, " + ", ".join(WORDS) + ", eft"),
+_MODEL_DEFINITIONS = {
+    "request_definition": ("r", ", ".join(REQUEST_FIELDS)),
+    "policy_definition": ("p", "id, " + ", ".join(COLUMN_ENUMS) + ", eft"),
     "policy_effect": ("e", "some(where (p.eft == allow)) && !some(where (p.eft == deny))"),
 }
-_CLAUSES = frozenset([f"r.{name} in p.{name}" for name in WORDS] + [f"r.{name}" for name in FACTS])
+_MATCHER_CLAUSES = frozenset([f"r.{name} in p.{name}" for name in COLUMN_ENUMS] + [f"r.{name}" for name in FACT_FIELDS])
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PolicyRow:
     """One row of the policy: allow or deny for these capacities, acts, themes, sensitivities, levels."""
 
     id: str
@@ -50,115 +50,117 @@ class Row:
     level: frozenset[str]
     because: str
 
-    def words(self, column: str) -> frozenset[str]:
+    def column_values(self, column: str) -> frozenset[str]:
         """Return the words of one column of COLUMN_ENUMS."""
         found: frozenset[str] = getattr(self, column)
         return found
 
-    def canonical(self) -> str:
+    def canonical_text(self) -> str:
         """Return the deciding columns in a canonical spelling, for the digest. The `because` column is left out."""
-        return ";".join([self.id, self.eft, *(" ".join(sorted(self.words(column))) for column in WORDS)])
+        return ";".join([self.id, self.eft, *(" ".join(sorted(self.column_values(column))) for column in COLUMN_ENUMS)])
 
 
-def read_rows(directory: Path) -> tuple[Row, ...]:
+def read_policy_rows(directory: Path) -> tuple[PolicyRow, ...]:
     """Read all rows of all `*.csv`, ordered by id. Raises Fault `beleid_onleesbaar` or `beleid_leeg`."""
     files = sorted(directory.glob("*.csv"))
-    rows: dict[str, Row] = {}
+    rows: dict[str, PolicyRow] = {}
     for file in files:
-        for place, line in _lines(file):
-            row = _row(place, line)
+        for place, line in _read_lines(file):
+            row = _parse_row(place, line)
             if row.id in rows:
-                raise _unreadable(place, f"the id '{row.id}' is used twice")
+                raise _unreadable_policy_fault(place, f"the id '{row.id}' is used twice")
             rows[row.id] = row
     if not any(row.eft == "allow" for row in rows.values()):
         raise Fault("beleid_leeg", private=f"{directory}: no rows that allow anything in {len(files)} files")
     return tuple(rows[id_] for id_ in sorted(rows))
 
 
-def _lines(file: Path) -> Iterable[tuple[str, str]]:
-    numbered = enumerate(_text(file).splitlines(), start=1)
+def _read_lines(file: Path) -> Iterable[tuple[str, str]]:
+    numbered = enumerate(_read_text(file).splitlines(), start=1)
     meant = [(f"{file}:{number}", line) for number, line in numbered if line.strip() and not line.startswith("#")]
     if not meant:
-        raise _unreadable(f"{file}:1", "the file holds no rows")
+        raise _unreadable_policy_fault(f"{file}:1", "the file holds no rows")
     place, header = meant[0]
-    if header != ",".join(COLUMNS):
-        raise _unreadable(place, f"the first line must be {','.join(COLUMNS)}")
+    if header != ",".join(POLICY_COLUMNS):
+        raise _unreadable_policy_fault(place, f"the first line must be {','.join(POLICY_COLUMNS)}")
     return meant[1:]
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(f"{file}:1", type(error).__name__) from error
+        raise _unreadable_policy_fault(f"{file}:1", type(error).__name__) from error
 
 
-def _row(place: str, line: str) -> Row:
-    cells = line.split(",", len(COLUMNS) - 1)
-    if len(cells) != len(COLUMNS):
-        raise _unreadable(place, f"{len(cells)} columns instead of {len(COLUMNS)}")
-    named = dict(zip(COLUMNS, cells, strict=True))
-    if not _ID.fullmatch(named["id"]):
-        raise _unreadable(place, f"'{named['id']}' is no id: use small letters, digits and hyphens")
+def _parse_row(location: str, line: str) -> PolicyRow:
+    cells = line.split(",", len(POLICY_COLUMNS) - 1)
+    if len(cells) != len(POLICY_COLUMNS):
+        raise _unreadable_policy_fault(location, f"{len(cells)} columns instead of {len(POLICY_COLUMNS)}")
+    named = dict(zip(POLICY_COLUMNS, cells, strict=True))
+    if not _ROW_ID_PATTERN.fullmatch(named["id"]):
+        raise _unreadable_policy_fault(location, f"'{named['id']}' is no id: use small letters, digits and hyphens")
     if named["eft"] not in ("allow", "deny"):
-        raise _unreadable(place, f"'{named['eft']}' is neither allow nor deny")
+        raise _unreadable_policy_fault(location, f"'{named['eft']}' is neither allow nor deny")
     if not named["because"].strip():
-        raise _unreadable(place, "the column 'because' is empty")
-    words = {column: _words(place, column, named[column]) for column in WORDS}
-    return Row(id=named["id"], eft=named["eft"], because=named["because"].strip(), **words)
+        raise _unreadable_policy_fault(location, "the column 'because' is empty")
+    words = {column: _parse_cell(location, column, named[column]) for column in COLUMN_ENUMS}
+    return PolicyRow(id=named["id"], eft=named["eft"], because=named["because"].strip(), **words)
 
 
-def _words(place: str, column: str, cell: str) -> frozenset[str]:
-    known = [str(word) for word in WORDS[column]]
-    if cell == ANY:
+def _parse_cell(location: str, column: str, cell: str) -> frozenset[str]:
+    known = [str(word) for word in COLUMN_ENUMS[column]]
+    if cell == WILDCARD:
         return frozenset(known)
     words = cell.split(" ")
     for word in words:
         if word not in known:
-            raise _unreadable(place, f"'{word}' is no {column}; known are {', '.join(known)}")
+            raise _unreadable_policy_fault(location, f"'{word}' is no {column}; known are {', '.join(known)}")
     if len(set(words)) != len(words):
-        raise _unreadable(place, f"a word stands twice in '{cell}'")
+        raise _unreadable_policy_fault(location, f"a word stands twice in '{cell}'")
     return frozenset(words)
 
 
-def read_model(directory: Path) -> str:
+def read_casbin_model(directory: Path) -> str:
     """Read and check `model.conf`. Raises Fault `beleid_onleesbaar` unless it is the expected model."""
     file = directory / "model.conf"
-    found = _sections(file)
-    expected = {*_DEFINITIONS, "matchers"}
+    found = _parse_sections(file)
+    expected = {*_MODEL_DEFINITIONS, "matchers"}
     if set(found) != expected:
-        raise _unreadable(f"{file}:1", f"the sections must be {', '.join(sorted(expected))}")
-    for section, (key, value) in _DEFINITIONS.items():
+        raise _unreadable_policy_fault(f"{file}:1", f"the sections must be {', '.join(sorted(expected))}")
+    for section, (key, value) in _MODEL_DEFINITIONS.items():
         _, place, line = found[section]
         if line != f"{key} = {value}":
-            raise _unreadable(place, f"must read: {key} = {value}")
+            raise _unreadable_policy_fault(place, f"must read: {key} = {value}")
     _check_matcher(*found["matchers"][1:])
     return "\n".join(f"[{section}]\n{line}" for section, _, line in found.values()) + "\n"
 
 
-def _sections(file: Path) -> dict[str, tuple[str, str, str]]:
+def _parse_sections(file: Path) -> dict[str, tuple[str, str, str]]:
     sections: dict[str, tuple[str, str, str]] = {}
     current = ""
-    for number, raw in enumerate(_text(file).splitlines(), start=1):
+    for number, raw in enumerate(_read_text(file).splitlines(), start=1):
         line, place = raw.strip(), f"{file}:{number}"
         if not line or line.startswith("#"):
             continue
         if line.startswith("[") and line.endswith("]"):
             current = line[1:-1]
         elif not current or current in sections:
-            raise _unreadable(place, "every section holds exactly one line")
+            raise _unreadable_policy_fault(place, "every section holds exactly one line")
         else:
             sections[current] = (current, place, line)
     return sections
 
 
-def _check_matcher(place: str, line: str) -> None:
+def _check_matcher(location: str, line: str) -> None:
     clauses: Sequence[str] = line.removeprefix("m = ").split(" && ")
-    strange = [clause for clause in clauses if clause not in _CLAUSES]
-    missing = sorted(_CLAUSES.difference(clauses))
-    if strange or missing or len(clauses) != len(_CLAUSES) or not line.startswith("m = "):
-        raise _unreadable(place, f"the matcher lacks {missing} and has {strange} that do not belong in it")
+    strange = [clause for clause in clauses if clause not in _MATCHER_CLAUSES]
+    missing = sorted(_MATCHER_CLAUSES.difference(clauses))
+    if strange or missing or len(clauses) != len(_MATCHER_CLAUSES) or not line.startswith("m = "):
+        raise _unreadable_policy_fault(
+            location, f"the matcher lacks {missing} and has {strange} that do not belong in it"
+        )
 
 
-def _unreadable(place: str, what: str) -> Fault:
-    return Fault("beleid_onleesbaar", "Het beleid kan niet worden gelezen.", private=f"{place}: {what}")
+def _unreadable_policy_fault(location: str, problem: str) -> Fault:
+    return Fault("beleid_onleesbaar", "Het beleid kan niet worden gelezen.", private=f"{location}: {problem}")

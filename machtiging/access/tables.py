@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
-from machtiging.storage.row_mac import ENDS_IT, SealedTable
+from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
 class IssuedToken(SQLModel, table=True):
@@ -21,23 +21,23 @@ class IssuedToken(SQLModel, table=True):
     __tablename__ = "issued_token"
 
     id: UUID = Field(primary_key=True)
-    client_id: str = columns.text(index=True)
+    client_id: str = columns.text_column(index=True)
     grant_id: UUID | None = Field(default=None, index=True)
     person_id: UUID | None = Field(default=None, foreign_key="person.id")
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id", index=True)
-    oin: str | None = columns.text(default=None, nullable=True)
-    scope: str = columns.text()
-    acts: list[str] = columns.texts()
-    assurance: str = columns.text()
-    issued_at: datetime = columns.at()
-    expires_at: datetime = columns.at(index=True)
-    revoked_at: datetime | None = columns.at(default=None, nullable=True)
-    audience: str = columns.text()
-    jkt: str | None = columns.text(default=None, nullable=True)
-    x5t: str | None = columns.text(default=None, nullable=True)
+    oin: str | None = columns.text_column(default=None, nullable=True)
+    scope: str = columns.text_column()
+    acts: list[str] = columns.text_array_column()
+    assurance: str = columns.text_column()
+    issued_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column(index=True)
+    revoked_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    audience: str = columns.text_column()
+    jkt: str | None = columns.text_column(default=None, nullable=True)
+    x5t: str | None = columns.text_column(default=None, nullable=True)
     parent_id: UUID | None = Field(default=None, foreign_key="issued_token.id", index=True)
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class UsedProof(SQLModel, table=True):
@@ -45,8 +45,8 @@ class UsedProof(SQLModel, table=True):
 
     __tablename__ = "used_proof"
 
-    proof_hash: bytes = columns.sealed(primary_key=True)
-    expires_at: datetime = columns.at(index=True)
+    proof_hash: bytes = columns.bytes_column(primary_key=True)
+    expires_at: datetime = columns.timestamp_column(index=True)
 
 
 # The columns covered by the row MAC (docs/decisions/0008). A change of the list needs a new version.
@@ -58,5 +58,5 @@ SEALED_TOKEN = SealedTable(
         *("issued_at", "expires_at", "audience", "jkt", "x5t", "parent_id"),
         "organisation_kvk",
     ),
-    exempt={"revoked_at": ENDS_IT},
+    exempt={"revoked_at": EXEMPT_ENDS_ROW},
 )

@@ -27,20 +27,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.issued.still import VERSION
+from machtiging.access.optimistic_lock import MACHTIGING_VERSION
 from machtiging.access.tables import SEALED_TOKEN, IssuedToken
-from machtiging.audit.forged_rows import authenticate_row
-from machtiging.audit.journal import Line, as_values, line_beside
-from machtiging.delegation.gate import enter_beside_others
+from machtiging.audit.journal import NewJournalLine, insert_journal_cte, insert_journal_params
+from machtiging.audit.row_authentication import authenticate_row
+from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import Act, Machtiging, is_usable
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
-from machtiging.storage.row_mac import MAC, seal
-from machtiging.storage.statement import Found, Statement, Work
+from machtiging.storage.row_mac import MAC_COLUMN, seal_row
+from machtiging.storage.statement import Executor, ResultRow, Statement
 
-_TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class IssuedTokenFacts:
     organisation_kvk: str | None = None
 
 
-_REGISTERED = tuple(field.name for field in fields(IssuedTokenFacts))
+_FACT_COLUMNS = tuple(field.name for field in fields(IssuedTokenFacts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,11 @@ class TokenState:
     revoked_at: datetime | None
     machtiging: Machtiging | None
 
-    def live_at(self, at: datetime) -> bool:
+    def is_active_at(self, at: datetime) -> bool:
         """Return True for a token that RFC 7662 calls active at `at`."""
-        return self.revoked_at is None and at < self.facts.expires_at and self.is_usable_at(at)
+        return self.revoked_at is None and at < self.facts.expires_at and self.is_machtiging_usable_at(at)
 
-    def is_usable_at(self, at: datetime) -> bool:
+    def is_machtiging_usable_at(self, at: datetime) -> bool:
         """Check that the machtiging, if any, is in force and usable by the holder.
 
         The organisation of token and machtiging must be the same.
@@ -97,181 +97,196 @@ class TokenState:
         return person_id is not None and is_usable(self.machtiging, person_id, facts.organisation_kvk, at)
 
 
-def audience(issuer: str) -> str:
+def api_audience(issuer: str) -> str:
     """Return the `aud` of every access token: our own API (RFC 9068 section 3)."""
     return issuer + "/api/v1"
 
 
-async def register(session: AsyncSession, facts: IssuedTokenFacts) -> None:
+async def insert_token(session: AsyncSession, facts: IssuedTokenFacts) -> None:
     """Insert a token that is about to be issued."""
-    await session.execute(insert(_TOKEN), seal(session, SEALED_TOKEN, _values(facts)))
+    await session.execute(insert(_TOKEN_TABLE), seal_row(session, SEALED_TOKEN, _build_row_values(facts)))
 
 
-def registering(gate: FromClause) -> tuple[CTE, CTE]:
+def insert_token_cte(gate: FromClause) -> tuple[CTE, CTE]:
     """Build CTEs that insert a token and its journal line.
 
     They insert only if `gate` returns a row.
 
     Parameters: see `insert_token_params`.
     """
-    names = (*_REGISTERED, MAC)
-    said = [bindparam(f"token_{name}", type_=_TOKEN.c[name].type).label(name) for name in names]
-    token = insert(_TOKEN).from_select(list(names), select(*said).select_from(gate)).cte("registered")
-    return token, line_beside(gate).cte("line")
+    names = (*_FACT_COLUMNS, MAC_COLUMN)
+    said = [bindparam(f"token_{name}", type_=_TOKEN_TABLE.c[name].type).label(name) for name in names]
+    token = insert(_TOKEN_TABLE).from_select(list(names), select(*said).select_from(gate)).cte("registered")
+    return token, insert_journal_cte(gate).cte("line")
 
 
-def to_register(work: Work, facts: IssuedTokenFacts, line: Line) -> dict[str, Any]:
+def insert_token_params(work: Executor, facts: IssuedTokenFacts, line: NewJournalLine) -> dict[str, Any]:
     """Return the parameters of `insert_token_cte` for a token and its journal line."""
-    sealed = seal(work, SEALED_TOKEN, _values(facts))
+    sealed = seal_row(work, SEALED_TOKEN, _build_row_values(facts))
     token = {f"token_{name}": value for name, value in sealed.items()}
-    return token | as_values(line, uuid7(), facts.issued_at)
+    return token | insert_journal_params(line, uuid7(), facts.issued_at)
 
 
-def _values(facts: IssuedTokenFacts) -> dict[str, Any]:
+def _build_row_values(facts: IssuedTokenFacts) -> dict[str, Any]:
     # Not `asdict`: it deep-copies the values, which is slow on this hot path.
-    row = {name: getattr(facts, name) for name in _REGISTERED}
+    row = {name: getattr(facts, name) for name in _FACT_COLUMNS}
     return row | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
 
 
-async def revoke_one(session: AsyncSession, jti: TokenId, at: datetime) -> int:
+async def revoke_token(session: AsyncSession, jti: TokenId, at: datetime) -> int:
     """Revoke one token and its descendants, and return the number revoked.
 
     The number is 0 for an unknown or revoked token.
     """
-    return await _revoke(session, _TOKEN.c.id == jti, at)
+    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.id == jti, at)
 
 
-async def revoke_of_grant(session: AsyncSession, grant_id: GrantId, at: datetime) -> int:
+async def revoke_tokens_of_grant(session: AsyncSession, grant_id: GrantId, at: datetime) -> int:
     """Revoke every token of a grant."""
-    return await _revoke(session, _TOKEN.c.grant_id == grant_id, at)
+    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.grant_id == grant_id, at)
 
 
-async def revoke_of_grants(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> int:
+async def revoke_tokens_of_grants(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> int:
     """Revoke every token of these grants in one statement, to avoid deadlocks between concurrent calls."""
-    return await _revoke(session, _TOKEN.c.grant_id.in_(grant_ids), at)
+    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.grant_id.in_(grant_ids), at)
 
 
-async def revoke_of_machtiging(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> int:
+async def revoke_tokens_of_machtiging(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> int:
     """Revoke every token under a machtiging. It granted nothing already: every request reads the machtiging."""
-    return await _revoke(session, _TOKEN.c.machtiging_id == machtiging_id, at)
+    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.machtiging_id == machtiging_id, at)
 
 
-async def revoke_of_client(session: AsyncSession, client_id: str, at: datetime) -> int:
+async def revoke_tokens_of_client(session: AsyncSession, client_id: str, at: datetime) -> int:
     """Revoke every token of a client, for all its users."""
-    return await _revoke(session, _TOKEN.c.client_id == client_id, at)
+    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.client_id == client_id, at)
 
 
-async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> int:
+async def _revoke_with_descendants(session: AsyncSession, condition: ColumnElement[bool], at: datetime) -> int:
     """Revoke the matching tokens and, level by level, the tokens exchanged for them.
 
     Each level is a statement of its own, so it sees tokens that were exchanged while the level before waited for locks.
     """
-    level = await _close(session, which, at)
+    level = await _revoke_matching(session, condition, at)
     closed = len(level)
     while level:
-        level = await _close(session, _TOKEN.c.parent_id == any_(literal(level, ARRAY(Uuid))), at)
+        level = await _revoke_matching(session, _TOKEN_TABLE.c.parent_id == any_(literal(level, ARRAY(Uuid))), at)
         closed += len(level)
     return closed
 
 
-async def _close(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> list[UUID]:
+async def _revoke_matching(session: AsyncSession, condition: ColumnElement[bool], at: datetime) -> list[UUID]:
     # Lock in the order of the ids: two concurrent revocations of the same tokens (a machtiging ends, a client is
     # suspended) cannot deadlock.
-    theirs = select(_TOKEN.c.id).where(which, _TOKEN.c.revoked_at.is_(None)).order_by(_TOKEN.c.id).with_for_update()
-    closing = update(_TOKEN).where(_TOKEN.c.id.in_(theirs)).values(revoked_at=at).returning(_TOKEN.c.id)
+    theirs = (
+        select(_TOKEN_TABLE.c.id)
+        .where(condition, _TOKEN_TABLE.c.revoked_at.is_(None))
+        .order_by(_TOKEN_TABLE.c.id)
+        .with_for_update()
+    )
+    closing = (
+        update(_TOKEN_TABLE).where(_TOKEN_TABLE.c.id.in_(theirs)).values(revoked_at=at).returning(_TOKEN_TABLE.c.id)
+    )
     return list(await session.scalars(closing))
 
 
-async def open_until(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> dict[GrantId, datetime]:
+async def load_latest_expiry_by_grant(
+    session: AsyncSession, grant_ids: Collection[GrantId], at: datetime
+) -> dict[GrantId, datetime]:
     """Return the latest expiry of each grant's active tokens.
 
     A grant without active tokens is left out.
     """
-    theirs = _TOKEN.c.grant_id.in_(grant_ids)
-    still = select(_TOKEN.c.grant_id, func.max(_TOKEN.c.expires_at)).where(
-        theirs, _TOKEN.c.revoked_at.is_(None), _TOKEN.c.expires_at > at
+    theirs = _TOKEN_TABLE.c.grant_id.in_(grant_ids)
+    still = select(_TOKEN_TABLE.c.grant_id, func.max(_TOKEN_TABLE.c.expires_at)).where(
+        theirs, _TOKEN_TABLE.c.revoked_at.is_(None), _TOKEN_TABLE.c.expires_at > at
     )
-    return {GrantId(grant_id): ends for grant_id, ends in await session.execute(still.group_by(_TOKEN.c.grant_id))}
+    return {
+        GrantId(grant_id): ends for grant_id, ends in await session.execute(still.group_by(_TOKEN_TABLE.c.grant_id))
+    }
 
 
-Beside = Callable[[FromClause], Select[Any]]
+JoinedSelect = Callable[[FromClause], Select[Any]]
 
 
-def _statement(*, hold: bool, beside: Beside | None = None) -> Select[Any]:
-    token = select(*(c.label(f"t_{c.name}") for c in _TOKEN.c)).where(_TOKEN.c.id == bindparam("jti")).cte("token")
+def _build_token_select(*, for_share: bool, joined: JoinedSelect | None = None) -> Select[Any]:
+    token = (
+        select(*(c.label(f"t_{c.name}") for c in _TOKEN_TABLE.c))
+        .where(_TOKEN_TABLE.c.id == bindparam("jti"))
+        .cte("token")
+    )
     machtiging = machtiging_table()
-    theirs = select(*MACHTIGING_COLUMNS, VERSION).join_from(
+    theirs = select(*MACHTIGING_COLUMNS, MACHTIGING_VERSION).join_from(
         machtiging, token, machtiging.c.id == token.c.t_machtiging_id
     )
-    if hold:
+    if for_share:
         # In the FROM, so that the advisory lock is taken before the row lock; the other order could deadlock.
-        theirs = theirs.join(enter_beside_others(token.c.t_machtiging_id), true())
+        theirs = theirs.join(lock_shared(token.c.t_machtiging_id), true())
         theirs = theirs.with_for_update(read=True, of=machtiging)
     # PostgreSQL refuses FOR SHARE on the nullable side of an outer join; in a CTE it is allowed.
     held = theirs.cte("held")
     known = token.outerjoin(held, true())
-    if beside is None:
+    if joined is None:
         return select(token, held).select_from(known)
-    more = beside(token).lateral("beside")
+    more = joined(token).lateral("beside")
     return select(token, held, more).select_from(known.outerjoin(more, true()))
 
 
-_LOOK, _HOLD = Statement(_statement(hold=False)), Statement(_statement(hold=True))
+_LOAD, _LOAD_FOR_SHARE = Statement(_build_token_select(for_share=False)), Statement(_build_token_select(for_share=True))
 
 
-async def state_of(work: Work, jti: TokenId, at: datetime | None = None) -> TokenState | None:
+async def load_token(work: Executor, jti: TokenId, at: datetime | None = None) -> TokenState | None:
     """Load a token with its machtiging; None for an unknown jti or a forged row."""
-    return await _state(work, _LOOK, jti, at)
+    return await _load_token_state(work, _LOAD, jti, at)
 
 
-async def hold(work: Work, jti: TokenId, at: datetime | None = None) -> TokenState | None:
+async def load_token_for_share(work: Executor, jti: TokenId, at: datetime | None = None) -> TokenState | None:
     """Load a token and lock its machtiging FOR SHARE until the transaction ends.
 
     A concurrent revocation waits. Returns as `load_token`.
     """
-    return await _state(work, _HOLD, jti, at)
+    return await _load_token_state(work, _LOAD_FOR_SHARE, jti, at)
 
 
-def looking(beside: Beside) -> Statement:
+def token_query(joined: JoinedSelect) -> Statement:
     """Build a statement for a token, its machtiging and the `joined` select.
 
     `joined` receives a FROM with columns `t_<name>`. Its columns are NULL when it selects nothing. Parameters: `jti`
     and those of `joined`. Read the row with `token_state_from_row`.
     """
-    return Statement(looked_at(beside))
+    return Statement(token_select(joined))
 
 
-def looked_at(beside: Beside) -> Select[Any]:
+def token_select(joined: JoinedSelect) -> Select[Any]:
     """Build the select of `token_query`, for a larger statement."""
-    return _statement(hold=False, beside=beside)
+    return _build_token_select(for_share=False, joined=joined)
 
 
-async def _state(work: Work, statement: Statement, jti: UUID, at: datetime | None) -> TokenState | None:
-    found = await statement.one(work, {"jti": jti})
-    return None if found is None else await authentic_state(work, found, at)
+async def _load_token_state(work: Executor, statement: Statement, jti: UUID, at: datetime | None) -> TokenState | None:
+    found = await statement.one_or_none(work, {"jti": jti})
+    return None if found is None else await authenticate_token_row(work, found, at)
 
 
-async def authentic_state(work: Work, found: Found, at: datetime | None) -> TokenState | None:
+async def authenticate_token_row(work: Executor, row: ResultRow, at: datetime | None) -> TokenState | None:
     """Return the token state in a row of `token_query`, after the row MAC was verified.
 
     None, with a journal line, for a forged row.
     """
-    return state_in(found) if await authenticate_row(work, SEALED_TOKEN, found, "t_", at=at) else None
+    return token_state_from_row(row) if await authenticate_row(work, SEALED_TOKEN, row, "t_", at=at) else None
 
 
-def state_in(found: Found) -> TokenState:
+def token_state_from_row(row: ResultRow) -> TokenState:
     """Return the token state in a row of `token_query` with a verified MAC.
 
     Raises Fault `machtiging_ontbreekt`.
     """
-    held = None if found["m_id"] is None else machtiging_from_mapping(found)
-    if held is None and found["t_machtiging_id"] is not None:
+    held = None if row["m_id"] is None else machtiging_from_mapping(row)
+    if held is None and row["t_machtiging_id"] is not None:
         # Fail closed: without its machtiging this token would count as one for the own box.
-        raise Fault("machtiging_ontbreekt", private=f"token {found['t_id']} hangs on a machtiging that is not there")
-    return TokenState(_facts(found), found["t_revoked_at"], held)
+        raise Fault("machtiging_ontbreekt", private=f"token {row['t_id']} hangs on a machtiging that is not there")
+    return TokenState(_facts_from_row(row), row["t_revoked_at"], held)
 
 
-def _facts(row: Mapping[Any, Any]) -> IssuedTokenFacts:
+def _facts_from_row(row: Mapping[Any, Any]) -> IssuedTokenFacts:
     return IssuedTokenFacts(
         id=row["t_id"],
         client_id=row["t_client_id"],

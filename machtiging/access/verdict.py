@@ -12,190 +12,206 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from machtiging.access.actor import Actor
-from machtiging.access.decision import FAILED, Allowed, Decision
-from machtiging.access.question import Question
+from machtiging.access.policy_decision import DECISION_FAILED, PolicyAllowed, PolicyDecision
+from machtiging.access.policy_request import PolicyRequest
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.chain import chain_in_force
+from machtiging.delegation.chain import is_chain_in_force
 from machtiging.delegation.rules import (
-    ACTS_TO_GIVE,
+    GRANTABLE_ACTS,
     NOT_THE_HOLDER,
     OTHER_ORGANISATION,
     Act,
-    Envelope,
-    Standing,
+    BerichtEnvelope,
+    EffectiveState,
+    effective_state,
     holder_refusal,
-    standing,
-    uncovered,
+    scope_violation,
 )
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId
 
-Decide = Callable[[Question], Decision]
-ALLOWED = "toegestaan"
+DecideFunction = Callable[[PolicyRequest], PolicyDecision]
+ALLOWED_REASON = "toegestaan"
 
-_STANDING = {
-    Standing.NOT_ACCEPTED: ("machtiging_niet_aangenomen", "Deze machtiging is nog niet aangenomen."),
-    Standing.NOT_BEGUN: ("machtiging_niet_begonnen", "Deze machtiging is nog niet begonnen."),
-    Standing.PAUSED: ("machtiging_gepauzeerd", "Deze machtiging is gepauzeerd. U kunt nu niet meelezen."),
-    Standing.ENDED: ("machtiging_beeindigd", "Deze machtiging is beëindigd. U kunt niet meer meelezen."),
-    Standing.EXPIRED: ("machtiging_verlopen", "Deze machtiging is verlopen. U kunt niet meer meelezen."),
+_STATE_REFUSALS = {
+    EffectiveState.NOT_ACCEPTED: ("machtiging_niet_aangenomen", "Deze machtiging is nog niet aangenomen."),
+    EffectiveState.NOT_BEGUN: ("machtiging_niet_begonnen", "Deze machtiging is nog niet begonnen."),
+    EffectiveState.PAUSED: ("machtiging_gepauzeerd", "Deze machtiging is gepauzeerd. U kunt nu niet meelezen."),
+    EffectiveState.ENDED: ("machtiging_beeindigd", "Deze machtiging is beëindigd. U kunt niet meer meelezen."),
+    EffectiveState.EXPIRED: ("machtiging_verlopen", "Deze machtiging is verlopen. U kunt niet meer meelezen."),
 }
 
 
-_NOT_YOURS = {
+_HOLDER_REFUSALS = {
     NOT_THE_HOLDER: "Deze machtiging staat niet (meer) op uw naam.",
     OTHER_ORGANISATION: "Deze machtiging hoort bij een andere organisatie dan waarvoor u bent ingelogd.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class AccessTarget:
     """The requested object. All fields but `kind` are None when the bericht does not exist."""
 
     kind: str
     object_id: str | None
     bericht_id: BerichtId | None
     ontvanger_id: PersonId | None
-    envelope: Envelope | None
+    envelope: BerichtEnvelope | None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AccessVerdict:
     """The reason for the journal, the deciding row, and the refusal to raise (None: allowed)."""
 
     reason: str
-    row: str | None
+    row_id: str | None
     refusal: Refusal | None
 
 
-def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) -> Verdict:
+def evaluate_access(
+    decide: DecideFunction, actor: Actor, act: Act, target: AccessTarget, at: datetime
+) -> AccessVerdict:
     """Evaluate one act of an actor on a target at one instant."""
     if target.envelope is None or target.bericht_id is None:
-        return _standing(actor, at) or _hidden("bericht_bestaat_niet")
+        return _not_in_force_verdict(actor, at) or _not_found_verdict("bericht_bestaat_niet")
     theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
-    reason = _outside(actor, target.ontvanger_id, target.envelope)
-    question = _question(actor, act, theme, sensitivity, at, covered=reason is None)
+    reason = _scope_violation(actor, target.ontvanger_id, target.envelope)
+    question = _build_policy_request(actor, act, theme, sensitivity, at, covered=reason is None)
     answer = decide(question)
-    if isinstance(answer, Allowed):
-        return Verdict(ALLOWED, answer.row, None)
-    if answer.reason == FAILED:
-        return _hidden(FAILED)
+    if isinstance(answer, PolicyAllowed):
+        return AccessVerdict(ALLOWED_REASON, answer.row_id, None)
+    if answer.reason == DECISION_FAILED:
+        return _not_found_verdict(DECISION_FAILED)
     return (
-        _standing(actor, at)
-        or (_hidden(reason) if reason else _policy_hides(decide, question))
-        or _act_refused(decide, question, actor, answer.row)
-        or Verdict("niveau_te_laag", answer.row, _level_too_low(decide, [question], actor))
+        _not_in_force_verdict(actor, at)
+        or (_not_found_verdict(reason) if reason else _policy_hidden_verdict(decide, question))
+        or _act_refused_verdict(decide, question, actor, answer.row_id)
+        or AccessVerdict("niveau_te_laag", answer.row_id, _level_too_low_error(decide, [question], actor))
     )
 
 
-def judge_listing(decide: Decide, actor: Actor, at: datetime) -> tuple[Verdict, frozenset[tuple[Theme, Sensitivity]]]:
+def evaluate_listing(
+    decide: DecideFunction, actor: Actor, at: datetime
+) -> tuple[AccessVerdict, frozenset[tuple[Theme, Sensitivity]]]:
     """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
-    questions = [_question(actor, Act.LIST, theme, degree, at) for theme in Theme for degree in Sensitivity]
+    questions = [_build_policy_request(actor, Act.LIST, theme, degree, at) for theme in Theme for degree in Sensitivity]
     answers = [(question, decide(question)) for question in questions]
-    pairs = frozenset((asked.theme, asked.sensitivity) for asked, answer in answers if isinstance(answer, Allowed))
+    pairs = frozenset(
+        (asked.theme, asked.sensitivity) for asked, answer in answers if isinstance(answer, PolicyAllowed)
+    )
     if pairs:
-        return Verdict(ALLOWED, None, None), pairs
-    if any(not isinstance(answer, Allowed) and answer.reason == FAILED for _, answer in answers):
-        return Verdict(FAILED, None, NotAllowed(FAILED, "Wij kunnen nu niet bepalen of dit mag.")), pairs
+        return AccessVerdict(ALLOWED_REASON, None, None), pairs
+    if any(not isinstance(answer, PolicyAllowed) and answer.reason == DECISION_FAILED for _, answer in answers):
+        return AccessVerdict(
+            DECISION_FAILED, None, NotAllowed(DECISION_FAILED, "Wij kunnen nu niet bepalen of dit mag.")
+        ), pairs
     higher = (decide(replace(question, level=Assurance.HIGH)) for question, _ in answers)
-    reachable = any(isinstance(answer, Allowed) for answer in higher)
+    reachable = any(isinstance(answer, PolicyAllowed) for answer in higher)
     asked = [question for question, _ in answers]
-    too_low = Verdict("niveau_te_laag", None, _level_too_low(decide, asked, actor))
-    return _standing(actor, at) or (too_low if reachable else _not_given(actor, Act.LIST)), pairs
+    too_low = AccessVerdict("niveau_te_laag", None, _level_too_low_error(decide, asked, actor))
+    return _not_in_force_verdict(actor, at) or (
+        too_low if reachable else _act_not_granted_verdict(actor, Act.LIST)
+    ), pairs
 
 
-def _question(
+def _build_policy_request(
     actor: Actor, act: Act, theme: Theme, sensitivity: Sensitivity, at: datetime, *, covered: bool = True
-) -> Question:
+) -> PolicyRequest:
     machtiging = actor.machtiging
     own = machtiging is None
-    return Question(
+    return PolicyRequest(
         capacity=actor.capacity,
         act=act,
         theme=theme,
         sensitivity=sensitivity,
-        level=actor.level,
-        in_force=machtiging is None or standing(machtiging, at) is Standing.IN_FORCE,
+        level=actor.effective_assurance,
+        in_force=machtiging is None or effective_state(machtiging, at) is EffectiveState.IN_FORCE,
         covered=covered,
         act_given=act in actor.acts and (machtiging is None or act in machtiging.scope.acts),
-        chain_complete=own or _chain_complete(actor, at),
+        chain_complete=own or _is_chain_complete(actor, at),
     )
 
 
-def _chain_complete(actor: Actor, at: datetime) -> bool:
+def _is_chain_complete(actor: Actor, at: datetime) -> bool:
     # The parents are not loaded here, so a machtiging with a parent is never complete and is refused.
     machtiging = actor.machtiging
     if machtiging is None or holder_refusal(machtiging, actor.person_id, actor.organisation_kvk) is not None:
         return False
-    return chain_in_force(machtiging, (), at)
+    return is_chain_in_force(machtiging, (), at)
 
 
-def _outside(actor: Actor, ontvanger_id: PersonId | None, envelope: Envelope) -> str | None:
+def _scope_violation(actor: Actor, ontvanger_id: PersonId | None, envelope: BerichtEnvelope) -> str | None:
     if ontvanger_id is None or ontvanger_id != actor.vertegenwoordigde_id:
         return "bericht_van_ander"
-    return None if actor.machtiging is None else uncovered(actor.machtiging.scope, envelope)
+    return None if actor.machtiging is None else scope_violation(actor.machtiging.scope, envelope)
 
 
-def _standing(actor: Actor, at: datetime) -> Verdict | None:
+def _not_in_force_verdict(actor: Actor, at: datetime) -> AccessVerdict | None:
     if actor.machtiging is None:
         return None
-    found = standing(actor.machtiging, at)
-    if found is not Standing.IN_FORCE:
-        code, public = _STANDING[found]
-        return Verdict(code, None, NotInForce(code, public))
-    if not _chain_complete(actor, at):
+    found = effective_state(actor.machtiging, at)
+    if found is not EffectiveState.IN_FORCE:
+        code, public = _STATE_REFUSALS[found]
+        return AccessVerdict(code, None, NotInForce(code, public))
+    if not _is_chain_complete(actor, at):
         code = holder_refusal(actor.machtiging, actor.person_id, actor.organisation_kvk) or NOT_THE_HOLDER
-        return Verdict(code, None, NotInForce(code, _NOT_YOURS[code]))
+        return AccessVerdict(code, None, NotInForce(code, _HOLDER_REFUSALS[code]))
     return None
 
 
-def _policy_hides(decide: Decide, question: Question) -> Verdict | None:
+def _policy_hidden_verdict(decide: DecideFunction, policy_request: PolicyRequest) -> AccessVerdict | None:
     """Refuse as not found if even listing at the highest level is denied.
 
     Then the policy hides the bericht itself, not only this act.
     """
-    best = replace(question, act=Act.LIST, act_given=True, level=Assurance.HIGH)
+    best = replace(policy_request, act=Act.LIST, act_given=True, level=Assurance.HIGH)
     answer = decide(best)
-    return None if isinstance(answer, Allowed) else _hidden(answer.reason, answer.row)
+    return None if isinstance(answer, PolicyAllowed) else _not_found_verdict(answer.reason, answer.row_id)
 
 
-def _act_refused(decide: Decide, question: Question, actor: Actor, row: str | None) -> Verdict | None:
-    if not question.act_given:
-        return _not_given(actor, question.act)
-    if isinstance(decide(replace(question, level=Assurance.HIGH)), Allowed):
+def _act_refused_verdict(
+    decide: DecideFunction, policy_request: PolicyRequest, actor: Actor, row_id: str | None
+) -> AccessVerdict | None:
+    if not policy_request.act_given:
+        return _act_not_granted_verdict(actor, policy_request.act)
+    if isinstance(decide(replace(policy_request, level=Assurance.HIGH)), PolicyAllowed):
         return None
-    return _not_given(actor, question.act, row)
+    return _act_not_granted_verdict(actor, policy_request.act, row_id)
 
 
-def _not_given(actor: Actor, act: Act, row: str | None = None) -> Verdict:
+def _act_not_granted_verdict(actor: Actor, act: Act, row_id: str | None = None) -> AccessVerdict:
     """Refuse the act, with a challenge when a new consent could give it.
 
     In the own box a consent can give any act, otherwise only those of the machtiging.
     """
     code, machtiging = "handeling_niet_toegestaan", actor.machtiging
     by_token = actor.client_id is not None and act not in actor.acts
-    if by_token and (machtiging is None or act in machtiging.scope.acts & ACTS_TO_GIVE):
+    if by_token and (machtiging is None or act in machtiging.scope.acts & GRANTABLE_ACTS):
         public = (
             f"Dit toegangsbewijs geeft de handeling '{act}' niet. Vraag bij het inloggen om authorization_details "
             f"van het type berichtenbox, met de handeling '{act}'."
         )
-        return Verdict(code, row, ActionMissing(code, public, action=act.value))
-    return Verdict(code, row, NotAllowed(code, "Deze handeling hoort niet bij wat u hier mag doen."))
+        return AccessVerdict(code, row_id, ActionMissing(code, public, action=act.value))
+    return AccessVerdict(code, row_id, NotAllowed(code, "Deze handeling hoort niet bij wat u hier mag doen."))
 
 
-def _level_too_low(decide: Decide, questions: list[Question], actor: Actor) -> NotAllowed:
+def _level_too_low_error(decide: DecideFunction, policy_requests: list[PolicyRequest], actor: Actor) -> NotAllowed:
     """Return the refusal with the level that a new login needs (RFC 9470).
 
     It names no level if no login can help.
     """
     for level in Assurance:
-        reached = replace(actor, assurance=level).level
-        if reached is level and any(isinstance(decide(replace(one, level=level)), Allowed) for one in questions):
+        reached = replace(actor, assurance=level).effective_assurance
+        if reached is level and any(
+            isinstance(decide(replace(one, level=level)), PolicyAllowed) for one in policy_requests
+        ):
             public = f"Hiervoor moet u zekerder inloggen: op niveau {level.value}."
             return LevelTooLow("niveau_te_laag", public, level=level.value, acr=level.acr)
     return NotAllowed("niveau_te_laag", "Hiervoor moet zekerder zijn ingelogd, bij het geven, aannemen en nu.")
 
 
-def _hidden(reason: str, row: str | None = None) -> Verdict:
-    return Verdict(reason, row, NotFound("bericht_onbekend", "Dit bericht is er niet, of niet voor u.", private=reason))
+def _not_found_verdict(reason: str, row_id: str | None = None) -> AccessVerdict:
+    return AccessVerdict(
+        reason, row_id, NotFound("bericht_onbekend", "Dit bericht is er niet, of niet voor u.", private=reason)
+    )

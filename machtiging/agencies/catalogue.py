@@ -15,11 +15,11 @@ from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.agencies.tables import Agency, Dienst
 from machtiging.kernel.oin import Oin
 
-_G, _S, _V = Sensitivity.GEWOON, Sensitivity.GEVOELIG, Sensitivity.VERTROUWELIJK
+_GEWOON, _GEVOELIG, _VERTROUWELIJK = Sensitivity.GEWOON, Sensitivity.GEVOELIG, Sensitivity.VERTROUWELIJK
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """One dienst in the catalogue."""
 
     code: str
@@ -28,99 +28,99 @@ class Entry:
     sensitivity: Sensitivity
 
 
-def _oin(number: int) -> str:
+def _build_oin(number: int) -> str:
     return Oin(f"00000099{number:09d}000").value
 
 
 # (name, OIN) -> diensten. A published entry is never removed, because letters refer to it.
-CATALOGUE: dict[tuple[str, str], tuple[Entry, ...]] = {
-    ("UWV", _oin(1)): (
-        Entry("ww-uitkering", "WW-uitkering", Theme.INKOMEN, _G),
-        Entry("wia-uitkering", "WIA-uitkering en keuring", Theme.INKOMEN, _V),
-        Entry("ziektewet", "Ziektewet-uitkering", Theme.ZORG, _V),
-        Entry("scholing", "Scholing en werk zoeken", Theme.INKOMEN, _G),
+CATALOGUE: dict[tuple[str, str], tuple[CatalogueEntry, ...]] = {
+    ("UWV", _build_oin(1)): (
+        CatalogueEntry("ww-uitkering", "WW-uitkering", Theme.INKOMEN, _GEWOON),
+        CatalogueEntry("wia-uitkering", "WIA-uitkering en keuring", Theme.INKOMEN, _VERTROUWELIJK),
+        CatalogueEntry("ziektewet", "Ziektewet-uitkering", Theme.ZORG, _VERTROUWELIJK),
+        CatalogueEntry("scholing", "Scholing en werk zoeken", Theme.INKOMEN, _GEWOON),
     ),
-    ("Sociale Verzekeringsbank", _oin(2)): (
-        Entry("aow", "AOW-pensioen", Theme.PENSIOEN, _G),
-        Entry("kinderbijslag", "Kinderbijslag", Theme.GEZIN, _G),
-        Entry("anw", "Nabestaandenuitkering (Anw)", Theme.INKOMEN, _G),
-        Entry("pgb-trekkingsrecht", "Persoonsgebonden budget", Theme.ZORG, _S),
+    ("Sociale Verzekeringsbank", _build_oin(2)): (
+        CatalogueEntry("aow", "AOW-pensioen", Theme.PENSIOEN, _GEWOON),
+        CatalogueEntry("kinderbijslag", "Kinderbijslag", Theme.GEZIN, _GEWOON),
+        CatalogueEntry("anw", "Nabestaandenuitkering (Anw)", Theme.INKOMEN, _GEWOON),
+        CatalogueEntry("pgb-trekkingsrecht", "Persoonsgebonden budget", Theme.ZORG, _GEVOELIG),
     ),
-    ("Belastingdienst", _oin(3)): (
-        Entry("inkomstenbelasting", "Inkomstenbelasting", Theme.BELASTINGEN, _G),
-        Entry("voorlopige-aanslag", "Voorlopige aanslag", Theme.BELASTINGEN, _G),
-        Entry("motorrijtuigenbelasting", "Motorrijtuigenbelasting", Theme.VERKEER, _G),
-        Entry("invordering", "Aanmaningen en dwangbevelen", Theme.BELASTINGEN, _S),
+    ("Belastingdienst", _build_oin(3)): (
+        CatalogueEntry("inkomstenbelasting", "Inkomstenbelasting", Theme.BELASTINGEN, _GEWOON),
+        CatalogueEntry("voorlopige-aanslag", "Voorlopige aanslag", Theme.BELASTINGEN, _GEWOON),
+        CatalogueEntry("motorrijtuigenbelasting", "Motorrijtuigenbelasting", Theme.VERKEER, _GEWOON),
+        CatalogueEntry("invordering", "Aanmaningen en dwangbevelen", Theme.BELASTINGEN, _GEVOELIG),
     ),
-    ("Dienst Toeslagen", _oin(4)): (
-        Entry("zorgtoeslag", "Zorgtoeslag", Theme.TOESLAGEN, _G),
-        Entry("huurtoeslag", "Huurtoeslag", Theme.TOESLAGEN, _G),
-        Entry("kindgebonden-budget", "Kindgebonden budget", Theme.TOESLAGEN, _G),
-        Entry("herstel", "Herstel toeslagen", Theme.TOESLAGEN, _S),
+    ("Dienst Toeslagen", _build_oin(4)): (
+        CatalogueEntry("zorgtoeslag", "Zorgtoeslag", Theme.TOESLAGEN, _GEWOON),
+        CatalogueEntry("huurtoeslag", "Huurtoeslag", Theme.TOESLAGEN, _GEWOON),
+        CatalogueEntry("kindgebonden-budget", "Kindgebonden budget", Theme.TOESLAGEN, _GEWOON),
+        CatalogueEntry("herstel", "Herstel toeslagen", Theme.TOESLAGEN, _GEVOELIG),
     ),
-    ("CAK", _oin(5)): (
-        Entry("eigen-bijdrage-wlz", "Eigen bijdrage langdurige zorg", Theme.ZORG, _S),
-        Entry("eigen-bijdrage-wmo", "Eigen bijdrage Wmo", Theme.ZORG, _S),
-        Entry("wanbetalers", "Regeling wanbetalers zorgverzekering", Theme.ZORG, _S),
+    ("CAK", _build_oin(5)): (
+        CatalogueEntry("eigen-bijdrage-wlz", "Eigen bijdrage langdurige zorg", Theme.ZORG, _GEVOELIG),
+        CatalogueEntry("eigen-bijdrage-wmo", "Eigen bijdrage Wmo", Theme.ZORG, _GEVOELIG),
+        CatalogueEntry("wanbetalers", "Regeling wanbetalers zorgverzekering", Theme.ZORG, _GEVOELIG),
     ),
-    ("RDW", _oin(6)): (
-        Entry("kenteken", "Kenteken en tenaamstelling", Theme.VERKEER, _G),
-        Entry("apk", "Herinnering apk", Theme.VERKEER, _G),
-        Entry("rijbewijs", "Rijbewijs verlengen", Theme.VERKEER, _G),
+    ("RDW", _build_oin(6)): (
+        CatalogueEntry("kenteken", "Kenteken en tenaamstelling", Theme.VERKEER, _GEWOON),
+        CatalogueEntry("apk", "Herinnering apk", Theme.VERKEER, _GEWOON),
+        CatalogueEntry("rijbewijs", "Rijbewijs verlengen", Theme.VERKEER, _GEWOON),
     ),
-    ("CBR", _oin(7)): (
-        Entry("rijexamen", "Rijexamen", Theme.VERKEER, _G),
-        Entry("medische-rijgeschiktheid", "Medische rijgeschiktheid", Theme.ZORG, _V),
+    ("CBR", _build_oin(7)): (
+        CatalogueEntry("rijexamen", "Rijexamen", Theme.VERKEER, _GEWOON),
+        CatalogueEntry("medische-rijgeschiktheid", "Medische rijgeschiktheid", Theme.ZORG, _VERTROUWELIJK),
     ),
-    ("Dienst Uitvoering Onderwijs", _oin(8)): (
-        Entry("studiefinanciering", "Studiefinanciering", Theme.ONDERWIJS, _G),
-        Entry("studieschuld", "Studieschuld terugbetalen", Theme.ONDERWIJS, _S),
-        Entry("inburgering", "Inburgering", Theme.ONDERWIJS, _G),
+    ("Dienst Uitvoering Onderwijs", _build_oin(8)): (
+        CatalogueEntry("studiefinanciering", "Studiefinanciering", Theme.ONDERWIJS, _GEWOON),
+        CatalogueEntry("studieschuld", "Studieschuld terugbetalen", Theme.ONDERWIJS, _GEVOELIG),
+        CatalogueEntry("inburgering", "Inburgering", Theme.ONDERWIJS, _GEWOON),
     ),
-    ("Gemeente Voorbeeldstad", _oin(9)): (
-        Entry("gemeentelijke-belastingen", "Gemeentelijke belastingen en WOZ", Theme.GEMEENTE, _G),
-        Entry("paspoort", "Paspoort en identiteitskaart", Theme.GEMEENTE, _G),
-        Entry("bijstand", "Bijstandsuitkering", Theme.INKOMEN, _S),
-        Entry("wmo", "Wmo-ondersteuning", Theme.ZORG, _V),
+    ("Gemeente Voorbeeldstad", _build_oin(9)): (
+        CatalogueEntry("gemeentelijke-belastingen", "Gemeentelijke belastingen en WOZ", Theme.GEMEENTE, _GEWOON),
+        CatalogueEntry("paspoort", "Paspoort en identiteitskaart", Theme.GEMEENTE, _GEWOON),
+        CatalogueEntry("bijstand", "Bijstandsuitkering", Theme.INKOMEN, _GEVOELIG),
+        CatalogueEntry("wmo", "Wmo-ondersteuning", Theme.ZORG, _VERTROUWELIJK),
     ),
-    ("Pensioenfonds Voorbeeld", _oin(10)): (
-        Entry("pensioenoverzicht", "Pensioenoverzicht", Theme.PENSIOEN, _G),
-        Entry("pensioenuitkering", "Pensioenuitkering", Theme.PENSIOEN, _G),
+    ("Pensioenfonds Voorbeeld", _build_oin(10)): (
+        CatalogueEntry("pensioenoverzicht", "Pensioenoverzicht", Theme.PENSIOEN, _GEWOON),
+        CatalogueEntry("pensioenuitkering", "Pensioenuitkering", Theme.PENSIOEN, _GEWOON),
     ),
-    ("Centraal Justitieel Incassobureau", _oin(11)): (
-        Entry("verkeersboete", "Verkeersboete", Theme.JUSTITIE, _G),
-        Entry("strafbeschikking", "Strafbeschikking", Theme.JUSTITIE, _V),
-        Entry("betalingsregeling", "Betalingsregeling", Theme.JUSTITIE, _S),
+    ("Centraal Justitieel Incassobureau", _build_oin(11)): (
+        CatalogueEntry("verkeersboete", "Verkeersboete", Theme.JUSTITIE, _GEWOON),
+        CatalogueEntry("strafbeschikking", "Strafbeschikking", Theme.JUSTITIE, _VERTROUWELIJK),
+        CatalogueEntry("betalingsregeling", "Betalingsregeling", Theme.JUSTITIE, _GEVOELIG),
     ),
-    ("Kadaster", _oin(12)): (
-        Entry("eigendom", "Eigendom van uw woning", Theme.WONEN, _G),
-        Entry("hypotheek", "Inschrijving van uw hypotheek", Theme.WONEN, _G),
+    ("Kadaster", _build_oin(12)): (
+        CatalogueEntry("eigendom", "Eigendom van uw woning", Theme.WONEN, _GEWOON),
+        CatalogueEntry("hypotheek", "Inschrijving van uw hypotheek", Theme.WONEN, _GEWOON),
     ),
-    ("Waterschap Voorbeeldland", _oin(13)): (
-        Entry("waterschapsbelasting", "Waterschapsbelasting", Theme.BELASTINGEN, _G),
-        Entry("kwijtschelding", "Kwijtschelding", Theme.BELASTINGEN, _S),
+    ("Waterschap Voorbeeldland", _build_oin(13)): (
+        CatalogueEntry("waterschapsbelasting", "Waterschapsbelasting", Theme.BELASTINGEN, _GEWOON),
+        CatalogueEntry("kwijtschelding", "Kwijtschelding", Theme.BELASTINGEN, _GEVOELIG),
     ),
-    ("Centrum Indicatiestelling Zorg", _oin(14)): (
-        Entry("wlz-indicatie", "Besluit langdurige zorg (Wlz)", Theme.ZORG, _V),
-        Entry("onvrijwillige-zorg", "Besluit opname en verblijf (Wzd)", Theme.ZORG, _V),
+    ("Centrum Indicatiestelling Zorg", _build_oin(14)): (
+        CatalogueEntry("wlz-indicatie", "Besluit langdurige zorg (Wlz)", Theme.ZORG, _VERTROUWELIJK),
+        CatalogueEntry("onvrijwillige-zorg", "Besluit opname en verblijf (Wzd)", Theme.ZORG, _VERTROUWELIJK),
     ),
-    ("Immigratie- en Naturalisatiedienst", _oin(15)): (
-        Entry("verblijfsvergunning", "Verblijfsvergunning", Theme.OVERIG, _S),
-        Entry("naturalisatie", "Nederlander worden", Theme.OVERIG, _S),
+    ("Immigratie- en Naturalisatiedienst", _build_oin(15)): (
+        CatalogueEntry("verblijfsvergunning", "Verblijfsvergunning", Theme.OVERIG, _GEVOELIG),
+        CatalogueEntry("naturalisatie", "Nederlander worden", Theme.OVERIG, _GEVOELIG),
     ),
-    ("Landelijk Bureau Inning Onderhoudsbijdragen", _oin(16)): (
-        Entry("kinderalimentatie", "Inning kinderalimentatie", Theme.GEZIN, _S),
-        Entry("partneralimentatie", "Inning partneralimentatie", Theme.GEZIN, _S),
+    ("Landelijk Bureau Inning Onderhoudsbijdragen", _build_oin(16)): (
+        CatalogueEntry("kinderalimentatie", "Inning kinderalimentatie", Theme.GEZIN, _GEVOELIG),
+        CatalogueEntry("partneralimentatie", "Inning partneralimentatie", Theme.GEZIN, _GEVOELIG),
     ),
 }
 
 
-def oin_of(name: str) -> str:
+def find_catalogue_oin(name: str) -> str:
     """Return the test OIN of the agency with this name. Raises KeyError for an unknown name."""
     return dict(CATALOGUE.keys())[name]
 
 
-async def load_catalogue(session: AsyncSession) -> None:
+async def upsert_catalogue(session: AsyncSession) -> None:
     """Upsert the catalogue: add missing rows, update names and labels, delete nothing.
 
     It is idempotent and safe to run concurrently. `Agency.active` is not changed.

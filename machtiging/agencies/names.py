@@ -7,7 +7,7 @@ from sqlalchemy import Table
 from machtiging.agencies.tables import Agency
 
 
-def agency_names() -> Table:
+def agency_name_table() -> Table:
     """Return the agency table, to join on `oin` for the `name`.
 
     Use `agencies.queries` to check if an agency may send.

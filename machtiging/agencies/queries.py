@@ -15,9 +15,9 @@ from machtiging.agencies.tables import Agency, Dienst
 
 _AGENCY: Table = Agency.__table__  # type: ignore[attr-defined]
 _DIENST: Table = Dienst.__table__  # type: ignore[attr-defined]
-_DIENSTEN = select(_DIENST).join(_AGENCY, _AGENCY.c.oin == _DIENST.c.oin).where(_AGENCY.c.active)
+_SELECT_ACTIVE_DIENSTEN = select(_DIENST).join(_AGENCY, _AGENCY.c.oin == _DIENST.c.oin).where(_AGENCY.c.active)
 # The outer join includes agencies without a dienst.
-_AGENCIES = (
+_SELECT_ACTIVE_AGENCIES = (
     select(_AGENCY.c.oin.label("agency_oin"), _AGENCY.c.name.label("agency_name"), _DIENST)
     .join_from(_AGENCY, _DIENST, _AGENCY.c.oin == _DIENST.c.oin, isouter=True)
     .where(_AGENCY.c.active)
@@ -36,7 +36,7 @@ class DienstView:
     sensitivity: Sensitivity
 
     @property
-    def key(self) -> str:
+    def scope_key(self) -> str:
         """The dienst as written in the scope of a machtiging: "oin/code"."""
         return f"{self.oin}/{self.code}"
 
@@ -50,27 +50,32 @@ class AgencyView:
     diensten: tuple[DienstView, ...]
 
 
-async def dienst_of(session: AsyncSession, oin: str, code: str) -> DienstView | None:
+async def find_active_dienst(session: AsyncSession, oin: str, code: str) -> DienstView | None:
     """Find a dienst of an active agency. None if the dienst or agency is unknown, or the agency inactive."""
-    row = (await session.execute(_DIENSTEN.where(_DIENST.c.oin == oin, _DIENST.c.code == code))).one_or_none()
-    return None if row is None else _view(row)
+    row = (
+        await session.execute(_SELECT_ACTIVE_DIENSTEN.where(_DIENST.c.oin == oin, _DIENST.c.code == code))
+    ).one_or_none()
+    return None if row is None else _build_dienst_view(row)
 
 
-async def all_agencies(session: AsyncSession) -> list[AgencyView]:
+async def load_active_agencies(session: AsyncSession) -> list[AgencyView]:
     """Load all active agencies, ordered by name."""
-    return _grouped(await session.execute(_AGENCIES))
+    return _group_by_agency(await session.execute(_SELECT_ACTIVE_AGENCIES))
 
 
-async def agency(session: AsyncSession, oin: str) -> AgencyView | None:
+async def find_active_agency(session: AsyncSession, oin: str) -> AgencyView | None:
     """Find the active agency with this OIN, or None."""
-    found = _grouped(await session.execute(_AGENCIES.where(_AGENCY.c.oin == oin)))
+    found = _group_by_agency(await session.execute(_SELECT_ACTIVE_AGENCIES.where(_AGENCY.c.oin == oin)))
     return found[0] if found else None
 
 
-def _grouped(rows: Iterable[Row[Any]]) -> list[AgencyView]:
+def _group_by_agency(rows: Iterable[Row[Any]]) -> list[AgencyView]:
     together = groupby(rows, key=lambda row: (row.agency_oin, row.agency_name))
-    return [AgencyView(*agency, tuple(_view(row) for row in its if row.code is not None)) for agency, its in together]
+    return [
+        AgencyView(*agency, tuple(_build_dienst_view(row) for row in its if row.code is not None))
+        for agency, its in together
+    ]
 
 
-def _view(row: Row[Any]) -> DienstView:
+def _build_dienst_view(row: Row[Any]) -> DienstView:
     return DienstView(row.oin, row.code, row.name, Theme(row.theme), Sensitivity(row.sensitivity))

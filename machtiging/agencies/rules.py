@@ -12,12 +12,12 @@ class Sensitivity(StrEnum):
     GEVOELIG = "gevoelig"
     VERTROUWELIJK = "vertrouwelijk"
 
-    def at_most(self, other: Sensitivity) -> bool:
+    def is_at_most(self, other: Sensitivity) -> bool:
         """Return whether this is no more sensitive than `other`."""
-        return _DEGREE[self] <= _DEGREE[other]
+        return _RANK[self] <= _RANK[other]
 
 
-_DEGREE = {Sensitivity.GEWOON: 0, Sensitivity.GEVOELIG: 1, Sensitivity.VERTROUWELIJK: 2}
+_RANK = {Sensitivity.GEWOON: 0, Sensitivity.GEVOELIG: 1, Sensitivity.VERTROUWELIJK: 2}
 
 
 class Theme(StrEnum):

@@ -12,8 +12,8 @@ class Agency(SQLModel, table=True):
 
     __tablename__ = "agency"
 
-    oin: str = columns.text(primary_key=True)
-    name: str = columns.text()
+    oin: str = columns.text_column(primary_key=True)
+    name: str = columns.text_column()
     active: bool = True
 
 
@@ -22,8 +22,8 @@ class Dienst(SQLModel, table=True):
 
     __tablename__ = "dienst"
 
-    oin: str = columns.text(primary_key=True, foreign_key="agency.oin")
-    code: str = columns.text(primary_key=True)
-    name: str = columns.text()
-    theme: str = columns.text()
-    sensitivity: str = columns.text()
+    oin: str = columns.text_column(primary_key=True, foreign_key="agency.oin")
+    code: str = columns.text_column(primary_key=True)
+    name: str = columns.text_column()
+    theme: str = columns.text_column()
+    sensitivity: str = columns.text_column()

@@ -53,7 +53,7 @@ class JournalAct(StrEnum):
     VERZOEK_GEWEIGERD = "verzoek:geweigerd"
 
 
-class Outcome(StrEnum):
+class JournalOutcome(StrEnum):
     """The outcome: a change was made, an access was allowed, or the request was refused."""
 
     ALLOWED = "allowed"

@@ -13,23 +13,23 @@ from uuid import UUID
 
 from sqlalchemy import FromClause, Insert, Select, Table, bindparam, insert, select
 
-from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.tables import JournalIntake
 from machtiging.kernel.ids import uuid7
-from machtiging.storage.statement import Statement, Work
+from machtiging.storage.statement import Executor, Statement
 from machtiging.web import request_id
 
 # The capacity of an operator. The operator's name is in the facts, as `beheerder`.
 OPERATOR = "beheerder"
 _INTAKE: Table = JournalIntake.__table__  # type: ignore[attr-defined]
-_WRITING = insert(_INTAKE).values(
+_INSERT_LINE = insert(_INTAKE).values(
     {column.name: bindparam(f"line_{column.name}", type_=column.type) for column in _INTAKE.c}
 )
-_WRITE = Statement(_WRITING)
+_INSERT_STATEMENT = Statement(_INSERT_LINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NewJournalLine:
     """A new journal line: actor, capacity, person, action, object, machtiging, outcome and reason.
 
     People appear by their internal id. `facts` holds words, whole numbers and booleans; never a BSN, a name, a code, a
@@ -37,7 +37,7 @@ class Line:
     """
 
     act: JournalAct
-    outcome: Outcome
+    outcome: JournalOutcome
     reason: str
     actor_id: UUID | None = None
     capacity: str | None = None
@@ -50,36 +50,40 @@ class Line:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def by_operator(line: Line, name: str | None) -> Line:
+def attribute_to_operator(line: NewJournalLine, operator_name: str | None) -> NewJournalLine:
     """Return the line attributed to this operator; unchanged if `operator_name` is None."""
-    return line if name is None else replace(line, capacity=OPERATOR, facts={**line.facts, "beheerder": name})
+    return (
+        line
+        if operator_name is None
+        else replace(line, capacity=OPERATOR, facts={**line.facts, "beheerder": operator_name})
+    )
 
 
-async def record(work: Work, line: Line, *, at: datetime, line_id: UUID | None = None) -> UUID:
+async def record(work: Executor, line: NewJournalLine, *, at: datetime, line_id: UUID | None = None) -> UUID:
     """Insert one line and return its id. It commits or rolls back with the caller's transaction.
 
     `line_id` is a new id unless given.
     """
     line_id = line_id or uuid7()
-    await _WRITE.run(work, as_values(line, line_id, at))
+    await _INSERT_STATEMENT.execute(work, insert_journal_params(line, line_id, at))
     return line_id
 
 
-def writing_a_line(fetch: Select[Any]) -> Statement:
+def build_journalled_fetch(fetch: Select[Any]) -> Statement:
     """Build one statement that fetches rows and inserts a journal line. Values: `insert_journal_params`.
 
     Nothing can be fetched without the line.
     """
-    return Statement(fetch.add_cte(_WRITING.cte("line")))
+    return Statement(fetch.add_cte(_INSERT_LINE.cte("line")))
 
 
-def line_beside(gate: FromClause) -> Insert:
+def insert_journal_cte(gate: FromClause) -> Insert:
     """Build a CTE that inserts a journal line for every row of `gate`. Values: `insert_journal_params`."""
     said = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
     return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*said).select_from(gate))
 
 
-def as_values(line: Line, line_id: UUID, at: datetime) -> dict[str, Any]:
+def insert_journal_params(line: NewJournalLine, line_id: UUID, at: datetime) -> dict[str, Any]:
     """Return the bind values of a line for `build_journalled_fetch` and `insert_journal_cte`.
 
     `line_id` is a new `uuid7`.
@@ -98,6 +102,6 @@ def as_values(line: Line, line_id: UUID, at: datetime) -> dict[str, Any]:
         "line_object_kind": line.object_kind,
         "line_object_id": line.object_id,
         "line_policy_digest": line.policy_digest,
-        "line_request_id": request_id.current(),
+        "line_request_id": request_id.get_or_create_request_id(),
         "line_facts": dict(line.facts),
     }

@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.audit.exact import INSTANT, reachable_instant
-from machtiging.audit.rules import COLUMNS
+from machtiging.audit.canonical import TIMESTAMPTZ, clamp_instant
+from machtiging.audit.rules import LINE_COLUMNS
 from machtiging.audit.tables import JournalIntake, JournalLine
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class JournalCursor:
     """The cursor of the next page: lines older than the line with this id (keyset pagination).
 
     `occurred_at` is used when no line of the same person or machtiging has that id.
@@ -70,43 +70,47 @@ class Before:
     id: UUID
 
 
-async def lines_about(
-    session: AsyncSession, person_id: UUID, *, limit: int = 100, before: datetime | Before | None = None
+async def load_lines_for_person(
+    session: AsyncSession, person_id: UUID, *, limit: int = 100, before: datetime | JournalCursor | None = None
 ) -> list[JournalEntry]:
     """Load the lines about a person, newest first. `before` is the last line of the previous page."""
-    return await _newest(session, "for_person_id", person_id, limit, before)
+    return await _load_newest(session, "for_person_id", person_id, limit, before)
 
 
-async def lines_under(
-    session: AsyncSession, machtiging_id: UUID, *, limit: int = 100, before: datetime | Before | None = None
+async def load_lines_for_machtiging(
+    session: AsyncSession, machtiging_id: UUID, *, limit: int = 100, before: datetime | JournalCursor | None = None
 ) -> list[JournalEntry]:
     """Load the lines under a machtiging, newest first."""
-    return await _newest(session, "machtiging_id", machtiging_id, limit, before)
+    return await _load_newest(session, "machtiging_id", machtiging_id, limit, before)
 
 
-async def _newest(
-    session: AsyncSession, column: str, value: UUID, limit: int, before: datetime | Before | None
+async def _load_newest(
+    session: AsyncSession, column: str, value: UUID, limit: int, before: datetime | JournalCursor | None
 ) -> list[JournalEntry]:
     # One statement means one snapshot: a line that is sealed concurrently appears exactly once.
-    sealed = _page(_journal, _journal.c.seq, _journal.c[column] == value, limit, _place(column, value, before))
+    sealed = _select_page(
+        _journal, _journal.c.seq, _journal.c[column] == value, limit, _cursor_position(column, value, before)
+    )
     waiting = cast(null(), BigInteger)
-    unsealed = _page(_intake, waiting, _intake.c[column] == value, limit, _place(column, value, before))
+    unsealed = _select_page(
+        _intake, waiting, _intake.c[column] == value, limit, _cursor_position(column, value, before)
+    )
     both = union_all(sealed.subquery().select(), unsealed.subquery().select()).subquery()
-    newest = select(*map(_readable, both.c)).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit)
-    return [_entry(dict(row)) for row in (await session.execute(newest)).mappings()]
+    newest = select(*map(_readable_column, both.c)).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit)
+    return [_build_entry(dict(row)) for row in (await session.execute(newest)).mappings()]
 
 
-def _readable(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def _readable_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
     if column.key == "occurred_at":
-        return reachable_instant(column).label("occurred_at")
+        return clamp_instant(column).label("occurred_at")
     return cast(column, Text).label("facts") if column.key == "facts" else column
 
 
-def _entry(row: Mapping[str, Any]) -> JournalEntry:
-    return JournalEntry(**{**row, "facts": _document(row["facts"])})
+def _build_entry(row: Mapping[str, Any]) -> JournalEntry:
+    return JournalEntry(**{**row, "facts": _parse_facts(row["facts"])})
 
 
-def _document(text: str) -> dict[str, Any]:
+def _parse_facts(text: str) -> dict[str, Any]:
     """Parse the facts. Returns an empty dict if they are not an object, or too large for Python."""
     try:
         found = json.loads(text)
@@ -115,28 +119,30 @@ def _document(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _place(column: str, value: UUID, before: datetime | Before | None) -> tuple[ColumnElement[Any], UUID | None] | None:
+def _cursor_position(
+    column: str, value: UUID, before: datetime | JournalCursor | None
+) -> tuple[ColumnElement[Any], UUID | None] | None:
     """Return the cursor position: an instant, and the id that orders lines with the same instant."""
     if before is None:
         return None
     if isinstance(before, datetime):
-        return literal(before, INSTANT), None
+        return literal(before, TIMESTAMPTZ), None
     # The instant comes from the line itself, since a URL may not be able to express it.
     known = [
         select(table.c.occurred_at).where(table.c.id == before.id, table.c[column] == value).scalar_subquery()
         for table in (_journal, _intake)
     ]
-    return func.coalesce(*known, literal(before.occurred_at, INSTANT)), before.id
+    return func.coalesce(*known, literal(before.occurred_at, TIMESTAMPTZ)), before.id
 
 
-def _page(
+def _select_page(
     table: FromClause,
     seq: ColumnElement[Any],
     about: ColumnElement[bool],
     limit: int,
     before: tuple[ColumnElement[Any], UUID | None] | None,
 ) -> Select[Any]:
-    lines = select(*(table.c[name] for name in COLUMNS), seq.label("seq")).where(about)
+    lines = select(*(table.c[name] for name in LINE_COLUMNS), seq.label("seq")).where(about)
     if before is not None and before[1] is not None:
         lines = lines.where(tuple_(table.c.occurred_at, table.c.id) < tuple_(*before))
     elif before is not None:

@@ -16,10 +16,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 # The previous hash of the first line.
-GENESIS = bytes(32)
+GENESIS_HASH = bytes(32)
 HEAD_TYPE = "journal-head+jwt"
 HEAD_ALGORITHM = "ES256"
-COLUMNS = (
+LINE_COLUMNS = (
     "id",
     "occurred_at",
     "act",
@@ -38,7 +38,7 @@ COLUMNS = (
 )
 
 
-class Fields(Protocol):
+class LineFields(Protocol):
     """A line by column name: a database row or a dictionary."""
 
     def __getitem__(self, name: str, /) -> Any:
@@ -46,12 +46,12 @@ class Fields(Protocol):
         ...
 
 
-def link(previous: bytes, seq: int, line: Fields) -> bytes:
+def hash_line(previous: bytes, seq: int, line: LineFields) -> bytes:
     """Compute the hash of a line at its position in the chain.
 
     `line` has at least LINE_COLUMNS, in canonical form (`audit.canonical`).
     """
-    document: dict[str, Any] = {name: None if line[name] is None else str(line[name]) for name in COLUMNS}
+    document: dict[str, Any] = {name: None if line[name] is None else str(line[name]) for name in LINE_COLUMNS}
     document["seq"] = seq
     document["previous"] = previous.hex()
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -66,7 +66,7 @@ def head_claims(seq: int, chain_hash: bytes, previous_seq: int, at: datetime) ->
     return {"seq": seq, "hash": chain_hash.hex(), "previous": previous_seq, "signed_at": at.astimezone(UTC).isoformat()}
 
 
-class ProblemKind(StrEnum):
+class JournalProblemKind(StrEnum):
     """The kinds of damage to a journal."""
 
     CHANGED = "veranderd"
@@ -81,44 +81,48 @@ class ProblemKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class JournalProblem:
     """One problem found in the journal, with the number of the line."""
 
-    kind: ProblemKind
+    kind: JournalProblemKind
     seq: int | None
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChainPosition:
     """A position in the chain: a line number and the hash of that line."""
 
     seq: int
     hash: bytes
 
 
-START = Place(0, GENESIS)
+CHAIN_START = ChainPosition(0, GENESIS_HASH)
 
 
-def examine(before: Place, line: Fields) -> list[Problem]:
+def check_line(previous: ChainPosition, line: LineFields) -> list[JournalProblem]:
     """Check one line against the previous one. Returns the problems found."""
     seq: int | None = line["seq"]
     problems = []
-    if seq is None or seq <= before.seq:
+    if seq is None or seq <= previous.seq:
         text = f"Regel {seq or 'zonder nummer'} (id {line['id']}) staat er dubbel in, of is ertussen gezet."
-        return [Problem(ProblemKind.DOUBLE, seq, text)]
-    if seq > before.seq + 1:
-        problems.append(Problem(ProblemKind.MISSING, before.seq + 1, missing(before.seq + 1, seq - 1)))
-    elif line["previous_hash"] != before.hash:
-        text = f"Regel {seq} sluit niet aan op regel {before.seq}: een van de twee is vervangen."
-        problems.append(Problem(ProblemKind.DETACHED, seq, text))
+        return [JournalProblem(JournalProblemKind.DOUBLE, seq, text)]
+    if seq > previous.seq + 1:
+        problems.append(
+            JournalProblem(
+                JournalProblemKind.MISSING, previous.seq + 1, describe_missing_lines(previous.seq + 1, seq - 1)
+            )
+        )
+    elif line["previous_hash"] != previous.hash:
+        text = f"Regel {seq} sluit niet aan op regel {previous.seq}: een van de twee is vervangen."
+        problems.append(JournalProblem(JournalProblemKind.DETACHED, seq, text))
     # An absent hash counts as wrong: an attacker may also have dropped the NOT NULL constraint.
-    if link(line["previous_hash"] or b"", seq, line) != line["hash"]:
+    if hash_line(line["previous_hash"] or b"", seq, line) != line["hash"]:
         text = f"Regel {seq} is veranderd, verplaatst of vervangen."
-        problems.append(Problem(ProblemKind.CHANGED, seq, text))
+        problems.append(JournalProblem(JournalProblemKind.CHANGED, seq, text))
     return problems
 
 
-def missing(first: int, last: int) -> str:
+def describe_missing_lines(first: int, last: int) -> str:
     """Return the Dutch sentence about missing lines."""
     return f"Regel {first} ontbreekt." if first == last else f"De regels {first} tot en met {last} ontbreken."

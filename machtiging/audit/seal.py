@@ -11,15 +11,23 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from machtiging.audit.exact import exact_columns
-from machtiging.audit.rules import COLUMNS, HEAD_ALGORITHM, HEAD_TYPE, START, Place, head_claims, link
+from machtiging.audit.canonical import canonical_columns
+from machtiging.audit.rules import (
+    CHAIN_START,
+    HEAD_ALGORITHM,
+    HEAD_TYPE,
+    LINE_COLUMNS,
+    ChainPosition,
+    hash_line,
+    head_claims,
+)
 from machtiging.audit.tables import JournalHead, JournalIntake, JournalLine
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
 # One sealer at a time per database. Not an advisory lock, since the service role could take that.
-_LOCK = text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE")
+_LOCK_SEALING = text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE")
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
 _journal = JournalLine.__table__  # type: ignore[attr-defined]
@@ -27,24 +35,24 @@ _head = JournalHead.__table__  # type: ignore[attr-defined]
 
 # A line with an id that is already in the journal cannot move there. It is skipped, so that it does not block the
 # others. `verify_journal` reports it.
-_WAITING = (
-    select(*exact_columns(_intake))
+_SELECT_UNSEALED = (
+    select(*canonical_columns(_intake))
     .where(~select(_journal.c.id).where(_journal.c.id == _intake.c.id).exists())
     .order_by(_intake.c.occurred_at, _intake.c.id)
 )
 _LAST_LINE = select(_journal.c.seq, _journal.c.hash).order_by(_journal.c.seq.desc()).limit(1)
 _LAST_HEAD = select(_head).order_by(_head.c.seq.desc()).limit(1)
 # The columns move inside the database, so the stored values cannot change on the way.
-_MOVE = text(
-    f"INSERT INTO journal ({', '.join(COLUMNS)}, seq, previous_hash, hash) "  # noqa: S608 - column names of our own
-    f"SELECT {', '.join('i.' + name for name in COLUMNS)}, n.seq, n.previous_hash, n.hash FROM journal_intake i "
+_INSERT_SEALED = text(
+    f"INSERT INTO journal ({', '.join(LINE_COLUMNS)}, seq, previous_hash, hash) "  # noqa: S608 - column names of our own
+    f"SELECT {', '.join('i.' + name for name in LINE_COLUMNS)}, n.seq, n.previous_hash, n.hash FROM journal_intake i "
     "JOIN unnest(CAST(:ids AS uuid[]), CAST(:seqs AS bigint[]), CAST(:previous AS bytea[]), CAST(:hashes AS bytea[])) "
     "AS n(id, seq, previous_hash, hash) ON i.id = n.id"
 )
-_LEAVE = text("DELETE FROM journal_intake WHERE id = ANY(CAST(:ids AS uuid[]))")
+_DELETE_INTAKE = text("DELETE FROM journal_intake WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
-async def seal_waiting(engine: AsyncEngine, keyring: KeyRing, clock: Clock, batch: int = 1000) -> int:
+async def seal_intake(engine: AsyncEngine, keyring: KeyRing, clock: Clock, batch: int = 1000) -> int:
     """Seal all lines of the intake and return their number. `engine` has the sealer role.
 
     `batch` is the number of lines in one transaction. Raises Fault `journaal_gebroken` when the end of the journal
@@ -61,13 +69,13 @@ async def seal_waiting(engine: AsyncEngine, keyring: KeyRing, clock: Clock, batc
 
 
 async def _seal_batch(connection: AsyncConnection, keyring: KeyRing, clock: Clock, batch: int) -> int:
-    await connection.execute(_LOCK)
-    lines = (await connection.execute(_WAITING.limit(batch))).mappings().all()
+    await connection.execute(_LOCK_SEALING)
+    lines = (await connection.execute(_SELECT_UNSEALED.limit(batch))).mappings().all()
     if not lines:
         return 0
-    before = await _signed_end(connection, keyring)
-    places = _number(before, lines)
-    await _move(connection, lines, before, places)
+    before = await _load_signed_end(connection, keyring)
+    places = _assign_positions(before, lines)
+    await _move_lines(connection, lines, before, places)
     end, at = places[-1], clock.now()
     claims = head_claims(end.seq, end.hash, before.seq, at)
     signature = keyring.sign_jwt(claims, typ=HEAD_TYPE, alg=HEAD_ALGORITHM)
@@ -77,12 +85,12 @@ async def _seal_batch(connection: AsyncConnection, keyring: KeyRing, clock: Cloc
     return len(lines)
 
 
-async def _signed_end(connection: AsyncConnection, keyring: KeyRing) -> Place:
+async def _load_signed_end(connection: AsyncConnection, keyring: KeyRing) -> ChainPosition:
     """Load the last position of the journal, after verifying it against the last signed head."""
     line = (await connection.execute(_LAST_LINE)).one_or_none()
     head = (await connection.execute(_LAST_HEAD)).one_or_none()
     if line is None and head is None:
-        return START
+        return CHAIN_START
     if line is None or head is None or (line.seq, line.hash) != (head.seq, head.hash):
         raise Fault(
             "journaal_gebroken", private="the last line is not the last signed one; run: machtiging audit verify"
@@ -93,29 +101,29 @@ async def _signed_end(connection: AsyncConnection, keyring: KeyRing) -> Place:
         raise Fault("journaal_gebroken", private=f"the last head: {error.private}") from error
     if (claims.get("seq"), claims.get("hash")) != (head.seq, head.hash.hex()):
         raise Fault("journaal_gebroken", private="the last head was signed for another line")
-    return Place(line.seq, line.hash)
+    return ChainPosition(line.seq, line.hash)
 
 
-def _number(before: Place, lines: Sequence[RowMapping]) -> list[Place]:
+def _assign_positions(before: ChainPosition, lines: Sequence[RowMapping]) -> list[ChainPosition]:
     places = []
     for line in lines:
-        before = Place(before.seq + 1, link(before.hash, before.seq + 1, line))
+        before = ChainPosition(before.seq + 1, hash_line(before.hash, before.seq + 1, line))
         places.append(before)
     return places
 
 
-async def _move(
-    connection: AsyncConnection, lines: Sequence[RowMapping], before: Place, places: Sequence[Place]
+async def _move_lines(
+    connection: AsyncConnection, lines: Sequence[RowMapping], before: ChainPosition, positions: Sequence[ChainPosition]
 ) -> None:
     ids = [line["id"] for line in lines]
-    previous = [before.hash, *(place.hash for place in places[:-1])]
+    previous = [before.hash, *(place.hash for place in positions[:-1])]
     numbered = {
         "ids": ids,
-        "seqs": [place.seq for place in places],
+        "seqs": [place.seq for place in positions],
         "previous": previous,
-        "hashes": [place.hash for place in places],
+        "hashes": [place.hash for place in positions],
     }
-    moved = await connection.execute(_MOVE, numbered)
-    left = await connection.execute(_LEAVE, {"ids": ids})
+    moved = await connection.execute(_INSERT_SEALED, numbered)
+    left = await connection.execute(_DELETE_INTAKE, {"ids": ids})
     if (moved.rowcount, left.rowcount) != (len(ids), len(ids)):
         raise Fault("journaal_gebroken", private=f"{moved.rowcount} and {left.rowcount} of {len(ids)} lines moved")

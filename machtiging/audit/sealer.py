@@ -8,14 +8,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from machtiging.audit.head_keeper import HeadKeeper
-from machtiging.audit.seal import seal_waiting
+from machtiging.audit.head_anchor import HeadAnchor
+from machtiging.audit.seal import seal_intake
 from machtiging.audit.tables import JournalHead
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault
-from machtiging.storage.unit_of_work import database_failures
-from machtiging.supervision import TaskRecord, attempt, repeat
+from machtiging.storage.unit_of_work import translate_database_errors
+from machtiging.supervision import TaskRecord, run_once, run_repeatedly
 
 _log = structlog.get_logger(__name__)
 _head = JournalHead.__table__  # type: ignore[attr-defined]
@@ -29,7 +29,7 @@ async def run_sealer(
     *,
     every: float,
     stop: asyncio.Event,
-    keeper: HeadKeeper | None = None,
+    anchor: HeadAnchor | None = None,
     record: TaskRecord | None = None,
 ) -> None:
     """Seal every `every` seconds and once more at the end. A failure is logged and retried; no line is lost.
@@ -38,35 +38,35 @@ async def run_sealer(
     and after each seal.
     """
     record = record or TaskRecord("zegelen")
-    owed = keeper is not None
+    owed = anchor is not None
 
-    async def seal() -> None:
+    async def seal_and_anchor() -> None:
         nonlocal owed
-        with database_failures():
-            sealed = await seal_waiting(engine, keyring, clock)
+        with translate_database_errors():
+            sealed = await seal_intake(engine, keyring, clock)
             if sealed:
                 _log.debug("journal_sealed", lines=sealed)
-            owed = owed or (keeper is not None and sealed > 0)
-            if keeper is not None and owed:
-                owed = not await _keep(engine, keeper)
+            owed = owed or (anchor is not None and sealed > 0)
+            if anchor is not None and owed:
+                owed = not await _try_anchor_head(engine, anchor)
 
-    await repeat(seal, record, every=every, stop=stop)
-    await attempt(seal, record)
+    await run_repeatedly(seal_and_anchor, record, every=every, stop=stop)
+    await run_once(seal_and_anchor, record)
 
 
-async def keep_last_head(engine: AsyncEngine, keeper: HeadKeeper) -> None:
+async def anchor_last_head(engine: AsyncEngine, anchor: HeadAnchor) -> None:
     """Store the last signed head in the anchor. Raises Fault `kop_niet_bewaard`."""
     async with engine.connect() as connection:
         head = await connection.scalar(_LAST_HEAD)
     if head is not None:
-        await keeper.keep(head)
+        await anchor.store_head(head)
 
 
-async def _keep(engine: AsyncEngine, keeper: HeadKeeper) -> bool:
+async def _try_anchor_head(engine: AsyncEngine, anchor: HeadAnchor) -> bool:
     """Store the last head and return True on success. A failure is logged and does not stop the sealing."""
     try:
-        with database_failures():
-            await keep_last_head(engine, keeper)
+        with translate_database_errors():
+            await anchor_last_head(engine, anchor)
     except Fault as fault:
         _log.error("journal_head_not_kept", code=fault.code, detail=fault.private)
         return False

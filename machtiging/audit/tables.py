@@ -12,40 +12,40 @@ from sqlmodel import Field, SQLModel
 from machtiging.storage import columns
 
 
-class _Line(SQLModel):
+class _JournalLineColumns(SQLModel):
     """The columns of a line. People appear by internal id, never by BSN or name."""
 
     id: UUID = Field(primary_key=True)
-    occurred_at: datetime = columns.at()
-    act: str = columns.text()
-    outcome: str = columns.text()
-    reason: str = columns.text()
+    occurred_at: datetime = columns.timestamp_column()
+    act: str = columns.text_column()
+    outcome: str = columns.text_column()
+    reason: str = columns.text_column()
     actor_id: UUID | None = None
-    capacity: str | None = columns.text(default=None, nullable=True)
-    client_id: str | None = columns.text(default=None, nullable=True)
+    capacity: str | None = columns.text_column(default=None, nullable=True)
+    client_id: str | None = columns.text_column(default=None, nullable=True)
     for_person_id: UUID | None = None
     machtiging_id: UUID | None = None
-    object_kind: str | None = columns.text(default=None, nullable=True)
-    object_id: str | None = columns.text(default=None, nullable=True)
-    policy_digest: str | None = columns.text(default=None, nullable=True)
-    request_id: str = columns.text()
-    facts: dict[str, Any] = columns.document()
+    object_kind: str | None = columns.text_column(default=None, nullable=True)
+    object_id: str | None = columns.text_column(default=None, nullable=True)
+    policy_digest: str | None = columns.text_column(default=None, nullable=True)
+    request_id: str = columns.text_column()
+    facts: dict[str, Any] = columns.jsonb_column()
 
 
-class JournalIntake(_Line, table=True):
+class JournalIntake(_JournalLineColumns, table=True):
     """Committed lines without a number."""
 
     __tablename__ = "journal_intake"
 
 
-class JournalLine(_Line, table=True):
+class JournalLine(_JournalLineColumns, table=True):
     """Sealed lines in their final order. `hash` covers the line, its number and the previous hash."""
 
     __tablename__ = "journal"
 
     seq: int = Field(sa_type=BigInteger, unique=True)
-    previous_hash: bytes = columns.sealed()
-    hash: bytes = columns.sealed()
+    previous_hash: bytes = columns.bytes_column()
+    hash: bytes = columns.bytes_column()
 
 
 class JournalHead(SQLModel, table=True):
@@ -54,12 +54,12 @@ class JournalHead(SQLModel, table=True):
     __tablename__ = "journal_head"
 
     seq: int = Field(primary_key=True, sa_type=BigInteger)
-    hash: bytes = columns.sealed()
-    signed_at: datetime = columns.at()
-    signature: str = columns.text()
+    hash: bytes = columns.bytes_column()
+    signed_at: datetime = columns.timestamp_column()
+    signature: str = columns.text_column()
 
 
-class SealingTurn(SQLModel, table=True):
+class SealerLock(SQLModel, table=True):
     """A table without rows. A lock on it lets one sealer work; only the sealer role has access."""
 
     __tablename__ = "sealing_turn"

@@ -29,24 +29,24 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.guard import Fetch, Target
-from machtiging.access.issued.still import still_open
+from machtiging.access.guard import AccessTarget, GuardedQuery
+from machtiging.access.optimistic_lock import unchanged_since_read
 from machtiging.access.permit import Permit
-from machtiging.access.tokens import TokenState, authentic_state, looking
-from machtiging.agencies.names import agency_names
+from machtiging.access.tokens import TokenState, authenticate_token_row, token_query
+from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.audit.journal import line_beside, writing_a_line
+from machtiging.audit.journal import build_journalled_fetch, insert_journal_cte
 from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
-from machtiging.delegation.rules import Act, Envelope
-from machtiging.identity.keys import DATA_KEY_COLUMNS, data_key_holders
+from machtiging.delegation.rules import Act, BerichtEnvelope
+from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId
-from machtiging.storage.statement import Found, Statement, Work
+from machtiging.storage.statement import Executor, ResultRow, Statement
 
 BERICHT: Table = Bericht.__table__  # type: ignore[attr-defined]
 BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
-MARK: Table = ReaderMark.__table__  # type: ignore[attr-defined]
-_AGENCY = agency_names()
-_HOLDER = data_key_holders()
+READER_MARK: Table = ReaderMark.__table__  # type: ignore[attr-defined]
+_AGENCY = agency_name_table()
+_DATA_KEY_TABLE = data_key_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +57,24 @@ class Afzender:
     naam: str
 
 
-def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
+def select_berichten(reader_id: Any, at: Any, *columns: Any) -> Select[Any]:
     """Select letters in a box at an instant, with sender name and reader's mark (`marked_at`)."""
-    mark = and_(MARK.c.bericht_id == BERICHT.c.id, MARK.c.person_id == reader)
-    joined = BERICHT.join(_AGENCY, _AGENCY.c.oin == BERICHT.c.afzender_oin).outerjoin(MARK, mark)
-    chosen = (*columns, _AGENCY.c.name.label("afzender_naam"), MARK.c.first_read_at.label("marked_at"))
-    return select(*chosen).select_from(joined).where(*in_a_box(at))
+    mark = and_(READER_MARK.c.bericht_id == BERICHT.c.id, READER_MARK.c.person_id == reader_id)
+    joined = BERICHT.join(_AGENCY, _AGENCY.c.oin == BERICHT.c.afzender_oin).outerjoin(READER_MARK, mark)
+    chosen = (*columns, _AGENCY.c.name.label("afzender_naam"), READER_MARK.c.first_read_at.label("marked_at"))
+    return select(*chosen).select_from(joined).where(*in_box_conditions(at))
 
 
-def select_page(reader: PersonId, chosen: Select[Any]) -> Select[Any]:
+def select_page(reader_id: PersonId, chosen: Select[Any]) -> Select[Any]:
     """Select the summary columns of the letters in `chosen`, in the same order.
 
     The page is limited first. Names, marks and bijlagen are then read for its letters only, not for the whole box.
     """
     page = chosen.subquery("page")
     # Scalar subqueries use the index per row. The planner could execute a join by scanning all marks.
-    marked = select(MARK.c.first_read_at).where(MARK.c.bericht_id == page.c.id, MARK.c.person_id == reader)
+    marked = select(READER_MARK.c.first_read_at).where(
+        READER_MARK.c.bericht_id == page.c.id, READER_MARK.c.person_id == reader_id
+    )
     counted = select(func.count()).where(BIJLAGE.c.bericht_id == page.c.id)
     looked_up = {"marked_at": marked, "bijlagen": counted}
     columns = [each.correlate(page).scalar_subquery().label(name) for name, each in looked_up.items()]
@@ -81,12 +83,12 @@ def select_page(reader: PersonId, chosen: Select[Any]) -> Select[Any]:
     return rows.order_by(page.c.published_at.desc(), page.c.id.desc())
 
 
-def in_a_box(at: Any) -> tuple[ColumnElement[bool], ...]:
+def in_box_conditions(at: Any) -> tuple[ColumnElement[bool], ...]:
     """Return the SQL conditions for letters in a box at this instant."""
     return BERICHT.c.deleted_at.is_(None), BERICHT.c.published_at <= at
 
 
-def _bijlagen_in_a_column() -> Any:
+def _build_bijlagen_column() -> Any:
     """Build a JSON column with the bijlagen of a letter, names still encrypted.
 
     They are in the sender's order. The value is None without bijlagen.
@@ -100,99 +102,106 @@ def _bijlagen_in_a_column() -> Any:
     return mine.correlate(BERICHT).scalar_subquery().label("bijlagen")
 
 
-_SEALED = {"onderwerp_sealed", "inhoud_sealed"}
-_ENVELOPE = [column for column in BERICHT.c if column.name not in _SEALED]
+_ENCRYPTED_COLUMNS = {"onderwerp_sealed", "inhoud_sealed"}
+_ENVELOPE_COLUMNS = [column for column in BERICHT.c if column.name not in _ENCRYPTED_COLUMNS]
 
 # Built once at import: compiling costs more than executing.
-_ASKED = BERICHT.c.id == bindparam("bericht_id")
-_LETTER = Statement(letters(bindparam("reader"), bindparam("at"), *_ENVELOPE).where(_ASKED))
-_LOOKED = looking(lambda token: letters(token.c.t_person_id, bindparam("at"), *_ENVELOPE).where(_ASKED))
-_SEALED_CONTENT = (
-    select(BERICHT.c.onderwerp_sealed, BERICHT.c.inhoud_sealed, _bijlagen_in_a_column(), *DATA_KEY_COLUMNS)
-    .join(_HOLDER, _HOLDER.c.id == BERICHT.c.ontvanger_id)
-    .where(_ASKED, BERICHT.c.ontvanger_id == bindparam("owner"))
+_BY_ID = BERICHT.c.id == bindparam("bericht_id")
+_FIND_BERICHT = Statement(select_berichten(bindparam("reader"), bindparam("at"), *_ENVELOPE_COLUMNS).where(_BY_ID))
+_FIND_TOKEN_AND_BERICHT = token_query(
+    lambda token: select_berichten(token.c.t_person_id, bindparam("at"), *_ENVELOPE_COLUMNS).where(_BY_ID)
 )
-_CONTENT = writing_a_line(_SEALED_CONTENT)
+_SELECT_CONTENT = (
+    select(BERICHT.c.onderwerp_sealed, BERICHT.c.inhoud_sealed, _build_bijlagen_column(), *DATA_KEY_COLUMNS)
+    .join(_DATA_KEY_TABLE, _DATA_KEY_TABLE.c.id == BERICHT.c.ontvanger_id)
+    .where(_BY_ID, BERICHT.c.ontvanger_id == bindparam("owner"))
+)
+_JOURNALLED_CONTENT = build_journalled_fetch(_SELECT_CONTENT)
 
 
-def _content(leave: Permit) -> dict[str, Any]:
-    return {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
+def _content_params(read_permit: Permit) -> dict[str, Any]:
+    return {"bericht_id": read_permit.bericht_id_for(Act.READ), "owner": read_permit.vertegenwoordigde_id}
 
 
 # The encrypted content, its bijlagen and the wrapped key. It needs a Permit, and the same statement journals the
 # access. A refusal does not load the content, so its duration does not reveal the size of the letter.
-CONTENT = Fetch(Act.READ, _CONTENT, _content)
+CONTENT_FETCH = GuardedQuery(Act.READ, _JOURNALLED_CONTENT, _content_params)
 
 
-def _content_while_open(*, under: bool) -> Statement:
+def _build_conditional_content(*, under: bool) -> Statement:
     """Build `CONTENT_FETCH` with an optimistic lock: no row and no journal line if something changed."""
-    there = select(BERICHT.c.id).where(_ASKED, BERICHT.c.deleted_at.is_(None))
-    still = still_open(under=under).where(there.exists()).cte("still")
-    fetched = _SEALED_CONTENT.lateral("content")
+    there = select(BERICHT.c.id).where(_BY_ID, BERICHT.c.deleted_at.is_(None))
+    still = unchanged_since_read(with_machtiging=under).where(there.exists()).cte("still")
+    fetched = _SELECT_CONTENT.lateral("content")
     found = select(*fetched.c).select_from(still.outerjoin(fetched, true()))
-    return Statement(found.add_cte(line_beside(still).cte("line")))
+    return Statement(found.add_cte(insert_journal_cte(still).cte("line")))
 
 
-_UNDER, _OWN = _content_while_open(under=True), _content_while_open(under=False)
+_CONTENT_UNDER_MACHTIGING, _CONTENT_OF_OWN_BOX = (
+    _build_conditional_content(under=True),
+    _build_conditional_content(under=False),
+)
 
 
-def content_while_open(found: Found) -> Fetch:
+def conditional_content_fetch(envelope: ResultRow) -> GuardedQuery:
     """Return `CONTENT_FETCH` with an optimistic lock on the result of `TokenAndEnvelopeQuery`."""
-    statement = _OWN if found["m_id"] is None else _UNDER
-    seen = {"jti": found["t_id"], "machtiging": found["m_id"], "version": found["m_version"]}
-    return Fetch(Act.READ, statement, lambda leave: {**_content(leave), **seen})
+    statement = _CONTENT_OF_OWN_BOX if envelope["m_id"] is None else _CONTENT_UNDER_MACHTIGING
+    seen = {"jti": envelope["t_id"], "machtiging": envelope["m_id"], "version": envelope["m_version"]}
+    return GuardedQuery(Act.READ, statement, lambda leave: {**_content_params(leave), **seen})
 
 
-async def find_bericht(work: Work, bericht_id: UUID, reader: PersonId, at: datetime) -> Found | None:
+async def find_bericht(work: Executor, bericht_id: UUID, reader_id: PersonId, at: datetime) -> ResultRow | None:
     """Find the envelope of a letter by id, in any box. Its content needs a Permit: see `CONTENT_FETCH`."""
-    return await _LETTER.one(work, {"bericht_id": bericht_id, "reader": reader, "at": at})
+    return await _FIND_BERICHT.one_or_none(work, {"bericht_id": bericht_id, "reader": reader_id, "at": at})
 
 
-class LookAlong:
+class TokenAndEnvelopeQuery:
     """A query for a token and the envelope of a letter in one statement. `envelope` is the result.
 
     It takes no lock. `conditional_content_fetch` checks later that nothing changed.
     """
 
     def __init__(self, bericht_id: UUID, at: datetime) -> None:
-        self.asked = bericht_id
-        self._values = {"bericht_id": bericht_id, "at": at}
-        self.found: Found | None = None
+        self.bericht_id = bericht_id
+        self._params = {"bericht_id": bericht_id, "at": at}
+        self.envelope: ResultRow | None = None
 
-    async def __call__(self, work: Work, jti: TokenId, at: datetime) -> TokenState | None:
+    async def __call__(self, work: Executor, jti: TokenId, at: datetime) -> TokenState | None:
         """Return the token state, as `access.tokens.load_token` does."""
-        row = await _LOOKED.one(work, {**self._values, "jti": jti})
+        row = await _FIND_TOKEN_AND_BERICHT.one_or_none(work, {**self._params, "jti": jti})
         if row is None:
             return None
-        self.found = row if row["id"] is not None else None
-        state = await authentic_state(work, row, at)
+        self.envelope = row if row["id"] is not None else None
+        state = await authenticate_token_row(work, row, at)
         if state is None:
-            self.found = None
+            self.envelope = None
         return state
 
 
 async def find_bijlage(
-    session: AsyncSession, bericht_id: UUID, bijlage_id: UUID, reader: PersonId, at: datetime
-) -> Found | None:
+    session: AsyncSession, bericht_id: UUID, bijlage_id: UUID, reader_id: PersonId, at: datetime
+) -> ResultRow | None:
     """Find the bijlage of this letter, with the envelope of the letter; still encrypted."""
     own = (BIJLAGE.c.id.label("bijlage_id"), BIJLAGE.c.naam_sealed, BIJLAGE.c.size, BIJLAGE.c.parts)
-    statement = letters(reader, at, *_ENVELOPE, *own).join(BIJLAGE, BIJLAGE.c.bericht_id == BERICHT.c.id)
+    statement = select_berichten(reader_id, at, *_ENVELOPE_COLUMNS, *own).join(
+        BIJLAGE, BIJLAGE.c.bericht_id == BERICHT.c.id
+    )
     statement = statement.where(BERICHT.c.id == bericht_id, BIJLAGE.c.id == bijlage_id)
-    found: Found | None = (await session.execute(statement)).mappings().one_or_none()
+    found: ResultRow | None = (await session.execute(statement)).mappings().one_or_none()
     return found
 
 
-def target_of(row: Found | None, kind: str, asked: UUID) -> Target:
+def build_access_target(row: ResultRow | None, kind: str, object_id: UUID) -> AccessTarget:
     """Build the target for the guard. For an unknown letter it has only the kind."""
     if row is None:
         # The caller's id is not journalled: even a well-formed id can contain a BSN.
-        return Target(kind, None, None, None, None)
-    return Target(kind, str(asked), BerichtId(row["id"]), PersonId(row["ontvanger_id"]), envelope_of(row))
+        return AccessTarget(kind, None, None, None, None)
+    return AccessTarget(kind, str(object_id), BerichtId(row["id"]), PersonId(row["ontvanger_id"]), build_envelope(row))
 
 
-def envelope_of(row: Found) -> Envelope:
+def build_envelope(row: ResultRow) -> BerichtEnvelope:
     """Build the envelope: the facts about a letter that are not encrypted."""
-    return Envelope(
+    return BerichtEnvelope(
         afzender=row["afzender_oin"],
         dienst=row["dienst_code"],
         theme=Theme(row["theme"]),
@@ -201,29 +210,31 @@ def envelope_of(row: Found) -> Envelope:
     )
 
 
-def read_by_this_reader(row: Row[Any], reader: PersonId) -> bool:
+def is_read_by(row: Row[Any], reader_id: PersonId) -> bool:
     """Return whether this reader has a read mark. The citizen's is in the letter, a helper's in ReaderMark."""
-    own = row.read_at if row.ontvanger_id == reader else row.marked_at
+    own = row.read_at if row.ontvanger_id == reader_id else row.marked_at
     return own is not None
 
 
 @dataclass(frozen=True, slots=True)
-class OwnLetter:
+class OwnBericht:
     """A letter in a person's own box, and the OIN of the sender."""
 
     bericht_id: BerichtId
     afzender: str
 
 
-async def own_letters(session: AsyncSession, owner: PersonId, object_ids: Collection[UUID]) -> dict[str, OwnLetter]:
+async def find_own_berichten(
+    session: AsyncSession, owner_id: PersonId, object_ids: Collection[UUID]
+) -> dict[str, OwnBericht]:
     """Map ids of berichten and bijlagen to letters in the owner's box. Other letters are left out."""
     if not object_ids:
         return {}
-    own = BERICHT.c.ontvanger_id == owner
+    own = BERICHT.c.ontvanger_id == owner_id
     letters = select(BERICHT.c.id.label("object_id"), BERICHT.c.id, BERICHT.c.afzender_oin)
     enclosed = select(BIJLAGE.c.id.label("object_id"), BERICHT.c.id, BERICHT.c.afzender_oin).join_from(BIJLAGE, BERICHT)
     found = union_all(
         letters.where(own, BERICHT.c.id.in_(object_ids)), enclosed.where(own, BIJLAGE.c.id.in_(object_ids))
     )
     rows = await session.execute(found)
-    return {str(row.object_id): OwnLetter(BerichtId(row.id), row.afzender_oin) for row in rows}
+    return {str(row.object_id): OwnBericht(BerichtId(row.id), row.afzender_oin) for row in rows}

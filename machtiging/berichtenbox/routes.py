@@ -10,48 +10,48 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
-from machtiging.access.bearer import DELIVER, Agency, Helper
+from machtiging.access.bearer import DELIVERY_SCOPE, Agency, Helper
 from machtiging.access.dependencies import access_services
-from machtiging.access.recheck import recheck
+from machtiging.access.revocation_check import assert_token_not_revoked
 from machtiging.berichtenbox import read_route, rules
-from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
-from machtiging.berichtenbox.deliver import Aanlevering, answered_for, deliver
-from machtiging.berichtenbox.download import Download, contents, download
-from machtiging.berichtenbox.keep import Change, delete, mark
+from machtiging.berichtenbox.aanlevering import Aanlevering, deliver_bericht, journal_refusals
+from machtiging.berichtenbox.bericht_list import MAX_PAGE_SIZE, BerichtPage, BerichtPageRequest, list_berichten
+from machtiging.berichtenbox.download import BijlageDownload, authorize_download, stream_bijlage
+from machtiging.berichtenbox.marks import MarksChange, soft_delete_bericht, update_marks
+from machtiging.berichtenbox.multipart import ReceivedAanlevering, receive_aanlevering
 from machtiging.berichtenbox.read_route import BerichtIdInPath
-from machtiging.berichtenbox.receive import Received, receive
 from machtiging.berichtenbox.schemas import (
     AanleveringIn,
     AanleveringOut,
     BerichtenOut,
     BerichtIn,
-    Reference,
+    KenmerkHeader,
     StatusIn,
     StatusOut,
 )
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import InvalidInput
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.http_methods.head import head_response, is_head
-from machtiging.web.negotiation import gives, preferred, takes
-from machtiging.web.openapi import SCHEMA_REF, needs_action, needs_scope
-from machtiging.web.validation import Strict, parsed
+from machtiging.web.content_negotiation import negotiate_media_type, require_acceptable, require_content_type
+from machtiging.web.http_methods.head import build_head_response, is_head
+from machtiging.web.openapi import SCHEMA_REF, declare_required_action, declare_required_scope
+from machtiging.web.validation import StrictRequestModel, parse_body
 
-API = "/api/v1"
-AANLEVERINGEN = API + "/aanleveringen"
+API_PREFIX = "/api/v1"
+AANLEVERINGEN_PATH = API_PREFIX + "/aanleveringen"
 # For `web.body_limits`: the only path with a higher limit.
-LARGER_BODIES = {AANLEVERINGEN: rules.AANLEVERING_BYTES}
+BODY_LIMITS = {AANLEVERINGEN_PATH: rules.MAX_AANLEVERING_BYTES}
 MERGE_PATCH = "application/merge-patch+json"
-_FIELDS = {"gelezen": "read", "map": "folder"}
-router = APIRouter(prefix=API)
-_JSON = [Depends(gives("application/json"))]
+_MARKS_BY_MEMBER = {"gelezen": "read", "map": "folder"}
+router = APIRouter(prefix=API_PREFIX)
+_JSON_ONLY = [Depends(require_acceptable("application/json"))]
 # Both types give the same bytes. The second is for clients without PDF support.
-_DOWNLOADS = (rules.PDF, rules.BYTES)
+_DOWNLOAD_TYPES = (rules.PDF_MEDIA_TYPE, rules.OCTET_STREAM)
 
 BijlageIdInPath = Annotated[str, Path(alias="bijlageId", json_schema_extra={"format": "uuid"})]
 
 
-def _body(model: type[Strict], media_type: str, **more: Any) -> dict[str, Any]:
+def _describe_body(model: type[StrictRequestModel], media_type: str, **more: Any) -> dict[str, Any]:
     described = model.model_json_schema(ref_template=SCHEMA_REF)
     models = described.pop("$defs", {}) | {model.__name__: described}
     content = {media_type: {"schema": {"$ref": SCHEMA_REF.format(model=model.__name__), "$defs": models}, **more}}
@@ -59,7 +59,10 @@ def _body(model: type[Strict], media_type: str, **more: Any) -> dict[str, Any]:
 
 
 # RFC 7578: each part has a type of its own.
-_PARTS = {"bericht": {"contentType": "application/json"}, "bijlage": {"contentType": f"{rules.PDF}, {rules.BYTES}"}}
+_PART_ENCODINGS = {
+    "bericht": {"contentType": "application/json"},
+    "bijlage": {"contentType": f"{rules.PDF_MEDIA_TYPE}, {rules.OCTET_STREAM}"},
+}
 
 
 @router.post(
@@ -70,8 +73,9 @@ _PARTS = {"bericht": {"contentType": "application/json"}, "bijlage": {"contentTy
     summary="Een bericht aanleveren",
     operation_id="leverBerichtAan",
     tags=["Aanleveringen"],
-    dependencies=[Depends(takes("multipart/form-data")), *_JSON],
-    openapi_extra=_body(AanleveringIn, "multipart/form-data", encoding=_PARTS) | needs_scope(DELIVER),
+    dependencies=[Depends(require_content_type("multipart/form-data")), *_JSON_ONLY],
+    openapi_extra=_describe_body(AanleveringIn, "multipart/form-data", encoding=_PART_ENCODINGS)
+    | declare_required_scope(DELIVERY_SCOPE),
 )
 async def post_aanlevering(
     request: Request,
@@ -86,21 +90,23 @@ async def post_aanlevering(
     opened_at = services.clock.now()
     # The upload may take minutes. Commit now, so that no database connection is held meanwhile.
     await session.commit()
-    async with answered_for(session, sender, services.clock):
-        received = await receive(request.headers["content-type"], request.stream())
+    async with journal_refusals(session, sender, services.clock):
+        received = await receive_aanlevering(request.headers["content-type"], request.stream())
         try:
-            aanlevering = _aanlevering(received, idempotency_key)
+            aanlevering = _build_aanlevering(received, idempotency_key)
             # A savepoint: a refusal at the end rolls back the letter and keeps the journal line.
             async with session.begin_nested():
-                delivered = await deliver(session, services.keyring, sender, aanlevering, at=services.clock.now())
-                await recheck(request, session, opened_at=opened_at)
+                delivered = await deliver_bericht(
+                    session, services.keyring, sender, aanlevering, at=services.clock.now()
+                )
+                await assert_token_not_revoked(request, session, opened_at=opened_at)
         finally:
             received.close()
-    place = {"Location": f"{services.issuer}{API}/berichten/{delivered.bericht_id}"}
-    return JSONResponse({"berichtId": str(delivered.bericht_id)}, 201 if delivered.new else 200, place)
+    place = {"Location": f"{services.issuer}{API_PREFIX}/berichten/{delivered.bericht_id}"}
+    return JSONResponse({"berichtId": str(delivered.bericht_id)}, 201 if delivered.created else 200, place)
 
 
-def _header_text(value: str) -> str:
+def _decode_header(value: str) -> str:
     """Decode a header as UTF-8. The server gives it as ISO 8859-1."""
     try:
         return value.encode("latin-1").decode()
@@ -108,13 +114,13 @@ def _header_text(value: str) -> str:
         return value
 
 
-def _aanlevering(received: Received, idempotency_key: str | None) -> Aanlevering:
-    bericht = parsed(BerichtIn, bytes(received.bericht or b""), "bericht_ongeldig")
+def _build_aanlevering(received: ReceivedAanlevering, idempotency_key: str | None) -> Aanlevering:
+    bericht = parse_body(BerichtIn, bytes(received.bericht or b""), "bericht_ongeldig")
     kenmerk = bericht.kenmerk
     if kenmerk is None and idempotency_key is not None:
         # The Idempotency-Key draft uses a quoted string; both forms are accepted.
-        offered = json.dumps({"kenmerk": _header_text(idempotency_key).strip().strip('"')}).encode()
-        kenmerk = parsed(Reference, offered, "kenmerk_ongeldig").kenmerk
+        offered = json.dumps({"kenmerk": _decode_header(idempotency_key).strip().strip('"')}).encode()
+        kenmerk = parse_body(KenmerkHeader, offered, "kenmerk_ongeldig").kenmerk
     if kenmerk is None:
         sentence = "Geef een kenmerk mee, in het bericht of in de kop Idempotency-Key."
         raise InvalidInput("kenmerk_ontbreekt", sentence, fields={"kenmerk": sentence})
@@ -128,26 +134,26 @@ def _aanlevering(received: Received, idempotency_key: str | None) -> Aanlevering
     summary="De lijst van berichten",
     operation_id="lijstBerichten",
     tags=["Berichten"],
-    dependencies=_JSON,
-    openapi_extra=needs_action(Act.LIST),
+    dependencies=_JSON_ONLY,
+    openapi_extra=declare_required_action(Act.LIST),
 )
 async def get_berichten(
     request: Request,
     actor: Helper,
     session: Transaction,
     cursor: Annotated[str | None, Query(max_length=200, description="Waar de lijst verder gaat, uit `_links`.")] = None,
-    aantal: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Hoeveel berichten per keer.")] = 20,
+    aantal: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Hoeveel berichten per keer.")] = 20,
 ) -> dict[str, Any]:
     """De berichten die u mag zien, de nieuwste eerst. De tekst zit er niet bij."""
     services = access_services(request)
-    wanted = Wanted(cursor, aantal)
-    page = await browse(session, services.keyring, services.policy, actor, wanted, at=services.clock.now())
-    return _page_out(page, wanted, services.issuer + API + "/berichten")
+    wanted = BerichtPageRequest(cursor, aantal)
+    page = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=services.clock.now())
+    return _to_page_out(page, wanted, services.issuer + API_PREFIX + "/berichten")
 
 
-def _page_out(page: Page, wanted: Wanted, here: str) -> dict[str, Any]:
-    def link(cursor: str | None) -> dict[str, str]:
-        return {"href": f"{here}?aantal={wanted.size}" + (f"&cursor={quote(cursor)}" if cursor else "")}
+def _to_page_out(page: BerichtPage, page_request: BerichtPageRequest, url: str) -> dict[str, Any]:
+    def page_link(cursor: str | None) -> dict[str, str]:
+        return {"href": f"{url}?aantal={page_request.size}" + (f"&cursor={quote(cursor)}" if cursor else "")}
 
     summaries = [
         {
@@ -160,11 +166,13 @@ def _page_out(page: Page, wanted: Wanted, here: str) -> dict[str, Any]:
         }
         for one in page.summaries
     ]
-    links = {"self": link(wanted.cursor)} | ({"next": link(page.next_cursor)} if page.next_cursor else {})
+    links = {"self": page_link(page_request.cursor)} | (
+        {"next": page_link(page.next_cursor)} if page.next_cursor else {}
+    )
     return {"berichten": summaries, "_links": links}
 
 
-read_route.add_to(router)
+read_route.add_read_route(router)
 
 
 @router.patch(
@@ -174,8 +182,8 @@ read_route.add_to(router)
     summary="Een bericht markeren",
     operation_id="markeerBericht",
     tags=["Berichten"],
-    dependencies=[Depends(takes(MERGE_PATCH, "application/json")), *_JSON],
-    openapi_extra=_body(StatusIn, MERGE_PATCH) | needs_action(Act.MARK),
+    dependencies=[Depends(require_content_type(MERGE_PATCH, "application/json")), *_JSON_ONLY],
+    openapi_extra=_describe_body(StatusIn, MERGE_PATCH) | declare_required_action(Act.MARK),
 )
 async def patch_bericht(
     request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath
@@ -185,10 +193,12 @@ async def patch_bericht(
     Het toegangsbewijs moet de handeling `markeren` geven: vraag die in `authorization_details`, zonder machtiging.
     """
     services = access_services(request)
-    status = parsed(StatusIn, await request.body())
-    named = frozenset(_FIELDS[name] for name in status.model_fields_set)
-    change = Change(named, status.gelezen, status.map)
-    marks = await mark(session, services.policy, actor, rules.id_from(bericht_id), change, at=services.clock.now())
+    status = parse_body(StatusIn, await request.body())
+    named = frozenset(_MARKS_BY_MEMBER[name] for name in status.model_fields_set)
+    change = MarksChange(named, status.gelezen, status.map)
+    marks = await update_marks(
+        session, services.policy, actor, rules.parse_id(bericht_id), change, at=services.clock.now()
+    )
     return {"gelezen": marks.read, "map": marks.folder, "gewijzigdOp": marks.changed_at}
 
 
@@ -198,7 +208,7 @@ async def patch_bericht(
     summary="Een bericht verwijderen",
     operation_id="verwijderBericht",
     tags=["Berichten"],
-    openapi_extra=needs_action(Act.DELETE),
+    openapi_extra=declare_required_action(Act.DELETE),
 )
 async def delete_bericht(request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath) -> None:
     """Verwijder een bericht uit uw berichtenbox. Alleen voor uw eigen berichten, niet voor wie meeleest.
@@ -206,37 +216,39 @@ async def delete_bericht(request: Request, actor: Helper, session: Transaction, 
     Het toegangsbewijs moet de handeling `verwijderen` geven: vraag die in `authorization_details`, zonder machtiging.
     """
     services = access_services(request)
-    await delete(session, services.policy, actor, rules.id_from(bericht_id), at=services.clock.now())
+    await soft_delete_bericht(session, services.policy, actor, rules.parse_id(bericht_id), at=services.clock.now())
 
 
 @router.get(
     "/berichten/{berichtId}/bijlagen/{bijlageId}",
     response_class=StreamingResponse,
-    responses={200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _DOWNLOADS}}},
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _DOWNLOAD_TYPES}}
+    },
     summary="Een bijlage downloaden",
     operation_id="downloadBijlage",
     tags=["Berichten"],
-    dependencies=[Depends(gives(*_DOWNLOADS))],
-    openapi_extra=needs_action(Act.DOWNLOAD),
+    dependencies=[Depends(require_acceptable(*_DOWNLOAD_TYPES))],
+    openapi_extra=declare_required_action(Act.DOWNLOAD),
 )
 async def get_bijlage(
     request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
 ) -> Response:
     """De bijlage als download. Eindigt de machtiging onderweg, dan breekt de download af."""
     services = access_services(request)
-    asked = rules.id_from(bericht_id), rules.id_from(bijlage_id)
-    found = await download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
-    media_type = preferred(request, *_DOWNLOADS)
+    asked = rules.parse_id(bericht_id), rules.parse_id(bijlage_id)
+    found = await authorize_download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
+    media_type = negotiate_media_type(request, *_DOWNLOAD_TYPES)
     if is_head(request):
-        return head_response(media_type, headers_of(found))
-    body = contents(services.sessions, actor, found, services.clock)
-    return StreamingResponse(body, media_type=media_type, headers=headers_of(found))
+        return build_head_response(media_type, build_download_headers(found))
+    body = stream_bijlage(services.sessions, actor, found, services.clock)
+    return StreamingResponse(body, media_type=media_type, headers=build_download_headers(found))
 
 
-def headers_of(found: Download) -> dict[str, str]:
+def build_download_headers(bijlage: BijlageDownload) -> dict[str, str]:
     """Build the headers of a download: saved as a file, never displayed (RFC 6266, RFC 8187)."""
     plain = "".join(
-        letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in found.naam
+        letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in bijlage.naam
     )
-    name = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(found.naam, safe='')}"
-    return {"Content-Disposition": name, "Content-Length": str(found.size)}
+    name = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(bijlage.naam, safe='')}"
+    return {"Content-Disposition": name, "Content-Length": str(bijlage.size)}

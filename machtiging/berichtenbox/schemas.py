@@ -17,29 +17,39 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from machtiging.berichtenbox.rules import BIJLAGEN, INHOUD_BYTES, KENMERK_LENGTH, MAP_LENGTH, ONDERWERP_LENGTH
-from machtiging.kernel.text import plain_line
-from machtiging.web.validation import Strict
+from machtiging.berichtenbox.rules import (
+    MAX_BIJLAGEN,
+    MAX_INHOUD_BYTES,
+    MAX_KENMERK_LENGTH,
+    MAX_MAP_LENGTH,
+    MAX_ONDERWERP_LENGTH,
+)
+from machtiging.kernel.text import require_plain_line
+from machtiging.web.validation import StrictRequestModel
 
 # One line with a visible character: the pattern form of `require_plain_line`.
-_ONE_LINE = r"^[^\p{C}\p{Zl}\p{Zp}]*[^\p{C}\p{Z}][^\p{C}\p{Zl}\p{Zp}]*$"
+_ONE_LINE_PATTERN = r"^[^\p{C}\p{Zl}\p{Zp}]*[^\p{C}\p{Z}][^\p{C}\p{Zl}\p{Zp}]*$"
 
 
-def _plain_line(text: str) -> str:
+def _validate_plain_line(text: str) -> str:
     try:
-        return plain_line(text)
+        return require_plain_line(text)
     except ValueError:
         raise PydanticCustomError("string_pattern_mismatch", "not a plain line") from None
 
 
 # Normalised, so that two encodings of the same line are equal.
-_Normal = AfterValidator(_plain_line)
-Kenmerk = Annotated[str, StringConstraints(min_length=1, max_length=KENMERK_LENGTH, pattern=_ONE_LINE), _Normal]
-Onderwerp = Annotated[str, StringConstraints(min_length=1, max_length=ONDERWERP_LENGTH, pattern=_ONE_LINE), _Normal]
-Map = Annotated[str, StringConstraints(min_length=1, max_length=MAP_LENGTH, pattern=_ONE_LINE), _Normal]
+_PlainLine = AfterValidator(_validate_plain_line)
+Kenmerk = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_KENMERK_LENGTH, pattern=_ONE_LINE_PATTERN), _PlainLine
+]
+Onderwerp = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ONDERWERP_LENGTH, pattern=_ONE_LINE_PATTERN), _PlainLine
+]
+Map = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MAP_LENGTH, pattern=_ONE_LINE_PATTERN), _PlainLine]
 
 
-class OntvangerIn(Strict):
+class OntvangerIn(StrictRequestModel):
     """For whom the letter is. The number only ever travels in a body, and this model does not print it."""
 
     type: Literal["BSN"]
@@ -48,7 +58,7 @@ class OntvangerIn(Strict):
     )
 
 
-class BerichtIn(Strict):
+class BerichtIn(StrictRequestModel):
     """The JSON part of an aanlevering. The afzender is not in it: that is whoever the token was given to."""
 
     ontvanger: OntvangerIn
@@ -60,26 +70,28 @@ class BerichtIn(Strict):
 
     @field_validator("inhoud")
     @classmethod
-    def _fits(cls, inhoud: str) -> str:
-        if len(inhoud.encode()) > INHOUD_BYTES:
+    def _check_inhoud_size(cls, inhoud: str) -> str:
+        if len(inhoud.encode()) > MAX_INHOUD_BYTES:
             raise PydanticCustomError("bytes_too_long", "too long")
         return inhoud
 
 
-class AanleveringIn(Strict):
+class AanleveringIn(StrictRequestModel):
     """The parts of an aanlevering, for the description of the API."""
 
     bericht: BerichtIn
-    bijlage: list[bytes] = Field(default=[], max_length=BIJLAGEN, description="PDF-bestanden, hoogstens 25 MiB elk.")
+    bijlage: list[bytes] = Field(
+        default=[], max_length=MAX_BIJLAGEN, description="PDF-bestanden, hoogstens 25 MiB elk."
+    )
 
 
-class Reference(Strict):
+class KenmerkHeader(StrictRequestModel):
     """The afzender's kenmerk in the Idempotency-Key header."""
 
     kenmerk: Kenmerk
 
 
-def _leave_default_out(schema: dict[str, Any]) -> None:
+def _omit_default(schema: dict[str, Any]) -> None:
     """Remove the default from the JSON schema of a member of a merge patch.
 
     A generated client would send the default for an absent member, and so change a value that should stay.
@@ -87,44 +99,44 @@ def _leave_default_out(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-class StatusIn(Strict):
+class StatusIn(StrictRequestModel):
     """A merge patch (RFC 7396) on the citizen's own marks: what is not in it stays, `map: null` takes it out."""
 
-    gelezen: bool = Field(default=False, json_schema_extra=_leave_default_out)
-    map: Map | None = Field(default=None, json_schema_extra=_leave_default_out)
+    gelezen: bool = Field(default=False, json_schema_extra=_omit_default)
+    map: Map | None = Field(default=None, json_schema_extra=_omit_default)
 
 
-class _Out(BaseModel):
+class _BerichtenboxOut(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class AanleveringOut(_Out):
+class AanleveringOut(_BerichtenboxOut):
     """The id of the letter; the same letter again has the same id."""
 
     berichtId: str  # noqa: N815
 
 
-class AfzenderOut(_Out):
+class AfzenderOut(_BerichtenboxOut):
     """Who sent it."""
 
     oin: str
     naam: str
 
 
-class LinkOut(_Out):
+class LinkOut(_BerichtenboxOut):
     """Where to go."""
 
     href: str
 
 
-class LinksOut(_Out):
+class LinksOut(_BerichtenboxOut):
     """This page, and the next if there is more."""
 
     self: LinkOut
     next: LinkOut | None = None
 
 
-class BerichtSummaryOut(_Out):
+class BerichtSummaryOut(_BerichtenboxOut):
     """A letter in the list."""
 
     berichtId: str  # noqa: N815
@@ -135,14 +147,14 @@ class BerichtSummaryOut(_Out):
     gelezen: bool = Field(description="Of u zelf dit bericht opende.")
 
 
-class BerichtenOut(_Out):
+class BerichtenOut(_BerichtenboxOut):
     """One page of the list, newest first."""
 
     berichten: list[BerichtSummaryOut]
     links: LinksOut = Field(alias="_links")
 
 
-class BijlageOut(_Out):
+class BijlageOut(_BerichtenboxOut):
     """What is known of a bijlage without downloading it."""
 
     bijlageId: str  # noqa: N815
@@ -151,7 +163,7 @@ class BijlageOut(_Out):
     grootte: int = Field(description="In bytes.")
 
 
-class StatusOut(_Out):
+class StatusOut(_BerichtenboxOut):
     """The reader's own marks. Only the citizen has a map."""
 
     gelezen: bool
@@ -159,7 +171,7 @@ class StatusOut(_Out):
     gewijzigdOp: datetime | None = None  # noqa: N815
 
 
-class BerichtOut(_Out):
+class BerichtOut(_BerichtenboxOut):
     """A whole letter."""
 
     berichtId: str  # noqa: N815

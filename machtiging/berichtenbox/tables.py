@@ -18,20 +18,20 @@ class Bericht(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     ontvanger_id: UUID = Field(foreign_key="person.id")
-    afzender_oin: str = columns.text()
-    dienst_code: str = columns.text()
-    theme: str = columns.text()
-    sensitivity: str = columns.text()
-    published_at: datetime = columns.at()
-    received_at: datetime = columns.at()
-    sender_reference: str = columns.text()
-    content_hash: bytes = columns.sealed()
-    onderwerp_sealed: bytes = columns.sealed()
-    inhoud_sealed: bytes = columns.sealed()
-    read_at: datetime | None = columns.at(default=None, nullable=True)
-    folder: str | None = columns.text(default=None, nullable=True)
-    changed_at: datetime | None = columns.at(default=None, nullable=True)
-    deleted_at: datetime | None = columns.at(default=None, nullable=True)
+    afzender_oin: str = columns.text_column()
+    dienst_code: str = columns.text_column()
+    theme: str = columns.text_column()
+    sensitivity: str = columns.text_column()
+    published_at: datetime = columns.timestamp_column()
+    received_at: datetime = columns.timestamp_column()
+    sender_reference: str = columns.text_column()
+    content_hash: bytes = columns.bytes_column()
+    onderwerp_sealed: bytes = columns.bytes_column()
+    inhoud_sealed: bytes = columns.bytes_column()
+    read_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    folder: str | None = columns.text_column(default=None, nullable=True)
+    changed_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    deleted_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
 
 
 class Bijlage(SQLModel, table=True):
@@ -42,10 +42,10 @@ class Bijlage(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     bericht_id: UUID = Field(foreign_key="bericht.id", index=True)
     position: int
-    naam_sealed: bytes = columns.sealed()
-    mime_type: str = columns.text()
+    naam_sealed: bytes = columns.bytes_column()
+    mime_type: str = columns.text_column()
     size: int = Field(sa_type=BigInteger)
-    sha256: bytes = columns.sealed()
+    sha256: bytes = columns.bytes_column()
     parts: int
 
 
@@ -56,7 +56,7 @@ class BijlagePart(SQLModel, table=True):
 
     bijlage_id: UUID = Field(primary_key=True, foreign_key="bijlage.id")
     number: int = Field(primary_key=True)
-    sealed: bytes = columns.sealed()
+    sealed: bytes = columns.bytes_column()
 
 
 class ReaderMark(SQLModel, table=True):
@@ -66,4 +66,4 @@ class ReaderMark(SQLModel, table=True):
 
     bericht_id: UUID = Field(primary_key=True, foreign_key="bericht.id")
     person_id: UUID = Field(primary_key=True, foreign_key="person.id")
-    first_read_at: datetime = columns.at()
+    first_read_at: datetime = columns.timestamp_column()

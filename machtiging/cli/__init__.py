@@ -13,10 +13,20 @@ from typing import Any
 
 import typer
 
-from machtiging.cli import agencies, audit, clients, database, keys, policy, running
-from machtiging.cli.doctor import doctor
-from machtiging.cli.edges import Exit, err, explain
-from machtiging.cli.operator import invitations, notifications, sessions
+from machtiging.cli import (
+    agencies,
+    audit,
+    client_invitations,
+    clients,
+    database,
+    keys,
+    notifications,
+    policy,
+    serve,
+    sessions,
+)
+from machtiging.cli.doctor import run_doctor
+from machtiging.cli.errors import ExitCode, describe_error, err
 
 app = typer.Typer(
     name="machtiging",
@@ -32,14 +42,14 @@ app = typer.Typer(
         "Exit codes: 0 success, 1 refused or a problem found, 2 wrong use, 3 the installation is not ready."
     ),
 )
-app.command("serve")(running.serve)
-app.command("demo")(running.demo)
-app.command("story")(running.story)
-app.command("migrate")(database.migrate)
-app.command("doctor")(doctor)
+app.command("serve")(serve.run_service)
+app.command("demo")(serve.run_demo)
+app.command("story")(serve.run_story)
+app.command("migrate")(database.migrate_database)
+app.command("doctor")(run_doctor)
 app.add_typer(keys.app, name="keys")
-clients.app.command("invitations")(invitations.show)
-clients.app.command("withdraw-invitation")(invitations.withdraw)
+clients.app.command("invitations")(client_invitations.show_invitations)
+clients.app.command("withdraw-invitation")(client_invitations.withdraw_invitation)
 app.add_typer(clients.app, name="clients")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(notifications.app, name="notifications")
@@ -49,21 +59,21 @@ app.add_typer(audit.app, name="audit")
 
 
 @cache
-def _command() -> Any:
+def _build_click_command() -> Any:
     return typer.main.get_command(app)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Exceptions become a sentence on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not end the command
             stream.reconfigure(errors="backslashreplace")
     try:
-        _command().main(args=list(arguments), prog_name="machtiging")
+        _build_click_command().main(args=list(arguments), prog_name="machtiging")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else Exit.OK
+        return ended.code if isinstance(ended.code, int) else ExitCode.OK
     except Exception as error:  # noqa: BLE001 (outermost handler: the user sees no traceback)
-        sentence, code = explain(error)
+        sentence, code = describe_error(error)
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         return code
-    return Exit.OK
+    return ExitCode.OK

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Column, Table
 
-from machtiging.cli.database import named, service_sessions
-from machtiging.cli.edges import err, out
-from machtiging.cli.operator.who import operator
+from machtiging.cli.database import open_service_sessions, provide_database
+from machtiging.cli.errors import err, out
+from machtiging.cli.operator_name import get_operator_name
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
@@ -21,10 +21,10 @@ app = typer.Typer(help="Sending agencies (afnemers) and their diensten.", no_arg
 
 
 @app.command("list")
-def show() -> None:
+def list_agencies() -> None:
     """List the active agencies with their OIN and diensten."""
-    with named(Settings()) as settings:
-        found = asyncio.run(_all(settings))
+    with provide_database(Settings()) as settings:
+        found = asyncio.run(_load_agencies(settings))
     table = Table(Column("OIN", no_wrap=True), "agency", "dienst", "theme", "sensitivity")
     for agency in found:
         for dienst in agency.diensten:
@@ -35,30 +35,32 @@ def show() -> None:
 
 
 @app.command("load")
-def load() -> None:
+def load_practice_catalogue() -> None:
     """Load the practice catalogue (test OINs). Adds and updates entries; removes none. Safe to repeat."""
-    with named(Settings()) as settings:
-        count = asyncio.run(_load(settings))
+    with provide_database(Settings()) as settings:
+        count = asyncio.run(_load_catalogue(settings))
     err.print(f"{count} agencies in the catalogue.")
 
 
-async def _all(settings: Settings) -> list[AgencyView]:
-    from machtiging.agencies.queries import all_agencies
+async def _load_agencies(settings: Settings) -> list[AgencyView]:
+    from machtiging.agencies.queries import load_active_agencies
     from machtiging.storage.unit_of_work import unit_of_work
 
-    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        return await all_agencies(session)
+    async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        return await load_active_agencies(session)
 
 
-async def _load(settings: Settings) -> int:
-    from machtiging.agencies.catalogue import load_catalogue
-    from machtiging.agencies.queries import all_agencies
-    from machtiging.audit.acts import JournalAct, Outcome
-    from machtiging.audit.journal import Line, by_operator, record
+async def _load_catalogue(settings: Settings) -> int:
+    from machtiging.agencies.catalogue import upsert_catalogue
+    from machtiging.agencies.queries import load_active_agencies
+    from machtiging.audit.acts import JournalAct, JournalOutcome
+    from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
     from machtiging.storage.unit_of_work import unit_of_work
 
-    async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
-        await load_catalogue(session)
-        line = by_operator(Line(JournalAct.CATALOGUS_GELADEN, Outcome.DONE, "geladen"), operator())
+    async with open_service_sessions(settings) as sessions, unit_of_work(sessions) as session:
+        await upsert_catalogue(session)
+        line = attribute_to_operator(
+            NewJournalLine(JournalAct.CATALOGUS_GELADEN, JournalOutcome.DONE, "geladen"), get_operator_name()
+        )
         await record(session, line, at=SystemClock().now())
-        return len(await all_agencies(session))
+        return len(await load_active_agencies(session))

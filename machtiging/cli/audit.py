@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from machtiging.cli.database import named, sealer_engine
-from machtiging.cli.edges import Exit, err, out
+from machtiging.cli.database import open_sealer_engine, provide_database
+from machtiging.cli.errors import ExitCode, err, out
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
-    from machtiging.audit.verify import Report
+    from machtiging.audit.verification import VerificationReport
 
 app = typer.Typer(help="The journal: seal and verify it.", no_args_is_help=True)
 
 
 @app.command("seal")
-def seal() -> None:
+def seal_journal() -> None:
     """Number, chain and sign the waiting journal lines. The service does this every second."""
-    with named(Settings()) as settings:
-        count = asyncio.run(_seal(settings))
+    with provide_database(Settings()) as settings:
+        count = asyncio.run(_seal_waiting_lines(settings))
     err.print(f"{count} lines sealed.")
 
 
 @app.command("verify")
-def verify(
+def verify_journal(
     head: Annotated[
         Path | None,
         typer.Option(
@@ -49,12 +49,14 @@ def verify(
 
     Exit 1 when it finds any. `--from` reads only the lines after a head that was verified before.
     """
-    from machtiging.audit.head_keeper import read_head
+    from machtiging.audit.head_anchor import read_head
 
-    with named(Settings()) as settings, Progress(console=err, transient=True) as bar:
+    with provide_database(Settings()) as settings, Progress(console=err, transient=True) as bar:
         task = bar.add_task("Reading the journal", total=None)
-        heads = _Heads(_read_kept_head(settings, head), None if start is None else read_head(start))
-        report = asyncio.run(_verify(settings, heads, lambda done, of: bar.update(task, completed=done, total=of)))
+        heads = _SignedHeads(_read_expected_head(settings, head), None if start is None else read_head(start))
+        report = asyncio.run(
+            _read_and_verify(settings, heads, lambda done, of: bar.update(task, completed=done, total=of))
+        )
     for said in [*(problem.text for problem in report.problems), *map(str, report.deviations)]:
         out.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
     if report.head:
@@ -63,33 +65,33 @@ def verify(
             soft_wrap=True,
         )
         print(report.head)
-    _print_limits_of_verification(report)
+    _print_verification_limits(report)
     out.print(f"{report.lines} lines read: " + ("the journal is whole." if report.ok else "the journal is NOT whole."))
     if report.deviations:
         out.print(f"{len(report.deviations)} things that protect the journal are not as they were made.")
     if not report.ok or report.deviations:
-        raise typer.Exit(Exit.FINDING)
+        raise typer.Exit(ExitCode.FINDING)
 
 
 @dataclass(frozen=True, slots=True)
-class _Heads:
+class _SignedHeads:
     """Signed heads from outside the database: the expected one and the starting point."""
 
     expected: str | None
     start: str | None
 
 
-def _read_kept_head(settings: Settings, given: Path | None) -> str | None:
+def _read_expected_head(settings: Settings, head_option: Path | None) -> str | None:
     """Read the expected head: from the option, else from the file of the sealer."""
-    from machtiging.audit.head_keeper import read_head
+    from machtiging.audit.head_anchor import read_head
 
     kept = settings.journal_head_file
-    file = given or (kept if kept is not None and kept.exists() else None)
+    file = head_option or (kept if kept is not None and kept.exists() else None)
     return None if file is None else read_head(file)
 
 
-def _print_limits_of_verification(report: Report) -> None:
-    if not report.compared:
+def _print_verification_limits(report: VerificationReport) -> None:
+    if not report.head_compared:
         err.print(
             "Without a head that was kept elsewhere nobody can know whether the newest lines, or all of them, were cut "
             "off together with their heads. Set MACHTIGING_JOURNAL_HEAD_FILE, or give --head.",
@@ -97,25 +99,27 @@ def _print_limits_of_verification(report: Report) -> None:
         )
 
 
-async def _seal(settings: Settings) -> int:
-    from machtiging.app import head_keeper_of, outbound_of
-    from machtiging.audit.seal import seal_waiting
-    from machtiging.audit.sealer import keep_last_head
+async def _seal_waiting_lines(settings: Settings) -> int:
+    from machtiging.app import build_head_keeper, build_outbound
+    from machtiging.audit.seal import seal_intake
+    from machtiging.audit.sealer import anchor_last_head
     from machtiging.crypto.keyring import KeyRing
 
     keyring = KeyRing.load(settings.keys_dir)
-    keeper = head_keeper_of(settings, keyring, outbound_of(settings))
-    async with sealer_engine(settings) as engine:
-        sealed = await seal_waiting(engine, keyring, SystemClock())
+    keeper = build_head_keeper(settings, keyring, build_outbound(settings))
+    async with open_sealer_engine(settings) as engine:
+        sealed = await seal_intake(engine, keyring, SystemClock())
         if keeper is not None:
-            await keep_last_head(engine, keeper)
+            await anchor_last_head(engine, keeper)
         return sealed
 
 
-async def _verify(settings: Settings, heads: _Heads, progress: Callable[[int, int], None]) -> Report:
-    from machtiging.audit.verify import verify as read
+async def _read_and_verify(
+    settings: Settings, heads: _SignedHeads, progress: Callable[[int, int], None]
+) -> VerificationReport:
+    from machtiging.audit.verification import verify_journal as read
     from machtiging.crypto.keyring import KeyRing
 
-    async with sealer_engine(settings) as engine:
+    async with open_sealer_engine(settings) as engine:
         keyring = KeyRing.load(settings.keys_dir)
         return await read(engine, keyring, expected_head=heads.expected, start_head=heads.start, progress=progress)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from machtiging.cli.edges import err
+from machtiging.cli.errors import err
 from machtiging.kernel.errors import Fault, NotAllowed
 from machtiging.settings import Environment, Settings
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
     from machtiging.crypto.keyring import KeyRing
-    from machtiging.storage.embedded import EmbeddedPostgres
+    from machtiging.storage.embedded_postgres import EmbeddedPostgres
 
 
-class KeysOnDemand:
+class LazyKeyRing:
     """A key ring that is loaded at its first use.
 
     Most commands seal or verify no row, and loading the ring takes longer than they do.
@@ -33,32 +33,32 @@ class KeysOnDemand:
         self._directory = directory
 
     @cached_property
-    def _ring(self) -> KeyRing:
+    def _key_ring(self) -> KeyRing:
         from machtiging.crypto.keyring import KeyRing
 
         return KeyRing.load(self._directory)
 
     def row_mac(self, message: bytes) -> bytes:
         """Compute a row MAC as `KeyRing.row_mac`. Like the other methods it raises Fault for an unreadable ring."""
-        return self._ring.row_mac(message)
+        return self._key_ring.row_mac(message)
 
     def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
         """Verify a row MAC as `KeyRing.row_mac_verifies`."""
-        return self._ring.row_mac_verifies(mac, message)
+        return self._key_ring.row_mac_verifies(mac, message)
 
     def bearer_hash(self, token: str) -> bytes:
         """Hash a bearer token as `KeyRing.bearer_hash`."""
-        return self._ring.bearer_hash(token)
+        return self._key_ring.bearer_hash(token)
 
     def bearer_hashes(self, token: str) -> list[bytes]:
         """Hash a bearer token under every key version as `KeyRing.bearer_hashes`."""
-        return self._ring.bearer_hashes(token)
+        return self._key_ring.bearer_hashes(token)
 
-    from machtiging.storage.embedded import EmbeddedPostgres
+    from machtiging.storage.embedded_postgres import EmbeddedPostgres
 
 
 @contextmanager
-def named(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
+def provide_database(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
     """Yield settings with a database URL. Starts or joins an embedded server if none is configured.
 
     `serving`: restart the embedded server when it dies. Raises Fault `ingebouwde_database_weg`.
@@ -67,12 +67,12 @@ def named(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
     if settings.database_url is not None:
         yield settings
         return
-    from machtiging.storage.embedded import EmbeddedPostgres
+    from machtiging.storage.embedded_postgres import EmbeddedPostgres
 
     server = EmbeddedPostgres(settings.data_dir / "postgres")
     with err.status("Starting the embedded PostgreSQL ..."):
         url = server.start()
-    watch = _watching(server, settings) if serving else nullcontext()
+    watch = _watch_database(server, settings) if serving else nullcontext()
     try:
         with watch:
             yield settings.model_copy(update={"database_url": url})
@@ -80,7 +80,7 @@ def named(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
         server.stop()
 
 
-def _watching(server: EmbeddedPostgres, settings: Settings) -> AbstractContextManager[None]:
+def _watch_database(server: EmbeddedPostgres, settings: Settings) -> AbstractContextManager[None]:
     from machtiging.cli.processes.database_watch import DatabaseWatch
 
     return DatabaseWatch(server, (settings.data_dir / "postgres").resolve())
@@ -99,74 +99,76 @@ def check_database_urls(settings: Settings) -> None:
             raise Fault(fault.code, private=f"MACHTIGING_{name.upper()}: {fault.private}") from fault
 
 
-def url_of(settings: Settings) -> str:
+def require_database_url(settings: Settings) -> str:
     """Return the database URL from the settings. Raises ValueError if unset."""
     if settings.database_url is None:
         raise ValueError("the settings name no database")
     return settings.database_url
 
 
-async def bring_up_to_date(settings: Settings, target: str = "head", *, seal_existing_rows: bool = False) -> None:
+async def migrate_schema(settings: Settings, target: str = "head", *, seal_existing_rows: bool = False) -> None:
     """Migrate the schema to the newest revision, or to `target`.
 
     The revision that adds row MACs seals existing rows. In production it does so only with `seal_existing_rows`, and
     else raises Fault `rijen_niet_verzegeld`.
     """
-    from machtiging.cli.sealed_tables import seal_existing
-    from machtiging.storage.migrate import migrate as upgrade
+    from machtiging.cli.sealed_tables import seal_unsealed_rows
+    from machtiging.storage.migration_runner import migrate_schema as upgrade
 
     allowed = seal_existing_rows or settings.env is not Environment.PRODUCTION
 
-    async def seal(connection: AsyncConnection) -> None:
-        await seal_existing(connection, KeysOnDemand(settings.keys_dir), allowed=allowed)
+    async def seal_rows(connection: AsyncConnection) -> None:
+        await seal_unsealed_rows(connection, LazyKeyRing(settings.keys_dir), allowed=allowed)
 
-    await upgrade(settings.owner_database_url or url_of(settings), target, seal)
+    await upgrade(settings.owner_database_url or require_database_url(settings), target, seal_rows)
 
 
 @asynccontextmanager
-async def service_sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+async def open_service_sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
     """Open sessions in the database role of the service."""
-    from machtiging.storage.engine import Role, make_engine, make_sessions
+    from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 
-    engine = make_engine(url_of(settings), Role.SERVICE, pool_size=2)
+    engine = make_engine(require_database_url(settings), DatabaseRole.SERVICE, pool_size=2)
     try:
-        yield make_sessions(engine, KeysOnDemand(settings.keys_dir))
+        yield make_sessions(engine, LazyKeyRing(settings.keys_dir))
     finally:
         await engine.dispose()
 
 
 @asynccontextmanager
-async def sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def open_sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """Open an engine in the database role that seals and reads the journal."""
-    from machtiging.storage.engine import Role, make_engine
+    from machtiging.storage.engine import DatabaseRole, make_engine
 
-    url = settings.sealer_database_url or url_of(settings)
-    engine = make_engine(url, Role.SEALER, pool_size=2, statement_timeout_ms=600_000, command_timeout=None)
+    url = settings.sealer_database_url or require_database_url(settings)
+    engine = make_engine(url, DatabaseRole.SEALER, pool_size=2, statement_timeout_ms=600_000, command_timeout=None)
     try:
         yield engine
     finally:
         await engine.dispose()
 
 
-async def _check_drop(settings: Settings, target: str, named_database: str | None) -> None:
+async def _check_downgrade(settings: Settings, target: str, confirmed_database: str | None) -> None:
     """Refuse a downgrade that drops tables unless it is confirmed. Raises NotAllowed `terugdraaien_...`."""
-    from machtiging.storage.migrate import database_to_drop_from
+    from machtiging.storage.migration_runner import find_database_to_downgrade
 
-    name = await database_to_drop_from(settings.owner_database_url or url_of(settings), target)
+    name = await find_database_to_downgrade(settings.owner_database_url or require_database_url(settings), target)
     if name is None:
         return
     if settings.env is Environment.PRODUCTION:
         raise NotAllowed(
             "terugdraaien_in_productie", f"Going back to {target} drops tables of {name}; not in production."
         )
-    if named_database is None and sys.stdin.isatty():
-        named_database = typer.prompt(f"Going back to {target} drops tables and what is in them. Database", err=True)
-    if named_database != name:
+    if confirmed_database is None and sys.stdin.isatty():
+        confirmed_database = typer.prompt(
+            f"Going back to {target} drops tables and what is in them. Database", err=True
+        )
+    if confirmed_database != name:
         told = f"Going back to {target} drops tables of {name} and what is in them. If you mean it: --yes-drop {name}"
         raise NotAllowed("terugdraaien_niet_bevestigd", told)
 
 
-def migrate(
+def migrate_database(
     target: Annotated[str, typer.Argument(help="The target: head, a revision such as 0005, or base.")] = "head",
     *,
     yes_drop: Annotated[
@@ -187,11 +189,11 @@ def migrate(
     """
     from alembic.util.exc import CommandError
 
-    with named(Settings()) as settings:
+    with provide_database(Settings()) as settings:
         try:
-            asyncio.run(_check_drop(settings, target, yes_drop))
+            asyncio.run(_check_downgrade(settings, target, yes_drop))
             with err.status(f"Migrating to {target} ..."):
-                asyncio.run(bring_up_to_date(settings, target, seal_existing_rows=seal_existing_rows))
+                asyncio.run(migrate_schema(settings, target, seal_existing_rows=seal_existing_rows))
         except CommandError as error:
             raise typer.BadParameter(f"{error}") from error
     err.print(f"The database is at {target}.")

@@ -11,10 +11,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from machtiging.audit.acts import JournalAct
-from machtiging.cli.database import named
-from machtiging.cli.edges import Exit, err, out
-from machtiging.cli.operator.key_lines import has_database, write_down
-from machtiging.crypto.manifest import Entry, Kind, State, as_of, scheduled
+from machtiging.cli.database import provide_database
+from machtiging.cli.errors import ExitCode, err, out
+from machtiging.cli.key_rotation.key_journal import has_database, journal_key_change
+from machtiging.crypto.key_manifest import KeyEntry, KeyKind, KeyState, entries_at, is_scheduled
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
@@ -22,60 +22,60 @@ app = typer.Typer(help="The key ring: create, list and rotate its keys.", no_arg
 
 
 @app.command("generate")
-def generate() -> None:
+def generate_keys() -> None:
     """Create the keys that are missing. Replaces no key, so it is safe to repeat."""
     from machtiging.crypto import rotation
 
     directory = Settings().keys_dir
     with err.status("Making keys ..."):
-        made = rotation.generate(directory)
+        made = rotation.generate_key_ring(directory)
     if made:
-        write_down(JournalAct.SLEUTEL_GEMAAKT, "gemaakt", made)
+        journal_key_change(JournalAct.SLEUTEL_GEMAAKT, "gemaakt", made)
     err.print(f"The key ring in {directory} is complete. Make a backup: without these keys no letter can be opened.")
 
 
 @app.command("list")
-def show() -> None:
+def list_keys() -> None:
     """List every key with its kind, state and age. Shows no secret.
 
     With a database it also shows the number of data keys under each key-encryption key.
     """
     from machtiging.crypto import rotation
 
-    entries = as_of(rotation.overview(Settings().keys_dir), SystemClock().now())
-    wraps = _wraps(Settings())
+    entries = entries_at(rotation.read_key_entries(Settings().keys_dir), SystemClock().now())
+    wraps = _count_wrapped_data_keys(Settings())
     table = Table("key", "kind", "state", "made", "in use since", "retired", "signs, or may sign, from", "data keys")
     for entry in entries:
-        used = None if entry.state is State.PUBLISHED else entry.activated_at
+        used = None if entry.state is KeyState.PUBLISHED else entry.activated_at
         days = [at.strftime("%Y-%m-%d") if at else "" for at in (entry.created_at, used, entry.retired_at)]
-        days.append(_begins(entries, entry))
-        count = "" if wraps is None or entry.kind is not Kind.KEK else str(wraps.get(entry.version, 0))
+        days.append(_describe_signing_start(entries, entry))
+        count = "" if wraps is None or entry.kind is not KeyKind.KEK else str(wraps.get(entry.version, 0))
         table.add_row(entry.name, entry.kind, entry.state, *days, count)
     out.print(table)
     if wraps is None:
         err.print("The database cannot be asked how many data keys hang on which key.")
 
 
-def _begins(entries: tuple[Entry, ...], entry: Entry) -> str:
+def _describe_signing_start(entries: tuple[KeyEntry, ...], entry: KeyEntry) -> str:
     from machtiging.crypto import rotation
 
-    if entry.state is not State.PUBLISHED:
+    if entry.state is not KeyState.PUBLISHED:
         return ""
-    word = "from" if scheduled(entry) else "may from"
-    return f"{word} {rotation.signs_from(entries, entry).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    word = "from" if is_scheduled(entry) else "may from"
+    return f"{word} {rotation.activation_time(entries, entry).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _wraps(settings: Settings) -> dict[int, int] | None:
-    from machtiging.cli.data_keys import counted
+def _count_wrapped_data_keys(settings: Settings) -> dict[int, int] | None:
+    from machtiging.cli.key_rotation.data_keys import count_data_keys
 
     if not has_database(settings):
         return None
-    with named(settings) as with_database:
-        return asyncio.run(counted(with_database))
+    with provide_database(settings) as with_database:
+        return asyncio.run(count_data_keys(with_database))
 
 
 @app.command("rewrap")
-def rewrap(
+def rewrap_keys(
     *, batch: Annotated[int, typer.Option(min=1, max=10_000, help="Data keys in one transaction.")] = 500
 ) -> None:
     """Wrap every data key with the newest key after `keys rotate kek`. Seal rows again after `keys rotate row-mac`.
@@ -83,23 +83,22 @@ def rewrap(
     Running workers load the newest key within seconds. Restart workers that have their keys from the environment. The
     command may run beside the service. It can be stopped and repeated. Exit 1 when some keys or rows remain.
     """
-    from machtiging.cli import data_keys
-    from machtiging.cli.operator import sealed_rows
+    from machtiging.cli.key_rotation import data_keys, sealed_rows
 
-    with named(Settings()) as settings, Progress(console=err, transient=True) as bar:
+    with provide_database(Settings()) as settings, Progress(console=err, transient=True) as bar:
         task = bar.add_task("Wrapping data keys", total=None)
-        work = data_keys.rewrap(settings, batch, lambda done, of: bar.update(task, completed=done, total=of))
+        work = data_keys.rewrap_data_keys(settings, batch, lambda done, of: bar.update(task, completed=done, total=of))
         outcome = asyncio.run(work)
-        resealed = asyncio.run(sealed_rows.reseal_all(settings))
-    for sentence in (*data_keys.told(outcome), *sealed_rows.describe_reseal(resealed)):
+        resealed = asyncio.run(sealed_rows.reseal_rows(settings))
+    for sentence in (*data_keys.describe_rewrap(outcome), *sealed_rows.describe_reseal(resealed)):
         err.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    if outcome.left or resealed.left:
-        raise typer.Exit(Exit.FINDING)
+    if outcome.remaining_count or resealed.remaining_count:
+        raise typer.Exit(ExitCode.FINDING)
 
 
 @app.command("rotate")
-def rotate(
-    kind: Annotated[Kind, typer.Argument(help="The kind of key.")],
+def rotate_key(
+    kind: Annotated[KeyKind, typer.Argument(help="The kind of key.")],
     *,
     at_once: Annotated[
         bool, typer.Option("--at-once", help="Emergency, such as a leaked key: skip the waiting time.")
@@ -117,24 +116,24 @@ def rotate(
     """
     from machtiging.crypto import rotation
 
-    moment = None if begins is None else _moment(begins)
+    moment = None if begins is None else _parse_moment(begins)
     if at_once and moment is not None:
         raise typer.BadParameter("--at-once and --from are two different moments")
-    entry = rotation.rotate(Settings().keys_dir, kind, SystemClock().now(), at_once=at_once, begins=moment)
-    if scheduled(entry) and moment is not None:
+    entry = rotation.rotate_key(Settings().keys_dir, kind, SystemClock().now(), immediately=at_once, activate_at=moment)
+    if is_scheduled(entry) and moment is not None:
         reason, told = "gepland", f"{entry.name} is published now, and signs from {moment:%Y-%m-%d %H:%M} UTC on."
-    elif entry.state is State.PUBLISHED:
+    elif entry.state is KeyState.PUBLISHED:
         reason = "gepubliceerd"
         told = f"{entry.name} is published now. Bring it into use with the same command, in an hour or later."
     else:
         reason = "met_spoed_in_gebruik" if at_once else "in_gebruik"
         told = f"{entry.name} is in use now; running workers take it within seconds."
     err.print(told)
-    if not write_down(JournalAct.SLEUTEL_GEWISSELD, reason, [entry]):
-        raise typer.Exit(Exit.FINDING)
+    if not journal_key_change(JournalAct.SLEUTEL_GEWISSELD, reason, [entry]):
+        raise typer.Exit(ExitCode.FINDING)
 
 
-def _moment(text: str) -> datetime:
+def _parse_moment(text: str) -> datetime:
     """Parse a moment; UTC when it names no zone. Raises typer.BadParameter."""
     try:
         moment = datetime.fromisoformat(text)

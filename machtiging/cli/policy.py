@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from machtiging.access.decision import Allowed
-from machtiging.access.question import FACTS, Question
+from machtiging.access.policy_decision import PolicyAllowed
+from machtiging.access.policy_request import FACT_FIELDS, PolicyRequest
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.cli.edges import Exit, err, out
+from machtiging.cli.errors import ExitCode, err, out
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.settings import Settings
 
 if TYPE_CHECKING:
-    from machtiging.access.engine import Policy
+    from machtiging.access.policy_engine import Policy
 
 app = typer.Typer(help="The policy: show it, check it, explain it.", no_args_is_help=True)
 
 
-def _policy() -> tuple[Policy, Path]:
-    from machtiging.access.engine import Policy
+def _load_policy() -> tuple[Policy, Path]:
+    from machtiging.access.policy_engine import Policy
 
     directory = Settings().policies_dir
     with err.status("Reading the policy ..."):
@@ -31,13 +31,13 @@ def _policy() -> tuple[Policy, Path]:
 
 
 @app.command("table")
-def table() -> None:
+def show_policy_table() -> None:
     """Show everything that the policy allows under a valid machtiging. Anything else is refused."""
-    from machtiging.access import inspect
+    from machtiging.access import policy_report
 
-    policy, _ = _policy()
+    policy, _ = _load_policy()
     shown = Table("capacity", "sensitivity", "at level", "may", "letters about")
-    for row in inspect.table(policy):
+    for row in policy_report.build_policy_table(policy):
         themes = "everything" if len(row.themes) == len(Theme) else ", ".join(row.themes)
         shown.add_row(row.capacity, row.sensitivity, ", ".join(row.levels), ", ".join(row.acts), themes)
     out.print(shown)
@@ -45,24 +45,24 @@ def table() -> None:
 
 
 @app.command("check")
-def check() -> None:
+def check_scenarios() -> None:
     """Play every scenario in `policies/scenarios`. Exit 1 when one has another result."""
-    from machtiging.access import inspect
+    from machtiging.access import policy_report
 
-    policy, directory = _policy()
-    told = list(inspect.check(policy, inspect.read_scenarios(directory / "scenarios")))
+    policy, directory = _load_policy()
+    told = list(policy_report.check_scenarios(policy, policy_report.read_scenarios(directory / "scenarios")))
     wrong = [row for row in told if row.problems]
     for row in wrong:
-        out.print(f"{row.place}: {row.story}", style="red", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{row.location}: {row.story}", style="red", markup=False, highlight=False, soft_wrap=True)
         for problem in row.problems:
             out.print(f"   {problem}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"{len(told) - len(wrong)} of {len(told)} stories come out.")
     if wrong:
-        raise typer.Exit(Exit.FINDING)
+        raise typer.Exit(ExitCode.FINDING)
 
 
 @app.command("explain")
-def explain(
+def explain_decision(
     capacity: Annotated[Capacity, typer.Argument(help="The capacity of the person that acts.")],
     act: Annotated[Act, typer.Argument(help="The action.")],
     theme: Annotated[Theme, typer.Argument(help="The theme of the letter.")],
@@ -75,19 +75,19 @@ def explain(
     ] = None,
 ) -> None:
     """Explain one decision: allowed or refused, and the policy rows behind it. Exit 1 when refused."""
-    from machtiging.access import inspect
+    from machtiging.access import policy_report
 
     missing = set(without or [])
-    if unknown := missing - set(FACTS):
-        raise typer.BadParameter(f"unknown fact {min(unknown)}; choose from {', '.join(FACTS)}")
-    facts = {fact: fact not in missing for fact in FACTS}
-    policy, _ = _policy()
-    found = inspect.explain(policy, Question(capacity, act, theme, sensitivity, level, **facts))
-    allowed = isinstance(found.decision, Allowed)
+    if unknown := missing - set(FACT_FIELDS):
+        raise typer.BadParameter(f"unknown fact {min(unknown)}; choose from {', '.join(FACT_FIELDS)}")
+    facts = {fact: fact not in missing for fact in FACT_FIELDS}
+    policy, _ = _load_policy()
+    found = policy_report.explain_decision(policy, PolicyRequest(capacity, act, theme, sensitivity, level, **facts))
+    allowed = isinstance(found.decision, PolicyAllowed)
     out.print("allowed" if allowed else "refused", style="green" if allowed else "red")
     for fact in found.missing_facts:
         out.print(f"   missing fact: {fact}")
     for name, effect, because in found.rows:
         out.print(f"   {effect} {name}: {because}", markup=False, highlight=False, soft_wrap=True)
     if not allowed:
-        raise typer.Exit(Exit.FINDING)
+        raise typer.Exit(ExitCode.FINDING)

@@ -13,14 +13,14 @@ from machtiging.oauth.tables import (
     SEALED_CLIENT,
     SEALED_CODE,
     SEALED_GRANT,
-    SEALED_INVITATION,
+    SEALED_INITIAL_ACCESS_TOKEN,
     SEALED_PUSHED_REQUEST,
     SEALED_REFRESH_TOKEN,
 )
-from machtiging.storage.row_mac import MAC, RowKeys
+from machtiging.storage.row_mac import MAC_COLUMN, RowKeys
 
 # Rows of the other tables are deleted by the migration, or expire within minutes.
-SEALED_AT_UPGRADE = (SEALED_PERSON, SEALED_CLIENT, SEALED_GRANT, SEALED_REFRESH_TOKEN, SEALED_INVITATION)
+SEALED_AT_UPGRADE = (SEALED_PERSON, SEALED_CLIENT, SEALED_GRANT, SEALED_REFRESH_TOKEN, SEALED_INITIAL_ACCESS_TOKEN)
 SEALED_TABLES = (
     *SEALED_AT_UPGRADE,
     SEALED_SESSION,
@@ -30,10 +30,10 @@ SEALED_TABLES = (
     SEALED_CODE,
     SEALED_BACKCHANNEL_REQUEST,
 )
-_BATCH = 500
+_BATCH_SIZE = 500
 
 
-async def seal_existing(connection: AsyncConnection, keys: RowKeys, *, allowed: bool) -> int:
+async def seal_unsealed_rows(connection: AsyncConnection, keys: RowKeys, *, allowed: bool) -> int:
     """Seal every row without a MAC and return the count. Runs in the transaction of that migration.
 
     Raises Fault `rijen_niet_verzegeld` when there are such rows and it is not `allowed`.
@@ -41,15 +41,15 @@ async def seal_existing(connection: AsyncConnection, keys: RowKeys, *, allowed: 
     count = 0
     for sealed in SEALED_AT_UPGRADE:
         table = sealed.table
-        unsealed = select(table).where(table.c[MAC] == b"").limit(_BATCH)
+        unsealed = select(table).where(table.c[MAC_COLUMN] == b"").limit(_BATCH_SIZE)
         while rows := (await connection.execute(unsealed)).mappings().all():
             if not allowed:
                 how = "they are trusted as they are now; run `machtiging migrate --seal-existing-rows`, once"
                 raise Fault("rijen_niet_verzegeld", private=f"{table.name} has rows that are not sealed: {how}")
             for row in rows:
-                made = keys.row_mac(sealed.encode({**row}))
+                made = keys.row_mac(sealed.encode_row({**row}))
                 await connection.execute(
-                    update(table).where(*(table.c[name] == row[name] for name in sealed.key)).values({MAC: made})
+                    update(table).where(*(table.c[name] == row[name] for name in sealed.key)).values({MAC_COLUMN: made})
                 )
             count += len(rows)
     return count

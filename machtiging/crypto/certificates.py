@@ -21,10 +21,10 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from machtiging.crypto.jose import encode_base64url
 from machtiging.kernel.errors import Fault, InvalidInput
 
-LARGEST = 8 * 1024
-_SMALLEST_RSA, _LARGEST_RSA = 2048, 8192
-_LONGEST_NAME = 1024
-_NOT_ONE = (
+MAX_CERTIFICATE_BYTES = 8 * 1024
+_MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
+_MAX_NAME_LENGTH = 1024
+_PARSE_ERRORS = (
     Warning,
     ValueError,
     TypeError,
@@ -43,13 +43,13 @@ class Certificate:
     parsed: x509.Certificate
     x5t: str
 
-    def in_time(self, at: datetime) -> bool:
+    def is_valid_at(self, at: datetime) -> bool:
         """Return True within its validity period."""
         return self.parsed.not_valid_before_utc <= at <= self.parsed.not_valid_after_utc
 
-    def is_subject(self, name: str) -> bool:
+    def subject_matches(self, name: str) -> bool:
         """Compare its subject with an RFC 4514 name: same attributes, same order, same case."""
-        return self.parsed.subject == _name(name)
+        return self.parsed.subject == _parse_distinguished_name(name)
 
     def key_thumbprint(self) -> str:
         """Return the RFC 7638 thumbprint of its public key."""
@@ -61,7 +61,7 @@ class Certificate:
             return ECKey.import_key(text).thumbprint()
         return OKPKey.import_key(text).thumbprint()
 
-    def names(self, kind: str) -> frozenset[str]:
+    def subject_alt_names(self, name_type: str) -> frozenset[str]:
         """Return its subject alternative names of one type: dns, uri, ip or email."""
         kinds: dict[str, _TextName] = {
             "dns": x509.DNSName,
@@ -72,52 +72,56 @@ class Certificate:
             found = self.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (x509.ExtensionNotFound, ValueError):
             return frozenset()
-        if kind == "ip":
+        if name_type == "ip":
             return frozenset(str(one) for one in found.get_values_for_type(x509.IPAddress))
-        values: list[str] = found.get_values_for_type(kinds[kind])
-        return frozenset(one.lower() if kind == "dns" else one for one in values)
+        values: list[str] = found.get_values_for_type(kinds[name_type])
+        return frozenset(one.lower() if name_type == "dns" else one for one in values)
 
 
-def read(der: bytes) -> Certificate:
+def parse_certificate(der: bytes) -> Certificate:
     """Parse a DER certificate with a strong enough key. Raises InvalidInput `certificaat_vormfout`."""
-    if len(der) > LARGEST:
-        raise _unreadable("too large")
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        raise _unreadable_certificate_error("too large")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # parser warnings become refusals
             parsed = x509.load_der_x509_certificate(der)
             key = parsed.public_key()
             parsed.subject, parsed.extensions  # noqa: B018 (both are parsed when asked)
-    except _NOT_ONE as error:
-        raise _unreadable(type(error).__name__) from error
+    except _PARSE_ERRORS as error:
+        raise _unreadable_certificate_error(type(error).__name__) from error
     if isinstance(key, rsa.RSAPublicKey):
-        fit = _SMALLEST_RSA <= key.key_size <= _LARGEST_RSA
+        fit = _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS
     elif isinstance(key, ec.EllipticCurvePublicKey):
         fit = key.curve.name in ("secp256r1", "secp384r1", "secp521r1")
     else:
         fit = isinstance(key, ed25519.Ed25519PublicKey)
     if not fit:
-        raise _unreadable("its key is too weak, or of a kind that is not taken")
+        raise _unreadable_certificate_error("its key is too weak, or of a kind that is not taken")
     return Certificate(parsed, encode_base64url(hashlib.sha256(der).digest()))
 
 
-def _unreadable(private: str) -> InvalidInput:
+def _unreadable_certificate_error(private: str) -> InvalidInput:
     return InvalidInput("certificaat_vormfout", "Dit is geen certificaat dat wij aannemen.", private=private)
 
 
-def _name(text: str) -> x509.Name:
+def _parse_distinguished_name(text: str) -> x509.Name:
     return x509.Name.from_rfc4514_string(text)
 
 
-def is_name(text: object) -> bool:
+def is_distinguished_name(text: object) -> bool:
     """Return True for an RFC 4514 distinguished name that can be compared."""
     try:
-        return isinstance(text, str) and 0 < len(text) <= _LONGEST_NAME and len(_name(text).rdns) > 0
+        return (
+            isinstance(text, str)
+            and 0 < len(text) <= _MAX_NAME_LENGTH
+            and len(_parse_distinguished_name(text).rdns) > 0
+        )
     except ValueError:
         return False
 
 
-def is_address(text: object) -> bool:
+def is_ip_address(text: object) -> bool:
     """Return True for an IP address in canonical form."""
     try:
         return isinstance(text, str) and str(ipaddress.ip_address(text)) == text
@@ -125,14 +129,14 @@ def is_address(text: object) -> bool:
         return False
 
 
-class Authorities:
+class CertificateAuthorities:
     """The trusted certificate authorities for clients. Without any, no chain verifies."""
 
     def __init__(self, certificates: Sequence[x509.Certificate] = ()) -> None:
         self._store = chains.Store(list(certificates)) if certificates else None
 
     @classmethod
-    def load(cls, file: Path | None) -> Authorities:
+    def load(cls, file: Path | None) -> CertificateAuthorities:
         """Load the authorities from a PEM file. Raises Fault `certificaten_onleesbaar`: never a partial list."""
         if file is None:
             return cls()
@@ -145,26 +149,26 @@ class Authorities:
     def __bool__(self) -> bool:
         return self._store is not None
 
-    def vouch_for(self, certificate: Certificate, between: Sequence[Certificate], at: datetime) -> bool:
+    def verify_chain(self, certificate: Certificate, intermediates: Sequence[Certificate], at: datetime) -> bool:
         """Verify the chain from an authority to this client certificate at this instant."""
         if self._store is None:
             return False
         any_leaf = chains.ExtensionPolicy.permit_all().may_be_present(
-            x509.ExtendedKeyUsage, chains.Criticality.AGNOSTIC, _for_clients
+            x509.ExtendedKeyUsage, chains.Criticality.AGNOSTIC, _require_client_auth_usage
         )
         policy = chains.PolicyBuilder().store(self._store).time(at).max_chain_depth(4)
         policy = policy.extension_policies(ca_policy=chains.ExtensionPolicy.webpki_defaults_ca(), ee_policy=any_leaf)
         try:
-            policy.build_client_verifier().verify(certificate.parsed, [one.parsed for one in between])
+            policy.build_client_verifier().verify(certificate.parsed, [one.parsed for one in intermediates])
         except (chains.VerificationError, ValueError):
             return False
         return True
 
 
-def _for_clients(_policy: object, _leaf: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+def _require_client_auth_usage(_policy: object, _leaf: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
     """Require extended key usage clientAuth, if the extension is present. Raises ValueError."""
     if usage is not None and x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
         raise ValueError("not for TLS clients")
 
 
-NOBODY = Authorities()
+NO_AUTHORITIES = CertificateAuthorities()

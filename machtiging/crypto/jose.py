@@ -21,10 +21,10 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
-MAXIMUM_SIZE = 16 * 1024
+MAX_TOKEN_LENGTH = 16 * 1024
 # Far above any real token. Counting brackets bounds the depth without parsing.
-_MAXIMUM_BRACKETS = 256
-_MAXIMUM_KEYS = 64
+_MAX_BRACKETS = 256
+_MAX_KEYS = 64
 _REFUSED_HEADERS = frozenset({"crit", "jku", "jwk", "x5u", "b64", "zip"})
 _KEY_TYPES: dict[str, tuple[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
     "RS256": ("RSA", RSAKey),
@@ -36,56 +36,56 @@ _KEY_TYPES: dict[str, tuple[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {
     "ES512": ("EC", ECKey),
     "Ed25519": ("OKP", OKPKey),
 }
-_SMALLEST_RSA = 2048
-_LARGEST_HEADER = 8 * 1024
+_MIN_RSA_BITS = 2048
+_MAX_HEADER_LENGTH = 8 * 1024
 _GENERIC_TYPES = (None, "jwt")
 _BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 # Maps base64url to the alphabet of binascii. Characters of plain base64 and padding become invalid.
 _TO_BASE64 = str.maketrans("-_+/=", "+/!!!")
 # The valid last characters by length modulo 4: their unused trailing bits are zero.
-_LAST = {1: "", 2: _BASE64URL[::16], 3: _BASE64URL[::4]}
+_CANONICAL_LAST_CHARACTERS = {1: "", 2: _BASE64URL[::16], 3: _BASE64URL[::4]}
 PublicKey = RSAKey | ECKey | OKPKey
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class UnverifiedJws:
     """A well-formed JWS whose signature is not verified."""
 
     header: dict[str, Any]
     payload: bytes
-    signed: bytes
+    signing_input: bytes
     signature: bytes
 
 
-def refuse(reason: str) -> NoReturn:
+def reject_token(reason: str) -> NoReturn:
     """Raise the general refusal; `reason` goes to the log only."""
     raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=reason)
 
 
-def take_apart(token: str, *, brings_key: bool = False) -> Parts:
+def parse_jws(token: str, *, allow_embedded_jwk: bool = False) -> UnverifiedJws:
     """Parse a compact JWS. Raises NotAuthenticated `token_ongeldig` when malformed.
 
     With `allow_embedded_jwk` the header may hold a `jwk`, which `crypto.proof_of_possession` validates.
     """
-    if not isinstance(token, str) or len(token) > MAXIMUM_SIZE:
-        refuse("token is too long, or no text")
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
+        reject_token("token is too long, or no text")
     segments = token.split(".")
     if len(segments) != 3 or not all(segments):
-        refuse("token has not three parts")
-    if len(segments[0]) > _LARGEST_HEADER:  # the header may hold a key or a certificate
-        refuse("header is too long")
-    header, payload, signature = (canonical_base64url(segment) for segment in segments)
-    parsed = strict_json(header)
-    if forbidden := (_REFUSED_HEADERS - ({"jwk"} if brings_key else set())) & parsed.keys():
-        refuse(f"header {min(forbidden)} is not accepted")
+        reject_token("token has not three parts")
+    if len(segments[0]) > _MAX_HEADER_LENGTH:  # the header may hold a key or a certificate
+        reject_token("header is too long")
+    header, payload, signature = (decode_base64url(segment) for segment in segments)
+    parsed = parse_strict_json(header)
+    if forbidden := (_REFUSED_HEADERS - ({"jwk"} if allow_embedded_jwk else set())) & parsed.keys():
+        reject_token(f"header {min(forbidden)} is not accepted")
     if not isinstance(parsed.get("alg"), str):
-        refuse("header alg is missing")
+        reject_token("header alg is missing")
     if not all(isinstance(parsed.get(name, ""), str) for name in ("kid", "typ")):
-        refuse("header kid or typ is no text")
-    return Parts(parsed, payload, token.rpartition(".")[0].encode("ascii"), signature)
+        reject_token("header kid or typ is no text")
+    return UnverifiedJws(parsed, payload, token.rpartition(".")[0].encode("ascii"), signature)
 
 
-def canonical_base64url(segment: str) -> bytes:
+def decode_base64url(segment: str) -> bytes:
     """Decode base64url in canonical form only. Raises NotAuthenticated `token_ongeldig`.
 
     With loose trailing bits, two different texts would be the same token.
@@ -94,9 +94,9 @@ def canonical_base64url(segment: str) -> bytes:
     try:
         raw = binascii.a2b_base64(segment.translate(_TO_BASE64) + "=" * (-over % 4), strict_mode=True)
     except (binascii.Error, ValueError):
-        refuse("a part is not base64url")
-    if over and segment[-1] not in _LAST[over]:
-        refuse("a part is not canonical base64url")
+        reject_token("a part is not base64url")
+    if over and segment[-1] not in _CANONICAL_LAST_CHARACTERS[over]:
+        reject_token("a part is not canonical base64url")
     return raw
 
 
@@ -105,45 +105,45 @@ def encode_base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def strict_json(data: bytes) -> dict[str, Any]:
+def parse_strict_json(data: bytes) -> dict[str, Any]:
     """Parse a JSON object: bounded depth, no duplicate members, no NaN.
 
     Raises NotAuthenticated `token_ongeldig`.
     """
-    if data.count(b"{") + data.count(b"[") > _MAXIMUM_BRACKETS:
-        refuse("JSON is too deep or too wide")
+    if data.count(b"{") + data.count(b"[") > _MAX_BRACKETS:
+        reject_token("JSON is too deep or too wide")
     try:
-        value = _STRICT.decode(data.decode())
+        value = _STRICT_DECODER.decode(data.decode())
     except (ValueError, RecursionError):
-        refuse("a part is not JSON")
+        reject_token("a part is not JSON")
     if not isinstance(value, dict):
-        refuse("a part is not a JSON object")
+        reject_token("a part is not a JSON object")
     return value
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member stands twice")
     return members
 
 
-def _no_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+_STRICT_DECODER = json.JSONDecoder(object_pairs_hook=_reject_duplicates, parse_constant=_reject_constant)
 
 
-def type_fits(actual: object, wanted: str | Collection[str] | None) -> bool:
+def typ_matches(actual: object, expected: str | Collection[str] | None) -> bool:
     """Compare header `typ` with the expected one (RFC 8725 section 3.11).
 
     None expects a plain JWT. The prefix `application/` is optional.
     """
     name = actual.lower().removeprefix("application/") if isinstance(actual, str) else actual
-    if wanted is None:
+    if expected is None:
         return name in _GENERIC_TYPES
-    return name in ({wanted.lower()} if isinstance(wanted, str) else {one.lower() for one in wanted})
+    return name in ({expected.lower()} if isinstance(expected, str) else {one.lower() for one in expected})
 
 
 def verify_jwt(
@@ -158,60 +158,60 @@ def verify_jwt(
     Checks signature, size, structure and `typ`. The caller checks `iss`, `aud`, `exp` and all other claims. Raises
     NotAuthenticated `token_ongeldig`. Raises Fault if `algorithms` contains a symmetric algorithm or `none`.
     """
-    parts = take_apart(token)
-    verify_parts(parts, jwks, algorithms=algorithms, typ=typ)
-    return strict_json(parts.payload)
+    parts = parse_jws(token)
+    verify_parsed_jws(parts, jwks, algorithms=algorithms, typ=typ)
+    return parse_strict_json(parts.payload)
 
 
-def verify_parts(
-    parts: Parts, jwks: dict[str, Any], *, algorithms: Sequence[str], typ: str | Collection[str] | None
+def verify_parsed_jws(
+    parts: UnverifiedJws, jwks: dict[str, Any], *, algorithms: Sequence[str], typ: str | Collection[str] | None
 ) -> None:
     """Verify a JWS that is already parsed. Checks and raises as `verify_jwt`."""
     if not algorithms or not _KEY_TYPES.keys() >= set(algorithms):
         raise Fault("algoritme_niet_toegestaan", private=f"not among the closed list: {list(algorithms)}")
     algorithm = parts.header["alg"]
     if algorithm not in algorithms:
-        refuse(f"alg {algorithm[:20]!r} is not accepted here")
-    if not type_fits(parts.header.get("typ"), typ):
-        refuse("typ is not the one wanted here")
-    check_signature(parts, _pick(jwks, algorithm, parts.header.get("kid")), algorithm)
+        reject_token(f"alg {algorithm[:20]!r} is not accepted here")
+    if not typ_matches(parts.header.get("typ"), typ):
+        reject_token("typ is not the one wanted here")
+    verify_signature(parts, _select_key(jwks, algorithm, parts.header.get("kid")), algorithm)
 
 
-def check_signature(parts: Parts, key: PublicKey, algorithm: str) -> None:
+def verify_signature(parts: UnverifiedJws, key: PublicKey, algorithm: str) -> None:
     """Verify the signature with one key and one algorithm. Raises NotAuthenticated `token_ongeldig`.
 
     Does the steps of joserfc's own verification, without parsing the token again.
     """
-    registry = _registry(algorithm)
+    registry = _jws_registry(algorithm)
     try:
         registry.check_header(parts.header)
         registry.validate_signature_size(parts.signature)
         method = registry.get_alg(algorithm)
         method.check_key(key)
-        genuine = method.verify(parts.signed, parts.signature, key)
+        genuine = method.verify(parts.signing_input, parts.signature, key)
     except (JoseError, ValueError, TypeError) as error:
-        refuse(f"signature: {type(error).__name__}")
+        reject_token(f"signature: {type(error).__name__}")
     if not genuine:
-        refuse("signature: not of this key")
+        reject_token("signature: not of this key")
 
 
 @cache
-def _registry(algorithm: str) -> jws.JWSRegistry:
+def _jws_registry(algorithm: str) -> jws.JWSRegistry:
     return jws.JWSRegistry(algorithms=[algorithm])
 
 
-def _pick(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECKey | OKPKey:
+def _select_key(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECKey | OKPKey:
     """Select the only key that fits, by `kid` if present. Two fitting keys are refused."""
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
-    if not isinstance(keys, list) or len(keys) > _MAXIMUM_KEYS:
-        refuse("the signer's key set is no key set")
-    fitting = [key for key in keys if could_verify(key, algorithm) and (kid is None or key.get("kid") == kid)]
+    if not isinstance(keys, list) or len(keys) > _MAX_KEYS:
+        reject_token("the signer's key set is no key set")
+    fitting = [key for key in keys if is_key_for_algorithm(key, algorithm) and (kid is None or key.get("kid") == kid)]
     if len(fitting) != 1:
-        refuse(f"{len(fitting)} keys fit this token, want 1")
-    return _import(fitting[0], _KEY_TYPES[algorithm][1])
+        reject_token(f"{len(fitting)} keys fit this token, want 1")
+    return _import_key(fitting[0], _KEY_TYPES[algorithm][1])
 
 
-def could_verify(key: Any, algorithm: str) -> bool:
+def is_key_for_algorithm(key: Any, algorithm: str) -> bool:
     """Return True for a JWK whose members fit this algorithm (RFC 7517 section 4)."""
     return (
         isinstance(key, dict)
@@ -221,30 +221,30 @@ def could_verify(key: Any, algorithm: str) -> bool:
     )
 
 
-def import_public(jwk: dict[str, Any], algorithm: str) -> PublicKey:
+def import_public_key(jwk: dict[str, Any], algorithm: str) -> PublicKey:
     """Import a public key for one algorithm. Raises NotAuthenticated `token_ongeldig`."""
-    return _import(jwk, _KEY_TYPES[algorithm][1])
+    return _import_key(jwk, _KEY_TYPES[algorithm][1])
 
 
 @lru_cache(maxsize=1024)
-def _imported(
+def _import_cached_key(
     family: type[RSAKey] | type[ECKey] | type[OKPKey], public: tuple[tuple[str, str], ...]
 ) -> RSAKey | ECKey | OKPKey:
     # Cached by the numbers of the key: the import takes longer than a verification.
     return family.import_key(dict(public))
 
 
-def _import(key: dict[str, Any], family: type[RSAKey] | type[ECKey] | type[OKPKey]) -> RSAKey | ECKey | OKPKey:
+def _import_key(key: dict[str, Any], family: type[RSAKey] | type[ECKey] | type[OKPKey]) -> RSAKey | ECKey | OKPKey:
     modulus = key.get("n", "")
     # Six bits a character. Checked before the import, which only warns.
-    if family is RSAKey and isinstance(modulus, str) and len(modulus) * 6 < _SMALLEST_RSA:
-        refuse("the signer's RSA key is under 2048 bits")
+    if family is RSAKey and isinstance(modulus, str) and len(modulus) * 6 < _MIN_RSA_BITS:
+        reject_token("the signer's RSA key is under 2048 bits")
     public = tuple((name, key[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in key)
     try:
-        imported = _imported(family, public)
-        too_small = isinstance(imported, RSAKey) and imported.public_key.key_size < _SMALLEST_RSA
+        imported = _import_cached_key(family, public)
+        too_small = isinstance(imported, RSAKey) and imported.public_key.key_size < _MIN_RSA_BITS
     except (JoseError, ValueError, TypeError) as error:
-        refuse(f"the signer's key is unreadable: {type(error).__name__}")
+        reject_token(f"the signer's key is unreadable: {type(error).__name__}")
     if too_small:
-        refuse("the signer's RSA key is under 2048 bits")
+        reject_token("the signer's RSA key is under 2048 bits")
     return imported

@@ -17,22 +17,22 @@ from uuid import UUID
 
 import structlog
 
-from machtiging.crypto import keystore, manifest, material
-from machtiging.crypto.envelope import KEY_BYTES, DataKey
-from machtiging.crypto.manifest import Entry, Kind, State
-from machtiging.crypto.own_tokens import OwnTokens, SigningKey
-from machtiging.crypto.rotation import generate
+from machtiging.crypto import key_manifest, key_material, keystore
+from machtiging.crypto.envelope_encryption import KEY_BYTES, DataKey
+from machtiging.crypto.key_manifest import KeyEntry, KeyKind, KeyState
+from machtiging.crypto.own_tokens import OwnTokenSigner, SigningKey
+from machtiging.crypto.rotation import generate_key_ring
 from machtiging.crypto.row_mac import RowMacKeys
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
-from machtiging.supervision import TaskRecord, repeat
+from machtiging.supervision import TaskRecord, run_repeatedly
 
-__all__ = ["KeyRing", "NewDataKey", "generate", "run_watch"]
+__all__ = ["KeyRing", "WrappedDataKey", "generate_key_ring", "watch_key_ring"]
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class NewDataKey:
+class WrappedDataKey:
     """A data key and its wrapped form, with the version of the key-encryption key."""
 
     key: DataKey
@@ -50,9 +50,9 @@ class KeyRing:
         self._directory = directory
         self._environ = environ
         self._clock = clock or SystemClock()
-        self._next: datetime | None = None
+        self._next_activation_at: datetime | None = None
         self._names: dict[str, bytes] = {}
-        self.trouble = ""
+        self.load_error = ""
         self.reload()
 
     @classmethod
@@ -69,51 +69,63 @@ class KeyRing:
         Raises Fault when a key is missing or unreadable. Raises Fault `sleutelbos_wijkt_af` when a name has another key
         than before, as after a replaced ring. The old ring then stays in use.
         """
-        stamp = keystore.stamp(self._directory, self._environ)  # first: a change while loading causes another reload
-        there = manifest.from_json(keystore.read_manifest(self._directory, self._environ))
-        entries = manifest.as_of(there, self._clock.now())
-        content = {entry: keystore.read_secret(self._directory, self._environ, entry.name) for entry in entries}
-        blind_index = _single(content, Kind.BLIND_INDEX)
-        pseudonym = _single(content, Kind.PSEUDONYM)
-        wrapping = {e.version: DataKey(material.symmetric(c, e)) for e, c in content.items() if e.kind is Kind.KEK}
-        row_mac = {e.version: material.symmetric(c, e) for e, c in content.items() if e.kind is Kind.ROW_MAC}
-        signing = [SigningKey.of(e, material.signing(c, e)) for e, c in content.items() if e.kind.signs]
+        stamp = keystore.manifest_fingerprint(
+            self._directory, self._environ
+        )  # first: a change while loading causes another reload
+        there = key_manifest.parse_manifest(keystore.read_manifest(self._directory, self._environ))
+        entries = key_manifest.entries_at(there, self._clock.now())
+        content = {entry: keystore.read_key(self._directory, self._environ, entry.name) for entry in entries}
+        blind_index = _active_symmetric_key(content, KeyKind.BLIND_INDEX)
+        pseudonym = _active_symmetric_key(content, KeyKind.PSEUDONYM)
+        wrapping = {
+            e.version: DataKey(key_material.parse_symmetric_key(c, e))
+            for e, c in content.items()
+            if e.kind is KeyKind.KEK
+        }
+        row_mac = {
+            e.version: key_material.parse_symmetric_key(c, e) for e, c in content.items() if e.kind is KeyKind.ROW_MAC
+        }
+        signing = [
+            SigningKey.from_entry(e, key_material.parse_signing_key(c, e))
+            for e, c in content.items()
+            if e.kind.is_signing_kind
+        ]
         names = {key.entry.name: key.kid.encode() for key in signing}
-        names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if not e.kind.signs}
+        names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if not e.kind.is_signing_kind}
         if other := [name for name in names.keys() & self._names.keys() if names[name] != self._names[name]]:
             raise Fault("sleutelbos_wijkt_af", private=f"{min(other)} is another key than before")
-        tokens = OwnTokens(signing)
+        tokens = OwnTokenSigner(signing)
         self._names, self._stamp = names, stamp
         self._blind_index, self._pseudonym = blind_index, pseudonym
         self._wrapping, self._tokens = wrapping, tokens
         self._newest = max(wrapping)
         self._row_mac = RowMacKeys(row_mac)
-        moments = (entry.activated_at for entry in entries if manifest.scheduled(entry))
-        self._next = min((moment for moment in moments if moment is not None), default=None)
+        moments = (entry.activated_at for entry in entries if key_manifest.is_scheduled(entry))
+        self._next_activation_at = min((moment for moment in moments if moment is not None), default=None)
 
-    def refresh(self) -> bool:
+    def reload_if_changed(self) -> bool:
         """Reload if the manifest changed or a scheduled activation is due; return True if reloaded.
 
         Raises Fault as `reload`; the older ring stays in use, `load_error` is set, and the next call tries again.
         """
         try:
-            due = self._next is not None and self._next <= self._clock.now()
-            if not due and keystore.stamp(self._directory, self._environ) == self._stamp:
-                self.trouble = ""
+            due = self._next_activation_at is not None and self._next_activation_at <= self._clock.now()
+            if not due and keystore.manifest_fingerprint(self._directory, self._environ) == self._stamp:
+                self.load_error = ""
                 return False
             self.reload()
         except Fault as fault:
-            self.trouble = fault.code
+            self.load_error = fault.code
             raise
-        self.trouble = ""
+        self.load_error = ""
         return True
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def key_names(self) -> tuple[str, ...]:
         """The names of the keys in the ring."""
         return tuple(sorted(self._names))
 
-    def kid(self, name: str) -> str:
+    def kid_of(self, name: str) -> str:
         """Return the `kid` of a signing key; of another key its name."""
         kid = self._names[name]
         return kid.decode() if kid.startswith(name.encode() + b".") else name
@@ -133,27 +145,27 @@ class KeyRing:
         return hmac.digest(self._blind_index, b"index\0" + purpose.encode() + b"\0" + value.encode(), hashlib.sha256)
 
     @property
-    def row_mac_version(self) -> int:
+    def row_mac_key_version(self) -> int:
         """The version of the key that makes row MACs now."""
-        return self._row_mac.newest
+        return self._row_mac.current_version
 
     @property
-    def row_mac_versions(self) -> tuple[int, ...]:
+    def row_mac_key_versions(self) -> tuple[int, ...]:
         """The versions of the row MAC key; the last one makes MACs, all verify."""
         return self._row_mac.versions
 
     def row_mac(self, message: bytes) -> bytes:
         """Return the MAC of a row encoded by `storage.row_mac`, its key version first."""
-        return self._row_mac.seal(message)
+        return self._row_mac.compute_mac(message)
 
     def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
         """Verify the MAC of a message with any key version in the ring."""
-        if self._row_mac.names_unknown_version(mac):
+        if self._row_mac.has_unknown_version(mac):
             # Another worker may use a newer key. Reload only if the manifest changed, so that forged rows with
             # invented versions cannot force reloads.
             with suppress(Fault):
-                self.refresh()
-        return self._row_mac.verifies(mac, message)
+                self.reload_if_changed()
+        return self._row_mac.verify_mac(mac, message)
 
     def bearer_hash(self, token: str) -> bytes:
         """Return the keyed hash of a random token, to find its row."""
@@ -165,10 +177,10 @@ class KeyRing:
         Another worker may have used a newer key, so a changed ring is reloaded first.
         """
         with suppress(Fault):
-            self.refresh()
+            self.reload_if_changed()
         return self._row_mac.bearer_hashes(token)
 
-    def pseudonym(self, person_id: UUID, sector: str) -> str:
+    def pairwise_subject(self, person_id: UUID, sector: str) -> str:
         """Return the pairwise subject of a person in one sector (OpenID Connect Core section 8.1).
 
         Stable in the sector, unrelated elsewhere. Raises ValueError without a sector.
@@ -178,21 +190,21 @@ class KeyRing:
         message = b"pairwise\0" + person_id.bytes + sector.encode()
         return base64.urlsafe_b64encode(hmac.digest(self._pseudonym, message, hashlib.sha256)).rstrip(b"=").decode()
 
-    def new_data_key(self, person_id: UUID) -> NewDataKey:
+    def create_data_key(self, person_id: UUID) -> WrappedDataKey:
         """Create a data key for this person, wrapped by the newest key-encryption key."""
-        return self._wrap(os.urandom(KEY_BYTES), person_id)
+        return self._wrap_data_key(os.urandom(KEY_BYTES), person_id)
 
     def unwrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> DataKey:
         """Unwrap this person's data key. Raises Fault `versleuteling_klopt_niet` or `sleutelversie_onbekend`."""
-        return DataKey(self._unwrap(wrapped, kek_version, person_id))
+        return DataKey(self._unwrap_key_bytes(wrapped, kek_version, person_id))
 
-    def rewrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> NewDataKey:
+    def rewrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> WrappedDataKey:
         """Wrap the same data key by the newest key-encryption key, to retire an older one."""
-        return self._wrap(self._unwrap(wrapped, kek_version, person_id), person_id)
+        return self._wrap_data_key(self._unwrap_key_bytes(wrapped, kek_version, person_id), person_id)
 
     def sign_jwt(self, claims: dict[str, Any], *, typ: str, alg: str = "PS256") -> str:
         """Sign claims unchanged with the active key of `alg`. Raises Fault `sleutel_ontbreekt` without one."""
-        return self._tokens.sign(claims, typ=typ, alg=alg)
+        return self._tokens.sign_jwt(claims, typ=typ, alg=alg)
 
     def verify_own_jwt(self, token: str, *, typ: str, issuer: str, audience: str, at: datetime) -> dict[str, Any]:
         """Verify our token and return its claims (RFC 9068 section 4).
@@ -200,41 +212,41 @@ class KeyRing:
         Checks signature, typ, iss, aud, exp, iat and nbf. Raises NotAuthenticated `token_ongeldig`, or `token_verlopen`
         when only the expiry is wrong.
         """
-        return self._tokens.verify(token, typ=typ, issuer=issuer, audience=audience, at=at)
+        return self._tokens.verify_own_jwt(token, typ=typ, issuer=issuer, audience=audience, at=at)
 
-    def verify_own_jwt_for_anybody(self, token: str, *, typ: str, issuer: str, at: datetime) -> dict[str, Any]:
+    def verify_own_jwt_any_audience(self, token: str, *, typ: str, issuer: str, at: datetime) -> dict[str, Any]:
         """Verify our token for any single audience.
 
         For introspection and revocation, never for access. Raises as `verify_own_jwt`.
         """
-        return self._tokens.verify_for_anybody(token, typ=typ, issuer=issuer, at=at)
+        return self._tokens.verify_own_jwt_any_audience(token, typ=typ, issuer=issuer, at=at)
 
     def verify_own_statement(self, token: str, *, typ: str) -> dict[str, Any]:
         """Return the claims of our signed record without expiry, like a journal head.
 
         Never grants access. Raises NotAuthenticated `token_ongeldig`.
         """
-        return self._tokens.statement(token, typ=typ)
+        return self._tokens.verify_own_statement(token, typ=typ)
 
     def public_jwks(self, at: datetime | None = None) -> dict[str, Any]:
         """Return the public keys as a JWK Set (RFC 7517).
 
         With `at`, keys whose last token has expired by then are left out.
         """
-        return self._tokens.jwks(at)
+        return self._tokens.public_jwks(at)
 
-    def _wrap(self, key: bytes, person_id: UUID) -> NewDataKey:
-        wrapped = self._wrapping[self._newest].seal(key, *_place(person_id, self._newest))
-        return NewDataKey(DataKey(key), wrapped, self._newest)
+    def _wrap_data_key(self, key: bytes, person_id: UUID) -> WrappedDataKey:
+        wrapped = self._wrapping[self._newest].encrypt(key, *_data_key_context(person_id, self._newest))
+        return WrappedDataKey(DataKey(key), wrapped, self._newest)
 
-    def _unwrap(self, wrapped: bytes, kek_version: int, person_id: UUID) -> bytes:
+    def _unwrap_key_bytes(self, wrapped: bytes, kek_version: int, person_id: UUID) -> bytes:
         if kek_version not in self._wrapping:
             # Another worker may have wrapped with a newer key after a rotation.
             self.reload()
         wrapping = self._wrapping.get(kek_version)
         if wrapping is None:
             raise Fault("sleutelversie_onbekend", private=f"kek-{kek_version} is not in the ring; restore its file")
-        return wrapping.open(wrapped, *_place(person_id, kek_version))
+        return wrapping.decrypt(wrapped, *_data_key_context(person_id, kek_version))
 
     def __repr__(self) -> str:
         return "KeyRing(***)"
@@ -243,28 +255,34 @@ class KeyRing:
         raise TypeError("a KeyRing is not to be serialised")
 
 
-async def run_watch(keyring: KeyRing, *, every: float, stop: asyncio.Event, record: TaskRecord | None = None) -> None:
+async def watch_key_ring(
+    keyring: KeyRing, *, every: float, stop: asyncio.Event, record: TaskRecord | None = None
+) -> None:
     """Reload the key ring when it changes, every `every` seconds, until `stop` is set."""
     told = ""
 
-    async def look() -> None:
+    async def reload_key_ring() -> None:
         nonlocal told
         try:
-            if keyring.refresh():
-                _log.info("key_ring_read_again", keys=keyring.names)
+            if keyring.reload_if_changed():
+                _log.info("key_ring_read_again", keys=keyring.key_names)
             told = ""
         except Fault as fault:
             if told != fault.private:
                 _log.error("key_ring_not_read", code=fault.code, detail=fault.private)
             told = fault.private
 
-    await repeat(look, record or TaskRecord("sleutelwacht"), every=every, stop=stop)
+    await run_repeatedly(reload_key_ring, record or TaskRecord("sleutelwacht"), every=every, stop=stop)
 
 
-def _place(person_id: UUID, kek_version: int) -> tuple[str, ...]:
+def _data_key_context(person_id: UUID, kek_version: int) -> tuple[str, ...]:
     return "data-key", str(person_id), str(kek_version)
 
 
-def _single(content: Mapping[Entry, bytes], kind: Kind) -> bytes:
+def _active_symmetric_key(content: Mapping[KeyEntry, bytes], kind: KeyKind) -> bytes:
     """Return the only active key of a kind. The manifest was checked to hold it."""
-    return next(material.symmetric(c, e) for e, c in content.items() if e.kind is kind and e.state is State.ACTIVE)
+    return next(
+        key_material.parse_symmetric_key(c, e)
+        for e, c in content.items()
+        if e.kind is kind and e.state is KeyState.ACTIVE
+    )

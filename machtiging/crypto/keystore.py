@@ -14,11 +14,11 @@ from pathlib import Path
 
 from machtiging.kernel.errors import Fault
 
-MANIFEST = "keys.json"
+MANIFEST_NAME = "keys.json"
 ENVIRONMENT_PREFIX = "MACHTIGING_KEY_"
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # On Windows the mode bits do not describe the permissions.
-_MODES_COUNT = os.name != "nt"
+_HAS_POSIX_MODES = os.name != "nt"
 
 
 def environment_name(name: str) -> str:
@@ -36,26 +36,28 @@ def check_directory(directory: Path) -> None:
     except OSError as error:
         how = f"no key directory {directory}: make one with `machtiging keys generate`"
         raise Fault("sleutelbos_ontbreekt", private=how) from error
-    _check_rights(directory, found, "enter", "700")
+    _check_permissions(directory, found, "enter", "700")
 
 
-def _check_rights(path: Path, found: os.stat_result, what: str, mode: str) -> None:
+def _check_permissions(path: Path, file_stat: os.stat_result, operation: str, mode: str) -> None:
     """Check owner and mode of a file or directory.
 
     The owner must be this user or root: any other owner can change the mode at will.
     """
-    if not _MODES_COUNT:
+    if not _HAS_POSIX_MODES:
         return
     ours = os.geteuid()
-    if found.st_uid not in {ours, 0}:
-        why = f"{path} belongs to user {found.st_uid} and the service runs as {ours}; mend with: chown {ours} {path}"
+    if file_stat.st_uid not in {ours, 0}:
+        why = (
+            f"{path} belongs to user {file_stat.st_uid} and the service runs as {ours}; mend with: chown {ours} {path}"
+        )
         raise Fault("sleutelbos_van_een_ander", private=why)
-    if found.st_mode & _OTHERS:
-        why = f"others can {what} it; mend with: chmod {mode} {path}"
+    if file_stat.st_mode & _GROUP_AND_OTHERS:
+        why = f"others can {operation} it; mend with: chmod {mode} {path}"
         raise Fault("sleutelbos_leesbaar_voor_anderen", private=why)
 
 
-def read_file(path: Path) -> bytes:
+def read_private_file(path: Path) -> bytes:
     """Read a key file. Raises Fault if missing, a link, another user's, or open to others."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
@@ -66,7 +68,7 @@ def read_file(path: Path) -> bytes:
         raise Fault("sleutel_ontbreekt", private=f"cannot read {path}: {error.strerror}") from error
     # Check the opened descriptor, so that the file cannot be swapped between check and read (TOCTOU).
     with os.fdopen(descriptor, "rb") as file:
-        _check_rights(path, os.fstat(descriptor), "read", "600")
+        _check_permissions(path, os.fstat(descriptor), "read", "600")
         return file.read()
 
 
@@ -76,10 +78,10 @@ def read_manifest(directory: Path, environ: Mapping[str, str]) -> str:
     if named is not None:
         return named
     check_directory(directory)
-    return read_file(directory / MANIFEST).decode("utf-8", errors="replace")
+    return read_private_file(directory / MANIFEST_NAME).decode("utf-8", errors="replace")
 
 
-def stamp(directory: Path, environ: Mapping[str, str]) -> tuple[int, ...]:
+def manifest_fingerprint(directory: Path, environ: Mapping[str, str]) -> tuple[int, ...]:
     """Return a fingerprint of the manifest file, to detect a change without reading it.
 
     Constant for a manifest from the environment.
@@ -87,27 +89,27 @@ def stamp(directory: Path, environ: Mapping[str, str]) -> tuple[int, ...]:
     if ENVIRONMENT_PREFIX + "MANIFEST" in environ:
         return ()
     try:
-        found = (directory / MANIFEST).stat()
+        found = (directory / MANIFEST_NAME).stat()
     except OSError:
         return (0,)  # the next read raises the Fault
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def read_secret(directory: Path, environ: Mapping[str, str], name: str) -> bytes:
+def read_key(directory: Path, environ: Mapping[str, str], name: str) -> bytes:
     """Read the material of one key from the environment, else from its file."""
     named = environ.get(environment_name(name))
     if named is not None:
         return named.encode()
     check_directory(directory)
-    return read_file(secret_path(directory, name))
+    return read_private_file(key_path(directory, name))
 
 
-def secret_path(directory: Path, name: str) -> Path:
+def key_path(directory: Path, name: str) -> Path:
     """Return the file of a key."""
     return directory / f"{name}.key"
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_private_file(path: Path, content: bytes) -> None:
     """Write an owner-only file atomically, also if the machine stops halfway."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     with suppress(FileNotFoundError):
@@ -118,7 +120,7 @@ def write_file(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     fresh.replace(path)
-    if _MODES_COUNT:
+    if _HAS_POSIX_MODES:
         above = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(above)
@@ -127,7 +129,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def lock_directory(directory: Path) -> Iterator[None]:
     """Create the key directory if needed and lock it for one process.
 
     The directory is closed to others.
@@ -135,7 +137,7 @@ def locked(directory: Path) -> Iterator[None]:
     Only our own directory is closed. Raises Fault if it belongs to another user, or to root and is open to others.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _MODES_COUNT:
+    if not _HAS_POSIX_MODES:
         yield
         return
     import fcntl

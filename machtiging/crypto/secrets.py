@@ -7,7 +7,7 @@ import hmac
 import secrets
 
 
-def random_token(bits: int = 256) -> str:
+def generate_token(bits: int = 256) -> str:
     """Generate a token of `bits` random bits, base64url without padding.
 
     Raises ValueError under 128 bits or for a part of a byte.
@@ -17,7 +17,7 @@ def random_token(bits: int = 256) -> str:
     return secrets.token_urlsafe(bits // 8)
 
 
-def digest(value: str) -> bytes:
+def sha256_digest(value: str) -> bytes:
     """Return the SHA-256 of a random token, to store instead of the token.
 
     Not for codes that people type: their entropy is too low. Use `KeyRing.blind_index`.
@@ -25,7 +25,7 @@ def digest(value: str) -> bytes:
     return hashlib.sha256(value.encode()).digest()
 
 
-def same(a: str | bytes, b: str | bytes) -> bool:
+def constant_time_equals(a: str | bytes, b: str | bytes) -> bool:
     """Compare two secrets in constant time."""
     left = a.encode() if isinstance(a, str) else a
     right = b.encode() if isinstance(b, str) else b

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.secrets import same
+from machtiging.crypto.secrets import constant_time_equals
 from machtiging.kernel.birth_date import BirthDate, DateParts
 from machtiging.kernel.text import keep_letters_and_digits
 
-_PURPOSE = "controlewoord"
+_CHECK_WORD_INDEX_PURPOSE = "controlewoord"
 # Dutch-sounding syllables that are distinct on the telephone: 18 bits, with three to five tries.
 _CONSONANTS, _VOWELS, _SYLLABLES = "bdghjklmnprstw", "aeiou", 3
-_LONGEST_WORD = 40
+_MAX_WORD_LENGTH = 40
 
 
 class CheckKind(StrEnum):
@@ -31,7 +31,7 @@ class CheckKind(StrEnum):
 
 
 # A year alone is easier to guess.
-TRIES = {CheckKind.BIRTH_DATE: 5, CheckKind.PART: 5, CheckKind.YEAR: 3, CheckKind.WORD: 5}
+TRIES_BY_CHECK_KIND = {CheckKind.BIRTH_DATE: 5, CheckKind.PART: 5, CheckKind.YEAR: 3, CheckKind.WORD: 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class CheckAnswer:
     word: str = ""
 
 
-def check_kind_of(born: BirthDate | None) -> CheckKind:
+def select_check_kind(birth_date: BirthDate | None) -> CheckKind:
     """Select the check for a birth date. A month or a day alone is too little."""
-    if born is None:
+    if birth_date is None:
         return CheckKind.WORD
-    known = (born.year is not None, born.month is not None, born.day is not None)
+    known = (birth_date.year is not None, birth_date.month is not None, birth_date.day is not None)
     if all(known):
         return CheckKind.BIRTH_DATE
     if known == (True, False, False):
@@ -54,28 +54,32 @@ def check_kind_of(born: BirthDate | None) -> CheckKind:
     return CheckKind.PART if sum(known) > 1 else CheckKind.WORD
 
 
-def new_word() -> str:
+def generate_check_word() -> str:
     """Generate a check word: short, random and easy to pronounce."""
     return "".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(_SYLLABLES))
 
 
-def word_index(keyring: KeyRing, code: str, word: str) -> bytes:
+def index_check_word(keyring: KeyRing, code: str, word: str) -> bytes:
     """Return the blind index of a check word as typed, for this code only."""
-    plain = keep_letters_and_digits(word[:_LONGEST_WORD]).casefold()
-    return keyring.blind_index(_PURPOSE, f"{code}:{plain}")
+    plain = keep_letters_and_digits(word[:_MAX_WORD_LENGTH]).casefold()
+    return keyring.blind_index(_CHECK_WORD_INDEX_PURPOSE, f"{code}:{plain}")
 
 
-def birth_date_matches(born: BirthDate | None, told: DateParts | None) -> bool:
+def birth_date_matches(birth_date: BirthDate | None, answer: DateParts | None) -> bool:
     """Compare the known parts of the birth date in constant time.
 
     A known part that is not answered is wrong. A birth date with too few known parts matches nothing.
     """
-    usable = check_kind_of(born) is not CheckKind.WORD
-    return same(_encode_known_parts(born, born), _encode_known_parts(born, told)) and usable and told is not None
+    usable = select_check_kind(birth_date) is not CheckKind.WORD
+    return (
+        constant_time_equals(_encode_date_parts(birth_date, birth_date), _encode_date_parts(birth_date, answer))
+        and usable
+        and answer is not None
+    )
 
 
-def _encode_known_parts(born: BirthDate | None, of: DateParts | None) -> str:
+def _encode_date_parts(birth_date: BirthDate | None, source: DateParts | None) -> str:
     """Encode the parts of `source` that `birth_date` has; all others as zero."""
-    known = (None, None, None) if born is None else (born.year, born.month, born.day)
-    values = (None, None, None) if of is None else (of.year, of.month, of.day)
+    known = (None, None, None) if birth_date is None else (birth_date.year, birth_date.month, birth_date.day)
+    values = (None, None, None) if source is None else (source.year, source.month, source.day)
     return "-".join(str(0 if part is None else value or 0) for part, value in zip(known, values, strict=True))

@@ -10,25 +10,36 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.agencies.queries import all_agencies
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.agencies.queries import load_active_agencies
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.code_check import TRIES, CheckKind, check_kind_of, new_word, word_index
-from machtiging.delegation.codes import PURPOSE, new_code, shown
-from machtiging.delegation.move import told_facts
-from machtiging.delegation.queries import machtiging_of_row, machtiging_table
-from machtiging.delegation.rules import Limits, Machtiging, State, needs_substantial
+from machtiging.delegation.code_check import (
+    TRIES_BY_CHECK_KIND,
+    CheckKind,
+    generate_check_word,
+    index_check_word,
+    select_check_kind,
+)
+from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, format_code, generate_code
+from machtiging.delegation.queries import machtiging_from_row, machtiging_table
+from machtiging.delegation.rules import Machtiging, MachtigingLimits, MachtigingState, require_substantial_assurance
 from machtiging.delegation.tables import Machtigingscode
-from machtiging.delegation.terms import Terms, problems_of, tidy, unknown_in
-from machtiging.identity.people import profile_of
+from machtiging.delegation.terms import (
+    MachtigingTerms,
+    find_terms_problems,
+    find_unknown_catalogue_keys,
+    normalise_terms,
+)
+from machtiging.delegation.transition import notification_facts
+from machtiging.identity.people import load_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId, uuid7
-from machtiging.notifications.tell import tell
-from machtiging.notifications.texts import Kind
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.texts import NotificationKind
 
-__all__ = ["Giver", "Offered", "Terms", "made_with", "make_code", "offer"]
+__all__ = ["Giver", "MachtigingTerms", "OfferResult", "create_code", "derive_offer_id", "offer_machtiging"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,56 +48,69 @@ class Giver:
 
     person_id: PersonId
     assurance: Assurance
-    form_key: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class OfferResult:
     """The offer, its code, and a check word if needed. Both are shown only once."""
 
     machtiging_id: MachtigingId
     code: str
-    word: str | None = None
+    check_word: str | None = None
 
 
-async def offer(
-    session: AsyncSession, keyring: KeyRing, limits: Limits, giver: Giver, terms: Terms, *, at: datetime
-) -> Offered:
+async def offer_machtiging(
+    session: AsyncSession,
+    keyring: KeyRing,
+    limits: MachtigingLimits,
+    giver: Giver,
+    terms: MachtigingTerms,
+    *,
+    at: datetime,
+) -> OfferResult:
     """Insert the offer and create its code.
 
     Raises NotAllowed `niveau_te_laag`. Raises InvalidInput with the code of the first problem, and the sentence of
     every problem in `fields` (named as in MachtigingTerms, MachtigingScope and Period). Raises Conflict
     `aanbod_al_gemaakt` if this giver made an offer with the same form key before, whatever its state is now.
     """
-    await _may_give(session, giver, at)
-    terms = tidy(terms)
-    problems = [*problems_of(terms, limits, at), *unknown_in(await all_agencies(session), terms.scope)]
+    await _require_giver_assurance(session, giver, at)
+    terms = normalise_terms(terms)
+    problems = [
+        *find_terms_problems(terms, limits, at),
+        *find_unknown_catalogue_keys(await load_active_agencies(session), terms.scope),
+    ]
     if problems:
         fields = {problem.field: problem.public for problem in reversed(problems)}
         raise InvalidInput(problems[0].code, problems[0].public, fields=fields)
-    offered = await _insert(session, _values(giver, terms, at) | {"id": made_with(keyring, giver)})
+    offered = await _insert_offer(
+        session, _build_offer_values(giver, terms, at) | {"id": derive_offer_id(keyring, giver)}
+    )
     if offered is None:
-        await _record(session, giver, Outcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
+        await _journal_offer(session, giver, JournalOutcome.REFUSED, "aanbod_al_gemaakt", None, at=at)
         raise Conflict("aanbod_al_gemaakt", "U heeft dit aanbod al gemaakt.")
-    made = await make_code(session, keyring, limits, offered, at=at)
-    await _record(session, giver, Outcome.DONE, "aangeboden", offered, at=at)
-    await tell(session, giver.person_id, Kind.AANGEBODEN_DOOR_U, told_facts(offered, None), at=at)
+    made = await create_code(session, keyring, limits, offered, at=at)
+    await _journal_offer(session, giver, JournalOutcome.DONE, "aangeboden", offered, at=at)
+    await enqueue_notification(
+        session, giver.person_id, NotificationKind.AANGEBODEN_DOOR_U, notification_facts(offered, None), at=at
+    )
     return made
 
 
-def made_with(keyring: KeyRing, giver: Giver) -> UUID:
+def derive_offer_id(keyring: KeyRing, giver: Giver) -> UUID:
     """Derive the offer id from giver and form key, so that a double submit conflicts.
 
     The primary key lets only one insert through. The id is keyed, so nobody else can compute it. It is a version 5 UUID
     (RFC 9562 section 5.5), since it comes from a name. Without a form key it is a new version 7 UUID.
     """
-    if giver.form_key is None:
+    if giver.idempotency_key is None:
         return uuid7()
-    index = keyring.blind_index("aanbod", f"{giver.person_id}:{giver.form_key}")
+    index = keyring.blind_index("aanbod", f"{giver.person_id}:{giver.idempotency_key}")
     return UUID(bytes=index[:16], version=5)
 
 
-async def _insert(session: AsyncSession, values: dict[str, Any]) -> Machtiging | None:
+async def _insert_offer(session: AsyncSession, values: dict[str, Any]) -> Machtiging | None:
     """Insert the offer and return it; None if the id exists.
 
     Waits for a concurrent insert of the same id.
@@ -94,45 +118,51 @@ async def _insert(session: AsyncSession, values: dict[str, Any]) -> Machtiging |
     table = machtiging_table()
     inserted = insert(table).values(values).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
     row = (await session.execute(inserted)).one_or_none()
-    return None if row is None else machtiging_of_row(row)
+    return None if row is None else machtiging_from_row(row)
 
 
-async def _may_give(session: AsyncSession, giver: Giver, at: datetime) -> None:
+async def _require_giver_assurance(session: AsyncSession, giver: Giver, at: datetime) -> None:
     try:
-        needs_substantial(giver.assurance)
+        require_substantial_assurance(giver.assurance)
     except NotAllowed as refusal:
-        await _record(session, giver, Outcome.REFUSED, refusal.code, None, at=at)
+        await _journal_offer(session, giver, JournalOutcome.REFUSED, refusal.code, None, at=at)
         raise
 
 
-async def make_code(
-    session: AsyncSession, keyring: KeyRing, limits: Limits, offered: Machtiging, *, at: datetime
-) -> Offered:
+async def create_code(
+    session: AsyncSession, keyring: KeyRing, limits: MachtigingLimits, offered: Machtiging, *, at: datetime
+) -> OfferResult:
     """Create a code for this offer, with a check word if needed.
 
     A check word is needed if too little of the birth date is known. Only their blind indexes are stored.
     """
-    profile = await profile_of(session, keyring, offered.vertegenwoordigde_id)
-    kind = check_kind_of(None if profile is None else profile.birth_date)
-    code, word = new_code(), new_word() if kind is CheckKind.WORD else None
+    profile = await load_profile(session, keyring, offered.vertegenwoordigde_id)
+    kind = select_check_kind(None if profile is None else profile.birth_date)
+    code, word = generate_code(), generate_check_word() if kind is CheckKind.WORD else None
     values = {
         "id": uuid7(),
         "machtiging_id": offered.id,
-        "code_hash": keyring.blind_index(PURPOSE, code),
-        "word_hash": None if word is None else word_index(keyring, code, word),
-        "tries_left": TRIES[kind],
+        "code_hash": keyring.blind_index(CODE_INDEX_PURPOSE, code),
+        "word_hash": None if word is None else index_check_word(keyring, code, word),
+        "tries_left": TRIES_BY_CHECK_KIND[kind],
         "created_at": at,
-        "expires_at": min(at + limits.code_valid, offered.period.ends_at),
+        "expires_at": min(at + limits.code_lifetime, offered.period.ends_at),
         "used_at": None,
     }
     await session.execute(insert(Machtigingscode).values(values))
-    return Offered(offered.id, shown(code), word)
+    return OfferResult(offered.id, format_code(code), word)
 
 
-async def _record(
-    session: AsyncSession, giver: Giver, outcome: Outcome, reason: str, offered: Machtiging | None, *, at: datetime
+async def _journal_offer(
+    session: AsyncSession,
+    giver: Giver,
+    outcome: JournalOutcome,
+    reason: str,
+    offered: Machtiging | None,
+    *,
+    at: datetime,
 ) -> None:
-    line = Line(
+    line = NewJournalLine(
         act=JournalAct.MACHTIGING_AANGEBODEN,
         outcome=outcome,
         reason=reason,
@@ -144,25 +174,25 @@ async def _record(
     await record(session, line, at=at)
 
 
-def _listed(words: frozenset[str] | None) -> list[str] | None:
+def _to_sorted_list(words: frozenset[str] | None) -> list[str] | None:
     return None if words is None else sorted(words)
 
 
-def _values(giver: Giver, terms: Terms, at: datetime) -> dict[str, Any]:
+def _build_offer_values(giver: Giver, terms: MachtigingTerms, at: datetime) -> dict[str, Any]:
     scope = terms.scope
     return {
         "vertegenwoordigde_id": giver.person_id,
         "capacity": terms.capacity,
         "purpose": terms.purpose,
         "legal_ground": terms.legal_ground,
-        "state": State.OFFERED,
-        "afzenders": _listed(scope.afzenders),
-        "diensten": _listed(scope.diensten),
-        "themes": _listed(scope.themes),
-        "excluded_themes": _listed(scope.excluded_themes),
+        "state": MachtigingState.OFFERED,
+        "afzenders": _to_sorted_list(scope.afzenders),
+        "diensten": _to_sorted_list(scope.diensten),
+        "themes": _to_sorted_list(scope.themes),
+        "excluded_themes": _to_sorted_list(scope.excluded_themes),
         "highest_sensitivity": scope.highest_sensitivity,
         "letters_from": scope.letters_from,
-        "acts": _listed(scope.acts),
+        "acts": _to_sorted_list(scope.acts),
         "assurance": giver.assurance,
         "starts_at": terms.period.starts_at,
         "ends_at": terms.period.ends_at,

@@ -6,16 +6,20 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.delegation.move import move
-from machtiging.delegation.rules import Deed, Machtiging
+from machtiging.delegation.rules import Machtiging, MachtigingAction
+from machtiging.delegation.transition import transition_machtiging
 from machtiging.kernel.ids import MachtigingId, PersonId
 
 
-async def pause(session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime) -> Machtiging:
+async def pause_machtiging(
+    session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime
+) -> Machtiging:
     """Pause a machtiging. Raises NotFound `machtiging_onbekend`, Conflict (see `rules.resolve_transition`)."""
-    return await move(session, Deed.PAUSE, machtiging_id, giver_id, at=at)
+    return await transition_machtiging(session, MachtigingAction.PAUSE, machtiging_id, giver_id, at=at)
 
 
-async def resume(session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime) -> Machtiging:
+async def resume_machtiging(
+    session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime
+) -> Machtiging:
     """Resume a machtiging. Raises NotFound `machtiging_onbekend`, Conflict (see `rules.resolve_transition`)."""
-    return await move(session, Deed.RESUME, machtiging_id, giver_id, at=at)
+    return await transition_machtiging(session, MachtigingAction.RESUME, machtiging_id, giver_id, at=at)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.clock import add_years, day_in_the_netherlands
+from machtiging.kernel.clock import add_years, to_dutch_date
 from machtiging.kernel.errors import Conflict, NotAllowed
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
@@ -39,16 +39,16 @@ class Act(StrEnum):
     DELETE = "verwijderen"
 
 
-ACTS_TO_GIVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
+GRANTABLE_ACTS = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
 # Reason codes: another gemachtigde, or acceptance for another organisation (or for none).
 NOT_THE_HOLDER, OTHER_ORGANISATION = "machtiging_niet_van_u", "andere_organisatie"
 NOT_USABLE = "machtiging_geldt_niet"
-CAPACITIES_TO_CHOOSE = frozenset({Capacity.RELATIVE, Capacity.PROFESSIONAL})
+SELECTABLE_CAPACITIES = frozenset({Capacity.RELATIVE, Capacity.PROFESSIONAL})
 # DOWNLOAD requires READ, and READ requires LIST.
-_NEEDS = {Act.DOWNLOAD: frozenset({Act.READ, Act.LIST}), Act.READ: frozenset({Act.LIST})}
+_PREREQUISITE_ACTS = {Act.DOWNLOAD: frozenset({Act.READ, Act.LIST}), Act.READ: frozenset({Act.LIST})}
 
 
-class State(StrEnum):
+class MachtigingState(StrEnum):
     """The stored state of a machtiging."""
 
     OFFERED = "offered"
@@ -65,7 +65,7 @@ class EndReason(StrEnum):
     REFUSED = "geweigerd"
 
 
-class Deed(StrEnum):
+class MachtigingAction(StrEnum):
     """An action on a machtiging that changes its state."""
 
     ACCEPT = "aannemen"
@@ -76,7 +76,7 @@ class Deed(StrEnum):
     GIVE_BACK = "teruggeven"
 
 
-class Party(StrEnum):
+class MachtigingRole(StrEnum):
     """The role of an actor: giver, gemachtigde, or holder of an offer's code."""
 
     GIVER = "vertegenwoordigde"
@@ -85,29 +85,47 @@ class Party(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MachtigingTransition:
     """One transition: the role that may do it, the new state and the end reason."""
 
-    by: Party
-    to: State
-    why: EndReason | None = None
+    role: MachtigingRole
+    target_state: MachtigingState
+    end_reason: EndReason | None = None
 
 
 # The complete life cycle. Any other transition is a Conflict; ENDED is final.
-TRANSITIONS: dict[tuple[State, Deed], Step] = {
-    (State.OFFERED, Deed.ACCEPT): Step(Party.CODE_HOLDER, State.ACTIVE),
-    (State.OFFERED, Deed.REFUSE): Step(Party.CODE_HOLDER, State.ENDED, EndReason.REFUSED),
-    (State.OFFERED, Deed.WITHDRAW): Step(Party.GIVER, State.ENDED, EndReason.WITHDRAWN),
-    (State.ACTIVE, Deed.PAUSE): Step(Party.GIVER, State.PAUSED),
-    (State.ACTIVE, Deed.WITHDRAW): Step(Party.GIVER, State.ENDED, EndReason.WITHDRAWN),
-    (State.ACTIVE, Deed.GIVE_BACK): Step(Party.HELPER, State.ENDED, EndReason.GIVEN_BACK),
-    (State.PAUSED, Deed.RESUME): Step(Party.GIVER, State.ACTIVE),
-    (State.PAUSED, Deed.WITHDRAW): Step(Party.GIVER, State.ENDED, EndReason.WITHDRAWN),
-    (State.PAUSED, Deed.GIVE_BACK): Step(Party.HELPER, State.ENDED, EndReason.GIVEN_BACK),
+TRANSITIONS: dict[tuple[MachtigingState, MachtigingAction], MachtigingTransition] = {
+    (MachtigingState.OFFERED, MachtigingAction.ACCEPT): MachtigingTransition(
+        MachtigingRole.CODE_HOLDER, MachtigingState.ACTIVE
+    ),
+    (MachtigingState.OFFERED, MachtigingAction.REFUSE): MachtigingTransition(
+        MachtigingRole.CODE_HOLDER, MachtigingState.ENDED, EndReason.REFUSED
+    ),
+    (MachtigingState.OFFERED, MachtigingAction.WITHDRAW): MachtigingTransition(
+        MachtigingRole.GIVER, MachtigingState.ENDED, EndReason.WITHDRAWN
+    ),
+    (MachtigingState.ACTIVE, MachtigingAction.PAUSE): MachtigingTransition(
+        MachtigingRole.GIVER, MachtigingState.PAUSED
+    ),
+    (MachtigingState.ACTIVE, MachtigingAction.WITHDRAW): MachtigingTransition(
+        MachtigingRole.GIVER, MachtigingState.ENDED, EndReason.WITHDRAWN
+    ),
+    (MachtigingState.ACTIVE, MachtigingAction.GIVE_BACK): MachtigingTransition(
+        MachtigingRole.HELPER, MachtigingState.ENDED, EndReason.GIVEN_BACK
+    ),
+    (MachtigingState.PAUSED, MachtigingAction.RESUME): MachtigingTransition(
+        MachtigingRole.GIVER, MachtigingState.ACTIVE
+    ),
+    (MachtigingState.PAUSED, MachtigingAction.WITHDRAW): MachtigingTransition(
+        MachtigingRole.GIVER, MachtigingState.ENDED, EndReason.WITHDRAWN
+    ),
+    (MachtigingState.PAUSED, MachtigingAction.GIVE_BACK): MachtigingTransition(
+        MachtigingRole.HELPER, MachtigingState.ENDED, EndReason.GIVEN_BACK
+    ),
 }
 
 
-class Standing(StrEnum):
+class EffectiveState(StrEnum):
     """The state of a machtiging at one instant, period included. Only IN_FORCE grants access."""
 
     IN_FORCE = "in_force"
@@ -119,7 +137,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class MachtigingScope:
     """The scope of a machtiging. None means no limit. All limits apply together.
 
     A dienst is written "oin/code".
@@ -149,8 +167,8 @@ class Machtiging:
     capacity: Capacity
     purpose: str
     legal_ground: str
-    state: State
-    scope: Scope
+    state: MachtigingState
+    scope: MachtigingScope
     assurance: Assurance
     accepted_assurance: Assurance | None
     period: Period
@@ -161,7 +179,7 @@ class Machtiging:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class BerichtEnvelope:
     """The metadata of a bericht, readable without opening it."""
 
     afzender: str
@@ -177,71 +195,71 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MachtigingLimits:
     """The limits of this installation: the longest period and the lifetime of a code.
 
     Every 365 days of `maximum_duration` count as a calendar year, also across a 29 February.
     """
 
-    maximum_length: timedelta
-    code_valid: timedelta
+    maximum_duration: timedelta
+    code_lifetime: timedelta
 
     @property
-    def longest(self) -> str:
+    def maximum_duration_text(self) -> str:
         """The longest period as Dutch text."""
-        years, days = divmod(self.maximum_length.days, 365)
+        years, days = divmod(self.maximum_duration.days, 365)
         parts = [f"{years} jaar"] if years else []
         parts += [f"{days} {'dag' if days == 1 else 'dagen'}"] if days else []
         return " en ".join(parts)
 
-    def latest_day(self, first_day: date) -> date:
+    def latest_end_date(self, first_day: date) -> date:
         """Return the latest end date of a machtiging that begins on `first_day`."""
-        years, days = divmod(self.maximum_length.days, 365)
+        years, days = divmod(self.maximum_duration.days, 365)
         return add_years(first_day, years) + timedelta(days=days)
 
 
-def step(machtiging: Machtiging, deed: Deed, at: datetime) -> Step:
+def resolve_transition(machtiging: Machtiging, action: MachtigingAction, at: datetime) -> MachtigingTransition:
     """Return the transition for this action. After the period only an end is possible.
 
     Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen` or `machtiging_kan_dit_niet`.
     """
-    if machtiging.state is State.ENDED:
+    if machtiging.state is MachtigingState.ENDED:
         raise Conflict("machtiging_beeindigd", "Deze machtiging is al beëindigd.")
-    found = TRANSITIONS.get((machtiging.state, deed))
+    found = TRANSITIONS.get((machtiging.state, action))
     if found is None:
         raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.")
-    if at >= machtiging.period.ends_at and found.to is not State.ENDED:
+    if at >= machtiging.period.ends_at and found.target_state is not MachtigingState.ENDED:
         raise Conflict("machtiging_verlopen", "Deze machtiging is verlopen.")
     return found
 
 
-def party_to(deed: Deed) -> Party:
+def role_for_action(action: MachtigingAction) -> MachtigingRole:
     """Return the role that may do this action, the same in every state."""
-    return next(line.by for (_, known), line in TRANSITIONS.items() if known is deed)
+    return next(line.role for (_, known), line in TRANSITIONS.items() if known is action)
 
 
-def needs_substantial(assurance: Assurance) -> None:
+def require_substantial_assurance(assurance: Assurance) -> None:
     """Require assurance substantial, to give or accept a machtiging.
 
     Raises NotAllowed `niveau_te_laag`.
     """
-    if not assurance.reaches(Assurance.SUBSTANTIAL):
+    if not assurance.is_at_least(Assurance.SUBSTANTIAL):
         raise NotAllowed(
             "niveau_te_laag", "Hiervoor moet u zekerder inloggen, bijvoorbeeld met de DigiD-app en ID-check."
         )
 
 
-def standing(machtiging: Machtiging, at: datetime) -> Standing:
+def effective_state(machtiging: Machtiging, at: datetime) -> EffectiveState:
     """Return the effective state at `at`. ENDED has priority, then the period, then PAUSED."""
-    if machtiging.state is State.ENDED:
-        return Standing.ENDED
-    if machtiging.state is State.OFFERED:
-        return Standing.NOT_ACCEPTED
+    if machtiging.state is MachtigingState.ENDED:
+        return EffectiveState.ENDED
+    if machtiging.state is MachtigingState.OFFERED:
+        return EffectiveState.NOT_ACCEPTED
     if at >= machtiging.period.ends_at:
-        return Standing.EXPIRED
-    if machtiging.state is State.PAUSED:
-        return Standing.PAUSED
-    return Standing.IN_FORCE if machtiging.period.contains(at) else Standing.NOT_BEGUN
+        return EffectiveState.EXPIRED
+    if machtiging.state is MachtigingState.PAUSED:
+        return EffectiveState.PAUSED
+    return EffectiveState.IN_FORCE if machtiging.period.contains(at) else EffectiveState.NOT_BEGUN
 
 
 def organisation_matches(machtiging: Machtiging, organisation_kvk: str | None) -> bool:
@@ -264,39 +282,39 @@ def holder_refusal(machtiging: Machtiging, person_id: PersonId, organisation_kvk
 
 def is_usable(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None, at: datetime) -> bool:
     """Check that the machtiging is in force for this person and organisation."""
-    in_force = standing(machtiging, at) is Standing.IN_FORCE
+    in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
     return in_force and holder_refusal(machtiging, person_id, organisation_kvk) is None
 
 
 def unusable_reason(machtiging: Machtiging | None, organisation_kvk: str | None, at: datetime) -> str:
     """Return the reason code of a machtiging that a token or session cannot use."""
-    if machtiging is None or standing(machtiging, at) is not Standing.IN_FORCE:
+    if machtiging is None or effective_state(machtiging, at) is not EffectiveState.IN_FORCE:
         return NOT_USABLE
     return NOT_USABLE if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
 
 
-def uncovered(scope: Scope, envelope: Envelope) -> str | None:
+def scope_violation(scope: MachtigingScope, envelope: BerichtEnvelope) -> str | None:
     """Return the reason code if this bericht is outside the scope; None if inside."""
-    if not _admits(scope.afzenders, envelope.afzender):
+    if not _limit_admits(scope.afzenders, envelope.afzender):
         return "afzender_niet_afgesproken"
-    if not _admits(scope.diensten, envelope.dienst_key):
+    if not _limit_admits(scope.diensten, envelope.dienst_key):
         return "dienst_niet_afgesproken"
     if envelope.theme in scope.excluded_themes:
         return "thema_uitgesloten"
-    if not _admits(scope.themes, envelope.theme):
+    if not _limit_admits(scope.themes, envelope.theme):
         return "thema_niet_afgesproken"
-    if not envelope.sensitivity.at_most(scope.highest_sensitivity):
+    if not envelope.sensitivity.is_at_most(scope.highest_sensitivity):
         return "te_gevoelig"
-    if day_in_the_netherlands(envelope.published_at) < scope.letters_from:
+    if to_dutch_date(envelope.published_at) < scope.letters_from:
         return "te_oud"
     return None
 
 
-def _admits(limit: frozenset[_T] | None, value: _T) -> bool:
+def _limit_admits(limit: frozenset[_T] | None, value: _T) -> bool:
     return limit is None or value in limit
 
 
-def missing_acts(acts: frozenset[Act]) -> frozenset[Act]:
+def find_missing_acts(acts: frozenset[Act]) -> frozenset[Act]:
     """Return the prerequisite acts that are absent: DOWNLOAD needs READ, READ needs LIST."""
-    needed: frozenset[Act] = frozenset().union(*(_NEEDS.get(act, frozenset()) for act in acts))
+    needed: frozenset[Act] = frozenset().union(*(_PREREQUISITE_ACTS.get(act, frozenset()) for act in acts))
     return needed - acts

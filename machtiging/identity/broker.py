@@ -19,24 +19,24 @@ import httpx
 from machtiging.crypto import secrets
 from machtiging.crypto.jose import verify_jwt
 from machtiging.crypto.keyring import KeyRing
-from machtiging.identity.attempts import Attempt, Begun
-from machtiging.identity.errors import LoginFailed, VouchedLoginFailed
-from machtiging.identity.rules import Expected, Login, login_from
+from machtiging.identity.errors import IdTokenRejected, LoginFailed
+from machtiging.identity.login_attempts import PendingLogin, StartedLogin
+from machtiging.identity.rules import IdTokenExpectations, VerifiedLogin, validate_id_token_claims
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.web.tls import tls_context
 
-ALGORITHMS = ("PS256", "ES256", "RS256")
+ID_TOKEN_ALGORITHMS = ("PS256", "ES256", "RS256")
 MAX_AGE = timedelta(minutes=15)
 _SCOPE = "openid profile email"
-_KEPT = timedelta(hours=1)
-_KEYS_REFETCHED_AFTER = timedelta(seconds=30)
-_ASSERTION_VALID = timedelta(seconds=60)
+_CACHE_LIFETIME = timedelta(hours=1)
+_JWKS_REFRESH_INTERVAL = timedelta(seconds=30)
+_ASSERTION_LIFETIME = timedelta(seconds=60)
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_LARGEST_ANSWER = 256 * 1024
+_MAX_RESPONSE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
+class BrokerMetadata:
     """The part of the broker's discovery document that we use.
 
     `sends_iss_parameter`: the broker supports RFC 9207, so every authorization response must contain `iss`.
@@ -45,15 +45,15 @@ class Metadata:
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
-    names_itself: bool
+    sends_iss_parameter: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _CachedResponse:
     """A cached response of the broker, with the time of the fetch."""
 
     value: Any
-    at: datetime
+    fetched_at: datetime
 
 
 class Broker:
@@ -71,118 +71,120 @@ class Broker:
         keyring: KeyRing,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        patience: float = 10.0,
-        wait: float | None = None,
+        total_timeout: float = 10.0,
+        io_timeout: float | None = None,
     ) -> None:
         self.issuer = issuer
         self._client_id = client_id
         self._redirect_uri = redirect_uri
         self._keyring = keyring
-        self._patience = patience
+        self._total_timeout = total_timeout
         # An http issuer is the simulator on this machine. A proxy from the environment cannot reach it.
         self._http = httpx.AsyncClient(
             transport=transport,
-            timeout=patience / 2 if wait is None else wait,
+            timeout=total_timeout / 2 if io_timeout is None else io_timeout,
             trust_env=issuer.startswith("https:"),
             verify=tls_context(),
         )
-        self._metadata: _Known | None = None
-        self._jwks: _Known | None = None
+        self._metadata: _CachedResponse | None = None
+        self._jwks: _CachedResponse | None = None
 
     async def aclose(self) -> None:
         """Close the HTTP connections."""
         await self._http.aclose()
 
-    async def metadata(self, *, at: datetime) -> Metadata:
+    async def load_metadata(self, *, at: datetime) -> BrokerMetadata:
         """Return the broker's metadata, cached for one hour. Raises LoginFailed `broker_...`."""
-        if self._metadata is None or at - self._metadata.at > _KEPT:
-            told = await self._fetch("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
-            self._metadata = _Known(self._understood(told), at)
-        known: Metadata = self._metadata.value
+        if self._metadata is None or at - self._metadata.fetched_at > _CACHE_LIFETIME:
+            told = await self._fetch_json("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+            self._metadata = _CachedResponse(self._parse_metadata(told), at)
+        known: BrokerMetadata = self._metadata.value
         return known
 
-    def _understood(self, told: dict[str, Any]) -> Metadata:
+    def _parse_metadata(self, document: dict[str, Any]) -> BrokerMetadata:
         """Validate a discovery document: the issuer must match exactly (Discovery section 4.3).
 
         Endpoints must use https, or the scheme of the issuer.
         """
-        if told.get("issuer") != self.issuer:
+        if document.get("issuer") != self.issuer:
             raise LoginFailed("broker_noemt_andere_uitgever")
         scheme = self.issuer.split(":", 1)[0]
-        endpoints = [told.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        endpoints = [document.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
         safe = all(isinstance(url, str) and url.startswith(("https://", scheme + "://")) for url in endpoints)
-        methods = told.get("code_challenge_methods_supported", ["S256"])
+        methods = document.get("code_challenge_methods_supported", ["S256"])
         if not safe or not isinstance(methods, list) or "S256" not in methods:
             raise LoginFailed("broker_beschrijving_ongeldig")
         authorization, token, jwks = (str(url) for url in endpoints)
-        names_itself = told.get("authorization_response_iss_parameter_supported") is True
-        return Metadata(authorization, token, jwks, names_itself)
+        names_itself = document.get("authorization_response_iss_parameter_supported") is True
+        return BrokerMetadata(authorization, token, jwks, names_itself)
 
-    def authorization_url(self, metadata: Metadata, begun: Begun, login_hint: str | None = None) -> str:
+    def create_authorization_url(
+        self, metadata: BrokerMetadata, started: StartedLogin, login_hint: str | None = None
+    ) -> str:
         """Build the URL of the authorization request (OpenID Connect Core section 3.1.2.1)."""
-        digest = hashlib.sha256(begun.attempt.code_verifier.encode()).digest()
+        digest = hashlib.sha256(started.pending.code_verifier.encode()).digest()
         question = {
             "response_type": "code",
             "client_id": self._client_id,
             "redirect_uri": self._redirect_uri,
             "scope": _SCOPE,
-            "state": begun.state,
-            "nonce": begun.attempt.nonce,
+            "state": started.state,
+            "nonce": started.pending.nonce,
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
-            "acr_values": begun.attempt.requested.acr,
+            "acr_values": started.pending.requested.acr,
             "max_age": str(int(MAX_AGE.total_seconds())),
         }
-        if begun.attempt.fresh:
+        if started.pending.reauthenticate:
             question |= {"prompt": "login", "max_age": "0"}
         if login_hint is not None:
             question["login_hint"] = login_hint
         return str(httpx.URL(metadata.authorization_endpoint).copy_merge_params(question))
 
-    async def check_sender(self, named: str | None, *, at: datetime) -> None:
+    async def verify_response_issuer(self, iss: str | None, *, at: datetime) -> None:
         """Reject an authorization response from another issuer: the mix-up attack (RFC 9207 section 2.4).
 
         Raises LoginFailed `antwoord_van_andere_uitgever`.
         """
-        names_itself = (await self.metadata(at=at)).names_itself
-        if (named is not None and named != self.issuer) or (named is None and names_itself):
+        names_itself = (await self.load_metadata(at=at)).sends_iss_parameter
+        if (iss is not None and iss != self.issuer) or (iss is None and names_itself):
             raise LoginFailed("antwoord_van_andere_uitgever")
 
-    async def redeem(self, code: str, attempt: Attempt, *, at: datetime) -> Login:
+    async def redeem_code(self, code: str, pending: PendingLogin, *, at: datetime) -> VerifiedLogin:
         """Exchange the authorization code for tokens and validate the id_token. Raises LoginFailed with the reason."""
-        metadata = await self.metadata(at=at)
+        metadata = await self.load_metadata(at=at)
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self._redirect_uri,
-            "code_verifier": attempt.code_verifier,
+            "code_verifier": pending.code_verifier,
             "client_id": self._client_id,
             "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": self._assertion(at),
+            "client_assertion": self._sign_client_assertion(at),
         }
-        answer = await self._fetch("POST", metadata.token_endpoint, form)
-        claims = await self._verified(answer.get("id_token"), metadata, at)
+        answer = await self._fetch_json("POST", metadata.token_endpoint, form)
+        claims = await self._verify_id_token(answer.get("id_token"), metadata, at)
         # A broker session from before this attempt is too old for a reauthentication.
-        oldest = at - attempt.begun_at if attempt.fresh else MAX_AGE
-        expected = Expected(self.issuer, self._client_id, attempt.nonce, attempt.requested, oldest)
+        oldest = at - pending.started_at if pending.reauthenticate else MAX_AGE
+        expected = IdTokenExpectations(self.issuer, self._client_id, pending.nonce, pending.requested, oldest)
         try:
-            return login_from(claims, expected, at=at)
+            return validate_id_token_claims(claims, expected, at=at)
         except LoginFailed as failure:
-            raise VouchedLoginFailed(failure.code, private=failure.private) from failure
+            raise IdTokenRejected(failure.code, private=failure.private) from failure
 
-    def _assertion(self, at: datetime) -> str:
+    def _sign_client_assertion(self, at: datetime) -> str:
         now = int(at.timestamp())
         claims = {
             "iss": self._client_id,
             "sub": self._client_id,
             "aud": self.issuer,
-            "jti": secrets.random_token(128),
+            "jti": secrets.generate_token(128),
             "iat": now,
-            "exp": now + int(_ASSERTION_VALID.total_seconds()),
+            "exp": now + int(_ASSERTION_LIFETIME.total_seconds()),
         }
         return self._keyring.sign_jwt(claims, typ="JWT", alg="ES256")
 
-    async def _verified(self, token: object, metadata: Metadata, at: datetime) -> dict[str, Any]:
+    async def _verify_id_token(self, token: object, metadata: BrokerMetadata, at: datetime) -> dict[str, Any]:
         """Verify the signature of the id_token and return its claims.
 
         When verification fails the broker may have rotated its keys, so the JWKS is fetched once more.
@@ -190,44 +192,44 @@ class Broker:
         if not isinstance(token, str):
             raise LoginFailed("broker_antwoord_ongeldig")
         reason = ""
-        for oldest in (_KEPT, _KEYS_REFETCHED_AFTER):
-            keys = await self._keys(metadata, at, oldest)
+        for oldest in (_CACHE_LIFETIME, _JWKS_REFRESH_INTERVAL):
+            keys = await self._load_jwks(metadata, at, oldest)
             try:
-                return verify_jwt(token, keys, algorithms=ALGORITHMS, typ=None)
+                return verify_jwt(token, keys, algorithms=ID_TOKEN_ALGORITHMS, typ=None)
             except NotAuthenticated as refusal:
                 reason = refusal.private
         raise LoginFailed("id_token_ongeldig", private=reason)
 
-    async def _keys(self, metadata: Metadata, at: datetime, oldest: timedelta) -> dict[str, Any]:
-        if self._jwks is None or at - self._jwks.at > oldest:
-            self._jwks = _Known(await self._fetch("GET", metadata.jwks_uri), at)
+    async def _load_jwks(self, metadata: BrokerMetadata, at: datetime, max_age: timedelta) -> dict[str, Any]:
+        if self._jwks is None or at - self._jwks.fetched_at > max_age:
+            self._jwks = _CachedResponse(await self._fetch_json("GET", metadata.jwks_uri), at)
         keys: dict[str, Any] = self._jwks.value
         return keys
 
-    async def _fetch(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+    async def _fetch_json(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         """Fetch one JSON object from the broker. No redirects; time and size are limited."""
         try:
-            async with asyncio.timeout(self._patience):
-                status, body = await self._exchange(method, url, form)
+            async with asyncio.timeout(self._total_timeout):
+                status, body = await self._send_request(method, url, form)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise LoginFailed("broker_niet_bereikbaar", private=type(error).__name__) from error
         if status >= 500:
             raise LoginFailed("broker_niet_bereikbaar", private=str(status))
         if status != 200:
             raise LoginFailed("broker_weigert", private=str(status))
-        return _json_object(body)
+        return _parse_json_object(body)
 
-    async def _exchange(self, method: str, url: str, form: dict[str, str] | None) -> tuple[int, bytes]:
+    async def _send_request(self, method: str, url: str, form: dict[str, str] | None) -> tuple[int, bytes]:
         async with self._http.stream(method, url, data=form, headers={"Accept": "application/json"}) as response:
             body = bytearray()
             async for part in response.aiter_bytes():
                 body += part
-                if len(body) > _LARGEST_ANSWER:
+                if len(body) > _MAX_RESPONSE_BYTES:
                     raise LoginFailed("broker_antwoord_ongeldig", private="te groot")
             return response.status_code, bytes(body)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def _parse_json_object(body: bytes) -> dict[str, Any]:
     try:
         told = json.loads(body)
     except (ValueError, RecursionError) as error:

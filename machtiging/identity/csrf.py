@@ -12,22 +12,22 @@ from fastapi import Depends, Request
 
 from machtiging.crypto import secrets
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.session import Visitor, visitor_or_refused
+from machtiging.identity.session import Visitor, require_visitor
 from machtiging.kernel.errors import NotAllowed
 
-FIELD = "csrf"
+CSRF_FIELD = "csrf"
 
 
 class FormExpired(NotAllowed):
     """Refusal of a form from another site or from another session."""
 
 
-def _refusal(reason: str) -> FormExpired:
+def _build_refusal(reason: str) -> FormExpired:
     sentence = "Dit formulier is verlopen. Ga terug, laad de pagina opnieuw en probeer het nog een keer."
     return FormExpired("formulier_verlopen", sentence, private=reason)
 
 
-def origin_of(url: str) -> str:
+def parse_origin(url: str) -> str:
     """Return scheme, host and port of a URL, as browsers write them in `Origin`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
@@ -41,24 +41,24 @@ def check_origin(request: Request) -> None:
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None and site != "same-origin":
-        raise _refusal("sec-fetch-site")
+        raise _build_refusal("sec-fetch-site")
     if site is not None and origin in (None, "null"):
         return
-    if origin is None or origin.lower() != origin_of(identity_services(request).issuer):
-        raise _refusal("origin")
+    if origin is None or origin.lower() != parse_origin(identity_services(request).issuer):
+        raise _build_refusal("origin")
 
 
-async def check_form(request: Request, visitor: Visitor) -> None:
+async def verify_csrf(request: Request, visitor: Visitor) -> None:
     """Check the origin and the CSRF token of a posted form. Raises NotAllowed `formulier_verlopen`."""
     check_origin(request)
     # Our forms have no file fields. An uploaded file is refused before it is stored anywhere.
-    offered = (await request.form(max_files=0)).get(FIELD)
-    if not isinstance(offered, str) or not secrets.same(offered, visitor.csrf_token):
-        raise _refusal("token")
+    offered = (await request.form(max_files=0)).get(CSRF_FIELD)
+    if not isinstance(offered, str) or not secrets.constant_time_equals(offered, visitor.csrf_token):
+        raise _build_refusal("token")
 
 
-async def _csrf(request: Request, visitor: Annotated[Visitor, Depends(visitor_or_refused)]) -> None:
-    await check_form(request, visitor)
+async def _require_csrf(request: Request, visitor: Annotated[Visitor, Depends(require_visitor)]) -> None:
+    await verify_csrf(request, visitor)
 
 
-CsrfProtected = Annotated[None, Depends(_csrf)]
+CsrfProtected = Annotated[None, Depends(_require_csrf)]

@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from machtiging.kernel.errors import NotAuthenticated
 
-CANCELLED = "inloggen_gestopt"
+LOGIN_CANCELLED = "inloggen_gestopt"
 
 
 class LoginFailed(NotAuthenticated):
     """A login failed. `code` is the reason, for the page and the log."""
 
 
-class VouchedLoginFailed(LoginFailed):
+class IdTokenRejected(LoginFailed):
     """The id_token has a valid signature, but its claims are refused. This failure is journalled."""
 
 
-class Explanation(NamedTuple):
+class LoginFailureText(NamedTuple):
     """The HTTP status, title and text of the page about a failed login."""
 
     status: int
@@ -26,31 +26,31 @@ class Explanation(NamedTuple):
     text: str
 
 
-_EXPIRED = Explanation(
+_EXPIRED_TEXT = LoginFailureText(
     400, "Dit inloggen is verlopen", "U was te lang weg, of u begon in een andere browser. Begin opnieuw met inloggen."
 )
-_OTHERWISE = Explanation(
+_DEFAULT_TEXT = LoginFailureText(
     400, "Inloggen is niet gelukt", "Het antwoord van de inlogdienst klopt niet. Voor uw veiligheid stoppen wij hier."
 )
-_EXPLANATIONS: Mapping[str, Explanation] = {
-    CANCELLED: Explanation(
+_TEXTS_BY_CODE: Mapping[str, LoginFailureText] = {
+    LOGIN_CANCELLED: LoginFailureText(
         200, "U hebt het inloggen gestopt", "U bent niet opnieuw ingelogd. Was u al ingelogd? Dan blijft dat zo."
     ),
-    "andere_browser": _EXPIRED,
-    "inlogpoging_onbekend": _EXPIRED,
-    "inlogpoging_verlopen": _EXPIRED,
-    "inloggen_te_lang_geleden": _EXPIRED,
-    "niveau_te_laag": Explanation(
+    "andere_browser": _EXPIRED_TEXT,
+    "inlogpoging_onbekend": _EXPIRED_TEXT,
+    "inlogpoging_verlopen": _EXPIRED_TEXT,
+    "inloggen_te_lang_geleden": _EXPIRED_TEXT,
+    "niveau_te_laag": LoginFailureText(
         403,
         "Uw inlogniveau is te laag",
         "Voor deze pagina moet u op een hoger niveau inloggen, bijvoorbeeld met een controle van uw identiteitsbewijs.",
     ),
-    "broker_niet_bereikbaar": Explanation(
+    "broker_niet_bereikbaar": LoginFailureText(
         503, "Inloggen lukt nu niet", "De inlogdienst antwoordt niet. Probeer het over een paar minuten opnieuw."
     ),
 }
 
 
-def explanation_of(failure: LoginFailed) -> Explanation:
+def explain_login_failure(failure: LoginFailed) -> LoginFailureText:
     """Return the text for a failed login. The exact reason is shown as a code only."""
-    return _EXPLANATIONS.get(failure.code, _OTHERWISE)
+    return _TEXTS_BY_CODE.get(failure.code, _DEFAULT_TEXT)

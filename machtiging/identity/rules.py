@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from machtiging.identity.errors import LoginFailed
-from machtiging.identity.particulars import Profile, particulars_from
+from machtiging.identity.profile_claims import Profile, parse_profile_claims
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn, parse_bsn
 from machtiging.kernel.errors import InvalidInput
@@ -21,35 +21,36 @@ from machtiging.kernel.oin import KvkNumber
 from machtiging.kernel.text import keep_letters_and_digits
 
 CLOCK_SKEW = timedelta(seconds=60)
-LONGEST_ID_TOKEN = timedelta(hours=24)
+MAX_ID_TOKEN_LIFETIME = timedelta(hours=24)
 ROLES = frozenset({"balie", "beheerder"})
 HOME = "/"
-_LONGEST_NUMBER = 40
+_MAX_NUMBER_LENGTH = 40
 
 # Printable ASCII without a backslash: browsers read a backslash as a slash, and remove tabs and newlines.
-_PATH = re.compile(r"/[\x21-\x5b\x5d-\x7e]{0,3999}")
-_NEVER_BACK_TO = ("/inloggen", "/uitloggen")
+_SAFE_PATH = re.compile(r"/[\x21-\x5b\x5d-\x7e]{0,3999}")
+_EXCLUDED_RETURN_PATHS = ("/inloggen", "/uitloggen")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class LoginRequest:
     """The parameters of a requested login. `reauthenticate`: the broker must ignore its own session."""
 
     return_to: str
     requested: Assurance
     login_hint: str | None
-    fresh: bool = False
+    reauthenticate: bool = False
 
 
-def way_to_login(wish: Wish) -> str:
+def build_login_path(login_request: LoginRequest) -> str:
     """Build the link to the login page for this request."""
-    hint = "" if wish.login_hint is None else f"&login_hint={quote(wish.login_hint, safe='')}"
-    fresh = "&opnieuw=ja" if wish.fresh else ""
-    return f"/inloggen?terug={quote(wish.return_to, safe='/')}&niveau={wish.requested.value}{hint}{fresh}"
+    hint = "" if login_request.login_hint is None else f"&login_hint={quote(login_request.login_hint, safe='')}"
+    fresh = "&opnieuw=ja" if login_request.reauthenticate else ""
+    place = quote(login_request.return_to, safe="/")
+    return f"/inloggen?terug={place}&niveau={login_request.requested.value}{hint}{fresh}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BrokerResponse:
     """The authorization response of the broker, as the browser delivers it."""
 
     state: str
@@ -59,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class IdTokenExpectations:
     """The values that the id_token must match."""
 
     issuer: str
@@ -70,7 +71,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class VerifiedLogin:
     """A login with a fully validated id_token."""
 
     issuer: str
@@ -83,38 +84,40 @@ class Login:
     kvk: str | None
 
 
-def safe_return_path(wanted: str | None) -> str:
+def safe_return_path(requested: str | None) -> str:
     """Return the path if it is safe to redirect to, else the start page.
 
     Only absolute paths on this site are safe. This prevents an open redirect.
     """
-    if wanted is None or not _PATH.fullmatch(wanted):
+    if requested is None or not _SAFE_PATH.fullmatch(requested):
         return HOME
-    path = re.split(r"[?#]", wanted, maxsplit=1)[0]
-    if "//" in path or any(path == closed or path.startswith(closed + "/") for closed in _NEVER_BACK_TO):
+    path = re.split(r"[?#]", requested, maxsplit=1)[0]
+    if "//" in path or any(path == closed or path.startswith(closed + "/") for closed in _EXCLUDED_RETURN_PATHS):
         return HOME
-    return wanted
+    return requested
 
 
-def login_from(claims: Mapping[str, Any], expected: Expected, *, at: datetime) -> Login:
+def validate_id_token_claims(
+    claims: Mapping[str, Any], expected: IdTokenExpectations, *, at: datetime
+) -> VerifiedLogin:
     """Validate the claims of an id_token with a verified signature. Raises LoginFailed with the reason."""
     _check_parties(claims, expected)
     _check_times(claims, at)
     if claims.get("nonce") != expected.nonce:
         raise LoginFailed("nonce_klopt_niet")
-    return Login(
+    return VerifiedLogin(
         issuer=expected.issuer,
-        subject=_subject(claims),
-        assurance=_assurance(claims, expected.requested),
-        authenticated_at=_authenticated_at(claims, expected.max_age, at),
-        bsn=_bsn(claims),
-        profile=particulars_from(claims, at=at),
-        roles=_roles(claims),
-        kvk=_kvk(claims),
+        subject=_parse_subject(claims),
+        assurance=_parse_assurance(claims, expected.requested),
+        authenticated_at=_parse_auth_time(claims, expected.max_age, at),
+        bsn=_parse_bsn_claim(claims),
+        profile=parse_profile_claims(claims, at=at),
+        roles=_parse_roles(claims),
+        kvk=_parse_kvk_claim(claims),
     )
 
 
-def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
+def _check_parties(claims: Mapping[str, Any], expected: IdTokenExpectations) -> None:
     """Validate `iss`, `aud` and `azp` (Core section 3.1.3.7, steps 2 to 5)."""
     if claims.get("iss") != expected.issuer:
         raise LoginFailed("id_token_andere_uitgever")
@@ -128,16 +131,16 @@ def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
 
 
 def _check_times(claims: Mapping[str, Any], at: datetime) -> None:
-    expires_at, issued_at = _instant(claims, "exp"), _instant(claims, "iat")
+    expires_at, issued_at = _parse_instant(claims, "exp"), _parse_instant(claims, "iat")
     if at >= expires_at + CLOCK_SKEW:
         raise LoginFailed("id_token_verlopen")
-    if issued_at > at + CLOCK_SKEW or expires_at - issued_at > LONGEST_ID_TOKEN:
+    if issued_at > at + CLOCK_SKEW or expires_at - issued_at > MAX_ID_TOKEN_LIFETIME:
         raise LoginFailed("id_token_tijden_kloppen_niet")
-    if "nbf" in claims and _instant(claims, "nbf") > at + CLOCK_SKEW:
+    if "nbf" in claims and _parse_instant(claims, "nbf") > at + CLOCK_SKEW:
         raise LoginFailed("id_token_tijden_kloppen_niet")
 
 
-def _instant(claims: Mapping[str, Any], name: str) -> datetime:
+def _parse_instant(claims: Mapping[str, Any], name: str) -> datetime:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise LoginFailed("id_token_tijden_kloppen_niet")
@@ -147,9 +150,9 @@ def _instant(claims: Mapping[str, Any], name: str) -> datetime:
         raise LoginFailed("id_token_tijden_kloppen_niet") from error
 
 
-def _authenticated_at(claims: Mapping[str, Any], max_age: timedelta, at: datetime) -> datetime:
+def _parse_auth_time(claims: Mapping[str, Any], max_age: timedelta, at: datetime) -> datetime:
     """Validate `auth_time`. It is required and recent, because we send `max_age` (Core section 3.1.2.1)."""
-    when = _instant(claims, "auth_time")
+    when = _parse_instant(claims, "auth_time")
     if when > at + CLOCK_SKEW:
         raise LoginFailed("id_token_tijden_kloppen_niet")
     if when < at - max_age - CLOCK_SKEW:
@@ -157,40 +160,40 @@ def _authenticated_at(claims: Mapping[str, Any], max_age: timedelta, at: datetim
     return when
 
 
-def _assurance(claims: Mapping[str, Any], requested: Assurance) -> Assurance:
+def _parse_assurance(claims: Mapping[str, Any], requested: Assurance) -> Assurance:
     try:
         reached = Assurance.from_acr(str(claims.get("acr")))
     except ValueError as error:
         raise LoginFailed("niveau_onbekend") from error
-    if not reached.reaches(requested):
+    if not reached.is_at_least(requested):
         raise LoginFailed("niveau_te_laag")
     return reached
 
 
-def _subject(claims: Mapping[str, Any]) -> str:
+def _parse_subject(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise LoginFailed("id_token_inhoud_klopt_niet", private="sub")
     return subject
 
 
-def _bsn(claims: Mapping[str, Any]) -> Bsn | None:
-    written = _number(claims, "bsn", 9)
+def _parse_bsn_claim(claims: Mapping[str, Any]) -> Bsn | None:
+    written = _normalise_number(claims, "bsn", 9)
     try:
         return None if written is None else parse_bsn(written)
     except InvalidInput as error:
         raise LoginFailed("id_token_inhoud_klopt_niet", private="bsn") from error
 
 
-def _kvk(claims: Mapping[str, Any]) -> str | None:
-    digits = _number(claims, "kvk", 8)
+def _parse_kvk_claim(claims: Mapping[str, Any]) -> str | None:
+    digits = _normalise_number(claims, "kvk", 8)
     try:
         return None if digits is None else KvkNumber(digits).value
     except InvalidInput as error:
         raise LoginFailed("id_token_inhoud_klopt_niet", private="kvk") from error
 
 
-def _number(claims: Mapping[str, Any], name: str, length: int) -> str | None:
+def _normalise_number(claims: Mapping[str, Any], name: str, length: int) -> str | None:
     """Normalise an identifier of at most `length` digits; None only when the claim is absent."""
     value = claims.get(name)
     if value is None:
@@ -198,12 +201,12 @@ def _number(claims: Mapping[str, Any], name: str, length: int) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise LoginFailed("id_token_inhoud_klopt_niet", private=name)
     written = str(value) if isinstance(value, int) and 0 < value < 10**length else value
-    if not isinstance(written, str) or len(written) > _LONGEST_NUMBER:
+    if not isinstance(written, str) or len(written) > _MAX_NUMBER_LENGTH:
         raise LoginFailed("id_token_inhoud_klopt_niet", private=name)
     return keep_letters_and_digits(written)
 
 
-def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
+def _parse_roles(claims: Mapping[str, Any]) -> frozenset[str]:
     """Return the known roles. Unknown roles are ignored; null means none."""
     roles = claims.get("roles")
     if roles is not None and not isinstance(roles, list):
@@ -215,5 +218,5 @@ def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
 class SessionLimits:
     """The idle timeout and the absolute timeout of a session."""
 
-    idle: timedelta
-    absolute: timedelta
+    idle_timeout: timedelta
+    absolute_timeout: timedelta

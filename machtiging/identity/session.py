@@ -16,31 +16,34 @@ from sqlalchemy import Row, Table, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from machtiging.audit.forged_rows import authenticate_row
+from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.dependencies import identity_services
-from machtiging.identity.kept_forms import restore_form
-from machtiging.identity.people import profile_from
-from machtiging.identity.rules import Login, SessionLimits
+from machtiging.identity.form_recovery import restore_form
+from machtiging.identity.people import decrypt_profile
+from machtiging.identity.rules import SessionLimits, VerifiedLogin
 from machtiging.identity.tables import SEALED_SESSION, LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId, uuid7
-from machtiging.storage.row_mac import keys_of, seal
-from machtiging.storage.sweep import AT, Old
+from machtiging.storage.row_mac import get_row_keys, seal_row
+from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import door
 from machtiging.web.rate_limit.callers import note_person
 
-COOKIE = "__Host-sessie"
-SEEN_AT_MOST_EVERY = timedelta(minutes=1)
-_LONGEST_TOKEN = 128
+SESSION_COOKIE = "__Host-sessie"
+LAST_SEEN_INTERVAL = timedelta(minutes=1)
+_MAX_TOKEN_LENGTH = 128
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
 # The row stays for a day after the session, so that a form posted too late still finds its person. Only ended
 # sessions are deleted (see `session_end.expiry`).
-REMEMBERED = timedelta(days=1)
-EXPIRED_SESSIONS: Old = (_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT - REMEMBERED))
+SESSION_RETENTION = timedelta(days=1)
+EXPIRED_SESSIONS: ExpiredRows = (
+    _SESSION,
+    and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < SWEEP_AT - SESSION_RETENTION),
+)
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 
@@ -61,17 +64,17 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class EndedSession:
     """An ended session: person and OIDC `sid`."""
 
     person_id: PersonId
     sid: UUID
 
 
-async def start(
+async def start_session(
     session: AsyncSession,
     person_id: PersonId,
-    login: Login,
+    login: VerifiedLogin,
     limits: SessionLimits,
     *,
     at: datetime,
@@ -81,53 +84,53 @@ async def start(
 
     `sid` is that of the session it replaces, so that apps stay logged in after a new login.
     """
-    token = secrets.random_token()
+    token = secrets.generate_token()
     row = {
         "id": uuid7(),
-        "token_hash": keys_of(session).bearer_hash(token),
+        "token_hash": get_row_keys(session).bearer_hash(token),
         "person_id": person_id,
         "assurance": login.assurance.value,
         "roles": sorted(login.roles),
         "organisation_kvk": login.kvk,
-        "csrf_token": secrets.random_token(),
+        "csrf_token": secrets.generate_token(),
         "authenticated_at": login.authenticated_at,
         "created_at": at,
         "last_seen_at": at,
-        "expires_at": at + limits.absolute,
+        "expires_at": at + limits.absolute_timeout,
         "sid": sid or uuid7(),
     }
-    await session.execute(insert(_SESSION).values(**seal(session, SEALED_SESSION, row)))
+    await session.execute(insert(_SESSION).values(**seal_row(session, SEALED_SESSION, row)))
     return token
 
 
-async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over | None:
+async def end_session(session: AsyncSession, token: str | None, *, at: datetime) -> EndedSession | None:
     """End the session of this token. Returns the ended session, or None."""
-    if not token or len(token) > _LONGEST_TOKEN:
+    if not token or len(token) > _MAX_TOKEN_LENGTH:
         return None
-    mine = _SESSION.c.token_hash.in_(keys_of(session).bearer_hashes(token))
+    mine = _SESSION.c.token_hash.in_(get_row_keys(session).bearer_hashes(token))
     ending = update(_SESSION).where(mine, _SESSION.c.ended_at.is_(None)).values(ended_at=at)
     row = (await session.execute(ending.returning(_SESSION.c.person_id, _SESSION.c.sid))).one_or_none()
-    return None if row is None else Over(PersonId(row.person_id), row.sid)
+    return None if row is None else EndedSession(PersonId(row.person_id), row.sid)
 
 
-async def visitor_behind(
+async def authenticate_session(
     session: AsyncSession, keyring: KeyRing, token: str | None, limits: SessionLimits, *, at: datetime
 ) -> Visitor | None:
     """Authenticate the session cookie. None if the session is absent, unknown, ended, expired or forged."""
-    if not token or len(token) > _LONGEST_TOKEN:
+    if not token or len(token) > _MAX_TOKEN_LENGTH:
         return None
     mine = select(*_COLUMNS).join_from(_SESSION, _PERSON)
-    mine = mine.where(_SESSION.c.token_hash.in_(keys_of(session).bearer_hashes(token)))
+    mine = mine.where(_SESSION.c.token_hash.in_(get_row_keys(session).bearer_hashes(token)))
     row = (await session.execute(mine)).one_or_none()
-    if row is None or not _alive(row, limits, at):
+    if row is None or not _is_active(row, limits, at):
         return None
     if not await authenticate_row(session, SEALED_SESSION, row, at=at):
         return None
-    await _seen(session, row, at)
-    return _visitor(row, keyring)
+    await _record_activity(session, row, at)
+    return _build_visitor(row, keyring)
 
 
-async def hold(session: AsyncSession, visitor: Visitor) -> bool:
+async def lock_session(session: AsyncSession, visitor: Visitor) -> bool:
     """Lock the session row FOR SHARE and return whether it is active.
 
     A grant created now is then also ended by a concurrent logout, which waits for this transaction.
@@ -136,30 +139,30 @@ async def hold(session: AsyncSession, visitor: Visitor) -> bool:
     return await session.scalar(select(_SESSION.c.id).where(*mine).with_for_update(read=True)) is not None
 
 
-def _alive(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
+def _is_active(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
     """Return whether the session is active.
 
     The current limits apply too, so that shorter limits take effect on existing sessions.
     """
-    absolute = min(row.expires_at, row.created_at + limits.absolute)
-    return row.ended_at is None and at < absolute and at < row.last_seen_at + limits.idle
+    absolute = min(row.expires_at, row.created_at + limits.absolute_timeout)
+    return row.ended_at is None and at < absolute and at < row.last_seen_at + limits.idle_timeout
 
 
-async def _seen(session: AsyncSession, row: Row[Any], at: datetime) -> None:
+async def _record_activity(session: AsyncSession, row: Row[Any], at: datetime) -> None:
     """Update `last_seen_at` at most once a minute. Skips a row that another request has locked."""
-    if at < row.last_seen_at + SEEN_AT_MOST_EVERY:
+    if at < row.last_seen_at + LAST_SEEN_INTERVAL:
         return
     free = select(_SESSION.c.id).where(_SESSION.c.id == row.id, _SESSION.c.last_seen_at < at)
     chosen = free.with_for_update(skip_locked=True).scalar_subquery()
     await session.execute(update(_SESSION).where(_SESSION.c.id == chosen).values(last_seen_at=at))
 
 
-def _visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
+def _build_visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
     person_id = PersonId(row.person_id)
     name = ""
     if row.profile_sealed is not None:
         key = keyring.unwrap_data_key(row.data_key_wrapped, row.kek_version, person_id)
-        name = profile_from(key, row.profile_sealed, person_id).name
+        name = decrypt_profile(key, row.profile_sealed, person_id).name
     return Visitor(
         person_id=person_id,
         session_id=row.id,
@@ -173,21 +176,23 @@ def _visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
     )
 
 
-def set_cookie(response: Response, token: str) -> None:
+def set_session_cookie(response: Response, token: str) -> None:
     """Set the session cookie: host-only, HttpOnly, and deleted when the browser closes."""
-    response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="lax", path="/")
+    response.set_cookie(SESSION_COOKIE, token, secure=True, httponly=True, samesite="lax", path="/")
 
 
-def clear_cookie(response: Response) -> None:
+def clear_session_cookie(response: Response) -> None:
     """Delete the session cookie."""
-    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
+    response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="lax", path="/")
 
 
-async def visitor_if_any(request: Request, session: Transaction) -> Visitor | None:
+async def find_visitor(request: Request, session: Transaction) -> Visitor | None:
     """Return the logged-in visitor, or None. This is not a door: it refuses nobody."""
     services = identity_services(request)
-    token = request.cookies.get(COOKIE)
-    visitor = await visitor_behind(session, services.keyring, token, services.session_limits, at=services.clock.now())
+    token = request.cookies.get(SESSION_COOKIE)
+    visitor = await authenticate_session(
+        session, services.keyring, token, services.session_limits, at=services.clock.now()
+    )
     request.state.visitor = visitor
     note_person(request.scope, visitor.person_id if visitor else None)
     if visitor is not None:
@@ -195,32 +200,32 @@ async def visitor_if_any(request: Request, session: Transaction) -> Visitor | No
     return visitor
 
 
-PerhapsVisitor = Annotated[Visitor | None, Depends(visitor_if_any)]
+OptionalVisitor = Annotated[Visitor | None, Depends(find_visitor)]
 
 
-async def visitor_or_refused(visitor: PerhapsVisitor) -> Visitor:
+async def require_visitor(visitor: OptionalVisitor) -> Visitor:
     """Return the logged-in visitor. Raises NotAuthenticated `niet_ingelogd`."""
     if visitor is None:
         raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
     return visitor
 
 
-_Visitor = Annotated[Visitor, Depends(visitor_or_refused)]
+_RequiredVisitor = Annotated[Visitor, Depends(require_visitor)]
 
 
 @door("Citizen")
-async def _citizen(visitor: _Visitor) -> Visitor:
+async def _require_citizen(visitor: _RequiredVisitor) -> Visitor:
     """Admit any logged-in visitor."""
     return visitor
 
 
 @door("Operator")
-async def _operator(visitor: _Visitor) -> Visitor:
+async def _require_operator(visitor: _RequiredVisitor) -> Visitor:
     """Admit operators only. Raises NotAllowed `alleen_voor_beheerders`."""
     if "beheerder" not in visitor.roles:
         raise NotAllowed("alleen_voor_beheerders", "Deze pagina is alleen voor beheerders.")
     return visitor
 
 
-Citizen = Annotated[Visitor, Depends(_citizen)]
-Operator = Annotated[Visitor, Depends(_operator)]
+Citizen = Annotated[Visitor, Depends(_require_citizen)]
+Operator = Annotated[Visitor, Depends(_require_operator)]

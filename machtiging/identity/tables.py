@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
-from machtiging.storage.row_mac import ENDS_IT, SealedTable
+from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
 class Person(SQLModel, table=True):
@@ -17,15 +17,15 @@ class Person(SQLModel, table=True):
     __tablename__ = "person"
 
     id: UUID = Field(primary_key=True)
-    bsn_index: bytes | None = columns.sealed(default=None, nullable=True, unique=True)
-    bsn_sealed: bytes | None = columns.sealed(default=None, nullable=True)
-    broker_issuer: str | None = columns.text(default=None, nullable=True)
-    broker_subject: str | None = columns.text(default=None, nullable=True)
-    profile_sealed: bytes | None = columns.sealed(default=None, nullable=True)
-    data_key_wrapped: bytes = columns.sealed()
+    bsn_index: bytes | None = columns.bytes_column(default=None, nullable=True, unique=True)
+    bsn_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
+    broker_issuer: str | None = columns.text_column(default=None, nullable=True)
+    broker_subject: str | None = columns.text_column(default=None, nullable=True)
+    profile_sealed: bytes | None = columns.bytes_column(default=None, nullable=True)
+    data_key_wrapped: bytes = columns.bytes_column()
     kek_version: int
-    created_at: datetime = columns.at()
-    mac: bytes = columns.sealed(default=b"")
+    created_at: datetime = columns.timestamp_column()
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class LoginSession(SQLModel, table=True):
@@ -34,32 +34,32 @@ class LoginSession(SQLModel, table=True):
     __tablename__ = "login_session"
 
     id: UUID = Field(primary_key=True)
-    token_hash: bytes = columns.sealed(unique=True)
+    token_hash: bytes = columns.bytes_column(unique=True)
     person_id: UUID = Field(foreign_key="person.id")
-    assurance: str = columns.text()
-    roles: list[str] = columns.texts()
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
-    csrf_token: str = columns.text()
-    authenticated_at: datetime = columns.at()
-    created_at: datetime = columns.at()
-    last_seen_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
-    ended_at: datetime | None = columns.at(default=None, nullable=True)
+    assurance: str = columns.text_column()
+    roles: list[str] = columns.text_array_column()
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    csrf_token: str = columns.text_column()
+    authenticated_at: datetime = columns.timestamp_column()
+    created_at: datetime = columns.timestamp_column()
+    last_seen_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column()
+    ended_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     sid: UUID
-    mac: bytes = columns.sealed(default=b"")
+    mac: bytes = columns.bytes_column(default=b"")
 
 
-class KeptForm(SQLModel, table=True):
+class SavedForm(SQLModel, table=True):
     """A form posted after its session ended, encrypted for the person of that session."""
 
     __tablename__ = "kept_form"
 
-    browser_hash: bytes = columns.sealed(primary_key=True)
-    page_hash: bytes = columns.sealed(primary_key=True)
+    browser_hash: bytes = columns.bytes_column(primary_key=True)
+    page_hash: bytes = columns.bytes_column(primary_key=True)
     person_id: UUID = Field(foreign_key="person.id")
-    sealed: bytes = columns.sealed()
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
+    sealed: bytes = columns.bytes_column()
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column()
 
 
 class LoginAttempt(SQLModel, table=True):
@@ -67,16 +67,16 @@ class LoginAttempt(SQLModel, table=True):
 
     __tablename__ = "login_attempt"
 
-    state_hash: bytes = columns.sealed(primary_key=True)
-    browser_hash: bytes = columns.sealed()
-    nonce: str = columns.text()
-    code_verifier: str = columns.text()
-    return_to: str = columns.text()
-    requested_acr: str = columns.text()
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
+    state_hash: bytes = columns.bytes_column(primary_key=True)
+    browser_hash: bytes = columns.bytes_column()
+    nonce: str = columns.text_column()
+    code_verifier: str = columns.text_column()
+    return_to: str = columns.text_column()
+    requested_acr: str = columns.text_column()
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column()
     fresh: bool = False
-    mac: bytes = columns.sealed(default=b"")
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 # Columns covered by the row MAC (docs/decisions/0008). A changed list needs a new version.
@@ -97,7 +97,7 @@ SEALED_SESSION = SealedTable(
         *("id", "token_hash", "person_id", "assurance", "roles", "organisation_kvk", "csrf_token"),
         *("authenticated_at", "created_at", "expires_at", "sid"),
     ),
-    exempt={"ended_at": ENDS_IT, "last_seen_at": "only ends a session that is idle; expires_at is its end"},
+    exempt={"ended_at": EXEMPT_ENDS_ROW, "last_seen_at": "only ends a session that is idle; expires_at is its end"},
 )
 SEALED_ATTEMPT = SealedTable(
     LoginAttempt.__table__,  # type: ignore[attr-defined]

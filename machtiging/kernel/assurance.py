@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 _ORDER = ("laag", "substantieel", "hoog")
-_URI = "http://eidas.europa.eu/LoA/"
+_ACR_PREFIX = "http://eidas.europa.eu/LoA/"
 
 
 class Assurance(StrEnum):
@@ -18,11 +18,11 @@ class Assurance(StrEnum):
     @property
     def acr(self) -> str:
         """The eIDAS URI in the `acr` claim (NL GOV OIDC section 5.2.5)."""
-        return _URI + {"laag": "low", "substantieel": "substantial", "hoog": "high"}[self.value]
+        return _ACR_PREFIX + {"laag": "low", "substantieel": "substantial", "hoog": "high"}[self.value]
 
-    def reaches(self, needed: Assurance) -> bool:
+    def is_at_least(self, required: Assurance) -> bool:
         """Return whether this level is at or above the required one."""
-        return _ORDER.index(self.value) >= _ORDER.index(needed.value)
+        return _ORDER.index(self.value) >= _ORDER.index(required.value)
 
     @classmethod
     def from_acr(cls, acr: str) -> Assurance:
@@ -33,6 +33,6 @@ class Assurance(StrEnum):
         raise ValueError(acr)
 
 
-def lowest(*levels: Assurance) -> Assurance:
+def lowest_assurance(*levels: Assurance) -> Assurance:
     """Return the lowest of the levels. A chain is as strong as its weakest link."""
     return min(levels, key=lambda level: _ORDER.index(level.value))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-_WRITTEN = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?|([0-9]{4})([0-9]{2})([0-9]{2})")
+_DATE_PATTERN = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?|([0-9]{4})([0-9]{2})([0-9]{2})")
 # A leap year, so that 29 February is a valid birthday when the year is unknown.
-_SOME_LEAP_YEAR = 2000
+_LEAP_YEAR = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +44,42 @@ class DateParts(Protocol):
 BirthDate = date | PartialDate
 
 
-def birth_date_of(year: int | None, month: int | None, day: int | None) -> BirthDate | None:
+def build_birth_date(year: int | None, month: int | None, day: int | None) -> BirthDate | None:
     """Build a date from its parts; None when all are unknown. Raises ValueError for an impossible date."""
     if year is None and month is None and day is None:
         return None
-    whole = date(_SOME_LEAP_YEAR if year is None else year, 1 if month is None else month, 1 if day is None else day)
+    whole = date(_LEAP_YEAR if year is None else year, 1 if month is None else month, 1 if day is None else day)
     return whole if year is not None and month is not None and day is not None else PartialDate(year, month, day)
 
 
-def parse_birth_date(written: str) -> BirthDate | None:
+def parse_birth_date(text: str) -> BirthDate | None:
     """Parse YYYY, YYYY-MM, YYYY-MM-DD or YYYYMMDD. Zeros mean an unknown part. Raises ValueError otherwise."""
-    found = _WRITTEN.fullmatch(written)
+    found = _DATE_PATTERN.fullmatch(text)
     if found is None:
         raise ValueError("not written as a date")
     # Zero and an absent part both mean unknown.
-    year, month, day = (int(part or "0") or None for part in _matched_alternative(found.groups()))
-    return birth_date_of(year, month, day)
+    year, month, day = (int(part or "0") or None for part in _select_alternative(found.groups()))
+    return build_birth_date(year, month, day)
 
 
-def _matched_alternative(groups: tuple[str | None, ...]) -> tuple[str | None, ...]:
+def _select_alternative(groups: tuple[str | None, ...]) -> tuple[str | None, ...]:
     return groups[:3] if groups[0] is not None else groups[3:]
 
 
-def write_birth_date(born: BirthDate) -> str:
+def format_birth_date(born: BirthDate) -> str:
     """Format as YYYY-MM-DD with zeros for unknown parts. `parse_birth_date` reads this format."""
     return f"{born.year or 0:04d}-{born.month or 0:02d}-{born.day or 0:02d}"
 
 
-def merge_birth_dates(known: BirthDate | None, told: BirthDate | None) -> BirthDate | None:
+def merge_birth_dates(stored: BirthDate | None, received: BirthDate | None) -> BirthDate | None:
     """Merge two birth dates: combine their parts, or return `received` if they contradict."""
-    if known is None or told is None:
-        return known if told is None else told
-    pairs = [(known.year, told.year), (known.month, told.month), (known.day, told.day)]
+    if stored is None or received is None:
+        return stored if received is None else received
+    pairs = [(stored.year, received.year), (stored.month, received.month), (stored.day, received.day)]
     if any(old is not None and new is not None and old != new for old, new in pairs):
-        return told
+        return received
     year, month, day = (old if new is None else new for old, new in pairs)
     try:
-        return birth_date_of(year, month, day)
+        return build_birth_date(year, month, day)
     except ValueError:  # 29 February, and the year was told to be another
-        return told
+        return received

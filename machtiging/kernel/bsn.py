@@ -10,8 +10,8 @@ from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.text import keep_letters_and_digits
 
 _WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
-_LONGEST_TYPED = 40
-_HIDDEN = "*********"
+_MAX_INPUT_LENGTH = 40
+_MASK = "*********"
 
 
 def passes_11_proef(digits: str) -> bool:
@@ -21,7 +21,7 @@ def passes_11_proef(digits: str) -> bool:
     return sum(w * int(d) for w, d in zip(_WEIGHTS, digits, strict=True)) % 11 == 0
 
 
-class _ElfProef:
+class _ElfproefNumber:
     """A nine-digit number, hidden from repr, str, format and pickle."""
 
     __slots__ = ("_digits",)
@@ -42,13 +42,13 @@ class _ElfProef:
         return self._digits
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_HIDDEN})"
+        return f"{type(self).__name__}({_MASK})"
 
     def __str__(self) -> str:
-        return _HIDDEN
+        return _MASK
 
     def __format__(self, spec: str) -> str:
-        return format(_HIDDEN, spec)
+        return format(_MASK, spec)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.reveal() == other.reveal()
@@ -60,7 +60,7 @@ class _ElfProef:
         raise TypeError(f"{type(self).__name__} is not to be serialised")
 
 
-class Bsn(_ElfProef):
+class Bsn(_ElfproefNumber):
     """A citizen service number. Raises InvalidInput `bsn_ongeldig` when the elfproef fails."""
 
     __slots__ = ()
@@ -68,16 +68,16 @@ class Bsn(_ElfProef):
     _public = "Dit burgerservicenummer klopt niet. Controleer de negen cijfers."
 
 
-def parse_bsn(typed: str) -> Bsn:
+def parse_bsn(text: str) -> Bsn:
     """Parse a BSN as people and systems write it: with spaces, dots or dashes.
 
     A BSN of eight digits gets a leading zero. Raises InvalidInput `bsn_ongeldig` when the elfproef fails.
     """
-    digits = keep_letters_and_digits(typed) if len(typed) <= _LONGEST_TYPED else ""
+    digits = keep_letters_and_digits(text) if len(text) <= _MAX_INPUT_LENGTH else ""
     return Bsn(digits.zfill(9) if len(digits) == 8 else digits)
 
 
-class Rsin(_ElfProef):
+class Rsin(_ElfproefNumber):
     """The number of a legal entity, with the same check as the BSN. Raises InvalidInput `rsin_ongeldig`."""
 
     _code = "rsin_ongeldig"

@@ -41,7 +41,7 @@ class SettableClock:
         self._at += by
 
 
-def day_in_the_netherlands(at: datetime) -> date:
+def to_dutch_date(at: datetime) -> date:
     """Return the calendar day of this instant in the Netherlands."""
     return at.astimezone(AMSTERDAM).date()
 
@@ -53,7 +53,7 @@ def end_of_day(day: date) -> datetime:
 
 def last_day_before(ends_at: datetime) -> date:
     """Return the last Dutch calendar day of a period that ends at `ends_at` (exclusive)."""
-    return day_in_the_netherlands(ends_at - timedelta(microseconds=1))
+    return to_dutch_date(ends_at - timedelta(microseconds=1))
 
 
 def add_years(day: date, years: int) -> date:

@@ -20,7 +20,7 @@ class CommitCount:
 _current: ContextVar[CommitCount | None] = ContextVar("commits", default=None)
 
 
-def begin_count() -> None:
+def start_commit_count() -> None:
     """Start the count for the current request."""
     _current.set(CommitCount())
 

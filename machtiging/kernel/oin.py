@@ -13,7 +13,7 @@ from machtiging.kernel.errors import InvalidInput
 OIN_PREFIXES = frozenset(f"{n:08d}" for n in (1, 2, 3, 4, 6, 7, 8, 9, 10, 99))
 
 
-def _digits(value: str, length: int) -> bool:
+def _is_digits(value: str, length: int) -> bool:
     return isinstance(value, str) and len(value) == length and value.isascii() and value.isdigit()
 
 
@@ -24,7 +24,7 @@ class Oin:
     value: str
 
     def __post_init__(self) -> None:
-        if not _digits(self.value, 20) or self.value[:8] not in OIN_PREFIXES:
+        if not _is_digits(self.value, 20) or self.value[:8] not in OIN_PREFIXES:
             raise InvalidInput("oin_ongeldig", "Dit OIN klopt niet: twintig cijfers met een bekend begin.")
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class KvkNumber:
     value: str
 
     def __post_init__(self) -> None:
-        if not _digits(self.value, 8):
+        if not _is_digits(self.value, 8):
             raise InvalidInput("kvk_ongeldig", "Dit KvK-nummer klopt niet: het heeft acht cijfers.")
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ class Period:
             raise InvalidInput("periode_omgekeerd", "De einddatum moet na de begindatum liggen.")
 
     @property
-    def length(self) -> timedelta:
+    def duration(self) -> timedelta:
         """The duration of the period."""
         return self.ends_at - self.starts_at
 

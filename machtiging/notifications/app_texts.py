@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machtiging.notifications.kinds import Kind
+from machtiging.notifications.kinds import NotificationKind
 
 _STOP = "Wilt u dat dit stopt? Log dan in bij Machtigen, ga naar /machtigingen en kies bij deze machtiging: {stop}."
 GIVER_STOPS = _STOP.format(stop="Intrekken")
@@ -11,8 +11,8 @@ _STOLEN = "Een sleutel van de app is twee keer gebruikt. Dat hoort niet. Misschi
 _APPS = "Wilt u zien welke apps nog toegang hebben? Log in bij Machtigen en ga naar /apps."
 
 # {app} is the registered name of the app.
-APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
-    Kind.APP_AFGESLOTEN: (
+APP_TEXTS: dict[NotificationKind, tuple[str, tuple[str, ...]]] = {
+    NotificationKind.APP_AFGESLOTEN: (
         "Wij hebben een app afgesloten",
         (
             "U gaf {app} toegang. Wij hebben die toegang gestopt. Er is misschien iets mis.",
@@ -22,7 +22,7 @@ APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _APPS,
         ),
     ),
-    Kind.APP_AFGESLOTEN_BIJ_HELPER: (
+    NotificationKind.APP_AFGESLOTEN_BIJ_HELPER: (
         "Wij hebben een app van uw helper afgesloten",
         (
             "{Helper} las uw post met {app}. Wij hebben de toegang van die app gestopt. Er is misschien iets mis.",
@@ -32,7 +32,7 @@ APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             GIVER_STOPS,
         ),
     ),
-    Kind.APP_AFGESLOTEN_VOOR_HELPER: (
+    NotificationKind.APP_AFGESLOTEN_VOOR_HELPER: (
         "Wij hebben een app afgesloten",
         (
             "U las post van {giver} met {app}. Wij hebben de toegang van die app gestopt. Er is misschien iets mis.",
@@ -42,7 +42,7 @@ APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _APPS,
         ),
     ),
-    Kind.APP_GESTOPT_DOOR_U: (
+    NotificationKind.APP_GESTOPT_DOOR_U: (
         "U heeft de toegang van een app gestopt",
         (
             "U heeft de toegang gestopt van {app}. De app kan er nu niet meer in.",
@@ -50,7 +50,7 @@ APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             "Heeft u dit niet zelf gedaan? Dan heeft misschien iemand anders voor u ingelogd. Bel ons dan.",
         ),
     ),
-    Kind.APP_GESTOPT_DOOR_GEVER: (
+    NotificationKind.APP_GESTOPT_DOOR_GEVER: (
         "De toegang van uw app is gestopt",
         (
             "{Giver} heeft de toegang gestopt van {app}. U las met die app post van {giver}.",
@@ -58,7 +58,7 @@ APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _APPS,
         ),
     ),
-    Kind.APP_GESTOPT_ORGANISATIE: (
+    NotificationKind.APP_GESTOPT_ORGANISATIE: (
         "De toegang van uw app is gestopt",
         (
             "Wij hebben de toegang gestopt van {app}. U las met die app post van {giver}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """The event, from the viewpoint of the recipient.
 
     `_DOOR_U`: the recipient did it, or somebody with the recipient's login.

@@ -14,26 +14,26 @@ from uuid import UUID
 import aiosmtplib
 from email_validator import EmailNotValidError, validate_email
 
-from machtiging.notifications.texts import Message
+from machtiging.notifications.texts import EmailText
 
 # Well below idle_in_transaction_session_timeout: the row stays locked during the SMTP dialogue.
-_PATIENCE = 15.0
+_SMTP_TIMEOUT = 15.0
 
 
-class Delivery(StrEnum):
+class DeliveryStatus(StrEnum):
     """The result of one attempt. UNREACHABLE: no server, so the next e-mail would fail as well."""
 
-    TAKEN = "aangenomen"
-    LATER = "later"
+    ACCEPTED = "aangenomen"
+    RETRY = "later"
     UNREACHABLE = "onbereikbaar"
-    NEVER = "nooit"
+    REJECTED = "nooit"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DeliveryResult:
     """The result of one attempt, with a reason code that contains no address."""
 
-    delivery: Delivery
+    status: DeliveryStatus
     reason: str = ""
 
 
@@ -53,28 +53,28 @@ class Mailer:
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
+class EmailId:
     """The id and the creation time of a notification, for Message-ID and Date."""
 
     id: UUID
     created_at: datetime
 
 
-def compose(mailer: Mailer, address: str, message: Message, slip: Slip) -> EmailMessage:
+def compose_email(mailer: Mailer, address: str, message: EmailText, email_id: EmailId) -> EmailMessage:
     """Compose the e-mail. A repeat has the same Message-ID. Raises ValueError `adres_ongeldig`."""
-    local_part, domain = mailbox_of(address)
+    local_part, domain = parse_email_address(address)
     mail = EmailMessage(policy=SMTP_POLICY)
     mail["From"] = mailer.sender
     mail["To"] = Address(username=local_part, domain=domain)
     mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(slip.created_at)
-    mail["Message-ID"] = f"<{slip.id}@{mailer.sender_address.rpartition('@')[2]}>"
+    mail["Date"] = format_datetime(email_id.created_at)
+    mail["Message-ID"] = f"<{email_id.id}@{mailer.sender_address.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies to this
     mail.set_content(message.body, charset="utf-8")
     return mail
 
 
-def mailbox_of(address: str) -> tuple[str, str]:
+def parse_email_address(address: str) -> tuple[str, str]:
     """Parse an address into local part and domain, an international domain in ASCII (RFC 5890).
 
     It is stricter than RFC 5322: no quoted local part, no display name, no address literal. So a typed address cannot
@@ -87,26 +87,26 @@ def mailbox_of(address: str) -> tuple[str, str]:
     return valid.local_part, valid.ascii_domain
 
 
-async def hand_over(mailer: Mailer, mail: EmailMessage) -> Answer:
+async def send_email(mailer: Mailer, mail: EmailMessage) -> DeliveryResult:
     """Send the e-mail. Only a permanent refusal of this recipient or this message is final.
 
     A 5xx reply to the greeting, to STARTTLS or to the sender is a fault on our side, and is retried.
     """
-    server = aiosmtplib.SMTP(hostname=mailer.host, port=mailer.port, start_tls=mailer.starttls, timeout=_PATIENCE)
+    server = aiosmtplib.SMTP(hostname=mailer.host, port=mailer.port, start_tls=mailer.starttls, timeout=_SMTP_TIMEOUT)
     try:
         async with server:
             if await _lacks_smtputf8(server, mail):
-                return Answer(Delivery.NEVER, "smtputf8_ontbreekt")
+                return DeliveryResult(DeliveryStatus.REJECTED, "smtputf8_ontbreekt")
             await server.send_message(mail, sender=mailer.sender_address)
     except aiosmtplib.SMTPRecipientsRefused as refused:
-        return _final(refused.recipients[0].code)
+        return _classify_reply(refused.recipients[0].code)
     except aiosmtplib.SMTPDataError as refused:
-        return _final(refused.code)
+        return _classify_reply(refused.code)
     except aiosmtplib.SMTPResponseException as refused:
-        return Answer(Delivery.LATER, f"smtp_{refused.code}")
+        return DeliveryResult(DeliveryStatus.RETRY, f"smtp_{refused.code}")
     except (aiosmtplib.SMTPException, OSError) as error:
-        return Answer(Delivery.UNREACHABLE, type(error).__name__)
-    return Answer(Delivery.TAKEN)
+        return DeliveryResult(DeliveryStatus.UNREACHABLE, type(error).__name__)
+    return DeliveryResult(DeliveryStatus.ACCEPTED)
 
 
 async def _lacks_smtputf8(server: aiosmtplib.SMTP, mail: EmailMessage) -> bool:
@@ -117,5 +117,5 @@ async def _lacks_smtputf8(server: aiosmtplib.SMTP, mail: EmailMessage) -> bool:
     return not server.supports_extension("smtputf8")
 
 
-def _final(code: int) -> Answer:
-    return Answer(Delivery.NEVER if code >= 500 else Delivery.LATER, f"smtp_{code}")
+def _classify_reply(code: int) -> DeliveryResult:
+    return DeliveryResult(DeliveryStatus.REJECTED if code >= 500 else DeliveryStatus.RETRY, f"smtp_{code}")

@@ -12,13 +12,13 @@ from datetime import date
 from typing import Any
 
 from machtiging.notifications.app_texts import APP_TEXTS, GIVER_STOPS, HELPER_STOPS
-from machtiging.notifications.kinds import Kind
+from machtiging.notifications.kinds import NotificationKind
 
-__all__ = ["Kind", "Message", "message"]
+__all__ = ["EmailText", "NotificationKind", "render_message"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class EmailText:
     """Subject and body of an e-mail."""
 
     subject: str
@@ -31,8 +31,8 @@ _NOT_YOU_ENDED = "Heeft u dit niet zelf gedaan? Bel ons dan."
 _FOOT = "In onze e-mails staat nooit een link om in te loggen. Typ het adres van Machtigen zelf in."
 
 # {helper} and {giver} are the names of the other person; {begins} is the first day, {ends} the last.
-_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
-    Kind.AANGEBODEN_DOOR_U: (
+_TEXTS: dict[NotificationKind, tuple[str, tuple[str, ...]]] = {
+    NotificationKind.AANGEBODEN_DOOR_U: (
         "U heeft een machtiging aangeboden",
         (
             "U heeft iemand een machtiging aangeboden om post uit uw Berichtenbox te lezen.",
@@ -43,11 +43,11 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _NOT_YOU,
         ),
     ),
-    Kind.AANBOD_INGETROKKEN_DOOR_U: (
+    NotificationKind.AANBOD_INGETROKKEN_DOOR_U: (
         "U heeft uw aanbod ingetrokken",
         ("U heeft een machtiging ingetrokken die nog niet was aangenomen. De code werkt niet meer.", _LOOK),
     ),
-    Kind.NIEUWE_CODE_DOOR_U: (
+    NotificationKind.NIEUWE_CODE_DOOR_U: (
         "U heeft een nieuwe machtigingscode gemaakt",
         (
             "U heeft een nieuwe code gemaakt voor een machtiging die nog niet was aangenomen.",
@@ -56,7 +56,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _NOT_YOU,
         ),
     ),
-    Kind.AANGENOMEN: (
+    NotificationKind.AANGENOMEN: (
         "Uw machtiging is aangenomen",
         (
             "{Helper} heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen, zoals afgesproken.",
@@ -64,7 +64,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             GIVER_STOPS,
         ),
     ),
-    Kind.AANGENOMEN_DOOR_U: (
+    NotificationKind.AANGENOMEN_DOOR_U: (
         "U heeft een machtiging aangenomen",
         (
             "U heeft een machtiging aangenomen. U kunt post lezen van {giver}, zoals afgesproken.",
@@ -72,18 +72,18 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             HELPER_STOPS,
         ),
     ),
-    Kind.GEWEIGERD: (
+    NotificationKind.GEWEIGERD: (
         "Uw machtiging is geweigerd",
         (
             "{Helper} heeft uw machtiging geweigerd. De code werkt niet meer.",
             _LOOK,
         ),
     ),
-    Kind.GEWEIGERD_DOOR_U: (
+    NotificationKind.GEWEIGERD_DOOR_U: (
         "U heeft een machtiging geweigerd",
         ("U heeft een machtiging van {giver} geweigerd. U kunt dus geen post lezen van {giver}.", _LOOK),
     ),
-    Kind.GEPAUZEERD: (
+    NotificationKind.GEPAUZEERD: (
         "Een machtiging staat stil",
         (
             "{Giver} heeft uw machtiging stilgezet. U kunt nu geen post lezen van {giver}.",
@@ -91,7 +91,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             HELPER_STOPS,
         ),
     ),
-    Kind.GEPAUZEERD_DOOR_U: (
+    NotificationKind.GEPAUZEERD_DOOR_U: (
         "U heeft een machtiging stilgezet",
         (
             "U heeft de machtiging van {helper} stilgezet. {Helper} kan nu geen post van u lezen.",
@@ -99,7 +99,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             GIVER_STOPS,
         ),
     ),
-    Kind.HERVAT: (
+    NotificationKind.HERVAT: (
         "Een machtiging werkt weer",
         (
             "{Giver} heeft uw machtiging weer aangezet. U kunt weer post lezen van {giver}, zoals afgesproken.",
@@ -107,7 +107,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             HELPER_STOPS,
         ),
     ),
-    Kind.HERVAT_DOOR_U: (
+    NotificationKind.HERVAT_DOOR_U: (
         "U heeft een machtiging weer aangezet",
         (
             "U heeft de machtiging van {helper} weer aangezet. {Helper} kan weer post van u lezen, zoals afgesproken.",
@@ -116,11 +116,11 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _NOT_YOU,
         ),
     ),
-    Kind.INGETROKKEN: (
+    NotificationKind.INGETROKKEN: (
         "Een machtiging is ingetrokken",
         ("{Giver} heeft uw machtiging ingetrokken. U kunt geen post meer lezen van {giver}.", _LOOK),
     ),
-    Kind.INGETROKKEN_DOOR_U: (
+    NotificationKind.INGETROKKEN_DOOR_U: (
         "U heeft een machtiging ingetrokken",
         (
             "U heeft de machtiging van {helper} ingetrokken. {Helper} kan geen post van u meer lezen.",
@@ -128,11 +128,11 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             _NOT_YOU_ENDED,
         ),
     ),
-    Kind.TERUGGEGEVEN: (
+    NotificationKind.TERUGGEGEVEN: (
         "Uw machtiging is teruggegeven",
         ("{Helper} heeft uw machtiging teruggegeven en kan geen post van u meer lezen.", _LOOK),
     ),
-    Kind.TERUGGEGEVEN_DOOR_U: (
+    NotificationKind.TERUGGEGEVEN_DOOR_U: (
         "U heeft een machtiging teruggegeven",
         (
             "U heeft de machtiging van {giver} teruggegeven. U kunt geen post van {giver} meer lezen.",
@@ -141,7 +141,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     **APP_TEXTS,
-    Kind.UITGELOGD_DOOR_ONS: (
+    NotificationKind.UITGELOGD_DOOR_ONS: (
         "Wij hebben u uitgelogd",
         (
             "Wij hebben u uitgelogd op alle apparaten waarop u was ingelogd. Apps waarin u zo inlogde, zijn gestopt.",
@@ -152,7 +152,7 @@ _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
             "Weet u hier niets van? Bel ons dan.",
         ),
     ),
-    Kind.VERZOEK_WACHT: (
+    NotificationKind.VERZOEK_WACHT: (
         "Er wacht een vraag op u",
         (
             "Iemand vraagt u om toestemming met de meldcode die u heeft gemaakt.",
@@ -168,31 +168,31 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def message(kind: Kind, facts: Mapping[str, Any], names: Mapping[str, str]) -> Message:
+def render_message(kind: NotificationKind, facts: Mapping[str, Any], names: Mapping[str, str]) -> EmailText:
     """Render a notification. `names` may hold "helper" and "giver".
 
     `facts` holds the first and last day, or the name of an app. Without names the text uses general words.
     """
-    helper = _one_line(names.get("helper", "")) or "uw gemachtigde"
-    giver = _one_line(names.get("giver", "")) or "de persoon die u machtigde"
-    app = _one_line(facts.get("app", ""))
+    helper = _normalise_name(names.get("helper", "")) or "uw gemachtigde"
+    giver = _normalise_name(names.get("giver", "")) or "de persoon die u machtigde"
+    app = _normalise_name(facts.get("app", ""))
     subject, sentences = _TEXTS[kind]
     paragraphs = ("Beste lezer,", *sentences, _FOOT, "Machtigen")
-    words = {"helper": helper, "Helper": _capital(helper), "giver": giver, "Giver": _capital(giver)}
-    words |= {day: _day(facts[f"{day}_on"]) for day in ("begins", "ends") if f"{day}_on" in facts}
+    words = {"helper": helper, "Helper": _capitalise_first(helper), "giver": giver, "Giver": _capitalise_first(giver)}
+    words |= {day: _format_day(facts[f"{day}_on"]) for day in ("begins", "ends") if f"{day}_on" in facts}
     words["app"] = f"de app {app}" if app else "een app"
-    return Message(subject, "\n\n".join(paragraphs).format(**words) + "\n")
+    return EmailText(subject, "\n\n".join(paragraphs).format(**words) + "\n")
 
 
-def _day(written: str) -> str:
-    day = date.fromisoformat(written)
+def _format_day(text: str) -> str:
+    day = date.fromisoformat(text)
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def _capital(words: str) -> str:
+def _capitalise_first(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _one_line(name: str) -> str:
+def _normalise_name(name: str) -> str:
     """Reduce a name to one line of at most 80 characters. It cannot pose as a paragraph of ours."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]

@@ -8,22 +8,24 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from machtiging.oauth.rules import MANAGEMENT
+from machtiging.oauth.rules import GRANT_MANAGEMENT_SCOPES
 
-CODE = "authorization_code"
+AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
-REFRESH = "refresh_token"
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+REFRESH_TOKEN = "refresh_token"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CIBA = "urn:openid:params:grant-type:ciba"
-BACKCHANNEL_SIGNING = "backchannel_authentication_request_signing_alg"  # its presence requires signed requests (CIBA 4)
+BACKCHANNEL_REQUEST_SIGNING_ALG = (
+    "backchannel_authentication_request_signing_alg"  # its presence requires signed requests (CIBA 4)
+)
 PRIVATE_KEY_JWT = "private_key_jwt"
-PUBLIC = "none"
+AUTH_METHOD_NONE = "none"
 # RFC 8705 section 2: a certificate issued by a trusted authority, or a registered self-signed one.
-BY_AUTHORITY, BY_ITSELF = "tls_client_auth", "self_signed_tls_client_auth"
-CERTIFICATE_NAMES = tuple(
+TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH = "tls_client_auth", "self_signed_tls_client_auth"
+TLS_CLIENT_AUTH_MEMBERS = tuple(
     f"tls_client_auth_{name}" for name in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 )
-LOOPBACK = frozenset({"localhost", "127.0.0.1"})
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ class Client:
     scope: frozenset[str]
     jwks: dict[str, Any] | None
     oin: str | None
-    resource_server: bool
+    is_resource_server: bool
     id_token_alg: str
-    refreshes: bool = False
+    may_refresh: bool = False
     # Signing algorithm of JWT introspection responses (RFC 9701 section 6).
     introspection_alg: str = "RS256"
     # Its resource (RFC 8707), the layout of its subject claims, and its targets for token exchange (RFC 8693).
@@ -50,7 +52,7 @@ class Client:
     access_token_alg: str = "PS256"
     exchange_targets: frozenset[str] = frozenset()
     request_object_alg: str | None = None
-    signed_requests_only: bool = False
+    require_signed_request_object: bool = False
     # The URL of its published keys, and our fetched copy (see client_jwks/key_selection.py).
     jwks_uri: str | None = None
     fetched_jwks: dict[str, Any] | None = None
@@ -59,32 +61,32 @@ class Client:
     by_program: bool = False
     # Sender constraint of its tokens: DPoP key (RFC 9449 5.2) or certificate (RFC 8705 3.4). Then the metadata member
     # and value that its certificate must match (RFC 8705 2.1.2).
-    dpop_bound: bool = False
-    certificate_bound: bool = False
-    certificate_name: tuple[str, str] | None = None
+    dpop_bound_access_tokens: bool = False
+    certificate_bound_access_tokens: bool = False
+    certificate_subject: tuple[str, str] | None = None
     # OpenID: signing algorithm of userinfo (None: plain JSON), and the redirect URIs after RP-initiated logout.
     userinfo_alg: str | None = None
-    logout_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
     # The receiver of its logout tokens (OpenID Connect Back-Channel Logout 1.0, section 2.2).
     backchannel_logout_uri: str | None = None
 
     @property
-    def sector(self) -> str:
+    def sector_identifier(self) -> str:
         """The sector identifier for pairwise pseudonyms: the host of its redirect URIs (OIDC Core 8.1).
 
         A loopback host is shared by all clients, so there the client_id is the sector.
         """
         hosts = {urlsplit(uri).hostname or "" for uri in self.redirect_uris}
         host = hosts.pop() if len(hosts) == 1 else ""
-        return self.client_id if not host or host in LOOPBACK else host
+        return self.client_id if not host or host in LOOPBACK_HOSTS else host
 
     @property
-    def bound(self) -> bool:
+    def requires_sender_constraint(self) -> bool:
         """Check that the client registered for sender-constrained tokens only (FAPI 2.0 5.3.2.1).
 
         The constraint is a DPoP key or a certificate.
         """
-        return self.dpop_bound or self.certificate_bound
+        return self.dpop_bound_access_tokens or self.certificate_bound_access_tokens
 
     def get_client_id(self) -> str:
         """Return the client_id."""
@@ -97,7 +99,7 @@ class Client:
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """Return the scope if all of it is registered, else None. No part is dropped silently."""
         wanted = (scope or "").split(" ") if scope else []
-        registered = self.scope - MANAGEMENT  # no person consents to these
+        registered = self.scope - GRANT_MANAGEMENT_SCOPES  # no person consents to these
         return " ".join(wanted) if set(wanted) <= registered and len(set(wanted)) == len(wanted) else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
@@ -114,18 +116,18 @@ class Client:
 
     def check_response_type(self, response_type: str) -> bool:
         """Accept only `code`, and only for clients of the code flow."""
-        return response_type == "code" and self.grant_type == CODE
+        return response_type == "code" and self.grant_type == AUTHORIZATION_CODE
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Check that this is the registered grant type, or its refresh (NL GOV OAuth 3.1.1)."""
-        return grant_type == self.grant_type or (grant_type == REFRESH and self.refreshes)
+        return grant_type == self.grant_type or (grant_type == REFRESH_TOKEN and self.may_refresh)
 
 
-_NOTHING: Mapping[str, Any] = {}
+_NO_COLUMNS: Mapping[str, Any] = {}
 
 
-def client_from(
-    client_id: str, registration: Mapping[str, Any], oin: str | None, row: Mapping[str, Any] = _NOTHING
+def build_client(
+    client_id: str, registration: Mapping[str, Any], oin: str | None, row: Mapping[str, Any] = _NO_COLUMNS
 ) -> Client:
     """Build the client from a stored registration, which was validated at registration.
 
@@ -140,25 +142,31 @@ def client_from(
         scope=frozenset(registration.get("scope", "").split()),
         jwks=registration.get("jwks"),
         oin=oin,
-        resource_server=registration.get("resource_server", False),
+        is_resource_server=registration.get("resource_server", False),
         id_token_alg=registration.get("id_token_signed_response_alg", "PS256"),
         introspection_alg=registration.get("introspection_signed_response_alg", "RS256"),
-        refreshes=REFRESH in registration["grant_types"],
+        may_refresh=REFRESH_TOKEN in registration["grant_types"],
         resource=registration.get("resource"),
         subject_layout=registration.get("subject_layout", "represents"),
         access_token_alg=registration.get("access_token_signed_response_alg", "PS256"),
         exchange_targets=frozenset(registration.get("exchange_targets", ())),
-        request_object_alg=registration.get("request_object_signing_alg", registration.get(BACKCHANNEL_SIGNING)),
-        signed_requests_only=registration.get("require_signed_request_object", BACKCHANNEL_SIGNING in registration),
+        request_object_alg=registration.get(
+            "request_object_signing_alg", registration.get(BACKCHANNEL_REQUEST_SIGNING_ALG)
+        ),
+        require_signed_request_object=registration.get(
+            "require_signed_request_object", BACKCHANNEL_REQUEST_SIGNING_ALG in registration
+        ),
         jwks_uri=registration.get("jwks_uri"),
         fetched_jwks=row.get("fetched_jwks"),
         fetched_at=row.get("fetched_at"),
         fetch_failed_at=row.get("fetch_failed_at"),
         by_program=row.get("by_program", False),
         userinfo_alg=registration.get("userinfo_signed_response_alg"),
-        logout_uris=tuple(registration.get("post_logout_redirect_uris", ())),
+        post_logout_redirect_uris=tuple(registration.get("post_logout_redirect_uris", ())),
         backchannel_logout_uri=registration.get("backchannel_logout_uri"),
-        dpop_bound=registration.get("dpop_bound_access_tokens", False),
-        certificate_bound=registration.get("tls_client_certificate_bound_access_tokens", False),
-        certificate_name=next(((name, registration[name]) for name in CERTIFICATE_NAMES if name in registration), None),
+        dpop_bound_access_tokens=registration.get("dpop_bound_access_tokens", False),
+        certificate_bound_access_tokens=registration.get("tls_client_certificate_bound_access_tokens", False),
+        certificate_subject=next(
+            ((name, registration[name]) for name in TLS_CLIENT_AUTH_MEMBERS if name in registration), None
+        ),
     )

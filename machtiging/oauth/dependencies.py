@@ -8,12 +8,12 @@ from datetime import timedelta
 from starlette.requests import HTTPConnection
 
 from machtiging.access.dependencies import AccessServices
-from machtiging.crypto.certificates import NOBODY, Authorities
+from machtiging.crypto.certificates import NO_AUTHORITIES, CertificateAuthorities
 from machtiging.dependencies import request_services
-from machtiging.oauth.client_jwks.fetcher import PublishedKeys
-from machtiging.oauth.clients.known import KnownClients
+from machtiging.oauth.client_jwks.fetcher import JwksFetcher
+from machtiging.oauth.clients.cache import ClientCache
 from machtiging.oauth.issuer import Issuer
-from machtiging.web.outbound.visit import Outbound
+from machtiging.web.outbound.http_client import OutboundHttpClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +24,10 @@ class OAuthServices(AccessServices):
     """
 
     access_token_seconds: int
-    outbound: Outbound
-    published_keys: PublishedKeys
-    known_clients: KnownClients
-    authorities: Authorities = NOBODY
+    outbound: OutboundHttpClient
+    published_keys: JwksFetcher
+    known_clients: ClientCache
+    authorities: CertificateAuthorities = NO_AUTHORITIES
     cause_in_answers: bool | None = None
 
     @property
@@ -41,7 +41,7 @@ def oauth_services(request: HTTPConnection) -> OAuthServices:
     return request_services(request, OAuthServices)
 
 
-def issuer_of(services: OAuthServices) -> Issuer:
+def build_issuer(services: OAuthServices) -> Issuer:
     """Build the issuer from the services of the application."""
     return Issuer(
         services.issuer,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from machtiging.kernel import errors
 
 
-class Wire(StrEnum):
+class OAuthErrorCode(StrEnum):
     """OAuth error codes (RFC 6749 4.1.2.1 and 5.2, and extensions).
 
     Also RFC 9396 section 5, RFC 8707 section 2, RFC 9101 section 7 and OpenID Core 3.1.2.6.
@@ -51,35 +51,37 @@ class Wire(StrEnum):
 
 # One text per error, against enumeration: the wording must not tell an unknown client from a wrong key, or a missing
 # machtiging from another person's. Only invalid_request says what to correct.
-TEXTS: Mapping[Wire, str] = {
-    Wire.ACCESS_DENIED: "The request was refused.",
-    Wire.AUTHORIZATION_PENDING: "The person has not decided yet.",
-    Wire.EXPIRED_TOKEN: "The auth_req_id has expired.",
-    Wire.CONSENT_REQUIRED: "The person has to see a page and agree, so prompt=none cannot be served.",
-    Wire.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
-    Wire.INVALID_BINDING_MESSAGE: "Give 1 to 40 plain letters, digits, spaces, commas or hyphens.",
-    Wire.INVALID_CLIENT: "Client authentication failed.",
-    Wire.INVALID_CLIENT_METADATA: "The client metadata are not acceptable.",
-    Wire.INVALID_DPOP_PROOF: "The DPoP proof is missing, or is not one for this request.",
-    Wire.INVALID_GRANT: "The code or token is not valid, or no longer.",
-    Wire.INVALID_REDIRECT_URI: "A redirect_uri is not acceptable.",
-    Wire.INVALID_REQUEST: "The request is malformed.",
-    Wire.INVALID_REQUEST_OBJECT: "The request object is not valid, was used before, or is not all that was sent.",
-    Wire.INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used before.",
-    Wire.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
-    Wire.INVALID_SOFTWARE_STATEMENT: "The software statement is not a signed statement.",
-    Wire.INVALID_TARGET: "The resource is unknown.",
-    Wire.LOGIN_REQUIRED: "The person has to log in for this.",
-    Wire.SERVER_ERROR: "Something went wrong on our side.",
-    Wire.SLOW_DOWN: "The person has not decided yet. Wait longer before you ask again.",
-    Wire.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",
-    Wire.UNAPPROVED_SOFTWARE_STATEMENT: "No issuer of software statements is trusted here.",
-    Wire.UNAUTHORIZED_CLIENT: "The client is not registered for this.",
-    Wire.UNKNOWN_USER_ID: "The login_hint is not written as a meldcode.",
-    Wire.UNMET_AUTHENTICATION_REQUIREMENTS: "The level of assurance that was asked for cannot be reached.",
-    Wire.UNSUPPORTED_GRANT_TYPE: "This grant type is not supported.",
-    Wire.UNSUPPORTED_RESPONSE_TYPE: "Only the response type code is supported.",
-    Wire.USE_DPOP_NONCE: "The DPoP proof must hold the nonce in the header DPoP-Nonce.",
+ERROR_DESCRIPTIONS: Mapping[OAuthErrorCode, str] = {
+    OAuthErrorCode.ACCESS_DENIED: "The request was refused.",
+    OAuthErrorCode.AUTHORIZATION_PENDING: "The person has not decided yet.",
+    OAuthErrorCode.EXPIRED_TOKEN: "The auth_req_id has expired.",
+    OAuthErrorCode.CONSENT_REQUIRED: "The person has to see a page and agree, so prompt=none cannot be served.",
+    OAuthErrorCode.INVALID_AUTHORIZATION_DETAILS: "The authorization_details cannot be granted.",
+    OAuthErrorCode.INVALID_BINDING_MESSAGE: "Give 1 to 40 plain letters, digits, spaces, commas or hyphens.",
+    OAuthErrorCode.INVALID_CLIENT: "Client authentication failed.",
+    OAuthErrorCode.INVALID_CLIENT_METADATA: "The client metadata are not acceptable.",
+    OAuthErrorCode.INVALID_DPOP_PROOF: "The DPoP proof is missing, or is not one for this request.",
+    OAuthErrorCode.INVALID_GRANT: "The code or token is not valid, or no longer.",
+    OAuthErrorCode.INVALID_REDIRECT_URI: "A redirect_uri is not acceptable.",
+    OAuthErrorCode.INVALID_REQUEST: "The request is malformed.",
+    OAuthErrorCode.INVALID_REQUEST_OBJECT: (
+        "The request object is not valid, was used before, or is not all that was sent."
+    ),
+    OAuthErrorCode.INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used before.",
+    OAuthErrorCode.INVALID_SCOPE: "The scope is unknown, malformed or not registered for this client.",
+    OAuthErrorCode.INVALID_SOFTWARE_STATEMENT: "The software statement is not a signed statement.",
+    OAuthErrorCode.INVALID_TARGET: "The resource is unknown.",
+    OAuthErrorCode.LOGIN_REQUIRED: "The person has to log in for this.",
+    OAuthErrorCode.SERVER_ERROR: "Something went wrong on our side.",
+    OAuthErrorCode.SLOW_DOWN: "The person has not decided yet. Wait longer before you ask again.",
+    OAuthErrorCode.TEMPORARILY_UNAVAILABLE: "Too many tries. Wait and try again.",
+    OAuthErrorCode.UNAPPROVED_SOFTWARE_STATEMENT: "No issuer of software statements is trusted here.",
+    OAuthErrorCode.UNAUTHORIZED_CLIENT: "The client is not registered for this.",
+    OAuthErrorCode.UNKNOWN_USER_ID: "The login_hint is not written as a meldcode.",
+    OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS: "The level of assurance that was asked for cannot be reached.",
+    OAuthErrorCode.UNSUPPORTED_GRANT_TYPE: "This grant type is not supported.",
+    OAuthErrorCode.UNSUPPORTED_RESPONSE_TYPE: "Only the response type code is supported.",
+    OAuthErrorCode.USE_DPOP_NONCE: "The DPoP proof must hold the nonce in the header DPoP-Nonce.",
 }
 
 
@@ -112,11 +114,11 @@ CLIENT_AUTH_CAUSES: Mapping[str, str] = {
 }
 
 
-class Answer(NamedTuple):
+class OAuthErrorResponse(NamedTuple):
     """Status, error code and description of one OAuth error response."""
 
     status: int
-    error: Wire
+    error: OAuthErrorCode
     description: str
 
 
@@ -131,45 +133,47 @@ class OAuthRefusal(errors.Refusal):
 
     def __init__(
         self,
-        error: Wire,
+        error: OAuthErrorCode,
         code: str,
         description: str = "",
         *,
         private: str = "",
         cause: str = "",
-        proven: bool = False,
+        authenticated: bool = False,
     ) -> None:
         super().__init__(code, "Dit verzoek van de app klopt niet.", private=private)
         self.error = error
-        self.description = description or TEXTS[error]
+        self.description = description or ERROR_DESCRIPTIONS[error]
         self.cause = cause
-        self.proven = proven
+        self.authenticated = authenticated
 
-    def description_for(self, *, practice: bool) -> str:
+    def build_description(self, *, practice: bool) -> str:
         """Build the `error_description`, with the cause where it may be disclosed."""
-        return f"{self.description} {self.cause}" if self.cause and (practice or self.proven) else self.description
+        return (
+            f"{self.description} {self.cause}" if self.cause and (practice or self.authenticated) else self.description
+        )
 
 
 # Status and OAuth error of the kernel's errors. A Fault is answered by web/, after the rollback.
-ANSWERS: Mapping[type[errors.MachtigingError], tuple[int, Wire]] = {
-    errors.InvalidInput: (400, Wire.INVALID_REQUEST),
-    errors.NotAuthenticated: (401, Wire.INVALID_CLIENT),
-    errors.NotAllowed: (400, Wire.UNAUTHORIZED_CLIENT),
-    errors.ActionMissing: (400, Wire.UNAUTHORIZED_CLIENT),
-    errors.LevelTooLow: (400, Wire.UNMET_AUTHENTICATION_REQUIREMENTS),
-    errors.NotInForce: (400, Wire.INVALID_GRANT),
-    errors.NotFound: (400, Wire.INVALID_GRANT),
-    errors.Conflict: (400, Wire.INVALID_GRANT),
-    errors.TooLarge: (413, Wire.INVALID_REQUEST),
-    errors.UnsupportedMedia: (415, Wire.INVALID_REQUEST),
-    errors.TooMany: (429, Wire.TEMPORARILY_UNAVAILABLE),
-    errors.Refusal: (400, Wire.INVALID_REQUEST),
-    errors.Fault: (500, Wire.SERVER_ERROR),
-    errors.MachtigingError: (500, Wire.SERVER_ERROR),
+ERROR_RESPONSES: Mapping[type[errors.MachtigingError], tuple[int, OAuthErrorCode]] = {
+    errors.InvalidInput: (400, OAuthErrorCode.INVALID_REQUEST),
+    errors.NotAuthenticated: (401, OAuthErrorCode.INVALID_CLIENT),
+    errors.NotAllowed: (400, OAuthErrorCode.UNAUTHORIZED_CLIENT),
+    errors.ActionMissing: (400, OAuthErrorCode.UNAUTHORIZED_CLIENT),
+    errors.LevelTooLow: (400, OAuthErrorCode.UNMET_AUTHENTICATION_REQUIREMENTS),
+    errors.NotInForce: (400, OAuthErrorCode.INVALID_GRANT),
+    errors.NotFound: (400, OAuthErrorCode.INVALID_GRANT),
+    errors.Conflict: (400, OAuthErrorCode.INVALID_GRANT),
+    errors.TooLarge: (413, OAuthErrorCode.INVALID_REQUEST),
+    errors.UnsupportedMedia: (415, OAuthErrorCode.INVALID_REQUEST),
+    errors.TooMany: (429, OAuthErrorCode.TEMPORARILY_UNAVAILABLE),
+    errors.Refusal: (400, OAuthErrorCode.INVALID_REQUEST),
+    errors.Fault: (500, OAuthErrorCode.SERVER_ERROR),
+    errors.MachtigingError: (500, OAuthErrorCode.SERVER_ERROR),
 }
 
 
-def answer_of(error: errors.MachtigingError, *, practice: bool = False) -> Answer:
+def to_oauth_error(error: errors.MachtigingError, *, practice: bool = False) -> OAuthErrorResponse:
     """Map an error of ours to an OAuth error response.
 
     The most specific class in `ERROR_RESPONSES` decides.
@@ -177,12 +181,12 @@ def answer_of(error: errors.MachtigingError, *, practice: bool = False) -> Answe
     `practice`: outside production the cause is added.
     """
     if isinstance(error, OAuthRefusal):
-        described = error.description_for(practice=practice)
-        return Answer(401 if error.error is Wire.INVALID_CLIENT else 400, error.error, described)
-    status, wire = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
-    return Answer(status, wire, TEXTS[wire])
+        described = error.build_description(practice=practice)
+        return OAuthErrorResponse(401 if error.error is OAuthErrorCode.INVALID_CLIENT else 400, error.error, described)
+    status, wire = next(ERROR_RESPONSES[kind] for kind in type(error).__mro__ if kind in ERROR_RESPONSES)
+    return OAuthErrorResponse(status, wire, ERROR_DESCRIPTIONS[wire])
 
 
-def malformed(code: str, description: str) -> OAuthRefusal:
+def invalid_request_error(code: str, description: str) -> OAuthRefusal:
     """Build an `invalid_request` refusal with a sentence for the developer."""
-    return OAuthRefusal(Wire.INVALID_REQUEST, code, description)
+    return OAuthRefusal(OAuthErrorCode.INVALID_REQUEST, code, description)

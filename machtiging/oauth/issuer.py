@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from machtiging.crypto.certificates import NOBODY, Authorities
+from machtiging.crypto.certificates import NO_AUTHORITIES, CertificateAuthorities
 from machtiging.crypto.keyring import KeyRing
 
-API = "/api/v1"
+API_PATH = "/api/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +17,23 @@ class Issuer:
 
     url: str
     keyring: KeyRing
-    token_life: timedelta
+    access_token_lifetime: timedelta
     # Trusted authorities for client certificates, and whether a proxy passes certificates on (RFC 8705, RFC 9440).
-    authorities: Authorities = NOBODY
-    sees_certificates: bool = False
+    certificate_authorities: CertificateAuthorities = NO_AUTHORITIES
+    accepts_client_certificates: bool = False
     # Base URL of the mutual-TLS endpoints, when it is another one (RFC 8705 section 5).
     mtls_url: str | None = None
 
     @property
-    def audience(self) -> str:
+    def api_audience(self) -> str:
         """The audience of our access tokens: our own API."""
-        return self.url + API
+        return self.url + API_PATH
 
     @property
-    def grants(self) -> str:
+    def grant_management_audience(self) -> str:
         """The audience of tokens for grant management, and of no other token."""
         return self.url + "/grants"
 
-    def endpoint(self, path: str) -> str:
+    def endpoint_url(self, path: str) -> str:
         """Build the URL of one of our endpoints."""
         return self.url + path

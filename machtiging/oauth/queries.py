@@ -11,48 +11,50 @@ from uuid import UUID
 from sqlalchemy import FromClause, Label, Row, Select, Table, bindparam, column, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tokens import TokenState, authentic_state, looked_at, state_in
-from machtiging.audit.forged_rows import authenticate_row
+from machtiging.access.tokens import TokenState, authenticate_token_row, token_select, token_state_from_row
+from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
-from machtiging.oauth.client import Client, client_from
+from machtiging.oauth.client import Client, build_client
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT, OAuthClient, OAuthGrant
-from machtiging.storage.statement import Found, Statement, Work
+from machtiging.storage.statement import Executor, ResultRow, Statement
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 # The columns that `build_client` reads, and that the row's MAC covers.
-CLIENT_NAMES = (*SEALED_CLIENT.columns, "fetch_failed_at")
-CLIENT_COLUMNS = tuple(_CLIENT.c[name] for name in CLIENT_NAMES)
-_ACTIVE = Statement(
+CLIENT_COLUMN_NAMES = (*SEALED_CLIENT.columns, "fetch_failed_at")
+CLIENT_COLUMNS = tuple(_CLIENT.c[name] for name in CLIENT_COLUMN_NAMES)
+_FIND_ACTIVE_CLIENT = Statement(
     select(*CLIENT_COLUMNS).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
 )
-_VERSION: Label[Any] = literal_column("oauth_client.xmin").label("version")
-_SEEN = Statement(
-    select(*CLIENT_COLUMNS, _VERSION).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
+_CLIENT_XMIN: Label[Any] = literal_column("oauth_client.xmin").label("version")
+_FIND_CLIENT_WITH_VERSION = Statement(
+    select(*CLIENT_COLUMNS, _CLIENT_XMIN).where(
+        _CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active"
+    )
 )
 # Optimistic lock: one row while this client is active and unchanged. Parameters: `client_id` and `version` (xmin).
-STILL_THAT_CLIENT = select(_CLIENT.c.client_id).where(
+UNCHANGED_CLIENT = select(_CLIENT.c.client_id).where(
     _CLIENT.c.client_id == bindparam("client_id"),
     _CLIENT.c.state == "active",
     column("xmin", _selectable=_CLIENT) == bindparam("version"),
 )
-_GUARDS = Statement(
+_FIND_RESOURCE_SERVER = Statement(
     select(*CLIENT_COLUMNS).where(
         _CLIENT.c.registration["resource"].astext == bindparam("resource"), _CLIENT.c.state == "active"
     )
 )
 
 
-def _what_it_hangs_on(token: FromClause) -> Select[Any]:
+def _select_token_dependencies(token: FromClause) -> Select[Any]:
     hangs = _CLIENT.outerjoin(_GRANT, _GRANT.c.id == token.c.t_grant_id)
     chosen = (_CLIENT.c.state.label("client_state"), _GRANT.c.id.label("grant_there"), _GRANT.c.ended_at)
     return select(*chosen).select_from(hangs).where(_CLIENT.c.client_id == token.c.t_client_id)
 
 
 # A token with its client, grant and machtiging, for `token_status_from_row`. Parameter: `jti`.
-TOKEN_STANDING = looked_at(_what_it_hangs_on)
-_STANDING = Statement(TOKEN_STANDING)
+TOKEN_STATUS_SELECT = token_select(_select_token_dependencies)
+_FIND_TOKEN_STATUS = Statement(TOKEN_STATUS_SELECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,55 +78,55 @@ class Grant:
     organisation_kvk: str | None = None
 
 
-async def client(work: Work, client_id: str) -> Client | None:
+async def find_active_client(executor: Executor, client_id: str) -> Client | None:
     """Find the active client with this id; None if unknown, suspended or not yet approved."""
-    return await authentic_client(work, await _ACTIVE.one(work, {"client_id": client_id}))
+    return await verify_client_row(executor, await _FIND_ACTIVE_CLIENT.one_or_none(executor, {"client_id": client_id}))
 
 
-async def authentic_client(work: Work, row: Found | None, prefix: str = "") -> Client | None:
+async def verify_client_row(executor: Executor, row: ResultRow | None, prefix: str = "") -> Client | None:
     """Verify the MAC of a client row and build the client. None when there is no row or it is forged."""
-    if row is None or not await authenticate_row(work, SEALED_CLIENT, row, prefix):
+    if row is None or not await authenticate_row(executor, SEALED_CLIENT, row, prefix):
         return None
-    return client_in(row, prefix)
+    return client_from_row(row, prefix)
 
 
-def client_in(row: Found, prefix: str = "") -> Client:
+def client_from_row(row: ResultRow, prefix: str = "") -> Client:
     """Build the client from a row that was verified."""
-    found = {name: row[prefix + name] for name in CLIENT_NAMES}
-    return client_from(found["client_id"], found["registration"], found["oin"], found)
+    found = {name: row[prefix + name] for name in CLIENT_COLUMN_NAMES}
+    return build_client(found["client_id"], found["registration"], found["oin"], found)
 
 
-async def client_seen(work: Work, client_id: str) -> tuple[Client, int] | None:
+async def find_client_with_version(executor: Executor, client_id: str) -> tuple[Client, int] | None:
     """Find an active client with its row version (xmin), for an optimistic lock."""
-    row = await _SEEN.one(work, {"client_id": client_id})
-    found = await authentic_client(work, row)
+    row = await _FIND_CLIENT_WITH_VERSION.one_or_none(executor, {"client_id": client_id})
+    found = await verify_client_row(executor, row)
     return None if row is None or found is None else (found, row["version"])
 
 
-async def client_for_resource(work: Work, resource: str) -> Client | None:
+async def find_resource_server(executor: Executor, resource: str) -> Client | None:
     """Find the active resource server that registered this resource. A unique index allows only one."""
-    return await authentic_client(work, await _GUARDS.one(work, {"resource": resource}))
+    return await verify_client_row(executor, await _FIND_RESOURCE_SERVER.one_or_none(executor, {"resource": resource}))
 
 
-async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenState, bool] | None:
+async def find_token_status(executor: Executor, jti: TokenId, at: datetime) -> tuple[TokenState, bool] | None:
     """Find a token, and tell if its client, grant and machtiging are all active too.
 
     None for a jti that was never issued.
     """
-    row = await _STANDING.one(work, {"jti": jti})
-    if row is None or await authentic_state(work, row, at) is None:
+    row = await _FIND_TOKEN_STATUS.one_or_none(executor, {"jti": jti})
+    if row is None or await authenticate_token_row(executor, row, at) is None:
         return None
-    return standing_in(row, at)
+    return token_status_from_row(row, at)
 
 
-def standing_in(row: Found, at: datetime) -> tuple[TokenState, bool]:
+def token_status_from_row(row: ResultRow, at: datetime) -> tuple[TokenState, bool]:
     """Build the result of `find_token_status` from a verified row of `TOKEN_STATUS_SELECT`."""
-    state = state_in(row)
+    state = token_state_from_row(row)
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
-    return state, state.live_at(at) and row["client_state"] == "active" and granted
+    return state, state.is_active_at(at) and row["client_state"] == "active" and granted
 
 
-async def name_of_client(session: AsyncSession, client_id: str) -> str | None:
+async def find_client_name(session: AsyncSession, client_id: str) -> str | None:
     """Find a client's name, active or not; None when it was never registered."""
     wanted = select(_CLIENT.c.registration["client_name"].astext).where(_CLIENT.c.client_id == client_id)
     name: str | None = await session.scalar(wanted)
@@ -132,48 +134,48 @@ async def name_of_client(session: AsyncSession, client_id: str) -> str | None:
 
 
 # The client if it is active, locked FOR KEY SHARE: a suspension waits until this transaction ends.
-HELD_CLIENT = (
+ACTIVE_CLIENT_LOCK = (
     select(_CLIENT.c.client_id)
     .where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
     .with_for_update(read=True, key_share=True)
 )
 
 
-async def hold_client(session: AsyncSession, client_id: str) -> bool:
+async def lock_active_client(session: AsyncSession, client_id: str) -> bool:
     """Lock the client FOR KEY SHARE if it is active; False if not. A suspension waits for this transaction."""
-    return await session.scalar(HELD_CLIENT, {"client_id": client_id}) is not None
+    return await session.scalar(ACTIVE_CLIENT_LOCK, {"client_id": client_id}) is not None
 
 
-async def all_clients(session: AsyncSession) -> list[Row[Any]]:
+async def list_oauth_clients(session: AsyncSession) -> list[Row[Any]]:
     """List all clients for the operator: `client_id`, `registration`, `oin` and `state`."""
     return list(await session.execute(select(_CLIENT).order_by(_CLIENT.c.created_at, _CLIENT.c.client_id)))
 
 
-async def grant(session: AsyncSession, grant_id: GrantId) -> Grant | None:
+async def find_grant(session: AsyncSession, grant_id: GrantId) -> Grant | None:
     """Find the grant; None for one that was never given, or with a forged row."""
-    return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id))
+    return await _fetch_grant(session, select(_GRANT).where(_GRANT.c.id == grant_id))
 
 
-async def grant_held(session: AsyncSession, grant_id: GrantId) -> Grant | None:
+async def lock_grant(session: AsyncSession, grant_id: GrantId) -> Grant | None:
     """Find the grant and lock it FOR UPDATE. A concurrent end of the grant waits, and then finds its tokens."""
-    return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id).with_for_update())
+    return await _fetch_grant(session, select(_GRANT).where(_GRANT.c.id == grant_id).with_for_update())
 
 
-async def grants_of(session: AsyncSession, person_id: PersonId) -> list[Grant]:
+async def list_active_grants(session: AsyncSession, person_id: PersonId) -> list[Grant]:
     """List the active grants of this person, newest first."""
     mine = select(_GRANT).where(_GRANT.c.person_id == person_id, _GRANT.c.ended_at.is_(None))
     rows = await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))
-    return [grant_from(row) for row in rows if await authenticate_row(session, SEALED_GRANT, row)]
+    return [grant_from_row(row) for row in rows if await authenticate_row(session, SEALED_GRANT, row)]
 
 
-async def _one(session: AsyncSession, statement: Select[Any]) -> Grant | None:
+async def _fetch_grant(session: AsyncSession, statement: Select[Any]) -> Grant | None:
     row = (await session.execute(statement)).one_or_none()
     if row is None or not await authenticate_row(session, SEALED_GRANT, row):
         return None
-    return grant_from(row)
+    return grant_from_row(row)
 
 
-def grant_from(row: Any) -> Grant:
+def grant_from_row(row: Any) -> Grant:
     """Build the grant from a row, or from any object with its columns as attributes."""
     return Grant(
         id=row.id,

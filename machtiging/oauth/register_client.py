@@ -10,27 +10,28 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.agencies.queries import agency
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.forged_rows import authenticate_row
-from machtiging.audit.journal import Line, by_operator, record
+from machtiging.agencies.queries import find_active_agency
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
+from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput
-from machtiging.oauth.clients import keys, metadata
+from machtiging.oauth.client_jwks import key_validation
+from machtiging.oauth.clients import metadata
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
-from machtiging.storage.row_mac import seal
+from machtiging.storage.row_mac import seal_row
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
 
-async def register(
+async def register_client(
     session: AsyncSession,
-    metadata_: Mapping[str, Any],
+    client_metadata: Mapping[str, Any],
     *,
     oin: str | None,
     at: datetime,
     practice: bool = False,
-    by: str | None = None,
+    operator: str | None = None,
 ) -> dict[str, Any]:
     """Register a client and return its registration with its `client_id`.
 
@@ -39,38 +40,42 @@ async def register(
     `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. Raises InvalidInput
     `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
     """
-    faults = metadata.faults_in(metadata_, practice=practice) | keys.faults_in(metadata_)
-    if oin is not None and await agency(session, oin) is None:
+    faults = metadata.find_metadata_errors(client_metadata, practice=practice) | key_validation.find_jwks_errors(
+        client_metadata
+    )
+    if oin is not None and await find_active_agency(session, oin) is None:
         faults["oin"] = "Er is geen actieve afzender met dit OIN."
-    if oin is None and "aanleveringen:schrijven" in str(metadata_.get("scope", "")).split():
+    if oin is None and "aanleveringen:schrijven" in str(client_metadata.get("scope", "")).split():
         faults["oin"] = "De scope aanleveringen:schrijven is voor een afzender: geef zijn OIN op."
     if faults:
         told = "; ".join(f"{name}: {text}" for name, text in faults.items())
         raise InvalidInput("clientgegevens_ongeldig", f"Deze clientgegevens kloppen niet. {told}", fields=faults)
-    client_id = metadata_.get("client_id") or new_client_id()
-    registration = metadata.completed(metadata_)
-    if await _is_new(session, client_id, registration, oin, at):
-        line = Line(JournalAct.CLIENT_GEREGISTREERD, Outcome.DONE, "geregistreerd", client_id=client_id)
-        await record(session, by_operator(line, by), at=at)
+    client_id = client_metadata.get("client_id") or generate_client_id()
+    registration = metadata.add_defaults(client_metadata)
+    if await _insert_client(session, client_id, registration, oin, at):
+        line = NewJournalLine(
+            JournalAct.CLIENT_GEREGISTREERD, JournalOutcome.DONE, "geregistreerd", client_id=client_id
+        )
+        await record(session, attribute_to_operator(line, operator), at=at)
     return {"client_id": client_id, "client_id_issued_at": int(at.timestamp()), **registration} | (
         {} if oin is None else {"oin": oin}
     )
 
 
-def new_client_id() -> str:
+def generate_client_id() -> str:
     """Generate a client_id of 128 bits, without `-`.
 
     Operators type it on command lines, where a leading `-` would make it an option.
     """
-    return secrets.random_token(128).replace("-", "_")
+    return secrets.generate_token(128).replace("-", "_")
 
 
-async def _is_new(
+async def _insert_client(
     session: AsyncSession, client_id: str, registration: dict[str, Any], oin: str | None, at: datetime
 ) -> bool:
     """Insert the client; False when it exists already. Raises Conflict for another under this `client_id`."""
     row = {"client_id": client_id, "registration": registration, "oin": oin, "state": "active", "created_at": at}
-    row = seal(session, SEALED_CLIENT, row | {"by_program": False})
+    row = seal_row(session, SEALED_CLIENT, row | {"by_program": False})
     adding = insert(_CLIENT).values(row).on_conflict_do_nothing().returning(_CLIENT.c.client_id)
     if await session.scalar(adding) is None:
         wanted = select(_CLIENT).where(_CLIENT.c.client_id == client_id)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
-from machtiging.storage.row_mac import ENDS_IT, SealedTable
+from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
 class OAuthClient(SQLModel, table=True):
@@ -20,19 +20,19 @@ class OAuthClient(SQLModel, table=True):
 
     __tablename__ = "oauth_client"
 
-    client_id: str = columns.text(primary_key=True)
-    registration: dict[str, Any] = columns.document()
-    oin: str | None = columns.text(default=None, nullable=True, foreign_key="agency.oin")
-    state: str = columns.text()
-    created_at: datetime = columns.at()
-    registration_token_hash: bytes | None = columns.sealed(default=None, nullable=True)
-    fetched_jwks: dict[str, Any] | None = columns.document(default=None, nullable=True)
-    fetched_at: datetime | None = columns.at(default=None, nullable=True)
-    fetch_failed_at: datetime | None = columns.at(default=None, nullable=True)
+    client_id: str = columns.text_column(primary_key=True)
+    registration: dict[str, Any] = columns.jsonb_column()
+    oin: str | None = columns.text_column(default=None, nullable=True, foreign_key="agency.oin")
+    state: str = columns.text_column()
+    created_at: datetime = columns.timestamp_column()
+    registration_token_hash: bytes | None = columns.bytes_column(default=None, nullable=True)
+    fetched_jwks: dict[str, Any] | None = columns.jsonb_column(default=None, nullable=True)
+    fetched_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    fetch_failed_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     by_program: bool = False
-    withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
+    withdrawn_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     unseen_changes: int = 0
-    mac: bytes = columns.sealed(default=b"")
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class PushedRequest(SQLModel, table=True):
@@ -40,14 +40,14 @@ class PushedRequest(SQLModel, table=True):
 
     __tablename__ = "pushed_request"
 
-    uri_hash: bytes = columns.sealed(primary_key=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id")
-    params: dict[str, Any] = columns.document()
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at(index=True)
-    used_at: datetime | None = columns.at(default=None, nullable=True)
-    sent_to_login_at: datetime | None = columns.at(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    uri_hash: bytes = columns.bytes_column(primary_key=True)
+    client_id: str = columns.text_column(foreign_key="oauth_client.client_id")
+    params: dict[str, Any] = columns.jsonb_column()
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column(index=True)
+    used_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    sent_to_login_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class OAuthGrant(SQLModel, table=True):
@@ -61,22 +61,22 @@ class OAuthGrant(SQLModel, table=True):
     __tablename__ = "oauth_grant"
 
     id: UUID = Field(primary_key=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id", index=True)
+    client_id: str = columns.text_column(foreign_key="oauth_client.client_id", index=True)
     person_id: UUID = Field(foreign_key="person.id", index=True)
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id", index=True)
-    authorization_details: list[dict[str, Any]] = columns.document()
-    scope: str = columns.text()
-    assurance: str = columns.text()
-    authenticated_at: datetime = columns.at()
-    created_at: datetime = columns.at()
-    ended_at: datetime | None = columns.at(default=None, nullable=True)
-    end_reason: str | None = columns.text(default=None, nullable=True)
+    authorization_details: list[dict[str, Any]] = columns.jsonb_column()
+    scope: str = columns.text_column()
+    assurance: str = columns.text_column()
+    authenticated_at: datetime = columns.timestamp_column()
+    created_at: datetime = columns.timestamp_column()
+    ended_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    end_reason: str | None = columns.text_column(default=None, nullable=True)
     session_id: UUID | None = Field(default=None, index=True)
-    requested_claims: dict[str, Any] = columns.document()
+    requested_claims: dict[str, Any] = columns.jsonb_column()
     managed: bool = False
-    resource: str = columns.text()
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    resource: str = columns.text_column()
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class AuthorizationCode(SQLModel, table=True):
@@ -84,20 +84,20 @@ class AuthorizationCode(SQLModel, table=True):
 
     __tablename__ = "authorization_code"
 
-    code_hash: bytes = columns.sealed(primary_key=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    code_hash: bytes = columns.bytes_column(primary_key=True)
+    client_id: str = columns.text_column(foreign_key="oauth_client.client_id")
     grant_id: UUID = Field(foreign_key="oauth_grant.id", index=True)
-    redirect_uri: str = columns.text()
-    scope: str = columns.text()
-    nonce: str | None = columns.text(default=None, nullable=True)
-    code_challenge: str = columns.text()
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at(index=True)
-    used_at: datetime | None = columns.at(default=None, nullable=True)
-    jkt: str | None = columns.text(default=None, nullable=True)
-    resource: str | None = columns.text(default=None, nullable=True)
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    redirect_uri: str = columns.text_column()
+    scope: str = columns.text_column()
+    nonce: str | None = columns.text_column(default=None, nullable=True)
+    code_challenge: str = columns.text_column()
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column(index=True)
+    used_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    jkt: str | None = columns.text_column(default=None, nullable=True)
+    resource: str | None = columns.text_column(default=None, nullable=True)
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class UsedAssertion(SQLModel, table=True):
@@ -105,9 +105,9 @@ class UsedAssertion(SQLModel, table=True):
 
     __tablename__ = "used_assertion"
 
-    client_id: str = columns.text(primary_key=True)
-    jti_hash: bytes = columns.sealed(primary_key=True)
-    expires_at: datetime = columns.at(index=True)
+    client_id: str = columns.text_column(primary_key=True)
+    jti_hash: bytes = columns.bytes_column(primary_key=True)
+    expires_at: datetime = columns.timestamp_column(index=True)
 
 
 class RefreshToken(SQLModel, table=True):
@@ -115,17 +115,17 @@ class RefreshToken(SQLModel, table=True):
 
     __tablename__ = "refresh_token"
 
-    token_hash: bytes = columns.sealed(primary_key=True)
+    token_hash: bytes = columns.bytes_column(primary_key=True)
     grant_id: UUID = Field(foreign_key="oauth_grant.id", index=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id")
-    resource: str | None = columns.text(default=None, nullable=True)
-    jkt: str | None = columns.text(default=None, nullable=True)
-    x5t: str | None = columns.text(default=None, nullable=True)
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at(index=True)
-    used_at: datetime | None = columns.at(default=None, nullable=True)
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    client_id: str = columns.text_column(foreign_key="oauth_client.client_id")
+    resource: str | None = columns.text_column(default=None, nullable=True)
+    jkt: str | None = columns.text_column(default=None, nullable=True)
+    x5t: str | None = columns.text_column(default=None, nullable=True)
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column(index=True)
+    used_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class BackchannelRequest(SQLModel, table=True):
@@ -138,21 +138,21 @@ class BackchannelRequest(SQLModel, table=True):
 
     __tablename__ = "backchannel_request"
 
-    request_hash: bytes = columns.sealed(primary_key=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id")
+    request_hash: bytes = columns.bytes_column(primary_key=True)
+    client_id: str = columns.text_column(foreign_key="oauth_client.client_id")
     person_id: UUID | None = Field(default=None, foreign_key="person.id", index=True)
     machtiging_id: UUID | None = Field(default=None, foreign_key="machtiging.id")
-    params: dict[str, Any] = columns.document()
-    binding_message: str = columns.text()
-    state: str = columns.text()
+    params: dict[str, Any] = columns.jsonb_column()
+    binding_message: str = columns.text_column()
+    state: str = columns.text_column()
     grant_id: UUID | None = Field(default=None, foreign_key="oauth_grant.id")
-    jkt: str | None = columns.text(default=None, nullable=True)
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at(index=True)
-    polled_at: datetime | None = columns.at(default=None, nullable=True)
+    jkt: str | None = columns.text_column(default=None, nullable=True)
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column(index=True)
+    polled_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
     interval_seconds: int
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class Meldcode(SQLModel, table=True):
@@ -160,12 +160,12 @@ class Meldcode(SQLModel, table=True):
 
     __tablename__ = "meldcode"
 
-    code_hash: bytes = columns.sealed(primary_key=True)
+    code_hash: bytes = columns.bytes_column(primary_key=True)
     person_id: UUID = Field(foreign_key="person.id")
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at(index=True)
-    used_at: datetime | None = columns.at(default=None, nullable=True)
-    organisation_kvk: str | None = columns.text(default=None, nullable=True)
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column(index=True)
+    used_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    organisation_kvk: str | None = columns.text_column(default=None, nullable=True)
 
 
 class InitialAccessToken(SQLModel, table=True):
@@ -176,14 +176,14 @@ class InitialAccessToken(SQLModel, table=True):
 
     __tablename__ = "initial_access_token"
 
-    token_hash: bytes = columns.sealed(primary_key=True)
-    note: str = columns.text()
+    token_hash: bytes = columns.bytes_column(primary_key=True)
+    note: str = columns.text_column()
     uses_left: int
     refused: int = 0
-    created_at: datetime = columns.at()
-    expires_at: datetime = columns.at()
-    withdrawn_at: datetime | None = columns.at(default=None, nullable=True)
-    mac: bytes = columns.sealed(default=b"")
+    created_at: datetime = columns.timestamp_column()
+    expires_at: datetime = columns.timestamp_column()
+    withdrawn_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    mac: bytes = columns.bytes_column(default=b"")
 
 
 class LogoutNotice(SQLModel, table=True):
@@ -192,19 +192,19 @@ class LogoutNotice(SQLModel, table=True):
     __tablename__ = "logout_notice"
 
     id: UUID = Field(primary_key=True)
-    client_id: str = columns.text(foreign_key="oauth_client.client_id")
-    uri: str = columns.text()
+    client_id: str = columns.text_column(foreign_key="oauth_client.client_id")
+    uri: str = columns.text_column()
     person_id: UUID = Field(foreign_key="person.id")
     session_id: UUID
-    created_at: datetime = columns.at()
-    next_try_at: datetime = columns.at()
+    created_at: datetime = columns.timestamp_column()
+    next_try_at: datetime = columns.timestamp_column()
     tries: int = 0
-    sent_at: datetime | None = columns.at(default=None, nullable=True)
-    given_up_at: datetime | None = columns.at(default=None, nullable=True)
+    sent_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
+    given_up_at: datetime | None = columns.timestamp_column(default=None, nullable=True)
 
 
 # The columns under each row's MAC (docs/decisions/0008). A changed list needs a new version.
-_COUNTS = "counts down to nothing; more of it gives no more than what an operator approves"
+_ONLY_COUNTS_DOWN = "counts down to nothing; more of it gives no more than what an operator approves"
 SEALED_CLIENT = SealedTable(
     OAuthClient.__table__,  # type: ignore[attr-defined]
     version=1,
@@ -214,7 +214,7 @@ SEALED_CLIENT = SealedTable(
     ),
     exempt={
         "fetch_failed_at": "only says when to look again",
-        "withdrawn_at": ENDS_IT,
+        "withdrawn_at": EXEMPT_ENDS_ROW,
         "unseen_changes": "counts tries of a client that can do nothing yet",
     },
 )
@@ -224,7 +224,7 @@ SEALED_PUSHED_REQUEST = SealedTable(
     covered=("uri_hash", "client_id", "params", "created_at"),
     exempt={
         "expires_at": "set by SQL when the browser comes; the code bounds it by created_at",
-        "used_at": ENDS_IT,
+        "used_at": EXEMPT_ENDS_ROW,
         "sent_to_login_at": "only keeps from asking for a login twice",
     },
 )
@@ -236,7 +236,7 @@ SEALED_GRANT = SealedTable(
         *("authenticated_at", "created_at", "session_id", "requested_claims", "managed", "resource"),
         "organisation_kvk",
     ),
-    exempt={"ended_at": ENDS_IT, "end_reason": "goes with ended_at"},
+    exempt={"ended_at": EXEMPT_ENDS_ROW, "end_reason": "goes with ended_at"},
 )
 SEALED_CODE = SealedTable(
     AuthorizationCode.__table__,  # type: ignore[attr-defined]
@@ -245,7 +245,7 @@ SEALED_CODE = SealedTable(
         *("code_hash", "client_id", "grant_id", "redirect_uri", "scope", "nonce", "code_challenge", "created_at"),
         *("jkt", "resource", "organisation_kvk"),
     ),
-    exempt={"expires_at": "cut short by SQL; the table bounds it by created_at", "used_at": ENDS_IT},
+    exempt={"expires_at": "cut short by SQL; the table bounds it by created_at", "used_at": EXEMPT_ENDS_ROW},
 )
 SEALED_REFRESH_TOKEN = SealedTable(
     RefreshToken.__table__,  # type: ignore[attr-defined]
@@ -254,7 +254,7 @@ SEALED_REFRESH_TOKEN = SealedTable(
         *("token_hash", "grant_id", "client_id", "resource", "jkt", "x5t", "created_at", "expires_at"),
         "organisation_kvk",
     ),
-    exempt={"used_at": ENDS_IT},
+    exempt={"used_at": EXEMPT_ENDS_ROW},
 )
 SEALED_BACKCHANNEL_REQUEST = SealedTable(
     BackchannelRequest.__table__,  # type: ignore[attr-defined]
@@ -270,9 +270,9 @@ SEALED_BACKCHANNEL_REQUEST = SealedTable(
         "interval_seconds": "only slows down",
     },
 )
-SEALED_INVITATION = SealedTable(
+SEALED_INITIAL_ACCESS_TOKEN = SealedTable(
     InitialAccessToken.__table__,  # type: ignore[attr-defined]
     version=1,
     covered=("token_hash", "note", "created_at", "expires_at"),
-    exempt={"uses_left": _COUNTS, "refused": _COUNTS, "withdrawn_at": ENDS_IT},
+    exempt={"uses_left": _ONLY_COUNTS_DOWN, "refused": _ONLY_COUNTS_DOWN, "withdrawn_at": EXEMPT_ENDS_ROW},
 )

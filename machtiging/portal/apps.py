@@ -10,19 +10,19 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from machtiging.delegation.rules import Standing, organisation_matches, standing
+from machtiging.delegation.rules import EffectiveState, effective_state, organisation_matches
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
 from machtiging.oauth import queries
 from machtiging.oauth.dependencies import oauth_services
-from machtiging.oauth.manage.consents import Consent, consents_about
-from machtiging.oauth.manage.end_consent import end_consent
-from machtiging.portal import views, words
-from machtiging.portal.words import Done, done
-from machtiging.storage.reserved import reserve_connection
+from machtiging.oauth.grant_management.consent_revocation import revoke_consent
+from machtiging.oauth.grant_management.consents import Consent, list_consents
+from machtiging.portal import labels, views
+from machtiging.portal.labels import CompletedAction, describe_completed_action
+from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.pages import page
+from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,43 +52,45 @@ class AppCard:
 
 @router.get("/apps")
 @reserve_connection
-async def apps(
+async def show_apps(
     request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None, app: str = ""
 ) -> HTMLResponse:
     """List the apps with access by the visitor or her helpers. `app` was stopped just now."""
-    cards = await _cards(request, session, visitor)
-    message = done(gedaan) if await _is_true(session, gedaan, app, cards) else None
+    cards = await _load_cards(request, session, visitor)
+    message = describe_completed_action(gedaan) if await _is_app_stopped(session, gedaan, app, cards) else None
     own, helped = [card for card in cards if not card.helper], [card for card in cards if card.helper]
-    return page(request, "apps.html", own=own, helped=helped, message=message)
+    return render_page(request, "apps.html", own=own, helped=helped, message=message)
 
 
 @router.get("/apps/{consent_id}/stoppen")
 @reserve_connection
-async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, session: Transaction) -> Response:
+async def show_stop_confirmation(
+    request: Request, consent_id: UUID, visitor: Citizen, session: Transaction
+) -> Response:
     """Ask for confirmation. An app without access redirects to the list, so that ids cannot be probed."""
-    cards = await _cards(request, session, visitor)
+    cards = await _load_cards(request, session, visitor)
     card = next((card for card in cards if card.id == consent_id), None)
     if card is None:
-        return _back(Done.APP_WAS_STOPPED, consent_id)
-    return page(request, "app_stoppen.html", card=card)
+        return _redirect_to_apps(CompletedAction.APP_WAS_STOPPED, consent_id)
+    return render_page(request, "app_stoppen.html", card=card)
 
 
 @router.post("/apps/{consent_id}/stoppen")
 @reserve_connection
-async def stop(
+async def submit_app_stop(
     request: Request, consent_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:
     """Revoke the app's access. Raises NotFound `toestemming_onbekend`."""
     at = oauth_services(request).clock.now()
-    stopped = await end_consent(session, visitor.person_id, GrantId(consent_id), at=at)
-    return _back(Done.APP_STOPPED if stopped else Done.APP_WAS_STOPPED, consent_id)
+    stopped = await revoke_consent(session, visitor.person_id, GrantId(consent_id), at=at)
+    return _redirect_to_apps(CompletedAction.APP_STOPPED if stopped else CompletedAction.APP_WAS_STOPPED, consent_id)
 
 
-def _back(what: Done, consent_id: UUID) -> RedirectResponse:
-    return RedirectResponse(f"/apps?gedaan={what}&app={consent_id}", 303)
+def _redirect_to_apps(action: CompletedAction, consent_id: UUID) -> RedirectResponse:
+    return RedirectResponse(f"/apps?gedaan={action}&app={consent_id}", 303)
 
 
-async def _is_true(session: AsyncSession, gedaan: str | None, app: str, cards: list[AppCard]) -> bool:
+async def _is_app_stopped(session: AsyncSession, gedaan: str | None, app: str, cards: list[AppCard]) -> bool:
     """Return True if the message in the URL is true: this consent gives no access.
 
     For `APP_STOPPED` the consent must also have ended.
@@ -99,39 +101,41 @@ async def _is_true(session: AsyncSession, gedaan: str | None, app: str, cards: l
         return False
     if any(card.id == consent_id for card in cards):
         return False
-    if gedaan != Done.APP_STOPPED:
+    if gedaan != CompletedAction.APP_STOPPED:
         return True
-    grant = await queries.grant(session, GrantId(consent_id))
+    grant = await queries.find_grant(session, GrantId(consent_id))
     return grant is not None and grant.ended_at is not None
 
 
-async def _cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
+async def _load_cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
     services = oauth_services(request)
-    people, at = views.Names(session, services.keyring), services.clock.now()
-    found = await consents_about(session, visitor.person_id, at=at)
-    return [await _card(consent, visitor, people, at) for consent in found]
+    people, at = views.PersonNames(session, services.keyring), services.clock.now()
+    found = await list_consents(session, visitor.person_id, at=at)
+    return [await _build_app_card(consent, visitor, people, at) for consent in found]
 
 
-async def _card(consent: Consent, visitor: Visitor, people: views.Names, at: datetime) -> AppCard:
+async def _build_app_card(consent: Consent, visitor: Visitor, people: views.PersonNames, at: datetime) -> AppCard:
     held, mine = consent.machtiging, consent.person_id == visitor.person_id
     elsewhere = mine and held is not None and not organisation_matches(held, visitor.organisation_kvk)
     return AppCard(
         id=consent.id,
         app=consent.app,
-        helper=None if mine else await people.of(consent.person_id),
-        giver=await people.of(held.vertegenwoordigde_id) if mine and held is not None and not elsewhere else None,
-        acts=words.listing(words.acts(consent.acts)),
+        helper=None if mine else await people.load_name(consent.person_id),
+        giver=await people.load_name(held.vertegenwoordigde_id)
+        if mine and held is not None and not elsewhere
+        else None,
+        acts=labels.join_phrases(labels.label_acts(consent.acts)),
         given_at=consent.given_at,
         until=consent.until,
-        paused=held is not None and standing(held, at) is Standing.PAUSED,
+        paused=held is not None and effective_state(held, at) is EffectiveState.PAUSED,
         machtiging_id=None if held is None else held.id,
         purpose=None if held is None or elsewhere else held.purpose,
-        elsewhere=_elsewhere(consent),
+        elsewhere=_describe_resource(consent),
         other_organisation=elsewhere,
     )
 
 
-def _elsewhere(consent: Consent) -> str | None:
+def _describe_resource(consent: Consent) -> str | None:
     """Return the resource name as on the consent page; only its address if no longer served."""
     if consent.resource_name is None:
         return consent.resource

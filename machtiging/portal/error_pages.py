@@ -15,55 +15,55 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from machtiging.crypto import secrets
-from machtiging.identity.csrf import FIELD, FormExpired, check_origin
-from machtiging.identity.kept_forms import Pairs, browser_token, find_form_owner, keep_form, set_form_cookie
-from machtiging.identity.rules import Wish, way_to_login
-from machtiging.identity.session import COOKIE, Visitor, visitor_behind
+from machtiging.identity.csrf import CSRF_FIELD, FormExpired, check_origin
+from machtiging.identity.form_recovery import FormPairs, find_form_owner, read_browser_token, save_form, set_form_cookie
+from machtiging.identity.rules import LoginRequest, build_login_path
+from machtiging.identity.session import SESSION_COOKIE, Visitor, authenticate_session
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault, LevelTooLow, MachtigingError, NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId
 from machtiging.oauth.dependencies import oauth_services
-from machtiging.oauth.openid.logout import ASKED
 from machtiging.oauth.openid.routes import PATH as LOGOUT
+from machtiging.oauth.openid.rp_initiated_logout import LOGOUT_PARAMETERS
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web.pages import canonical_address, nearest_page, page
+from machtiging.web.pages import find_canonical_url, find_nearest_page, render_page
 from machtiging.web.problems import wants_page
 
 # As in Starlette, whose own type allows synchronous handlers too.
 Handler = Callable[[Request, Any], Any]
-_MOST_FIELDS = 200
+_MAX_FIELDS = 200
 # Form fields that are also in the query of its page.
-_IN_THE_ADDRESS = {"/authorize": ("client_id", "request_uri"), LOGOUT: ASKED}
+_QUERY_FIELDS = {"/authorize": ("client_id", "request_uri"), LOGOUT: LOGOUT_PARAMETERS}
 
 
-class _Interruption:
+class _InterruptedForm:
     """A submitted form that was not processed: its fields and the URL of its page."""
 
-    def __init__(self, request: Request, pairs: Pairs) -> None:
+    def __init__(self, request: Request, pairs: FormPairs) -> None:
         self.request = request
-        self.csrf_token = next((value for name, value in pairs if name == FIELD), "")
-        self.pairs = [(name, value) for name, value in pairs if name != FIELD]
-        self.page = nearest_page(request)
-        named = [(name, value) for name, value in self.pairs if name in _IN_THE_ADDRESS.get(self.page, ())]
+        self.csrf_token = next((value for name, value in pairs if name == CSRF_FIELD), "")
+        self.pairs = [(name, value) for name, value in pairs if name != CSRF_FIELD]
+        self.page = find_nearest_page(request)
+        named = [(name, value) for name, value in self.pairs if name in _QUERY_FIELDS.get(self.page, ())]
         # Not an open redirect: the page is one of our own routes.
         self.address = self.page + ("?" + urlencode(named) if named else "")
-        self.token = browser_token(request) or secrets.random_token()
-        self.kept = False
+        self.token = read_browser_token(request) or secrets.generate_token()
+        self.is_saved = False
 
-    async def keep(self, wanted: PersonId | None = None) -> PersonId | None:
+    async def save_form(self, expected_owner: PersonId | None = None) -> PersonId | None:
         """Save the form for its owner, if known and equal to `expected_owner`; return the owner."""
         services = oauth_services(self.request)
         at = services.clock.now()
         async with unit_of_work(services.sessions) as session:
             owner = await find_form_owner(session, self.csrf_token, at=at)
-            if owner is not None and wanted in (None, owner):
+            if owner is not None and expected_owner in (None, owner):
                 place = (self.token, self.address)
-                self.kept = await keep_form(session, services.keyring, owner, place, self.pairs, at=at)
+                self.is_saved = await save_form(session, services.keyring, owner, place, self.pairs, at=at)
         return owner
 
-    def with_cookie(self, response: Response) -> Response:
+    def set_cookie(self, response: Response) -> Response:
         """Return the response, with the browser token cookie if a form was saved."""
-        if self.kept:
+        if self.is_saved:
             set_form_cookie(response, self.token)
         return response
 
@@ -73,96 +73,100 @@ def install(app: FastAPI) -> None:
     others: Handler = app.exception_handlers[MachtigingError]
     http: Handler = app.exception_handlers[HTTPException]
 
-    async def on_interruption(request: Request, error: Exception) -> Response:
-        return await _interrupted(request, error, others)
+    async def handle_interruption(request: Request, error: Exception) -> Response:
+        return await _handle_interruption(request, error, others)
 
-    async def on_http_exception(request: Request, error: Exception) -> Response:
-        return await _not_there(request, error, http)
+    async def handle_http_exception(request: Request, error: Exception) -> Response:
+        return await _handle_not_found(request, error, http)
 
     for kind in (NotAuthenticated, LevelTooLow, FormExpired):
-        app.add_exception_handler(kind, on_interruption)
-    app.add_exception_handler(HTTPException, on_http_exception)
+        app.add_exception_handler(kind, handle_interruption)
+    app.add_exception_handler(HTTPException, handle_http_exception)
 
 
-async def _interrupted(request: Request, error: Exception, others: Handler) -> Response:
+async def _handle_interruption(request: Request, error: Exception, next_handler: Handler) -> Response:
     logged_out = isinstance(error, NotAuthenticated)
     other_kind = logged_out and getattr(error, "code", "") != "niet_ingelogd"
     if request.method != "POST" or not wants_page(request) or other_kind:
-        return await _answered(others, request, error)
+        return await _call_handler(next_handler, request, error)
     try:
         check_origin(request)
     except NotAllowed as refusal:
-        return await _answered(others, request, refusal)
-    sent = _Interruption(request, await _pairs(request))
+        return await _call_handler(next_handler, request, refusal)
+    sent = _InterruptedForm(request, await _read_form_pairs(request))
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     try:
-        owner = await sent.keep(None if visitor is None or logged_out else visitor.person_id)
+        owner = await sent.save_form(None if visitor is None or logged_out else visitor.person_id)
     except Fault:
         owner = None  # database unreachable: nothing is saved, and the page says so
     if isinstance(error, FormExpired):
-        return await _expired(sent, visitor, owner, error, others)
-    return _log_in_first(sent, error)
+        return await _respond_to_expired_form(sent, visitor, owner, error, next_handler)
+    return _render_login_required(sent, error)
 
 
-async def _answered(handler: Handler, request: Request, error: Exception) -> Response:
+async def _call_handler(handler: Handler, request: Request, error: Exception) -> Response:
     response: Response = await handler(request, error)
     return response
 
 
-async def _pairs(request: Request) -> Pairs:
+async def _read_form_pairs(request: Request) -> FormPairs:
     try:
-        form = await request.form(max_files=0, max_fields=_MOST_FIELDS)
+        form = await request.form(max_files=0, max_fields=_MAX_FIELDS)
     except HTTPException:
         return []
     return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
 
-async def _expired(
-    sent: _Interruption, visitor: Visitor | None, owner: PersonId | None, error: FormExpired, others: Handler
+async def _respond_to_expired_form(
+    sent: _InterruptedForm, visitor: Visitor | None, owner: PersonId | None, error: FormExpired, next_handler: Handler
 ) -> Response:
     """Restore the form of the same person after a new login, for submitting again."""
     if visitor is None or owner is None:
-        return await _answered(others, sent.request, error)
+        return await _call_handler(next_handler, sent.request, error)
     if owner != visitor.person_id:
-        return page(sent.request, "formulier_van_ander.html", status=403, address=sent.address)
-    if sent.page in _IN_THE_ADDRESS:
+        return render_page(sent.request, "formulier_van_ander.html", status=403, address=sent.address)
+    if sent.page in _QUERY_FIELDS:
         # These pages may redirect to another origin, which `form-action` forbids after a form post.
-        return sent.with_cookie(page(sent.request, "formulier_terug.html", address=sent.address))
-    return sent.with_cookie(RedirectResponse(sent.address, 303))
+        return sent.set_cookie(render_page(sent.request, "formulier_terug.html", address=sent.address))
+    return sent.set_cookie(RedirectResponse(sent.address, 303))
 
 
-def _log_in_first(sent: _Interruption, error: Exception) -> Response:
+def _render_login_required(sent: _InterruptedForm, error: Exception) -> Response:
     level = Assurance(error.level) if isinstance(error, LevelTooLow) else Assurance.SUBSTANTIAL
-    link = way_to_login(Wish(sent.address, level, None))
+    link = build_login_path(LoginRequest(sent.address, level, None))
     why = error.public if isinstance(error, LevelTooLow) else None
     if why is None:
         sent.request.state.visitor = None
-    return sent.with_cookie(page(sent.request, "te_lang_weg.html", status=401, link=link, kept=sent.kept, why=why))
+    return sent.set_cookie(
+        render_page(sent.request, "te_lang_weg.html", status=401, link=link, kept=sent.is_saved, why=why)
+    )
 
 
-async def _not_there(request: Request, error: Exception, others: Handler) -> Response:
+async def _handle_not_found(request: Request, error: Exception, next_handler: Handler) -> Response:
     """Redirect a misspelled page URL to its canonical one; else show 404 with the menu.
 
     Requests by programs get the ordinary problem response.
     """
     if not wants_page(request):
-        return await _answered(others, request, error)
+        return await _call_handler(next_handler, request, error)
     if request.method in {"GET", "HEAD"} and isinstance(error, HTTPException) and error.status_code == 404:
-        address = canonical_address(request)
+        address = find_canonical_url(request)
         if address is not None:
             return RedirectResponse(address, 308)
     if not hasattr(request.state, "visitor"):
         await _find_visitor(request)
-    return await _answered(others, request, error)
+    return await _call_handler(next_handler, request, error)
 
 
 async def _find_visitor(request: Request) -> None:
-    services, token = oauth_services(request), request.cookies.get(COOKIE)
+    services, token = oauth_services(request), request.cookies.get(SESSION_COOKIE)
     if token is None:
         return
     try:
         async with unit_of_work(services.sessions) as session:
-            found = visitor_behind(session, services.keyring, token, services.session_limits, at=services.clock.now())
+            found = authenticate_session(
+                session, services.keyring, token, services.session_limits, at=services.clock.now()
+            )
             request.state.visitor = await found
     except Fault:
         return  # database unreachable: show the 404 page without a menu

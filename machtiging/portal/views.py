@@ -9,35 +9,35 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.agencies.queries import all_agencies
+from machtiging.agencies.queries import load_active_agencies
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.queries import OpenCode, machtiging_of, open_code
+from machtiging.delegation.queries import OpenCode, load_machtiging_of_person, load_open_code
 from machtiging.delegation.rules import (
     TRANSITIONS,
     Capacity,
-    Deed,
+    EffectiveState,
     EndReason,
     Machtiging,
-    Party,
-    Scope,
-    Standing,
-    State,
+    MachtigingAction,
+    MachtigingRole,
+    MachtigingScope,
+    MachtigingState,
+    effective_state,
     organisation_matches,
-    standing,
 )
-from machtiging.identity.people import profile_of
+from machtiging.identity.people import load_profile
 from machtiging.identity.session import Visitor
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
-from machtiging.portal import words
+from machtiging.portal import labels
 
 NOBODY_YET = "nog niemand"
-_NAMELESS = "iemand van wie wij de naam niet weten"
-_GONE = "een organisatie die niet meer meedoet"
+_UNKNOWN_PERSON = "iemand van wie wij de naam niet weten"
+_UNKNOWN_AGENCY = "een organisatie die niet meer meedoet"
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class AgreementView:
     """The terms of a machtiging in words. `senders` and `themes` are None without such a limit."""
 
     purpose: str
@@ -54,7 +54,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class MachtigingCard:
     """One machtiging as shown to its giver or helper. `kvk`: the organisation of the helper.
 
     `usable_here` is False for a helper logged in for another organisation (or for none): the page then shows neither
@@ -65,129 +65,143 @@ class Card:
     given: bool
     other: str
     kvk: str | None
-    standing: Standing
+    standing: EffectiveState
     standing_word: str
-    agreement: Agreement
+    agreement: AgreementView
     offered_at: datetime
     accepted_at: datetime | None
     ended_at: datetime | None
-    deeds: frozenset[Deed]
+    deeds: frozenset[MachtigingAction]
     usable_here: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class AgencyNames:
     """Names of agencies by OIN, and of diensten by "oin/code"."""
 
     agencies: Mapping[str, str]
     diensten: Mapping[str, str]
 
-    def sender(self, oin: str) -> str:
+    def agency_name(self, oin: str) -> str:
         """Return the name of an agency, also of one no longer in the service."""
-        return self.agencies.get(oin, _GONE)
+        return self.agencies.get(oin, _UNKNOWN_AGENCY)
 
 
-async def catalogue(session: AsyncSession) -> Catalogue:
+async def load_agency_names(session: AsyncSession) -> AgencyNames:
     """Load all agency and dienst names for a page."""
-    agencies = await all_agencies(session)
-    diensten = {dienst.key: dienst.name for agency in agencies for dienst in agency.diensten}
-    return Catalogue({agency.oin: agency.name for agency in agencies}, diensten)
+    agencies = await load_active_agencies(session)
+    diensten = {dienst.scope_key: dienst.name for agency in agencies for dienst in agency.diensten}
+    return AgencyNames({agency.oin: agency.name for agency in agencies}, diensten)
 
 
-def agreement(capacity: Capacity, purpose: str, scope: Scope, period: Period, names: Catalogue) -> Agreement:
+def describe_agreement(
+    capacity: Capacity, purpose: str, scope: MachtigingScope, period: Period, names: AgencyNames
+) -> AgreementView:
     """Describe terms in words."""
-    return Agreement(
+    return AgreementView(
         purpose=purpose,
-        capacity=words.CAPACITY[capacity],
-        senders=None if scope.afzenders is None else sorted(map(names.sender, scope.afzenders)),
-        diensten=None if scope.diensten is None else sorted(names.diensten.get(key, _GONE) for key in scope.diensten),
-        themes=None if scope.themes is None else words.themes(scope.themes),
-        excluded=words.themes(scope.excluded_themes),
-        sensitivity=words.SENSITIVITY[scope.highest_sensitivity],
+        capacity=labels.CAPACITY_LABELS[capacity],
+        senders=None if scope.afzenders is None else sorted(map(names.agency_name, scope.afzenders)),
+        diensten=None
+        if scope.diensten is None
+        else sorted(names.diensten.get(key, _UNKNOWN_AGENCY) for key in scope.diensten),
+        themes=None if scope.themes is None else labels.label_themes(scope.themes),
+        excluded=labels.label_themes(scope.excluded_themes),
+        sensitivity=labels.SENSITIVITY_LABELS[scope.highest_sensitivity],
         letters_from=scope.letters_from,
-        acts=words.acts(scope.acts),
+        acts=labels.label_acts(scope.acts),
         starts_at=period.starts_at,
         ends_at=period.ends_at,
     )
 
 
-def agreed(machtiging: Machtiging, names: Catalogue) -> Agreement:
+def describe_machtiging(machtiging: Machtiging, names: AgencyNames) -> AgreementView:
     """Describe the terms of this machtiging in words."""
-    return agreement(machtiging.capacity, machtiging.purpose, machtiging.scope, machtiging.period, names)
+    return describe_agreement(machtiging.capacity, machtiging.purpose, machtiging.scope, machtiging.period, names)
 
 
-def deeds(machtiging: Machtiging, party: Party, at: datetime) -> frozenset[Deed]:
+def available_actions(machtiging: Machtiging, party: MachtigingRole, at: datetime) -> frozenset[MachtigingAction]:
     """Return the actions that this party can take now, by the transition table.
 
     None once the period is over.
     """
-    if standing(machtiging, at) is Standing.EXPIRED:
+    if effective_state(machtiging, at) is EffectiveState.EXPIRED:
         return frozenset()
     return frozenset(
-        deed for (state, deed), step in TRANSITIONS.items() if state is machtiging.state and step.by is party
+        deed for (state, deed), step in TRANSITIONS.items() if state is machtiging.state and step.role is party
     )
 
 
-async def code_to_renew(
+async def find_renewable_code(
     session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, at: datetime
 ) -> OpenCode | None:
     """Return the open code of the giver's own offer, if replaceable now; else None."""
-    found = await machtiging_of(session, machtiging_id, giver_id)
+    found = await load_machtiging_of_person(session, machtiging_id, giver_id)
     if found is None or found.vertegenwoordigde_id != giver_id or at >= found.period.ends_at:
         return None
-    return await open_code(session, machtiging_id) if found.state is State.OFFERED else None
+    return await load_open_code(session, machtiging_id) if found.state is MachtigingState.OFFERED else None
 
 
 # Conditions for the message after an action: the viewer is the giver or not, and the standing.
-_TRUE_WHEN: dict[words.Done, tuple[bool, frozenset[str]]] = {
-    words.Done.ACCEPTED: (False, frozenset({words.STANDING[Standing.IN_FORCE], words.STANDING[Standing.NOT_BEGUN]})),
-    words.Done.WITHDRAWN: (True, frozenset({words.ENDED[EndReason.WITHDRAWN]})),
-    words.Done.PAUSED: (True, frozenset({words.STANDING[Standing.PAUSED]})),
-    words.Done.RESUMED: (True, frozenset({words.STANDING[Standing.IN_FORCE], words.STANDING[Standing.NOT_BEGUN]})),
-    words.Done.GIVEN_BACK: (False, frozenset({words.ENDED[EndReason.GIVEN_BACK]})),
+_CONFIRMATION_CONDITIONS: dict[labels.CompletedAction, tuple[bool, frozenset[str]]] = {
+    labels.CompletedAction.ACCEPTED: (
+        False,
+        frozenset({labels.STANDING_LABELS[EffectiveState.IN_FORCE], labels.STANDING_LABELS[EffectiveState.NOT_BEGUN]}),
+    ),
+    labels.CompletedAction.WITHDRAWN: (True, frozenset({labels.ENDED_LABELS[EndReason.WITHDRAWN]})),
+    labels.CompletedAction.PAUSED: (True, frozenset({labels.STANDING_LABELS[EffectiveState.PAUSED]})),
+    labels.CompletedAction.RESUMED: (
+        True,
+        frozenset({labels.STANDING_LABELS[EffectiveState.IN_FORCE], labels.STANDING_LABELS[EffectiveState.NOT_BEGUN]}),
+    ),
+    labels.CompletedAction.GIVEN_BACK: (False, frozenset({labels.ENDED_LABELS[EndReason.GIVEN_BACK]})),
 }
 
 
-def confirmed(gedaan: str | None, card: Card) -> str | None:
+def find_confirmation(gedaan: str | None, card: MachtigingCard) -> str | None:
     """Return the message for the action in the URL, if it is still true."""
-    if gedaan not in _TRUE_WHEN:
+    if gedaan not in _CONFIRMATION_CONDITIONS:
         return None
-    given, standings = _TRUE_WHEN[words.Done(gedaan)]
-    return words.done(gedaan) if card.given is given and card.standing_word in standings else None
+    given, standings = _CONFIRMATION_CONDITIONS[labels.CompletedAction(gedaan)]
+    return labels.describe_completed_action(gedaan) if card.given is given and card.standing_word in standings else None
 
 
-class Names:
+class PersonNames:
     """Names of people, each loaded once per page."""
 
     def __init__(self, session: AsyncSession, keyring: KeyRing) -> None:
         self._session = session
         self._keyring = keyring
-        self._known: dict[PersonId, str] = {}
+        self._name_cache: dict[PersonId, str] = {}
 
-    async def of(self, person_id: PersonId) -> str:
+    async def load_name(self, person_id: PersonId) -> str:
         """Return the name of a person as given by the login."""
-        if person_id not in self._known:
-            profile = await profile_of(self._session, self._keyring, person_id)
-            self._known[person_id] = profile.name if profile and profile.name else _NAMELESS
-        return self._known[person_id]
+        if person_id not in self._name_cache:
+            profile = await load_profile(self._session, self._keyring, person_id)
+            self._name_cache[person_id] = profile.name if profile and profile.name else _UNKNOWN_PERSON
+        return self._name_cache[person_id]
 
 
-async def card(machtiging: Machtiging, viewer: Visitor, people: Names, names: Catalogue, at: datetime) -> Card:
+async def build_machtiging_card(
+    machtiging: Machtiging, viewer: Visitor, people: PersonNames, names: AgencyNames, at: datetime
+) -> MachtigingCard:
     """Build the card of a machtiging for one of its two parties."""
     given = machtiging.vertegenwoordigde_id == viewer.person_id
     other_id = machtiging.gemachtigde_id if given else machtiging.vertegenwoordigde_id
-    now = standing(machtiging, at)
-    return Card(
+    now = effective_state(machtiging, at)
+    return MachtigingCard(
         id=machtiging.id,
         given=given,
-        other=NOBODY_YET if other_id is None else await people.of(other_id),
+        other=NOBODY_YET if other_id is None else await people.load_name(other_id),
         kvk=machtiging.gemachtigde_kvk,
         standing=now,
-        standing_word=words.ENDED[machtiging.end_reason] if machtiging.end_reason else words.STANDING[now],
-        agreement=agreed(machtiging, names),
+        standing_word=labels.ENDED_LABELS[machtiging.end_reason]
+        if machtiging.end_reason
+        else labels.STANDING_LABELS[now],
+        agreement=describe_machtiging(machtiging, names),
         offered_at=machtiging.offered_at,
         accepted_at=machtiging.accepted_at,
         ended_at=machtiging.ended_at,
-        deeds=deeds(machtiging, Party.GIVER if given else Party.HELPER, at),
+        deeds=available_actions(machtiging, MachtigingRole.GIVER if given else MachtigingRole.HELPER, at),
         usable_here=given or organisation_matches(machtiging, viewer.organisation_kvk),
     )

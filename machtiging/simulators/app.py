@@ -15,13 +15,13 @@ from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.simulators import broker, mail_routes
 from machtiging.simulators.dependencies import SimulatorServices
-from machtiging.simulators.postbus import Postbus
-from machtiging.simulators.provider import Client, Provider
+from machtiging.simulators.mail_catcher import MailCatcher
+from machtiging.simulators.provider import RelyingParty, SimulatedProvider
 from machtiging.web import problems
-from machtiging.web.pages import Pages
+from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
 
-_ON_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def refuse_in_production(settings: Settings) -> None:
@@ -34,7 +34,7 @@ def refuse_in_production(settings: Settings) -> None:
         raise Fault("oefenomgeving_in_productie", "De oefenomgeving start niet in productie.")
 
 
-def refuse_where_others_can_come(settings: Settings) -> None:
+def refuse_non_loopback_host(settings: Settings) -> None:
     """Refuse a host other than loopback. Raises Fault `oefenomgeving_open_voor_anderen`."""
     if not is_loopback(settings.host):
         raise Fault("oefenomgeving_open_voor_anderen", private="Set MACHTIGING_HOST=127.0.0.1, or leave it out.")
@@ -50,15 +50,15 @@ def create_simulator(
     refuse_in_production(settings)
     clock = clock or SystemClock()
     app = FastAPI(title="Oefenomgeving", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
-    client = Client(settings.broker_client_id, settings.issuer, settings.issuer + "/inloggen/terug")
+    client = RelyingParty(settings.broker_client_id, settings.issuer, settings.issuer + "/inloggen/terug")
     services = SimulatorServices(
-        pages=Pages(["machtiging.simulators"]),
+        pages=PageRenderer(["machtiging.simulators"]),
         practice=True,
-        provider=Provider(settings.broker_issuer, client, clock),
+        provider=SimulatedProvider(settings.broker_issuer, client, clock),
         http=httpx.AsyncClient(transport=transport, timeout=5, trust_env=False, verify=tls_context()),
-        postbus=Postbus(settings.smtp_port, clock),
+        postbus=MailCatcher(settings.smtp_port, clock),
         # Mail goes to another server when one is configured.
-        catches_mail=settings.smtp_host in _ON_THIS_MACHINE,
+        catches_mail=settings.smtp_host in _LOCAL_HOSTS,
     )
     attach_services(app, services)
     app.include_router(broker.router)
@@ -71,9 +71,9 @@ def create_simulator(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services = services_of(app, SimulatorServices)
     if services.catches_mail:
-        await services.postbus.open()
+        await services.postbus.start_listening()
     try:
         yield
     finally:
-        await services.postbus.close()
+        await services.postbus.stop_listening()
         await services.http.aclose()

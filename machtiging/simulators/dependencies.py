@@ -8,8 +8,8 @@ import httpx
 from starlette.requests import HTTPConnection
 
 from machtiging.dependencies import request_services
-from machtiging.simulators.postbus import Postbus
-from machtiging.simulators.provider import Provider
+from machtiging.simulators.mail_catcher import MailCatcher
+from machtiging.simulators.provider import SimulatedProvider
 from machtiging.web.pages import PageServices
 
 
@@ -17,9 +17,9 @@ from machtiging.web.pages import PageServices
 class SimulatorServices(PageServices):
     """The stand-in broker, the mail catcher, and the HTTP client that reaches the service."""
 
-    provider: Provider
+    provider: SimulatedProvider
     http: httpx.AsyncClient
-    postbus: Postbus
+    postbus: MailCatcher
     catches_mail: bool
 
 

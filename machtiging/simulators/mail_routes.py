@@ -8,27 +8,27 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from machtiging.simulators.dependencies import simulator_services
-from machtiging.simulators.postbus import Mail, Postbus
-from machtiging.web.pages import page
+from machtiging.simulators.mail_catcher import MailCatcher, MailMessage
+from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 
 
-def _newest_first(request: Request) -> list[Mail]:
-    postbus: Postbus = simulator_services(request).postbus
+def _list_newest_first(request: Request) -> list[MailMessage]:
+    postbus: MailCatcher = simulator_services(request).postbus
     return list(reversed(postbus.mails))
 
 
 @router.get("/post")
-async def show(request: Request) -> Response:
+async def show_emails(request: Request) -> Response:
     """Show the e-mails, newest first."""
-    return page(request, "post.html", mails=_newest_first(request))
+    return render_page(request, "post.html", mails=_list_newest_first(request))
 
 
 @router.get("/post.json")
-async def as_json(request: Request) -> list[dict[str, Any]]:
+async def list_emails(request: Request) -> list[dict[str, Any]]:
     """Return the e-mails as JSON, newest first."""
     return [
         {"aan": mail.recipients, "onderwerp": mail.subject, "tekst": mail.body, "ontvangenOp": mail.received_at}
-        for mail in _newest_first(request)
+        for mail in _list_newest_first(request)
     ]

@@ -23,7 +23,7 @@ class Persona:
     roles: tuple[str, ...] = ()
     highest: Assurance = Assurance.HIGH
 
-    def claims(self) -> dict[str, Any]:
+    def build_claims(self) -> dict[str, Any]:
         """Return the claims of this person for the ID token. Absent values are left out."""
         told = {
             "sub": f"oefenpersoon-{self.key}",
@@ -37,7 +37,7 @@ class Persona:
         return {name: value for name, value in told.items() if value is not None}
 
 
-_ALL = (
+_PERSONAS = (
     Persona(
         "vertegenwoordigde",
         "Riet van der Linden-Hoekstra",
@@ -114,4 +114,4 @@ _ALL = (
         roles=("beheerder",),
     ),
 )
-PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _ALL}
+PERSONAS: Mapping[str, Persona] = {persona.key: persona for persona in _PERSONAS}

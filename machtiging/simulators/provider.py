@@ -20,13 +20,13 @@ from machtiging.kernel.clock import Clock
 from machtiging.simulators.personas import Persona
 
 ALGORITHM = "ES256"
-CODE_VALID = timedelta(seconds=60)
-_ID_TOKEN_VALID = timedelta(minutes=5)
-_MOST_CODES = 10_000
+CODE_LIFETIME = timedelta(seconds=60)
+_ID_TOKEN_LIFETIME = timedelta(minutes=5)
+_MAX_CODES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class RelyingParty:
     """The only relying party of this broker. Its JWKS is at `<issuer>/jwks`."""
 
     client_id: str
@@ -35,81 +35,81 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedLogin:
     """The login behind an authorization code."""
 
     persona: Persona
     assurance: Assurance
     nonce: str | None
-    challenge: str
-    at: datetime
+    code_challenge: str
+    logged_in_at: datetime
 
 
 @dataclass
-class Provider:
+class SimulatedProvider:
     """The OpenID provider."""
 
     issuer: str
-    client: Client
+    client: RelyingParty
     clock: Clock
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", auto_kid=True))
-    _codes: dict[str, Issued] = field(default_factory=dict)
+    _codes: dict[str, IssuedLogin] = field(default_factory=dict)
     _assertions: dict[str, datetime] = field(default_factory=dict)
 
-    def new_code(self, issued: Issued) -> str:
+    def issue_code(self, login: IssuedLogin) -> str:
         """Issue an authorization code for this login."""
-        self._forget_old(issued.at)
+        self._delete_expired(login.logged_in_at)
         code = secrets.token_urlsafe(32)
-        self._codes[code] = issued
+        self._codes[code] = login
         return code
 
-    def take_code(self, code: str, verifier: str) -> Issued | None:
+    def redeem_code(self, code: str, code_verifier: str) -> IssuedLogin | None:
         """Redeem a code once, within a minute, with its PKCE verifier (S256). Returns None if invalid."""
         issued = self._codes.pop(code, None)
-        if issued is None or self.clock.now() >= issued.at + CODE_VALID:
+        if issued is None or self.clock.now() >= issued.logged_in_at + CODE_LIFETIME:
             return None
-        digest = hashlib.sha256(verifier.encode()).digest()
+        digest = hashlib.sha256(code_verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        return issued if secrets.compare_digest(challenge, issued.challenge) else None
+        return issued if secrets.compare_digest(challenge, issued.code_challenge) else None
 
-    def first_use(self, jti: str, until: datetime) -> bool:
+    def consume_jti(self, jti: str, expires_at: datetime) -> bool:
         """Consume the jti of a client assertion. Returns false for a replay (RFC 7523 section 3)."""
-        self._forget_old(self.clock.now())
+        self._delete_expired(self.clock.now())
         if jti in self._assertions:
             return False
-        self._assertions[jti] = until
+        self._assertions[jti] = expires_at
         return True
 
-    def _forget_old(self, at: datetime) -> None:
-        for code in [code for code, issued in self._codes.items() if at >= issued.at + CODE_VALID]:
+    def _delete_expired(self, at: datetime) -> None:
+        for code in [code for code, issued in self._codes.items() if at >= issued.logged_in_at + CODE_LIFETIME]:
             del self._codes[code]
         for jti in [jti for jti, until in self._assertions.items() if at >= until]:
             del self._assertions[jti]
-        while len(self._codes) >= _MOST_CODES:
+        while len(self._codes) >= _MAX_CODES:
             del self._codes[next(iter(self._codes))]
 
-    def id_token(self, issued: Issued) -> str:
+    def build_id_token(self, login: IssuedLogin) -> str:
         """Build the signed ID token of a login."""
         at = self.clock.now()
         claims: dict[str, Any] = {
-            **issued.persona.claims(),
+            **login.persona.build_claims(),
             "iss": self.issuer,
             "aud": self.client.client_id,
             "iat": int(at.timestamp()),
-            "exp": int((at + _ID_TOKEN_VALID).timestamp()),
-            "auth_time": int(issued.at.timestamp()),
-            "acr": issued.assurance.acr,
+            "exp": int((at + _ID_TOKEN_LIFETIME).timestamp()),
+            "auth_time": int(login.logged_in_at.timestamp()),
+            "acr": login.assurance.acr,
         }
-        if issued.nonce is not None:
-            claims["nonce"] = issued.nonce
+        if login.nonce is not None:
+            claims["nonce"] = login.nonce
         header = {"alg": ALGORITHM, "kid": self.key.kid, "typ": "JWT"}
         return jwt.encode(header, claims, self.key, algorithms=[ALGORITHM])
 
-    def jwks(self) -> dict[str, Any]:
+    def build_jwks(self) -> dict[str, Any]:
         """Build the JWKS with the public key."""
         return {"keys": [{**self.key.as_dict(private=False), "use": "sig", "alg": ALGORITHM}]}
 
-    def metadata(self) -> dict[str, Any]:
+    def build_metadata(self) -> dict[str, Any]:
         """Build the provider metadata (OpenID Connect Discovery 1.0 section 3)."""
         return {
             "issuer": self.issuer,

@@ -9,26 +9,26 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 
-def at(**options: Any) -> Any:
+def timestamp_column(**options: Any) -> Any:
     """A `timestamptz` column."""
     return Field(sa_type=DateTime(timezone=True), **options)
 
 
-def text(**options: Any) -> Any:
+def text_column(**options: Any) -> Any:
     """A `text` column. Lengths are CHECK constraints in the migration."""
     return Field(sa_type=Text, **options)
 
 
-def texts(**options: Any) -> Any:
+def text_array_column(**options: Any) -> Any:
     """A `text[]` column."""
     return Field(sa_type=ARRAY(Text), **options)
 
 
-def sealed(**options: Any) -> Any:
+def bytes_column(**options: Any) -> Any:
     """A `bytea` column: encrypted content, hashes and keyed indexes."""
     return Field(sa_type=LargeBinary, **options)
 
 
-def document(**options: Any) -> Any:
+def jsonb_column(**options: Any) -> Any:
     """A `jsonb` column."""
     return Field(sa_type=JSONB, **options)

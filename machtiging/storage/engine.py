@@ -13,7 +13,7 @@ from machtiging.storage.connections.guard import ConnectionGuard
 from machtiging.storage.row_mac import RowKeys, session_info
 
 
-class Role(StrEnum):
+class DatabaseRole(StrEnum):
     """The database roles: the owner migrates, the service serves, the sealer numbers the journal."""
 
     OWNER = "machtiging_owner"
@@ -28,7 +28,7 @@ def is_own_socket(url: str) -> bool:
 
 def make_engine(
     url: str,
-    role: Role | None,
+    role: DatabaseRole | None,
     *,
     pool_size: int = 10,
     statement_timeout_ms: int = 15_000,

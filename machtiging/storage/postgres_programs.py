@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 Program = Literal["initdb", "pg_ctl"]
 # PostgreSQL refuses to run as root, so root runs its programs as this user, created if missing.
-_UNPRIVILEGED = "pgserver"
-_PATIENCE_SECONDS = 120
-_TELLING = ("FATAL:", "PANIC:", "error:", "invalid", "unrecognized", "could not", "outside the valid range")
+_UNPRIVILEGED_USER = "pgserver"
+_TIMEOUT_SECONDS = 120
+_ERROR_MARKERS = ("FATAL:", "PANIC:", "error:", "invalid", "unrecognized", "could not", "outside the valid range")
 # pg_ctl puts its own path into a shell command, between double quotes.
 _SHELL_CHARACTERS = frozenset('"$`\\')
 _TRAVERSE = stat.S_IXOTH
@@ -61,21 +61,21 @@ def run_program(name: Program, arguments: Sequence[str], directory: Path) -> Non
                 cwd=directory,
                 env=environment | {"LC_ALL": "C"},
                 umask=0o077,
-                timeout=_PATIENCE_SECONDS,
+                timeout=_TIMEOUT_SECONDS,
                 check=False,
-                **_credentials(),
+                **_subprocess_credentials(),
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise start_fault(directory, f"{name}: {error}") from error
         output.seek(0)
         if ended.returncode:
-            raise start_fault(directory, f"{name}: {telling_lines(output.read().decode(errors='replace'))}")
+            raise start_fault(directory, f"{name}: {extract_error_lines(output.read().decode(errors='replace'))}")
 
 
-def telling_lines(text: str) -> str:
+def extract_error_lines(text: str) -> str:
     """Return the last three error lines, joined; without any, the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if any(word in line for word in _TELLING)]
+    telling = [line for line in lines if any(word in line for word in _ERROR_MARKERS)]
     return "; ".join(telling[-3:]) or (lines or ["it said nothing"])[-1]
 
 
@@ -86,7 +86,7 @@ def make_data_directory(directory: Path) -> None:
         os.chown(directory, user.pw_uid, user.pw_gid)
 
 
-def let_unprivileged_user_in(directory: Path) -> None:
+def grant_unprivileged_access(directory: Path) -> None:
     """As root: give PostgreSQL's user access to its data directory and programs. Raises OSError.
 
     A strict umask of root closes both. Folders on the way become traversable, not readable.
@@ -109,7 +109,7 @@ def _add_mode(path: Path, bits: int) -> None:
         path.chmod(stat.S_IMODE(mode) | bits)
 
 
-def _credentials() -> dict[str, Any]:
+def _subprocess_credentials() -> dict[str, Any]:
     """Return the user and group for `subprocess.run`, without any of root's groups."""
     user = _unprivileged_user()
     return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
@@ -122,8 +122,8 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
     import pwd
 
     try:
-        return pwd.getpwnam(_UNPRIVILEGED)
+        return pwd.getpwnam(_UNPRIVILEGED_USER)
     except KeyError:
-        making = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _UNPRIVILEGED]
+        making = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _UNPRIVILEGED_USER]
         subprocess.run(making, check=True, capture_output=True)  # noqa: S603
-        return pwd.getpwnam(_UNPRIVILEGED)
+        return pwd.getpwnam(_UNPRIVILEGED_USER)

@@ -19,13 +19,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.statement import Work
+from machtiging.storage.statement import Executor
 
-MAC = "mac"
-INVALID = "rij_ongeldig"
+MAC_COLUMN = "mac"
+ROW_INVALID = "rij_ongeldig"
 # Exemption reason: SQL sets this column without the key. Resetting it equals restoring an older row (threat model).
-ENDS_IT = "only ends the row"
-ROW_KEYS = "row_mac_keys"
+EXEMPT_ENDS_ROW = "only ends the row"
+ROW_KEYS_INFO_KEY = "row_mac_keys"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _log = structlog.get_logger(__name__)
@@ -58,30 +58,32 @@ class SealedTable:
         self.key = tuple(column.name for column in table.primary_key.columns)
         columns = (*self.key, *(name for name in covered if name not in self.key))
         self._columns = tuple((name, isinstance(table.c[name].type, JSONB)) for name in columns)
-        self._head = _field(b"h", f"machtiging row {version} {table.name}".encode())
+        self._message_header = _encode_field(b"h", f"machtiging row {version} {table.name}".encode())
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns needed to verify a row, its MAC last."""
-        return (*(name for name, _ in self._columns), MAC)
+        return (*(name for name, _ in self._columns), MAC_COLUMN)
 
-    def encode(self, row: Mapping[str, Any], prefix: str = "") -> bytes:
+    def encode_row(self, row: Mapping[str, Any], prefix: str = "") -> bytes:
         """Encode the authenticated message: name, type, length and value of each column, without ambiguity.
 
         `prefix` precedes the names in `row`. A column that an INSERT omits is NULL. Raises ValueError for a time
         without a zone and TypeError for a type that has no encoding.
         """
-        parts = [self._head]
+        parts = [self._message_header]
         for name, is_json in self._columns:
             value = row.get(prefix + name)
-            encoded = _field(b"j", _canonical_json(value)) if is_json and value is not None else _encode(value)
-            parts += (_field(b"c", name.encode()), encoded)
+            encoded = (
+                _encode_field(b"j", _canonical_json(value)) if is_json and value is not None else _encode_value(value)
+            )
+            parts += (_encode_field(b"c", name.encode()), encoded)
         return b"".join(parts)
 
 
-def keys_of(work: Work) -> RowKeys:
+def get_row_keys(executor: Executor) -> RowKeys:
     """Return the row keys of this session or connection. Raises Fault `rijsleutel_ontbreekt`."""
-    keys = work.info.get(ROW_KEYS) if isinstance(work, AsyncSession) else work.row_keys
+    keys = executor.info.get(ROW_KEYS_INFO_KEY) if isinstance(executor, AsyncSession) else executor.row_keys
     if keys is None:
         raise Fault("rijsleutel_ontbreekt", private="these sessions were made without the key ring")
     found: RowKeys = keys
@@ -90,88 +92,88 @@ def keys_of(work: Work) -> RowKeys:
 
 def session_info(keys: RowKeys | None) -> dict[str, Any]:
     """Return the session `info` that carries the row keys."""
-    return {} if keys is None else {ROW_KEYS: keys}
+    return {} if keys is None else {ROW_KEYS_INFO_KEY: keys}
 
 
-def seal(work: Work, sealed: SealedTable, row: Mapping[str, Any]) -> dict[str, Any]:
+def seal_row(executor: Executor, sealed: SealedTable, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row with its MAC, ready for INSERT."""
-    return {**row, MAC: keys_of(work).row_mac(sealed.encode(row))}
+    return {**row, MAC_COLUMN: get_row_keys(executor).row_mac(sealed.encode_row(row))}
 
 
-def reseal(work: Work, sealed: SealedTable, row: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+def reseal_changes(executor: Executor, sealed: SealedTable, row: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the changes of a row, with the MAC over its new values.
 
     An invalid row is changed but not sealed: a forged row must not become valid by suspending or renewing it.
     """
-    if not verifies(work, sealed, row):
+    if not verify_row(executor, sealed, row):
         return dict(changes)
-    return {**changes, MAC: keys_of(work).row_mac(sealed.encode({**_mapping(row), **changes}))}
+    return {**changes, MAC_COLUMN: get_row_keys(executor).row_mac(sealed.encode_row({**_as_mapping(row), **changes}))}
 
 
-def _mapping(row: Any) -> Mapping[str, Any]:
+def _as_mapping(row: Any) -> Mapping[str, Any]:
     found: Mapping[str, Any] = getattr(row, "_mapping", row)
     return found
 
 
-def verifies(work: Work, sealed: SealedTable, row: Any, prefix: str = "") -> bool:
+def verify_row(executor: Executor, sealed: SealedTable, row: Any, prefix: str = "") -> bool:
     """Verify the MAC of a row; on failure log table and key, no values.
 
     `row` is a mapping of columns, or a result row with them as attributes. A missing or NULL MAC is invalid.
     """
-    found = _mapping(row)
-    mac = found.get(prefix + MAC)
-    if isinstance(mac, bytes) and keys_of(work).row_mac_verifies(mac, sealed.encode(found, prefix)):
+    found = _as_mapping(row)
+    mac = found.get(prefix + MAC_COLUMN)
+    if isinstance(mac, bytes) and get_row_keys(executor).row_mac_verifies(mac, sealed.encode_row(found, prefix)):
         return True
-    _log.error("row_mac_invalid", table=sealed.table.name, key=name_of(sealed, found, prefix))
+    _log.error("row_mac_invalid", table=sealed.table.name, key=format_primary_key(sealed, found, prefix))
     return False
 
 
-def name_of(sealed: SealedTable, row: Mapping[str, Any], prefix: str = "") -> str:
+def format_primary_key(sealed: SealedTable, row: Mapping[str, Any], prefix: str = "") -> str:
     """Format a row's primary key for log, journal and doctor; a hash is truncated."""
-    return " ".join(_readable(row.get(prefix + name)) for name in sealed.key)
+    return " ".join(_format_key_part(row.get(prefix + name)) for name in sealed.key)
 
 
-def _readable(value: Any) -> str:
+def _format_key_part(value: Any) -> str:
     return value.hex()[:16] if isinstance(value, bytes) else str(value)[:100]
 
 
-def _field(tag: bytes, content: bytes) -> bytes:
+def _encode_field(tag: bytes, content: bytes) -> bytes:
     return tag + len(content).to_bytes(4, "big") + content
 
 
-def _encode(value: Any) -> bytes:
+def _encode_value(value: Any) -> bytes:
     """Encode one value as read from PostgreSQL. NULL differs from empty, a number from its text."""
     if value is None:
         return b"n"
     if isinstance(value, str):
-        return _field(b"t", value.encode())
+        return _encode_field(b"t", value.encode())
     if isinstance(value, bytes):
-        return _field(b"b", value)
+        return _encode_field(b"b", value)
     if isinstance(value, UUID):
-        return _field(b"u", value.bytes)
+        return _encode_field(b"u", value.bytes)
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("a time without a zone")
-        return _field(b"d", str((value - _EPOCH) // _MICROSECOND).encode())
+        return _encode_field(b"d", str((value - _EPOCH) // _MICROSECOND).encode())
     if isinstance(value, bool):
-        return _field(b"o", b"1" if value else b"0")
+        return _encode_field(b"o", b"1" if value else b"0")
     if isinstance(value, int):
-        return _field(b"i", str(value).encode())
+        return _encode_field(b"i", str(value).encode())
     if isinstance(value, list | tuple):
-        return _field(b"a", b"".join(_encode(one) for one in value))
+        return _encode_field(b"a", b"".join(_encode_value(one) for one in value))
     raise TypeError(f"no encoding for {type(value).__name__}")
 
 
 def _canonical_json(value: Any) -> bytes:
     """Encode JSON as jsonb stores it: sorted members, numbers by value."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(_normalize_json(value), sort_keys=True, separators=(",", ":")).encode()
 
 
-def _plain(value: Any) -> Any:
+def _normalize_json(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(Decimal(repr(value)))  # jsonb stores 1e16 as 10000000000000000, which is read back as an integer
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _normalize_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_normalize_json(one) for one in value]
     return value

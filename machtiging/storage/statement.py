@@ -17,32 +17,32 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from machtiging.storage.connections.guard import LOCAL, SET_ALL
+from machtiging.storage.connections.guard import SET_CONFIG_SQL, SET_LOCAL
 
 _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
-Processor = Callable[[Any], Any]
-Found = Mapping[str, Any]
+ValueProcessor = Callable[[Any], Any]
+ResultRow = Mapping[str, Any]
 
 
-class Straight:
+class AutocommitConnection:
     """An asyncpg connection in autocommit mode; see `storage.autocommit`.
 
     `transaction_settings` are set at the start of each transaction behind a pooler; empty without one.
     """
 
-    __slots__ = ("_set_local", "driver", "row_keys")
+    __slots__ = ("_transaction_settings", "driver", "row_keys")
 
-    def __init__(self, driver: asyncpg.Connection, row_keys: Any = None, set_local: str = "") -> None:
+    def __init__(self, driver: asyncpg.Connection, row_keys: Any = None, transaction_settings: str = "") -> None:
         self.driver, self.row_keys = driver, row_keys
-        self._set_local = set_local
+        self._transaction_settings = transaction_settings
 
     async def fetchrow(self, text: str, *arguments: Any) -> asyncpg.Record | None:
         """Run one statement and return its first row."""
-        if not self._set_local:
+        if not self._transaction_settings:
             return await self.driver.fetchrow(text, *arguments)
         # A pooler may run a statement outside a transaction on any server connection.
         async with self.driver.transaction():
-            await self.driver.fetchrow(SET_ALL, LOCAL, self._set_local)
+            await self.driver.fetchrow(SET_CONFIG_SQL, SET_LOCAL, self._transaction_settings)
             return await self.driver.fetchrow(text, *arguments)
 
     async def execute(self, text: str, *arguments: Any) -> None:
@@ -51,14 +51,14 @@ class Straight:
 
 
 # Runs statements: a session with an open transaction, or a connection in autocommit mode.
-Work: TypeAlias = AsyncSession | Straight
+Executor: TypeAlias = AsyncSession | AutocommitConnection
 
 
-class _Compiled(NamedTuple):
+class _CompiledStatement(NamedTuple):
     text: str
     constants: Mapping[str, Any]
-    parameters: tuple[tuple[str, Processor | None], ...]
-    results: tuple[tuple[str, Processor], ...]
+    parameters: tuple[tuple[str, ValueProcessor | None], ...]
+    results: tuple[tuple[str, ValueProcessor], ...]
 
 
 class Statement:
@@ -68,47 +68,49 @@ class Statement:
         self._core = core
         self._columns = columns
 
-    async def one(self, work: Work, values: Mapping[str, Any]) -> Found | None:
+    async def one_or_none(self, executor: Executor, values: Mapping[str, Any]) -> ResultRow | None:
         """Return the only row by column name, or None. The statement must not give a second row."""
-        if isinstance(work, AsyncSession):
-            rows = (await work.execute(self._core, dict(values))).mappings()
-            return cast(Found | None, rows.one_or_none())
-        found = await work.fetchrow(self._compiled.text, *self._arguments(values))
+        if isinstance(executor, AsyncSession):
+            rows = (await executor.execute(self._core, dict(values))).mappings()
+            return cast(ResultRow | None, rows.one_or_none())
+        found = await executor.fetchrow(self._compilation.text, *self._bind_arguments(values))
         if found is None:
             return None
         row = dict(found)
-        for name, processor in self._compiled.results:
+        for name, processor in self._compilation.results:
             if row[name] is not None:
                 row[name] = processor(row[name])
         return row
 
-    async def run(self, work: Work, values: Mapping[str, Any]) -> None:
+    async def execute(self, executor: Executor, values: Mapping[str, Any]) -> None:
         """Run a statement without result rows."""
-        if isinstance(work, AsyncSession):
-            await work.execute(self._core, dict(values))
+        if isinstance(executor, AsyncSession):
+            await executor.execute(self._core, dict(values))
         else:
-            await work.execute(self._compiled.text, *self._arguments(values))
+            await executor.execute(self._compilation.text, *self._bind_arguments(values))
 
-    def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        known = {**self._compiled.constants, **values}
-        return [known[name] if process is None else process(known[name]) for name, process in self._compiled.parameters]
+    def _bind_arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        known = {**self._compilation.constants, **values}
+        return [
+            known[name] if process is None else process(known[name]) for name, process in self._compilation.parameters
+        ]
 
     @cached_property
-    def _compiled(self) -> _Compiled:
+    def _compilation(self) -> _CompiledStatement:
         compiled = self._core.compile(dialect=_DIALECT, column_keys=self._columns)
-        parameters = tuple((name, _into(compiled.binds[name].type)) for name in compiled.positiontup or ())
+        parameters = tuple((name, _bind_processor(compiled.binds[name].type)) for name in compiled.positiontup or ())
         selected = self._core.selected_columns if isinstance(self._core, Select) else ()
-        results = ((column.key, _out_of(column.type)) for column in selected if column.key)
+        results = ((column.key, _result_processor(column.type)) for column in selected if column.key)
         # Literals in the statement are sent as parameters too.
         constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
-        return _Compiled(
+        return _CompiledStatement(
             str(compiled), constants, parameters, tuple((name, process) for name, process in results if process)
         )
 
 
-def _into(kind: TypeEngine[Any]) -> Processor | None:
+def _bind_processor(kind: TypeEngine[Any]) -> ValueProcessor | None:
     return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
 
 
-def _out_of(kind: TypeEngine[Any]) -> Processor | None:
+def _result_processor(kind: TypeEngine[Any]) -> ValueProcessor | None:
     return kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)

@@ -9,9 +9,9 @@ from sqlalchemy import CTE, ColumnElement, DateTime, Table, bindparam, delete, f
 from sqlalchemy.ext.asyncio import AsyncSession
 
 # Bind parameter for the current time in the conditions of a sweep.
-AT: ColumnElement[Any] = bindparam("at", type_=DateTime(timezone=True))
+SWEEP_AT: ColumnElement[Any] = bindparam("at", type_=DateTime(timezone=True))
 # A table, and the condition for its expired rows.
-Old = tuple[Table, ColumnElement[Any]]
+ExpiredRows = tuple[Table, ColumnElement[Any]]
 
 
 class Sweep:
@@ -20,8 +20,10 @@ class Sweep:
     One statement for all tables, built once. All deletes see the snapshot of its start.
     """
 
-    def __init__(self, *old: Old, at_most: int = 100) -> None:
-        gone = [_gone(table, over, f"{number}", at_most) for number, (table, over) in enumerate(old)]
+    def __init__(self, *expired: ExpiredRows, batch_size: int = 100) -> None:
+        gone = [
+            _delete_expired_cte(table, over, f"{number}", batch_size) for number, (table, over) in enumerate(expired)
+        ]
         self._core = select(*(select(func.count()).select_from(rows).scalar_subquery() for rows in gone))
 
     async def __call__(self, session: AsyncSession, *, at: datetime) -> int:
@@ -29,8 +31,8 @@ class Sweep:
         return sum((await session.execute(self._core, {"at": at})).one())
 
 
-def _gone(table: Table, over: ColumnElement[Any], name: str, at_most: int) -> CTE:
+def _delete_expired_cte(table: Table, is_expired: ColumnElement[Any], name: str, batch_size: int) -> CTE:
     key = tuple(table.primary_key.columns)
     # A CTE, because a subquery may be executed again per row, which would defeat its limit.
-    old = select(*key).where(over).limit(at_most).with_for_update(skip_locked=True).cte("old_" + name)
+    old = select(*key).where(is_expired).limit(batch_size).with_for_update(skip_locked=True).cte("old_" + name)
     return delete(table).where(tuple_(*key).in_(select(*old.c))).returning(key[0]).cte("gone_" + name)

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.commits import count_commit, discount_commit
 from machtiging.kernel.errors import Fault, Refusal
-from machtiging.storage.connections.guard import REFUSALS
-from machtiging.storage.reserved import sessions_for
+from machtiging.storage.connections.guard import CONNECTION_FAULTS
+from machtiging.storage.reserved_connections import choose_sessions
 
 # Closing a broken connection raises asyncpg's errors, everything else SQLAlchemy's.
-_DATABASE_FAILS = (
+_DATABASE_ERRORS = (
     SQLAlchemyError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -34,32 +34,34 @@ _DATABASE_FAILS = (
 
 # Classes of SQLSTATE after which a COMMIT may have been carried out: connection lost, operator intervention, system
 # errors of the server. PostgreSQL manual, appendix A.
-_IN_DOUBT = frozenset({"08", "57", "58", "XX"})
-_COMPLETION_UNKNOWN = "40003"
-_MAY_BE_DONE = "The answer to COMMIT was lost: it may have been done. Look before you do it again."
+_COMMIT_IN_DOUBT_CLASSES = frozenset({"08", "57", "58", "XX"})
+_COMPLETION_UNKNOWN_SQLSTATE = "40003"
+_COMMIT_UNKNOWN_TEXT = "The answer to COMMIT was lost: it may have been done. Look before you do it again."
 
 
 @asynccontextmanager
 async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
     """Open a session with one transaction. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
-    with database_failures():
+    with translate_database_errors():
         async with sessions() as session:
             try:
                 yield session
             except Refusal:
-                await _commit(session)
+                await _commit_session(session)
                 raise
-            await _commit(session)
+            await _commit_session(session)
 
 
-async def _commit(session: AsyncSession) -> None:
+async def _commit_session(session: AsyncSession) -> None:
     """Commit; a COMMIT refused by the database is no longer counted as possible."""
     count_commit()
     try:
         await session.commit()
-    except _DATABASE_FAILS as error:
+    except _DATABASE_ERRORS as error:
         if not _is_rolled_back(error):
-            raise Fault("opslag_niet_bereikbaar", private=f"{_kind(error)}. {_MAY_BE_DONE}") from error
+            raise Fault(
+                "opslag_niet_bereikbaar", private=f"{_describe_error(error)}. {_COMMIT_UNKNOWN_TEXT}"
+            ) from error
         discount_commit()
         raise
 
@@ -67,34 +69,34 @@ async def _commit(session: AsyncSession) -> None:
 def _is_rolled_back(error: BaseException) -> bool:
     """Return True if the server reported a failed transaction and was not shutting down."""
     state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return state is not None and state[:2] not in _IN_DOUBT and state != _COMPLETION_UNKNOWN
+    return state is not None and state[:2] not in _COMMIT_IN_DOUBT_CLASSES and state != _COMPLETION_UNKNOWN_SQLSTATE
 
 
 @contextmanager
-def database_failures() -> Iterator[None]:
+def translate_database_errors() -> Iterator[None]:
     """Translate database errors to Fault `opslag_niet_bereikbaar`, including connections refused by our guard."""
     try:
         yield
     except Fault as fault:
-        if fault.code not in REFUSALS:
+        if fault.code not in CONNECTION_FAULTS:
             raise
         raise Fault("opslag_niet_bereikbaar", private=f"{fault.code}: {fault.private}") from fault
-    except _DATABASE_FAILS as error:
+    except _DATABASE_ERRORS as error:
         # The kind of error only: its text may quote row values.
-        raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error
+        raise Fault("opslag_niet_bereikbaar", private=_describe_error(error)) from error
 
 
-def _kind(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     inner = getattr(error, "orig", None)
     state = getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
     return f"{type(error).__name__} {state}" if state else type(error).__name__
 
 
-async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
-    async with unit_of_work(sessions_for(request)) as session:
+async def _open_transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    async with unit_of_work(choose_sessions(request)) as session:
         yield session
 
 
 # scope="function": the tail (commit) runs before the response is sent. With the default scope a failed commit
 # would already have told the client 200.
-Transaction = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+Transaction = Annotated[AsyncSession, Depends(_open_transaction, scope="function")]

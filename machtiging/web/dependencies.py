@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from machtiging.dependencies import request_services
 from machtiging.kernel.clock import Clock
-from machtiging.web.outbound.addresses import Network
+from machtiging.web.outbound.ssrf_policy import Network
 from machtiging.web.pages import PageServices
 
 

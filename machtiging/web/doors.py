@@ -15,41 +15,41 @@ from machtiging.dependencies import services_if_any
 from machtiging.web.dependencies import WebServices
 
 _Dependency = TypeVar("_Dependency", bound=Callable[..., object])
-RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api/v1"
-_OR_PROVE = ", DPoP realm="
+RESOURCE_METADATA_PATH = "/.well-known/oauth-protected-resource/api/v1"
+_DPOP_CHALLENGE_SEPARATOR = ", DPoP realm="
 DOOR_ATTRIBUTE = "__machtiging_door__"
 
 
 def door(name: str) -> Callable[[_Dependency], _Dependency]:
     """Mark a dependency as a door, for the architecture test to find."""
 
-    def mark(dependency: _Dependency) -> _Dependency:
+    def mark_dependency(dependency: _Dependency) -> _Dependency:
         setattr(dependency, DOOR_ATTRIBUTE, name)
         return dependency
 
-    return mark
+    return mark_dependency
 
 
 @door("Public")
-async def _public() -> None:
+async def _allow_anyone() -> None:
     """Admit every request without authentication."""
 
 
-Public = Annotated[None, Depends(_public)]
+Public = Annotated[None, Depends(_allow_anyone)]
 
 
-def surer_login(acr: str) -> str:
+def step_up_challenge(acr: str) -> str:
     """Build the step-up challenge for this `acr` value (RFC 9470 section 3)."""
     return f'Bearer realm="machtiging", error="insufficient_user_authentication", acr_values="{acr}"'
 
 
-def action_missing(action: str) -> str:
+def insufficient_scope_challenge(action: str) -> str:
     """Build the challenge for a token without this action (RFC 6750 section 3.1, RFC 9396)."""
     told = f"Ask authorization_details of type berichtenbox with the action {action}"
     return f'Bearer realm="machtiging", error="insufficient_scope", error_description="{told}"'
 
 
-def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
+def challenge_headers(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
     """Build the WWW-Authenticate header in the scheme of the request, or no header.
 
     Under /api/ it points to the protected resource metadata (RFC 9728 section 5.1).
@@ -61,7 +61,7 @@ def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
         challenge = "DPoP" + challenge.removeprefix("Bearer")
     services = services_if_any(request, WebServices)
     if services is not None and request.url.path.startswith("/api/"):
-        place = f', resource_metadata="{services.issuer}{RESOURCE_METADATA}"'  # RFC 9728 section 5.1
-        first, way, second = challenge.partition(_OR_PROVE)
+        place = f', resource_metadata="{services.issuer}{RESOURCE_METADATA_PATH}"'  # RFC 9728 section 5.1
+        first, way, second = challenge.partition(_DPOP_CHALLENGE_SEPARATOR)
         challenge = first + place + way + second
     return {"WWW-Authenticate": challenge}

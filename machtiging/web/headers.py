@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from machtiging.web import logging, request_id
+from machtiging.web import request_id, structured_logging
 
 API_VERSION = "0.1.0"
 API_PREFIX = "/api/"
@@ -21,23 +21,27 @@ CSP_PAGE = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-_CACHED = b"public, max-age=300"
-_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-_SAID = "machtiging.said"
-_REQUEST_ID = request_id.HEADER.lower().encode()
+_STATIC_CACHE_CONTROL = b"public, max-age=300"
+_LOGGED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_EXTRA_HEADERS_KEY = "machtiging.said"
+_REQUEST_ID_HEADER = request_id.REQUEST_ID_HEADER.lower().encode()
 _HSTS = b"max-age=31536000; includeSubDomains"
 _CSP_API, _CSP_PAGE = CSP_API.encode(), CSP_PAGE.encode()
-_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
-_SECURE = (*_ALWAYS, (b"strict-transport-security", _HSTS))
-_UNWANTED = (b"server", b"x-powered-by")
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_HTTPS_SECURITY_HEADERS = (*_SECURITY_HEADERS, (b"strict-transport-security", _HSTS))
+_REMOVED_HEADERS = (b"server", b"x-powered-by")
 
 
-def say(scope: Scope, name: str, value: str) -> None:
+def add_header(scope: Scope, name: str, value: str) -> None:
     """Add a header to the response of this request, also when it is an error."""
-    scope.setdefault(_SAID, {})[name] = value
+    scope.setdefault(_EXTRA_HEADERS_KEY, {})[name] = value
 
 
-class _Headers:
+class _ResponseHeadersMiddleware:
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
         self._https = https
@@ -46,50 +50,52 @@ class _Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
-        the_id = request_id.begin()
-        echoed = request_id.answered_to(offered.decode("latin-1"), the_id)
+        offered = next((value for name, value in scope["headers"] if name == _REQUEST_ID_HEADER), b"")
+        the_id = request_id.begin_request()
+        echoed = request_id.choose_response_id(offered.decode("latin-1"), the_id)
         began = time.perf_counter()
         status = 0
-        scope.setdefault(_SAID, {})  # shared with copies of the scope that inner middleware makes
+        scope.setdefault(_EXTRA_HEADERS_KEY, {})  # shared with copies of the scope that inner middleware makes
 
-        async def sender(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._added(message.get("headers", ()), scope, echoed)
+                message["headers"] = self._merge_headers(message.get("headers", ()), scope, echoed)
             await send(message)
 
         try:
-            await self._app(scope, receive, sender)
+            await self._app(scope, receive, send_with_headers)
         finally:
-            logging.request_line(
-                method=scope["method"] if scope["method"] in _METHODS else "?",
-                route=route_of(scope),
+            structured_logging.log_request(
+                method=scope["method"] if scope["method"] in _LOGGED_METHODS else "?",
+                route=route_template(scope),
                 status=status,
                 ms=round((time.perf_counter() - began) * 1000, 1),
                 request_id=the_id,
             )
 
-    def _added(self, given: Iterable[tuple[bytes, bytes]], scope: Scope, the_id: str) -> list[tuple[bytes, bytes]]:
+    def _merge_headers(
+        self, response_headers: Iterable[tuple[bytes, bytes]], scope: Scope, echoed_id: str
+    ) -> list[tuple[bytes, bytes]]:
         path: str = scope["path"]
-        said = {request_id.HEADER: the_id, **scope.get(_SAID, {})}
+        said = {request_id.REQUEST_ID_HEADER: echoed_id, **scope.get(_EXTRA_HEADERS_KEY, {})}
         if path.startswith(API_PREFIX):
             said["api-version"] = API_VERSION
         ours = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
-        unwanted = {*_UNWANTED, *(name for name, _ in ours)}
-        kept = [one for one in given if one[0] not in unwanted]
+        unwanted = {*_REMOVED_HEADERS, *(name for name, _ in ours)}
+        kept = [one for one in response_headers if one[0] not in unwanted]
         there = dict(kept)
         is_page = there.get(b"content-type", b"").startswith(b"text/html")
         unless_said = (
             (b"content-security-policy", _CSP_PAGE if is_page else _CSP_API),
-            (b"cache-control", _CACHED if path.startswith("/static/") else b"no-store"),
-            *(_SECURE if self._https else _ALWAYS),
+            (b"cache-control", _STATIC_CACHE_CONTROL if path.startswith("/static/") else b"no-store"),
+            *(_HTTPS_SECURITY_HEADERS if self._https else _SECURITY_HEADERS),
         )
         return [*kept, *(one for one in unless_said if one[0] not in there), *ours]
 
 
-def route_of(scope: Scope) -> str:
+def route_template(scope: Scope) -> str:
     """Return the route template (`/berichten/{berichtId}`), never the requested path: that may hold personal data."""
     return getattr(scope.get("route"), "path", None) or "-"
 
@@ -99,4 +105,4 @@ def install(app: FastAPI, *, issuer: str = "") -> None:
 
     HSTS is sent only if `issuer`, the public URL, is https: otherwise it would persist on a developer's machine.
     """
-    app.add_middleware(_Headers, https=issuer.startswith("https://"))
+    app.add_middleware(_ResponseHeadersMiddleware, https=issuer.startswith("https://"))

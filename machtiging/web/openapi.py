@@ -14,11 +14,11 @@ from starlette.responses import JSONResponse
 
 from machtiging.web.doors import Public
 from machtiging.web.headers import API_VERSION
-from machtiging.web.problems import MEDIA_TYPE, problem_for_status
+from machtiging.web.problems import PROBLEM_MEDIA_TYPE, problem_from_status
 
-PREFIX = "/api/v1"
+API_V1_PREFIX = "/api/v1"
 SCHEMA_REF = "#/components/schemas/{model}"
-PATH = PREFIX + "/openapi.json"
+DOCUMENT_PATH = API_V1_PREFIX + "/openapi.json"
 _CONTACT = {
     "name": "Het team van machtiging",
     "url": "https://machtiging.example/contact",
@@ -62,13 +62,13 @@ _VERSION_HEADER = {
     }
 }
 # Keys in `openapi_extra` for the token a route requires; they become `security` and a description.
-NEEDED_SCOPE, NEEDED_ACTION = "x-required-scope", "x-required-action"
-_LOGIN, _TOKEN = "openid", "toegang"
-_EVERYWHERE = (400, 401, 403, 404, 406)
-_WITH_BODY = (409, 413, 415)
+REQUIRED_SCOPE_KEY, REQUIRED_ACTION_KEY = "x-required-scope", "x-required-action"
+_OPENID_SCHEME, _BEARER_SCHEME = "openid", "toegang"
+_COMMON_STATUSES = (400, 401, 403, 404, 406)
+_BODY_STATUSES = (409, 413, 415)
 
 
-def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
+def build_openapi_document(app: FastAPI, issuer: str) -> dict[str, Any]:
     """Build the OpenAPI document of the routes under /api/v1."""
     document = get_openapi(
         title="Berichtenbox met machtiging",
@@ -87,31 +87,33 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
             {"name": "Toestemmingen", "description": "Zien welke apps toegang hebben, en die stoppen."},
         ],
     )
-    document["servers"] = [{"url": issuer + PREFIX}]
+    document["servers"] = [{"url": issuer + API_V1_PREFIX}]
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     document["paths"] = {
-        path.removeprefix(PREFIX): {method: _operation(method, told, schemas) for method, told in operations.items()}
+        path.removeprefix(API_V1_PREFIX): {
+            method: _complete_operation(method, told, schemas) for method, told in operations.items()
+        }
         for path, operations in document.get("paths", {}).items()
-        if path.startswith(PREFIX + "/") and path != PATH
+        if path.startswith(API_V1_PREFIX + "/") and path != DOCUMENT_PATH
     }
     schemas["Problem"] = _PROBLEM_SCHEMA
-    components["securitySchemes"] = _security_schemes(issuer)
-    document["security"] = [{_LOGIN: []}, {_TOKEN: []}]
+    components["securitySchemes"] = _build_security_schemes(issuer)
+    document["security"] = [{_OPENID_SCHEME: []}, {_BEARER_SCHEME: []}]
     return document
 
 
-def _security_schemes(issuer: str) -> dict[str, Any]:
+def _build_security_schemes(issuer: str) -> dict[str, Any]:
     """Build the security schemes: OpenID discovery and bearer, two descriptions of the same token."""
     return {
-        _LOGIN: {
+        _OPENID_SCHEME: {
             "type": "openIdConnect",
             "openIdConnectUrl": issuer + "/.well-known/openid-configuration",
             "description": "Waar een app een toegangsbewijs krijgt, en met welke scopes en authorization_details.",
         },
-        _TOKEN: {
+        _BEARER_SCHEME: {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT (RFC 9068)",
@@ -120,40 +122,40 @@ def _security_schemes(issuer: str) -> dict[str, Any]:
     }
 
 
-def needs_scope(scope: str) -> dict[str, Any]:
+def declare_required_scope(scope: str) -> dict[str, Any]:
     """Declare the required token scope of an operation, for `openapi_extra`."""
-    return {NEEDED_SCOPE: scope}
+    return {REQUIRED_SCOPE_KEY: scope}
 
 
-def needs_action(action: str) -> dict[str, Any]:
+def declare_required_action(action: str) -> dict[str, Any]:
     """Declare the required action of an operation, for `openapi_extra` (RFC 9396, type `berichtenbox`)."""
-    return {NEEDED_ACTION: action}
+    return {REQUIRED_ACTION_KEY: action}
 
 
 def _add_security(operation: dict[str, Any]) -> None:
-    scope, action = operation.get(NEEDED_SCOPE), operation.get(NEEDED_ACTION)
+    scope, action = operation.get(REQUIRED_SCOPE_KEY), operation.get(REQUIRED_ACTION_KEY)
     if scope is not None:
-        operation["security"] = [{_LOGIN: [scope]}, {_TOKEN: [scope]}]
+        operation["security"] = [{_OPENID_SCHEME: [scope]}, {_BEARER_SCHEME: [scope]}]
         words = f"Nodig: de scope `{scope}`."
     elif action is not None:
-        operation["security"] = [{_LOGIN: []}, {_TOKEN: []}]
+        operation["security"] = [{_OPENID_SCHEME: []}, {_BEARER_SCHEME: []}]
         words = f"Nodig: de handeling `{action}`, gevraagd in `authorization_details` van het type `berichtenbox`."
     else:
         return
     operation["description"] = f"{operation.get('description', '')}\n\n{words}".strip()
 
 
-def _operation(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+def _complete_operation(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     for content in operation.get("requestBody", {}).get("content", {}).values():
         # A hand-written model carries its nested models in $defs; OpenAPI wants them in components.
         schemas.update(content["schema"].pop("$defs", {}))
     _add_security(operation)
     responses = operation["responses"]
     responses.pop("422", None)
-    for status in (*_EVERYWHERE, *(_WITH_BODY if method in {"post", "patch", "put"} else ()), 429, 500, 503):
+    for status in (*_COMMON_STATUSES, *(_BODY_STATUSES if method in {"post", "patch", "put"} else ()), 429, 500, 503):
         responses[str(status)] = {
-            "description": _title(status),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "description": _describe_status(status),
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     for answer in responses.values():
         answer["headers"] = {**answer.get("headers", {}), **_VERSION_HEADER}
@@ -161,21 +163,21 @@ def _operation(method: str, operation: dict[str, Any], schemas: dict[str, Any]) 
     return operation
 
 
-def _title(status: int) -> str:
+def _describe_status(status: int) -> str:
     more = {409: "Past niet bij wat er al is", 429: "Te vaak geprobeerd", 503: "Even niet bereikbaar"}
-    return more.get(status) or ("Er ging iets mis" if status == 500 else problem_for_status(status).title)
+    return more.get(status) or ("Er ging iets mis" if status == 500 else problem_from_status(status).title)
 
 
 def install(app: FastAPI, *, issuer: str) -> None:
     """Publish the document, readable from any origin. FastAPI's own documentation pages stay disabled."""
 
-    async def published(_door: Public) -> JSONResponse:
+    async def serve_document(_door: Public) -> JSONResponse:
         return JSONResponse(app.openapi(), headers={"Access-Control-Allow-Origin": "*"})
 
-    def described() -> dict[str, Any]:
+    def get_document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = describe(app, issuer)
+            app.openapi_schema = build_openapi_document(app, issuer)
         return app.openapi_schema
 
-    app.openapi = described  # type: ignore[method-assign]
-    app.get(PATH, include_in_schema=False)(published)
+    app.openapi = get_document  # type: ignore[method-assign]
+    app.get(DOCUMENT_PATH, include_in_schema=False)(serve_document)

@@ -25,7 +25,7 @@ from machtiging.kernel.clock import AMSTERDAM, last_day_before
 
 LOCALE = "nl_NL"
 # First path segments of pages that people type. Only these get a canonical spelling.
-PAGES = frozenset(
+PAGE_PREFIXES = frozenset(
     {
         "aan-de-balie",
         "apps",
@@ -42,25 +42,25 @@ PAGES = frozenset(
 )
 
 
-def _day(value: date | datetime) -> str:
+def _format_day(value: date | datetime) -> str:
     if isinstance(value, datetime):
         value = value.astimezone(AMSTERDAM).date()
     return format_date(value, "d MMMM y", locale=LOCALE)
 
 
-def _moment(value: datetime) -> str:
+def _format_moment(value: datetime) -> str:
     return format_datetime(value, "d MMMM y 'om' HH:mm 'uur'", tzinfo=AMSTERDAM, locale=LOCALE)
 
 
-def _until(value: datetime) -> str:
+def _format_period_end(value: datetime) -> str:
     """Format the end of a period: its last day, or else its time."""
     if value.astimezone(AMSTERDAM).time() == time():
-        return f"tot en met {_day(last_day_before(value))}"
-    return f"tot {_moment(value)}"
+        return f"tot en met {_format_day(last_day_before(value))}"
+    return f"tot {_format_moment(value)}"
 
 
 @cache
-def _environment(packages: tuple[str, ...]) -> Environment:
+def _make_environment(packages: tuple[str, ...]) -> Environment:
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
@@ -69,17 +69,17 @@ def _environment(packages: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(dag=_day, moment=_moment, tot=_until)
+    environment.filters.update(dag=_format_day, moment=_format_moment, tot=_format_period_end)
     return environment
 
 
-class Pages:
+class PageRenderer:
     """The template renderer. `packages` have a `templates/` folder; the first match wins."""
 
     def __init__(self, packages: Sequence[str]) -> None:
-        self._environment = _environment(tuple(packages))
+        self._environment = _make_environment(tuple(packages))
 
-    def text(self, template: str, /, **values: Any) -> str:
+    def render_text(self, template: str, /, **values: Any) -> str:
         """Render a template to text."""
         return self._environment.get_template(template).render(**values)
 
@@ -88,17 +88,17 @@ class Pages:
 class PageServices:
     """The page renderer, and the practice flag: True outside production."""
 
-    pages: Pages
+    pages: PageRenderer
     practice: bool
 
 
-def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+def render_page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a page as response. Every template gets `path` and `visitor` (None if not logged in)."""
     services = request_services(request, PageServices)
     values.setdefault("visitor", getattr(request.state, "visitor", None))
     values.setdefault("practice", services.practice)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
-    return HTMLResponse(services.pages.text(template, path=request.url.path, **values), status_code=status)
+    return HTMLResponse(services.pages.render_text(template, path=request.url.path, **values), status_code=status)
 
 
 class StatePage(NamedTuple):
@@ -118,27 +118,27 @@ _STATE_PAGES = {
     "meldingen": StatePage("/meldingen", "Berichten van ons"),
     "verzoeken": StatePage("/verzoeken", "Wat wordt u gevraagd"),
 }
-_START = StatePage("/", "het begin")
-_ONE_MACHTIGING = re.compile(r"/machtigingen/[0-9A-Fa-f-]{36}(?=/|$)")
+_START_PAGE = StatePage("/", "het begin")
+_MACHTIGING_PATH = re.compile(r"/machtigingen/[0-9A-Fa-f-]{36}(?=/|$)")
 
 
-def state_page(request: Request) -> StatePage:
+def find_state_page(request: Request) -> StatePage:
     """Return the page that shows the result of this request."""
     path = request.url.path
-    if (found := _ONE_MACHTIGING.match(path)) is not None:
+    if (found := _MACHTIGING_PATH.match(path)) is not None:
         return StatePage(found.group(), "deze machtiging")
-    return _STATE_PAGES.get(path.removeprefix("/").partition("/")[0], _START)
+    return _STATE_PAGES.get(path.removeprefix("/").partition("/")[0], _START_PAGE)
 
 
-def nearest_page(request: Request) -> str:
+def find_nearest_page(request: Request) -> str:
     """Return the path of the form's page: the request's own, or the nearest parent with a page."""
     path = request.url.path
-    while path.strip("/") and not _can_be_opened(request, path):
+    while path.strip("/") and not _is_existing_page(request, path):
         path = path.rpartition("/")[0] or "/"
     return path if path.strip("/") else "/"
 
 
-def canonical_address(request: Request) -> str | None:
+def find_canonical_url(request: Request) -> str | None:
     """Return the URL of a page requested with capitals or trailing slashes; None if none exists.
 
     Never an open redirect: the result is a path on this site, with a first segment from `PAGE_PREFIXES` and an existing
@@ -147,12 +147,12 @@ def canonical_address(request: Request) -> str | None:
     asked = request.url.path
     wanted = asked.rstrip("/").lower()
     first = wanted.removeprefix("/").partition("/")[0]
-    if wanted == asked or first not in PAGES or not _can_be_opened(request, wanted):
+    if wanted == asked or first not in PAGE_PREFIXES or not _is_existing_page(request, wanted):
         return None
     query = request.scope["query_string"].decode("latin-1")
     return quote(wanted, safe="/") + ("?" + query if query else "")
 
 
-def _can_be_opened(request: Request, path: str) -> bool:
+def _is_existing_page(request: Request, path: str) -> bool:
     scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode()}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)

@@ -10,15 +10,15 @@ from machtiging.kernel.errors import Fault
 
 
 @cache
-def tls_context(authorities: Path | None = None) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     """Return the default context: system authorities, hostname check, TLS 1.2 or later.
 
     `ca_file` is a PEM file with additional ones. Raises Fault `autoriteiten_onleesbaar`.
     """
     context = ssl.create_default_context()
-    if authorities is not None:
+    if ca_file is not None:
         try:
-            context.load_verify_locations(cafile=authorities)
+            context.load_verify_locations(cafile=ca_file)
         except OSError as error:  # ssl.SSLError is one
-            raise Fault("autoriteiten_onleesbaar", private=f"{authorities}: {type(error).__name__}") from error
+            raise Fault("autoriteiten_onleesbaar", private=f"{ca_file}: {type(error).__name__}") from error
     return context

@@ -12,7 +12,7 @@ from machtiging.kernel.text import drop_byte_order_mark
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_SENTENCES: Mapping[str, str] = {
+_FAULT_MESSAGES: Mapping[str, str] = {
     "missing": "Dit veld ontbreekt.",
     "extra_forbidden": "Dit veld kennen wij niet.",
     "string_type": "Hier hoort tekst.",
@@ -35,28 +35,28 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-class Strict(BaseModel):
+class StrictRequestModel(BaseModel):
     """Base model for requests: unknown members are refused, and types are not coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=False)
 
 
-def faults_in(found: Sequence[Any], under: str = "") -> tuple[Mapping[str, str], ...]:
+def describe_faults(pydantic_errors: Sequence[Any], field_prefix: str = "") -> tuple[Mapping[str, str], ...]:
     """Return one entry per error: `veld` (path), `melding` (sentence), `soort` (stable, for programs)."""
     faults = []
-    for fault in found:
+    for fault in pydantic_errors:
         where = ".".join(str(step) for step in fault["loc"] if step != "body")
-        sentence = _SENTENCES.get(fault["type"], "Deze waarde klopt niet.").format_map(fault.get("ctx") or {})
-        faults.append({"veld": _cut(under + where), "melding": sentence, "soort": fault["type"]})
+        sentence = _FAULT_MESSAGES.get(fault["type"], "Deze waarde klopt niet.").format_map(fault.get("ctx") or {})
+        faults.append({"veld": _truncate_field_name(field_prefix + where), "melding": sentence, "soort": fault["type"]})
     return tuple(faults)
 
 
-def _cut(name: str) -> str:
+def _truncate_field_name(name: str) -> str:
     # A member name can come from the client: shortened, without control characters.
     return "".join(letter for letter in name if letter.isprintable())[:100]
 
 
-def parsed(model: type[_Model], body: bytes, code: str = "ongeldige_invoer") -> _Model:
+def parse_body(model: type[_Model], body: bytes, code: str = "ongeldige_invoer") -> _Model:
     """Parse the body as this model. Raises InvalidInput with a sentence per field.
 
     The JSON parser limits nesting depth.
@@ -64,6 +64,6 @@ def parsed(model: type[_Model], body: bytes, code: str = "ongeldige_invoer") -> 
     try:
         return model.model_validate_json(drop_byte_order_mark(body))
     except ValidationError as error:
-        faults = faults_in(error.errors(include_url=False, include_input=False))
+        faults = describe_faults(error.errors(include_url=False, include_input=False))
         fields = {fault["veld"] or "inhoud": fault["melding"] for fault in faults}
         raise InvalidInput(code, "Uw verzoek klopt niet.", fields=fields) from None

@@ -3,7 +3,7 @@
 from tests.architecture.sources import modules, name_of
 
 # A second look at a token that was held to its key when the door opened.
-SECOND_LOOK = {"machtiging/access/recheck.py"}
+SECOND_LOOK = {"machtiging/access/revocation_check.py"}
 
 
 def test_whoever_takes_a_token_from_a_request_also_holds_its_bearer():
@@ -19,7 +19,7 @@ READERS = {
     "machtiging/access/bearer.py",
     "machtiging/web/doors.py",
     "machtiging/web/rate_limit/callers.py",
-    "machtiging/oauth/protocol/assertion.py",
+    "machtiging/oauth/protocol/client_assertion.py",
     "machtiging/oauth/registration/routes.py",
 }
 

@@ -12,8 +12,8 @@ from machtiging.berichtenbox.routes import router as berichtenbox
 from machtiging.health import router as health
 from machtiging.identity.routes import router as identity
 from machtiging.identity.session import Citizen, Operator
-from machtiging.oauth.manage.api import router as consents
-from machtiging.oauth.manage.door import ManagingClient, Myself
+from machtiging.oauth.grant_management.auth import ConsentActor, ManagingClient
+from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.oauth.routes import router as oauth
 from machtiging.portal.routes import router as portal
 from machtiging.web.doors import DOOR_ATTRIBUTE, Public
@@ -54,7 +54,7 @@ def test_a_route_without_a_door_would_be_found():
     assert [doors_of(r.dependant) for r in routes] == [[]]
 
 
-@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency, ManagingClient, Myself])
+@pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency, ManagingClient, ConsentActor])
 def test_every_door_is_marked(alias):
     dependency = alias.__metadata__[0].dependency
     assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

@@ -11,8 +11,8 @@ from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, n
 # Where the outermost handler stands, and only there, everything may be caught.
 EDGES = {
     "machtiging/web/problems.py",
-    "machtiging/storage/embedded.py",
-    "machtiging/access/engine.py",
+    "machtiging/storage/embedded_postgres.py",
+    "machtiging/access/policy_engine.py",
     "machtiging/supervision.py",
     "machtiging/cli/__init__.py",
     "machtiging/cli/processes/workers.py",

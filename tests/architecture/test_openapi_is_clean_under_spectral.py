@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from machtiging.berichtenbox.routes import router
-from machtiging.oauth.manage.api import router as consents
+from machtiging.oauth.grant_management.consents_api import router as consents
 from machtiging.web import openapi, problems
 from tests.architecture.sources import ROOT
 

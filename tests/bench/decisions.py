@@ -12,10 +12,10 @@ from typing import TypeVar
 import casbin
 from casbin.model import Model
 
-from machtiging.access.decision import Allowed
-from machtiging.access.engine import Policy
-from machtiging.access.policy_file import WORDS, Row, read_model, read_rows
-from machtiging.access.question import Question, all_questions
+from machtiging.access.policy_decision import PolicyAllowed
+from machtiging.access.policy_engine import Policy
+from machtiging.access.policy_file import COLUMN_ENUMS, PolicyRow, read_casbin_model, read_policy_rows
+from machtiging.access.policy_request import PolicyRequest, iterate_policy_requests
 from tests.bench import rounds
 from tests.bench.cedar import Cedar, request
 from tests.bench.rounds import Goal, MeasurementFailed
@@ -29,19 +29,21 @@ _WARM = Goal("<= 0.05 x cedarpy", at_most=0.05)
 class StockCasbin:
     """The same model and rows in `casbin.Enforcer`, without anything of ours around it."""
 
-    def __init__(self, directory: Path, rows: tuple[Row, ...]) -> None:
+    def __init__(self, directory: Path, rows: tuple[PolicyRow, ...]) -> None:
         model = Model()
-        model.load_model_from_text(read_model(directory))
-        model["p"]["p"].policy = [[row.id, *(row.words(column) for column in WORDS), row.eft] for row in rows]
+        model.load_model_from_text(read_casbin_model(directory))
+        model["p"]["p"].policy = [
+            [row.id, *(row.column_values(column) for column in COLUMN_ENUMS), row.eft] for row in rows
+        ]
         self._enforcer = casbin.Enforcer(model)
 
-    def allows(self, question: Question) -> bool:
-        return bool(self._enforcer.enforce(*question.values()))
+    def allows(self, question: PolicyRequest) -> bool:
+        return bool(self._enforcer.enforce(*question.casbin_values()))
 
 
-def sample(size: int) -> list[Question]:
+def sample(size: int) -> list[PolicyRequest]:
     """Different questions in which all facts hold: those are the dearest, since no engine can stop early."""
-    asked = [q for q in all_questions() if q.in_force and q.covered and q.act_given and q.chain_complete]
+    asked = [q for q in iterate_policy_requests() if q.in_force and q.covered and q.act_given and q.chain_complete]
     return random.Random(_SEED).sample(asked, size)
 
 
@@ -57,12 +59,16 @@ def _microseconds(answer: Callable[[T], object], questions: Sequence[T]) -> floa
         gc.enable()
 
 
-def _refuse_to_compare_different_answers(directory: Path, questions: list[Question]) -> None:
+def _refuse_to_compare_different_answers(directory: Path, questions: list[PolicyRequest]) -> None:
     """Speed beside another engine says something only when it gives the same answers."""
-    rows = read_rows(directory)
+    rows = read_policy_rows(directory)
     ours, cedar, stock = Policy.load(directory), Cedar(rows), StockCasbin(directory, rows)
     for question in questions:
-        answers = {isinstance(ours.decide(question), Allowed), cedar.allows(request(question)), stock.allows(question)}
+        answers = {
+            isinstance(ours.decide(question), PolicyAllowed),
+            cedar.allows(request(question)),
+            stock.allows(question),
+        }
         if len(answers) != 1:
             raise MeasurementFailed(f"the engines disagree about {question}")
 
@@ -71,7 +77,7 @@ async def measure(directory: Path, *, quick: bool) -> list[rounds.Row]:
     """The rows of the table about decisions."""
     questions = sample(200 if quick else 1000)
     _refuse_to_compare_different_answers(directory, questions)
-    rows = read_rows(directory)
+    rows = read_policy_rows(directory)
     cedar, stock = Cedar(rows), StockCasbin(directory, rows)
     warm = Policy.load(directory)
     prepared = [request(question) for question in questions]  # outside the timing, in Cedar's favour

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from machtiging.access.engine import Policy
+from machtiging.access.policy_engine import Policy
 from machtiging.app import create_app
 from machtiging.settings import Environment, Settings
-from machtiging.web.logging import configure
+from machtiging.web.structured_logging import configure_logging
 from tests.bench import floor, rounds, statements
 from tests.bench.load import Plan
 from tests.bench.processes import Round, Server, free_port, load, server
@@ -156,7 +156,7 @@ async def _until_sealed(world: World) -> None:
 
 async def _count_statements(world: World) -> list[str]:
     reading = world.readings[-1]
-    configure("WARNING")  # this process shows a table, not requests
+    configure_logging("WARNING")  # this process shows a table, not requests
     app = create_app(settings_for(world))
     first, later = await statements.of_one_request(app, f"/api/v1/berichten/{reading.bericht_id}", reading.token)
     lines = [f"A message read says {len(later)} things to the database (the first read of a letter {len(first)}):"]

@@ -45,7 +45,7 @@ class OurSeeds:
         grants = await self._grants(client_id, count, at)
         until = at + timedelta(seconds=60)
         rows = [
-            (secrets.digest(value), client_id, grant, REDIRECT, NONCE, CHALLENGE, at, until)
+            (secrets.sha256_digest(value), client_id, grant, REDIRECT, NONCE, CHALLENGE, at, until)
             for value, grant in zip(values, grants, strict=True)
         ]
         async with as_owner(self.world.url) as connection:
@@ -60,7 +60,7 @@ class OurSeeds:
         grants = await self._grants(client_id, count, at)
         until = at + timedelta(hours=6)
         rows = [
-            (secrets.digest(value), grant, client_id, at, until, jkt)
+            (secrets.sha256_digest(value), grant, client_id, at, until, jkt)
             for value, grant in zip(values, grants, strict=True)
         ]
         async with as_owner(self.world.url) as connection:

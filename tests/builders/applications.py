@@ -15,17 +15,17 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.datastructures import State
 
-from machtiging.access.engine import Policy
+from machtiging.access.policy_engine import Policy
 from machtiging.app import Services
-from machtiging.delegation.rules import Limits
+from machtiging.delegation.rules import MachtigingLimits
 from machtiging.dependencies import attach_services
 from machtiging.identity.rules import SessionLimits
 from machtiging.kernel.clock import SystemClock
-from machtiging.notifications.undelivered import retry_undelivered
-from machtiging.oauth.clients.known import KnownClients
-from machtiging.oauth.openid.notices import session_ended
-from machtiging.supervision import BackgroundTasks
-from machtiging.web.pages import Pages
+from machtiging.notifications.delivery_failures import retry_undelivered
+from machtiging.oauth.clients.cache import ClientCache
+from machtiging.oauth.openid.logout_notices import handle_session_end
+from machtiging.supervision import TaskSupervisor
+from machtiging.web.pages import PageRenderer
 from tests.builders.crypto import a_keyring
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
@@ -38,15 +38,17 @@ def make_services(**changes: Any) -> Services:
         "keyring": a_keyring(),
         "issuer": "http://localhost:8000",
         "practice": True,
-        "pages": Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"]),
+        "pages": PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"]),
         "policy": a_policy(),
-        "session_limits": SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8)),
-        "delegation_limits": Limits(maximum_length=timedelta(days=5 * 365), code_valid=timedelta(days=30)),
+        "session_limits": SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8)),
+        "delegation_limits": MachtigingLimits(
+            maximum_duration=timedelta(days=5 * 365), code_lifetime=timedelta(days=30)
+        ),
         "access_token_seconds": 600,
-        "known_clients": KnownClients(),
-        "on_session_end": session_ended,
+        "known_clients": ClientCache(),
+        "on_session_end": handle_session_end,
         "on_new_address": retry_undelivered,
-        "background": BackgroundTasks(),
+        "background": TaskSupervisor(),
     }
     missing = {field.name: None for field in fields(Services) if field.default is MISSING}
     return Services(**{**missing, **given, **changes})

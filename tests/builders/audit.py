@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.storage.engine import make_engine
 
 SOMEBODY = UUID(int=1)
@@ -19,10 +19,10 @@ SOMEBODY = UUID(int=1)
 AS_WRITTEN = "ORDER BY xmin::text::bigint, cmin::text::bigint, id"
 
 
-def a_line(**changes: Any) -> Line:
+def a_line(**changes: Any) -> NewJournalLine:
     """A plain line: somebody was allowed to read a letter."""
-    values: dict[str, Any] = {"act": JournalAct.BERICHT_LEZEN, "outcome": Outcome.ALLOWED, "reason": "regel_1"}
-    return Line(**{**values, "for_person_id": SOMEBODY, **changes})
+    values: dict[str, Any] = {"act": JournalAct.BERICHT_LEZEN, "outcome": JournalOutcome.ALLOWED, "reason": "regel_1"}
+    return NewJournalLine(**{**values, "for_person_id": SOMEBODY, **changes})
 
 
 async def lines_are_written(database: Any, clock: Any, count: int, **changes: Any) -> list[UUID]:

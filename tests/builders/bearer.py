@@ -15,15 +15,15 @@ from fastapi import FastAPI, Request
 from sqlalchemy import event, text
 
 from machtiging.access.bearer import Agency, Helper
-from machtiging.access.guard import permit
-from machtiging.access.proof.binding import cnf_of
-from machtiging.access.tokens import IssuedTokenFacts, audience, register
-from machtiging.access.verdict import Target
+from machtiging.access.guard import issue_permit
+from machtiging.access.sender_constraint.binding import cnf_claim
+from machtiging.access.tokens import IssuedTokenFacts, api_audience, insert_token
+from machtiging.access.verdict import AccessTarget
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.dependencies import attach_services
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
-from machtiging.oauth.rules import details_of
+from machtiging.oauth.rules import build_authorization_details
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
@@ -38,10 +38,10 @@ POLICY = a_policy()
 READ, DELIVER = "/api/v1/proef/lezen", "/api/v1/proef/aanleveren"
 
 
-def the_letter(of: PersonId | None, **changes: Any) -> Target:
+def the_letter(of: PersonId | None, **changes: Any) -> AccessTarget:
     """An ordinary letter to this person."""
     bericht_id = BerichtId(uuid7())
-    return Target("bericht", str(bericht_id), bericht_id, of, an_envelope(**changes))
+    return AccessTarget("bericht", str(bericht_id), bericht_id, of, an_envelope(**changes))
 
 
 def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
@@ -60,7 +60,7 @@ def _assembled() -> FastAPI:
     @app.get(READ)
     async def read(request: Request, actor: Helper, session: Transaction) -> dict[str, str]:
         target = the_letter(request.app.state.mother)
-        given = await permit(session, POLICY, actor, Act.READ, target, at=request.app.state.services.clock.now())
+        given = await issue_permit(session, POLICY, actor, Act.READ, target, at=request.app.state.services.clock.now())
         return {"wie": str(given.actor_id), "voor": str(given.vertegenwoordigde_id), "als": given.capacity}
 
     @app.get(DELIVER)
@@ -93,7 +93,7 @@ def claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
     return {
         "iss": ISSUER,
         "sub": "pseudoniem",
-        "aud": audience(ISSUER),
+        "aud": api_audience(ISSUER),
         "iat": int(facts.issued_at.timestamp()),
         "exp": int(facts.expires_at.timestamp()),
         "jti": str(facts.id),
@@ -107,8 +107,8 @@ def more_claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
     """Claims for the binding, the person and the acts, as `oauth.issue` writes them in the token."""
     claims: dict[str, Any] = {} if facts.oin is None else {"oin": facts.oin}
     if facts.acts:
-        claims["authorization_details"] = details_of(facts.machtiging_id, facts.acts)
-    return claims | ({"cnf": cnf_of(facts)} if cnf_of(facts) else {})
+        claims["authorization_details"] = build_authorization_details(facts.machtiging_id, facts.acts)
+    return claims | ({"cnf": cnf_claim(facts)} if cnf_claim(facts) else {})
 
 
 def a_jwt(facts: IssuedTokenFacts, *, typ: str = "at+jwt", **claims: Any) -> str:
@@ -140,7 +140,7 @@ class Doorstep:
                 own = token_facts(person_id=people.mother)
                 agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
                 for facts in (helper, own, agency):
-                    await register(session, facts)
+                    await insert_token(session, facts)
             return people, machtiging, helper, own, agency
 
         people, machtiging, helper, own, agency = await laid(database.stages, ("doorstep", repr(terms)), begin)

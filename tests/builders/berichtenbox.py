@@ -17,20 +17,20 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
-from machtiging.access.engine import Policy
-from machtiging.access.tokens import IssuedTokenFacts, audience, register
-from machtiging.agencies.catalogue import load_catalogue
+from machtiging.access.policy_engine import Policy
+from machtiging.access.tokens import IssuedTokenFacts, api_audience, insert_token
+from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.agencies.rules import Sensitivity
-from machtiging.berichtenbox.routes import LARGER_BODIES, router
+from machtiging.berichtenbox.routes import BODY_LIMITS, router
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.queries import machtiging, machtiging_table
+from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.rules import Act
 from machtiging.dependencies import attach_services
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
-from machtiging.web import headers, limits, openapi, problems, short_way
+from machtiging.web import body_limits, direct_routes, headers, openapi, problems
 from machtiging.web.http_methods import head
 from tests.builders.applications import POLICIES, a_policy, make_services, with_own_services
 from tests.builders.audit import AS_WRITTEN
@@ -130,11 +130,11 @@ class World:
             expires_at=now + timedelta(minutes=10),
         )
         async with self.sessions.begin() as session:
-            await register(session, facts)
+            await insert_token(session, facts)
         claims = {
             "iss": ISSUER,
             "sub": "p",
-            "aud": audience(ISSUER),
+            "aud": api_audience(ISSUER),
             "iat": int(now.timestamp()),
             "nbf": int(now.timestamp()),
             "exp": int(facts.expires_at.timestamp()),
@@ -193,7 +193,7 @@ class World:
     async def actor(self, machtiging_id: MachtigingId, acts: tuple[Act, ...] = HELPING) -> Actor:
         """The helper under this machtiging, without a token."""
         async with self.sessions.begin() as session:
-            held = await machtiging(session, machtiging_id)
+            held = await load_machtiging(session, machtiging_id)
         return Actor(self.helper, held, Assurance.SUBSTANTIAL, frozenset(acts), "client-app", None)
 
     async def letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
@@ -234,7 +234,7 @@ async def a_world(database: Any, clock: Any, *, worker: str = "") -> World:
 
     async def come() -> tuple[PersonId, PersonId]:
         async with sessions.begin() as session:
-            await load_catalogue(session)
+            await upsert_catalogue(session)
             citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
             return citizen, await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
 
@@ -250,8 +250,8 @@ def _assembled(worker: str) -> FastAPI:
     app.include_router(router)
     openapi.install(app, issuer=ISSUER)
     problems.install(app)
-    limits.install(app, larger=LARGER_BODIES)
-    short_way.install(app)
+    body_limits.install(app, max_bytes_by_path=BODY_LIMITS)
+    direct_routes.install(app)
     head.install(app)
     headers.install(app, issuer=ISSUER)
     return app

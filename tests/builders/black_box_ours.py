@@ -47,40 +47,40 @@ def _key() -> ECKey:
 
 
 async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
-    from machtiging.agencies.catalogue import load_catalogue, oin_of
-    from machtiging.oauth.register_client import register
-    from machtiging.oauth.registration.invite import invite
+    from machtiging.agencies.catalogue import find_catalogue_oin, upsert_catalogue
+    from machtiging.oauth.invitations.initial_access_token import create_invitation
+    from machtiging.oauth.register_client import register_client
     from machtiging.storage.unit_of_work import unit_of_work
 
     told: dict[str, dict[str, Any]] = {}
     async with unit_of_work(app.state.services.sessions) as session:
-        await load_catalogue(session)
+        await upsert_catalogue(session)
         for name, metadata in (clients(home) | clients_beyond(home)).items():
             confidential = metadata["token_endpoint_auth_method"] != "none"
             key = _key() if confidential else None
             more = {} if key is None else {"jwks": {"keys": [key.as_dict(private=False)]}}
-            oin = oin_of("UWV") if DELIVERING in metadata["scope"] else None
-            made = await register(session, metadata | more, oin=oin, at=datetime.now(UTC), practice=True)
+            oin = find_catalogue_oin("UWV") if DELIVERING in metadata["scope"] else None
+            made = await register_client(session, metadata | more, oin=oin, at=datetime.now(UTC), practice=True)
             told[name] = {"client_id": made["client_id"], "scope": metadata["scope"]}
             told[name] |= {} if key is None else {"jwk": key.as_dict(private=True)}
             told[name] |= {"redirect_uri": metadata["redirect_uris"][0]} if "redirect_uris" in metadata else {}
             told[name] |= {key: metadata[key] for key in ("resource",) if key in metadata}
             told[name] |= {key: metadata[f"{key}s"][0] for key in (AFTER,) if f"{key}s" in metadata}
-        token = await invite(session, "proef", uses=100, lives=timedelta(days=1), at=datetime.now(UTC))
+        token = await create_invitation(session, "proef", uses=100, lifetime=timedelta(days=1), at=datetime.now(UTC))
     told["newcomer"] = {"client_id": "", "initial_access_token": token}
     return told
 
 
 async def _serve(config: dict[str, Any]) -> None:
     from machtiging.app import create_app
-    from machtiging.cli.servers import listen, serving
+    from machtiging.cli.processes.servers import bind_socket, run_servers
     from machtiging.settings import Environment, Settings
     from machtiging.simulators.app import create_simulator
-    from machtiging.web.logging import configure
+    from machtiging.web.structured_logging import configure_logging
     from tests.builders.black_box_spent import spent
 
-    configure("WARNING")
-    front, broker = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    configure_logging("WARNING")
+    front, broker = bind_socket("127.0.0.1", 0), bind_socket("127.0.0.1", 0)
     issuer, broker_issuer = (f"http://localhost:{taken.getsockname()[1]}" for taken in (front, broker))
     settings = Settings(
         env=Environment.TEST,
@@ -108,11 +108,11 @@ async def _serve(config: dict[str, Any]) -> None:
         "counter": _COUNTER,
     }
     target["spent"] = await spent(app, target["clients"])
-    async with serving((simulator, broker), (front_app, front)) as servers:
+    async with run_servers((simulator, broker), (front_app, front)) as servers:
         file = Path(config["target"])
         file.with_suffix(".new").write_text(json.dumps(target))
         file.with_suffix(".new").rename(file)
-        await servers.until_stopped()
+        await servers.wait_until_stopped()
 
 
 def wait_until(up: Callable[[], bool], stopped: Callable[[], bool], log: Path) -> None:

@@ -13,26 +13,26 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.proof.binding import UNBOUND
-from machtiging.delegation.accept import Helper, accept
-from machtiging.delegation.end import revoke
-from machtiging.delegation.offer import Giver, offer
-from machtiging.delegation.pause import pause
-from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.access.sender_constraint.binding import NO_BINDING
+from machtiging.delegation.acceptance import CodeHolder, accept_offer
+from machtiging.delegation.offer import Giver, offer_machtiging
+from machtiging.delegation.pause import pause_machtiging
+from machtiging.delegation.queries import load_machtiging as machtiging_with
 from machtiging.delegation.rules import Machtiging
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.identity.people import Profile, find_or_create_by_bsn, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import GrantId, PersonId, uuid7
 from machtiging.kernel.period import Period
 from machtiging.oauth import queries
-from machtiging.oauth.dependencies import issuer_of
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.issue import Consented, Order, access_token
-from machtiging.oauth.refresh.hand_out import fresh, keep
-from machtiging.oauth.requests.resources import target_of
-from machtiging.oauth.rules import details_of
+from machtiging.oauth.dependencies import build_issuer
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.refresh.issuance import build_refresh_token, insert_refresh_token
+from machtiging.oauth.request_parameters.resource_indicators import find_target
+from machtiging.oauth.rules import build_authorization_details
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
+from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.delegation import some_terms
 from tests.builders.sealing import seal_rows
@@ -52,7 +52,7 @@ class Past:
     helper: PersonId
     now: datetime
 
-    async def consented(self, client_id: str, held: Machtiging | None, at: datetime) -> Consented:
+    async def consented(self, client_id: str, held: Machtiging | None, at: datetime) -> ActiveGrant:
         """A consent that was given at `at`."""
         acts = some_terms().scope.acts
         row = {
@@ -60,7 +60,7 @@ class Past:
             "client_id": client_id,
             "person_id": self.helper,
             "machtiging_id": held and held.id,
-            "authorization_details": details_of(held and held.id, acts),
+            "authorization_details": build_authorization_details(held and held.id, acts),
             "scope": "openid",
             "assurance": Assurance.SUBSTANTIAL.value,
             "authenticated_at": at,
@@ -69,32 +69,39 @@ class Past:
         }
         await self.session.execute(insert(OAuthGrant.__table__), row)
         await seal_rows(self.session, SEALED_GRANT)
-        grant = await queries.grant(self.session, GrantId(row["id"]))
+        grant = await queries.find_grant(self.session, GrantId(row["id"]))
         assert grant is not None
-        return Consented(grant, held)
+        return ActiveGrant(grant, held)
 
-    async def refresh_token(self, client_id: str, consented: Consented, at: datetime) -> str:
-        client = await queries.client(self.session, client_id)
+    async def refresh_token(self, client_id: str, consented: ActiveGrant, at: datetime) -> str:
+        client = await queries.find_active_client(self.session, client_id)
         assert client is not None
-        made = fresh(client, consented, UNBOUND, resource=None, at=at)
+        made = build_refresh_token(client, consented, NO_BINDING, resource=None, at=at)
         assert made is not None
-        await keep(self.session, made)
+        await insert_refresh_token(self.session, made)
         return made.text
 
-    async def subject_token(self, client_id: str, consented: Consented, at: datetime) -> str:
-        issuer, client = issuer_of(self.app.state.services), await queries.client(self.session, client_id)
+    async def subject_token(self, client_id: str, consented: ActiveGrant, at: datetime) -> str:
+        issuer, client = (
+            build_issuer(self.app.state.services),
+            await queries.find_active_client(self.session, client_id),
+        )
         assert client is not None
-        order = Order(await target_of(self.session, issuer, self.resource))
-        made = await access_token(self.session, issuer, client, consented, at=at, order=order)
+        order = TokenSpec(await find_target(self.session, issuer, self.resource))
+        made = await issue_user_token(self.session, issuer, client, consented, at=at, spec=order)
         return made["access_token"]
 
     async def machtiging(self) -> Machtiging:
         """One that holds."""
         services, begun = self.app.state.services, self.now - timedelta(hours=2)
         terms = some_terms(period=Period(begun, self.now + timedelta(days=30)))
-        giver, helper = (kind(who, Assurance.SUBSTANTIAL) for kind, who in ((Giver, self.giver), (Helper, self.helper)))
-        offered = await offer(self.session, services.keyring, services.delegation_limits, giver, terms, at=begun)
-        await accept(self.session, services.keyring, helper, offered.code, _BORN, at=begun)
+        giver, helper = (
+            kind(who, Assurance.SUBSTANTIAL) for kind, who in ((Giver, self.giver), (CodeHolder, self.helper))
+        )
+        offered = await offer_machtiging(
+            self.session, services.keyring, services.delegation_limits, giver, terms, at=begun
+        )
+        await accept_offer(self.session, services.keyring, helper, offered.code, _BORN, at=begun)
         held = await machtiging_with(self.session, offered.machtiging_id)
         assert held is not None
         return held
@@ -144,8 +151,8 @@ async def _ended(past: Past, client_id: str, make: Any) -> dict[str, str]:
     just_now, over = past.now - timedelta(minutes=1), {}
     consented = await past.consented(client_id, None, just_now)
     over["consent ended"] = await make(client_id, consented, just_now)
-    await end_grant(past.session, consented.grant.id, Ending("proef"), at=past.now)
-    for why, verb in {"mandate ended": revoke, "mandate paused": pause}.items():
+    await end_grant(past.session, consented.grant.id, GrantEnding("proef"), at=past.now)
+    for why, verb in {"mandate ended": revoke_machtiging, "mandate paused": pause_machtiging}.items():
         held = await past.machtiging()
         consented = await past.consented(client_id, held, just_now)
         over[why] = await make(client_id, replace(consented, machtiging=held), just_now)

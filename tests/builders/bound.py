@@ -1,7 +1,7 @@
 """Access tokens that are bound to a key, at the doors of the API."""
 
-from machtiging.access.proof.errors import ALGORITHMS
-from machtiging.access.tokens import register
+from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
+from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import ISSUER, READ, a_jwt, token_facts
 
@@ -12,7 +12,7 @@ async def a_bound_token(doorstep, holder, **changes):
     wanted = {"person_id": doorstep.people.son, "machtiging_id": doorstep.machtiging.id, "jkt": holder.jkt}
     facts = token_facts(**(wanted | changes))
     async with unit_of_work(doorstep.database.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     return a_jwt(facts, cnf={"jkt": holder.jkt})
 
 
@@ -27,4 +27,4 @@ def is_refused(answer, code, error="invalid_dpop_proof", why=""):
     challenge = answer.headers["WWW-Authenticate"]
     assert challenge.startswith('DPoP realm="machtiging"')
     assert f'error="{error}"' in challenge
-    assert f'algs="{" ".join(ALGORITHMS)}"' in challenge
+    assert f'algs="{" ".join(PROOF_ALGORITHMS)}"' in challenge

@@ -15,10 +15,10 @@ from sqlalchemy import text
 
 from machtiging.identity import session as sessions
 from machtiging.identity.people import Profile
-from machtiging.identity.rules import Login
+from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
-from machtiging.oauth.ciba.meldcode import make_meldcode
+from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ClientKeys, detail
@@ -71,7 +71,7 @@ class Counter:
         async def making() -> str:
             async with unit_of_work(self.oauth.sessions) as session:
                 keyring = self.oauth.service.state.services.keyring
-                return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
+                return await create_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
 
         return await self._laid("meldcode", making, person)
 
@@ -148,17 +148,17 @@ class Counter:
     async def citizen(self, person: PersonId | None = None, assurance: Assurance = Assurance.SUBSTANTIAL) -> Browser:
         """A browser in which she is logged in, without walking through the broker."""
         at = self.oauth.clock.now()
-        login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
+        login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
 
         async def starting() -> str:
             async with unit_of_work(self.oauth.sessions) as session:
                 limits = self.oauth.service.state.services.session_limits
-                return await sessions.start(session, person or self.mother, login, limits, at=at)
+                return await sessions.start_session(session, person or self.mother, login, limits, at=at)
 
         token = await laid(self.oauth.stages, ("citizen", person or self.mother, assurance, at), starting)
         browser = self.oauth.world.browser()
         self.oauth._open.append(browser.http)
-        browser.http.cookies.set(sessions.COOKIE, token)
+        browser.http.cookies.set(sessions.SESSION_COOKIE, token)
         return browser
 
     async def answers(self, browser: Browser, decision: str = "akkoord") -> httpx.Response:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from machtiging.__main__ import main
-from machtiging.cli import edges
+from machtiging.cli import errors
 from tests.builders.crypto import a_key_directory
 from tests.builders.logging_state import restored_logging
 
@@ -45,7 +45,7 @@ def a_command_line(database_url: str | None, place: Path, capsys: Any, monkeypat
     keys = a_key_directory(place / "keys")
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(keys))
     monkeypatch.setenv("MACHTIGING_DATA_DIR", str(place / "data"))
-    for console in (edges.out, edges.err):  # made when they were imported, for whatever terminal there was
+    for console in (errors.out, errors.err):  # made when they were imported, for whatever terminal there was
         monkeypatch.setattr(console, "width", 220)
     if database_url is None:
         monkeypatch.delenv("MACHTIGING_DATABASE_URL", raising=False)

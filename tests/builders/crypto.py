@@ -10,10 +10,10 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from machtiging.crypto import material
-from machtiging.crypto.keyring import KeyRing, generate
+from machtiging.crypto import key_material
+from machtiging.crypto.keyring import KeyRing, generate_key_ring
 
-RSA_BITS = material.RSA_BITS
+RSA_BITS = key_material.RSA_BITS
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -22,7 +22,7 @@ def with_small_rsa_keys() -> None:
 
     For `make test`, that waits for some thousands of signatures. Nothing but their size is otherwise.
     """
-    material.RSA_BITS = 2048
+    key_material.RSA_BITS = 2048
 
 
 @functools.cache
@@ -30,7 +30,7 @@ def a_new_ring() -> Path:
     """The directory that was made where there was none. To look at: whoever changes a ring takes `a_key_directory`."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    generate(place / "deep" / "keys", MADE_AT)
+    generate_key_ring(place / "deep" / "keys", MADE_AT)
     return place / "deep" / "keys"
 
 

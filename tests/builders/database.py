@@ -24,9 +24,9 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import SettableClock
-from machtiging.storage.embedded import EmbeddedPostgres
-from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.storage.migrate import migrate
+from machtiging.storage.embedded_postgres import EmbeddedPostgres
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
+from machtiging.storage.migration_runner import migrate_schema
 from machtiging.storage.row_mac import session_info
 from tests.builders.crypto import a_keyring
 from tests.builders.stages import Stage, Stages
@@ -99,7 +99,7 @@ def postgres_url() -> Iterator[str]:
 async def _make_template(url: str, template: str) -> None:
     await admin(url, f'DROP DATABASE IF EXISTS "{template}"')
     await admin(url, f'CREATE DATABASE "{template}"')
-    await migrate(dsn(url, template))
+    await migrate_schema(dsn(url, template))
 
 
 class Stable:
@@ -125,7 +125,10 @@ class Stable:
             # Rights on a database are not copied with it.
             await admin(self.server, f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
             url = dsn(self.server, name)
-            service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
+            service, sealer = (
+                make_engine(url, DatabaseRole.SERVICE, pool_size=5),
+                make_engine(url, DatabaseRole.SEALER, pool_size=2),
+            )
             self.made = Database(url, service, sealer)
             broom = await self._broom()
             self.tables = tuple(row[0] for row in await broom.fetch(TABLES))

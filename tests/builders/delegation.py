@@ -10,11 +10,19 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.agencies.catalogue import load_catalogue, oin_of
+from machtiging.agencies.catalogue import find_catalogue_oin, upsert_catalogue
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.accept import Helper, accept
-from machtiging.delegation.offer import Giver, Offered, Terms, offer
-from machtiging.delegation.rules import Act, Capacity, Envelope, Limits, Machtiging, Scope, State
+from machtiging.delegation.acceptance import CodeHolder, accept_offer
+from machtiging.delegation.offer import Giver, MachtigingTerms, OfferResult, offer_machtiging
+from machtiging.delegation.rules import (
+    Act,
+    BerichtEnvelope,
+    Capacity,
+    Machtiging,
+    MachtigingLimits,
+    MachtigingScope,
+    MachtigingState,
+)
 from machtiging.identity.people import Profile, find_or_create_by_broker, find_or_create_by_bsn, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
@@ -25,16 +33,16 @@ from tests.builders.crypto import a_keyring
 from tests.builders.stages import laid
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-LIMITS = Limits(maximum_length=timedelta(days=365), code_valid=timedelta(days=30))
-UWV, SVB, CAK = oin_of("UWV"), oin_of("Sociale Verzekeringsbank"), oin_of("CAK")
+LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=30))
+UWV, SVB, CAK = find_catalogue_oin("UWV"), find_catalogue_oin("Sociale Verzekeringsbank"), find_catalogue_oin("CAK")
 MOTHER = Bsn("999990019")
 SON = Bsn("999990020")
 BORN = date(1951, 4, 7)
 
 
-def a_scope(**changes: Any) -> Scope:
+def a_scope(**changes: Any) -> MachtigingScope:
     """No limits but the ones that must be there: everything since 2020, all that can be given."""
-    scope = Scope(
+    scope = MachtigingScope(
         afzenders=None,
         diensten=None,
         themes=None,
@@ -57,7 +65,7 @@ def a_machtiging(**changes: Any) -> Machtiging:
         capacity=Capacity.RELATIVE,
         purpose="post bijhouden",
         legal_ground="Awb 2:1",
-        state=State.ACTIVE,
+        state=MachtigingState.ACTIVE,
         scope=a_scope(),
         assurance=Assurance.SUBSTANTIAL,
         accepted_assurance=Assurance.SUBSTANTIAL,
@@ -70,17 +78,17 @@ def a_machtiging(**changes: Any) -> Machtiging:
     return replace(made, **changes)
 
 
-def an_envelope(**changes: Any) -> Envelope:
+def an_envelope(**changes: Any) -> BerichtEnvelope:
     """An ordinary letter of this morning."""
-    made = Envelope(UWV, "ww-uitkering", Theme.INKOMEN, Sensitivity.GEWOON, NOON - timedelta(hours=3))
+    made = BerichtEnvelope(UWV, "ww-uitkering", Theme.INKOMEN, Sensitivity.GEWOON, NOON - timedelta(hours=3))
     return replace(made, **changes)
 
 
-def some_terms(**changes: Any) -> Terms:
+def some_terms(**changes: Any) -> MachtigingTerms:
     """Two senders, no health, ninety days. Changes may name a field of the terms or of their scope."""
     scope = a_scope(afzenders=frozenset({UWV, SVB}), excluded_themes=frozenset({Theme.ZORG}))
     in_scope = {name: changes.pop(name) for name in list(changes) if hasattr(scope, name)}
-    terms = Terms(
+    terms = MachtigingTerms(
         capacity=Capacity.RELATIVE,
         purpose="post bijhouden",
         legal_ground="Awb 2:1",
@@ -102,8 +110,8 @@ class People:
         return Giver(self.mother, Assurance.SUBSTANTIAL)
 
     @property
-    def helper(self) -> Helper:
-        return Helper(self.son, Assurance.SUBSTANTIAL)
+    def helper(self) -> CodeHolder:
+        return CodeHolder(self.son, Assurance.SUBSTANTIAL)
 
 
 async def a_person(
@@ -136,15 +144,15 @@ async def mother_and_son(session: AsyncSession) -> People:
 
 async def they_come(session: AsyncSession) -> People:
     """The same in the transaction of this session, as a part of a larger step."""
-    await load_catalogue(session)
+    await upsert_catalogue(session)
     mother = await a_person(session, MOTHER, "Ans Voorbeeld", BORN, "ans@voorbeeld.example")
     son = await a_person(session, SON, "Bram Voorbeeld", date(1980, 9, 30), "bram@voorbeeld.example")
     return People(mother, son)
 
 
-async def an_offer(session: AsyncSession, people: People, at: datetime = NOON, **changes: Any) -> Offered:
+async def an_offer(session: AsyncSession, people: People, at: datetime = NOON, **changes: Any) -> OfferResult:
     """Mother offers."""
-    return await offer(session, a_keyring(), LIMITS, people.giver, some_terms(**changes), at=at)
+    return await offer_machtiging(session, a_keyring(), LIMITS, people.giver, some_terms(**changes), at=at)
 
 
 async def an_accepted_machtiging(
@@ -152,7 +160,7 @@ async def an_accepted_machtiging(
 ) -> Machtiging:
     """Mother offers and son accepts."""
     offered = await an_offer(session, people, at, **changes)
-    return await accept(session, a_keyring(), people.helper, offered.code, BORN, at=at)
+    return await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=at)
 
 
 @dataclass(frozen=True)
@@ -171,15 +179,15 @@ class Committed:
 
         return cls(database.sessions, await laid(database.stages, "mother and son", come))
 
-    async def offer(self, **changes: Any) -> Offered:
+    async def offer(self, **changes: Any) -> OfferResult:
         async with unit_of_work(self.sessions) as session:
             return await an_offer(session, self.people, **changes)
 
     async def accept(
-        self, code: str, born: date = BORN, helper: Helper | None = None, at: datetime = NOON
+        self, code: str, born: date = BORN, helper: CodeHolder | None = None, at: datetime = NOON
     ) -> Machtiging:
         async with unit_of_work(self.sessions) as session:
-            return await accept(session, a_keyring(), helper or self.people.helper, code, born, at=at)
+            return await accept_offer(session, a_keyring(), helper or self.people.helper, code, born, at=at)
 
 
 def instants(first: datetime, length: timedelta) -> st.SearchStrategy[datetime]:
@@ -187,13 +195,13 @@ def instants(first: datetime, length: timedelta) -> st.SearchStrategy[datetime]:
     return st.timedeltas(timedelta(0), length).map(lambda passed: first + passed)
 
 
-def scopes() -> st.SearchStrategy[Scope]:
+def scopes() -> st.SearchStrategy[MachtigingScope]:
     """Any scope over a few senders, diensten and themes, so that they meet often."""
     afzenders = st.none() | st.frozensets(st.sampled_from([UWV, SVB]), min_size=1)
     diensten = st.none() | st.frozensets(st.sampled_from([f"{UWV}/a", f"{UWV}/b", f"{SVB}/a"]), min_size=1)
     few = [Theme.ZORG, Theme.INKOMEN, Theme.WONEN]
     return st.builds(
-        Scope,
+        MachtigingScope,
         afzenders=afzenders,
         diensten=diensten,
         themes=st.none() | st.frozensets(st.sampled_from(few), min_size=1),
@@ -204,10 +212,10 @@ def scopes() -> st.SearchStrategy[Scope]:
     )
 
 
-def envelopes() -> st.SearchStrategy[Envelope]:
+def envelopes() -> st.SearchStrategy[BerichtEnvelope]:
     """Any envelope from the same few."""
     return st.builds(
-        Envelope,
+        BerichtEnvelope,
         afzender=st.sampled_from([UWV, SVB]),
         dienst=st.sampled_from(["a", "b"]),
         theme=st.sampled_from([Theme.ZORG, Theme.INKOMEN, Theme.WONEN, Theme.OVERIG]),

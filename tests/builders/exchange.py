@@ -11,11 +11,11 @@ from sqlalchemy import insert, text
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth import queries
-from machtiging.oauth.dependencies import issuer_of
-from machtiging.oauth.issue import Consented, Order, access_token
-from machtiging.oauth.requests.resources import target_of
-from machtiging.oauth.rules import details_of
+from machtiging.oauth.dependencies import build_issuer
+from machtiging.oauth.request_parameters.resource_indicators import find_target
+from machtiging.oauth.rules import build_authorization_details
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
+from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE, agency_client, make_client_keys
@@ -60,14 +60,14 @@ class Chain:
     async def token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
         """A token for the son's app, as if he had consented just now. `machtiging=None`: for his own box."""
         held = self.machtiging if machtiging is ... else machtiging
-        at, issuer = self.oauth.clock.now(), issuer_of(self.oauth.service.state.services)
+        at, issuer = self.oauth.clock.now(), build_issuer(self.oauth.service.state.services)
         acts = held.scope.acts if held else self.machtiging.scope.acts
         grant = {
             "id": uuid7(),
             "client_id": self.app.client_id,
             "person_id": self.oauth.committed.people.son,
             "machtiging_id": held and held.id,
-            "authorization_details": details_of(held and held.id, acts),
+            "authorization_details": build_authorization_details(held and held.id, acts),
             "scope": "openid",
             "assurance": Assurance.SUBSTANTIAL.value,
             "authenticated_at": at,
@@ -77,10 +77,10 @@ class Chain:
         async with unit_of_work(self.oauth.sessions) as session:
             await session.execute(insert(OAuthGrant.__table__), grant)
             await seal_rows(session, SEALED_GRANT)
-            consented = Consented(await queries.grant(session, grant["id"]), held)
-            client = await queries.client(session, self.app.client_id)
-            wanted = Order(await target_of(session, issuer, resource), **order)
-            made = await access_token(session, issuer, client, consented, at=at, order=wanted)
+            consented = ActiveGrant(await queries.find_grant(session, grant["id"]), held)
+            client = await queries.find_active_client(session, self.app.client_id)
+            wanted = TokenSpec(await find_target(session, issuer, resource), **order)
+            made = await issue_user_token(session, issuer, client, consented, at=at, spec=wanted)
         return made["access_token"]
 
     async def exchange(

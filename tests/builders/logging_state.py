@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from machtiging.web import logging
+from machtiging.web import structured_logging
 
 _DISABLED = ("uvicorn.access", "httpx", "httpcore", "python_multipart", "mail.log")
 _LEVELS = ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role")
@@ -21,7 +21,7 @@ def restored_logging() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     disabled = {name: standard.getLogger(name).disabled for name in _DISABLED}
     levels = {name: standard.getLogger(name).level for name in _LEVELS}
-    configured, request_log = structlog.get_config(), logging._of_requests
+    configured, request_log = structlog.get_config(), structured_logging._request_logger
     try:
         yield
     finally:
@@ -32,4 +32,4 @@ def restored_logging() -> Iterator[None]:
         for name, was in levels.items():
             standard.getLogger(name).setLevel(was)
         structlog.configure(**configured)
-        logging._of_requests = request_log
+        structured_logging._request_logger = request_log

@@ -18,14 +18,14 @@ from machtiging.dependencies import attach_services
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.routes import router
-from machtiging.identity.session import COOKIE, Citizen, Operator, Over, PerhapsVisitor, SessionLimits
+from machtiging.identity.session import SESSION_COOKIE, Citizen, EndedSession, Operator, OptionalVisitor, SessionLimits
 from machtiging.portal import error_pages
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
-from machtiging.simulators.postbus import Postbus
-from machtiging.simulators.provider import Provider
+from machtiging.simulators.mail_catcher import MailCatcher
+from machtiging.simulators.provider import SimulatedProvider
 from machtiging.web import headers, problems
-from machtiging.web.pages import Pages
+from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
 from tests.builders.applications import make_services, replace_services, with_own_services
 from tests.builders.crypto import a_keyring
@@ -34,7 +34,7 @@ from tests.builders.stages import Stages, laid
 ISSUER = "https://machtigen.test"
 BROKER = "https://inloggen.test"
 CLIENT_ID = "machtiging"
-LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 HTML = {"Accept": "text/html"}
 
 
@@ -44,7 +44,7 @@ def practice_settings(**changes: Any) -> Settings:
     return Settings(**{**values, "broker_client_id": CLIENT_ID, **changes})
 
 
-async def tell_nobody(session: Any, over: Over, *, at: Any) -> None:
+async def tell_nobody(session: Any, over: EndedSession, *, at: Any) -> None:
     """There are no apps here that would have to know of the end of a session."""
 
 
@@ -61,7 +61,7 @@ def _login_service() -> FastAPI:
 def assembled_login() -> FastAPI:
     """The same with nothing behind it yet."""
     app = FastAPI(redirect_slashes=False)
-    pages = Pages(["machtiging.identity", "machtiging.web"])
+    pages = PageRenderer(["machtiging.identity", "machtiging.web"])
     attach_services(app, make_services(issuer=ISSUER, session_limits=LIMITS, on_session_end=tell_nobody, pages=pages))
     app.include_router(router)
     _add_pages(app)
@@ -94,7 +94,7 @@ def _add_pages(app: FastAPI) -> None:
         return {"name": visitor.name}
 
     @app.get("/misschien")
-    async def perhaps(visitor: PerhapsVisitor):
+    async def perhaps(visitor: OptionalVisitor):
         return {"name": visitor.name if visitor else None}
 
     @app.post("/doen")
@@ -147,7 +147,7 @@ class Browser:
 
     @property
     def token(self) -> str | None:
-        return self.http.cookies.get(COOKIE)
+        return self.http.cookies.get(SESSION_COOKIE)
 
 
 @dataclass(frozen=True)
@@ -182,14 +182,14 @@ def a_world(sessions: Any, clock: Any) -> World:
 def joined(service: FastAPI, clock: Any) -> World:
     """This service and a stand-in broker of its own."""
     first = _simulator()
-    provider: Provider = first.state.services.provider
+    provider: SimulatedProvider = first.state.services.provider
     simulator = with_own_services(
         first,
-        provider=Provider(provider.issuer, provider.client, clock),
+        provider=SimulatedProvider(provider.issuer, provider.client, clock),
         http=httpx.AsyncClient(
             transport=httpx.ASGITransport(service), timeout=5, trust_env=False, verify=tls_context()
         ),
-        postbus=Postbus(0, clock),
+        postbus=MailCatcher(0, clock),
     )
     replace_services(service, broker=broker_through(httpx.ASGITransport(simulator)))
     return World(service, simulator)

@@ -22,21 +22,21 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from machtiging.crypto.secrets import digest
-from machtiging.identity.session import visitor_behind
+from machtiging.crypto.secrets import sha256_digest
+from machtiging.identity.session import authenticate_session
 from machtiging.kernel.clock import Clock
-from machtiging.oauth.authorize.decide import decide
-from machtiging.oauth.authorize.push import Reference, open_once
-from machtiging.oauth.client_jwks.fetcher import PublishedKeys
-from machtiging.oauth.clients.known import KnownClients
-from machtiging.oauth.dependencies import issuer_of
-from machtiging.oauth.openid.notices import session_ended
-from machtiging.oauth.protocol.server import Exchange
-from machtiging.oauth.register_client import register
+from machtiging.oauth.authorize.decision import decide_authorization
+from machtiging.oauth.authorize.pushed_requests import RequestReference, extend_lifetime
+from machtiging.oauth.client_jwks.fetcher import JwksFetcher
+from machtiging.oauth.clients.cache import ClientCache
+from machtiging.oauth.dependencies import build_issuer
+from machtiging.oauth.openid.logout_notices import handle_session_end
+from machtiging.oauth.protocol.server import RequestContext
+from machtiging.oauth.register_client import register_client
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web.outbound.visit import Outbound
-from machtiging.web.pages import Pages
+from machtiging.web.outbound.http_client import OutboundHttpClient
+from machtiging.web.pages import PageRenderer
 from tests.builders.applications import replace_services, with_own_services
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.black_box import Pkce, query_of
@@ -147,15 +147,17 @@ class Flow:
         """Agreed to without the page, of which most of the time of a consent is; `answer` goes over it."""
         services, reference = (
             self.browser.apps[ISSUER].state.services,
-            Reference(self.app.client_id, await self.pushed(**changes)),
+            RequestReference(self.app.client_id, await self.pushed(**changes)),
         )
         at = services.clock.now()
         async with unit_of_work(services.sessions) as session:
-            exchange = Exchange(session, issuer_of(services), at)
-            await open_once(exchange, reference)
-            who = await visitor_behind(session, services.keyring, self.browser.token, services.session_limits, at=at)
+            exchange = RequestContext(session, build_issuer(services), at)
+            await extend_lifetime(exchange, reference)
+            who = await authenticate_session(
+                session, services.keyring, self.browser.token, services.session_limits, at=at
+            )
             assert who is not None, "nobody is logged in"
-            back = await decide(exchange, who, reference, approved=True)
+            back = await decide_authorization(exchange, who, reference, approved=True)
         return query_of(back.location)["code"]
 
     async def answer(self, **changes: Any) -> dict[str, str]:
@@ -178,7 +180,7 @@ class Flow:
         """The same code, as if nobody had brought it yet: for one more reason to refuse it, no other consent."""
         services = self.browser.apps[ISSUER].state.services
         async with unit_of_work(services.sessions) as session:
-            mine = {"mine": digest(code)}
+            mine = {"mine": sha256_digest(code)}
             await session.execute(text("UPDATE authorization_code SET used_at = NULL WHERE code_hash = :mine"), mine)
         return code
 
@@ -257,7 +259,7 @@ class OAuthWorld:
 
     async def _register(self, metadata: dict[str, Any], oin: str | None) -> dict[str, Any]:
         async with unit_of_work(self.sessions) as session:
-            return await register(session, metadata, oin=oin, at=self.clock.now(), practice=True)
+            return await register_client(session, metadata, oin=oin, at=self.clock.now(), practice=True)
 
     async def _laid(self, name: Hashable, take: Callable[[], Awaitable[Any]]) -> Any:
         return await laid(self.unbent, (name, self.clock.now()), take)
@@ -333,8 +335,8 @@ class OAuthWorld:
 def _service() -> FastAPI:
     """The login service with the authorization server in it, once in a process."""
     service = assembled_login()
-    pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
-    replace_services(service, access_token_seconds=600, on_session_end=session_ended, pages=pages)
+    pages = PageRenderer(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    replace_services(service, access_token_seconds=600, on_session_end=handle_session_end, pages=pages)
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)
@@ -344,9 +346,9 @@ def _service() -> FastAPI:
 async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     """Everything joined, in this process, on a real database."""
     sessions = database.sessions
-    published = PublishedKeys(sessions, Outbound())
+    published = JwksFetcher(sessions, OutboundHttpClient())
     service = with_own_services(
-        _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=KnownClients()
+        _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=ClientCache()
     )
     committed = await Committed.begin(database)
     return OAuthWorld(joined(service, clock), sessions, clock, committed, stages=database.stages)

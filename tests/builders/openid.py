@@ -16,10 +16,10 @@ import httpx
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from machtiging.oauth.dependencies import issuer_of
-from machtiging.oauth.openid.send import LogoutSender, posting_by
-from machtiging.web.outbound.addresses import Reach
-from machtiging.web.outbound.visit import Outbound
+from machtiging.oauth.dependencies import build_issuer
+from machtiging.oauth.openid.backchannel_logout import LogoutSender, build_post_form
+from machtiging.web.outbound.http_client import OutboundHttpClient
+from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from tests.builders.black_box import query_of
 from tests.builders.oauth import App, Flow, OAuthWorld, hidden_fields
 
@@ -149,5 +149,7 @@ class Receiver:
 
 def sender(oauth: OAuthWorld, **options: Any) -> LogoutSender:
     """The sender as the application runs it, reaching this machine as in practice."""
-    outbound = Outbound(reach=Reach(practice=True), **options)
-    return LogoutSender(oauth.sessions, issuer_of(oauth.service.state.services), oauth.clock, posting_by(outbound))
+    outbound = OutboundHttpClient(policy=SsrfPolicy(practice=True), **options)
+    return LogoutSender(
+        oauth.sessions, build_issuer(oauth.service.state.services), oauth.clock, build_post_form(outbound)
+    )

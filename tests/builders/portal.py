@@ -16,10 +16,10 @@ from fastapi import FastAPI
 
 from machtiging.app import create_app
 from machtiging.cli.demo.browser import Browser
-from machtiging.cli.demo.html import Page
+from machtiging.cli.demo.html import HtmlPage
 from machtiging.identity import session as sessions
 from machtiging.identity.people import Profile
-from machtiging.identity.rules import Login
+from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
@@ -75,15 +75,17 @@ class Portal:
     ) -> Browser:
         """A browser in which this person has logged in, as an employee when there is a KvK number."""
         at = self.clock.now()
-        login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
+        login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
 
         async def starting() -> str:
             async with unit_of_work(self.app.state.services.sessions) as session:
-                return await sessions.start(session, person, login, self.app.state.services.session_limits, at=at)
+                return await sessions.start_session(
+                    session, person, login, self.app.state.services.session_limits, at=at
+                )
 
         token = await laid(self.stages, ("browser", person, assurance, kvk, at), starting)
         browser = Visiting(self.http, frozenset({ISSUER, BROKER}), stages=self.stages, clock=self.clock)
-        browser.cookies[ISSUER] = {sessions.COOKIE: token}
+        browser.cookies[ISSUER] = {sessions.SESSION_COOKIE: token}
         return browser
 
     async def mother(self, **changes: Any) -> Browser:
@@ -147,24 +149,24 @@ def good_offer(**changes: Any) -> dict[str, Any]:
     return answers | changes
 
 
-async def open_offer(browser: Browser) -> Page:
-    return await browser.open(ISSUER + OFFER)
+async def open_offer(browser: Browser) -> HtmlPage:
+    return await browser.open_page(ISSUER + OFFER)
 
 
-async def fill_offer(browser: Browser, *, expect: int = 200, **changes: Any) -> Page:
+async def fill_offer(browser: Browser, *, expect: int = 200, **changes: Any) -> HtmlPage:
     """Open the form, fill it in with these changes, send it."""
 
-    async def filling() -> Page:
+    async def filling() -> HtmlPage:
         return await _fill_offer(browser, expect, changes)
 
     return await (browser.walked("filled", filling, expect, changes) if isinstance(browser, Visiting) else filling())
 
 
-async def _fill_offer(browser: Browser, expect: int, changes: dict[str, Any]) -> Page:
-    form = (await open_offer(browser)).form(OFFER)
+async def _fill_offer(browser: Browser, expect: int, changes: dict[str, Any]) -> HtmlPage:
+    form = (await open_offer(browser)).find_form(OFFER)
     # What nobody ticks is not sent, so the boxes that come ticked are taken off first.
     emptied = replace(form, values={"csrf": form.values["csrf"]})
-    return await browser.submit(emptied, good_offer(**changes), expect=expect)
+    return await browser.submit_form(emptied, good_offer(**changes), expected_status=expect)
 
 
 async def make_offer(browser: Browser, **changes: Any) -> str:
@@ -172,38 +174,38 @@ async def make_offer(browser: Browser, **changes: Any) -> str:
 
     async def offering() -> str:
         check = await _fill_offer(browser, 200, changes)
-        made = await browser.submit(check.form(OFFER), {"akkoord": "ja"})
+        made = await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"})
         return made.codes[0]
 
     return await (browser.walked("offer", offering, changes) if isinstance(browser, Visiting) else offering())
 
 
-async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> Page:
+async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> HtmlPage:
     """Open the form for the code, fill it in, send it."""
 
-    async def giving() -> Page:
+    async def giving() -> HtmlPage:
         return await _give_code(browser, code, expect, changes)
 
     of = (code, expect, changes)
     return await (browser.walked("given", giving, *of) if isinstance(browser, Visiting) else giving())
 
 
-async def _give_code(browser: Browser, code: str, expect: int, changes: dict[str, str]) -> Page:
+async def _give_code(browser: Browser, code: str, expect: int, changes: dict[str, str]) -> HtmlPage:
     answers = {
         "code": code,
         "geboren_dag": str(BORN.day),
         "geboren_maand": str(BORN.month),
         "geboren_jaar": str(BORN.year),
     }
-    form = (await browser.open(ISSUER + ACCEPT)).form(ACCEPT)
-    return await browser.submit(form, answers | changes, expect=expect)
+    form = (await browser.open_page(ISSUER + ACCEPT)).find_form(ACCEPT)
+    return await browser.submit_form(form, answers | changes, expected_status=expect)
 
 
-async def accept_with(browser: Browser, code: str) -> Page:
+async def accept_with(browser: Browser, code: str) -> HtmlPage:
     """Give the code, look, say yes."""
 
-    async def accepting() -> Page:
+    async def accepting() -> HtmlPage:
         shown = await _give_code(browser, code, 200, {})
-        return await browser.submit(shown.form("/besluit"), {"besluit": "aannemen"})
+        return await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
 
     return await (browser.walked("accept", accepting, code) if isinstance(browser, Visiting) else accepting())

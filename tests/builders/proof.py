@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from machtiging.access.proof.nonce import nonce_at
+from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
 from machtiging.kernel.clock import Clock
 from tests.builders.crypto import a_keyring
 
@@ -48,7 +48,7 @@ class Holder:
 
     def nonce(self) -> str:
         """The one that we would give out now."""
-        return nonce_at(a_keyring(), self.clock.now())
+        return generate_dpop_nonce(a_keyring(), self.clock.now())
 
     def proof(self, method: str, url: str, *, token: str | None = None, **changes: Any) -> str:
         """A proof. `header` changes header members, `key` signs instead; other changes are claims. None leaves out."""

@@ -9,7 +9,7 @@ import httpx
 
 from machtiging.identity import session as sessions
 from machtiging.identity.people import Profile
-from machtiging.identity.rules import Login
+from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.unit_of_work import unit_of_work
@@ -38,10 +38,10 @@ def caller(world: World, address: str = "203.0.113.1", token: str | None = None,
 async def a_cookie(world: World, person: PersonId) -> str:
     """The Cookie header of a browser in which this person has just logged in."""
     at = world.clock.now()
-    login = Login(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), None)
+    login = VerifiedLogin(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), None)
     async with unit_of_work(world.sessions) as session:
-        token = await sessions.start(session, person, login, world.app.state.services.session_limits, at=at)
-    return f"{sessions.COOKIE}={token}"
+        token = await sessions.start_session(session, person, login, world.app.state.services.session_limits, at=at)
+    return f"{sessions.SESSION_COOKIE}={token}"
 
 
 async def statuses(client: httpx.AsyncClient, path: str, times: int, method: str = "GET", **given: Any) -> list[int]:

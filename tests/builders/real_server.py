@@ -15,9 +15,9 @@ import httpx
 import uvicorn
 from uvicorn.server import ServerState
 
-from machtiging.agencies.catalogue import load_catalogue
+from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.app import create_app
-from machtiging.cli.servers import _config, listen, serving
+from machtiging.cli.processes.servers import _build_config, bind_socket, run_servers
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
 from machtiging.settings import Environment, Settings
@@ -99,7 +99,7 @@ class OnPairs(Wire):
 
 def on_pairs(app: Any, **changes: Any) -> OnPairs:
     """With what `machtiging serve` tells its server, but for these changes."""
-    config = _config(app)
+    config = _build_config(app)
     vars(config).update(changes)
     config.load()
     return OnPairs(ServerState(), config)
@@ -108,9 +108,9 @@ def on_pairs(app: Any, **changes: Any) -> OnPairs:
 @contextlib.asynccontextmanager
 async def served(app: Any) -> AsyncIterator[Served]:
     """Serve an application as `machtiging serve` does."""
-    taken = listen("127.0.0.1", 0)
-    async with serving((app, taken)) as servers:
-        yield Served(servers.running[0].server_state, taken.getsockname()[1])
+    taken = bind_socket("127.0.0.1", 0)
+    async with run_servers((app, taken)) as servers:
+        yield Served(servers.servers[0].server_state, taken.getsockname()[1])
 
 
 async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) -> World:
@@ -131,7 +131,7 @@ async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) 
     app = create_app(settings, clock=clock)
     services = app.state.services
     async with services.sessions.begin() as session:
-        await load_catalogue(session)
+        await upsert_catalogue(session)
         citizen = await find_or_create_by_bsn(session, services.keyring, Bsn(CITIZEN), at=clock.now())
         helper = await find_or_create_by_bsn(session, services.keyring, Bsn(HELPER), at=clock.now())
     return World(app, services.sessions, clock, services.keyring, services.policy, citizen, helper)

@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from machtiging.access.proof.binding import UNBOUND, Binding
+from machtiging.access.sender_constraint.binding import NO_BINDING, TokenBinding
 from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth import queries
-from machtiging.oauth.dependencies import issuer_of
-from machtiging.oauth.issue import Consented, access_token
-from machtiging.oauth.refresh.hand_out import fresh, keep
-from machtiging.oauth.rules import acts_in, details_of
+from machtiging.oauth.dependencies import build_issuer
+from machtiging.oauth.refresh.issuance import build_refresh_token, insert_refresh_token
+from machtiging.oauth.rules import build_authorization_details, extract_acts
 from machtiging.oauth.tables import SEALED_GRANT
+from machtiging.oauth.token_issuance import ActiveGrant, issue_user_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import App, OAuthWorld
 from tests.builders.sealing import seal_rows
@@ -86,7 +86,12 @@ async def refreshing_app(oauth: OAuthWorld, **changes: Any) -> App:
 
 
 async def a_holder(
-    oauth: OAuthWorld, app: App | None = None, machtiging: Any = None, *, own: bool = False, bound: Binding = UNBOUND
+    oauth: OAuthWorld,
+    app: App | None = None,
+    machtiging: Any = None,
+    *,
+    own: bool = False,
+    bound: TokenBinding = NO_BINDING,
 ) -> Holder:
     """An app that has just redeemed its code."""
     app = app or await refreshing_app(oauth)
@@ -102,24 +107,29 @@ async def a_holder(
 
 
 async def _handed_out(
-    oauth: OAuthWorld, app: App, held: Any, *, own: bool, bound: Binding
+    oauth: OAuthWorld, app: App, held: Any, *, own: bool, bound: TokenBinding
 ) -> tuple[GrantId, str, str | None]:
     people, at, grant_id = oauth.committed.people, oauth.clock.now(), GrantId(uuid7())
-    details = details_of(held.id if held else None, acts_in([{"actions": ["lijst", "lezen", "downloaden"]}]))
+    details = build_authorization_details(
+        held.id if held else None, extract_acts([{"actions": ["lijst", "lezen", "downloaden"]}])
+    )
     row = {"id": grant_id, "client": app.client_id, "who": people.mother if own else people.son}
     row |= {"held": held.id if held else None, "details": json.dumps(details), "scope": "openid", "at": at}
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text(CONSENT), row)
         await seal_rows(session, SEALED_GRANT)
-        grant, client = await queries.grant(session, grant_id), await queries.client(session, app.client_id)
+        grant, client = (
+            await queries.find_grant(session, grant_id),
+            await queries.find_active_client(session, app.client_id),
+        )
         assert grant is not None
         assert client is not None
-        consented = Consented(replace(grant, authorization_details=details), held)
-        issuer = issuer_of(oauth.service.state.services)
-        access = (await access_token(session, issuer, client, consented, at=at))["access_token"]
-        token = fresh(client, consented, bound, resource=None, at=at)
+        consented = ActiveGrant(replace(grant, authorization_details=details), held)
+        issuer = build_issuer(oauth.service.state.services)
+        access = (await issue_user_token(session, issuer, client, consented, at=at))["access_token"]
+        token = build_refresh_token(client, consented, bound, resource=None, at=at)
         if token is not None:
-            await keep(session, token)
+            await insert_refresh_token(session, token)
         return grant_id, access, token.text if token else None
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from machtiging.oauth.queries import all_clients
-from machtiging.oauth.registration import invite
-from machtiging.oauth.registration.approve import approve, seen_as
+from machtiging.oauth.invitations import initial_access_token
+from machtiging.oauth.queries import list_oauth_clients
+from machtiging.oauth.registration.approval import approve_client, digest_registration
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ClientKeys, code_client, make_client_keys
 from tests.builders.oauth import App, OAuthWorld
@@ -26,7 +26,9 @@ async def an_invitation(oauth: OAuthWorld, uses: int = 1, **lives: float) -> str
     """An initial access token."""
     async with unit_of_work(oauth.sessions) as session:
         lives_for = timedelta(**(lives or {"days": 7}))
-        return await invite.invite(session, "Proef", uses=uses, lives=lives_for, at=oauth.clock.now())
+        return await initial_access_token.create_invitation(
+            session, "Proef", uses=uses, lifetime=lives_for, at=oauth.clock.now()
+        )
 
 
 async def register(oauth: OAuthWorld, token: str, metadata: Any, **options: Any) -> httpx.Response:
@@ -36,13 +38,13 @@ async def register(oauth: OAuthWorld, token: str, metadata: Any, **options: Any)
 async def approved(oauth: OAuthWorld, client_id: str, seen: str | None = None) -> None:
     """Approved, as it is now or as it was `seen` before."""
     async with unit_of_work(oauth.sessions) as session:
-        await approve(session, client_id, seen or await looked_at(oauth, client_id), at=oauth.clock.now())
+        await approve_client(session, client_id, seen or await looked_at(oauth, client_id), at=oauth.clock.now())
 
 
 async def looked_at(oauth: OAuthWorld, client_id: str) -> str:
     async with unit_of_work(oauth.sessions) as session:
-        known = {row.client_id: row.registration for row in await all_clients(session)}
-    return seen_as(known.get(client_id, {}))
+        known = {row.client_id: row.registration for row in await list_oauth_clients(session)}
+    return digest_registration(known.get(client_id, {}))
 
 
 @dataclass

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from machtiging.delegation import end
+from machtiging.delegation import termination
 from machtiging.delegation.rules import Capacity
-from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
+from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
@@ -55,9 +55,11 @@ async def unended(oauth: OAuthWorld) -> dict[str, int]:
 async def revoke(oauth: OAuthWorld, session: Any, held: Any, *, by_helper: bool = False) -> None:
     """Do what the buttons "intrekken" and "teruggeven" do."""
     people, at = oauth.committed.people, oauth.clock.now()
-    who, act = (people.son, end.give_back) if by_helper else (people.mother, end.revoke)
+    who, act = (
+        (people.son, termination.give_back_machtiging) if by_helper else (people.mother, termination.revoke_machtiging)
+    )
     ended = await act(session, held.id, who, at=at)
-    await end_grants_of_machtiging(session, ended.id, Ending("intrekken", who, Capacity.SELF), at=at)
+    await end_grants_of_machtiging(session, ended.id, GrantEnding("intrekken", who, Capacity.SELF), at=at)
 
 
 async def revoked(oauth: OAuthWorld, held: Any, *, by_helper: bool = False) -> None:

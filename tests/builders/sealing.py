@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from machtiging.cli.sealed_tables import SEALED_TABLES
-from machtiging.storage.row_mac import MAC, SealedTable, seal
+from machtiging.storage.row_mac import MAC_COLUMN, SealedTable, seal_row
 
 
 async def seal_rows(session: Any, *tables: SealedTable) -> None:
@@ -16,6 +16,6 @@ async def seal_rows(session: Any, *tables: SealedTable) -> None:
         table = sealed.table
         for row in (await session.execute(select(table))).mappings().all():
             mine = [table.c[name] == row[name] for name in sealed.key]
-            made = seal(session, sealed, row)[MAC]
-            if made != row[MAC]:
-                await session.execute(update(table).where(*mine).values({MAC: made}))
+            made = seal_row(session, sealed, row)[MAC_COLUMN]
+            if made != row[MAC_COLUMN]:
+                await session.execute(update(table).where(*mine).values({MAC_COLUMN: made}))

@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from machtiging.web.outbound.addresses import Reach
-from machtiging.web.outbound.visit import Outbound
+from machtiging.web.outbound.http_client import OutboundHttpClient
+from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from machtiging.web.tls import tls_context
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -157,12 +157,12 @@ class Names:
         return self.answers[min(self.asked, len(self.answers)) - 1]
 
 
-def a_visitor(*addresses: str, **options: Any) -> Outbound:
+def a_visitor(*addresses: str, **options: Any) -> OutboundHttpClient:
     """Who trusts our authority, may go to loopback, and finds every name at these addresses."""
     settings = {
-        "reach": Reach((LOOPBACK,)),
+        "reach": SsrfPolicy((LOOPBACK,)),
         "tls": tls_context(an_authority().file),
         "resolve": Names([list(addresses) or ["127.0.0.1"]]),
         "patience": 3.0,
     }
-    return Outbound(**{**settings, **options})
+    return OutboundHttpClient(**{**settings, **options})

@@ -11,7 +11,7 @@ import pytest
 
 from machtiging.delegation.rules import Act
 from machtiging.kernel.clock import SystemClock
-from machtiging.web.openapi import PATH
+from machtiging.web.openapi import DOCUMENT_PATH
 from tests.builders.berichtenbox import a_bericht, a_pdf
 from tests.builders.parties import GENERATOR, HERE, NODE, PLACE, needs_packages
 from tests.builders.real_server import an_assembled_world, served
@@ -32,7 +32,7 @@ async def service(database, tmp_path):
     async with served(world.app) as server:
         url = f"http://127.0.0.1:{server.port}"
         async with httpx.AsyncClient(trust_env=False) as nobody:
-            (tmp_path / "openapi.json").write_text((await nobody.get(url + PATH)).text)
+            (tmp_path / "openapi.json").write_text((await nobody.get(url + DOCUMENT_PATH)).text)
         yield {
             "url": url + "/api/v1",
             "agency": await world.token(oin="00000099000000001000"),

@@ -10,14 +10,14 @@ import time
 import pytest
 from sqlalchemy import text
 
-from machtiging.cli.database import sealer_engine, service_sessions
-from machtiging.cli.demo.story import tell
-from machtiging.cli.demo.telling import Teller
-from machtiging.cli.demo.world import World
+from machtiging.cli.database import open_sealer_engine, open_service_sessions
+from machtiging.cli.demo.environment import StoryEnvironment
+from machtiging.cli.demo.narrator import StoryNarrator
+from machtiging.cli.demo.story import play_story
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
-from machtiging.storage.embedded import running_pid
+from machtiging.storage.embedded_postgres import find_server_pid
 
 HALF_DONE = {
     "a bericht without all its bijlagen": """SELECT b.id FROM bijlage b LEFT JOIN bijlage_part p ON p.bijlage_id = b.id
@@ -47,11 +47,11 @@ class Killer:
 
     def _kill_the_database(self) -> None:
         place = self.installation.place / "data" / "postgres"
-        pid = running_pid(place)
+        pid = find_server_pid(place)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 20
-        while running_pid(place) is not None and time.monotonic() < deadline:
+        while find_server_pid(place) is not None and time.monotonic() < deadline:
             time.sleep(0.05)
 
 
@@ -64,15 +64,15 @@ async def test_the_story_goes_on_after_every_kill_and_nothing_is_half_done(insta
     host = installation.place / "data" / "postgres"
     settings = Settings(database_url=f"postgresql://postgres@/postgres?host={host}")
     killer = Killer(installation)
-    async with service_sessions(settings) as sessions, sealer_engine(settings) as sealer:
+    async with open_service_sessions(settings) as sessions, open_sealer_engine(settings) as sealer:
         sessions.kw["bind"].sync_engine.pool._pre_ping = True
         sealer.sync_engine.pool._pre_ping = True
         keyring = KeyRing.load(settings.keys_dir)
-        world = World(settings.issuer, settings.broker_issuer, sessions, sealer, keyring, SystemClock())
-        await tell(world, Teller(killer.step, lambda what, module: None))
+        world = StoryEnvironment(settings.issuer, settings.broker_issuer, sessions, sealer, keyring, SystemClock())
+        await play_story(world, StoryNarrator(killer.step, lambda what, module: None))
         assert killer.killed == 7
         async with sessions() as session:
             for what, query in HALF_DONE.items():
                 assert (await session.execute(text(query))).all() == [], what
-        report = await world.seal_and_verify()
+        report = await world.seal_and_verify_journal()
         assert report.ok, report

@@ -10,19 +10,19 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from sqlalchemy import text
 
-from machtiging.agencies.catalogue import load_catalogue
+from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.app import create_app
+from machtiging.cli.demo.environment import StoryEnvironment
 from machtiging.cli.demo.letters import LETTERS
-from machtiging.cli.demo.story import tell
-from machtiging.cli.demo.telling import Teller
-from machtiging.cli.demo.world import World
-from machtiging.cli.servers import listen, serving
-from machtiging.delegation.codes import normalise, well_formed
+from machtiging.cli.demo.narrator import StoryNarrator
+from machtiging.cli.demo.story import play_story
+from machtiging.cli.processes.servers import bind_socket, run_servers
+from machtiging.delegation.machtigingscode import is_well_formed_code, normalise_code
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
 from machtiging.simulators.personas import PERSONAS
-from machtiging.web import logging
+from machtiging.web import structured_logging
 from tests.builders.access import POLICIES
 from tests.builders.crypto import a_key_directory
 from tests.builders.logging_state import restored_logging
@@ -99,7 +99,7 @@ def loud():
     """Logs as production formats them, at DEBUG; and what INFO says before the redaction has looked at it."""
     with restored_logging():
         formatted, raw = io.StringIO(), io.StringIO()
-        logging.configure("DEBUG", formatted)
+        structured_logging.configure_logging("DEBUG", formatted)
         unredacted = standard.StreamHandler(raw)
         unredacted.setLevel(standard.INFO)
         standard.getLogger().addHandler(unredacted)
@@ -107,7 +107,7 @@ def loud():
 
 
 async def told(database, place, witnesses):
-    taken = [listen("127.0.0.1", 0) for _ in range(3)]
+    taken = [bind_socket("127.0.0.1", 0) for _ in range(3)]
     ports = [one.getsockname()[1] for one in taken]
     taken[2].close()
     settings = Settings(
@@ -120,10 +120,10 @@ async def told(database, place, witnesses):
         policies_dir=POLICIES,
     )
     async with database.sessions.begin() as session:
-        await load_catalogue(session)
+        await upsert_catalogue(session)
     app = create_app(settings)
     witnesses.append(Witness(app))
-    world = World(
+    world = StoryEnvironment(
         settings.issuer,
         settings.broker_issuer,
         database.sessions,
@@ -131,8 +131,8 @@ async def told(database, place, witnesses):
         app.state.services.keyring,
         SystemClock(),
     )
-    async with serving((create_simulator(settings), taken[1]), (witnesses[0], taken[0])):
-        await asyncio.wait_for(tell(world, Teller(lambda *_: None, lambda *_: None)), 120)
+    async with run_servers((create_simulator(settings), taken[1]), (witnesses[0], taken[0])):
+        await asyncio.wait_for(play_story(world, StoryNarrator(lambda *_: None, lambda *_: None)), 120)
 
 
 async def test_row_67_no_log_line_no_journal_line_and_no_refusal_holds_a_secret_of_the_story(database, tmp_path, loud):
@@ -144,7 +144,7 @@ async def test_row_67_no_log_line_no_journal_line_and_no_refusal_holds_a_secret_
     canaries |= {letter.inhoud[25:65] for letter in LETTERS}
     kinds = ("eyJ", "urn:ietf:params:oauth:request_uri:")
     assert all(any(secret.startswith(kind) for secret in witness.secrets) for kind in kinds)
-    assert any(well_formed(normalise(secret)) for secret in witness.secrets)
+    assert any(is_well_formed_code(normalise_code(secret)) for secret in witness.secrets)
     assert len(witness.secrets) > 15
     formatted, raw = (stream.getvalue() for stream in loud)
     assert '"route"' in formatted

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from machtiging.cli.demo.telling import StoryFailed, Teller
-from machtiging.cli.demo.world import is_new
-from machtiging.cli.running import tell_story, world
+from machtiging.cli.demo.environment import is_first_run
+from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
+from machtiging.cli.serve import run_practice_servers, tell_story
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
 from tests.builders.crypto import a_key_directory
@@ -47,25 +47,25 @@ class Listener:
 
     def __init__(self) -> None:
         self.steps: list[int] = []
-        self.teller = Teller(step=lambda number, _: self.steps.append(number), line=lambda *_: None)
+        self.teller = StoryNarrator(print_step=lambda number, _: self.steps.append(number), print_event=lambda *_: None)
 
 
 async def test_the_story_comes_out_twice_in_one_world_and_every_module_it_names_exists(settings, database):
     first, second = Listener(), Listener()
-    async with world(settings):
-        assert await is_new(database.sessions)
+    async with run_practice_servers(settings):
+        assert await is_first_run(database.sessions)
         await tell_story(settings, first.teller)
-        assert not await is_new(database.sessions)
+        assert not await is_first_run(database.sessions)
         await tell_story(settings, second.teller)
     assert first.steps == second.steps == [1, 2, 3, 4, 5, 6, 7]
-    named = {module for _, module in first.teller.told}
+    named = {module for _, module in first.teller.events}
     assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
 
 
 async def test_story_on_the_ipv6_loopback_comes_out_as_told(settings):
     listener, there = Listener(), {"host": "::1", "issuer": f"http://[::1]:{settings.port}"}
     on_ipv6 = settings.model_copy(update=there)
-    async with world(on_ipv6):
+    async with run_practice_servers(on_ipv6):
         await tell_story(on_ipv6, listener.teller)
     assert listener.steps == [1, 2, 3, 4, 5, 6, 7]
 
@@ -73,7 +73,7 @@ async def test_story_on_the_ipv6_loopback_comes_out_as_told(settings):
 async def test_story_at_an_address_that_leads_elsewhere_is_refused_before_it_begins(settings):
     elsewhere = settings.model_copy(update={"issuer": f"http://localhost:{ports(1)[0]}"})
     with pytest.raises(Fault) as refused:
-        async with world(elsewhere):
+        async with run_practice_servers(elsewhere):
             pytest.fail("the story began")
     assert refused.value.code == "adres_leidt_niet_hierheen"
     assert elsewhere.issuer in refused.value.private
@@ -81,7 +81,7 @@ async def test_story_at_an_address_that_leads_elsewhere_is_refused_before_it_beg
 
 async def test_the_story_fails_at_the_first_step_that_does_not_come_out_as_told(settings):
     listener = Listener()
-    async with world(settings.model_copy(update={"access_token_seconds": 300})):
+    async with run_practice_servers(settings.model_copy(update={"access_token_seconds": 300})):
         with pytest.raises(StoryFailed) as failed:
             await tell_story(settings, listener.teller)
     assert (failed.value.expected, failed.value.got) == ("tien minuten geldig", "300")

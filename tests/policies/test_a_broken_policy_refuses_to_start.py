@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from machtiging.access.decision import FAILED, Refused
-from machtiging.access.engine import Policy
-from machtiging.access.policy_file import read_model, read_rows
+from machtiging.access.policy_decision import DECISION_FAILED, PolicyDenied
+from machtiging.access.policy_engine import Policy
+from machtiging.access.policy_file import read_casbin_model, read_policy_rows
 from machtiging.kernel.errors import Fault
 from tests.builders.access import POLICIES, a_question
 
@@ -153,12 +153,12 @@ class _Vague:
 
 @pytest.mark.parametrize("engine", [_Broken(), _Vague()])
 def test_whatever_goes_wrong_while_deciding_is_a_refusal_and_is_not_remembered(engine):
-    policy = Policy(read_model(POLICIES), read_rows(POLICIES))
+    policy = Policy(read_casbin_model(POLICIES), read_policy_rows(POLICIES))
     question = a_question()
     sound = dict(policy._enforcers)
     policy._enforcers = dict.fromkeys(sound, engine)
-    assert isinstance(policy.decide(question), Refused)
+    assert isinstance(policy.decide(question), PolicyDenied)
     if isinstance(engine, _Broken):
-        assert policy.decide(question) == Refused(None, FAILED)
+        assert policy.decide(question) == PolicyDenied(None, DECISION_FAILED)
         policy._enforcers = sound
-        assert not isinstance(policy.decide(question), Refused)
+        assert not isinstance(policy.decide(question), PolicyDenied)

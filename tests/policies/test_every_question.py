@@ -9,10 +9,10 @@ import cedarpy
 import pytest
 from casbin.model import Model
 
-from machtiging.access.decision import NO_ROW, Allowed, Refused
-from machtiging.access.engine import Policy
-from machtiging.access.policy_file import WORDS, read_model, read_rows
-from machtiging.access.question import FACTS, all_questions
+from machtiging.access.policy_decision import NO_MATCHING_POLICY_ROW, PolicyAllowed, PolicyDenied
+from machtiging.access.policy_engine import Policy
+from machtiging.access.policy_file import COLUMN_ENUMS, read_casbin_model, read_policy_rows
+from machtiging.access.policy_request import FACT_FIELDS, iterate_policy_requests
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
@@ -26,7 +26,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def space():
-    return list(all_questions())
+    return list(iterate_policy_requests())
 
 
 @pytest.fixture(scope="module", params=["a sample", pytest.param("every question", marks=pytest.mark.whole)])
@@ -44,7 +44,7 @@ def some_of(answers, space):
 
 
 def allowed(answers):
-    return [question for question, answer in answers.items() if isinstance(answer, Allowed)]
+    return [question for question, answer in answers.items() if isinstance(answer, PolicyAllowed)]
 
 
 def test_the_space_is_as_large_as_the_words_make_it(space, answers):
@@ -52,7 +52,7 @@ def test_the_space_is_as_large_as_the_words_make_it(space, answers):
     assert 0 < len(allowed(answers)) < len(space) / 40
 
 
-@pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize("fact", FACT_FIELDS)
 def test_nothing_is_allowed_when_a_fact_does_not_hold(answers, fact):
     assert [question for question in allowed(answers) if not getattr(question, fact)] == []
 
@@ -96,16 +96,16 @@ def test_a_higher_level_never_takes_anything_away(answers):
     yes = set(allowed(answers))
     for question in yes:
         for level in Assurance:
-            assert not level.reaches(question.level) or replace(question, level=level) in yes
+            assert not level.is_at_least(question.level) or replace(question, level=level) in yes
 
 
 def test_every_refusal_says_why_and_every_allowance_by_which_row(policy, answers):
     rows = {row.id: row for row in policy.rows}
     for answer in answers.values():
-        if isinstance(answer, Allowed):
-            assert rows[answer.row].eft == "allow"
+        if isinstance(answer, PolicyAllowed):
+            assert rows[answer.row_id].eft == "allow"
         elif answer.row is None:
-            assert answer.reason == NO_ROW
+            assert answer.reason == NO_MATCHING_POLICY_ROW
         else:
             assert (rows[answer.row].eft, answer.reason) == ("deny", "beleid_verbiedt")
 
@@ -117,20 +117,20 @@ def test_every_row_makes_a_difference(policy, answers):
 
 
 def test_adding_a_deny_row_only_ever_takes_away_exactly_what_it_names(policy, answers):
-    model, rows = read_model(POLICIES), read_rows(POLICIES)
-    ban = replace(rows[0], id="aaa-proef", eft="deny", **{name: frozenset(WORDS[name]) for name in WORDS})
+    model, rows = read_casbin_model(POLICIES), read_policy_rows(POLICIES)
+    ban = replace(rows[0], id="aaa-proef", eft="deny", **{name: frozenset(COLUMN_ENUMS[name]) for name in COLUMN_ENUMS})
     ban = replace(ban, theme=frozenset({Theme.WONEN.value}))
     for order in ([ban, *rows], [*rows, ban]):
         stricter = Policy(model, order)
         for question in allowed(answers):
-            expected = Refused if question.theme is Theme.WONEN else Allowed
+            expected = PolicyDenied if question.theme is Theme.WONEN else PolicyAllowed
             assert isinstance(stricter.decide(question), expected)
 
 
 def _stock(rows):
     model = Model()
-    model.load_model_from_text(read_model(POLICIES))
-    model["p"]["p"].policy = [[row.id, *(row.words(name) for name in WORDS), row.eft] for row in rows]
+    model.load_model_from_text(read_casbin_model(POLICIES))
+    model["p"]["p"].policy = [[row.id, *(row.words(name) for name in COLUMN_ENUMS), row.eft] for row in rows]
     return casbin.Enforcer(model)
 
 
@@ -143,13 +143,13 @@ def test_stock_casbin_over_all_rows_in_any_order_agrees(policy, answers, seed, m
     dice.shuffle(rows)
     stock = _stock(rows)
     for question in dice.sample(list(questions_in_order()), many) + dice.sample(list(answers), many // 4):
-        assert stock.enforce(*question.values()) == isinstance(answers[question], Allowed)
+        assert stock.enforce(*question.casbin_values()) == isinstance(answers[question], PolicyAllowed)
 
 
 def test_the_order_of_rows_changes_no_answer_and_not_the_digest(policy, space, answers):
     rows = list(policy.rows)
     random.Random(4).shuffle(rows)
-    other = Policy(read_model(POLICIES), rows)
+    other = Policy(read_casbin_model(POLICIES), rows)
     assert other.digest == policy.digest
     for question in some_of(answers, space):
         assert type(other.decide(question)) is type(answers[question])
@@ -165,7 +165,7 @@ def _cedar_policies(rows):
             f"{_cedar_set(row.level)}.contains(context.level)",
         ]
         effect = {"allow": "permit", "deny": "forbid"}[row.eft]
-        when = " && ".join([f'context.facts == "{"ja" * len(FACTS)}"', *told])
+        when = " && ".join([f'context.facts == "{"ja" * len(FACT_FIELDS)}"', *told])
         yield f'@id("{row.id}") {effect}(principal, action, resource) when {{ {when} }};'
 
 
@@ -174,7 +174,7 @@ def _cedar_set(words, kind=""):
 
 
 def _cedar_request(question):
-    facts = "".join("ja" if getattr(question, fact) else "nee" for fact in FACTS)
+    facts = "".join("ja" if getattr(question, fact) else "nee" for fact in FACT_FIELDS)
     return {
         "principal": {"type": "Capacity", "id": question.capacity.value},
         "action": {"type": "Action", "id": question.act.value},
@@ -191,7 +191,7 @@ def test_cedar_gives_the_same_answer_to_every_question(policy, space, answers):
     differing = [
         question
         for question, result in zip(asked, results, strict=True)
-        if result.allowed != isinstance(answers[question], Allowed)
+        if result.allowed != isinstance(answers[question], PolicyAllowed)
     ]
     assert differing == []
 
@@ -206,10 +206,10 @@ def test_the_memo_is_exact(policy, answers):
 
 
 def test_the_memo_of_one_policy_says_nothing_about_another():
-    model, rows = read_model(POLICIES), read_rows(POLICIES)
+    model, rows = read_casbin_model(POLICIES), read_policy_rows(POLICIES)
     question = a_question()
     wide = Policy(model, rows)
     narrow = Policy(model, [row for row in rows if row.id == "eigen-box"])
-    assert isinstance(wide.decide(question), Allowed)
-    assert narrow.decide(question) == Refused(None, NO_ROW)
+    assert isinstance(wide.decide(question), PolicyAllowed)
+    assert narrow.decide(question) == PolicyDenied(None, NO_MATCHING_POLICY_ROW)
     assert wide.digest != narrow.digest

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access.decision import Allowed
-from machtiging.access.engine import Policy
-from machtiging.access.inspect import check, explain, read_scenarios, table
-from machtiging.access.policy_file import read_model, read_rows
+from machtiging.access.policy_decision import PolicyAllowed
+from machtiging.access.policy_engine import Policy
+from machtiging.access.policy_file import read_casbin_model, read_policy_rows
+from machtiging.access.policy_report import build_policy_table, check_scenarios, explain_decision, read_scenarios
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
@@ -23,7 +23,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def checked(policy):
-    return list(check(policy, STORIES))
+    return list(check_scenarios(policy, STORIES))
 
 
 @pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
@@ -35,20 +35,20 @@ def test_story(checked, told):
 def test_there_are_enough_stories_and_more_refusals_than_permissions():
     assert len(STORIES) >= 25
     assert len({told.story for told in STORIES}) == len(STORIES)
-    assert {told.question.capacity for told in STORIES} == set(Capacity)
-    yes = sum(len(told.may) + len(told.who) for told in STORIES)
+    assert {told.policy_request.capacity for told in STORIES} == set(Capacity)
+    yes = sum(len(told.allowed_acts) + len(told.allowed_capacities) for told in STORIES)
     assert yes < len(STORIES) * (len(Act) + len(Capacity)) - yes
 
 
-@pytest.mark.parametrize("dropped", [row.id for row in read_rows(POLICIES) if row.eft == "allow"])
+@pytest.mark.parametrize("dropped", [row.id for row in read_policy_rows(POLICIES) if row.eft == "allow"])
 def test_without_any_one_of_the_allowing_rows_some_story_fails(dropped):
-    rows = [row for row in read_rows(POLICIES) if row.id != dropped]
-    assert any(row.problems for row in check(Policy(read_model(POLICIES), rows), STORIES))
+    rows = [row for row in read_policy_rows(POLICIES) if row.id != dropped]
+    assert any(row.problems for row in check_scenarios(Policy(read_casbin_model(POLICIES), rows), STORIES))
 
 
 def test_a_row_that_lets_everybody_delete_makes_stories_fail_even_though_a_deny_row_wins():
-    rows = [replace(row, eft="allow") if row.id == "nooit-wijzigen" else row for row in read_rows(POLICIES)]
-    bent = [row for row in check(Policy(read_model(POLICIES), rows), STORIES) if row.problems]
+    rows = [replace(row, eft="allow") if row.id == "nooit-wijzigen" else row for row in read_policy_rows(POLICIES)]
+    bent = [row for row in check_scenarios(Policy(read_casbin_model(POLICIES), rows), STORIES) if row.problems]
     assert any("mag: 'verwijderen' mag volgens het beleid wel" in row.problems for row in bent)
 
 
@@ -82,7 +82,7 @@ GOOD = """
 )
 def test_a_story_that_cannot_be_read_is_a_fault_that_names_the_file(policy, tmp_path, old, new):
     (tmp_path / "proef.yaml").write_text(GOOD)
-    assert [row.problems for row in check(policy, read_scenarios(tmp_path))] == [()]
+    assert [row.problems for row in check_scenarios(policy, read_scenarios(tmp_path))] == [()]
     (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
     with pytest.raises(Fault) as fault:
         read_scenarios(tmp_path)
@@ -98,19 +98,19 @@ def test_no_stories_is_a_fault(tmp_path):
 def test_the_table_shows_exactly_what_is_allowed(policy):
     shown = {
         (row.capacity, act, theme, row.sensitivity, level)
-        for row in table(policy)
+        for row in build_policy_table(policy)
         for act in row.acts
         for theme in row.themes
         for level in row.levels
     }
-    yes = [q for q in questions_in_order() if isinstance(policy.decide(q), Allowed)]
+    yes = [q for q in questions_in_order() if isinstance(policy.decide(q), PolicyAllowed)]
     assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
 
 
 def test_explaining_names_the_rows_on_both_sides_and_the_facts_that_are_missing(policy):
-    told = explain(policy, a_question(capacity=Capacity.PARENT, level=Assurance.LOW))
+    told = explain_decision(policy, a_question(capacity=Capacity.PARENT, level=Assurance.LOW))
     assert [row[0] for row in told.rows] == ["ouder-gewoon"]
-    told = explain(policy, a_question(act=Act.DELETE, in_force=False))
+    told = explain_decision(policy, a_question(act=Act.DELETE, in_force=False))
     assert told.missing_facts == ("in_force",)
     assert [(id_, eft) for id_, eft, _ in told.rows] == [("nooit-wijzigen", "deny")]
-    assert not isinstance(told.decision, Allowed)
+    assert not isinstance(told.decision, PolicyAllowed)

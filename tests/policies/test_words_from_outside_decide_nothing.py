@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.access.decision import Refused
-from machtiging.access.engine import Policy
-from machtiging.access.policy_file import COLUMNS, WORDS, read_rows
-from machtiging.access.question import FACTS
+from machtiging.access.policy_decision import PolicyDenied
+from machtiging.access.policy_engine import Policy
+from machtiging.access.policy_file import COLUMN_ENUMS, POLICY_COLUMNS, read_policy_rows
+from machtiging.access.policy_request import FACT_FIELDS
 from machtiging.kernel.errors import Fault
 from tests.builders.access import POLICIES, a_question
 
@@ -37,10 +37,10 @@ NASTY += [
 
 
 def known(column):
-    return {str(word) for word in WORDS[column]}
+    return {str(word) for word in COLUMN_ENUMS[column]}
 
 
-@pytest.mark.parametrize("column", WORDS)
+@pytest.mark.parametrize("column", COLUMN_ENUMS)
 @given(word=st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8"), max_size=40))
 def test_row_2_a_word_that_is_not_known_is_refused_wherever_it_stands(column, word):
     class Said(str):
@@ -49,19 +49,21 @@ def test_row_2_a_word_that_is_not_known_is_refused_wherever_it_stands(column, wo
         value = property(str)
 
     answer = POLICY.decide(replace(a_question(), **{column: Said(word)}))
-    assert isinstance(answer, Refused) or word in known(column)
+    assert isinstance(answer, PolicyDenied) or word in known(column)
 
 
-@pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize("fact", FACT_FIELDS)
 @pytest.mark.parametrize("said", ["", 0, None, (), 0.0])
 def test_row_2_a_fact_that_is_not_true_allows_nothing(fact, said):
-    assert isinstance(POLICY.decide(replace(a_question(), **{fact: said})), Refused)
+    assert isinstance(POLICY.decide(replace(a_question(), **{fact: said})), PolicyDenied)
 
 
 @pytest.mark.parametrize("word", [word for word in NASTY if word not in ("*", "self relative")])
-@pytest.mark.parametrize("column", WORDS)
+@pytest.mark.parametrize("column", COLUMN_ENUMS)
 def test_row_2_a_row_with_a_word_that_is_not_known_stops_the_start(tmp_path, column, word):
-    cells = dict.fromkeys(COLUMNS, "*") | {"id": "een", "eft": "allow", "because": "omdat", column: word}
-    (tmp_path / "a.csv").write_text(",".join(COLUMNS) + "\n" + ",".join(cells[name] for name in COLUMNS) + "\n")
+    cells = dict.fromkeys(POLICY_COLUMNS, "*") | {"id": "een", "eft": "allow", "because": "omdat", column: word}
+    (tmp_path / "a.csv").write_text(
+        ",".join(POLICY_COLUMNS) + "\n" + ",".join(cells[name] for name in POLICY_COLUMNS) + "\n"
+    )
     with pytest.raises(Fault, match="beleid_onleesbaar"):
-        read_rows(tmp_path)
+        read_policy_rows(tmp_path)

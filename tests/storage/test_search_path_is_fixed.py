@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from machtiging.audit.seal import seal_waiting
-from machtiging.storage.engine import Role, make_engine
+from machtiging.audit.seal import seal_intake
+from machtiging.storage.engine import DatabaseRole, make_engine
 from tests.builders.audit import lines_are_written
 from tests.builders.crypto import a_keyring
 
@@ -44,14 +44,14 @@ async def test_every_function_in_our_schema_has_a_fixed_search_path(database):
     assert {name: (config, definer) for name, config, definer in ours if (config, definer) != ([FIXED], False)} == {}
 
 
-@pytest.mark.parametrize("role", [Role.SERVICE, Role.SEALER, Role.OWNER])
+@pytest.mark.parametrize("role", [DatabaseRole.SERVICE, DatabaseRole.SEALER, DatabaseRole.OWNER])
 @pytest.mark.parametrize("table", ["journal", "journal_intake", "machtiging", "login_session"])
 async def test_temporary_table_that_shadows_ours_is_refused(database, role, table):
     with pytest.raises(DBAPIError, match="permission denied"):
         await execute_as(database, role, SHADOW.format(table))
 
 
-@pytest.mark.parametrize("role", [Role.SERVICE, Role.SEALER])
+@pytest.mark.parametrize("role", [DatabaseRole.SERVICE, DatabaseRole.SEALER])
 @pytest.mark.parametrize("statement", ["CREATE TABLE public.shadow (i int)", "CREATE SCHEMA shadow"])
 async def test_object_that_could_shadow_ours_is_refused(database, role, statement):
     with pytest.raises(DBAPIError, match="permission denied"):
@@ -67,7 +67,7 @@ async def test_sealer_with_shadow_journal_cannot_delete_from_intake(database, cl
         with pytest.raises(DBAPIError, match="append-only"):
             await execute_as(
                 database,
-                Role.SEALER,
+                DatabaseRole.SEALER,
                 "CREATE TEMPORARY TABLE journal AS SELECT * FROM public.journal_intake",
                 "SET LOCAL search_path = pg_temp, public",
                 "DELETE FROM public.journal_intake",
@@ -88,9 +88,9 @@ async def test_every_grant_on_our_tables_is_to_a_role_of_ours(database):
         "aclexplode(relacl) LEFT JOIN pg_roles r ON r.oid = grantee "
         "WHERE relnamespace = 'public'::regnamespace AND grantee <> relowner",
     )
-    assert {grantee for _, grantee, _, _ in grants} == {Role.SERVICE.value, Role.SEALER.value}
+    assert {grantee for _, grantee, _, _ in grants} == {DatabaseRole.SERVICE.value, DatabaseRole.SEALER.value}
     assert not [grant for grant in grants if grant[3] or grant[2] in ("TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN")]
-    sealer = sorted((table, right) for table, who, right, _ in grants if who == Role.SEALER.value)
+    sealer = sorted((table, right) for table, who, right, _ in grants if who == DatabaseRole.SEALER.value)
     assert sealer == [
         ("journal", "INSERT"),
         ("journal", "SELECT"),
@@ -100,7 +100,7 @@ async def test_every_grant_on_our_tables_is_to_a_role_of_ours(database):
         ("journal_intake", "SELECT"),
         ("sealing_turn", "UPDATE"),
     ]
-    service = {(table, right) for table, who, right, _ in grants if who == Role.SERVICE.value}
+    service = {(table, right) for table, who, right, _ in grants if who == DatabaseRole.SERVICE.value}
     assert {right for table, right in service if table in SERVICE_READS} == {"SELECT"}
     assert {right for table, right in service if table in SERVICE_ADDS} == {"SELECT", "INSERT"}
     assert not [right for table, right in service if table == "sealing_turn"]
@@ -108,13 +108,13 @@ async def test_every_grant_on_our_tables_is_to_a_role_of_ours(database):
 
 async def test_rights_that_widen_themselves_are_nobodys(database):
     flags = "rolsuper OR rolbypassrls OR rolreplication OR rolcreaterole OR rolcreatedb"
-    names = ", ".join(f"'{role.value}'" for role in Role)
+    names = ", ".join(f"'{role.value}'" for role in DatabaseRole)
     assert await rows_of(database, f"SELECT rolname FROM pg_roles WHERE rolname IN ({names}) AND ({flags})") == []
     held = f"SELECT 1 FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname IN ({names})"
     assert await rows_of(database, held) == []
 
 
-@pytest.mark.parametrize("role", [Role.SERVICE, None])
+@pytest.mark.parametrize("role", [DatabaseRole.SERVICE, None])
 @pytest.mark.parametrize(
     "held",
     [
@@ -129,7 +129,7 @@ async def test_lock_that_the_service_can_take_does_not_stop_the_sealer(database,
     engine = make_engine(database.url, role, pool_size=1)
     async with engine.begin() as connection:
         await connection.execute(text(held))
-        assert await seal_waiting(database.sealer, a_keyring(), clock) == 2
+        assert await seal_intake(database.sealer, a_keyring(), clock) == 2
     await engine.dispose()
 
 
@@ -142,7 +142,7 @@ LOCKS += ["LOCK TABLE journal_intake IN SHARE MODE", "SELECT 1 FROM journal_inta
 @pytest.mark.parametrize("lock", LOCKS)
 async def test_lock_of_the_sealer_is_refused_to_the_service(database, lock):
     with pytest.raises(DBAPIError, match="permission denied"):
-        await execute_as(database, Role.SERVICE, lock)
+        await execute_as(database, DatabaseRole.SERVICE, lock)
 
 
 async def test_two_sealers_take_turns(database, clock):

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from machtiging.kernel.errors import Fault, Refusal
-from machtiging.supervision import LONGEST_PAUSE, STALLED_AFTER, BackgroundTasks, TaskRecord, repeat
+from machtiging.supervision import MAX_PAUSE_SECONDS, STALLED_AFTER_SECONDS, TaskRecord, TaskSupervisor, run_repeatedly
 from tests.builders.in_no_time import in_no_time
 
 SECRET = "Zq9xPiece"
@@ -44,9 +44,9 @@ def test_background_task_that_raises_anything_is_tried_again_logged_and_counted(
 
     async def run():
         stop = asyncio.Event()
-        running = asyncio.create_task(repeat(work, record, every=1, stop=stop))
+        running = asyncio.create_task(run_repeatedly(work, record, every=1, stop=stop))
         await asyncio.sleep(10)
-        told = record.trouble(0)
+        told = record.describe_problem(0)
         await asyncio.sleep(60)
         stop.set()
         await running
@@ -56,7 +56,7 @@ def test_background_task_that_raises_anything_is_tried_again_logged_and_counted(
         told = in_no_time(run())
     assert len(work.tried) > 5
     assert "mislukt" in told
-    assert (record.failures, record.in_a_row, record.trouble(0)) == (4, 0, "")
+    assert (record.failures, record.consecutive_failures, record.describe_problem(0)) == (4, 0, "")
     failed = [line for line in said if line["event"] == "background_task_failed"]
     assert [line["in_a_row"] for line in failed] == [1, 2, 3, 4]
     assert SECRET not in str(said)
@@ -67,15 +67,15 @@ def test_background_task_that_keeps_failing_waits_longer_up_to_a_limit():
 
     async def run():
         stop = asyncio.Event()
-        running = asyncio.create_task(repeat(work, record, every=1, stop=stop))
+        running = asyncio.create_task(run_repeatedly(work, record, every=1, stop=stop))
         await asyncio.sleep(400)
         stop.set()
         await running
 
     in_no_time(run())
     pauses = [after - before for before, after in zip(work.tried, work.tried[1:], strict=False)]
-    assert pauses[:5] == pytest.approx([2, 4, 8, 16, LONGEST_PAUSE])
-    assert max(pauses) == pytest.approx(LONGEST_PAUSE)
+    assert pauses[:5] == pytest.approx([2, 4, 8, 16, MAX_PAUSE_SECONDS])
+    assert max(pauses) == pytest.approx(MAX_PAUSE_SECONDS)
 
 
 @pytest.mark.parametrize("ending", [ValueError("x"), None], ids=["raises", "returns"])
@@ -83,7 +83,7 @@ def test_loop_that_ends_by_itself_is_started_again(ending):
     started = []
 
     async def run():
-        tasks = BackgroundTasks()
+        tasks = TaskSupervisor()
 
         async def loop(record):
             started.append(record)
@@ -93,11 +93,11 @@ def test_loop_that_ends_by_itself_is_started_again(ending):
                 return
             await tasks.stop.wait()
 
-        tasks.start("proef", loop)
+        tasks.start_task("proef", loop)
         await asyncio.sleep(1)
-        told = tasks.troubles()
+        told = tasks.describe_problems()
         await asyncio.sleep(60)
-        await tasks.end(5)
+        await tasks.stop_tasks(5)
         return told
 
     assert "proef" in in_no_time(run())
@@ -106,15 +106,15 @@ def test_loop_that_ends_by_itself_is_started_again(ending):
 
 def test_work_that_hangs_is_told():
     async def run():
-        tasks = BackgroundTasks()
+        tasks = TaskSupervisor()
 
         async def hang(record):
-            await repeat(asyncio.Event().wait, record, every=1, stop=tasks.stop)
+            await run_repeatedly(asyncio.Event().wait, record, every=1, stop=tasks.stop)
 
-        tasks.start("proef", hang)
-        await asyncio.sleep(STALLED_AFTER + 10)
-        told = tasks.troubles()
-        await tasks.end(1)
+        tasks.start_task("proef", hang)
+        await asyncio.sleep(STALLED_AFTER_SECONDS + 10)
+        told = tasks.describe_problems()
+        await tasks.stop_tasks(1)
         return told
 
     assert "seconden bezig" in in_no_time(run())["proef"]

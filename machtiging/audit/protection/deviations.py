@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from machtiging.audit.protection.declared import DECLARED
+from machtiging.audit.protection.baseline import BASELINE
 
 # Names are qualified, so that no object in the caller's search path can hide the catalogue.
-_FOUND = text(
+_SELECT_PROTECTION = text(
     """
 WITH ours AS (
     SELECT c.*, c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
@@ -107,31 +107,31 @@ AND (nspname = ANY (pg_catalog.current_schemas(true)) OR nspname LIKE 'pg_temp%'
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class ProtectionDeviation:
     """A difference with the baseline. `found` or `expected` is None if that side does not have it."""
 
     subject: str
     found: str | None
-    declared: str | None
+    expected: str | None
 
     def __str__(self) -> str:
         if self.found is None:
             return f"{self.subject}: is missing."
-        if self.declared is None:
+        if self.expected is None:
             return f"{self.subject}: should not be there ({self.found})."
         return f"{self.subject}: is not as it was made ({self.found})."
 
 
 async def load_protection(connection: AsyncConnection) -> dict[str, str]:
     """Load the current protection from the system catalogue, by subject. Any role may do this."""
-    return {row.subject: row.state for row in await connection.execute(_FOUND)}
+    return {row.subject: row.state for row in await connection.execute(_SELECT_PROTECTION)}
 
 
-def deviations(found: Mapping[str, str], declared: Mapping[str, str] = DECLARED) -> list[Deviation]:
+def find_deviations(found: Mapping[str, str], expected: Mapping[str, str] = BASELINE) -> list[ProtectionDeviation]:
     """Return all missing, extra and different items, by name."""
-    subjects: Iterable[str] = sorted(found.keys() | declared.keys())
+    subjects: Iterable[str] = sorted(found.keys() | expected.keys())
     return [
-        Deviation(subject, found.get(subject), declared.get(subject))
+        ProtectionDeviation(subject, found.get(subject), expected.get(subject))
         for subject in subjects
-        if found.get(subject) != declared.get(subject)
+        if found.get(subject) != expected.get(subject)
     ]

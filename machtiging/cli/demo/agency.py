@@ -8,53 +8,55 @@ from datetime import datetime, time, timedelta
 
 import httpx
 
-from machtiging.cli.demo.letters import Letter
-from machtiging.cli.demo.oauth_client import OAuthClient, new_key, public_jwks
-from machtiging.cli.demo.pdf import attachment
-from machtiging.cli.demo.telling import expect
-from machtiging.cli.demo.world import World
-from machtiging.kernel.clock import AMSTERDAM, day_in_the_netherlands
+from machtiging.cli.demo.environment import StoryEnvironment
+from machtiging.cli.demo.letters import DemoLetter
+from machtiging.cli.demo.narrator import check_step
+from machtiging.cli.demo.oauth_client import DemoOAuthClient, build_public_jwks, generate_client_key
+from machtiging.cli.demo.pdf import render_attachment
+from machtiging.kernel.clock import AMSTERDAM, to_dutch_date
 
 SCOPE = "aanleveringen:schrijven"
-_NINE = time(9)
+_NINE_O_CLOCK = time(9)
 
 
 @dataclass
-class Agency:
+class DemoAgency:
     """A sending agency with its access token."""
 
-    world: World
-    client: OAuthClient
+    environment: StoryEnvironment
+    client: DemoOAuthClient
     token: str
 
     @classmethod
-    async def join(cls, world: World, http: httpx.AsyncClient, name: str, oin: str) -> Agency:
+    async def register_sender(
+        cls, environment: StoryEnvironment, http: httpx.AsyncClient, name: str, oin: str
+    ) -> DemoAgency:
         """Register a client bound to the OIN and obtain an access token."""
-        key = new_key()
+        key = generate_client_key()
         metadata = {
             "client_name": name,
             "grant_types": ["client_credentials"],
             "token_endpoint_auth_method": "private_key_jwt",
             "scope": SCOPE,
-            "jwks": public_jwks(key),
+            "jwks": build_public_jwks(key),
         }
-        client = OAuthClient(await world.register(metadata, oin), world.issuer, http, key)
+        client = DemoOAuthClient(await environment.register_client(metadata, oin), environment.issuer, http, key)
         form = {"grant_type": "client_credentials", "scope": SCOPE}
-        answer = await client.ask("/token", form, world.now())
-        return cls(world, client, str(answer["access_token"]))
+        answer = await client.post_form("/token", form, environment.now())
+        return cls(environment, client, str(answer["access_token"]))
 
-    async def deliver(self, letter: Letter, bsn: str, reference: str) -> str:
+    async def deliver_letter(self, letter: DemoLetter, bsn: str, reference: str) -> str:
         """Deliver one letter with its PDF, twice, to prove idempotence. Returns its id. Raises StoryFailed."""
-        response = await self._post(letter, bsn, reference)
+        response = await self._post_letter(letter, bsn, reference)
         got = f"{response.status_code}: {response.text[:300]}"
-        expect(that=response.status_code == 201, expected="201 op POST /api/v1/aanleveringen", got=got)
-        again = await self._post(letter, bsn, reference)
+        check_step(condition=response.status_code == 201, expected="201 op POST /api/v1/aanleveringen", got=got)
+        again = await self._post_letter(letter, bsn, reference)
         same = again.status_code == 200 and again.json() == response.json()
-        expect(that=same, expected="dezelfde brief nog eens is dezelfde brief", got=again.text[:300])
+        check_step(condition=same, expected="dezelfde brief nog eens is dezelfde brief", got=again.text[:300])
         return str(response.json()["berichtId"])
 
-    async def _post(self, letter: Letter, bsn: str, reference: str) -> httpx.Response:
-        published_at = published(letter, self.world.now())
+    async def _post_letter(self, letter: DemoLetter, bsn: str, reference: str) -> httpx.Response:
+        published_at = publication_time(letter, self.environment.now())
         bericht = {
             "ontvanger": {"type": "BSN", "waarde": bsn},
             "dienst": letter.dienst,
@@ -63,16 +65,16 @@ class Agency:
             "kenmerk": reference,
             "publicatietijdstip": published_at.isoformat(),
         }
-        pdf = attachment(letter, letter.sender, published_at)
+        pdf = render_attachment(letter, letter.sender, published_at)
         parts = [
             ("bericht", (None, json.dumps(bericht).encode(), "application/json")),
             ("bijlage", (letter.file_name, pdf, "application/pdf")),
         ]
         headers = {"Authorization": f"Bearer {self.token}"}
-        return await self.client.http.post(f"{self.world.api}/aanleveringen", files=parts, headers=headers)
+        return await self.client.http.post(f"{self.environment.api_url}/aanleveringen", files=parts, headers=headers)
 
 
-def published(letter: Letter, now: datetime) -> datetime:
+def publication_time(letter: DemoLetter, now: datetime) -> datetime:
     """Return the publication time of a letter: 9:00 in Amsterdam, `days_ago` days back."""
-    day = day_in_the_netherlands(now) - timedelta(days=letter.days_ago)
-    return datetime.combine(day, _NINE, AMSTERDAM)
+    day = to_dutch_date(now) - timedelta(days=letter.days_ago)
+    return datetime.combine(day, _NINE_O_CLOCK, AMSTERDAM)

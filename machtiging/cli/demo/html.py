@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from machtiging.cli.demo.telling import StoryFailed
+from machtiging.cli.demo.narrator import StoryFailed
 
 Attributes = list[tuple[str, str | None]]
-_SILENT = frozenset({"script", "style", "title"})
+_INVISIBLE_TAGS = frozenset({"script", "style", "title"})
 
 
 @dataclass
-class Form:
+class HtmlForm:
     """A form of the page: its action, its method and its current values."""
 
     action: str
@@ -20,13 +20,13 @@ class Form:
     values: dict[str, str | list[str]] = field(default_factory=dict)
     choices: dict[str, list[str]] = field(default_factory=dict)
 
-    def fill(self, name: str, value: str, *, ticked: bool = True, many: bool = False) -> None:
+    def add_control(self, name: str, value: str, *, selected: bool = True, repeatable: bool = False) -> None:
         """Add one control of the page."""
         self.choices.setdefault(name, []).append(value)
-        if not ticked:
+        if not selected:
             return
         kept = self.values.get(name)
-        if many or kept is not None:
+        if repeatable or kept is not None:
             # A form sends every ticked box, and every field with the same name.
             earlier = [] if kept is None else kept if isinstance(kept, list) else [kept]
             self.values[name] = [*earlier, value]
@@ -35,24 +35,24 @@ class Form:
 
 
 @dataclass
-class Page:
+class HtmlPage:
     """The visible content of a page."""
 
     url: str
     text: str
     links: list[tuple[str, str]]
-    forms: list[Form]
+    forms: list[HtmlForm]
     codes: list[str]
-    trails: list[tuple[str, str]]
+    link_contexts: list[tuple[str, str]]
 
-    def form(self, ending: str) -> Form:
+    def find_form(self, ending: str) -> HtmlForm:
         """Return the form whose action ends with `ending`. Raises StoryFailed when there is none."""
         for form in self.forms:
             if form.action.split("?")[0].endswith(ending):
                 return form
         raise StoryFailed(f"een formulier naar …{ending}", f"formulieren: {[form.action for form in self.forms]}")
 
-    def form_with(self, field_name: str) -> Form:
+    def find_form_with_field(self, field_name: str) -> HtmlForm:
         """Return the form that has this field. Raises StoryFailed when there is none."""
         for form in self.forms:
             if field_name in form.choices:
@@ -60,90 +60,92 @@ class Page:
         raise StoryFailed(f"een formulier dat {field_name} vraagt", f"op deze pagina: {self.text[:300]}")
 
 
-class _Reader(HTMLParser):
+class _PageParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.words: list[str] = []
         self.links: list[tuple[str, str]] = []
-        self.forms: list[Form] = []
+        self.forms: list[HtmlForm] = []
         self.codes: list[str] = []
         # Each link with its text and the text after it, up to the next link, row or paragraph.
-        self.trails: list[tuple[str, list[str]]] = []
-        self._open: Form | None = None
-        self._inside: list[str] = []
-        self._area: str | None = None
-        self._select: str | None = None
-        self._href: str | None = None
-        self._coded = False
+        self.link_contexts: list[tuple[str, list[str]]] = []
+        self._open_form: HtmlForm | None = None
+        self._invisible_tags: list[str] = []
+        self._open_textarea: str | None = None
+        self._open_select: str | None = None
+        self._open_link: str | None = None
+        self._in_output = False
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         got = {name: value or "" for name, value in attrs}
-        if tag in _SILENT:
-            self._inside.append(tag)
+        if tag in _INVISIBLE_TAGS:
+            self._invisible_tags.append(tag)
         elif tag == "form":
-            self._open = Form(got.get("action", ""), got.get("method", "get").lower())
-            self.forms.append(self._open)
+            self._open_form = HtmlForm(got.get("action", ""), got.get("method", "get").lower())
+            self.forms.append(self._open_form)
         elif tag == "a":
-            self._href = got.get("href")
-            self.trails.append((got.get("href", ""), []))
+            self._open_link = got.get("href")
+            self.link_contexts.append((got.get("href", ""), []))
         elif tag == "output":
-            self._coded = True
-        elif self._open is not None:
-            self._control(tag, got)
+            self._in_output = True
+        elif self._open_form is not None:
+            self._read_control(tag, got)
 
-    def _control(self, tag: str, got: dict[str, str]) -> None:
-        name = got.get("name")
-        form = self._open
+    def _read_control(self, tag: str, attributes: dict[str, str]) -> None:
+        name = attributes.get("name")
+        form = self._open_form
         if form is None:
             return
-        if tag == "option" and self._select:
-            form.fill(self._select, got.get("value", ""), ticked="selected" in got)
+        if tag == "option" and self._open_select:
+            form.add_control(self._open_select, attributes.get("value", ""), selected="selected" in attributes)
         elif name and tag == "select":
-            self._select = name
+            self._open_select = name
         elif name and tag == "textarea":
-            self._area = name
+            self._open_textarea = name
             form.values[name] = ""
         elif name and tag == "input":
-            kind = got.get("type", "text")
+            kind = attributes.get("type", "text")
             if kind in ("checkbox", "radio"):
-                form.fill(name, got.get("value", "on"), ticked="checked" in got, many=kind == "checkbox")
+                form.add_control(
+                    name, attributes.get("value", "on"), selected="checked" in attributes, repeatable=kind == "checkbox"
+                )
             elif kind != "submit":
-                form.fill(name, got.get("value", ""))
+                form.add_control(name, attributes.get("value", ""))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("tr", "p", "li"):
-            self.trails.append(("", []))
-        if tag in _SILENT and self._inside:
-            self._inside.pop()
+            self.link_contexts.append(("", []))
+        if tag in _INVISIBLE_TAGS and self._invisible_tags:
+            self._invisible_tags.pop()
         elif tag == "form":
-            self._open = None
+            self._open_form = None
         elif tag == "select":
-            self._select = None
+            self._open_select = None
         elif tag == "textarea":
-            self._area = None
+            self._open_textarea = None
         elif tag == "a":
-            self._href = None
+            self._open_link = None
         elif tag == "output":
-            self._coded = False
+            self._in_output = False
 
     def handle_data(self, data: str) -> None:
-        if self._inside or not data.strip():
+        if self._invisible_tags or not data.strip():
             return
         text = " ".join(data.split())
         self.words.append(text)
-        if self.trails:
-            self.trails[-1][1].append(text)
-        if self._coded:
+        if self.link_contexts:
+            self.link_contexts[-1][1].append(text)
+        if self._in_output:
             self.codes.append(text)
-        if self._href:
-            self.links.append((self._href, text))
-        if self._area and self._open is not None:
-            self._open.values[self._area] = data.strip("\n")
+        if self._open_link:
+            self.links.append((self._open_link, text))
+        if self._open_textarea and self._open_form is not None:
+            self._open_form.values[self._open_textarea] = data.strip("\n")
 
 
-def parse(html: str, url: str) -> Page:
+def parse_page(html: str, url: str) -> HtmlPage:
     """Parse HTML into a page."""
-    reader = _Reader()
+    reader = _PageParser()
     reader.feed(html)
-    trails = [(href, " ".join(words)) for href, words in reader.trails if href]
-    return Page(url, " ".join(reader.words), reader.links, reader.forms, reader.codes, trails)
+    trails = [(href, " ".join(words)) for href, words in reader.link_contexts if href]
+    return HtmlPage(url, " ".join(reader.words), reader.links, reader.forms, reader.codes, trails)

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from machtiging.agencies.catalogue import oin_of
+from machtiging.agencies.catalogue import find_catalogue_oin
 
-Row = tuple[str, str]
+TableRow = tuple[str, str]
 
 GEMEENTE = "Gemeente Voorbeeldstad"
 BELASTINGDIENST = "Belastingdienst"
-OTHER = "Sociale Verzekeringsbank"
+SOCIALE_VERZEKERINGSBANK = "Sociale Verzekeringsbank"
 
 # The senders that the machtiging of the story covers.
-CHOSEN = (GEMEENTE, BELASTINGDIENST)
+CHOSEN_SENDERS = (GEMEENTE, BELASTINGDIENST)
 # The machtiging of the story covers letters of at most this many days ago.
 LETTERS_FROM_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DemoLetter:
     """One letter: sender, dienst, age in days, text, and the content of its PDF."""
 
     reference: str
@@ -34,17 +34,17 @@ class Letter:
     inhoud: str
     file_name: str
     heading: str
-    rows: tuple[Row, ...]
-    outside: str | None = None
+    rows: tuple[TableRow, ...]
+    refusal_reason: str | None = None
 
     @property
-    def oin(self) -> str:
+    def sender_oin(self) -> str:
         """The OIN of the sender."""
-        return oin_of(self.sender)
+        return find_catalogue_oin(self.sender)
 
 
 LETTERS = (
-    Letter(
+    DemoLetter(
         reference="woz-beschikking",
         sender=GEMEENTE,
         dienst="gemeentelijke-belastingen",
@@ -70,7 +70,7 @@ LETTERS = (
             ("Totaal", "€ 612,40"),
         ),
     ),
-    Letter(
+    DemoLetter(
         reference="identiteitskaart-verloopt",
         sender=GEMEENTE,
         dienst="paspoort",
@@ -92,7 +92,7 @@ LETTERS = (
             ("Klaar", "na 5 werkdagen"),
         ),
     ),
-    Letter(
+    DemoLetter(
         reference="kwijtschelding",
         sender=GEMEENTE,
         dienst="gemeentelijke-belastingen",
@@ -115,7 +115,7 @@ LETTERS = (
             ("Zorgverzekering", "premie per maand"),
         ),
     ),
-    Letter(
+    DemoLetter(
         reference="voorlopige-aanslag",
         sender=BELASTINGDIENST,
         dienst="voorlopige-aanslag",
@@ -138,7 +138,7 @@ LETTERS = (
             ("U krijgt terug", "€ 348"),
         ),
     ),
-    Letter(
+    DemoLetter(
         reference="uitnodiging-aangifte",
         sender=BELASTINGDIENST,
         dienst="inkomstenbelasting",
@@ -160,7 +160,7 @@ LETTERS = (
             ("Giften", "met een bewijs van betaling"),
         ),
     ),
-    Letter(
+    DemoLetter(
         reference="motorrijtuigenbelasting",
         sender=BELASTINGDIENST,
         dienst="motorrijtuigenbelasting",
@@ -177,9 +177,9 @@ LETTERS = (
         heading="Rekening motorrijtuigenbelasting",
         rows=(("Kenteken", "00-TST-0"), ("Tijdvak", "3 maanden"), ("Gewicht", "1.035 kg"), ("Bedrag", "€ 118")),
     ),
-    Letter(
+    DemoLetter(
         reference="aow-verhoging",
-        sender=OTHER,
+        sender=SOCIALE_VERZEKERINGSBANK,
         dienst="aow",
         days_ago=9,
         onderwerp="Uw AOW gaat omhoog",
@@ -192,9 +192,9 @@ LETTERS = (
         file_name="specificatie-aow.pdf",
         heading="Specificatie van uw AOW",
         rows=(("AOW bruto", "€ 1.580,92"), ("Loonheffing", "€ 0,00"), ("AOW netto", "€ 1.503,45")),
-        outside="afzender_niet_afgesproken",
+        refusal_reason="afzender_niet_afgesproken",
     ),
-    Letter(
+    DemoLetter(
         reference="wmo-besluit",
         sender=GEMEENTE,
         dienst="wmo",
@@ -210,9 +210,9 @@ LETTERS = (
         file_name="besluit-wmo.pdf",
         heading="Besluit maatschappelijke ondersteuning",
         rows=(("Hulp", "huishouden"), ("Hoeveel", "3 uur per week"), ("Eigen bijdrage", "€ 21,80 per maand")),
-        outside="thema_uitgesloten",
+        refusal_reason="thema_uitgesloten",
     ),
-    Letter(
+    DemoLetter(
         reference="aanslag-vorig-jaar",
         sender=BELASTINGDIENST,
         dienst="inkomstenbelasting",
@@ -227,9 +227,9 @@ LETTERS = (
         file_name="definitieve-aanslag.pdf",
         heading="Definitieve aanslag inkomstenbelasting",
         rows=(("Volgens uw aangifte", "€ 1.902"), ("Al betaald", "€ 1.902"), ("Nog te betalen", "€ 0")),
-        outside="te_oud",
+        refusal_reason="te_oud",
     ),
-    Letter(
+    DemoLetter(
         reference="paspoort-klaar",
         sender=GEMEENTE,
         dienst="paspoort",
@@ -244,6 +244,6 @@ LETTERS = (
         file_name="paspoort-ophalen.pdf",
         heading="Uw paspoort ophalen",
         rows=(("Waar", "stadhuis, balie 3"), ("Wanneer", "werkdagen van 9 tot 16 uur"), ("Meenemen", "oud paspoort")),
-        outside="te_oud",
+        refusal_reason="te_oud",
     ),
 )

@@ -7,12 +7,12 @@ from datetime import datetime
 from babel.dates import format_date
 from fpdf import FPDF
 
-from machtiging.cli.demo.letters import Letter
+from machtiging.cli.demo.letters import DemoLetter
 
 _BLUE = (21, 66, 115)
 
 
-def attachment(letter: Letter, sender_name: str, published_at: datetime) -> bytes:
+def render_attachment(letter: DemoLetter, sender_name: str, published_at: datetime) -> bytes:
     """Render the PDF of a letter: letterhead, date, heading, table and footer."""
     pdf = FPDF(format="A4")
     pdf.core_fonts_encoding = "windows-1252"
@@ -23,13 +23,13 @@ def attachment(letter: Letter, sender_name: str, published_at: datetime) -> byte
     pdf.set_author(sender_name)
     pdf.set_lang("nl-NL")
     pdf.add_page()
-    _letterhead(pdf, sender_name, published_at)
-    _table(pdf, letter)
-    _footer(pdf)
+    _draw_letterhead(pdf, sender_name, published_at)
+    _draw_table(pdf, letter)
+    _draw_footer(pdf)
     return bytes(pdf.output())
 
 
-def _letterhead(pdf: FPDF, sender_name: str, published_at: datetime) -> None:
+def _draw_letterhead(pdf: FPDF, sender_name: str, published_at: datetime) -> None:
     pdf.set_fill_color(*_BLUE)
     pdf.rect(0, 0, 210, 8, style="F")
     pdf.set_y(20)
@@ -43,7 +43,7 @@ def _letterhead(pdf: FPDF, sender_name: str, published_at: datetime) -> None:
     pdf.ln(8)
 
 
-def _table(pdf: FPDF, letter: Letter) -> None:
+def _draw_table(pdf: FPDF, letter: DemoLetter) -> None:
     pdf.set_text_color(0, 0, 0)
     pdf.set_font("helvetica", style="B", size=14)
     pdf.cell(0, 10, letter.heading, new_x="LMARGIN", new_y="NEXT")
@@ -54,7 +54,7 @@ def _table(pdf: FPDF, letter: Letter) -> None:
         pdf.cell(0, 9, value, border="B", align="R", new_x="LMARGIN", new_y="NEXT")
 
 
-def _footer(pdf: FPDF) -> None:
+def _draw_footer(pdf: FPDF) -> None:
     pdf.ln(12)
     pdf.set_font("helvetica", style="I", size=10)
     pdf.set_text_color(110, 110, 110)

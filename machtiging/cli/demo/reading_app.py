@@ -13,16 +13,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from machtiging.cli.demo.browser import Browser
-from machtiging.cli.demo.oauth_client import OAuthClient, new_key, public_jwks
-from machtiging.cli.demo.telling import expect
-from machtiging.cli.demo.world import World
+from machtiging.cli.demo.environment import StoryEnvironment
+from machtiging.cli.demo.narrator import check_step
+from machtiging.cli.demo.oauth_client import DemoOAuthClient, build_public_jwks, generate_client_key
 
 # No server listens there. The story reads the code from the redirect address.
-RETURN_TO = "https://leesapp.example/terug"
-NAME = "Leesapp Voorbeeld"
+REDIRECT_URI = "https://leesapp.example/terug"
+APP_NAME = "Leesapp Voorbeeld"
 
 
-def _digest(verifier: str) -> str:
+def _compute_s256_challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
@@ -30,49 +30,51 @@ def _digest(verifier: str) -> str:
 class ReadingApp:
     """The app and its tokens."""
 
-    world: World
-    client: OAuthClient
+    environment: StoryEnvironment
+    client: DemoOAuthClient
     token: str = ""
     tokens: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    async def install(cls, world: World, http: httpx.AsyncClient) -> ReadingApp:
+    async def register_app(cls, environment: StoryEnvironment, http: httpx.AsyncClient) -> ReadingApp:
         """Register the app as an OAuth client."""
-        key = new_key()
+        key = generate_client_key()
         metadata = {
-            "client_name": NAME,
-            "redirect_uris": [RETURN_TO],
+            "client_name": APP_NAME,
+            "redirect_uris": [REDIRECT_URI],
             "grant_types": ["authorization_code"],
             "response_types": ["code"],
             "token_endpoint_auth_method": "private_key_jwt",
             "scope": "openid",
-            "jwks": public_jwks(key),
+            "jwks": build_public_jwks(key),
         }
-        return cls(world, OAuthClient(await world.register(metadata), world.issuer, http, key))
+        return cls(
+            environment, DemoOAuthClient(await environment.register_client(metadata), environment.issuer, http, key)
+        )
 
-    async def log_in(self, browser: Browser, machtiging_id: str) -> str:
+    async def authorize_app(self, browser: Browser, machtiging_id: str) -> str:
         """Obtain a token for this machtiging: PAR, consent in the browser, code exchange. Returns the consent page."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-        pushed = await self._push(machtiging_id, _digest(verifier), state)
+        pushed = await self._push_request(machtiging_id, _compute_s256_challenge(verifier), state)
         asked = urlencode({"client_id": self.client.client_id, "request_uri": pushed})
-        consent = await browser.open(f"{self.world.issuer}/authorize?{asked}")
-        await browser.submit(consent.form("/authorize"), {"besluit": "akkoord"})
-        code = self._code_in(browser.url, state)
+        consent = await browser.open_page(f"{self.environment.issuer}/authorize?{asked}")
+        await browser.submit_form(consent.find_form("/authorize"), {"besluit": "akkoord"})
+        code = self._extract_code(browser.url, state)
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": RETURN_TO,
+            "redirect_uri": REDIRECT_URI,
             "code_verifier": verifier,
         }
-        self.tokens = await self.client.ask("/token", form, self.world.now())
+        self.tokens = await self.client.post_form("/token", form, self.environment.now())
         self.token = str(self.tokens["access_token"])
         return consent.text
 
-    async def _push(self, machtiging_id: str, challenge: str, state: str) -> str:
+    async def _push_request(self, machtiging_id: str, challenge: str, state: str) -> str:
         details = [{"type": "berichtenbox", "machtiging": machtiging_id, "actions": ["lijst", "lezen", "downloaden"]}]
         form = {
             "response_type": "code",
-            "redirect_uri": RETURN_TO,
+            "redirect_uri": REDIRECT_URI,
             "scope": "openid",
             "state": state,
             "nonce": secrets.token_urlsafe(16),
@@ -80,53 +82,59 @@ class ReadingApp:
             "code_challenge_method": "S256",
             "authorization_details": json.dumps(details),
         }
-        answer = await self.client.ask("/par", form, self.world.now(), wanted=201)
+        answer = await self.client.post_form("/par", form, self.environment.now(), expected_status=201)
         return str(answer["request_uri"])
 
-    def _code_in(self, address: str, state: str) -> str:
+    def _extract_code(self, address: str, state: str) -> str:
         told = parse_qs(urlsplit(address).query)
-        expect(that=address.startswith(RETURN_TO + "?"), expected=f"terug naar {RETURN_TO}", got=address.split("?")[0])
-        expect(that=told.get("state") == [state], expected="de eigen state terug", got=told.get("state"))
-        expect(
-            that=told.get("iss") == [self.world.issuer], expected="iss van de dienst (RFC 9207)", got=told.get("iss")
+        check_step(
+            condition=address.startswith(REDIRECT_URI + "?"),
+            expected=f"terug naar {REDIRECT_URI}",
+            got=address.split("?")[0],
         )
-        expect(that="code" in told, expected="een code", got=sorted(told))
+        check_step(condition=told.get("state") == [state], expected="de eigen state terug", got=told.get("state"))
+        check_step(
+            condition=told.get("iss") == [self.environment.issuer],
+            expected="iss van de dienst (RFC 9207)",
+            got=told.get("iss"),
+        )
+        check_step(condition="code" in told, expected="een code", got=sorted(told))
         return told["code"][0]
 
-    def claims(self) -> dict[str, Any]:
+    def decode_claims(self) -> dict[str, Any]:
         """Decode the claims of the access token without verification. The app only displays them."""
         middle = self.token.split(".")[1]
         said: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
         return said
 
-    async def get(self, path: str) -> httpx.Response:
+    async def get_resource(self, path: str) -> httpx.Response:
         """Send a GET request to the API."""
-        return await self._send("GET", path)
+        return await self._send_request("GET", path)
 
-    async def delete(self, path: str) -> httpx.Response:
+    async def delete_resource(self, path: str) -> httpx.Response:
         """Send a DELETE request to the API."""
-        return await self._send("DELETE", path)
+        return await self._send_request("DELETE", path)
 
-    async def _send(self, method: str, path: str) -> httpx.Response:
+    async def _send_request(self, method: str, path: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
-        return await self.client.http.request(method, self.world.api + path, headers=headers)
+        return await self.client.http.request(method, self.environment.api_url + path, headers=headers)
 
-    async def everything(self) -> list[dict[str, Any]]:
+    async def list_berichten(self) -> list[dict[str, Any]]:
         """Fetch the list of berichten, page after page. Raises StoryFailed."""
         path: str | None = "/berichten?aantal=100"
         found: list[dict[str, Any]] = []
         while path:
-            response = await self.get(path)
+            response = await self.get_resource(path)
             got = f"{response.status_code}: {response.text[:300]}"
-            expect(that=response.status_code == 200, expected="de lijst van brieven", got=got)
+            check_step(condition=response.status_code == 200, expected="de lijst van brieven", got=got)
             body = response.json()
             found += body["berichten"]
             following = body["_links"].get("next")
-            path = following["href"].removeprefix(self.world.api) if following else None
+            path = following["href"].removeprefix(self.environment.api_url) if following else None
         return found
 
 
-def anonymous(response: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+def normalise_response(response: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
     """Remove the parts of a response that differ per request: request id and date."""
     request_id = response.headers.get("x-request-id", "")
     headers = sorted((name, value) for name, value in response.headers.items() if name not in ("date", "x-request-id"))

@@ -11,10 +11,10 @@ from types import TracebackType
 import structlog
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.embedded import EmbeddedPostgres, running_pid
+from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
 
-_LOOKED_AT_SECONDS = 0.5
-MOST_TRIES = 5
+_CHECK_SECONDS = 0.5
+MAX_TRIES = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -27,9 +27,9 @@ class DatabaseWatch:
     def __init__(self, server: EmbeddedPostgres, directory: Path) -> None:
         self._server = server
         self._directory = directory
-        self._leaving = threading.Event()
-        self._gone: Fault | None = None
-        self._thread = threading.Thread(target=self._watch, name="database", daemon=True)
+        self._stop_event = threading.Event()
+        self._fault: Fault | None = None
+        self._thread = threading.Thread(target=self._watch_server, name="database", daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -37,25 +37,25 @@ class DatabaseWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leaving.set()
+        self._stop_event.set()
         self._thread.join()
-        if self._gone is not None and error is None:
-            raise self._gone
+        if self._fault is not None and error is None:
+            raise self._fault
 
-    def _watch(self) -> None:
+    def _watch_server(self) -> None:
         tries = 0
-        while not self._leaving.wait(_LOOKED_AT_SECONDS if not tries else float(2**tries)):
-            if running_pid(self._directory) is not None:
+        while not self._stop_event.wait(_CHECK_SECONDS if not tries else float(2**tries)):
+            if find_server_pid(self._directory) is not None:
                 tries = 0
                 continue
             tries += 1
-            if not self._start_again(is_last=tries >= MOST_TRIES):
+            if not self._restart_server(is_last=tries >= MAX_TRIES):
                 continue
             tries = 0
-            if self._gone is not None:
+            if self._fault is not None:
                 return
 
-    def _start_again(self, *, is_last: bool) -> bool:
+    def _restart_server(self, *, is_last: bool) -> bool:
         """Restart the server. Returns true when it runs again, or this process was told to end."""
         try:
             if not (self._directory / "PG_VERSION").exists():
@@ -65,7 +65,7 @@ class DatabaseWatch:
         except Fault as fault:
             _log.error("embedded_database_gone", code=fault.code, detail=fault.private, again=not is_last)
             if is_last:
-                self._gone = Fault("ingebouwde_database_weg", private=fault.private)
+                self._fault = Fault("ingebouwde_database_weg", private=fault.private)
                 os.kill(os.getpid(), signal.SIGTERM)
             return is_last
         _log.warning("embedded_database_started_again")

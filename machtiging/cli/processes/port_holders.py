@@ -7,13 +7,13 @@ import psutil
 
 def describe_holders(port: int) -> str:
     """Describe the processes that listen on a port, and the command that ends our own."""
-    holders = _holders(port)
+    holders = _find_holders(port)
     ours = [process for process in holders if _is_ours(process)]
     if not holders:
         return "another program listens there, of another user or not to be seen."
     numbers = " ".join(str(process.pid) for process in ours or holders)
     if not ours:
-        return f"another program listens there: {_name(holders[0])} (process {numbers})."
+        return f"another program listens there: {_get_process_name(holders[0])} (process {numbers})."
     if all(_is_orphan(process) for process in ours):
         return (
             "workers of an earlier serve still listen there, and the process that started them is gone. "
@@ -22,7 +22,7 @@ def describe_holders(port: int) -> str:
     return f"machtiging already runs there (process {numbers}). Stop that first: kill {numbers}"
 
 
-def _holders(port: int) -> list[psutil.Process]:
+def _find_holders(port: int) -> list[psutil.Process]:
     try:
         found = psutil.net_connections("tcp")
         pids = {one.pid for one in found if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid}
@@ -51,7 +51,7 @@ def _is_orphan(process: psutil.Process) -> bool:
         return False
 
 
-def _name(process: psutil.Process) -> str:
+def _get_process_name(process: psutil.Process) -> str:
     try:
         return str(process.name())
     except psutil.Error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from machtiging.cli.edges import err, explain
+from machtiging.cli.errors import describe_error, err
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 
@@ -25,34 +25,34 @@ GRACE_SECONDS = 10
 _log = structlog.get_logger(__name__)
 
 
-def from_environment() -> FastAPI:
+def create_worker_app() -> FastAPI:
     """Create the application for a uvicorn worker, with settings from the environment and JSON logs.
 
     A worker that cannot start prints the reason and ends. Then the parent ends, too.
     """
     from machtiging.app import create_app
-    from machtiging.web.logging import configure
+    from machtiging.web.structured_logging import configure_logging
 
-    end_with_parent()
+    exit_with_parent()
     try:
-        configure()
+        configure_logging()
         return create_app(Settings())
     except Exception as error:  # noqa: BLE001 (outermost handler of a worker: the user sees no traceback)
-        sentence, _ = explain(error)
+        sentence, _ = describe_error(error)
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         from uvicorn.config import STARTUP_FAILURE
 
         sys.exit(STARTUP_FAILURE)
 
 
-def end_with_parent() -> None:
+def exit_with_parent() -> None:
     """End this worker when its parent process ends. Does nothing without a parent."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_after, args=(parent.sentinel,), name="parent", daemon=True).start()
+        threading.Thread(target=_exit_after_parent, args=(parent.sentinel,), name="parent", daemon=True).start()
 
 
-def _end_after(sentinel: int) -> None:
+def _exit_after_parent(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     _log.error("parent_gone", detail="this worker ends: the process that started it is gone")
     os.kill(os.getpid(), signal.SIGTERM)
@@ -60,7 +60,7 @@ def _end_after(sentinel: int) -> None:
     os._exit(3)
 
 
-def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> None:
+def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) -> None:
     """Run the workers on one socket until a signal. Raises Fault `dienst_start_niet` when one cannot start.
 
     They read the database URL from the environment, because they are new processes.
@@ -69,7 +69,7 @@ def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> 
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from machtiging.web.wire import BoundedHttp
+    from machtiging.web.http_protocol import BoundedHttpProtocol
 
     # Each worker enforces its share of the rate limits. The setting may already count other machines.
     os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
@@ -78,7 +78,7 @@ def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> 
         factory=True,
         workers=workers,
         loop="uvloop" if os.name != "nt" else "asyncio",
-        http=BoundedHttp,
+        http=BoundedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -86,9 +86,9 @@ def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> 
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    taken.set_inheritable(True)
-    manager = Multiprocess(config, sockets=[taken])
+    listener.set_inheritable(True)
+    manager = Multiprocess(config, sockets=[listener])
     manager.run()
-    taken.close()
+    listener.close()
     if any(process.exitcode == STARTUP_FAILURE for process in manager.processes):
         raise Fault("dienst_start_niet", private="a worker could not start")

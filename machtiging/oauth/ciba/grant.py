@@ -6,18 +6,18 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
-from machtiging.oauth import issue, queries
-from machtiging.oauth.ciba.poll import Approved, not_valid, poll
+from machtiging.oauth import queries, token_issuance
+from machtiging.oauth.ciba.poll import ApprovedPoll, auth_req_id_refusal, poll_request
 from machtiging.oauth.client import CIBA, PRIVATE_KEY_JWT
-from machtiging.oauth.errors import TEXTS, OAuthRefusal, Wire, malformed
+from machtiging.oauth.errors import ERROR_DESCRIPTIONS, OAuthErrorCode, OAuthRefusal, invalid_request_error
 from machtiging.oauth.openid import id_token
-from machtiging.oauth.openid.release import beside
-from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.grants import consented, order_within
-from machtiging.oauth.protocol.server import Exchange, Server
-from machtiging.oauth.requests.resources import Target
+from machtiging.oauth.openid.released_claims import build_at_hash
+from machtiging.oauth.protocol.grants import build_token_spec, load_active_grant
+from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
+from machtiging.oauth.protocol.server import OAuthServer, RequestContext
+from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget
 
-_CLAIM = "urn:openid:params:jwt:claim:auth_req_id"
+_AUTH_REQ_ID_CLAIM = "urn:openid:params:jwt:claim:auth_req_id"
 
 
 class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
@@ -25,8 +25,8 @@ class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
     GRANT_TYPE = CIBA
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
-    server: Server
-    request: WireRequest
+    server: OAuthServer
+    request: OAuthRequest
 
     def validate_token_request(self) -> None:
         """Authenticate the client and require an `auth_req_id`.
@@ -35,43 +35,48 @@ class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         """
         client = self.authenticate_token_endpoint_client()
         if not client.check_grant_type(self.GRANT_TYPE):
-            raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
+            raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
         if "auth_req_id" not in self.request.form:
-            raise malformed("verzoek_ontbreekt", "The parameter auth_req_id is missing.")
+            raise invalid_request_error("verzoek_ontbreekt", "The parameter auth_req_id is missing.")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Return the token response, or `authorization_pending` or `slow_down`.
 
         A pending request is no refusal, so it is not journalled.
         """
-        status, body = wait(_answer(self.server.exchange, self.request))
+        status, body = await_sync(_build_poll_response(self.server.context, self.request))
         return status, body, self.TOKEN_RESPONSE_HEADER
 
 
-async def _answer(exchange: Exchange, request: WireRequest) -> tuple[int, dict[str, Any]]:
-    found = await poll(exchange, request.client, request.form["auth_req_id"])
-    if isinstance(found, Approved):
-        return 200, await _tokens(exchange, request, found)
-    error = Wire.SLOW_DOWN if found.too_soon else Wire.AUTHORIZATION_PENDING
-    return 400, {"error": error.value, "error_description": TEXTS[error]}
+async def _build_poll_response(context: RequestContext, request: OAuthRequest) -> tuple[int, dict[str, Any]]:
+    found = await poll_request(context, request.client, request.form["auth_req_id"])
+    if isinstance(found, ApprovedPoll):
+        return 200, await _issue_tokens(context, request, found)
+    error = OAuthErrorCode.SLOW_DOWN if found.slow_down else OAuthErrorCode.AUTHORIZATION_PENDING
+    return 400, {"error": error.value, "error_description": ERROR_DESCRIPTIONS[error]}
 
 
-async def _tokens(exchange: Exchange, request: WireRequest, approved: Approved) -> dict[str, Any]:
+async def _issue_tokens(
+    context: RequestContext, request: OAuthRequest, approved_request: ApprovedPoll
+) -> dict[str, Any]:
     """Issue tokens for the approved request, by the grant as it is now.
 
     Raises OAuthRefusal `invalid_grant`.
     """
-    if approved.jkt is not None and approved.jkt != request.binding.jkt:
-        raise not_valid("verzoek_voor_andere_sleutel")
-    grant = await queries.grant_held(exchange.session, approved.grant_id)
+    if approved_request.jkt is not None and approved_request.jkt != request.binding.jkt:
+        raise auth_req_id_refusal("verzoek_voor_andere_sleutel")
+    grant = await queries.lock_grant(context.session, approved_request.grant_id)
     if grant is None or grant.ended_at is not None:
-        raise not_valid("grant_beeindigd")
+        raise auth_req_id_refusal("grant_beeindigd")
     try:
-        held = await consented(exchange, grant)
+        held = await load_active_grant(context, grant)
     except OAuthRefusal as refusal:
-        raise not_valid(refusal.code) from refusal
-    order = order_within(request, held, Target(exchange.issuer.audience))
-    issuer, client, at = exchange.issuer, request.client, exchange.at
-    response = await issue.access_token(exchange.session, issuer, client, held, at=at, order=order)
-    more = {_CLAIM: request.form["auth_req_id"], **beside(response["access_token"], client.id_token_alg)}
-    return response | {"id_token": id_token.made(issuer, client, held, None, at=at, more=more)}
+        raise auth_req_id_refusal(refusal.code) from refusal
+    order = build_token_spec(request, held, ResourceTarget(context.issuer.api_audience))
+    issuer, client, at = context.issuer, request.client, context.at
+    response = await token_issuance.issue_user_token(context.session, issuer, client, held, at=at, spec=order)
+    more = {
+        _AUTH_REQ_ID_CLAIM: request.form["auth_req_id"],
+        **build_at_hash(response["access_token"], client.id_token_alg),
+    }
+    return response | {"id_token": id_token.sign_id_token(issuer, client, held, None, at=at, extra_claims=more)}

@@ -13,12 +13,12 @@ from sqlalchemy import Table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
-from machtiging.delegation.codes import ALPHABET, check_character
+from machtiging.delegation.machtigingscode import CODE_ALPHABET, compute_check_character
 from machtiging.kernel.ids import PersonId
-from machtiging.oauth.ciba.rules import MELDCODE_LENGTH, MELDCODE_LIVES
+from machtiging.oauth.ciba.rules import MELDCODE_LENGTH, MELDCODE_LIFETIME
 from machtiging.oauth.tables import Meldcode
 
 _MELDCODE: Table = Meldcode.__table__  # type: ignore[attr-defined]
@@ -36,16 +36,16 @@ class MeldcodeHolder:
     organisation_kvk: str | None
 
 
-async def make_meldcode(
+async def create_meldcode(
     session: AsyncSession, keyring: KeyRing, person_id: PersonId, *, organisation_kvk: str | None = None, at: datetime
 ) -> str:
     """Create a meldcode, formatted as XXXX-XXXX. It replaces an unused one."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(MELDCODE_LENGTH - 1))
-    code = body + check_character(body)
+    body = "".join(secrets.choice(CODE_ALPHABET) for _ in range(MELDCODE_LENGTH - 1))
+    code = body + compute_check_character(body)
     fresh = {
         "code_hash": keyring.blind_index(_PURPOSE, code),
         "created_at": at,
-        "expires_at": at + MELDCODE_LIVES,
+        "expires_at": at + MELDCODE_LIFETIME,
         "organisation_kvk": organisation_kvk,
     }
     adding = insert(_MELDCODE).values(fresh | {"person_id": person_id})
@@ -53,12 +53,16 @@ async def make_meldcode(
         index_elements=[_MELDCODE.c.person_id], index_where=_MELDCODE.c.used_at.is_(None), set_=fresh
     )
     await session.execute(replacing)
-    line = Line(JournalAct.MELDCODE_GEMAAKT, Outcome.DONE, "gemaakt", actor_id=person_id, for_person_id=person_id)
+    line = NewJournalLine(
+        JournalAct.MELDCODE_GEMAAKT, JournalOutcome.DONE, "gemaakt", actor_id=person_id, for_person_id=person_id
+    )
     await record(session, line, at=at)
     return f"{code[:4]}-{code[4:]}"
 
 
-async def use_meldcode(session: AsyncSession, keyring: KeyRing, code: str, *, at: datetime) -> MeldcodeHolder | None:
+async def consume_meldcode(
+    session: AsyncSession, keyring: KeyRing, code: str, *, at: datetime
+) -> MeldcodeHolder | None:
     """Consume a meldcode and return its holder.
 
     None for a code that is unknown, expired, replaced or used before.

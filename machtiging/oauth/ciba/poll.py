@@ -12,33 +12,38 @@ from typing import Any, NoReturn
 
 from sqlalchemy import CTE, Table, Update, and_, case, func, literal, select, update
 
-from machtiging.audit.forged_rows import authenticate_row
+from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
 from machtiging.delegation.rules import is_usable
 from machtiging.kernel.ids import GrantId
-from machtiging.oauth.ciba.rules import EARLY, LONGEST_INTERVAL, SLOWER, STANDS_AT_MOST
+from machtiging.oauth.ciba.rules import (
+    MAX_POLL_INTERVAL_SECONDS,
+    MAX_REQUEST_LIFETIME,
+    POLL_TOLERANCE,
+    SLOW_DOWN_SECONDS,
+)
 from machtiging.oauth.client import Client
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.errors import OAuthRefusal, Wire
-from machtiging.oauth.protocol.server import Exchange
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
+from machtiging.oauth.protocol.server import RequestContext
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest
-from machtiging.storage.row_mac import INVALID
+from machtiging.storage.row_mac import ROW_INVALID
 
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
-_LONGEST = 128
+_MAX_AUTH_REQ_ID_LENGTH = 128
 _NOT_VALID = "The auth_req_id is not valid, or no longer."
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingPoll:
     """The person has not decided. `slow_down`: the client polled before its interval had passed."""
 
-    too_soon: bool
+    slow_down: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
+class ApprovedPoll:
     """The person approved, and this poll consumed the approval.
 
     `jkt`: thumbprint of the DPoP key to which the tokens are bound.
@@ -48,40 +53,40 @@ class Approved:
     jkt: str | None
 
 
-def not_valid(code: str) -> OAuthRefusal:
+def auth_req_id_refusal(reason: str) -> OAuthRefusal:
     """Build `invalid_grant`, with one text for unknown, another client's and used before."""
-    return OAuthRefusal(Wire.INVALID_GRANT, code, _NOT_VALID)
+    return OAuthRefusal(OAuthErrorCode.INVALID_GRANT, reason, _NOT_VALID)
 
 
-async def poll(exchange: Exchange, client: Client, auth_req_id: str) -> Waiting | Approved:
+async def poll_request(context: RequestContext, client: Client, auth_req_id: str) -> PendingPoll | ApprovedPoll:
     """Poll a request and return its state.
 
     Raises OAuthRefusal `invalid_grant`, `expired_token`, `access_denied`.
     """
-    if len(auth_req_id) > _LONGEST:
-        raise not_valid("verzoek_onbekend")
-    digest = secrets.digest(auth_req_id)
-    found = (await exchange.session.execute(_polling(digest, client, exchange.at))).mappings().one_or_none()
+    if len(auth_req_id) > _MAX_AUTH_REQ_ID_LENGTH:
+        raise auth_req_id_refusal("verzoek_onbekend")
+    digest = secrets.sha256_digest(auth_req_id)
+    found = (await context.session.execute(_build_poll_statement(digest, client, context.at))).mappings().one_or_none()
     if found is None:
-        raise not_valid("verzoek_onbekend")
-    if not await authenticate_row(exchange.session, SEALED_BACKCHANNEL_REQUEST, found, "b_", at=exchange.at):
-        raise not_valid(INVALID)
+        raise auth_req_id_refusal("verzoek_onbekend")
+    if not await authenticate_row(context.session, SEALED_BACKCHANNEL_REQUEST, found, "b_", at=context.at):
+        raise auth_req_id_refusal(ROW_INVALID)
     if found["b_state"] == "used":
-        raise not_valid("verzoek_hergebruikt")
+        raise auth_req_id_refusal("verzoek_hergebruikt")
     if found["b_state"] == "denied":
-        raise OAuthRefusal(Wire.ACCESS_DENIED, "verzoek_geweigerd")
-    ends = min(found["b_expires_at"], found["b_created_at"] + STANDS_AT_MOST)  # the MAC covers created_at only
-    if found["b_state"] == "expired" or exchange.at >= ends:
-        await _expired(exchange, found)
+        raise OAuthRefusal(OAuthErrorCode.ACCESS_DENIED, "verzoek_geweigerd")
+    ends = min(found["b_expires_at"], found["b_created_at"] + MAX_REQUEST_LIFETIME)  # the MAC covers created_at only
+    if found["b_state"] == "expired" or context.at >= ends:
+        await _raise_expired(context, found)
     if found["b_state"] == "approved":
-        return Approved(GrantId(found["b_grant_id"]), found["b_jkt"])
-    if not _machtiging_holds(found, exchange.at):
-        await _end(exchange, digest)
-        raise OAuthRefusal(Wire.ACCESS_DENIED, "machtiging_geldt_niet")
-    return Waiting(found["too_soon"])
+        return ApprovedPoll(GrantId(found["b_grant_id"]), found["b_jkt"])
+    if not _is_machtiging_usable(found, context.at):
+        await _deny_pending_request(context, digest)
+        raise OAuthRefusal(OAuthErrorCode.ACCESS_DENIED, "machtiging_geldt_niet")
+    return PendingPoll(found["too_soon"])
 
 
-def _before(digest: bytes, client: Client) -> CTE:
+def _lock_request_cte(digest: bytes, client: Client) -> CTE:
     """Build the CTE that reads and locks the request row.
 
     A concurrent poll waits for the lock and then reads the result of this one.
@@ -93,12 +98,12 @@ def _before(digest: bytes, client: Client) -> CTE:
     return select(*columns).select_from(both).where(*mine).with_for_update(of=_REQUEST).cte("before")
 
 
-def _polling(digest: bytes, client: Client, at: datetime) -> Update:
-    was = _before(digest, client)
+def _build_poll_statement(digest: bytes, client: Client, at: datetime) -> Update:
+    was = _lock_request_cte(digest, client)
     live = was.c.b_expires_at > at
-    waits = was.c.b_interval_seconds * literal(timedelta(seconds=1)) - literal(EARLY)
+    waits = was.c.b_interval_seconds * literal(timedelta(seconds=1)) - literal(POLL_TOLERANCE)
     too_soon = and_(was.c.b_state == "pending", live, func.coalesce(was.c.b_polled_at + waits > at, False))
-    slower = func.least(was.c.b_interval_seconds + SLOWER, LONGEST_INTERVAL)
+    slower = func.least(was.c.b_interval_seconds + SLOW_DOWN_SECONDS, MAX_POLL_INTERVAL_SECONDS)
     becomes = case(
         (and_(was.c.b_state == "approved", live), "used"),
         (and_(was.c.b_state == "pending", ~live), "expired"),
@@ -110,23 +115,23 @@ def _polling(digest: bytes, client: Client, at: datetime) -> Update:
     return noting.returning(*was.c, too_soon.label("too_soon"))
 
 
-def _machtiging_holds(found: Mapping[Any, Any], at: datetime) -> bool:
-    if found["b_machtiging_id"] is None:
+def _is_machtiging_usable(row: Mapping[Any, Any], at: datetime) -> bool:
+    if row["b_machtiging_id"] is None:
         return True
-    return is_usable(machtiging_from_mapping(found), found["b_person_id"], found["b_organisation_kvk"], at)
+    return is_usable(machtiging_from_mapping(row), row["b_person_id"], row["b_organisation_kvk"], at)
 
 
-async def _end(exchange: Exchange, digest: bytes) -> None:
+async def _deny_pending_request(context: RequestContext, digest: bytes) -> None:
     mine = (_REQUEST.c.request_hash == digest, _REQUEST.c.state == "pending")
-    await exchange.session.execute(update(_REQUEST).where(*mine).values(state="denied"))
+    await context.session.execute(update(_REQUEST).where(*mine).values(state="denied"))
 
 
-async def _expired(exchange: Exchange, found: Mapping[Any, Any]) -> NoReturn:
+async def _raise_expired(context: RequestContext, row: Mapping[Any, Any]) -> NoReturn:
     """Refuse an expired request. End its grant when it was approved and never fetched.
 
     Raises OAuthRefusal `expired_token`.
     """
-    if found["b_grant_id"] is not None:
-        ending = Ending("verzoek_verlopen")
-        await end_grant(exchange.session, GrantId(found["b_grant_id"]), ending, at=exchange.at)
-    raise OAuthRefusal(Wire.EXPIRED_TOKEN, "verzoek_verlopen")
+    if row["b_grant_id"] is not None:
+        ending = GrantEnding("verzoek_verlopen")
+        await end_grant(context.session, GrantId(row["b_grant_id"]), ending, at=context.at)
+    raise OAuthRefusal(OAuthErrorCode.EXPIRED_TOKEN, "verzoek_verlopen")

@@ -8,48 +8,52 @@ from starlette.responses import RedirectResponse, Response
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen
 from machtiging.kernel.errors import Conflict, InvalidInput
-from machtiging.oauth.ciba.decide import Decision, decide
-from machtiging.oauth.ciba.meldcode import make_meldcode
-from machtiging.oauth.ciba.page import requests_page
-from machtiging.oauth.ciba.rules import MELDCODE_LIVES
+from machtiging.oauth.ciba.decision import BackchannelDecision, decide_backchannel_request
+from machtiging.oauth.ciba.meldcode import create_meldcode
+from machtiging.oauth.ciba.requests_page import render_requests_page
+from machtiging.oauth.ciba.rules import MELDCODE_LIFETIME
 from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
-from machtiging.web.pages import page
+from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/aan-de-balie")
-async def at_the_counter(request: Request, visitor: Citizen) -> Response:
+async def show_counter_page(request: Request, visitor: Citizen) -> Response:
     """Show the instructions for a counter, and a button for a meldcode."""
-    return page(request, "aan_de_balie.html", code=None, until=None, visitor=visitor)
+    return render_page(request, "aan_de_balie.html", code=None, until=None, visitor=visitor)
 
 
 @router.post("/aan-de-balie")
-async def new_meldcode(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
+async def post_meldcode(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
     """Create a meldcode and show it once."""
     services = oauth_services(request)
     at = services.clock.now()
     kvk = visitor.organisation_kvk
-    code = await make_meldcode(session, services.keyring, visitor.person_id, organisation_kvk=kvk, at=at)
-    return page(request, "aan_de_balie.html", code=code, until=at + MELDCODE_LIVES, visitor=visitor)
+    code = await create_meldcode(session, services.keyring, visitor.person_id, organisation_kvk=kvk, at=at)
+    return render_page(request, "aan_de_balie.html", code=code, until=at + MELDCODE_LIFETIME, visitor=visitor)
 
 
 @router.get("/verzoeken")
-async def requests(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> Response:
+async def show_requests(
+    request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None
+) -> Response:
     """Show the pending requests."""
-    return await requests_page(request, session, visitor, gedaan)
+    return await render_requests_page(request, session, visitor, gedaan)
 
 
 @router.post("/verzoeken")
-async def answer(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
+async def post_decision(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
     """Carry out the decision in the form. Raises InvalidInput, or as `decide_backchannel_request`."""
     form = await request.form(max_files=0)
     asked, chosen = form.get("verzoek"), form.get("besluit")
-    if not isinstance(asked, str) or chosen not in set(Decision):
+    if not isinstance(asked, str) or chosen not in set(BackchannelDecision):
         raise InvalidInput("besluit_ontbreekt", "Kies een van de knoppen.")
     try:
-        await decide(session, visitor, asked, Decision(str(chosen)), at=oauth_services(request).clock.now())
+        await decide_backchannel_request(
+            session, visitor, asked, BackchannelDecision(str(chosen)), at=oauth_services(request).clock.now()
+        )
     except Conflict as refusal:  # caught here, so that the journal line is committed
-        return await requests_page(request, session, visitor, None, note=refusal.public)
+        return await render_requests_page(request, session, visitor, None, note=refusal.public)
     return RedirectResponse(f"/verzoeken?gedaan={chosen}", 303)

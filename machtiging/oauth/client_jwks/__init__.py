@@ -1,1 +1,1 @@
-"""Keys that clients publish at their `jwks_uri`: fetching them, within limits (RFC 7591 section 2)."""
+"""Keys of clients: validation, selection and fetching of JWK Sets."""

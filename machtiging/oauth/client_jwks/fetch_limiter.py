@@ -11,13 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthRefusal, Wire
+from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthErrorCode, OAuthRefusal
 
-_AT_ONCE = 16
-_PATIENCE = 2.0
+_MAX_CONCURRENT_FETCHES = 16
+_TIMEOUT_SECONDS = 2.0
 
 
-class Crowded(OAuthRefusal):
+class FetchLimitExceeded(OAuthRefusal):
     """No fetch slot was free in time, for this host or in total.
 
     The client gets `invalid_client`, as for any failed authentication; the log has the reason.
@@ -25,29 +25,31 @@ class Crowded(OAuthRefusal):
 
     def __init__(self) -> None:
         code = "sleutels_ophalen_te_druk"
-        super().__init__(Wire.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
+        super().__init__(OAuthErrorCode.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code])
 
 
-class Places:
+class FetchLimiter:
     """A limiter for fetches. It waits `timeout_seconds` for a slot."""
 
-    def __init__(self, at_once: int = _AT_ONCE, patience: float = _PATIENCE) -> None:
-        self._few = asyncio.Semaphore(at_once)
-        self._patience = patience
+    def __init__(
+        self, max_concurrent: int = _MAX_CONCURRENT_FETCHES, timeout_seconds: float = _TIMEOUT_SECONDS
+    ) -> None:
+        self._total_limit = asyncio.Semaphore(max_concurrent)
+        self._timeout_seconds = timeout_seconds
         # Weak values: the lock of a host without fetches is collected.
-        self._hosts: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._host_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def place_for(self, uri: str) -> AsyncIterator[None]:
+    async def reserve_slot(self, uri: str) -> AsyncIterator[None]:
         """Reserve a slot for this URI. Raises FetchLimitExceeded."""
         host = (urlsplit(uri).hostname or "").rstrip(".")
-        alone = self._hosts.setdefault(host, asyncio.Lock())
+        alone = self._host_locks.setdefault(host, asyncio.Lock())
         async with AsyncExitStack() as held:
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._timeout_seconds):
                     # The host first: a task that waits for it holds no slot of the total.
                     await held.enter_async_context(alone)
-                    await held.enter_async_context(self._few)
+                    await held.enter_async_context(self._total_limit)
             except TimeoutError:
-                raise Crowded from None
+                raise FetchLimitExceeded from None
             yield

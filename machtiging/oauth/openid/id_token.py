@@ -8,33 +8,33 @@ from typing import Any
 
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.client import Client
-from machtiging.oauth.issue import Consented, who
 from machtiging.oauth.issuer import Issuer
-from machtiging.oauth.rules import ID_TOKEN_LIVES
+from machtiging.oauth.rules import ID_TOKEN_LIFETIME
+from machtiging.oauth.token_issuance import ActiveGrant, build_subject_claims
 
-_NOTHING: Mapping[str, Any] = {}
+_NO_CLAIMS: Mapping[str, Any] = {}
 
 
-def made(
+def sign_id_token(
     issuer: Issuer,
     client: Client,
-    consented: Consented,
+    consented: ActiveGrant,
     nonce: str | None,
     *,
     at: datetime,
-    more: Mapping[str, Any] = _NOTHING,
+    extra_claims: Mapping[str, Any] = _NO_CLAIMS,
 ) -> str:
     """Sign the ID token for the client. Never with `amr` (OIDC-NLGOV 5.2.5).
 
     `extra_claims`: consented claims and `sid` (`openid.released_claims.load_id_token_claims`).
     """
     now = int(at.timestamp())
-    claims = who(issuer, client, consented) | {
+    claims = build_subject_claims(issuer, client, consented) | {
         "aud": client.client_id,
-        "exp": now + int(ID_TOKEN_LIVES.total_seconds()),
+        "exp": now + int(ID_TOKEN_LIFETIME.total_seconds()),
         "iat": now,
         "nbf": now,
         "jti": str(uuid7()),
     }
     claims |= {} if nonce is None else {"nonce": nonce}
-    return issuer.keyring.sign_jwt({**more, **claims}, typ="JWT", alg=client.id_token_alg)
+    return issuer.keyring.sign_jwt({**extra_claims, **claims}, typ="JWT", alg=client.id_token_alg)

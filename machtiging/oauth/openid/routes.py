@@ -10,39 +10,41 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import RedirectResponse, Response
 
 from machtiging.identity import login
-from machtiging.identity.csrf import check_form
+from machtiging.identity.csrf import verify_csrf
 from machtiging.identity.rules import HOME
-from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie
+from machtiging.identity.session import SESSION_COOKIE, OptionalVisitor, clear_session_cookie
 from machtiging.kernel.errors import InvalidInput
-from machtiging.oauth.dependencies import issuer_of, oauth_services
-from machtiging.oauth.openid.logout import ASKED, LogoutRequest, read
-from machtiging.storage.reserved import reserve_connection
+from machtiging.oauth.dependencies import build_issuer, oauth_services
+from machtiging.oauth.openid.rp_initiated_logout import LOGOUT_PARAMETERS, LogoutRequest, load_logout_request
+from machtiging.storage.reserved_connections import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import Public
 from machtiging.web.headers import CSP_PAGE
-from machtiging.web.pages import page
+from machtiging.web.pages import render_page
 
 router = APIRouter(include_in_schema=False)
-PATH, CONFIRM = "/logout", "/logout/bevestigen"
+PATH, CONFIRM_PATH = "/logout", "/logout/bevestigen"
 
 
-async def _asked(request: Request, session: AsyncSession, pairs: Sequence[tuple[str, str]]) -> LogoutRequest:
-    return await read(session, issuer_of(oauth_services(request)), pairs)
+async def _read_logout_request(
+    request: Request, session: AsyncSession, pairs: Sequence[tuple[str, str]]
+) -> LogoutRequest:
+    return await load_logout_request(session, build_issuer(oauth_services(request)), pairs)
 
 
-async def _posted(request: Request) -> list[tuple[str, str]]:
+async def _read_form_pairs(request: Request) -> list[tuple[str, str]]:
     form = await request.form(max_files=0, max_fields=20)
     return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
 
 @router.get(PATH)
 @reserve_connection
-async def ask_to_log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
+async def show_logout_page(request: Request, session: Transaction, visitor: OptionalVisitor, _door: Public) -> Response:
     """Show the confirmation page. Without a session, finish at once."""
-    asked = await _asked(request, session, request.query_params.multi_items())
+    asked = await _read_logout_request(request, session, request.query_params.multi_items())
     if visitor is None:
-        return _done(request, asked, ask_first=not asked.vouched)
-    response = page(request, "uitloggen.html", asked=asked, confirm=CONFIRM, visitor=visitor)
+        return _finish_logout(request, asked, ask_first=not asked.has_id_token_hint)
+    response = render_page(request, "uitloggen.html", asked=asked, confirm=CONFIRM_PATH, visitor=visitor)
     if asked.back is not None:
         parts = urlsplit(asked.back)
         # Browsers apply `form-action` to redirects after a form too.
@@ -52,48 +54,48 @@ async def ask_to_log_out(request: Request, session: Transaction, visitor: Perhap
 
 
 @router.post(PATH)
-async def asked_by_form(request: Request, _door: Public) -> Response:
+async def redirect_posted_request(request: Request, _door: Public) -> Response:
     """Redirect a POST request to GET.
 
     A cross-site form comes without our cookie; the browser sends it with the redirect.
     """
-    pairs = [(name, value) for name, value in await _posted(request) if name in ASKED]
+    pairs = [(name, value) for name, value in await _read_form_pairs(request) if name in LOGOUT_PARAMETERS]
     return RedirectResponse(PATH + "?" + urlencode(pairs) if pairs else PATH, 303)
 
 
-@router.post(CONFIRM)
+@router.post(CONFIRM_PATH)
 @reserve_connection
-async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
+async def confirm_logout(request: Request, session: Transaction, visitor: OptionalVisitor, _door: Public) -> Response:
     """Carry out the person's decision.
 
     Raises NotAllowed `formulier_verlopen`, InvalidInput `besluit_ontbreekt`.
     """
     services = oauth_services(request)
-    pairs = await _posted(request)
-    asked = await _asked(request, session, pairs)
+    pairs = await _read_form_pairs(request)
+    asked = await _read_logout_request(request, session, pairs)
     if visitor is None:
-        return _done(request, asked, ask_first=True)
-    await check_form(request, visitor)
+        return _finish_logout(request, asked, ask_first=True)
+    await verify_csrf(request, visitor)
     decision = dict(pairs).get("besluit")
     if decision not in ("uitloggen", "blijven"):
         raise InvalidInput("besluit_ontbreekt", "Kies of u wilt uitloggen of ingelogd blijft.")
     if decision == "blijven":
         return RedirectResponse(HOME, 303)
     at = services.clock.now()
-    over = await login.close(session, request.cookies.get(COOKIE), "uitgelogd_via_app", at=at)
+    over = await login.end_and_journal_session(session, request.cookies.get(SESSION_COOKIE), "uitgelogd_via_app", at=at)
     if over is not None:
         await services.on_session_end(session, over, at=at)
-    response = _done(request, asked, ask_first=False)
-    clear_cookie(response)
+    response = _finish_logout(request, asked, ask_first=False)
+    clear_session_cookie(response)
     return response
 
 
-def _done(request: Request, asked: LogoutRequest, *, ask_first: bool) -> Response:
+def _finish_logout(request: Request, logout_request: LogoutRequest, *, ask_first: bool) -> Response:
     """Redirect to the client, or show a page.
 
     Without a decision of the person, only a valid ID token hint allows the redirect.
     """
-    if asked.back is not None and not ask_first:
-        return RedirectResponse(asked.back, 303)
+    if logout_request.back is not None and not ask_first:
+        return RedirectResponse(logout_request.back, 303)
     request.state.visitor = None
-    return page(request, "uitgelogd.html", asked=asked, visitor=None)
+    return render_page(request, "uitgelogd.html", asked=logout_request, visitor=None)

@@ -13,7 +13,7 @@ from machtiging.oauth.issuer import Issuer
 _HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-def answer(issuer: Issuer, client: Client, claims: Mapping[str, Any]) -> Response:
+def build_userinfo_response(issuer: Issuer, client: Client, claims: Mapping[str, Any]) -> Response:
     """Build the response: JSON, or application/jwt with `iss` and `aud` (Core 5.3.2).
 
     Never with `exp` or `iat`: these tell an ID token from signed userinfo (see

@@ -12,38 +12,48 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
 from sqlalchemy import Table, select, update
 
-from machtiging.access.proof.binding import Binding
-from machtiging.audit.forged_rows import authenticate_row
+from machtiging.access.sender_constraint.binding import TokenBinding
+from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
-from machtiging.delegation.queries import machtiging as machtiging_with
+from machtiging.delegation.queries import load_machtiging as machtiging_with
 from machtiging.delegation.rules import OTHER_ORGANISATION, Machtiging, is_usable, unusable_reason
 from machtiging.kernel.ids import GrantId
-from machtiging.oauth import issue, queries
-from machtiging.oauth.client import PRIVATE_KEY_JWT, PUBLIC, Client
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
-from machtiging.oauth.issue import Consented, Order
-from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.handout import Share, for_client, for_consent
-from machtiging.oauth.protocol.server import Exchange, Server
+from machtiging.oauth import queries, token_issuance
+from machtiging.oauth.client import AUTH_METHOD_NONE, PRIVATE_KEY_JWT, Client
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal, invalid_request_error
+from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
+from machtiging.oauth.protocol.server import OAuthServer, RequestContext
+from machtiging.oauth.protocol.token_response import IssuanceRequest, build_client_token_response, build_token_response
 from machtiging.oauth.queries import Grant
-from machtiging.oauth.requests.details import narrowed_details
-from machtiging.oauth.requests.resources import Target, narrowed_target, target_of, unknown_target
-from machtiging.oauth.rules import CODE_LIVES, SCOPES_OF, cannot_grant, is_s256
+from machtiging.oauth.request_parameters.authorization_details import narrow_authorization_details
+from machtiging.oauth.request_parameters.resource_indicators import (
+    ResourceTarget,
+    find_target,
+    invalid_target_error,
+    narrow_target,
+)
+from machtiging.oauth.rules import (
+    AUTHORIZATION_CODE_LIFETIME,
+    SCOPES_BY_GRANT_TYPE,
+    is_s256_challenge,
+    refuse_authorization_details,
+)
 from machtiging.oauth.tables import SEALED_CODE, AuthorizationCode
-from machtiging.storage.row_mac import INVALID
+from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec
+from machtiging.storage.row_mac import ROW_INVALID
 
-_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
-_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_AUTHORIZATION_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
+_CODE_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class RedeemedCode:
     """A code that this request consumed. Authlib reads its redirect URI and scope."""
 
     redirect_uri: str
     nonce: str | None
-    consented: Consented
+    active_grant: ActiveGrant
     resource: str | None = None
 
     def get_redirect_uri(self) -> str:
@@ -52,155 +62,169 @@ class Code:
 
     def get_scope(self) -> str:
         """Return the granted scope."""
-        return self.consented.grant.scope
+        return self.active_grant.grant.scope
 
 
-def no_grant(code: str) -> OAuthRefusal:
+def invalid_grant_error(code: str) -> OAuthRefusal:
     """Build an `invalid_grant` refusal: one text for every cause.
 
     The causes: unknown, expired, used, another client's, wrong verifier, machtiging not in force.
     """
-    return OAuthRefusal(Wire.INVALID_GRANT, code)
+    return OAuthRefusal(OAuthErrorCode.INVALID_GRANT, code)
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """Authorization code grant: PKCE with S256, one-time codes, and a live check of the grant."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT, PUBLIC)
-    server: Server
-    request: WireRequest
+    TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT, AUTH_METHOD_NONE)
+    server: OAuthServer
+    request: OAuthRequest
 
     @property
-    def _exchange(self) -> Exchange:
-        return self.server.exchange
+    def _context(self) -> RequestContext:
+        return self.server.context
 
     @staticmethod
-    def validate_authorization_redirect_uri(request: WireRequest, client: Client) -> str:
+    def validate_authorization_redirect_uri(request: OAuthRequest, client: Client) -> str:
         """Require a registered redirect URI, compared exactly.
 
         Raises OAuthRefusal `invalid_request`, never redirects.
         """
         offered: str | None = request.payload.redirect_uri
         if offered is None or not client.check_redirect_uri(offered):
-            raise malformed("redirect_uri_onbekend", "The redirect_uri is missing or not registered.")
+            raise invalid_request_error("redirect_uri_onbekend", "The redirect_uri is missing or not registered.")
         return offered
 
     def validate_authorization_request(self) -> str:
         """Run Authlib's checks (client, redirect URI, response type, scope), then check PKCE and nonce."""
         redirect_uri: str = super().validate_authorization_request()
         form = self.request.form
-        if not is_s256(form.get("code_challenge"), form.get("code_challenge_method")):
-            raise malformed("pkce_ontbreekt", "PKCE with code_challenge_method S256 is required.")
+        if not is_s256_challenge(form.get("code_challenge"), form.get("code_challenge_method")):
+            raise invalid_request_error("pkce_ontbreekt", "PKCE with code_challenge_method S256 is required.")
         if "openid" in (self.request.scope or "").split() and not form.get("nonce"):
-            raise malformed("nonce_ontbreekt", "With scope openid a nonce is required.")
+            raise invalid_request_error("nonce_ontbreekt", "With scope openid a nonce is required.")
         return redirect_uri
 
-    def query_authorization_code(self, code: str, client: Client) -> Code:
+    def query_authorization_code(self, code: str, client: Client) -> RedeemedCode:
         """Consume the code and load its grant. Raises OAuthRefusal `invalid_grant`."""
-        return wait(self._redeemed(code, client))
+        return await_sync(self._redeem_code(code, client))
 
-    async def _redeemed(self, code: str, client: Client) -> Code:
-        return await _redeem(self._exchange, code, client, self.request)
+    async def _redeem_code(self, code: str, client: Client) -> RedeemedCode:
+        return await _redeem_authorization_code(self._context, code, client, self.request)
 
-    def authenticate_user(self, authorization_code: Code) -> Consented:
+    def authenticate_user(self, authorization_code: RedeemedCode) -> ActiveGrant:
         """Return the grant of the code."""
-        return authorization_code.consented
+        return authorization_code.active_grant
 
-    def generate_token(self, *, user: Consented, **_kwargs: Any) -> dict[str, Any]:
+    def generate_token(self, *, user: ActiveGrant, **_kwargs: Any) -> dict[str, Any]:
         """Build and persist the token response."""
-        return wait(self._tokens(user))
+        return await_sync(self._issue_tokens(user))
 
-    async def _tokens(self, held: Consented) -> dict[str, Any]:
-        exchange, code = self._exchange, self.request.authorization_code
-        order = order_within(self.request, held, await self._target(code))
+    async def _issue_tokens(self, active_grant: ActiveGrant) -> dict[str, Any]:
+        exchange, code = self._context, self.request.authorization_code
+        order = build_token_spec(self.request, active_grant, await self._resolve_target(code))
         says_who = "openid" in code.get_scope().split() and code.nonce is not None
-        share = Share(held, order, code.resource, says_who, code.nonce)
-        handout = await for_consent(exchange.work, exchange.issuer, self.request, share, at=exchange.at)
-        await self.server.write_down(handout)
+        share = IssuanceRequest(active_grant, order, code.resource, says_who, code.nonce)
+        handout = await build_token_response(exchange.executor, exchange.issuer, self.request, share, at=exchange.at)
+        await self.server.persist_issued_tokens(handout)
         return handout.response
 
-    async def _target(self, code: Code) -> Target:
-        return await target_of(self._exchange.work, self._exchange.issuer, code.resource)
+    async def _resolve_target(self, code: RedeemedCode) -> ResourceTarget:
+        return await find_target(self._context.executor, self._context.issuer, code.resource)
 
-    def delete_authorization_code(self, authorization_code: Code) -> None:
+    def delete_authorization_code(self, authorization_code: RedeemedCode) -> None:
         """Do nothing: the used row stays, to detect replay of the code."""
 
 
-async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRequest) -> Code:
-    session, at = exchange.session, exchange.at
-    mine = (_CODE.c.code_hash == secrets.digest(code), _CODE.c.client_id == client.client_id)
+async def _redeem_authorization_code(
+    context: RequestContext, code: str, client: Client, request: OAuthRequest
+) -> RedeemedCode:
+    session, at = context.session, context.at
+    mine = (
+        _AUTHORIZATION_CODE.c.code_hash == secrets.sha256_digest(code),
+        _AUTHORIZATION_CODE.c.client_id == client.client_id,
+    )
     # One atomic UPDATE consumes the code: a concurrent second use waits for the row lock, and finds it used.
-    using = update(_CODE).where(*mine, _CODE.c.used_at.is_(None)).values(used_at=at).returning(*_CODE.c)
+    using = (
+        update(_AUTHORIZATION_CODE)
+        .where(*mine, _AUTHORIZATION_CODE.c.used_at.is_(None))
+        .values(used_at=at)
+        .returning(*_AUTHORIZATION_CODE.c)
+    )
     row = (await session.execute(using)).one_or_none()
     if row is None:
-        grant_id = await session.scalar(select(_CODE.c.grant_id).where(*mine))
-        if grant_id is not None and await end_grant(session, GrantId(grant_id), Ending("code_hergebruikt"), at=at):
-            request.proven = True  # only the first replay is journalled, so that repetition cannot fill the journal
-        raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
-    request.proven = True
+        grant_id = await session.scalar(select(_AUTHORIZATION_CODE.c.grant_id).where(*mine))
+        if grant_id is not None and await end_grant(session, GrantId(grant_id), GrantEnding("code_hergebruikt"), at=at):
+            request.credential_proven = (
+                True  # only the first replay is journalled, so that repetition cannot fill the journal
+            )
+        raise invalid_grant_error("code_onbekend" if grant_id is None else "code_hergebruikt")
+    request.credential_proven = True
     if not await authenticate_row(session, SEALED_CODE, row, at=at):
-        raise no_grant(INVALID)
-    check_code(row, request.form, request.binding, at)
-    grant = await queries.grant_held(session, GrantId(row.grant_id))
+        raise invalid_grant_error(ROW_INVALID)
+    check_authorization_code(row, request.form, request.binding, at)
+    grant = await queries.lock_grant(session, GrantId(row.grant_id))
     if grant is None or grant.ended_at is not None:
-        raise no_grant("grant_beeindigd")
-    check_organisation(grant, row.organisation_kvk)
-    return Code(row.redirect_uri, row.nonce, await consented(exchange, grant), row.resource)
+        raise invalid_grant_error("grant_beeindigd")
+    check_grant_organisation(grant, row.organisation_kvk)
+    return RedeemedCode(row.redirect_uri, row.nonce, await load_active_grant(context, grant), row.resource)
 
 
-def order_within(request: WireRequest, held: Consented, target: Target) -> Order:
+def build_token_spec(request: OAuthRequest, active_grant: ActiveGrant, target: ResourceTarget) -> TokenSpec:
     """Build the token spec from a token request, within the grant.
 
     Raises OAuthRefusal `invalid_target`, `invalid_authorization_details`.
     """
     form = request.form
-    target = narrowed_target(target, form.get("resource"))
-    details = narrowed_details(held.grant.authorization_details, form.get("authorization_details"))
-    return Order(target, details, binding=request.binding)
+    target = narrow_target(target, form.get("resource"))
+    details = narrow_authorization_details(active_grant.grant.authorization_details, form.get("authorization_details"))
+    return TokenSpec(target, details, binding=request.binding)
 
 
-def check_code(row: Any, form: dict[str, str], bound: Binding, at: datetime) -> None:
+def check_authorization_code(row: Any, form: dict[str, str], binding: TokenBinding, at: datetime) -> None:
     """Check that this request may redeem the code in this row. Raises OAuthRefusal `invalid_grant`."""
-    if at >= min(row.expires_at, row.created_at + CODE_LIVES):  # the MAC covers created_at, not expires_at
-        raise no_grant("code_verlopen")
+    if at >= min(
+        row.expires_at, row.created_at + AUTHORIZATION_CODE_LIFETIME
+    ):  # the MAC covers created_at, not expires_at
+        raise invalid_grant_error("code_verlopen")
     if form.get("redirect_uri") != row.redirect_uri:
-        raise no_grant("redirect_uri_wijkt_af")
-    if not _proves(form.get("code_verifier", ""), row.code_challenge):
-        raise no_grant("pkce_klopt_niet")
-    if row.jkt is not None and row.jkt != bound.jkt:
-        raise no_grant("code_voor_andere_sleutel")  # RFC 9449 section 10
+        raise invalid_grant_error("redirect_uri_wijkt_af")
+    if not _verify_code_verifier(form.get("code_verifier", ""), row.code_challenge):
+        raise invalid_grant_error("pkce_klopt_niet")
+    if row.jkt is not None and row.jkt != binding.jkt:
+        raise invalid_grant_error("code_voor_andere_sleutel")  # RFC 9449 section 10
 
 
-def _proves(verifier: str, challenge: str) -> bool:
+def _verify_code_verifier(verifier: str, challenge: str) -> bool:
     """Verify the PKCE code verifier (RFC 7636 4.6), S256 only."""
-    if _VERIFIER.fullmatch(verifier) is None:
+    if _CODE_VERIFIER.fullmatch(verifier) is None:
         return False
     made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-    return secrets.same(made, challenge.encode())
+    return secrets.constant_time_equals(made, challenge.encode())
 
 
-async def consented(exchange: Exchange, grant: Grant) -> Consented:
+async def load_active_grant(context: RequestContext, grant: Grant) -> ActiveGrant:
     """Load the grant's machtiging and check that it is in force. Raises OAuthRefusal `invalid_grant`."""
-    found = None if grant.machtiging_id is None else await machtiging_with(exchange.session, grant.machtiging_id)
-    return consented_under(grant, found, exchange.at)
+    found = None if grant.machtiging_id is None else await machtiging_with(context.session, grant.machtiging_id)
+    return check_grant_in_force(grant, found, context.at)
 
 
-def consented_under(grant: Grant, machtiging: Machtiging | None, at: datetime) -> Consented:
+def check_grant_in_force(grant: Grant, machtiging: Machtiging | None, at: datetime) -> ActiveGrant:
     """Check the grant against its loaded machtiging. Raises OAuthRefusal `invalid_grant` when it is not in force."""
     if grant.machtiging_id is None:
-        return Consented(grant, None)
-    if machtiging is None or not opens_for(machtiging, grant, at):
-        raise no_grant(unusable_reason(machtiging, grant.organisation_kvk, at))
-    return Consented(grant, machtiging)
+        return ActiveGrant(grant, None)
+    if machtiging is None or not machtiging_covers_grant(machtiging, grant, at):
+        raise invalid_grant_error(unusable_reason(machtiging, grant.organisation_kvk, at))
+    return ActiveGrant(grant, machtiging)
 
 
-def check_organisation(grant: Grant, organisation_kvk: str | None) -> None:
+def check_grant_organisation(grant: Grant, organisation_kvk: str | None) -> None:
     """Check that a code or refresh token has its grant's organisation. Raises OAuthRefusal `invalid_grant`."""
     if organisation_kvk != grant.organisation_kvk:
-        raise no_grant(OTHER_ORGANISATION)
+        raise invalid_grant_error(OTHER_ORGANISATION)
 
 
-def opens_for(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
+def machtiging_covers_grant(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
     """Check that the machtiging is in force for this person and this organisation.
 
     The organisation is that of the grant.
@@ -212,8 +236,8 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
     """Client credentials grant for agencies: requires a client assertion and a registered OIN."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
-    server: Server
-    request: WireRequest
+    server: OAuthServer
+    request: OAuthRequest
 
     def validate_token_request(self) -> None:
         """Run Authlib's checks, then check OIN and scope.
@@ -223,29 +247,31 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
         super().validate_token_request()
         client: Client = self.request.client
         if client.oin is None:
-            raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_zonder_oin")
+            raise OAuthRefusal(OAuthErrorCode.UNAUTHORIZED_CLIENT, "client_zonder_oin")
         asked = self.request.payload.scope or " ".join(sorted(client.scope))
         scope = client.get_allowed_scope(asked)
-        if not scope or not set(scope.split()) <= set(SCOPES_OF[self.GRANT_TYPE]):
-            raise OAuthRefusal(Wire.INVALID_SCOPE, "scope_ongeldig")
-        api = self.server.exchange.issuer.audience
+        if not scope or not set(scope.split()) <= set(SCOPES_BY_GRANT_TYPE[self.GRANT_TYPE]):
+            raise OAuthRefusal(OAuthErrorCode.INVALID_SCOPE, "scope_ongeldig")
+        api = self.server.context.issuer.api_audience
         if self.request.form.get("resource", api) != api:
-            raise unknown_target("resource_niet_toegestemd")
+            raise invalid_target_error("resource_niet_toegestemd")
         if "authorization_details" in self.request.form:
-            cannot_grant("details_niet_toegestemd")
+            refuse_authorization_details("details_niet_toegestemd")
         self.request.scope = scope
 
     def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
         """Build and persist the token response."""
-        exchange, request = self.server.exchange, self.request
-        made = issue.for_client(exchange.issuer, request.client, request.scope, at=exchange.at, binding=request.binding)
-        wait(self.server.write_down(for_client(made)))
+        exchange, request = self.server.context, self.request
+        made = token_issuance.build_client_token(
+            exchange.issuer, request.client, request.scope, at=exchange.at, binding=request.binding
+        )
+        await_sync(self.server.persist_issued_tokens(build_client_token_response(made)))
         return made.response
 
 
-def token_server(exchange: Exchange, *more: type[BaseGrant]) -> Server:
+def build_token_server(context: RequestContext, *additional_grants: type[BaseGrant]) -> OAuthServer:
     """Build a server with both grants and the additional ones of other packages."""
-    server = Server(exchange)
-    for grant in (CodeGrant, *more, AgencyGrant):
+    server = OAuthServer(context)
+    for grant in (CodeGrant, *additional_grants, AgencyGrant):
         server.register_grant(grant)
     return server

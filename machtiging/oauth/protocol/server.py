@@ -13,44 +13,58 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from machtiging.access.proof.dpop import Proof
+from machtiging.access.sender_constraint.dpop import DpopProof
 from machtiging.oauth import queries
-from machtiging.oauth.client import BY_AUTHORITY, BY_ITSELF, PRIVATE_KEY_JWT, PUBLIC, Client
-from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, TEXTS, OAuthRefusal, Wire, malformed
+from machtiging.oauth.client import (
+    AUTH_METHOD_NONE,
+    PRIVATE_KEY_JWT,
+    SELF_SIGNED_TLS_CLIENT_AUTH,
+    TLS_CLIENT_AUTH,
+    Client,
+)
+from machtiging.oauth.errors import (
+    CLIENT_AUTH_CAUSES,
+    ERROR_DESCRIPTIONS,
+    OAuthErrorCode,
+    OAuthRefusal,
+    invalid_request_error,
+)
 from machtiging.oauth.issuer import Issuer
-from machtiging.oauth.protocol.assertion import one_method, unauthentic
-from machtiging.oauth.protocol.bridge import WireRequest, wait
-from machtiging.oauth.protocol.certificate_auth import certificate_methods
-from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, public_client, take
-from machtiging.oauth.protocol.handout import Handout, written_down
-from machtiging.oauth.protocol.sender import binding_for, shown_certificate, taken
-from machtiging.storage.statement import Work
+from machtiging.oauth.protocol.client_assertion import refuse_client_auth, require_one_auth_method
+from machtiging.oauth.protocol.client_auth import PrivateKeyJwt, authenticate_public_client, consume_assertion
+from machtiging.oauth.protocol.mtls_auth import build_mtls_auth_methods
+from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
+from machtiging.oauth.protocol.token_binding import consume_proof, parse_request_certificate, resolve_binding
+from machtiging.oauth.protocol.token_response import IssuedTokens, persist_issued_tokens
+from machtiging.storage.statement import Executor
 
 _T = TypeVar("_T")
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_MIGHT_SAY = {Wire.INVALID_REQUEST}  # Authlib's other texts disclose too much, or repeat the input
-_UNSPEAKABLE = "Error description contains forbidden characters"
-_REASONS = {
-    Wire.INVALID_GRANT: "code_ongeldig",
-    Wire.INVALID_SCOPE: "scope_ongeldig",
-    Wire.INVALID_CLIENT: "client_onbekend",
-    Wire.UNAUTHORIZED_CLIENT: "client_niet_bevoegd",
-    Wire.UNSUPPORTED_GRANT_TYPE: "soort_grant_onbekend",
-    Wire.UNSUPPORTED_RESPONSE_TYPE: "soort_antwoord_onbekend",
+_ERRORS_WITH_DESCRIPTION = {
+    OAuthErrorCode.INVALID_REQUEST
+}  # Authlib's other texts disclose too much, or repeat the input
+_FORBIDDEN_CHARACTERS = "Error description contains forbidden characters"
+_REASON_CODES = {
+    OAuthErrorCode.INVALID_GRANT: "code_ongeldig",
+    OAuthErrorCode.INVALID_SCOPE: "scope_ongeldig",
+    OAuthErrorCode.INVALID_CLIENT: "client_onbekend",
+    OAuthErrorCode.UNAUTHORIZED_CLIENT: "client_niet_bevoegd",
+    OAuthErrorCode.UNSUPPORTED_GRANT_TYPE: "soort_grant_onbekend",
+    OAuthErrorCode.UNSUPPORTED_RESPONSE_TYPE: "soort_antwoord_onbekend",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ReadContext:
     """The context of a read-only request: executor, issuer and time."""
 
-    work: Work
+    executor: Executor
     issuer: Issuer
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RequestContext:
     """The context of a request that may write: transaction, issuer and time."""
 
     session: AsyncSession
@@ -58,67 +72,67 @@ class Exchange:
     at: datetime
 
     @property
-    def work(self) -> Work:
+    def executor(self) -> Executor:
         """The session, as the executor for functions that accept either kind."""
         return self.session
 
 
-class Server(AuthorizationServer):  # type: ignore[misc]
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]
     """The hooks that Authlib needs. Built per request; use it only through `run_authlib`."""
 
-    exchange: Exchange
+    context: RequestContext
 
-    def __init__(self, exchange: Exchange | Asking) -> None:
+    def __init__(self, context: RequestContext | ReadContext) -> None:
         super().__init__()
         # Only read-only endpoints get a ReadContext, and they use only what it has.
-        self.exchange = cast(Exchange, exchange)
-        self._known: dict[str, Client | None] = {}
+        self.context = cast(RequestContext, context)
+        self._clients: dict[str, Client | None] = {}
         self._client_auth = ClientAuthentication(self.query_client)
-        assertion = PrivateKeyJwt(self.use_assertion, exchange.issuer.url, exchange.at)
+        assertion = PrivateKeyJwt(self.consume_assertion, context.issuer.url, context.at)
         self.register_client_auth_method(PRIVATE_KEY_JWT, assertion)
-        self.register_client_auth_method(PUBLIC, public_client)
-        for name, method in certificate_methods(exchange.at, exchange.issuer.authorities).items():
+        self.register_client_auth_method(AUTH_METHOD_NONE, authenticate_public_client)
+        for name, method in build_mtls_auth_methods(context.at, context.issuer.certificate_authorities).items():
             self.register_client_auth_method(name, method)
 
     def query_client(self, client_id: str) -> Client | None:
         """Find the active client with this id."""
-        if client_id not in self._known:
-            self._known[client_id] = wait(queries.client(self.exchange.work, client_id))
-        return self._known[client_id]
+        if client_id not in self._clients:
+            self._clients[client_id] = await_sync(queries.find_active_client(self.context.executor, client_id))
+        return self._clients[client_id]
 
-    def authenticate_client(self, request: WireRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
+    def authenticate_client(self, request: OAuthRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
         """Authenticate the client by one of these methods. Raises OAuthRefusal `invalid_client`."""
-        one_method(request.form, request.headers)
-        shown_certificate(request.shown, self.exchange.at)
+        require_one_auth_method(request.form, request.headers)
+        parse_request_certificate(request.presented, self.context.at)
         # A certificate is accepted wherever a client assertion is.
-        proved = (BY_AUTHORITY, BY_ITSELF) if PRIVATE_KEY_JWT in methods else ()
+        proved = (TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH) if PRIVATE_KEY_JWT in methods else ()
         client: Client = super().authenticate_client(request, (*methods, *proved), endpoint)
         if request.form.get("client_id", client.client_id) != client.client_id:
-            unauthentic("client_id_wijkt_af", proven=True)
+            refuse_client_auth("client_id_wijkt_af", authenticated=True)
         request.client = client
         if endpoint == "token":
-            keyring, at = self.exchange.issuer.keyring, self.exchange.at
-            request.binding, proof = binding_for(keyring, client, request.shown, at)
+            keyring, at = self.context.issuer.keyring, self.context.at
+            request.binding, proof = resolve_binding(keyring, client, request.presented, at)
             if proof is not None:
-                wait(self.use_proof(proof))
+                await_sync(self.consume_proof(proof))
         return client
 
-    async def use_assertion(self, values: dict[str, Any]) -> bool:
+    async def consume_assertion(self, values: dict[str, Any]) -> bool:
         """Consume a client assertion's jti (`client_auth.consume_assertion_params`); False on replay."""
-        return await take(self.exchange.work, values)
+        return await consume_assertion(self.context.executor, values)
 
-    async def use_proof(self, proof: Proof) -> None:
+    async def consume_proof(self, proof: DpopProof) -> None:
         """Consume a DPoP proof's jti. Raises OAuthRefusal `invalid_dpop_proof` on replay."""
-        await taken(self.exchange.work, proof, self.exchange.at)
+        await consume_proof(self.context.executor, proof, self.context.at)
 
-    async def write_down(self, handout: Handout) -> None:
+    async def persist_issued_tokens(self, issued: IssuedTokens) -> None:
         """Persist the issued tokens. Raises OAuthRefusal `invalid_client` for a suspended client."""
-        await written_down(self.exchange.session, handout)
+        await persist_issued_tokens(self.context.session, issued)
 
-    def save_token(self, token: dict[str, Any], request: WireRequest) -> None:
+    def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
         """Do nothing: a token is persisted where it is built, before it is sent."""
 
-    def create_oauth2_request(self, request: WireRequest) -> WireRequest:
+    def create_oauth2_request(self, request: OAuthRequest) -> OAuthRequest:
         """Return the request unchanged.
 
         `protocol.requests` built it, and Authlib converts again what is converted already.
@@ -132,24 +146,24 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             return RedirectResponse(location, 303, headers=NO_STORE)  # FAPI 2.0 5.3.2.2: 303 after a form
         return JSONResponse(body, status, headers=NO_STORE)
 
-    def handle_error_response(self, request: WireRequest, error: OAuth2Error) -> Response:
+    def handle_error_response(self, request: OAuthRequest, error: OAuth2Error) -> Response:
         """Raise Authlib's error as ours; the endpoint journals it and answers."""
-        raise refusal_of(error) from error
+        raise to_oauth_refusal(error) from error
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Do nothing: no signals are used."""
 
 
-def refusal_of(error: OAuth2Error) -> OAuthRefusal:
+def to_oauth_refusal(error: OAuth2Error) -> OAuthRefusal:
     """Convert Authlib's error to a refusal with our text and reason code."""
-    wire = Wire(error.error) if error.error in set(Wire) else Wire.INVALID_REQUEST
-    text = str(error.description or "") if wire in _MIGHT_SAY else TEXTS[wire]
-    reason = _REASONS.get(wire, "verzoek_vormfout")
-    cause = CLIENT_AUTH_CAUSES[reason] if wire is Wire.INVALID_CLIENT else ""
+    wire = OAuthErrorCode(error.error) if error.error in set(OAuthErrorCode) else OAuthErrorCode.INVALID_REQUEST
+    text = str(error.description or "") if wire in _ERRORS_WITH_DESCRIPTION else ERROR_DESCRIPTIONS[wire]
+    reason = _REASON_CODES.get(wire, "verzoek_vormfout")
+    cause = CLIENT_AUTH_CAUSES[reason] if wire is OAuthErrorCode.INVALID_CLIENT else ""
     return OAuthRefusal(wire, reason, text, private=type(error).__name__, cause=cause)
 
 
-async def run(server: Server, work: Callable[[Server], _T]) -> _T:
+async def run_authlib(server: OAuthServer, call: Callable[[OAuthServer], _T]) -> _T:
     """Run Authlib on this request's transaction.
 
     Raises OAuthRefusal for every refusal.
@@ -157,10 +171,10 @@ async def run(server: Server, work: Callable[[Server], _T]) -> _T:
     Authlib's error classes raise ValueError on their own descriptions when these hold a quote or a non-ASCII letter.
     """
     try:
-        return cast(_T, await greenlet_spawn(work, server))
+        return cast(_T, await greenlet_spawn(call, server))
     except OAuth2Error as error:
-        raise refusal_of(error) from error
+        raise to_oauth_refusal(error) from error
     except ValueError as error:
-        if not str(error).startswith(_UNSPEAKABLE):
+        if not str(error).startswith(_FORBIDDEN_CHARACTERS):
             raise
-        raise malformed("verzoek_vormfout", TEXTS[Wire.INVALID_REQUEST]) from error
+        raise invalid_request_error("verzoek_vormfout", ERROR_DESCRIPTIONS[OAuthErrorCode.INVALID_REQUEST]) from error

@@ -21,7 +21,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.storage.connections.database_url import DatabaseUrl
 
 # Fault codes of a refused connection. A client sees each as an unreachable database.
-REFUSALS = frozenset(
+CONNECTION_FAULTS = frozenset(
     {
         "databaserol_geweigerd",
         "databaserol_verkeerd",
@@ -32,7 +32,7 @@ REFUSALS = frozenset(
     }
 )
 # SQLSTATEs after which all connections of the pool are stale.
-_POOL_IS_STALE = frozenset(
+_STALE_POOL_SQLSTATES = frozenset(
     {
         "25006",  # read_only_sql_transaction: a fail-over made this server a standby
         "0A000",  # cached plan must not change result type: after a migration
@@ -52,13 +52,13 @@ _POOL_IS_STALE = frozenset(
     }
 )
 # SQLSTATEs (or their classes) after which only this connection is stale.
-_CONNECTION_IS_STALE = ("08", "25", "53", "57", "58", "XX", "55P03")
+_STALE_CONNECTION_SQLSTATES = ("08", "25", "53", "57", "58", "XX", "55P03")
 _SECONDS_BETWEEN_GENERATIONS = 0.005
 # $1: for this transaction only. $2: names and values as a JSON object.
-SET_ALL = "SELECT count(pg_catalog.set_config(key, value, $1)) FROM pg_catalog.json_each_text($2::text::json)"
-LOCAL = True
-_FIRST_QUESTION = "SELECT pg_catalog.pg_backend_pid()"
-_VERIFY = """
+SET_CONFIG_SQL = "SELECT count(pg_catalog.set_config(key, value, $1)) FROM pg_catalog.json_each_text($2::text::json)"
+SET_LOCAL = True
+_BACKEND_PID_SQL = "SELECT pg_catalog.pg_backend_pid()"
+_VERIFY_SQL = """
 SELECT current_user::text AS role, pg_catalog.current_setting('search_path') AS search_path,
        extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000 AS statement_timeout,
        extract(epoch FROM pg_catalog.current_setting('lock_timeout')::interval) * 1000 AS lock_timeout,
@@ -69,7 +69,7 @@ SELECT current_user::text AS role, pg_catalog.current_setting('search_path') AS 
 SEARCH_PATH = "public, pg_temp"
 
 
-class PoolerFound(Exception):
+class PoolerDetected(Exception):
     """The first connection goes through a pooler: connect again in pooler mode."""
 
 
@@ -95,46 +95,49 @@ class ConnectionGuard:
         self.settings_text = json.dumps({"role": role, **self.settings} if role else self.settings)
         self.behind_pooler = False
         self.generation = 0
-        self._renewed_at = 0.0
+        self._generation_started_at = 0.0
 
     def install(self, engine: AsyncEngine) -> None:
         """Register the guard on the events of this engine."""
         sync = engine.sync_engine
-        event.listen(sync, "do_connect", self._connect)
+        event.listen(sync, "do_connect", self._on_connect)
         event.listen(sync, "checkout", self._on_checkout)
         event.listen(sync, "begin", self._on_begin)
         event.listen(sync, "handle_error", self._on_error)
 
-    def is_useless(self, sqlstate: str | None, info: dict[str, Any]) -> bool:
+    def should_discard(self, sqlstate: str | None, info: dict[str, Any]) -> bool:
         """Return True if this connection must not be reused; may also expire its whole pool."""
         if sqlstate is None:
             return False
-        if sqlstate in _POOL_IS_STALE:
-            self._renew(info)
+        if sqlstate in _STALE_POOL_SQLSTATES:
+            self._start_generation(info)
             return True
-        return sqlstate.startswith(_CONNECTION_IS_STALE)
+        return sqlstate.startswith(_STALE_CONNECTION_SQLSTATES)
 
-    def _renew(self, info: dict[str, Any]) -> None:
+    def _start_generation(self, info: dict[str, Any]) -> None:
         # Once for many simultaneous failures, and rate-limited for a fault that new connections have too.
         now = time.monotonic()
-        if info.get("generation") == self.generation and now - self._renewed_at >= _SECONDS_BETWEEN_GENERATIONS:
+        if (
+            info.get("generation") == self.generation
+            and now - self._generation_started_at >= _SECONDS_BETWEEN_GENERATIONS
+        ):
             self.generation += 1
-            self._renewed_at = now
+            self._generation_started_at = now
 
-    def _connect(self, dialect: Any, record: Any, _arguments: Any, _parameters: Any) -> Any:
+    def _on_connect(self, dialect: Any, record: Any, _arguments: Any, _parameters: Any) -> Any:
         record.info.update(guard=self, generation=self.generation)
         try:
-            return self._connect_by(dialect)
-        except PoolerFound:
+            return self._connect_with_dialect(dialect)
+        except PoolerDetected:
             self.behind_pooler = True
-            return self._connect_by(dialect)
+            return self._connect_with_dialect(dialect)
 
-    def _connect_by(self, dialect: Any) -> Any:
+    def _connect_with_dialect(self, dialect: Any) -> Any:
         if not self.behind_pooler:
-            return dialect.connect(async_creator_fn=self.open)
+            return dialect.connect(async_creator_fn=self.open_connection)
         # Unnamed statements, prepared each time: a named one would stay on a connection shared with others.
         return dialect.connect(
-            async_creator_fn=self.open, prepared_statement_cache_size=0, prepared_statement_name_func=str
+            async_creator_fn=self.open_connection, prepared_statement_cache_size=0, prepared_statement_name_func=str
         )
 
     def _on_checkout(self, _connection: Any, record: Any, _proxy: Any) -> None:
@@ -143,16 +146,16 @@ class ConnectionGuard:
 
     def _on_begin(self, connection: Connection) -> None:
         if self.behind_pooler:
-            connection.exec_driver_sql(SET_ALL, (LOCAL, self.settings_text))
+            connection.exec_driver_sql(SET_CONFIG_SQL, (SET_LOCAL, self.settings_text))
 
     def _on_error(self, context: ExceptionContext) -> None:
         if context.connection is None or context.connection.invalidated:
             return
-        if self.is_useless(getattr(context.original_exception, "sqlstate", None), context.connection.info):
+        if self.should_discard(getattr(context.original_exception, "sqlstate", None), context.connection.info):
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
 
-    async def open(self) -> asyncpg.Connection:
+    async def open_connection(self) -> asyncpg.Connection:
         """Open a verified connection. Raises Fault (one of `CONNECTION_FAULTS`), or asyncpg's errors."""
         cache = {"statement_cache_size": 0} if self.behind_pooler else {}
         name = {"application_name": self._address.application_name}
@@ -162,68 +165,74 @@ class ConnectionGuard:
         except (asyncpg.InterfaceError, ssl.SSLError, ValueError) as error:
             if isinstance(error, asyncpg.PostgresError | OSError) and not isinstance(error, ssl.SSLError):
                 raise
-            raise Fault("database_url_ongeldig", private=_why_not_tried(error)) from error
+            raise Fault("database_url_ongeldig", private=_describe_connect_error(error)) from error
         is_fit = False
         try:
-            await self._set_up(connection)
+            await self._configure_and_verify(connection)
             is_fit = True
         finally:
             if not is_fit:
                 connection.terminate()
         return connection
 
-    async def _set_up(self, connection: asyncpg.Connection) -> None:
+    async def _configure_and_verify(self, connection: asyncpg.Connection) -> None:
         try:
             async with connection.transaction():
-                there = (await _ask(connection, _FIRST_QUESTION))[0]
+                there = (await _fetch_unnamed(connection, _BACKEND_PID_SQL))[0]
                 if there != connection.get_server_pid() and not self.behind_pooler:
-                    raise PoolerFound
+                    raise PoolerDetected
                 if self.behind_pooler:
-                    await _ask(connection, SET_ALL, LOCAL, self.settings_text)
-                    self._judge(await _ask(connection, _VERIFY))
+                    await _fetch_unnamed(connection, SET_CONFIG_SQL, SET_LOCAL, self.settings_text)
+                    self._verify_settings(await _fetch_unnamed(connection, _VERIFY_SQL))
             if not self.behind_pooler:
-                await _ask(connection, SET_ALL, not LOCAL, self.settings_text)
-                self._judge(await _ask(connection, _VERIFY))
+                await _fetch_unnamed(connection, SET_CONFIG_SQL, not SET_LOCAL, self.settings_text)
+                self._verify_settings(await _fetch_unnamed(connection, _VERIFY_SQL))
         except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError) as error:
-            raise Fault("databaserol_geweigerd", private=self._how_to_grant()) from error
+            raise Fault("databaserol_geweigerd", private=self._describe_missing_grant()) from error
         except (asyncpg.ProtocolViolationError, asyncpg.ConnectionDoesNotExistError) as error:
             if "pooling" not in str(error):  # PgBouncer: transaction blocks not allowed in statement pooling mode
                 raise
-            raise Fault("pooler_ongeschikt", private=_OTHER_POOL_MODE) from error
+            raise Fault("pooler_ongeschikt", private=_POOL_MODE_HINT) from error
 
-    def _how_to_grant(self) -> str:
+    def _describe_missing_grant(self) -> str:
         return (
             f"The login may not be {self._role}, or that role is not there. Run machtiging migrate, then: "
             f"GRANT {self._role} TO the login."
         )
 
-    def _judge(self, found: asyncpg.Record) -> None:
+    def _verify_settings(self, found: asyncpg.Record) -> None:
         if self._role is not None and found["role"] != self._role:
-            raise Fault("databaserol_verkeerd", private=f"After connecting the role is not {self._role}. {_FORGETS}")
+            raise Fault(
+                "databaserol_verkeerd", private=f"After connecting the role is not {self._role}. {_SET_DROPPED_HINT}"
+            )
         for name in ("statement_timeout", "lock_timeout"):
             if int(found[name]) != int(self.settings[name]):
-                raise Fault("databaseverbinding_verkeerd_ingesteld", private=f"{name} does not hold. {_FORGETS}")
+                raise Fault(
+                    "databaseverbinding_verkeerd_ingesteld", private=f"{name} does not hold. {_SET_DROPPED_HINT}"
+                )
         if found["search_path"] != SEARCH_PATH:
-            raise Fault("databaseverbinding_verkeerd_ingesteld", private=f"search_path does not hold. {_FORGETS}")
+            raise Fault(
+                "databaseverbinding_verkeerd_ingesteld", private=f"search_path does not hold. {_SET_DROPPED_HINT}"
+            )
         if found["read_only"]:
-            raise Fault("database_alleen_lezen", private=_READ_ONLY)
+            raise Fault("database_alleen_lezen", private=_READ_ONLY_HINT)
 
 
-_FORGETS = "Something between the service and PostgreSQL drops SET: see docs/operations.md, Poolers."
-_OTHER_POOL_MODE = "It does not let transactions through. With PgBouncer set pool_mode to session or transaction."
-_READ_ONLY = (
+_SET_DROPPED_HINT = "Something between the service and PostgreSQL drops SET: see docs/operations.md, Poolers."
+_POOL_MODE_HINT = "It does not let transactions through. With PgBouncer set pool_mode to session or transaction."
+_READ_ONLY_HINT = (
     "The server is a standby or default_transaction_read_only is on. Name the primary, or list all servers with "
     "target_session_attrs=read-write."
 )
 
 
-async def _ask(connection: asyncpg.Connection, question: str, *values: object) -> asyncpg.Record:
+async def _fetch_unnamed(connection: asyncpg.Connection, sql: str, *values: object) -> asyncpg.Record:
     """Fetch one row by an unnamed statement: a named one would stay on a shared connection."""
-    statement = await connection.prepare(question, name="")
+    statement = await connection.prepare(sql, name="")
     return await statement.fetchrow(*values)
 
 
-def _why_not_tried(error: Exception) -> str:
+def _describe_connect_error(error: Exception) -> str:
     """Describe a connect error by its kind only: the text may quote the address."""
     if isinstance(error, ssl.SSLError):
         return f"TLS does not come about ({type(error).__name__}). Look at sslmode, sslrootcert, sslcert and sslkey."

@@ -27,7 +27,7 @@ _MAX_AGE_SECONDS = "300"
 class AllowedOrigins(Protocol):
     """The origins that may read responses at the paths of `CorsRules.for_clients`."""
 
-    async def load(self, app: Starlette) -> frozenset[str]:
+    async def load_origins(self, app: Starlette) -> frozenset[str]:
         """Load the current origins of the application; empty if they cannot be read."""
 
 
@@ -39,7 +39,7 @@ class CorsRules:
     for_clients: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class _Cors:
+class _CorsMiddleware:
     def __init__(self, app: ASGIApp, rules: CorsRules, make_origins: Callable[[], AllowedOrigins]) -> None:
         self._app = app
         self._rules = rules
@@ -47,56 +47,56 @@ class _Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_http = scope["type"] == "http"
-        public = _methods_of(self._rules.public, scope["path"]) if is_http else None
-        methods = _methods_of(self._rules.for_clients, scope["path"]) if is_http and public is None else public
+        public = _find_methods(self._rules.public, scope["path"]) if is_http else None
+        methods = _find_methods(self._rules.for_clients, scope["path"]) if is_http and public is None else public
         if methods is None:
             await self._app(scope, receive, send)
             return
-        headers = {_ALLOW_ORIGIN: "*"} if public is not None else await self._for_client(scope)
+        headers = {_ALLOW_ORIGIN: "*"} if public is not None else await self._build_client_headers(scope)
         if _is_preflight(scope):
-            await _preflight_response(headers, methods)(scope, receive, send)
+            await _build_preflight_response(headers, methods)(scope, receive, send)
             return
 
-        async def sender(message: Message) -> None:
+        async def send_with_cors_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(MutableHeaders(scope=message), headers)
+                _add_cors_headers(MutableHeaders(scope=message), headers)
             await send(message)
 
-        await self._app(scope, receive, sender)
+        await self._app(scope, receive, send_with_cors_headers)
 
-    async def _for_client(self, scope: Scope) -> dict[str, str]:
+    async def _build_client_headers(self, scope: Scope) -> dict[str, str]:
         """Build the headers for this origin. `Vary` keeps caches from sharing it between origins."""
-        origin = _origin_of(scope)
-        if origin is None or origin not in await self._origins.load(scope["app"]):
+        origin = _read_origin(scope)
+        if origin is None or origin not in await self._origins.load_origins(scope["app"]):
             return {"Vary": "Origin"}
         return {_ALLOW_ORIGIN: origin, "Vary": "Origin"}
 
 
-def _methods_of(paths: Mapping[str, Sequence[str]], path: str) -> Sequence[str] | None:
+def _find_methods(paths: Mapping[str, Sequence[str]], path: str) -> Sequence[str] | None:
     exact = paths.get(path)
     if exact is not None:
         return exact
     return next((methods for prefix, methods in paths.items() if prefix[-1] == "/" and path.startswith(prefix)), None)
 
 
-def _header(scope: Scope, wanted: bytes) -> str | None:
+def _read_single_header(scope: Scope, header_name: bytes) -> str | None:
     """Return a header's value if it occurs exactly once."""
-    values = [value for name, value in scope["headers"] if name == wanted]
+    values = [value for name, value in scope["headers"] if name == header_name]
     return values[0].decode("latin-1") if len(values) == 1 else None
 
 
-def _origin_of(scope: Scope) -> str | None:
+def _read_origin(scope: Scope) -> str | None:
     """Return the request's origin; None for `null` (sandbox, file, redirect), which identifies no site."""
-    origin = _header(scope, b"origin")
+    origin = _read_single_header(scope, b"origin")
     return None if origin == "null" else origin
 
 
 def _is_preflight(scope: Scope) -> bool:
     asks = (b"origin", b"access-control-request-method")
-    return scope["method"] == "OPTIONS" and all(_header(scope, name) is not None for name in asks)
+    return scope["method"] == "OPTIONS" and all(_read_single_header(scope, name) is not None for name in asks)
 
 
-def _preflight_response(headers: Mapping[str, str], methods: Sequence[str]) -> Response:
+def _build_preflight_response(headers: Mapping[str, str], methods: Sequence[str]) -> Response:
     """Build the 204 response to a preflight (Fetch 4.8). An origin without access gets no further headers."""
     told = dict(headers)
     if _ALLOW_ORIGIN in told:
@@ -106,12 +106,12 @@ def _preflight_response(headers: Mapping[str, str], methods: Sequence[str]) -> R
     return Response(status_code=204, headers=told)
 
 
-def _add(given: MutableHeaders, headers: Mapping[str, str]) -> None:
+def _add_cors_headers(response_headers: MutableHeaders, headers: Mapping[str, str]) -> None:
     if _ALLOW_ORIGIN in headers:
-        given[_ALLOW_ORIGIN] = headers[_ALLOW_ORIGIN]
-        given["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        response_headers[_ALLOW_ORIGIN] = headers[_ALLOW_ORIGIN]
+        response_headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
     if "Vary" in headers:
-        given.add_vary_header(headers["Vary"])
+        response_headers.add_vary_header(headers["Vary"])
 
 
 def install(app: FastAPI, rules: CorsRules, make_origins: Callable[[], AllowedOrigins]) -> None:
@@ -119,4 +119,4 @@ def install(app: FastAPI, rules: CorsRules, make_origins: Callable[[], AllowedOr
 
     `make_origins` is called once per application, so that no two share a cache.
     """
-    app.user_middleware.insert(0, Middleware(_Cors, rules=rules, make_origins=make_origins))
+    app.user_middleware.insert(0, Middleware(_CorsMiddleware, rules=rules, make_origins=make_origins))

@@ -13,20 +13,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_MARK = "machtiging.head"
+_HEAD_SCOPE_KEY = "machtiging.head"
 
 
 def is_head(request: Request) -> bool:
     """Return True if a request routed as GET was sent as HEAD."""
-    return _MARK in request.scope
+    return _HEAD_SCOPE_KEY in request.scope
 
 
-def request_method(request: Request) -> str:
+def sent_method(request: Request) -> str:
     """Return the method as sent. DPoP proofs are bound to it (RFC 9449 section 4.2, `htm`)."""
     return "HEAD" if is_head(request) else request.method
 
 
-def head_response(media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+def build_head_response(media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     """Build a response to HEAD without producing the GET body. Content-Length is sent only if in `headers`."""
     response = Response(media_type=media_type, headers=dict(headers or {}))
     if not any(name.lower() == "content-length" for name in headers or ()):
@@ -34,7 +34,7 @@ def head_response(media_type: str, headers: Mapping[str, str] | None = None) -> 
     return response
 
 
-class _Head:
+class _HeadMiddleware:
     """Middleware that routes HEAD as GET and drops the body."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -45,10 +45,10 @@ class _Head:
             await self._app(scope, receive, send)
             return
         # A copy: the server still sees HEAD, so it sends no body and does not change the length.
-        routed = {**scope, "method": "GET", _MARK: True}
+        routed = {**scope, "method": "GET", _HEAD_SCOPE_KEY: True}
         ended = False
 
-        async def sender(message: Message) -> None:
+        async def send_without_body(message: Message) -> None:
             nonlocal ended
             if message["type"] == "http.response.start":
                 await send(message)
@@ -57,7 +57,7 @@ class _Head:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         try:
-            await self._app(routed, receive, sender)
+            await self._app(routed, receive, send_without_body)
         finally:
             if "route" in routed:
                 scope["route"] = routed["route"]  # for the request log
@@ -65,4 +65,4 @@ class _Head:
 
 def install(app: FastAPI) -> None:
     """Add the HEAD middleware. Call after all other middleware is installed."""
-    app.user_middleware.insert(0, Middleware(_Head))
+    app.user_middleware.insert(0, Middleware(_HeadMiddleware))

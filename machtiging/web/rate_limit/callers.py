@@ -23,16 +23,16 @@ from machtiging.web.rate_limit.limiter import Caller, CallerKind
 # Verifies a token without a database, with the application's state: returns its jti if we signed it and it has not
 # expired, else None.
 VerifyToken = Callable[[Starlette, str], str | None]
-_REMEMBERED_SECONDS = 300.0
-_MOST_REMEMBERED = 20_000
-_LONGEST_COOKIE = 128
-_PERSON = "machtiging.person"
-_SCHEMES = (b"bearer", b"dpop")
+_PERSON_CACHE_SECONDS = 300.0
+_PERSON_CACHE_SIZE = 20_000
+_MAX_COOKIE_LENGTH = 128
+_PERSON_SCOPE_KEY = "machtiging.person"
+_TOKEN_SCHEMES = (b"bearer", b"dpop")
 
 
 def note_person(scope: Scope, person_id: UUID | None) -> None:
     """Record the person of this token or session; None if the session is invalid."""
-    scope[_PERSON] = person_id
+    scope[_PERSON_SCOPE_KEY] = person_id
 
 
 class CallerIdentifier:
@@ -55,65 +55,65 @@ class CallerIdentifier:
         self._session_cookie = session_cookie
         self._token_paths = tuple(token_paths)
         self._now = now
-        self._people: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._person_cache: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
-    def identify(self, scope: Scope) -> tuple[tuple[Caller, ...], bytes | None]:
+    def identify_callers(self, scope: Scope) -> tuple[tuple[Caller, ...], bytes | None]:
         """Return the callers, and the credential's fingerprint for `remember_person`."""
-        authorization = _single(scope, b"authorization")
-        if authorization is not None and self._takes_token(scope["path"]):
-            jti = self._jti(scope, authorization)
+        authorization = _read_credential_header(scope, b"authorization")
+        if authorization is not None and self._is_token_path(scope["path"]):
+            jti = self._read_jti(scope, authorization)
             if jti is None:
-                return self._by_address(scope), None
+                return self._identify_by_address(scope), None
             fingerprint = jti.encode()
-            person = self._person(fingerprint)
+            person = self._find_person(fingerprint)
             token = (CallerKind.TOKEN, jti)
             # Counted apart, so that a flood by an app does not stop its user from logging in and revoking it.
             callers = (token,) if person is None else (token, (CallerKind.PERSON, f"token:{person}"))
             return callers, fingerprint
-        fingerprint_of_session = self._session(scope)
-        person = None if fingerprint_of_session is None else self._person(fingerprint_of_session)
+        fingerprint_of_session = self._hash_session_cookie(scope)
+        person = None if fingerprint_of_session is None else self._find_person(fingerprint_of_session)
         if person is None:
-            return self._by_address(scope), fingerprint_of_session
+            return self._identify_by_address(scope), fingerprint_of_session
         return ((CallerKind.PERSON, f"session:{person}"),), fingerprint_of_session
 
-    def _takes_token(self, path: str) -> bool:
+    def _is_token_path(self, path: str) -> bool:
         return any(path == taken or path.startswith(taken + "/") for taken in self._token_paths)
 
-    def learn(self, scope: Scope, fingerprint: bytes | None) -> None:
+    def remember_person(self, scope: Scope, fingerprint: bytes | None) -> None:
         """Cache the person of a credential, or drop it when a door rejected the credential."""
-        if fingerprint is None or _PERSON not in scope:
+        if fingerprint is None or _PERSON_SCOPE_KEY not in scope:
             return
-        person: UUID | None = scope[_PERSON]
+        person: UUID | None = scope[_PERSON_SCOPE_KEY]
         if person is None:
-            self._people.pop(fingerprint, None)
+            self._person_cache.pop(fingerprint, None)
             return
-        self._people[fingerprint] = (str(person), self._now() + _REMEMBERED_SECONDS)
-        self._people.move_to_end(fingerprint)
-        if len(self._people) > _MOST_REMEMBERED:
-            self._people.popitem(last=False)
+        self._person_cache[fingerprint] = (str(person), self._now() + _PERSON_CACHE_SECONDS)
+        self._person_cache.move_to_end(fingerprint)
+        if len(self._person_cache) > _PERSON_CACHE_SIZE:
+            self._person_cache.popitem(last=False)
 
-    def _by_address(self, scope: Scope) -> tuple[Caller, ...]:
-        address = self._addresses.resolve(scope)
+    def _identify_by_address(self, scope: Scope) -> tuple[Caller, ...]:
+        address = self._addresses.resolve_client_address(scope)
         return () if address is None else ((CallerKind.ADDRESS, address),)
 
-    def _jti(self, scope: Scope, authorization: bytes) -> str | None:
+    def _read_jti(self, scope: Scope, authorization: bytes) -> str | None:
         scheme, _, token = authorization.partition(b" ")
-        if scheme.lower() not in _SCHEMES:
+        if scheme.lower() not in _TOKEN_SCHEMES:
             return None
         return self._verify_token(scope["app"], token.strip().decode("latin-1"))
 
-    def _session(self, scope: Scope) -> bytes | None:
+    def _hash_session_cookie(self, scope: Scope) -> bytes | None:
         if not any(name == b"cookie" for name, _ in scope["headers"]):
             return None
         cookie = Request(scope).cookies.get(self._session_cookie)
-        return hashlib.sha256(cookie.encode()).digest() if cookie and len(cookie) <= _LONGEST_COOKIE else None
+        return hashlib.sha256(cookie.encode()).digest() if cookie and len(cookie) <= _MAX_COOKIE_LENGTH else None
 
-    def _person(self, fingerprint: bytes) -> str | None:
-        person, until = self._people.get(fingerprint, (None, 0.0))
+    def _find_person(self, fingerprint: bytes) -> str | None:
+        person, until = self._person_cache.get(fingerprint, (None, 0.0))
         return person if self._now() < until else None
 
 
-def _single(scope: Scope, wanted: bytes) -> bytes | None:
+def _read_credential_header(scope: Scope, header_name: bytes) -> bytes | None:
     """Return a header's value; None if absent, empty bytes (no credential) if repeated."""
-    found = [value for name, value in scope["headers"] if name == wanted]
+    found = [value for name, value in scope["headers"] if name == header_name]
     return found[0] if len(found) == 1 else b"" if found else None

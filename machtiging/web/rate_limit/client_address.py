@@ -17,14 +17,14 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 X_FORWARDED_FOR = "x-forwarded-for"
 FORWARDED = "forwarded"
-_HEADERS = (X_FORWARDED_FOR.encode(), FORWARDED.encode())
+_FORWARDING_HEADERS = (X_FORWARDED_FOR.encode(), FORWARDED.encode())
 # One IPv6 subscriber controls a whole /64.
 _IPV6_PREFIX = 64
 _log = structlog.get_logger("machtiging.web")
 _NO_PEER = "no-peer"
-_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-_FOR = re.compile(r'(?i)(?:^|;)\s*for\s*=\s*(?:"([^"\\]*)"|([^;,\s"]+))\s*(?=;|$)')
-_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
+_FORWARDED_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+_FORWARDED_FOR_PARAMETER = re.compile(r'(?i)(?:^|;)\s*for\s*=\s*(?:"([^"\\]*)"|([^;,\s"]+))\s*(?=;|$)')
+_NODE_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
 
 
 def parse_address(text: str) -> Address | None:
@@ -50,56 +50,56 @@ class ClientAddressResolver:
         self._proxies = tuple(proxies)
         self._warned = False
         self._header = header.lower().encode()
-        self._parse = _forwarded_hops if header.lower() == FORWARDED else _x_forwarded_for_hops
+        self._parse_hops = _parse_forwarded if header.lower() == FORWARDED else _parse_x_forwarded_for
 
-    def resolve(self, scope: Scope) -> str | None:
+    def resolve_client_address(self, scope: Scope) -> str | None:
         """Return the address, for IPv6 its /64; None for a trusted proxy's own, unlimited request."""
         peer = peer_address(scope)
         if peer is None:
             return _NO_PEER
-        if not self._is_named(peer):
+        if not self._is_trusted_peer(peer):
             self._warn_once(scope)
-            return _bucket(peer)
+            return _address_bucket(peer)
         values = [value.decode("latin-1") for name, value in scope["headers"] if name == self._header]
-        for hop in self._parse(", ".join(values)):
+        for hop in self._parse_hops(", ".join(values)):
             if hop is None:
                 return f"unreadable:{peer}"  # fail closed: all such requests share one count
-            if not self._is_named(hop):
-                return _bucket(hop)
+            if not self._is_trusted_peer(hop):
+                return _address_bucket(hop)
         return None
 
     def _warn_once(self, scope: Scope) -> None:
-        if not self._warned and any(name in _HEADERS for name, _ in scope["headers"]):
+        if not self._warned and any(name in _FORWARDING_HEADERS for name, _ in scope["headers"]):
             self._warned = True
             _log.warning("forwarding_proxy_not_named", setting="MACHTIGING_FORWARDING_PROXIES")
 
-    def _is_named(self, address: Address) -> bool:
+    def _is_trusted_peer(self, address: Address) -> bool:
         return any(address in network for network in self._proxies)
 
 
-def _bucket(address: Address) -> str:
+def _address_bucket(address: Address) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address), _IPV6_PREFIX), strict=False))
     return str(address)
 
 
-def _x_forwarded_for_hops(text: str) -> Iterator[Address | None]:
+def _parse_x_forwarded_for(text: str) -> Iterator[Address | None]:
     for hop in reversed(text.split(",")) if text.strip() else ():
-        yield _node(hop.strip())
+        yield _parse_node(hop.strip())
 
 
-def _forwarded_hops(text: str) -> Iterator[Address | None]:
+def _parse_forwarded(text: str) -> Iterator[Address | None]:
     """Yield the hops of Forwarded (RFC 7239 section 4), newest first."""
-    for element in reversed(_ELEMENT.findall(text)):
-        if found := _FOR.search(element.strip()):
-            yield _node(found[1] or found[2])
+    for element in reversed(_FORWARDED_ELEMENT.findall(text)):
+        if found := _FORWARDED_FOR_PARAMETER.search(element.strip()):
+            yield _parse_node(found[1] or found[2])
         else:
             yield None
 
 
-def _node(text: str) -> Address | None:
+def _parse_node(text: str) -> Address | None:
     """Parse an address with or without port (RFC 7239 section 6). None for `unknown` or obfuscated."""
     if bare := parse_address(text):
         return bare
-    found = _WITH_PORT.fullmatch(text)
+    found = _NODE_WITH_PORT.fullmatch(text)
     return parse_address(found[1] or found[2]) if found else None

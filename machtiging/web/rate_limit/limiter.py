@@ -19,7 +19,7 @@ from limits.storage.base import SlidingWindowCounterSupport
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 CAPACITY = 50_000
-_RETRY_SOON = 1
+_MIN_RETRY_AFTER_SECONDS = 1
 TOO_MANY_IN_FLIGHT = "te_veel_tegelijk"
 TOO_MANY_PER_MINUTE = "te_veel_per_minuut"
 
@@ -43,7 +43,7 @@ class Quota:
     in_flight: int
     per_minute: int
 
-    def share(self, processes: int) -> Quota:
+    def divide_among(self, processes: int) -> Quota:
         """Divide the quota among processes, rounded up."""
         return Quota(math.ceil(self.in_flight / processes), math.ceil(self.per_minute / processes))
 
@@ -151,7 +151,7 @@ class RateLimiter:
         """Count a request for all its callers, or for none and return the rejection."""
         for caller in callers:
             if self._in_flight[caller] >= self._quotas[caller[0]].in_flight:
-                return Rejection(TOO_MANY_IN_FLIGHT, caller[0], _RETRY_SOON)
+                return Rejection(TOO_MANY_IN_FLIGHT, caller[0], _MIN_RETRY_AFTER_SECONDS)
         for kind, name in callers:
             if not self._windows[kind].test(self._items[kind], name):
                 return Rejection(TOO_MANY_PER_MINUTE, kind, self._retry_after(kind, name))
@@ -175,7 +175,7 @@ class RateLimiter:
         left = until - expiry
         if before and current < item.amount:
             left = weight - expiry * (item.amount - current) / before
-        return max(_RETRY_SOON, math.ceil(left))
+        return max(_MIN_RETRY_AFTER_SECONDS, math.ceil(left))
 
     @property
     def in_flight(self) -> int:

@@ -16,15 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from machtiging.kernel.errors import TooMany
 from machtiging.web import problems
-from machtiging.web.headers import say
+from machtiging.web.headers import add_header
 from machtiging.web.rate_limit.callers import CallerIdentifier
 from machtiging.web.rate_limit.limiter import TOO_MANY_IN_FLIGHT, CallerKind, Quota, RateLimiter, Rejection
 
-_LOGGED_EVERY_SECONDS = 10.0
-_TEXTS = {
+_LOG_INTERVAL_SECONDS = 10.0
+_REJECTION_TEXTS = {
     TOO_MANY_IN_FLIGHT: "Wij krijgen te veel verzoeken tegelijk van uw apparaat of netwerk.",
 }
-_OTHER_TEXT = "Wij krijgen te veel verzoeken van uw apparaat of netwerk."
+_DEFAULT_REJECTION_TEXT = "Wij krijgen te veel verzoeken van uw apparaat of netwerk."
 _log = structlog.get_logger("machtiging.web")
 
 
@@ -49,28 +49,28 @@ class RateLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        callers, fingerprint = self._identifier.identify(scope)
+        callers, fingerprint = self._identifier.identify_callers(scope)
         rejection = self._limiter.acquire(callers)
         if rejection is not None:
-            self._rejections.count(rejection.kind)
-            await self._answer(Request(scope), rejection)(scope, receive, send)
+            self._rejections.count_rejection(rejection.kind)
+            await self._build_rejection_response(Request(scope), rejection)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
             self._limiter.release(callers)
-            self._identifier.learn(scope, fingerprint)
+            self._identifier.remember_person(scope, fingerprint)
 
-    def _answer(self, request: Request, rejection: Rejection) -> Response:
+    def _build_rejection_response(self, request: Request, rejection: Rejection) -> Response:
         wait = "1 seconde" if rejection.retry_after == 1 else f"{rejection.retry_after} seconden"
-        public = f"{_TEXTS.get(rejection.code, _OTHER_TEXT)} Wacht {wait} en probeer het opnieuw."
+        public = f"{_REJECTION_TEXTS.get(rejection.code, _DEFAULT_REJECTION_TEXT)} Wacht {wait} en probeer het opnieuw."
         # Requests pipelined on the same connection are not read.
-        say(request.scope, "Connection", "close")
-        problem = problems.problem_of(TooMany(rejection.code, public, retry_after=rejection.retry_after))
+        add_header(request.scope, "Connection", "close")
+        problem = problems.problem_from_error(TooMany(rejection.code, public, retry_after=rejection.retry_after))
         if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
             if problems.wants_page(request):  # the reader may share the address with others, so no blame
                 problem = replace(problem, title="Even wachten")
-            return problems.respond(request, problem)
+            return problems.build_problem_response(request, problem)
         # RFC 6749 section 5.2 has no code of its own for this; 4.1.2.1 has.
         body = {"error": "temporarily_unavailable", "error_description": "Too many requests. Wait and try again."}
         return JSONResponse(body, problem.status, headers={**problem.headers, "Cache-Control": "no-store"})
@@ -83,14 +83,14 @@ class RejectionLog:
         self._counts: Counter[CallerKind] = Counter()
         self._next_at = 0.0
 
-    def count(self, kind: CallerKind) -> None:
+    def count_rejection(self, kind: CallerKind) -> None:
         """Count one rejection. The caller is not logged: an address is personal data."""
         self._counts[kind] += 1
         now = time.monotonic()
         if now >= self._next_at:
             _log.warning("rate_limited", **{str(each): number for each, number in self._counts.items()})
             self._counts.clear()
-            self._next_at = now + _LOGGED_EVERY_SECONDS
+            self._next_at = now + _LOG_INTERVAL_SECONDS
 
 
 def install(

@@ -16,16 +16,16 @@ def _an_assertion_can_be_used_again() -> None:
     async def always(*_: Any) -> bool:
         return True
 
-    swap(PrivateKeyJwt, "_first_use", lambda _: always)
+    swap(PrivateKeyJwt, "_consume_jti", lambda _: always)
 
 
 def _in_the_claims(change: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
-    from machtiging.oauth.protocol import assertion
+    from machtiging.oauth.protocol import client_assertion
 
     def broken(was: Any) -> Any:
         return lambda claims, client, named, issuer, at: was(change(claims, issuer), client, named, issuer, at)
 
-    swap(assertion, "_check_claims", broken)
+    swap(client_assertion, "_verify_claims", broken)
 
 
 def _an_assertion_for_anybody_will_do() -> None:
@@ -49,16 +49,16 @@ def _an_assertion_for_a_list_will_do() -> None:
 
 
 def _an_assertion_never_grows_old() -> None:
-    from machtiging.oauth.protocol import assertion
+    from machtiging.oauth.protocol import client_assertion
 
-    swap(assertion, "_age_problem", lambda _: lambda *_: None)
+    swap(client_assertion, "_lifetime_error", lambda _: lambda *_: None)
 
 
 def _verifying(broken: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        from machtiging.oauth.protocol import assertion
+        from machtiging.oauth.protocol import client_assertion
 
-        signatures.verified_by(assertion, broken)
+        signatures.verified_by(client_assertion, broken)
 
     return breaks
 
@@ -66,7 +66,7 @@ def _verifying(broken: signatures.Broken) -> Callable[[], None]:
 def _two_proofs_at_once_are_taken() -> None:
     from machtiging.oauth.protocol import server
 
-    swap(server, "one_method", lambda _: lambda *_: None)
+    swap(server, "require_one_auth_method", lambda _: lambda *_: None)
 
 
 def _a_name_is_proof_enough() -> None:
@@ -85,31 +85,31 @@ def _a_name_is_proof_enough() -> None:
 
         return authenticate
 
-    swap(server.Server, "authenticate_client", found)
+    swap(server.OAuthServer, "authenticate_client", found)
     assert Client
 
 
 def _errors_tell_who_exists() -> None:
-    from machtiging.oauth.errors import OAuthRefusal, Wire
-    from machtiging.oauth.protocol import assertion, client_auth
+    from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
+    from machtiging.oauth.protocol import client_assertion, client_auth
 
     def told(code: str, **_proven: bool) -> None:
-        raise OAuthRefusal(Wire.INVALID_CLIENT, code, code)
+        raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, code, code)
 
-    for place in (assertion, client_auth):
-        swap(place, "unauthentic", lambda _: told)
+    for place in (client_assertion, client_auth):
+        swap(place, "refuse_client_auth", lambda _: told)
 
 
 def _a_parameter_may_stand_twice() -> None:
-    from machtiging.oauth.protocol import bridge
+    from machtiging.oauth.protocol import requests
 
-    swap(bridge, "unique", lambda _: lambda pairs: {name: value for name, value in pairs if value})
+    swap(requests, "validate_parameters", lambda _: lambda pairs: {name: value for name, value in pairs if value})
 
 
 def _odd_bytes_are_a_fault() -> None:
-    from machtiging.oauth.protocol import bridge
+    from machtiging.oauth.protocol import requests
 
-    swap(bridge, "_pairs", lambda _: lambda raw: parse_qsl(raw.decode(), keep_blank_values=True))
+    swap(requests, "_parse_pairs", lambda _: lambda raw: parse_qsl(raw.decode(), keep_blank_values=True))
 
 
 MUTANTS: dict[str, Mutant] = {

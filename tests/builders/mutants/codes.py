@@ -15,20 +15,24 @@ from tests.builders.mutants.mutant import Mutant, swap
 def _pkce_is_optional() -> None:
     from machtiging.oauth.protocol import grants
 
-    swap(grants, "is_s256", lambda was: lambda challenge, method: challenge is None or was(challenge, method))
+    swap(grants, "is_s256_challenge", lambda was: lambda challenge, method: challenge is None or was(challenge, method))
 
 
 def _plain_is_allowed() -> None:
     from machtiging.oauth.protocol import grants
 
-    swap(grants, "is_s256", lambda _: lambda challenge, _method: challenge is not None)
-    swap(grants, "_proves", lambda was: lambda verifier, challenge: verifier == challenge or was(verifier, challenge))
+    swap(grants, "is_s256_challenge", lambda _: lambda challenge, _method: challenge is not None)
+    swap(
+        grants,
+        "_verify_code_verifier",
+        lambda was: lambda verifier, challenge: verifier == challenge or was(verifier, challenge),
+    )
 
 
 def _the_verifier_is_not_looked_at() -> None:
     from machtiging.oauth.protocol import grants
 
-    swap(grants, "_proves", lambda _: lambda *_: True)
+    swap(grants, "_verify_code_verifier", lambda _: lambda *_: True)
 
 
 # Codes
@@ -47,7 +51,7 @@ def _before_redeeming(*statements: str) -> None:
 
         return redeem
 
-    swap(grants, "_redeem", broken)
+    swap(grants, "_redeem_authorization_code", broken)
 
 
 def _a_code_is_good_for_ever() -> None:
@@ -79,31 +83,33 @@ def _a_code_is_good_for_every_client() -> None:
 
     def broken(was: Any) -> Any:
         async def redeem(exchange: Any, code: str, client: Any, *rest: Any) -> Any:
-            wanted = select(AuthorizationCode.client_id).where(AuthorizationCode.code_hash == secrets.digest(code))
+            wanted = select(AuthorizationCode.client_id).where(
+                AuthorizationCode.code_hash == secrets.sha256_digest(code)
+            )
             owner = await exchange.session.scalar(wanted)
             return await was(exchange, code, replace(client, client_id=owner or client.client_id), *rest)
 
         return redeem
 
-    swap(grants, "_redeem", broken)
+    swap(grants, "_redeem_authorization_code", broken)
 
 
 def _the_address_is_not_compared_at_redemption() -> None:
-    from machtiging.oauth.at_once import grants as at_once
     from machtiging.oauth.protocol import grants
+    from machtiging.oauth.token_endpoint import grants as at_once
 
     def broken(was: Any) -> Any:
         return lambda row, form, *rest: was(row, form | {"redirect_uri": row.redirect_uri}, *rest)
 
     for place in (grants, at_once):
-        swap(place, "check_code", broken)
-    swap(grants.Code, "get_redirect_uri", lambda _: lambda _self: "")  # Authlib compares it too
+        swap(place, "check_authorization_code", broken)
+    swap(grants.RedeemedCode, "get_redirect_uri", lambda _: lambda _self: "")  # Authlib compares it too
 
 
 def _codes_are_short() -> None:
-    from machtiging.oauth.authorize import decide
+    from machtiging.oauth.authorize import decision
 
-    swap(decide, "_code", lambda was: lambda *given: was(*given)[:8])
+    swap(decision, "_derive_code", lambda was: lambda *given: was(*given)[:8])
 
 
 # Addresses and references
@@ -131,26 +137,30 @@ def _every_address_will_do() -> None:
 
 
 def _a_reference_can_be_used_again() -> None:
-    from machtiging.oauth.authorize import decide, push
+    from machtiging.oauth.authorize import decision, pushed_requests
 
     def waiting(exchange: Any, reference: Any) -> tuple[Any, ...]:
-        return (*push._named(reference), push._PUSHED.c.expires_at > exchange.at)
+        return (*pushed_requests._match_reference(reference), pushed_requests._PUSHED.c.expires_at > exchange.at)
 
     from machtiging.crypto import secrets
 
-    swap(push, "_waiting", lambda _: waiting)
-    swap(decide, "_code", lambda _: lambda *_: secrets.random_token())
+    swap(pushed_requests, "_match_pending", lambda _: waiting)
+    swap(decision, "_derive_code", lambda _: lambda *_: secrets.generate_token())
 
 
 def _a_reference_is_anybodys() -> None:
     from machtiging.crypto import secrets
-    from machtiging.oauth.authorize import push
+    from machtiging.oauth.authorize import pushed_requests
 
-    swap(push, "_named", lambda _: lambda ref: (push._PUSHED.c.uri_hash == secrets.digest(ref.request_uri),))
+    swap(
+        pushed_requests,
+        "_match_reference",
+        lambda _: lambda ref: (pushed_requests._PUSHED.c.uri_hash == secrets.sha256_digest(ref.request_uri),),
+    )
 
 
 def _in_the_answer(change: Callable[[dict[str, str]], None]) -> None:
-    from machtiging.oauth.authorize import decide
+    from machtiging.oauth.authorize import decision
 
     def broken(was: Any) -> Any:
         def back(*given: Any) -> Any:
@@ -162,7 +172,7 @@ def _in_the_answer(change: Callable[[dict[str, str]], None]) -> None:
 
         return back
 
-    swap(decide, "_back", broken)
+    swap(decision, "_redirect_to_client", broken)
 
 
 def _the_answer_does_not_say_who_gives_it() -> None:

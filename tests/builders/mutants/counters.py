@@ -21,13 +21,13 @@ def _polling(*statements: str) -> Callable[[], None]:
         def broken(was: Any) -> Any:
             async def poll(exchange: Any, client: Any, name: str) -> Any:
                 for statement in statements:
-                    given = {"hash": secrets.digest(name), "client": client.client_id}
+                    given = {"hash": secrets.sha256_digest(name), "client": client.client_id}
                     await statement_in(exchange.session, statement, given)
                 return await was(exchange, client, name)
 
             return poll
 
-        swap(grant, "poll", broken)
+        swap(grant, "poll_request", broken)
 
     return breaks
 
@@ -44,7 +44,7 @@ def _polled(change: Callable[[Any], Any]) -> Callable[[], None]:
 
             return poll
 
-        swap(grant, "poll", broken)
+        swap(grant, "poll_request", broken)
 
     return breaks
 
@@ -62,7 +62,7 @@ def _no_is_yes() -> None:
 
         return decide
 
-    swap(routes, "decide", broken)
+    swap(routes, "decide_backchannel_request", broken)
 
 
 def _everybody_sees_every_question() -> None:
@@ -73,7 +73,7 @@ def _everybody_sees_every_question() -> None:
     def broken(was: Any) -> Any:
         return lambda chosen, _person_id, at: was(chosen, column, at)  # who is asked is who is asked
 
-    swap(queries, "_waiting", broken)
+    swap(queries, "_filter_pending", broken)
 
 
 def _rule(name: str, broken: Callable[[Any], Any]) -> Callable[[], None]:
@@ -101,7 +101,7 @@ def _every_text_is_a_hint(was: Any) -> Any:
 
 
 def _a_hint_can_be_used_again() -> None:
-    from machtiging.oauth.ciba import begin
+    from machtiging.oauth.ciba import backchannel_authentication
 
     def broken(was: Any) -> Any:
         async def use(session: Any, *given: Any, **more: Any) -> Any:
@@ -110,23 +110,23 @@ def _a_hint_can_be_used_again() -> None:
 
         return use
 
-    swap(begin, "use_meldcode", broken)
+    swap(backchannel_authentication, "consume_meldcode", broken)
 
 
 def _who_is_unknown_is_told() -> None:
-    from machtiging.oauth.ciba import begin
-    from machtiging.oauth.errors import OAuthRefusal, Wire
+    from machtiging.oauth.ciba import backchannel_authentication
+    from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
     def broken(was: Any) -> Any:
         async def use(*given: Any, **more: Any) -> Any:
             found = await was(*given, **more)
             if found is None:
-                raise OAuthRefusal(Wire.UNKNOWN_USER_ID, "meldcode_onbekend")
+                raise OAuthRefusal(OAuthErrorCode.UNKNOWN_USER_ID, "meldcode_onbekend")
             return found
 
         return use
 
-    swap(begin, "use_meldcode", broken)
+    swap(backchannel_authentication, "consume_meldcode", broken)
 
 
 def _any_number_of_seconds(was: Any) -> Any:
@@ -141,19 +141,19 @@ def _any_term(was: Any) -> Any:
 
 
 def _references_are_short() -> None:
-    from machtiging.oauth.ciba import begin
+    from machtiging.oauth.ciba import backchannel_authentication
 
     def broken(was: Any) -> Any:
         return SimpleNamespace(digest=was.digest, random_token=lambda: was.random_token()[:8])
 
-    swap(begin, "secrets", broken)
+    swap(backchannel_authentication, "secrets", broken)
 
 
 def _a_program_is_a_counter() -> None:
-    from machtiging.oauth.registration import judge
+    from machtiging.oauth.registration import validation
 
-    swap(judge, "_of_the_code_flow", lambda _: yes)
-    swap(judge, "_FOR_PROGRAMS", lambda was: was | {"backchannel_token_delivery_mode", "jwks"})
+    swap(validation, "_uses_code_flow", lambda _: yes)
+    swap(validation, "_SELF_REGISTRABLE_MEMBERS", lambda was: was | {"backchannel_token_delivery_mode", "jwks"})
 
 
 def _the_server_calls_back() -> None:
@@ -161,14 +161,14 @@ def _the_server_calls_back() -> None:
 
     _a_program_is_a_counter()
     ways = {"backchannel_token_delivery_mode": ("poll", "ping", "push")}
-    swap(metadata, "_ONE_OF", lambda was: {**was, **ways})
+    swap(metadata, "_ALLOWED_VALUES", lambda was: {**was, **ways})
 
 
 def _calling_back_is_offered() -> None:
     from machtiging.oauth.ciba import metadata
 
     offered = {"backchannel_token_delivery_modes_supported": ["poll", "ping"]}
-    swap(metadata, "members", lambda was: lambda issuer: was(issuer) | offered)
+    swap(metadata, "build_discovery_members", lambda was: lambda issuer: was(issuer) | offered)
 
 
 MUTANTS: dict[str, Mutant] = {

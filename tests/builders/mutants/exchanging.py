@@ -12,7 +12,7 @@ from tests.builders.mutants.mutant import Mutant, claims_of, swap, yes
 
 
 def _everybody_goes_everywhere() -> None:
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
     def broken(was: Any) -> Any:
         def target(exchange: Any, client: Any, asked: Any, subject: Any) -> Any:
@@ -21,11 +21,11 @@ def _everybody_goes_everywhere() -> None:
 
         return target
 
-    swap(grant, "_target", broken)
+    swap(grant, "_resolve_exchange_target", broken)
 
 
 def _the_same_service_will_do() -> None:
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
     def broken(was: Any) -> Any:
         def target(exchange: Any, client: Any, asked: Any, subject: Any) -> Any:
@@ -34,29 +34,29 @@ def _the_same_service_will_do() -> None:
 
         return target
 
-    swap(grant, "_target", broken)
+    swap(grant, "_resolve_exchange_target", broken)
 
 
 def _every_scope_is_given() -> None:
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
-    swap(grant, "scope_left", lambda was: lambda held, mine, asked: asked or was(held, mine, asked))
+    swap(grant, "narrow_exchange_scope", lambda was: lambda held, mine, asked: asked or was(held, mine, asked))
 
 
 def _the_login_is_handed_on() -> None:
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
-    swap(grant, "scope_left", lambda _: lambda held, _mine, _asked: held)
+    swap(grant, "narrow_exchange_scope", lambda _: lambda held, _mine, _asked: held)
 
 
 def _all_details_that_are_asked() -> None:
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
-    swap(grant, "narrowed_details", lambda _: lambda held, asked: json.loads(asked) if asked else held)
+    swap(grant, "narrow_authorization_details", lambda _: lambda held, asked: json.loads(asked) if asked else held)
 
 
 def _the_details_of_the_consent() -> None:
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
     def broken(was: Any) -> Any:
         async def behind(*given: Any) -> Any:
@@ -65,13 +65,13 @@ def _the_details_of_the_consent() -> None:
 
         return behind
 
-    swap(grant, "subject_behind", broken)
+    swap(grant, "load_subject_token", broken)
 
 
 def _everybody_guards_everything() -> None:
-    from machtiging.oauth.exchange import subject
+    from machtiging.oauth.token_exchange import subject_token
 
-    swap(subject, "guards", lambda _: yes)
+    swap(subject_token, "is_audience_of", lambda _: yes)
 
 
 def _every_kind_of_client_may() -> None:
@@ -82,9 +82,9 @@ def _every_kind_of_client_may() -> None:
 
 def _asking(change: Callable[[dict[str, str]], dict[str, str]]) -> Callable[[], None]:
     def breaks() -> None:
-        from machtiging.oauth.exchange import grant
+        from machtiging.oauth.token_exchange import grant
 
-        swap(grant, "asked_from", lambda was: lambda form: was(change(dict(form))))
+        swap(grant, "parse_token_exchange_request", lambda was: lambda form: was(change(dict(form))))
 
     return breaks
 
@@ -99,16 +99,16 @@ def _every_kind_of_token(form: dict[str, str]) -> dict[str, str]:
 
 
 async def _for_the_service(exchange: Any, client: Any, scope: str) -> dict[str, Any]:
-    from machtiging.oauth import issue
+    from machtiging.oauth import token_issuance
 
-    made = issue.for_client(exchange.issuer, client, scope, at=exchange.at)
-    await issue.write_down(exchange.session, made)
+    made = token_issuance.build_client_token(exchange.issuer, client, scope, at=exchange.at)
+    await token_issuance.persist_token(exchange.session, made)
     return made.response
 
 
 def _a_machine_stands_for_somebody() -> None:
     """A token of nobody becomes another token of nobody."""
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
     def broken(was: Any) -> Any:
         async def exchanged(exchange: Any, request: Any) -> Any:
@@ -118,12 +118,12 @@ def _a_machine_stands_for_somebody() -> None:
 
         return exchanged
 
-    swap(grant, "_exchanged", broken)
+    swap(grant, "_exchange_token", broken)
 
 
 def _an_id_token_is_as_good() -> None:
     """One that we signed for the app is answered with a token."""
-    from machtiging.oauth.exchange import grant
+    from machtiging.oauth.token_exchange import grant
 
     def broken(was: Any) -> Any:
         async def exchanged(exchange: Any, request: Any) -> Any:
@@ -134,12 +134,12 @@ def _an_id_token_is_as_good() -> None:
 
         return exchanged
 
-    swap(grant, "_exchanged", broken)
+    swap(grant, "_exchange_token", broken)
 
 
 def _a_dead_one_will_do() -> None:
     from machtiging.oauth import queries
-    from machtiging.oauth.exchange import subject
+    from machtiging.oauth.token_exchange import subject_token
 
     def lively(was: Any) -> Any:
         async def token(*given: Any) -> Any:
@@ -161,65 +161,69 @@ def _a_dead_one_will_do() -> None:
 
         return links
 
-    swap(subject, "token_for_anybody", lively)
-    swap(queries, "grant_held", open_again)
-    swap(subject, "hold_to_exchange", counted)
+    swap(subject_token, "load_token_for_any_audience", lively)
+    swap(queries, "lock_grant", open_again)
+    swap(subject_token, "lock_and_count_exchanges", counted)
 
 
 def _an_old_one_will_do() -> None:
-    from machtiging.oauth.exchange import subject
+    from machtiging.oauth.token_exchange import subject_token
 
     def broken(was: Any) -> Any:
         return lambda exchange, text: was(replace(exchange, at=exchange.at - timedelta(hours=24)), text)
 
-    swap(subject, "token_for_anybody", broken)
+    swap(subject_token, "load_token_for_any_audience", broken)
 
 
 def _a_machtiging_always_holds() -> None:
     from machtiging.oauth.protocol import grants
 
     _a_dead_one_will_do()
-    swap(grants, "opens_for", lambda _: yes)
+    swap(grants, "machtiging_covers_grant", lambda _: yes)
 
 
 def _no_key_is_asked() -> None:
-    from machtiging.oauth.exchange import subject
+    from machtiging.oauth.token_exchange import subject_token
 
-    swap(subject, "is_bound", lambda _: lambda _facts: False)
+    swap(subject_token, "is_sender_constrained", lambda _: lambda _facts: False)
 
 
 def _it_lives_on() -> None:
-    from machtiging.oauth import issue
+    from machtiging.oauth import token_issuance
 
-    swap(issue, "_end", lambda was: lambda issuer, held, order, at: was(issuer, held, replace(order, parent=None), at))
+    swap(
+        token_issuance,
+        "_resolve_expiry",
+        lambda was: lambda issuer, held, order, at: was(issuer, held, replace(order, parent=None), at),
+    )
 
 
 def _it_hangs_on_nothing() -> None:
-    from machtiging.oauth import issue
+    from machtiging.oauth import token_issuance
 
     def broken(was: Any) -> Any:
-        async def token(*given: Any, order: Any = issue.WHOLE, **more: Any) -> Any:
+        async def token(*given: Any, order: Any = token_issuance.FULL_GRANT_SPEC, **more: Any) -> Any:
             return await was(*given, order=replace(order, parent=None), **more)
 
         return token
 
-    swap(issue, "access_token", broken)
+    swap(token_issuance, "issue_user_token", broken)
 
 
 def _the_chain_is_endless() -> None:
-    from machtiging.oauth.exchange import subject
+    from machtiging.oauth.token_exchange import subject_token
 
-    swap(subject, "LONGEST_CHAIN", lambda _: 1000)
+    swap(subject_token, "MAX_EXCHANGE_CHAIN", lambda _: 1000)
 
 
 def _one_name_everywhere() -> None:
-    from machtiging.oauth import issue
+    from machtiging.oauth import token_issuance
 
     def people(issuer: Any, client: Any, consented: Any, _order: Any) -> Any:
         as_the_app = replace(client, client_id=consented.grant.client_id, redirect_uris=())
-        return issue.who(issuer, as_the_app, consented)
+        return token_issuance.build_subject_claims(issuer, as_the_app, consented)
 
-    swap(issue, "_people", lambda _: people)
+    swap(token_issuance, "_subject_claims_for_target", lambda _: people)
 
 
 MUTANTS: dict[str, Mutant] = {

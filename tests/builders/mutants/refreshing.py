@@ -19,27 +19,27 @@ def _refreshing(broken: Callable[[Any, Callable[[], Response], Callable[[str], N
     (`:hash`), the client that asks (`:client`) and the key that it shows (`:jkt`). All in one transaction: the short
     way, which says no more than a plain yes, is not taken."""
     from machtiging.crypto import secrets
-    from machtiging.oauth.at_once import grants as at_once
-    from machtiging.oauth.protocol.bridge import wait
     from machtiging.oauth.protocol.refresh_grant import RefreshGrant
+    from machtiging.oauth.protocol.requests import await_sync
+    from machtiging.oauth.token_endpoint import grants as fast_path
 
     def around(was: Any) -> Any:
         def response(self: Any) -> Response:
             asked = self.request
-            given = {"hash": secrets.digest(asked.form["refresh_token"]), "client": asked.client.client_id}
+            given = {"hash": secrets.sha256_digest(asked.form["refresh_token"]), "client": asked.client.client_id}
             given |= {"jkt": asked.binding.jkt}
 
             def run(statement: str) -> None:
-                wait(statement_in(self.server.exchange.session, statement, given))
+                await_sync(statement_in(self.server.exchange.session, statement, given))
 
             return broken(self, lambda: was(self), run)
 
         return response
 
     async def not_taken(_self: Any) -> Any:
-        at_once.otherwise()
+        fast_path.fall_back()
 
-    swap(at_once.RefreshAtOnce, "_refreshed", lambda _: not_taken)
+    swap(fast_path.SingleStatementRefreshGrant, "_issue_tokens", lambda _: not_taken)
     swap(RefreshGrant, "create_token_response", around)
 
 
@@ -53,9 +53,9 @@ def _first(*statements: str) -> Callable[[], None]:
 
 
 def _reuse_ends_nothing() -> None:
-    from machtiging.oauth.refresh import use_up
+    from machtiging.oauth.refresh import rotation
 
-    swap(use_up, "end_family", lambda _: nothing)
+    swap(rotation, "end_token_family", lambda _: nothing)
 
 
 def _the_same_one_comes_back() -> None:
@@ -83,41 +83,43 @@ def _a_refusal_uses_it_up() -> None:
 def _every_scope_is_refreshed() -> None:
     from machtiging.oauth.protocol import refresh_grant
 
-    swap(refresh_grant, "narrowed_scope", lambda _: lambda granted, asked: asked or granted)
+    swap(refresh_grant, "narrow_scope", lambda _: lambda granted, asked: asked or granted)
 
 
 def _all_details_that_are_asked() -> None:
     from machtiging.oauth.protocol import grants
 
-    swap(grants, "narrowed_details", lambda _: lambda granted, asked: json.loads(asked) if asked else granted)
+    swap(
+        grants, "narrow_authorization_details", lambda _: lambda granted, asked: json.loads(asked) if asked else granted
+    )
 
 
 def _every_resource_that_is_asked() -> None:
     from machtiging.oauth.protocol import grants
 
-    swap(grants, "narrowed_target", lambda was: lambda target, _asked: was(target, None))
+    swap(grants, "narrow_target", lambda was: lambda target, _asked: was(target, None))
 
 
 def _bound_or_not_is_the_same() -> None:
-    from machtiging.oauth.at_once import grants as at_once
-    from machtiging.oauth.refresh import use_up
+    from machtiging.oauth.refresh import rotation
+    from machtiging.oauth.token_endpoint import grants as fast_path
 
-    swap(use_up, "fitting", lambda _: lambda *_given: ())
-    swap(at_once, "fits", lambda _: yes)
+    swap(rotation, "conditions_for_binding", lambda _: lambda *_given: ())
+    swap(fast_path, "matches_binding", lambda _: yes)
 
 
 def _the_short_way_uses_nothing_up() -> None:
     from sqlalchemy import literal, select
 
-    from machtiging.oauth.at_once import act
+    from machtiging.oauth.token_endpoint import commit
 
-    swap(act, "_using", lambda _: lambda _kind, _gate: select(literal(1)).cte("used"))
+    swap(commit, "_mark_credential_used", lambda _: lambda _kind, _gate: select(literal(1)).cte("used"))
 
 
 def _the_short_way_does_not_look_again() -> None:
     from sqlalchemy import bindparam, select
 
-    from machtiging.oauth.at_once import act, grants
+    from machtiging.oauth.token_endpoint import commit, grants
 
     def late(acting: Callable[..., Any]) -> Any:
         async def acting_late(*args: Any) -> Any:
@@ -127,48 +129,52 @@ def _the_short_way_does_not_look_again() -> None:
         return acting_late
 
     def consent(kind: str, _client: Any) -> Any:
-        table, its_hash, _ = act.SECRETS[kind]
+        table, its_hash, _ = commit.CREDENTIAL_TABLES[kind]
         secret = select(table.c.grant_id).where(its_hash == bindparam("hash")).cte("secret")
-        return select(act._GRANT.c.id).where(act._GRANT.c.id == secret.c.grant_id).cte("consent")
+        return select(commit._GRANT.c.id).where(commit._GRANT.c.id == secret.c.grant_id).cte("consent")
 
-    swap(act, "_consent_behind", lambda _: consent)
-    swap(grants, "act", late)
+    swap(commit, "_lock_credential_and_grant", lambda _: consent)
+    swap(grants, "consume_and_issue", late)
 
 
 def _the_short_way_asks_no_key() -> None:
-    from machtiging.oauth.at_once import grants as at_once
+    from machtiging.oauth.token_endpoint import grants as fast_path
 
-    swap(at_once, "fits", lambda _: yes)
+    swap(fast_path, "matches_binding", lambda _: yes)
 
 
 def _everybody_gets_one() -> None:
-    from machtiging.oauth.refresh import hand_out
+    from machtiging.oauth.refresh import issuance
 
-    swap(hand_out, "may_have_one", lambda _: yes)
+    swap(issuance, "may_receive_refresh_token", lambda _: yes)
 
 
 def _who_proves_nothing_gets_one() -> None:
-    from machtiging.oauth.refresh import hand_out
+    from machtiging.oauth.refresh import issuance
 
-    swap(hand_out, "may_have_one", lambda _: lambda client, _bound: client.refreshes)
+    swap(issuance, "may_receive_refresh_token", lambda _: lambda client, _bound: client.refreshes)
 
 
 def _no_last_moment() -> None:
     from machtiging.oauth.refresh import rules
 
-    swap(rules, "last_moment", lambda _: lambda consented_at, _ends: consented_at + timedelta(days=3650))
+    swap(rules, "compute_deadline", lambda _: lambda consented_at, _ends: consented_at + timedelta(days=3650))
 
 
 def _no_limit_when_unused() -> None:
     from machtiging.oauth.refresh import rules
 
-    swap(rules, "IDLE", lambda _: timedelta(days=30))
+    swap(rules, "IDLE_LIFETIME", lambda _: timedelta(days=30))
 
 
 def _its_end_is_not_told() -> None:
-    from machtiging.oauth.refresh.look import Kept
+    from machtiging.oauth.refresh.lookup import RefreshTokenView
 
-    swap(Kept, "told", lambda was: lambda self: {**was(self), "exp": was(self)["exp"] + 10**8})
+    swap(
+        RefreshTokenView,
+        "to_introspection_response",
+        lambda was: lambda self: {**was(self), "exp": was(self)["exp"] + 10**8},
+    )
 
 
 def _what_has_ended_is_not_looked_at() -> None:
@@ -181,31 +187,31 @@ def _what_has_ended_is_not_looked_at() -> None:
 
         return held
 
-    swap(queries, "grant_held", broken)
+    swap(queries, "lock_grant", broken)
 
 
 def _a_machtiging_always_holds() -> None:
     from machtiging.oauth.protocol import grants
 
-    swap(grants, "opens_for", lambda _: yes)
+    swap(grants, "machtiging_covers_grant", lambda _: yes)
 
 
 def _giving_it_back_does_nothing() -> None:
-    from machtiging.oauth.protocol import token_endpoints
+    from machtiging.oauth.protocol import introspection_revocation
 
-    swap(token_endpoints, "revoke_kept", lambda _: nothing)
+    swap(introspection_revocation, "revoke_refresh_token", lambda _: nothing)
 
 
 def _it_is_everybodys() -> None:
-    from machtiging.oauth.refresh.look import Kept
+    from machtiging.oauth.refresh.lookup import RefreshTokenView
 
-    swap(Kept, "check_client", lambda _: yes)
+    swap(RefreshTokenView, "check_client", lambda _: yes)
 
 
 def _what_was_used_is_active() -> None:
-    from machtiging.oauth.refresh.look import Kept
+    from machtiging.oauth.refresh.lookup import RefreshTokenView
 
-    swap(Kept, "is_revoked", lambda _: lambda _self: False)
+    swap(RefreshTokenView, "is_revoked", lambda _: lambda _self: False)
 
 
 MUTANTS: dict[str, Mutant] = {

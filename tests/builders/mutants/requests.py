@@ -15,7 +15,7 @@ Change = Callable[[dict[str, Any], Any, Any], dict[str, Any]]
 
 def _verifying(broken: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        from machtiging.oauth.requests import request_object
+        from machtiging.oauth.request_parameters import request_object
 
         signatures.verified_by(request_object, broken)
 
@@ -26,12 +26,12 @@ def _reading(change: Change) -> Callable[[], None]:
     """The checks see what `change` makes of the claims; it is given the desk and the client, too."""
 
     def breaks() -> None:
-        from machtiging.oauth.requests import request_object
+        from machtiging.oauth.request_parameters import request_object
 
         def broken(was: Any) -> Any:
             return lambda desk, client, claims: was(desk, client, change(claims, desk, client))
 
-        swap(request_object, "_check", broken)
+        swap(request_object, "_verify_claims", broken)
 
     return breaks
 
@@ -70,13 +70,13 @@ def _an_endpoint_will_do(claims: dict[str, Any], desk: Any, _client: Any) -> dic
 
 
 def _times_are_not_read() -> None:
-    from machtiging.oauth.requests import request_object
+    from machtiging.oauth.request_parameters import request_object
 
-    swap(request_object, "_age_problem", lambda _: lambda *_: None)
+    swap(request_object, "_lifetime_error", lambda _: lambda *_: None)
 
 
 def _every_kind_of_jwt_will_do() -> None:
-    from machtiging.oauth.requests import request_object
+    from machtiging.oauth.request_parameters import request_object
 
     def broken(was: Any) -> Any:
         def verify(token: str, jwks: Any, **options: Any) -> Any:
@@ -89,7 +89,7 @@ def _every_kind_of_jwt_will_do() -> None:
 
 def _every_clients_key_will_do() -> None:
     from machtiging.oauth import register_client
-    from machtiging.oauth.requests import request_object
+    from machtiging.oauth.request_parameters import request_object
 
     known: list[dict[str, Any]] = []
 
@@ -100,29 +100,31 @@ def _every_clients_key_will_do() -> None:
 
         return register
 
-    swap(register_client, "register", remembering)
-    swap(request_object, "keys_of", lambda _: lambda *_: {"keys": known})
+    swap(register_client, "register_client", remembering)
+    swap(request_object, "select_jwks", lambda _: lambda *_: {"keys": known})
 
 
 def _opening(broken: Callable[[Any], Any]) -> None:
     """Wherever request objects come in."""
-    from machtiging.oauth.authorize import push
-    from machtiging.oauth.ciba import begin
+    from machtiging.oauth.authorize import pushed_requests
+    from machtiging.oauth.ciba import backchannel_authentication
 
-    for place in (push, begin):
+    for place in (pushed_requests, backchannel_authentication):
         swap(place, "opened", broken)
 
 
 def _joined(join: Callable[[dict[str, str], dict[str, str]], dict[str, str]]) -> Callable[[], None]:
     def breaks() -> None:
-        from machtiging.oauth.requests import request_object
+        from machtiging.oauth.request_parameters import request_object
 
         def broken(was: Any) -> Any:
             async def opened(desk: Any, client: Any, form: Any) -> dict[str, str]:
                 if "request" not in form:
                     return await was(desk, client, form)
-                inside = await was(desk, client, {name: form[name] for name in form.keys() & request_object._BESIDE})
-                return join(inside, {name: form[name] for name in form.keys() - request_object._BESIDE})
+                inside = await was(
+                    desk, client, {name: form[name] for name in form.keys() & request_object._OUTER_PARAMETERS}
+                )
+                return join(inside, {name: form[name] for name in form.keys() - request_object._OUTER_PARAMETERS})
 
             return opened
 
@@ -133,35 +135,35 @@ def _joined(join: Callable[[dict[str, str], dict[str, str]], dict[str, str]]) ->
 
 def _nobody_must_sign() -> None:
     def broken(was: Any) -> Any:
-        return lambda desk, client, form: was(desk, replace(client, signed_requests_only=False), form)
+        return lambda desk, client, form: was(desk, replace(client, require_signed_request_object=False), form)
 
     _opening(broken)
 
 
 def _objects_hold_anything() -> None:
-    from machtiging.oauth.requests import request_object
+    from machtiging.oauth.request_parameters import request_object
 
-    swap(request_object, "_NEVER", lambda _: frozenset())
+    swap(request_object, "_FORBIDDEN_CLAIMS", lambda _: frozenset())
 
 
 def _an_object_can_be_used_again() -> None:
-    from machtiging.oauth.requests import request_object
+    from machtiging.oauth.request_parameters import request_object
 
-    swap(request_object, "_take", lambda _: nothing)
+    swap(request_object, "_consume_jti", lambda _: nothing)
 
 
 def _two_at_once_are_both_new() -> None:
-    from machtiging.oauth.requests import request_object
+    from machtiging.oauth.request_parameters import request_object
 
     seen: set[str] = set()
 
     async def take(_desk: Any, _client: Any, claims: Any) -> None:
         if claims["jti"] in seen:
-            request_object._bad("object_hergebruikt")
+            request_object._refuse_request_object("object_hergebruikt")
         await asyncio.sleep(0.3)  # first it looks, later it writes down
         seen.add(claims["jti"])
 
-    swap(request_object, "_take", lambda _: take)
+    swap(request_object, "_consume_jti", lambda _: take)
 
 
 _QUESTION = "test_ciba_signed_request_with_wrong_claims_is_rejected"

@@ -36,9 +36,9 @@ def verified_by(place: Any, broken: Broken) -> None:
 
         return verify
 
-    swap(place, "take_apart", lambda _: unread)  # it would not even look at such headers
+    swap(place, "parse_jws", lambda _: unread)  # it would not even look at such headers
     if hasattr(place, "verify_parts"):
-        swap(place, "verify_parts", by_parts)
+        swap(place, "verify_parsed_jws", by_parts)
     else:
         swap(place, "verify_jwt", broken)
 

@@ -10,36 +10,36 @@ from tests.builders.mutants.mutant import Mutant, claims_of, swap, yes
 def _a_revoked_token_stays_active() -> None:
     from machtiging.oauth import queries
 
-    swap(queries, "standing_in", lambda was: lambda *given: (was(*given)[0], True))
+    swap(queries, "token_status_from_row", lambda was: lambda *given: (was(*given)[0], True))
 
 
 def _a_proof_can_be_used_again() -> None:
-    from machtiging.access.proof import dpop
+    from machtiging.access.sender_constraint import dpop
     from machtiging.crypto import secrets
 
     def broken(was: Any) -> Any:
         """What is remembered is something else."""
-        return lambda *given: was(*given) | {"proof_proof_hash": secrets.digest(secrets.random_token())}
+        return lambda *given: was(*given) | {"proof_proof_hash": secrets.sha256_digest(secrets.generate_token())}
 
-    swap(dpop, "to_take", broken)
+    swap(dpop, "consume_jti_params", broken)
 
 
 def _everybody_may_ask_about_every_token() -> None:
-    from machtiging.oauth.introspection import at_once
-    from machtiging.oauth.protocol.token_endpoints import Introspection
+    from machtiging.oauth.introspection import fast_path
+    from machtiging.oauth.protocol.introspection_revocation import Introspection
 
-    swap(at_once, "may_know", lambda _: yes)
+    swap(fast_path, "may_introspect", lambda _: yes)
     swap(Introspection, "check_permission", lambda _: yes)
 
 
 def _everybody_may_revoke_every_token() -> None:
-    from machtiging.oauth.protocol.token_endpoints import Token
+    from machtiging.oauth.protocol.introspection_revocation import AccessTokenView
 
-    swap(Token, "check_client", lambda _: lambda *_: True)
+    swap(AccessTokenView, "check_client", lambda _: lambda *_: True)
 
 
 def _revoking_does_nothing() -> None:
-    from machtiging.oauth.protocol.token_endpoints import Revocation
+    from machtiging.oauth.protocol.introspection_revocation import Revocation
 
     swap(Revocation, "revoke_token", lambda _: lambda *_: None)
 
@@ -54,7 +54,7 @@ def _access_tokens_are_not_verified() -> None:
 def _one_subject_for_all_clients() -> None:
     from machtiging.oauth.client import Client
 
-    swap(Client, "sector", lambda _: property(lambda self: "everybody"))
+    swap(Client, "sector_identifier", lambda _: property(lambda self: "everybody"))
 
 
 def _the_nonce_is_ours() -> None:
@@ -66,7 +66,7 @@ def _the_nonce_is_ours() -> None:
 
         return id_token
 
-    swap(id_tokens, "made", broken)
+    swap(id_tokens, "sign_id_token", broken)
 
 
 def _id_tokens_are_for_the_api() -> None:
@@ -101,7 +101,7 @@ def _plain_is_advertised() -> None:
     def broken(was: Any) -> Any:
         return lambda *given: was(*given) | {"code_challenge_methods_supported": ["S256", "plain"]}
 
-    swap(metadata, "openid_configuration", broken)
+    swap(metadata, "build_openid_configuration", broken)
 
 
 MUTANTS: dict[str, Mutant] = {

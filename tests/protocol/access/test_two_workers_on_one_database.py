@@ -8,25 +8,25 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from machtiging.access.tokens import revoke_one
-from machtiging.berichtenbox.routes import API
-from machtiging.delegation.end import give_back, revoke
-from machtiging.delegation.pause import pause, resume
+from machtiging.access.tokens import revoke_token
+from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.delegation.pause import pause_machtiging, resume_machtiging
+from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.errors import Refusal
-from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.berichtenbox import HELPING, a_world
 from tests.builders.crypto import a_keyring
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
 
 
 async def a_second(world, url):
     """A second worker with its own application, connections and policy cache."""
     made = await a_world(world.database, world.clock, worker="second")
-    engine = make_engine(url, Role.SERVICE, pool_size=3)
+    engine = make_engine(url, DatabaseRole.SERVICE, pool_size=3)
     made.sessions = make_sessions(engine, a_keyring())
     replace_services(made.app, sessions=made.sessions)
     return made, engine
@@ -48,9 +48,9 @@ async def read(worker, token, bericht_id):
 
 
 TAKEN_AWAY = {
-    "withdrawn by her": (revoke, "citizen", "machtiging_beeindigd", 403),
-    "given back by him": (give_back, "helper", "machtiging_beeindigd", 403),
-    "paused by her": (pause, "citizen", "machtiging_gepauzeerd", 403),
+    "withdrawn by her": (revoke_machtiging, "citizen", "machtiging_beeindigd", 403),
+    "given back by him": (give_back_machtiging, "helper", "machtiging_beeindigd", 403),
+    "paused by her": (pause_machtiging, "citizen", "machtiging_gepauzeerd", 403),
 }
 
 
@@ -75,7 +75,7 @@ async def test_row_48_token_revoked_at_one_worker_is_refused_by_the_other(worker
     assert await read(second, token, bericht_id) == (200, None)
     ((jti,),) = await first.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
     async with unit_of_work(first.sessions) as session:
-        await revoke_one(session, jti, first.clock.now())
+        await revoke_token(session, jti, first.clock.now())
     assert await read(second, token, bericht_id) == (401, "token_ingetrokken")
 
 
@@ -84,7 +84,7 @@ async def test_row_48_pause_and_resume_at_one_worker_hold_at_the_other_and_each_
     bericht_id, under = await first.letter(), await first.machtiging()
     token = await first.token(first.helper, under=under, acts=HELPING)
     seen = []
-    for worker, verb in ((first, pause), (second, resume), (first, revoke)):
+    for worker, verb in ((first, pause_machtiging), (second, resume_machtiging), (first, revoke_machtiging)):
         async with unit_of_work(worker.sessions) as session:
             await verb(session, under, worker.citizen, at=worker.clock.now())
         seen += [(await read(looking, token, bericht_id))[0] for looking in (second, first, second)]
@@ -117,7 +117,7 @@ class TwoWorkers(RuleBasedStateMachine):
 
     @rule(at=st.sampled_from([0, 1]), what=st.sampled_from(["pause", "resume", "revoke"]))
     def change(self, at, what):
-        verb = {"pause": pause, "resume": resume, "revoke": revoke}[what]
+        verb = {"pause": pause_machtiging, "resume": resume_machtiging, "revoke": revoke_machtiging}[what]
         moves = {"pause": {"active": "paused"}, "resume": {"paused": "active"}}
         moves["revoke"] = {"active": "ended", "paused": "ended"}
 
@@ -156,7 +156,9 @@ def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(pos
         admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{postgres_url.rsplit("/", 1)[1].split("?")[0]}"')
     )
     url = dsn(postgres_url, name)
-    database = Database(url, make_engine(url, Role.SERVICE, pool_size=3), make_engine(url, Role.SEALER, pool_size=1))
+    database = Database(
+        url, make_engine(url, DatabaseRole.SERVICE, pool_size=3), make_engine(url, DatabaseRole.SEALER, pool_size=1)
+    )
 
     async def build():
         first = await a_world(database, clock, worker="first")

@@ -2,23 +2,23 @@
 
 import pytest
 
-from machtiging.access.bearer import DELIVER
-from machtiging.berichtenbox.rules import PDF
+from machtiging.access.bearer import DELIVERY_SCOPE
+from machtiging.berichtenbox.rules import PDF_MEDIA_TYPE
 from machtiging.delegation.rules import Act
-from machtiging.oauth.rules import CONSENTS
+from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.web import openapi
 from tests.architecture.test_openapi_is_clean_under_spectral import the_description
 from tests.builders.berichtenbox import a_pdf, a_world
 
 NEEDED = {
-    "leverBerichtAan": ("scope", DELIVER),
+    "leverBerichtAan": ("scope", DELIVERY_SCOPE),
     "lijstBerichten": ("action", Act.LIST),
     "leesBericht": ("action", Act.READ),
     "downloadBijlage": ("action", Act.DOWNLOAD),
     "markeerBericht": ("action", Act.MARK),
     "verwijderBericht": ("action", Act.DELETE),
-    "lijstToestemmingen": ("scope", CONSENTS),
-    "stopToestemming": ("scope", CONSENTS),
+    "lijstToestemmingen": ("scope", CONSENT_MANAGEMENT_SCOPE),
+    "stopToestemming": ("scope", CONSENT_MANAGEMENT_SCOPE),
 }
 
 
@@ -39,7 +39,7 @@ def operations(document):
 def test_openapi_operation_names_its_required_scope_or_action(description):
     found = {}
     for name, told in operations(description).items():
-        kind = "scope" if openapi.NEEDED_SCOPE in told else "action"
+        kind = "scope" if openapi.REQUIRED_SCOPE_KEY in told else "action"
         needed = told[f"x-required-{kind}"]
         assert f"`{needed}`" in told["description"]
         assert {"openid": [needed] if kind == "scope" else []} in told["security"]
@@ -77,7 +77,7 @@ async def call(client, name, bericht_id, bijlage_id):
 
 @pytest.mark.parametrize("name", [name for name, (kind, _) in NEEDED.items() if kind == "action"])
 async def test_operation_without_required_action_returns_403(world, name):
-    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF))
+    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF_MEDIA_TYPE))
     rows = await world.rows("SELECT id FROM bijlage")
     needed = NEEDED[name][1]
     for acts, allowed in ((tuple(act for act in Act if act is not needed), False), (tuple(Act), True)):
@@ -99,7 +99,7 @@ async def test_operation_without_required_action_returns_403(world, name):
     ],
 )
 async def test_download_content_type_follows_accept_header(world, accept, kind):
-    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF))
+    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF_MEDIA_TYPE))
     rows = await world.rows("SELECT id FROM bijlage")
     async with world.client(await world.token(world.citizen)) as client:
         answer = await client.get(f"/api/v1/berichten/{bericht_id}/bijlagen/{rows[0][0]}", headers={"Accept": accept})

@@ -10,11 +10,17 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.kernel.errors import InvalidInput
-from machtiging.oauth.openid.send import BACK_OFF, EVENT, MOST_TRIES, posting_by, send_waiting
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.openid.backchannel_logout import (
+    LOGOUT_EVENT,
+    MAX_TRIES,
+    RETRY_DELAYS,
+    build_post_form,
+    send_due_notices,
+)
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.oauth.tables import SEALED_CLIENT
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web.outbound.visit import Outbound
+from machtiging.web.outbound.http_client import OutboundHttpClient
 from tests.builders.applications import replace_services
 from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
@@ -42,7 +48,7 @@ async def notices(oauth) -> list:
 async def test_logout_token_names_session_and_person(oauth, flow, receiver) -> None:
     mine = await id_claims(oauth, await flow.tokens())
     await leave(flow)
-    assert await send_waiting(sender(oauth)) == 1
+    assert await send_due_notices(sender(oauth)) == 1
     assert receiver.paths == ["/sessie-voorbij"]
     assert receiver.came[0].keys() == {"logout_token"}
     header, told = await verified(oauth, receiver.came[0]["logout_token"])
@@ -50,7 +56,7 @@ async def test_logout_token_names_session_and_person(oauth, flow, receiver) -> N
     assert told.keys() == {"iss", "aud", "iat", "exp", "jti", "events", "sub", "sid"}
     for name in ("iss", "aud", "sub", "sid"):
         assert told[name] == mine[name]
-    assert told["events"] == {EVENT: {}}
+    assert told["events"] == {LOGOUT_EVENT: {}}
     assert told["exp"] - told["iat"] <= 120
 
 
@@ -58,8 +64,8 @@ async def test_logout_token_is_sent_once_per_client_after_repeated_logins(oauth,
     for _ in range(3):
         await flow.tokens()
     await leave(flow)
-    assert await send_waiting(sender(oauth)) == 1
-    assert await send_waiting(sender(oauth)) == 0
+    assert await send_due_notices(sender(oauth)) == 1
+    assert await send_due_notices(sender(oauth)) == 0
     assert len(receiver.came) == 1
 
 
@@ -68,7 +74,7 @@ async def test_logout_tokens_of_two_clients_have_different_sid_and_aud(oauth, fl
     flow.app = await oauth.reading_app(client_name="Andere app", backchannel_logout_uri=receiver.uri)
     await flow.tokens()
     await leave(flow)
-    assert await send_waiting(sender(oauth)) == 2
+    assert await send_due_notices(sender(oauth)) == 2
     told = [(await verified(oauth, one["logout_token"]))[1] for one in receiver.came]
     assert told[0]["sid"] != told[1]["sid"]
     assert told[0]["aud"] != told[1]["aud"]
@@ -123,7 +129,7 @@ async def test_repeated_login_ends_nothing_and_later_logout_ends_all(oauth, flow
 async def test_login_by_another_person_in_the_same_browser_ends_the_session(oauth, flow, receiver) -> None:
     tokens = await flow.tokens()
     await flow.browser.log_in("vertegenwoordigde")
-    assert await send_waiting(sender(oauth)) == 1
+    assert await send_due_notices(sender(oauth)) == 1
     assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
 
 
@@ -132,12 +138,12 @@ async def test_logout_token_rejected_by_client_is_retried_with_new_jti(oauth, fl
     await flow.tokens()
     await leave(flow)
     receiver.status = status
-    assert await send_waiting(sender(oauth)) == 0
-    assert await send_waiting(sender(oauth)) == 0
+    assert await send_due_notices(sender(oauth)) == 0
+    assert await send_due_notices(sender(oauth)) == 0
     assert len(receiver.came) == 1  # the retry is not due yet, and a redirect is not followed
     receiver.status = 204
-    oauth.clock.advance(BACK_OFF[0])
-    assert await send_waiting(sender(oauth)) == 1
+    oauth.clock.advance(RETRY_DELAYS[0])
+    assert await send_due_notices(sender(oauth)) == 1
     first, second = [(await verified(oauth, one["logout_token"]))[1] for one in receiver.came]
     assert first["jti"] != second["jti"]
     assert first["sid"] == second["sid"]
@@ -147,12 +153,12 @@ async def test_logout_token_to_unreachable_client_is_given_up_after_max_tries(oa
     await flow.tokens()
     await leave(flow)
     await receiver.close()
-    for wait in BACK_OFF:
-        assert await send_waiting(sender(oauth)) == 0
+    for wait in RETRY_DELAYS:
+        assert await send_due_notices(sender(oauth)) == 0
         oauth.clock.advance(wait)
-    assert await send_waiting(sender(oauth)) == 0
+    assert await send_due_notices(sender(oauth)) == 0
     [notice] = await notices(oauth)
-    assert (notice.tries, notice.sent_at is None, notice.given_up_at is not None) == (MOST_TRIES, True, True)
+    assert (notice.tries, notice.sent_at is None, notice.given_up_at is not None) == (MAX_TRIES, True, True)
 
 
 async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth, flow, receiver) -> None:
@@ -162,7 +168,7 @@ async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth
     await flow.tokens()
     await leave(flow)
     receiver.silent = True
-    sending = asyncio.create_task(send_waiting(sender(oauth)))
+    sending = asyncio.create_task(send_due_notices(sender(oauth)))
     await asyncio.gather(quick.arrived.wait(), receiver.arrived.wait())
     assert len(await notices(oauth)) == 2  # no lock is held
     receiver.over.set()
@@ -173,7 +179,7 @@ async def test_slow_client_delays_neither_other_logout_tokens_nor_database(oauth
 async def test_concurrent_senders_send_each_logout_token_once(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
-    assert sum(await asyncio.gather(*(send_waiting(sender(oauth)) for _ in range(3)))) == 1
+    assert sum(await asyncio.gather(*(send_due_notices(sender(oauth)) for _ in range(3)))) == 1
     assert len(receiver.came) == 1
 
 
@@ -181,22 +187,22 @@ async def test_sender_killed_while_sending_leaves_notice_for_retry(oauth, flow, 
     await flow.tokens()
     await leave(flow)
     receiver.silent = True
-    sending = asyncio.create_task(send_waiting(sender(oauth)))
+    sending = asyncio.create_task(send_due_notices(sender(oauth)))
     await receiver.arrived.wait()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
     receiver.silent = False
     receiver.over.set()
-    oauth.clock.advance(BACK_OFF[0])
-    assert await send_waiting(sender(oauth)) == 1
+    oauth.clock.advance(RETRY_DELAYS[0])
+    assert await send_due_notices(sender(oauth)) == 1
 
 
 async def test_ssrf_logout_token_to_private_address_outside_practice_is_not_sent(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
-    strict = replace(sender(oauth), post=posting_by(Outbound()))
-    assert await send_waiting(strict) == 0
+    strict = replace(sender(oauth), post=build_post_form(OutboundHttpClient()))
+    assert await send_due_notices(strict) == 0
     assert receiver.came == []
 
 
@@ -204,8 +210,8 @@ async def test_logout_token_to_suspended_client_is_not_sent(oauth, flow, receive
     await flow.tokens()
     await leave(flow)
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, flow.app.client_id, at=oauth.clock.now())
-    assert await send_waiting(sender(oauth)) == 0
+        await suspend_client(session, flow.app.client_id, at=oauth.clock.now())
+    assert await send_due_notices(sender(oauth)) == 0
     assert receiver.came == []
     assert (await notices(oauth))[0].given_up_at is not None
 
@@ -213,16 +219,16 @@ async def test_logout_token_to_suspended_client_is_not_sent(oauth, flow, receive
 async def test_logout_notices_are_deleted_after_retention(oauth, flow) -> None:
     await flow.tokens()
     await leave(flow)
-    await send_waiting(sender(oauth))
+    await send_due_notices(sender(oauth))
     oauth.later(days=8)
-    await send_waiting(sender(oauth))
+    await send_due_notices(sender(oauth))
     assert await notices(oauth) == []
 
 
 async def test_logout_token_used_as_access_token_is_rejected(oauth, flow, receiver) -> None:
     await flow.tokens()
     await leave(flow)
-    await send_waiting(sender(oauth))
+    await send_due_notices(sender(oauth))
     token = receiver.came[0]["logout_token"]
     assert (await userinfo(oauth, token)).status_code == 401
     assert (await flow.push(id_token_hint=token)).json()["error"] == "invalid_request"
@@ -280,7 +286,7 @@ async def test_logout_notice_address_tampered_by_sql_is_ignored(oauth, database,
     try:
         async with tampering(database) as connection:
             await connection.execute(text("UPDATE logout_notice SET uri = :uri"), {"uri": thief.uri})
-        assert await send_waiting(sender(oauth)) == 1
+        assert await send_due_notices(sender(oauth)) == 1
         assert (len(thief.came), len(receiver.came)) == (0, 1)
     finally:
         await thief.close()
@@ -292,7 +298,7 @@ async def test_logout_notice_of_client_without_logout_uri_is_given_up(oauth, dat
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET registration = registration - 'backchannel_logout_uri'"))
         await seal_rows(session, SEALED_CLIENT)
-    assert await send_waiting(sender(oauth)) == 0
+    assert await send_due_notices(sender(oauth)) == 0
     assert receiver.came == []
     [notice] = await notices(oauth)
     assert notice.given_up_at is not None

@@ -7,16 +7,20 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.over.rules import Why
-from machtiging.oauth.manage.end_for_person import Ended, Order, end_for_person
-from machtiging.oauth.openid.expire import expire_sessions
-from machtiging.oauth.openid.send import send_waiting
+from machtiging.identity.session_end.reasons import SessionEndReason
+from machtiging.oauth.grant_management.operator_session_end import (
+    SessionEndCounts,
+    SessionEndOrder,
+    end_sessions_for_person,
+)
+from machtiging.oauth.openid.backchannel_logout import send_due_notices
+from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.openid import id_claims, sender, userinfo, verified, who_is_it
 from tests.builders.refreshing import REFRESHING
 
-LOST = Order("beheer1", Why.DEVICE_LOST)
-ALL = Order("beheer1", Why.MISUSE, consents=True)
+LOST = SessionEndOrder("beheer1", SessionEndReason.DEVICE_LOST)
+ALL = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
 
 
 @pytest.fixture
@@ -25,9 +29,9 @@ async def flow(oauth, receiver):
     return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
 
 
-async def log_out_everywhere(oauth, person, order: Order = LOST) -> Ended:
+async def log_out_everywhere(oauth, person, order: SessionEndOrder = LOST) -> SessionEndCounts:
     async with unit_of_work(oauth.sessions) as session:
-        return await end_for_person(session, person, order, at=oauth.clock.now())
+        return await end_sessions_for_person(session, person, order, at=oauth.clock.now())
 
 
 async def told(oauth) -> list[tuple]:
@@ -52,7 +56,7 @@ async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, s
     tokens, code = await flow.tokens(), await flow.code()
     other = await oauth.logged_in("naaste")
     ended = await log_out_everywhere(oauth, son)
-    assert ended == Ended(sessions=2, consents=2)
+    assert ended == SessionEndCounts(sessions=2, consents=2)
     for browser in (flow.browser, other):
         assert (await browser.get("/ik")).status_code == 303
     assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
@@ -63,7 +67,7 @@ async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, s
 async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son) -> None:
     mine = await id_claims(oauth, await flow.tokens())
     await log_out_everywhere(oauth, son)
-    assert await send_waiting(sender(oauth)) == 1
+    assert await send_due_notices(sender(oauth)) == 1
     _, said = await verified(oauth, receiver.came[0]["logout_token"])
     assert (said["sid"], said["sub"], said["aud"]) == (mine["sid"], mine["sub"], mine["aud"])
 
@@ -95,7 +99,7 @@ async def test_operator_logout_notifies_the_person_once(oauth, flow, son) -> Non
 
 
 async def test_operator_logout_without_session_is_journalled_and_not_notified(oauth, son) -> None:
-    assert await log_out_everywhere(oauth, son) == Ended(0, 0)
+    assert await log_out_everywhere(oauth, son) == SessionEndCounts(0, 0)
     assert len(await oauth.lines("sessie:beeindigd")) == 1
     assert await told(oauth) == []
 
@@ -104,9 +108,9 @@ async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, r
     tokens = await flow.tokens()
     oauth.later(minutes=20)
     await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
-    assert await log_out_everywhere(oauth, son) == Ended(sessions=0, consents=1)
+    assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=0, consents=1)
     assert await refreshed(flow, tokens) == 400
-    assert await send_waiting(sender(oauth)) == 1, "the app was told when it expired, and not again"
+    assert await send_due_notices(sender(oauth)) == 1, "the app was told when it expired, and not again"
     assert await told(oauth) == [(son, "uitgelogd_door_ons")]
 
 
@@ -117,9 +121,9 @@ async def test_operator_logout_ends_consent_without_login_only_on_request(oauth,
     async def active() -> bool:
         return (await flow.app.post("/introspect", {"token": tokens["access_token"]})).json()["active"]
 
-    assert await log_out_everywhere(oauth, son) == Ended(sessions=1, consents=0)
+    assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=1, consents=0)
     assert await active()
-    assert await log_out_everywhere(oauth, son, ALL) == Ended(sessions=0, consents=1)
+    assert await log_out_everywhere(oauth, son, ALL) == SessionEndCounts(sessions=0, consents=1)
     assert not await active()
 
 

@@ -13,11 +13,11 @@ from sqlalchemy import text
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity import session as sessions
 from machtiging.identity.people import Profile
-from machtiging.identity.rules import Login
-from machtiging.identity.session import Over
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import EndedSession
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
-from machtiging.oauth.register_client import register
+from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services, with_own_services
 from tests.builders.clients import code_client
@@ -60,20 +60,22 @@ async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri
     at = service.state.services.clock.now()
     async with unit_of_work(service.state.services.sessions) as session:
         metadata = code_client(None, backchannel_logout_uri=uri)
-        client = (await register(session, metadata, oin=None, at=at, practice=True))["client_id"]
+        client = (await register_client(session, metadata, oin=None, at=at, practice=True))["client_id"]
         await session.execute(GRANT, {"client": client, "who": person, "at": at, "sid": sid})
 
 
 async def logs_in(service: FastAPI, person: PersonId, sid: UUID) -> None:
     at = service.state.services.clock.now()
-    login = Login(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
+    login = VerifiedLogin(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
     async with unit_of_work(service.state.services.sessions) as session:
-        await sessions.start(session, person, login, service.state.services.session_limits, at=at, sid=sid)
+        await sessions.start_session(session, person, login, service.state.services.session_limits, at=at, sid=sid)
 
 
 async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:
     async with unit_of_work(service.state.services.sessions) as session:
-        await service.state.services.on_session_end(session, Over(person, sid), at=service.state.services.clock.now())
+        await service.state.services.on_session_end(
+            session, EndedSession(person, sid), at=service.state.services.clock.now()
+        )
 
 
 async def is_told(receiver: Receiver) -> None:

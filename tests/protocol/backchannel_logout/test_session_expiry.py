@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.oauth.openid.expire import expire_sessions
-from machtiging.oauth.openid.send import send_waiting
+from machtiging.oauth.openid.backchannel_logout import send_due_notices
+from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.openid import id_claims, sender, verified, who_is_it
 from tests.builders.refreshing import REFRESHING
@@ -44,8 +44,8 @@ async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, rec
     oauth.later(seconds=1, minutes=5 if limit == "idle" else 0)
     assert await expire(oauth) == 1
     assert await expire(oauth) == 0
-    assert await send_waiting(sender(oauth)) == 1
-    assert await send_waiting(sender(oauth)) == 0
+    assert await send_due_notices(sender(oauth)) == 1
+    assert await send_due_notices(sender(oauth)) == 0
     header, told = await verified(oauth, receiver.came[0]["logout_token"])
     assert header["typ"] == "logout+jwt"
     assert {name: told[name] for name in ("iss", "aud", "sub", "sid")} == {

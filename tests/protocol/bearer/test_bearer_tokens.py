@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.access.tokens import register, revoke_of_machtiging, revoke_one
-from machtiging.delegation.end import give_back, revoke
-from machtiging.delegation.pause import pause, resume
+from machtiging.access.tokens import insert_token, revoke_token, revoke_tokens_of_machtiging
+from machtiging.delegation.pause import pause_machtiging, resume_machtiging
+from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.ids import MachtigingId, uuid7
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
@@ -137,7 +137,7 @@ async def test_revoked_token_is_rejected_and_journalled_with_its_person(doorstep
     token = a_jwt(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     async with unit_of_work(doorstep.database.sessions) as session:
-        await revoke_one(session, doorstep.helper.id, NOON)
+        await revoke_token(session, doorstep.helper.id, NOON)
     is_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
     (line,) = await doorstep.journal("token:geweigerd")
     assert (line["outcome"], line["reason"], line["object_id"]) == (
@@ -162,7 +162,7 @@ async def test_token_for_other_audience_returns_403_and_is_journalled(doorstep, 
 async def test_agency_token_without_scope_is_rejected_at_delivery(doorstep, scope):
     facts = token_facts(oin=OIN, acts=frozenset(), scope=scope)
     async with unit_of_work(doorstep.database.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     is_forbidden(await doorstep.ask(a_jwt(facts), DELIVER), "token_voor_ander_gebruik")
     # The stored expiry counts, not the claim.
     token = a_jwt(facts, scope="aanleveringen:schrijven", oin=OIN)
@@ -176,13 +176,13 @@ async def change(doorstep, verb, who):
 
 async def test_token_of_paused_machtiging_returns_403_until_resumed(doorstep):
     token, mother = a_jwt(doorstep.helper), doorstep.people.mother
-    await change(doorstep, pause, mother)
+    await change(doorstep, pause_machtiging, mother)
     is_forbidden(await doorstep.ask(token), "machtiging_gepauzeerd")
-    await change(doorstep, resume, mother)
+    await change(doorstep, resume_machtiging, mother)
     assert (await doorstep.ask(token)).status_code == 200
 
 
-@pytest.mark.parametrize(("verb", "who"), [(revoke, "mother"), (give_back, "son")])
+@pytest.mark.parametrize(("verb", "who"), [(revoke_machtiging, "mother"), (give_back_machtiging, "son")])
 @pytest.mark.parametrize("tokens_closed", [False, True])
 async def test_token_of_ended_machtiging_returns_403_with_reason(doorstep, verb, who, tokens_closed):
     token = a_jwt(doorstep.helper)
@@ -190,7 +190,7 @@ async def test_token_of_ended_machtiging_returns_403_with_reason(doorstep, verb,
     await change(doorstep, verb, getattr(doorstep.people, who))
     if tokens_closed:
         async with unit_of_work(doorstep.database.sessions) as session:
-            assert await revoke_of_machtiging(session, MachtigingId(doorstep.machtiging.id), NOON) == 1
+            assert await revoke_tokens_of_machtiging(session, MachtigingId(doorstep.machtiging.id), NOON) == 1
     is_forbidden(await doorstep.ask(token), "machtiging_beeindigd")
     allowed, refused = await doorstep.journal("bericht:lezen")
     assert (allowed["outcome"], refused["outcome"], refused["reason"]) == ("allowed", "refused", "machtiging_beeindigd")

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
 from tests.builders.berichtenbox import CITIZEN, HELPING, STRANGER, UWV, a_bericht, a_world, parts
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 NEVER_SEEN = "123456782"
 
 
@@ -60,7 +60,7 @@ async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_know
         for bsn in (CITIZEN, NEVER_SEEN):
             done.clear()
             letter = parts(a_bericht(ontvanger={"type": "BSN", "waarde": bsn}))
-            answer = await client.post(API + "/aanleveringen", files=letter)
+            answer = await client.post(API_PREFIX + "/aanleveringen", files=letter)
             headers = {k for k in answer.headers if k != "x-request-id"}
             looks.append((answer.status_code, set(answer.json()), headers, list(done)))
     known, unknown = looks
@@ -77,7 +77,7 @@ async def test_row_38_timing_marks_of_other_readers_do_not_change_the_work(world
         assert await status(world, await world.helper_token(), hers) == 200
     token = await world.token(world.citizen)
     async with world.client(token) as client:
-        first = (await client.get(f"{API}/berichten")).json()["berichten"][0]
+        first = (await client.get(f"{API_PREFIX}/berichten")).json()["berichten"][0]
     assert first["gelezen"] is False
     world.clock.advance(timedelta(minutes=11))
     assert await status(world, token, hers) == 401

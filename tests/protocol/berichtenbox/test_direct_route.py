@@ -8,13 +8,13 @@ from fastapi.routing import iter_route_contexts
 
 from machtiging.access import bearer
 from machtiging.berichtenbox.read_route import get_bericht
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.web.doors import DOOR_ATTRIBUTE
 from tests.builders.berichtenbox import UWV, a_pdf, a_world
 from tests.builders.wire import said_to_the_database, without_ping
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from machtiging.berichtenbox.download import contents, download
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.download import authorize_download, stream_bijlage
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.rules import PART_BYTES
 from machtiging.delegation.rules import Act
 from machtiging.kernel.errors import Fault, NotInForce
 from machtiging.kernel.ids import uuid7
-from machtiging.oauth.manage.end_consent import end_consent
-from machtiging.oauth.register_client import register as register_client
+from machtiging.oauth.grant_management.consent_revocation import revoke_consent
+from machtiging.oauth.register_client import register_client as register_client
 from tests.builders.audit import tampering
 from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
 from tests.builders.clients import code_client
@@ -39,7 +39,7 @@ async def with_bijlage(world, content=None, name="brief.pdf", **changes):
 
 async def get(world, token, bericht_id, bijlage_id, **headers):
     async with world.client(token) as client:
-        return await client.get(f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}", headers=headers)
+        return await client.get(f"{API_PREFIX}/berichten/{bericht_id}/bijlagen/{bijlage_id}", headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def under_way(world):
 
 async def streaming(world, token, bericht_id, bijlage_id):
     """The ASGI messages of the response, one by one."""
-    path = f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
+    path = f"{API_PREFIX}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -187,7 +187,7 @@ async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
     assert (await sent.get())["status"] == 200
     assert len((await sent.get())["body"]) == PART_BYTES
     async with world.sessions.begin() as session:
-        assert await end_consent(session, world.citizen, grant_id, at=clock.now())
+        assert await revoke_consent(session, world.citizen, grant_id, at=clock.now())
     for _ in range(5):
         go_on.release()
     with pytest.raises(RuntimeError):
@@ -234,10 +234,10 @@ async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, datab
     actor = await world.actor(await world.machtiging())
     async with world.sessions.begin() as session:
         asked = (UUID(bericht_id), UUID(bijlage_id))
-        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+        wanted = await authorize_download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
     taken = []
     with pytest.raises(Fault):
-        async for piece in contents(world.sessions, actor, wanted, world.clock):
+        async for piece in stream_bijlage(world.sessions, actor, wanted, world.clock):
             taken.append(piece)
     assert all(piece in THREE_PIECES for piece in taken)
     assert len(taken) < 3
@@ -249,8 +249,8 @@ async def test_row_47_access_check_before_each_part_names_the_reason(under_way):
     actor = replace(await world.actor(under), token_id=row.id)
     async with world.sessions.begin() as session:
         asked = (UUID(bericht_id), UUID(bijlage_id))
-        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
-    stream = contents(world.sessions, actor, wanted, world.clock)
+        wanted = await authorize_download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+    stream = stream_bijlage(world.sessions, actor, wanted, world.clock)
     assert len(await anext(stream)) == PART_BYTES
     await world.revoke(under)
     with pytest.raises(NotInForce, match="toegang_beeindigd_tijdens_downloaden"):

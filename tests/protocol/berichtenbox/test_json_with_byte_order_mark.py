@@ -5,7 +5,7 @@ from codecs import BOM_UTF8
 
 import pytest
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.berichtenbox import UWV, a_bericht, a_world, parts
 
 
@@ -17,9 +17,9 @@ async def world(database, clock):
 async def test_delivery_with_byte_order_mark_is_the_same_bericht(world) -> None:
     bericht = json.dumps(a_bericht(kenmerk="K-1")).encode()
     async with world.client(await world.token(oin=UWV, acts=())) as http:
-        first = await http.post(f"{API}/aanleveringen", files=parts(BOM_UTF8 + bericht))
-        again = await http.post(f"{API}/aanleveringen", files=parts(bericht))
-        twice = await http.post(f"{API}/aanleveringen", files=parts(BOM_UTF8 * 2 + bericht))
+        first = await http.post(f"{API_PREFIX}/aanleveringen", files=parts(BOM_UTF8 + bericht))
+        again = await http.post(f"{API_PREFIX}/aanleveringen", files=parts(bericht))
+        twice = await http.post(f"{API_PREFIX}/aanleveringen", files=parts(BOM_UTF8 * 2 + bericht))
     assert (first.status_code, again.status_code, twice.status_code) == (201, 200, 400)
     assert first.json() == again.json()
 
@@ -28,5 +28,7 @@ async def test_patch_with_byte_order_mark_is_accepted(world) -> None:
     letter = await world.letter()
     kind = {"Content-Type": "application/merge-patch+json"}
     async with world.client(await world.token(world.citizen)) as http:
-        answer = await http.patch(f"{API}/berichten/{letter}", content=BOM_UTF8 + b'{"gelezen": true}', headers=kind)
+        answer = await http.patch(
+            f"{API_PREFIX}/berichten/{letter}", content=BOM_UTF8 + b'{"gelezen": true}', headers=kind
+        )
     assert (answer.status_code, answer.json()["gelezen"]) == (200, True)

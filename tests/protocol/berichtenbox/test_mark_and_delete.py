@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.berichtenbox.routes import API, MERGE_PATCH
+from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.kernel.ids import uuid7
 from tests.builders.berichtenbox import SVB, UWV, a_world
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_deleted_bericht_returns_404_for_all_readers(world, citizen):
     assert (await citizen.delete(WHERE + bericht_id)).status_code == 404
     assert (await patch(citizen, bericht_id, {"gelezen": True})).status_code == 404
     async with world.client(token) as helper:
-        assert (await helper.get(f"{API}/berichten")).json()["berichten"] == []
+        assert (await helper.get(f"{API_PREFIX}/berichten")).json()["berichten"] == []
         assert (await helper.get(WHERE + bericht_id)).status_code == 404
     assert (await world.rows("SELECT count(*) FROM bericht"))[0][0] == 1
 

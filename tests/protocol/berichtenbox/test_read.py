@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
@@ -13,7 +13,7 @@ from tests.builders.berichtenbox import CITIZEN, HELPER, HELPING, STRANGER, SVB,
 from tests.builders.wire import said_to_the_database, without_ping
 
 PDF = "application/pdf"
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_read_by_helper_does_not_mark_it_for_the_citizen(world):
     bericht_id = await world.letter()
     await get(world, await world.helper_token(), bericht_id)
     async with world.client(await world.token(world.citizen)) as client:
-        assert (await client.get(f"{API}/berichten")).json()["berichten"][0]["gelezen"] is False
+        assert (await client.get(f"{API_PREFIX}/berichten")).json()["berichten"][0]["gelezen"] is False
     row = (await world.rows("SELECT read_at, changed_at, deleted_at, folder FROM bericht"))[0]
     assert tuple(row) == (None, None, None, None)
     assert (await world.rows("SELECT person_id FROM reader_mark"))[0][0] == world.helper
@@ -142,10 +142,10 @@ async def test_read_mark_is_kept_per_reader(world):
     hers, his = await world.token(world.citizen), await world.helper_token()
     await get(world, hers, bericht_id)
     async with world.client(his) as client:
-        assert (await client.get(f"{API}/berichten")).json()["berichten"][0]["gelezen"] is False
+        assert (await client.get(f"{API_PREFIX}/berichten")).json()["berichten"][0]["gelezen"] is False
     await get(world, his, bericht_id)
     async with world.client(his) as client:
-        assert (await client.get(f"{API}/berichten")).json()["berichten"][0]["gelezen"] is True
+        assert (await client.get(f"{API_PREFIX}/berichten")).json()["berichten"][0]["gelezen"] is True
 
 
 async def test_map_of_the_citizen_is_hidden_from_helper(world):
@@ -230,7 +230,7 @@ async def test_row_60_forged_host_does_not_change_links(world, forged):
     await world.letter()
     await world.letter()
     async with world.client(await world.helper_token()) as client:
-        answer = await client.get(f"{API}/berichten", params={"aantal": 1}, headers=forged)
+        answer = await client.get(f"{API_PREFIX}/berichten", params={"aantal": 1}, headers=forged)
     assert answer.status_code == 200
     assert "kwaad" not in answer.text + str(answer.headers)
     assert answer.json()["_links"]["next"]["href"].startswith("http://localhost:8000/")
@@ -238,7 +238,7 @@ async def test_row_60_forged_host_does_not_change_links(world, forged):
 
 async def test_row_60_forged_host_does_not_change_the_token_audience(world):
     async with world.client(await world.token(oin=UWV)) as client:
-        answer = await client.get(f"{API}/berichten", headers={"Host": "kwaad.example"})
+        answer = await client.get(f"{API_PREFIX}/berichten", headers={"Host": "kwaad.example"})
     assert answer.status_code == 403
 
 

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.berichtenbox import a_world
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture

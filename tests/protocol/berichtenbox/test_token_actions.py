@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from machtiging.berichtenbox.routes import API, MERGE_PATCH
+from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.delegation.rules import Act
 from tests.builders.berichtenbox import HELPING, a_world
 
-LETTERS = f"{API}/berichten"
+LETTERS = f"{API_PREFIX}/berichten"
 READING = (Act.LIST, Act.READ, Act.DOWNLOAD)
 
 

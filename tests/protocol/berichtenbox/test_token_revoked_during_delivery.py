@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from machtiging.access import tokens
-from machtiging.access.recheck import recheck
+from machtiging.access.revocation_check import assert_token_not_revoked
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
@@ -56,7 +56,7 @@ async def deliver_while(world, act, *bijlagen):
 def revoking(world, oin=UWV):
     async def act():
         async with unit_of_work(world.sessions) as session:
-            assert await tokens.revoke_of_client(session, f"client-{oin}", world.clock.now()) <= 1
+            assert await tokens.revoke_tokens_of_client(session, f"client-{oin}", world.clock.now()) <= 1
 
     return act
 
@@ -120,24 +120,24 @@ def a_request(world, token):
 async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
     request = a_request(world, await world.token(oin=UWV))
     async with unit_of_work(world.sessions) as session:
-        await recheck(request, session, opened_at=world.clock.now())
+        await assert_token_not_revoked(request, session, opened_at=world.clock.now())
         waiting = asyncio.create_task(revoking(world)())
         await until_somebody_waits(world.sessions, waiting)
     await waiting
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated, match="token_ingetrokken"):
-            await recheck(request, session, opened_at=world.clock.now())
+            await assert_token_not_revoked(request, session, opened_at=world.clock.now())
 
 
 async def test_concurrent_deliveries_with_one_token_do_not_block_each_other(world):
     request = a_request(world, await world.token(oin=UWV))
     async with unit_of_work(world.sessions) as first, unit_of_work(world.sessions) as second:
-        await recheck(request, first, opened_at=world.clock.now())
-        await asyncio.wait_for(recheck(request, second, opened_at=world.clock.now()), 2)
+        await assert_token_not_revoked(request, first, opened_at=world.clock.now())
+        await asyncio.wait_for(assert_token_not_revoked(request, second, opened_at=world.clock.now()), 2)
 
 
 @pytest.mark.parametrize("token", ["", "onzin"])
 async def test_second_token_check_rejects_invalid_token(world, token):
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated):
-            await recheck(a_request(world, token), session, opened_at=world.clock.now())
+            await assert_token_not_revoked(a_request(world, token), session, opened_at=world.clock.now())

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation import end
+from machtiging.delegation import termination
 from machtiging.delegation.rules import Act
 from machtiging.identity import session as sessions
-from machtiging.identity.session import COOKIE
+from machtiging.identity.session import SESSION_COOKIE
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAuthenticated
-from machtiging.oauth.ciba.decide import Decision, decide
+from machtiging.oauth.ciba.decision import BackchannelDecision, decide_backchannel_request
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
 from tests.builders.clients import detail
@@ -97,13 +97,13 @@ async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
     form = await counter.form_of(browser)
     services, at = counter.oauth.service.state.services, counter.oauth.clock.now()
     async with unit_of_work(counter.oauth.sessions) as session:
-        token = browser.http.cookies[sessions.COOKIE]
-        visitor = await sessions.visitor_behind(session, services.keyring, token, services.session_limits, at=at)
+        token = browser.http.cookies[sessions.SESSION_COOKIE]
+        visitor = await sessions.authenticate_session(session, services.keyring, token, services.session_limits, at=at)
     async with unit_of_work(counter.oauth.sessions) as session:
-        await sessions.end(session, token, at=at)
+        await sessions.end_session(session, token, at=at)
     async with unit_of_work(counter.oauth.sessions) as session:
         with pytest.raises(NotAuthenticated, match="niet_ingelogd"):
-            await decide(session, visitor, form["verzoek"], Decision.AGREE, at=at)
+            await decide_backchannel_request(session, visitor, form["verzoek"], BackchannelDecision.APPROVE, at=at)
     assert await counter.count("oauth_grant") == 0
     assert await counter.hears(request) == "authorization_pending"
 
@@ -268,7 +268,7 @@ async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
     async with unit_of_work(counter.oauth.sessions) as session:
-        await end.revoke(session, held.id, counter.mother, at=counter.oauth.clock.now())
+        await termination.revoke_machtiging(session, held.id, counter.mother, at=counter.oauth.clock.now())
     assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
     assert await counter.count("oauth_grant") == 0
     assert await counter.hears(request) == "access_denied"
@@ -371,6 +371,6 @@ async def test_decision_sent_after_session_end_is_accepted_only_after_login(coun
     assert await counter.hears(request) == "authorization_pending"
     counter.oauth.later(seconds=1)
     fresh = await counter.citizen()
-    browser.http.cookies.set(COOKIE, fresh.token)
+    browser.http.cookies.set(SESSION_COOKIE, fresh.token)
     assert "Wat u wilde doen, is nog niet gedaan." in (await browser.get("/verzoeken")).text
     assert (await counter.answers(browser, decision)).status_code == 303

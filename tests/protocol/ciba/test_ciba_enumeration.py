@@ -26,7 +26,7 @@ async def while_one_waits(counter) -> None:
 
 
 async def after_too_many(counter) -> None:
-    await counter.has_asked(rules.MOST_OF_PERSON, counter.son)
+    await counter.has_asked(rules.MAX_REQUESTS_PER_PERSON, counter.son)
 
 
 @pytest.mark.parametrize("before", [while_one_waits, after_too_many])
@@ -84,7 +84,7 @@ async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter
 
 
 async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(counter) -> None:
-    await counter.has_asked(rules.MOST_OF_CLIENT)
+    await counter.has_asked(rules.MAX_REQUESTS_PER_CLIENT)
     code = await counter.meldcode()
     known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
     assert shape(known) == shape(unknown)

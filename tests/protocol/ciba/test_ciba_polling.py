@@ -8,11 +8,11 @@ import json
 
 import pytest
 
-from machtiging.delegation import end, pause
+from machtiging.delegation import pause, termination
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.client import CIBA
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.ciba import a_counter
@@ -204,14 +204,14 @@ async def change(counter, act, held, person) -> None:
         await act(session, held.id, person, at=counter.oauth.clock.now())
 
 
-@pytest.mark.parametrize("act", [end.revoke, pause.pause])
+@pytest.mark.parametrize("act", [termination.revoke_machtiging, pause.pause_machtiging])
 async def test_machtiging_ended_while_request_is_pending_denies_it(counter, act) -> None:
     held, request = await for_mother(counter)
     await change(counter, act, held, counter.mother)
     assert await counter.hears(request) == "access_denied"
     assert await counter.reasons("token:geweigerd") == ["machtiging_geldt_niet"]
-    if act is pause.pause:
-        await change(counter, pause.resume, held, counter.mother)
+    if act is pause.pause_machtiging:
+        await change(counter, pause.resume_machtiging, held, counter.mother)
     assert "Er wacht nu geen vraag" in (await (await counter.citizen(counter.son)).get("/verzoeken")).text
     assert await counter.hears(request) == "access_denied"
 
@@ -219,7 +219,7 @@ async def test_machtiging_ended_while_request_is_pending_denies_it(counter, act)
 async def test_machtiging_ended_between_approval_and_poll_issues_no_token(counter) -> None:
     held, request = await for_mother(counter)
     await counter.agreed(counter.son)
-    await change(counter, end.revoke, held, counter.mother)
+    await change(counter, termination.revoke_machtiging, held, counter.mother)
     assert await counter.hears(request) == "invalid_grant"
     assert await counter.count("issued_token") == 0
 
@@ -228,7 +228,7 @@ async def test_consent_ended_between_approval_and_poll_issues_no_token(counter) 
     request = await counter.approved()
     (row,) = await counter.rows()
     async with unit_of_work(counter.oauth.sessions) as session:
-        await end_grant(session, row.grant_id, Ending("gestopt"), at=counter.oauth.clock.now())
+        await end_grant(session, row.grant_id, GrantEnding("gestopt"), at=counter.oauth.clock.now())
     assert await counter.hears(request) == "invalid_grant"
     assert await counter.count("issued_token") == 0
 
@@ -236,7 +236,7 @@ async def test_consent_ended_between_approval_and_poll_issues_no_token(counter) 
 async def test_client_suspended_after_approval_gets_no_token(counter) -> None:
     request = await counter.approved()
     async with unit_of_work(counter.oauth.sessions) as session:
-        await suspend(session, counter.app.client_id, at=counter.oauth.clock.now())
+        await suspend_client(session, counter.app.client_id, at=counter.oauth.clock.now())
     assert (await counter.polls(request)).status_code == 401
     assert await counter.count("issued_token") == 0
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.oauth.ciba import rules
-from machtiging.oauth.suspend_client import resume, suspend
-from machtiging.oauth.sweep import sweep_expired
+from machtiging.oauth.retention import delete_expired_rows
+from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
 from tests.builders.clients import detail
@@ -254,7 +254,7 @@ async def test_meldcode_used_concurrently_reaches_the_person_once(counter) -> No
 async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> None:
     apps = [counter, await a_counter(counter.oauth, client_name="Gemeente West")]
     for each in apps:
-        await each.has_asked(rules.MOST_OF_PERSON // 2 - 1, counter.mother)
+        await each.has_asked(rules.MAX_REQUESTS_PER_PERSON // 2 - 1, counter.mother)
         await each.asked(await counter.meldcode(), requested_expiry="1")
         counter.oauth.later(seconds=2)
     assert (await counter.reasons("verzoek:gedaan")) == ["gevraagd"] * 2
@@ -269,7 +269,7 @@ async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> Non
 
 
 async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(counter) -> None:
-    await counter.has_asked(rules.MOST_OF_CLIENT)
+    await counter.has_asked(rules.MAX_REQUESTS_PER_CLIENT)
     code = await counter.meldcode()
     response = await counter.asks(code)
     assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
@@ -320,12 +320,12 @@ async def test_suspended_app_cannot_request_and_its_pending_requests_end(counter
     browser = await counter.citizen()
     assert "Bibliotheek Oost" in (await browser.get("/verzoeken")).text
     async with unit_of_work(counter.oauth.sessions) as session:
-        await suspend(session, counter.app.client_id, at=counter.oauth.clock.now())
+        await suspend_client(session, counter.app.client_id, at=counter.oauth.clock.now())
     assert (await counter.polls(request)).json()["error"] == "invalid_client"
     assert (await counter.asks()).json()["error"] == "invalid_client"
     assert "Bibliotheek Oost" not in (await browser.get("/verzoeken")).text
     async with unit_of_work(counter.oauth.sessions) as session:
-        await resume(session, counter.app.client_id, at=counter.oauth.clock.now())
+        await resume_client(session, counter.app.client_id, at=counter.oauth.clock.now())
     assert "Bibliotheek Oost" not in (await browser.get("/verzoeken")).text
     assert await counter.hears(request) == "expired_token"
 
@@ -336,7 +336,7 @@ async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
 
     async def suspended() -> None:
         async with unit_of_work(counter.oauth.sessions) as session:
-            await suspend(session, counter.app.client_id, at=at)
+            await suspend_client(session, counter.app.client_id, at=at)
 
     async with unit_of_work(counter.oauth.sessions) as polling:
         await polling.execute(text("SELECT 1 FROM backchannel_request FOR UPDATE"))
@@ -344,7 +344,7 @@ async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
         await until_somebody_waits(counter.oauth.sessions, suspending)
     await suspending
     async with unit_of_work(counter.oauth.sessions) as session:
-        await resume(session, counter.app.client_id, at=at)
+        await resume_client(session, counter.app.client_id, at=at)
     assert await counter.hears(request) == "expired_token"
 
 
@@ -353,11 +353,11 @@ async def test_expired_requests_and_meldcodes_are_deleted(counter) -> None:
     await counter.meldcode(counter.son)
     counter.oauth.later(hours=23)
     await counter.asked()
-    await sweep_expired(counter.oauth.sessions, counter.oauth.clock)
+    await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)
     assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 1)
     counter.oauth.later(hours=2)
     await counter.asked("0000-0000")
-    await sweep_expired(counter.oauth.sessions, counter.oauth.clock)
+    await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)
     assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 0)
     assert await counter.count("oauth_grant") == 1
 

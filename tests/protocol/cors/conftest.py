@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.oauth.register_client import register
+from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client
 from tests.builders.portal import a_portal
@@ -26,7 +26,7 @@ def add_client(portal):
     async def added(*redirect_uris, keys=None, practice=True, **changes):
         metadata = code_client(keys, redirect_uris=list(redirect_uris), **changes)
         async with unit_of_work(portal.app.state.services.sessions) as session:
-            return await register(session, metadata, oin=None, at=portal.clock.now(), practice=practice)
+            return await register_client(session, metadata, oin=None, at=portal.clock.now(), practice=practice)
 
     return added
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from machtiging.oauth.clients.browser_origins import BrowserOrigins, origin_of
-from machtiging.oauth.register_client import register
-from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.oauth.clients.cors_origins import CorsOrigins, derive_origin
+from machtiging.oauth.register_client import register_client
+from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
@@ -190,7 +190,7 @@ async def test_logged_in_page_is_not_readable_across_origins(portal, browser_app
 
 async def test_origin_of_suspended_client_is_refused_until_resumed(portal, browser_app) -> None:
     sessions, at = portal.app.state.services.sessions, portal.clock.now()
-    for act, allowed in ((None, True), (suspend, False), (resume, True)):
+    for act, allowed in ((None, True), (suspend_client, False), (resume_client, True)):
         if act is not None:
             async with unit_of_work(sessions) as session:
                 await act(session, browser_app["client_id"], at=at + timedelta(seconds=1))
@@ -247,7 +247,7 @@ async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
     world = await an_assembled_world(database.url, clock, tmp_path, address_requests_per_minute=3)
     async with unit_of_work(world.sessions) as session:
         metadata = code_client(None, redirect_uris=[ORIGIN + "/terug"])
-        await register(session, metadata, oin=None, at=clock.now(), practice=True)
+        await register_client(session, metadata, oin=None, at=clock.now(), practice=True)
     transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as http:
@@ -276,16 +276,16 @@ async def test_503_is_readable_by_the_app_for_five_minutes_without_database(port
 
 async def test_origins_unreadable_are_refused_after_five_minutes(portal, browser_app) -> None:
     now = 0.0
-    origins, sessions = BrowserOrigins(lambda: now), portal.app.state.services.sessions
-    assert await origins.load(portal.app) == {ORIGIN}
+    origins, sessions = CorsOrigins(lambda: now), portal.app.state.services.sessions
+    assert await origins.load_origins(portal.app) == {ORIGIN}
     away = make_engine("postgresql:///niets?host=/nergens", None)
     replace_services(portal.app, sessions=make_sessions(away, portal.app.state.services.keyring))
     now = 299.0
-    assert await origins.load(portal.app) == {ORIGIN}
+    assert await origins.load_origins(portal.app) == {ORIGIN}
     now = 301.0
-    assert await origins.load(portal.app) == frozenset()
+    assert await origins.load_origins(portal.app) == frozenset()
     replace_services(portal.app, sessions=sessions)
-    assert await origins.load(portal.app) == {ORIGIN}
+    assert await origins.load_origins(portal.app) == {ORIGIN}
     await away.dispose()
 
 
@@ -337,15 +337,15 @@ LOOPBACK = {
 @pytest.mark.parametrize("practice", [True, False])
 def test_origin_of_redirect_uri_is_serialized_as_by_a_browser(practice) -> None:
     for uri, origin in URIS.items():
-        assert origin_of(uri, practice=practice) == origin, uri
+        assert derive_origin(uri, practice=practice) == origin, uri
     for uri, origin in LOOPBACK.items():
-        assert origin_of(uri, practice=practice) == (origin if practice else None), uri
+        assert derive_origin(uri, practice=practice) == (origin if practice else None), uri
 
 
 @given(st.text(), st.booleans())
 def test_origin_of_any_uri_is_https_practice_loopback_or_none(uri, practice) -> None:
     for text_given in (uri, "https://" + uri, "http://" + uri, "http://localhost" + uri):
-        origin = origin_of(text_given, practice=practice)
+        origin = derive_origin(text_given, practice=practice)
         assert origin is None or origin.startswith("https://") or (practice and origin.startswith("http://"))
         assert origin != "null"
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.tokens import register
-from machtiging.crypto.secrets import digest, random_token
+from machtiging.access.tokens import insert_token
+from machtiging.crypto.secrets import generate_token, sha256_digest
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import claims_of, token_facts
@@ -44,7 +44,7 @@ async def token_of(world, **changes) -> str:
     """A token of the citizen with the manage scope, with these changes."""
     facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes))
     async with unit_of_work(world.oauth.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     claims = claims_of(facts) | {"iss": ISSUER, "aud": AUDIENCE}
     return world.oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt")
 
@@ -164,10 +164,10 @@ async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
 
 async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(world):
     app = await world.oauth.add(counter_client(keys := make_client_keys()), keys)
-    grant_id, reference = uuid4(), random_token()
+    grant_id, reference = uuid4(), generate_token()
     people, at = world.people, world.clock.now()
     row = {"id": grant_id, "client": app.client_id, "who": people.mother, "held": None, "details": "[]", "at": at}
-    asked = {"hash": digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}
+    asked = {"hash": sha256_digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}
     async with unit_of_work(world.oauth.sessions) as session:
         await session.execute(text(CONSENT), row | {"scope": "openid"})
         await session.execute(SAID_YES, asked | {"until": at + timedelta(minutes=5)})

@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from machtiging.delegation.end import revoke
-from machtiging.delegation.pause import pause
-from machtiging.oauth.suspend_client import suspend
+from machtiging.delegation.pause import pause_machtiging
+from machtiging.delegation.termination import revoke_machtiging
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE, detail
@@ -92,10 +92,10 @@ async def test_idor_grant_of_another_ended_or_unknown_look_alike(oauth):
 async def test_grant_without_access_returns_404(oauth):
     app = await managing_app(oauth)
     expired, revoked, paused = await a_holder(oauth, app, own=True), await a_holder(oauth, app), None
-    await revoked.change(revoke)
+    await revoked.change(revoke_machtiging)
     oauth.later(hours=7)
     paused = await a_holder(oauth, app)
-    await paused.change(pause)
+    await paused.change(pause_machtiging)
     token = await management_token(app)
     assert (await ask(app, token, expired.grant_id)).status_code == 404
     assert (await ask(app, token, revoked.grant_id)).status_code == 404
@@ -138,7 +138,7 @@ async def test_management_token_revoked_or_of_suspended_client_is_rejected(oauth
     assert (await ask(holder.app, first, holder.grant_id)).status_code == 401
     assert (await ask(holder.app, second, holder.grant_id)).status_code == 200
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, holder.app.client_id, at=oauth.clock.now())
+        await suspend_client(session, holder.app.client_id, at=oauth.clock.now())
     assert (await ask(holder.app, second, holder.grant_id)).status_code == 401
 
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import text
 
-from machtiging.access.tokens import register
+from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.bearer import a_jwt, token_facts
@@ -196,7 +196,7 @@ async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) 
     letter, holder = await world.letter(), Holder(clock)
     facts = token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)
     async with unit_of_work(world.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     token, here = a_jwt(facts, cnf={"jkt": holder.jkt}), f"{ISSUER}{API}/{letter}"
     async with world.client() as http:
         for method, status in (("GET", 401), ("HEAD", 200)):

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.app import outbound_of
-from machtiging.oauth.client_jwks.fetcher import PublishedKeys
-from machtiging.oauth.clients.fetched import KeysWanted
+from machtiging.app import build_outbound
+from machtiging.oauth.client_jwks.fetcher import JwksFetcher
+from machtiging.oauth.client_jwks.key_selection import JwksFetchRequired
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
@@ -35,7 +35,7 @@ async def site():
 @pytest.fixture
 async def app(oauth, site):
     """A client with a jwks_uri at an allowed site."""
-    replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, a_visitor()))
+    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, a_visitor()))
     return await publishing(oauth, f"https://{NAME}:{site.port}/jwks")
 
 
@@ -190,22 +190,22 @@ async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
     async with a_site("localhost", answer=published(ONE)) as site:
         app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
-            outbound = outbound_of(Settings(env=Environment.PRODUCTION, **changes))
-            replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, outbound))
+            outbound = build_outbound(Settings(env=Environment.PRODUCTION, **changes))
+            replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, outbound))
             oauth.later(hours=49)
             assert await accepted(app) is trusted
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
 async def test_ssrf_jwks_uri_at_private_address_is_not_fetched(oauth, app, site, address) -> None:
-    replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, a_visitor(address)))
+    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, a_visitor(address)))
     assert not await accepted(app)
     assert site.connections == 0
 
 
 async def test_dns_rebinding_on_jwks_refetch_is_blocked(oauth, app, site) -> None:
     names = Names([["127.0.0.1"], ["169.254.169.254"]])
-    replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, a_visitor(resolve=names)))
+    replace_services(oauth.service, published_keys=JwksFetcher(oauth.sessions, a_visitor(resolve=names)))
     assert await accepted(app)
     assert names.asked == 1
     oauth.later(hours=25)
@@ -218,7 +218,7 @@ async def test_concurrent_requests_fetch_client_jwks_once(app, site) -> None:
     assert len(site.asked) == 1
 
 
-class Watched(PublishedKeys):
+class Watched(JwksFetcher):
     """Counts the callers."""
 
     def __init__(self, *given) -> None:
@@ -227,7 +227,7 @@ class Watched(PublishedKeys):
 
     async def look(self, wanted, at) -> None:
         self.came.release()
-        await super().look(wanted, at)
+        await super().refresh_jwks(wanted, at)
 
 
 async def test_concurrent_request_waits_for_the_fetch_under_way(oauth, app, site) -> None:
@@ -260,9 +260,9 @@ async def test_request_with_cached_client_jwks_does_not_wait_for_refetch(oauth, 
 async def test_concurrent_workers_refetch_client_jwks_once(oauth, app, site) -> None:
     await accepted(app)
     oauth.later(hours=25)
-    workers = [PublishedKeys(oauth.sessions, a_visitor()) for _ in range(2)]
-    wanted = KeysWanted(app.client_id, f"https://{NAME}:{site.port}/jwks")
-    await asyncio.gather(*(worker.look(wanted, oauth.clock.now()) for worker in workers))
+    workers = [JwksFetcher(oauth.sessions, a_visitor()) for _ in range(2)]
+    wanted = JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/jwks")
+    await asyncio.gather(*(worker.refresh_jwks(wanted, oauth.clock.now()) for worker in workers))
     assert len(site.asked) == 2
 
 
@@ -281,7 +281,7 @@ async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(o
 
 async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app, site) -> None:
     keys = oauth.service.state.services.published_keys
-    wanted = KeysWanted(app.client_id, f"https://{NAME}:{site.port}/jwks")
+    wanted = JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/jwks")
     first = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
     second = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
     await asyncio.sleep(0)
@@ -321,6 +321,6 @@ async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client
 
 async def test_client_jwks_fetched_from_a_replaced_uri_is_discarded(oauth, app, site) -> None:
     keys = oauth.service.state.services.published_keys
-    await keys.look(KeysWanted(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
+    await keys.look(JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
     assert (await row_of(oauth, app)).fetched_jwks is None
     assert site.asked == []

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 import pytest
 import structlog.testing
 
-from machtiging.oauth.client_jwks.fetch_limiter import Crowded, Places
-from machtiging.oauth.client_jwks.fetcher import PublishedKeys
+from machtiging.oauth.client_jwks.fetch_limiter import FetchLimiter, FetchLimitExceeded
+from machtiging.oauth.client_jwks.fetcher import JwksFetcher
 from tests.builders.applications import replace_services
 from tests.builders.clients import assertion, code_client, make_client_keys
 from tests.builders.sites import a_site, a_visitor, json_answer
@@ -46,7 +46,7 @@ async def app_at(oauth):
 
 def among(oauth, **places) -> None:
     """Set the total of fetch slots and the maximum wait."""
-    visits = PublishedKeys(oauth.sessions, a_visitor(patience=10.0), Places(**places))
+    visits = JwksFetcher(oauth.sessions, a_visitor(patience=10.0), FetchLimiter(**places))
     replace_services(oauth.service, published_keys=visits)
 
 
@@ -134,11 +134,11 @@ async def test_fetch_limit_exceeded_falls_back_to_cached_client_jwks(oauth, slow
 
 
 async def test_fetch_limit_slot_is_not_leaked_by_a_waiter_that_gave_up() -> None:
-    places = Places(at_once=1, patience=0.05)
-    async with places.place_for("https://a.example/jwks"):
+    places = FetchLimiter(max_concurrent=1, timeout_seconds=0.05)
+    async with places.reserve_slot("https://a.example/jwks"):
         for uri in ("https://b.example/jwks", "https://a.example./anders"):
-            with pytest.raises(Crowded):
-                await AsyncExitStack().enter_async_context(places.place_for(uri))
+            with pytest.raises(FetchLimitExceeded):
+                await AsyncExitStack().enter_async_context(places.reserve_slot(uri))
     for uri in ("https://b.example/jwks", "https://a.example/jwks"):
-        async with places.place_for(uri):
+        async with places.reserve_slot(uri):
             pass

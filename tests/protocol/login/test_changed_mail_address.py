@@ -5,10 +5,10 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.people import Profile, find_by_bsn, find_or_create_by_bsn, profile_of
+from machtiging.identity.people import Profile, find_by_bsn, find_or_create_by_bsn, load_profile
 from machtiging.kernel.bsn import Bsn
-from machtiging.notifications.tell import tell
-from machtiging.notifications.texts import Kind
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crooked_broker import good_claims
 from tests.builders.crypto import a_keyring
@@ -35,7 +35,9 @@ async def states(database, clock):
     async with unit_of_work(database.sessions) as session:
         for bsn in ("999990020", "999990019"):
             person = await find_or_create_by_bsn(session, a_keyring(), Bsn(bsn), at=clock.now())
-            await tell(session, person, Kind.HERVAT_DOOR_U, {"ends_on": "2027-01-01", "n": bsn}, at=clock.now())
+            await enqueue_notification(
+                session, person, NotificationKind.HERVAT_DOOR_U, {"ends_on": "2027-01-01", "n": bsn}, at=clock.now()
+            )
         await session.execute(text("UPDATE notification SET given_up_at = created_at, last_error = 'geen_adres'"))
 
     async def read():
@@ -79,6 +81,6 @@ async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in
     ):
         await log_in_with(**{"name": None, **less})
         async with database.sessions() as session:
-            known = await profile_of(session, a_keyring(), person)
+            known = await load_profile(session, a_keyring(), person)
         assert known == Profile("Bram Voorbeeld", date(1971, 9, 2), "bram@voorbeeld.example")
     assert (await states())["999990020"] == (False, 0)

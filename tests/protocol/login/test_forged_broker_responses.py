@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from machtiging.crypto.jose import verify_jwt
-from machtiging.identity import attempts
+from machtiging.identity import login_attempts
 from tests.builders.crooked_broker import good_claims, unsigned
 from tests.builders.crypto import a_keyring
 from tests.builders.login import BROKER, CLIENT_ID, query_of
@@ -86,7 +86,7 @@ async def test_login_csrf_with_response_for_the_attacker_is_rejected(world, jour
 
 async def test_login_response_without_attempt_cookie_is_rejected(browser, journal):
     callback = await browser.to_callback()
-    browser.http.cookies.delete(attempts.COOKIE)
+    browser.http.cookies.delete(login_attempts.LOGIN_COOKIE)
     await assert_refused(await browser.get(callback), browser, journal, "andere_browser")
 
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity import attempts
-from machtiging.identity.session import COOKIE
+from machtiging.identity import login_attempts
+from machtiging.identity.session import SESSION_COOKIE
 from machtiging.simulators.personas import PERSONAS
 from tests.builders.applications import replace_services
 from tests.builders.login import BROKER, CLIENT_ID, ISSUER, query_of
@@ -33,7 +33,7 @@ async def test_session_cookies_are_host_only_and_http_only(browser):
     left = await browser.get("/inloggen", params={"login_hint": "naaste"})
     callback = await browser.get(left.headers["location"])
     landed = await browser.get(callback.headers["location"])
-    for response, name in ((left, attempts.COOKIE), (landed, COOKIE)):
+    for response, name in ((left, login_attempts.LOGIN_COOKIE), (landed, SESSION_COOKIE)):
         cookie = response.headers["set-cookie"]
         assert cookie.startswith(f"{name}=")
         assert name.startswith("__Host-")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from machtiging.identity.session import COOKIE, SessionLimits
+from machtiging.identity.session import SESSION_COOKIE, SessionLimits
 from tests.builders.applications import replace_services
 from tests.builders.login import ISSUER, Browser
 
@@ -21,7 +21,7 @@ async def test_protected_page_as_json_without_session_returns_401(browser):
 
 @pytest.mark.parametrize("token", ["", "verzonnen", "A" * 43, "A" * 5000])
 async def test_session_cookie_invented_is_rejected(browser, token):
-    response = await browser.get("/ik", headers={"Cookie": f"{COOKIE}={token}"})
+    response = await browser.get("/ik", headers={"Cookie": f"{SESSION_COOKIE}={token}"})
     assert response.status_code == 303
 
 
@@ -42,9 +42,9 @@ async def test_public_page_recognises_the_logged_in_visitor(browser):
 async def test_session_fixation_token_planted_before_login_is_invalid_after_it(world, log_in, journal):
     attacker, victim = await log_in("raadslid"), world.browser()
     planted = attacker.token
-    victim.http.cookies.set(COOKIE, planted, domain="machtigen.test", path="/")
+    victim.http.cookies.set(SESSION_COOKIE, planted, domain="machtigen.test", path="/")
     await victim.log_in("naaste")
-    tokens = [cookie.value for cookie in victim.http.cookies.jar if cookie.name == COOKIE]
+    tokens = [cookie.value for cookie in victim.http.cookies.jar if cookie.name == SESSION_COOKIE]
     assert planted not in tokens
     assert (await attacker.get("/ik")).status_code == 303
     assert ("sessie:beeindigd", "opnieuw_ingelogd") in await journal()
@@ -56,7 +56,7 @@ async def test_login_rotates_session_token_and_csrf_token(log_in):
     await browser.log_in("naaste")
     assert browser.token != first
     assert (await browser.me())["csrf"] != first_form
-    assert (await browser.get("/ik", headers={"Cookie": f"{COOKIE}={first}"})).status_code == 303
+    assert (await browser.get("/ik", headers={"Cookie": f"{SESSION_COOKIE}={first}"})).status_code == 303
 
 
 async def test_failed_login_keeps_the_current_session(log_in):
@@ -80,7 +80,10 @@ async def test_session_idle_timeout_ends_it(log_in, clock):
 
 
 async def test_session_absolute_timeout_ends_it(world, log_in, clock):
-    replace_services(world.service, session_limits=SessionLimits(idle=timedelta(hours=2), absolute=timedelta(hours=8)))
+    replace_services(
+        world.service,
+        session_limits=SessionLimits(idle_timeout=timedelta(hours=2), absolute_timeout=timedelta(hours=8)),
+    )
     browser = await log_in()
     for _ in range(7):
         clock.advance(timedelta(hours=1))
@@ -94,9 +97,9 @@ async def test_logout_ends_session_and_is_journalled(log_in, journal):
     token, form = browser.token, (await browser.me())["csrf"]
     response = await browser.post("/uitloggen", {"csrf": form})
     assert (response.status_code, response.headers["location"]) == (303, "/")
-    assert f'{COOKIE}=""' in response.headers["set-cookie"]
+    assert f'{SESSION_COOKIE}=""' in response.headers["set-cookie"]
     assert browser.token is None
-    assert (await browser.get("/ik", headers={"Cookie": f"{COOKIE}={token}"})).status_code == 303
+    assert (await browser.get("/ik", headers={"Cookie": f"{SESSION_COOKIE}={token}"})).status_code == 303
     assert (await journal())[-1] == ("sessie:beeindigd", "uitgelogd")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from machtiging.oauth.rules import CODE_LIVES
+from machtiging.oauth.rules import AUTHORIZATION_CODE_LIFETIME
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import REDIRECT, assertion, code_client, make_client_keys
 from tests.builders.oauth import hidden_fields
@@ -218,7 +218,7 @@ async def test_3_4_lifetimes_are_within_the_profile(oauth) -> None:
     assert (await public.tokens())["expires_in"] <= 15 * 60
     agency = await oauth.agency()
     assert (await agency.post("/token", {"grant_type": "client_credentials"})).json()["expires_in"] <= 6 * 3600
-    assert CODE_LIVES.total_seconds() <= 60
+    assert AUTHORIZATION_CODE_LIFETIME.total_seconds() <= 60
 
 
 async def test_3_5_scopes_are_listed_and_granted_only_on_request(oauth) -> None:

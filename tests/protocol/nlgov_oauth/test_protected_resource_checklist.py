@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machtiging.access.tokens import revoke_one
+from machtiging.access.tokens import revoke_token
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import DELIVER, READ, Doorstep, a_jwt, is_forbidden, is_unauthenticated
@@ -87,7 +87,7 @@ async def test_4_3_revoked_token_is_rejected_without_cache(doorstep, clock) -> N
     token = a_jwt(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     async with unit_of_work(doorstep.database.sessions) as session:
-        await revoke_one(session, doorstep.helper.id, clock.now())
+        await revoke_token(session, doorstep.helper.id, clock.now())
     is_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from machtiging.kernel.errors import InvalidInput
-from machtiging.oauth.openid.wishes import Wishes
+from machtiging.oauth.openid.authentication_request import AuthenticationRequest
 from tests.builders.black_box import Pkce, query_of
 from tests.builders.clients import code_client, detail, make_client_keys
 from tests.builders.openid import (
@@ -286,7 +286,7 @@ async def test_6_claims_parameter_releases_only_requested_claims(oauth) -> None:
     plain = await id_claims(oauth, await flow.tokens())
     asked = await id_claims(oauth, await flow.tokens(claims=claims(id_token={"name": None})))
     assert asked.keys() - plain.keys() == {"name"}
-    assert Wishes().released == {}
+    assert AuthenticationRequest().claims_to_release == {}
 
 
 async def test_6_scope_profile_is_rejected(oauth) -> None:

@@ -9,7 +9,7 @@ import pytest
 from authlib.oidc.core import ImplicitIDToken
 from joserfc.errors import InvalidClaimError
 
-from machtiging.oauth.openid.release import beside
+from machtiging.oauth.openid.released_claims import build_at_hash
 from tests.builders.black_box import claims_of
 from tests.builders.ciba import a_counter
 from tests.builders.openid import userinfo, verified, who_is_it
@@ -49,7 +49,7 @@ async def test_at_hash_is_the_left_half_of_the_hash_of_the_algorithm() -> None:
     for alg, named in (("RS256", "sha256"), ("PS256", "sha256"), ("ES256", "sha256"), ("ES384", "sha384")):
         whole = hashlib.new(named, b"een.toegangs.bewijs").digest()
         half = base64.urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()
-        assert beside("een.toegangs.bewijs", alg) == {"at_hash": half}
+        assert build_at_hash("een.toegangs.bewijs", alg) == {"at_hash": half}
 
 
 async def test_at_hash_is_absent_in_userinfo(oauth) -> None:

@@ -7,15 +7,15 @@ from uuid import UUID
 import pytest
 
 from machtiging.access.actor import Actor
-from machtiging.berichtenbox.download import contents, download
-from machtiging.berichtenbox.routes import API
-from machtiging.delegation.queries import machtiging
+from machtiging.berichtenbox.download import authorize_download, stream_bijlage
+from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.delegation.queries import load_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
 from tests.builders.berichtenbox import HELPING, a_world
 from tests.builders.organisation import move_rows
 
-LETTERS = f"{API}/berichten"
+LETTERS = f"{API_PREFIX}/berichten"
 PDF = b"%PDF-1.7\n" + b"x" * 200 + b"\n%%EOF\n"
 OTHER = "andere_organisatie"
 
@@ -80,7 +80,7 @@ async def test_download_stops_when_the_token_moves_to_another_organisation(world
     (issued,) = await world.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
     asked = UUID(uses[1][1].rsplit("/", 1)[1]), UUID(uses[2][1].rsplit("/", 1)[1])
     async with world.sessions.begin() as session:
-        found = await machtiging(session, machtiging_id)
+        found = await load_machtiging(session, machtiging_id)
         actor = Actor(
             world.helper,
             found,
@@ -90,8 +90,8 @@ async def test_download_stops_when_the_token_moves_to_another_organisation(world
             issued.id,
             organisation_kvk="90000001",
         )
-        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+        wanted = await authorize_download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
     await moved(world, "90000002")
     with pytest.raises(NotInForce, match="toegang_beeindigd_tijdens_downloaden"):
-        async for _ in contents(world.sessions, actor, wanted, world.clock):
+        async for _ in stream_bijlage(world.sessions, actor, wanted, world.clock):
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.oauth.ciba.meldcode import make_meldcode
+from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import a_counter, form_on
 from tests.builders.clients import detail
@@ -27,7 +27,7 @@ async def counter(oauth):
 async def meldcode_for(counter, kvk):
     async with unit_of_work(counter.oauth.sessions) as session:
         keyring, at = counter.oauth.service.state.services.keyring, counter.oauth.clock.now()
-        return await make_meldcode(session, keyring, counter.son, organisation_kvk=kvk, at=at)
+        return await create_meldcode(session, keyring, counter.son, organisation_kvk=kvk, at=at)
 
 
 async def asked(counter, kvk, machtiging):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.oauth.manage.consents import consents_about
+from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import query_of
 from tests.builders.clients import detail
@@ -97,7 +97,7 @@ async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_
         assert await active(flow.app, token), known
     await move(oauth, used_for, "issued_token")
     assert not await active(flow.app, token)
-    oauth.service.state.services.known_clients.forget(flow.app.client_id)
+    oauth.service.state.services.known_clients.discard(flow.app.client_id)
     assert not await active(flow.app, token)
     assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code == 401
     assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
@@ -133,7 +133,7 @@ async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
 
     async def listed():
         async with unit_of_work(oauth.sessions) as session:
-            return await consents_about(session, oauth.committed.people.mother, at=oauth.clock.now())
+            return await list_consents(session, oauth.committed.people.mother, at=oauth.clock.now())
 
     assert len(await listed()) == 1
     await move(oauth, OTHER_KVK, "oauth_grant")

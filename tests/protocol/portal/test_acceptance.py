@@ -38,7 +38,7 @@ async def test_refusal_consumes_the_code(portal):
     mother, son = await portal.mother(), await portal.son()
     code = await make_offer(mother)
     shown = await give_code(son, code)
-    page = await son.submit(shown.form("/besluit"), {"besluit": "weigeren"})
+    page = await son.submit_form(shown.find_form("/besluit"), {"besluit": "weigeren"})
     assert "U heeft de machtiging geweigerd" in page.text
     assert "U heeft de machtiging geweigerd" in (await give_code(son, code)).text
     await give_code(await portal.browser_of(portal.people.mother), code, expect=400)
@@ -54,7 +54,7 @@ async def test_enumeration_code_wrong_gets_the_uniform_error_page(portal, wrong)
     code = await make_offer(await portal.mother())
     page = await give_code(await portal.son(), **{"code": code, "expect": 400, **wrong})
     assert "Deze code werkt niet met wat u invulde" in page.text
-    kept = page.form(ACCEPT).values
+    kept = page.find_form(ACCEPT).values
     assert (kept["code"], kept["geboren_dag"]) == (wrong.get("code", code), wrong.get("geboren_dag", str(BORN.day)))
     assert "U kunt het nog 4 keer proberen." in page.text
 
@@ -80,7 +80,7 @@ async def test_code_form_input_invalid_is_named_at_its_field_and_costs_no_try(po
     page = await give_code(son, **{"code": code, "expect": 400, **wrong})
     for _ in range(6):
         assert sentence in page.text
-        page = await son.submit(page.form(ACCEPT), {}, expect=400)
+        page = await son.submit_form(page.find_form(ACCEPT), {}, expect=400)
     assert sentence in page.text
     await give_code(son, code)
 
@@ -91,8 +91,8 @@ async def test_birth_date_of_400_digits_is_rejected_at_its_field(portal, part):
     son = await portal.son()
     huge = {f"geboren_{part}": "1" * 400}
     assert "Deze datum bestaat niet." in (await give_code(son, code, expect=400, **huge)).text
-    decision = (await give_code(son, code)).form("/besluit")
-    page = await son.submit(decision, {"besluit": "aannemen", **huge}, expect=400)
+    decision = (await give_code(son, code)).find_form("/besluit")
+    page = await son.submit_form(decision, {"besluit": "aannemen", **huge}, expect=400)
     assert "Deze datum bestaat niet." in page.text
 
 
@@ -101,7 +101,7 @@ async def test_brute_force_code_sixth_try_returns_429(portal):
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
     for _ in range(4):
-        page = await son.submit(page.form(ACCEPT), {}, expect=400)
+        page = await son.submit_form(page.find_form(ACCEPT), {}, expect=400)
     page = await give_code(son, code, expect=429)
     assert "te vaak" in page.text
 
@@ -131,10 +131,10 @@ async def test_acceptance_for_a_relative_by_employee_returns_403(portal):
 async def test_acceptance_form_of_employee_session_in_private_session_is_rejected(portal):
     code = await make_offer(await portal.mother(), soort="professional")
     employee, son = await portal.browser_of(portal.people.son, kvk=KVK), await portal.son()
-    form = (await give_code(employee, code)).form("/besluit")
+    form = (await give_code(employee, code)).find_form("/besluit")
     own = (await son.open(ISSUER + ACCEPT)).form(ACCEPT).values["csrf"]
     for decision in ("aannemen", "weigeren"):
-        page = await son.submit(form, {"besluit": decision, "csrf": own}, expect=403)
+        page = await son.submit_form(form, {"besluit": decision, "csrf": own}, expect=403)
         assert "hulpverlener van een organisatie" in page.text
 
 
@@ -143,7 +143,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     code = await make_offer(mother, soort="professional")
     shown = await give_code(employee, code)
     assert ORGANISATION in shown.text
-    page = await employee.submit(shown.form("/besluit"), {"besluit": "aannemen"})
+    page = await employee.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
     assert ORGANISATION in page.text
     own = employee.url.split("?")[0]
     for browser in (mother, employee):
@@ -155,7 +155,7 @@ async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
     employee = await portal.browser_of(portal.people.son, kvk=KVK)
     page = await accept_with(employee, await make_offer(await portal.mother(), soort="professional"))
     assert f"U helpt {ORGANISATION}" in page.text
-    page = await employee.submit(page.form("/teruggeven"), {})
+    page = await employee.submit_form(page.find_form("/teruggeven"), {})
     assert f"U hielp {ORGANISATION}" in page.text
 
 
@@ -170,14 +170,14 @@ async def test_decision_without_choice_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     shown = await give_code(son, code)
-    await son.submit(shown.form("/besluit"), {"besluit": "misschien"}, expect=400)
+    await son.submit_form(shown.find_form("/besluit"), {"besluit": "misschien"}, expect=400)
     await accept_with(son, code)
 
 
 async def test_csrf_decision_from_other_site_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
-    form = (await give_code(son, code)).form("/besluit")
+    form = (await give_code(son, code)).find_form("/besluit")
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in son.cookies[ISSUER].items())}
     for headers in ({"Origin": "https://boef.example"}, {"Sec-Fetch-Site": "cross-site", "Origin": ISSUER}, {}):
         data = form.values | {"besluit": "aannemen"}
@@ -192,7 +192,7 @@ async def test_code_pasted_with_odd_punctuation_is_accepted(portal, paste):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     page = await give_code(son, paste.format(code.replace("-", "\u2013")))
-    accepted = await son.submit(page.form("/besluit"), {"besluit": "aannemen"})
+    accepted = await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     assert "U heeft de machtiging aangenomen" in accepted.text
 
 
@@ -203,7 +203,7 @@ async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_
     for wrong in ({}, {"geboren_dag": ""}, {"geboren_jaar": "1950"}):
         page = await give_code(son, code, **wrong)
         assert "U mag post lezen van Ans Voorbeeld" in page.text
-    await son.submit(son.page.form("/teruggeven"), {})
+    await son.submit_form(son.page.form("/teruggeven"), {})
     page = await give_code(son, code)
     assert "Teruggegeven" in page.text
     assert "U heeft de machtiging aangenomen" not in page.text
@@ -216,7 +216,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
     for _ in range(4):
-        page = await son.submit(page.form(ACCEPT), {}, expect=400)
+        page = await son.submit_form(page.find_form(ACCEPT), {}, expect=400)
     for told in (page, await give_code(son, code, expect=429)):
         assert "U kunt het over 60 minuten weer proberen." in told.text
         assert "nieuwe code te maken" in told.text
@@ -232,7 +232,7 @@ async def a_giver_with(portal, born):
 async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     mother, son = await a_giver_with(portal, None), await portal.son()
     check = await fill_offer(mother)
-    made = await mother.submit(check.form("/aanbieden"), {"akkoord": "ja"})
+    made = await mother.submit_form(check.find_form("/aanbieden"), {"akkoord": "ja"})
     code, word = made.codes
     assert "Uw controlewoord" in made.text
     assert "vult de code in en ook het controlewoord" in made.text
@@ -242,7 +242,7 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
         assert "Deze code werkt niet met wat u invulde" in page.text
     page = await give_code(son, code, **{"woord": word.upper(), **empty})
     assert "Nel Voorbeeld" in page.text
-    await son.submit(page.form("/besluit"), {"besluit": "aannemen"})
+    await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     looked = (await mother.open(ISSUER + "/inzage")).text
     assert "(gecontroleerd met uw controlewoord)" in looked
     assert word not in looked
@@ -252,5 +252,5 @@ async def test_code_with_known_birth_year_only_is_accepted(portal):
     mother, son = await a_giver_with(portal, PartialDate(1950, None, None)), await portal.son()
     code = await make_offer(mother)
     page = await give_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
-    await son.submit(page.form("/besluit"), {"besluit": "aannemen"})
+    await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
     assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open(ISSUER + "/inzage")).text

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.pause import pause
+from machtiging.delegation.pause import pause_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.exchange import HUIS, KEYS, server_metadata
 from tests.builders.login import ISSUER
@@ -23,7 +23,7 @@ async def oauth(portal):
 
 async def stop(browser, holder, *, expect: int = 200):
     asked = await browser.open(f"{APPS}/{holder.grant_id}/stoppen")
-    return await browser.submit(asked.form("/stoppen"), {}, expect=expect)
+    return await browser.submit_form(asked.form("/stoppen"), {}, expect=expect)
 
 
 async def test_apps_page_without_apps_says_so(portal):
@@ -119,8 +119,8 @@ async def test_app_stopped_twice_is_notified_once(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
-    await browser.submit(form, {})
-    again = await browser.submit(form, {})
+    await browser.submit_form(form, {})
+    again = await browser.submit_form(form, {})
     assert "Deze app heeft geen toegang meer" in again.text
     assert await one(oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_u'") == 1
     asked = await browser.open(f"{APPS}/{holder.grant_id}/stoppen")
@@ -131,7 +131,7 @@ async def test_csrf_app_stop_without_token_is_rejected(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
-    await browser.submit(form, {"csrf": "x"}, expect=403)
+    await browser.submit_form(form, {"csrf": "x"}, expect=403)
     assert await holder.ended() is None
 
 
@@ -144,7 +144,7 @@ async def test_idor_app_stop_of_another_person_looks_like_unknown_consent(portal
         form = (await (await portal.mother()).open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
         own = (await browser.open(APPS)).form("/uitloggen").values["csrf"]
         target = type(form)(f"/apps/{consent}/stoppen", form.method, dict(form.values))
-        refused = await browser.submit(target, {"csrf": own}, expect=404)
+        refused = await browser.submit_form(target, {"csrf": own}, expect=404)
         answers.append((shown.text, refused.text.split("dit nummer:")[0]))
     assert answers[0] == answers[1]
     assert await holder.ended() is None
@@ -177,7 +177,7 @@ async def test_app_without_refresh_token_is_listed_until_token_expiry(portal, oa
 
 async def test_apps_page_tells_that_the_machtiging_is_paused(portal, oauth):
     holder = await a_holder(oauth)
-    await holder.change(pause)
+    await holder.change(pause_machtiging)
     for person in (await portal.mother(), await portal.son()):
         assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open(APPS)).text
 
@@ -186,7 +186,7 @@ async def test_machtiging_revoked_hides_the_app_of_the_helper(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).form("/intrekken")
-    await browser.submit(form, {})
+    await browser.submit_form(form, {})
     assert await holder.ended() == "intrekken"
     assert (await holder.refresh()).status_code == 400
     assert "Leesapp" not in (await browser.open(APPS)).text

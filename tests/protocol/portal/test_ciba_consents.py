@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from machtiging.oauth.manage.consents import consents_about
+from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import Counter, a_counter
 from tests.builders.clients import detail
@@ -27,13 +27,13 @@ async def agreed(counter: Counter, browser: Any, **changes: Any) -> str:
     """Send a CIBA request and approve it; returns the auth_req_id."""
     reference = await counter.asked(**changes)
     page = await browser.open(ISSUER + "/verzoeken")
-    await browser.submit(page.form("/verzoeken"), {"besluit": "akkoord"})
+    await browser.submit_form(page.form("/verzoeken"), {"besluit": "akkoord"})
     return reference
 
 
 async def seen_by(portal, person) -> list[Any]:
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        return await consents_about(session, person, at=portal.clock.now())
+        return await list_consents(session, person, at=portal.clock.now())
 
 
 async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -> None:
@@ -43,7 +43,7 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
     assert "Bibliotheek Oost" in page.text
     [consent] = await seen_by(portal, portal.people.mother)
     asked = await browser.open(f"{APPS}/{consent.id}/stoppen")
-    told = await browser.submit(asked.form("/stoppen"), {})
+    told = await browser.submit_form(asked.form("/stoppen"), {})
     assert "U heeft de toegang gestopt" in told.text
     assert "Bibliotheek Oost" not in told.text.split("Apps die u zelf toegang gaf")[1]
     assert await counter.hears(reference) == "invalid_grant"
@@ -79,5 +79,5 @@ async def test_ciba_request_pending_or_denied_is_not_listed(portal, counter) -> 
     assert await seen_by(portal, portal.people.mother) == []
     browser = await portal.mother()
     page = await browser.open(ISSUER + "/verzoeken")
-    await browser.submit(page.form("/verzoeken"), {"besluit": "weigeren"})
+    await browser.submit_form(page.form("/verzoeken"), {"besluit": "weigeren"})
     assert await seen_by(portal, portal.people.mother) == []

@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from machtiging.cli.demo.html import Form
-from machtiging.delegation.queries import given_by
-from machtiging.delegation.rules import State
+from machtiging.cli.demo.html import HtmlForm
+from machtiging.delegation.queries import list_given_machtigingen
+from machtiging.delegation.rules import MachtigingState
 from machtiging.identity import session as sessions
-from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.cut_commit import commit_cutter
@@ -36,7 +36,7 @@ async def cut(portal, database):
     """The portal on connections that break at COMMIT once `carried_out` is set."""
     with tempfile.TemporaryDirectory(prefix="cut-") as place:
         async with commit_cutter(database.url, Path(place)) as cutter:
-            engine = make_engine(cutter.url, Role.SERVICE, pool_size=2)
+            engine = make_engine(cutter.url, DatabaseRole.SERVICE, pool_size=2)
             whole = portal.app.state.services.sessions
             replace_services(portal.app, sessions=make_sessions(engine, portal.app.state.services.keyring))
             cutter.whole = whole
@@ -54,7 +54,7 @@ async def an_active_machtiging(portal):
 
 async def state_of_it(cutter, portal):
     async with unit_of_work(cutter.whole) as session:
-        (one,) = await given_by(session, portal.people.mother)
+        (one,) = await list_given_machtigingen(session, portal.people.mother)
         return one.state
 
 
@@ -62,13 +62,13 @@ async def state_of_it(cutter, portal):
 async def test_commit_in_doubt_is_told_with_a_link_to_the_state(cut, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
     cut.carried_out = carried_out
-    answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
+    answer = await browser.submit_form(page.form("/intrekken"), {}, expect=503)
     cut.carried_out = None
     assert cut.cut == 1
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text
     assert (where, "Kijk bij deze machtiging") in answer.links
-    assert await state_of_it(cut, portal) is (State.ENDED if carried_out else State.ACTIVE)
+    assert await state_of_it(cut, portal) is (MachtigingState.ENDED if carried_out else MachtigingState.ACTIVE)
     shown = await browser.open(ISSUER + where)
     assert ("Ingetrokken" in shown.text) is carried_out
 
@@ -93,7 +93,7 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
     csrf = (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]
     cut.carried_out = True
     values = {"csrf": csrf, "besluit": "uitloggen"}
-    answer = await browser.submit(Form(ISSUER + path, "post", {}), values, expect=503)
+    answer = await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expect=503)
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text
     assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
@@ -102,10 +102,10 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
 async def test_failure_before_commit_says_nothing_was_done(cut, portal, owner_connection):
     browser, _, page = await an_active_machtiging(portal)
     await owner_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
-    answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
+    answer = await browser.submit_form(page.form("/intrekken"), {}, expect=503)
     assert NOTHING in answer.text
     assert UNKNOWN not in answer.text
-    assert await state_of_it(cut, portal) is State.ACTIVE
+    assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
 
 
 async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, owner_connection):
@@ -115,9 +115,9 @@ async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, own
         "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW EXECUTE FUNCTION no()"
     )
-    answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
+    answer = await browser.submit_form(page.form("/intrekken"), {}, expect=503)
     assert NOTHING in answer.text
-    assert await state_of_it(cut, portal) is State.ACTIVE
+    assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
 
 
 async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner_connection):
@@ -140,7 +140,7 @@ async def test_failed_page_after_a_change_says_unknown(cut, portal, owner_connec
 
 async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
     browser, where, _ = await an_active_machtiging(portal)
-    browser.cookies[ISSUER].pop(sessions.COOKIE)
+    browser.cookies[ISSUER].pop(sessions.SESSION_COOKIE)
     answer = await browser.open(ISSUER + where + "?gedaan=ingetrokken", expect=401)
     assert UNKNOWN in answer.text
     assert (where, "Kijk bij deze machtiging") in answer.links
@@ -150,7 +150,10 @@ async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
 async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(cut, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
     cut.carried_out = carried_out
-    headers = {"Cookie": f"{sessions.COOKIE}={browser.cookies[ISSUER][sessions.COOKIE]}", "Origin": ISSUER}
+    headers = {
+        "Cookie": f"{sessions.SESSION_COOKIE}={browser.cookies[ISSUER][sessions.SESSION_COOKIE]}",
+        "Origin": ISSUER,
+    }
     values = dict(page.form("/intrekken").values)
     answer = await portal.http.post(ISSUER + where + "/intrekken", data=values, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
@@ -158,9 +161,9 @@ async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(cut, porta
 
 
 async def test_cancelled_login_says_nothing_about_the_session(portal):
-    from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
+    from machtiging.identity.errors import LOGIN_CANCELLED, LoginFailed, explain_login_failure
 
-    told = explanation_of(LoginFailed(CANCELLED)).text
+    told = explain_login_failure(LoginFailed(LOGIN_CANCELLED)).text
     assert "Er is niets" not in told
     assert "U bent niet ingelogd" not in told
 
@@ -169,8 +172,8 @@ async def test_commits_in_doubt_leave_the_connection_pool_working(cut, portal):
     browser, _, page = await an_active_machtiging(portal)
     for _ in range(4):
         cut.carried_out = False
-        await browser.submit(page.form("/intrekken"), {}, expect=503)
+        await browser.submit_form(page.form("/intrekken"), {}, expect=503)
     cut.carried_out = None
-    await browser.submit(page.form("/intrekken"), {})
+    await browser.submit_form(page.form("/intrekken"), {})
     async with unit_of_work(cut.whole) as session:
         assert await session.scalar(text("SELECT count(*) FROM machtiging WHERE state = 'ended'")) == 1

@@ -3,12 +3,12 @@
 import pytest
 from sqlalchemy import text
 
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.ids import uuid7
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.register_client import register
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.register_client import register_client
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client
 from tests.builders.login import ISSUER
@@ -21,7 +21,7 @@ VALUES (:id, :client, :who, '[]', 'openid', 'substantieel', :at, :at)
 
 
 async def an_app(session, at) -> str:
-    return (await register(session, code_client(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at))[
+    return (await register_client(session, code_client(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at))[
         "client_id"
     ]
 
@@ -43,7 +43,7 @@ async def overview(portal) -> str:
 
 @pytest.mark.parametrize("reason", ["token_ingetrokken", "code_hergebruikt"])
 async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
-    await a_consent_that_ends(portal, Ending(reason))
+    await a_consent_that_ends(portal, GrantEnding(reason))
     told = await overview(portal)
     assert "De app Leesapp van Voorbeeld heeft geen toestemming meer" in told
     assert "Iemand" not in told
@@ -51,14 +51,14 @@ async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
 
 
 async def test_consent_ended_by_suspended_app_keeps_the_app_name(portal):
-    client = await a_consent_that_ends(portal, Ending("token_ingetrokken"))
+    client = await a_consent_that_ends(portal, GrantEnding("token_ingetrokken"))
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        await suspend(session, client, at=portal.clock.now())
+        await suspend_client(session, client, at=portal.clock.now())
     assert "De app Leesapp van Voorbeeld heeft" in await overview(portal)
 
 
 async def test_consent_ended_by_person_is_not_attributed_to_the_app(portal):
-    await a_consent_that_ends(portal, Ending("intrekken", portal.people.mother, "self"))
+    await a_consent_that_ends(portal, GrantEnding("intrekken", portal.people.mother, "self"))
     told = await overview(portal)
     assert "U stopte de toestemming van een app" in told
     assert "De app" not in told
@@ -66,7 +66,9 @@ async def test_consent_ended_by_person_is_not_attributed_to_the_app(portal):
 
 @pytest.mark.parametrize("client_id", [None, "bestaat-niet"])
 async def test_consent_ended_without_person_or_known_app_is_attributed_to_neither(portal, client_id):
-    line = Line(JournalAct.GRANT_BEEINDIGD, Outcome.DONE, "x", client_id=client_id, for_person_id=portal.people.mother)
+    line = NewJournalLine(
+        JournalAct.GRANT_BEEINDIGD, JournalOutcome.DONE, "x", client_id=client_id, for_person_id=portal.people.mother
+    )
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await record(session, line, at=portal.clock.now())
     told = await overview(portal)

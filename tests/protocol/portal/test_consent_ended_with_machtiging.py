@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.kernel.ids import uuid7
-from machtiging.oauth.register_client import register
+from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.clients import code_client
@@ -23,7 +23,7 @@ async def a_consent(portal):
     held = await portal.world.accept(offered.code)
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        client = (await register(session, code_client(None), oin=None, at=at))["client_id"]
+        client = (await register_client(session, code_client(None), oin=None, at=at))["client_id"]
         facts = {"id": uuid7(), "client": client, "son": portal.people.son, "held": held.id, "at": at}
         await session.execute(text(CONSENT), facts)
     return held, client
@@ -36,7 +36,7 @@ async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal
     held, client = await a_consent(portal)
     browser = await getattr(portal, who)()
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
-    await browser.submit((await browser.open(address)).form(f"/{deed}"), {})
+    await browser.submit_form((await browser.open(address)).form(f"/{deed}"), {})
     async with unit_of_work(portal.app.state.services.sessions) as session:
         found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' {AS_WRITTEN}"))
         line = found.one()

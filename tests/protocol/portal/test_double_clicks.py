@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from machtiging.identity.session import COOKIE
+from machtiging.identity.session import SESSION_COOKIE
 from tests.builders.login import ISSUER
 from tests.builders.portal import ACCEPT, OFFER, accept_with, fill_offer, give_code, make_offer
 
@@ -41,7 +41,7 @@ async def pause(portal):
 
 async def resume(portal):
     giver, form, _ = await pause(portal)
-    return giver, (await giver.submit(form, {})).form("/hervatten"), {}
+    return giver, (await giver.submit_form(form, {})).form("/hervatten"), {}
 
 
 async def give_back(portal):
@@ -52,7 +52,7 @@ async def give_back(portal):
 async def accept(portal):
     helper = await portal.son()
     shown = await give_code(helper, await make_offer(await portal.mother()))
-    return helper, shown.form("/besluit"), {"besluit": "aannemen"}
+    return helper, shown.find_form("/besluit"), {"besluit": "aannemen"}
 
 
 async def refuse(portal):
@@ -77,7 +77,7 @@ async def new_meldcode(portal):
 
 async def offer(portal):
     browser = await portal.mother()
-    return browser, (await fill_offer(browser)).form(OFFER), {"akkoord": "ja"}
+    return browser, (await fill_offer(browser)).find_form(OFFER), {"akkoord": "ja"}
 
 
 async def renew_code(portal):
@@ -104,7 +104,7 @@ LEADS_ON = [
 async def test_double_click_leads_where_the_first_click_led(portal, button, message, so):
     browser, form, values = await button(portal)
     for _ in range(3):
-        page = await browser.submit(form, values)
+        page = await browser.submit_form(form, values)
         assert message in page.text
         assert so in page.text
 
@@ -112,8 +112,8 @@ async def test_double_click_leads_where_the_first_click_led(portal, button, mess
 @pytest.mark.parametrize(("button", "says"), [(offer, "al gemaakt"), (renew_code, "al een nieuwe code")])
 async def test_double_click_that_makes_a_code_says_it_exists(portal, button, says):
     browser, form, values = await button(portal)
-    await browser.submit(form, values)
-    page = await browser.submit(form, values, expect=409)
+    await browser.submit_form(form, values)
+    page = await browser.submit_form(form, values, expect=409)
     assert says in page.text
     assert "/nieuwe-code" in " ".join(other.action for other in page.forms)
 
@@ -123,10 +123,10 @@ async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, l
     giver, helper, where = await _accepted(portal)
     presser = helper if late == "teruggeven" else giver
     csrf = (await presser.open(ISSUER + where)).forms[0].values["csrf"]
-    await giver.submit((await giver.open(ISSUER + where + "/intrekken")).form("/intrekken"), {})
+    await giver.submit_form((await giver.open(ISSUER + where + "/intrekken")).form("/intrekken"), {})
     form = (await presser.open(ISSUER + where)).forms[0]
     form.action, form.values = ISSUER + where + "/" + late, {"csrf": csrf}
-    page = await presser.submit(form, {}, expect=409)
+    page = await presser.submit_form(form, {}, expect=409)
     assert "Stand: Ingetrokken" in page.text
     assert "Hieronder ziet u wat er nu geldt." in page.text
     assert "U heeft de machtiging" not in page.text
@@ -134,11 +134,11 @@ async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, l
 
 async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
     helper, form, values = await refuse(portal)
-    await helper.submit(form, values)
+    await helper.submit_form(form, values)
     other = await portal.mother()
     csrf = (await other.open(ISSUER + "/")).forms[0].values["csrf"]
     form.values["csrf"] = csrf
-    page = await other.submit(form, values, expect=400)
+    page = await other.submit_form(form, values, expect=400)
     assert "geweigerd" not in page.text
 
 
@@ -155,8 +155,8 @@ async def test_double_logout_leaves_other_sessions_active(portal):
     browser, form, values = await log_out(portal)
     other = await portal.mother()
     for _ in range(2):
-        await browser.submit(form, values)
-    assert COOKIE not in browser.cookies[ISSUER]
+        await browser.submit_form(form, values)
+    assert SESSION_COOKIE not in browser.cookies[ISSUER]
     assert (await other.open(ISSUER + ACCEPT)).form(ACCEPT)
 
 

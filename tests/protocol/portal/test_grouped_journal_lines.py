@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machtiging.audit import grouped_lines
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.grouped_lines import grouped_lines_about
-from machtiging.audit.journal import Line, record
-from machtiging.audit.queries import Before, lines_about
+from machtiging.audit import line_groups
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.audit.line_groups import load_line_groups
+from machtiging.audit.queries import JournalCursor, load_lines_for_person
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER
 
@@ -27,7 +27,7 @@ async def journalled(portal, *lines):
     async with unit_of_work(portal.app.state.services.sessions) as session:
         for ago, act, members in lines:
             values = {"actor_id": people.son, "for_person_id": people.mother, **members}
-            line = Line(act=act, outcome=Outcome.ALLOWED, reason="mag", **values)
+            line = NewJournalLine(act=act, outcome=JournalOutcome.ALLOWED, reason="mag", **values)
             await record(session, line, at=portal.clock.now() - timedelta(seconds=ago))
 
 
@@ -36,11 +36,11 @@ async def every_page(portal, limit):
     pages, before = [], None
     async with unit_of_work(portal.app.state.services.sessions) as session:
         while True:
-            page = await grouped_lines_about(session, portal.people.mother, limit=limit, before=before)
+            page = await load_line_groups(session, portal.people.mother, limit=limit, before=before)
             pages.append(page.groups)
             if page.older is None:
                 return pages
-            before = Before(page.older.occurred_at, page.older.id)
+            before = JournalCursor(page.older.occurred_at, page.older.id)
 
 
 async def test_flood_is_grouped_per_minute_with_its_count(portal):
@@ -51,14 +51,14 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
     assert page.text.count("150 keer in één minuut") == page.text.count("keer in één minuut") == 1
     assert "een brief" in page.text
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        assert len(await lines_about(session, portal.people.mother, limit=1_000)) >= 151
+        assert len(await load_lines_for_person(session, portal.people.mother, limit=1_000)) >= 151
 
 
 @pytest.mark.parametrize(
     "other",
     [
         {"act": READ},
-        {"outcome": Outcome.REFUSED},
+        {"outcome": JournalOutcome.REFUSED},
         {"reason": "anders"},
         {"object_id": "0190a000-0000-7000-8000-000000000000"},
         {"client_id": "andere-app"},
@@ -71,10 +71,12 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
 def test_lines_with_different_shown_members_are_not_grouped(other):
     at = datetime.fromisoformat("2026-11-23T12:00:00+00:00")
     shown = dict.fromkeys(("object_kind", "object_id", "actor_id", "capacity", "client_id", "machtiging_id"))
-    line = {"id": uuid4(), "occurred_at": at, "act": LIST, "outcome": Outcome.ALLOWED, "reason": "mag", **shown}
+    line = {"id": uuid4(), "occurred_at": at, "act": LIST, "outcome": JournalOutcome.ALLOWED, "reason": "mag", **shown}
     same = {**line, "id": uuid4(), "occurred_at": at + timedelta(seconds=59)}
-    assert grouped_lines._key(SimpleNamespace(**line)) == grouped_lines._key(SimpleNamespace(**same))
-    assert grouped_lines._key(SimpleNamespace(**line)) != grouped_lines._key(SimpleNamespace(**{**line, **other}))
+    assert line_groups._group_key(SimpleNamespace(**line)) == line_groups._group_key(SimpleNamespace(**same))
+    assert line_groups._group_key(SimpleNamespace(**line)) != line_groups._group_key(
+        SimpleNamespace(**{**line, **other})
+    )
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 50])
@@ -87,12 +89,12 @@ async def test_grouped_pages_hold_every_line_once(portal, limit):
     assert sum(group.count for group in groups) == 400
     places = [(group.line.occurred_at, group.line.id) for group in groups]
     assert places == sorted(places, reverse=True)
-    assert len({grouped_lines._key(group.line) for group in groups}) == len(groups)
+    assert len({line_groups._group_key(group.line) for group in groups}) == len(groups)
     assert all(len(page) == limit for page in pages[:-1])
 
 
 async def test_group_larger_than_a_window_is_counted(portal, monkeypatch):
-    monkeypatch.setattr(grouped_lines, "WINDOWS", (5, 20))
+    monkeypatch.setattr(line_groups, "WINDOW_SIZES", (5, 20))
     await journalled(portal, *((number / 3, LIST, {}) for number in range(150)), (90, READ, {}))
     groups = [group for page in await every_page(portal, 3) for group in page]
     # the counts are per window, but every distinct line is shown
@@ -112,8 +114,8 @@ def test_groups_of_random_lines_count_every_line_once(drawn, limit):
     lines = sorted((an_entry(*one) for one in drawn), key=lambda line: line.occurred_at, reverse=True)
     shown, total, seen = 0, 0, []
     while True:
-        page = grouped_lines._page(lines, shown, limit, full=False, last=True)
-        seen += [grouped_lines._key(group.line) for group in page.groups]
+        page = line_groups._build_page(lines, shown, limit, full=False, last=True)
+        seen += [line_groups._group_key(group.line) for group in page.groups]
         total += sum(group.count for group in page.groups)
         if page.older is None:
             break

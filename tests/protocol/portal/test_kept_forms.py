@@ -12,12 +12,12 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import text
 
-from machtiging.cli.demo.html import Form
-from machtiging.crypto.secrets import digest
-from machtiging.identity import kept_forms
+from machtiging.cli.demo.html import HtmlForm
+from machtiging.crypto.secrets import sha256_digest
+from machtiging.identity import form_recovery
 from machtiging.identity import session as sessions
-from machtiging.identity.over.expire import expire_some
-from machtiging.identity.over.of_person import end_all_of
+from machtiging.identity.session_end.expiry import expire_session_batch
+from machtiging.identity.session_end.person_sessions import end_all_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.architecture.test_doors import doors_of
 from tests.builders.login import ISSUER
@@ -68,13 +68,13 @@ def test_every_portal_form_uses_the_guard_that_keeps_it():
 
 
 async def _idle(portal, browser):
-    portal.clock.advance(portal.app.state.services.session_limits.idle)
+    portal.clock.advance(portal.app.state.services.session_limits.idle_timeout)
 
 
 async def _absolute(portal, browser):
-    portal.clock.advance(portal.app.state.services.session_limits.absolute)
+    portal.clock.advance(portal.app.state.services.session_limits.absolute_timeout)
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        await expire_some(session, portal.app.state.services.session_limits, at_most=99, at=portal.clock.now())
+        await expire_session_batch(session, portal.app.state.services.session_limits, limit=99, at=portal.clock.now())
 
 
 async def _next_morning(portal, browser):
@@ -85,13 +85,15 @@ async def _next_morning(portal, browser):
 
 async def _operator(portal, browser):
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        await end_all_of(session, portal.people.mother, at=portal.clock.now())
+        await end_all_sessions(session, portal.people.mother, at=portal.clock.now())
 
 
 async def _other_tab(portal, browser):
-    here = Form("/uitloggen", "post", {"csrf": (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]})
-    await browser.submit(here, {})
-    assert sessions.COOKIE not in browser.cookies[ISSUER]
+    here = HtmlForm(
+        "/uitloggen", "post", {"csrf": (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]}
+    )
+    await browser.submit_form(here, {})
+    assert sessions.SESSION_COOKIE not in browser.cookies[ISSUER]
 
 
 async def _cookie_lost(portal, browser):
@@ -115,7 +117,7 @@ async def csrf_of(browser) -> str:
 async def log_in(portal, browser, person) -> None:
     """Log in again in the same browser, keeping its other cookies."""
     fresh = await portal.browser_of(person)
-    browser.cookies[ISSUER][sessions.COOKIE] = fresh.cookies[ISSUER][sessions.COOKIE]
+    browser.cookies[ISSUER][sessions.SESSION_COOKIE] = fresh.cookies[ISSUER][sessions.SESSION_COOKIE]
 
 
 def the_way_to_login(page) -> str:
@@ -130,7 +132,7 @@ async def kept(portal):
 
 
 async def press(browser, path: str, values, *, expect: int):
-    return await browser.submit(Form(ISSUER + path, "post", {}), values, expect=expect)
+    return await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expect=expect)
 
 
 def with_id(path: str) -> str:
@@ -153,7 +155,7 @@ async def test_form_after_session_end_is_kept(portal, path, over):
     assert urlsplit(the_way_to_login(page)).path == PAGE_OF[path]
     assert "vrouw" not in the_way_to_login(page)
     (row,) = await kept(portal)
-    assert (row.page_hash, row.person_id) == (digest(the_way_to_login(page)), portal.people.mother)
+    assert (row.page_hash, row.person_id) == (sha256_digest(the_way_to_login(page)), portal.people.mother)
     assert b"vrouw" not in row.sealed
     await log_in(portal, browser, portal.people.mother)
     response = await browser._send("GET", ISSUER + the_way_to_login(page), None)
@@ -189,7 +191,7 @@ async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path
         back = response.headers["location"]
     assert (response.status_code, urlsplit(back).path) == (200 if path == "/authorize" else 303, PAGE_OF[path])
     assert urlsplit(back).netloc == ""
-    assert [row.page_hash for row in await kept(portal)] == [digest(back)]
+    assert [row.page_hash for row in await kept(portal)] == [sha256_digest(back)]
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
@@ -200,7 +202,7 @@ async def test_form_of_another_persons_session_is_rejected_and_not_kept(portal, 
     page = await press(browser, with_id(path), values, expect=403)
     assert "Dit formulier is verlopen. Er is niets veranderd." in page.text
     assert await kept(portal) == []
-    assert kept_forms.COOKIE not in browser.cookies[ISSUER]
+    assert form_recovery.FORM_COOKIE not in browser.cookies[ISSUER]
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
@@ -212,7 +214,7 @@ async def test_form_of_another_persons_session_is_rejected_and_not_kept(portal, 
 async def test_csrf_form_from_other_site_is_rejected_for_any_session(portal, path, headers, alive):
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "Alle post"}
-    cookies = {sessions.COOKIE: browser.cookies[ISSUER][sessions.COOKIE]}
+    cookies = {sessions.SESSION_COOKIE: browser.cookies[ISSUER][sessions.SESSION_COOKIE]}
     if not alive:
         await _idle(portal, browser)
     told = {"Accept": "text/html", "Cookie": "; ".join(f"{n}={v}" for n, v in cookies.items()), **headers}
@@ -230,12 +232,12 @@ async def test_form_of_unknown_session_is_not_kept(portal, token):
     assert AWAY in page.text
     assert "konden wij niet bewaren" in page.text
     assert await kept(portal) == []
-    assert kept_forms.COOKIE not in browser.cookies[ISSUER]
+    assert form_recovery.FORM_COOKIE not in browser.cookies[ISSUER]
 
 
 async def test_form_too_large_is_not_kept(portal):
     browser = await portal.mother()
-    values = {"csrf": await csrf_of(browser), "doel": "x" * kept_forms.LARGEST}
+    values = {"csrf": await csrf_of(browser), "doel": "x" * form_recovery.MAX_FORM_BYTES}
     await _idle(portal, browser)
     page = await press(browser, OFFER, values, expect=401)
     assert "konden wij niet bewaren" in page.text
@@ -251,13 +253,13 @@ async def test_kept_forms_per_person_are_limited_to_ten(portal):
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
-    for number in range(kept_forms.MOST_PER_PERSON + 3):
+    for number in range(form_recovery.MAX_FORMS_PER_PERSON + 3):
         portal.clock.advance(timedelta(seconds=1))
         where = f"/machtigingen/{UUID(int=number)}/intrekken"
         await press(browser, where, {"csrf": csrf}, expect=401)
     pages = [row.page_hash for row in await kept(portal)]
-    assert len(pages) == kept_forms.MOST_PER_PERSON
-    assert digest(f"/machtigingen/{UUID(int=0)}/intrekken") not in pages
+    assert len(pages) == form_recovery.MAX_FORMS_PER_PERSON
+    assert sha256_digest(f"/machtigingen/{UUID(int=0)}/intrekken") not in pages
 
 
 async def test_kept_form_expires_after_one_hour(portal):
@@ -265,7 +267,7 @@ async def test_kept_form_expires_after_one_hour(portal):
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
     await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
-    portal.clock.advance(kept_forms.KEPT_FOR)
+    portal.clock.advance(form_recovery.FORM_LIFETIME)
     await log_in(portal, browser, portal.people.mother)
     page = await browser.open(ISSUER + OFFER)
     assert BACK not in page.text
@@ -290,7 +292,7 @@ async def test_kept_form_with_tampered_row_is_not_shown(portal, change):
         await session.execute(text(f"UPDATE kept_form SET {change}"))
     await log_in(portal, browser, portal.people.mother)
     if "browser" in change:
-        browser.cookies[ISSUER][kept_forms.COOKIE] = "A" * 43
+        browser.cookies[ISSUER][form_recovery.FORM_COOKIE] = "A" * 43
     for where in (OFFER, "/verzoeken"):
         page = await browser.open(ISSUER + where)
         assert "Geheime post" not in page.text
@@ -313,7 +315,7 @@ async def test_kept_form_is_not_consumed_by_head(portal):
     await _idle(portal, browser)
     await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    await browser._go("HEAD", ISSUER + OFFER, None, 200)
+    await browser._navigate_to("HEAD", ISSUER + OFFER, None, 200)
     assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
 
 
@@ -342,7 +344,7 @@ async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
     values = {name: value for name, value in back.form(OFFER).values.items() if name != "csrf"}
     assert values == {name: value for name, value in answers.items() if value != []}
     assert "autofocus" not in (await browser._send("GET", ISSUER + OFFER, None)).text
-    assert "Klopt dit?" in (await browser.submit(back.form(OFFER), {"duur": "90"})).text
+    assert "Klopt dit?" in (await browser.submit_form(back.form(OFFER), {"duur": "90"})).text
 
 
 async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
@@ -350,15 +352,15 @@ async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     form = (await browser.open(ISSUER + OFFER)).form(OFFER)
     check = await press(browser, OFFER, {"csrf": form.values["csrf"], **good_offer()}, expect=200)
     await _idle(portal, browser)
-    await browser.submit(check.form(OFFER), {"akkoord": "ja"}, expect=401)
+    await browser.submit_form(check.form(OFFER), {"akkoord": "ja"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
     back = await browser.open(ISSUER + OFFER)
     assert BACK in back.text
     assert back.form(OFFER).values["sleutel"] == check.form(OFFER).values["sleutel"]
-    made = await browser.submit(back.form(OFFER), {"akkoord": "ja"})
+    made = await browser.submit_form(back.form(OFFER), {"akkoord": "ja"})
     assert len(made.codes) == 1
     await _idle(portal, browser)
-    await browser.submit(back.form(OFFER), {"akkoord": "ja"}, expect=401)
+    await browser.submit_form(back.form(OFFER), {"akkoord": "ja"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
     again = await browser.open(ISSUER + OFFER, expect=409)
     assert "Deze machtiging is al gemaakt" in again.text
@@ -369,15 +371,15 @@ async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
     browser = await portal.son()
     shown = await give_code(browser, code)
     await _idle(portal, browser)
-    await browser.submit(shown.form("/besluit"), {"besluit": "aannemen"}, expect=401)
+    await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"}, expect=401)
     await log_in(portal, browser, portal.people.son)
     back = (await browser.open(ISSUER + ACCEPT)).form(ACCEPT)
     assert back.values["code"] == code
-    assert back.values["geboren_jaar"] == shown.form("/besluit").values["geboren_jaar"]
-    again = await browser.submit(back, {})
+    assert back.values["geboren_jaar"] == shown.find_form("/besluit").values["geboren_jaar"]
+    again = await browser.submit_form(back, {})
     assert (
         "U heeft de machtiging aangenomen"
-        in (await browser.submit(again.form("/besluit"), {"besluit": "aannemen"})).text
+        in (await browser.submit_form(again.form("/besluit"), {"besluit": "aannemen"})).text
     )
 
 
@@ -388,12 +390,12 @@ async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(port
     where = urlsplit(helper.url).path
     page = await browser.open(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)
-    away = await browser.submit(page.form(deed), {}, expect=401)
+    away = await browser.submit_form(page.form(deed), {}, expect=401)
     assert AWAY in away.text
     await log_in(portal, browser, portal.people.mother)
     back = await browser.open(ISSUER + the_way_to_login(away))
     assert BACK in back.text
-    done = await browser.submit(back.form(deed), {})
+    done = await browser.submit_form(back.form(deed), {})
     assert "U heeft de machtiging" in done.text
 
 
@@ -402,13 +404,13 @@ async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
     browser = await portal.mother()
     old = (await browser.open(ISSUER + path)).form(button)
     await log_in(portal, browser, portal.people.mother)
-    page = await browser.submit(old, {"besluit": "uitloggen"})
+    page = await browser.submit_form(old, {"besluit": "uitloggen"})
     if path == "/logout":
         page = await browser.open(ISSUER + next(href for href, words in page.links if words == "Terug naar de vraag"))
     assert "Wilt u uitloggen?" in page.text
     assert (await browser.open(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
-    await browser.submit(page.forms[-1], {"besluit": "uitloggen"})
-    assert sessions.COOKIE not in browser.cookies[ISSUER]
+    await browser.submit_form(page.forms[-1], {"besluit": "uitloggen"})
+    assert sessions.SESSION_COOKIE not in browser.cookies[ISSUER]
 
 
 @pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
@@ -417,7 +419,7 @@ async def test_logout_after_session_end_stays_on_our_site(portal, path, button, 
     browser = await portal.mother()
     form = (await browser.open(ISSUER + path)).form(button)
     await OVER[over](portal, browser)
-    page = await browser.submit(form, {"besluit": "uitloggen"})
+    page = await browser.submit_form(form, {"besluit": "uitloggen"})
     assert browser.url.startswith(ISSUER)
     assert ("/inloggen" in [href.partition("?")[0] for href, _ in page.links]) or "U bent uitgelogd" in page.text
 

@@ -16,7 +16,7 @@ async def an_accepted_one(portal):
 
 async def press(browser, address, deed, *, expect=200):
     page = await browser.open(address)
-    return await browser.submit(page.form(f"/{deed}"), {}, expect=expect)
+    return await browser.submit_form(page.form(f"/{deed}"), {}, expect=expect)
 
 
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
@@ -64,7 +64,7 @@ async def test_csrf_machtiging_change_without_token_is_rejected(portal):
     form = (await mother.open(address + "/intrekken")).form("/intrekken")
     for deed in CHANGES:
         form.action = f"{address}/{deed}"
-        await mother.submit(form, {"csrf": ""}, expect=403)
+        await mother.submit_form(form, {"csrf": ""}, expect=403)
         assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 
@@ -73,7 +73,7 @@ async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     form = (await son.open(address)).form("/teruggeven")
     for deed in ("intrekken", "pauzeren", "hervatten"):
         form.action = f"{address}/{deed}"
-        await son.submit(form, {}, expect=404)
+        await son.submit_form(form, {}, expect=404)
         assert "Stand: Geldig" in (await mother.open(address)).text, deed
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.accept import Helper
+from machtiging.delegation.acceptance import CodeHolder
 from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
@@ -22,7 +22,7 @@ OTHERS = [(KVK, OTHER_KVK), (KVK, None), (None, KVK)]
 async def accepted(portal, kvk):
     capacity = Capacity.RELATIVE if kvk is None else Capacity.PROFESSIONAL
     offered = await portal.world.offer(capacity=capacity)
-    helper = Helper(portal.people.son, Assurance.SUBSTANTIAL, kvk)
+    helper = CodeHolder(portal.people.son, Assurance.SUBSTANTIAL, kvk)
     return await portal.world.accept(offered.code, helper=helper, at=portal.clock.now())
 
 
@@ -58,7 +58,7 @@ async def test_machtiging_of_giver_is_shown_in_full_in_any_session(portal):
 async def test_machtiging_is_given_back_by_former_employee(portal):
     held = await accepted(portal, KVK)
     son = await portal.son()
-    page = await son.submit((await son.open(f"{LIST}/{held.id}")).form("/teruggeven"), {})
+    page = await son.submit_form((await son.open(f"{LIST}/{held.id}")).form("/teruggeven"), {})
     assert [secret for secret in SECRETS if secret in page.text] == []
     assert "Teruggegeven" in (await (await portal.mother()).open(LIST)).text
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.cli.demo.html import parse
+from machtiging.cli.demo.html import parse_page
 from tests.builders.login import ISSUER
 from tests.builders.portal import OFFER, fill_offer, give_code, make_offer, open_offer
 
@@ -35,7 +35,7 @@ async def test_offer_error_is_shown_in_summary_and_at_its_field(portal, database
 
 async def test_offer_error_keeps_all_input(portal):
     page = await fill_offer(await portal.mother(), expect=400, doel="<b>mijn post</b>", duur="")
-    values = page.form(OFFER).values
+    values = page.find_form(OFFER).values
     assert values["doel"] == "<b>mijn post</b>"
     assert values["afzenders"] == ["00000099000000003000"]
     assert values["uitgesloten"] == ["zorg"]
@@ -60,7 +60,7 @@ async def test_offer_first_submission_shows_check_page_and_stores_nothing(portal
 async def test_offer_change_from_check_page_keeps_input(portal, database):
     browser = await portal.mother()
     check = await fill_offer(browser, doel="iets anders")
-    page = await browser.submit(check.form(OFFER), {"akkoord": "wijzig"})
+    page = await browser.submit_form(check.find_form(OFFER), {"akkoord": "wijzig"})
     assert page.form(OFFER).values["doel"] == "iets anders"
     assert await offers_in(database) == 0
 
@@ -79,13 +79,13 @@ async def test_offer_code_is_shown_once(portal, database):
 
 async def test_concurrent_offers_with_one_key_create_one_offer(portal, database):
     browser = await portal.mother()
-    form = (await fill_offer(browser)).form(OFFER)
+    form = (await fill_offer(browser)).find_form(OFFER)
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies[ISSUER].items())}
     headers = {**cookie, "Origin": ISSUER, "Accept": "text/html"}
     data = form.values | {"akkoord": "ja"}
     click = [portal.http.post(ISSUER + OFFER, data=data, headers=headers) for _ in range(2)]
     answers = sorted(await asyncio.gather(*click), key=lambda answer: answer.status_code)
-    made, again = [parse(answer.text, ISSUER + OFFER) for answer in answers]
+    made, again = [parse_page(answer.text, ISSUER + OFFER) for answer in answers]
     assert [answer.status_code for answer in answers] == [200, 409]
     assert await offers_in(database) == 1
     assert (len(made.codes), again.codes) == (1, [])
@@ -98,13 +98,13 @@ async def test_concurrent_offers_with_one_key_create_one_offer(portal, database)
 
 async def test_offer_key_reused_later_creates_nothing(portal, database):
     browser = await portal.mother()
-    check = (await fill_offer(browser)).form(OFFER)
-    await browser.submit(check, {"akkoord": "ja"})
+    check = (await fill_offer(browser)).find_form(OFFER)
+    await browser.submit_form(check, {"akkoord": "ja"})
     page = await browser.open(ISSUER + "/machtigingen")
     address = next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
     withdraw = (await browser.open(f"{ISSUER}{address}/intrekken")).form("/intrekken")
-    await browser.submit(withdraw, {})
-    page = await browser.submit(check, {"akkoord": "ja"}, expect=409)
+    await browser.submit_form(withdraw, {})
+    page = await browser.submit_form(check, {"akkoord": "ja"}, expect=409)
     assert page.codes == []
     assert await offers_in(database) == 1
     assert "Dit aanbod was al gemaakt." in (await browser.open(ISSUER + "/inzage")).text
@@ -112,30 +112,30 @@ async def test_offer_key_reused_later_creates_nothing(portal, database):
 
 async def test_offer_with_new_key_and_same_answers_is_a_new_offer(portal, database):
     browser = await portal.mother()
-    first, second = [(await fill_offer(browser)).form(OFFER) for _ in range(2)]
+    first, second = [(await fill_offer(browser)).find_form(OFFER) for _ in range(2)]
     assert first.values["sleutel"] != second.values["sleutel"]
-    codes = [(await browser.submit(form, {"akkoord": "ja"})).codes for form in (first, second)]
+    codes = [(await browser.submit_form(form, {"akkoord": "ja"})).codes for form in (first, second)]
     assert codes[0] != codes[1]
     assert await offers_in(database) == 2
 
 
 async def test_offer_changed_gets_a_new_key(portal, database):
     browser = await portal.mother()
-    check = (await fill_offer(browser)).form(OFFER)
-    await browser.submit(check, {"akkoord": "ja"})
-    form = (await browser.submit(check, {"akkoord": "wijzig"})).form(OFFER)
+    check = (await fill_offer(browser)).find_form(OFFER)
+    await browser.submit_form(check, {"akkoord": "ja"})
+    form = (await browser.submit_form(check, {"akkoord": "wijzig"})).form(OFFER)
     assert "sleutel" not in form.values
-    changed = (await browser.submit(form, {"doel": "iets anders"})).form(OFFER)
+    changed = (await browser.submit_form(form, {"doel": "iets anders"})).form(OFFER)
     assert isinstance(changed.values["sleutel"], str)
-    await browser.submit(changed, {"akkoord": "ja"})
+    await browser.submit_form(changed, {"akkoord": "ja"})
     assert await offers_in(database) == 2
 
 
 async def test_offer_key_invalid_creates_nothing(portal, database):
     browser = await portal.mother()
-    check = (await fill_offer(browser)).form(OFFER)
+    check = (await fill_offer(browser)).find_form(OFFER)
     for key in ("", "kort", "x" * 1000, "é" * 22, "\x00" * 22):
-        page = await browser.submit(check, {"akkoord": "ja", "sleutel": key})
+        page = await browser.submit_form(check, {"akkoord": "ja", "sleutel": key})
         assert "Klopt dit?" in page.text, key
         assert page.form(OFFER).values["sleutel"] not in (key, check.values["sleutel"]), key
         assert await offers_in(database) == 0, key
@@ -143,10 +143,10 @@ async def test_offer_key_invalid_creates_nothing(portal, database):
 
 async def test_offer_key_is_scoped_per_giver(portal, database):
     mother, son = await portal.mother(), await portal.son()
-    key = (await fill_offer(mother)).form(OFFER).values["sleutel"]
+    key = (await fill_offer(mother)).find_form(OFFER).values["sleutel"]
     for browser in (mother, son):
-        form = (await fill_offer(browser)).form(OFFER)
-        await browser.submit(form, {"akkoord": "ja", "sleutel": key})
+        form = (await fill_offer(browser)).find_form(OFFER)
+        await browser.submit_form(form, {"akkoord": "ja", "sleutel": key})
     assert await offers_in(database) == 2
 
 
@@ -162,7 +162,7 @@ async def test_offer_end_date_is_inclusive(portal):
 
 
 async def test_offer_form_has_careful_defaults(portal):
-    values = (await open_offer(await portal.mother())).form(OFFER).values
+    values = (await open_offer(await portal.mother())).find_form(OFFER).values
     assert values["uitgesloten"] == ["zorg"]
     assert values["gevoelig"] == "gewoon"
     assert "afzenders" not in values
@@ -177,7 +177,7 @@ async def test_offer_page_without_session_redirects_to_login(portal):
 async def test_csrf_offer_without_token_is_rejected(portal, database):
     browser = await portal.mother()
     check = await fill_offer(browser)
-    await browser.submit(check.form(OFFER), {"akkoord": "ja", "csrf": "x" * 43}, expect=403)
+    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja", "csrf": "x" * 43}, expect=403)
     assert await offers_in(database) == 0
 
 
@@ -185,5 +185,7 @@ async def test_csrf_offer_with_token_of_another_person_is_rejected(portal, datab
     his = await open_offer(await portal.son())
     browser = await portal.mother()
     check = await fill_offer(browser)
-    await browser.submit(check.form(OFFER), {"akkoord": "ja", "csrf": his.form(OFFER).values["csrf"]}, expect=403)
+    await browser.submit_form(
+        check.find_form(OFFER), {"akkoord": "ja", "csrf": his.find_form(OFFER).values["csrf"]}, expect=403
+    )
     assert await offers_in(database) == 0

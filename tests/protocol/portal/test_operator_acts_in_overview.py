@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import OPERATOR, Line, record
-from machtiging.identity.over.rules import Why
-from machtiging.oauth.manage.end_for_person import Order, end_for_person
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import OPERATOR, NewJournalLine, record
+from machtiging.identity.session_end.reasons import SessionEndReason
+from machtiging.oauth.grant_management.operator_session_end import SessionEndOrder, end_sessions_for_person
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER
 from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
@@ -16,9 +16,13 @@ async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> N
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     her, at = portal.people.mother, portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        looked = Line(JournalAct.SESSIE_BEKEKEN, Outcome.DONE, "bekeken", capacity=OPERATOR, for_person_id=her)
+        looked = NewJournalLine(
+            JournalAct.SESSIE_BEKEKEN, JournalOutcome.DONE, "bekeken", capacity=OPERATOR, for_person_id=her
+        )
         await record(session, looked, at=at)
-        await end_for_person(session, her, Order("beheer1", Why.MISUSE, consents=True), at=at)
+        await end_sessions_for_person(
+            session, her, SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True), at=at
+        )
     page = " ".join((await (await portal.mother()).open(ISSUER + "/inzage")).text.split())
     for deed in ("keek waar u was ingelogd", "logde u uit op alle apparaten", "stopte de toestemming van een app"):
         assert f"Een beheerder {deed}" in page
@@ -29,6 +33,8 @@ async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> N
 
 async def test_own_login_and_logout_are_not_shown_in_the_overview(portal) -> None:
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        line = Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, "uitgelogd", actor_id=portal.people.mother)
+        line = NewJournalLine(
+            JournalAct.SESSIE_BEEINDIGD, JournalOutcome.DONE, "uitgelogd", actor_id=portal.people.mother
+        )
         await record(session, line, at=portal.clock.now())
     assert "logde u uit" not in (await (await portal.mother()).open(ISSUER + "/inzage")).text

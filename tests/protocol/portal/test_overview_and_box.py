@@ -4,21 +4,21 @@ from datetime import timedelta
 from urllib.parse import quote
 from uuid import uuid4
 
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
-from machtiging.portal.overview import PAGE
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.portal.access_history import PAGE_SIZE
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER
 from tests.builders.portal import accept_with, make_offer
 
 
 async def journalled(portal, count, **members):
-    values = {"act": JournalAct.BERICHT_LEZEN, "outcome": Outcome.REFUSED, "reason": "te_oud"} | members
+    values = {"act": JournalAct.BERICHT_LEZEN, "outcome": JournalOutcome.REFUSED, "reason": "te_oud"} | members
     people = portal.people
     values = {"actor_id": people.son, "for_person_id": people.mother} | values
     async with unit_of_work(portal.app.state.services.sessions) as session:
         for number in range(count):
-            await record(session, Line(**values), at=portal.clock.now() - timedelta(minutes=number))
+            await record(session, NewJournalLine(**values), at=portal.clock.now() - timedelta(minutes=number))
 
 
 async def test_overview_shows_refused_access_with_its_reason(portal):
@@ -49,13 +49,13 @@ async def test_overview_links_to_the_machtiging(portal):
 
 
 async def test_overview_pages_have_no_gaps_or_duplicates(portal):
-    await journalled(portal, PAGE + 7)
+    await journalled(portal, PAGE_SIZE + 7)
     browser = await portal.mother()
     first = await browser.open(ISSUER + "/inzage")
     older = next(href for href, word in first.links if word == "Ouder")
     second = await browser.open(ISSUER + older)
     seen = [page.text.count("wilde een brief lezen") for page in (first, second)]
-    assert seen == [PAGE, 7]
+    assert seen == [PAGE_SIZE, 7]
     assert not [word for _, word in second.links if word == "Ouder"]
 
 

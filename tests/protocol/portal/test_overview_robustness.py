@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machtiging.audit.acts import JournalAct
-from machtiging.audit.queries import lines_about, lines_under
-from machtiging.portal.overview import PAGE
+from machtiging.audit.queries import load_lines_for_machtiging, load_lines_for_person
+from machtiging.portal.access_history import PAGE_SIZE
 from tests.builders.login import ISSUER
 
 # each drawn line is inserted in both journal tables, so that both readers are tested
@@ -115,15 +115,15 @@ async def test_overview_with_malformed_object_id_renders_line(portal, driver, ob
 
 @pytest.mark.parametrize("instant", INSTANTS)
 async def test_overview_with_impossible_instants_shows_every_line(portal, driver, instant):
-    await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE)
+    await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE_SIZE)
     browser = await portal.mother()
     first = await browser.open(ISSUER + "/inzage")
     if instant.startswith("2026"):  # equal lines of a possible minute are grouped
-        assert [first.text.count(words) for words in ("een brief", f"{PAGE} keer in één minuut")] == [2, 2]
+        assert [first.text.count(words) for words in ("een brief", f"{PAGE_SIZE} keer in één minuut")] == [2, 2]
         return
     older = next(href for href, word in first.links if word == "Ouder")
     second = await browser.open(ISSUER + older)
-    assert [page.text.count("een brief") for page in (first, second)] == [PAGE, PAGE]
+    assert [page.text.count("een brief") for page in (first, second)] == [PAGE_SIZE, PAGE_SIZE]
     assert not [word for _, word in second.links if word == "Ouder"]
 
 
@@ -153,7 +153,7 @@ async def test_overview_with_unknown_outcome_says_unknown(portal, driver):
 async def test_journal_reader_with_malformed_facts_returns_a_document(database, session, driver, facts):
     about, under = uuid4(), uuid4()
     await fill_journal(driver, about, [a_plain_line(facts=facts, machtiging_id=under)])
-    read = [*await lines_about(session, about), *await lines_under(session, under)]
+    read = [*await load_lines_for_person(session, about), *await load_lines_for_machtiging(session, under)]
     assert [isinstance(line.facts, dict) for line in read] == [True] * 4
 
 

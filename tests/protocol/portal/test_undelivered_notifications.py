@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.notifications.tell import tell
-from machtiging.notifications.texts import Kind
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER
 
@@ -15,11 +15,11 @@ FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21
 WORDS = "Wij konden u een e-mail niet sturen"
 
 
-async def give_up(portal, person, *, kind=Kind.AANGENOMEN, reason="geen_adres", **facts):
+async def give_up(portal, person, *, kind=NotificationKind.AANGENOMEN, reason="geen_adres", **facts):
     """Store a notification of this person that the outbox gave up."""
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        await tell(session, person, kind, FACTS | facts, at=at)
+        await enqueue_notification(session, person, kind, FACTS | facts, at=at)
         failed = text("UPDATE notification SET given_up_at = :at, last_error = :reason WHERE sent_at IS NULL")
         await session.execute(failed, {"at": at, "reason": reason})
 
@@ -38,7 +38,7 @@ async def test_undelivered_notification_is_announced_and_shown_in_full(portal):
 async def test_undelivered_notification_marked_read_is_no_longer_announced(portal):
     await give_up(portal, portal.people.mother)
     browser = await portal.mother()
-    await browser.submit((await browser.open(PAGE)).form("/gelezen"), {})
+    await browser.submit_form((await browser.open(PAGE)).form("/gelezen"), {})
     assert "U heeft dit gelezen." in browser.page.text
     assert WORDS not in (await browser.open(ISSUER + "/")).text
     assert "Uw machtiging is aangenomen" in (await browser.open(PAGE)).text

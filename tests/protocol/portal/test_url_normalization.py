@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from machtiging.web.pages import PAGES
+from machtiging.web.pages import PAGE_PREFIXES
 from tests.architecture.test_doors import doors_of
 from tests.builders.login import ISSUER
 from tests.builders.portal import OFFER, make_offer, the_assembled
@@ -27,7 +27,7 @@ def page_paths():
 
 
 def test_portal_pages_are_all_known_to_url_normalization():
-    assert {path.split("/")[1] for path in page_paths()} <= PAGES
+    assert {path.split("/")[1] for path in page_paths()} <= PAGE_PREFIXES
 
 
 @pytest.mark.parametrize("path", [*page_paths(), "/inloggen", "/uitloggen", "/logout"])
@@ -107,7 +107,7 @@ async def test_404_page_shows_the_logged_in_person(portal, path):
 
 async def test_404_page_without_session_shows_no_logout_button(portal):
     browser = await portal.mother()
-    portal.clock.advance(portal.app.state.services.session_limits.idle)
+    portal.clock.advance(portal.app.state.services.session_limits.idle_timeout)
     response = await browser._send("GET", ISSUER + "/bestaat-niet", None)
     assert response.status_code == 404
     assert 'action="/uitloggen"' not in response.text
@@ -118,7 +118,7 @@ async def test_logout_url_normalized_shows_the_button_and_keeps_the_session(port
     page = await browser.open(ISSUER + "/Uitloggen/")
     assert "Wilt u uitloggen?" in page.text
     assert (await browser.open(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
-    await browser.submit(page.forms[-1], {})
+    await browser.submit_form(page.forms[-1], {})
     assert "U bent niet ingelogd" in (await browser.open(ISSUER + "/uitloggen")).text
 
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.rate_limits import a_cookie, a_limited_world, caller, statuses
 
-LIST = f"{API}/berichten"
+LIST = f"{API_PREFIX}/berichten"
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import contextlib
 
 import pytest
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.clock import SystemClock
 from tests.builders.rate_limits import a_cookie
 from tests.builders.real_server import an_assembled_world, served
 
 pytestmark = pytest.mark.whole
 CONNECTIONS, PIPELINED = 100, 10
-LIST = f"{API}/berichten"
+LIST = f"{API_PREFIX}/berichten"
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import text
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.rate_limits import PROXY, a_cookie, a_limited_world, caller, statuses
 from tests.builders.wire import said_to_the_database
 
-LIST = f"{API}/berichten"
+LIST = f"{API_PREFIX}/berichten"
 LETTER = f"{LIST}/0190a000-0000-7000-8000-000000000000"
 PATHS = [
     LIST,

@@ -9,8 +9,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import text
 
-from machtiging.storage.engine import Role, make_engine
-from machtiging.storage.reserved import RESERVED_ATTRIBUTE, SessionsWithReserve
+from machtiging.storage.engine import DatabaseRole, make_engine
+from machtiging.storage.reserved_connections import RESERVED_ATTRIBUTE, SessionsWithReserve
 from tests.builders import login
 from tests.builders.applications import replace_services
 from tests.builders.crypto import a_keyring
@@ -38,7 +38,7 @@ STOPPING = {
 
 @pytest.fixture
 async def reserve(database):
-    engine = make_engine(database.url, Role.SERVICE, pool_size=1)
+    engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=1)
     yield SessionsWithReserve(database.service, engine, a_keyring())
     await engine.dispose()
 
@@ -78,15 +78,15 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     address = son.url.split("?")[0]
     replace_services(portal.app, sessions=reserve)
     async with every_ordinary_connection_taken(database), asyncio.timeout(10):
-        assert await waits(mother.open(ISSUER + "/berichten"))
-        assert await waits(son.open(ISSUER + "/inzage"))
-        assert "post bijhouden" in (await mother.open(ISSUER + "/machtigingen")).text
-        paused = await mother.submit((await mother.open(address)).form("/pauzeren"), {})
+        assert await waits(mother.open_page(ISSUER + "/berichten"))
+        assert await waits(son.open_page(ISSUER + "/inzage"))
+        assert "post bijhouden" in (await mother.open_page(ISSUER + "/machtigingen")).text
+        paused = await mother.submit_form((await mother.open_page(address)).find_form("/pauzeren"), {})
         assert "Stand: Staat stil" in paused.text
-        revoked = await mother.submit((await mother.open(address + "/intrekken")).form("/intrekken"), {})
+        revoked = await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
         assert "Stand: Ingetrokken" in revoked.text
-        assert (await mother.open(ISSUER + "/apps")).text
-        await mother.submit(revoked.form("/uitloggen"), {})
+        assert (await mother.open_page(ISSUER + "/apps")).text
+        await mother.submit_form(revoked.find_form("/uitloggen"), {})
     async with database.sessions() as session:  # the helper's session stays active
         assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 1
     await portal.close()
@@ -102,11 +102,11 @@ async def test_login_works_with_pool_exhausted(database, clock, reserve):
 
 
 async def test_reserved_connection_in_use_falls_back_to_the_ordinary_pool(reserve):
-    assert reserve.for_urgent_work() is not reserve
-    async with reserve.for_urgent_work()() as session:
+    assert reserve.choose_urgent_sessions() is not reserve
+    async with reserve.choose_urgent_sessions()() as session:
         await session.connection()
-        assert reserve.for_urgent_work() is reserve
-    assert reserve.for_urgent_work() is not reserve
+        assert reserve.choose_urgent_sessions() is reserve
+    assert reserve.choose_urgent_sessions() is not reserve
 
 
 @pytest.mark.parametrize(("size", "reserved", "shares"), [(10, 2, (8, 2)), (4, 20, (1, 3)), (2, 2, (1, 1))])

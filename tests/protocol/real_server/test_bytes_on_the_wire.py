@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.rules import PART_BYTES
-from machtiging.web.wire import LARGEST_HEAD, BoundedHttp
+from machtiging.web.http_protocol import MAX_HEAD_BYTES, BoundedHttpProtocol
 from tests.builders.berichtenbox import a_bericht, a_pdf, a_world
 from tests.builders.real_server import on_pairs, served
 
@@ -80,7 +80,7 @@ async def test_row_61_endless_headers_are_cut_off(server):
     def endless():
         nonlocal sent
         yield b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
-        while sent < 64 * LARGEST_HEAD:
+        while sent < 64 * MAX_HEAD_BYTES:
             sent += 4096
             yield b"a" * 4096
 
@@ -94,7 +94,7 @@ async def test_row_61_endless_headers_are_cut_off(server):
             await asyncio.wait_for(reader.readexactly(1 << 20), 10)
     finally:
         writer.transport.abort()
-    assert sent < 64 * LARGEST_HEAD
+    assert sent < 64 * MAX_HEAD_BYTES
     assert (await server.say(LAST)).startswith(b"HTTP/1.1 200 ")
 
 
@@ -106,7 +106,7 @@ async def test_row_30_large_headers_within_limit_are_accepted(server):
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
-class Impatient(BoundedHttp):
+class Impatient(BoundedHttpProtocol):
     patience = 0.1
 
 
@@ -131,7 +131,7 @@ async def test_row_61_slowloris_by_many_leaves_others_served(world, server):
         for number, (_, writer) in enumerate(dawdlers):
             writer.write(slow_head if number % 2 else slow_body)
             await writer.drain()
-        reading = f"GET {API}/berichten/{bericht_id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        reading = f"GET {API_PREFIX}/berichten/{bericht_id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         for _ in range(5):
             answer = await server.say(f"{reading}Authorization: Bearer {token}\r\n\r\n".encode())
             assert answer.startswith(b"HTTP/1.1 200 ")

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from machtiging.audit.seal import seal_waiting
-from machtiging.audit.verify import verify
-from machtiging.berichtenbox.routes import API
+from machtiging.audit.seal import seal_intake
+from machtiging.audit.verification import verify_journal
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.ids import uuid7
-from machtiging.storage.embedded import EmbeddedPostgres, running_pid
-from machtiging.storage.migrate import migrate
+from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
+from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.applications import with_own_services
 from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_pdf, a_world, parts
 from tests.builders.portal import the_assembled
@@ -48,7 +48,7 @@ class Postgres:
 
         (kill -9 of the server is in a journey; it may leave a zombie for a while.)
         """
-        pid = running_pid(self._place.resolve())
+        pid = find_server_pid(self._place.resolve())
         assert pid is not None
         os.kill(pid, signal.SIGQUIT)
 
@@ -79,7 +79,7 @@ class Crowd:
     """Readers and a sender in a loop; all responses are kept."""
 
     def __init__(self, server, bericht_id, reads, delivers):
-        self._server, self._where = server, f"{API}/berichten/{bericht_id}"
+        self._server, self._where = server, f"{API_PREFIX}/berichten/{bericht_id}"
         self._reads, self._delivers = reads, delivers
         self.answers, self.deliveries = [], {}
         self._stop = asyncio.Event()
@@ -97,7 +97,7 @@ class Crowd:
             while not self._stop.is_set():
                 kenmerk = f"brief-{len(self.deliveries)}"
                 letter = parts(a_bericht(kenmerk=kenmerk), ("brief.pdf", a_pdf(), "application/pdf"))
-                answer = await client.post(API + "/aanleveringen", files=letter)
+                answer = await client.post(API_PREFIX + "/aanleveringen", files=letter)
                 self.deliveries[kenmerk] = answer
                 if answer.status_code != 201:
                     await asyncio.sleep(0.05)
@@ -125,7 +125,7 @@ class Crowd:
 
 @pytest.mark.whole
 async def test_database_crash_under_load_loses_no_committed_answer(postgres, clock, tmp_path):
-    await migrate(postgres.url)
+    await migrate_schema(postgres.url)
     world = await an_assembled_world(postgres.url, clock, tmp_path)
     bericht_id = await world.letter(inhoud="Alleen voor haar")
     reads = await world.token(world.helper, under=await world.machtiging())
@@ -176,15 +176,15 @@ async def _who_tries_again_has_one_letter(world, server, crowd):
     async with server.client(await world.token(oin=UWV)) as client:
         for kenmerk in failed:
             letter = parts(a_bericht(kenmerk=kenmerk), ("brief.pdf", a_pdf(), "application/pdf"))
-            assert (await client.post(API + "/aanleveringen", files=letter)).status_code in {200, 201}
+            assert (await client.post(API_PREFIX + "/aanleveringen", files=letter)).status_code in {200, 201}
             again = "SELECT 1 FROM bericht WHERE sender_reference = :kenmerk"
             assert len(await world.rows(again, kenmerk=kenmerk)) == 1
 
 
 async def _the_journal_verifies(world):
     service, sealer, reserved = world.app.state.services.engines
-    await seal_waiting(sealer, world.keyring, world.clock)
-    report = await verify(sealer, world.keyring)
+    await seal_intake(sealer, world.keyring, world.clock)
+    report = await verify_journal(sealer, world.keyring)
     assert report.ok, report
     assert report.waiting == 0
     for engine in (service, sealer, reserved):
@@ -203,7 +203,7 @@ async def test_request_without_database_returns_503_without_details(world_withou
     async with world_without_database.client(
         await world_without_database.token(world_without_database.citizen)
     ) as client:
-        answers = [await client.get(API + "/berichten"), await client.get(f"{API}/berichten/{uuid7()}")]
+        answers = [await client.get(API_PREFIX + "/berichten"), await client.get(f"{API_PREFIX}/berichten/{uuid7()}")]
     for answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
         assert "nergens" not in answer.text
@@ -221,18 +221,18 @@ async def test_readiness_without_database_returns_503_and_liveness_200(world_wit
 
 @pytest.mark.whole
 async def test_unreachable_database_server_returns_503(clock, tmp_path, postgres):
-    await migrate(postgres.url)
+    await migrate_schema(postgres.url)
     world = await an_assembled_world(postgres.url, clock, tmp_path)
     token = await world.token(world.citizen)
     postgres.crash()
     async with served(world.app) as server, server.client(token) as client:
         answers: list[httpx.Response] = [
-            await client.get(path) for path in (API + "/berichten", "/jwks", "/health/live")
+            await client.get(path) for path in (API_PREFIX + "/berichten", "/jwks", "/health/live")
         ]
         assert [answer.status_code for answer in answers] == [503, 200, 200]
         await postgres.back()
 
         async def answers_again():
-            return (await client.get(API + "/berichten")).status_code == 200
+            return (await client.get(API_PREFIX + "/berichten")).status_code == 200
 
         await becomes(answers_again)

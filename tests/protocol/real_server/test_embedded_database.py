@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from machtiging.storage.embedded import running_pid
+from machtiging.storage.embedded_postgres import find_server_pid
 from tests.builders.serve_process import ServeProcess, becomes, folder_in_memory
 
 pytestmark = pytest.mark.whole
@@ -41,30 +41,30 @@ def home(served):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
 async def test_embedded_database_killed_is_restarted_and_service_ready(served, number):
-    before = running_pid(home(served))
+    before = find_server_pid(home(served))
     os.kill(before, number)
 
     async def runs_again():
-        return running_pid(home(served)) not in {None, before}
+        return find_server_pid(home(served)) not in {None, before}
 
     await becomes(runs_again)
     await becomes(served.is_ready)
-    after = running_pid(home(served))
+    after = find_server_pid(home(served))
     served.process.terminate()
     assert await asyncio.to_thread(served.process.wait, 60) == 0
-    assert not psutil.pid_exists(after) or running_pid(home(served)) is None
+    assert not psutil.pid_exists(after) or find_server_pid(home(served)) is None
 
 
 async def test_embedded_database_that_cannot_restart_ends_the_service_with_a_message(served):
     (home(served) / "global").rename(home(served) / "globaal")
-    os.kill(running_pid(home(served)), signal.SIGKILL)
+    os.kill(find_server_pid(home(served)), signal.SIGKILL)
     assert await asyncio.to_thread(served.process.wait, 120) == 3
     assert "could not be started again" in served.told()
     assert "Traceback" not in served.told()
 
 
 async def test_embedded_database_with_deleted_files_is_not_recreated(served):
-    pid = running_pid(home(served))
+    pid = find_server_pid(home(served))
     os.kill(pid, signal.SIGKILL)
     shutil.rmtree(home(served), ignore_errors=True)
     assert await asyncio.to_thread(served.process.wait, 120) == 3

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind
-from machtiging.crypto.rotation import PUBLISHED_BEFORE_SIGNING, rotate
+from machtiging.crypto.rotation import MIN_PUBLICATION_TIME, rotate_key
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
-from machtiging.oauth.register_client import register
+from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import with_own_services
 from tests.builders.berichtenbox import UWV
@@ -32,7 +32,7 @@ async def world_with_an_agency(database, place, **settings):
     world = await an_assembled_world(database.url, SystemClock(), place, **settings)
     async with unit_of_work(world.sessions) as session:
         metadata = agency_client(PAIR, client_id="postkamer")
-        await register(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
+        await register_client(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
     return world
 
 
@@ -72,13 +72,13 @@ async def http(database, ring):
 
 async def test_jwks_cache_lifetime_is_shorter_than_publication_before_signing(http):
     kept = (await http.get("/jwks")).headers["cache-control"].rpartition("max-age=")[2]
-    assert timedelta(seconds=int(kept)) < PUBLISHED_BEFORE_SIGNING
+    assert timedelta(seconds=int(kept)) < MIN_PUBLICATION_TIME
 
 
 async def test_rotated_key_was_published_before_it_signs(http, ring, tmp_path):
     published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
     before = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
-    rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
+    rotate_key(tmp_path / "keys", KeyKind.ES256, datetime.now(UTC))
     ring.refresh()
     after = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     assert {before, after} <= published
@@ -108,7 +108,7 @@ async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
         answer = await http.get("/jwks")
         published = {key["kid"] for key in answer.json()["keys"]}
         kept = timedelta(seconds=int(answer.headers["cache-control"].rpartition("max-age=")[2]))
-        assert kept < PUBLISHED_BEFORE_SIGNING, "nobody's copy is older than a key that signs"
+        assert kept < MIN_PUBLICATION_TIME, "nobody's copy is older than a key that signs"
         before = await a_token(http, world)
 
         async def active(token) -> bool:
@@ -116,7 +116,7 @@ async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
             return answer.json()["active"]
 
         assert await active(before)
-        rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
+        rotate_key(tmp_path / "keys", KeyKind.ES256, datetime.now(UTC))
 
         async def rotated() -> bool:
             return kid_of(await a_token(http, world)) != kid_of(before)
@@ -168,7 +168,7 @@ async def test_assembled_service_fetches_client_jwks(database, tmp_path):
         metadata = code_client(PAIR, client_id="leesapp", jwks_uri=f"https://localhost:{site.port}/jwks")
         del metadata["jwks"]
         async with unit_of_work(world.sessions) as session:
-            await register(session, metadata, oin=None, at=world.clock.now(), practice=True)
+            await register_client(session, metadata, oin=None, at=world.clock.now(), practice=True)
         for _ in range(2):
             answer = await http.post("/revoke", data={"token": "x", **credentials(world, "leesapp")})
             assert answer.status_code == 200, answer.text

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from machtiging.cli.processes.port_holders import describe_holders
-from machtiging.cli.servers import listen
+from machtiging.cli.processes.servers import bind_socket
 from machtiging.kernel.errors import Fault
 from tests.builders.crypto import a_key_directory
 from tests.builders.serve_process import ServeProcess, becomes
@@ -41,7 +41,7 @@ async def test_workers_of_killed_parent_end_and_free_the_port(serve):
     served.process.wait()
     _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 30)
     assert alive == []
-    listen("127.0.0.1", served.port).close()
+    bind_socket("127.0.0.1", served.port).close()
 
 
 async def test_second_serve_on_same_port_names_the_process(serve):
@@ -62,7 +62,7 @@ async def test_orphaned_workers_are_named_with_a_kill_command(serve):
     served.process.wait()
     try:
         with pytest.raises(Fault, match="workers of an earlier serve") as refused:
-            listen("127.0.0.1", served.port)
+            bind_socket("127.0.0.1", served.port)
         assert "kill " in refused.value.private
     finally:
         for worker in workers:

@@ -7,10 +7,10 @@ import io
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.tokens import audience, register
-from machtiging.identity.session import COOKIE
+from machtiging.access.tokens import api_audience, insert_token
+from machtiging.identity.session import SESSION_COOKIE
 from machtiging.storage.unit_of_work import unit_of_work
-from machtiging.web.logging import configure
+from machtiging.web.structured_logging import configure_logging
 from tests.builders.bearer import a_jwt, token_facts
 from tests.builders.logging_state import restored_logging
 from tests.builders.login import ISSUER
@@ -36,9 +36,9 @@ async def journalled(portal) -> str:
 @pytest.mark.parametrize("request_id", [AN_ID, AN_ID.upper(), ANOTHER, A_BSN, f"verzoek-{A_BSN}", "a" * 32])
 async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, request_id):
     stream, browser = io.StringIO(), await portal.mother()
-    cookie = {"Cookie": f"{COOKIE}={browser.cookies[ISSUER][COOKIE]}"}
+    cookie = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
     with restored_logging():
-        configure("INFO", stream)
+        configure_logging("INFO", stream)
         answer = await portal.http.get(ISSUER + "/berichten", headers=cookie | {"X-Request-ID": request_id})
     assert answer.status_code == 200
     kept = await journalled(portal)
@@ -51,12 +51,12 @@ async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, req
 async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
     stream, people, at = io.StringIO(), portal.people, portal.clock.now()
     browser = await portal.mother()
-    known = {"Cookie": f"{COOKIE}={browser.cookies[ISSUER][COOKIE]}"}
+    known = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[ISSUER][SESSION_COOKIE]}"}
     if by == "token":
         known = {"Authorization": f"Bearer {await a_token(portal, people.mother, at)}"}
     words = JUNK | {"voor": A_BSN, "regel": AN_ID, "zoek": A_BSN, "doel": A_BSN, "kenmerk": A_BSN, "terug": f"/{A_BSN}"}
     with restored_logging():
-        configure("INFO", stream)
+        configure_logging("INFO", stream)
         for method, path in addresses():
             if path in ("/inloggen", "/uitloggen"):
                 continue
@@ -70,5 +70,5 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
 async def a_token(portal, person_id, at) -> str:
     facts = token_facts(at, person_id=person_id)
     async with unit_of_work(portal.app.state.services.sessions) as session:
-        await register(session, facts)
-    return a_jwt(facts, iss=ISSUER, aud=audience(ISSUER))
+        await insert_token(session, facts)
+    return a_jwt(facts, iss=ISSUER, aud=api_audience(ISSUER))

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from machtiging.access.tokens import IssuedTokenFacts, register
-from machtiging.delegation.pause import pause
+from machtiging.access.tokens import IssuedTokenFacts, insert_token
+from machtiging.delegation.pause import pause_machtiging
 from machtiging.kernel.ids import GrantId
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import claims_of, token_facts
 from tests.builders.clients import AUDIENCE
@@ -48,7 +48,7 @@ async def issued(world, **changes) -> IssuedTokenFacts:
     """Store and return a token of the citizen with the manage scope, with these changes."""
     facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": MANAGES} | changes))
     async with unit_of_work(world.oauth.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     return facts
 
 
@@ -129,7 +129,7 @@ async def test_userinfo_with_token_without_openid_is_journalled(world):
 async def test_userinfo_with_revoked_token_is_journalled(world):
     holder = await a_holder(world.oauth)
     async with unit_of_work(world.oauth.sessions) as session:
-        await end_grant(session, holder.grant_id, Ending("proef"), at=world.clock.now())
+        await end_grant(session, holder.grant_id, GrantEnding("proef"), at=world.clock.now())
     for _ in range(2):
         answer = await ask(world, holder.access, "/userinfo")
         assert (answer.status_code, answer.json()["code"]) == (401, "token_ongeldig")
@@ -138,7 +138,7 @@ async def test_userinfo_with_revoked_token_is_journalled(world):
 
 async def test_userinfo_with_token_of_paused_machtiging_is_journalled(world):
     holder = await a_holder(world.oauth)
-    await holder.change(pause)
+    await holder.change(pause_machtiging)
     assert (await ask(world, holder.access, "/userinfo")).json()["code"] == "token_ongeldig"
     line = await the_line(world)
     assert (line.reason, line.machtiging_id) == ("machtiging_geldt_niet", holder.machtiging.id)
@@ -147,7 +147,7 @@ async def test_userinfo_with_token_of_paused_machtiging_is_journalled(world):
 async def test_userinfo_with_token_of_suspended_client_is_journalled(world):
     holder = await a_holder(world.oauth)
     async with unit_of_work(world.oauth.sessions) as session:
-        await suspend(session, holder.app.client_id, at=world.clock.now())
+        await suspend_client(session, holder.app.client_id, at=world.clock.now())
     assert (await ask(world, holder.access, "/userinfo")).status_code == 401
     assert (await the_line(world)).reason == "token_ingetrokken"
 
@@ -211,7 +211,7 @@ async def test_grants_refusal_is_journalled_with_its_exact_reason(world, method)
     holder, token = await management(world)
     theirs, gone = await a_holder(world.oauth), await a_holder(world.oauth, holder.app)
     async with unit_of_work(world.oauth.sessions) as session:
-        await end_grant(session, gone.grant_id, Ending("proef"), at=world.clock.now())
+        await end_grant(session, gone.grant_id, GrantEnding("proef"), at=world.clock.now())
     never = GrantId(uuid4())
     for grant_id in (theirs.grant_id, never, "geen-nummer", gone.grant_id):
         answer = await ask(world, token, f"/grants/{grant_id}", method)

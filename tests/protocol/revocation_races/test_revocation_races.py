@@ -8,9 +8,9 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation import end
-from machtiging.delegation.queries import open_code
-from machtiging.delegation.renew_code import Replaced, renew_code
+from machtiging.delegation import termination
+from machtiging.delegation.code_renewal import CodeToReplace, renew_code
+from machtiging.delegation.queries import load_open_code
 from machtiging.kernel.errors import Conflict
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
@@ -83,15 +83,15 @@ async def test_row_concurrent_with_revocation_is_not_written(oauth, writer) -> N
 async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> None:
     offered, people, at = await oauth.committed.offer(), oauth.committed.people, oauth.clock.now()
     async with unit_of_work(oauth.sessions) as session:
-        code = await open_code(session, offered.machtiging_id)
+        code = await load_open_code(session, offered.machtiging_id)
 
     async def renewed():
         async with unit_of_work(oauth.sessions) as session:
-            replaced = Replaced(offered.machtiging_id, code.id)
+            replaced = CodeToReplace(offered.machtiging_id, code.id)
             await renew_code(session, a_keyring(), LIMITS, people.giver, replaced, at=at)
 
     async with unit_of_work(oauth.sessions) as session:
-        await end.revoke(session, offered.machtiging_id, people.mother, at=at)
+        await termination.revoke_machtiging(session, offered.machtiging_id, people.mother, at=at)
         renewing = asyncio.create_task(renewed())
         await until_somebody_waits(oauth.sessions, renewing)
     with pytest.raises(Conflict, match="machtiging_beeindigd"):

@@ -8,7 +8,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.proof.binding import Binding
+from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of
@@ -80,7 +80,7 @@ async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key):
 
 
 async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key, clock):
-    holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
+    holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     token = holder.refresh_token
     for other in (Holder(clock), Holder(clock)):
         is_refused(await refresh(holder.app, token), "invalid_dpop_proof")
@@ -99,14 +99,14 @@ async def test_plain_consent_refreshed_with_dpop_stays_bound(oauth, key):
 
 
 async def test_refresh_token_reuse_without_key_ends_the_family(oauth, key):
-    holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
+    holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     assert (await refresh(holder.app, holder.refresh_token, proof_of(key))).status_code == 200
     is_refused(await refresh(holder.app, holder.refresh_token), "invalid_grant")
     assert await holder.ended() == "verversing_hergebruikt"
 
 
 async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key):
-    holder = await a_holder(oauth, bound=Binding(jkt=key.jkt))
+    holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     for changes in ({"htu": ISSUER + "/par"}, {"htm": "GET"}, {"iat": 1}):
         bad = {"DPoP": key.proof("POST", TOKEN, **changes)}
         is_refused(await refresh(holder.app, holder.refresh_token, bad), "invalid_dpop_proof")
@@ -114,7 +114,7 @@ async def test_refresh_with_invalid_dpop_proof_is_rejected(oauth, key):
 
 
 async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_client(oauth, key):
-    holder, thief = await a_holder(oauth, bound=Binding(jkt=key.jkt)), await refreshing_app(oauth)
+    holder, thief = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt)), await refreshing_app(oauth)
     is_refused(await refresh(thief, holder.refresh_token), "invalid_grant")
     is_refused(await refresh(thief, holder.refresh_token, proof_of(key)), "invalid_grant")
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from machtiging.access import tokens
-from machtiging.access.issued.line import hold_to_exchange
-from machtiging.delegation.end import revoke
+from machtiging.access.exchange_chain import lock_and_count_exchanges
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.ids import TokenId, uuid7
-from machtiging.oauth.end_grants import Ending, end_grant, end_grants_of_machtiging, end_grants_of_session
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.end_grants import GrantEnding, end_grant, end_grants_of_machtiging, end_grants_of_session
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import token_facts
 from tests.builders.black_box import claims_of
@@ -25,7 +25,7 @@ async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
         for number in range(length):
             facts = token_facts(oauth.clock.now(), person_id=oauth.committed.people.son, client_id=f"keten-{number}")
             child = replace(facts, parent_id=made[-1])
-            await tokens.register(session, child)
+            await tokens.insert_token(session, child)
             made.append(child.id)
     return made
 
@@ -39,7 +39,7 @@ async def test_grant_end_revokes_all_exchanged_descendants(oauth):
     await a_chain(oauth, holder)
     assert await still_open(oauth) == 5
     async with unit_of_work(oauth.sessions) as session:
-        await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+        await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
     assert await still_open(oauth) == 1
     assert await holder.ended() == "proef"
     assert await bystander.active(bystander.access)
@@ -57,7 +57,7 @@ async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth)
     holder = await a_holder(oauth)
     chain = await a_chain(oauth, holder)
     async with unit_of_work(oauth.sessions) as session:
-        assert await tokens.revoke_one(session, chain[2], oauth.clock.now()) == 2
+        assert await tokens.revoke_token(session, chain[2], oauth.clock.now()) == 2
     assert await still_open(oauth) == 2
     assert await holder.active(holder.access)
 
@@ -66,12 +66,12 @@ async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth
     first, second = await a_holder(oauth), await a_holder(oauth)
     for holder in (first, second):
         await a_chain(oauth, holder)
-    await first.change(revoke)
+    await first.change(revoke_machtiging)
     async with unit_of_work(oauth.sessions) as session:
-        await end_grants_of_machtiging(session, first.machtiging.id, Ending("proef"), at=oauth.clock.now())
+        await end_grants_of_machtiging(session, first.machtiging.id, GrantEnding("proef"), at=oauth.clock.now())
     assert await still_open(oauth) == 4
     async with unit_of_work(oauth.sessions) as session:
-        assert await suspend(session, second.app.client_id, at=oauth.clock.now()) == 4
+        assert await suspend_client(session, second.app.client_id, at=oauth.clock.now()) == 4
     assert await still_open(oauth) == 0
 
 
@@ -79,11 +79,11 @@ async def test_logout_ends_refresh_token_of_the_login(oauth):
     holder = await a_holder(oauth)
     session_id = uuid7()
     async with unit_of_work(oauth.sessions) as session:
-        await end_grants_of_session(session, session_id, Ending("uitgelogd"), at=oauth.clock.now())
+        await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now())
     assert await holder.ended() is None
     await one(oauth, "UPDATE oauth_grant SET session_id = :sid RETURNING 1", sid=session_id)
     async with unit_of_work(oauth.sessions) as session:
-        assert await end_grants_of_session(session, session_id, Ending("uitgelogd"), at=oauth.clock.now()) == 1
+        assert await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now()) == 1
     assert (await holder.refresh()).status_code == 400
     assert await still_open(oauth) == 0
 
@@ -95,16 +95,16 @@ async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth)
 
     async def exchange() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            assert await hold_to_exchange(session, parent)
+            assert await lock_and_count_exchanges(session, parent)
             facts = token_facts(oauth.clock.now(), person_id=oauth.committed.people.son)
-            await tokens.register(session, replace(facts, parent_id=parent))
+            await tokens.insert_token(session, replace(facts, parent_id=parent))
             made.set()
             await go_on.wait()
 
     async def end() -> None:
         await made.wait()
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+            await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     ending, exchanging = asyncio.create_task(end()), asyncio.create_task(exchange())
     await asyncio.wait_for(made.wait(), 30)
@@ -121,7 +121,7 @@ async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, o
 
     async def end() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+            await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     work = [holder.refresh(), end()] if order == "refresh first" else [end(), holder.refresh()]
     answers = await asyncio.wait_for(asyncio.gather(*work), 30)
@@ -137,11 +137,11 @@ async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oau
 
     async def cut() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await suspend(session, first.app.client_id, at=oauth.clock.now())
+            await suspend_client(session, first.app.client_id, at=oauth.clock.now())
 
     async def finish() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holders[1].grant_id, Ending("proef"), at=oauth.clock.now())
+            await end_grant(session, holders[1].grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     work = [*(holder.refresh() for holder in holders), finish(), cut(), *(holder.refresh() for holder in holders)]
     answers = await asyncio.wait_for(asyncio.gather(*work), 60)

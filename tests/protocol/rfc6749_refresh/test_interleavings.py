@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from machtiging.delegation import end, pause
-from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.delegation import pause, termination
+from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.refreshing import Holder, a_holder, one, refreshing_app
 
@@ -78,12 +78,12 @@ class Story:
 
     async def _pause(self) -> None:
         if not self.paused and not self.ended:
-            await self.holder.change(pause.pause)
+            await self.holder.change(pause.pause_machtiging)
             self.paused = True
 
     async def _resume(self) -> None:
         if self.paused and not self.ended:
-            await self.holder.change(pause.resume)
+            await self.holder.change(pause.resume_machtiging)
             self.paused = False
 
     async def _later(self) -> None:
@@ -106,11 +106,11 @@ class Story:
 
     async def _end_the_grant(self) -> None:
         async with unit_of_work(self.holder.oauth.sessions) as session:
-            await end_grant(session, self.holder.grant_id, Ending("proef"), at=self.holder.oauth.clock.now())
+            await end_grant(session, self.holder.grant_id, GrantEnding("proef"), at=self.holder.oauth.clock.now())
         self.ended = True
 
     async def _revoke_the_machtiging(self) -> None:
-        await self.holder.change(end.revoke)
+        await self.holder.change(termination.revoke_machtiging)
         await self._end_the_grant()
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.proof.binding import Binding
+from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.refreshing import REFRESHING, a_holder, one
@@ -109,7 +109,7 @@ async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family
 
 async def a_public_holder(oauth):
     app = await oauth.public_app(grant_types=REFRESHING)
-    return await a_holder(oauth, app, bound=Binding(jkt=KEY))
+    return await a_holder(oauth, app, bound=TokenBinding(jkt=KEY))
 
 
 async def test_refresh_token_of_public_client_without_its_key_is_rejected_and_not_ended(oauth):

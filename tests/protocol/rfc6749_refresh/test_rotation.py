@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from machtiging.delegation.end import revoke
-from machtiging.delegation.pause import pause, resume
+from machtiging.delegation.pause import pause_machtiging, resume_machtiging
 from machtiging.delegation.rules import Act
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.oauth import suspend_client
-from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import make_client_keys
@@ -190,31 +190,31 @@ async def test_access_and_refresh_tokens_are_not_interchangeable(oauth):
 async def test_refresh_of_ended_grant_is_rejected(oauth):
     holder = await a_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
-        await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+        await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
     await told(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_under_revoked_machtiging_is_rejected(oauth):
     holder = await a_holder(oauth)
-    await holder.change(revoke)
+    await holder.change(revoke_machtiging)
     await told(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_under_paused_machtiging_is_rejected_until_resumed(oauth):
     holder = await a_holder(oauth)
-    await holder.change(pause)
+    await holder.change(pause_machtiging)
     await told(await holder.refresh(), "invalid_grant")
     await told(await holder.refresh(), "invalid_grant")
-    await holder.change(resume)
+    await holder.change(resume_machtiging)
     await holder.refreshed()
 
 
 async def test_refresh_of_suspended_client_is_rejected_also_after_resumption(oauth):
     holder = await a_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
-        await suspend_client.suspend(session, holder.app.client_id, at=oauth.clock.now())
+        await suspend_client.suspend_client(session, holder.app.client_id, at=oauth.clock.now())
     await told(await holder.refresh(), "invalid_client", 401)
     async with unit_of_work(oauth.sessions) as session:
-        await suspend_client.resume(session, holder.app.client_id, at=oauth.clock.now())
+        await suspend_client.resume_client(session, holder.app.client_id, at=oauth.clock.now())
     await told(await holder.refresh(), "invalid_grant")
     assert await holder.ended() is None

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.end import give_back, revoke
-from machtiging.delegation.pause import pause
-from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
+from machtiging.delegation.pause import pause_machtiging
+from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
+from machtiging.oauth.end_grants import GrantEnding, end_grants_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import ISSUER
 
@@ -152,7 +152,9 @@ async def test_duplicate_parameters_are_rejected(oauth) -> None:
         refused(await flow.app.raw("/token", [*pairs, (name, dict(pairs)[name])]), "invalid_request")
 
 
-@pytest.mark.parametrize(("ending", "by"), [(revoke, "mother"), (give_back, "son"), (pause, "mother")])
+@pytest.mark.parametrize(
+    ("ending", "by"), [(revoke_machtiging, "mother"), (give_back_machtiging, "son"), (pause_machtiging, "mother")]
+)
 async def test_code_is_rejected_after_machtiging_ended_or_paused(oauth, ending, by) -> None:
     held = await oauth.machtiging()
     flow = await oauth.flow(machtiging=held)
@@ -169,7 +171,7 @@ async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> 
     held, other = await oauth.machtiging(), await oauth.machtiging()
     flow, beside = await oauth.flow(app, held), await oauth.flow(app, other)
     tokens, kept, code = await flow.tokens(), await beside.tokens(), await flow.code()
-    by_her = Ending("machtiging_ingetrokken", oauth.committed.people.mother, "self")
+    by_her = GrantEnding("machtiging_ingetrokken", oauth.committed.people.mother, "self")
     async with unit_of_work(oauth.sessions) as session:
         ended = await end_grants_of_machtiging(session, held.id, by_her, at=oauth.clock.now())
     assert ended == 2

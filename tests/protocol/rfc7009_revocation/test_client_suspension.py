@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.__main__ import main
-from machtiging.access.tokens import state_of
+from machtiging.access.tokens import load_token
 from machtiging.kernel.errors import NotFound
 from machtiging.oauth import queries
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.crypto import a_key_directory
@@ -22,12 +22,12 @@ CREDENTIALS = {"grant_type": "client_credentials"}
 
 async def suspended(oauth, app) -> int:
     async with unit_of_work(oauth.sessions) as session:
-        return await suspend(session, app.client_id, at=oauth.clock.now())
+        return await suspend_client(session, app.client_id, at=oauth.clock.now())
 
 
 async def revoked(oauth, token) -> bool:
     async with unit_of_work(oauth.sessions) as session:
-        return (await state_of(session, claims_of(token)["jti"])).revoked_at is not None
+        return (await load_token(session, claims_of(token)["jti"])).revoked_at is not None
 
 
 async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
@@ -53,7 +53,7 @@ async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
     await suspended(oauth, flow.app)
     assert await oauth.lines("grant:beeindigd") == []
     async with unit_of_work(oauth.sessions) as session:
-        assert len(await queries.grants_of(session, oauth.committed.people.son)) == 1
+        assert len(await queries.list_active_grants(session, oauth.committed.people.son)) == 1
         assert await session.scalar(text("SELECT state FROM machtiging")) == "active"
 
 
@@ -68,24 +68,24 @@ async def test_suspension_is_journalled_once_with_token_count(oauth) -> None:
 async def test_suspension_of_unknown_client_is_rejected(oauth) -> None:
     async with oauth.sessions() as session:
         with pytest.raises(NotFound, match="client_onbekend"):
-            await suspend(session, "bestaat-niet", at=oauth.clock.now())
+            await suspend_client(session, "bestaat-niet", at=oauth.clock.now())
 
 
 async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
-        assert await queries.hold_client(session, agency.client_id)
+        assert await queries.lock_active_client(session, agency.client_id)
         waiting = asyncio.create_task(suspended(oauth, agency))
         await until_somebody_waits(oauth.sessions, waiting)
     await waiting
     async with unit_of_work(oauth.sessions) as session:
-        assert not await queries.hold_client(session, agency.client_id)
+        assert not await queries.lock_active_client(session, agency.client_id)
 
 
 async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, agency.client_id, at=oauth.clock.now())
+        await suspend_client(session, agency.client_id, at=oauth.clock.now())
         issuing = asyncio.create_task(agency.post("/token", CREDENTIALS))
         await until_somebody_waits(oauth.sessions, issuing)
     answer = await issuing

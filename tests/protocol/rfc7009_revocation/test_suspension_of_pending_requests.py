@@ -7,14 +7,14 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import query_of
 from tests.builders.waiting import until_somebody_waits
 
 
 async def suspended_and_back(oauth, client_id) -> None:
-    for act in (suspend, resume):
+    for act in (suspend_client, resume_client):
         async with unit_of_work(oauth.sessions) as session:
             await act(session, client_id, at=oauth.clock.now())
 
@@ -80,14 +80,14 @@ async def test_suspension_does_not_wait_for_concurrent_code_redemption(oauth) ->
         await session.execute(text("UPDATE authorization_code SET used_at = :at"), {"at": oauth.clock.now()})
         async with unit_of_work(oauth.sessions) as beside:  # would deadlock if it locked the code's row
             await beside.execute(text("SET LOCAL lock_timeout = '2s'"))
-            await suspend(beside, client_id, at=oauth.clock.now())
+            await suspend_client(beside, client_id, at=oauth.clock.now())
 
 
 async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, flow.app.client_id, at=oauth.clock.now())
+        await suspend_client(session, flow.app.client_id, at=oauth.clock.now())
         deciding = asyncio.create_task(flow.press(form))
         await until_somebody_waits(oauth.sessions, deciding)
     answer = await deciding
@@ -103,7 +103,7 @@ async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) 
 
     async def suspending() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await suspend(session, flow.app.client_id, at=oauth.clock.now())
+            await suspend_client(session, flow.app.client_id, at=oauth.clock.now())
 
     async with unit_of_work(oauth.sessions) as outsider:
         await outsider.execute(text("LOCK TABLE oauth_grant IN EXCLUSIVE MODE"))
@@ -114,6 +114,6 @@ async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) 
     code = query_of((await deciding).headers["location"])["code"]
     await closing
     async with unit_of_work(oauth.sessions) as session:
-        await resume(session, flow.app.client_id, at=oauth.clock.now())
+        await resume_client(session, flow.app.client_id, at=oauth.clock.now())
     answer = await flow.redeem(code)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")

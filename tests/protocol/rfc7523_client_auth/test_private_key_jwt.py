@@ -20,7 +20,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from machtiging.oauth.errors import CLIENT_AUTH_CAUSES
-from machtiging.oauth.sweep import sweep
+from machtiging.oauth.retention import expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys, signed
@@ -296,7 +296,7 @@ async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, s
     assert (await token(app, proof)).status_code == 200
     oauth.later(seconds=seconds)
     async with unit_of_work(oauth.sessions) as session:
-        await sweep(session, at=oauth.clock.now())
+        await expired_rows_sweep(session, at=oauth.clock.now())
     refused(await token(app, proof))
 
 

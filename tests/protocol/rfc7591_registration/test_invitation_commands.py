@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from machtiging.cli.operator.who import operator
+from machtiging.cli.operator_name import get_operator_name
 from tests.builders.command_line import a_command_line
 
 
@@ -53,10 +53,10 @@ async def test_invitation_list_can_be_empty(run):
 
 
 def test_operator_name_comes_from_the_system_and_not_from_the_environment(monkeypatch):
-    called = operator()
+    called = get_operator_name()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
         monkeypatch.setenv(name, "iemand-anders")
-    assert operator() == called
+    assert get_operator_name() == called
     assert re.fullmatch(r"[a-z0-9._-]{1,32}", called)
 
 
@@ -65,7 +65,7 @@ def test_operator_name_comes_from_the_system_and_not_from_the_environment(monkey
 )
 def test_operator_name_is_normalized(monkeypatch, logged_in, called):
     monkeypatch.setattr("os.getlogin", lambda: logged_in)
-    assert operator() == called
+    assert get_operator_name() == called
 
 
 def test_operator_name_without_login_is_the_process_user(monkeypatch):
@@ -74,4 +74,4 @@ def test_operator_name_without_login_is_the_process_user(monkeypatch):
 
     monkeypatch.setattr("os.getlogin", nobody)
     monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
-    assert operator() == "uid-4000000"
+    assert get_operator_name() == "uid-4000000"

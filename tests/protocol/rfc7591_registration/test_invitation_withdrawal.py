@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from machtiging.crypto.secrets import digest
+from machtiging.crypto.secrets import sha256_digest
 from machtiging.kernel.errors import Conflict, NotAuthenticated, NotFound
-from machtiging.oauth.registration import invite
-from machtiging.oauth.registration.invitations import Fate, invitations, withdraw
+from machtiging.oauth.invitations import initial_access_token
+from machtiging.oauth.invitations.administration import InvitationStatus, list_invitations, withdraw_invitation
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.registration import an_invitation, register
@@ -19,17 +19,17 @@ PAIR = make_client_keys()
 
 
 def name_of(token: str) -> str:
-    return invite.name_of(digest(token))
+    return initial_access_token.derive_invitation_name(sha256_digest(token))
 
 
 async def taken_back(oauth, name: str):
     async with unit_of_work(oauth.sessions) as session:
-        return await withdraw(session, name, "beheer1", at=oauth.clock.now())
+        return await withdraw_invitation(session, name, "beheer1", at=oauth.clock.now())
 
 
-async def fates(oauth) -> dict[str, Fate]:
+async def fates(oauth) -> dict[str, InvitationStatus]:
     async with unit_of_work(oauth.sessions) as session:
-        return {one.name: one.fate for one in await invitations(session, at=oauth.clock.now())}
+        return {one.name: one.status for one in await list_invitations(session, at=oauth.clock.now())}
 
 
 async def refused(oauth, name: str, kind, code: str) -> None:
@@ -83,9 +83,11 @@ async def test_withdrawal_of_used_up_invitation_is_rejected(production_oauth) ->
 
 async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production_oauth) -> None:
     token = await an_invitation(production_oauth)
-    for _ in range(invite.MOST_REFUSED):
+    for _ in range(initial_access_token.MAX_REFUSALS):
         async with unit_of_work(production_oauth.sessions) as session:
-            await invite.count_refusal(session, digest(token), at=production_oauth.clock.now())
+            await initial_access_token.count_invitation_refusal(
+                session, sha256_digest(token), at=production_oauth.clock.now()
+            )
     await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
 
 
@@ -113,13 +115,20 @@ async def test_invitation_list_shows_the_state_of_each(production_oauth) -> None
     assert (await register(production_oauth, tokens[1], code_client(PAIR))).status_code == 201
     await taken_back(production_oauth, name_of(tokens[2]))
     found = await fates(production_oauth)
-    assert [found[name_of(one)] for one in tokens] == [Fate.EXPIRED, Fate.USED_UP, Fate.WITHDRAWN, Fate.OPEN]
+    assert [found[name_of(one)] for one in tokens] == [
+        InvitationStatus.EXPIRED,
+        InvitationStatus.USED_UP,
+        InvitationStatus.WITHDRAWN,
+        InvitationStatus.OPEN,
+    ]
 
 
 async def test_invitation_withdrawal_waits_for_concurrent_registration(production_oauth) -> None:
     token = await an_invitation(production_oauth)
     async with unit_of_work(production_oauth.sessions) as registering:
-        await invite.use_up(registering, digest(token), at=production_oauth.clock.now())
+        await initial_access_token.consume_invitation(
+            registering, sha256_digest(token), at=production_oauth.clock.now()
+        )
         taking = asyncio.create_task(taken_back(production_oauth, name_of(token)))
         await until_somebody_waits(production_oauth.sessions, taking)
     with pytest.raises(Conflict):
@@ -131,10 +140,10 @@ async def test_registration_concurrent_with_withdrawal_is_rejected(production_oa
 
     async def use() -> None:
         async with unit_of_work(production_oauth.sessions) as session:
-            await invite.use_up(session, digest(token), at=at)
+            await initial_access_token.consume_invitation(session, sha256_digest(token), at=at)
 
     async with unit_of_work(production_oauth.sessions) as session:
-        await withdraw(session, name_of(token), "beheer1", at=at)
+        await withdraw_invitation(session, name_of(token), "beheer1", at=at)
         using = asyncio.create_task(use())
         await until_somebody_waits(production_oauth.sessions, using)
     with pytest.raises(NotAuthenticated):

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.crypto.secrets import digest
-from machtiging.oauth.registration.invite import MOST_REFUSED
+from machtiging.crypto.secrets import sha256_digest
+from machtiging.oauth.invitations.initial_access_token import MAX_REFUSALS
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.registration import an_invitation, bearer, register
@@ -28,27 +28,27 @@ async def refused_before(oauth, token: str, times: int) -> None:
     """Set the number of refused registrations of this invitation."""
     async with unit_of_work(oauth.sessions) as session:
         mine = text("UPDATE initial_access_token SET refused = :times WHERE token_hash = :mine")
-        await session.execute(mine, {"times": times, "mine": digest(token)})
+        await session.execute(mine, {"times": times, "mine": sha256_digest(token)})
 
 
-@pytest.mark.parametrize("before", [MOST_REFUSED - 3, pytest.param(0, marks=pytest.mark.whole)])
+@pytest.mark.parametrize("before", [MAX_REFUSALS - 3, pytest.param(0, marks=pytest.mark.whole)])
 async def test_invitation_is_invalid_after_too_many_refused_registrations(production_oauth, before) -> None:
     token, other = await an_invitation(production_oauth, uses=3), await an_invitation(production_oauth)
     wrong = code_client(PAIR, client_name="<b>")
     assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
     await refused_before(production_oauth, token, before)
-    for _ in range(before, MOST_REFUSED):
+    for _ in range(before, MAX_REFUSALS):
         assert (await register(production_oauth, token, wrong)).status_code == 400
     for metadata in (wrong, code_client(PAIR)):
         answer = await register(production_oauth, token, metadata)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
-    assert len(await production_oauth.lines("client:geweigerd")) == MOST_REFUSED - before
+    assert len(await production_oauth.lines("client:geweigerd")) == MAX_REFUSALS - before
     assert (await register(production_oauth, other, code_client(PAIR))).status_code == 201
 
 
 async def test_concurrent_refused_registrations_are_journalled_up_to_the_limit(production_oauth) -> None:
     token = await an_invitation(production_oauth)
-    await refused_before(production_oauth, token, MOST_REFUSED - 2)
+    await refused_before(production_oauth, token, MAX_REFUSALS - 2)
     wrong = code_client(PAIR, client_name="<b>")
     answers = await asyncio.gather(*(register(production_oauth, token, wrong) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from machtiging.kernel.errors import Conflict
-from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.registration import a_program, approved, looked_at
 
 
 async def suspended_and_resumed(oauth, client_id: str) -> None:
-    for act in (suspend, resume):
+    for act in (suspend_client, resume_client):
         async with unit_of_work(oauth.sessions) as session:
             assert await act(session, client_id, at=oauth.clock.now()) is not False
 

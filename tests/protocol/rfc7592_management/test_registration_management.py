@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from machtiging.__main__ import main
 from machtiging.kernel.errors import Conflict
-from machtiging.oauth.suspend_client import resume, suspend
+from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import REDIRECT, code_client, make_client_keys
 from tests.builders.crypto import a_key_directory
@@ -217,13 +217,13 @@ async def test_registration_deletion_ends_everything(production_oauth, program) 
     assert line.facts == {"tokens": 1}
     with pytest.raises(Conflict, match="client_teruggetrokken"):
         async with unit_of_work(production_oauth.sessions) as session:
-            await resume(session, program.client_id, at=production_oauth.clock.now())
+            await resume_client(session, program.client_id, at=production_oauth.clock.now())
     assert not await program.works()
 
 
 async def test_suspended_client_cannot_manage_its_registration(production_oauth, program) -> None:
     async with unit_of_work(production_oauth.sessions) as session:
-        await suspend(session, program.client_id, at=production_oauth.clock.now())
+        await suspend_client(session, program.client_id, at=production_oauth.clock.now())
     for method in ("GET", "PUT", "DELETE"):
         assert (await program.ask(method, json=program.metadata)).status_code == 401
 
@@ -232,7 +232,7 @@ async def test_approval_is_accepted_once_and_for_proposed_clients_only(productio
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
         await approved(production_oauth, program.client_id)
     async with unit_of_work(production_oauth.sessions) as session:
-        await suspend(session, program.client_id, at=production_oauth.clock.now())
+        await suspend_client(session, program.client_id, at=production_oauth.clock.now())
     with pytest.raises(Conflict, match="client_niet_voorgesteld"):
         await approved(production_oauth, program.client_id)
 

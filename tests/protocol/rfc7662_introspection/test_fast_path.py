@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
 from tests.builders.sealing import seal_rows
@@ -89,7 +89,7 @@ async def test_introspection_after_client_change_costs_one_extra_load(oauth, cac
 
 async def test_introspection_by_suspended_client_is_rejected_until_resumed(oauth, cached_client, token) -> None:
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, cached_client.client_id, at=oauth.clock.now())
+        await suspend_client(session, cached_client.client_id, at=oauth.clock.now())
     refused = await ask(cached_client, token)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
     await state_of_client(oauth, cached_client, "active")

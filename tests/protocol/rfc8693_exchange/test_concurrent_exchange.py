@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from machtiging.access.issued.line import hold_to_exchange
-from machtiging.access.tokens import register, revoke_one, state_of
+from machtiging.access.exchange_chain import lock_and_count_exchanges
+from machtiging.access.tokens import insert_token, load_token, revoke_token
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
-from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.exchange import ARCHIEF, refused
@@ -20,8 +20,8 @@ async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) 
     first, at = await chain.token(), chain.oauth.clock.now()
     row = await chain.row(first)
     for end in (
-        lambda session: revoke_one(session, TokenId(row.id), at),
-        lambda session: end_grant(session, GrantId(row.grant_id), Ending("proef"), at=at),
+        lambda session: revoke_token(session, TokenId(row.id), at),
+        lambda session: end_grant(session, GrantId(row.grant_id), GrantEnding("proef"), at=at),
     ):
         async with unit_of_work(chain.oauth.sessions) as session:
             await end(session)
@@ -38,17 +38,17 @@ async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchang
 
     async def revoking() -> int:
         async with unit_of_work(chain.oauth.sessions) as session:
-            return await revoke_one(session, jti, at)
+            return await revoke_token(session, jti, at)
 
     async with unit_of_work(chain.oauth.sessions) as session:
-        assert await hold_to_exchange(session, jti) == 1
+        assert await lock_and_count_exchanges(session, jti) == 1
         running = asyncio.create_task(revoking())
         await until_somebody_waits(chain.oauth.sessions, running)
-        state = await state_of(session, jti)
-        await register(session, replace(state.facts, id=child, parent_id=jti))
+        state = await load_token(session, jti)
+        await insert_token(session, replace(state.facts, id=child, parent_id=jti))
     assert await running == 2
     async with unit_of_work(chain.oauth.sessions) as session:
-        assert (await state_of(session, child)).revoked_at == at
+        assert (await load_token(session, child)).revoked_at == at
 
 
 async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
@@ -60,4 +60,4 @@ async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
 
 async def test_exchange_chain_lock_of_unknown_token_counts_zero(chain) -> None:
     async with unit_of_work(chain.oauth.sessions) as session:
-        assert await hold_to_exchange(session, TokenId(uuid7())) == 0
+        assert await lock_and_count_exchanges(session, TokenId(uuid7())) == 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.delegation.end import revoke
-from machtiging.delegation.pause import pause
-from machtiging.oauth.suspend_client import suspend
+from machtiging.delegation.pause import pause_machtiging
+from machtiging.delegation.termination import revoke_machtiging
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import AUDIENCE
 from tests.builders.exchange import (
@@ -41,7 +41,7 @@ async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first, mother = await chain.token(), chain.oauth.committed.people.mother
     async with unit_of_work(chain.oauth.sessions) as session:
-        await pause(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
+        await pause_machtiging(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
     refused(await chain.exchange(huis, first), "invalid_request")
 
 
@@ -59,7 +59,9 @@ async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
     first = await chain.token()
     second = await chain.exchanged(huis, first)
     async with unit_of_work(chain.oauth.sessions) as session:
-        await revoke(session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now())
+        await revoke_machtiging(
+            session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now()
+        )
     assert not await chain.live(archief, second)
     refused(await chain.exchange(huis, first), "invalid_request")
 
@@ -85,7 +87,7 @@ async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(chain
     first = await chain.token()
     third = await chain.exchanged(archief, await chain.exchanged(huis, first), resource=ADVIES)
     async with unit_of_work(chain.oauth.sessions) as session:
-        await suspend(session, huis.client_id, at=chain.oauth.clock.now())
+        await suspend_client(session, huis.client_id, at=chain.oauth.clock.now())
     assert not await chain.live(advies, third)
     assert await chain.live(chain.app, first)
 

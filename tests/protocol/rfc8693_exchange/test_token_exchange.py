@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from machtiging.access.proof.binding import Binding
+from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.delegation.rules import Act
-from machtiging.oauth.clients.metadata import faults_in
+from machtiging.oauth.clients.metadata import find_metadata_errors
 from machtiging.oauth.errors import OAuthRefusal
-from machtiging.oauth.exchange.rules import scope_left
+from machtiging.oauth.token_exchange.rules import narrow_exchange_scope
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE, detail
 from tests.builders.exchange import (
@@ -101,10 +101,10 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
     token = await chain.exchanged(huis, first)
     claims = claims_of(token)
     keyring, people = chain.oauth.service.state.services.keyring, chain.oauth.committed.people
-    assert claims["sub"] == keyring.pseudonym(people.mother, archief.client_id)
+    assert claims["sub"] == keyring.pairwise_subject(people.mother, archief.client_id)
     assert claims["act"] == {
         "iss": claims["iss"],
-        "sub": keyring.pseudonym(people.son, archief.client_id),
+        "sub": keyring.pairwise_subject(people.son, archief.client_id),
         "sub_id_type": claims["sub_id_type"],
     }
     assert "represents" not in claims
@@ -169,13 +169,13 @@ async def test_exchange_with_wider_scope_is_rejected(chain) -> None:
 
 def test_exchange_scope_is_the_intersection_of_token_and_registration() -> None:
     registered = frozenset({"een", "twee"})
-    assert scope_left("een twee drie", registered, None) == "een twee"
-    assert scope_left("een drie", registered, None) == "een"
-    assert scope_left("", registered, None) == ""
-    assert scope_left("een twee", registered, "twee") == "twee"
+    assert narrow_exchange_scope("een twee drie", registered, None) == "een twee"
+    assert narrow_exchange_scope("een drie", registered, None) == "een"
+    assert narrow_exchange_scope("", registered, None) == ""
+    assert narrow_exchange_scope("een twee", registered, "twee") == "twee"
     for held, asked in (("een drie", "drie"), ("een", "twee"), ("een", "een een"), ("een", "een "), ("een", "vier")):
         with pytest.raises(OAuthRefusal, match="scope_ruimer"):
-            scope_left(held, registered, asked)
+            narrow_exchange_scope(held, registered, asked)
 
 
 async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) -> None:
@@ -266,7 +266,7 @@ async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> No
     huis = await chain.exchanger()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief")
     apps, services = Holder(chain.oauth.clock), Holder(chain.oauth.clock)
-    first = await chain.token(binding=Binding(jkt=apps.jkt))
+    first = await chain.token(binding=TokenBinding(jkt=apps.jkt))
     response = await chain.exchange(huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")})
     told = response.json()
     assert (response.status_code, told["token_type"]) == (200, "DPoP"), response.text
@@ -291,7 +291,9 @@ async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chai
 def test_exchange_registration_errors_are_reported_by_field() -> None:
     def faults(**changes):
         made = exchanger_metadata() | changes
-        return set(faults_in({name: value for name, value in made.items() if value is not None}, practice=False))
+        return set(
+            find_metadata_errors({name: value for name, value in made.items() if value is not None}, practice=False)
+        )
 
     assert faults() == set()
     assert faults(resource=None) == set()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from machtiging.access.tokens import register
+from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, counting_statements, token_facts
@@ -28,7 +28,7 @@ async def a_bound_token(doorstep, certificate):
     person, machtiging = doorstep.people.son, doorstep.machtiging.id
     facts = token_facts(person_id=person, machtiging_id=machtiging, x5t=certificate.x5t)
     async with unit_of_work(doorstep.database.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     return a_jwt(facts, cnf={"x5t#S256": certificate.x5t})
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from machtiging.crypto.certificates import Authorities
+from machtiging.crypto.certificates import CertificateAuthorities
 from machtiging.kernel.errors import InvalidInput
 from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of
@@ -29,7 +29,7 @@ def behind_a_proxy(oauth):
     replace_services(
         oauth.service,
         trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
-        authorities=Authorities([ROOT.certificate]),
+        authorities=CertificateAuthorities([ROOT.certificate]),
         practice=False,  # no answer tells which clients exist
     )
     return oauth
@@ -158,7 +158,7 @@ async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
 
 async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
-    replace_services(behind_a_proxy.service, authorities=Authorities())
+    replace_services(behind_a_proxy.service, authorities=CertificateAuthorities())
     is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
 
 
@@ -215,7 +215,7 @@ async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
     assert told[BOUND] is True
     assert "self_signed_tls_client_auth" in told["token_endpoint_auth_methods_supported"]
     assert "tls_client_auth" not in told["token_endpoint_auth_methods_supported"]
-    replace_services(oauth.service, authorities=Authorities([ROOT.certificate]))
+    replace_services(oauth.service, authorities=CertificateAuthorities([ROOT.certificate]))
     told = (await oauth.connection().get(place)).json()
     for endpoint in ("token", "introspection", "revocation"):
         assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access.tokens import audience, register
+from machtiging.access.tokens import api_audience, insert_token
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import DELIVER, ISSUER, READ, Doorstep, a_jwt, is_unauthenticated
@@ -27,15 +27,15 @@ async def test_audience_confusion_token_for_another_resource_is_rejected(doorste
 async def test_audience_confusion_token_stored_for_another_resource_is_rejected(doorstep) -> None:
     facts = replace(doorstep.helper, id=TokenId(uuid7()), audience=HUIS)
     async with unit_of_work(doorstep.database.sessions) as session:
-        await register(session, facts)
-    for aud in (audience(ISSUER), HUIS):
+        await insert_token(session, facts)
+    for aud in (api_audience(ISSUER), HUIS):
         is_unauthenticated(await doorstep.ask(a_jwt(facts, aud=aud)), "token_ongeldig")
 
 
 async def test_exchanged_token_for_our_api_is_accepted_for_its_person(doorstep) -> None:
     facts = replace(doorstep.helper, id=TokenId(uuid7()), client_id="huisdienst", parent_id=doorstep.helper.id)
     async with unit_of_work(doorstep.database.sessions) as session:
-        await register(session, facts)
+        await insert_token(session, facts)
     answer = await doorstep.ask(a_jwt(facts))
     people = doorstep.people
     assert answer.json() == {"wie": str(people.son), "voor": str(people.mother), "als": "relative"}

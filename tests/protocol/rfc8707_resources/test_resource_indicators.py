@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machtiging.kernel.errors import Conflict
-from machtiging.oauth.clients.metadata import faults_in
+from machtiging.oauth.clients.metadata import find_metadata_errors
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import AUDIENCE, detail
 from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, a_chain, refused, server_metadata
@@ -184,7 +184,7 @@ async def test_subject_is_pairwise_per_resource(chain) -> None:
 
 
 def test_resource_must_be_a_plain_https_url() -> None:
-    assert faults_in(server_metadata(), practice=False) == {}
+    assert find_metadata_errors(server_metadata(), practice=False) == {}
     for wrong in (
         "http://huis.voorbeeld.example",
         "huis",
@@ -200,11 +200,11 @@ def test_resource_must_be_a_plain_https_url() -> None:
         ["https://huis.voorbeeld.example"],
         "",
     ):
-        assert set(faults_in(server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
+        assert set(find_metadata_errors(server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
 
 
 def test_resource_metadata_requires_resource_server() -> None:
-    assert "resource" in faults_in(server_metadata(resource_server=False), practice=False)
+    assert "resource" in find_metadata_errors(server_metadata(resource_server=False), practice=False)
 
 
 async def test_resource_is_registered_to_one_server(chain) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from machtiging.crypto.jose import encode_base64url, verify_jwt
-from machtiging.oauth.clients.metadata import faults_in
+from machtiging.oauth.clients.metadata import find_metadata_errors
 from tests.builders.black_box import claims_of, header_of
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.exchange import HUIS, Chain, server_metadata
@@ -67,16 +67,16 @@ async def test_access_token_for_resource_is_rejected_by_own_api(chain, oauth, al
     "value", ["none", "HS256", "RS384", "ES512", "EdDSA", "Ed25519", "ps256", "", None, 5, ["PS256"]]
 )
 def test_registration_of_other_access_token_algorithm_is_rejected(value) -> None:
-    assert MEMBER in faults_in(server_metadata(**{MEMBER: value}), practice=True)
+    assert MEMBER in find_metadata_errors(server_metadata(**{MEMBER: value}), practice=True)
 
 
 @pytest.mark.parametrize("value", ["PS256", "ES256", "RS256"])
 def test_registration_of_access_token_algorithm_without_resource_is_rejected(value) -> None:
     app = code_client(make_client_keys(), **{MEMBER: value})
     without = {name: one for name, one in server_metadata(**{MEMBER: value}).items() if name != "resource"}
-    assert MEMBER in faults_in(app, practice=True)
-    assert MEMBER in faults_in(without, practice=True)
-    assert MEMBER not in faults_in(server_metadata(**{MEMBER: value}), practice=True)
+    assert MEMBER in find_metadata_errors(app, practice=True)
+    assert MEMBER in find_metadata_errors(without, practice=True)
+    assert MEMBER not in find_metadata_errors(server_metadata(**{MEMBER: value}), practice=True)
 
 
 async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:

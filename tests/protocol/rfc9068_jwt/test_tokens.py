@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.crypto.jose import take_apart, verify_jwt
+from machtiging.crypto.jose import parse_jws, verify_jwt
 from machtiging.kernel.errors import NotAuthenticated
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE
@@ -148,7 +148,7 @@ async def test_jwks_holds_public_keys_only_with_the_signer(oauth) -> None:
     assert all({"kid", "kty", "alg", "use"} <= key.keys() for key in jwks["keys"])
     assert not any(key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k"} for key in jwks["keys"])
     flow = await oauth.flow()
-    header = take_apart((await flow.tokens())["access_token"]).header
+    header = parse_jws((await flow.tokens())["access_token"]).header
     assert header["kid"] in {key["kid"] for key in jwks["keys"]}
 
 

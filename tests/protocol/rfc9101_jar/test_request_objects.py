@@ -8,8 +8,8 @@ import secrets
 
 import pytest
 
-from machtiging.oauth.clients.metadata import faults_in
-from machtiging.oauth.sweep import sweep
+from machtiging.oauth.clients.metadata import find_metadata_errors
+from machtiging.oauth.retention import expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import assertion, code_client, detail, make_client_keys
@@ -210,7 +210,7 @@ async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, flo
     assert (await send(flow, made)).status_code == 201
     oauth.later(seconds=seconds)
     async with unit_of_work(oauth.sessions) as session:
-        await sweep(session, at=oauth.clock.now())
+        await expired_rows_sweep(session, at=oauth.clock.now())
     is_refused(await send(flow, made))
 
 
@@ -272,9 +272,9 @@ def test_registration_with_invalid_signing_metadata_is_rejected() -> None:
         {"request_object_signing_alg": "RS256"},
         {"require_signed_request_object": "true"},
     ):
-        assert set(faults_in(code_client(keys, **changes), practice=False)) == set(changes)
+        assert set(find_metadata_errors(code_client(keys, **changes), practice=False)) == set(changes)
     public = code_client(None, require_signed_request_object=True)
-    assert "request_object_signing_alg" in faults_in(public, practice=False)
+    assert "request_object_signing_alg" in find_metadata_errors(public, practice=False)
 
 
 async def test_request_object_rejected_is_journalled_with_its_reason(oauth, flow) -> None:

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from machtiging.access.tokens import register
-from machtiging.identity import attempts
-from machtiging.identity.rules import Wish
+from machtiging.access.tokens import insert_token
+from machtiging.identity import login_attempts
+from machtiging.identity.rules import LoginRequest
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, uuid7
-from machtiging.oauth.sweep import _SWEEP_LOCK, sweep, sweep_expired
+from machtiging.oauth.retention import _SWEEP_LOCK_ID, delete_expired_rows, expired_rows_sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import token_facts
 
@@ -23,7 +23,7 @@ async def count(oauth, table) -> int:
 
 
 async def swept(oauth) -> int:
-    return await sweep_expired(oauth.sessions, oauth.clock)
+    return await delete_expired_rows(oauth.sessions, oauth.clock)
 
 
 MANY = """
@@ -67,20 +67,20 @@ async def test_housekeeping_by_second_worker_is_skipped(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 3)
     async with unit_of_work(oauth.sessions) as first:
-        assert await first.scalar(text(f"SELECT pg_try_advisory_xact_lock({_SWEEP_LOCK})"))
+        assert await first.scalar(text(f"SELECT pg_try_advisory_xact_lock({_SWEEP_LOCK_ID})"))
         assert await swept(oauth) == 0
     assert await swept(oauth) == 3
 
 
 async def test_housekeeping_deletes_expired_login_attempts_and_sessions(oauth) -> None:
     await oauth.flow()
-    wish = Wish("/", Assurance.SUBSTANTIAL, None, fresh=True)
+    wish = LoginRequest("/", Assurance.SUBSTANTIAL, None, reauthenticate=True)
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("DELETE FROM login_attempt"))
-        await attempts.begin(session, "browser", wish, at=oauth.clock.now())
+        await login_attempts.create_login_attempt(session, "browser", wish, at=oauth.clock.now())
     oauth.later(hours=9)
     async with unit_of_work(oauth.sessions) as session:
-        await attempts.begin(session, "browser", wish, at=oauth.clock.now())
+        await login_attempts.create_login_attempt(session, "browser", wish, at=oauth.clock.now())
     await swept(oauth)
     assert await count(oauth, "login_attempt") == 1
     there = await count(oauth, "login_session")
@@ -162,7 +162,7 @@ async def test_housekeeping_deletes_issued_tokens_thirty_days_after_expiry(oauth
     async with unit_of_work(oauth.sessions) as session:
         for end in ends:
             facts = {"person_id": oauth.committed.people.son, "grant_id": GrantId(uuid7())}
-            await register(session, token_facts(**facts, issued_at=end - timedelta(minutes=10), expires_at=end))
+            await insert_token(session, token_facts(**facts, issued_at=end - timedelta(minutes=10), expires_at=end))
     await swept(oauth)
     assert await count(oauth, "issued_token") == 2
 
@@ -171,6 +171,6 @@ async def test_housekeeping_statement_deletes_one_batch_of_each_kind(oauth) -> N
     flow = await oauth.request(await oauth.public_app())
     await pushed_long_ago(oauth, flow.app.client_id, 501)
     async with unit_of_work(oauth.sessions) as session:
-        assert await sweep(session, at=oauth.clock.now()) == 500
-        assert await sweep(session, at=oauth.clock.now()) == 1
-        assert await sweep(session, at=oauth.clock.now()) == 0
+        assert await expired_rows_sweep(session, at=oauth.clock.now()) == 500
+        assert await expired_rows_sweep(session, at=oauth.clock.now()) == 1
+        assert await expired_rows_sweep(session, at=oauth.clock.now()) == 0

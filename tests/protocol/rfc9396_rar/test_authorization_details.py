@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
-from machtiging.delegation.end import revoke
 from machtiging.delegation.rules import Act
-from machtiging.oauth.rules import DETAIL_TYPES, wanted_from
+from machtiging.delegation.termination import revoke_machtiging
+from machtiging.oauth.rules import AUTHORIZATION_DETAIL_TYPES, parse_authorization_details
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import detail
@@ -76,7 +76,7 @@ async def refusal(oauth, flow, **changes) -> dict[str, str]:
 async def test_enumeration_unknown_ended_and_foreign_machtiging_look_alike(oauth) -> None:
     ended, held = await oauth.machtiging(), await oauth.machtiging()
     async with unit_of_work(oauth.sessions) as session:
-        await revoke(session, ended.id, oauth.committed.people.mother, at=oauth.clock.now())
+        await revoke_machtiging(session, ended.id, oauth.committed.people.mother, at=oauth.clock.now())
     offered = (await oauth.committed.offer()).machtiging_id
     flow = await oauth.flow(machtiging=held)
     answers = [await refusal(oauth, flow, authorization_details=detail(one)) for one in (uuid4(), ended.id, offered)]
@@ -183,5 +183,5 @@ async def test_token_request_with_details_for_login_only_consent_is_rejected(oau
 
 
 def test_discovery_detail_types_have_a_validator() -> None:
-    for kind in DETAIL_TYPES:
-        assert wanted_from(json.dumps([{"type": kind}])) is not None
+    for kind in AUTHORIZATION_DETAIL_TYPES:
+        assert parse_authorization_details(json.dumps([{"type": kind}])) is not None

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.access.tables import SEALED_TOKEN
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
 from tests.builders.black_box import claims_of
 from tests.builders.sealing import seal_rows
 from tests.builders.wire import said_to_the_database, without_ping
 
-WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
+WHERE, DELIVERY = f"{API_PREFIX}/berichten/", f"{API_PREFIX}/aanleveringen"
 
 
 @pytest.fixture

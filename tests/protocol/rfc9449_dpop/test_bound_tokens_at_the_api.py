@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.proof.errors import ALGORITHMS
-from machtiging.access.tokens import revoke_of_machtiging
+from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
+from machtiging.access.tokens import revoke_tokens_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import DELIVER, ISSUER, OIN, READ, a_jwt, counting_statements
 from tests.builders.bound import HERE, a_bound_token, ask, is_refused
@@ -70,7 +70,7 @@ async def test_challenge_without_token_names_bearer_and_dpop(doorstep):
     challenge = answer.headers["WWW-Authenticate"]
     bearer, dpop = challenge.split(", DPoP ")
     assert bearer.startswith('Bearer realm="machtiging"')
-    assert f'algs="{" ".join(ALGORITHMS)}"' in dpop
+    assert f'algs="{" ".join(PROOF_ALGORITHMS)}"' in dpop
     assert "error=" not in challenge
 
 
@@ -224,7 +224,7 @@ async def test_dpop_two_proofs_are_rejected(doorstep, holder):
 async def test_dpop_proof_with_revoked_token_is_rejected(doorstep, holder, clock):
     token = await a_bound_token(doorstep, holder)
     async with unit_of_work(doorstep.database.sessions) as session:
-        await revoke_of_machtiging(session, doorstep.machtiging.id, clock.now())
+        await revoke_tokens_of_machtiging(session, doorstep.machtiging.id, clock.now())
     answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
 

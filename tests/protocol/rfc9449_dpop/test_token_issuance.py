@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.access.proof.errors import ALGORITHMS
-from machtiging.access.proof.nonce import nonce_at
+from machtiging.access.sender_constraint.dpop_nonce import generate_dpop_nonce
+from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import ASSERTION_TYPE, assertion, detail
@@ -111,7 +111,7 @@ async def test_dpop_proof_without_nonce_returns_nonce_challenge(oauth, holder, c
     first = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, nonce=None))
     is_refused(first, "use_dpop_nonce")
     nonce = first.headers["DPoP-Nonce"]
-    assert nonce == nonce_at(a_keyring(), clock.now())
+    assert nonce == generate_dpop_nonce(a_keyring(), clock.now())
     again = await post(agency, "/token", DELIVERING, holder.proof("POST", TOKEN, nonce=nonce))
     assert again.status_code == 200
     assert again.headers["DPoP-Nonce"] == nonce
@@ -250,7 +250,7 @@ async def test_dpop_proof_for_token_endpoint_is_rejected_at_par(oauth, holder):
 async def test_discovery_metadata_names_dpop_algorithms(oauth):
     for place in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
         told = (await oauth.connection().get(place)).json()
-        assert told["dpop_signing_alg_values_supported"] == list(ALGORITHMS)
+        assert told["dpop_signing_alg_values_supported"] == list(PROOF_ALGORITHMS)
 
 
 async def test_dpop_token_of_suspended_client_is_rejected(oauth, holder):

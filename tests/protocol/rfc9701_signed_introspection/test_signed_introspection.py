@@ -6,7 +6,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from machtiging.oauth.introspection.signed import MEDIA_TYPE
+from machtiging.oauth.introspection.jwt_response import INTROSPECTION_JWT_MEDIA_TYPE
 from tests.builders.black_box import claims_of
 from tests.builders.clients import agency_client, make_client_keys
 from tests.builders.login import ISSUER
@@ -17,7 +17,7 @@ async def a_resource_server(oauth, **changes):
     return await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True, **changes), keys)
 
 
-async def ask(app, token, accept=MEDIA_TYPE):
+async def ask(app, token, accept=INTROSPECTION_JWT_MEDIA_TYPE):
     form = {**app.credentials(), "token": token}
     return await app.http.post("/introspect", data=form, headers={"accept": accept})
 
@@ -33,7 +33,7 @@ async def test_introspection_jwt_is_signed_with_the_registered_algorithm(oauth, 
     token = (await flow.tokens())["access_token"]
     server = await a_resource_server(oauth, introspection_signed_response_alg=alg)
     answer = await ask(server, token)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, INTROSPECTION_JWT_MEDIA_TYPE)
     statement = await read(server, answer, alg)
     assert statement.header["typ"] == "token-introspection+jwt"
     assert statement.claims["token_introspection"] == {"active": True, "token_type": "Bearer", **claims_of(token)}
@@ -67,7 +67,9 @@ async def test_introspection_jwt_used_as_access_token_is_rejected(oauth) -> None
 
 async def test_introspection_jwt_without_client_authentication_is_rejected(oauth) -> None:
     server = await a_resource_server(oauth)
-    answer = await server.http.post("/introspect", data={"token": "x"}, headers={"accept": MEDIA_TYPE})
+    answer = await server.http.post(
+        "/introspect", data={"token": "x"}, headers={"accept": INTROSPECTION_JWT_MEDIA_TYPE}
+    )
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 

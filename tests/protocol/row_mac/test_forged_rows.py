@@ -8,12 +8,12 @@ from sqlalchemy import select, text
 
 from machtiging.access.tables import SEALED_TOKEN
 from machtiging.cli.sealed_tables import SEALED_TABLES
+from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind
-from machtiging.crypto.rotation import rotate
+from machtiging.crypto.rotation import rotate_key
 from machtiging.identity.tables import SEALED_PERSON, SEALED_SESSION
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
-from machtiging.storage.row_mac import INVALID, MAC, seal, verifies
+from machtiging.storage.row_mac import MAC_COLUMN, ROW_INVALID, seal_row, verify_row
 from tests.builders.audit import tampering
 from tests.builders.crypto import a_key_directory
 from tests.builders.forging import OPENINGS, forge
@@ -65,7 +65,7 @@ async def test_row_with_changed_column_is_rejected_and_journalled(oauth, databas
     assert {line["table"] for line in told} == {name}
     assert {line["log_level"] for line in told} == {"error"}
     lines = await oauth.lines("rij:geweigerd")
-    assert {(line.reason, line.object_kind) for line in lines} == {(INVALID, name)}
+    assert {(line.reason, line.object_kind) for line in lines} == {(ROW_INVALID, name)}
     assert {line.object_id for line in lines} == {line["key"] for line in told}
 
 
@@ -74,7 +74,7 @@ async def test_row_with_changed_column_is_rejected_and_journalled(oauth, databas
 async def test_row_with_invented_mac_is_rejected(oauth, database, name, mac):
     opening = await OPENINGS[name](oauth)
     async with tampering(database) as connection:
-        await connection.execute(BY_NAME[name].table.update().where(text(opening.where)).values({MAC: mac}))
+        await connection.execute(BY_NAME[name].table.update().where(text(opening.where)).values({MAC_COLUMN: mac}))
     assert not await opening.use()
 
 
@@ -108,28 +108,28 @@ async def test_person_rows_with_swapped_bsn_are_rejected(oauth, database):
 
 async def test_row_mac_moved_to_another_key_or_table_does_not_verify(oauth, session):
     token = dict.fromkeys(SEALED_TOKEN.covered) | {"id": uuid4(), "client_id": "x", "scope": "", "acts": []}
-    made = seal(session, SEALED_TOKEN, token)
-    assert verifies(session, SEALED_TOKEN, made)
-    assert not verifies(session, SEALED_TOKEN, made | {"id": uuid4()})
+    made = seal_row(session, SEALED_TOKEN, token)
+    assert verify_row(session, SEALED_TOKEN, made)
+    assert not verify_row(session, SEALED_TOKEN, made | {"id": uuid4()})
     for other in SEALED_TABLES:
-        assert other is SEALED_TOKEN or not verifies(session, other, {**made, "token_hash": b""})
+        assert other is SEALED_TOKEN or not verify_row(session, other, {**made, "token_hash": b""})
 
 
 async def test_suspension_and_resumption_of_forged_client_do_not_reseal_it(oauth, database):
     from machtiging.kernel.errors import NotFound
-    from machtiging.oauth.suspend_client import resume, suspend
+    from machtiging.oauth.suspend_client import resume_client, suspend_client
     from machtiging.storage.unit_of_work import unit_of_work
 
     agency = await oauth.agency()
     await forge(database, SEALED_CLIENT, f"client_id = '{agency.client_id}'", "registration")
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, agency.client_id, at=oauth.clock.now())
+        await suspend_client(session, agency.client_id, at=oauth.clock.now())
     with pytest.raises(NotFound, match="client_onbekend"):
         async with unit_of_work(oauth.sessions) as session:
-            await resume(session, agency.client_id, at=oauth.clock.now())
+            await resume_client(session, agency.client_id, at=oauth.clock.now())
     async with oauth.sessions() as session:
         row = (await session.execute(select(SEALED_CLIENT.table))).mappings().first()
-        assert not verifies(session, SEALED_CLIENT, row)
+        assert not verify_row(session, SEALED_CLIENT, row)
 
 
 async def test_prompt_none_with_forged_consent_returns_consent_required(oauth, database):
@@ -148,18 +148,18 @@ async def test_row_mac_of_older_key_verifies_and_of_foreign_keyring_does_not(tmp
     ours, theirs = a_key_directory(tmp_path / "ours"), tmp_path / "theirs"
     before = KeyRing.load(ours)
     made, hashed = before.row_mac(b"row"), before.bearer_hash("token")
-    rotate(ours, Kind.ROW_MAC, clock.now())
+    rotate_key(ours, KeyKind.ROW_MAC, clock.now())
     after = KeyRing.load(ours)
-    assert (before.row_mac_version, after.row_mac_version) == (1, 2)
+    assert (before.row_mac_key_version, after.row_mac_key_version) == (1, 2)
     assert after.row_mac_verifies(made, b"row")
     assert hashed in after.bearer_hashes("token")
     assert after.bearer_hash("token") != hashed
     # a worker loads the new key when it meets a row with it
     assert before.row_mac_verifies(after.row_mac(b"row"), b"row")
-    assert before.row_mac_version == 2
-    from machtiging.crypto.rotation import generate
+    assert before.row_mac_key_version == 2
+    from machtiging.crypto.rotation import generate_key_ring
 
-    generate(theirs)
+    generate_key_ring(theirs)
     assert not KeyRing.load(theirs).row_mac_verifies(made, b"row")
 
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from machtiging.oauth.end_grants import Ending, end_grants_of_session
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.end_grants import GrantEnding, end_grants_of_session
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.exchange import a_chain
@@ -40,11 +40,11 @@ async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth)
 
     async def log_out() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            assert await end_grants_of_session(session, sid, Ending("uitgelogd"), at=at) == 2
+            assert await end_grants_of_session(session, sid, GrantEnding("uitgelogd"), at=at) == 2
 
     async def suspended() -> None:
         async with unit_of_work(oauth.sessions) as session:
-            await suspend(session, chain.app.client_id, at=at)
+            await suspend_client(session, chain.app.client_id, at=at)
 
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("SELECT 1 FROM issued_token WHERE id = :id FOR UPDATE"), {"id": ids[1]})

@@ -9,7 +9,7 @@ from aiosmtpd.smtp import Envelope
 
 from machtiging.kernel.errors import Fault
 from machtiging.simulators.app import create_simulator
-from machtiging.simulators.postbus import KEPT, Postbus
+from machtiging.simulators.mail_catcher import MAX_EMAILS, MailCatcher
 from tests.builders.login import BROKER, practice_settings
 
 
@@ -64,22 +64,22 @@ async def test_mail_content_is_escaped(simulator, http):
 
 
 async def test_mail_oldest_is_dropped_over_the_limit(clock):
-    box = Postbus(0, clock)
-    await box.open()
+    box = MailCatcher(0, clock)
+    await box.start_listening()
     try:
-        for number in range(KEPT):  # as the SMTP server passes them
+        for number in range(MAX_EMAILS):  # as the SMTP server passes them
             envelope = Envelope()
             envelope.content = f"Subject: Nummer {number}\r\n\r\n".encode()
             await box.handle_DATA(None, None, envelope)
-        assert (len(box.mails), box.mails[0].subject) == (KEPT, "Nummer 0")
+        assert (len(box.mails), box.mails[0].subject) == (MAX_EMAILS, "Nummer 0")
         async with aiosmtplib.SMTP(hostname="127.0.0.1", port=box.port) as smtp:
-            for number in (KEPT, KEPT + 1):
+            for number in (MAX_EMAILS, MAX_EMAILS + 1):
                 await smtp.send_message(a_mail(f"Nummer {number}"))
     finally:
-        await box.close()
-    assert len(box.mails) == KEPT
+        await box.stop_listening()
+    assert len(box.mails) == MAX_EMAILS
     assert box.mails[0].subject == "Nummer 2"
-    assert box.mails[-1].subject == f"Nummer {KEPT + 1}"
+    assert box.mails[-1].subject == f"Nummer {MAX_EMAILS + 1}"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_mail_catcher_listens_on_loopback_only(simulator):
 
 async def test_mail_catcher_on_a_port_in_use_fails_at_start(simulator, clock):
     with pytest.raises(Fault, match="postbus_start_niet"):
-        await Postbus(simulator.state.services.postbus.port, clock).open()
+        await MailCatcher(simulator.state.services.postbus.port, clock).start_listening()
 
 
 async def test_mail_catcher_with_external_mail_server_is_not_started(clock):

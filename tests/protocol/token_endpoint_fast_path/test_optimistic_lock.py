@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.kernel.ids import GrantId
-from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.suspend_client import suspend
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import assertion
 from tests.builders.login import ISSUER
@@ -46,7 +46,7 @@ async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, ki
     _, ask, grant_id = await asking(oauth, kind)
     made = await one(oauth, "SELECT count(*) FROM issued_token")
     async with unit_of_work(oauth.sessions) as session:
-        await end_grant(session, grant_id, Ending("proef"), at=oauth.clock.now())
+        await end_grant(session, grant_id, GrantEnding("proef"), at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await until_somebody_waits(oauth.sessions, task)
     await refused(await task, "invalid_grant")
@@ -59,7 +59,7 @@ async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, k
     app, ask, _ = await asking(oauth, kind)
     made = await one(oauth, "SELECT count(*) FROM issued_token")
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, app.client_id, at=oauth.clock.now())
+        await suspend_client(session, app.client_id, at=oauth.clock.now())
         task = asyncio.create_task(ask())
         await until_somebody_waits(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
@@ -69,7 +69,7 @@ async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, k
 async def test_suspension_concurrent_with_client_credentials_issues_no_token(oauth) -> None:
     agency = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
-        await suspend(session, agency.client_id, at=oauth.clock.now())
+        await suspend_client(session, agency.client_id, at=oauth.clock.now())
         task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
         await until_somebody_waits(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
@@ -127,11 +127,11 @@ async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oaut
 
     async def ending(holder):
         async with unit_of_work(oauth.sessions) as session:
-            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+            await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
 
     async def suspending():
         async with unit_of_work(oauth.sessions) as session:
-            await suspend(session, app.client_id, at=oauth.clock.now())
+            await suspend_client(session, app.client_id, at=oauth.clock.now())
 
     work = [holder.refresh() for holder in holders for _ in range(3)]
     work += [ending(holders[0]), ending(holders[1]), suspending()]

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.access.actor import Actor
-from machtiging.access.guard import permit, permit_listing
+from machtiging.access.guard import issue_listing_permit, issue_permit
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.end import revoke
-from machtiging.delegation.pause import pause
-from machtiging.delegation.queries import machtiging as look_up
+from machtiging.delegation.pause import pause_machtiging
+from machtiging.delegation.queries import load_machtiging as look_up
 from machtiging.delegation.rules import Act
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
 from machtiging.kernel.ids import TokenId, uuid7
@@ -50,16 +50,20 @@ async def last_line(session):
 
 async def refused(session, actor, target, act=Act.READ):
     with pytest.raises(Refusal) as refusal:
-        await permit(session, POLICY, actor, act, target, at=NOON)
+        await issue_permit(session, POLICY, actor, act, target, at=NOON)
     return refusal.value
 
 
 async def test_a_permit_says_who_for_whom_what_and_under_which_line_of_the_journal(session, people, held):
     target = the_letter(people.mother)
-    given = await permit(session, POLICY, helping(held), Act.READ, target, at=NOON)
+    given = await issue_permit(session, POLICY, helping(held), Act.READ, target, at=NOON)
     line = await last_line(session)
     assert (given.actor_id, given.vertegenwoordigde_id) == (people.son, people.mother)
-    assert (given.bericht(Act.READ), given.machtiging_id, given.journal_id) == (target.bericht_id, held.id, line["id"])
+    assert (given.bericht_id_for(Act.READ), given.machtiging_id, given.journal_id) == (
+        target.bericht_id,
+        held.id,
+        line["id"],
+    )
     assert line["outcome"] == "allowed"
     assert line["reason"] == "toegestaan"
     assert line["facts"] == {"niveau": "substantieel", "regel": "naaste-gewoon"}
@@ -72,7 +76,7 @@ async def test_a_permit_says_who_for_whom_what_and_under_which_line_of_the_journ
 async def test_the_citizen_passes_the_same_door_and_is_written_down_too(session, people):
     actor = Actor(people.mother, None, Assurance.LOW, frozenset(Act), None, None)
     target = the_letter(people.mother, theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
-    await permit(session, POLICY, actor, Act.DELETE, target, at=NOON)
+    await issue_permit(session, POLICY, actor, Act.DELETE, target, at=NOON)
     line = await last_line(session)
     assert (line["act"], line["capacity"], line["facts"]["regel"]) == ("bericht:verwijderen", "self", "eigen-box")
 
@@ -106,8 +110,8 @@ async def test_the_asker_cannot_tell_what_the_journal_tells_apart(database, sess
 
 async def test_a_permit_costs_one_statement(database, session, people, held):
     async with counting_statements(database) as statements:
-        await permit(session, POLICY, helping(held), Act.READ, the_letter(people.mother), at=NOON)
-        await permit_listing(session, POLICY, helping(held), at=NOON)
+        await issue_permit(session, POLICY, helping(held), Act.READ, the_letter(people.mother), at=NOON)
+        await issue_listing_permit(session, POLICY, helping(held), at=NOON)
     assert [statement.split()[:3] for statement in statements] == [["INSERT", "INTO", "journal_intake"]] * 2
 
 
@@ -125,21 +129,21 @@ async def test_reasons_in_the_own_standing_are_told(session, people, held):
 
 
 async def test_a_machtiging_that_rests_or_has_ended_is_told_before_anything_else(session, people, held):
-    await pause(session, held.id, people.mother, at=NOON)
+    await pause_machtiging(session, held.id, people.mother, at=NOON)
     for target in hidden_targets(people).values():
         actor = helping(await look_up(session, held.id))
         refusal = await refused(session, actor, target, Act.DELETE)
         assert (type(refusal), refusal.code) == (NotInForce, "machtiging_gepauzeerd")
-    await revoke(session, held.id, people.mother, at=NOON)
+    await revoke_machtiging(session, held.id, people.mother, at=NOON)
     refusal = await refused(session, helping(await look_up(session, held.id)), no_target())
     assert (type(refusal), refusal.code) == (NotInForce, "machtiging_beeindigd")
     assert (await last_line(session))["reason"] == "machtiging_beeindigd"
 
 
 async def test_a_listing_permit_carries_the_limits_and_is_written_down(session, people, held):
-    given = await permit_listing(session, POLICY, helping(held, assurance=Assurance.LOW), at=NOON)
+    given = await issue_listing_permit(session, POLICY, helping(held, assurance=Assurance.LOW), at=NOON)
     assert given.scope == held.scope
-    assert given.pairs == {(theme, Sensitivity.GEWOON) for theme in Theme}
+    assert given.allowed_pairs == {(theme, Sensitivity.GEWOON) for theme in Theme}
     line = await last_line(session)
     assert (line["act"], line["object_kind"], line["object_id"]) == ("bericht:lijst", "berichtenbox", None)
     assert line["id"] == given.journal_id
@@ -147,9 +151,9 @@ async def test_a_listing_permit_carries_the_limits_and_is_written_down(session, 
 
 async def test_the_own_list_holds_every_pair_and_no_scope(session, people):
     actor = Actor(people.mother, None, Assurance.LOW, frozenset(Act), None, None)
-    given = await permit_listing(session, POLICY, actor, at=NOON)
+    given = await issue_listing_permit(session, POLICY, actor, at=NOON)
     assert given.scope is None
-    assert len(given.pairs) == len(Theme) * len(Sensitivity)
+    assert len(given.allowed_pairs) == len(Theme) * len(Sensitivity)
 
 
 async def test_no_word_of_the_letter_reaches_the_journal(session, people, held):

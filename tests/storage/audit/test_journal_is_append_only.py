@@ -5,9 +5,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from machtiging.audit.journal import record
-from machtiging.audit.seal import seal_waiting
+from machtiging.audit.seal import seal_intake
 from machtiging.kernel.errors import NotAllowed
-from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import a_line, lines_are_written
 from tests.builders.crypto import a_keyring
@@ -32,31 +32,31 @@ async def refused(database, role, *statements, because="permission denied|append
 
 async def one_sealed_and_one_waiting(database, clock):
     await lines_are_written(database, clock, 1)
-    await seal_waiting(database.sealer, a_keyring(), clock)
+    await seal_intake(database.sealer, a_keyring(), clock)
     await lines_are_written(database, clock, 1)
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_no_role_can_change_a_line(database, clock, role, table):
     await one_sealed_and_one_waiting(database, clock)
     await refused(database, role, CHANGES[table])
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_no_role_can_delete_a_line(database, clock, role, table):
     await one_sealed_and_one_waiting(database, clock)
     await refused(database, role, f"DELETE FROM {table}")
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", list(DatabaseRole))
 @pytest.mark.parametrize("table", CHANGES)
 async def test_no_role_can_truncate(database, role, table):
     await refused(database, role, f"TRUNCATE {table}")
 
 
-@pytest.mark.parametrize("role", [Role.SERVICE, Role.SEALER])
+@pytest.mark.parametrize("role", [DatabaseRole.SERVICE, DatabaseRole.SEALER])
 async def test_the_roles_at_work_cannot_turn_the_triggers_off(database, role):
     await refused(database, role, "ALTER TABLE journal DISABLE TRIGGER ALL", because="must be owner|permission denied")
     await refused(database, role, "SET session_replication_role = replica", because="permission denied")
@@ -66,7 +66,7 @@ async def test_no_line_leaves_the_intake_while_another_line_of_that_id_stands_in
     await lines_are_written(database, clock, 1)
     await refused(
         database,
-        Role.SEALER,
+        DatabaseRole.SEALER,
         "INSERT INTO journal SELECT id, occurred_at, act, outcome, 'softened', actor_id, capacity, client_id, "
         "for_person_id, machtiging_id, object_kind, object_id, policy_digest, request_id, facts, 1, "
         "decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex') FROM journal_intake",
@@ -77,15 +77,17 @@ async def test_no_line_leaves_the_intake_while_another_line_of_that_id_stands_in
 
 async def test_the_service_cannot_seal(database):
     await refused(
-        database, Role.SERVICE, "INSERT INTO journal_head VALUES (1, decode(repeat('00', 32), 'hex'), now(), 'x')"
+        database,
+        DatabaseRole.SERVICE,
+        "INSERT INTO journal_head VALUES (1, decode(repeat('00', 32), 'hex'), now(), 'x')",
     )
-    await refused(database, Role.SERVICE, "DELETE FROM journal_intake")
+    await refused(database, DatabaseRole.SERVICE, "DELETE FROM journal_intake")
 
 
 async def test_the_sealer_cannot_write_in_the_intake(database):
     await refused(
         database,
-        Role.SEALER,
+        DatabaseRole.SEALER,
         "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) "
         "VALUES (gen_random_uuid(), now(), 'a', 'done', 'b', 'c', '{}')",
     )
@@ -96,7 +98,7 @@ async def test_a_line_without_an_act_or_a_reason_is_not_taken(database, column):
     values = {"act": "a", "reason": "b"} | {column: ""}
     await refused(
         database,
-        Role.SERVICE,
+        DatabaseRole.SERVICE,
         "INSERT INTO journal_intake (id, occurred_at, act, outcome, reason, request_id, facts) "
         f"VALUES (gen_random_uuid(), now(), '{values['act']}', 'done', '{values['reason']}', 'c', '{{}}')",
         because="check constraint",

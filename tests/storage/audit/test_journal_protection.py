@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from machtiging.audit.protection.declared import DECLARED
-from machtiging.audit.protection.deviations import deviations, load_protection
-from machtiging.audit.verify import verify
-from machtiging.storage.engine import Role, make_engine
-from machtiging.storage.migrate import migrate
+from machtiging.audit.protection.baseline import BASELINE
+from machtiging.audit.protection.deviations import find_deviations, load_protection
+from machtiging.audit.verification import verify_journal
+from machtiging.storage.engine import DatabaseRole, make_engine
+from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.command_line import a_command_line
 from tests.builders.crypto import a_keyring
 from tests.storage.foundation.test_migrations import migrated
@@ -94,23 +94,23 @@ async def execute(url, statement):
 @pytest.fixture
 async def protected(migrated):
     """A fresh database with the rights on the database itself, which are not copied with it."""
-    await migrate(migrated)
+    await migrate_schema(migrated)
     return migrated
 
 
 async def named(url):
-    engine = make_engine(url, Role.OWNER, pool_size=1)
+    engine = make_engine(url, DatabaseRole.OWNER, pool_size=1)
     try:
         async with engine.connect() as connection:
-            return [str(one) for one in deviations(await load_protection(connection))]
+            return [str(one) for one in find_deviations(await load_protection(connection))]
     finally:
         await engine.dispose()
 
 
 async def test_declared_protection_is_what_the_migrations_make(protected):
-    engine = make_engine(protected, Role.SERVICE, pool_size=1)
+    engine = make_engine(protected, DatabaseRole.SERVICE, pool_size=1)
     async with engine.connect() as connection:
-        assert await load_protection(connection) == dict(DECLARED)
+        assert await load_protection(connection) == dict(BASELINE)
     await engine.dispose()
 
 
@@ -134,8 +134,8 @@ async def test_role_with_more_power_than_it_needs_is_named(protected, statement)
 
 async def test_verify_of_database_without_journal_says_so(protected):
     await execute(protected, "DROP TABLE journal CASCADE")
-    engine = make_engine(protected, Role.OWNER, pool_size=1)
-    report = await verify(engine, a_keyring())
+    engine = make_engine(protected, DatabaseRole.OWNER, pool_size=1)
+    report = await verify_journal(engine, a_keyring())
     await engine.dispose()
     assert [problem.text for problem in report.problems] == ["table journal: is er niet."]
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from machtiging.audit.journal import record
-from machtiging.audit.queries import Before, lines_about, lines_under
-from machtiging.audit.seal import seal_waiting
+from machtiging.audit.queries import JournalCursor, load_lines_for_machtiging, load_lines_for_person
+from machtiging.audit.seal import seal_intake
 from tests.builders.audit import SOMEBODY, a_line, lines_are_written
 from tests.builders.crypto import a_keyring
 
@@ -14,18 +14,18 @@ SOMEBODY_ELSE, A_MACHTIGING = UUID(int=2), UUID(int=3)
 
 async def test_sealed_and_waiting_lines_are_shown_together_newest_first(database, clock):
     await lines_are_written(database, clock, 1, reason="sealed")
-    await seal_waiting(database.sealer, a_keyring(), clock)
+    await seal_intake(database.sealer, a_keyring(), clock)
     clock.advance(timedelta(seconds=1))
     await lines_are_written(database, clock, 1, reason="waiting")
     async with database.sessions() as session:
-        lines = await lines_about(session, SOMEBODY)
+        lines = await load_lines_for_person(session, SOMEBODY)
     assert [(line.reason, line.seq) for line in lines] == [("waiting", None), ("sealed", 1)]
 
 
 async def test_a_line_says_everything_that_was_written(session, clock):
     line = a_line(actor_id=SOMEBODY_ELSE, machtiging_id=A_MACHTIGING, object_kind="bericht", facts={"aantal": 3})
     line_id = await record(session, line, at=clock.now())
-    (read,) = await lines_under(session, A_MACHTIGING)
+    (read,) = await load_lines_for_machtiging(session, A_MACHTIGING)
     assert (read.id, read.occurred_at, read.facts) == (line_id, clock.now(), {"aantal": 3})
     assert (read.act, read.outcome) == ("bericht:lezen", "allowed")
     assert (read.actor_id, read.for_person_id, read.machtiging_id) == (SOMEBODY_ELSE, SOMEBODY, A_MACHTIGING)
@@ -35,25 +35,25 @@ async def test_a_line_says_everything_that_was_written(session, clock):
 async def test_lines_about_somebody_else_are_not_shown(session, clock):
     await record(session, a_line(for_person_id=SOMEBODY_ELSE, actor_id=SOMEBODY), at=clock.now())
     await record(session, a_line(for_person_id=None), at=clock.now())
-    assert await lines_about(session, SOMEBODY) == []
+    assert await load_lines_for_person(session, SOMEBODY) == []
 
 
 async def test_lines_under_another_machtiging_are_not_shown(session, clock):
     await record(session, a_line(machtiging_id=UUID(int=4)), at=clock.now())
     await record(session, a_line(machtiging_id=None), at=clock.now())
-    assert await lines_under(session, A_MACHTIGING) == []
+    assert await load_lines_for_machtiging(session, A_MACHTIGING) == []
 
 
 async def test_paging_shows_every_line_once_also_when_many_share_one_instant(database, clock):
     for _ in range(3):
         await lines_are_written(database, clock, 3)
-        await seal_waiting(database.sealer, a_keyring(), clock, batch=2)
+        await seal_intake(database.sealer, a_keyring(), clock, batch=2)
     await lines_are_written(database, clock, 2)
     seen, before = [], None
     async with database.sessions() as session:
-        while lines := await lines_about(session, SOMEBODY, limit=2, before=before):
+        while lines := await load_lines_for_person(session, SOMEBODY, limit=2, before=before):
             seen += [line.id for line in lines]
-            before = Before(lines[-1].occurred_at, lines[-1].id)
+            before = JournalCursor(lines[-1].occurred_at, lines[-1].id)
     assert len(seen) == len(set(seen)) == 11
 
 
@@ -61,4 +61,4 @@ async def test_paging_by_instant_shows_only_what_is_older(session, clock):
     await record(session, a_line(reason="old"), at=clock.now())
     clock.advance(timedelta(seconds=1))
     await record(session, a_line(reason="new"), at=clock.now())
-    assert [line.reason for line in await lines_about(session, SOMEBODY, before=clock.now())] == ["old"]
+    assert [line.reason for line in await load_lines_for_person(session, SOMEBODY, before=clock.now())] == ["old"]

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.audit.journal import record
-from machtiging.audit.queries import lines_about
-from machtiging.audit.seal import seal_waiting
+from machtiging.audit.queries import load_lines_for_person
+from machtiging.audit.seal import seal_intake
 from machtiging.audit.sealer import run_sealer
-from machtiging.audit.verify import verify
+from machtiging.audit.verification import verify_journal
 from machtiging.kernel.errors import Fault
 from tests.builders.audit import SOMEBODY, a_line, lines_are_written, tampering
 from tests.builders.crypto import a_keyring
@@ -35,17 +35,17 @@ async def until_sealed(database):
 
 
 async def test_an_empty_journal_verifies_and_sealing_it_signs_nothing(database, clock):
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 0
-    report = await verify(database.service, a_keyring())
+    assert await seal_intake(database.sealer, a_keyring(), clock) == 0
+    report = await verify_journal(database.service, a_keyring())
     assert (report.ok, report.lines, report.heads, report.head) == (True, 0, 0, None)
 
 
 async def test_every_line_gets_the_next_number_and_leaves_the_intake(database, clock):
     await lines_are_written(database, clock, 5)
-    assert await seal_waiting(database.sealer, a_keyring(), clock, batch=2) == 5
+    assert await seal_intake(database.sealer, a_keyring(), clock, batch=2) == 5
     assert await numbers(database) == [1, 2, 3, 4, 5]
     assert await waiting(database) == 0
-    report = await verify(database.service, a_keyring())
+    report = await verify_journal(database.service, a_keyring())
     assert (report.ok, report.lines, report.heads) == (True, 5, 3)
 
 
@@ -54,7 +54,7 @@ async def test_a_line_of_a_rolled_back_transaction_is_never_numbered(database, c
         await record(session, a_line(), at=clock.now())
         await session.rollback()
     await lines_are_written(database, clock, 1)
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+    assert await seal_intake(database.sealer, a_keyring(), clock) == 1
 
 
 async def test_a_line_that_commits_late_gets_a_later_number_and_is_not_passed_over(database, clock):
@@ -63,13 +63,13 @@ async def test_a_line_that_commits_late_gets_a_later_number_and_is_not_passed_ov
         clock.advance(timedelta(seconds=1))
         young = await record(early, a_line(object_id="early"), at=clock.now())
         await early.commit()
-        assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+        assert await seal_intake(database.sealer, a_keyring(), clock) == 1
         await late.commit()
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
+    assert await seal_intake(database.sealer, a_keyring(), clock) == 1
     async with database.sessions() as session:
-        numbered = {line.id: line.seq for line in await lines_about(session, SOMEBODY)}
+        numbered = {line.id: line.seq for line in await load_lines_for_person(session, SOMEBODY)}
     assert numbered == {young: 1, old: 2}
-    assert (await verify(database.service, a_keyring())).ok
+    assert (await verify_journal(database.service, a_keyring())).ok
 
 
 async def test_many_writers_that_commit_out_of_order_while_two_sealers_work_lose_nothing(database, clock):
@@ -81,16 +81,16 @@ async def test_many_writers_that_commit_out_of_order_while_two_sealers_work_lose
 
     async def seal_now_and_then():
         for _ in range(10):
-            await seal_waiting(database.sealer, a_keyring(), clock, batch=7)
+            await seal_intake(database.sealer, a_keyring(), clock, batch=7)
             await asyncio.sleep(0.005)
 
     await asyncio.gather(*(write(number) for number in range(60)), seal_now_and_then(), seal_now_and_then())
-    await seal_waiting(database.sealer, a_keyring(), clock)
+    await seal_intake(database.sealer, a_keyring(), clock)
     assert await numbers(database) == list(range(1, 55))
     async with database.sessions() as session:
-        kept = {int(line.object_id) for line in await lines_about(session, SOMEBODY)}
+        kept = {int(line.object_id) for line in await load_lines_for_person(session, SOMEBODY)}
     assert kept == {number for number in range(60) if number % 10 != 9}
-    assert (await verify(database.service, a_keyring())).ok
+    assert (await verify_journal(database.service, a_keyring())).ok
 
 
 async def test_a_sealer_that_dies_before_its_commit_leaves_everything_waiting(database, clock):
@@ -100,9 +100,9 @@ async def test_a_sealer_that_dies_before_its_commit_leaves_everything_waiting(da
 
     await lines_are_written(database, clock, 3)
     with pytest.raises(ConnectionError):
-        await seal_waiting(database.sealer, a_keyring(), Dies())
+        await seal_intake(database.sealer, a_keyring(), Dies())
     assert (await numbers(database), await waiting(database)) == ([], 3)
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 3
+    assert await seal_intake(database.sealer, a_keyring(), clock) == 3
 
 
 ODD = {
@@ -123,13 +123,13 @@ async def test_odd_values_are_sealed_as_they_stand_and_verify(database, clock):
                 "(gen_random_uuid(), '4713-01-01 BC', 'x', 'done', 'y', '', '[]')"
             )
         )
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 4
-    assert (await verify(database.service, a_keyring())).ok
+    assert await seal_intake(database.sealer, a_keyring(), clock) == 4
+    assert (await verify_journal(database.service, a_keyring())).ok
 
 
 async def test_a_waiting_line_with_the_id_of_a_sealed_one_stops_nobody_and_is_reported(database, clock):
     await lines_are_written(database, clock, 1)
-    await seal_waiting(database.sealer, a_keyring(), clock)
+    await seal_intake(database.sealer, a_keyring(), clock)
     async with database.service.begin() as connection:
         await connection.execute(
             text(
@@ -138,31 +138,31 @@ async def test_a_waiting_line_with_the_id_of_a_sealed_one_stops_nobody_and_is_re
             )
         )
     await lines_are_written(database, clock, 1)
-    assert await seal_waiting(database.sealer, a_keyring(), clock) == 1
-    report = await verify(database.service, a_keyring())
+    assert await seal_intake(database.sealer, a_keyring(), clock) == 1
+    report = await verify_journal(database.service, a_keyring())
     assert [problem.kind for problem in report.problems] == ["verdwaald"]
 
 
 async def test_the_sealer_refuses_to_sign_over_a_tail_that_was_cut_off(database, clock):
     await lines_are_written(database, clock, 3)
-    await seal_waiting(database.sealer, a_keyring(), clock)
+    await seal_intake(database.sealer, a_keyring(), clock)
     async with tampering(database) as superuser:
         await superuser.execute(text("DELETE FROM journal WHERE seq = 3"))
     await lines_are_written(database, clock, 1)
     with pytest.raises(Fault, match="journaal_gebroken"):
-        await seal_waiting(database.sealer, a_keyring(), clock)
+        await seal_intake(database.sealer, a_keyring(), clock)
     assert await waiting(database) == 1
 
 
 async def test_the_sealer_refuses_to_go_on_from_a_head_that_it_did_not_sign(database, clock):
     await lines_are_written(database, clock, 3)
-    await seal_waiting(database.sealer, a_keyring(), clock)
+    await seal_intake(database.sealer, a_keyring(), clock)
     async with tampering(database) as superuser:
         await superuser.execute(text("UPDATE journal SET hash = decode(repeat('00', 32), 'hex') WHERE seq = 3"))
         await superuser.execute(text("UPDATE journal_head SET hash = decode(repeat('00', 32), 'hex')"))
     await lines_are_written(database, clock, 1)
     with pytest.raises(Fault, match="journaal_gebroken"):
-        await seal_waiting(database.sealer, a_keyring(), clock)
+        await seal_intake(database.sealer, a_keyring(), clock)
 
 
 async def test_the_background_sealer_seals_until_told_to_stop_and_once_more_at_the_end(database, clock):

@@ -3,14 +3,14 @@
 import pytest
 from sqlalchemy import select, text
 
-from machtiging.audit.exact import exact_columns
-from machtiging.audit.rules import HEAD_ALGORITHM, HEAD_TYPE, head_claims, link
-from machtiging.audit.seal import seal_waiting
+from machtiging.audit.canonical import canonical_columns
+from machtiging.audit.rules import HEAD_ALGORITHM, HEAD_TYPE, hash_line, head_claims
+from machtiging.audit.seal import seal_intake
 from machtiging.audit.tables import JournalLine
-from machtiging.audit.verify import MOST_PROBLEMS, verify
+from machtiging.audit.verification import MAX_PROBLEMS, verify_journal
+from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind
-from machtiging.crypto.rotation import rotate
+from machtiging.crypto.rotation import rotate_key
 from tests.builders.audit import lines_are_written, tampering
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
 from tests.builders.stages import laid
@@ -20,13 +20,13 @@ async def a_sealed_journal(database, clock, batches=(4, 4)):
     async def kept() -> None:
         for count in batches:
             await lines_are_written(database, clock, count, facts={"pogingen": 1})
-            await seal_waiting(database.sealer, a_keyring(), clock)
+            await seal_intake(database.sealer, a_keyring(), clock)
 
     await laid(database.stages, ("a sealed journal", batches, clock.now()), kept)
 
 
 async def found(database, **options):
-    report = await verify(database.service, a_keyring(), **options)
+    report = await verify_journal(database.service, a_keyring(), **options)
     assert report.ok == (not report.problems)
     return [(problem.kind.value, problem.seq) for problem in report.problems]
 
@@ -72,7 +72,7 @@ async def test_a_missing_line_is_named_by_its_number(database, clock):
 async def test_a_missing_stretch_with_a_head_in_it_is_named_once(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq BETWEEN 3 AND 6")
-    report = await verify(database.service, a_keyring())
+    report = await verify_journal(database.service, a_keyring())
     assert [problem.text for problem in report.problems] == ["De regels 3 tot en met 6 ontbreken."]
 
 
@@ -154,10 +154,10 @@ async def rewrite_from(database, first, reason):
         change = text("UPDATE journal SET reason = :reason WHERE seq = :seq")
         await superuser.execute(change, {"reason": reason, "seq": first})
         journal = JournalLine.__table__
-        rows = (await superuser.execute(select(*exact_columns(journal)).order_by(journal.c.seq))).mappings().all()
+        rows = (await superuser.execute(select(*canonical_columns(journal)).order_by(journal.c.seq))).mappings().all()
         previous = bytes(32)
         for row in rows:
-            own = link(previous, row["seq"], row)
+            own = hash_line(previous, row["seq"], row)
             assert (own == row["hash"]) == (row["seq"] < first)
             await superuser.execute(
                 text("UPDATE journal SET previous_hash = :previous, hash = :own WHERE seq = :seq"),
@@ -181,8 +181,8 @@ async def test_a_recomputed_chain_with_heads_to_match_betrays_itself_by_their_si
 
 async def test_heads_signed_by_another_ring_are_not_ours(database, clock, tmp_path):
     directory = a_key_directory(tmp_path / "keys")
-    rotate(directory, Kind.ES256, MADE_AT, at_once=True)
-    rotate(directory, Kind.ES256, MADE_AT, at_once=True)
+    rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
+    rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
     forger = KeyRing.load(directory)
     await a_sealed_journal(database, clock)
     async with tampering(database) as superuser:
@@ -223,7 +223,7 @@ async def test_an_emptied_journal_is_found_by_the_heads(database, clock):
 
 async def test_a_tail_cut_off_with_its_heads_is_found_only_by_a_head_kept_elsewhere(database, clock):
     await a_sealed_journal(database, clock)
-    kept = (await verify(database.service, a_keyring())).head
+    kept = (await verify_journal(database.service, a_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
     assert await found(database) == []
     assert await found(database, expected_head=kept) == [("afgeknipt", 5)]
@@ -231,7 +231,7 @@ async def test_a_tail_cut_off_with_its_heads_is_found_only_by_a_head_kept_elsewh
 
 async def test_a_tail_that_was_cut_off_and_grown_again_is_found_by_a_head_kept_elsewhere(database, clock):
     await a_sealed_journal(database, clock)
-    kept = (await verify(database.service, a_keyring())).head
+    kept = (await verify_journal(database.service, a_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
     await a_sealed_journal(database, clock, (6,))
     assert await found(database) == []
@@ -240,7 +240,7 @@ async def test_a_tail_that_was_cut_off_and_grown_again_is_found_by_a_head_kept_e
 
 async def test_a_head_kept_elsewhere_goes_on_holding_while_the_journal_grows(database, clock):
     await a_sealed_journal(database, clock)
-    kept = (await verify(database.service, a_keyring())).head
+    kept = (await verify_journal(database.service, a_keyring())).head
     await a_sealed_journal(database, clock, (3,))
     assert await found(database, expected_head=f"{kept}\n") == []
 
@@ -251,16 +251,18 @@ async def test_a_kept_head_that_we_never_signed_is_refused(database, clock):
 
 
 async def test_a_journal_askew_from_the_start_gives_a_bounded_report(database, clock):
-    await a_sealed_journal(database, clock, (MOST_PROBLEMS + 20,))
+    await a_sealed_journal(database, clock, (MAX_PROBLEMS + 20,))
     await tamper(database, "UPDATE journal SET reason = 'x'")
-    report = await verify(database.service, a_keyring(), batch=50)
-    assert len(report.problems) == MOST_PROBLEMS
-    assert report.problems_found == MOST_PROBLEMS + 20
+    report = await verify_journal(database.service, a_keyring(), batch=50)
+    assert len(report.problems) == MAX_PROBLEMS
+    assert report.problem_count == MAX_PROBLEMS + 20
 
 
 async def test_progress_tells_how_far_it_is(database, clock):
     await a_sealed_journal(database, clock, (5,))
     seen = []
-    report = await verify(database.service, a_keyring(), batch=2, progress=lambda done, all_: seen.append((done, all_)))
+    report = await verify_journal(
+        database.service, a_keyring(), batch=2, progress=lambda done, all_: seen.append((done, all_))
+    )
     assert seen == [(2, 5), (4, 5), (5, 5)]
     assert report.lines == 5

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from machtiging.audit.head_keeper import HeadKeeper
-from machtiging.audit.seal import seal_waiting
-from machtiging.audit.sealer import keep_last_head, run_sealer
-from machtiging.audit.verify import verify
-from machtiging.cli.database import sealer_engine
+from machtiging.audit.head_anchor import HeadAnchor
+from machtiging.audit.seal import seal_intake
+from machtiging.audit.sealer import anchor_last_head, run_sealer
+from machtiging.audit.verification import verify_journal
+from machtiging.cli.database import open_sealer_engine
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Settings
 from tests.builders.audit import lines_are_written, tampering
@@ -23,8 +23,8 @@ from tests.builders.sites import NAME, a_site, a_visitor, http
 
 async def seal(database, clock, count):
     await lines_are_written(database, clock, count)
-    await seal_waiting(database.sealer, a_keyring(), clock)
-    return (await verify(database.sealer, a_keyring())).head
+    await seal_intake(database.sealer, a_keyring(), clock)
+    return (await verify_journal(database.sealer, a_keyring())).head
 
 
 async def cut_off(database, after):
@@ -34,15 +34,15 @@ async def cut_off(database, after):
 
 
 async def kinds(database, **heads):
-    return [problem.kind.value for problem in (await verify(database.sealer, a_keyring(), **heads)).problems]
+    return [problem.kind.value for problem in (await verify_journal(database.sealer, a_keyring(), **heads)).problems]
 
 
 async def test_verify_from_a_head_reads_only_what_came_after_it(database, clock):
     first = await seal(database, clock, 3)
     last = await seal(database, clock, 2)
-    report = await verify(database.sealer, a_keyring(), start_head=first)
+    report = await verify_journal(database.sealer, a_keyring(), start_head=first)
     assert (report.ok, report.lines, report.heads, report.head) == (True, 2, 1, last)
-    again = await verify(database.sealer, a_keyring(), start_head=last)
+    again = await verify_journal(database.sealer, a_keyring(), start_head=last)
     assert (again.ok, again.lines, again.head) == (True, 0, last)
 
 
@@ -58,7 +58,7 @@ async def test_verify_from_a_head_finds_a_change_at_or_after_it(database, clock,
 @pytest.mark.parametrize("head", ["", "onzin", "a.b.c", "é", "eyJhbGciOiJub25lIn0.eyJzZXEiOjF9."])
 async def test_verify_from_a_forged_head_reads_everything_and_says_so(database, clock, head):
     await seal(database, clock, 3)
-    report = await verify(database.sealer, a_keyring(), start_head=head)
+    report = await verify_journal(database.sealer, a_keyring(), start_head=head)
     assert ([problem.kind.value for problem in report.problems], report.lines) == (["kop_vervalst"], 3)
 
 
@@ -72,26 +72,26 @@ async def test_journal_shorter_than_a_known_head_is_not_whole(database, clock, a
 
 
 async def test_sealer_keeps_each_head_in_its_file(database, clock, tmp_path):
-    keeper, stop = HeadKeeper(a_keyring(), tmp_path / "kop"), asyncio.Event()
+    keeper, stop = HeadAnchor(a_keyring(), tmp_path / "kop"), asyncio.Event()
     stop.set()  # then it seals once
     first = await seal(database, clock, 2)
-    await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, keeper=keeper)
+    await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
     assert (tmp_path / "kop").read_text().strip() == first
     await lines_are_written(database, clock, 2)
-    await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, keeper=keeper)
+    await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
     last = (tmp_path / "kop").read_text()
     assert last.strip() != first
-    assert (await verify(database.sealer, a_keyring(), expected_head=last)).ok
+    assert (await verify_journal(database.sealer, a_keyring(), expected_head=last)).ok
     assert [path.name for path in tmp_path.iterdir()] == ["kop"]
 
 
 async def test_head_of_a_longer_journal_stays_in_the_file(database, clock, tmp_path):
-    keeper = HeadKeeper(a_keyring(), tmp_path / "kop")
+    keeper = HeadAnchor(a_keyring(), tmp_path / "kop")
     await seal(database, clock, 3)
     longer = await seal(database, clock, 2)
-    await keep_last_head(database.sealer, keeper)
+    await anchor_last_head(database.sealer, keeper)
     await cut_off(database, 3)
-    await keep_last_head(database.sealer, keeper)
+    await anchor_last_head(database.sealer, keeper)
     assert (tmp_path / "kop").read_text().strip() == longer
 
 
@@ -99,7 +99,7 @@ async def test_head_of_a_longer_journal_stays_in_the_file(database, clock, tmp_p
 async def test_malformed_head_is_replaced_in_the_file(database, clock, tmp_path, there):
     (tmp_path / "kop").write_bytes(there)
     head = await seal(database, clock, 1)
-    await keep_last_head(database.sealer, HeadKeeper(a_keyring(), tmp_path / "kop"))
+    await anchor_last_head(database.sealer, HeadAnchor(a_keyring(), tmp_path / "kop"))
     assert (tmp_path / "kop").read_text().strip() == head
 
 
@@ -107,7 +107,7 @@ async def test_head_is_brought_to_the_address(database, clock):
     head = await seal(database, clock, 1)
     async with a_site(answer=http("204 No Content", b"")) as site:
         url = f"https://{NAME}:{site.port}/kop"
-        await keep_last_head(database.sealer, HeadKeeper(a_keyring(), None, url, a_visitor()))
+        await anchor_last_head(database.sealer, HeadAnchor(a_keyring(), None, url, a_visitor()))
     [asked] = site.asked
     assert asked.startswith("POST /kop ")
     assert asked.endswith(f"head={head}")
@@ -117,18 +117,18 @@ async def test_head_is_brought_to_the_address(database, clock):
 async def test_address_that_does_not_take_the_head_is_a_fault(database, clock, status):
     await seal(database, clock, 1)
     async with a_site(answer=http(status, b"")) as site:
-        keeper = HeadKeeper(a_keyring(), None, f"https://{NAME}:{site.port}/kop", a_visitor())
+        keeper = HeadAnchor(a_keyring(), None, f"https://{NAME}:{site.port}/kop", a_visitor())
         with pytest.raises(Fault, match="kop_niet_bewaard"):
-            await keep_last_head(database.sealer, keeper)
+            await anchor_last_head(database.sealer, keeper)
 
 
 async def test_head_that_cannot_be_kept_stops_no_sealing_and_is_logged(database, clock, tmp_path):
-    keeper, stop = HeadKeeper(a_keyring(), tmp_path / "er" / "niet" / "kop"), asyncio.Event()
+    keeper, stop = HeadAnchor(a_keyring(), tmp_path / "er" / "niet" / "kop"), asyncio.Event()
     await lines_are_written(database, clock, 2)
     stop.set()
     with capture_logs() as logged:
-        await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, keeper=keeper)
-    assert (await verify(database.sealer, a_keyring())).lines == 2
+        await run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop, anchor=keeper)
+    assert (await verify_journal(database.sealer, a_keyring())).lines == 2
     assert [line["code"] for line in logged if line["event"] == "journal_head_not_kept"] == ["kop_niet_bewaard"]
 
 
@@ -170,7 +170,7 @@ async def test_audit_verify_from_a_file_goes_on_behind_it(run, database, clock, 
 
 
 async def test_sealer_engine_of_the_command_line_waits_as_long_as_the_server(database):
-    async with sealer_engine(Settings(database_url=database.url)) as engine, engine.connect() as connection:
+    async with open_sealer_engine(Settings(database_url=database.url)) as engine, engine.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver._config.command_timeout is None
         assert await connection.scalar(text("SHOW statement_timeout")) == "10min"
@@ -183,5 +183,5 @@ async def test_verify_counts_no_table_of_lines(database, clock):
     event.listen(database.sealer.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
     await seal(database, clock, 2)
     said.clear()
-    await verify(database.sealer, a_keyring())
+    await verify_journal(database.sealer, a_keyring())
     assert [one for one in said if "count(" in one and "FROM journal\n" in one + "\n"] == []

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from machtiging.storage.migrate import MIGRATIONS, migrate
+from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
 from tests.builders.berichtenbox import UWV
 
 [SCRIPT] = (MIGRATIONS / "versions").glob("*_kenmerk_in_one_spelling.py")
@@ -18,7 +18,7 @@ async def references(connection):
 
 @pytest.mark.whole
 async def test_kenmerk_of_an_older_letter_is_brought_into_one_spelling_unless_that_is_taken(database):
-    await migrate(database.url, BEFORE)
+    await migrate_schema(database.url, BEFORE)
     connection = await asyncpg.connect(database.url)
     try:
         await connection.execute("SET session_replication_role = replica")  # letters without people and keys
@@ -34,7 +34,7 @@ async def test_kenmerk_of_an_older_letter_is_brought_into_one_spelling_unless_th
                 UWV,
                 reference,
             )
-        await migrate(database.url)
+        await migrate_schema(database.url)
         assert await references(connection) == ["caf\u00e9", "K1", "A\u00a01", "A 1", "na\u0131\u0308ve", "plain"]
     finally:
         await connection.close()

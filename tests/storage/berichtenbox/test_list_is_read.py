@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from machtiging.access.actor import Actor
-from machtiging.access.guard import permit, permit_listing
+from machtiging.access.guard import issue_listing_permit, issue_permit
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.berichtenbox.browse import conditions
-from machtiging.berichtenbox.queries import BERICHT, envelope_of, find_bericht, letters, target_of
-from machtiging.delegation.rules import Act, Capacity, Machtiging, Scope, State
+from machtiging.berichtenbox.bericht_list import permit_conditions
+from machtiging.berichtenbox.queries import BERICHT, build_access_target, build_envelope, find_bericht, select_berichten
+from machtiging.delegation.rules import Act, Capacity, Machtiging, MachtigingScope, MachtigingState
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId, uuid7
@@ -35,7 +35,7 @@ THEMES = (Theme.INKOMEN, Theme.ZORG, Theme.PENSIOEN, Theme.BELASTINGEN)
 
 some_themes = st.frozensets(st.sampled_from(THEMES))
 limits = st.builds(
-    Scope,
+    MachtigingScope,
     afzenders=st.none() | st.frozensets(st.sampled_from([UWV, SVB]), min_size=1),
     diensten=st.none() | st.frozensets(st.sampled_from([f"{oin}/{code}" for oin, code in DIENSTEN]), min_size=1),
     themes=st.none() | st.frozensets(st.sampled_from(THEMES), min_size=1),
@@ -78,7 +78,7 @@ def an_actor(world, drawn) -> Actor:
         capacity=capacity,
         purpose="post bijhouden",
         legal_ground="Awb 2:1",
-        state=State.ACTIVE,
+        state=MachtigingState.ACTIVE,
         scope=scope,
         assurance=levels[0],
         accepted_assurance=levels[1],
@@ -100,22 +100,24 @@ async def world(database, clock):
 async def listed(session, world, actor):
     """What is listed, by the SQL of the list and by the Permit's own word for it."""
     at = world.clock.now()
-    leave = await permit_listing(session, world.policy, actor, at=at)
-    rows = (await session.execute(letters(actor.person_id, at, *BERICHT.c).where(*conditions(leave)))).all()
-    every = (await session.execute(letters(actor.person_id, at, *BERICHT.c))).mappings().all()
+    leave = await issue_listing_permit(session, world.policy, actor, at=at)
+    rows = (
+        await session.execute(select_berichten(actor.person_id, at, *BERICHT.c).where(*permit_conditions(leave)))
+    ).all()
+    every = (await session.execute(select_berichten(actor.person_id, at, *BERICHT.c))).mappings().all()
     own = {
         row["id"]
         for row in every
-        if row["ontvanger_id"] == leave.vertegenwoordigde_id and leave.shows(envelope_of(row))
+        if row["ontvanger_id"] == leave.vertegenwoordigde_id and leave.includes_envelope(build_envelope(row))
     }
     return {row.id for row in rows}, own
 
 
 async def may_read(session, world, actor, bericht_id):
     at = world.clock.now()
-    target = target_of(await find_bericht(session, bericht_id, actor.person_id, at), "bericht", bericht_id)
+    target = build_access_target(await find_bericht(session, bericht_id, actor.person_id, at), "bericht", bericht_id)
     try:
-        await permit(session, world.policy, actor, Act.READ, target, at=at)
+        await issue_permit(session, world.policy, actor, Act.READ, target, at=at)
     except Refusal:
         return False
     return True
@@ -164,13 +166,15 @@ async def test_without_any_pair_nothing_is_listed(world):
     await letters_of_every_kind(world)
     actor = Actor(world.citizen, None, Assurance.HIGH, frozenset(Act), "app", None)
     async with world.sessions() as session:
-        leave = await permit_listing(session, world.policy, actor, at=world.clock.now())
+        leave = await issue_listing_permit(session, world.policy, actor, at=world.clock.now())
         assert (
-            await session.execute(letters(actor.person_id, leave.at, BERICHT.c.id).where(*conditions(_none(leave))))
+            await session.execute(
+                select_berichten(actor.person_id, leave.at, BERICHT.c.id).where(*permit_conditions(_none(leave)))
+            )
         ).all() == []
 
 
 def _none(leave):
-    from machtiging.access.permit import SEAL
+    from machtiging.access.permit import PERMIT_SEAL
 
-    return replace(leave, pairs=frozenset(), seal=SEAL)
+    return replace(leave, pairs=frozenset(), seal=PERMIT_SEAL)

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from sqlalchemy import event, text
 
-from machtiging.berichtenbox.routes import API
-from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from tests.builders.applications import replace_services
 from tests.builders.berichtenbox import a_bericht, a_pdf, a_world, parts
 from tests.builders.crypto import a_keyring
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ async def world(database, clock):
 @pytest.fixture
 async def impatient(world, database):
     """The same application, on connections that wait only a moment for a lock."""
-    engine = make_engine(database.url, Role.SERVICE, pool_size=4)
+    engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=4)
 
     @event.listens_for(engine.sync_engine, "connect")
     def impatiently(connection, _):
@@ -48,7 +48,7 @@ async def test_row_65_a_journal_that_cannot_be_written_means_nothing_is_read(imp
     async with impatient.client(token) as client:
         async with outsider.transaction():
             await outsider.execute("LOCK TABLE journal_intake IN ACCESS EXCLUSIVE MODE")
-            for path in (API + "/berichten", WHERE + bericht_id):
+            for path in (API_PREFIX + "/berichten", WHERE + bericht_id):
                 answer = await client.get(path)
                 assert is_unreachable(answer)
                 assert "Geheim" not in answer.text
@@ -61,11 +61,13 @@ async def test_row_65_a_journal_that_refuses_lines_means_nothing_is_delivered(im
     await outsider.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
     async with impatient.client(await impatient.token(oin="00000099000000001000")) as client:
         pdf = ("a.pdf", a_pdf(), "application/pdf")
-        assert is_unreachable(await client.post(API + "/aanleveringen", files=parts(a_bericht(kenmerk="K1"), pdf)))
+        assert is_unreachable(
+            await client.post(API_PREFIX + "/aanleveringen", files=parts(a_bericht(kenmerk="K1"), pdf))
+        )
         for table in ("bericht", "bijlage", "bijlage_part"):
             assert (await impatient.rows(f"SELECT count(*) FROM {table}"))[0][0] == 0
         await outsider.execute("GRANT INSERT ON journal_intake TO machtiging_service")
-        answer = await client.post(API + "/aanleveringen", files=parts(a_bericht(kenmerk="K1"), pdf))
+        answer = await client.post(API_PREFIX + "/aanleveringen", files=parts(a_bericht(kenmerk="K1"), pdf))
     assert answer.status_code == 201
 
 
@@ -142,7 +144,7 @@ async def test_a_letter_that_is_cut_short_by_the_database_is_not_there(world, ou
     )
     large = ("a.pdf", a_pdf(3 * 1024 * 1024), "application/pdf")
     async with world.client(await world.token(oin="00000099000000001000")) as client:
-        assert is_unreachable(await client.post(API + "/aanleveringen", files=parts(a_bericht(), large)))
+        assert is_unreachable(await client.post(API_PREFIX + "/aanleveringen", files=parts(a_bericht(), large)))
     async with world.sessions() as session:
         for table in ("bericht", "bijlage", "bijlage_part"):
             assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0

@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from machtiging.access.issued.still import still_open
+from machtiging.access.optimistic_lock import unchanged_since_read
 from machtiging.berichtenbox import read_route
-from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import a_world
 from tests.builders.waiting import until_somebody_waits
 
-WHERE = f"{API}/berichten/"
+WHERE = f"{API_PREFIX}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
 PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
 SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
@@ -28,14 +28,14 @@ async def world(database, clock):
 def between(monkeypatch):
     """What is to happen after the look and before the act, the first so many times."""
     happening = []
-    acting = read_route.read_while_open
+    acting = read_route.read_bericht_if_unchanged
 
     async def after_that(*args, **named):
         if happening:
             await happening.pop()()
         return await acting(*args, **named)
 
-    monkeypatch.setattr(read_route, "read_while_open", after_that)
+    monkeypatch.setattr(read_route, "read_bericht_if_unchanged", after_that)
     return happening
 
 
@@ -120,9 +120,9 @@ async def test_the_statement_that_acts_holds_the_machtiging_until_it_has_been_co
     jti, version = await outsider.fetchrow("SELECT t.id, m.xmin FROM issued_token t JOIN machtiging m ON true")
     values = {"jti": jti, "machtiging": under, "version": version}
     async with unit_of_work(database.sessions) as acting:
-        assert await Statement(still_open(under=True)).one(acting, values) is not None
+        assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(acting, values) is not None
         ending = asyncio.create_task(outsider.execute(END, under))
         await until_somebody_waits(database.sessions, ending)
     await ending
     async with unit_of_work(database.sessions) as later:
-        assert await Statement(still_open(under=True)).one(later, values) is None
+        assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(later, values) is None

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import make_url, text
 
 from machtiging.kernel.errors import Fault
+from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.connections.guard import SEARCH_PATH
-from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.storage.straight import one_by_one
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import admin, dsn
 from tests.builders.pgbouncer import middlebox
@@ -29,7 +29,7 @@ async def login(database):
     await admin(database.url, f"DROP ROLE {other}")
 
 
-async def refused(url, role=Role.SERVICE):
+async def refused(url, role=DatabaseRole.SERVICE):
     engine = make_engine(url, role, pool_size=1)
     try:
         with pytest.raises(Fault) as fault:
@@ -39,7 +39,7 @@ async def refused(url, role=Role.SERVICE):
             async with unit_of_work(make_sessions(engine)) as session:
                 await session.execute(text("SELECT 1"))
         with pytest.raises(Fault) as straight:
-            async with one_by_one(make_sessions(engine)):
+            async with autocommit_connection(make_sessions(engine)):
                 pass
     finally:
         await engine.dispose()
@@ -49,7 +49,7 @@ async def refused(url, role=Role.SERVICE):
     return fault.value
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", list(DatabaseRole))
 async def test_new_connection_has_its_role_time_limits_and_search_path(database, role):
     engine = make_engine(database.url, role, pool_size=1)
     async with engine.connect() as connection:
@@ -76,7 +76,7 @@ async def test_connection_on_which_a_setting_is_lost_is_refused(database, login,
     assert PASSWORD not in str(fault)
 
 
-@pytest.mark.parametrize("role", [None, *Role])
+@pytest.mark.parametrize("role", [None, *DatabaseRole])
 async def test_server_that_takes_no_writes_is_refused(database, role):
     name = make_url(database.url).database
     await admin(database.url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
@@ -103,7 +103,7 @@ async def test_search_path_of_the_login_does_not_reach_the_connection(database):
     name = make_url(database.url).database
     await admin(database.url, f'ALTER DATABASE "{name}" SET search_path = pg_temp, elsewhere')
     try:
-        engine = make_engine(dsn(database.url, name), Role.SERVICE, pool_size=1)
+        engine = make_engine(dsn(database.url, name), DatabaseRole.SERVICE, pool_size=1)
         async with engine.connect() as connection:
             assert await connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
         await engine.dispose()

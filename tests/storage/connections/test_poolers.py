@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import make_url, text
 
 from machtiging.kernel.errors import Fault
+from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.connections.guard import SEARCH_PATH
-from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.storage.migrate import migrate
-from machtiging.storage.straight import one_by_one
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
+from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.database import admin, dsn
 from tests.builders.pgbouncer import pgbouncer
 
@@ -49,7 +49,7 @@ async def some_logins(url, names, members):
 async def logins(request, database):
     mark = uuid4().hex[:8]
     one = request.param == "one login"
-    names = {role: f"m_{mark}" if one else f"m_{role.name.lower()}_{mark}" for role in Role}
+    names = {role: f"m_{mark}" if one else f"m_{role.name.lower()}_{mark}" for role in DatabaseRole}
     members = {login: [role.value for role, name in names.items() if name == login] for login in names.values()}
     await some_logins(database.url, names, members)
     made = Logins(database.url, names)
@@ -63,7 +63,7 @@ async def logins(request, database):
 def engines(request, logins):
     # One connection of the server for all: in transaction mode everybody gets what everybody else just had.
     urls = logins.through(pool_mode=request.param, default_pool_size=1 if request.param == "transaction" else 10)
-    return {role: make_engine(urls[role], role, pool_size=3) for role in (Role.SERVICE, Role.SEALER)}
+    return {role: make_engine(urls[role], role, pool_size=3) for role in (DatabaseRole.SERVICE, DatabaseRole.SEALER)}
 
 
 async def in_a_session(sessions):
@@ -72,7 +72,7 @@ async def in_a_session(sessions):
 
 
 async def in_autocommit(sessions):
-    async with one_by_one(sessions) as work:
+    async with autocommit_connection(sessions) as work:
         return tuple(await work.fetchrow(HELD + " WHERE $1::int = 1", 1))
 
 
@@ -89,10 +89,10 @@ async def test_settings_behind_pgbouncer_hold_in_every_transaction_of_each_role(
 
 
 async def test_service_role_behind_pgbouncer_cannot_delete_from_the_journal(engines):
-    sessions = make_sessions(engines[Role.SERVICE])
+    sessions = make_sessions(engines[DatabaseRole.SERVICE])
     for _ in range(3):
         with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
-            async with one_by_one(sessions) as work:
+            async with autocommit_connection(sessions) as work:
                 await work.execute("DELETE FROM journal_intake WHERE $1::int = 1", 1)
     for engine in engines.values():
         await engine.dispose()
@@ -100,20 +100,24 @@ async def test_service_role_behind_pgbouncer_cannot_delete_from_the_journal(engi
 
 async def test_migrating_through_pgbouncer_in_transaction_mode_works(logins, database):
     urls = logins.through(pool_mode="transaction")
-    await admin(database.url, f"ALTER ROLE {logins.names[Role.OWNER]} CREATEROLE")
-    await admin(database.url, f"GRANT {', '.join(role.value for role in Role)} TO {logins.names[Role.OWNER]}")
+    await admin(database.url, f"ALTER ROLE {logins.names[DatabaseRole.OWNER]} CREATEROLE")
+    await admin(
+        database.url, f"GRANT {', '.join(role.value for role in DatabaseRole)} TO {logins.names[DatabaseRole.OWNER]}"
+    )
     name = make_url(database.url).database
     connection = await asyncpg.connect(dsn(database.url, name))
     try:
-        await connection.execute(f"GRANT CREATE ON SCHEMA public TO {logins.names[Role.OWNER]} WITH GRANT OPTION")
-        await migrate(urls[Role.OWNER])
+        await connection.execute(
+            f"GRANT CREATE ON SCHEMA public TO {logins.names[DatabaseRole.OWNER]} WITH GRANT OPTION"
+        )
+        await migrate_schema(urls[DatabaseRole.OWNER])
     finally:
-        await connection.execute(f"REVOKE CREATE ON SCHEMA public FROM {logins.names[Role.OWNER]} CASCADE")
+        await connection.execute(f"REVOKE CREATE ON SCHEMA public FROM {logins.names[DatabaseRole.OWNER]} CASCADE")
         await connection.close()
 
 
 async def test_statement_pooling_is_refused_with_a_sentence_that_names_pool_mode(logins):
-    engine = make_engine(logins.through(pool_mode="statement")[Role.SERVICE], Role.SERVICE, pool_size=1)
+    engine = make_engine(logins.through(pool_mode="statement")[DatabaseRole.SERVICE], DatabaseRole.SERVICE, pool_size=1)
     with pytest.raises(Fault, match="pool_mode") as refused:
         async with engine.connect():
             pass
@@ -123,9 +127,9 @@ async def test_statement_pooling_is_refused_with_a_sentence_that_names_pool_mode
 @pytest.mark.parametrize("mode", ["session", "transaction"])
 async def test_login_that_is_not_a_member_of_its_role_is_refused_behind_pgbouncer(database, mode):
     login = f"m_{uuid4().hex[:8]}"
-    await some_logins(database.url, {Role.SERVICE: login}, {login: []})
-    made = Logins(database.url, {Role.SERVICE: login})
-    engine = make_engine(made.through(pool_mode=mode)[Role.SERVICE], Role.SERVICE, pool_size=1)
+    await some_logins(database.url, {DatabaseRole.SERVICE: login}, {login: []})
+    made = Logins(database.url, {DatabaseRole.SERVICE: login})
+    engine = make_engine(made.through(pool_mode=mode)[DatabaseRole.SERVICE], DatabaseRole.SERVICE, pool_size=1)
     try:
         with pytest.raises(Fault, match="GRANT machtiging_service") as refused:
             async with engine.connect():

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import make_url, text
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.engine import Role, make_engine, make_sessions
-from machtiging.storage.straight import one_by_one
+from machtiging.storage.autocommit import autocommit_connection
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import admin
 from tests.builders.pgbouncer import middlebox
@@ -25,7 +25,7 @@ SPOILT = {
 
 @pytest.fixture
 async def engine(database):
-    made = make_engine(database.url, Role.SERVICE, pool_size=SIZE)
+    made = make_engine(database.url, DatabaseRole.SERVICE, pool_size=SIZE)
     yield made
     await made.dispose()
 
@@ -46,7 +46,7 @@ async def write_in_a_session(engine):
 
 
 async def write_in_autocommit(engine):
-    async with one_by_one(make_sessions(engine)) as work:
+    async with autocommit_connection(make_sessions(engine)) as work:
         await work.fetchrow("SELECT pg_sleep(0.002) WHERE $1::int = 1", 1)
         await work.execute(WRITE.replace("'c'", "$1"), "c")
 
@@ -94,7 +94,7 @@ async def test_connection_that_lost_its_role_fails_once(database, write):
     await admin(database.url, f"CREATE ROLE {name} LOGIN NOINHERIT PASSWORD 'x' IN ROLE machtiging_service")
     async with middlebox(database.url, b"", b"") as port:
         url = f"postgresql://{name}:x@127.0.0.1:{port}/{make_url(database.url).database}?sslmode=disable"
-        engine = make_engine(url, Role.SERVICE, pool_size=SIZE)
+        engine = make_engine(url, DatabaseRole.SERVICE, pool_size=SIZE)
         await spoil(engine, "RESET ROLE")
         assert await failures(engine, write, 2 * SIZE) == 1
         await engine.dispose()
@@ -108,7 +108,7 @@ async def test_stale_plan_after_a_change_of_columns_costs_at_most_one_request(en
             async with unit_of_work(make_sessions(engine)) as session:
                 await session.execute(text("SELECT * FROM spoilt"))
         else:
-            async with one_by_one(make_sessions(engine)) as work:
+            async with autocommit_connection(make_sessions(engine)) as work:
                 await work.fetchrow("SELECT * FROM spoilt WHERE one = $1", 1)
 
     owner = make_engine(database.url, None, pool_size=1)

@@ -5,13 +5,13 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.accept import Helper, accept, preview
+from machtiging.delegation.acceptance import CodeHolder, accept_offer, preview_offer
 from machtiging.delegation.code_check import CheckAnswer
-from machtiging.delegation.end import refuse
-from machtiging.delegation.offer import Giver, offer
-from machtiging.delegation.queries import open_code
-from machtiging.delegation.renew_code import Replaced, renew_code
-from machtiging.delegation.rules import Capacity, EndReason, State
+from machtiging.delegation.code_renewal import CodeToReplace, renew_code
+from machtiging.delegation.offer import Giver, offer_machtiging
+from machtiging.delegation.queries import load_open_code
+from machtiging.delegation.rules import Capacity, EndReason, MachtigingState
+from machtiging.delegation.termination import refuse_offer
 from machtiging.identity.people import Profile, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import PartialDate
@@ -29,7 +29,7 @@ async def an_offer_of(session, born):
     """Somebody of whom this is known offers; the helper, and what she gives him."""
     people = await mother_and_son(session)
     giver = await a_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
-    made = await offer(session, RING, LIMITS, Giver(giver, Assurance.HIGH), some_terms(), at=NOON)
+    made = await offer_machtiging(session, RING, LIMITS, Giver(giver, Assurance.HIGH), some_terms(), at=NOON)
     return giver, people.helper, made
 
 
@@ -39,7 +39,7 @@ async def checks(session):
 
 
 async def tries_left(session, made):
-    return (await open_code(session, made.machtiging_id)).tries_left
+    return (await load_open_code(session, made.machtiging_id)).tries_left
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ async def tries_left(session, made):
 )
 async def test_code_with_the_known_parts_is_accepted_and_the_check_is_journalled(session, born, told, kind, tries):
     _, helper, made = await an_offer_of(session, born)
-    assert (made.word, await tries_left(session, made)) == (None, tries)
-    taken = await accept(session, RING, helper, made.code, CheckAnswer(told, "wat dan ook"), at=NOON)
-    assert (taken.state, await checks(session)) == (State.ACTIVE, {kind})
+    assert (made.check_word, await tries_left(session, made)) == (None, tries)
+    taken = await accept_offer(session, RING, helper, made.code, CheckAnswer(told, "wat dan ook"), at=NOON)
+    assert (taken.state, await checks(session)) == (MachtigingState.ACTIVE, {kind})
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_code_with_the_known_parts_is_accepted_and_the_check_is_journalled
 async def test_code_without_every_known_part_of_the_birth_date_is_refused(session, born, told):
     _, helper, made = await an_offer_of(session, born)
     before = await tries_left(session, made)
-    for act in (preview, accept, refuse):
+    for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
             await act(session, RING, helper, made.code, CheckAnswer(told), at=NOON)
     assert await tries_left(session, made) == before - 3
@@ -87,9 +87,9 @@ async def test_code_of_whom_only_the_year_is_known_dies_after_three_tries(sessio
     _, helper, made = await an_offer_of(session, YEAR)
     for year in (1947, 1948, 1949):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
-            await accept(session, RING, helper, made.code, PartialDate(year, None, None), at=NOON)
+            await accept_offer(session, RING, helper, made.code, PartialDate(year, None, None), at=NOON)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, RING, helper, made.code, YEAR, at=NOON)
+        await accept_offer(session, RING, helper, made.code, YEAR, at=NOON)
 
 
 @pytest.mark.parametrize("born", [None, PartialDate(None, 5, None), PartialDate(None, None, 7)])
@@ -100,57 +100,57 @@ async def test_giver_of_whom_too_little_is_known_gets_a_check_word(session, born
             await session.execute(text("DELETE FROM code_try"))
             await session.execute(text("UPDATE machtigingscode SET tries_left = 5"))
             with pytest.raises(InvalidInput, match="code_klopt_niet"):
-                await accept(session, RING, helper, made.code, CheckAnswer(told, word), at=NOON)
+                await accept_offer(session, RING, helper, made.code, CheckAnswer(told, word), at=NOON)
     await session.execute(text("DELETE FROM code_try"))
-    typed = CheckAnswer(None, f" {made.word.upper()}. ")
-    taken = await accept(session, RING, helper, made.code, typed, at=NOON)
-    assert (taken.state, await checks(session)) == (State.ACTIVE, {"controlewoord"})
+    typed = CheckAnswer(None, f" {made.check_word.upper()}. ")
+    taken = await accept_offer(session, RING, helper, made.code, typed, at=NOON)
+    assert (taken.state, await checks(session)) == (MachtigingState.ACTIVE, {"controlewoord"})
 
 
 async def test_check_word_is_kept_as_a_keyed_hash_and_holds_also_once_the_birth_date_is_told(session):
     giver, helper, made = await an_offer_of(session, None)
     kept = (await session.execute(text("SELECT machtigingscode::text FROM machtigingscode"))).scalar_one()
-    assert made.word not in kept
+    assert made.check_word not in kept
     await save_profile(session, RING, giver, Profile("", WHOLE, None))
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, RING, helper, made.code, WHOLE, at=NOON)
-    taken = await accept(session, RING, helper, made.code, CheckAnswer(None, made.word), at=NOON)
-    assert taken.state is State.ACTIVE
+        await accept_offer(session, RING, helper, made.code, WHOLE, at=NOON)
+    taken = await accept_offer(session, RING, helper, made.code, CheckAnswer(None, made.check_word), at=NOON)
+    assert taken.state is MachtigingState.ACTIVE
 
 
 async def test_word_of_another_code_opens_nothing(session):
     giver, helper, made = await an_offer_of(session, None)
-    other = await offer(session, RING, LIMITS, Giver(giver, Assurance.HIGH), some_terms(), at=NOON)
+    other = await offer_machtiging(session, RING, LIMITS, Giver(giver, Assurance.HIGH), some_terms(), at=NOON)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, RING, helper, made.code, CheckAnswer(None, other.word), at=NOON)
+        await accept_offer(session, RING, helper, made.code, CheckAnswer(None, other.check_word), at=NOON)
 
 
 async def test_renewed_code_has_a_word_of_its_own(session):
     giver, helper, made = await an_offer_of(session, None)
-    replaced = Replaced(made.machtiging_id, (await open_code(session, made.machtiging_id)).id)
+    replaced = CodeToReplace(made.machtiging_id, (await load_open_code(session, made.machtiging_id)).id)
     renewed = await renew_code(session, RING, LIMITS, Giver(giver, Assurance.HIGH), replaced, at=NOON)
-    assert renewed.word not in (None, made.word)
-    taken = await accept(session, RING, helper, renewed.code, CheckAnswer(None, renewed.word), at=NOON)
-    assert taken.state is State.ACTIVE
+    assert renewed.check_word not in (None, made.check_word)
+    taken = await accept_offer(session, RING, helper, renewed.code, CheckAnswer(None, renewed.check_word), at=NOON)
+    assert taken.state is MachtigingState.ACTIVE
 
 
-@pytest.mark.parametrize("again", [preview, accept, refuse])
+@pytest.mark.parametrize("again", [preview_offer, accept_offer, refuse_offer])
 async def test_code_handed_in_again_by_the_same_helper_leads_to_what_he_accepted(session, again):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    taken = await accept(session, RING, people.helper, offered.code, BORN, at=NOON)
+    taken = await accept_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
     for told in (BORN, date(1951, 4, 8), CheckAnswer(None)):
         assert await again(session, RING, people.helper, offered.code, told, at=NOON) == taken
     assert (await session.execute(text("SELECT 1 FROM code_try"))).all() == []
 
 
-@pytest.mark.parametrize("again", [preview, accept, refuse])
+@pytest.mark.parametrize("again", [preview_offer, accept_offer, refuse_offer])
 async def test_code_handed_in_again_after_refusal_leads_to_the_refused_machtiging(session, again):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    await refuse(session, RING, people.helper, offered.code, BORN, at=NOON)
+    await refuse_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
     found = await again(session, RING, people.helper, offered.code, BORN, at=NOON)
-    assert (found.state, found.end_reason) == (State.ENDED, EndReason.REFUSED)
+    assert (found.state, found.end_reason) == (MachtigingState.ENDED, EndReason.REFUSED)
     query = "SELECT count(*) FROM journal_intake WHERE act = 'machtiging:geweigerd'"
     assert await session.scalar(text(query)) == 1
     assert (await session.execute(text("SELECT 1 FROM code_try"))).all() == []
@@ -159,21 +159,21 @@ async def test_code_handed_in_again_after_refusal_leads_to_the_refused_machtigin
 async def test_code_handed_in_again_for_another_organisation_is_refused_and_costs_no_try(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
-    employee = Helper(people.son, Assurance.HIGH, "90000001")
-    await accept(session, RING, employee, offered.code, BORN, at=NOON)
+    employee = CodeHolder(people.son, Assurance.HIGH, "90000001")
+    await accept_offer(session, RING, employee, offered.code, BORN, at=NOON)
     for kvk in (None, "90000002"):
         with pytest.raises(NotAllowed, match="andere_organisatie"):
-            await accept(session, RING, Helper(people.son, Assurance.HIGH, kvk), offered.code, BORN, at=NOON)
+            await accept_offer(session, RING, CodeHolder(people.son, Assurance.HIGH, kvk), offered.code, BORN, at=NOON)
     assert (await session.execute(text("SELECT 1 FROM code_try"))).all() == []
 
 
 async def test_code_replaced_while_the_helper_knew_it_is_still_a_wrong_code(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    replaced = Replaced(offered.machtiging_id, (await open_code(session, offered.machtiging_id)).id)
+    replaced = CodeToReplace(offered.machtiging_id, (await load_open_code(session, offered.machtiging_id)).id)
     await renew_code(session, RING, LIMITS, people.giver, replaced, at=NOON)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, RING, people.helper, offered.code, BORN, at=NOON)
+        await accept_offer(session, RING, people.helper, offered.code, BORN, at=NOON)
 
 
 async def test_helper_is_told_how_many_tries_he_has_left_and_what_to_do_when_there_is_none(session):
@@ -182,7 +182,7 @@ async def test_helper_is_told_how_many_tries_he_has_left_and_what_to_do_when_the
     told = []
     for _ in range(5):
         with pytest.raises(InvalidInput) as refusal:
-            await accept(session, RING, people.helper, offered.code, date(1951, 4, 8), at=NOON)
+            await accept_offer(session, RING, people.helper, offered.code, date(1951, 4, 8), at=NOON)
         told.append(refusal.value.public)
     assert ["4 keer" in told[0], "3 keer" in told[1], "2 keer" in told[2], "1 keer" in told[3]] == [True] * 4
     assert "over 60 minuten" in told[4]

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.accept import TRIES_PER_HELPER, Helper, accept
-from machtiging.delegation.code_check import TRIES, CheckKind
-from machtiging.delegation.codes import ALPHABET, LENGTH, new_code
+from machtiging.delegation.acceptance import MAX_FAILED_TRIES, CodeHolder, accept_offer
+from machtiging.delegation.code_check import TRIES_BY_CHECK_KIND, CheckKind
+from machtiging.delegation.machtigingscode import CODE_ALPHABET, CODE_LENGTH, generate_code
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import InvalidInput, TooMany
@@ -21,17 +21,17 @@ async def a_crowd(committed, count):
     async with unit_of_work(committed.sessions) as session:
         names = [f"gokker-{number}" for number in range(count)]
         found = [await find_or_create_by_broker(session, a_keyring(), "https://b.example", n, at=NOON) for n in names]
-    return [Helper(person, Assurance.SUBSTANTIAL) for person in found]
+    return [CodeHolder(person, Assurance.SUBSTANTIAL) for person in found]
 
 
 async def tries(committed, helper, code, born):
     async with unit_of_work(committed.sessions) as session:
-        return await accept(session, a_keyring(), helper, code, born, at=NOON)
+        return await accept_offer(session, a_keyring(), helper, code, born, at=NOON)
 
 
 async def test_row_53_a_leaked_code_survives_five_birth_dates_however_many_guess(database):
     committed = await Committed.begin(database)
-    offered, crowd = await committed.offer(), await a_crowd(committed, TRIES[CheckKind.BIRTH_DATE] + 3)
+    offered, crowd = await committed.offer(), await a_crowd(committed, TRIES_BY_CHECK_KIND[CheckKind.BIRTH_DATE] + 3)
     for number, helper in enumerate(crowd[:-1], start=1):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
             await tries(committed, helper, offered.code, BORN + timedelta(days=number))
@@ -43,21 +43,21 @@ async def test_row_53_guessing_codes_costs_each_guesser_his_own_patience_and_nob
     committed = await Committed.begin(database)
     offered, crowd = await committed.offer(), await a_crowd(committed, 4)
     for helper in crowd:
-        for _ in range(TRIES_PER_HELPER):
+        for _ in range(MAX_FAILED_TRIES):
             with pytest.raises(InvalidInput, match="code_klopt_niet"):
-                await tries(committed, helper, new_code(), BORN)
+                await tries(committed, helper, generate_code(), BORN)
         with pytest.raises(TooMany, match="te_vaak_geprobeerd"):
-            await tries(committed, helper, new_code(), BORN)
+            await tries(committed, helper, generate_code(), BORN)
     # Row 54: nobody is locked out by what others tried.
     taken = await tries(committed, committed.people.helper, offered.code, BORN)
     assert isinstance(taken.id, UUID)
     async with database.sessions() as session:
         counted = await session.scalar(text("SELECT count(*) FROM journal_intake WHERE act = 'code:geprobeerd'"))
-    assert counted == len(crowd) * (TRIES_PER_HELPER + 1) + 1
+    assert counted == len(crowd) * (MAX_FAILED_TRIES + 1) + 1
 
 
 def test_row_53_the_space_is_too_large_for_any_crowd():
     """A million people who guess for a month at a million open offers: a code must meet its birth date, too."""
-    guesses = 1_000_000 * TRIES_PER_HELPER * 24 * 30
-    codes, birth_dates = len(ALPHABET) ** (LENGTH - 1), 70 * 365
+    guesses = 1_000_000 * MAX_FAILED_TRIES * 24 * 30
+    codes, birth_dates = len(CODE_ALPHABET) ** (CODE_LENGTH - 1), 70 * 365
     assert guesses * 1_000_000 / codes / birth_dates < 0.01

@@ -6,12 +6,17 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import event, text
 
-from machtiging.delegation.accept import Helper, accept, preview
-from machtiging.delegation.codes import new_code, shown
-from machtiging.delegation.end import refuse, revoke
-from machtiging.delegation.queries import machtiging, machtiging_of, open_code, received_by
-from machtiging.delegation.renew_code import Replaced, renew_code
-from machtiging.delegation.rules import EndReason, Standing, State, standing
+from machtiging.delegation.acceptance import CodeHolder, accept_offer, preview_offer
+from machtiging.delegation.code_renewal import CodeToReplace, renew_code
+from machtiging.delegation.machtigingscode import format_code, generate_code
+from machtiging.delegation.queries import (
+    list_received_machtigingen,
+    load_machtiging,
+    load_machtiging_of_person,
+    load_open_code,
+)
+from machtiging.delegation.rules import EffectiveState, EndReason, MachtigingState, effective_state
+from machtiging.delegation.termination import refuse_offer, revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotFound, Refusal, TooMany
@@ -45,20 +50,20 @@ async def committed(database):
 async def test_a_helper_looks_and_then_accepts(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    seen = await preview(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
-    assert (seen.id, seen.state) == (offered.machtiging_id, State.OFFERED)
-    taken = await accept(session, a_keyring(), people.helper, offered.code.lower(), BORN, at=NOON + HOUR)
+    seen = await preview_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert (seen.id, seen.state) == (offered.machtiging_id, MachtigingState.OFFERED)
+    taken = await accept_offer(session, a_keyring(), people.helper, offered.code.lower(), BORN, at=NOON + HOUR)
     assert (taken.gemachtigde_id, taken.accepted_at) == (people.son, NOON + HOUR)
     assert taken.accepted_assurance is Assurance.SUBSTANTIAL
-    assert standing(taken, NOON + HOUR) is Standing.IN_FORCE
-    assert await received_by(session, people.son) == [taken]
-    assert await machtiging_of(session, taken.id, people.son) == taken
+    assert effective_state(taken, NOON + HOUR) is EffectiveState.IN_FORCE
+    assert await list_received_machtigingen(session, people.son) == [taken]
+    assert await load_machtiging_of_person(session, taken.id, people.son) == taken
 
 
 async def test_both_are_told_and_the_journal_names_both(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
     assert {(people.mother, "machtiging_aangenomen"), (people.son, "machtiging_aangenomen_door_u")} < await told(
         session
     )
@@ -69,16 +74,20 @@ async def test_both_are_told_and_the_journal_names_both(session):
 async def test_a_helper_refuses_and_the_code_is_used_up(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    refused = await refuse(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
-    assert (refused.state, refused.end_reason, refused.gemachtigde_id) == (State.ENDED, EndReason.REFUSED, None)
+    refused = await refuse_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert (refused.state, refused.end_reason, refused.gemachtigde_id) == (
+        MachtigingState.ENDED,
+        EndReason.REFUSED,
+        None,
+    )
     assert {(people.mother, "machtiging_geweigerd"), (people.son, "machtiging_geweigerd_door_u")} < await told(session)
-    other = Helper(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+    other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, a_keyring(), other, offered.code, BORN, at=NOON)
+        await accept_offer(session, a_keyring(), other, offered.code, BORN, at=NOON)
 
 
 async def the_code_of(session, offered):
-    return Replaced(offered.machtiging_id, (await open_code(session, offered.machtiging_id)).id)
+    return CodeToReplace(offered.machtiging_id, (await load_open_code(session, offered.machtiging_id)).id)
 
 
 async def make_it_fail(session, people, how):
@@ -87,10 +96,10 @@ async def make_it_fail(session, people, how):
     offered = await an_offer(session, people, **({"period": period} if how == "code_verlopen" else {}))
     code, born, at = offered.code, BORN, NOON
     if how == "code_onbekend":
-        code = shown(new_code())
+        code = format_code(generate_code())
     if how == "code_gebruikt":
-        other = Helper(await a_person(session, Bsn("999990044")), Assurance.HIGH)
-        await accept(session, a_keyring(), other, code, BORN, at=NOON)
+        other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+        await accept_offer(session, a_keyring(), other, code, BORN, at=NOON)
     if how == "code_vervangen":
         await renew_code(session, a_keyring(), LIMITS, people.giver, await the_code_of(session, offered), at=NOON)
     if how == "code_verlopen":
@@ -98,7 +107,7 @@ async def make_it_fail(session, people, how):
     if how == "code_op":
         await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
     if how == "aanbod_ingetrokken":
-        await revoke(session, offered.machtiging_id, people.mother, at=NOON)
+        await revoke_machtiging(session, offered.machtiging_id, people.mother, at=NOON)
     if how == "geboortedatum_klopt_niet":
         born = date(1951, 4, 8)
     return code, born, at
@@ -115,7 +124,7 @@ HOWS = [
 ]
 
 
-async def failing(session, people, how, act=accept):
+async def failing(session, people, how, act=accept_offer):
     """The refusal as the asker sees it, and the statements it took."""
     code, born, at = await make_it_fail(session, people, how)
     statements = []
@@ -136,7 +145,7 @@ async def failing(session, people, how, act=accept):
 @pytest.mark.parametrize("how", HOWS)
 async def test_every_failure_has_its_reason_in_the_journal_only(session, how):
     people = await mother_and_son(session)
-    for act in (accept, preview, refuse):
+    for act in (accept_offer, preview_offer, refuse_offer):
         seen, _ = await failing(session, people, how, act)
         assert seen[:2] == (InvalidInput, "code_klopt_niet")
         assert how not in str(seen)
@@ -175,7 +184,7 @@ async def test_every_failure_opens_one_profile(session, how):
     code, born, at = await make_it_fail(session, people, how)
     ring = WatchedRing()
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, ring, people.helper, code, born, at=at)
+        await accept_offer(session, ring, people.helper, code, born, at=at)
     assert ring.opened == 1
 
 
@@ -183,16 +192,16 @@ async def test_who_tries_a_code_that_somebody_else_is_trying_waits_for_the_outco
     """Else many helpers at once could try many birth dates while each still sees a try left."""
     offered = await committed.offer()
     async with unit_of_work(committed.sessions) as session:
-        other = Helper(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+        other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
         await session.execute(text("UPDATE machtigingscode SET tries_left = 1"))
 
     async def look():
         async with unit_of_work(committed.sessions) as session:
-            return await preview(session, a_keyring(), other, offered.code, BORN, at=NOON)
+            return await preview_offer(session, a_keyring(), other, offered.code, BORN, at=NOON)
 
     async with database.sessions() as first:
         with pytest.raises(InvalidInput):
-            await accept(first, a_keyring(), committed.people.helper, offered.code, date(1951, 4, 8), at=NOON)
+            await accept_offer(first, a_keyring(), committed.people.helper, offered.code, date(1951, 4, 8), at=NOON)
         second = asyncio.create_task(look())
         await until_somebody_waits(database.sessions, second)
         await first.commit()
@@ -203,22 +212,22 @@ async def test_who_tries_a_code_that_somebody_else_is_trying_waits_for_the_outco
 async def test_your_own_offer_you_cannot_accept_or_refuse(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    herself = Helper(people.mother, Assurance.HIGH)
-    for act in (preview, accept, refuse):
+    herself = CodeHolder(people.mother, Assurance.HIGH)
+    for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(NotAllowed, match="eigen_machtiging"):
             await act(session, a_keyring(), herself, offered.code, BORN, at=NOON)
-    kept = await machtiging(session, offered.machtiging_id)
+    kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
-    assert kept.state is State.OFFERED
+    assert kept.state is MachtigingState.OFFERED
 
 
 async def test_who_logged_in_too_lightly_cannot_accept_and_learns_nothing_about_the_code(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    light = Helper(people.son, Assurance.LOW)
-    for code in (offered.code, shown(new_code())):
+    light = CodeHolder(people.son, Assurance.LOW)
+    for code in (offered.code, format_code(generate_code())):
         with pytest.raises(NotAllowed, match="niveau_te_laag"):
-            await accept(session, a_keyring(), light, code, BORN, at=NOON)
+            await accept_offer(session, a_keyring(), light, code, BORN, at=NOON)
     assert await reasons(session) == ["niveau_te_laag"] * 2
 
 
@@ -229,7 +238,7 @@ async def test_a_wrong_birth_date_costs_the_code_a_try_and_five_spend_it_for_eve
             await committed.accept(offered.code, date(1951, 4, 8))
     async with unit_of_work(committed.sessions) as session:
         assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(0,)]
-        other = Helper(await a_person(session, Bsn("999990044")), Assurance.HIGH)
+        other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await committed.accept(offered.code, BORN, other)
 
@@ -237,7 +246,7 @@ async def test_a_wrong_birth_date_costs_the_code_a_try_and_five_spend_it_for_eve
 async def test_an_unknown_code_costs_no_code_anything(committed):
     await committed.offer()
     with pytest.raises(InvalidInput):
-        await committed.accept(shown(new_code()))
+        await committed.accept(format_code(generate_code()))
     async with unit_of_work(committed.sessions) as session:
         assert await rows(session, "SELECT tries_left FROM machtigingscode") == [(5,)]
 
@@ -246,19 +255,19 @@ async def test_the_sixth_try_within_the_hour_has_to_wait_even_with_the_right_cod
     offered = await committed.offer()
     for minutes in range(5):
         with pytest.raises(InvalidInput, match="code_klopt_niet"):
-            await committed.accept(shown(new_code()), at=NOON + timedelta(minutes=minutes))
+            await committed.accept(format_code(generate_code()), at=NOON + timedelta(minutes=minutes))
     with pytest.raises(TooMany, match="te_vaak_geprobeerd") as refusal:
         await committed.accept(offered.code, at=NOON + timedelta(minutes=10))
     assert 3000 <= refusal.value.retry_after <= 3001
     # The first try is an hour old: one more is allowed.
     taken = await committed.accept(offered.code, at=NOON + HOUR)
-    assert taken.state is State.ACTIVE
+    assert taken.state is MachtigingState.ACTIVE
 
 
 async def test_tries_survive_because_a_refusal_commits(committed, database):
     for _ in range(2):
         with pytest.raises(InvalidInput):
-            await committed.accept(shown(new_code()))
+            await committed.accept(format_code(generate_code()))
     async with database.sessions() as session:
         assert await rows(session, "SELECT person_id FROM code_try") == [(committed.people.son,)] * 2
         assert await reasons(session) == ["code_onbekend"] * 2
@@ -266,21 +275,23 @@ async def test_tries_survive_because_a_refusal_commits(committed, database):
 
 async def test_old_tries_are_forgotten(committed, database):
     with pytest.raises(InvalidInput):
-        await committed.accept(shown(new_code()))
+        await committed.accept(format_code(generate_code()))
     with pytest.raises(InvalidInput):
-        await committed.accept(shown(new_code()), at=NOON + 2 * HOUR)
+        await committed.accept(format_code(generate_code()), at=NOON + 2 * HOUR)
     async with database.sessions() as session:
         assert await rows(session, "SELECT tried_at FROM code_try") == [(NOON + 2 * HOUR,)]
 
 
 async def test_guesses_at_the_same_moment_are_counted_one_by_one(committed):
-    tries = await asyncio.gather(*(committed.accept(shown(new_code())) for _ in range(10)), return_exceptions=True)
+    tries = await asyncio.gather(
+        *(committed.accept(format_code(generate_code())) for _ in range(10)), return_exceptions=True
+    )
     assert sorted(type(answer).__name__ for answer in tries) == ["InvalidInput"] * 5 + ["TooMany"] * 5
 
 
 async def test_of_two_helpers_with_the_same_code_exactly_one_gets_it(committed):
     async with unit_of_work(committed.sessions) as session:
-        rival = Helper(await a_person(session, Bsn("999990044")), Assurance.SUBSTANTIAL)
+        rival = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.SUBSTANTIAL)
     for _ in range(5):
         offered = await committed.offer()
         answers = await asyncio.gather(
@@ -292,14 +303,14 @@ async def test_of_two_helpers_with_the_same_code_exactly_one_gets_it(committed):
         assert [refusal.code for refusal in lost] == ["code_klopt_niet"]
         [won] = [answer for answer in answers if answer not in lost]
         async with unit_of_work(committed.sessions) as session:
-            assert await machtiging(session, offered.machtiging_id) == won
+            assert await load_machtiging(session, offered.machtiging_id) == won
             await session.execute(text("DELETE FROM code_try"))
 
 
 async def test_the_same_helper_pressing_twice_gets_it_once(committed, database):
     offered = await committed.offer()
     answers = await asyncio.gather(*(committed.accept(offered.code) for _ in range(4)), return_exceptions=True)
-    assert [(answer.id, answer.state) for answer in answers] == [(offered.machtiging_id, State.ACTIVE)] * 4
+    assert [(answer.id, answer.state) for answer in answers] == [(offered.machtiging_id, MachtigingState.ACTIVE)] * 4
     async with database.sessions() as session:
         acts = await rows(session, "SELECT act FROM journal_intake WHERE act = 'machtiging:aangenomen'")
         assert len(acts) == 1
@@ -310,7 +321,7 @@ async def test_the_same_helper_pressing_twice_gets_it_once(committed, database):
 async def test_withdrawing_while_it_is_being_accepted_always_ends_it(committed):
     async def withdraw(offered):
         async with unit_of_work(committed.sessions) as session:
-            return await revoke(session, offered.machtiging_id, committed.people.mother, at=NOON)
+            return await revoke_machtiging(session, offered.machtiging_id, committed.people.mother, at=NOON)
 
     for _ in range(5):
         offered = await committed.offer()
@@ -318,11 +329,11 @@ async def test_withdrawing_while_it_is_being_accepted_always_ends_it(committed):
             committed.accept(offered.code), withdraw(offered), return_exceptions=True
         )
         assert not isinstance(withdrawn, BaseException)
-        assert isinstance(taken, InvalidInput) or taken.state is State.ACTIVE
+        assert isinstance(taken, InvalidInput) or taken.state is MachtigingState.ACTIVE
         async with unit_of_work(committed.sessions) as session:
-            kept = await machtiging(session, offered.machtiging_id)
+            kept = await load_machtiging(session, offered.machtiging_id)
             assert kept is not None
-            assert kept.state is State.ENDED
+            assert kept.state is MachtigingState.ENDED
             await session.execute(text("DELETE FROM code_try"))
 
 
@@ -332,15 +343,15 @@ async def test_a_code_is_no_key_to_anything_after_it_was_used(committed):
     async with unit_of_work(committed.sessions) as session:
         stranger = await a_person(session, Bsn("999990044"))
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await committed.accept(offered.code, helper=Helper(stranger, Assurance.HIGH))
+        await committed.accept(offered.code, helper=CodeHolder(stranger, Assurance.HIGH))
     with pytest.raises(NotFound, match="machtiging_onbekend"):
         async with unit_of_work(committed.sessions) as session:
-            await revoke(session, offered.machtiging_id, stranger, at=NOON)
+            await revoke_machtiging(session, offered.machtiging_id, stranger, at=NOON)
 
 
 async def test_odd_input_is_only_a_wrong_code(session):
     people = await mother_and_son(session)
     for code in ("", "\x00", "é" * 50 + "X" * 100_000, "'; DROP TABLE machtiging; --", "\ud800"):
         with pytest.raises(InvalidInput, match="code_verschreven"):
-            await accept(session, a_keyring(), people.helper, code, BORN, at=NOON)
+            await accept_offer(session, a_keyring(), people.helper, code, BORN, at=NOON)
     assert await rows(session, "SELECT 1 FROM code_try") == []

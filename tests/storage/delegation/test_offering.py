@@ -6,10 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.codes import PURPOSE, normalise
-from machtiging.delegation.offer import Giver, offer
-from machtiging.delegation.queries import given_by, machtiging, machtiging_of, received_by
-from machtiging.delegation.rules import Act, Standing, State, standing
+from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, normalise_code
+from machtiging.delegation.offer import Giver, offer_machtiging
+from machtiging.delegation.queries import (
+    list_given_machtigingen,
+    list_received_machtigingen,
+    load_machtiging,
+    load_machtiging_of_person,
+)
+from machtiging.delegation.rules import Act, EffectiveState, MachtigingState, effective_state
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed
 from machtiging.kernel.ids import uuid7
@@ -26,10 +31,10 @@ async def rows(session, query, **values):
 async def test_an_offer_is_kept_as_it_was_made_and_is_not_in_force(session):
     people = await mother_and_son(session)
     terms = some_terms(purpose="  post bijhouden ")
-    offered = await offer(session, a_keyring(), LIMITS, people.giver, terms, at=NOON)
-    kept = await machtiging(session, offered.machtiging_id)
+    offered = await offer_machtiging(session, a_keyring(), LIMITS, people.giver, terms, at=NOON)
+    kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
-    assert (kept.state, standing(kept, NOON)) == (State.OFFERED, Standing.NOT_ACCEPTED)
+    assert (kept.state, effective_state(kept, NOON)) == (MachtigingState.OFFERED, EffectiveState.NOT_ACCEPTED)
     assert (kept.purpose, kept.legal_ground) == ("post bijhouden", "Awb 2:1")
     assert (kept.scope, kept.period, kept.capacity) == (terms.scope, terms.period, terms.capacity)
     assert (kept.vertegenwoordigde_id, kept.gemachtigde_id, kept.parent_id) == (people.mother, None, None)
@@ -41,7 +46,7 @@ async def test_the_code_is_kept_as_a_keyed_index_only(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     [(kept, tries, expires)] = await rows(session, "SELECT code_hash, tries_left, expires_at FROM machtigingscode")
-    assert kept == a_keyring().blind_index(PURPOSE, normalise(offered.code))
+    assert kept == a_keyring().blind_index(CODE_INDEX_PURPOSE, normalise_code(offered.code))
     assert (tries, expires) == (5, NOON + timedelta(days=30))
 
 
@@ -75,10 +80,10 @@ async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(ses
 async def test_the_same_key_of_the_same_giver_is_one_offer(session):
     people = await mother_and_son(session)
     giver = replace(people.giver, form_key="k" * 22)
-    first = await offer(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON)
+    first = await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON)
     with pytest.raises(Conflict, match="aanbod_al_gemaakt"):
-        await offer(session, a_keyring(), LIMITS, giver, some_terms(purpose="iets anders"), at=NOON)
-    assert [m.id for m in await given_by(session, people.mother)] == [first.machtiging_id]
+        await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(purpose="iets anders"), at=NOON)
+    assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [first.machtiging_id]
     for table in ("machtigingscode", "notification"):
         assert len(await rows(session, f"SELECT 1 FROM {table}")) == 1
     journalled = await rows(session, f"SELECT outcome, reason, machtiging_id FROM journal_intake {AS_WRITTEN}")
@@ -88,31 +93,31 @@ async def test_the_same_key_of_the_same_giver_is_one_offer(session):
 async def test_another_key_another_giver_or_no_key_is_another_offer(session):
     people = await mother_and_son(session)
     givers = [replace(people.giver, form_key=key) for key in ("a" * 22, "b" * 22, None, None)]
-    givers.append(Giver(people.son, Assurance.SUBSTANTIAL, form_key="a" * 22))
-    made = [await offer(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON) for giver in givers]
+    givers.append(Giver(people.son, Assurance.SUBSTANTIAL, idempotency_key="a" * 22))
+    made = [await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON) for giver in givers]
     assert len({each.machtiging_id for each in made}) == 5
 
 
 async def test_only_the_giver_sees_an_offer(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    assert [m.id for m in await given_by(session, people.mother)] == [offered.machtiging_id]
-    assert await received_by(session, people.son) == []
-    assert await machtiging_of(session, offered.machtiging_id, people.mother) is not None
-    assert await machtiging_of(session, offered.machtiging_id, people.son) is None
-    assert await machtiging(session, uuid7()) is None
+    assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [offered.machtiging_id]
+    assert await list_received_machtigingen(session, people.son) == []
+    assert await load_machtiging_of_person(session, offered.machtiging_id, people.mother) is not None
+    assert await load_machtiging_of_person(session, offered.machtiging_id, people.son) is None
+    assert await load_machtiging(session, uuid7()) is None
 
 
 async def test_given_machtigingen_come_newest_first(session):
     people = await mother_and_son(session)
     made = [(await an_offer(session, people, NOON + timedelta(minutes=n))).machtiging_id for n in range(3)]
-    assert [m.id for m in await given_by(session, people.mother)] == made[::-1]
+    assert [m.id for m in await list_given_machtigingen(session, people.mother)] == made[::-1]
 
 
 async def test_who_logged_in_too_lightly_cannot_offer_and_that_is_journalled(session):
     people = await mother_and_son(session)
     with pytest.raises(NotAllowed, match="niveau_te_laag"):
-        await offer(session, a_keyring(), LIMITS, Giver(people.mother, Assurance.LOW), some_terms(), at=NOON)
+        await offer_machtiging(session, a_keyring(), LIMITS, Giver(people.mother, Assurance.LOW), some_terms(), at=NOON)
     assert await rows(session, "SELECT outcome, reason FROM journal_intake") == [("refused", "niveau_te_laag")]
     assert await rows(session, "SELECT id FROM machtiging") == []
 

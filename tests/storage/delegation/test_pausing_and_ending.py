@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.end import give_back, revoke
-from machtiging.delegation.pause import pause, resume
-from machtiging.delegation.queries import machtiging
-from machtiging.delegation.rules import EndReason, Standing, State, standing
+from machtiging.delegation.pause import pause_machtiging, resume_machtiging
+from machtiging.delegation.queries import load_machtiging
+from machtiging.delegation.rules import EffectiveState, EndReason, MachtigingState, effective_state
+from machtiging.delegation.termination import give_back_machtiging, revoke_machtiging
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Conflict, NotFound, Refusal
 from machtiging.kernel.ids import uuid7
@@ -26,7 +26,7 @@ from tests.builders.delegation import (
 )
 
 LATER = NOON + timedelta(hours=1)
-EVERYTHING = [pause, resume, revoke, give_back]
+EVERYTHING = [pause_machtiging, resume_machtiging, revoke_machtiging, give_back_machtiging]
 
 
 async def rows(session, query):
@@ -41,17 +41,17 @@ async def last_line(session):
 async def test_the_giver_revokes_and_it_ends_at_that_instant(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    ended = await revoke(session, taken.id, people.mother, at=LATER)
-    assert (ended.state, ended.ended_at, ended.end_reason) == (State.ENDED, LATER, EndReason.WITHDRAWN)
-    assert standing(ended, LATER) is Standing.ENDED
-    assert await machtiging(session, taken.id) == ended
+    ended = await revoke_machtiging(session, taken.id, people.mother, at=LATER)
+    assert (ended.state, ended.ended_at, ended.end_reason) == (MachtigingState.ENDED, LATER, EndReason.WITHDRAWN)
+    assert effective_state(ended, LATER) is EffectiveState.ENDED
+    assert await load_machtiging(session, taken.id) == ended
 
 
 async def test_the_helper_gives_back(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    ended = await give_back(session, taken.id, people.son, at=LATER)
-    assert (ended.state, ended.end_reason) == (State.ENDED, EndReason.GIVEN_BACK)
+    ended = await give_back_machtiging(session, taken.id, people.son, at=LATER)
+    assert (ended.state, ended.end_reason) == (MachtigingState.ENDED, EndReason.GIVEN_BACK)
     assert await last_line(session) == (
         "machtiging:teruggegeven",
         "done",
@@ -65,7 +65,7 @@ async def test_the_helper_gives_back(session):
 async def test_an_offer_that_nobody_accepted_can_be_revoked(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    ended = await revoke(session, offered.machtiging_id, people.mother, at=LATER)
+    ended = await revoke_machtiging(session, offered.machtiging_id, people.mother, at=LATER)
     assert ended.end_reason is EndReason.WITHDRAWN
     kinds = await rows(session, "SELECT kind FROM notification ORDER BY created_at")
     assert kinds == [("machtiging_aangeboden_door_u",), ("aanbod_ingetrokken_door_u",)]
@@ -74,35 +74,35 @@ async def test_an_offer_that_nobody_accepted_can_be_revoked(session):
 async def test_paused_is_not_in_force_and_resumed_is(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    resting = await pause(session, taken.id, people.mother, at=LATER)
-    assert standing(resting, LATER) is Standing.PAUSED
+    resting = await pause_machtiging(session, taken.id, people.mother, at=LATER)
+    assert effective_state(resting, LATER) is EffectiveState.PAUSED
     assert await rows(session, "SELECT paused_at FROM machtiging") == [(LATER,)]
-    awake = await resume(session, taken.id, people.mother, at=LATER)
-    assert standing(awake, LATER) is Standing.IN_FORCE
+    awake = await resume_machtiging(session, taken.id, people.mother, at=LATER)
+    assert effective_state(awake, LATER) is EffectiveState.IN_FORCE
     assert await rows(session, "SELECT paused_at FROM machtiging") == [(None,)]
 
 
-@pytest.mark.parametrize("act", [revoke, give_back])
+@pytest.mark.parametrize("act", [revoke_machtiging, give_back_machtiging])
 async def test_a_paused_machtiging_can_be_ended_by_either(session, act):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await pause(session, taken.id, people.mother, at=LATER)
-    who = people.mother if act is revoke else people.son
-    assert (await act(session, taken.id, who, at=LATER)).state is State.ENDED
+    await pause_machtiging(session, taken.id, people.mother, at=LATER)
+    who = people.mother if act is revoke_machtiging else people.son
+    assert (await act(session, taken.id, who, at=LATER)).state is MachtigingState.ENDED
 
 
 @pytest.mark.parametrize(
     ("act", "to_mother", "to_son"),
     [
-        (pause, "machtiging_gepauzeerd_door_u", "machtiging_gepauzeerd"),
-        (revoke, "machtiging_ingetrokken_door_u", "machtiging_ingetrokken"),
-        (give_back, "machtiging_teruggegeven", "machtiging_teruggegeven_door_u"),
+        (pause_machtiging, "machtiging_gepauzeerd_door_u", "machtiging_gepauzeerd"),
+        (revoke_machtiging, "machtiging_ingetrokken_door_u", "machtiging_ingetrokken"),
+        (give_back_machtiging, "machtiging_teruggegeven", "machtiging_teruggegeven_door_u"),
     ],
 )
 async def test_both_are_told_of_every_act(session, act, to_mother, to_son):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await act(session, taken.id, people.son if act is give_back else people.mother, at=LATER)
+    await act(session, taken.id, people.son if act is give_back_machtiging else people.mother, at=LATER)
     told = await rows(session, "SELECT person_id, kind FROM notification WHERE created_at > '2026-11-23 12:00Z'")
     assert sorted(told) == sorted([(people.mother, to_mother), (people.son, to_son)])
 
@@ -110,8 +110,8 @@ async def test_both_are_told_of_every_act(session, act, to_mother, to_son):
 async def test_resuming_is_told_to_both(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await pause(session, taken.id, people.mother, at=NOON)
-    await resume(session, taken.id, people.mother, at=LATER)
+    await pause_machtiging(session, taken.id, people.mother, at=NOON)
+    await resume_machtiging(session, taken.id, people.mother, at=LATER)
     told = await rows(session, "SELECT kind FROM notification WHERE created_at > '2026-11-23 12:00Z'")
     assert sorted(told) == [("machtiging_hervat",), ("machtiging_hervat_door_u",)]
 
@@ -126,7 +126,7 @@ async def test_somebody_elses_machtiging_is_the_same_as_none(session):
             await act(session, machtiging_id, stranger, at=LATER)
         answers.add((refusal.value.code, refusal.value.public, refusal.value.private))
     assert [code for code, _, _ in answers] == ["machtiging_onbekend"]
-    assert await machtiging(session, taken.id) == taken
+    assert await load_machtiging(session, taken.id) == taken
 
 
 async def test_the_journal_keeps_that_a_stranger_tried(session):
@@ -134,7 +134,7 @@ async def test_the_journal_keeps_that_a_stranger_tried(session):
     taken = await an_accepted_machtiging(session, people)
     stranger = await a_person(session, Bsn("999990044"))
     with pytest.raises(NotFound):
-        await revoke(session, taken.id, stranger, at=LATER)
+        await revoke_machtiging(session, taken.id, stranger, at=LATER)
     act, outcome, reason, actor, about, _ = await last_line(session)
     assert (act, outcome, reason) == ("machtiging:ingetrokken", "refused", "niet_van_u")
     assert (actor, about) == (stranger, people.mother)
@@ -143,7 +143,7 @@ async def test_the_journal_keeps_that_a_stranger_tried(session):
 async def test_what_is_the_givers_the_helper_cannot_do(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    for act in (pause, resume, revoke):
+    for act in (pause_machtiging, resume_machtiging, revoke_machtiging):
         with pytest.raises(NotFound, match="machtiging_onbekend"):
             await act(session, taken.id, people.son, at=LATER)
 
@@ -152,20 +152,20 @@ async def test_the_giver_cannot_give_back_what_she_gave(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
     with pytest.raises(NotFound, match="machtiging_onbekend"):
-        await give_back(session, taken.id, people.mother, at=LATER)
+        await give_back_machtiging(session, taken.id, people.mother, at=LATER)
 
 
 async def test_what_has_ended_stays_ended(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    ended = await revoke(session, taken.id, people.mother, at=LATER)
+    ended = await revoke_machtiging(session, taken.id, people.mother, at=LATER)
     for act in EVERYTHING:
         with pytest.raises(Conflict, match="machtiging_beeindigd"):
-            await act(session, taken.id, people.son if act is give_back else people.mother, at=LATER)
-    assert await machtiging(session, taken.id) == ended
+            await act(session, taken.id, people.son if act is give_back_machtiging else people.mother, at=LATER)
+    assert await load_machtiging(session, taken.id) == ended
 
 
-@pytest.mark.parametrize("act", [pause, resume])
+@pytest.mark.parametrize("act", [pause_machtiging, resume_machtiging])
 async def test_an_offer_cannot_be_paused_or_resumed(session, act):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
@@ -176,9 +176,9 @@ async def test_an_offer_cannot_be_paused_or_resumed(session, act):
 async def test_an_expired_machtiging_cannot_be_resumed(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await pause(session, taken.id, people.mother, at=LATER)
+    await pause_machtiging(session, taken.id, people.mother, at=LATER)
     with pytest.raises(Conflict, match="machtiging_verlopen"):
-        await resume(session, taken.id, people.mother, at=taken.period.ends_at)
+        await resume_machtiging(session, taken.id, people.mother, at=taken.period.ends_at)
 
 
 async def test_pressing_revoke_twice_at_once_ends_it_once(database):
@@ -187,7 +187,7 @@ async def test_pressing_revoke_twice_at_once_ends_it_once(database):
 
     async def press():
         async with unit_of_work(database.sessions) as session:
-            return await revoke(session, taken.id, committed.people.mother, at=LATER)
+            return await revoke_machtiging(session, taken.id, committed.people.mother, at=LATER)
 
     answers = await asyncio.gather(press(), press(), press(), return_exceptions=True)
     assert sorted(a.code for a in answers if isinstance(a, Refusal)) == ["machtiging_beeindigd"] * 2
@@ -206,9 +206,9 @@ async def test_revoking_and_resuming_at_once_leaves_it_ended(database):
 
     for _ in range(5):
         taken = await committed.accept((await committed.offer()).code)
-        await do(pause, taken.id)
-        await asyncio.gather(do(resume, taken.id), do(revoke, taken.id), return_exceptions=True)
+        await do(pause_machtiging, taken.id)
+        await asyncio.gather(do(resume_machtiging, taken.id), do(revoke_machtiging, taken.id), return_exceptions=True)
         async with unit_of_work(database.sessions) as session:
-            kept = await machtiging(session, taken.id)
+            kept = await load_machtiging(session, taken.id)
             assert kept is not None
-            assert kept.state is State.ENDED
+            assert kept.state is MachtigingState.ENDED

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.accept import accept, preview
-from machtiging.delegation.end import refuse, revoke
-from machtiging.delegation.queries import machtiging, open_code
-from machtiging.delegation.renew_code import Replaced, renew_code
-from machtiging.delegation.rules import State
+from machtiging.delegation.acceptance import accept_offer, preview_offer
+from machtiging.delegation.code_renewal import CodeToReplace, renew_code
+from machtiging.delegation.queries import load_machtiging, load_open_code
+from machtiging.delegation.rules import MachtigingState
+from machtiging.delegation.termination import refuse_offer, revoke_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refusal
 from machtiging.kernel.period import Period
@@ -26,7 +26,7 @@ LATER = NOON + timedelta(hours=1)
 
 async def named(session, offered):
     """The code of this offer, as the form names it."""
-    return Replaced(offered.machtiging_id, (await open_code(session, offered.machtiging_id)).id)
+    return CodeToReplace(offered.machtiging_id, (await load_open_code(session, offered.machtiging_id)).id)
 
 
 async def renew(session, people, replaced, at=LATER, **changes):
@@ -50,18 +50,18 @@ async def test_the_new_code_works_and_the_old_one_is_dead(session):
     assert renewed.machtiging_id == offered.machtiging_id
     assert renewed.code != offered.code
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await accept(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)
+        await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)
     assert (await last_line(session))[:3] == ("code:geprobeerd", "refused", "code_vervangen")
-    taken = await accept(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)
-    assert (taken.id, taken.state) == (offered.machtiging_id, State.ACTIVE)
+    taken = await accept_offer(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)
+    assert (taken.id, taken.state) == (offered.machtiging_id, MachtigingState.ACTIVE)
 
 
 async def test_what_is_offered_does_not_change(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    before = await machtiging(session, offered.machtiging_id)
+    before = await load_machtiging(session, offered.machtiging_id)
     await renew(session, people, await named(session, offered))
-    assert await machtiging(session, offered.machtiging_id) == before
+    assert await load_machtiging(session, offered.machtiging_id) == before
 
 
 async def test_it_is_journalled_and_the_giver_is_told(session):
@@ -77,18 +77,20 @@ async def test_it_is_journalled_and_the_giver_is_told(session):
 async def test_the_new_code_has_its_own_days_and_never_more_than_the_machtiging(session):
     people = await mother_and_son(session)
     long, short = [await an_offer(session, people, period=Period(NOON, NOON + timedelta(days=d))) for d in (90, 2)]
-    for offered, until in ((long, LATER + LIMITS.code_valid), (short, NOON + timedelta(days=2))):
+    for offered, until in ((long, LATER + LIMITS.code_lifetime), (short, NOON + timedelta(days=2))):
         await renew(session, people, await named(session, offered))
-        assert (await open_code(session, offered.machtiging_id)).works_until == until
+        assert (await load_open_code(session, offered.machtiging_id)).works_until == until
 
 
 async def test_a_code_that_was_tried_too_often_or_is_too_old_can_be_replaced(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
-    late = NOON + LIMITS.code_valid + timedelta(days=1)
+    late = NOON + LIMITS.code_lifetime + timedelta(days=1)
     renewed = await renew(session, people, await named(session, offered), at=late)
-    assert (await preview(session, a_keyring(), people.helper, renewed.code, BORN, at=late)).id == offered.machtiging_id
+    assert (
+        await preview_offer(session, a_keyring(), people.helper, renewed.code, BORN, at=late)
+    ).id == offered.machtiging_id
 
 
 async def refused(session, people, replaced, code, kind=Conflict, at=LATER, **changes):
@@ -107,17 +109,19 @@ async def test_nobody_else_can_replace_it_and_he_hears_that_it_is_not_there(sess
     hers = await named(session, offered)
     theirs, line = await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
     assert line[2:5] == ("niet_van_u", people.son, people.mother)
-    nothing, line = await refused(session, people, Replaced(uuid4(), hers.code_id), "machtiging_onbekend", NotFound)
+    nothing, line = await refused(
+        session, people, CodeToReplace(uuid4(), hers.code_id), "machtiging_onbekend", NotFound
+    )
     assert line[2:] == ("bestaat_niet", people.mother, None, None)
     assert (theirs.code, theirs.public) == (nothing.code, nothing.public)
-    assert (await preview(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)).id
+    assert (await preview_offer(session, a_keyring(), people.helper, offered.code, BORN, at=LATER)).id
 
 
 async def test_the_helper_who_took_it_cannot_make_codes_for_others(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     hers = await named(session, offered)
-    await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
     await refused(session, people, hers, "machtiging_onbekend", NotFound, person_id=people.son)
 
 
@@ -135,11 +139,11 @@ async def test_what_is_no_open_offer_any_more_gets_no_code(session, end, code):
     offered = await an_offer(session, people)
     hers, at = await named(session, offered), LATER
     if end == "accepted":
-        await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+        await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
     if end == "withdrawn":
-        await revoke(session, offered.machtiging_id, people.mother, at=NOON)
+        await revoke_machtiging(session, offered.machtiging_id, people.mother, at=NOON)
     if end == "refused":
-        await refuse(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+        await refuse_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
     if end == "over":
         at = NOON + timedelta(days=90)
     _, line = await refused(session, people, hers, code, at=at)
@@ -158,14 +162,14 @@ async def test_a_code_that_was_replaced_before_is_not_replaced_again(session):
     hers = await named(session, offered)
     renewed = await renew(session, people, hers)
     await refused(session, people, hers, "code_al_vernieuwd")
-    assert (await preview(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)).id
+    assert (await preview_offer(session, a_keyring(), people.helper, renewed.code, BORN, at=LATER)).id
 
 
 async def test_the_code_of_another_offer_of_hers_is_no_key_to_this_one(session):
     people = await mother_and_son(session)
     first, second = await an_offer(session, people), await an_offer(session, people)
     other = (await named(session, second)).code_id
-    await refused(session, people, Replaced(first.machtiging_id, other), "code_al_vernieuwd")
+    await refused(session, people, CodeToReplace(first.machtiging_id, other), "code_al_vernieuwd")
 
 
 async def attempt(world, act):
@@ -184,7 +188,7 @@ async def test_of_many_clicks_at_once_one_makes_a_code(database):
 
     outcomes = await asyncio.gather(*(attempt(world, lambda s: renew(s, world.people, hers)) for _ in range(4)))
     [made] = [one for one in outcomes if one != "code_al_vernieuwd"]
-    assert (await world.accept(made.code, at=LATER)).state is State.ACTIVE
+    assert (await world.accept(made.code, at=LATER)).state is MachtigingState.ACTIVE
 
 
 @pytest.mark.parametrize("run", range(6))
@@ -196,7 +200,7 @@ async def test_renewing_and_accepting_at_once_never_block_each_other(database, r
         hers = await named(session, offered)
     ring, helper = a_keyring(), world.people.helper
     works = [
-        attempt(world, lambda s: accept(s, ring, helper, offered.code, BORN, at=LATER)),
+        attempt(world, lambda s: accept_offer(s, ring, helper, offered.code, BORN, at=LATER)),
         attempt(world, lambda s: renew(s, world.people, hers)),
     ]
     first, second = await asyncio.gather(*(works if run % 2 else works[::-1]))
@@ -209,5 +213,5 @@ async def test_a_wrong_birth_date_on_a_replaced_code_costs_the_new_one_nothing(s
     offered = await an_offer(session, people)
     await renew(session, people, await named(session, offered))
     with pytest.raises(InvalidInput):
-        await accept(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=LATER)
-    assert (await open_code(session, offered.machtiging_id)).tries_left == 5
+        await accept_offer(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=LATER)
+    assert (await load_open_code(session, offered.machtiging_id)).tries_left == 5

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
-from machtiging.delegation.end import revoke
-from machtiging.delegation.pause import pause
+from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.bsn import Bsn
 from tests.builders.delegation import NOON, a_person, an_accepted_machtiging, an_offer, mother_and_son
 
@@ -76,7 +76,7 @@ REVIVALS = [
 async def test_what_has_ended_is_not_revived_and_not_rewritten(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await revoke(session, taken.id, people.mother, at=NOON)
+    await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     for change in REVIVALS:
         await refused(session, change, "an ended machtiging does not change")
 
@@ -114,7 +114,7 @@ async def test_acceptance_changed_after_it_was_given_is_refused(session, change,
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
     if paused:
-        await pause(session, taken.id, people.mother, at=NOON)
+        await pause_machtiging(session, taken.id, people.mother, at=NOON)
     beside = STEPS[step] if not (paused and step == "paused") else "state = 'active', paused_at = NULL"
     await refused(session, ", ".join(filter(None, [change, beside])), "does not change hands|active_means_accepted")
 
@@ -174,7 +174,7 @@ async def test_active_means_accepted_by_somebody(session):
 async def test_a_resting_machtiging_wakes_only_without_its_since_when(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await pause(session, taken.id, people.mother, at=NOON)
+    await pause_machtiging(session, taken.id, people.mother, at=NOON)
     await refused(session, "state = 'active'", "paused_says_since_when")
 
 
@@ -234,6 +234,6 @@ async def test_tries_left_never_drop_below_zero(session):
 async def test_even_a_careless_update_of_everything_revives_nothing(session):
     people = await mother_and_son(session)
     taken = await an_accepted_machtiging(session, people)
-    await revoke(session, taken.id, people.mother, at=NOON)
+    await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     with pytest.raises(DBAPIError, match="an ended machtiging does not change"):
         await session.execute(update(TABLE).values(state="active", ended_at=None, end_reason=None))

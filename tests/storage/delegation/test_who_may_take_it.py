@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
-from machtiging.delegation.accept import Helper, accept, preview
-from machtiging.delegation.end import give_back, refuse, revoke
-from machtiging.delegation.queries import machtiging
-from machtiging.delegation.rules import Capacity, State
+from machtiging.delegation.acceptance import CodeHolder, accept_offer, preview_offer
+from machtiging.delegation.queries import load_machtiging
+from machtiging.delegation.rules import Capacity, MachtigingState
+from machtiging.delegation.termination import give_back_machtiging, refuse_offer, revoke_machtiging
 from machtiging.identity.people import Profile, find_or_create_by_broker, save_profile
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import PartialDate
@@ -28,13 +28,13 @@ async def facts_of(session, act):
 
 async def refused(session, helper, offered, code):
     """Looking, accepting and refusing all get this code, and the offer stays open."""
-    for act in (preview, accept, refuse):
+    for act in (preview_offer, accept_offer, refuse_offer):
         with pytest.raises(NotAllowed, match=code) as refusal:
             await act(session, a_keyring(), helper, offered.code, BORN, at=NOON)
         assert refusal.value.public.endswith(".")
-    kept = await machtiging(session, offered.machtiging_id)
+    kept = await load_machtiging(session, offered.machtiging_id)
     assert kept is not None
-    assert (kept.state, kept.gemachtigde_id, kept.gemachtigde_kvk) == (State.OFFERED, None, None)
+    assert (kept.state, kept.gemachtigde_id, kept.gemachtigde_kvk) == (MachtigingState.OFFERED, None, None)
 
 
 async def test_a_private_person_cannot_take_what_is_for_an_organisation(session):
@@ -55,28 +55,28 @@ async def test_who_does_not_know_the_birth_date_does_not_learn_for_whom_it_is(se
     people = await mother_and_son(session)
     offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
-        await preview(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
+        await preview_offer(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
 
 
 async def test_what_an_employee_takes_names_the_person_and_the_organisation(session):
     people = await mother_and_son(session)
     employee = await a_person_without_bsn(session, "Fatima Voorbeeld", None)
     offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
-    helper = Helper(employee, Assurance.SUBSTANTIAL, KVK)
-    taken = await accept(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+    helper = CodeHolder(employee, Assurance.SUBSTANTIAL, KVK)
+    taken = await accept_offer(session, a_keyring(), helper, offered.code, BORN, at=NOON)
     assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (employee, KVK)
-    assert await machtiging(session, taken.id) == taken
+    assert await load_machtiging(session, taken.id) == taken
     assert await facts_of(session, "machtiging:aangenomen") == [{"kvk": KVK}]
-    await give_back(session, taken.id, employee, at=NOON)
+    await give_back_machtiging(session, taken.id, employee, at=NOON)
     assert await facts_of(session, "machtiging:teruggegeven") == [{"kvk": KVK}]
 
 
 async def test_what_a_relative_takes_names_no_organisation(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
-    taken = await accept(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    taken = await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
     assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (people.son, None)
-    await revoke(session, taken.id, people.mother, at=NOON)
+    await revoke_machtiging(session, taken.id, people.mother, at=NOON)
     assert await facts_of(session, "machtiging:ingetrokken") == [{}]
 
 
@@ -88,7 +88,7 @@ async def test_another_account_of_the_giver_cannot_take_it(session, name, capaci
     people = await mother_and_son(session)
     offered = await an_offer(session, people, capacity=capacity)
     herself = await a_person_without_bsn(session, name, BORN)
-    await refused(session, Helper(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
+    await refused(session, CodeHolder(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,9 @@ async def test_a_relative_without_a_bsn_can_take_it(session, name, born):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     other = await a_person_without_bsn(session, name, born)
-    taken = await accept(session, a_keyring(), Helper(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
+    taken = await accept_offer(
+        session, a_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+    )
     assert taken.gemachtigde_id == other
 
 
@@ -116,7 +118,9 @@ async def test_helper_with_another_bsn_is_another_person_whatever_is_told(sessio
         await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
         await save_profile(session, a_keyring(), people.mother, Profile("", BORN, None))
     namesake = await a_person(session, Bsn("999990044"), name, born)
-    taken = await accept(session, a_keyring(), Helper(namesake, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
+    taken = await accept_offer(
+        session, a_keyring(), CodeHolder(namesake, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+    )
     assert taken.gemachtigde_id == namesake
 
 
@@ -137,5 +141,7 @@ async def test_helper_without_bsn_and_particulars_is_not_taken_for_the_giver(ses
     await save_profile(session, a_keyring(), people.mother, giver)
     other = await find_or_create_by_broker(session, a_keyring(), "https://b.example", "x", at=NOON)
     await save_profile(session, a_keyring(), other, helper)
-    taken = await accept(session, a_keyring(), Helper(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON)
+    taken = await accept_offer(
+        session, a_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+    )
     assert taken.gemachtigde_id == other

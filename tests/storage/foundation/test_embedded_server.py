@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from machtiging.kernel.errors import Fault
-from machtiging.storage.embedded import EmbeddedPostgres, running_pid
+from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
 
 
 def a_directory():
@@ -76,7 +76,7 @@ def test_it_starts_stops_and_keeps_its_data(place):
     assert int(ask(url, "SHOW server_version_num")) >= 150000
     ask(url, "CREATE TABLE kept AS SELECT 1 AS one")
     server.stop()
-    assert running_pid(place) is None
+    assert find_server_pid(place) is None
     again = EmbeddedPostgres(place)
     assert ask(again.start(), "SELECT one FROM kept") == 1
     again.stop()
@@ -93,13 +93,13 @@ def test_only_its_own_user_can_reach_its_socket(home):
 def test_embedded_server_that_runs_is_attached_to_and_outlives_all_users_but_the_last(place):
     first, second = EmbeddedPostgres(place), EmbeddedPostgres(place)
     url = first.start()
-    pid = running_pid(place)
+    pid = find_server_pid(place)
     assert second.start() == url
     first.stop()
-    assert running_pid(place) == pid
+    assert find_server_pid(place) == pid
     assert ask(url, "SELECT 1") == 1
     second.stop()
-    assert running_pid(place) is None
+    assert find_server_pid(place) is None
 
 
 def test_embedded_server_stopped_twice_is_left_to_its_other_users(home):
@@ -116,28 +116,28 @@ def test_embedded_server_whose_user_was_killed_is_stopped_by_the_last_that_lives
     script = f"""
         import os, signal
         from pathlib import Path
-        from machtiging.storage.embedded import EmbeddedPostgres
+        from machtiging.storage.embedded_postgres import EmbeddedPostgres
         EmbeddedPostgres(Path({str(place)!r})).start()
         os.kill(os.getpid(), signal.SIGKILL)
     """
     subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], capture_output=True)
-    pid, server = running_pid(place), EmbeddedPostgres(place)
+    pid, server = find_server_pid(place), EmbeddedPostgres(place)
     assert pid is not None
     server.start()
-    assert running_pid(place) == pid
+    assert find_server_pid(place) == pid
     server.stop()
-    assert running_pid(place) is None
+    assert find_server_pid(place) is None
 
 
 @pytest.mark.whole
 def test_embedded_server_is_stopped_when_the_only_process_that_used_it_ends_without_saying_so(place):
     script = f"""
         from pathlib import Path
-        from machtiging.storage.embedded import EmbeddedPostgres
+        from machtiging.storage.embedded_postgres import EmbeddedPostgres
         EmbeddedPostgres(Path({str(place)!r})).start()
     """
     subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], check=True)
-    assert running_pid(place) is None
+    assert find_server_pid(place) is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_embedded_server_in_a_folder_with_any_name_starts_and_stops(place, name)
     url = server.start()
     assert ask(url, "SHOW data_directory") == str(place.parent / name / "postgres")
     server.stop()
-    assert running_pid(place.parent / name / "postgres") is None
+    assert find_server_pid(place.parent / name / "postgres") is None
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_embedded_server_under_a_strict_umask_starts(place):
         import os
         from pathlib import Path
         os.umask(0o077)
-        from machtiging.storage.embedded import EmbeddedPostgres
+        from machtiging.storage.embedded_postgres import EmbeddedPostgres
         server = EmbeddedPostgres(Path({str(place)!r}) / "strict" / "postgres")
         print(server.start())
         server.stop()
@@ -197,12 +197,12 @@ def test_embedded_server_under_a_strict_umask_starts(place):
 
 def test_pid_file_that_names_another_process_is_not_taken_for_a_running_server(home, asleep):
     url = start(home)
-    postmaster = psutil.Process(running_pid(home))
+    postmaster = psutil.Process(find_server_pid(home))
     os.kill(postmaster.pid, signal.SIGKILL)
     postmaster.wait(10)
     file = home / "postmaster.pid"
     file.write_text("\n".join([str(asleep.pid), *file.read_text().splitlines()[1:]]) + "\n")
-    assert running_pid(home) is None
+    assert find_server_pid(home) is None
     assert start(home) == url
     assert asleep.poll() is None
 
@@ -226,10 +226,10 @@ def test_embedded_server_that_cannot_start_says_the_cause_in_one_line(place, set
 def test_a_second_process_attaches_and_the_server_lives_until_the_last_one_leaves(place):
     server = EmbeddedPostgres(place)
     url = server.start()
-    pid = running_pid(place)
+    pid = find_server_pid(place)
     script = f"""
         from pathlib import Path
-        from machtiging.storage.embedded import EmbeddedPostgres
+        from machtiging.storage.embedded_postgres import EmbeddedPostgres
         server = EmbeddedPostgres(Path({str(place)!r}))
         print(server.start())
         server.stop()
@@ -238,10 +238,10 @@ def test_a_second_process_attaches_and_the_server_lives_until_the_last_one_leave
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True
     ).stdout
     assert output.strip() == url
-    assert running_pid(place) == pid
+    assert find_server_pid(place) == pid
     assert ask(url, "SELECT 1") == 1
     server.stop()
-    assert running_pid(place) is None
+    assert find_server_pid(place) is None
 
 
 @pytest.mark.whole
@@ -249,7 +249,7 @@ def test_it_recovers_what_was_committed_after_a_crash(place):
     script = f"""
         import asyncio, asyncpg, os, signal
         from pathlib import Path
-        from machtiging.storage.embedded import EmbeddedPostgres, running_pid
+        from machtiging.storage.embedded_postgres import EmbeddedPostgres, running_pid
         place = Path({str(place)!r})
         url = EmbeddedPostgres(place).start()
         async def go():
@@ -266,7 +266,7 @@ def test_it_recovers_what_was_committed_after_a_crash(place):
     postmaster = int(crashed.stdout.split()[0])
     os.kill(postmaster, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while running_pid(place) is not None and time.monotonic() < deadline:
+    while find_server_pid(place) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert (place / "postmaster.pid").exists()
     server = EmbeddedPostgres(place)
@@ -282,12 +282,12 @@ def until_a_zombie(process):
 
 def test_a_server_that_was_killed_and_not_reaped_does_not_pass_for_a_running_one(home, asleep):
     ask(start(home), "CREATE TABLE committed AS SELECT 1 AS one")
-    os.kill(running_pid(home), signal.SIGKILL)
+    os.kill(find_server_pid(home), signal.SIGKILL)
     until_a_zombie(asleep)
     # Whether the postmaster itself is reaped is up to who started the tests: its pid is that of one who surely is not.
     file = home / "postmaster.pid"
     file.write_text("\n".join([str(asleep.pid), *file.read_text().splitlines()[1:]]) + "\n")
-    assert running_pid(home) is None
+    assert find_server_pid(home) is None
     assert ask(start(home), "SELECT one FROM committed") == 1
 
 
@@ -298,7 +298,7 @@ def test_a_directory_in_which_children_of_a_killed_server_are_left_is_not_starte
     (place / "postgres").symlink_to(shutil.which("sleep"))
     child = subprocess.Popen(["sleep", "60"], executable=place / "postgres", cwd=place)
     with pytest.raises(Fault) as fault:
-        EmbeddedPostgres(place, patience=0).start()
+        EmbeddedPostgres(place, timeout=0).start()
     child.kill()
     child.wait()
     assert fault.value.code == "ingebouwde_database_loopt_nog"

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from machtiging.storage.engine import make_engine
-from machtiging.storage.migrate import MIGRATIONS, migrate
+from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
 from tests.builders.command_line import a_command_line
 from tests.storage.foundation.test_migrations import migrated, names_in, version_of
 
@@ -47,7 +47,7 @@ async def test_migrate_back_with_the_name_of_the_database_drops(run, migrated):
 async def test_migrate_to_what_stands_there_or_onwards_asks_nothing(run, migrated, target, monkeypatch):
     monkeypatch.setenv("MACHTIGING_ENV", "production")
     assert (await run("migrate", target)).code == 0
-    await migrate(migrated, OLDER[-1])
+    await migrate_schema(migrated, OLDER[-1])
     assert ((await run("migrate", target)).code, await version_of(migrated)) == (0, NEWEST)
 
 

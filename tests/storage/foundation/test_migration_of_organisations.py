@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, text
 
-from machtiging.notifications.texts import Kind, message
-from machtiging.storage.engine import Role, make_engine
-from machtiging.storage.migrate import migrate
+from machtiging.notifications.texts import NotificationKind, render_message
+from machtiging.storage.engine import DatabaseRole, make_engine
+from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.database import admin, dsn
 
 BEFORE, ITSELF = "0011", "0012"
@@ -24,13 +24,13 @@ async def migrated(postgres_url):
     """A database at the schema before, filled by the service's own statements of that time."""
     name, template = f"m_{uuid4().hex}", make_url(postgres_url).database
     await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    await migrate(dsn(postgres_url, name), BEFORE)
+    await migrate_schema(dsn(postgres_url, name), BEFORE)
     yield dsn(postgres_url, name)
     await admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def rows(url, statement, **values):
-    engine = make_engine(url, Role.OWNER, pool_size=1)
+    engine = make_engine(url, DatabaseRole.OWNER, pool_size=1)
     async with engine.begin() as connection:
         result = await connection.execute(text(statement), values)
         found = list(result) if result.returns_rows else []
@@ -119,7 +119,7 @@ async def test_upgrade_ends_what_hangs_on_a_professionals_machtiging_and_nothing
         await a_consent(migrated, None, SID),
     }
     await a_request(migrated, professional, "pending")
-    await migrate(migrated, ITSELF)
+    await migrate_schema(migrated, ITSELF)
 
     grants = await rows(migrated, "SELECT id, end_reason FROM oauth_grant WHERE ended_at IS NOT NULL")
     assert {(row.id, row.end_reason) for row in grants} == {(one, "organisatie_onbekend") for one in ended}
@@ -136,8 +136,8 @@ async def test_upgrade_ends_what_hangs_on_a_professionals_machtiging_and_nothing
     assert {row.object_id for row in lines} == {str(one) for one in ended}
     notices = await rows(migrated, "SELECT * FROM notification")
     assert {row.facts["grant_id"] for row in notices} == {str(one) for one in ended}
-    assert {(row.person_id, row.kind) for row in notices} == {(HELPER, Kind.APP_GESTOPT_ORGANISATIE.value)}
-    told = message(Kind(notices[0].kind), notices[0].facts, {"giver": "Ans", "helper": "Bram"})
+    assert {(row.person_id, row.kind) for row in notices} == {(HELPER, NotificationKind.APP_GESTOPT_ORGANISATIE.value)}
+    told = render_message(NotificationKind(notices[0].kind), notices[0].facts, {"giver": "Ans", "helper": "Bram"})
     assert "de app Leesapp" in told.body
     assert "post van Ans" in told.body
 
@@ -146,11 +146,11 @@ async def test_upgrade_and_downgrade_of_filled_tables_keep_every_row(migrated):
     await people(migrated)
     await a_consent(migrated, await a_machtiging(migrated, KVK))
     for target in (ITSELF, BEFORE, ITSELF):
-        await migrate(migrated, target)
+        await migrate_schema(migrated, target)
     assert len(await rows(migrated, "SELECT 1 FROM refresh_token")) == 1
     assert len(await rows(migrated, "SELECT 1 FROM notification")) == 1
 
 
 async def test_upgrade_without_consents_writes_no_line_and_no_notice(migrated):
-    await migrate(migrated, ITSELF)
+    await migrate_schema(migrated, ITSELF)
     assert await rows(migrated, "SELECT 1 FROM journal_intake UNION ALL SELECT 1 FROM notification") == []

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 from sqlmodel import SQLModel
 
-from machtiging.storage.engine import Role, is_own_socket, make_engine
-from machtiging.storage.migrate import MIGRATIONS, migrate, newest_revision
+from machtiging.storage.engine import DatabaseRole, is_own_socket, make_engine
+from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema, newest_revision
 from tests.builders.database import admin, dsn
 
 WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
@@ -44,9 +44,9 @@ async def names_in(url):
 async def test_down_takes_away_everything_that_up_built(migrated):
     built = await names_in(migrated)
     assert {"machtiging", "journal", "bericht", "machtiging_keeps_its_word"} <= built
-    await migrate(migrated, "base")
+    await migrate_schema(migrated, "base")
     assert await names_in(migrated) == {"alembic_version"}
-    await migrate(migrated)
+    await migrate_schema(migrated)
     assert await names_in(migrated) == built
 
 
@@ -60,7 +60,7 @@ async def version_of(url):
 
 async def test_going_back_to_an_older_one_takes_away_what_came_after_it_and_nothing_else(migrated):
     built = await names_in(migrated)
-    await migrate(migrated, "0007")
+    await migrate_schema(migrated, "0007")
     assert await version_of(migrated) == "0007"
     left = await names_in(migrated)
     assert {"bericht", "oauth_grant"} & built - left == {"bericht"}
@@ -70,18 +70,18 @@ async def test_going_back_to_an_older_one_takes_away_what_came_after_it_and_noth
 async def test_every_single_step_can_be_undone_and_redone(migrated):
     built, steps = await names_in(migrated), [path.name[1:5] for path in sorted(MIGRATIONS.glob("versions/m*.py"))]
     for older in [*steps[-2::-1], "base"]:
-        await migrate(migrated, older)
+        await migrate_schema(migrated, older)
         assert await version_of(migrated) == (None if older == "base" else older)
     assert await names_in(migrated) == {"alembic_version"}
     for newer in steps:
-        await migrate(migrated, newer)
+        await migrate_schema(migrated, newer)
         assert await version_of(migrated) == newer
     assert await names_in(migrated) == built
 
 
 async def test_migrating_twice_changes_nothing(migrated):
     built = await names_in(migrated)
-    await migrate(migrated)
+    await migrate_schema(migrated)
     assert await names_in(migrated) == built
 
 
@@ -103,8 +103,8 @@ async def test_the_tables_in_python_are_the_tables_in_the_database(database):
 async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(database):
     async with database.service.connect() as connection:
         owners = await connection.execute(text("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"))
-        assert {row[0] for row in owners} == {Role.OWNER.value}
-        assert await connection.scalar(text("SELECT current_user")) == Role.SERVICE.value
+        assert {row[0] for row in owners} == {DatabaseRole.OWNER.value}
+        assert await connection.scalar(text("SELECT current_user")) == DatabaseRole.SERVICE.value
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ async def service_login(database, postgres_url):
         yield database.service
         return
     name, password = f"serves_{uuid4().hex}", uuid4().hex
-    await admin(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {Role.SERVICE.value}")
+    await admin(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {DatabaseRole.SERVICE.value}")
     own = make_url(database.url).set(username=name, password=password).render_as_string(hide_password=False)
-    engine = make_engine(own, Role.SERVICE, pool_size=1)
+    engine = make_engine(own, DatabaseRole.SERVICE, pool_size=1)
     yield engine
     await engine.dispose()
     await admin(postgres_url, f"DROP ROLE {name}")

@@ -11,17 +11,17 @@ from sqlalchemy import DateTime, Text, bindparam, select, text
 
 from machtiging.access.tables import SEALED_TOKEN
 from machtiging.cli.sealed_tables import SEALED_AT_UPGRADE, SEALED_TABLES
+from machtiging.crypto.key_manifest import KeyKind, parse_manifest, serialise_manifest
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind, from_json, to_json
-from machtiging.crypto.rotation import generate, overview, rotate
+from machtiging.crypto.rotation import generate_key_ring, read_key_entries, rotate_key
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.identity.tables import SEALED_PERSON
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault, NotAllowed
-from machtiging.oauth.register_client import register
+from machtiging.oauth.register_client import register_client
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
-from machtiging.storage.migrate import MIGRATIONS, migrate
-from machtiging.storage.row_mac import MAC, keys_of, seal, verifies
+from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema
+from machtiging.storage.row_mac import MAC_COLUMN, get_row_keys, seal_row, verify_row
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
@@ -47,7 +47,7 @@ async def test_every_column_of_sealed_table_is_covered_or_exempt(database):
     async with database.sessions() as session:
         for sealed in SEALED_TABLES:
             there = set(await session.scalars(query, {"name": sealed.table.name}))
-            assert there == {*sealed.covered, *sealed.exempt, MAC}, sealed.table.name
+            assert there == {*sealed.covered, *sealed.exempt, MAC_COLUMN}, sealed.table.name
             assert not set(sealed.covered) & set(sealed.exempt)
             assert set(sealed.key) <= set(sealed.covered)
             assert all(sealed.exempt.values())
@@ -84,8 +84,8 @@ async def test_json_sealed_as_written_verifies_as_read(database, document):
     async with database.sessions() as session:
         read = await session.scalar(text("SELECT CAST(:it AS jsonb)"), {"it": json.dumps(document)})
         row = {"id": uuid4(), "requested_claims": {"it": document}}
-        made = seal(session, SEALED_GRANT, row)
-        assert verifies(session, SEALED_GRANT, {**made, "requested_claims": {"it": read}})
+        made = seal_row(session, SEALED_GRANT, row)
+        assert verify_row(session, SEALED_GRANT, {**made, "requested_claims": {"it": read}})
 
 
 _VALUES = st.one_of(st.none(), st.text(max_size=3), st.uuids(), st.lists(st.text(max_size=2), max_size=2))
@@ -93,7 +93,7 @@ _VALUES = st.one_of(st.none(), st.text(max_size=3), st.uuids(), st.lists(st.text
 
 @given(one=st.tuples(_VALUES, _VALUES), other=st.tuples(_VALUES, _VALUES))
 def test_different_rows_have_different_encodings(one, other):
-    first, second = (SEALED_TOKEN.encode({"scope": a, "audience": b}) for a, b in (one, other))
+    first, second = (SEALED_TOKEN.encode_row({"scope": a, "audience": b}) for a, b in (one, other))
     assert (first == second) == (one == other)
 
 
@@ -110,16 +110,16 @@ def test_different_rows_have_different_encodings(one, other):
     ],
 )
 def test_values_that_look_alike_are_not_the_same(one, other):
-    assert SEALED_TOKEN.encode(one) != SEALED_TOKEN.encode(other)
+    assert SEALED_TOKEN.encode_row(one) != SEALED_TOKEN.encode_row(other)
 
 
 def test_same_instant_in_another_zone_is_the_same_and_time_without_zone_is_refused():
     there = NOON.astimezone(timezone(timedelta(hours=5)))
-    assert SEALED_TOKEN.encode({"expires_at": NOON}) == SEALED_TOKEN.encode({"expires_at": there})
+    assert SEALED_TOKEN.encode_row({"expires_at": NOON}) == SEALED_TOKEN.encode_row({"expires_at": there})
     with pytest.raises(ValueError, match="zone"):
-        SEALED_TOKEN.encode({"expires_at": datetime(2026, 1, 1)})  # noqa: DTZ001
+        SEALED_TOKEN.encode_row({"expires_at": datetime(2026, 1, 1)})  # noqa: DTZ001
     with pytest.raises(TypeError):
-        SEALED_TOKEN.encode({"scope": object()})
+        SEALED_TOKEN.encode_row({"scope": object()})
 
 
 async def test_sessions_without_key_ring_neither_seal_nor_believe(database):
@@ -127,7 +127,7 @@ async def test_sessions_without_key_ring_neither_seal_nor_believe(database):
 
     async with make_sessions(database.service)() as session:
         with pytest.raises(Fault, match="rijsleutel_ontbreekt"):
-            keys_of(session)
+            get_row_keys(session)
         with pytest.raises(Fault, match="rijsleutel_ontbreekt"):
             await find_or_create_by_bsn(session, a_keyring(), HERS, at=NOON)
 
@@ -135,7 +135,7 @@ async def test_sessions_without_key_ring_neither_seal_nor_believe(database):
 async def some_rows(database):
     async with unit_of_work(database.sessions) as session:
         await find_or_create_by_bsn(session, a_keyring(), HERS, at=NOON)
-        await register(session, code_client(make_client_keys()), oin=None, at=NOON)
+        await register_client(session, code_client(make_client_keys()), oin=None, at=NOON)
 
 
 @pytest.fixture
@@ -165,8 +165,8 @@ async def test_rewrap_seals_rows_anew_and_leaves_forged_ones(command, database):
     async with database.sessions() as session:
         for sealed, good in ((SEALED_CLIENT, True), (SEALED_PERSON, False)):
             row = (await session.execute(select(sealed.table))).mappings().one()
-            assert ring.row_mac_verifies(row[MAC], sealed.encode({**row})) is good
-            assert row[MAC][:4] == (2 if good else 1).to_bytes(4, "big")
+            assert ring.row_mac_verifies(row[MAC_COLUMN], sealed.encode_row({**row})) is good
+            assert row[MAC_COLUMN][:4] == (2 if good else 1).to_bytes(4, "big")
 
 
 async def test_rewrap_and_doctor_without_forged_rows_say_that_all_is_well(command):
@@ -180,7 +180,7 @@ async def test_rewrap_and_doctor_without_forged_rows_say_that_all_is_well(comman
 @pytest.fixture
 async def older(database, command):
     """A database from before there were MACs, with a person and a client in it."""
-    await migrate(database.url, BEFORE)
+    await migrate_schema(database.url, BEFORE)
     return database
 
 
@@ -189,7 +189,7 @@ async def test_migrate_seals_existing_rows_at_that_step(older, command):
     async with older.sessions() as session:
         for sealed in (SEALED_PERSON, SEALED_CLIENT):
             row = (await session.execute(select(sealed.table))).mappings().one()
-            assert verifies(session, sealed, row)
+            assert verify_row(session, sealed, row)
 
 
 async def test_migrate_in_production_wants_to_be_told(older, command, monkeypatch):
@@ -218,33 +218,35 @@ def test_sealed_at_upgrade_is_what_outlives_it():
 
 def test_ring_from_before_is_told_to_generate_and_generate_adds_only_that_key(tmp_path):
     keys = a_key_directory(tmp_path / "keys")
-    kept = [entry for entry in overview(keys) if entry.kind is not Kind.ROW_MAC]
+    kept = [entry for entry in read_key_entries(keys) if entry.kind is not KeyKind.ROW_MAC]
     (keys / "row-mac-1.key").unlink()
-    (keys / "keys.json").write_text(to_json(kept))
+    (keys / "keys.json").write_text(serialise_manifest(kept))
     with pytest.raises(Fault, match="machtiging keys generate"):
         KeyRing.load(keys)
     before = {path.name: path.read_bytes() for path in keys.glob("*.key")}
-    assert [entry.name for entry in generate(keys)] == ["row-mac-1"]
+    assert [entry.name for entry in generate_key_ring(keys)] == ["row-mac-1"]
     assert {path.name: path.read_bytes() for path in keys.glob("*.key") if path.name != "row-mac-1.key"} == before
-    assert KeyRing.load(keys).row_mac_version == 1
-    assert generate(keys) == ()
+    assert KeyRing.load(keys).row_mac_key_version == 1
+    assert generate_key_ring(keys) == ()
 
 
-@pytest.mark.parametrize("lost", [kind for kind in Kind if kind is not Kind.ROW_MAC])
+@pytest.mark.parametrize("lost", [kind for kind in KeyKind if kind is not KeyKind.ROW_MAC])
 def test_no_other_kind_is_ever_added_to_a_ring(tmp_path, lost):
     keys = a_key_directory(tmp_path / "keys")
-    kept = [entry for entry in overview(keys) if entry.kind is not lost]
-    (keys / "keys.json").write_text(to_json(kept))
+    kept = [entry for entry in read_key_entries(keys) if entry.kind is not lost]
+    (keys / "keys.json").write_text(serialise_manifest(kept))
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        generate(keys)
+        generate_key_ring(keys)
 
 
 def test_older_row_key_cannot_be_the_one_that_seals(tmp_path):
     keys = a_key_directory(tmp_path / "keys")
-    rotate(keys, Kind.ROW_MAC, datetime.now(UTC))
-    swapped = to_json(overview(keys)).replace('"row-mac-1"', '"x"').replace('"row-mac-2"', '"row-mac-1"')
+    rotate_key(keys, KeyKind.ROW_MAC, datetime.now(UTC))
+    swapped = (
+        serialise_manifest(read_key_entries(keys)).replace('"row-mac-1"', '"x"').replace('"row-mac-2"', '"row-mac-1"')
+    )
     with pytest.raises(Fault, match="row-mac-1 seals while row-mac-2 is newer"):
-        from_json(swapped.replace('"x"', '"row-mac-2"'))
+        parse_manifest(swapped.replace('"x"', '"row-mac-2"'))
 
 
 @pytest.mark.parametrize("instant", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"])

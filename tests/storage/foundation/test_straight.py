@@ -9,13 +9,13 @@ from sqlalchemy import bindparam, column, insert, select, table, text, update
 from sqlalchemy import types as kinds
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from machtiging.audit.acts import JournalAct, Outcome
-from machtiging.audit.journal import Line, record
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.errors import Fault, NotFound
 from machtiging.kernel.ids import uuid7
-from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.autocommit import autocommit_connection
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.statement import Statement
-from machtiging.storage.straight import one_by_one
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.waiting import until_somebody_waits
 
@@ -30,7 +30,7 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 async def alone(database):
     """Sessions on one connection: who gets it next meets what the last one left."""
-    engine = make_engine(database.url, Role.SERVICE, pool_size=1)
+    engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=1)
     yield make_sessions(engine)
     await engine.dispose()
 
@@ -41,25 +41,25 @@ async def names(sessions):
 
 
 async def test_a_statement_is_committed_when_it_has_given_its_answer(database, alone):
-    async with one_by_one(alone) as work:
-        await PUT.run(work, PROEF)
+    async with autocommit_connection(alone) as work:
+        await PUT.execute(work, PROEF)
         assert await names(database.sessions) == ["Proef"]
 
 
 @pytest.mark.parametrize("error", [NotFound("weg"), Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
 async def test_whatever_comes_after_takes_back_nothing_and_is_raised_on(alone, error):
     with pytest.raises(type(error)):
-        async with one_by_one(alone) as work:
-            await PUT.run(work, PROEF)
+        async with autocommit_connection(alone) as work:
+            await PUT.execute(work, PROEF)
             raise error
     assert await names(alone) == ["Proef"]
 
 
 async def test_a_statement_that_fails_becomes_a_fault_that_tells_nothing(alone):
     with pytest.raises(Fault) as fault:
-        async with one_by_one(alone) as work:
-            await PUT.run(work, PROEF)
-            await PUT.run(work, PROEF)
+        async with autocommit_connection(alone) as work:
+            await PUT.execute(work, PROEF)
+            await PUT.execute(work, PROEF)
     assert (fault.value.code, fault.value.public) == ("opslag_niet_bereikbaar", "")
     assert "Proef" not in str(fault.value.private)
     assert await names(alone) == ["Proef"]
@@ -67,17 +67,17 @@ async def test_a_statement_that_fails_becomes_a_fault_that_tells_nothing(alone):
 
 async def test_a_connection_that_breaks_is_a_fault_and_the_next_one_gets_another(alone):
     with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
-        async with one_by_one(alone) as work:
+        async with autocommit_connection(alone) as work:
             work.driver.terminate()
-            await PUT.run(work, PROEF)
+            await PUT.execute(work, PROEF)
     assert await names(alone) == []
 
 
 async def test_a_transaction_that_somebody_left_open_is_lent_to_nobody_else(alone):
     for _ in range(2):
-        async with one_by_one(alone) as work:
+        async with autocommit_connection(alone) as work:
             await work.driver.execute("BEGIN")
-            await PUT.run(work, PROEF)
+            await PUT.execute(work, PROEF)
     assert await names(alone) == []
 
 
@@ -85,7 +85,7 @@ async def test_the_connection_of_one_who_was_cancelled_in_the_middle_of_a_statem
     backends = []
 
     async def slow():
-        async with one_by_one(alone) as work:
+        async with autocommit_connection(alone) as work:
             backends.append(await work.driver.fetchval("SELECT pg_backend_pid()"))
             await work.driver.execute("SELECT pg_advisory_xact_lock(1)")
 
@@ -96,13 +96,13 @@ async def test_the_connection_of_one_who_was_cancelled_in_the_middle_of_a_statem
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    async with one_by_one(alone) as work:
+    async with autocommit_connection(alone) as work:
         assert await work.driver.fetchval("SELECT pg_backend_pid()") not in backends
 
 
 async def test_it_speaks_in_the_role_of_the_service(alone):
-    async with one_by_one(alone) as work:
-        assert await work.driver.fetchval("SELECT current_user") == Role.SERVICE.value
+    async with autocommit_connection(alone) as work:
+        assert await work.driver.fetchval("SELECT current_user") == DatabaseRole.SERVICE.value
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with work.driver.transaction():
                 await work.driver.execute("DELETE FROM journal_intake")
@@ -123,11 +123,11 @@ async def test_a_statement_gives_the_same_row_either_way(alone):
     )
     values = {"id": uuid7(), "at": AT, "words": ["a", "b"], "facts": {"n": 1, "é": [True]}, "nothing": None}
     values |= {"sealed": b"\x00\xff", "oin": OIN}
-    async with one_by_one(alone) as work:
-        await PUT.run(work, PROEF)
-        short = await both.one(work, values)
+    async with autocommit_connection(alone) as work:
+        await PUT.execute(work, PROEF)
+        short = await both.one_or_none(work, values)
     async with unit_of_work(alone) as session:
-        long = await both.one(session, values)
+        long = await both.one_or_none(session, values)
     assert short is not None
     assert long is not None
     del values["oin"]
@@ -137,17 +137,19 @@ async def test_a_statement_gives_the_same_row_either_way(alone):
 async def test_a_change_is_the_same_either_way(alone):
     rename = Statement(update(AGENCY).where(AGENCY.c.oin == bindparam("which")).values(name=bindparam("new")))
     async with unit_of_work(alone) as session:
-        await PUT.run(session, PROEF)
-        await rename.run(session, {"which": OIN, "new": "Anders"})
-        assert (await NAMED.one(session, {"oin": OIN}))["name"] == "Anders"
-    async with one_by_one(alone) as work:
-        await rename.run(work, {"which": OIN, "new": "Weer anders"})
-        assert (await NAMED.one(work, {"oin": OIN}))["name"] == "Weer anders"
+        await PUT.execute(session, PROEF)
+        await rename.execute(session, {"which": OIN, "new": "Anders"})
+        assert (await NAMED.one_or_none(session, {"oin": OIN}))["name"] == "Anders"
+    async with autocommit_connection(alone) as work:
+        await rename.execute(work, {"which": OIN, "new": "Weer anders"})
+        assert (await NAMED.one_or_none(work, {"oin": OIN}))["name"] == "Weer anders"
 
 
 async def test_a_line_of_the_journal_is_the_same_either_way(alone):
-    line = Line(JournalAct.TOKEN_GEWEIGERD, Outcome.REFUSED, "proef", actor_id=uuid7(), facts={"niveau": "laag"})
-    async with one_by_one(alone) as work:
+    line = NewJournalLine(
+        JournalAct.TOKEN_GEWEIGERD, JournalOutcome.REFUSED, "proef", actor_id=uuid7(), facts={"niveau": "laag"}
+    )
+    async with autocommit_connection(alone) as work:
         await record(work, line, at=AT)
     async with unit_of_work(alone) as session:
         await record(session, line, at=AT)

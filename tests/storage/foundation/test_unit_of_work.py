@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from machtiging.kernel.errors import Fault, NotFound
-from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from tests.builders.applications import replace_services
 
@@ -73,7 +73,7 @@ async def test_a_commit_that_fails_is_never_told_as_success(database):
 
 
 async def test_a_statement_and_a_wait_for_a_lock_end_by_themselves_on_the_server(database):
-    engine = make_engine(database.url, Role.SERVICE, pool_size=1, statement_timeout_ms=900)
+    engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=1, statement_timeout_ms=900)
     async with engine.connect() as connection:
         limits = [await connection.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout")]
     await engine.dispose()

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.__main__ import main
-from machtiging.cli import data_keys
-from machtiging.cli.checks import Verdict
+from machtiging.cli.doctor_checks.installation import FindingStatus
+from machtiging.cli.key_rotation import data_keys
 from machtiging.crypto import rotation
+from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
@@ -23,7 +23,7 @@ from tests.builders.delegation import NOON
 def ring(tmp_path, monkeypatch):
     """The keys of an installation, of which kek-2 has wrapped for a while."""
     directory = a_key_directory(tmp_path / "keys")
-    rotation.rotate(directory, Kind.KEK, NOON)
+    rotation.rotate_key(directory, KeyKind.KEK, NOON)
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(directory))
     monkeypatch.setenv("COLUMNS", "200")
     return directory
@@ -88,10 +88,10 @@ async def test_one_that_stays_in_use_is_left_and_it_says_to_run_it_again(place, 
 
     async with database.sessions() as busy:
         await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
-        outcome = await data_keys.rewrap(Settings(), 500, lambda done, of: None, stays)
+        outcome = await data_keys.rewrap_data_keys(Settings(), 500, lambda done, of: None, stays)
         await busy.rollback()
-    told = " ".join(data_keys.told(outcome))
-    assert (outcome.count, outcome.left) == (2, 1)
+    told = " ".join(data_keys.describe_rewrap(outcome))
+    assert (outcome.count, outcome.remaining_count) == (2, 1)
     assert "needs an older key" not in told
     assert "1 data keys were in use or came in meanwhile. Run this again." in told
     assert (await run(capsys, "keys", "rewrap"))[0] == 0
@@ -101,8 +101,8 @@ async def test_one_that_is_in_use_for_a_moment_is_taken_in_a_next_round(place, d
     told = []
     async with database.sessions() as busy:
         await busy.execute(text("SELECT 1 FROM person ORDER BY id LIMIT 1 FOR UPDATE"))
-        outcome = await data_keys.rewrap(Settings(), 500, lambda *both: told.append(both), busy.rollback)
-    assert (outcome.count, outcome.left) == (3, 0)
+        outcome = await data_keys.rewrap_data_keys(Settings(), 500, lambda *both: told.append(both), busy.rollback)
+    assert (outcome.count, outcome.remaining_count) == (3, 0)
     assert told == [(2, 3), (3, 3)]
 
 
@@ -137,10 +137,10 @@ async def test_a_batch_of_no_sane_size_is_wrong_use(ring, capsys, size):
 
 
 async def test_the_doctor_says_what_is_left(place, capsys):
-    by_version = await data_keys.counted(Settings())
-    found = data_keys.finding(by_version, KeyRing.load(place).kek_versions)
-    assert (found.verdict, found.what) == (Verdict.ATTENTION, "3 under kek-1, and kek-2 wraps now")
-    assert "machtiging keys rewrap" in found.mend
+    by_version = await data_keys.count_data_keys(Settings())
+    found = data_keys.check_data_keys(by_version, KeyRing.load(place).kek_versions)
+    assert (found.status, found.detail) == (FindingStatus.ATTENTION, "3 under kek-1, and kek-2 wraps now")
+    assert "machtiging keys rewrap" in found.remedy
     _, told, _ = await run(capsys, "doctor")
     assert "3 under kek-1" in told
 
@@ -150,4 +150,4 @@ async def test_the_doctor_says_what_is_left(place, capsys):
     [({}, "ok"), ({2: 7}, "ok"), ({1: 1, 2: 7}, "attention"), ({3: 1, 2: 7}, "wrong"), ({1: 1, 3: 1}, "wrong")],
 )
 def test_the_doctor_knows_what_is_left_from_what_is_lost(by_version, verdict):
-    assert data_keys.finding(by_version, (1, 2)).verdict == verdict
+    assert data_keys.check_data_keys(by_version, (1, 2)).status == verdict

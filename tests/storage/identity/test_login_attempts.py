@@ -6,9 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.attempts import EXPIRED_ATTEMPTS, VALID, begin, take
 from machtiging.identity.errors import LoginFailed
-from machtiging.identity.rules import Wish
+from machtiging.identity.login_attempts import (
+    ATTEMPT_LIFETIME,
+    EXPIRED_ATTEMPTS,
+    consume_login_attempt,
+    create_login_attempt,
+)
+from machtiging.identity.rules import LoginRequest
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.sweep import Sweep
 from machtiging.storage.unit_of_work import unit_of_work
@@ -18,59 +23,73 @@ LEVEL = Assurance.SUBSTANTIAL
 
 async def code_of_taking(session, state, browser, at) -> str:
     with pytest.raises(LoginFailed) as refusal:
-        await take(session, state, browser, at=at)
+        await consume_login_attempt(session, state, browser, at=at)
     return refusal.value.code
 
 
 async def test_an_attempt_comes_back_as_it_left(session, clock):
-    begun = await begin(session, "browser", Wish("/machtigingen", Assurance.HIGH, None, fresh=True), at=clock.now())
-    assert await take(session, begun.state, "browser", at=clock.now()) == begun.attempt
-    assert begun.attempt.requested is Assurance.HIGH
+    begun = await create_login_attempt(
+        session, "browser", LoginRequest("/machtigingen", Assurance.HIGH, None, reauthenticate=True), at=clock.now()
+    )
+    assert await consume_login_attempt(session, begun.state, "browser", at=clock.now()) == begun.pending
+    assert begun.pending.requested is Assurance.HIGH
 
 
 async def test_state_and_browser_are_kept_as_hashes_only(session, clock):
-    begun = await begin(session, "dit-is-het-koekje", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+    begun = await create_login_attempt(
+        session, "dit-is-het-koekje", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+    )
     row = await session.scalar(text("SELECT row_to_json(login_attempt)::text FROM login_attempt"))
     assert begun.state not in row
     assert "dit-is-het-koekje" not in row
 
 
 async def test_an_attempt_is_used_once(session, clock):
-    begun = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
-    await take(session, begun.state, "browser", at=clock.now())
+    begun = await create_login_attempt(
+        session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+    )
+    await consume_login_attempt(session, begun.state, "browser", at=clock.now())
     assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 @pytest.mark.parametrize("browser", [None, "", "een andere"])
 async def test_another_browser_gets_nothing_and_the_attempt_is_burned(session, clock, browser):
-    begun = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+    begun = await create_login_attempt(
+        session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+    )
     assert await code_of_taking(session, begun.state, browser, clock.now()) == "andere_browser"
     assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 @pytest.mark.parametrize("state", ["", "verzonnen", "\x00", "a" * 5000])
 async def test_a_forged_state_is_unknown(session, clock, state):
-    await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+    await create_login_attempt(session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now())
     assert await code_of_taking(session, state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 async def test_an_attempt_lasts_ten_minutes(session, clock):
-    in_time = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
-    late = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
-    clock.advance(VALID - timedelta(seconds=1))
-    await take(session, in_time.state, "browser", at=clock.now())
+    in_time = await create_login_attempt(
+        session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+    )
+    late = await create_login_attempt(
+        session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+    )
+    clock.advance(ATTEMPT_LIFETIME - timedelta(seconds=1))
+    await consume_login_attempt(session, in_time.state, "browser", at=clock.now())
     clock.advance(timedelta(seconds=1))
     assert await code_of_taking(session, late.state, "browser", clock.now()) == "inlogpoging_verlopen"
 
 
 async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
     async with unit_of_work(database.sessions) as session:
-        begun = await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+        begun = await create_login_attempt(
+            session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+        )
 
     async def one() -> str:
         try:
             async with unit_of_work(database.sessions) as session:
-                await take(session, begun.state, "browser", at=clock.now())
+                await consume_login_attempt(session, begun.state, "browser", at=clock.now())
         except LoginFailed as refusal:
             return refusal.code
         return "gelukt"
@@ -81,8 +100,10 @@ async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
 
 async def test_attempts_that_never_came_back_are_deleted(session, clock):
     for _ in range(3):
-        await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
-    clock.advance(VALID + timedelta(seconds=1))
-    await begin(session, "browser", Wish("/", LEVEL, None, fresh=True), at=clock.now())
+        await create_login_attempt(
+            session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
+        )
+    clock.advance(ATTEMPT_LIFETIME + timedelta(seconds=1))
+    await create_login_attempt(session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now())
     assert await Sweep(EXPIRED_ATTEMPTS)(session, at=clock.now()) == 3
     assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 1

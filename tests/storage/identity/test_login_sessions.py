@@ -6,18 +6,26 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.over.expire import expire_some
-from machtiging.identity.particulars import Profile
 from machtiging.identity.people import find_or_create_by_bsn
-from machtiging.identity.rules import Login
-from machtiging.identity.session import EXPIRED_SESSIONS, REMEMBERED, SessionLimits, end, hold, start, visitor_behind
+from machtiging.identity.profile_claims import Profile
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import (
+    EXPIRED_SESSIONS,
+    SESSION_RETENTION,
+    SessionLimits,
+    authenticate_session,
+    end_session,
+    lock_session,
+    start_session,
+)
+from machtiging.identity.session_end.expiry import expire_session_batch
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.sweep import Sweep
 from tests.builders.crypto import a_keyring
 from tests.builders.waiting import until_somebody_waits
 
-LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
 
 
@@ -25,12 +33,12 @@ SECOND = timedelta(seconds=1)
 async def token(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990019"), at=clock.now())
     profile = Profile("Riet", None, None)
-    login = Login("i", "s", Assurance.HIGH, clock.now(), None, profile, frozenset({"balie"}), None)
-    return await start(session, person, login, LIMITS, at=clock.now())
+    login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, profile, frozenset({"balie"}), None)
+    return await start_session(session, person, login, LIMITS, at=clock.now())
 
 
 async def visitor(session, clock, token, limits=LIMITS):
-    return await visitor_behind(session, a_keyring(), token, limits, at=clock.now())
+    return await authenticate_session(session, a_keyring(), token, limits, at=clock.now())
 
 
 async def last_seen(session):
@@ -53,7 +61,7 @@ async def test_the_visitor_is_who_logged_in(session, clock, token):
 @pytest.mark.parametrize("wrong", [None, "", "x", "A" * 43, "A" * 10_000, "é"])
 async def test_another_token_is_nobody(session, clock, token, wrong):
     assert await visitor(session, clock, wrong) is None
-    assert await end(session, wrong, at=clock.now()) is None
+    assert await end_session(session, wrong, at=clock.now()) is None
 
 
 async def test_a_token_with_one_changed_character_is_nobody(session, clock, token):
@@ -62,19 +70,19 @@ async def test_a_token_with_one_changed_character_is_nobody(session, clock, toke
 
 
 async def test_a_quiet_session_ends_at_its_idle_limit_and_never_comes_back(session, clock, token):
-    clock.advance(LIMITS.idle - SECOND)
+    clock.advance(LIMITS.idle_timeout - SECOND)
     assert await visitor(session, clock, token)
-    clock.advance(LIMITS.idle)
+    clock.advance(LIMITS.idle_timeout)
     assert await visitor(session, clock, token) is None
     assert await visitor(session, clock, token) is None
 
 
 async def test_a_busy_session_ends_at_its_absolute_limit(session, clock, token):
-    busy = LIMITS.idle - SECOND
-    for _ in range(LIMITS.absolute // busy):
+    busy = LIMITS.idle_timeout - SECOND
+    for _ in range(LIMITS.absolute_timeout // busy):
         clock.advance(busy)
         assert await visitor(session, clock, token)
-    clock.advance(LIMITS.absolute % busy)
+    clock.advance(LIMITS.absolute_timeout % busy)
     assert await visitor(session, clock, token) is None
 
 
@@ -86,8 +94,8 @@ async def test_a_shorter_limit_in_the_settings_holds_for_running_sessions(sessio
 
 
 async def test_an_ended_session_is_over_and_ends_once(session, clock, token):
-    assert await end(session, token, at=clock.now()) is not None
-    assert await end(session, token, at=clock.now()) is None
+    assert await end_session(session, token, at=clock.now()) is not None
+    assert await end_session(session, token, at=clock.now()) is None
     assert await visitor(session, clock, token) is None
 
 
@@ -104,8 +112,8 @@ async def test_the_sign_of_life_is_written_at_most_once_a_minute(session, clock,
 async def test_a_request_does_not_wait_for_another_that_writes_the_sign_of_life(database, clock):
     async with database.sessions() as first, database.sessions() as second:
         person = await find_or_create_by_bsn(first, a_keyring(), Bsn("999990019"), at=clock.now())
-        login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
-        token = await start(first, person, login, LIMITS, at=clock.now())
+        login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+        token = await start_session(first, person, login, LIMITS, at=clock.now())
         await first.commit()
         clock.advance(timedelta(minutes=2))
         assert await visitor(first, clock, token)  # holds the row, not committed
@@ -115,19 +123,19 @@ async def test_a_request_does_not_wait_for_another_that_writes_the_sign_of_life(
 
 async def test_ended_sessions_are_deleted_once_they_expired_and_running_ones_stay(session, clock, token):
     person = await session.scalar(text("SELECT person_id FROM login_session"))
-    login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+    login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
     sweep = Sweep(EXPIRED_SESSIONS)
     clock.advance(timedelta(hours=7))
-    await start(session, person, login, LIMITS, at=clock.now())
+    await start_session(session, person, login, LIMITS, at=clock.now())
     assert await sweep(session, at=clock.now()) == 0
     clock.advance(timedelta(hours=2))
-    newest = await start(session, person, login, LIMITS, at=clock.now())
+    newest = await start_session(session, person, login, LIMITS, at=clock.now())
     # Not before whoever has to be told of its end has been noted.
-    assert await sweep(session, at=clock.now() + REMEMBERED) == 0
-    assert len(await expire_some(session, LIMITS, at_most=9, at=clock.now())) == 2
+    assert await sweep(session, at=clock.now() + SESSION_RETENTION) == 0
+    assert len(await expire_session_batch(session, LIMITS, limit=9, at=clock.now())) == 2
     # A form that was sent too late still finds its person, for a day.
     assert await sweep(session, at=clock.now()) == 0
-    assert await sweep(session, at=clock.now() + REMEMBERED) == 1
+    assert await sweep(session, at=clock.now() + SESSION_RETENTION) == 1
     assert await visitor(session, clock, newest)
     assert await visitor(session, clock, token) is None
 
@@ -135,11 +143,11 @@ async def test_ended_sessions_are_deleted_once_they_expired_and_running_ones_sta
 async def test_who_ends_a_session_waits_for_what_is_about_to_rest_on_it(database, session, clock, token):
     mine = await visitor(session, clock, token)
     await session.commit()
-    assert await hold(session, mine)
+    assert await lock_session(session, mine)
     async with database.sessions() as other:
-        ending = asyncio.create_task(end(other, token, at=clock.now()))
+        ending = asyncio.create_task(end_session(other, token, at=clock.now()))
         await until_somebody_waits(database.sessions, ending)
         await session.commit()
         assert await ending is not None
         await other.commit()
-    assert not await hold(session, mine)
+    assert not await lock_session(session, mine)

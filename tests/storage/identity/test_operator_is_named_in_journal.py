@@ -7,11 +7,11 @@ import json
 import pytest
 from sqlalchemy import text
 
-from machtiging.cli.database import service_sessions
-from machtiging.cli.operator.who import operator
+from machtiging.cli.database import open_service_sessions
+from machtiging.cli.operator_name import get_operator_name
 from machtiging.kernel.clock import SystemClock
-from machtiging.oauth.registration.judge import Said
-from machtiging.oauth.registration.propose import propose
+from machtiging.oauth.registration.client_registration import register_client
+from machtiging.oauth.registration.validation import RegistrationRequest
 from machtiging.settings import Settings
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client, make_client_keys
@@ -31,7 +31,7 @@ async def lines(database, act):
 
 async def named_once(database, act):
     [line] = await lines(database, act)
-    return (line.capacity, line.facts.get("beheerder")) == ("beheerder", operator())
+    return (line.capacity, line.facts.get("beheerder")) == ("beheerder", get_operator_name())
 
 
 async def a_client(run, tmp_path):
@@ -57,9 +57,9 @@ async def test_clients_suspend_and_resume_name_the_operator(run, database, tmp_p
 
 async def test_clients_approve_names_the_operator(run, database):
     token = (await run("clients", "invite", "--note", "Voor de proef")).out.strip()
-    said = Said("application/json", json.dumps(code_client(make_client_keys())).encode())
-    async with service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
-        client_id = (await propose(session, token, said, practice=False, at=SystemClock().now())).client_id
+    said = RegistrationRequest("application/json", json.dumps(code_client(make_client_keys())).encode())
+    async with open_service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
+        client_id = (await register_client(session, token, said, practice=False, at=SystemClock().now())).client_id
     seen = json.loads((await run("clients", "show", client_id)).out)["seen_as"]
     assert (await run("clients", "approve", client_id, seen)).code == 0
     assert await named_once(database, "client:goedgekeurd")
@@ -70,7 +70,7 @@ async def test_invitation_and_its_withdrawal_name_the_operator(run, database):
     assert (await run("clients", "withdraw-invitation", ended.told.split()[-1])).code == 0
     assert await named_once(database, "client:uitgenodigd")
     [line] = await lines(database, "uitnodiging:ingetrokken")
-    assert line.facts["beheerder"] == operator()
+    assert line.facts["beheerder"] == get_operator_name()
 
 
 async def test_agencies_load_names_the_operator(run, database):

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from machtiging.identity.people import (
     Profile,
-    address_of,
-    data_key_of,
     find_or_create_by_broker,
     find_or_create_by_bsn,
-    profile_of,
+    load_data_key,
+    load_email,
+    load_profile,
     save_profile,
 )
 from machtiging.kernel.birth_date import PartialDate
@@ -69,14 +69,14 @@ async def test_neither_number_nor_name_can_be_read_in_the_table(session, clock):
 
 async def test_a_profile_comes_back_as_it_was_saved_and_can_change(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
-    assert await profile_of(session, a_keyring(), person) is None
-    assert await address_of(session, a_keyring(), person) is None
+    assert await load_profile(session, a_keyring(), person) is None
+    assert await load_email(session, a_keyring(), person) is None
     await save_profile(session, a_keyring(), person, RIET)
-    assert await profile_of(session, a_keyring(), person) == RIET
+    assert await load_profile(session, a_keyring(), person) == RIET
     moved = Profile("Riet Hoekstra", RIET.birth_date, "hoekstra@post.example")
     await save_profile(session, a_keyring(), person, moved)
-    assert await profile_of(session, a_keyring(), person) == moved
-    assert await address_of(session, a_keyring(), person) == "hoekstra@post.example"
+    assert await load_profile(session, a_keyring(), person) == moved
+    assert await load_email(session, a_keyring(), person) == "hoekstra@post.example"
 
 
 LESS = [
@@ -93,14 +93,14 @@ async def test_profile_told_less_of_keeps_what_was_known(session, clock):
     await save_profile(session, a_keyring(), person, RIET)
     for told in LESS:
         await save_profile(session, a_keyring(), person, told)
-        assert await profile_of(session, a_keyring(), person) == RIET
+        assert await load_profile(session, a_keyring(), person) == RIET
 
 
 async def test_profile_of_partly_known_birth_date_comes_back(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     partly = Profile("", PartialDate(1943, None, None), None)
     await save_profile(session, a_keyring(), person, partly)
-    assert await profile_of(session, a_keyring(), person) == partly
+    assert await load_profile(session, a_keyring(), person) == partly
 
 
 async def test_two_logins_at_the_same_moment_add_up(database, clock):
@@ -114,7 +114,7 @@ async def test_two_logins_at_the_same_moment_add_up(database, clock):
     parts = [Profile(RIET.name, None, None), Profile("", RIET.birth_date, None), Profile("", None, RIET.email)]
     await asyncio.gather(*map(log_in, parts))
     async with database.sessions() as session:
-        assert await profile_of(session, a_keyring(), person) == RIET
+        assert await load_profile(session, a_keyring(), person) == RIET
 
 
 async def test_a_profile_that_did_not_change_is_not_written_again(session, clock):
@@ -132,7 +132,7 @@ async def test_a_profile_put_in_another_persons_row_does_not_open(session, clock
     swap = "UPDATE person SET profile_sealed = (SELECT profile_sealed FROM person WHERE id = :a) WHERE id = :b"
     await session.execute(text(swap), {"a": riet, "b": bram})
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
-        await profile_of(session, a_keyring(), bram)
+        await load_profile(session, a_keyring(), bram)
 
 
 async def test_even_with_its_key_moved_along_a_profile_does_not_open_for_another(session, clock):
@@ -145,13 +145,13 @@ async def test_even_with_its_key_moved_along_a_profile_does_not_open_for_another
     )
     await session.execute(text(swap), {"a": riet, "b": bram})
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
-        await profile_of(session, a_keyring(), bram)
+        await load_profile(session, a_keyring(), bram)
 
 
 async def test_somebody_who_does_not_exist_has_no_profile_and_no_key(session):
     nobody = PersonId(uuid7())
-    assert await profile_of(session, a_keyring(), nobody) is None
+    assert await load_profile(session, a_keyring(), nobody) is None
     with pytest.raises(NotFound, match="persoon_onbekend"):
-        await data_key_of(session, a_keyring(), nobody)
+        await load_data_key(session, a_keyring(), nobody)
     with pytest.raises(NotFound, match="persoon_onbekend"):
         await save_profile(session, a_keyring(), nobody, RIET)

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.crypto import rotation
+from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind
-from machtiging.identity.people import Profile, data_key_of, find_or_create_by_broker, profile_of, save_profile
-from machtiging.identity.rewrap import data_keys_by_version, rewrap_some
+from machtiging.identity.data_key_rotation import count_data_keys_by_version, rewrap_batch
+from machtiging.identity.people import Profile, find_or_create_by_broker, load_data_key, load_profile, save_profile
 from machtiging.kernel.errors import Fault
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import AS_WRITTEN
@@ -37,18 +37,18 @@ async def some_people(database, keyring, count=5, prefix="p"):
 
 
 def rotated(ring):
-    rotation.rotate(ring, Kind.KEK, NOON)
+    rotation.rotate_key(ring, KeyKind.KEK, NOON)
     return KeyRing.load(ring)
 
 
 async def batch(database, keyring, after=None, at_most=100):
     async with unit_of_work(database.sessions) as session:
-        return await rewrap_some(session, keyring, after, at_most=at_most, at=NOON, by="beheer1")
+        return await rewrap_batch(session, keyring, after, limit=at_most, at=NOON, operator="beheer1")
 
 
 async def by_version(database):
     async with unit_of_work(database.sessions) as session:
-        return await data_keys_by_version(session)
+        return await count_data_keys_by_version(session)
 
 
 async def lines(database):
@@ -60,7 +60,7 @@ async def lines(database):
 
 async def opens_for(database, keyring, who):
     async with unit_of_work(database.sessions) as session:
-        return await profile_of(session, keyring, who)
+        return await load_profile(session, keyring, who)
 
 
 async def test_all_come_under_the_new_key_and_what_they_seal_still_opens(database, ring):
@@ -68,7 +68,7 @@ async def test_all_come_under_the_new_key_and_what_they_seal_still_opens(databas
     people = await some_people(database, old)
     new = rotated(ring)
     done = await batch(database, new)
-    assert (done.rewrapped, done.broken) == (5, ())
+    assert (done.rewrapped, done.undecryptable) == (5, ())
     assert await by_version(database) == {2: 5}
     assert [await opens_for(database, new, who) for who in people] == [PROFILE] * 5
 
@@ -77,8 +77,8 @@ async def test_afterwards_the_older_key_can_be_taken_out_of_the_ring(database, r
     [who] = await some_people(database, KeyRing.load(ring), 1)
     await batch(database, rotated(ring))
     manifest = ring / "keys.json"
-    kept = [entry for entry in rotation.overview(ring) if entry.name != "kek-1"]
-    manifest.write_text(rotation.manifest.to_json(kept))
+    kept = [entry for entry in rotation.read_key_entries(ring) if entry.name != "kek-1"]
+    manifest.write_text(rotation.manifest.serialise_manifest(kept))
     (ring / "kek-1.key").unlink()
     assert await opens_for(database, KeyRing.load(ring), who) == PROFILE
 
@@ -117,7 +117,7 @@ async def test_a_batch_that_is_cut_off_changes_nothing(database, ring):
     new = rotated(ring)
     with pytest.raises(RuntimeError):
         async with unit_of_work(database.sessions) as session:
-            await rewrap_some(session, new, None, at_most=100, at=NOON)
+            await rewrap_batch(session, new, None, limit=100, at=NOON)
             raise RuntimeError
     assert await by_version(database) == {1: 5}
     assert await lines(database) == []
@@ -138,7 +138,7 @@ async def test_a_row_that_refers_to_a_person_can_be_written_while_her_key_is_bei
     [who] = await some_people(database, KeyRing.load(ring), 1)
     new = rotated(ring)
     async with unit_of_work(database.sessions) as session:
-        await rewrap_some(session, new, None, at_most=100, at=NOON)
+        await rewrap_batch(session, new, None, limit=100, at=NOON)
         async with database.sessions() as beside:
             await beside.execute(text("SET LOCAL lock_timeout = '1s'"))
             trying = "INSERT INTO code_try (id, person_id, tried_at) VALUES (gen_random_uuid(), :who, now())"
@@ -170,7 +170,7 @@ async def test_a_key_that_does_not_open_stays_as_it_is_and_holds_up_nobody(datab
         spoiled = "UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"
         await session.execute(text(spoiled), {"who": people[0]})
     done = await batch(database, rotated(ring))
-    assert (done.rewrapped, done.broken) == (2, (people[0],))
+    assert (done.rewrapped, done.undecryptable) == (2, (people[0],))
     assert await by_version(database) == {1: 1, 2: 2}
 
 
@@ -179,7 +179,7 @@ async def test_the_key_of_one_person_in_the_row_of_another_is_not_wrapped_anew(d
     async with database.sessions.begin() as session:
         swap = "UPDATE person SET data_key_wrapped = (SELECT data_key_wrapped FROM person WHERE id = :a) WHERE id = :b"
         await session.execute(text(swap), {"a": people[0], "b": people[1]})
-    assert (await batch(database, rotated(ring))).broken == (people[1],)
+    assert (await batch(database, rotated(ring))).undecryptable == (people[1],)
 
 
 async def test_a_version_that_the_ring_lacks_stops_it_before_anything_changes(database, ring):
@@ -202,4 +202,4 @@ async def test_new_people_are_wrapped_by_the_new_key_at_once(database, ring):
     assert await by_version(database) == {2: 1}
     async with unit_of_work(database.sessions) as session:
         who = await session.scalar(text("SELECT id FROM person"))
-        assert await data_key_of(session, KeyRing.load(ring), who)
+        assert await load_data_key(session, KeyRing.load(ring), who)

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from machtiging.cli.operator.who import operator
+from machtiging.cli.operator_name import get_operator_name
 from machtiging.identity.people import Profile, find_or_create_by_bsn
-from machtiging.identity.rules import Login
-from machtiging.identity.session import SessionLimits, start
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import SessionLimits, start_session
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import SystemClock
@@ -35,11 +35,11 @@ async def token(database):
     at, settings = SystemClock().now(), Settings()
     async with unit_of_work(database.sessions) as session:
         person = await find_or_create_by_bsn(session, a_keyring(), Bsn(BSN), at=at)
-        login = Login("i", "s", Assurance.HIGH, at, None, Profile("", None, None), frozenset(), None)
+        login = VerifiedLogin("i", "s", Assurance.HIGH, at, None, Profile("", None, None), frozenset(), None)
         limits = SessionLimits(
             timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
         )
-        return await start(session, person, login, limits, at=at)
+        return await start_session(session, person, login, limits, at=at)
 
 
 async def rows(database, what):
@@ -71,7 +71,7 @@ async def test_bsn_as_pasted_finds_her(run, token, paste):
 async def test_looking_leaves_a_line_with_the_operator_in_it(run, database, token):
     await run("sessions", "list", typed=BSN)
     [line] = await journal(database, "sessie:bekeken")
-    assert (line.capacity, line.facts) == ("beheerder", {"beheerder": operator()})
+    assert (line.capacity, line.facts) == ("beheerder", {"beheerder": get_operator_name()})
     assert BSN not in str(line)
 
 
@@ -82,7 +82,7 @@ async def test_ending_needs_a_reason_from_the_list_and_says_what_ended(run, data
     ended = await run("sessions", "end", "--reason", "toestel_kwijt", typed=BSN)
     assert (ended.code, "1 sessions and 0 consents" in ended.told) == (0, True)
     [line] = await journal(database, "sessie:beeindigd")
-    assert line.facts == {"beheerder": operator(), "sessies": 1, "toestemmingen": 0}
+    assert line.facts == {"beheerder": get_operator_name(), "sessies": 1, "toestemmingen": 0}
     assert [row.kind for row in await rows(database, "SELECT kind FROM notification")] == ["uitgelogd_door_ons"]
     again = await run("sessions", "end", "--reason", "op_verzoek", typed=BSN)
     assert (again.code, "nothing to end" in again.told) == (0, True)

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql
 
-from machtiging.identity.over.expire import EXPIRED, expire_some, has_expired
-from machtiging.identity.over.of_person import check_known, end_all_of, sessions_of
-from machtiging.identity.particulars import Profile
 from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn
-from machtiging.identity.rules import Login
-from machtiging.identity.session import SessionLimits, hold, start, visitor_behind
+from machtiging.identity.profile_claims import Profile
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import SessionLimits, authenticate_session, lock_session, start_session
+from machtiging.identity.session_end.expiry import SESSION_EXPIRED, expire_session_batch, expiry_condition
+from machtiging.identity.session_end.person_sessions import end_all_sessions, load_active_sessions, require_person
 from machtiging.identity.tables import LoginSession
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
@@ -26,7 +26,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
 from tests.builders.waiting import until_somebody_waits
 
-LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
 HERS, HIS = Bsn("999990019"), Bsn("999990020")
 
@@ -40,18 +40,18 @@ async def logged_in(sessions, clock, bsn=HERS):
     """A new session: whose, and the token of its cookie."""
     async with unit_of_work(sessions) as session:
         person = await find_or_create_by_bsn(session, a_keyring(), bsn, at=clock.now())
-        login = Login("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
-        return person, await start(session, person, login, LIMITS, at=clock.now())
+        login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
+        return person, await start_session(session, person, login, LIMITS, at=clock.now())
 
 
 async def visits(sessions, clock, token, limits=LIMITS):
     async with unit_of_work(sessions) as session:
-        return await visitor_behind(session, a_keyring(), token, limits, at=clock.now())
+        return await authenticate_session(session, a_keyring(), token, limits, at=clock.now())
 
 
 async def expired(sessions, clock, limits=LIMITS, at_most=100):
     async with unit_of_work(sessions) as session:
-        return await expire_some(session, limits, at_most=at_most, at=clock.now())
+        return await expire_session_batch(session, limits, limit=at_most, at=clock.now())
 
 
 async def lines(sessions):
@@ -62,7 +62,7 @@ async def lines(sessions):
 
 async def test_a_quiet_session_is_over_at_the_second_in_which_its_visits_are_refused(sessions, clock) -> None:
     person, token = await logged_in(sessions, clock)
-    clock.advance(LIMITS.idle - SECOND)
+    clock.advance(LIMITS.idle_timeout - SECOND)
     assert await expired(sessions, clock) == []
     clock.advance(SECOND)
     [over] = await expired(sessions, clock)
@@ -72,19 +72,19 @@ async def test_a_quiet_session_is_over_at_the_second_in_which_its_visits_are_ref
 
 async def test_a_busy_one_is_over_at_its_absolute_end(sessions, clock) -> None:
     _, token = await logged_in(sessions, clock)
-    busy = LIMITS.idle - SECOND
-    for _ in range(LIMITS.absolute // busy):
+    busy = LIMITS.idle_timeout - SECOND
+    for _ in range(LIMITS.absolute_timeout // busy):
         clock.advance(busy)
         assert await visits(sessions, clock, token)
         assert await expired(sessions, clock) == []
-    clock.advance(LIMITS.absolute % busy)
+    clock.advance(LIMITS.absolute_timeout % busy)
     assert await visits(sessions, clock, token) is None
     assert len(await expired(sessions, clock)) == 1
 
 
 async def test_shorter_limits_hold_for_sessions_that_are_going_on(sessions, clock) -> None:
     _, token = await logged_in(sessions, clock)
-    shorter = SessionLimits(idle=LIMITS.idle, absolute=timedelta(minutes=5))
+    shorter = SessionLimits(idle_timeout=LIMITS.idle_timeout, absolute_timeout=timedelta(minutes=5))
     clock.advance(timedelta(minutes=5))
     assert await visits(sessions, clock, token, shorter) is None
     assert len(await expired(sessions, clock, shorter)) == 1
@@ -92,26 +92,26 @@ async def test_shorter_limits_hold_for_sessions_that_are_going_on(sessions, cloc
 
 async def test_it_ends_once_whoever_looks_and_the_journal_has_one_line(sessions, clock) -> None:
     person, _ = await logged_in(sessions, clock)
-    clock.advance(LIMITS.idle)
+    clock.advance(LIMITS.idle_timeout)
     found = await asyncio.gather(*(expired(sessions, clock) for _ in range(4)))
     assert sum(map(len, found)) == 1
     [line] = await lines(sessions)
-    assert (line.reason, line.actor_id, line.for_person_id) == (EXPIRED, person, None)
+    assert (line.reason, line.actor_id, line.for_person_id) == (SESSION_EXPIRED, person, None)
 
 
 async def test_so_many_at_a_time_and_no_more(sessions, clock) -> None:
     for _ in range(3):
         await logged_in(sessions, clock)
-    clock.advance(LIMITS.idle)
+    clock.advance(LIMITS.idle_timeout)
     assert [len(await expired(sessions, clock, at_most=2)) for _ in range(3)] == [2, 1, 0]
 
 
 async def test_one_that_somebody_holds_is_passed_by(sessions, clock) -> None:
     _, token = await logged_in(sessions, clock)
     visitor = await visits(sessions, clock, token)
-    clock.advance(LIMITS.idle)
+    clock.advance(LIMITS.idle_timeout)
     async with unit_of_work(sessions) as busy:
-        assert await hold(busy, visitor)
+        assert await lock_session(busy, visitor)
         assert await expired(sessions, clock) == []
     assert len(await expired(sessions, clock)) == 1
 
@@ -123,21 +123,24 @@ async def test_an_operator_sees_when_and_until_when_and_nothing_that_opens_it(se
     await visits(sessions, clock, token)
     await logged_in(sessions, clock, HIS)
     async with unit_of_work(sessions) as session:
-        [shown] = await sessions_of(session, person, LIMITS, at=clock.now())
+        [shown] = await load_active_sessions(session, person, LIMITS, at=clock.now())
         row = (await session.execute(text("SELECT * FROM login_session ORDER BY created_at LIMIT 1"))).one()
-    assert (shown.began_at, shown.seen_at) == (began, clock.now())
-    assert (shown.idle_at, shown.ends_at) == (clock.now() + LIMITS.idle, began + LIMITS.absolute)
+    assert (shown.started_at, shown.last_seen_at) == (began, clock.now())
+    assert (shown.idle_expires_at, shown.expires_at) == (
+        clock.now() + LIMITS.idle_timeout,
+        began + LIMITS.absolute_timeout,
+    )
     for secret in (token, row.csrf_token, row.token_hash.hex(), str(row.id), str(row.sid)):
         assert secret not in str(shown)
 
 
 async def test_what_has_ended_or_expired_is_not_shown(sessions, clock) -> None:
     person, _ = await logged_in(sessions, clock)
-    clock.advance(LIMITS.idle)
+    clock.advance(LIMITS.idle_timeout)
     async with unit_of_work(sessions) as session:
-        assert await sessions_of(session, person, LIMITS, at=clock.now()) == []
-        await end_all_of(session, person, at=clock.now())
-        assert await sessions_of(session, person, LIMITS, at=clock.now()) == []
+        assert await load_active_sessions(session, person, LIMITS, at=clock.now()) == []
+        await end_all_sessions(session, person, at=clock.now())
+        assert await load_active_sessions(session, person, LIMITS, at=clock.now()) == []
 
 
 async def test_all_of_one_person_end_and_nobody_elses(sessions, clock) -> None:
@@ -145,8 +148,8 @@ async def test_all_of_one_person_end_and_nobody_elses(sessions, clock) -> None:
     _, second = await logged_in(sessions, clock)
     _, his = await logged_in(sessions, clock, HIS)
     async with unit_of_work(sessions) as session:
-        assert len(await end_all_of(session, person, at=clock.now())) == 2
-        assert await end_all_of(session, person, at=clock.now()) == []
+        assert len(await end_all_sessions(session, person, at=clock.now())) == 2
+        assert await end_all_sessions(session, person, at=clock.now()) == []
     assert [await visits(sessions, clock, token) for token in (first, second)] == [None, None]
     assert await visits(sessions, clock, his)
 
@@ -157,10 +160,10 @@ async def test_who_ends_them_waits_for_what_is_about_to_rest_on_one(sessions, cl
 
     async def ending():
         async with unit_of_work(sessions) as session:
-            return await end_all_of(session, person, at=clock.now())
+            return await end_all_sessions(session, person, at=clock.now())
 
     async with unit_of_work(sessions) as consenting:
-        assert await hold(consenting, visitor)
+        assert await lock_session(consenting, visitor)
         task = asyncio.create_task(ending())
         await until_somebody_waits(sessions, task)
     assert len(await task) == 1
@@ -169,8 +172,8 @@ async def test_who_ends_them_waits_for_what_is_about_to_rest_on_one(sessions, cl
 async def test_somebody_is_found_by_a_bsn_and_never_made_by_looking(sessions, clock) -> None:
     person, _ = await logged_in(sessions, clock)
     async with unit_of_work(sessions) as session:
-        assert await find_by_bsn(session, a_keyring(), HERS) == await check_known(session, person)
-        for looking in (find_by_bsn(session, a_keyring(), HIS), check_known(session, uuid4())):
+        assert await find_by_bsn(session, a_keyring(), HERS) == await require_person(session, person)
+        for looking in (find_by_bsn(session, a_keyring(), HIS), require_person(session, uuid4())):
             with pytest.raises(NotFound, match="persoon_onbekend"):
                 await looking
         assert await session.scalar(text("SELECT count(*) FROM person")) == 1
@@ -191,7 +194,7 @@ async def test_who_looks_for_sessions_that_are_over_does_not_go_through_those_th
     connection = await asyncpg.connect(database.url)
     await connection.execute("VACUUM ANALYZE login_session")
     await connection.close()
-    looking = select(LoginSession.id).where(LoginSession.ended_at.is_(None), has_expired(LIMITS, clock.now()))
+    looking = select(LoginSession.id).where(LoginSession.ended_at.is_(None), expiry_condition(LIMITS, clock.now()))
     said = looking.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
     async with unit_of_work(sessions) as session:
         plan = "\n".join(await session.scalars(text(f"EXPLAIN {said}")))

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from machtiging.cli.operator.who import operator
+from machtiging.cli.operator_name import get_operator_name
+from machtiging.crypto.key_manifest import KeyKind, is_scheduled
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind, scheduled
-from machtiging.crypto.rotation import overview
+from machtiging.crypto.rotation import read_key_entries
 from machtiging.identity.people import find_or_create_by_broker
 from machtiging.kernel.clock import SystemClock
 from machtiging.storage.unit_of_work import unit_of_work
@@ -56,7 +56,7 @@ async def test_a_rotation_leaves_a_line_with_the_kid_and_the_operator(run, datab
     assert (line.act, line.reason, line.capacity) == ("sleutel:gewisseld", "in_gebruik", "beheerder")
     assert line.object_id in kids(run.keys)
     assert line.object_id.startswith("es256-2.")
-    assert line.facts == {"beheerder": operator(), "soort": "es256"}
+    assert line.facts == {"beheerder": get_operator_name(), "soort": "es256"}
 
 
 async def test_a_leak_and_a_key_for_later_are_told_apart(run, database):
@@ -66,7 +66,7 @@ async def test_a_leak_and_a_key_for_later_are_told_apart(run, database):
     leaked, planned = await lines(database)
     assert (leaked.reason, planned.reason) == ("met_spoed_in_gebruik", "gepland")
     assert datetime.fromisoformat(planned.facts["vanaf"]) == NEXT_WEEK
-    [waits] = [entry for entry in overview(run.keys) if scheduled(entry)]
+    [waits] = [entry for entry in read_key_entries(run.keys) if is_scheduled(entry)]
     assert (waits.name, waits.activated_at) == ("es256-3", NEXT_WEEK)
     listed = await run("keys", "list")
     assert f"from {NEXT_WEEK:%Y-%m-%d %H:%M} UTC" in listed.out
@@ -85,7 +85,7 @@ async def test_rewrapping_says_who(run, database):
     await run("keys", "rotate", "kek")
     assert (await run("keys", "rewrap")).code == 0
     line = (await lines(database))[-1]
-    assert line.facts == {"kek": 2, "datasleutels": 1, "beheerder": operator()}
+    assert line.facts == {"kek": 2, "datasleutels": 1, "beheerder": get_operator_name()}
 
 
 async def test_making_the_ring_leaves_a_line_for_every_key_and_making_it_again_none(run, database):
@@ -93,7 +93,9 @@ async def test_making_the_ring_leaves_a_line_for_every_key_and_making_it_again_n
     for _ in range(2):
         assert (await run("keys", "generate")).code == 0
     written = await lines(database)
-    assert sorted(line.facts["soort"] for line in written) == sorted(one.kind.value for one in overview(run.keys))
+    assert sorted(line.facts["soort"] for line in written) == sorted(
+        one.kind.value for one in read_key_entries(run.keys)
+    )
     assert {line.act for line in written} == {"sleutel:gemaakt"}
     assert kids(run.keys) <= {line.object_id for line in written}
 
@@ -122,7 +124,7 @@ async def test_a_database_that_is_away_stops_no_rotation_but_is_a_finding(alone,
     monkeypatch.setenv("MACHTIGING_DATABASE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
     turned = await alone("keys", "rotate", "es256", "--at-once")
     assert (turned.code, "NOT in the journal" in turned.told, "hush" in turned.told) == (1, True, False)
-    assert [entry.version for entry in overview(alone.keys) if entry.kind is Kind.ES256] == [1, 2, 3]
+    assert [entry.version for entry in read_key_entries(alone.keys) if entry.kind is KeyKind.ES256] == [1, 2, 3]
     stopped_half_way(alone.keys)
     made = await alone("keys", "generate")
     assert (made.code, "NOT in the journal" in made.told) == (0, True)
@@ -154,6 +156,6 @@ async def test_now_and_later_at_once_is_wrong_use(run):
 async def test_a_moment_without_a_zone_is_in_utc(run):
     day = NEXT_WEEK.date().isoformat()
     assert (await run("keys", "rotate", "es256", "--from", day)).code == 0
-    [waits] = [entry for entry in overview(run.keys) if scheduled(entry)]
+    [waits] = [entry for entry in read_key_entries(run.keys) if is_scheduled(entry)]
     assert waits.activated_at == datetime.combine(NEXT_WEEK.date(), datetime.min.time(), UTC)
     assert json.loads((run.keys / "keys.json").read_text())["version"] == 1

@@ -9,10 +9,15 @@ from sqlalchemy import text
 
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault
-from machtiging.notifications.send import BACK_OFF, Mailer, run_sender, send_waiting
-from machtiging.notifications.tell import tell
-from machtiging.notifications.texts import Kind
-from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.outbox_dispatcher import (
+    RETRY_DELAYS,
+    Mailer,
+    run_outbox_dispatcher,
+    send_due_notifications,
+)
+from machtiging.notifications.texts import NotificationKind
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.delegation import NOON, a_person
 from tests.builders.smtp import a_mail_server
@@ -37,13 +42,13 @@ class Outbox:
     async def name_of(self, session, person_id):
         return self.names.get(person_id)
 
-    async def tell(self, who=0, kind=Kind.AANGENOMEN, **facts):
+    async def tell(self, who=0, kind=NotificationKind.AANGENOMEN, **facts):
         async with unit_of_work(self.database.sessions) as session:
-            await tell(session, self.people[who], kind, FACTS | facts, at=self.clock.now())
+            await enqueue_notification(session, self.people[who], kind, FACTS | facts, at=self.clock.now())
 
     async def send(self, **options):
-        return await send_waiting(
-            self.database.sessions, self.address_of, self.mailer, self.clock, name_of=self.name_of, **options
+        return await send_due_notifications(
+            self.database.sessions, self.address_of, self.mailer, self.clock, find_name=self.name_of, **options
         )
 
     async def rows(self, columns="tries, sent_at, given_up_at, last_error"):
@@ -70,7 +75,7 @@ async def test_what_is_waiting_is_sent_once_and_marked(outbox):
 
 
 async def test_the_mail_names_the_other_one_though_the_outbox_does_not(outbox):
-    await outbox.tell(0, Kind.AANGENOMEN, helper_id=str(outbox.people[1]), giver_id=str(outbox.people[0]))
+    await outbox.tell(0, NotificationKind.AANGENOMEN, helper_id=str(outbox.people[1]), giver_id=str(outbox.people[0]))
     assert "Bram" not in str(await outbox.rows("notification::text"))
     await outbox.send()
     [(_, mail)] = outbox.server.taken
@@ -80,7 +85,7 @@ async def test_the_mail_names_the_other_one_though_the_outbox_does_not(outbox):
 
 async def test_a_name_with_line_ends_adds_no_header_and_no_addressee(outbox):
     outbox.names[outbox.people[1]] = "Bram\r\nBcc: x@y.example\r\n\r\n.\r\nMAIL FROM:<x@y.example>"
-    await outbox.tell(0, Kind.AANGENOMEN, helper_id=str(outbox.people[1]))
+    await outbox.tell(0, NotificationKind.AANGENOMEN, helper_id=str(outbox.people[1]))
     await outbox.send()
     [(to, mail)] = outbox.server.taken
     assert to == ["ans@voorbeeld.example"]
@@ -147,7 +152,7 @@ async def test_after_five_waits_it_is_given_up(outbox):
         if given_up is None:
             waits.append(next_try - outbox.clock.now())
             outbox.clock.advance(waits[-1])
-    assert tuple(waits) == BACK_OFF == tuple(MINUTE * n for n in (1, 5, 30, 120, 720))
+    assert tuple(waits) == RETRY_DELAYS == tuple(MINUTE * n for n in (1, 5, 30, 120, 720))
     assert await outbox.rows() == [(6, None, outbox.clock.now(), "smtp_451")]
 
 
@@ -176,7 +181,7 @@ async def test_one_unreadable_notification_holds_up_nobody(outbox):
     await outbox.tell()
     async with unit_of_work(outbox.database.sessions) as session:
         await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
-    await outbox.tell(0, Kind.GEPAUZEERD)
+    await outbox.tell(0, NotificationKind.GEPAUZEERD)
     assert await outbox.send() == 1
     assert (None, NOON, "geen_tekst") in await outbox.rows("sent_at, given_up_at, last_error")
 
@@ -189,7 +194,7 @@ async def test_one_persons_broken_profile_holds_up_nobody(outbox):
 
     await outbox.tell()
     await outbox.tell(1)
-    assert await send_waiting(outbox.database.sessions, broken, outbox.mailer, outbox.clock) == 1
+    assert await send_due_notifications(outbox.database.sessions, broken, outbox.mailer, outbox.clock) == 1
     assert (await outbox.rows())[0] == (1, None, None, "versleuteling_klopt_niet")
 
 
@@ -225,7 +230,7 @@ async def test_a_sender_that_dies_after_the_yes_repeats_with_the_same_message_id
 async def test_what_is_told_in_a_transaction_that_fails_is_never_sent(outbox):
     with pytest.raises(ZeroDivisionError):
         async with unit_of_work(outbox.database.sessions) as session:
-            await tell(session, outbox.people[0], Kind.AANGENOMEN, FACTS, at=NOON)
+            await enqueue_notification(session, outbox.people[0], NotificationKind.AANGENOMEN, FACTS, at=NOON)
             raise ZeroDivisionError
     assert await outbox.send() == 0
 
@@ -233,7 +238,9 @@ async def test_what_is_told_in_a_transaction_that_fails_is_never_sent(outbox):
 async def test_the_sender_keeps_going_until_it_is_stopped(outbox):
     stop = asyncio.Event()
     running = asyncio.create_task(
-        run_sender(outbox.database.sessions, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop)
+        run_outbox_dispatcher(
+            outbox.database.sessions, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop
+        )
     )
     for expected in (1, 2):
         await outbox.tell()
@@ -244,7 +251,7 @@ async def test_the_sender_keeps_going_until_it_is_stopped(outbox):
 
 
 async def test_the_sender_outlives_a_database_that_is_away(outbox):
-    nowhere = make_engine("postgresql://postgres@/weg?host=/bestaat/niet", Role.SERVICE, pool_size=1)
+    nowhere = make_engine("postgresql://postgres@/weg?host=/bestaat/niet", DatabaseRole.SERVICE, pool_size=1)
     tried = [make_sessions(nowhere)] * 2
     stop = asyncio.Event()
 
@@ -253,7 +260,7 @@ async def test_the_sender_outlives_a_database_that_is_away(outbox):
 
     await outbox.tell()
     running = asyncio.create_task(
-        run_sender(away_at_first, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop)
+        run_outbox_dispatcher(away_at_first, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop)
     )
     await outbox.server.has_taken(1)
     stop.set()

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.kernel.bsn import Bsn
-from machtiging.notifications.tell import tell
-from machtiging.notifications.texts import Kind
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.command_line import a_command_line
 from tests.builders.delegation import NOON, a_person
@@ -19,7 +19,7 @@ def run(database, tmp_path, capsys, monkeypatch):
 async def give_up(database):
     async with unit_of_work(database.sessions) as session:
         person = await a_person(session, Bsn("999990019"))
-        await tell(session, person, Kind.HERVAT_DOOR_U, {"ends_on": "2027-01-01"}, at=NOON)
+        await enqueue_notification(session, person, NotificationKind.HERVAT_DOOR_U, {"ends_on": "2027-01-01"}, at=NOON)
         await session.execute(text("UPDATE notification SET given_up_at = now(), last_error = 'adres_ongeldig'"))
 
 

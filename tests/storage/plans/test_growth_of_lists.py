@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from machtiging.audit.grouped_lines import WINDOWS
-from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, MARK
-from machtiging.identity.people import data_key_of
+from machtiging.audit.line_groups import WINDOW_SIZES
+from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK
+from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import uuid7
 from tests.builders.berichtenbox import World, a_world
 from tests.builders.login import ISSUER
@@ -81,16 +81,16 @@ def letters(database, world, owner):
     async def grow_by(times):
         async with world.sessions.begin() as session:
             (like,) = (await session.execute(select(BERICHT).limit(1))).mappings()
-            key = await data_key_of(session, world.keyring, world.citizen)
+            key = await load_data_key(session, world.keyring, world.citizen)
             rows = []
             for number in itertools.islice(count, times):
                 new = {"id": uuid7(), "ontvanger_id": owner, "sender_reference": f"{owner}/{number}"}
-                subject = key.seal(b"Brief", "bericht", str(new["id"]), "onderwerp")
+                subject = key.encrypt(b"Brief", "bericht", str(new["id"]), "onderwerp")
                 at = like["published_at"] - timedelta(minutes=number)
                 rows.append({**like, **new, "published_at": at, "onderwerp_sealed": subject})
             await session.execute(insert(BERICHT), rows)
             marks = [{"bericht_id": row["id"], "person_id": world.helper, "first_read_at": at} for row in rows]
-            await session.execute(insert(MARK), marks)
+            await session.execute(insert(READER_MARK), marks)
             enclosed = {"position": 1, "naam_sealed": b"x", "mime_type": "application/pdf", "size": 9, "parts": 1}
             await session.execute(
                 insert(BIJLAGE),
@@ -129,7 +129,7 @@ async def test_list_and_apps_cost_the_same_with_a_large_caseload(database, clock
         await grown(database, "machtiging", times, gemachtigde_id=f"'{world.helper}'")
 
     await held_to_growth(database, asking(world, token, "/berichten"), caseload)
-    await held_to_growth(database, lambda: browser.open(ISSUER + "/apps"), caseload)
+    await held_to_growth(database, lambda: browser.open_page(ISSUER + "/apps"), caseload)
     await portal.close()
 
 
@@ -149,7 +149,7 @@ async def test_page_of_the_overview_costs_the_same_with_a_large_journal(database
     await lines(1_500)
     address = ISSUER + "/inzage"
     if page == "next":
-        shown = await browser.open(address)
+        shown = await browser.open_page(address)
         address = ISSUER + next(where for where, _ in shown.links if "voor=" in where)
-    await held_to_growth(database, lambda: browser.open(address), lines, scattered=WINDOWS[0])
+    await held_to_growth(database, lambda: browser.open_page(address), lines, scattered=WINDOW_SIZES[0])
     await portal.close()

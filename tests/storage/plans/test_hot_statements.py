@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from machtiging.audit.seal import seal_waiting
-from machtiging.identity.over.of_person import end_all_of, sessions_of
+from machtiging.audit.seal import seal_intake
 from machtiging.identity.session import SessionLimits
+from machtiging.identity.session_end.person_sessions import end_all_sessions, load_active_sessions
 from machtiging.notifications.mailer import Mailer
-from machtiging.notifications.send import send_waiting
-from machtiging.oauth.openid import send as logout
-from machtiging.oauth.openid.expire import expire_sessions
-from machtiging.oauth.sweep import sweep_expired
+from machtiging.notifications.outbox_dispatcher import send_due_notifications
+from machtiging.oauth.openid import backchannel_logout as logout
+from machtiging.oauth.openid.session_expiry import expire_sessions
+from machtiging.oauth.retention import delete_expired_rows
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import World, a_pdf, a_world
 from tests.builders.login import ISSUER
@@ -32,7 +32,7 @@ from tests.builders.refreshing import Holder, a_holder
 pytestmark = pytest.mark.whole
 ROWS = 4_000
 SECOND = timedelta(seconds=1)
-LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
+LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 PAGES = (
     "/machtigingen",
     "/machtigingen/{machtiging}",
@@ -90,7 +90,7 @@ class Grown:
 
 async def _open_page(grown: Grown, path: str) -> None:
     for browser in (await grown.portal.mother(), await grown.portal.son()):
-        await browser.open(ISSUER + path.replace("{machtiging}", str(grown.holder.machtiging.id)))
+        await browser.open_page(ISSUER + path.replace("{machtiging}", str(grown.holder.machtiging.id)))
 
 
 async def _ask(grown: Grown, path: str) -> None:
@@ -106,8 +106,8 @@ async def _no_address(_session: Any, _person: Any) -> None:
 async def _end_sessions(grown: Grown) -> None:
     async with unit_of_work(grown.oauth.sessions) as session:
         person, at = grown.oauth.committed.people.son, grown.oauth.clock.now()
-        await sessions_of(session, person, LIMITS, at=at)
-        await end_all_of(session, person, at=at)
+        await load_active_sessions(session, person, LIMITS, at=at)
+        await end_all_sessions(session, person, at=at)
 
 
 Work = Callable[[Grown], Awaitable[Any]]
@@ -122,12 +122,12 @@ WORK: dict[str, Work] = {
     "list": lambda it: _ask(it, "/berichten"),
     "read": lambda it: _ask(it, "/berichten/{bericht}"),
     **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
-    "sweep": lambda it: sweep_expired(it.oauth.sessions, it.oauth.clock),
+    "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock),
     "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
-    "send mail": lambda it: send_waiting(
+    "send mail": lambda it: send_due_notifications(
         it.oauth.sessions, _no_address, Mailer("127.0.0.1", 1, False, "x@machtigen.example"), it.oauth.clock
     ),
-    "tell apps": lambda it: logout.send_waiting(sender(it.oauth)),
+    "tell apps": lambda it: logout.send_due_notices(sender(it.oauth)),
     "sessions of a person": _end_sessions,
 }
 
@@ -146,7 +146,7 @@ async def grown(database, clock):
     token = await box.helper_token()
     made = Grown(database, oauth, portal, box, holder, flow, letter, token)
     await _ask(made, "/berichten/{bericht}")
-    await seal_waiting(database.sealer, box.keyring, clock)
+    await seal_intake(database.sealer, box.keyring, clock)
     await _ask(made, "/berichten/{bericht}")  # a line that waits
     async with superuser(database.url) as connection:
         await connection.execute("SET session_replication_role = replica")
@@ -190,6 +190,6 @@ async def test_statement_without_an_index_is_found(grown):
     async with superuser(grown.database.url) as connection:
         await connection.execute("DROP INDEX ix_login_session_over")
         with recorded(grown.database.service) as heard:
-            await sweep_expired(grown.oauth.sessions, grown.oauth.clock)
+            await delete_expired_rows(grown.oauth.sessions, grown.oauth.clock)
         plans = [await plan_of(connection, said) for said in heard if "login_session" in said.statement]
         assert {"login_session"} <= set().union(*map(whole_tables_read, plans))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access.permit import SEAL, ListingPermit, Permit, Seal
+from machtiging.access.permit import PERMIT_SEAL, ListingPermit, Permit, PermitSeal
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.delegation.rules import Act, Capacity
 from machtiging.kernel.errors import Fault
@@ -27,7 +27,7 @@ MANY = {**WHO, "pairs": frozenset({(Theme.TOESLAGEN, Sensitivity.GEWOON)}), "sco
 
 
 @pytest.mark.parametrize(("kind", "values"), [(Permit, ONE), (ListingPermit, MANY)])
-@pytest.mark.parametrize("seal", [Seal(), None, object(), True, "SEAL"])
+@pytest.mark.parametrize("seal", [PermitSeal(), None, object(), True, "SEAL"])
 def test_without_the_seal_there_is_no_permit(kind, values, seal):
     with pytest.raises(Fault, match="permit_zonder_zegel"):
         kind(**values, seal=seal)
@@ -37,7 +37,7 @@ def test_without_the_seal_there_is_no_permit(kind, values, seal):
 
 @pytest.mark.parametrize(("kind", "values"), [(Permit, ONE), (ListingPermit, MANY)])
 def test_a_permit_does_not_change_and_makes_no_other(kind, values):
-    permit = kind(**values, seal=SEAL)
+    permit = kind(**values, seal=PERMIT_SEAL)
     with pytest.raises(AttributeError):
         permit.vertegenwoordigde_id = uuid7()
     with pytest.raises((ValueError, TypeError)):
@@ -47,20 +47,20 @@ def test_a_permit_does_not_change_and_makes_no_other(kind, values):
 
 
 def test_a_permit_for_reading_is_no_permit_for_deleting():
-    permit = Permit(**ONE, seal=SEAL)
-    assert permit.bericht(Act.READ, Act.DOWNLOAD) == ONE["bericht_id"]
+    permit = Permit(**ONE, seal=PERMIT_SEAL)
+    assert permit.bericht_id_for(Act.READ, Act.DOWNLOAD) == ONE["bericht_id"]
     with pytest.raises(Fault, match="permit_voor_andere_handeling"):
-        permit.bericht(Act.DELETE)
+        permit.bericht_id_for(Act.DELETE)
     with pytest.raises(Fault, match="permit_voor_andere_handeling"):
-        permit.bericht()
+        permit.bericht_id_for()
 
 
 def test_a_listing_permit_shows_what_is_in_its_pairs_and_its_scope():
-    wide = ListingPermit(**MANY, seal=SEAL)
-    assert wide.shows(an_envelope())
-    assert not wide.shows(an_envelope(theme=Theme.ZORG))
+    wide = ListingPermit(**MANY, seal=PERMIT_SEAL)
+    assert wide.includes_envelope(an_envelope())
+    assert not wide.includes_envelope(an_envelope(theme=Theme.ZORG))
     scope = a_scope(excluded_themes=frozenset({Theme.TOESLAGEN}))
-    assert not ListingPermit(**{**MANY, "scope": scope}, seal=SEAL).shows(an_envelope())
+    assert not ListingPermit(**{**MANY, "scope": scope}, seal=PERMIT_SEAL).includes_envelope(an_envelope())
 
 
 def _uses(module: Iterable[ast.AST]) -> set[str]:

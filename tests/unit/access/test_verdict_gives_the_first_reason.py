@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.access.decision import FAILED, Refused
-from machtiging.access.engine import Policy
-from machtiging.access.verdict import judge, judge_listing
+from machtiging.access.policy_decision import DECISION_FAILED, PolicyDenied
+from machtiging.access.policy_engine import Policy
+from machtiging.access.verdict import evaluate_access, evaluate_listing
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import Act, Capacity, EndReason, State, uncovered
+from machtiging.delegation.rules import Act, Capacity, EndReason, MachtigingState, scope_violation
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce
 from machtiging.kernel.period import Period
@@ -37,7 +37,7 @@ LOW, SUBSTANTIAL, HIGH = Assurance
 
 
 def judged(actor, target=None, act=Act.READ, at=NOON):
-    return judge(POLICY.decide, actor, act, target or a_target(), at)
+    return evaluate_access(POLICY.decide, actor, act, target or a_target(), at)
 
 
 def seen(verdict):
@@ -45,26 +45,26 @@ def seen(verdict):
 
 
 HIDDEN = (NotFound, "bericht_onbekend")
-ENDED = {"state": State.ENDED, "ended_at": NOON, "end_reason": EndReason.WITHDRAWN}
+ENDED = {"state": MachtigingState.ENDED, "ended_at": NOON, "end_reason": EndReason.WITHDRAWN}
 NOT_YET = {"period": Period(NOON + timedelta(days=1), NOON + timedelta(days=2))}
 OVER = {"period": Period(NOON - timedelta(days=2), NOON)}
 
 
 def test_a_helper_reads_a_letter_within_the_agreement():
     verdict = judged(an_actor(a_held_machtiging()))
-    assert (verdict.reason, verdict.row, verdict.refusal) == ("toegestaan", "naaste-gewoon", None)
+    assert (verdict.reason, verdict.row_id, verdict.refusal) == ("toegestaan", "naaste-gewoon", None)
 
 
 def test_the_citizen_reads_in_the_own_box_whatever_the_letter():
     letter = an_envelope(theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
     verdict = judged(an_actor(assurance=LOW), a_target(letter), Act.DELETE)
-    assert (verdict.reason, verdict.row) == ("toegestaan", "eigen-box")
+    assert (verdict.reason, verdict.row_id) == ("toegestaan", "eigen-box")
 
 
 STANDING = [
     (ENDED, "machtiging_beeindigd"),
-    ({"state": State.PAUSED}, "machtiging_gepauzeerd"),
-    ({"state": State.OFFERED, "accepted_assurance": None}, "machtiging_niet_aangenomen"),
+    ({"state": MachtigingState.PAUSED}, "machtiging_gepauzeerd"),
+    ({"state": MachtigingState.OFFERED, "accepted_assurance": None}, "machtiging_niet_aangenomen"),
     (NOT_YET, "machtiging_niet_begonnen"),
     (OVER, "machtiging_verlopen"),
     ({"gemachtigde_id": STRANGER}, "machtiging_niet_van_u"),
@@ -103,7 +103,7 @@ def test_actor_of_another_organisation_is_refused_openly_whatever_is_asked(
     machtiging = a_held_machtiging(capacity=capacity, gemachtigde_kvk=accepted_for)
     actor = an_actor(machtiging, organisation_kvk=used_for, assurance=Assurance.HIGH)
     assert seen(judged(actor, target, act)) == (NotInForce, "andere_organisatie")
-    listing, pairs = judge_listing(POLICY.decide, actor, NOON)
+    listing, pairs = evaluate_listing(POLICY.decide, actor, NOON)
     assert (seen(listing), pairs) == ((NotInForce, "andere_organisatie"), frozenset())
 
 
@@ -146,9 +146,9 @@ def test_what_lies_in_the_message_looks_like_no_message(scope, target, reason, a
 def test_a_theme_that_the_policy_keeps_from_this_capacity_looks_like_no_message():
     bewind = a_held_machtiging(capacity=Capacity.BEWINDVOERDER)
     verdict = judged(an_actor(bewind, assurance=HIGH), a_target(an_envelope(theme=Theme.ZORG)))
-    assert (seen(verdict), verdict.reason, verdict.row) == (HIDDEN, "beleid_verbiedt", "nooit-zorg-bewindvoerder")
+    assert (seen(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_verbiedt", "nooit-zorg-bewindvoerder")
     verdict = judged(an_actor(bewind, assurance=HIGH), a_target(an_envelope(theme=Theme.ONDERWIJS)))
-    assert (seen(verdict), verdict.reason, verdict.row) == (HIDDEN, "beleid_kent_dit_niet", None)
+    assert (seen(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_kent_dit_niet", None)
 
 
 NOT_GIVEN = (NotAllowed, "handeling_niet_toegestaan")
@@ -162,7 +162,7 @@ def test_a_helper_who_wants_to_change_the_box_is_told_so(act):
 def test_even_an_agreement_to_delete_does_not_let_a_helper_delete():
     agreed = a_held_machtiging(scope=a_scope(acts=frozenset(Act)))
     verdict = judged(an_actor(agreed), act=Act.DELETE)
-    assert (seen(verdict), verdict.row) == (NOT_GIVEN, "nooit-wijzigen")
+    assert (seen(verdict), verdict.row_id) == (NOT_GIVEN, "nooit-wijzigen")
 
 
 def test_an_act_that_the_machtiging_does_not_give_is_refused_openly():
@@ -210,7 +210,7 @@ def test_an_act_that_is_not_given_is_told_before_a_level_that_is_too_low():
 def test_the_weakest_of_login_giving_and_accepting_counts(login, given, accepted):
     machtiging = a_held_machtiging(assurance=given, accepted_assurance=accepted)
     actor = an_actor(machtiging, assurance=login)
-    assert actor.level is LOW
+    assert actor.effective_assurance is LOW
     verdict = judged(actor, a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG)))
     # Logging in again can mend the login only, not the level at which the machtiging was given or accepted.
     expected = LevelTooLow if login is LOW else NotAllowed
@@ -232,37 +232,37 @@ def test_it_says_which_level_it_takes():
 
 def test_a_decision_that_fails_is_hidden_and_never_a_yes():
     def broken(_question):
-        return Refused(None, FAILED)
+        return PolicyDenied(None, DECISION_FAILED)
 
     for actor in (an_actor(), an_actor(a_held_machtiging())):
-        verdict = judge(broken, actor, Act.READ, a_target(), NOON)
-        assert (seen(verdict), verdict.reason) == (HIDDEN, FAILED)
-        verdict, pairs = judge_listing(broken, actor, NOON)
-        assert (seen(verdict), pairs) == ((NotAllowed, FAILED), frozenset())
+        verdict = evaluate_access(broken, actor, Act.READ, a_target(), NOON)
+        assert (seen(verdict), verdict.reason) == (HIDDEN, DECISION_FAILED)
+        verdict, pairs = evaluate_listing(broken, actor, NOON)
+        assert (seen(verdict), pairs) == ((NotAllowed, DECISION_FAILED), frozenset())
 
 
 def test_a_refusal_without_a_findable_reason_is_still_a_refusal():
     def grumpy(question):
-        return Refused(None, "beleid_kent_dit_niet") if question.level is SUBSTANTIAL else POLICY.decide(question)
+        return PolicyDenied(None, "beleid_kent_dit_niet") if question.level is SUBSTANTIAL else POLICY.decide(question)
 
-    assert judge(grumpy, an_actor(a_held_machtiging()), Act.READ, a_target(), NOON).refusal is not None
+    assert evaluate_access(grumpy, an_actor(a_held_machtiging()), Act.READ, a_target(), NOON).refusal is not None
 
 
 @pytest.mark.parametrize(("changes", "code"), STANDING, ids=[code for _, code in STANDING])
 def test_a_list_is_refused_for_the_same_reasons(changes, code):
-    verdict, pairs = judge_listing(POLICY.decide, an_actor(a_held_machtiging(**changes)), NOON)
+    verdict, pairs = evaluate_listing(POLICY.decide, an_actor(a_held_machtiging(**changes)), NOON)
     assert (seen(verdict), pairs) == ((NotInForce, code), frozenset())
 
 
 def test_a_list_that_was_not_given_is_refused_openly():
-    verdict, _ = judge_listing(POLICY.decide, an_actor(acts=frozenset({Act.READ})), NOON)
+    verdict, _ = evaluate_listing(POLICY.decide, an_actor(acts=frozenset({Act.READ})), NOON)
     assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
     assert verdict.refusal.action == "lijst"
 
 
 def test_a_list_for_which_the_level_is_too_low_is_refused_openly():
     machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
-    verdict, _ = judge_listing(POLICY.decide, an_actor(machtiging, assurance=LOW), NOON)
+    verdict, _ = evaluate_listing(POLICY.decide, an_actor(machtiging, assurance=LOW), NOON)
     assert seen(verdict) == (LevelTooLow, "niveau_te_laag")
 
 
@@ -278,8 +278,8 @@ def test_a_letter_is_in_the_list_if_and_only_if_it_may_be_read(scope, envelope, 
         scope=scope, capacity=capacity, assurance=Assurance.HIGH, accepted_assurance=Assurance.HIGH
     )
     actor = an_actor(machtiging, assurance=level)
-    _, pairs = judge_listing(POLICY.decide, actor, NOON)
-    listed = uncovered(scope, envelope) is None and (envelope.theme, envelope.sensitivity) in pairs
+    _, pairs = evaluate_listing(POLICY.decide, actor, NOON)
+    listed = scope_violation(scope, envelope) is None and (envelope.theme, envelope.sensitivity) in pairs
     assert listed == (judged(actor, a_target(envelope)).refusal is None)
 
 

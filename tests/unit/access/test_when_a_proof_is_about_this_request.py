@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from machtiging.access.proof.rules import age_fits, same_place
+from machtiging.access.sender_constraint.dpop_claims import htu_matches_request, is_iat_within_window
 
 HERE = "https://machtigen.test"
 
@@ -27,7 +27,7 @@ HERE = "https://machtigen.test"
     ],
 )
 def test_the_same_address(htu, issuer, path):
-    assert same_place(htu, issuer, path)
+    assert htu_matches_request(htu, issuer, path)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_the_same_address(htu, issuer, path):
     ],
 )
 def test_another_address(htu, issuer, path):
-    assert not same_place(htu, issuer, path)
+    assert not htu_matches_request(htu, issuer, path)
 
 
 @given(some.text(max_size=60), some.sampled_from(["", HERE, HERE + "/token", "https://", HERE + ":"]))
 def test_whatever_is_claimed_gets_an_answer_and_only_this_path_is_this_path(text, begin):
-    if same_place(begin + text, HERE, "/token"):
+    if htu_matches_request(begin + text, HERE, "/token"):
         assert unquote(urlsplit(begin + text).path) == "/token"
 
 
@@ -73,11 +73,11 @@ def test_whatever_is_claimed_gets_an_answer_and_only_this_path_is_this_path(text
     "iat", [None, True, "1", float("nan"), float("inf"), [1], {}, 10**400, -(10**400)], ids=range(9)
 )
 def test_what_is_no_instant_does_not_fit(iat):
-    assert not age_fits(iat, 1_000_000.0)
+    assert not is_iat_within_window(iat, 1_000_000.0)
 
 
 @pytest.mark.parametrize(
     ("off", "fits"), [(-61, False), (-60, True), (0, True), (0.5, True), (10, True), (10.5, False)]
 )
 def test_a_minute_behind_and_ten_seconds_ahead(off, fits):
-    assert age_fits(1_000_000 + off, 1_000_000.0) is fits
+    assert is_iat_within_window(1_000_000 + off, 1_000_000.0) is fits

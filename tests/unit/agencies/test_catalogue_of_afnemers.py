@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from machtiging.agencies.catalogue import CATALOGUE, oin_of
+from machtiging.agencies.catalogue import CATALOGUE, find_catalogue_oin
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.kernel.oin import Oin
 
@@ -39,7 +39,7 @@ def test_post_about_health_is_never_ordinary(name, entry):
 
 def test_an_agency_that_is_not_in_the_catalogue_has_no_oin():
     with pytest.raises(KeyError):
-        oin_of("Ministerie van Rare Loopjes")
+        find_catalogue_oin("Ministerie van Rare Loopjes")
 
 
 @pytest.mark.parametrize(("one", "other"), list(product(Sensitivity, Sensitivity)))

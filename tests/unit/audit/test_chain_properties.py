@@ -7,7 +7,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from machtiging.audit.acts import JournalAct
-from machtiging.audit.rules import COLUMNS, START, Place, examine, head_claims, link, missing
+from machtiging.audit.rules import (
+    CHAIN_START,
+    LINE_COLUMNS,
+    ChainPosition,
+    check_line,
+    describe_missing_lines,
+    hash_line,
+    head_claims,
+)
 
 words = st.none() | st.sampled_from(["", "a", "b", '"', "é"])
 
@@ -15,7 +23,7 @@ words = st.none() | st.sampled_from(["", "a", "b", '"', "é"])
 def as_lines(rows):
     """Rows differ by their id, as in the database; two other columns take what they like."""
     return [
-        dict.fromkeys(COLUMNS) | {"id": str(number), "capacity": row[0], "facts": row[1]}
+        dict.fromkeys(LINE_COLUMNS) | {"id": str(number), "capacity": row[0], "facts": row[1]}
         for number, row in enumerate(rows)
     ]
 
@@ -24,20 +32,20 @@ contents = st.lists(st.tuples(words, words), min_size=1, max_size=6).map(as_line
 
 
 def chained(rows):
-    lines, before = [], START
+    lines, before = [], CHAIN_START
     for row in rows:
-        place = Place(before.seq + 1, link(before.hash, before.seq + 1, row))
+        place = ChainPosition(before.seq + 1, hash_line(before.hash, before.seq + 1, row))
         lines.append({**row, "seq": place.seq, "previous_hash": before.hash, "hash": place.hash})
         before = place
     return lines
 
 
 def problems(lines):
-    found, before = [], START
+    found, before = [], CHAIN_START
     for line in lines:
-        found += examine(before, line)
+        found += check_line(before, line)
         if line["seq"] > before.seq:
-            before = Place(line["seq"], line["hash"])
+            before = ChainPosition(line["seq"], line["hash"])
     return found
 
 
@@ -55,7 +63,7 @@ def test_an_honest_chain_reads_clean(rows):
 def test_any_changed_column_is_seen_at_that_line_and_no_other(rows, data):
     lines = chained(rows)
     place = data.draw(st.integers(0, len(lines) - 1))
-    column = data.draw(st.sampled_from(COLUMNS))
+    column = data.draw(st.sampled_from(LINE_COLUMNS))
     value = data.draw(words)
     assume(value != lines[place][column])
     lines[place] = {**lines[place], column: value}
@@ -92,20 +100,22 @@ def test_any_inserted_line_is_seen_also_when_renumbered(rows, data):
 
 
 def test_a_value_cannot_move_to_the_next_column_unseen():
-    rows = [dict.fromkeys(COLUMNS), dict.fromkeys(COLUMNS)]
+    rows = [dict.fromkeys(LINE_COLUMNS), dict.fromkeys(LINE_COLUMNS)]
     rows[0]["capacity"], rows[1]["client_id"] = "x", "x"
-    assert link(START.hash, 1, rows[0]) != link(START.hash, 1, rows[1])
+    assert hash_line(CHAIN_START.hash, 1, rows[0]) != hash_line(CHAIN_START.hash, 1, rows[1])
 
 
 def test_nothing_and_the_empty_word_are_not_the_same():
-    rows = [dict.fromkeys(COLUMNS), {**dict.fromkeys(COLUMNS), "capacity": ""}]
-    assert link(START.hash, 1, rows[0]) != link(START.hash, 1, rows[1])
+    rows = [dict.fromkeys(LINE_COLUMNS), {**dict.fromkeys(LINE_COLUMNS), "capacity": ""}]
+    assert hash_line(CHAIN_START.hash, 1, rows[0]) != hash_line(CHAIN_START.hash, 1, rows[1])
 
 
 def test_the_hash_of_a_known_line_never_changes():
     # A published value: whoever verifies an old journal with new code must get the old answer.
-    row = dict.fromkeys(COLUMNS) | {"id": UUID(int=7), "occurred_at": "1795435200.000000", "facts": "{}"}
-    assert link(START.hash, 1, row).hex() == "62dc721fe361be39331bbcecc6cd63af4fb68d1cfa5e2c65272bcdca71f8c52e"
+    row = dict.fromkeys(LINE_COLUMNS) | {"id": UUID(int=7), "occurred_at": "1795435200.000000", "facts": "{}"}
+    assert (
+        hash_line(CHAIN_START.hash, 1, row).hex() == "62dc721fe361be39331bbcecc6cd63af4fb68d1cfa5e2c65272bcdca71f8c52e"
+    )
 
 
 def test_a_head_says_the_same_whatever_zone_its_time_came_in():
@@ -114,8 +124,8 @@ def test_a_head_says_the_same_whatever_zone_its_time_came_in():
 
 
 def test_missing_lines_are_told_in_one_sentence():
-    assert missing(3, 3) == "Regel 3 ontbreekt."
-    assert missing(3, 5) == "De regels 3 tot en met 5 ontbreken."
+    assert describe_missing_lines(3, 3) == "Regel 3 ontbreekt."
+    assert describe_missing_lines(3, 5) == "De regels 3 tot en met 5 ontbreken."
 
 
 def test_acts_are_alphabetised_and_say_subject_and_deed():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from machtiging.berichtenbox.receive import receive
+from machtiging.berichtenbox.multipart import receive_aanlevering
 from machtiging.kernel.errors import InvalidInput
 from tests.unit.berichtenbox.test_receiving import MULTIPART, PDF, a_request, in_pieces
 
@@ -11,7 +11,7 @@ PLAIN = b'filename="brief.pdf"'
 
 async def name_of(written: bytes) -> str:
     """The name under which a bijlage is kept whose part says this of its name."""
-    received = await receive(MULTIPART, in_pieces(a_request(PDF).replace(PLAIN, written)))
+    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(PDF).replace(PLAIN, written)))
     received.close()
     return received.bijlagen[0].naam
 

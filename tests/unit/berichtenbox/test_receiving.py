@@ -6,10 +6,10 @@ import os
 import pytest
 
 from machtiging.berichtenbox import rules
-from machtiging.berichtenbox.receive import ReceivedBijlage, _Spool, receive
+from machtiging.berichtenbox.multipart import ReceivedBijlage, _EncryptedSpool, receive_aanlevering
 from machtiging.berichtenbox.schemas import BerichtIn
 from machtiging.kernel.errors import InvalidInput, Refusal, TooLarge, UnsupportedMedia
-from machtiging.web.validation import parsed
+from machtiging.web.validation import parse_body
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 MULTIPART = "multipart/form-data; boundary=x"
@@ -35,15 +35,15 @@ def a_request(content: bytes = PDF, filename: bytes = b"brief.pdf", kind: bytes 
 
 async def refusal_of(body: bytes, kind: str = MULTIPART, size: int = 1000) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        (await receive(kind, in_pieces(body, size))).close()
+        (await receive_aanlevering(kind, in_pieces(body, size))).close()
     return caught.value
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 10**9])
 async def test_what_came_in_is_the_same_however_it_was_cut(size):
-    received = await receive(MULTIPART, in_pieces(a_request(), size))
+    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(), size))
     assert json.loads(bytes(received.bericht)) == BERICHT
-    assert [(one.naam, b"".join(one.contents()), one.size) for one in received.bijlagen] == [
+    assert [(one.naam, b"".join(one.iterate_pieces()), one.size) for one in received.bijlagen] == [
         ("brief.pdf", PDF, len(PDF))
     ]
     received.close()
@@ -51,8 +51,8 @@ async def test_what_came_in_is_the_same_however_it_was_cut(size):
 
 async def test_a_large_bijlage_comes_back_in_pieces_and_is_sealed_while_it_waits():
     content = PDF[:9] + os.urandom(6 * rules.MIB) + PDF
-    received = await receive(MULTIPART, in_pieces(a_request(content), 70_000))
-    pieces = list(received.bijlagen[0].contents())
+    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(content), 70_000))
+    pieces = list(received.bijlagen[0].iterate_pieces())
     assert b"".join(pieces) == content
     assert [len(piece) for piece in pieces[:-1]] == [rules.PART_BYTES] * 6
     received.spool._file.seek(0)
@@ -100,7 +100,7 @@ async def test_row_55_a_name_with_a_path_or_odd_characters_is_refused(name):
 
 @pytest.mark.parametrize("name", ["brief.pdf", "één €.pdf", "x" * 251 + ".pdf", "..brief.pdf"], ids=repr)
 async def test_a_plain_name_is_kept(name):
-    received = await receive(MULTIPART, in_pieces(a_request(filename=name.encode())))
+    received = await receive_aanlevering(MULTIPART, in_pieces(a_request(filename=name.encode())))
     assert received.bijlagen[0].naam == name
     received.close()
 
@@ -116,22 +116,22 @@ async def test_a_bijlage_over_the_limit_is_refused_as_soon_as_it_is_seen():
             yield b"x" * rules.MIB
 
     with pytest.raises(TooLarge, match="bijlage_te_groot"):
-        await receive(MULTIPART, endless())
+        await receive_aanlevering(MULTIPART, endless())
     assert sent <= 26
 
 
 def test_the_limit_of_a_bijlage_is_25_mib_to_the_byte():
-    bijlage = ReceivedBijlage("brief.pdf", _Spool(), size=25 * rules.MIB - 3)
-    bijlage.take(b"abc")
+    bijlage = ReceivedBijlage("brief.pdf", _EncryptedSpool(), size=25 * rules.MIB - 3)
+    bijlage.add_content(b"abc")
     with pytest.raises(TooLarge, match="bijlage_te_groot"):
-        bijlage.take(b"d")
+        bijlage.add_content(b"d")
     bijlage.spool.close()
 
 
 async def test_100_bijlagen_are_taken_in_and_the_one_after_them_is_refused():
     start, rest = a_request().split(b'--x\r\nContent-Disposition: form-data; name="bijlage"')
     one = b'--x\r\nContent-Disposition: form-data; name="bijlage"' + rest.removesuffix(b"--x--\r\n")
-    received = await receive(MULTIPART, in_pieces(start + 100 * one + b"--x--\r\n"))
+    received = await receive_aanlevering(MULTIPART, in_pieces(start + 100 * one + b"--x--\r\n"))
     assert len(received.bijlagen) == 100
     received.close()
     assert (await refusal_of(start + 101 * one)).code == "te_veel_bijlagen"
@@ -139,7 +139,7 @@ async def test_100_bijlagen_are_taken_in_and_the_one_after_them_is_refused():
 
 async def test_a_text_part_over_the_limit_is_refused_as_soon_as_it_is_seen():
     head = b'--x\r\nContent-Disposition: form-data; name="bericht"\r\n\r\n'
-    refusal = await refusal_of(head + b"x" * (rules.BERICHT_PART_BYTES + 1), size=rules.MIB)
+    refusal = await refusal_of(head + b"x" * (rules.MAX_BERICHT_PART_BYTES + 1), size=rules.MIB)
     assert refusal.code == "bericht_te_groot"
 
 
@@ -179,7 +179,7 @@ async def test_an_odd_boundary_is_refused(boundary):
 
 
 def bericht_of(content: bytes) -> BerichtIn:
-    return parsed(BerichtIn, content, "bericht_ongeldig")
+    return parse_body(BerichtIn, content, "bericht_ongeldig")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_bericht_does_not_print_the_number_it_is_for():
 
 @pytest.mark.parametrize(("size", "parts"), [(1, 1), (rules.MIB, 1), (rules.MIB + 1, 2), (25 * rules.MIB, 25)])
 def test_in_how_many_pieces(size, parts):
-    assert rules.parts_of(size) == parts
+    assert rules.count_parts(size) == parts
 
 
 ID = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
@@ -243,9 +243,9 @@ ID = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
     ["", "1", "999990019", ID[:-1], ID + "0", "{" + ID + "}", "urn:uuid:" + ID, ID.replace("-", ""), "é" * 36],
 )
 def test_an_id_that_is_malformed_is_an_id_that_nothing_has(offered):
-    assert rules.id_from(offered) == rules.NO_SUCH_ID
+    assert rules.parse_id(offered) == rules.NO_SUCH_ID
 
 
 @pytest.mark.parametrize("offered", [ID, ID.upper()])
 def test_an_id_is_taken_in_its_plain_form(offered):
-    assert str(rules.id_from(offered)) == ID
+    assert str(rules.parse_id(offered)) == ID

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from machtiging.__main__ import main
-from machtiging.cli import checks
-from machtiging.cli.checks import Verdict
 from machtiging.cli.clients import read_metadata
-from machtiging.cli.edges import Exit, explain
-from machtiging.cli.running import practice_sockets
-from machtiging.cli.servers import listen
+from machtiging.cli.doctor_checks import installation
+from machtiging.cli.doctor_checks.installation import FindingStatus
+from machtiging.cli.errors import ExitCode, describe_error
+from machtiging.cli.processes.servers import bind_socket
+from machtiging.cli.serve import bind_practice_sockets
 from machtiging.kernel.errors import Fault, InvalidInput, NotAllowed
 from machtiging.settings import Environment, Settings
 from tests.builders.crypto import a_key_directory
@@ -37,7 +37,7 @@ def installation(tmp_path, monkeypatch):
 
 
 def test_help_names_every_command(capsys):
-    assert main(["--help"]) == Exit.OK
+    assert main(["--help"]) == ExitCode.OK
     told = capsys.readouterr().out
     for name in ("serve", "demo", "story", "migrate", "doctor", *GROUPS):
         assert name in told
@@ -45,7 +45,7 @@ def test_help_names_every_command(capsys):
 
 @pytest.mark.parametrize(("group", "commands"), GROUPS.items())
 def test_help_of_a_group_names_its_commands(group, commands, capsys):
-    assert main([group, "--help"]) == Exit.OK
+    assert main([group, "--help"]) == ExitCode.OK
     told = capsys.readouterr().out
     assert all(command in told for command in commands)
 
@@ -58,7 +58,7 @@ def test_help_of_a_group_names_its_commands(group, commands, capsys):
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_use_is_two(words, capsys, installation):
-    assert main(words) == Exit.USAGE
+    assert main(words) == ExitCode.USAGE
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -75,7 +75,7 @@ def test_wrong_use_is_two(words, capsys, installation):
     ids=" ".join,
 )
 def test_a_database_that_is_not_there_is_three_and_its_password_is_not_told(words, capsys, installation):
-    assert main(words) == Exit.ENVIRONMENT
+    assert main(words) == ExitCode.ENVIRONMENT
     told = capsys.readouterr().err
     assert "hush" not in told
     assert "Traceback" not in told
@@ -83,14 +83,14 @@ def test_a_database_that_is_not_there_is_three_and_its_password_is_not_told(word
 
 def test_keys_that_are_not_there_are_three_and_say_how_to_make_them(capsys, installation, monkeypatch):
     monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(installation / "none"))
-    assert main(["keys", "list"]) == Exit.ENVIRONMENT
+    assert main(["keys", "list"]) == ExitCode.ENVIRONMENT
     assert "machtiging keys generate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["story", "demo"])
 def test_practice_does_not_start_in_production(command, capsys, installation, monkeypatch):
     monkeypatch.setenv("MACHTIGING_ENV", "production")
-    assert main([command]) == Exit.ENVIRONMENT
+    assert main([command]) == ExitCode.ENVIRONMENT
     assert "production" in capsys.readouterr().err
 
 
@@ -98,7 +98,7 @@ def test_practice_does_not_start_in_production(command, capsys, installation, mo
 @pytest.mark.parametrize("command", ["story", "demo"])
 def test_practice_does_not_start_where_others_can_reach_it(command, host, capsys, installation, monkeypatch):
     monkeypatch.setenv("MACHTIGING_HOST", host)
-    assert main([command]) == Exit.ENVIRONMENT
+    assert main([command]) == ExitCode.ENVIRONMENT
     assert "MACHTIGING_HOST=127.0.0.1" in capsys.readouterr().err
 
 
@@ -107,12 +107,12 @@ def test_development_does_not_start_under_a_public_name(command, capsys, install
     monkeypatch.setenv("MACHTIGING_ISSUER", "https://machtigen.example")
     with socket.create_server(("127.0.0.1", 0)) as taken:  # were it not refused, it would stop here and not serve
         monkeypatch.setenv("MACHTIGING_PORT", str(taken.getsockname()[1]))
-        assert main(command) == Exit.ENVIRONMENT
+        assert main(command) == ExitCode.ENVIRONMENT
     assert "MACHTIGING_ENV=production" in capsys.readouterr().err
 
 
 async def test_the_login_stand_in_listens_on_loopback_whatever_the_service_listens_on():
-    taken = practice_sockets(Settings(host="127.0.0.2", port=0, simulator_port=0))
+    taken = bind_practice_sockets(Settings(host="127.0.0.2", port=0, simulator_port=0))
     assert [one.getsockname()[0] for one in taken] == ["127.0.0.2", "127.0.0.1"]
     for one in taken:
         one.close()
@@ -120,22 +120,22 @@ async def test_the_login_stand_in_listens_on_loopback_whatever_the_service_liste
 
 def test_a_setting_that_is_wrong_is_named_without_its_value(capsys, installation, monkeypatch):
     monkeypatch.setenv("MACHTIGING_PORT", "geheim")
-    assert main(["doctor"]) == Exit.ENVIRONMENT
+    assert main(["doctor"]) == ExitCode.ENVIRONMENT
     told = capsys.readouterr().err
     assert "MACHTIGING_PORT" in told
     assert "geheim" not in told
 
 
 def test_the_policy_can_be_asked_and_its_answer_is_the_exit_code(capsys, installation):
-    assert main(["policy", "check"]) == Exit.OK
-    assert main(["policy", "explain", "relative", "lezen", "gemeente"]) == Exit.OK
-    assert main(["policy", "explain", "relative", "verwijderen", "gemeente"]) == Exit.FINDING
-    assert main(["policy", "explain", "relative", "lezen", "gemeente", "--without", "in_force"]) == Exit.FINDING
+    assert main(["policy", "check"]) == ExitCode.OK
+    assert main(["policy", "explain", "relative", "lezen", "gemeente"]) == ExitCode.OK
+    assert main(["policy", "explain", "relative", "verwijderen", "gemeente"]) == ExitCode.FINDING
+    assert main(["policy", "explain", "relative", "lezen", "gemeente", "--without", "in_force"]) == ExitCode.FINDING
     assert "missing fact: in_force" in capsys.readouterr().out
 
 
 def test_keys_are_listed_without_secrets(capsys, installation):
-    assert main(["keys", "list"]) == Exit.OK
+    assert main(["keys", "list"]) == ExitCode.OK
     told = capsys.readouterr().out
     assert "kek-1" in told
     assert not any(path.read_text().strip()[:20] in told for path in (installation / "keys").glob("*.key"))
@@ -168,22 +168,22 @@ def test_client_metadata_of_a_megabyte_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (NotAllowed("nee", "Dit mag niet."), Exit.FINDING),
-        (InvalidInput("x_y", "Onjuist.", fields={"veld": "Zo niet."}), Exit.FINDING),
-        (Fault("opslag_niet_bereikbaar", private="gone"), Exit.ENVIRONMENT),
-        (Fault("nooit_gehoord"), Exit.ENVIRONMENT),
-        (OSError("disk full"), Exit.ENVIRONMENT),
+        (NotAllowed("nee", "Dit mag niet."), ExitCode.FINDING),
+        (InvalidInput("x_y", "Onjuist.", fields={"veld": "Zo niet."}), ExitCode.FINDING),
+        (Fault("opslag_niet_bereikbaar", private="gone"), ExitCode.ENVIRONMENT),
+        (Fault("nooit_gehoord"), ExitCode.ENVIRONMENT),
+        (OSError("disk full"), ExitCode.ENVIRONMENT),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_every_error_has_a_sentence_and_a_code(error, code):
-    sentence, got = explain(error)
+    sentence, got = describe_error(error)
     assert got == code
     assert sentence
 
 
 def test_the_text_of_a_database_error_is_not_repeated():
-    sentence, _ = explain(OperationalError("SELECT 1", {"bsn": "999990019"}, Exception("hush")))
+    sentence, _ = describe_error(OperationalError("SELECT 1", {"bsn": "999990019"}, Exception("hush")))
     assert "hush" not in sentence
     assert "999990019" not in sentence
 
@@ -193,7 +193,7 @@ def test_a_port_that_is_taken_is_said_at_once():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(Fault) as refused:
-            listen("127.0.0.1", taken.getsockname()[1])
+            bind_socket("127.0.0.1", taken.getsockname()[1])
     assert refused.value.code == "poort_bezet"
 
 
@@ -209,18 +209,18 @@ def test_a_port_that_is_taken_is_said_at_once():
 )
 async def test_listening_where_it_cannot_be_tells_the_true_cause(host, port, code):
     with pytest.raises(Fault) as refused:
-        listen(host, port)
+        bind_socket(host, port)
     assert refused.value.code == code
-    assert "taken" not in explain(refused.value)[0]
+    assert "taken" not in describe_error(refused.value)[0]
     if port == 0:
-        found = await checks.port(Settings(host=host, port=port))
-        assert found.verdict is Verdict.WRONG
-        assert "taken" not in found.what
+        found = await installation.check_port(Settings(host=host, port=port))
+        assert found.status is FindingStatus.WRONG
+        assert "taken" not in found.detail
 
 
 @pytest.mark.parametrize("host", ["::1", "127.0.0.1", "localhost"])
 def test_listening_on_loopback_of_either_family_works(host):
-    with listen(host, 0) as taken:
+    with bind_socket(host, 0) as taken:
         taken.listen()
         with socket.create_connection((taken.getsockname()[0], taken.getsockname()[1]), 1):
             pass
@@ -231,7 +231,7 @@ def test_listening_on_a_reserved_port_is_not_taken_for_a_port_in_use():
     script = (
         "import encodings.idna, os, sys\n"
         "from machtiging.kernel.errors import Fault\n"
-        "from machtiging.cli.servers import listen\n"
+        "from machtiging.cli.processes.servers import listen\n"
         "os.getuid() or os.setuid(65534)\n"
         "try: listen('127.0.0.1', 1)\n"
         "except Fault as fault: sys.exit(fault.code)"
@@ -246,35 +246,35 @@ def test_listening_on_a_reserved_port_is_not_taken_for_a_port_in_use():
 def test_port_outside_its_range_is_refused_by_the_name_of_its_setting(name, value, monkeypatch, capsys, installation):
     monkeypatch.setenv(f"MACHTIGING_{name}", value)
     for words in (["serve"], ["doctor"], ["migrate"]):
-        assert main(words) == Exit.ENVIRONMENT
+        assert main(words) == ExitCode.ENVIRONMENT
         told = capsys.readouterr().err
         assert f"MACHTIGING_{name}" in told
         assert "Traceback" not in told
 
 
 def test_the_doctor_knows_an_old_python_from_a_new_one():
-    assert checks.python((3, 10, 9)).verdict is Verdict.WRONG
-    assert checks.python().verdict is Verdict.OK
+    assert installation.check_python((3, 10, 9)).status is FindingStatus.WRONG
+    assert installation.check_python().status is FindingStatus.OK
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of files do not count there")
 def test_the_doctor_sees_keys_that_others_can_read(tmp_path):
     directory = a_key_directory(tmp_path / "keys")
-    assert checks.keys(Settings(keys_dir=directory)).verdict is Verdict.OK
+    assert installation.check_key_ring(Settings(keys_dir=directory)).status is FindingStatus.OK
     next(directory.glob("*.key")).chmod(0o644)
-    found = checks.keys(Settings(keys_dir=directory))
-    assert found.verdict is Verdict.WRONG
-    assert "chmod 600" in found.what
+    found = installation.check_key_ring(Settings(keys_dir=directory))
+    assert found.status is FindingStatus.WRONG
+    assert "chmod 600" in found.detail
 
 
 def test_the_doctor_sees_a_policy_that_is_not_there(tmp_path):
-    assert checks.policy(Settings(policies_dir=tmp_path)).verdict is Verdict.WRONG
-    assert checks.policy(Settings(policies_dir=POLICIES)).verdict is Verdict.OK
+    assert installation.check_policy(Settings(policies_dir=tmp_path)).status is FindingStatus.WRONG
+    assert installation.check_policy(Settings(policies_dir=POLICIES)).status is FindingStatus.OK
 
 
 def test_in_production_the_doctor_wants_tls():
-    assert checks.environment(Settings(env=Environment.PRODUCTION)).verdict is Verdict.WRONG
-    assert checks.environment(Settings()).verdict is Verdict.ATTENTION
+    assert installation.check_environment(Settings(env=Environment.PRODUCTION)).status is FindingStatus.WRONG
+    assert installation.check_environment(Settings()).status is FindingStatus.ATTENTION
 
 
 @pytest.mark.whole
@@ -284,20 +284,20 @@ async def test_the_doctor_tells_our_own_port_from_one_that_is_taken():
         number = taken.getsockname()[1]
         taken.listen()
         taken.settimeout(0)
-        assert (await checks.port(Settings(port=number))).verdict is Verdict.WRONG
-    assert (await checks.port(Settings(port=number))).verdict is Verdict.OK
+        assert (await installation.check_port(Settings(port=number))).status is FindingStatus.WRONG
+    assert (await installation.check_port(Settings(port=number))).status is FindingStatus.OK
 
 
 async def test_the_doctor_tells_a_port_that_somebody_else_answers_on():
     other = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with other:
         number = other.sockets[0].getsockname()[1]
-        assert (await checks.port(Settings(port=number))).verdict is Verdict.WRONG
-    assert (await checks.port(Settings(port=number))).verdict is Verdict.OK
+        assert (await installation.check_port(Settings(port=number))).status is FindingStatus.WRONG
+    assert (await installation.check_port(Settings(port=number))).status is FindingStatus.OK
 
 
 async def test_a_silent_login_or_mail_server_is_wrong_in_production_only():
-    for env, verdict in ((Environment.PRODUCTION, Verdict.WRONG), (Environment.TEST, Verdict.ATTENTION)):
+    for env, verdict in ((Environment.PRODUCTION, FindingStatus.WRONG), (Environment.TEST, FindingStatus.ATTENTION)):
         settings = Settings(env=env, broker_issuer="http://127.0.0.1:1", smtp_port=1)
-        assert (await checks.broker(settings)).verdict is verdict
-        assert (await checks.mail(settings)).verdict is verdict
+        assert (await installation.check_broker(settings)).status is verdict
+        assert (await installation.check_smtp_server(settings)).status is verdict

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machtiging.__main__ import main
-from machtiging.cli.edges import Exit, explain
+from machtiging.cli.errors import ExitCode, describe_error
 from tests.builders.crypto import a_key_directory
 from tests.builders.logging_state import restored_logging
 
@@ -77,7 +77,7 @@ def ends_well(words, capsys):
         code = main(words)
     said = capsys.readouterr()
     told = said.out + said.err
-    assert code in {Exit.FINDING, Exit.USAGE, Exit.ENVIRONMENT}
+    assert code in {ExitCode.FINDING, ExitCode.USAGE, ExitCode.ENVIRONMENT}
     assert "Traceback" not in told
     assert SECRET not in told
     assert told.strip()
@@ -107,7 +107,7 @@ def test_command_with_an_odd_setting_ends_without_a_traceback(words, name, value
     with restored_logging():
         code = main(words)
     said = capsys.readouterr()
-    assert code in set(Exit)
+    assert code in set(ExitCode)
     assert "Traceback" not in said.out + said.err
     assert "onvoorzien" not in said.err
 
@@ -136,8 +136,8 @@ def test_unforeseen_error_is_a_sentence_with_its_code_and_place_and_no_value(err
     try:
         raise error
     except type(error) as raised:
-        sentence, code = explain(raised)
-    assert code == Exit.ENVIRONMENT
+        sentence, code = describe_error(raised)
+    assert code == ExitCode.ENVIRONMENT
     assert "onvoorzien" in sentence
     assert type(error).__name__ in sentence
     assert SECRET not in sentence

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from machtiging.cli.demo.browser import Browser
-from machtiging.cli.demo.html import parse
-from machtiging.cli.demo.telling import StoryFailed, expect
+from machtiging.cli.demo.html import parse_page
+from machtiging.cli.demo.narrator import StoryFailed, check_step
 
 FORM = """
 <title>Niet te zien</title><p>Vul in:</p>
@@ -22,7 +22,7 @@ FORM = """
 
 
 def test_what_is_filled_in_on_the_page_is_what_is_sent():
-    form = parse(FORM, "http://a/").form("/stuur")
+    form = parse_page(FORM, "http://a/").find_form("/stuur")
     assert form.method == "post"
     assert form.values == {
         "csrf": "abc", "af": ["1", "2"], "doel": "a & b", "vink": ["x"], "kies": "2", "tekst": "hallo", "land": "be",
@@ -30,7 +30,7 @@ def test_what_is_filled_in_on_the_page_is_what_is_sent():
 
 
 def test_text_is_what_a_visitor_sees():
-    page = parse(FORM, "http://a/")
+    page = parse_page(FORM, "http://a/")
     assert "Vul in:" in page.text
     assert "Niet te zien" not in page.text
     assert "geheim" not in page.text
@@ -39,12 +39,12 @@ def test_text_is_what_a_visitor_sees():
 
 def test_a_form_that_is_not_there_ends_the_story():
     with pytest.raises(StoryFailed, match="een formulier naar …/elders"):
-        parse(FORM, "http://a/").form("/elders")
+        parse_page(FORM, "http://a/").find_form("/elders")
 
 
 def test_what_is_not_as_told_says_what_was_told_and_what_came():
     with pytest.raises(StoryFailed) as failed:
-        expect(that=False, expected="200", got=404)
+        check_step(condition=False, expected="200", got=404)
     assert (failed.value.expected, failed.value.got) == ("200", "404")
 
 
@@ -75,7 +75,7 @@ async def test_a_secure_cookie_is_kept_on_localhost_as_browsers_do(browser):
 
 async def test_a_cookie_stays_with_the_origin_that_set_it(browser):
     await browser.open("http://localhost:1/zet")
-    page = await Browser(browser.http, frozenset({"http://localhost:2"}), browser.cookies).open(
+    page = await Browser(browser.http, frozenset({"http://localhost:2"}), browser.cookies).open_page(
         "http://localhost:2/toon"
     )
     assert "cookie= " in page.text
@@ -88,7 +88,7 @@ async def test_a_cookie_that_is_taken_back_is_gone(browser):
 
 async def test_a_form_says_where_it_came_from(browser):
     page = await browser.open("http://localhost:1/toon")
-    sent = await browser.submit(page.form("/toon"), {})
+    sent = await browser.submit_form(page.form("/toon"), {})
     assert "POST cookie= origin=http://localhost:1 sec-fetch-site=same-origin" in sent.text
 
 

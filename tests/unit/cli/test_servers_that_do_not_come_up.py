@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from machtiging.cli.servers import listen, serving
+from machtiging.cli.processes.servers import bind_socket, run_servers
 from machtiging.kernel.errors import Fault
 
 
@@ -16,10 +16,10 @@ async def refuses(scope, receive, send):
 
 
 async def test_an_application_that_cannot_begin_is_a_fault_and_its_address_is_free_again():
-    taken = listen("127.0.0.1", 0)
+    taken = bind_socket("127.0.0.1", 0)
     port = taken.getsockname()[1]
     with pytest.raises(Fault) as fault:
-        async with serving((refuses, taken)):
+        async with run_servers((refuses, taken)):
             raise AssertionError("it came up")
     assert fault.value.code == "dienst_start_niet"
     with socket.create_server(("127.0.0.1", port)):

@@ -8,15 +8,15 @@ import pytest
 
 from machtiging.agencies.catalogue import CATALOGUE
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.cli.demo.agency import published
-from machtiging.cli.demo.letters import CHOSEN, LETTERS, LETTERS_FROM_DAYS
-from machtiging.cli.demo.pdf import attachment
-from machtiging.delegation.rules import Act, Envelope, Scope, uncovered
+from machtiging.cli.demo.agency import publication_time
+from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS, LETTERS_FROM_DAYS
+from machtiging.cli.demo.pdf import render_attachment
+from machtiging.delegation.rules import Act, BerichtEnvelope, MachtigingScope, scope_violation
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ENTRIES = {(oin, entry.code): entry for (_, oin), entries in CATALOGUE.items() for entry in entries}
-SCOPE = Scope(
-    afzenders=frozenset(oin for name, oin in CATALOGUE if name in CHOSEN),
+SCOPE = MachtigingScope(
+    afzenders=frozenset(oin for name, oin in CATALOGUE if name in CHOSEN_SENDERS),
     diensten=None,
     themes=None,
     excluded_themes=frozenset({Theme.ZORG}),
@@ -32,21 +32,23 @@ def test_there_are_ten_with_references_of_their_own():
 
 
 def test_among_them_is_every_way_to_lie_outside_the_agreement():
-    outside = {letter.outside for letter in LETTERS if letter.outside}
+    outside = {letter.refusal_reason for letter in LETTERS if letter.refusal_reason}
     assert outside == {"afzender_niet_afgesproken", "thema_uitgesloten", "te_oud"}
 
 
 @by_reference
 def test_a_letter_lies_where_it_says_it_lies(letter):
     entry = ENTRIES[letter.oin, letter.dienst]
-    envelope = Envelope(letter.oin, letter.dienst, entry.theme, entry.sensitivity, published(letter, NOON))
-    assert uncovered(SCOPE, envelope) == letter.outside
+    envelope = BerichtEnvelope(
+        letter.oin, letter.dienst, entry.theme, entry.sensitivity, publication_time(letter, NOON)
+    )
+    assert scope_violation(SCOPE, envelope) == letter.refusal_reason
 
 
 @by_reference
 def test_the_attachment_is_a_readable_pdf_and_the_same_bytes_each_time(letter):
-    made = attachment(letter, letter.sender, NOON)
-    assert made == attachment(letter, letter.sender, NOON)
+    made = render_attachment(letter, letter.sender, NOON)
+    assert made == render_attachment(letter, letter.sender, NOON)
     text = pypdf.PdfReader(io.BytesIO(made)).pages[0].extract_text()
     assert letter.heading in text
     assert letter.rows[-1][1] in text
@@ -62,5 +64,5 @@ def test_a_letter_fits_the_limits_of_the_box(letter):
 
 def test_a_letter_keeps_its_date_all_day_long():
     morning, evening = NOON.replace(hour=1), NOON.replace(hour=22)
-    assert published(LETTERS[0], morning) == published(LETTERS[0], evening)
-    assert published(LETTERS[0], NOON).date() == date(2026, 11, 20)
+    assert publication_time(LETTERS[0], morning) == publication_time(LETTERS[0], evening)
+    assert publication_time(LETTERS[0], NOON).date() == date(2026, 11, 20)

@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from machtiging.crypto import material, rotation
-from machtiging.crypto.keyring import KeyRing, generate
+from machtiging.crypto import key_material, rotation
+from machtiging.crypto.key_manifest import KeyEntry, KeyKind, KeyState, parse_manifest, serialise_manifest
+from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.crypto.keystore import environment_name
-from machtiging.crypto.manifest import Entry, Kind, State, from_json, to_json
-from machtiging.crypto.rotation import overview, rotate
+from machtiging.crypto.rotation import read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 from tests.builders.crypto import MADE_AT, RSA_BITS, a_key_directory, a_keyring, a_new_ring
 from tests.builders.proof import an_rsa_key
@@ -29,7 +29,7 @@ def keys(tmp_path):
 
 
 def states(directory, kind):
-    return [(entry.version, entry.state.value) for entry in overview(directory) if entry.kind is kind]
+    return [(entry.version, entry.state.value) for entry in read_key_entries(directory) if entry.kind is kind]
 
 
 def test_a_new_ring_is_closed_to_everybody_else():
@@ -41,7 +41,7 @@ def test_a_new_ring_is_closed_to_everybody_else():
 
 def test_generating_again_changes_nothing(keys):
     before = {path.name: path.read_bytes() for path in keys.iterdir()}
-    generate(keys, LATER)
+    generate_key_ring(keys, LATER)
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
 
 
@@ -49,7 +49,7 @@ def test_generating_after_a_stop_half_way_keeps_the_keys_that_were_made(keys):
     made = (keys / "kek-1.key").read_bytes()
     (keys / "keys.json").unlink()
     (keys / "es256-2.key").unlink()
-    generate(keys, MADE_AT)
+    generate_key_ring(keys, MADE_AT)
     assert (keys / "kek-1.key").read_bytes() == made
     KeyRing.load(keys)
 
@@ -57,22 +57,22 @@ def test_generating_after_a_stop_half_way_keeps_the_keys_that_were_made(keys):
 def test_generating_closes_a_directory_that_stood_open(tmp_path):
     directory = a_key_directory(tmp_path / "keys")
     directory.chmod(0o755)
-    generate(directory, MADE_AT)
+    generate_key_ring(directory, MADE_AT)
     assert directory.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_lost_key_is_never_replaced_by_a_new_one_of_the_same_name(keys):
     (keys / "kek-1.key").unlink()
     with pytest.raises(Fault, match="sleutel_ontbreekt"):
-        generate(keys, LATER)
+        generate_key_ring(keys, LATER)
     assert not (keys / "kek-1.key").exists()
 
 
 def test_a_lost_manifest_beside_keys_of_a_later_version_is_not_guessed(keys):
-    rotate(keys, Kind.KEK, LATER)
+    rotate_key(keys, KeyKind.KEK, LATER)
     (keys / "keys.json").unlink()
     with pytest.raises(Fault, match="sleutelbos_onvolledig"):
-        generate(keys, LATER)
+        generate_key_ring(keys, LATER)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601])
@@ -115,7 +115,7 @@ def test_a_directory_of_somebody_else_is_refused_with_how_to_mend_it(keys, monke
     assert f"chown {os.geteuid()} {keys}" in refusal.value.private
 
 
-@pytest.mark.parametrize("act", [generate, lambda directory, at: rotate(directory, Kind.KEK, at)])
+@pytest.mark.parametrize("act", [generate_key_ring, lambda directory, at: rotate_key(directory, KeyKind.KEK, at)])
 def test_a_directory_of_somebody_else_is_left_as_it_is(tmp_path, monkeypatch, act):
     directory = tmp_path / "keys"
     directory.mkdir()
@@ -134,7 +134,7 @@ def test_a_directory_of_root_is_trusted_but_not_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
     KeyRing.load(closed)
     with pytest.raises(Fault, match="sleutelbos_leesbaar_voor_anderen"):
-        generate(open_to_all, LATER)
+        generate_key_ring(open_to_all, LATER)
     assert open_to_all.stat().st_mode & 0o777 == 0o755
 
 
@@ -142,7 +142,7 @@ def test_a_directory_of_root_is_trusted_but_not_changed(tmp_path, monkeypatch):
 def test_a_key_that_is_a_symbolic_link_is_refused(keys, tmp_path, name):
     (keys / name).rename(tmp_path / name)
     (keys / name).symlink_to(tmp_path / name)
-    for act in (lambda: KeyRing.load(keys), lambda: generate(keys, LATER)):
+    for act in (lambda: KeyRing.load(keys), lambda: generate_key_ring(keys, LATER)):
         with pytest.raises(Fault, match="sleutelbos_verwijst") as refusal:
             act()
         assert str(keys / name) in refusal.value.private
@@ -154,7 +154,7 @@ def test_making_a_ring_follows_no_link_that_lies_in_wait(keys, tmp_path, target)
     (keys / "kek-1.key").rename(tmp_path / "there")
     (keys / "kek-1.key").symlink_to(tmp_path / target)
     with pytest.raises(Fault, match="sleutelbos_verwijst"):
-        generate(keys, MADE_AT)
+        generate_key_ring(keys, MADE_AT)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -198,17 +198,20 @@ def test_a_private_key_whose_halves_do_not_belong_together_is_refused(keys):
 
 
 def test_a_short_rsa_key_is_refused(keys, monkeypatch):
-    monkeypatch.setattr(material, "RSA_BITS", material.RSA_BITS + 1)
+    monkeypatch.setattr(key_material, "RSA_BITS", key_material.RSA_BITS + 1)
     with pytest.raises(Fault, match="sleutel_onleesbaar"):
         KeyRing.load(keys)
 
 
 def test_an_rsa_key_of_the_service_has_3072_bits_and_one_of_2048_is_refused(monkeypatch):
-    monkeypatch.setattr(material, "RSA_BITS", RSA_BITS)
-    entry = Entry("ps256-1", Kind.PS256, State.ACTIVE, MADE_AT)
-    assert material.signing(material.fresh(Kind.PS256), entry).public_key.key_size == 3072
+    monkeypatch.setattr(key_material, "RSA_BITS", RSA_BITS)
+    entry = KeyEntry("ps256-1", KeyKind.PS256, KeyState.ACTIVE, MADE_AT)
+    assert (
+        key_material.parse_signing_key(key_material.generate_key_material(KeyKind.PS256), entry).public_key.key_size
+        == 3072
+    )
     with pytest.raises(Fault, match="sleutel_onleesbaar") as refused:
-        material.signing(an_rsa_key(2048).as_pem(private=True), entry)
+        key_material.parse_signing_key(an_rsa_key(2048).as_pem(private=True), entry)
     assert "want RSA of 3072 bits or more" in refused.value.private
 
 
@@ -223,7 +226,7 @@ def test_a_key_of_another_kind_is_refused(keys):
 
 def test_the_environment_can_hold_the_whole_ring(keys, tmp_path):
     environ = {"MACHTIGING_KEY_MANIFEST": (keys / "keys.json").read_text()}
-    for entry in overview(keys):
+    for entry in read_key_entries(keys):
         environ[environment_name(entry.name)] = (keys / f"{entry.name}.key").read_text()
     there = KeyRing.load(tmp_path / "nowhere", environ)
     assert there.public_jwks() == a_keyring().public_jwks()
@@ -256,7 +259,7 @@ def test_the_manifest_holds_no_secret(keys):
 
 
 def test_a_manifest_survives_being_written_and_read(keys):
-    assert from_json(to_json(overview(keys))) == overview(keys)
+    assert parse_manifest(serialise_manifest(read_key_entries(keys))) == read_key_entries(keys)
 
 
 def damaged(**changes):
@@ -288,7 +291,7 @@ def test_a_manifest_that_does_not_add_up_is_refused(keys, row):
     document = json.loads((keys / "keys.json").read_text())
     document["keys"] = [other for other in document["keys"] if other["name"] != "kek-1"] + [row]
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        from_json(json.dumps(document))
+        parse_manifest(json.dumps(document))
 
 
 @pytest.mark.parametrize(
@@ -296,45 +299,45 @@ def test_a_manifest_that_does_not_add_up_is_refused(keys, row):
 )
 def test_a_text_that_is_no_manifest_is_refused(text):
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        from_json(text)
+        parse_manifest(text)
 
 
 def test_two_active_keys_of_one_kind_are_one_too_many(keys):
     text = (keys / "keys.json").read_text().replace('"published"', '"active"')
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        from_json(text)
+        parse_manifest(text)
 
 
 def test_a_rotation_lets_the_next_key_sign_and_publishes_another(keys):
-    active = rotate(keys, Kind.ES256, LATER)
+    active = rotate_key(keys, KeyKind.ES256, LATER)
     assert (active.name, active.activated_at) == ("es256-2", LATER)
-    assert states(keys, Kind.ES256) == [(1, "retired"), (2, "active"), (3, "published")]
-    assert states(keys, Kind.PS256) == [(1, "active"), (2, "published")]
+    assert states(keys, KeyKind.ES256) == [(1, "retired"), (2, "active"), (3, "published")]
+    assert states(keys, KeyKind.PS256) == [(1, "active"), (2, "published")]
 
 
 def test_a_rotation_of_the_key_encryption_key_wraps_with_the_new_one_at_once(keys):
-    assert rotate(keys, Kind.KEK, LATER).name == "kek-2"
-    assert rotate(keys, Kind.KEK, LATER).name == "kek-3"
-    assert states(keys, Kind.KEK) == [(1, "retired"), (2, "retired"), (3, "active")]
+    assert rotate_key(keys, KeyKind.KEK, LATER).name == "kek-2"
+    assert rotate_key(keys, KeyKind.KEK, LATER).name == "kek-3"
+    assert states(keys, KeyKind.KEK) == [(1, "retired"), (2, "retired"), (3, "active")]
 
 
 def test_a_key_that_has_just_been_published_does_not_sign_yet(keys):
-    rotate(keys, Kind.ES256, LATER)
+    rotate_key(keys, KeyKind.ES256, LATER)
     with pytest.raises(Conflict, match="sleutel_te_nieuw"):
-        rotate(keys, Kind.ES256, LATER + A_MINUTE)
-    assert states(keys, Kind.ES256) == [(1, "retired"), (2, "active"), (3, "published")]
-    assert rotate(keys, Kind.ES256, LATER + A_MINUTE, at_once=True).version == 3
-    assert rotate(keys, Kind.ES256, LATER + rotation.PUBLISHED_BEFORE_SIGNING + A_MINUTE).version == 4
+        rotate_key(keys, KeyKind.ES256, LATER + A_MINUTE)
+    assert states(keys, KeyKind.ES256) == [(1, "retired"), (2, "active"), (3, "published")]
+    assert rotate_key(keys, KeyKind.ES256, LATER + A_MINUTE, immediately=True).version == 3
+    assert rotate_key(keys, KeyKind.ES256, LATER + rotation.MIN_PUBLICATION_TIME + A_MINUTE).version == 4
 
 
-@pytest.mark.parametrize("kind", [Kind.BLIND_INDEX, Kind.PSEUDONYM])
+@pytest.mark.parametrize("kind", [KeyKind.BLIND_INDEX, KeyKind.PSEUDONYM])
 def test_the_keys_of_the_index_and_of_pseudonyms_do_not_rotate(keys, kind):
     with pytest.raises(InvalidInput, match="sleutel_heeft_een_versie"):
-        rotate(keys, kind, LATER)
+        rotate_key(keys, kind, LATER)
 
 
 def test_a_retired_signing_key_keeps_only_its_public_half(keys):
-    rotate(keys, Kind.ES256, LATER)
+    rotate_key(keys, KeyKind.ES256, LATER)
     assert b"PRIVATE" not in (keys / "es256-1.key").read_bytes()
     assert (keys / "es256-1.key").stat().st_mode & 0o777 == 0o600
     assert b"PRIVATE" in (keys / "es256-2.key").read_bytes()
@@ -342,7 +345,7 @@ def test_a_retired_signing_key_keeps_only_its_public_half(keys):
 
 
 def test_an_active_key_without_its_private_half_is_refused(keys):
-    rotate(keys, Kind.ES256, LATER)
+    rotate_key(keys, KeyKind.ES256, LATER)
     (keys / "es256-2.key").write_bytes((keys / "es256-1.key").read_bytes())
     with pytest.raises(Fault, match="sleutel_onleesbaar"):
         KeyRing.load(keys)
@@ -350,24 +353,24 @@ def test_an_active_key_without_its_private_half_is_refused(keys):
 
 def test_a_rotation_never_writes_over_a_file_that_the_manifest_does_not_know(keys):
     (keys / "kek-7.key").write_bytes(b"an older ring's")
-    assert rotate(keys, Kind.KEK, LATER).name == "kek-8"
+    assert rotate_key(keys, KeyKind.KEK, LATER).name == "kek-8"
     assert (keys / "kek-7.key").read_bytes() == b"an older ring's"
 
 
 def test_a_rotation_that_stops_before_the_manifest_is_written_has_changed_nothing(keys):
     manifest = (keys / "keys.json").read_bytes()
-    rotate(keys, Kind.KEK, LATER)
+    rotate_key(keys, KeyKind.KEK, LATER)
     (keys / "keys.json").write_bytes(manifest)
     KeyRing.load(keys)
-    assert rotate(keys, Kind.KEK, LATER).name == "kek-3"
+    assert rotate_key(keys, KeyKind.KEK, LATER).name == "kek-3"
 
 
 def test_the_signing_states_are_the_three_of_the_manual():
-    assert [state.value for state in State] == ["published", "active", "retired"]
+    assert [state.value for state in KeyState] == ["published", "active", "retired"]
 
 
 def test_what_a_stopped_write_left_behind_is_no_hindrance(keys):
     (keys / f".keys.json.{os.getpid()}.new").write_bytes(b"half")
-    rotate(keys, Kind.KEK, LATER)
+    rotate_key(keys, KeyKind.KEK, LATER)
     assert not list(keys.glob(".*"))
     KeyRing.load(keys)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.manifest import Kind
-from machtiging.crypto.rotation import rotate
+from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
 
@@ -45,32 +45,32 @@ sectors = st.text(min_size=1, max_size=12)
 @given(st.uuids(), sectors, st.uuids(), sectors)
 def test_a_pseudonym_is_stable_in_a_sector_and_unrelated_elsewhere(person, sector, person_2, sector_2):
     assume((person, sector) != (person_2, sector_2))
-    assert RING.pseudonym(person, sector) == RING.pseudonym(person, sector)
-    assert RING.pseudonym(person, sector) != RING.pseudonym(person_2, sector_2)
+    assert RING.pairwise_subject(person, sector) == RING.pairwise_subject(person, sector)
+    assert RING.pairwise_subject(person, sector) != RING.pairwise_subject(person_2, sector_2)
 
 
 def test_a_pseudonym_is_fit_for_a_url_and_does_not_hold_the_id():
-    name = RING.pseudonym(ONE, "https://app.example")
+    name = RING.pairwise_subject(ONE, "https://app.example")
     assert len(name) == 43
     assert name.replace("-", "").replace("_", "").isalnum()
     with pytest.raises(ValueError):
-        RING.pseudonym(ONE, "")
+        RING.pairwise_subject(ONE, "")
 
 
 def test_a_data_key_comes_back_from_its_wrapping():
-    made = RING.new_data_key(ONE)
+    made = RING.create_data_key(ONE)
     opened = RING.unwrap_data_key(made.wrapped, made.kek_version, ONE)
-    assert opened.open(made.key.seal(b"hallo", "bericht"), "bericht") == b"hallo"
+    assert opened.decrypt(made.key.encrypt(b"hallo", "bericht"), "bericht") == b"hallo"
 
 
 def test_everybody_has_a_data_key_of_their_own():
-    sealed = RING.new_data_key(ONE).key.seal(b"hallo", "bericht")
+    sealed = RING.create_data_key(ONE).key.encrypt(b"hallo", "bericht")
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
-        RING.new_data_key(ONE).key.open(sealed, "bericht")
+        RING.create_data_key(ONE).key.decrypt(sealed, "bericht")
 
 
 def test_a_wrapped_key_moved_to_somebody_else_does_not_open():
-    made = RING.new_data_key(ONE)
+    made = RING.create_data_key(ONE)
     RING.unwrap_data_key(made.wrapped, made.kek_version, ONE)
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
         RING.unwrap_data_key(made.wrapped, made.kek_version, OTHER)
@@ -78,7 +78,7 @@ def test_a_wrapped_key_moved_to_somebody_else_does_not_open():
 
 @given(st.data())
 def test_a_wrapped_key_with_any_changed_byte_does_not_open(data):
-    made = RING.new_data_key(ONE)
+    made = RING.create_data_key(ONE)
     damaged = bytearray(made.wrapped)
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
@@ -94,44 +94,44 @@ LATER = MADE_AT + timedelta(days=1)
 
 
 def test_after_a_rotation_the_newest_wraps_and_all_unwrap(keys):
-    old = KeyRing.load(keys).new_data_key(ONE)
-    rotate(keys, Kind.KEK, LATER)
+    old = KeyRing.load(keys).create_data_key(ONE)
+    rotate_key(keys, KeyKind.KEK, LATER)
     ring = KeyRing.load(keys)
-    new = ring.new_data_key(ONE)
+    new = ring.create_data_key(ONE)
     assert (old.kek_version, new.kek_version) == (1, 2)
     for made in (old, new):
-        ring.unwrap_data_key(made.wrapped, made.kek_version, ONE).open(made.key.seal(b"x", "y"), "y")
+        ring.unwrap_data_key(made.wrapped, made.kek_version, ONE).decrypt(made.key.encrypt(b"x", "y"), "y")
 
 
 def test_a_worker_that_started_before_the_rotation_finds_the_new_key_by_itself(keys):
     worker = KeyRing.load(keys)
-    rotate(keys, Kind.KEK, LATER)
-    made = KeyRing.load(keys).new_data_key(ONE)
-    assert worker.unwrap_data_key(made.wrapped, 2, ONE).open(made.key.seal(b"x", "y"), "y") == b"x"
+    rotate_key(keys, KeyKind.KEK, LATER)
+    made = KeyRing.load(keys).create_data_key(ONE)
+    assert worker.unwrap_data_key(made.wrapped, 2, ONE).decrypt(made.key.encrypt(b"x", "y"), "y") == b"x"
 
 
 @pytest.mark.parametrize("version", [0, -1, 2, 10**9])
 def test_a_version_that_is_not_in_the_ring_is_a_clear_error(keys, version):
     ring = KeyRing.load(keys)
     with pytest.raises(Fault, match="sleutelversie_onbekend"):
-        ring.unwrap_data_key(ring.new_data_key(ONE).wrapped, version, ONE)
+        ring.unwrap_data_key(ring.create_data_key(ONE).wrapped, version, ONE)
 
 
 def test_a_wrapping_does_not_open_under_another_version(keys):
-    made = KeyRing.load(keys).new_data_key(ONE)
-    rotate(keys, Kind.KEK, LATER)
+    made = KeyRing.load(keys).create_data_key(ONE)
+    rotate_key(keys, KeyKind.KEK, LATER)
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
         KeyRing.load(keys).unwrap_data_key(made.wrapped, 2, ONE)
 
 
 def test_rewrapping_keeps_the_key_and_brings_it_under_the_newest_version(keys):
     person = uuid4()
-    old = KeyRing.load(keys).new_data_key(person)
-    rotate(keys, Kind.KEK, LATER)
+    old = KeyRing.load(keys).create_data_key(person)
+    rotate_key(keys, KeyKind.KEK, LATER)
     ring = KeyRing.load(keys)
     new = ring.rewrap_data_key(old.wrapped, old.kek_version, person)
     assert new.kek_version == 2
-    assert ring.unwrap_data_key(new.wrapped, 2, person).open(old.key.seal(b"x", "y"), "y") == b"x"
+    assert ring.unwrap_data_key(new.wrapped, 2, person).decrypt(old.key.encrypt(b"x", "y"), "y") == b"x"
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
         ring.rewrap_data_key(old.wrapped, old.kek_version, OTHER)
 

@@ -10,10 +10,24 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from machtiging.crypto import rotation
-from machtiging.crypto.keyring import KeyRing, run_watch
-from machtiging.crypto.manifest import Kind, State, as_of, from_json, scheduled, to_json
-from machtiging.crypto.own_tokens import RETIRED_KEY_VERIFIES
-from machtiging.crypto.rotation import LONGEST_AHEAD, PUBLISHED_BEFORE_SIGNING, generate, overview, rotate, signs_from
+from machtiging.crypto.key_manifest import (
+    KeyKind,
+    KeyState,
+    entries_at,
+    is_scheduled,
+    parse_manifest,
+    serialise_manifest,
+)
+from machtiging.crypto.keyring import KeyRing, watch_key_ring
+from machtiging.crypto.own_tokens import RETIRED_KEY_LIFETIME
+from machtiging.crypto.rotation import (
+    MAX_ACTIVATION_DELAY,
+    MIN_PUBLICATION_TIME,
+    activation_time,
+    generate_key_ring,
+    read_key_entries,
+    rotate_key,
+)
 from machtiging.kernel.clock import SettableClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 from tests.builders.crypto import MADE_AT, a_key_directory
@@ -49,7 +63,9 @@ def signer(ring, at) -> str:
 
 
 def states(keys, at):
-    return [(one.version, one.state.value) for one in as_of(overview(keys), at) if one.kind is Kind.ES256]
+    return [
+        (one.version, one.state.value) for one in entries_at(read_key_entries(keys), at) if one.kind is KeyKind.ES256
+    ]
 
 
 def private(keys, name) -> bool:
@@ -57,49 +73,49 @@ def private(keys, name) -> bool:
 
 
 def test_it_is_in_the_jwks_at_once_and_signs_from_its_moment_on(keys, clock):
-    chosen = rotate(keys, Kind.ES256, NOW, begins=THEN)
-    assert (chosen.name, scheduled(chosen), chosen.activated_at) == ("es256-2", True, THEN)
+    chosen = rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
+    assert (chosen.name, is_scheduled(chosen), chosen.activated_at) == ("es256-2", True, THEN)
     ring = KeyRing.load(keys, clock=clock)
     assert any(key["kid"].startswith("es256-2.") for key in ring.public_jwks(NOW)["keys"])
     clock.advance(THEN - NOW - SECOND)
-    assert not ring.refresh()
+    assert not ring.reload_if_changed()
     assert signer(ring, clock.now()) == "es256-1"
     clock.advance(SECOND)
-    assert ring.refresh()
+    assert ring.reload_if_changed()
     assert signer(ring, clock.now()) == "es256-2"
-    assert not ring.refresh(), "once is enough"
+    assert not ring.reload_if_changed(), "once is enough"
 
 
 def test_a_worker_that_starts_after_the_moment_knows_it_too(keys, clock):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     clock.advance(THEN - NOW)
     assert signer(KeyRing.load(keys, clock=clock), THEN) == "es256-2"
 
 
 def test_whatever_one_worker_signs_around_the_moment_the_other_verifies(keys, clock):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     quick, slow = KeyRing.load(keys, clock=clock), KeyRing.load(keys, clock=clock)
     clock.advance(THEN - NOW)
-    quick.refresh()
+    quick.reload_if_changed()
     for one, other in ((quick, slow), (slow, quick)):
         other.verify_own_jwt(token(one, THEN), typ="at+jwt", issuer=ISSUER, audience=ISSUER, at=THEN)
 
 
 def test_the_one_before_it_verifies_for_a_day_after_the_moment(keys, clock):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     clock.advance(THEN - NOW)
     ring = KeyRing.load(keys, clock=clock)
-    for later, there in ((RETIRED_KEY_VERIFIES - SECOND, True), (RETIRED_KEY_VERIFIES, False)):
+    for later, there in ((RETIRED_KEY_LIFETIME - SECOND, True), (RETIRED_KEY_LIFETIME, False)):
         kids = {key["kid"].split(".")[0] for key in ring.public_jwks(THEN + later)["keys"]}
         assert ("es256-1" in kids) is there
 
 
 def test_a_running_worker_does_it_by_itself(keys, clock):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
 
     async def watched():
         ring, stop = KeyRing.load(keys, clock=clock), asyncio.Event()
-        watching = asyncio.create_task(run_watch(ring, every=2, stop=stop))
+        watching = asyncio.create_task(watch_key_ring(ring, every=2, stop=stop))
         await asyncio.sleep(9)
         assert signer(ring, NOW) == "es256-1"
         clock.advance(THEN - NOW)
@@ -112,10 +128,10 @@ def test_a_running_worker_does_it_by_itself(keys, clock):
 
 
 def test_a_ring_from_the_environment_does_it_too(keys, clock):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     ring = KeyRing.load(keys, {"MACHTIGING_KEY_MANIFEST": (keys / "keys.json").read_text()}, clock=clock)
     clock.advance(THEN - NOW)
-    assert ring.refresh()
+    assert ring.reload_if_changed()
     assert signer(ring, THEN) == "es256-2"
 
 
@@ -125,104 +141,104 @@ def test_a_ring_from_the_environment_does_it_too(keys, clock):
         (NOW, "moment_voorbij"),
         (NOW - SECOND, "moment_voorbij"),
         (datetime(1, 1, 1, tzinfo=UTC), "moment_voorbij"),
-        (NOW + LONGEST_AHEAD + SECOND, "moment_te_ver"),
+        (NOW + MAX_ACTIVATION_DELAY + SECOND, "moment_te_ver"),
         (datetime(9999, 12, 31, tzinfo=UTC), "moment_te_ver"),
     ],
 )
 def test_a_moment_that_is_past_or_nonsense_is_refused_and_changes_nothing(keys, begins, code):
     before = (keys / "keys.json").read_bytes()
     with pytest.raises(InvalidInput, match=code):
-        rotate(keys, Kind.ES256, NOW, begins=begins)
+        rotate_key(keys, KeyKind.ES256, NOW, activate_at=begins)
     assert (keys / "keys.json").read_bytes() == before
 
 
 def test_a_key_that_nobody_outside_sees_has_no_moment(keys):
     with pytest.raises(InvalidInput, match="sleutel_zonder_moment"):
-        rotate(keys, Kind.KEK, NOW, begins=THEN)
+        rotate_key(keys, KeyKind.KEK, NOW, activate_at=THEN)
 
 
 def test_the_moment_may_be_no_sooner_than_everybody_can_have_seen_the_key(keys):
-    rotate(keys, Kind.ES256, NOW)
+    rotate_key(keys, KeyKind.ES256, NOW)
     with pytest.raises(Conflict, match="sleutel_te_nieuw"):
-        rotate(keys, Kind.ES256, NOW + SECOND, begins=NOW + PUBLISHED_BEFORE_SIGNING - SECOND)
-    assert scheduled(rotate(keys, Kind.ES256, NOW + SECOND, begins=NOW + PUBLISHED_BEFORE_SIGNING))
+        rotate_key(keys, KeyKind.ES256, NOW + SECOND, activate_at=NOW + MIN_PUBLICATION_TIME - SECOND)
+    assert is_scheduled(rotate_key(keys, KeyKind.ES256, NOW + SECOND, activate_at=NOW + MIN_PUBLICATION_TIME))
 
 
 def test_where_no_next_key_stands_one_is_published_for_the_moment(keys):
-    entries = [e for e in overview(keys) if not (e.kind is Kind.ES256 and e.state is State.PUBLISHED)]
-    (keys / "keys.json").write_text(to_json(entries))
+    entries = [e for e in read_key_entries(keys) if not (e.kind is KeyKind.ES256 and e.state is KeyState.PUBLISHED)]
+    (keys / "keys.json").write_text(serialise_manifest(entries))
     with pytest.raises(Conflict, match="sleutel_te_nieuw"):
-        rotate(keys, Kind.ES256, NOW, begins=NOW + PUBLISHED_BEFORE_SIGNING - SECOND)
-    chosen = rotate(keys, Kind.ES256, NOW, begins=NOW + PUBLISHED_BEFORE_SIGNING)
-    assert (chosen.name, scheduled(chosen)) == ("es256-3", True)
+        rotate_key(keys, KeyKind.ES256, NOW, activate_at=NOW + MIN_PUBLICATION_TIME - SECOND)
+    chosen = rotate_key(keys, KeyKind.ES256, NOW, activate_at=NOW + MIN_PUBLICATION_TIME)
+    assert (chosen.name, is_scheduled(chosen)) == ("es256-3", True)
 
 
 def test_there_is_a_spare_beside_it_for_when_something_leaks(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     assert states(keys, NOW) == [(1, "active"), (2, "published"), (3, "published")]
     assert states(keys, THEN) == [(1, "retired"), (2, "active"), (3, "published")]
 
 
 def test_another_moment_takes_the_place_of_the_first_and_makes_no_more_keys(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     sooner = THEN - timedelta(days=7)
-    assert rotate(keys, Kind.ES256, NOW, begins=sooner).activated_at == sooner
+    assert rotate_key(keys, KeyKind.ES256, NOW, activate_at=sooner).activated_at == sooner
     assert states(keys, NOW) == [(1, "active"), (2, "published"), (3, "published")]
     assert states(keys, sooner)[1] == (2, "active")
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_whoever_cannot_wait_brings_it_into_use_now(keys, at_once):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
-    chosen = rotate(keys, Kind.ES256, NOW, at_once=at_once)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
+    chosen = rotate_key(keys, KeyKind.ES256, NOW, immediately=at_once)
     assert (chosen.name, chosen.activated_at) == ("es256-2", NOW)
     assert states(keys, THEN) == [(1, "retired"), (2, "active"), (3, "published")]
     assert not private(keys, "es256-1")
 
 
 def test_a_rotation_after_the_moment_goes_on_from_there(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
-    later = THEN + PUBLISHED_BEFORE_SIGNING
-    assert rotate(keys, Kind.ES256, later).name == "es256-3"
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
+    later = THEN + MIN_PUBLICATION_TIME
+    assert rotate_key(keys, KeyKind.ES256, later).name == "es256-3"
     assert states(keys, later) == [(1, "retired"), (2, "retired"), (3, "active"), (4, "published")]
-    retired = {e.name: e.retired_at for e in overview(keys)}
+    retired = {e.name: e.retired_at for e in read_key_entries(keys)}
     assert (retired["es256-1"], retired["es256-2"]) == (THEN, later)
 
 
 def test_what_no_longer_signs_loses_its_private_half_at_the_next_command(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
-    assert generate(keys, THEN - SECOND) == ()
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
+    assert generate_key_ring(keys, THEN - SECOND) == ()
     assert private(keys, "es256-1")
-    assert generate(keys, THEN) == ()
+    assert generate_key_ring(keys, THEN) == ()
     assert not private(keys, "es256-1")
     assert private(keys, "es256-2")
     KeyRing.load(keys, clock=SettableClock(THEN))
 
 
 def test_the_list_says_from_when(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
-    entries = {e.name: e for e in overview(keys)}
-    assert signs_from(tuple(entries.values()), entries["es256-2"]) == THEN
-    assert signs_from(tuple(entries.values()), entries["es256-3"]) == NOW + PUBLISHED_BEFORE_SIGNING
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
+    entries = {e.name: e for e in read_key_entries(keys)}
+    assert activation_time(tuple(entries.values()), entries["es256-2"]) == THEN
+    assert activation_time(tuple(entries.values()), entries["es256-3"]) == NOW + MIN_PUBLICATION_TIME
 
 
 def test_the_moment_may_be_said_in_any_zone(keys, clock):
     amsterdam = timezone(timedelta(hours=1))
-    rotate(keys, Kind.ES256, NOW, begins=THEN.astimezone(amsterdam))
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN.astimezone(amsterdam))
     clock.advance(THEN - NOW)
     assert signer(KeyRing.load(keys, clock=clock), THEN) == "es256-2"
 
 
 def test_a_manifest_with_two_moments_for_one_kind_is_refused(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
     document = json.loads((keys / "keys.json").read_text())
     document["keys"][-1]["activated_at"] = THEN.isoformat()
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        from_json(json.dumps(document))
+        parse_manifest(json.dumps(document))
 
 
 def test_rotation_of_one_kind_leaves_the_moment_of_another(keys):
-    rotate(keys, Kind.ES256, NOW, begins=THEN)
-    rotate(keys, Kind.KEK, NOW)
-    rotation.rotate(keys, Kind.PS256, NOW)
+    rotate_key(keys, KeyKind.ES256, NOW, activate_at=THEN)
+    rotate_key(keys, KeyKind.KEK, NOW)
+    rotation.rotate_key(keys, KeyKind.PS256, NOW)
     assert states(keys, THEN)[1] == (2, "active")

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 
-from machtiging.crypto import material, own_tokens
-from machtiging.crypto.keyring import KeyRing, generate
-from machtiging.crypto.manifest import Kind
-from machtiging.crypto.rotation import rotate
+from machtiging.crypto import key_material, own_tokens
+from machtiging.crypto.key_manifest import KeyKind
+from machtiging.crypto.keyring import KeyRing, generate_key_ring
+from machtiging.crypto.rotation import rotate_key
 from machtiging.kernel.errors import Fault, NotAuthenticated
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
 
@@ -224,7 +224,7 @@ def test_a_token_from_the_future_is_refused_beyond_what_clocks_may_differ(name):
 
 def signed(payload, alg="ES256"):
     """Whatever bytes, properly signed by us: what a bug elsewhere could make."""
-    key = a_keyring()._tokens._active[alg]
+    key = a_keyring()._tokens._active_keys[alg]
     return jws.serialize_compact({"alg": alg, "kid": key.kid, "typ": TYPE}, payload, key.material, algorithms=[alg])
 
 
@@ -264,7 +264,7 @@ def keys(tmp_path):
 
 def test_a_new_key_can_be_read_before_it_signs_and_the_old_one_after(keys):
     old_worker, old = KeyRing.load(keys), a_token(KeyRing.load(keys), "ES256")
-    rotate(keys, Kind.ES256, NOW)
+    rotate_key(keys, KeyKind.ES256, NOW)
     new_worker = KeyRing.load(keys)
     new = a_token(new_worker, "ES256")
     assert header_of(old)["kid"] != header_of(new)["kid"]
@@ -274,9 +274,9 @@ def test_a_new_key_can_be_read_before_it_signs_and_the_old_one_after(keys):
 
 def test_a_retired_key_stops_reading_when_its_last_token_has_long_expired(keys):
     token = a_token(KeyRing.load(keys), "ES256", exp=SECONDS + 10**7)
-    rotate(keys, Kind.ES256, NOW)
+    rotate_key(keys, KeyKind.ES256, NOW)
     ring = KeyRing.load(keys)
-    end = NOW + own_tokens.RETIRED_KEY_VERIFIES
+    end = NOW + own_tokens.RETIRED_KEY_LIFETIME
     kid = header_of(token)["kid"]
     assert read(token, ring, at=end - timedelta(seconds=1))
     assert kid in {key["kid"] for key in ring.public_jwks(end - timedelta(seconds=1))["keys"]}
@@ -286,7 +286,7 @@ def test_a_retired_key_stops_reading_when_its_last_token_has_long_expired(keys):
 
 def test_a_statement_stays_readable_long_after_its_key_retired(keys):
     statement = KeyRing.load(keys).sign_jwt({"seq": 1}, typ="journal-head+jwt", alg="ES256")
-    rotate(keys, Kind.ES256, NOW)
+    rotate_key(keys, KeyKind.ES256, NOW)
     ring = KeyRing.load(keys)
     assert ring.verify_own_statement(statement, typ="journal-head+jwt") == {"seq": 1}
     refused(statement, ring=ring)
@@ -298,7 +298,7 @@ def test_another_installations_token_is_refused(keys):
     (keys / "keys.json").unlink()
     for path in keys.glob("es256-*.key"):
         path.unlink()
-    generate(keys, MADE_AT)
+    generate_key_ring(keys, MADE_AT)
     refused(a_token(KeyRing.load(keys), "ES256"))
 
 
@@ -306,7 +306,7 @@ def test_a_reload_forgets_what_was_remembered(keys):
     ring = KeyRing.load(keys)
     token = a_token(ring, "ES256")
     read(token, ring)
-    rotate(keys, Kind.ES256, NOW)
+    rotate_key(keys, KeyKind.ES256, NOW)
     document = json.loads((keys / "keys.json").read_text())
     document["keys"] = [row for row in document["keys"] if row["name"] != "es256-1"]
     (keys / "keys.json").write_text(json.dumps(document))
@@ -325,11 +325,11 @@ def test_a_reload_that_fails_leaves_the_ring_as_it_was(keys):
 
 def test_only_a_good_signature_is_remembered_and_never_more_than_the_limit(monkeypatch):
     ring = a_keyring()
-    memo = ring._tokens._memo
+    memo = ring._tokens._signature_cache
     before = len(memo)
     refused(a_token()[:-4] + "AAAA")
     assert len(memo) == before
-    monkeypatch.setattr(own_tokens, "_MEMO_SIZE", 3)
+    monkeypatch.setattr(own_tokens, "_SIGNATURE_CACHE_SIZE", 3)
     memo.clear()
     tokens = [a_token(alg="ES256", sub=str(number)) for number in range(5)]
     assert [read(token)["sub"] for token in tokens + tokens] == list("0123401234")
@@ -344,4 +344,4 @@ def test_the_jwks_shows_no_private_member_and_one_key_per_algorithm_in_waiting()
         assert key.keys() <= {"kty", "n", "e", "crv", "x", "y", "kid", "alg", "use"}
         assert key["use"] == "sig"
         if key["kty"] == "RSA":
-            assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 == material.RSA_BITS
+            assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 == key_material.RSA_BITS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from machtiging.crypto.proofs import thumbprint, verify_proof
+from machtiging.crypto.proof_of_possession import jwk_thumbprint, verify_proof_of_possession
 from machtiging.kernel.errors import NotAuthenticated
 from tests.builders.proof import Holder, b64, ed25519_holder, rsa_holder
 
@@ -33,28 +33,28 @@ ALL = ("ES256", "PS256", "Ed25519")
 
 
 def verify(proof, algorithms=ALL):
-    return verify_proof(proof, algorithms=algorithms, typ="dpop+jwt", longest=8192)
+    return verify_proof_of_possession(proof, algorithms=algorithms, typ="dpop+jwt", max_length=8192)
 
 
 def test_thumbprints_are_those_of_the_rfcs():
-    assert thumbprint(RSA_KEY) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"  # RFC 7638 section 3.1
-    assert thumbprint(EC_KEY) == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"  # RFC 9449 section 6.1
+    assert jwk_thumbprint(RSA_KEY) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"  # RFC 7638 section 3.1
+    assert jwk_thumbprint(EC_KEY) == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"  # RFC 9449 section 6.1
 
 
 def test_the_proof_of_the_rfc_is_one():
     proven = verify(PROOF)
-    assert proven.jkt == thumbprint(EC_KEY)
+    assert proven.jkt == jwk_thumbprint(EC_KEY)
     assert proven.claims["htu"] == "https://server.example.com/token"
 
 
 def test_other_members_of_a_key_do_not_change_its_thumbprint():
-    assert thumbprint({**EC_KEY, "kid": "een", "use": "sig"}) == thumbprint(EC_KEY)
+    assert jwk_thumbprint({**EC_KEY, "kid": "een", "use": "sig"}) == jwk_thumbprint(EC_KEY)
 
 
 @pytest.mark.parametrize("key", [{}, {"kty": "oct", "k": "AAAA"}, {"kty": "EC", "crv": "P-256"}, {"kty": ["EC"]}])
 def test_what_is_no_public_key_has_no_thumbprint(key):
     with pytest.raises(NotAuthenticated, match="token_ongeldig"):
-        thumbprint(key)
+        jwk_thumbprint(key)
 
 
 @pytest.mark.parametrize("make", [Holder, rsa_holder, ed25519_holder])

@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machtiging.crypto import rotation
-from machtiging.crypto.keyring import KeyRing, run_watch
-from machtiging.crypto.manifest import Kind, State, from_json, to_json
-from machtiging.crypto.own_tokens import RETIRED_KEY_VERIFIES
-from machtiging.crypto.rotation import may_sign_from, overview, rotate
+from machtiging.crypto.key_manifest import KeyKind, KeyState, parse_manifest, serialise_manifest
+from machtiging.crypto.keyring import KeyRing, watch_key_ring
+from machtiging.crypto.own_tokens import RETIRED_KEY_LIFETIME
+from machtiging.crypto.rotation import earliest_signing_time, read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, NotAuthenticated
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
 from tests.builders.in_no_time import in_no_time
 
 LATER = MADE_AT + timedelta(days=1)
 ISSUER = "https://machtigen.test"
-PUBLISHED = rotation.PUBLISHED_BEFORE_SIGNING
+PUBLISHED = rotation.MIN_PUBLICATION_TIME
 
 
 @pytest.fixture
@@ -47,36 +47,36 @@ def kids(ring, at=None):
 
 def without_next(keys, kind):
     """A ring of somebody who took the published key away by hand."""
-    entries = [e for e in overview(keys) if not (e.kind is kind and e.state is State.PUBLISHED)]
-    (keys / "keys.json").write_text(to_json(entries))
+    entries = [e for e in read_key_entries(keys) if not (e.kind is kind and e.state is KeyState.PUBLISHED)]
+    (keys / "keys.json").write_text(serialise_manifest(entries))
 
 
 def test_a_worker_takes_the_new_key_when_it_looks_and_what_it_signed_before_stays_good(keys):
     worker = KeyRing.load(keys)
     before = token(worker, LATER)
-    rotate(keys, Kind.ES256, LATER)
-    assert worker.refresh()
+    rotate_key(keys, KeyKind.ES256, LATER)
+    assert worker.reload_if_changed()
     after = token(worker, LATER)
     assert before.split(".")[0] != after.split(".")[0]
     for text in (before, after):
         assert verifies(worker, text, LATER)
-    assert not worker.refresh(), "nothing new"
+    assert not worker.reload_if_changed(), "nothing new"
 
 
 def test_a_worker_that_has_not_looked_yet_knows_the_new_key_already(keys):
     quick, slow = KeyRing.load(keys), KeyRing.load(keys)
-    rotate(keys, Kind.ES256, LATER)
-    quick.refresh()
+    rotate_key(keys, KeyKind.ES256, LATER)
+    quick.reload_if_changed()
     assert verifies(slow, token(quick, LATER), LATER)
     assert verifies(quick, token(slow, LATER), LATER)
 
 
-@pytest.mark.parametrize("kind", [Kind.ES256, pytest.param(Kind.PS256, marks=pytest.mark.whole)])
+@pytest.mark.parametrize("kind", [KeyKind.ES256, pytest.param(KeyKind.PS256, marks=pytest.mark.whole)])
 def test_every_key_that_ever_signs_was_published_before(keys, kind):
     seen = kids(KeyRing.load(keys))
     at = LATER
     for _ in range(2):
-        active = rotate(keys, kind, at)
+        active = rotate_key(keys, kind, at)
         assert active.name in seen
         seen = kids(KeyRing.load(keys), at)
         at += PUBLISHED
@@ -84,49 +84,49 @@ def test_every_key_that_ever_signs_was_published_before(keys, kind):
 
 def test_the_old_key_stays_published_until_its_last_token_has_expired(keys):
     worker = KeyRing.load(keys)
-    rotate(keys, Kind.ES256, LATER)
+    rotate_key(keys, KeyKind.ES256, LATER)
     last = token(worker, LATER)  # by a worker that had not looked yet
-    worker.refresh()
+    worker.reload_if_changed()
     for later in (timedelta(0), timedelta(minutes=59)):
         assert verifies(worker, last, LATER + later)
-    for later in (timedelta(0), timedelta(hours=1), RETIRED_KEY_VERIFIES - timedelta(seconds=1)):
+    for later in (timedelta(0), timedelta(hours=1), RETIRED_KEY_LIFETIME - timedelta(seconds=1)):
         assert "es256-1" in kids(worker, LATER + later)
-    assert "es256-1" not in kids(worker, LATER + RETIRED_KEY_VERIFIES)
+    assert "es256-1" not in kids(worker, LATER + RETIRED_KEY_LIFETIME)
 
 
 def test_the_next_key_waits_for_its_hour_and_the_refusal_says_until_when(keys):
-    rotate(keys, Kind.ES256, LATER)
-    begins = may_sign_from(overview(keys), Kind.ES256)
+    rotate_key(keys, KeyKind.ES256, LATER)
+    begins = earliest_signing_time(read_key_entries(keys), KeyKind.ES256)
     assert begins == LATER + PUBLISHED
     with pytest.raises(Conflict, match="sleutel_te_nieuw") as refused:
-        rotate(keys, Kind.ES256, begins - timedelta(seconds=1))
+        rotate_key(keys, KeyKind.ES256, begins - timedelta(seconds=1))
     assert f"{begins:%H:%M}" in refused.value.public
-    assert rotate(keys, Kind.ES256, begins).name == "es256-3"
+    assert rotate_key(keys, KeyKind.ES256, begins).name == "es256-3"
 
 
 def test_without_a_published_key_a_rotation_has_two_steps(keys):
-    without_next(keys, Kind.ES256)
-    first = rotate(keys, Kind.ES256, LATER)
-    assert (first.name, first.state) == ("es256-3", State.PUBLISHED)
-    active = next(e for e in overview(keys) if e.kind is Kind.ES256 and e.state is State.ACTIVE)
+    without_next(keys, KeyKind.ES256)
+    first = rotate_key(keys, KeyKind.ES256, LATER)
+    assert (first.name, first.state) == ("es256-3", KeyState.PUBLISHED)
+    active = next(e for e in read_key_entries(keys) if e.kind is KeyKind.ES256 and e.state is KeyState.ACTIVE)
     assert active.name == "es256-1"
     with pytest.raises(Conflict, match="sleutel_te_nieuw"):
-        rotate(keys, Kind.ES256, LATER + timedelta(minutes=1))
-    second = rotate(keys, Kind.ES256, LATER + PUBLISHED)
-    assert (second.name, second.state) == ("es256-3", State.ACTIVE)
+        rotate_key(keys, KeyKind.ES256, LATER + timedelta(minutes=1))
+    second = rotate_key(keys, KeyKind.ES256, LATER + PUBLISHED)
+    assert (second.name, second.state) == ("es256-3", KeyState.ACTIVE)
 
 
 def test_a_key_that_leaked_is_replaced_at_once_even_by_one_that_nobody_knows(keys):
-    without_next(keys, Kind.ES256)
-    assert rotate(keys, Kind.ES256, LATER, at_once=True).state is State.ACTIVE
-    states = [(e.version, e.state) for e in overview(keys) if e.kind is Kind.ES256]
-    assert states == [(1, State.RETIRED), (3, State.ACTIVE)]
+    without_next(keys, KeyKind.ES256)
+    assert rotate_key(keys, KeyKind.ES256, LATER, immediately=True).state is KeyState.ACTIVE
+    states = [(e.version, e.state) for e in read_key_entries(keys) if e.kind is KeyKind.ES256]
+    assert states == [(1, KeyState.RETIRED), (3, KeyState.ACTIVE)]
 
 
 def test_a_new_key_encryption_key_is_taken_without_a_restart(keys):
     worker = KeyRing.load(keys)
-    rotate(keys, Kind.KEK, LATER)
-    worker.refresh()
+    rotate_key(keys, KeyKind.KEK, LATER)
+    worker.reload_if_changed()
     assert worker.kek_versions == (1, 2)
 
 
@@ -150,12 +150,12 @@ def test_a_broken_ring_changes_nothing_and_is_said_until_it_is_mended(keys, brok
     worker = KeyRing.load(keys)
     before, index = token(worker, LATER), worker.blind_index("bsn", "x")
     whole = {path: path.read_bytes() for path in keys.iterdir()}
-    rotate(keys, Kind.ES256, LATER)  # the manifest is another from here on
+    rotate_key(keys, KeyKind.ES256, LATER)  # the manifest is another from here on
     broken(keys)
     for _ in range(2):
         with pytest.raises(Fault):
-            worker.refresh()
-    assert worker.trouble
+            worker.reload_if_changed()
+    assert worker.load_error
     assert verifies(worker, before, LATER)
     assert verifies(worker, token(worker, LATER), LATER)
     assert worker.blind_index("bsn", "x") == index
@@ -163,17 +163,17 @@ def test_a_broken_ring_changes_nothing_and_is_said_until_it_is_mended(keys, brok
         path.touch(0o600)
         path.chmod(0o600)
         path.write_bytes(content)
-    worker.refresh()
-    assert worker.trouble == ""
+    worker.reload_if_changed()
+    assert worker.load_error == ""
 
 
 @pytest.mark.parametrize("name", [name for name in BREAKS if name.startswith("another ")])
 def test_another_key_under_an_old_name_is_another_ring_and_the_operator_hears_that(keys, name):
     worker = KeyRing.load(keys)
-    rotate(keys, Kind.ES256, LATER)
+    rotate_key(keys, KeyKind.ES256, LATER)
     BREAKS[name](keys)
     with pytest.raises(Fault) as fault:
-        worker.refresh()
+        worker.reload_if_changed()
     assert fault.value.code == "sleutelbos_wijkt_af"
 
 
@@ -182,30 +182,30 @@ def test_a_manifest_that_comes_back_as_it_was_is_no_trouble_any_more(keys):
     away = keys / "elders.json"
     (keys / "keys.json").rename(away)
     with pytest.raises(Fault):
-        worker.refresh()
+        worker.reload_if_changed()
     away.rename(keys / "keys.json")
-    assert not worker.refresh()
-    assert worker.trouble == ""
+    assert not worker.reload_if_changed()
+    assert worker.load_error == ""
 
 
 def test_a_ring_from_the_environment_stays_what_it_was(keys):
     text = (keys / "keys.json").read_text()
     worker = KeyRing.load(keys, {"MACHTIGING_KEY_MANIFEST": text})
-    rotate(keys, Kind.ES256, LATER)
-    assert not worker.refresh()
+    rotate_key(keys, KeyKind.ES256, LATER)
+    assert not worker.reload_if_changed()
 
 
 def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys):
     async def watched():
         worker, stop = KeyRing.load(keys), asyncio.Event()
-        watching = asyncio.create_task(run_watch(worker, every=2, stop=stop))
+        watching = asyncio.create_task(watch_key_ring(worker, every=2, stop=stop))
         await asyncio.sleep(1)
-        rotate(keys, Kind.ES256, LATER)
+        rotate_key(keys, KeyKind.ES256, LATER)
         await asyncio.sleep(2)
-        assert "es256-3" in worker.names
+        assert "es256-3" in worker.key_names
         (keys / "keys.json").write_text("{")
         await asyncio.sleep(20)
-        assert worker.trouble
+        assert worker.load_error
         stop.set()
         await watching
 
@@ -224,13 +224,13 @@ def test_whatever_happens_in_whatever_order_what_one_signs_the_other_verifies(tm
     for step in steps:
         if step == "wait":
             at += PUBLISHED
-            a.refresh()  # nobody is an hour behind
-            b.refresh()
+            a.reload_if_changed()  # nobody is an hour behind
+            b.reload_if_changed()
         elif step.startswith("look"):
-            (a if step.endswith("a") else b).refresh()
+            (a if step.endswith("a") else b).reload_if_changed()
         else:
             try:
-                rotate(keys, Kind.ES256, at)
+                rotate_key(keys, KeyKind.ES256, at)
             except Conflict:
                 continue
         for signer in (a, b):
@@ -250,5 +250,5 @@ def test_the_ring_never_takes_the_algorithm_from_the_token(alg):
 
 def test_the_manifest_of_an_older_release_is_read(keys):
     text = (keys / "keys.json").read_text()
-    assert from_json(text) == overview(keys)
+    assert parse_manifest(text) == read_key_entries(keys)
     assert os.stat(keys / "keys.json").st_mode & 0o777 == 0o600

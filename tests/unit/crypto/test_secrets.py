@@ -4,28 +4,28 @@ import base64
 
 import pytest
 
-from machtiging.crypto.secrets import digest, random_token, same
+from machtiging.crypto.secrets import constant_time_equals, generate_token, sha256_digest
 
 
 def test_tokens_have_the_bits_they_were_asked_for_and_never_repeat():
-    tokens = {random_token() for _ in range(1000)}
+    tokens = {generate_token() for _ in range(1000)}
     assert len(tokens) == 1000
     assert {len(base64.urlsafe_b64decode(token + "=")) for token in tokens} == {32}
-    assert len(random_token(128)) == 22
+    assert len(generate_token(128)) == 22
 
 
 @pytest.mark.parametrize("bits", [0, 64, 127, 129])
 def test_a_short_or_broken_token_is_refused(bits):
     with pytest.raises(ValueError):
-        random_token(bits)
+        generate_token(bits)
 
 
 def test_the_digest_is_sha256():
-    assert digest("abc").hex().startswith("ba7816bf")
+    assert sha256_digest("abc").hex().startswith("ba7816bf")
 
 
 @pytest.mark.parametrize(
     ("a", "b", "equal"), [("é", "é", True), ("a", b"a", True), ("a", "b", False), ("a", "aa", False)]
 )
 def test_two_secrets_are_the_same_or_not(a, b, equal):
-    assert same(a, b) is equal
+    assert constant_time_equals(a, b) is equal

@@ -9,32 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machtiging.agencies.rules import Theme
-from machtiging.delegation.chain import LONGEST_CHAIN, chain_in_force, within
-from machtiging.delegation.rules import Act, State, uncovered
+from machtiging.delegation.chain import MAX_CHAIN_LENGTH, is_chain_in_force, is_scope_within
+from machtiging.delegation.rules import Act, MachtigingState, scope_violation
 from machtiging.kernel.period import Period
 from tests.builders.delegation import NOON, SVB, UWV, a_machtiging, a_scope, envelopes, scopes
 
 
 @given(scopes(), scopes(), envelopes())
 def test_what_a_narrower_scope_covers_the_wider_one_covers(child, parent, letter):
-    if within(child, parent) and uncovered(child, letter) is None:
-        assert uncovered(parent, letter) is None
+    if is_scope_within(child, parent) and scope_violation(child, letter) is None:
+        assert scope_violation(parent, letter) is None
 
 
 @given(scopes())
 def test_a_scope_lies_within_itself(scope):
-    assert within(scope, scope)
+    assert is_scope_within(scope, scope)
 
 
 @given(scopes(), scopes(), scopes())
 def test_within_is_transitive(first, second, third):
-    if within(first, second) and within(second, third):
-        assert within(first, third)
+    if is_scope_within(first, second) and is_scope_within(second, third):
+        assert is_scope_within(first, third)
 
 
 @given(scopes(), scopes())
 def test_no_act_is_added(child, parent):
-    assert not within(child, parent) or child.acts <= parent.acts
+    assert not is_scope_within(child, parent) or child.acts <= parent.acts
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_no_act_is_added(child, parent):
     ],
 )
 def test_a_wider_scope_is_not_within(child, parent):
-    assert not within(a_scope(**child), a_scope(**parent))
+    assert not is_scope_within(a_scope(**child), a_scope(**parent))
 
 
 def test_choosing_other_themes_respects_an_exclusion():
-    assert within(
+    assert is_scope_within(
         a_scope(themes=frozenset({Theme.WONEN})), a_scope(excluded_themes=frozenset({Theme.ZORG, Theme.JUSTITIE}))
     )
 
@@ -67,23 +67,23 @@ def a_line(length=2):
     return line
 
 
-@pytest.mark.parametrize("length", range(1, LONGEST_CHAIN + 1))
+@pytest.mark.parametrize("length", range(1, MAX_CHAIN_LENGTH + 1))
 def test_a_whole_chain_in_order_is_in_force(length):
     child, *parents = a_line(length)
-    assert chain_in_force(child, parents, NOON)
+    assert is_chain_in_force(child, parents, NOON)
 
 
 def test_a_chain_that_is_too_long_is_not_in_force():
-    child, *parents = a_line(LONGEST_CHAIN + 1)
-    assert not chain_in_force(child, parents, NOON)
+    child, *parents = a_line(MAX_CHAIN_LENGTH + 1)
+    assert not is_chain_in_force(child, parents, NOON)
 
 
-@pytest.mark.parametrize("state", [State.OFFERED, State.PAUSED, State.ENDED])
+@pytest.mark.parametrize("state", [MachtigingState.OFFERED, MachtigingState.PAUSED, MachtigingState.ENDED])
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_one_link_that_does_not_hold_stops_the_chain(which, state):
     line = a_line(3)
     line[which] = replace(line[which], state=state)
-    assert not chain_in_force(line[0], line[1:], NOON)
+    assert not is_chain_in_force(line[0], line[1:], NOON)
 
 
 @pytest.mark.parametrize(
@@ -97,25 +97,25 @@ def test_one_link_that_does_not_hold_stops_the_chain(which, state):
 )
 def test_a_child_that_does_not_fit_its_parent_is_not_in_force(broken):
     child, parent = a_line(2)
-    assert not chain_in_force(replace(child, **broken), [parent], NOON)
+    assert not is_chain_in_force(replace(child, **broken), [parent], NOON)
 
 
 def test_a_child_that_exceeds_its_parent_is_not_in_force():
     child, parent = a_line(2)
     narrow = replace(parent, scope=a_scope(afzenders=frozenset({UWV})))
-    assert not chain_in_force(child, [narrow], NOON)
+    assert not is_chain_in_force(child, [narrow], NOON)
 
 
 def test_parents_that_are_missing_or_shuffled_stop_the_chain():
     child, parent, grandparent = a_line(3)
-    assert not chain_in_force(child, [], NOON)
-    assert not chain_in_force(child, [parent], NOON)
-    assert not chain_in_force(child, [grandparent, parent], NOON)
+    assert not is_chain_in_force(child, [], NOON)
+    assert not is_chain_in_force(child, [parent], NOON)
+    assert not is_chain_in_force(child, [grandparent, parent], NOON)
 
 
 @given(st.timedeltas(timedelta(days=-2), timedelta(days=200)))
 def test_a_child_is_never_in_force_when_its_parent_is_not(after):
     child, parent = a_line(2)
     later = replace(child, period=Period(NOON, NOON + timedelta(days=60)))
-    if chain_in_force(later, [parent], NOON + after):
-        assert chain_in_force(parent, [], NOON + after)
+    if is_chain_in_force(later, [parent], NOON + after):
+        assert is_chain_in_force(parent, [], NOON + after)

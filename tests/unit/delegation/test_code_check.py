@@ -6,14 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.delegation.code_check import CheckKind, birth_date_matches, check_kind_of, new_word, word_index
-from machtiging.kernel.birth_date import PartialDate, birth_date_of
+from machtiging.delegation.code_check import (
+    CheckKind,
+    birth_date_matches,
+    generate_check_word,
+    index_check_word,
+    select_check_kind,
+)
+from machtiging.kernel.birth_date import PartialDate, build_birth_date
 from tests.builders.crypto import a_keyring
 
 PARTS = st.tuples(
     st.none() | st.sampled_from([1950, 1951]), st.none() | st.sampled_from([1, 5]), st.none() | st.sampled_from([1, 7])
 )
-BIRTH_DATES = PARTS.map(lambda parts: birth_date_of(*parts))
+BIRTH_DATES = PARTS.map(lambda parts: build_birth_date(*parts))
 
 
 @given(BIRTH_DATES, BIRTH_DATES)
@@ -38,12 +44,12 @@ def test_birth_date_matches_only_when_every_known_part_was_told_and_enough_is_kn
     ],
 )
 def test_check_kind_follows_from_what_is_known(born, kind):
-    assert check_kind_of(born) is kind
+    assert select_check_kind(born) is kind
     assert birth_date_matches(born, born) is (kind is not CheckKind.WORD)
 
 
 def test_check_words_are_pronounceable_and_differ():
-    words = {new_word() for _ in range(300)}
+    words = {generate_check_word() for _ in range(300)}
     assert len(words) > 290
     assert all(len(word) == 6 and word.isascii() and word.isalpha() and word.islower() for word in words)
 
@@ -53,6 +59,6 @@ def test_check_words_are_pronounceable_and_differ():
 )
 def test_check_word_typed_otherwise_is_the_same(typed):
     ring = a_keyring()
-    assert word_index(ring, "A", typed) == word_index(ring, "A", "bamoki")
-    assert word_index(ring, "B", typed) != word_index(ring, "A", "bamoki")
-    assert word_index(ring, "A", "") != word_index(ring, "A", "bamoki")
+    assert index_check_word(ring, "A", typed) == index_check_word(ring, "A", "bamoki")
+    assert index_check_word(ring, "B", typed) != index_check_word(ring, "A", "bamoki")
+    assert index_check_word(ring, "A", "") != index_check_word(ring, "A", "bamoki")

@@ -7,7 +7,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from machtiging.delegation.rules import Deed, Standing, State, standing, step
+from machtiging.delegation.rules import (
+    EffectiveState,
+    MachtigingAction,
+    MachtigingState,
+    effective_state,
+    resolve_transition,
+)
 from machtiging.kernel.errors import Conflict
 from tests.builders.delegation import NOON, a_machtiging
 
@@ -18,21 +24,21 @@ class LifeOfAMachtiging(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.at = NOON
-        self.machtiging = a_machtiging(state=State.OFFERED)
+        self.machtiging = a_machtiging(state=MachtigingState.OFFERED)
         self.over = False
         self.accepted = False
         self.paused = False
 
-    @rule(deed=st.sampled_from(Deed))
+    @rule(deed=st.sampled_from(MachtigingAction))
     def somebody_does(self, deed):
         try:
-            line = step(self.machtiging, deed, self.at)
+            line = resolve_transition(self.machtiging, deed, self.at)
         except Conflict:
             return
         assert not self.over, "something was done to a machtiging that was over"
-        self.machtiging = replace(self.machtiging, state=line.to)
-        self.accepted |= deed is Deed.ACCEPT
-        self.paused = line.to is State.PAUSED
+        self.machtiging = replace(self.machtiging, state=line.target_state)
+        self.accepted |= deed is MachtigingAction.ACCEPT
+        self.paused = line.target_state is MachtigingState.PAUSED
 
     @rule(passing=st.timedeltas(timedelta(0), timedelta(days=40)))
     def time_goes_by(self, passing):
@@ -40,13 +46,13 @@ class LifeOfAMachtiging(RuleBasedStateMachine):
 
     @invariant()
     def what_is_over_stays_over(self):
-        now = standing(self.machtiging, self.at)
-        assert not self.over or now is Standing.ENDED
-        self.over |= now is Standing.ENDED
+        now = effective_state(self.machtiging, self.at)
+        assert not self.over or now is EffectiveState.ENDED
+        self.over |= now is EffectiveState.ENDED
 
     @invariant()
     def in_force_means_accepted_not_paused_and_in_time(self):
-        if standing(self.machtiging, self.at) is Standing.IN_FORCE:
+        if effective_state(self.machtiging, self.at) is EffectiveState.IN_FORCE:
             assert self.accepted
             assert not self.paused
             assert self.machtiging.period.contains(self.at)

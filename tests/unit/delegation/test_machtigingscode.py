@@ -4,57 +4,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.delegation.codes import ALPHABET, LENGTH, check_character, new_code, normalise, shown, well_formed
+from machtiging.delegation.machtigingscode import (
+    CODE_ALPHABET,
+    CODE_LENGTH,
+    compute_check_character,
+    format_code,
+    generate_code,
+    is_well_formed_code,
+    normalise_code,
+)
 from machtiging.kernel.text import keep_letters_and_digits
 
 # Compatibility characters that stand for letters, digits or a mark on the one before.
 NOT_LOST = [chr(c) for c in range(0x110000) if keep_letters_and_digits("A" + chr(c)) != "A"]
-CODES = st.text(ALPHABET, min_size=LENGTH - 1, max_size=LENGTH - 1).map(lambda body: body + check_character(body))
+CODES = st.text(CODE_ALPHABET, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 1).map(
+    lambda body: body + compute_check_character(body)
+)
 
 
 def test_a_new_code_is_well_formed_and_each_is_another():
-    codes = {new_code() for _ in range(500)}
+    codes = {generate_code() for _ in range(500)}
     assert len(codes) == 500
-    assert all(well_formed(code) for code in codes)
+    assert all(is_well_formed_code(code) for code in codes)
 
 
 @given(CODES)
 def test_a_code_survives_being_shown_and_typed_in_small_letters(code):
-    assert normalise(" " + shown(code).lower().replace("-", " - ")) == code
+    assert normalise_code(" " + format_code(code).lower().replace("-", " - ")) == code
 
 
 @given(CODES)
 def test_letters_that_look_like_digits_are_read_as_those(code):
-    assert normalise(code.replace("1", "I").replace("0", "o")) == code
-    assert normalise(code.replace("1", "l")) == code
+    assert normalise_code(code.replace("1", "I").replace("0", "o")) == code
+    assert normalise_code(code.replace("1", "l")) == code
 
 
-@given(CODES, st.integers(0, LENGTH - 1), st.sampled_from(ALPHABET))
+@given(CODES, st.integers(0, CODE_LENGTH - 1), st.sampled_from(CODE_ALPHABET))
 def test_one_wrong_character_is_always_noticed(code, place, other):
     changed = code[:place] + other + code[place + 1 :]
-    assert well_formed(changed) is (changed == code)
+    assert is_well_formed_code(changed) is (changed == code)
 
 
-@given(CODES, st.integers(0, LENGTH - 1), st.integers(0, LENGTH - 1))
+@given(CODES, st.integers(0, CODE_LENGTH - 1), st.integers(0, CODE_LENGTH - 1))
 def test_two_swapped_characters_are_always_noticed(code, one, two):
     letters = list(code)
     letters[one], letters[two] = letters[two], letters[one]
-    assert well_formed("".join(letters)) is ("".join(letters) == code)
+    assert is_well_formed_code("".join(letters)) is ("".join(letters) == code)
 
 
 @pytest.mark.parametrize(
     "typed", ["", "-", "0" * 9, "0" * 11, "UUUUUUUUUU", "é" * 10, "0" * 100_000, "\x00" * 10, "\ud800", "я" * 10]
 )
 def test_what_is_no_code_is_not_well_formed_and_does_no_harm(typed):
-    assert not well_formed(normalise(typed))
-    assert len(normalise(typed)) <= 40
+    assert not is_well_formed_code(normalise_code(typed))
+    assert len(normalise_code(typed)) <= 40
 
 
 @given(st.text(max_size=60))
 def test_anything_can_be_normalised(typed):
-    once = normalise(typed)
+    once = normalise_code(typed)
     assert isinstance(once, str)
-    assert not well_formed(once) or normalise(once) == once
+    assert not is_well_formed_code(once) or normalise_code(once) == once
 
 
 # What people type and paste between the characters of a code, and around it.
@@ -65,9 +75,9 @@ SEPARATORS = st.text(
 
 @given(CODES, st.data())
 def test_code_pasted_with_separators_and_in_other_forms_is_read(code, data):
-    between = data.draw(st.lists(SEPARATORS, min_size=LENGTH + 1, max_size=LENGTH + 1))
+    between = data.draw(st.lists(SEPARATORS, min_size=CODE_LENGTH + 1, max_size=CODE_LENGTH + 1))
     written = [data.draw(st.sampled_from(forms_of(letter))) for letter in code]
-    assert normalise(between[0] + "".join(map("".join, zip(written, between[1:], strict=True)))) == code
+    assert normalise_code(between[0] + "".join(map("".join, zip(written, between[1:], strict=True)))) == code
 
 
 def forms_of(letter):
@@ -93,5 +103,5 @@ DASHES = "-\u2010\u2011\u2013\u2014\u2212\uff0d/\u00a0\t_\u00ad:"
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("dash", list(DASHES))
 def test_code_copied_from_a_letter_is_read(around, dash):
-    code = new_code()
-    assert normalise(around.format(code[:5] + dash + code[5:])) == code
+    code = generate_code()
+    assert normalise_code(around.format(code[:5] + dash + code[5:])) == code

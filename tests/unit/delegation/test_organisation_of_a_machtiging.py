@@ -12,10 +12,10 @@ from machtiging.delegation.rules import (
     NOT_USABLE,
     OTHER_ORGANISATION,
     Capacity,
-    Standing,
+    EffectiveState,
+    effective_state,
     holder_refusal,
     is_usable,
-    standing,
     unusable_reason,
 )
 from machtiging.kernel.ids import PersonId
@@ -42,7 +42,7 @@ def test_machtiging_is_usable_only_in_force_by_its_holder_for_its_organisation(
 ):
     machtiging = held(capacity=capacity, gemachtigde_kvk=accepted_for)
     nameless = capacity is Capacity.PROFESSIONAL and accepted_for is None
-    in_force = standing(machtiging, at) is Standing.IN_FORCE
+    in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
     wanted = in_force and person == HELPER and accepted_for == used_for and not nameless
     assert is_usable(machtiging, person, used_for, at) == wanted
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.delegation.rules import Standing, State, standing
+from machtiging.delegation.rules import EffectiveState, MachtigingState, effective_state
 from tests.builders.delegation import NOON, a_machtiging, instants
 
 INSTANTS = instants(datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=730))
@@ -15,37 +15,37 @@ ENDS = NOON + timedelta(days=90)
 MOMENT = timedelta(microseconds=1)
 
 
-@given(st.sampled_from(State), INSTANTS)
+@given(st.sampled_from(MachtigingState), INSTANTS)
 def test_in_force_means_active_and_within_the_period_and_nothing_else(state, at):
     machtiging = a_machtiging(state=state)
-    expected = state is State.ACTIVE and machtiging.period.contains(at)
-    assert (standing(machtiging, at) is Standing.IN_FORCE) is expected
+    expected = state is MachtigingState.ACTIVE and machtiging.period.contains(at)
+    assert (effective_state(machtiging, at) is EffectiveState.IN_FORCE) is expected
 
 
 @pytest.mark.parametrize(
     ("state", "at", "expected"),
     [
-        (State.ACTIVE, BEGINS - MOMENT, Standing.NOT_BEGUN),
-        (State.ACTIVE, BEGINS, Standing.IN_FORCE),
-        (State.ACTIVE, ENDS - MOMENT, Standing.IN_FORCE),
-        (State.ACTIVE, ENDS, Standing.EXPIRED),
-        (State.PAUSED, NOON, Standing.PAUSED),
-        (State.PAUSED, BEGINS - MOMENT, Standing.PAUSED),
-        (State.PAUSED, ENDS, Standing.EXPIRED),
-        (State.OFFERED, NOON, Standing.NOT_ACCEPTED),
-        (State.OFFERED, ENDS, Standing.NOT_ACCEPTED),
-        (State.ENDED, BEGINS - MOMENT, Standing.ENDED),
-        (State.ENDED, NOON, Standing.ENDED),
-        (State.ENDED, ENDS, Standing.ENDED),
+        (MachtigingState.ACTIVE, BEGINS - MOMENT, EffectiveState.NOT_BEGUN),
+        (MachtigingState.ACTIVE, BEGINS, EffectiveState.IN_FORCE),
+        (MachtigingState.ACTIVE, ENDS - MOMENT, EffectiveState.IN_FORCE),
+        (MachtigingState.ACTIVE, ENDS, EffectiveState.EXPIRED),
+        (MachtigingState.PAUSED, NOON, EffectiveState.PAUSED),
+        (MachtigingState.PAUSED, BEGINS - MOMENT, EffectiveState.PAUSED),
+        (MachtigingState.PAUSED, ENDS, EffectiveState.EXPIRED),
+        (MachtigingState.OFFERED, NOON, EffectiveState.NOT_ACCEPTED),
+        (MachtigingState.OFFERED, ENDS, EffectiveState.NOT_ACCEPTED),
+        (MachtigingState.ENDED, BEGINS - MOMENT, EffectiveState.ENDED),
+        (MachtigingState.ENDED, NOON, EffectiveState.ENDED),
+        (MachtigingState.ENDED, ENDS, EffectiveState.ENDED),
     ],
 )
 def test_the_edges_of_the_period_and_which_reason_outranks_which(state, at, expected):
-    assert standing(a_machtiging(state=state), at) is expected
+    assert effective_state(a_machtiging(state=state), at) is expected
 
 
-@given(st.sampled_from(State), INSTANTS, INSTANTS)
+@given(st.sampled_from(MachtigingState), INSTANTS, INSTANTS)
 def test_what_has_expired_or_ended_never_comes_back_with_time(state, at, later):
     machtiging = a_machtiging(state=state)
     first, second = sorted([at, later])
-    if standing(machtiging, first) in {Standing.ENDED, Standing.EXPIRED}:
-        assert standing(machtiging, second) is standing(machtiging, first)
+    if effective_state(machtiging, first) in {EffectiveState.ENDED, EffectiveState.EXPIRED}:
+        assert effective_state(machtiging, second) is effective_state(machtiging, first)

@@ -6,8 +6,8 @@ import pytest
 
 from machtiging.agencies.queries import AgencyView, DienstView
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import Act, Capacity, Limits
-from machtiging.delegation.terms import problems_of, tidy, unknown_in
+from machtiging.delegation.rules import Act, Capacity, MachtigingLimits
+from machtiging.delegation.terms import find_terms_problems, find_unknown_catalogue_keys, normalise_terms
 from machtiging.kernel.clock import end_of_day
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.period import Period
@@ -22,7 +22,7 @@ CATALOGUE = [
 
 
 def codes(**changes):
-    return [problem.code for problem in problems_of(tidy(some_terms(**changes)), LIMITS, NOON)]
+    return [problem.code for problem in find_terms_problems(normalise_terms(some_terms(**changes)), LIMITS, NOON)]
 
 
 def lasting(start, length):
@@ -102,7 +102,9 @@ def test_what_cannot_be_agreed_is_refused_with_its_own_code(changes, code):
 )
 def test_longest_period_of_365_days_is_a_calendar_year(starts, last_day, allowed):
     at = datetime.combine(starts, time(12), UTC)
-    wrong = [problem.code for problem in problems_of(some_terms(period=Period(at, end_of_day(last_day))), LIMITS, at)]
+    wrong = [
+        problem.code for problem in find_terms_problems(some_terms(period=Period(at, end_of_day(last_day))), LIMITS, at)
+    ]
     assert wrong == ([] if allowed else ["periode_te_lang"])
 
 
@@ -111,7 +113,7 @@ def test_longest_period_of_365_days_is_a_calendar_year(starts, last_day, allowed
     [(1, "1 dag"), (200, "200 dagen"), (365, "1 jaar"), (366, "1 jaar en 1 dag"), (1826, "5 jaar en 1 dag")],
 )
 def test_longest_period_is_told_in_years_and_days(days, words):
-    assert Limits(timedelta(days=days), timedelta(days=30)).longest == words
+    assert MachtigingLimits(timedelta(days=days), timedelta(days=30)).maximum_duration_text == words
 
 
 def test_a_reversed_period_cannot_even_be_written_down():
@@ -148,7 +150,7 @@ def test_all_problems_are_told_at_once():
     ],
 )
 def test_senders_and_diensten_must_be_in_the_catalogue(changes, code):
-    assert [problem.code for problem in unknown_in(CATALOGUE, a_scope(**changes))] == [code]
+    assert [problem.code for problem in find_unknown_catalogue_keys(CATALOGUE, a_scope(**changes))] == [code]
 
 
 @pytest.mark.parametrize(
@@ -161,4 +163,4 @@ def test_senders_and_diensten_must_be_in_the_catalogue(changes, code):
     ],
 )
 def test_senders_and_diensten_from_the_catalogue_are_fine(changes):
-    assert unknown_in(CATALOGUE, a_scope(**changes)) == []
+    assert find_unknown_catalogue_keys(CATALOGUE, a_scope(**changes)) == []

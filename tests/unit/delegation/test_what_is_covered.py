@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from machtiging.agencies.rules import Sensitivity, Theme
-from machtiging.delegation.rules import uncovered
-from machtiging.kernel.clock import day_in_the_netherlands
+from machtiging.delegation.rules import scope_violation
+from machtiging.kernel.clock import to_dutch_date
 from tests.builders.delegation import CAK, SVB, UWV, a_scope, an_envelope, envelopes, scopes
 
 REASONS = {
@@ -21,7 +21,7 @@ REASONS = {
 
 
 def test_a_scope_without_limits_covers_an_ordinary_letter():
-    assert uncovered(a_scope(), an_envelope()) is None
+    assert scope_violation(a_scope(), an_envelope()) is None
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_a_scope_without_limits_covers_an_ordinary_letter():
     ],
 )
 def test_each_limit_has_its_own_reason(agreed, letter, reason):
-    assert uncovered(a_scope(**agreed), an_envelope(**letter)) == reason
+    assert scope_violation(a_scope(**agreed), an_envelope(**letter)) == reason
 
 
 def test_an_empty_list_of_senders_covers_nobody():
-    assert uncovered(a_scope(afzenders=frozenset()), an_envelope(afzender=CAK)) == "afzender_niet_afgesproken"
+    assert scope_violation(a_scope(afzenders=frozenset()), an_envelope(afzender=CAK)) == "afzender_niet_afgesproken"
 
 
 def test_the_first_day_is_counted_in_the_netherlands():
     """Half past midnight in Amsterdam on 1 January is still the year before in UTC."""
     letter = an_envelope(published_at=datetime(2019, 12, 31, 23, 30, tzinfo=UTC))
-    assert uncovered(a_scope(letters_from=date(2020, 1, 1)), letter) is None
+    assert scope_violation(a_scope(letters_from=date(2020, 1, 1)), letter) is None
 
 
 @given(scopes(), envelopes())
@@ -69,8 +69,8 @@ def test_covered_means_that_every_limit_holds(scope, letter):
         and (scope.themes is None or letter.theme in scope.themes)
         and letter.theme not in scope.excluded_themes
         and list(Sensitivity).index(letter.sensitivity) <= list(Sensitivity).index(scope.highest_sensitivity)
-        and day_in_the_netherlands(letter.published_at) >= scope.letters_from
+        and to_dutch_date(letter.published_at) >= scope.letters_from
     )
-    reason = uncovered(scope, letter)
+    reason = scope_violation(scope, letter)
     assert (reason is None) is holds
     assert reason is None or reason in REASONS

@@ -4,19 +4,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from machtiging.identity.errors import LoginFailed, explanation_of
-from machtiging.identity.rules import CLOCK_SKEW, Expected, login_from
+from machtiging.identity.errors import LoginFailed, explain_login_failure
+from machtiging.identity.rules import CLOCK_SKEW, IdTokenExpectations, validate_id_token_claims
 from machtiging.kernel.assurance import Assurance
 from tests.builders.crooked_broker import ACR, good_claims
 from tests.builders.login import BROKER, CLIENT_ID
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())
-EXPECTED = Expected(BROKER, CLIENT_ID, "n-1", Assurance.SUBSTANTIAL, timedelta(minutes=15))
+EXPECTED = IdTokenExpectations(BROKER, CLIENT_ID, "n-1", Assurance.SUBSTANTIAL, timedelta(minutes=15))
 
 
 def login(**changes):
-    return login_from(good_claims(AT, "n-1", **changes), EXPECTED, at=AT)
+    return validate_id_token_claims(good_claims(AT, "n-1", **changes), EXPECTED, at=AT)
 
 
 def test_an_honest_login_tells_who_and_how_sure():
@@ -160,6 +160,6 @@ def test_every_reason_has_words_for_the_visitor_that_do_not_name_the_machinery()
         "broker_niet_bereikbaar",
         "andere_browser",
     ):
-        told = explanation_of(LoginFailed(reason))
+        told = explain_login_failure(LoginFailed(reason))
         assert told.title
         assert not {"token", "nonce", "broker"} & set(told.text.lower().split())

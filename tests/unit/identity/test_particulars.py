@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.identity.particulars import Profile, merge_profiles, particulars_from, same_particulars
+from machtiging.identity.profile_claims import Profile, merge_profiles, parse_profile_claims, profiles_match
 from machtiging.kernel.birth_date import PartialDate
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ PROFILES = st.builds(Profile, NAMES, BIRTH_DATES, EMAILS)
 
 @given(st.fixed_dictionaries({}, optional={"name": JSON, "birthdate": JSON, "email": JSON}))
 def test_particulars_of_any_json_are_never_refused(claims):
-    told = particulars_from(claims, at=AT)
+    told = parse_profile_claims(claims, at=AT)
     assert len(told.name) <= 200
     assert told.name == told.name.strip()
     assert told.email is None or "\n" not in told.email
@@ -52,12 +52,12 @@ def test_particulars_of_any_json_are_never_refused(claims):
     ],
 )
 def test_odd_particular_is_repaired_or_absent(claims, told):
-    assert particulars_from(claims, at=AT) == told
+    assert parse_profile_claims(claims, at=AT) == told
 
 
 @given(PROFILES, PROFILES)
 def test_absent_particulars_never_equal_anything(one, other):
-    if not same_particulars(one, other):
+    if not profiles_match(one, other):
         return
     for profile in (one, other):
         assert isinstance(profile.birth_date, date)
@@ -77,11 +77,11 @@ def test_absent_particulars_never_equal_anything(one, other):
     ],
 )
 def test_profile_that_tells_too_little_is_not_even_the_same_as_itself(profile):
-    assert not same_particulars(profile, profile)
+    assert not profiles_match(profile, profile)
 
 
 def test_profiles_that_tell_the_same_are_the_same():
-    assert same_particulars(Profile("Ans  VOORBEELD", BORN, None), Profile("Ans Voorbeeld", BORN, "a@b.example"))
+    assert profiles_match(Profile("Ans  VOORBEELD", BORN, None), Profile("Ans Voorbeeld", BORN, "a@b.example"))
 
 
 @given(st.lists(PROFILES, min_size=1, max_size=8))

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from machtiging.kernel.birth_date import (
     PartialDate,
-    birth_date_of,
+    build_birth_date,
+    format_birth_date,
     merge_birth_dates,
     parse_birth_date,
-    write_birth_date,
 )
 
 
 def _possible(parts):
     try:
-        return birth_date_of(*parts)
+        return build_birth_date(*parts)
     except ValueError:
         return None
 
@@ -68,7 +68,7 @@ def test_birth_date_that_cannot_be_is_refused(written):
 
 @given(BIRTH_DATES.filter(lambda born: born is not None))
 def test_birth_date_written_is_read_back(born):
-    assert parse_birth_date(write_birth_date(born)) == born
+    assert parse_birth_date(format_birth_date(born)) == born
 
 
 @given(BIRTH_DATES, BIRTH_DATES)

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from machtiging.berichtenbox.rules import bijlage_naam
-from machtiging.berichtenbox.schemas import Reference, StatusIn
-from machtiging.delegation.terms import _line
+from machtiging.berichtenbox.rules import validate_bijlage_naam
+from machtiging.berichtenbox.schemas import KenmerkHeader, StatusIn
+from machtiging.delegation.terms import _is_single_line
 from machtiging.kernel.errors import InvalidInput
-from machtiging.kernel.text import plain_line
-from machtiging.oauth.clients.metadata import _fault_in_text
-from machtiging.portal.forms import Filled
+from machtiging.kernel.text import require_plain_line
+from machtiging.oauth.clients.metadata import _check_short_text
+from machtiging.portal.forms import SubmittedForm
 
 HIDDEN = {
     "null": "a\x00b",
@@ -51,66 +51,66 @@ SPELLINGS = [
 @pytest.mark.parametrize("line", HIDDEN.values(), ids=HIDDEN)
 def test_line_with_a_hidden_character_is_refused_everywhere(line):
     with pytest.raises(ValueError):
-        plain_line(line)
+        require_plain_line(line)
     with pytest.raises(InvalidInput, match="bijlage_naam_ongeldig"):
-        bijlage_naam(line + ".pdf")
+        validate_bijlage_naam(line + ".pdf")
     with pytest.raises(ValidationError):
-        Reference(kenmerk=line)
+        KenmerkHeader(kenmerk=line)
     with pytest.raises(ValidationError):
         StatusIn(map=line)
-    assert not _line(line, 1)
-    assert _fault_in_text(line) is not None
+    assert not _is_single_line(line, 1)
+    assert _check_short_text(line) is not None
 
 
 @pytest.mark.parametrize("line", [line for line in HIDDEN.values() if not any(map(str.isspace, line))])
 def test_form_field_with_a_hidden_character_is_refused(line):
-    sent = Filled({"doel": [line]})
-    sent.text("doel", most=120, missing="Leeg.")
+    sent = SubmittedForm({"doel": [line]})
+    sent.read_text("doel", max_length=120, missing="Leeg.")
     assert "doel" in sent.faults
 
 
 @pytest.mark.parametrize("line", BLANK, ids=ascii)
 def test_line_with_nothing_to_see_in_it_is_refused_everywhere(line):
     with pytest.raises(ValueError):
-        plain_line(line)
+        require_plain_line(line)
     with pytest.raises(InvalidInput, match="bijlage_naam_ongeldig"):
-        bijlage_naam(line)
+        validate_bijlage_naam(line)
     with pytest.raises(ValidationError):
-        Reference(kenmerk=line)
-    assert not _line(line, 1)
-    sent = Filled({"doel": [line]})
-    sent.text("doel", most=120, missing="Leeg.")
+        KenmerkHeader(kenmerk=line)
+    assert not _is_single_line(line, 1)
+    sent = SubmittedForm({"doel": [line]})
+    sent.read_text("doel", max_length=120, missing="Leeg.")
     assert "doel" in sent.faults
 
 
 @pytest.mark.parametrize(("one", "other"), SPELLINGS, ids=ascii)
 def test_two_spellings_of_a_line_are_one_line(one, other):
-    assert plain_line(one) == plain_line(other)
-    assert Reference(kenmerk=one) == Reference(kenmerk=other)
-    assert bijlage_naam(one.strip() + ".pdf") == bijlage_naam(other.strip() + ".pdf")
+    assert require_plain_line(one) == require_plain_line(other)
+    assert KenmerkHeader(kenmerk=one) == KenmerkHeader(kenmerk=other)
+    assert validate_bijlage_naam(one.strip() + ".pdf") == validate_bijlage_naam(other.strip() + ".pdf")
 
 
 @given(st.text(max_size=40))
 def test_plain_line_is_stable_and_holds_nothing_hidden(text):
     try:
-        line = plain_line(text)
+        line = require_plain_line(text)
     except ValueError:
         return
-    assert plain_line(line) == line
+    assert require_plain_line(line) == line
     assert unicodedata.is_normalized("NFC", line)
     assert line == line.strip()
     assert not any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in line)
-    assert plain_line(unicodedata.normalize("NFD", line)) == line
+    assert require_plain_line(unicodedata.normalize("NFD", line)) == line
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_pattern_in_the_description_of_the_api_says_what_is_accepted(text):
     try:
-        accepted = bool(plain_line(text))
+        accepted = bool(require_plain_line(text))
     except ValueError:
         accepted = False
     try:
-        Reference(kenmerk=text)
+        KenmerkHeader(kenmerk=text)
     except ValidationError:
         assert not accepted
     else:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.kernel.assurance import Assurance, lowest
-from machtiging.kernel.clock import SettableClock, SystemClock, day_in_the_netherlands
+from machtiging.kernel.assurance import Assurance, lowest_assurance
+from machtiging.kernel.clock import SettableClock, SystemClock, to_dutch_date
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.ids import uuid7
 from machtiging.kernel.period import Period
@@ -44,7 +44,7 @@ def test_the_same_instant_in_another_zone_gives_the_same_answer(seconds):
 
 
 def test_a_dutch_reader_sees_the_next_day_an_hour_before_utc_does():
-    assert day_in_the_netherlands(datetime(2026, 11, 23, 23, 30, tzinfo=UTC)) == date(2026, 11, 24)
+    assert to_dutch_date(datetime(2026, 11, 23, 23, 30, tzinfo=UTC)) == date(2026, 11, 24)
 
 
 def test_a_settable_clock_stands_still_until_it_is_moved():
@@ -68,10 +68,10 @@ def test_ids_are_version_7_unique_and_sort_by_age():
 
 
 def test_levels_are_ordered_and_a_chain_is_as_strong_as_its_weakest_link():
-    assert Assurance.HIGH.reaches(Assurance.LOW)
-    assert Assurance.SUBSTANTIAL.reaches(Assurance.SUBSTANTIAL)
-    assert not Assurance.LOW.reaches(Assurance.SUBSTANTIAL)
-    assert lowest(Assurance.HIGH, Assurance.LOW, Assurance.SUBSTANTIAL) is Assurance.LOW
+    assert Assurance.HIGH.is_at_least(Assurance.LOW)
+    assert Assurance.SUBSTANTIAL.is_at_least(Assurance.SUBSTANTIAL)
+    assert not Assurance.LOW.is_at_least(Assurance.SUBSTANTIAL)
+    assert lowest_assurance(Assurance.HIGH, Assurance.LOW, Assurance.SUBSTANTIAL) is Assurance.LOW
 
 
 @pytest.mark.parametrize("level", Assurance)

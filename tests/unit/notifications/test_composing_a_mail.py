@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machtiging.notifications.mailer import Mailer, Slip, compose, mailbox_of
-from machtiging.notifications.texts import Message
+from machtiging.notifications.mailer import EmailId, Mailer, compose_email, parse_email_address
+from machtiging.notifications.texts import EmailText
 
 MAILER = Mailer("127.0.0.1", 25, starttls=False, sender="Machtigen <niet-antwoorden@machtigen.example>")
-SLIP = Slip(UUID("01890000-0000-7000-8000-000000000001"), datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
-TEXT = Message("Uw machtiging is aangenomen", "Beste lezer,\n\nÉén regel.\n")
+SLIP = EmailId(UUID("01890000-0000-7000-8000-000000000001"), datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+TEXT = EmailText("Uw machtiging is aangenomen", "Beste lezer,\n\nÉén regel.\n")
 
 
 def test_the_headers_are_these_and_no_others():
-    mail = compose(MAILER, "ans@voorbeeld.example", TEXT, SLIP)
+    mail = compose_email(MAILER, "ans@voorbeeld.example", TEXT, SLIP)
     assert {name: str(value) for name, value in mail.items()} == {
         "From": "Machtigen <niet-antwoorden@machtigen.example>",
         "To": "ans@voorbeeld.example",
@@ -33,7 +33,8 @@ def test_the_headers_are_these_and_no_others():
 
 def test_the_same_notification_is_the_same_mail():
     assert (
-        compose(MAILER, "a@b.example", TEXT, SLIP).as_bytes() == compose(MAILER, "a@b.example", TEXT, SLIP).as_bytes()
+        compose_email(MAILER, "a@b.example", TEXT, SLIP).as_bytes()
+        == compose_email(MAILER, "a@b.example", TEXT, SLIP).as_bytes()
     )
 
 
@@ -59,7 +60,7 @@ def test_the_same_notification_is_the_same_mail():
 )
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(ValueError):
-        compose(MAILER, address, TEXT, SLIP)
+        compose_email(MAILER, address, TEXT, SLIP)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_an_address_that_is_none_is_refused(address):
     ],
 )
 def test_internationalised_address_is_mailed_to_its_ascii_domain(address, mailbox):
-    assert [a.addr_spec for a in compose(MAILER, address, TEXT, SLIP)["To"].addresses] == [mailbox]
+    assert [a.addr_spec for a in compose_email(MAILER, address, TEXT, SLIP)["To"].addresses] == [mailbox]
 
 
 @pytest.mark.parametrize(
@@ -84,22 +85,22 @@ def test_internationalised_address_is_mailed_to_its_ascii_domain(address, mailbo
 )
 def test_internationalised_domain_that_is_no_domain_is_refused(address):
     with pytest.raises(ValueError, match="adres_ongeldig"):
-        compose(MAILER, address, TEXT, SLIP)
+        compose_email(MAILER, address, TEXT, SLIP)
 
 
 @given(st.one_of(st.text(max_size=60), st.builds("{}@{}.example".format, st.text(max_size=20), st.text(max_size=20))))
 def test_no_address_whatever_adds_a_header_or_an_addressee(address):
     try:
-        mail = compose(MAILER, address, TEXT, SLIP)
+        mail = compose_email(MAILER, address, TEXT, SLIP)
     except ValueError:
         return
     [recipient] = mail["To"].addresses
-    assert recipient.addr_spec == "@".join(mailbox_of(address))
+    assert recipient.addr_spec == "@".join(parse_email_address(address))
     assert recipient.domain.isascii()
     assert recipient.display_name == ""
-    assert mail.keys() == compose(MAILER, "a@b.example", TEXT, SLIP).keys()
+    assert mail.keys() == compose_email(MAILER, "a@b.example", TEXT, SLIP).keys()
 
 
 def test_a_subject_over_two_lines_is_refused_by_the_mail_library():
     with pytest.raises(ValueError):
-        compose(MAILER, "a@b.example", replace(TEXT, subject="Hallo\r\nBcc: x@y.example"), SLIP)
+        compose_email(MAILER, "a@b.example", replace(TEXT, subject="Hallo\r\nBcc: x@y.example"), SLIP)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.oauth.clients import keys, metadata
-from machtiging.oauth.register_client import new_client_id
+from machtiging.oauth.client_jwks import key_validation
+from machtiging.oauth.clients import metadata
+from machtiging.oauth.register_client import generate_client_id
 from tests.builders.clients import agency_client, code_client, make_client_keys
 
 PAIR = make_client_keys()
@@ -15,12 +16,12 @@ RSA = make_client_keys("PS256")
 def faults(changes, *, practice=False, base=None):
     made = {**(base or code_client(PAIR)), **changes}
     made = {name: value for name, value in made.items() if value != "weg"}
-    return metadata.faults_in(made, practice=practice) | keys.faults_in(made)
+    return metadata.find_metadata_errors(made, practice=practice) | key_validation.find_jwks_errors(made)
 
 
 @pytest.mark.parametrize("whole", [code_client(PAIR), code_client(RSA), code_client(None), agency_client(PAIR)])
 def test_ordinary_clients_are_fine(whole) -> None:
-    assert metadata.faults_in(whole, practice=False) | keys.faults_in(whole) == {}
+    assert metadata.find_metadata_errors(whole, practice=False) | key_validation.find_jwks_errors(whole) == {}
 
 
 @pytest.mark.parametrize(
@@ -137,9 +138,9 @@ def test_a_chosen_client_id_is_for_practice() -> None:
 
 def test_row_36_only_plain_latin_names() -> None:
     for fine in ("Leesapp", "Café Überzorg", "Post & Co (2)", "Gemeente 's-Hertogenbosch", "Škoda-lezer"):
-        assert metadata.fault_in_name(fine) is None, fine
+        assert metadata.check_client_name(fine) is None, fine
     for fishy in ("Lеesapp", "Ｌeesapp", "Lees\u200bapp", "Lees\u202eapp", "ΛΕΕΣ", "Leesɑpp", "DıgiD", "Lees\u00adapp"):
-        assert metadata.fault_in_name(fishy) is not None, fishy
+        assert metadata.check_client_name(fishy) is not None, fishy
 
 
 def test_agencies_need_a_key_and_have_no_redirect() -> None:
@@ -176,12 +177,12 @@ def test_keys_are_public_strong_and_told_apart() -> None:
         {"keys": [{**rsa, "alg": "RS256"}]},
     ]
     for jwks in wrong:
-        assert "jwks" in keys.faults_in({**code_client(PAIR), "jwks": jwks}), str(jwks)[:80]
-    assert "jwks" in keys.faults_in(code_client(None, jwks=PAIR.jwks))
+        assert "jwks" in key_validation.find_jwks_errors({**code_client(PAIR), "jwks": jwks}), str(jwks)[:80]
+    assert "jwks" in key_validation.find_jwks_errors(code_client(None, jwks=PAIR.jwks))
 
 
 def test_defaults_are_said_aloud() -> None:
-    made = metadata.completed(code_client(PAIR, client_id="leesapp"))
+    made = metadata.add_defaults(code_client(PAIR, client_id="leesapp"))
     assert made["id_token_signed_response_alg"] == "RS256"
     assert made["subject_type"] == "pairwise"
     assert made["response_types"] == ["code"]
@@ -190,6 +191,6 @@ def test_defaults_are_said_aloud() -> None:
 
 
 def test_an_id_that_we_give_can_be_typed_on_a_command_line() -> None:
-    made = {new_client_id() for _ in range(200)}
+    made = {generate_client_id() for _ in range(200)}
     assert len(made) == 200
     assert not [one for one in made if "-" in one or len(one) < 22]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from machtiging.oauth.client import CIBA, client_from
-from machtiging.oauth.clients import keys, metadata
+from machtiging.oauth.client import CIBA, build_client
+from machtiging.oauth.client_jwks import key_validation
+from machtiging.oauth.clients import metadata
 from tests.builders.ciba import counter_client
 from tests.builders.clients import REDIRECT, code_client, make_client_keys
 
@@ -14,15 +15,15 @@ PAIR = make_client_keys()
 
 def faults(**changes) -> set[str]:
     wanted = counter_client(PAIR, **changes)
-    return set(metadata.faults_in(wanted, practice=False) | keys.faults_in(wanted))
+    return set(metadata.find_metadata_errors(wanted, practice=False) | key_validation.find_jwks_errors(wanted))
 
 
 def test_the_usual_registration_is_fine_and_its_defaults_are_said_aloud() -> None:
     assert faults() == set()
-    kept = metadata.completed(counter_client(PAIR))
+    kept = metadata.add_defaults(counter_client(PAIR))
     assert (kept["response_types"], kept["id_token_signed_response_alg"]) == ([], "PS256")
-    client = client_from("balie", kept, None)
-    assert (client.grant_type, client.sector, client.signed_requests_only) == (CIBA, "balie", False)
+    client = build_client("balie", kept, None)
+    assert (client.grant_type, client.sector_identifier, client.require_signed_request_object) == (CIBA, "balie", False)
 
 
 @pytest.mark.parametrize(
@@ -52,4 +53,4 @@ def test_what_does_not_fit_a_counter_is_named(member, value) -> None:
 )
 def test_other_apps_say_nothing_about_counters(member) -> None:
     value = {"backchannel_token_delivery_mode": "poll"}.get(member, "ES256")
-    assert member in metadata.faults_in(code_client(PAIR, **{member: value}), practice=False)
+    assert member in metadata.find_metadata_errors(code_client(PAIR, **{member: value}), practice=False)

@@ -8,22 +8,22 @@ import pytest
 from machtiging.access import verdict
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.acts import JournalAct
-from machtiging.delegation.rules import Act, Capacity, EndReason, Standing, uncovered
-from machtiging.portal import overview, words
+from machtiging.delegation.rules import Act, Capacity, EffectiveState, EndReason, scope_violation
+from machtiging.portal import access_history, labels
 
-SHOWN = [act.value for act in JournalAct if act.value.startswith(overview.SHOWN)]
+SHOWN = [act.value for act in JournalAct if act.value.startswith(access_history.LISTED_ACT_PREFIXES)]
 
 
 @pytest.mark.parametrize(
     ("table", "kind"),
     [
-        (words.STANDING, Standing),
-        (words.ENDED, EndReason),
-        (words.CAPACITY, Capacity),
-        (words.THEME, Theme),
-        (words.SENSITIVITY, Sensitivity),
-        (words.ACT, Act),
-        (words.DONE, words.Done),
+        (labels.STANDING_LABELS, EffectiveState),
+        (labels.ENDED_LABELS, EndReason),
+        (labels.CAPACITY_LABELS, Capacity),
+        (labels.THEME_LABELS, Theme),
+        (labels.SENSITIVITY_LABELS, Sensitivity),
+        (labels.ACT_LABELS, Act),
+        (labels.CONFIRMATION_TEXTS, labels.CompletedAction),
     ],
     ids=["standing", "end", "capacity", "theme", "sensitivity", "act", "done"],
 )
@@ -33,12 +33,12 @@ def test_every_member_has_words(table, kind):
 
 @pytest.mark.parametrize("act", SHOWN)
 def test_everything_in_the_overview_is_said_in_words_of_its_own(act):
-    assert act in words.DEED
+    assert act in labels.JOURNAL_ACT_PHRASES
 
 
 @pytest.mark.parametrize("act", [act for act in SHOWN if act not in ("grant:verleend", "grant:beeindigd")])
 def test_everything_that_can_be_refused_is_said_as_a_try(act):
-    assert words.deed(act, refused=True) != words.deed("nooit:gehoord", refused=True)
+    assert labels.describe_act(act, refused=True) != labels.describe_act("nooit:gehoord", refused=True)
 
 
 def codes_in(module) -> set[str]:
@@ -54,21 +54,23 @@ def test_every_reason_of_the_guard_has_a_sentence():
     outside = {
         code for code in codes_in(rules) if code.endswith(("_afgesproken", "_uitgesloten", "te_gevoelig", "te_oud"))
     }
-    assert uncovered is not None
-    assert outside | {code for code in codes_in(verdict) if code != "bericht_onbekend"} <= words.REASON.keys()
+    assert scope_violation is not None
+    assert (
+        outside | {code for code in codes_in(verdict) if code != "bericht_onbekend"} <= labels.REASON_SENTENCES.keys()
+    )
 
 
 def test_a_reason_that_has_no_sentence_gets_the_general_one():
-    assert words.reason("nooit_gehoord") == "Dit mocht niet."
+    assert labels.describe_reason("nooit_gehoord") == "Dit mocht niet."
 
 
 @pytest.mark.parametrize("code", [None, "", "toverij", "Aangenomen", "ACCEPTED"])
 def test_a_message_that_is_not_on_the_list_is_not_shown(code):
-    assert words.done(code) is None
+    assert labels.describe_completed_action(code) is None
 
 
 @pytest.mark.parametrize(
     ("parts", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a en b"), (["a", "b", "c"], "a, b en c")]
 )
 def test_an_enumeration_reads_as_dutch(parts, text):
-    assert words.listing(parts) == text
+    assert labels.join_phrases(parts) == text

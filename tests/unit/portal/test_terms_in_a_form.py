@@ -6,15 +6,15 @@ import pytest
 
 from machtiging.agencies.catalogue import CATALOGUE
 from machtiging.agencies.rules import Theme
-from machtiging.delegation.rules import ACTS_TO_GIVE, Act, Capacity, Limits
+from machtiging.delegation.rules import GRANTABLE_ACTS, Act, Capacity, MachtigingLimits
 from machtiging.kernel.clock import AMSTERDAM, end_of_day
 from machtiging.kernel.period import Period
-from machtiging.portal.forms import Filled
-from machtiging.portal.offering import read_terms
+from machtiging.portal.forms import SubmittedForm
+from machtiging.portal.offers import read_terms
 from tests.builders.portal import good_offer
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-LIMITS = Limits(timedelta(days=365), timedelta(days=30))
+LIMITS = MachtigingLimits(timedelta(days=365), timedelta(days=30))
 OINS = {oin for _, oin in CATALOGUE}
 OWN = {"duur": "eigen", "einde_dag": "1", "einde_maand": "1", "einde_jaar": "2027"}
 WRONG = {
@@ -48,9 +48,9 @@ WRONG = {
 }
 
 
-def filled(**changes) -> Filled:
+def filled(**changes) -> SubmittedForm:
     answers = good_offer(**changes)
-    return Filled({name: value if isinstance(value, list) else [value] for name, value in answers.items()})
+    return SubmittedForm({name: value if isinstance(value, list) else [value] for name, value in answers.items()})
 
 
 @pytest.mark.parametrize(("changes", "field", "sentence"), WRONG.values(), ids=WRONG.keys())
@@ -62,7 +62,7 @@ def test_a_mistake_is_noted_at_its_own_field_and_there_are_no_terms(changes, fie
 
 
 def test_an_empty_form_has_a_fault_at_every_question_that_needs_an_answer():
-    sent = Filled()
+    sent = SubmittedForm()
     assert read_terms(sent, OINS, LIMITS, NOON) is None
     assert list(sent.faults) == ["soort", "doel", "afzenders", "gevoelig", "vanaf", "mag", "duur"]
 
@@ -74,7 +74,7 @@ def test_a_good_form_means_what_it_says():
     assert terms.scope.afzenders == {"00000099000000003000"}
     assert terms.scope.excluded_themes == {Theme.ZORG}
     assert terms.scope.letters_from == date(2026, 9, 1)
-    assert terms.scope.acts == ACTS_TO_GIVE
+    assert terms.scope.acts == GRANTABLE_ACTS
     assert terms.period == Period(NOON, end_of_day(date(2027, 2, 21)))
 
 
@@ -128,7 +128,7 @@ def test_own_last_day_a_calendar_year_ahead_over_a_leap_day_is_taken(day, fits):
 
 def test_a_shorter_limit_of_the_installation_is_kept():
     sent = filled(duur="365")
-    assert read_terms(sent, OINS, Limits(timedelta(days=200), timedelta(days=30)), NOON) is None
+    assert read_terms(sent, OINS, MachtigingLimits(timedelta(days=200), timedelta(days=30)), NOON) is None
     assert "hoogstens 200 dagen" in sent.faults["duur"]
 
 

@@ -15,7 +15,9 @@ CALLER = "203.0.113.9"
 def resolved(peer, *headers, header=X_FORWARDED_FOR, proxies=PROXIES):
     client = None if peer is None else (peer, 4711)
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-    return ClientAddressResolver(proxies, header).resolve({"type": "http", "client": client, "headers": raw})
+    return ClientAddressResolver(proxies, header).resolve_client_address(
+        {"type": "http", "client": client, "headers": raw}
+    )
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.6", "10.2.1.1", "203.0.113.1", "::ffff:203.0.113.1"])

@@ -119,7 +119,7 @@ def test_caller_that_keeps_asking_is_not_pushed_out(time):
 
 @pytest.mark.parametrize(("processes", "share"), [(1, Quota(20, 100)), (3, Quota(7, 34)), (1_000, Quota(1, 1))])
 def test_quota_share_of_many_processes_is_never_nothing(processes, share):
-    assert Quota(20, 100).share(processes) == share
+    assert Quota(20, 100).divide_among(processes) == share
 
 
 def test_storage_forgets_what_it_is_told_to(time):

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from machtiging.app import refuse_unsafe
-from machtiging.cli.checks import Verdict
-from machtiging.cli.operator.rate_limits import rate_limits
+from machtiging.app import refuse_unsafe_settings
+from machtiging.cli.doctor_checks.installation import FindingStatus
+from machtiging.cli.doctor_checks.rate_limits import check_rate_limits
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
 
@@ -38,32 +38,32 @@ def test_forwarded_header_that_is_not_known_stops_the_start(header):
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "10.0.0.5, ::/0"])
 def test_forwarding_proxies_that_are_everybody_are_refused_in_production(text):
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
-        refuse_unsafe(Settings(**SAFE, forwarding_proxies=text))
+        refuse_unsafe_settings(Settings(**SAFE, forwarding_proxies=text))
     assert "MACHTIGING_FORWARDING_PROXIES" in refused.value.private
-    refuse_unsafe(Settings(**SAFE, forwarding_proxies="127.0.0.1, ::1, 10.2.0.0/24, fd00:1::/64"))
+    refuse_unsafe_settings(Settings(**SAFE, forwarding_proxies="127.0.0.1, ::1, 10.2.0.0/24, fd00:1::/64"))
 
 
 @pytest.mark.parametrize(
     ("settings", "verdict"),
     [
-        ({}, Verdict.OK),
-        ({"host": "::1"}, Verdict.OK),
-        ({"host": "0.0.0.0"}, Verdict.ATTENTION),
-        ({"host": "::"}, Verdict.ATTENTION),
-        ({"host": "10.1.2.3"}, Verdict.ATTENTION),
-        (SAFE, Verdict.ATTENTION),
-        ({**SAFE, "forwarding_proxies": "127.0.0.1"}, Verdict.OK),
-        ({**SAFE, "trusted_proxies": "10.0.0.5"}, Verdict.OK),
+        ({}, FindingStatus.OK),
+        ({"host": "::1"}, FindingStatus.OK),
+        ({"host": "0.0.0.0"}, FindingStatus.ATTENTION),
+        ({"host": "::"}, FindingStatus.ATTENTION),
+        ({"host": "10.1.2.3"}, FindingStatus.ATTENTION),
+        (SAFE, FindingStatus.ATTENTION),
+        ({**SAFE, "forwarding_proxies": "127.0.0.1"}, FindingStatus.OK),
+        ({**SAFE, "trusted_proxies": "10.0.0.5"}, FindingStatus.OK),
     ],
 )
 def test_doctor_says_when_a_proxy_seems_to_be_there_and_is_not_named(settings, verdict):
-    (found,) = rate_limits(Settings(**settings))
-    assert found.verdict is verdict
-    assert ("MACHTIGING_FORWARDING_PROXIES" in found.mend) is (verdict is Verdict.ATTENTION)
+    (found,) = check_rate_limits(Settings(**settings))
+    assert found.status is verdict
+    assert ("MACHTIGING_FORWARDING_PROXIES" in found.remedy) is (verdict is FindingStatus.ATTENTION)
 
 
 @pytest.mark.parametrize("kind", ["token", "person", "address"])
 def test_doctor_says_when_a_limit_stops_nobody(kind):
-    _, found = rate_limits(Settings(**{f"{kind}_requests_per_minute": 10_000_000}))
-    assert found.verdict is Verdict.ATTENTION
-    assert kind.upper() in found.what
+    _, found = check_rate_limits(Settings(**{f"{kind}_requests_per_minute": 10_000_000}))
+    assert found.status is FindingStatus.ATTENTION
+    assert kind.upper() in found.detail

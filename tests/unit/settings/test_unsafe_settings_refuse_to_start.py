@@ -2,9 +2,9 @@
 
 import pytest
 
-from machtiging.app import refuse_unsafe
-from machtiging.cli import checks
-from machtiging.cli.checks import Verdict
+from machtiging.app import refuse_unsafe_settings
+from machtiging.cli.doctor_checks import installation
+from machtiging.cli.doctor_checks.installation import FindingStatus
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings, is_loopback
 
@@ -45,7 +45,7 @@ def in_production(**changes):
 @pytest.mark.parametrize("issuer", ELSEWHERE)
 def test_outside_production_an_issuer_that_is_not_this_machine_is_refused(env, issuer):
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
-        refuse_unsafe(Settings(env=env, issuer=issuer))
+        refuse_unsafe_settings(Settings(env=env, issuer=issuer))
     assert "MACHTIGING_ENV=production" in refused.value.private
     assert "MACHTIGING_ISSUER" in refused.value.private
 
@@ -53,47 +53,47 @@ def test_outside_production_an_issuer_that_is_not_this_machine_is_refused(env, i
 @pytest.mark.parametrize("env", [Environment.DEVELOPMENT, Environment.TEST])
 @pytest.mark.parametrize("issuer", HERE)
 def test_outside_production_an_issuer_on_this_machine_is_fine(env, issuer):
-    refuse_unsafe(Settings(env=env, issuer=issuer))
+    refuse_unsafe_settings(Settings(env=env, issuer=issuer))
 
 
 def test_the_reserved_name_test_is_for_tests_alone():
-    refuse_unsafe(Settings(env=Environment.TEST, issuer="https://machtigen.test"))
+    refuse_unsafe_settings(Settings(env=Environment.TEST, issuer="https://machtigen.test"))
     with pytest.raises(Fault, match="instellingen_onveilig"):
-        refuse_unsafe(Settings(env=Environment.DEVELOPMENT, issuer="https://machtigen.test"))
+        refuse_unsafe_settings(Settings(env=Environment.DEVELOPMENT, issuer="https://machtigen.test"))
 
 
 def test_a_host_on_which_nobody_set_the_environment_does_not_start(monkeypatch):
     monkeypatch.delenv("MACHTIGING_ENV", raising=False)
     with pytest.raises(Fault, match="instellingen_onveilig"):
-        refuse_unsafe(Settings(issuer="https://machtigen.overheid.nl", broker_issuer="https://inloggen.nl"))
+        refuse_unsafe_settings(Settings(issuer="https://machtigen.overheid.nl", broker_issuer="https://inloggen.nl"))
 
 
 @pytest.mark.parametrize("name", ["issuer", "broker_issuer"])
 def test_production_wants_https(name):
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
-        refuse_unsafe(in_production(**{name: "http://machtigen.nl"}))
+        refuse_unsafe_settings(in_production(**{name: "http://machtigen.nl"}))
     assert f"MACHTIGING_{name.upper()}" in refused.value.private
 
 
 @pytest.mark.parametrize("host", ["mail.overheid.nl", "10.0.0.9", "localhost.evil.nl", ""])
 def test_production_sends_no_mail_over_a_network_without_starttls(host):
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
-        refuse_unsafe(in_production(smtp_host=host))
+        refuse_unsafe_settings(in_production(smtp_host=host))
     assert "MACHTIGING_SMTP_STARTTLS=true" in refused.value.private
-    refuse_unsafe(in_production(smtp_host=host, smtp_starttls=True))
+    refuse_unsafe_settings(in_production(smtp_host=host, smtp_starttls=True))
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_production_may_hand_its_mail_to_a_server_on_this_machine(host):
-    refuse_unsafe(in_production(smtp_host=host))
+    refuse_unsafe_settings(in_production(smtp_host=host))
 
 
 def test_the_doctor_says_the_same_before_anybody_starts():
     for unsafe in (Settings(issuer="https://machtigen.nl"), in_production(smtp_host="mail.nl")):
-        found = checks.environment(unsafe)
-        assert found.verdict is Verdict.WRONG
-        assert "MACHTIGING_" in found.what
-    assert checks.environment(in_production()).verdict is Verdict.OK
+        found = installation.check_environment(unsafe)
+        assert found.status is FindingStatus.WRONG
+        assert "MACHTIGING_" in found.detail
+    assert installation.check_environment(in_production()).status is FindingStatus.OK
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.nl", "", "localhost.nl", "1270.0.0.1"])

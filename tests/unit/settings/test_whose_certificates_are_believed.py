@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from machtiging.app import refuse_unsafe
+from machtiging.app import refuse_unsafe_settings
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings
 
@@ -23,13 +23,13 @@ def test_a_typing_error_in_a_proxy_stops_the_start(text):
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "10.0.0.5, ::/0"])
 def test_production_does_not_believe_everybody(text):
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
-        refuse_unsafe(Settings(**SAFE, trusted_proxies=text))
+        refuse_unsafe_settings(Settings(**SAFE, trusted_proxies=text))
     assert "MACHTIGING_TRUSTED_PROXIES" in refused.value.private
-    refuse_unsafe(Settings(**SAFE, trusted_proxies="10.0.0.5, 10.2.0.0/24"))
+    refuse_unsafe_settings(Settings(**SAFE, trusted_proxies="10.0.0.5, 10.2.0.0/24"))
 
 
 def test_production_wants_certificates_to_be_shown_over_https():
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
-        refuse_unsafe(Settings(**SAFE, mtls_url="http://certificaat.machtigen.nl"))
+        refuse_unsafe_settings(Settings(**SAFE, mtls_url="http://certificaat.machtigen.nl"))
     assert "MACHTIGING_MTLS_URL" in refused.value.private
-    refuse_unsafe(Settings(**SAFE, mtls_url="https://certificaat.machtigen.nl"))
+    refuse_unsafe_settings(Settings(**SAFE, mtls_url="https://certificaat.machtigen.nl"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from machtiging.kernel.errors import Fault
 from machtiging.storage.connections.database_url import parse_database_url
-from machtiging.storage.engine import Role, make_engine
+from machtiging.storage.engine import DatabaseRole, make_engine
 
 SECRET = "Zq9xPiece"
 GOOD = "postgresql://u:p@db.example/m"
@@ -148,7 +148,7 @@ def test_any_password_gives_an_engine_or_a_sentence_without_it(text, odd):
     secret = f"{SECRET}{odd}{SECRET}"
     for url in (f"postgresql://u:{secret}@h/m", f"postgresql://u:x@h/m?{secret}", text + secret, text):
         try:
-            make_engine(url, Role.SERVICE, pool_size=1)
+            make_engine(url, DatabaseRole.SERVICE, pool_size=1)
         except Fault as refused:
             told = str(refused)
             assert SECRET not in told

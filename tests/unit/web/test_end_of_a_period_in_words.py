@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from machtiging.web.pages import _until
+from machtiging.web.pages import _format_period_end
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "machtiging").rglob("templates/*.html"))
 
@@ -23,7 +23,7 @@ TEMPLATES = sorted((Path(__file__).resolve().parents[3] / "machtiging").rglob("t
     ],
 )
 def test_end_of_a_period_is_its_last_day_or_the_moment(ends_at, words):
-    assert _until(ends_at) == words
+    assert _format_period_end(ends_at) == words
 
 
 def test_no_page_shows_an_end_in_other_words():

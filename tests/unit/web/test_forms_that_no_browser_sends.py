@@ -4,14 +4,14 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from machtiging.web import limits, problems
+from machtiging.web import body_limits, problems
 
 
 @pytest.fixture
 def app() -> FastAPI:
     made = FastAPI(openapi_url=None)
     problems.install(made)
-    limits.install(made)
+    body_limits.install(made)
 
     @made.post("/")
     async def read(request: Request) -> dict[str, str]:

@@ -8,39 +8,39 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 import pytest
 
 from machtiging.cli.clients import read_metadata
-from machtiging.crypto.jose import strict_json
+from machtiging.crypto.jose import parse_strict_json
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
 from machtiging.oauth.errors import OAuthRefusal
-from machtiging.oauth.openid.claims import claims_from
-from machtiging.oauth.registration.judge import Said, metadata_in
-from machtiging.oauth.rules import wanted_from
-from machtiging.web.validation import Strict, parsed
+from machtiging.oauth.openid.claims_parameter import parse_claims_parameter
+from machtiging.oauth.registration.validation import RegistrationRequest, parse_metadata
+from machtiging.oauth.rules import parse_authorization_details
+from machtiging.web.validation import StrictRequestModel, parse_body
 
 DETAILS = '[{"type": "berichtenbox", "actions": ["lijst"]}]'
 WRONG = [BOM_UTF8 * 2, BOM_UTF16_LE, BOM_UTF16_BE, b"\xff", b"\xef\xbb", b"x"]
 
 
-class Named(Strict):
+class Named(StrictRequestModel):
     naam: str
 
 
 def test_byte_order_mark_in_body_of_api_is_dropped() -> None:
-    assert parsed(Named, BOM_UTF8 + '{"naam": "é"}'.encode()).naam == "é"
+    assert parse_body(Named, BOM_UTF8 + '{"naam": "é"}'.encode()).naam == "é"
     assert (
-        parsed(Named, BOM_UTF8 + b' {"naam": "\xef\xbb\xbfa"}').naam == "\ufeffa"
+        parse_body(Named, BOM_UTF8 + b' {"naam": "\xef\xbb\xbfa"}').naam == "\ufeffa"
     )  # in a value it is the sender's own
     for wrong in WRONG:
         with pytest.raises(InvalidInput):
-            parsed(Named, wrong + b'{"naam": "a"}')
+            parse_body(Named, wrong + b'{"naam": "a"}')
 
 
 def test_byte_order_mark_in_registration_is_dropped() -> None:
     body = json.dumps({"client_name": "App"}).encode()
-    assert metadata_in(Said("application/json", BOM_UTF8 + body)) == {"client_name": "App"}
+    assert parse_metadata(RegistrationRequest("application/json", BOM_UTF8 + body)) == {"client_name": "App"}
     for wrong in WRONG:
         with pytest.raises(OAuthRefusal, match="clientgegevens_onleesbaar"):
-            metadata_in(Said("application/json", wrong + body))
+            parse_metadata(RegistrationRequest("application/json", wrong + body))
 
 
 def test_byte_order_mark_in_metadata_file_is_dropped(tmp_path) -> None:
@@ -55,14 +55,16 @@ def test_byte_order_mark_in_metadata_file_is_dropped(tmp_path) -> None:
 
 
 def test_byte_order_mark_in_json_parameter_is_dropped() -> None:
-    assert wanted_from("\ufeff" + DETAILS) == wanted_from(DETAILS)
-    assert claims_from("\ufeff" + '{"userinfo": {"name": null}}') == claims_from('{"userinfo": {"name": null}}')
+    assert parse_authorization_details("\ufeff" + DETAILS) == parse_authorization_details(DETAILS)
+    assert parse_claims_parameter("\ufeff" + '{"userinfo": {"name": null}}') == parse_claims_parameter(
+        '{"userinfo": {"name": null}}'
+    )
     with pytest.raises(OAuthRefusal):
-        wanted_from("\ufeff\ufeff" + DETAILS)
+        parse_authorization_details("\ufeff\ufeff" + DETAILS)
 
 
 def test_byte_order_mark_in_part_of_jwt_is_refused() -> None:
     """What was signed is taken as it stands."""
     with pytest.raises(NotAuthenticated):
-        strict_json(BOM_UTF8 + b"{}")
-    assert strict_json(drop_byte_order_mark(BOM_UTF8 + b"{}")) == {}
+        parse_strict_json(BOM_UTF8 + b"{}")
+    assert parse_strict_json(drop_byte_order_mark(BOM_UTF8 + b"{}")) == {}

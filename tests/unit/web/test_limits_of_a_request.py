@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
-from machtiging.web import limits, problems
+from machtiging.web import body_limits, problems
 from tests.builders.in_no_time import in_no_time
 
 
@@ -22,7 +22,13 @@ def app() -> FastAPI:
     made = FastAPI(openapi_url=None)
     made.state.opened = []
     problems.install(made)
-    limits.install(made, default=100, larger={"/groot": 1000, "/lang": 1000}, patience=0.05, slowest=10)
+    body_limits.install(
+        made,
+        default_max_bytes=100,
+        max_bytes_by_path={"/groot": 1000, "/lang": 1000},
+        timeout=0.05,
+        min_bytes_per_second=10,
+    )
 
     @made.post("/gewoon")
     @made.post("/groot")
@@ -118,7 +124,9 @@ def hurried(app: FastAPI, slowest: int) -> FastAPI:
     made = FastAPI(openapi_url=None, routes=app.routes)
     made.state.opened = app.state.opened
     problems.install(made)
-    limits.install(made, default=100, larger={"/groot": 10_000}, patience=0.2, slowest=slowest)
+    body_limits.install(
+        made, default_max_bytes=100, max_bytes_by_path={"/groot": 10_000}, timeout=0.2, min_bytes_per_second=slowest
+    )
     return made
 
 

@@ -12,9 +12,9 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from machtiging.access.engine import Policy
-from machtiging.delegation.codes import new_code, shown
-from machtiging.web import headers, logging, problems
+from machtiging.access.policy_engine import Policy
+from machtiging.delegation.machtigingscode import format_code, generate_code
+from machtiging.web import headers, problems, structured_logging
 from tests.builders.logging_state import restored_logging
 
 POLICIES = Path(__file__).resolve().parents[3] / "policies"
@@ -26,7 +26,7 @@ JWT = "eyJhbGciOiJQUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 def stream() -> Iterator[io.StringIO]:
     with restored_logging():
         taken = io.StringIO()
-        logging.configure(stream=taken)
+        structured_logging.configure_logging(stream=taken)
         yield taken
 
 
@@ -71,7 +71,9 @@ async def test_row_67_an_unexpected_exception_is_logged_with_its_id_and_without_
 
 
 @pytest.mark.parametrize(
-    "secret", ["999990019", JWT, "x" * 43, shown(new_code())], ids=["bsn", "jwt", "random word", "machtigingscode"]
+    "secret",
+    ["999990019", JWT, "x" * 43, format_code(generate_code())],
+    ids=["bsn", "jwt", "random word", "machtigingscode"],
 )
 def test_row_67_what_looks_like_a_secret_is_blotted_out(stream, secret):
     structlog.get_logger("t").warning("iets", detail=f"zie {secret}.", deeper={"a": [secret]})

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import machtiging.web
-from machtiging.web.pages import Pages
+from machtiging.web.pages import PageRenderer
 
 STYLE = (Path(machtiging.web.__file__).parent / "static" / "stijl.css").read_text()
 COLOURS = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", STYLE[: STYLE.index("}")]))
@@ -70,7 +70,7 @@ PROBLEM = SimpleNamespace(title="Niet gevonden <i>", detail="Dit is er niet.", f
 
 def a_page(*, visitor=None, practice=False) -> str:
     values = {"problem": PROBLEM, "verzoek_id": "abc", "path": "/berichten"}
-    return Pages(["machtiging.web"]).text("fout.html", visitor=visitor, practice=practice, **values)
+    return PageRenderer(["machtiging.web"]).render_text("fout.html", visitor=visitor, practice=practice, **values)
 
 
 def test_a_page_has_a_language_one_heading_and_a_way_past_the_menu():

@@ -7,17 +7,17 @@ from pydantic import BaseModel, ConfigDict
 
 from machtiging.dependencies import attach_services
 from machtiging.kernel import errors
-from machtiging.web import headers, limits, problems
-from machtiging.web.pages import Pages, PageServices
+from machtiging.web import body_limits, headers, problems
+from machtiging.web.pages import PageRenderer, PageServices
 
 
 def an_app(*, pages: bool = True, issuer: str = "http://localhost:8000") -> FastAPI:
     app = FastAPI(openapi_url=None)
     if pages:
-        attach_services(app, PageServices(pages=Pages(["machtiging.web"]), practice=True))
+        attach_services(app, PageServices(pages=PageRenderer(["machtiging.web"]), practice=True))
     problems.install(app)
     headers.install(app, issuer=issuer)
-    limits.install(app, default=1000, larger={"/api/groot": 5000})
+    body_limits.install(app, default_max_bytes=1000, max_bytes_by_path={"/api/groot": 5000})
     return app
 
 
@@ -41,7 +41,7 @@ def every_class(kind: type[errors.MachtigingError] = errors.MachtigingError) -> 
 
 @pytest.mark.parametrize("kind", [kind for kind in every_class() if kind.__module__ == errors.__name__])
 def test_every_class_of_error_has_an_answer_of_its_own(kind):
-    assert kind in problems.ANSWERS
+    assert kind in problems.PROBLEM_TEMPLATES
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_invalid_input_is_400_with_every_fault_in_dutch_and_no_value_repea
 @pytest.mark.parametrize("body", [b"{", b"[" * 5000, b"\xff\xfe", b"nul"], ids=["cut", "deep", "not utf-8", "no json"])
 async def test_row_63_broken_and_deep_json_is_400(body):
     app = an_app()
-    limits.install(app, default=10_000)
+    body_limits.install(app, default_max_bytes=10_000)
 
     @app.post("/api/v1/ding")
     async def ding(body: _Body) -> None:

@@ -8,14 +8,14 @@ import gzip
 import pytest
 
 from machtiging.kernel.errors import Fault
-from machtiging.web.outbound.addresses import Reach
-from machtiging.web.outbound.visit import NotVisited, Outbound
+from machtiging.web.outbound.http_client import OutboundHttpClient, OutboundRequestFailed
+from machtiging.web.outbound.ssrf_policy import SsrfPolicy
 from machtiging.web.tls import tls_context
 from tests.builders.sites import LOOPBACK, NAME, Names, a_site, a_visitor, an_authority, http, json_answer
 
 
-async def refusal(visitor: Outbound, url: str) -> str:
-    with pytest.raises(NotVisited) as refused:
+async def refusal(visitor: OutboundHttpClient, url: str) -> str:
+    with pytest.raises(OutboundRequestFailed) as refused:
         await visitor.get(url)
     return refused.value.code
 
@@ -75,7 +75,7 @@ async def test_one_address_that_may_not_be_visited_is_enough(addresses) -> None:
 )
 async def test_without_leave_this_machine_is_not_visited_whatever_it_is_called(host) -> None:
     async with a_site("localhost", answer=json_answer({})) as site:
-        visitor = Outbound(tls=tls_context(an_authority().file))
+        visitor = OutboundHttpClient(tls=tls_context(an_authority().file))
         assert await refusal(visitor, f"https://{host}:{site.port}/") in ("adres_niet_toegestaan", "naam_onbekend")
     assert site.connections == 0
 
@@ -146,7 +146,7 @@ async def test_a_name_without_an_address_is_unknown() -> None:
         return []
 
     assert await refusal(a_visitor(resolve=nothing), f"https://{NAME}/") == "naam_onbekend"
-    assert await refusal(Outbound(), "https://bestaat-niet.invalid/") == "naam_onbekend"
+    assert await refusal(OutboundHttpClient(), "https://bestaat-niet.invalid/") == "naam_onbekend"
 
 
 async def test_what_speaks_no_http_is_no_answer() -> None:
@@ -175,8 +175,8 @@ async def test_without_tls_only_this_machine_in_practice() -> None:
     async with a_site(tls=False, answer=json_answer({})) as site:
         plain = f"http://localhost:{site.port}/"
         assert await refusal(a_visitor(), plain) == "adres_niet_toegestaan"
-        assert await refusal(Outbound(Reach((LOOPBACK,))), plain) == "adres_niet_toegestaan"
-        assert (await Outbound(Reach(practice=True)).get(plain)).status == 200
+        assert await refusal(OutboundHttpClient(SsrfPolicy((LOOPBACK,))), plain) == "adres_niet_toegestaan"
+        assert (await OutboundHttpClient(SsrfPolicy(practice=True)).get(plain)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Queries on issued tokens: optimistic lock, exchange chain and retention."""

@@ -1,0 +1,40 @@
+"""Optimistic lock: the write statement checks again that token and machtiging are unchanged.
+
+The write succeeds only if the token is unrevoked and the machtiging row has the same xmin as when it was read.
+Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Label, Select, Table, bindparam, column, literal, literal_column, select, true
+
+from machtiging.access.tables import IssuedToken
+from machtiging.delegation.locks import lock_shared
+from machtiging.delegation.queries import machtiging_table
+
+_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+# PostgreSQL's row version: every update of the machtiging changes it.
+MACHTIGING_VERSION: Label[Any] = literal_column("machtiging.xmin").label("m_version")
+
+
+def unchanged_since_read(*, with_machtiging: bool) -> Select[Any]:
+    """Select one row if the token is unrevoked and, `with_machtiging`, the machtiging is unchanged.
+
+    Parameters: `jti` and, with a machtiging, `machtiging` and `version`. As in `access.tokens.load_token_for_share` the
+    machtiging is locked FOR SHARE until the transaction ends, so a concurrent revocation waits, or this finds it.
+    """
+    token = select(literal(1).label("open")).where(
+        _TOKEN_TABLE.c.id == bindparam("jti"), _TOKEN_TABLE.c.revoked_at.is_(None)
+    )
+    if not with_machtiging:
+        return token
+    machtiging = machtiging_table()
+    which = bindparam("machtiging", type_=machtiging.c.id.type)
+    return (
+        token.join_from(_TOKEN_TABLE, machtiging, machtiging.c.id == which)
+        .join(lock_shared(which), true())
+        .where(column("xmin", _selectable=machtiging) == bindparam("version"))
+        .with_for_update(read=True, of=machtiging)
+    )

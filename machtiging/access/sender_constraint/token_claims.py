@@ -1,0 +1,30 @@
+"""Compare a token's signed claims with its row, so that neither alone grants access.
+
+An attacker therefore needs both the signing key and the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from machtiging.access.sender_constraint.binding import cnf_claim
+from machtiging.access.tokens import IssuedTokenFacts
+
+
+def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool:
+    """Compare the signed claims with the row of the same `jti`.
+
+    Sources: RFC 9068, RFC 7800, RFC 9396.
+
+    `sub` is not compared: it is a pairwise pseudonym in the claims and a person in the row. The row MAC covers both
+    `jti` and person.
+    """
+    said = (claims.get("client_id"), claims.get("exp"), claims.get("iat"), claims.get("scope") or "", claims.get("oin"))
+    times = int(facts.expires_at.timestamp()), int(facts.issued_at.timestamp())
+    fits = said == (facts.client_id, *times, facts.scope, facts.oin) and (claims.get("cnf") or {}) == cnf_claim(facts)
+    details = claims.get("authorization_details") or []
+    acts = {act for detail in details for act in detail.get("actions", ())}
+    under = {detail["machtiging"] for detail in details if "machtiging" in detail}
+    held = set() if facts.machtiging_id is None else {str(facts.machtiging_id)}
+    return fits and acts == {act.value for act in facts.acts} and (not details or under == held)

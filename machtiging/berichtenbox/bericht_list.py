@@ -1,0 +1,166 @@
+"""List letters in pages. The access policy is compiled to SQL conditions."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, false, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.access.actor import Actor
+from machtiging.access.guard import Policy, issue_listing_permit
+from machtiging.access.permit import ListingPermit
+from machtiging.berichtenbox.queries import BERICHT, Afzender, in_box_conditions, is_read_by, select_page
+from machtiging.crypto.envelope_encryption import DataKey
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.rules import MachtigingScope
+from machtiging.identity.people import load_data_key
+from machtiging.kernel.clock import AMSTERDAM
+from machtiging.kernel.errors import InvalidInput
+from machtiging.kernel.ids import BerichtId, PersonId
+
+MAX_PAGE_SIZE = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR_FORMAT = struct.Struct(">q16s")
+_CURSOR_MAC_BYTES = 16
+_SUMMARY_COLUMNS = (
+    BERICHT.c.id,
+    BERICHT.c.ontvanger_id,
+    BERICHT.c.afzender_oin,
+    BERICHT.c.published_at,
+    BERICHT.c.onderwerp_sealed,
+    BERICHT.c.read_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BerichtSummary:
+    """One letter in the list. `read` is the mark of this reader."""
+
+    bericht_id: BerichtId
+    afzender: Afzender
+    onderwerp: str
+    published_at: datetime
+    bijlagen: int
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BerichtPage:
+    """A page of letters, newest first. `next_cursor` is None on the last page."""
+
+    summaries: list[BerichtSummary]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BerichtPageRequest:
+    """The cursor and the size of a requested page."""
+
+    cursor: str | None
+    size: int
+
+
+async def list_berichten(
+    session: AsyncSession,
+    keyring: KeyRing,
+    policy: Policy,
+    actor: Actor,
+    page_request: BerichtPageRequest,
+    *,
+    at: datetime,
+) -> BerichtPage:
+    """Authorize the actor and load one page of letters.
+
+    Raises as `issue_listing_permit` does, and InvalidInput `cursor_ongeldig`.
+    """
+    permit = await issue_listing_permit(session, policy, actor, at=at)
+    return await load_page(session, keyring, permit, page_request)
+
+
+async def load_page(
+    session: AsyncSession, keyring: KeyRing, permit: ListingPermit, page_request: BerichtPageRequest
+) -> BerichtPage:
+    """Load one page of the letters that the Permit allows. Raises InvalidInput `cursor_ongeldig`."""
+    chosen = select(*_SUMMARY_COLUMNS).where(*in_box_conditions(permit.at), *permit_conditions(permit))
+    if page_request.cursor is not None:
+        place = tuple_(BERICHT.c.published_at, BERICHT.c.id)
+        chosen = chosen.where(place < tuple_(*_decode_cursor(keyring, permit, page_request.cursor)))
+    chosen = chosen.order_by(BERICHT.c.published_at.desc(), BERICHT.c.id.desc()).limit(page_request.size + 1)
+    rows = list((await session.execute(select_page(permit.actor_id, chosen))).all())
+    key = await load_data_key(session, keyring, permit.vertegenwoordigde_id)
+    shown = rows[: page_request.size]
+    more = _encode_cursor(keyring, permit, shown[-1]) if len(rows) > page_request.size else None
+    return BerichtPage([_build_summary(key, row, permit.actor_id) for row in shown], more)
+
+
+def permit_conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
+    """Return the SQL form of `ListingPermit.includes_envelope`.
+
+    A property test checks that both agree with each other and with the guard.
+    """
+    pairs = [
+        (theme.value, degree.value)
+        for theme, degree in permit.allowed_pairs
+        if _is_in_scope(permit.scope, theme, degree)
+    ]
+    where = [BERICHT.c.ontvanger_id == permit.vertegenwoordigde_id]
+    where.append(tuple_(BERICHT.c.theme, BERICHT.c.sensitivity).in_(sorted(pairs)) if pairs else false())
+    if permit.scope is None:
+        return where
+    if permit.scope.afzenders is not None:
+        where.append(BERICHT.c.afzender_oin.in_(sorted(permit.scope.afzenders)))
+    if permit.scope.diensten is not None:
+        where.append((BERICHT.c.afzender_oin + "/" + BERICHT.c.dienst_code).in_(sorted(permit.scope.diensten)))
+    # "From this day on" is a calendar day in the Netherlands.
+    where.append(BERICHT.c.published_at >= datetime.combine(permit.scope.letters_from, time(), AMSTERDAM))
+    return where
+
+
+def _is_in_scope(scope: MachtigingScope | None, theme: Any, degree: Any) -> bool:
+    if scope is None:
+        return True
+    wanted = scope.themes is None or theme in scope.themes
+    return wanted and theme not in scope.excluded_themes and degree.at_most(scope.highest_sensitivity)
+
+
+def _build_summary(key: DataKey, row: Row[Any], reader: PersonId) -> BerichtSummary:
+    return BerichtSummary(
+        bericht_id=BerichtId(row.id),
+        afzender=Afzender(row.afzender_oin, row.afzender_naam),
+        onderwerp=key.decrypt(row.onderwerp_sealed, "bericht", str(row.id), "onderwerp").decode(),
+        published_at=row.published_at,
+        bijlagen=row.bijlagen,
+        read=is_read_by(row, reader),
+    )
+
+
+def _compute_cursor_mac(keyring: KeyRing, permit: ListingPermit, position: bytes) -> bytes:
+    # Bound to reader and box: a cursor reveals the publication time of a letter.
+    whose = f"{permit.vertegenwoordigde_id}|{permit.machtiging_id}|{permit.actor_id}|{position.hex()}"
+    return keyring.blind_index("cursor", whose)[:_CURSOR_MAC_BYTES]
+
+
+def _encode_cursor(keyring: KeyRing, permit: ListingPermit, row: Row[Any]) -> str:
+    microseconds = (row.published_at - _EPOCH) // timedelta(microseconds=1)
+    place = _CURSOR_FORMAT.pack(microseconds, row.id.bytes)
+    return base64.urlsafe_b64encode(place + _compute_cursor_mac(keyring, permit, place)).decode().rstrip("=")
+
+
+def _decode_cursor(keyring: KeyRing, permit: ListingPermit, cursor: str) -> tuple[datetime, UUID]:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    place, seal = raw[: _CURSOR_FORMAT.size], raw[_CURSOR_FORMAT.size :]
+    if len(place) != _CURSOR_FORMAT.size or not hmac.compare_digest(seal, _compute_cursor_mac(keyring, permit, place)):
+        raise InvalidInput("cursor_ongeldig", "Deze plaats in de lijst kennen wij niet. Begin opnieuw bij het begin.")
+    microseconds, bericht_id = _CURSOR_FORMAT.unpack(place)
+    return _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=bericht_id)

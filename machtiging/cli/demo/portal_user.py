@@ -1,0 +1,113 @@
+"""The people of the story in their browsers: log in, offer, accept, look, revoke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from urllib.parse import urlsplit
+
+import httpx
+
+from machtiging.agencies.catalogue import find_catalogue_oin
+from machtiging.cli.demo.browser import Browser
+from machtiging.cli.demo.environment import StoryEnvironment
+from machtiging.cli.demo.letters import CHOSEN_SENDERS, LETTERS_FROM_DAYS
+from machtiging.cli.demo.narrator import check_step
+from machtiging.kernel.clock import to_dutch_date
+from machtiging.simulators.personas import PERSONAS, Persona
+
+PURPOSE = "post bijhouden"
+
+
+@dataclass
+class PortalUser:
+    """A person with a browser."""
+
+    environment: StoryEnvironment
+    persona: Persona
+    browser: Browser
+
+    @classmethod
+    async def log_in(cls, environment: StoryEnvironment, http: httpx.AsyncClient, key: str) -> PortalUser:
+        """Log in through the login simulator. Raises StoryFailed."""
+        browser = Browser(http, frozenset({environment.issuer, environment.broker}))
+        page = await browser.open_page(f"{environment.issuer}/inloggen?terug=/machtigingen&login_hint={key}")
+        someone = cls(environment, PERSONAS[key], browser)
+        check_step(
+            condition=PERSONAS[key].name in page.text,
+            expected=f"ingelogd als {PERSONAS[key].name}",
+            got=page.text[:200],
+        )
+        return someone
+
+    def portal_url(self, path: str) -> str:
+        """Return the URL of a portal path."""
+        return self.environment.issuer + path
+
+    async def offer_machtiging(self) -> str:
+        """Offer a machtiging through the form and return its code. Raises StoryFailed."""
+        form = (await self.browser.open_page(self.portal_url("/machtigingen/aanbieden"))).find_form(
+            "/machtigingen/aanbieden"
+        )
+        since = to_dutch_date(self.environment.now()) - timedelta(days=LETTERS_FROM_DAYS)
+        answers: dict[str, str | list[str]] = {
+            "soort": "relative",
+            "doel": PURPOSE,
+            "afzenders": [find_catalogue_oin(name) for name in CHOSEN_SENDERS],
+            "uitgesloten": ["zorg"],
+            "gevoelig": "gewoon",
+            "mag": "downloaden",
+            "duur": "90",
+            "vanaf_dag": str(since.day),
+            "vanaf_maand": str(since.month),
+            "vanaf_jaar": str(since.year),
+        }
+        check = await self.browser.submit_form(form, answers)
+        for name in CHOSEN_SENDERS:
+            check_step(condition=name in check.text, expected=f"{name} op de controlepagina", got=check.text[:400])
+        made = await self.browser.submit_form(check.find_form("/machtigingen/aanbieden"), {"akkoord": "ja"})
+        check_step(condition=len(made.codes) == 1, expected="precies één machtigingscode", got=made.text[:200])
+        return made.codes[0]
+
+    async def accept_machtiging(self, code: str, birthdate: date) -> tuple[str, str]:
+        """Accept an offer with code and birth date. Returns the text of the offer and the machtiging id."""
+        form = (await self.browser.open_page(self.portal_url("/machtigingen/aannemen"))).find_form(
+            "/machtigingen/aannemen"
+        )
+        answers: dict[str, str | list[str]] = {
+            "code": code.lower().replace("-", " "),
+            "geboren_dag": str(birthdate.day),
+            "geboren_maand": str(birthdate.month),
+            "geboren_jaar": str(birthdate.year),
+        }
+        shown = await self.browser.submit_form(form, answers)
+        accepted = await self.browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
+        told = "U heeft de machtiging aangenomen" in accepted.text
+        check_step(condition=told, expected="de machtiging is aangenomen", got=accepted.text[:200])
+        return shown.text, urlsplit(self.browser.url).path.rsplit("/", 1)[-1]
+
+    async def find_unread(self, ids: set[str]) -> set[str]:
+        """Return the letters that the citizen's box marks as new. Raises StoryFailed when one is missing."""
+        page = await self.browser.open_page(self.portal_url("/berichten"))
+        marks: dict[str, bool] = {}
+        while True:
+            for href, after in page.link_contexts:
+                bericht_id = href.removeprefix("/berichten/")
+                if bericht_id in ids:
+                    marks[bericht_id] = after.endswith("nieuw")
+            older = [href for href, word in page.links if word == "Ouder"]
+            if not older or len(marks) == len(ids):
+                break
+            page = await self.browser.open_page(self.portal_url(older[0]))
+        check_step(condition=set(marks) == ids, expected=f"{len(ids)} brieven in haar eigen box", got=len(marks))
+        return {bericht_id for bericht_id, new in marks.items() if new}
+
+    async def read_overview(self) -> str:
+        """Return the text of the citizen's access overview."""
+        return (await self.browser.open_page(self.portal_url("/inzage"))).text
+
+    async def revoke_machtiging(self, machtiging_id: str) -> None:
+        """Revoke a machtiging and confirm it. Raises StoryFailed."""
+        sure = await self.browser.open_page(self.portal_url(f"/machtigingen/{machtiging_id}/intrekken"))
+        done = await self.browser.submit_form(sure.find_form("/intrekken"), {})
+        check_step(condition="Ingetrokken" in done.text, expected="de machtiging is ingetrokken", got=done.text[:200])

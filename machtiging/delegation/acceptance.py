@@ -1,0 +1,405 @@
+"""Acceptance of an offer: verify the machtigingscode and the giver's birth date, then accept.
+
+Every failure gives the same answer, costs the same work and is counted in the database. Failures are counted per code
+(wrong birth date on an existing code: five, or three when only the year is known) and per helper (any failure: five an
+hour). A refusal commits, so the counts persist. The exact reason is in the journal. Two cases cost no try, because they
+reveal nothing: text that cannot be a code, and a code that this helper has redeemed before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, NoReturn
+from uuid import UUID
+
+from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.secrets import constant_time_equals
+from machtiging.delegation.code_check import (
+    CheckAnswer,
+    CheckKind,
+    birth_date_matches,
+    index_check_word,
+    select_check_kind,
+)
+from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, is_well_formed_code, normalise_code
+from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.rules import (
+    OTHER_ORGANISATION,
+    Machtiging,
+    MachtigingAction,
+    MachtigingState,
+    organisation_matches,
+    require_substantial_assurance,
+    resolve_transition,
+)
+from machtiging.delegation.tables import CodeTry, Machtigingscode
+from machtiging.delegation.terms import require_eligible_login
+from machtiging.delegation.transition import apply_transition, journal_and_notify
+from machtiging.identity.people import both_have_bsn, load_profile
+from machtiging.identity.profile_claims import Profile, profiles_match
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.birth_date import BirthDate, DateParts
+from machtiging.kernel.errors import InvalidInput, NotAllowed, TooMany
+from machtiging.kernel.ids import PersonId, uuid7
+
+MAX_FAILED_TRIES = 5
+FAILED_TRY_WINDOW = timedelta(hours=1)
+_CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
+_TRY_TABLE: Table = CodeTry.__table__  # type: ignore[attr-defined]
+_MACHTIGING_TABLE = machtiging_table()
+_CODE_COLUMNS = ("tries_left", "expires_at", "used_at", "used_by", "word_hash")
+_WRONG_CODE_TEXT = (
+    "Deze code werkt niet met wat u invulde. "
+    "Controleer de code, de geboortedatum en, als u dat kreeg, het controlewoord."
+)
+_MALFORMED_CODE_TEXT = (
+    "Dit kan geen machtigingscode zijn: een code heeft tien letters en cijfers. Controleer of u alles goed overnam."
+)
+_OTHER_LOGIN_TEXT = (
+    "U heeft deze machtiging aangenomen toen u anders was ingelogd: als uzelf, of voor een andere organisatie. "
+    "Log weer zo in."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeHolder:
+    """The person who redeems a code, with assurance and organisation (None: a private person)."""
+
+    person_id: PersonId
+    assurance: Assurance
+    kvk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionResult:
+    """The result of redeeming a code. `is_new` is False if this helper redeemed it earlier."""
+
+    machtiging: Machtiging
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _VerifiedOffer:
+    """The offer of a verified code, its code row locked; or an earlier redemption.
+
+    `already_redeemed` is True if this helper accepted or refused it earlier.
+    """
+
+    code_id: UUID
+    machtiging: Machtiging
+    already_redeemed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _CodeRow:
+    code_id: UUID
+    tries_left: int
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: UUID | None
+    word_hash: bytes | None
+    machtiging: Machtiging
+
+
+async def preview_offer(
+    session: AsyncSession,
+    keyring: KeyRing,
+    code_holder: CodeHolder,
+    code: str,
+    answer: DateParts | CheckAnswer,
+    *,
+    at: datetime,
+) -> Machtiging:
+    """Return the offered machtiging without using the code up. Returns and raises as `accept_offer`."""
+    return (await _verify_code_and_answer(session, keyring, code_holder, (code, answer), at=at)).machtiging
+
+
+async def accept_offer(
+    session: AsyncSession,
+    keyring: KeyRing,
+    code_holder: CodeHolder,
+    code: str,
+    answer: DateParts | CheckAnswer,
+    *,
+    at: datetime,
+) -> Machtiging:
+    """Accept the offer. Of several helpers with the same code exactly one succeeds.
+
+    A helper who repeats it gets the current machtiging, accepted or refused. Raises InvalidInput `code_verschreven`
+    (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used, expired or withdrawn code, or wrong birth
+    date; not told which). Raises TooMany `te_vaak_geprobeerd`. Raises NotAllowed `niveau_te_laag`, `eigen_machtiging`,
+    `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`.
+    """
+    redeemed = await redeem_code(session, keyring, code_holder, (code, answer), MachtigingAction.ACCEPT, at=at)
+    if redeemed.is_new:
+        await journal_and_notify(session, MachtigingAction.ACCEPT, redeemed.machtiging, code_holder.person_id, at=at)
+    return redeemed.machtiging
+
+
+async def _verify_code_and_answer(
+    session: AsyncSession,
+    keyring: KeyRing,
+    code_holder: CodeHolder,
+    code_and_answer: tuple[str, DateParts | CheckAnswer],
+    *,
+    at: datetime,
+) -> _VerifiedOffer:
+    """Verify a code with its answer, journal the try, and return the offer.
+
+    Raises as `accept_offer`.
+    """
+    code = normalise_code(code_and_answer[0])
+    failed = await _enforce_try_limit(session, code_holder, code, at)
+    found = await _find_code_for_update(session, keyring, code)
+    if found is not None and _was_redeemed_by(found, code_holder):
+        return await _return_earlier_redemption(session, code_holder, found, at)
+    # For an unknown code the helper's own profile is decrypted instead, so that timing reveals nothing.
+    whose = code_holder.person_id if found is None else found.machtiging.vertegenwoordigde_id
+    profile = await load_profile(session, keyring, whose)
+    born = None if profile is None else profile.birth_date
+    wrong = _find_answer_error(keyring, code, found, born, code_and_answer[1])
+    problem = "code_onbekend" if found is None else _code_error(found, at) or wrong
+    kind = None if found is None else CheckKind.WORD if found.word_hash is not None else select_check_kind(born)
+    if found is None or problem is not None:
+        await _count_and_reject_try(session, code_holder, found, problem or "", failed, kind=kind, at=at)
+    try:
+        await _require_eligible_holder(session, keyring, code_holder, found.machtiging, profile)
+    except NotAllowed as refusal:
+        await _journal_try(session, code_holder, found.machtiging, refusal.code, at, kind)
+        raise
+    await _journal_try(session, code_holder, found.machtiging, None, at, kind)
+    return _VerifiedOffer(found.code_id, found.machtiging)
+
+
+def _find_answer_error(
+    keyring: KeyRing,
+    code: str,
+    code_row: _CodeRow | None,
+    birth_date: BirthDate | None,
+    birth_date_or_answer: DateParts | CheckAnswer,
+) -> str | None:
+    """Return the reason code of a wrong answer, or None.
+
+    Both checks are always computed, so timing does not reveal which one counts.
+    """
+    answer = (
+        birth_date_or_answer if isinstance(birth_date_or_answer, CheckAnswer) else CheckAnswer(birth_date_or_answer)
+    )
+    index = index_check_word(keyring, code, answer.word)
+    kept = None if code_row is None else code_row.word_hash
+    # An index has 32 bytes, so an empty value matches nothing.
+    word, date = constant_time_equals(kept or b"", index), birth_date_matches(birth_date, answer.birth_date)
+    if kept is not None:
+        return None if word else "controlewoord_klopt_niet"
+    return None if date else "geboortedatum_klopt_niet"
+
+
+def _was_redeemed_by(code_row: _CodeRow, code_holder: CodeHolder) -> bool:
+    """Return True if this helper redeemed the code.
+
+    Rows from before `used_by` was stored have none; then the gemachtigde is taken.
+    """
+    if code_row.used_at is None or code_row.tries_left == 0:  # see code_renewal: a replaced code has no tries left
+        return False
+    user = code_row.machtiging.gemachtigde_id if code_row.used_by is None else code_row.used_by
+    return user is not None and user == code_holder.person_id
+
+
+async def _return_earlier_redemption(
+    session: AsyncSession, code_holder: CodeHolder, code_row: _CodeRow, at: datetime
+) -> _VerifiedOffer:
+    """Return the machtiging of this helper's earlier redemption.
+
+    Raises NotAllowed `andere_organisatie`.
+    """
+    held = code_row.machtiging
+    if held.gemachtigde_id is not None and not organisation_matches(held, code_holder.kvk):
+        await _journal_try(session, code_holder, held, OTHER_ORGANISATION, at, None)
+        raise NotAllowed(OTHER_ORGANISATION, _OTHER_LOGIN_TEXT)
+    await _journal_try(session, code_holder, held, None, at, None)
+    return _VerifiedOffer(code_row.code_id, held, already_redeemed=True)
+
+
+async def _require_eligible_holder(
+    session: AsyncSession,
+    keyring: KeyRing,
+    code_holder: CodeHolder,
+    machtiging: Machtiging,
+    giver_profile: Profile | None,
+) -> None:
+    """Require that this helper may accept: not the giver, and the right kind of login.
+
+    Raises NotAllowed `eigen_machtiging`, also for another account of the giver, or as `terms.require_eligible_login`.
+    If both have a BSN, only the BSN decides. Otherwise two accounts are one person if both have the same name and birth
+    date; a different name in each account is not detected.
+    """
+    giver_id = machtiging.vertegenwoordigde_id
+    own = giver_id == code_holder.person_id
+    if not own and giver_profile is not None and not await both_have_bsn(session, giver_id, code_holder.person_id):
+        profile = await load_profile(session, keyring, code_holder.person_id)
+        own = profile is not None and profiles_match(profile, giver_profile)
+    if own:
+        raise NotAllowed("eigen_machtiging", "Dit is uw eigen aanbod. U kunt uzelf niet machtigen.")
+    require_eligible_login(machtiging.capacity, code_holder.kvk)
+
+
+async def redeem_code(
+    session: AsyncSession,
+    keyring: KeyRing,
+    code_holder: CodeHolder,
+    code_and_answer: tuple[str, DateParts | CheckAnswer],
+    action: MachtigingAction,
+    *,
+    at: datetime,
+) -> RedemptionResult:
+    """Use the code up and apply the action (ACCEPT or REFUSE). Raises as `accept_offer`."""
+    offer = await _verify_code_and_answer(session, keyring, code_holder, code_and_answer, at=at)
+    if offer.already_redeemed:
+        return RedemptionResult(offer.machtiging, is_new=False)
+    unused = (_CODE_TABLE.c.id == offer.code_id, _CODE_TABLE.c.used_at.is_(None), _CODE_TABLE.c.tries_left > 0)
+    using = (
+        update(_CODE_TABLE).where(*unused).values(used_at=at, used_by=code_holder.person_id).returning(_CODE_TABLE.c.id)
+    )
+    claimed = await session.scalar(using)
+    values = _build_acceptance_values(code_holder, at) if action is MachtigingAction.ACCEPT else {}
+    line = resolve_transition(offer.machtiging, action, at)
+    moved = None if claimed is None else await apply_transition(session, offer.machtiging, line, values, at=at)
+    if moved is None:  # the giver withdrew after the code was verified
+        found = _CodeRow(offer.code_id, 0, at, at, None, None, offer.machtiging)
+        failed = await _count_recent_failures(session, code_holder, at)
+        await _count_and_reject_try(session, code_holder, found, "net_te_laat", failed, kind=None, at=at)
+    return RedemptionResult(moved, is_new=True)
+
+
+def _build_acceptance_values(code_holder: CodeHolder, at: datetime) -> dict[str, Any]:
+    who = {"gemachtigde_id": code_holder.person_id, "gemachtigde_kvk": code_holder.kvk}
+    return who | {"accepted_at": at, "accepted_assurance": code_holder.assurance}
+
+
+@dataclass(frozen=True, slots=True)
+class _RecentFailures:
+    """The number of a helper's failures in the last hour, and its reset time.
+
+    `resets_at` is the moment when the oldest of these no longer counts.
+    """
+
+    count: int
+    resets_at: datetime
+
+
+async def _enforce_try_limit(
+    session: AsyncSession, code_holder: CodeHolder, code: str, at: datetime
+) -> _RecentFailures:
+    """Enforce the assurance, the form of the code and the limit of failed tries.
+
+    Raises NotAllowed `niveau_te_laag`, InvalidInput `code_verschreven`, TooMany.
+    """
+    try:
+        require_substantial_assurance(code_holder.assurance)
+        if not is_well_formed_code(code):
+            raise InvalidInput("code_verschreven", _MALFORMED_CODE_TEXT)
+        # Serialise the tries of one helper: parallel guesses must not all read the same count.
+        key = func.hashtextextended(f"machtigingscode:{code_holder.person_id}", 0)
+        await session.execute(select(func.pg_advisory_xact_lock(key)))
+        failed = await _count_recent_failures(session, code_holder, at)
+        if failed.count >= MAX_FAILED_TRIES:
+            wait = int((failed.resets_at - at).total_seconds()) + 1
+            public = f"U heeft te vaak een verkeerde code of geboortedatum ingevuld. {_retry_text(failed, at)}"
+            raise TooMany("te_vaak_geprobeerd", public, retry_after=wait)
+    except (NotAllowed, TooMany) as refusal:
+        await _journal_try(session, code_holder, None, refusal.code, at, None)
+        raise
+    return failed
+
+
+async def _count_recent_failures(session: AsyncSession, code_holder: CodeHolder, at: datetime) -> _RecentFailures:
+    mine = (_TRY_TABLE.c.person_id == code_holder.person_id, _TRY_TABLE.c.tried_at > at - FAILED_TRY_WINDOW)
+    failed, first = (await session.execute(select(func.count(), func.min(_TRY_TABLE.c.tried_at)).where(*mine))).one()
+    return _RecentFailures(failed, (first or at) + FAILED_TRY_WINDOW)
+
+
+def _retry_text(failures: _RecentFailures, at: datetime) -> str:
+    minutes = ceil((failures.resets_at - at).total_seconds() / 60)
+    when = "1 minuut" if minutes == 1 else f"{minutes} minuten"
+    return f"U kunt het over {when} weer proberen. Vraag intussen degene die u de code gaf om een nieuwe code te maken."
+
+
+async def _find_code_for_update(session: AsyncSession, keyring: KeyRing, code: str) -> _CodeRow | None:
+    joined = _CODE_TABLE.join(_MACHTIGING_TABLE, _MACHTIGING_TABLE.c.id == _CODE_TABLE.c.machtiging_id)
+    own = (_CODE_TABLE.c.id, *(_CODE_TABLE.c[name] for name in _CODE_COLUMNS))
+    index = keyring.blind_index(CODE_INDEX_PURPOSE, code)
+    statement = select(*own, *MACHTIGING_COLUMNS).select_from(joined).where(_CODE_TABLE.c.code_hash == index)
+    # The row lock serialises tries on one code by different helpers.
+    row = (await session.execute(statement.with_for_update(of=_CODE_TABLE))).one_or_none()
+    if row is None:
+        return None
+    own_values = {name: row._mapping[name] for name in _CODE_COLUMNS}  # noqa: SLF001
+    return _CodeRow(code_id=row.id, machtiging=machtiging_from_mapping(row._mapping), **own_values)  # noqa: SLF001
+
+
+def _code_error(code_row: _CodeRow, at: datetime) -> str | None:
+    if code_row.used_at is not None:  # see code_renewal: a redeemed code has tries left
+        return "code_gebruikt" if code_row.tries_left > 0 else "code_vervangen"
+    if at >= code_row.expires_at:
+        return "code_verlopen"
+    if code_row.tries_left == 0:
+        return "code_op"
+    if code_row.machtiging.state is not MachtigingState.OFFERED:
+        return "aanbod_ingetrokken"
+    return "periode_voorbij" if at >= code_row.machtiging.period.ends_at else None
+
+
+async def _count_and_reject_try(
+    session: AsyncSession,
+    code_holder: CodeHolder,
+    code_row: _CodeRow | None,
+    reason: str,
+    failures: _RecentFailures,
+    *,
+    kind: CheckKind | None,
+    at: datetime,
+) -> NoReturn:
+    """Count and journal a failed try, then raise the general refusal.
+
+    The message tells the tries left of the helper, never those of the code: that would reveal that the code exists.
+    """
+    mine = (_TRY_TABLE.c.person_id == code_holder.person_id, _TRY_TABLE.c.tried_at <= at - FAILED_TRY_WINDOW)
+    await session.execute(delete(_TRY_TABLE).where(*mine))
+    await session.execute(insert(_TRY_TABLE).values(id=uuid7(), person_id=code_holder.person_id, tried_at=at))
+    code_id = uuid7() if code_row is None else code_row.code_id
+    fewer = update(_CODE_TABLE).where(
+        _CODE_TABLE.c.id == code_id, _CODE_TABLE.c.tries_left > 0, _CODE_TABLE.c.used_at.is_(None)
+    )
+    await session.execute(fewer.values(tries_left=_CODE_TABLE.c.tries_left - 1))
+    await _journal_try(session, code_holder, None if code_row is None else code_row.machtiging, reason, at, kind)
+    left = MAX_FAILED_TRIES - failures.count - 1
+    told = f"U kunt het nog {left} keer proberen." if left > 0 else _retry_text(failures, at)
+    raise InvalidInput("code_klopt_niet", f"{_WRONG_CODE_TEXT} {told}", private=reason)
+
+
+async def _journal_try(
+    session: AsyncSession,
+    code_holder: CodeHolder,
+    machtiging: Machtiging | None,
+    reason: str | None,
+    at: datetime,
+    kind: CheckKind | None,
+) -> None:
+    """Journal a try and the kind of check beside the code."""
+    line = NewJournalLine(
+        act=JournalAct.CODE_GEPROBEERD,
+        outcome=JournalOutcome.ALLOWED if reason is None else JournalOutcome.REFUSED,
+        reason=reason or "code_klopt",
+        actor_id=code_holder.person_id,
+        for_person_id=None if machtiging is None else machtiging.vertegenwoordigde_id,
+        machtiging_id=None if machtiging is None else machtiging.id,
+        facts={} if kind is None else {"controle": kind.value},
+    )
+    await record(session, line, at=at)

@@ -1,0 +1,105 @@
+"""Renewal of the machtigingscode of an open offer. The old code stops working at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.crypto.keyring import KeyRing
+from machtiging.delegation.offer import Giver, OfferResult, create_code
+from machtiging.delegation.queries import machtiging_from_row, machtiging_table
+from machtiging.delegation.rules import Machtiging, MachtigingLimits, MachtigingState, require_substantial_assurance
+from machtiging.delegation.tables import Machtigingscode
+from machtiging.delegation.transition import notification_facts
+from machtiging.kernel.errors import Conflict, NotFound, Refusal
+from machtiging.kernel.ids import MachtigingId
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.texts import NotificationKind
+
+_CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
+CODE_ALREADY_RENEWED = "code_al_vernieuwd"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeToReplace:
+    """The code to replace, by the id from `queries.load_open_code`.
+
+    A double submit fails: its second request finds the code already replaced.
+    """
+
+    machtiging_id: MachtigingId
+    code_id: UUID
+
+
+async def renew_code(
+    session: AsyncSession,
+    keyring: KeyRing,
+    limits: MachtigingLimits,
+    giver: Giver,
+    code_to_replace: CodeToReplace,
+    *,
+    at: datetime,
+) -> OfferResult:
+    """Replace the code of an offer; the terms stay. Journals every outcome and notifies the giver.
+
+    Raises NotAllowed `niveau_te_laag`; NotFound `machtiging_onbekend`; Conflict `machtiging_beeindigd`,
+    `machtiging_al_aangenomen`, `machtiging_verlopen` or `code_al_vernieuwd` (this code was replaced before).
+    """
+    # Lock first the code, then the machtiging, in the same order as acceptance: no deadlock.
+    mine = (_CODE_TABLE.c.machtiging_id == code_to_replace.machtiging_id, _CODE_TABLE.c.used_at.is_(None))
+    open_code = await session.scalar(select(_CODE_TABLE.c.id).where(*mine).with_for_update())
+    table = machtiging_table()
+    held = select(table).where(table.c.id == code_to_replace.machtiging_id).with_for_update()
+    row = (await session.execute(held)).one_or_none()
+    offered = None if row is None else machtiging_from_row(row)
+    try:
+        found = _require_renewable_offer(offered, giver, at)
+        if open_code != code_to_replace.code_id:
+            raise Conflict(CODE_ALREADY_RENEWED, "Er is al een nieuwe code gemaakt.")
+    except Refusal as refusal:
+        await record(
+            session, _build_journal_line(giver, offered, JournalOutcome.REFUSED, refusal.private or refusal.code), at=at
+        )
+        raise
+    # `used_at` without tries left marks a replaced code; a redeemed code has tries left.
+    await session.execute(update(_CODE_TABLE).where(_CODE_TABLE.c.id == open_code).values(used_at=at, tries_left=0))
+    made = await create_code(session, keyring, limits, found, at=at)
+    await record(session, _build_journal_line(giver, found, JournalOutcome.DONE, "vernieuwd"), at=at)
+    await enqueue_notification(
+        session, giver.person_id, NotificationKind.NIEUWE_CODE_DOOR_U, notification_facts(found, None), at=at
+    )
+    return made
+
+
+def _require_renewable_offer(offered: Machtiging | None, giver: Giver, at: datetime) -> Machtiging:
+    if offered is None or offered.vertegenwoordigde_id != giver.person_id:
+        private = "bestaat_niet" if offered is None else "niet_van_u"
+        raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.", private=private)
+    require_substantial_assurance(giver.assurance)
+    if offered.state is MachtigingState.ENDED:
+        raise Conflict("machtiging_beeindigd", "Deze machtiging is al beëindigd. Een nieuwe code kan niet meer.")
+    if offered.state is not MachtigingState.OFFERED:
+        raise Conflict("machtiging_al_aangenomen", "Deze machtiging is al aangenomen. Er is geen code meer nodig.")
+    if at >= offered.period.ends_at:
+        raise Conflict("machtiging_verlopen", "Deze machtiging is verlopen. Maak een nieuwe.")
+    return offered
+
+
+def _build_journal_line(
+    giver: Giver, offered: Machtiging | None, outcome: JournalOutcome, reason: str
+) -> NewJournalLine:
+    return NewJournalLine(
+        act=JournalAct.CODE_VERNIEUWD,
+        outcome=outcome,
+        reason=reason,
+        actor_id=giver.person_id,
+        capacity="self" if offered is not None and offered.vertegenwoordigde_id == giver.person_id else None,
+        for_person_id=None if offered is None else offered.vertegenwoordigde_id,
+        machtiging_id=None if offered is None else offered.id,
+    )

@@ -1,0 +1,14 @@
+"""Reasons for an operator to end sessions. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SessionEndReason(StrEnum):
+    """The reason of the operator. A closed list, since the journal keeps it forever."""
+
+    MISUSE = "misbruik_gemeld"
+    INVESTIGATION = "onderzoek"
+    REQUESTED = "op_verzoek"
+    DEVICE_LOST = "toestel_kwijt"

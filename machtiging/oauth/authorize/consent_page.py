@@ -1,0 +1,152 @@
+"""The consent page: client, access, person and duration, in plain Dutch (NL GOV OAuth 3.1.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from machtiging.agencies.queries import load_active_agencies
+from machtiging.delegation.rules import Act, Machtiging, MachtigingScope
+from machtiging.identity.people import load_profile
+from machtiging.identity.session import Visitor
+from machtiging.kernel.assurance import Assurance
+from machtiging.oauth.authorize.decision import ConsentPrompt
+from machtiging.oauth.client import AUTH_METHOD_NONE, Client
+from machtiging.oauth.dependencies import oauth_services
+from machtiging.oauth.openid.authentication_request import load_authentication_request
+from machtiging.oauth.request_parameters.resource_indicators import list_downstream_services
+from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE, MAX_EXCHANGE_CHAIN, sort_acts
+from machtiging.web.headers import CSP_PAGE
+from machtiging.web.pages import render_page
+
+_ACT_TEXTS = {
+    Act.LIST: "zien welke brieven er zijn",
+    Act.READ: "brieven lezen",
+    Act.DOWNLOAD: "bijlagen opslaan",
+    Act.MARK: "aangeven of u een brief gelezen heeft, brieven in mappen leggen",
+    Act.DELETE: "brieven weggooien",
+}
+_LEVEL_TEXTS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assurance.HIGH: "hoog"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentView:
+    """The texts of the consent page.
+
+    `person` is None for the own Berichtenbox, `agencies` None for all, `elsewhere` None for our own API.
+    """
+
+    app: str
+    app_site: str
+    registered: str
+    person: str | None
+    acts: list[str]
+    deletes: bool
+    left_out: list[str]
+    agencies: list[str] | None
+    excluded: list[str]
+    letters_from: date | None
+    minutes: int
+    machtiging_ends_at: datetime | None
+    level: str
+    knows_you: bool
+    learns_name: bool
+    refreshes: bool
+    ends_consents: bool
+    elsewhere: str | None
+    passed_on: list[str]
+
+
+async def render_consent_page(
+    request: Request, session: AsyncSession, visitor: Visitor, prompt: ConsentPrompt
+) -> Response:
+    """Render the consent page with a CSP that allows a redirect to this client.
+
+    Browsers apply `form-action` to redirects after a form too. So the policy names the origin of the redirect URI.
+    """
+    asked = await build_consent_view(request, session, prompt)
+    response = render_page(request, "consent.html", asked=asked, reference=prompt.reference, visitor=visitor)
+    response.headers["content-security-policy"] = _build_csp(prompt.redirect_uri)
+    return response
+
+
+def _build_csp(redirect_uri: str) -> str:
+    parts = urlsplit(redirect_uri)
+    return CSP_PAGE.replace("form-action 'self'", f"form-action 'self' {parts.scheme}://{parts.netloc}")
+
+
+async def build_consent_view(request: Request, session: AsyncSession, prompt: ConsentPrompt) -> ConsentView:
+    """Build the texts of the consent page.
+
+    Without a redirect URI (CIBA) `app_site` is empty.
+    """
+    agreement, services = prompt.grantable, oauth_services(request)
+    machtiging = agreement.machtiging
+    scope = None if machtiging is None else machtiging.scope
+    return ConsentView(
+        app=prompt.client.name,
+        app_site=urlsplit(prompt.redirect_uri).hostname or "",
+        registered=_describe_registration(prompt.client, practice=services.practice),
+        person=None if machtiging is None else await _load_giver_name(session, services.keyring, machtiging),
+        acts=[_ACT_TEXTS[act] for act in sort_acts(agreement.acts)],
+        deletes=Act.DELETE in agreement.acts,
+        left_out=[_ACT_TEXTS[act] for act in sort_acts(agreement.left_out)],
+        agencies=None if scope is None else await _list_agency_names(session, scope),
+        excluded=[] if scope is None else sorted(scope.excluded_themes),
+        letters_from=None if scope is None else scope.letters_from,
+        minutes=max(1, services.access_token_seconds // 60),
+        machtiging_ends_at=None if machtiging is None else machtiging.period.ends_at,
+        level=_LEVEL_TEXTS[agreement.assurance],
+        knows_you="openid" in prompt.parameters.get("scope", "").split(),
+        learns_name=any(
+            "name" in names for names in load_authentication_request(prompt.parameters).claims_to_release.values()
+        ),
+        refreshes=prompt.client.may_refresh,
+        ends_consents=CONSENT_MANAGEMENT_SCOPE in prompt.parameters.get("scope", "").split(),
+        elsewhere=None
+        if prompt.target.resource_server is None
+        else f"{prompt.target.resource_server.name} ({prompt.target.uri})",
+        passed_on=await list_downstream_services(session, prompt.target, max_links=MAX_EXCHANGE_CHAIN - 1),
+    )
+
+
+def _describe_registration(client: Client, *, practice: bool) -> str:
+    """Describe the registration of this client and its proof of identity (NL GOV OAuth 3.1.4)."""
+    how = "vooraf door ons geregistreerd"
+    if client.by_program:
+        how = "heeft zichzelf bij ons aangemeld"
+        how += "; in een oefenomgeving kijken wij dat niet na" if practice else ", en wij hebben dat goedgekeurd"
+    if client.auth_method == AUTH_METHOD_NONE:
+        how += ". Deze app heeft geen eigen sleutel: wij kunnen niet nagaan of het echt deze app is die het vraagt"
+    return how
+
+
+async def _load_giver_name(session: AsyncSession, keyring: Any, machtiging: Machtiging) -> str:
+    profile = await load_profile(session, keyring, machtiging.vertegenwoordigde_id)
+    return "iemand die u heeft gemachtigd" if profile is None else profile.name
+
+
+async def _list_agency_names(session: AsyncSession, scope: MachtigingScope) -> list[str] | None:
+    """List the names of the allowed senders, or of single diensten.
+
+    None when the machtiging allows all senders.
+    """
+    if scope.afzenders is None and scope.diensten is None:
+        return None
+    agencies = [
+        one for one in await load_active_agencies(session) if scope.afzenders is None or one.oin in scope.afzenders
+    ]
+    if scope.diensten is None:
+        return [agency.name for agency in agencies]
+    return [
+        f"{agency.name}: {dienst.name}"
+        for agency in agencies
+        for dienst in agency.diensten
+        if dienst.scope_key in scope.diensten
+    ]

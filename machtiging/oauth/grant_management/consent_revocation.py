@@ -1,0 +1,76 @@
+"""Revocation of a consent by the person who gave it, or by the vertegenwoordigde."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.delegation.queries import load_machtiging as machtiging_with
+from machtiging.delegation.rules import Capacity, Machtiging
+from machtiging.kernel.errors import NotFound
+from machtiging.kernel.ids import GrantId, PersonId
+from machtiging.notifications.outbox import enqueue_notification
+from machtiging.notifications.texts import NotificationKind
+from machtiging.oauth import queries
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.queries import Grant
+
+CONSENT_REVOKED_REASON = "toestemming_beeindigd"
+
+
+async def revoke_consent(
+    session: AsyncSession, person_id: PersonId, grant_id: GrantId, *, at: datetime, via_client_id: str | None = None
+) -> bool:
+    """Revoke this consent with its codes and tokens. False when it had already ended.
+
+    The next request of the app is refused. `via_client_id`: the client of the request, when it did not come from the
+    portal.
+
+    Raises NotFound `toestemming_onbekend` for an unknown consent and for somebody else's; the journal has the
+    difference.
+    """
+    grant = await queries.find_grant(session, grant_id)
+    held = None if grant is None or grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
+    giver = None if held is None else held.vertegenwoordigde_id
+    if grant is None or person_id not in (grant.person_id, giver):
+        line = NewJournalLine(
+            act=JournalAct.GRANT_GEWEIGERD,
+            outcome=JournalOutcome.REFUSED,
+            reason="toestemming_onbekend" if grant is None else "toestemming_van_ander",
+            actor_id=person_id,
+            client_id=via_client_id,
+            # An unknown id is the caller's own text, and could hold a BSN.
+            object_kind=None if grant is None else "grant",
+            object_id=None if grant is None else str(grant_id),
+        )
+        await record(session, line, at=at)
+        raise NotFound("toestemming_onbekend", "Deze toestemming kennen wij niet.")
+    ending = GrantEnding(CONSENT_REVOKED_REASON, person_id, _resolve_capacity(person_id, grant, held), via_client_id)
+    if not await end_grant(session, grant_id, ending, at=at):
+        return False
+    await _notify_persons(session, person_id, grant, held, at)
+    return True
+
+
+def _resolve_capacity(person_id: PersonId, grant: Grant, machtiging: Machtiging | None) -> Capacity:
+    return Capacity.SELF if machtiging is None or person_id != grant.person_id else machtiging.capacity
+
+
+async def _notify_persons(
+    session: AsyncSession, person_id: PersonId, grant: Grant, machtiging: Machtiging | None, at: datetime
+) -> None:
+    """Notify the person who revoked, and the helper whose app stops.
+
+    The first notice is a warning, in case somebody acted in her name. A vertegenwoordigde is not notified when a helper
+    stops an app: that gives no new access, and it is in the overview.
+    """
+    app = await queries.find_client_name(session, grant.client_id)
+    facts = {"grant_id": str(grant.id), "app": app or ""}
+    if machtiging is not None:
+        facts |= {"giver_id": str(machtiging.vertegenwoordigde_id), "helper_id": str(grant.person_id)}
+    await enqueue_notification(session, person_id, NotificationKind.APP_GESTOPT_DOOR_U, facts, at=at)
+    if person_id != grant.person_id:
+        await enqueue_notification(session, grant.person_id, NotificationKind.APP_GESTOPT_DOOR_GEVER, facts, at=at)

@@ -1,0 +1,78 @@
+"""Build the whole token response before anything is written.
+
+All tokens are then persisted at once: an access token; with scope openid an ID token; for clients that may refresh, the
+next refresh token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.oauth import token_issuance
+from machtiging.oauth.issuer import Issuer
+from machtiging.oauth.openid import id_token
+from machtiging.oauth.openid.released_claims import build_at_hash, load_id_token_claims
+from machtiging.oauth.protocol.requests import OAuthRequest
+from machtiging.oauth.refresh.issuance import UnsavedRefreshToken, build_refresh_token, insert_refresh_token
+from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, UnsavedToken
+from machtiging.storage.statement import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTokens:
+    """The tokens to persist, and the token response of the client."""
+
+    access_token: UnsavedToken
+    refresh_token: UnsavedRefreshToken | None
+    response: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuanceRequest:
+    """The requested part of a grant: token spec, consented resource, ID token or not."""
+
+    active_grant: ActiveGrant
+    spec: TokenSpec
+    resource: str | None
+    include_id_token: bool
+    nonce: str | None = None
+
+
+async def build_token_response(
+    executor: Executor, issuer: Issuer, request: OAuthRequest, issuance: IssuanceRequest, *, at: datetime
+) -> IssuedTokens:
+    """Build all tokens for a person's grant.
+
+    Raises Fault.
+
+    The only database access is a query for the person's name.
+    """
+    client, held = request.client, issuance.active_grant
+    made = token_issuance.build_user_token(issuer, client, held, at=at, spec=issuance.spec)
+    response = dict(made.response)
+    if issuance.include_id_token:
+        more = await load_id_token_claims(executor, issuer.keyring, held.grant)
+        more |= build_at_hash(response["access_token"], client.id_token_alg)
+        response["id_token"] = id_token.sign_id_token(issuer, client, held, issuance.nonce, at=at, extra_claims=more)
+    if held.grant.managed:
+        response["grant_id"] = str(held.grant.id)
+    following = build_refresh_token(client, held, request.binding, resource=issuance.resource, at=at)
+    if following is not None:
+        response["refresh_token"] = following.text
+    return IssuedTokens(made, following, response)
+
+
+def build_client_token_response(access_token: UnsavedToken) -> IssuedTokens:
+    """Wrap an access token of the client itself: no other token goes with it."""
+    return IssuedTokens(access_token, None, access_token.response)
+
+
+async def persist_issued_tokens(session: AsyncSession, issued: IssuedTokens) -> None:
+    """Persist the issued tokens. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
+    await token_issuance.persist_token(session, issued.access_token)
+    if issued.refresh_token is not None:
+        await insert_refresh_token(session, issued.refresh_token)

@@ -1,0 +1,30 @@
+"""Revocation of a refresh token by its client (RFC 7009): ends the grant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.oauth.end_grants import GrantEnding, end_grant
+from machtiging.oauth.refresh.lookup import RefreshTokenView
+
+
+async def revoke_refresh_token(session: AsyncSession, token: RefreshTokenView, *, at: datetime) -> None:
+    """End the grant of this token, used or not. A second call changes and journals nothing."""
+    if not await end_grant(session, token.grant_id, GrantEnding("token_ingetrokken"), at=at):
+        return
+    held = token.machtiging
+    line = NewJournalLine(
+        act=JournalAct.TOKEN_INGETROKKEN,
+        outcome=JournalOutcome.DONE,
+        reason="door_client",
+        client_id=token.client_id,
+        for_person_id=token.person_id if held is None else held.vertegenwoordigde_id,
+        machtiging_id=None if held is None else held.id,
+        object_kind="grant",
+        object_id=str(token.grant_id),
+    )
+    await record(session, line, at=at)

@@ -1,0 +1,65 @@
+"""The citizen's own berichtenbox: list, letter, attachments. Same authorization checks as for helpers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from machtiging.access.actor import build_citizen_actor
+from machtiging.berichtenbox.bericht_list import BerichtPageRequest, list_berichten
+from machtiging.berichtenbox.download import authorize_download, stream_bijlage
+from machtiging.berichtenbox.reader import authorize_reading, read_bericht
+from machtiging.berichtenbox.routes import build_download_headers
+from machtiging.identity.session import Citizen
+from machtiging.oauth.dependencies import oauth_services
+from machtiging.storage.unit_of_work import Transaction
+from machtiging.web.http_methods.head import build_head_response, is_head
+from machtiging.web.pages import render_page
+
+router = APIRouter(include_in_schema=False)
+PAGE_SIZE = 20
+_MAX_CURSOR_LENGTH = 200
+
+
+@router.get("/berichten")
+async def show_letters(
+    request: Request,
+    visitor: Citizen,
+    session: Transaction,
+    vanaf: Annotated[str | None, Query(max_length=_MAX_CURSOR_LENGTH)] = None,
+) -> HTMLResponse:
+    """List the letters, newest first."""
+    services = oauth_services(request)
+    wanted = BerichtPageRequest(vanaf, PAGE_SIZE)
+    actor, at = build_citizen_actor(visitor), services.clock.now()
+    found = await list_berichten(session, services.keyring, services.policy, actor, wanted, at=at)
+    return render_page(request, "berichten.html", found=found, first=vanaf is None)
+
+
+@router.get("/berichten/{bericht_id}")
+async def show_letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
+    """Show one letter and mark it as read. Raises NotFound `bericht_onbekend`."""
+    services, actor = oauth_services(request), build_citizen_actor(visitor)
+    if is_head(request):
+        await authorize_reading(session, services.policy, actor, bericht_id, at=services.clock.now())
+        return build_head_response("text/html")
+    found = await read_bericht(session, services.keyring, services.policy, actor, bericht_id, at=services.clock.now())
+    paragraphs = [part.splitlines() for part in found.inhoud.split("\n\n") if part.strip()]
+    return render_page(request, "bericht.html", letter=found, paragraphs=paragraphs)
+
+
+@router.get("/berichten/{bericht_id}/bijlagen/{bijlage_id}")
+async def serve_attachment(
+    request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
+) -> Response:
+    """Send an attachment as a download: a PDF must never run inside our pages."""
+    services, actor = oauth_services(request), build_citizen_actor(visitor)
+    asked = (bericht_id, bijlage_id)
+    found = await authorize_download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
+    if is_head(request):
+        return build_head_response("application/pdf", build_download_headers(found))
+    pieces = stream_bijlage(services.sessions, actor, found, services.clock)
+    return StreamingResponse(pieces, media_type="application/pdf", headers=build_download_headers(found))
