@@ -128,7 +128,7 @@ def _is_in_scope(scope: MachtigingScope | None, theme: Any, degree: Any) -> bool
     if scope is None:
         return True
     wanted = scope.themes is None or theme in scope.themes
-    return wanted and theme not in scope.excluded_themes and degree.at_most(scope.highest_sensitivity)
+    return wanted and theme not in scope.excluded_themes and degree.is_at_most(scope.highest_sensitivity)
 
 
 def _build_summary(key: DataKey, row: Row[Any], reader: PersonId) -> BerichtSummary:

@@ -160,9 +160,9 @@ class Names:
 def a_visitor(*addresses: str, **options: Any) -> OutboundHttpClient:
     """Who trusts our authority, may go to loopback, and finds every name at these addresses."""
     settings = {
-        "reach": SsrfPolicy((LOOPBACK,)),
+        "policy": SsrfPolicy((LOOPBACK,)),
         "tls": tls_context(an_authority().file),
         "resolve": Names([list(addresses) or ["127.0.0.1"]]),
-        "patience": 3.0,
+        "timeout": 3.0,
     }
     return OutboundHttpClient(**{**settings, **options})

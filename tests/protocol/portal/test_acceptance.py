@@ -23,7 +23,7 @@ async def test_acceptance_page_shows_the_offer_before_anything_is_stored(portal)
     for part in ("Ans Voorbeeld", "post bijhouden", "Belastingdienst", "zorg en gezondheid", "bijlagen opslaan"):
         assert part in page.text
     assert "UWV" not in page.text
-    assert "Van niemand" in (await son.open(ISSUER + "/machtigingen")).text
+    assert "Van niemand" in (await son.open_page(ISSUER + "/machtigingen")).text
 
 
 async def test_acceptance_shows_the_machtiging_to_both(portal):
@@ -31,7 +31,7 @@ async def test_acceptance_shows_the_machtiging_to_both(portal):
     page = await accept_with(son, await make_offer(mother))
     assert "U heeft de machtiging aangenomen" in page.text
     assert "U mag post lezen van Ans Voorbeeld" in page.text
-    assert "Bram Voorbeeld" in (await mother.open(ISSUER + "/machtigingen")).text
+    assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/machtigingen")).text
 
 
 async def test_refusal_consumes_the_code(portal):
@@ -42,7 +42,7 @@ async def test_refusal_consumes_the_code(portal):
     assert "U heeft de machtiging geweigerd" in page.text
     assert "U heeft de machtiging geweigerd" in (await give_code(son, code)).text
     await give_code(await portal.browser_of(portal.people.mother), code, expect=400)
-    assert "Geweigerd" in (await mother.open(ISSUER + "/machtigingen")).text
+    assert "Geweigerd" in (await mother.open_page(ISSUER + "/machtigingen")).text
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_acceptance_for_an_organisation_by_private_person_returns_403(port
     [sentence] = [word for href, word in page.links if href == "#code"]
     assert sentence.startswith("Deze machtiging is voor een hulpverlener van een organisatie.")
     assert page.text.count(sentence) == 2
-    assert "Dit aanbod is voor een organisatie." in (await mother.open(ISSUER + "/inzage")).text
+    assert "Dit aanbod is voor een organisatie." in (await mother.open_page(ISSUER + "/inzage")).text
 
 
 async def test_acceptance_for_a_relative_by_employee_returns_403(portal):
@@ -132,7 +132,7 @@ async def test_acceptance_form_of_employee_session_in_private_session_is_rejecte
     code = await make_offer(await portal.mother(), soort="professional")
     employee, son = await portal.browser_of(portal.people.son, kvk=KVK), await portal.son()
     form = (await give_code(employee, code)).find_form("/besluit")
-    own = (await son.open(ISSUER + ACCEPT)).form(ACCEPT).values["csrf"]
+    own = (await son.open_page(ISSUER + ACCEPT)).find_form(ACCEPT).values["csrf"]
     for decision in ("aannemen", "weigeren"):
         page = await son.submit_form(form, {"besluit": decision, "csrf": own}, expect=403)
         assert "hulpverlener van een organisatie" in page.text
@@ -148,7 +148,7 @@ async def test_acceptance_by_professional_shows_the_organisation_to_both(portal)
     own = employee.url.split("?")[0]
     for browser in (mother, employee):
         for address in (own, ISSUER + "/machtigingen"):
-            assert ORGANISATION in (await browser.open(address)).text
+            assert ORGANISATION in (await browser.open_page(address)).text
 
 
 async def test_ended_machtiging_of_professional_is_shown_in_past_tense(portal):
@@ -163,7 +163,7 @@ async def test_machtiging_of_relative_shows_no_organisation(portal):
     mother, son = await portal.mother(), await portal.son()
     page = await accept_with(son, await make_offer(mother))
     assert "KvK" not in page.text
-    assert "KvK" not in (await mother.open(ISSUER + "/machtigingen")).text
+    assert "KvK" not in (await mother.open_page(ISSUER + "/machtigingen")).text
 
 
 async def test_decision_without_choice_is_rejected(portal):
@@ -203,7 +203,7 @@ async def test_code_used_again_by_same_helper_shows_the_machtiging_and_costs_no_
     for wrong in ({}, {"geboren_dag": ""}, {"geboren_jaar": "1950"}):
         page = await give_code(son, code, **wrong)
         assert "U mag post lezen van Ans Voorbeeld" in page.text
-    await son.submit_form(son.page.form("/teruggeven"), {})
+    await son.submit_form(son.page.find_form("/teruggeven"), {})
     page = await give_code(son, code)
     assert "Teruggegeven" in page.text
     assert "U heeft de machtiging aangenomen" not in page.text
@@ -243,7 +243,7 @@ async def test_check_word_replaces_birth_date_of_giver_without_one(portal):
     page = await give_code(son, code, **{"woord": word.upper(), **empty})
     assert "Nel Voorbeeld" in page.text
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
-    looked = (await mother.open(ISSUER + "/inzage")).text
+    looked = (await mother.open_page(ISSUER + "/inzage")).text
     assert "(gecontroleerd met uw controlewoord)" in looked
     assert word not in looked
 
@@ -253,4 +253,4 @@ async def test_code_with_known_birth_year_only_is_accepted(portal):
     code = await make_offer(mother)
     page = await give_code(son, code, geboren_dag="00", geboren_maand="", geboren_jaar="1950")
     await son.submit_form(page.find_form("/besluit"), {"besluit": "aannemen"})
-    assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open(ISSUER + "/inzage")).text
+    assert "(gecontroleerd met alleen uw geboortejaar)" in (await mother.open_page(ISSUER + "/inzage")).text

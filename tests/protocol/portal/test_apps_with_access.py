@@ -22,12 +22,12 @@ async def oauth(portal):
 
 
 async def stop(browser, holder, *, expect: int = 200):
-    asked = await browser.open(f"{APPS}/{holder.grant_id}/stoppen")
-    return await browser.submit_form(asked.form("/stoppen"), {}, expect=expect)
+    asked = await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")
+    return await browser.submit_form(asked.find_form("/stoppen"), {}, expect=expect)
 
 
 async def test_apps_page_without_apps_says_so(portal):
-    told = (await (await portal.mother()).open(APPS)).text
+    told = (await (await portal.mother()).open_page(APPS)).text
     assert "Geen enkele app heeft nu toegang die u zelf gaf" in told
     assert "Geen enkele helper leest uw post nu met een app" in told
 
@@ -35,7 +35,7 @@ async def test_apps_page_without_apps_says_so(portal):
 async def test_apps_page_shows_own_apps_and_those_of_her_helper(portal, oauth):
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
-    own, helped = (await (await portal.mother()).open(APPS)).text.split("Apps waarmee een helper")
+    own, helped = (await (await portal.mother()).open_page(APPS)).text.split("Apps waarmee een helper")
     assert "Brievenlezer" in own
     assert "Deze app kan bij uw eigen post" in own
     assert "Zorgassistent" not in own
@@ -48,24 +48,24 @@ async def test_apps_page_names_the_resource_to_both(portal, oauth):
     await oauth.add(server_metadata(), KEYS)
     await given_for(await a_holder(oauth), HUIS)
     for person in (await portal.mother(), await portal.son()):
-        told = (await person.open(APPS)).text
+        told = (await person.open_page(APPS)).text
         assert f"Bij wie: Huisdienst ({HUIS})" in told
 
 
 async def test_apps_page_names_unregistered_resource_by_its_address(portal, oauth):
     await given_for(await a_holder(oauth, own=True), HUIS)
-    assert f"Bij wie: {HUIS}" in (await (await portal.mother()).open(APPS)).text
+    assert f"Bij wie: {HUIS}" in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_apps_page_for_own_berichtenbox_names_no_resource(portal, oauth):
     await a_holder(oauth, own=True)
-    assert "Bij wie" not in (await (await portal.mother()).open(APPS)).text
+    assert "Bij wie" not in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_apps_page_of_helper_hides_her_own_apps(portal, oauth):
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
-    own, helped = (await (await portal.son()).open(APPS)).text.split("Apps waarmee een helper")
+    own, helped = (await (await portal.son()).open_page(APPS)).text.split("Apps waarmee een helper")
     assert "Met deze app leest u post van" in own
     assert "Zorgassistent" in own
     assert "Brievenlezer" not in own + helped
@@ -108,7 +108,7 @@ async def test_app_stopped_is_journalled_and_both_are_notified(portal, oauth, wh
 
 async def test_app_stop_page_asks_for_confirmation(portal, oauth):
     holder = await a_holder(oauth)
-    asked = await (await portal.mother()).open(f"{APPS}/{holder.grant_id}/stoppen")
+    asked = await (await portal.mother()).open_page(f"{APPS}/{holder.grant_id}/stoppen")
     assert "blijft gelden" in asked.text
     assert "opnieuw toegang geven" in asked.text
     assert f"/machtigingen/{holder.machtiging.id}" in str(asked.links)
@@ -118,19 +118,19 @@ async def test_app_stop_page_asks_for_confirmation(portal, oauth):
 async def test_app_stopped_twice_is_notified_once(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
-    form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
+    form = (await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
     await browser.submit_form(form, {})
     again = await browser.submit_form(form, {})
     assert "Deze app heeft geen toegang meer" in again.text
     assert await one(oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_u'") == 1
-    asked = await browser.open(f"{APPS}/{holder.grant_id}/stoppen")
+    asked = await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")
     assert "Deze app heeft geen toegang meer" in asked.text
 
 
 async def test_csrf_app_stop_without_token_is_rejected(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
-    form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
+    form = (await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
     await browser.submit_form(form, {"csrf": "x"}, expect=403)
     assert await holder.ended() is None
 
@@ -140,9 +140,9 @@ async def test_idor_app_stop_of_another_person_looks_like_unknown_consent(portal
     browser = await portal.son()
     answers = []
     for consent in (holder.grant_id, uuid4()):
-        shown = await browser.open(f"{APPS}/{consent}/stoppen")
-        form = (await (await portal.mother()).open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
-        own = (await browser.open(APPS)).form("/uitloggen").values["csrf"]
+        shown = await browser.open_page(f"{APPS}/{consent}/stoppen")
+        form = (await (await portal.mother()).open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
+        own = (await browser.open_page(APPS)).find_form("/uitloggen").values["csrf"]
         target = type(form)(f"/apps/{consent}/stoppen", form.method, dict(form.values))
         refused = await browser.submit_form(target, {"csrf": own}, expect=404)
         answers.append((shown.text, refused.text.split("dit nummer:")[0]))
@@ -157,39 +157,39 @@ async def test_apps_page_without_session_redirects_to_login(portal):
 
 async def test_apps_page_hides_expired_consents(portal, oauth):
     first = await a_holder(oauth, own=True)
-    assert "Leesapp" in (await (await portal.mother()).open(APPS)).text
+    assert "Leesapp" in (await (await portal.mother()).open_page(APPS)).text
     oauth.later(hours=6)
-    assert "Leesapp" not in (await (await portal.mother()).open(APPS)).text
+    assert "Leesapp" not in (await (await portal.mother()).open_page(APPS)).text
     assert await first.ended() is None
 
 
 async def test_apps_page_shows_the_longest_refreshable_expiry(portal, oauth):
     await a_holder(oauth, own=True)
-    assert "Geldt tot 24 november 2026 om 13:00 uur" in (await (await portal.mother()).open(APPS)).text
+    assert "Geldt tot 24 november 2026 om 13:00 uur" in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_app_without_refresh_token_is_listed_until_token_expiry(portal, oauth):
     await a_holder(oauth, await oauth.reading_app(client_name="Kortelezer"), own=True)
-    assert "Kortelezer" in (await (await portal.mother()).open(APPS)).text
+    assert "Kortelezer" in (await (await portal.mother()).open_page(APPS)).text
     oauth.later(minutes=16)
-    assert "Kortelezer" not in (await (await portal.mother()).open(APPS)).text
+    assert "Kortelezer" not in (await (await portal.mother()).open_page(APPS)).text
 
 
 async def test_apps_page_tells_that_the_machtiging_is_paused(portal, oauth):
     holder = await a_holder(oauth)
     await holder.change(pause_machtiging)
     for person in (await portal.mother(), await portal.son()):
-        assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open(APPS)).text
+        assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open_page(APPS)).text
 
 
 async def test_machtiging_revoked_hides_the_app_of_the_helper(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
-    form = (await browser.open(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).form("/intrekken")
+    form = (await browser.open_page(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).find_form("/intrekken")
     await browser.submit_form(form, {})
     assert await holder.ended() == "intrekken"
     assert (await holder.refresh()).status_code == 400
-    assert "Leesapp" not in (await browser.open(APPS)).text
+    assert "Leesapp" not in (await browser.open_page(APPS)).text
 
 
 async def test_app_name_is_escaped(portal, oauth):

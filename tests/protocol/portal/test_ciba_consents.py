@@ -26,8 +26,8 @@ async def counter(portal):
 async def agreed(counter: Counter, browser: Any, **changes: Any) -> str:
     """Send a CIBA request and approve it; returns the auth_req_id."""
     reference = await counter.asked(**changes)
-    page = await browser.open(ISSUER + "/verzoeken")
-    await browser.submit_form(page.form("/verzoeken"), {"besluit": "akkoord"})
+    page = await browser.open_page(ISSUER + "/verzoeken")
+    await browser.submit_form(page.find_form("/verzoeken"), {"besluit": "akkoord"})
     return reference
 
 
@@ -39,11 +39,11 @@ async def seen_by(portal, person) -> list[Any]:
 async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -> None:
     browser = await portal.mother()
     reference = await agreed(counter, browser)
-    page = await browser.open(APPS)
+    page = await browser.open_page(APPS)
     assert "Bibliotheek Oost" in page.text
     [consent] = await seen_by(portal, portal.people.mother)
-    asked = await browser.open(f"{APPS}/{consent.id}/stoppen")
-    told = await browser.submit_form(asked.form("/stoppen"), {})
+    asked = await browser.open_page(f"{APPS}/{consent.id}/stoppen")
+    told = await browser.submit_form(asked.find_form("/stoppen"), {})
     assert "U heeft de toegang gestopt" in told.text
     assert "Bibliotheek Oost" not in told.text.split("Apps die u zelf toegang gaf")[1]
     assert await counter.hears(reference) == "invalid_grant"
@@ -78,6 +78,6 @@ async def test_ciba_request_pending_or_denied_is_not_listed(portal, counter) -> 
     await counter.asked()
     assert await seen_by(portal, portal.people.mother) == []
     browser = await portal.mother()
-    page = await browser.open(ISSUER + "/verzoeken")
-    await browser.submit_form(page.form("/verzoeken"), {"besluit": "weigeren"})
+    page = await browser.open_page(ISSUER + "/verzoeken")
+    await browser.submit_form(page.find_form("/verzoeken"), {"besluit": "weigeren"})
     assert await seen_by(portal, portal.people.mother) == []

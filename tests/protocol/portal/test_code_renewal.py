@@ -17,9 +17,9 @@ async def offered(portal):
     code = await make_offer(mother)
 
     async def opening():
-        page = await mother.open(ISSUER + "/machtigingen")
+        page = await mother.open_page(ISSUER + "/machtigingen")
         address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
-        await mother.open(address)
+        await mother.open_page(address)
         return address
 
     return mother, await mother.walked("the page of the offer", opening), code
@@ -46,7 +46,7 @@ async def twice(portal, browser, form, extra):
 
 async def test_code_renewal_shows_new_code_and_invalidates_the_old(portal):
     mother, _, old = await offered(portal)
-    shown = await mother.submit_form(mother.page.form(NEW), {})
+    shown = await mother.submit_form(mother.page.find_form(NEW), {})
     [code] = shown.codes
     assert "De oude code werkt niet meer" in shown.text
     assert "post bijhouden" in shown.text
@@ -68,7 +68,7 @@ async def test_code_renewal_after_double_click_on_offer_works(portal, database):
 
 async def test_code_renewal_double_click_creates_one_code(portal, database):
     mother, _, _ = await offered(portal)
-    (_, made), (answer, again) = await twice(portal, mother, mother.page.form(NEW), {})
+    (_, made), (answer, again) = await twice(portal, mother, mother.page.find_form(NEW), {})
     assert (answer.status_code, again.codes) == (409, [])
     assert "Er is al een nieuwe code" in again.text
     assert await codes_in(database) == 2
@@ -79,20 +79,20 @@ async def test_code_renewal_double_click_creates_one_code(portal, database):
 
 async def test_code_renewal_after_acceptance_is_rejected(portal, database):
     mother, address, code = await offered(portal)
-    old = mother.page.form(NEW)
+    old = mother.page.find_form(NEW)
     await accept_with(await portal.son(), code)
-    assert not has_button(await mother.open(address))
+    assert not has_button(await mother.open_page(address))
     page = await mother.submit_form(old, {}, expect=409)
     assert "al aangenomen" in page.text
     assert await codes_in(database) == 1
-    assert "wilde een nieuwe machtigingscode maken" in (await mother.open(ISSUER + "/inzage")).text
+    assert "wilde een nieuwe machtigingscode maken" in (await mother.open_page(ISSUER + "/inzage")).text
 
 
 async def test_code_renewal_after_withdrawal_is_rejected(portal, database):
     mother, address, _ = await offered(portal)
-    old = mother.page.form(NEW)
-    await mother.submit_form((await mother.open(address + "/intrekken")).form("/intrekken"), {})
-    assert not has_button(await mother.open(address))
+    old = mother.page.find_form(NEW)
+    await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
+    assert not has_button(await mother.open_page(address))
     assert "al beëindigd" in (await mother.submit_form(old, {}, expect=409)).text
     assert await codes_in(database) == 1
 
@@ -101,17 +101,17 @@ async def test_double_click_on_withdrawn_offer_shows_no_renewal_button(portal):
     mother = await portal.mother()
     check = (await fill_offer(mother)).find_form(OFFER)
     await mother.submit_form(check, {"akkoord": "ja"})
-    page = await mother.open(ISSUER + "/machtigingen")
+    page = await mother.open_page(ISSUER + "/machtigingen")
     address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
-    await mother.submit_form((await mother.open(address + "/intrekken")).form("/intrekken"), {})
+    await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
     assert not has_button(await mother.submit(check, {"akkoord": "ja"}, expect=409))
 
 
 async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(portal, database):
     mother, address, code = await offered(portal)
-    hers = mother.page.form(NEW)
+    hers = mother.page.find_form(NEW)
     son = await portal.son()
-    mine = (await son.open(ISSUER + "/machtigingen/aannemen")).form("/aannemen").values["csrf"]
+    mine = (await son.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
     theirs = await son.submit_form(hers, {"csrf": mine}, expect=404)
     hers.action = address[len(ISSUER) : -12] + "0" * 12 + NEW
     nothing = await son.submit_form(hers, {"csrf": mine}, expect=404)
@@ -122,14 +122,14 @@ async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(port
 
 async def test_csrf_code_renewal_without_token_is_rejected(portal, database):
     mother, _, code = await offered(portal)
-    await mother.submit_form(mother.page.form(NEW), {"csrf": ""}, expect=403)
+    await mother.submit_form(mother.page.find_form(NEW), {"csrf": ""}, expect=403)
     assert await codes_in(database) == 1
     await give_code(await portal.son(), code)
 
 
 async def test_code_renewal_with_invalid_code_id_is_rejected(portal, database):
     mother, _, _ = await offered(portal)
-    form = mother.page.form(NEW)
+    form = mother.page.find_form(NEW)
     for names in ("", "onzin", "0" * 32, "x" * 10_000, "\x00"):
         page = await mother.submit_form(form, {"vervangt": names}, expect=409)
         assert page.codes == [], names
@@ -151,7 +151,7 @@ async def test_offer_page_shows_code_expiry_and_not_the_code(portal, database):
     assert code not in mother.page.text
     async with database.sessions.begin() as session:
         await session.execute(text("UPDATE machtigingscode SET tries_left = 0"))
-    assert "De code werkt niet meer" in (await mother.open(address)).text
+    assert "De code werkt niet meer" in (await mother.open_page(address)).text
 
 
 async def test_double_click_on_acceptance_redirects_like_the_first(portal):
@@ -174,7 +174,7 @@ async def test_stale_refusal_form_after_acceptance_is_rejected(portal):
     page = await son.submit_form(decision, {"besluit": "weigeren"})
     assert "U mag post lezen van Ans Voorbeeld" in page.text
     assert "geweigerd" not in page.text
-    assert "Bram Voorbeeld" in (await mother.open(ISSUER + "/machtigingen")).text
+    assert "Bram Voorbeeld" in (await mother.open_page(ISSUER + "/machtigingen")).text
 
 
 async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(portal):
@@ -182,6 +182,6 @@ async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(po
     son, mother = await portal.son(), await portal.mother()
     decision = (await give_code(son, code)).find_form("/besluit")
     await son.submit_form(decision, {"besluit": "aannemen"})
-    mine = (await mother.open(ISSUER + "/machtigingen/aannemen")).form("/aannemen").values["csrf"]
+    mine = (await mother.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
     page = await mother.submit_form(decision, {"besluit": "aannemen", "csrf": mine}, expect=400)
     assert "Deze code werkt niet met wat u invulde" in page.text

@@ -38,7 +38,7 @@ async def a_consent_that_ends(portal, ending) -> str:
 
 
 async def overview(portal) -> str:
-    return (await (await portal.mother()).open(ISSUER + "/inzage")).text
+    return (await (await portal.mother()).open_page(ISSUER + "/inzage")).text
 
 
 @pytest.mark.parametrize("reason", ["token_ingetrokken", "code_hergebruikt"])

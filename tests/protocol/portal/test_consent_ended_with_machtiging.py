@@ -36,7 +36,7 @@ async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal
     held, client = await a_consent(portal)
     browser = await getattr(portal, who)()
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
-    await browser.submit_form((await browser.open(address)).form(f"/{deed}"), {})
+    await browser.submit_form((await browser.open_page(address)).find_form(f"/{deed}"), {})
     async with unit_of_work(portal.app.state.services.sessions) as session:
         found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' {AS_WRITTEN}"))
         line = found.one()

@@ -14,7 +14,7 @@ from tests.builders.portal import ACCEPT, OFFER, accept_with, fill_offer, give_c
 async def _offered(portal):
     browser = await portal.mother()
     await make_offer(browser)
-    page = await browser.open(ISSUER + "/machtigingen")
+    page = await browser.open_page(ISSUER + "/machtigingen")
     return browser, next(href for href, _ in page.links if href.count("-") == 4)
 
 
@@ -26,27 +26,27 @@ async def _accepted(portal):
 
 async def withdraw(portal):
     giver, _, where = await _accepted(portal)
-    return giver, (await giver.open(ISSUER + where + "/intrekken")).form("/intrekken"), {}
+    return giver, (await giver.open_page(ISSUER + where + "/intrekken")).find_form("/intrekken"), {}
 
 
 async def withdraw_an_offer(portal):
     giver, where = await _offered(portal)
-    return giver, (await giver.open(ISSUER + where + "/intrekken")).form("/intrekken"), {}
+    return giver, (await giver.open_page(ISSUER + where + "/intrekken")).find_form("/intrekken"), {}
 
 
 async def pause(portal):
     giver, _, where = await _accepted(portal)
-    return giver, (await giver.open(ISSUER + where)).form("/pauzeren"), {}
+    return giver, (await giver.open_page(ISSUER + where)).find_form("/pauzeren"), {}
 
 
 async def resume(portal):
     giver, form, _ = await pause(portal)
-    return giver, (await giver.submit_form(form, {})).form("/hervatten"), {}
+    return giver, (await giver.submit_form(form, {})).find_form("/hervatten"), {}
 
 
 async def give_back(portal):
     _, helper, where = await _accepted(portal)
-    return helper, (await helper.open(ISSUER + where)).form("/teruggeven"), {}
+    return helper, (await helper.open_page(ISSUER + where)).find_form("/teruggeven"), {}
 
 
 async def accept(portal):
@@ -62,17 +62,17 @@ async def refuse(portal):
 
 async def log_out(portal):
     browser = await portal.mother()
-    return browser, (await browser.open(ISSUER + "/uitloggen")).forms[-1], {}
+    return browser, (await browser.open_page(ISSUER + "/uitloggen")).forms[-1], {}
 
 
 async def log_out_for_an_app(portal):
     browser = await portal.mother()
-    return browser, (await browser.open(ISSUER + "/logout")).form("/bevestigen"), {"besluit": "uitloggen"}
+    return browser, (await browser.open_page(ISSUER + "/logout")).find_form("/bevestigen"), {"besluit": "uitloggen"}
 
 
 async def new_meldcode(portal):
     browser = await portal.mother()
-    return browser, (await browser.open(ISSUER + "/aan-de-balie")).form("/aan-de-balie"), {}
+    return browser, (await browser.open_page(ISSUER + "/aan-de-balie")).find_form("/aan-de-balie"), {}
 
 
 async def offer(portal):
@@ -82,7 +82,7 @@ async def offer(portal):
 
 async def renew_code(portal):
     giver, where = await _offered(portal)
-    return giver, (await giver.open(ISSUER + where)).form("/nieuwe-code"), {}
+    return giver, (await giver.open_page(ISSUER + where)).find_form("/nieuwe-code"), {}
 
 
 # button, message and state after the second press
@@ -122,9 +122,9 @@ async def test_double_click_that_makes_a_code_says_it_exists(portal, button, say
 async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, late):
     giver, helper, where = await _accepted(portal)
     presser = helper if late == "teruggeven" else giver
-    csrf = (await presser.open(ISSUER + where)).forms[0].values["csrf"]
-    await giver.submit_form((await giver.open(ISSUER + where + "/intrekken")).form("/intrekken"), {})
-    form = (await presser.open(ISSUER + where)).forms[0]
+    csrf = (await presser.open_page(ISSUER + where)).forms[0].values["csrf"]
+    await giver.submit_form((await giver.open_page(ISSUER + where + "/intrekken")).find_form("/intrekken"), {})
+    form = (await presser.open_page(ISSUER + where)).forms[0]
     form.action, form.values = ISSUER + where + "/" + late, {"csrf": csrf}
     page = await presser.submit_form(form, {}, expect=409)
     assert "Stand: Ingetrokken" in page.text
@@ -136,7 +136,7 @@ async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
     helper, form, values = await refuse(portal)
     await helper.submit_form(form, values)
     other = await portal.mother()
-    csrf = (await other.open(ISSUER + "/")).forms[0].values["csrf"]
+    csrf = (await other.open_page(ISSUER + "/")).forms[0].values["csrf"]
     form.values["csrf"] = csrf
     page = await other.submit_form(form, values, expect=400)
     assert "geweigerd" not in page.text
@@ -146,7 +146,7 @@ async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
 async def test_message_in_query_is_shown_only_while_true(portal, gedaan):
     giver, helper, where = await _accepted(portal)
     for browser, true in ((giver, {"hervat"}), (helper, {"aangenomen"})):
-        page = await browser.open(f"{ISSUER}{where}?gedaan={gedaan}")
+        page = await browser.open_page(f"{ISSUER}{where}?gedaan={gedaan}")
         said = "U heeft de machtiging" in page.text or "De machtiging geldt weer" in page.text
         assert said is (gedaan in true)
 
@@ -157,18 +157,18 @@ async def test_double_logout_leaves_other_sessions_active(portal):
     for _ in range(2):
         await browser.submit_form(form, values)
     assert SESSION_COOKIE not in browser.cookies[ISSUER]
-    assert (await other.open(ISSUER + ACCEPT)).form(ACCEPT)
+    assert (await other.open_page(ISSUER + ACCEPT)).find_form(ACCEPT)
 
 
 @pytest.mark.parametrize("app", ["", "&app=x", "&app=018f0000-0000-7000-8000-000000000001"])
 async def test_message_app_stopped_in_query_is_shown_only_if_true(portal, app):
     browser = await portal.mother()
-    page = await browser.open(f"{ISSUER}/apps?gedaan=app-gestopt{app}")
+    page = await browser.open_page(f"{ISSUER}/apps?gedaan=app-gestopt{app}")
     assert "U heeft de toegang gestopt" not in page.text
 
 
 @pytest.mark.parametrize("gedaan", ["akkoord", "weigeren", "niet_gevraagd"])
 async def test_message_decision_in_query_is_shown_only_if_true(portal, gedaan):
-    page = await (await portal.mother()).open(f"{ISSUER}/verzoeken?gedaan={gedaan}")
+    page = await (await portal.mother()).open_page(f"{ISSUER}/verzoeken?gedaan={gedaan}")
     assert "U heeft" not in page.text
     assert "Goed dat u dit meldt" not in page.text

@@ -47,7 +47,7 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
     letter = {"object_kind": "bericht", "object_id": str(uuid4())}
     flood = [(70 + number / 50, LIST, {}) for number in range(150)]
     await journalled(portal, (200, READ, letter), *flood)
-    page = await (await portal.mother()).open(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert page.text.count("150 keer in één minuut") == page.text.count("keer in één minuut") == 1
     assert "een brief" in page.text
     async with unit_of_work(portal.app.state.services.sessions) as session:

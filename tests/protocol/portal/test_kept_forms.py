@@ -90,7 +90,7 @@ async def _operator(portal, browser):
 
 async def _other_tab(portal, browser):
     here = HtmlForm(
-        "/uitloggen", "post", {"csrf": (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]}
+        "/uitloggen", "post", {"csrf": (await browser.open_page(ISSUER + "/")).find_form("/uitloggen").values["csrf"]}
     )
     await browser.submit_form(here, {})
     assert sessions.SESSION_COOKIE not in browser.cookies[ISSUER]
@@ -111,7 +111,7 @@ OVER = {
 
 
 async def csrf_of(browser) -> str:
-    return (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]
+    return (await browser.open_page(ISSUER + "/")).find_form("/uitloggen").values["csrf"]
 
 
 async def log_in(portal, browser, person) -> None:
@@ -158,7 +158,7 @@ async def test_form_after_session_end_is_kept(portal, path, over):
     assert (row.page_hash, row.person_id) == (sha256_digest(the_way_to_login(page)), portal.people.mother)
     assert b"vrouw" not in row.sealed
     await log_in(portal, browser, portal.people.mother)
-    response = await browser._send("GET", ISSUER + the_way_to_login(page), None)
+    response = await browser._send_request("GET", ISSUER + the_way_to_login(page), None)
     # the pushed request is gone: the kept form just expires
     assert await kept(portal) == [] or path == "/authorize"
     assert response.is_redirect or response.status_code in {400, 404} or BACK in response.text
@@ -172,7 +172,7 @@ async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
     page = await press(browser, with_id(path), values, expect=401)
     await log_in(portal, browser, portal.people.son)
     for where in ("/machtigingen", the_way_to_login(page)):
-        response = await browser._send("GET", ISSUER + where, None)
+        response = await browser._send_request("GET", ISSUER + where, None)
         assert "Geheim" not in response.text
         assert "GEHEIM" not in response.text
         assert BACK not in response.text
@@ -184,7 +184,7 @@ async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path
     browser = await portal.mother()
     values = {"csrf": await csrf_of(browser), "doel": "Alle post", "client_id": "y", "request_uri": "urn:x"}
     await log_in(portal, browser, portal.people.mother)
-    response = await browser._send("POST", ISSUER + with_id(path), values)
+    response = await browser._send_request("POST", ISSUER + with_id(path), values)
     if path == "/authorize":  # a link and no redirect, as it may lead to another origin (form-action)
         back = html.unescape(response.text.split('<a class="knop" href="')[1].split('"')[0])
     else:
@@ -226,7 +226,7 @@ async def test_csrf_form_from_other_site_is_rejected_for_any_session(portal, pat
 @pytest.mark.parametrize("token", [None, "", "x", "A" * 43, "\0" * 43, "é" * 43])
 async def test_form_of_unknown_session_is_not_kept(portal, token):
     browser = await portal.mother()
-    await browser.open(ISSUER + "/")
+    await browser.open_page(ISSUER + "/")
     await _idle(portal, browser)
     page = await press(browser, OFFER, {"doel": "x"} if token is None else {"csrf": token, "doel": "x"}, expect=401)
     assert AWAY in page.text
@@ -269,9 +269,9 @@ async def test_kept_form_expires_after_one_hour(portal):
     await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
     portal.clock.advance(form_recovery.FORM_LIFETIME)
     await log_in(portal, browser, portal.people.mother)
-    page = await browser.open(ISSUER + OFFER)
+    page = await browser.open_page(ISSUER + OFFER)
     assert BACK not in page.text
-    assert page.form(OFFER).values["doel"] == ""
+    assert page.find_form(OFFER).values["doel"] == ""
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ async def test_kept_form_with_tampered_row_is_not_shown(portal, change):
     if "browser" in change:
         browser.cookies[ISSUER][form_recovery.FORM_COOKIE] = "A" * 43
     for where in (OFFER, "/verzoeken"):
-        page = await browser.open(ISSUER + where)
+        page = await browser.open_page(ISSUER + where)
         assert "Geheime post" not in page.text
 
 
@@ -304,8 +304,8 @@ async def test_kept_form_is_given_back_once(portal):
     await _idle(portal, browser)
     await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
-    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == ""
+    assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == "Alle post"
+    assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == ""
 
 
 async def test_kept_form_is_not_consumed_by_head(portal):
@@ -316,7 +316,7 @@ async def test_kept_form_is_not_consumed_by_head(portal):
     await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
     await browser._navigate_to("HEAD", ISSUER + OFFER, None, 200)
-    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
+    assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == "Alle post"
 
 
 async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
@@ -326,43 +326,43 @@ async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
     await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
     await press(browser, ACCEPT, {"csrf": csrf, "code": "7K2MP-X4T9C"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    assert BACK not in (await browser.open(ISSUER + "/machtigingen")).text
-    assert (await browser.open(ISSUER + ACCEPT)).form(ACCEPT).values["code"] == "7K2MP-X4T9C"
-    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
+    assert BACK not in (await browser.open_page(ISSUER + "/machtigingen")).text
+    assert (await browser.open_page(ISSUER + ACCEPT)).find_form(ACCEPT).values["code"] == "7K2MP-X4T9C"
+    assert (await browser.open_page(ISSUER + OFFER)).find_form(OFFER).values["doel"] == "Alle post"
 
 
 async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
     browser = await portal.mother()
-    form = (await browser.open(ISSUER + OFFER)).form(OFFER)
+    form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
     answers = good_offer(
         doel="<b>Post</b> & meer", uitgesloten=[], gevoelig="gevoelig", duur="eigen", einde_dag="3", einde_jaar="20"
     )
     await _idle(portal, browser)
     await press(browser, OFFER, {"csrf": form.values["csrf"], **answers}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    back = await browser.open(ISSUER + OFFER)
-    values = {name: value for name, value in back.form(OFFER).values.items() if name != "csrf"}
+    back = await browser.open_page(ISSUER + OFFER)
+    values = {name: value for name, value in back.find_form(OFFER).values.items() if name != "csrf"}
     assert values == {name: value for name, value in answers.items() if value != []}
-    assert "autofocus" not in (await browser._send("GET", ISSUER + OFFER, None)).text
-    assert "Klopt dit?" in (await browser.submit_form(back.form(OFFER), {"duur": "90"})).text
+    assert "autofocus" not in (await browser._send_request("GET", ISSUER + OFFER, None)).text
+    assert "Klopt dit?" in (await browser.submit_form(back.find_form(OFFER), {"duur": "90"})).text
 
 
 async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     browser = await portal.mother()
-    form = (await browser.open(ISSUER + OFFER)).form(OFFER)
+    form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
     check = await press(browser, OFFER, {"csrf": form.values["csrf"], **good_offer()}, expect=200)
     await _idle(portal, browser)
-    await browser.submit_form(check.form(OFFER), {"akkoord": "ja"}, expect=401)
+    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    back = await browser.open(ISSUER + OFFER)
+    back = await browser.open_page(ISSUER + OFFER)
     assert BACK in back.text
-    assert back.form(OFFER).values["sleutel"] == check.form(OFFER).values["sleutel"]
-    made = await browser.submit_form(back.form(OFFER), {"akkoord": "ja"})
+    assert back.find_form(OFFER).values["sleutel"] == check.find_form(OFFER).values["sleutel"]
+    made = await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"})
     assert len(made.codes) == 1
     await _idle(portal, browser)
-    await browser.submit_form(back.form(OFFER), {"akkoord": "ja"}, expect=401)
+    await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"}, expect=401)
     await log_in(portal, browser, portal.people.mother)
-    again = await browser.open(ISSUER + OFFER, expect=409)
+    again = await browser.open_page(ISSUER + OFFER, expect=409)
     assert "Deze machtiging is al gemaakt" in again.text
 
 
@@ -373,13 +373,13 @@ async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
     await _idle(portal, browser)
     await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"}, expect=401)
     await log_in(portal, browser, portal.people.son)
-    back = (await browser.open(ISSUER + ACCEPT)).form(ACCEPT)
+    back = (await browser.open_page(ISSUER + ACCEPT)).find_form(ACCEPT)
     assert back.values["code"] == code
     assert back.values["geboren_jaar"] == shown.find_form("/besluit").values["geboren_jaar"]
     again = await browser.submit_form(back, {})
     assert (
         "U heeft de machtiging aangenomen"
-        in (await browser.submit_form(again.form("/besluit"), {"besluit": "aannemen"})).text
+        in (await browser.submit_form(again.find_form("/besluit"), {"besluit": "aannemen"})).text
     )
 
 
@@ -388,27 +388,29 @@ async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(port
     browser, helper = await portal.mother(), await portal.son()
     await accept_with(helper, await make_offer(browser))
     where = urlsplit(helper.url).path
-    page = await browser.open(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
+    page = await browser.open_page(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)
-    away = await browser.submit_form(page.form(deed), {}, expect=401)
+    away = await browser.submit_form(page.find_form(deed), {}, expect=401)
     assert AWAY in away.text
     await log_in(portal, browser, portal.people.mother)
-    back = await browser.open(ISSUER + the_way_to_login(away))
+    back = await browser.open_page(ISSUER + the_way_to_login(away))
     assert BACK in back.text
-    done = await browser.submit_form(back.form(deed), {})
+    done = await browser.submit_form(back.find_form(deed), {})
     assert "U heeft de machtiging" in done.text
 
 
 @pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
 async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
     browser = await portal.mother()
-    old = (await browser.open(ISSUER + path)).form(button)
+    old = (await browser.open_page(ISSUER + path)).find_form(button)
     await log_in(portal, browser, portal.people.mother)
     page = await browser.submit_form(old, {"besluit": "uitloggen"})
     if path == "/logout":
-        page = await browser.open(ISSUER + next(href for href, words in page.links if words == "Terug naar de vraag"))
+        page = await browser.open_page(
+            ISSUER + next(href for href, words in page.links if words == "Terug naar de vraag")
+        )
     assert "Wilt u uitloggen?" in page.text
-    assert (await browser.open(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
+    assert (await browser.open_page(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
     await browser.submit_form(page.forms[-1], {"besluit": "uitloggen"})
     assert sessions.SESSION_COOKIE not in browser.cookies[ISSUER]
 
@@ -417,7 +419,7 @@ async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
 @pytest.mark.parametrize("over", sorted(OVER))
 async def test_logout_after_session_end_stays_on_our_site(portal, path, button, over):
     browser = await portal.mother()
-    form = (await browser.open(ISSUER + path)).form(button)
+    form = (await browser.open_page(ISSUER + path)).find_form(button)
     await OVER[over](portal, browser)
     page = await browser.submit_form(form, {"besluit": "uitloggen"})
     assert browser.url.startswith(ISSUER)

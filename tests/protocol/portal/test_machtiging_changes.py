@@ -15,23 +15,23 @@ async def an_accepted_one(portal):
 
 
 async def press(browser, address, deed, *, expect=200):
-    page = await browser.open(address)
-    return await browser.submit_form(page.form(f"/{deed}"), {}, expect=expect)
+    page = await browser.open_page(address)
+    return await browser.submit_form(page.find_form(f"/{deed}"), {}, expect=expect)
 
 
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
     mother, son, address = await an_accepted_one(portal)
     assert "Stand: Staat stil" in (await press(mother, address, "pauzeren")).text
-    assert "Stand: Staat stil" in (await son.open(address)).text
+    assert "Stand: Staat stil" in (await son.open_page(address)).text
     assert "Stand: Geldig" in (await press(mother, address, "hervatten")).text
 
 
 async def test_revocation_asks_for_confirmation(portal):
     mother, _, address = await an_accepted_one(portal)
-    sure = await mother.open(address + "/intrekken")
+    sure = await mother.open_page(address + "/intrekken")
     assert "Bram Voorbeeld kan dan meteen geen post meer van u lezen" in sure.text
-    assert "Stand: Geldig" in (await mother.open(address)).text
-    await mother.open(address + "/intrekken")
+    assert "Stand: Geldig" in (await mother.open_page(address)).text
+    await mother.open_page(address + "/intrekken")
     assert "Stand: Ingetrokken" in (await press(mother, address + "/intrekken", "intrekken")).text
 
 
@@ -39,15 +39,15 @@ async def test_revoked_machtiging_has_no_buttons(portal):
     mother, son, address = await an_accepted_one(portal)
     await press(mother, address + "/intrekken", "intrekken")
     for browser in (mother, son):
-        page = await browser.open(address)
+        page = await browser.open_page(address)
         assert [form.action for form in page.forms if "machtigingen" in form.action] == []
-    assert "Stand: Ingetrokken" in (await mother.open(address + "/intrekken")).text
+    assert "Stand: Ingetrokken" in (await mother.open_page(address + "/intrekken")).text
 
 
 async def test_machtiging_is_given_back_by_helper(portal):
     mother, son, address = await an_accepted_one(portal)
     assert "Stand: Teruggegeven" in (await press(son, address, "teruggeven")).text
-    assert "Stand: Teruggegeven" in (await mother.open(address)).text
+    assert "Stand: Teruggegeven" in (await mother.open_page(address)).text
 
 
 async def test_machtiging_change_by_get_is_ignored(portal):
@@ -56,25 +56,25 @@ async def test_machtiging_change_by_get_is_ignored(portal):
     for deed in CHANGES:
         for method in ("GET", "HEAD", "PUT", "DELETE"):
             await portal.http.request(method, f"{address}/{deed}", headers=cookie)
-        assert "Stand: Geldig" in (await mother.open(address)).text, deed
+        assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
 
 
 async def test_csrf_machtiging_change_without_token_is_rejected(portal):
     mother, _, address = await an_accepted_one(portal)
-    form = (await mother.open(address + "/intrekken")).form("/intrekken")
+    form = (await mother.open_page(address + "/intrekken")).find_form("/intrekken")
     for deed in CHANGES:
         form.action = f"{address}/{deed}"
         await mother.submit_form(form, {"csrf": ""}, expect=403)
-        assert "Stand: Geldig" in (await mother.open(address)).text, deed
+        assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
 
 
 async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     mother, son, address = await an_accepted_one(portal)
-    form = (await son.open(address)).form("/teruggeven")
+    form = (await son.open_page(address)).find_form("/teruggeven")
     for deed in ("intrekken", "pauzeren", "hervatten"):
         form.action = f"{address}/{deed}"
         await son.submit_form(form, {}, expect=404)
-        assert "Stand: Geldig" in (await mother.open(address)).text, deed
+        assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
 
 
 async def test_idor_machtiging_of_another_looks_like_unknown(portal):
@@ -86,13 +86,13 @@ async def test_idor_machtiging_of_another_looks_like_unknown(portal):
     async with unit_of_work(portal.app.state.services.sessions) as session:
         stranger = await a_person(session, Bsn("999990044"))
     browser = await portal.browser_of(stranger)
-    theirs = await browser.open(address, expect=404)
-    nothing = await browser.open(address[:-12] + "0" * 12, expect=404)
+    theirs = await browser.open_page(address, expect=404)
+    nothing = await browser.open_page(address[:-12] + "0" * 12, expect=404)
     assert theirs.text.split("Noem dan")[0] == nothing.text.split("Noem dan")[0]
 
 
 @pytest.mark.parametrize("word", ["toverij", "aangenomen<script>"])
 async def test_message_unknown_in_query_is_not_shown(portal, word):
     mother, _, address = await an_accepted_one(portal)
-    page = await mother.open(f"{address}?gedaan={word}")
+    page = await mother.open_page(f"{address}?gedaan={word}")
     assert word not in page.text

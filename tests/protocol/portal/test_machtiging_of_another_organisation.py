@@ -31,7 +31,7 @@ async def test_machtiging_of_another_organisation_is_listed_without_its_content(
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=used_for)
     for page in (LIST, f"{LIST}/{held.id}", f"{LIST}/{held.id}/intrekken"):
-        told = (await browser.open(page)).text
+        told = (await browser.open_page(page)).text
         assert "niet te gebruiken" in told or "niet gebruiken" in told
         assert [secret for secret in SECRETS if secret in told] == []
         where = f"KvK-nummer {accepted_for}" if accepted_for else "Log in als uzelf"
@@ -43,14 +43,14 @@ async def test_machtiging_of_same_organisation_is_shown_in_full(portal, accepted
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=accepted_for)
     for page in (LIST, f"{LIST}/{held.id}"):
-        told = (await browser.open(page)).text
+        told = (await browser.open_page(page)).text
         assert "Ans Voorbeeld" in told
         assert "gebruiken" not in told
 
 
 async def test_machtiging_of_giver_is_shown_in_full_in_any_session(portal):
     held = await accepted(portal, KVK)
-    told = (await (await portal.mother(kvk=OTHER_KVK)).open(f"{LIST}/{held.id}")).text
+    told = (await (await portal.mother(kvk=OTHER_KVK)).open_page(f"{LIST}/{held.id}")).text
     assert "Bram Voorbeeld" in told
     assert "post bijhouden" in told
 
@@ -58,9 +58,9 @@ async def test_machtiging_of_giver_is_shown_in_full_in_any_session(portal):
 async def test_machtiging_is_given_back_by_former_employee(portal):
     held = await accepted(portal, KVK)
     son = await portal.son()
-    page = await son.submit_form((await son.open(f"{LIST}/{held.id}")).form("/teruggeven"), {})
+    page = await son.submit_form((await son.open_page(f"{LIST}/{held.id}")).find_form("/teruggeven"), {})
     assert [secret for secret in SECRETS if secret in page.text] == []
-    assert "Teruggegeven" in (await (await portal.mother()).open(LIST)).text
+    assert "Teruggegeven" in (await (await portal.mother()).open_page(LIST)).text
 
 
 async def test_app_under_machtiging_of_another_organisation_is_listed_without_its_content(portal):
@@ -86,6 +86,6 @@ async def test_professional_machtiging_without_organisation_is_shown_as_unusable
         copy = "INSERT INTO machtiging SELECT (jsonb_populate_record(m, :changes)).* FROM machtiging m WHERE id = :id"
         changes = {"id": str(uuid4()), "capacity": "professional"}
         await session.execute(text(copy), {"changes": json.dumps(changes), "id": held.id})
-    told = (await (await portal.son()).open(f"{LIST}/{changes['id']}")).text
+    told = (await (await portal.son()).open_page(f"{LIST}/{changes['id']}")).text
     assert "zonder organisatie aangenomen" in told
     assert [secret for secret in SECRETS if secret in told] == []

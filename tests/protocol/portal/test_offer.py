@@ -61,7 +61,7 @@ async def test_offer_change_from_check_page_keeps_input(portal, database):
     browser = await portal.mother()
     check = await fill_offer(browser, doel="iets anders")
     page = await browser.submit_form(check.find_form(OFFER), {"akkoord": "wijzig"})
-    assert page.form(OFFER).values["doel"] == "iets anders"
+    assert page.find_form(OFFER).values["doel"] == "iets anders"
     assert await offers_in(database) == 0
 
 
@@ -69,10 +69,10 @@ async def test_offer_code_is_shown_once(portal, database):
     browser = await portal.mother()
     code = await make_offer(browser)
     assert await offers_in(database) == 1
-    later = await browser.open(ISSUER + "/machtigingen")
+    later = await browser.open_page(ISSUER + "/machtigingen")
     assert "Wacht op antwoord" in later.text
     assert code not in later.text
-    details = await browser.open(ISSUER + next(h for h, _ in later.links if h.count("/") == 2 and "-" in h))
+    details = await browser.open_page(ISSUER + next(h for h, _ in later.links if h.count("/") == 2 and "-" in h))
     assert code not in details.text
     assert details.codes == []
 
@@ -100,14 +100,14 @@ async def test_offer_key_reused_later_creates_nothing(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).find_form(OFFER)
     await browser.submit_form(check, {"akkoord": "ja"})
-    page = await browser.open(ISSUER + "/machtigingen")
+    page = await browser.open_page(ISSUER + "/machtigingen")
     address = next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
-    withdraw = (await browser.open(f"{ISSUER}{address}/intrekken")).form("/intrekken")
+    withdraw = (await browser.open_page(f"{ISSUER}{address}/intrekken")).find_form("/intrekken")
     await browser.submit_form(withdraw, {})
     page = await browser.submit_form(check, {"akkoord": "ja"}, expect=409)
     assert page.codes == []
     assert await offers_in(database) == 1
-    assert "Dit aanbod was al gemaakt." in (await browser.open(ISSUER + "/inzage")).text
+    assert "Dit aanbod was al gemaakt." in (await browser.open_page(ISSUER + "/inzage")).text
 
 
 async def test_offer_with_new_key_and_same_answers_is_a_new_offer(portal, database):
@@ -123,9 +123,9 @@ async def test_offer_changed_gets_a_new_key(portal, database):
     browser = await portal.mother()
     check = (await fill_offer(browser)).find_form(OFFER)
     await browser.submit_form(check, {"akkoord": "ja"})
-    form = (await browser.submit_form(check, {"akkoord": "wijzig"})).form(OFFER)
+    form = (await browser.submit_form(check, {"akkoord": "wijzig"})).find_form(OFFER)
     assert "sleutel" not in form.values
-    changed = (await browser.submit_form(form, {"doel": "iets anders"})).form(OFFER)
+    changed = (await browser.submit_form(form, {"doel": "iets anders"})).find_form(OFFER)
     assert isinstance(changed.values["sleutel"], str)
     await browser.submit_form(changed, {"akkoord": "ja"})
     assert await offers_in(database) == 2
@@ -137,7 +137,7 @@ async def test_offer_key_invalid_creates_nothing(portal, database):
     for key in ("", "kort", "x" * 1000, "é" * 22, "\x00" * 22):
         page = await browser.submit_form(check, {"akkoord": "ja", "sleutel": key})
         assert "Klopt dit?" in page.text, key
-        assert page.form(OFFER).values["sleutel"] not in (key, check.values["sleutel"]), key
+        assert page.find_form(OFFER).values["sleutel"] not in (key, check.values["sleutel"]), key
         assert await offers_in(database) == 0, key
 
 

@@ -103,13 +103,13 @@ async def driver(database):
 async def test_overview_with_any_admitted_line_renders(portal, driver, data):
     found = data.draw(st.lists(lines(portal.people), min_size=1, max_size=LINES))
     await fill_journal(driver, portal.people.mother, found)
-    await (await portal.mother()).open(ISSUER + "/inzage")  # raises when the answer is not 200
+    await (await portal.mother()).open_page(ISSUER + "/inzage")  # raises when the answer is not 200
 
 
 @pytest.mark.parametrize("object_id", IDS)
 async def test_overview_with_malformed_object_id_renders_line(portal, driver, object_id):
     await fill_journal(driver, portal.people.mother, [a_plain_line(object_id=object_id)])
-    page = await (await portal.mother()).open(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert page.text.count("las een brief") + page.text.count("wilde een brief lezen") == 2
 
 
@@ -117,12 +117,12 @@ async def test_overview_with_malformed_object_id_renders_line(portal, driver, ob
 async def test_overview_with_impossible_instants_shows_every_line(portal, driver, instant):
     await fill_journal(driver, portal.people.mother, [a_plain_line(occurred_at=instant)] * PAGE_SIZE)
     browser = await portal.mother()
-    first = await browser.open(ISSUER + "/inzage")
+    first = await browser.open_page(ISSUER + "/inzage")
     if instant.startswith("2026"):  # equal lines of a possible minute are grouped
         assert [first.text.count(words) for words in ("een brief", f"{PAGE_SIZE} keer in één minuut")] == [2, 2]
         return
     older = next(href for href, word in first.links if word == "Ouder")
-    second = await browser.open(ISSUER + older)
+    second = await browser.open_page(ISSUER + older)
     assert [page.text.count("een brief") for page in (first, second)] == [PAGE_SIZE, PAGE_SIZE]
     assert not [word for _, word in second.links if word == "Ouder"]
 
@@ -130,7 +130,7 @@ async def test_overview_with_impossible_instants_shows_every_line(portal, driver
 @pytest.mark.parametrize("act", ["bericht:oud", "machtiging:gesplitst", "iets anders", "token:bekeken", "<b>vet</b>"])
 async def test_overview_with_unknown_act_shows_generic_words(portal, driver, act):
     await fill_journal(driver, portal.people.mother, [a_plain_line(act=act)])
-    page = await (await portal.mother()).open(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "deed iets wat wij hier niet kunnen uitleggen" in page.text
     assert "wilde iets doen dat niet mocht" in page.text
     assert act not in page.text
@@ -139,13 +139,13 @@ async def test_overview_with_unknown_act_shows_generic_words(portal, driver, act
 @pytest.mark.parametrize("act", [act for act in JournalAct if act.startswith(NOT_FOR_HER)])
 async def test_overview_omits_acts_that_are_no_access(portal, driver, act):
     await fill_journal(driver, portal.people.mother, [a_plain_line(act=act.value)])
-    page = await (await portal.mother()).open(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Nog niemand heeft uw post bekeken." in page.text
 
 
 async def test_overview_with_unknown_outcome_says_unknown(portal, driver):
     await fill_journal(driver, portal.people.mother, [a_plain_line(outcome="misschien")])
-    page = await (await portal.mother()).open(ISSUER + "/inzage")
+    page = await (await portal.mother()).open_page(ISSUER + "/inzage")
     assert "Wij weten niet hoe dit afliep." in page.text
 
 

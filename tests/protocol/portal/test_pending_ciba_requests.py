@@ -32,22 +32,22 @@ async def asked(portal, *states: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/machtigingen"])
 async def test_pending_request_is_shown_on_start_pages_of_that_person_only(portal, path) -> None:
     await asked(portal, "pending")
-    page = await (await portal.mother()).open(ISSUER + path)
+    page = await (await portal.mother()).open_page(ISSUER + path)
     assert "Er wacht een vraag op u." in page.text
-    assert "Er wacht" not in (await (await portal.son()).open(ISSUER + path)).text
+    assert "Er wacht" not in (await (await portal.son()).open_page(ISSUER + path)).text
 
 
 async def test_pending_requests_are_counted_without_answered_ones(portal) -> None:
     await asked(portal, "pending", "pending", "denied", "expired")
-    assert "Er wachten 2 vragen op u." in (await (await portal.mother()).open(ISSUER + "/")).text
+    assert "Er wachten 2 vragen op u." in (await (await portal.mother()).open_page(ISSUER + "/")).text
 
 
 async def test_pending_request_after_expiry_is_hidden(portal) -> None:
     await asked(portal, "pending")
     portal.clock.advance(timedelta(minutes=5))
-    assert "Er wacht" not in (await (await portal.mother()).open(ISSUER + "/")).text
+    assert "Er wacht" not in (await (await portal.mother()).open_page(ISSUER + "/")).text
 
 
 async def test_start_page_links_to_the_counter_page(portal) -> None:
-    assert "Hulp krijgen aan een balie" in (await (await portal.mother()).open(ISSUER + "/")).text
-    assert "Maak een meldcode" in (await (await portal.mother()).open(ISSUER + "/aan-de-balie")).text
+    assert "Hulp krijgen aan een balie" in (await (await portal.mother()).open_page(ISSUER + "/")).text
+    assert "Maak een meldcode" in (await (await portal.mother()).open_page(ISSUER + "/aan-de-balie")).text

@@ -28,8 +28,8 @@ async def test_undelivered_notification_is_announced_and_shown_in_full(portal):
     await give_up(portal, portal.people.mother, helper_id=str(portal.people.son))
     browser = await portal.mother()
     for path in ("/", "/machtigingen"):
-        assert WORDS in (await browser.open(ISSUER + path)).text
-    read = (await browser.open(PAGE)).text
+        assert WORDS in (await browser.open_page(ISSUER + path)).text
+    read = (await browser.open_page(PAGE)).text
     assert "Uw machtiging is aangenomen" in read
     assert "heeft uw machtiging aangenomen en kan post uit uw Berichtenbox lezen" in read
     assert "Wij hebben geen e-mailadres van u." in read
@@ -38,29 +38,29 @@ async def test_undelivered_notification_is_announced_and_shown_in_full(portal):
 async def test_undelivered_notification_marked_read_is_no_longer_announced(portal):
     await give_up(portal, portal.people.mother)
     browser = await portal.mother()
-    await browser.submit_form((await browser.open(PAGE)).form("/gelezen"), {})
+    await browser.submit_form((await browser.open_page(PAGE)).find_form("/gelezen"), {})
     assert "U heeft dit gelezen." in browser.page.text
-    assert WORDS not in (await browser.open(ISSUER + "/")).text
-    assert "Uw machtiging is aangenomen" in (await browser.open(PAGE)).text
+    assert WORDS not in (await browser.open_page(ISSUER + "/")).text
+    assert "Uw machtiging is aangenomen" in (await browser.open_page(PAGE)).text
 
 
 async def test_undelivered_notification_of_another_person_is_hidden(portal):
     await give_up(portal, portal.people.mother)
     browser = await portal.son()
-    assert WORDS not in (await browser.open(ISSUER + "/")).text
-    assert "Er zijn geen berichten van ons" in (await browser.open(PAGE)).text
+    assert WORDS not in (await browser.open_page(ISSUER + "/")).text
+    assert "Er zijn geen berichten van ons" in (await browser.open_page(PAGE)).text
 
 
 async def test_undelivered_notification_older_than_90_days_is_hidden(portal):
     await give_up(portal, portal.people.mother)
     portal.clock.advance(timedelta(days=91))
-    assert "Er zijn geen berichten van ons" in (await (await portal.mother()).open(PAGE)).text
+    assert "Er zijn geen berichten van ons" in (await (await portal.mother()).open_page(PAGE)).text
 
 
 @pytest.mark.parametrize("reason", ["adres_ongeldig", "smtputf8_ontbreekt", "smtp_550", "TimeoutError", "nooit_gezien"])
 async def test_undelivered_reason_is_explained_in_words(portal, reason):
     await give_up(portal, portal.people.mother, reason=reason)
-    read = (await (await portal.mother()).open(PAGE)).text
+    read = (await (await portal.mother()).open_page(PAGE)).text
     assert reason not in read
     assert "e-mailadres" in read
 
@@ -69,7 +69,7 @@ async def test_undelivered_notification_of_unknown_kind_is_shown(portal):
     await give_up(portal, portal.people.mother)
     async with unit_of_work(portal.app.state.services.sessions) as session:
         await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
-    assert "Er is iets veranderd" in (await (await portal.mother()).open(PAGE)).text
+    assert "Er is iets veranderd" in (await (await portal.mother()).open_page(PAGE)).text
 
 
 async def test_undelivered_page_without_login_returns_401(portal):

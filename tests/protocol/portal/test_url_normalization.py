@@ -97,8 +97,8 @@ async def test_url_normalization_skips_json_clients(portal):
 @pytest.mark.parametrize("path", ["/bestaat-niet", "/machtigingen/geen-uuid", "/par", "/static/niets.css"])
 async def test_404_page_shows_the_logged_in_person(portal, path):
     browser = await portal.mother()
-    name = (await browser.open(ISSUER + "/")).text.split("Welkom, ")[1].split(".")[0]
-    response = await browser._send("GET", ISSUER + path, None)
+    name = (await browser.open_page(ISSUER + "/")).text.split("Welkom, ")[1].split(".")[0]
+    response = await browser._send_request("GET", ISSUER + path, None)
     assert response.status_code in {404, 405}
     assert f"U bent <strong>{name}</strong>" in response.text
     assert 'action="/uitloggen"' in response.text
@@ -108,23 +108,23 @@ async def test_404_page_shows_the_logged_in_person(portal, path):
 async def test_404_page_without_session_shows_no_logout_button(portal):
     browser = await portal.mother()
     portal.clock.advance(portal.app.state.services.session_limits.idle_timeout)
-    response = await browser._send("GET", ISSUER + "/bestaat-niet", None)
+    response = await browser._send_request("GET", ISSUER + "/bestaat-niet", None)
     assert response.status_code == 404
     assert 'action="/uitloggen"' not in response.text
 
 
 async def test_logout_url_normalized_shows_the_button_and_keeps_the_session(portal):
     browser = await portal.mother()
-    page = await browser.open(ISSUER + "/Uitloggen/")
+    page = await browser.open_page(ISSUER + "/Uitloggen/")
     assert "Wilt u uitloggen?" in page.text
-    assert (await browser.open(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
+    assert (await browser.open_page(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
     await browser.submit_form(page.forms[-1], {})
-    assert "U bent niet ingelogd" in (await browser.open(ISSUER + "/uitloggen")).text
+    assert "U bent niet ingelogd" in (await browser.open_page(ISSUER + "/uitloggen")).text
 
 
 async def test_machtiging_url_with_uppercase_uuid_redirects_to_its_page(portal):
     browser = await portal.mother()
     await make_offer(browser)
-    page = await browser.open(ISSUER + "/machtigingen")
+    page = await browser.open_page(ISSUER + "/machtigingen")
     where = next(href for href, _ in page.links if href.count("-") == 4)
-    assert "Uw aanbod" in (await browser.open(ISSUER + where.upper() + "/")).text
+    assert "Uw aanbod" in (await browser.open_page(ISSUER + where.upper() + "/")).text

@@ -79,7 +79,7 @@ async def test_rotated_key_was_published_before_it_signs(http, ring, tmp_path):
     published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
     before = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     rotate_key(tmp_path / "keys", KeyKind.ES256, datetime.now(UTC))
-    ring.refresh()
+    ring.reload_if_changed()
     after = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
     assert {before, after} <= published
     assert before != after
@@ -92,12 +92,12 @@ async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, rin
     assert "waarschuwingen" not in (await http.get("/health/ready")).json()
     manifest.write_text("{")
     with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
-        ring.refresh()
+        ring.reload_if_changed()
     told = await http.get("/health/ready")
     assert told.status_code == 200
     assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
     manifest.write_text(whole)
-    ring.refresh()
+    ring.reload_if_changed()
     assert "waarschuwingen" not in (await http.get("/health/ready")).json()
 
 

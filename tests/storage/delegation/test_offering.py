@@ -79,7 +79,7 @@ async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(ses
 
 async def test_the_same_key_of_the_same_giver_is_one_offer(session):
     people = await mother_and_son(session)
-    giver = replace(people.giver, form_key="k" * 22)
+    giver = replace(people.giver, idempotency_key="k" * 22)
     first = await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON)
     with pytest.raises(Conflict, match="aanbod_al_gemaakt"):
         await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(purpose="iets anders"), at=NOON)
@@ -92,7 +92,7 @@ async def test_the_same_key_of_the_same_giver_is_one_offer(session):
 
 async def test_another_key_another_giver_or_no_key_is_another_offer(session):
     people = await mother_and_son(session)
-    givers = [replace(people.giver, form_key=key) for key in ("a" * 22, "b" * 22, None, None)]
+    givers = [replace(people.giver, idempotency_key=key) for key in ("a" * 22, "b" * 22, None, None)]
     givers.append(Giver(people.son, Assurance.SUBSTANTIAL, idempotency_key="a" * 22))
     made = [await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON) for giver in givers]
     assert len({each.machtiging_id for each in made}) == 5

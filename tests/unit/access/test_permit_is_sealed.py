@@ -23,7 +23,7 @@ WHO = {
     "journal_id": uuid7(),
 }
 ONE = {**WHO, "act": Act.READ, "kind": "bericht", "object_id": "x", "bericht_id": BerichtId(uuid7())}
-MANY = {**WHO, "pairs": frozenset({(Theme.TOESLAGEN, Sensitivity.GEWOON)}), "scope": None}
+MANY = {**WHO, "allowed_pairs": frozenset({(Theme.TOESLAGEN, Sensitivity.GEWOON)}), "scope": None}
 
 
 @pytest.mark.parametrize(("kind", "values"), [(Permit, ONE), (ListingPermit, MANY)])

@@ -45,4 +45,4 @@ def test_an_agency_that_is_not_in_the_catalogue_has_no_oin():
 @pytest.mark.parametrize(("one", "other"), list(product(Sensitivity, Sensitivity)))
 def test_sensitivities_are_in_order(one, other):
     order = ["gewoon", "gevoelig", "vertrouwelijk"]
-    assert one.at_most(other) is (order.index(one) <= order.index(other))
+    assert one.is_at_most(other) is (order.index(one) <= order.index(other))

@@ -88,7 +88,7 @@ async def test_a_cookie_that_is_taken_back_is_gone(browser):
 
 async def test_a_form_says_where_it_came_from(browser):
     page = await browser.open("http://localhost:1/toon")
-    sent = await browser.submit_form(page.form("/toon"), {})
+    sent = await browser.submit_form(page.find_form("/toon"), {})
     assert "POST cookie= origin=http://localhost:1 sec-fetch-site=same-origin" in sent.text
 
 

@@ -38,9 +38,9 @@ def test_among_them_is_every_way_to_lie_outside_the_agreement():
 
 @by_reference
 def test_a_letter_lies_where_it_says_it_lies(letter):
-    entry = ENTRIES[letter.oin, letter.dienst]
+    entry = ENTRIES[letter.sender_oin, letter.dienst]
     envelope = BerichtEnvelope(
-        letter.oin, letter.dienst, entry.theme, entry.sensitivity, publication_time(letter, NOON)
+        letter.sender_oin, letter.dienst, entry.theme, entry.sensitivity, publication_time(letter, NOON)
     )
     assert scope_violation(SCOPE, envelope) == letter.refusal_reason
 
