@@ -94,7 +94,7 @@ async def _exchange(oauth: OAuthWorld, held: Any) -> Write:
 async def _ask(oauth: OAuthWorld, held: Any) -> Write:
     counter = await a_counter(oauth)
     code = await counter.meldcode(counter.son)
-    return lambda: counter._asks(code, authorization_details=detail(held.id))
+    return lambda: counter.asks(code, authorization_details=detail(held.id))
 
 
 async def _answer(oauth: OAuthWorld, held: Any) -> Write:

@@ -2,14 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.architecture.sources import ROOT
 from tests.builders.black_box_ours import described, serve, wait_until
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database
 from tests.builders.forks import forked
 from tests.builders.mutants import MUTANTS
 from tests.builders.pack import PACK, hold_pack_against, outcomes_in
@@ -35,7 +33,7 @@ def broken(url: str, name: str, place: Path) -> dict[str, str]:
 async def outcomes(request, postgres_url, tmp_path_factory):
     """Of every mutant that a test of this run asks for; each has a database, for nobody is asked very often."""
     asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
-    gate, template = asyncio.Semaphore(_AT_ONCE), make_url(postgres_url).database
+    gate = asyncio.Semaphore(_AT_ONCE)
 
     def outcome(url: str, name: str, place: Path) -> dict[str, str]:
         try:
@@ -45,11 +43,9 @@ async def outcomes(request, postgres_url, tmp_path_factory):
 
     async def one(name: str) -> tuple[str, dict[str, str]]:
         async with gate:
-            own = f"m_{uuid4().hex}"
-            await admin(postgres_url, f'CREATE DATABASE "{own}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-            url = dsn(postgres_url, own)
+            url = await create_database_clone(postgres_url)
             found = await asyncio.to_thread(outcome, url, name, tmp_path_factory.mktemp(name))
-            await admin(postgres_url, f'DROP DATABASE "{own}" WITH (FORCE)')
+            await drop_database(url)
             return name, found
 
     return dict(await asyncio.gather(*map(one, sorted(asked))))

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from machtiging.health import LARGEST_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
 from tests.builders.applications import with_own_state
-from tests.builders.database import dsn
+from tests.builders.database import url_of_database
 from tests.builders.portal import the_assembled
 
 
@@ -50,7 +50,7 @@ async def test_row_50_a_worker_whose_clock_is_off_takes_itself_out_of_service(as
 
 
 async def test_a_database_without_our_schema_is_not_ready(asked, database):
-    connection = await asyncpg.connect(dsn(database.url, database.service.url.database))
+    connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     await connection.execute("DELETE FROM alembic_version")
     await connection.close()
     answer = await asked(a_clock())
@@ -101,7 +101,7 @@ async def test_ready_leaves_no_line_in_the_journal(asked, database):
 async def test_ready_on_a_database_that_cannot_be_served_with_is_503(asked, database, change, undo, told):
     name = f'"{database.service.url.database}"'
     await database.service.dispose()
-    connection = await asyncpg.connect(dsn(database.url, database.service.url.database))
+    connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     try:
         await connection.execute(change.format(name))
         answer = await asked(a_clock())

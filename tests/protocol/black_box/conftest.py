@@ -16,25 +16,21 @@ with `counter`: how somebody is asked there (tests/builders/black_box_counter.py
 import json
 import os
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.builders.black_box import Attempt, Person, Server
 from tests.builders.black_box_counter import Counter
 from tests.builders.black_box_ours import ours
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database
 
 
 @pytest.fixture(scope="session")
 async def our_database(postgres_url):
     """A migrated database for a server that runs as long as the tests."""
-    name = f"b_{uuid4().hex}"
-    template = make_url(postgres_url).database
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    yield dsn(postgres_url, name)
-    await admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    url = await create_database_clone(postgres_url)
+    yield url
+    await drop_database(url)
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,9 @@ def browser(world):
 
 
 @pytest.fixture
-def log_in(world, database, clock):
+def log_in(world):
     """Somebody logs in before anything else, in a browser of her own: for what is asked after that."""
-    return lambda persona="naaste": world.logged_in(persona, database.stages, "nobody yet", clock.now())
+    return lambda persona="naaste": world.logged_in(persona)
 
 
 @pytest.fixture

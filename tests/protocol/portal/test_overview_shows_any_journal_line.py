@@ -150,10 +150,11 @@ async def test_overview_with_unknown_outcome_claims_nothing(portal, driver):
 
 
 @pytest.mark.parametrize("facts", DOCUMENTS)
-async def test_journal_reader_with_odd_facts_gives_a_document(database, session, driver, facts):
+async def test_journal_reader_with_odd_facts_gives_a_document(database, driver, facts):
     about, under = uuid4(), uuid4()
     await fill_journal(driver, about, [a_plain_line(facts=facts, machtiging_id=under)])
-    read = [*await lines_about(session, about), *await lines_under(session, under)]
+    async with database.sessions() as session:
+        read = [*await lines_about(session, about), *await lines_under(session, under)]
     assert [isinstance(line.facts, dict) for line in read] == [True] * 4
 
 

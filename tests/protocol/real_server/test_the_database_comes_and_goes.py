@@ -198,7 +198,7 @@ async def nowhere(database, clock):
     """The service whose database is not there, and what is needed to make a token for it beside it."""
     app = with_own_state(the_assembled(), clock=clock, issuer=ISSUER)
     beside = await a_world(database, clock)
-    return replace(beside, app=app, keyring=app.state.keyring, stages=None)
+    return replace(beside, app=app, keyring=app.state.keyring)
 
 
 async def test_without_a_database_the_answer_is_a_503_that_says_no_more_than_that(nowhere):

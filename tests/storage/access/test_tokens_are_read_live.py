@@ -33,12 +33,12 @@ from tests.builders.waiting import until_somebody_waits
 LATER = NOON + timedelta(minutes=1)
 
 
-async def test_what_was_registered_comes_back_with_the_machtiging_as_it_stands(database, session):
+async def test_what_was_registered_comes_back_with_the_machtiging_as_it_stands(rollback_database, session):
     people = await mother_and_son(session)
     held = await an_accepted_machtiging(session, people)
     facts = token_facts(person_id=people.son, machtiging_id=held.id, grant_id=GrantId(uuid7()))
     await register(session, facts)
-    async with counting_statements(database) as statements:
+    async with counting_statements(rollback_database) as statements:
         state = await state_of(session, facts.id)
         assert await hold(session, facts.id) == state
     assert (state.facts, state.revoked_at, state.machtiging) == (facts, None, await look_up(session, held.id))

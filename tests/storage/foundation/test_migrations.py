@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 
 from machtiging.storage.engine import Role, is_own_socket, make_engine
 from machtiging.storage.migrate import MIGRATIONS, migrate, newest_revision
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database, run_as_superuser
 
 WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
 
@@ -21,10 +21,9 @@ WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "ide
 @pytest.fixture
 async def migrated(postgres_url):
     """A database at the present schema that a test may migrate down and up."""
-    name, template = f"m_{uuid4().hex}", make_url(postgres_url).database
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    yield dsn(postgres_url, name)
-    await admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    url = await create_database_clone(postgres_url)
+    yield url
+    await drop_database(url)
 
 
 async def names_in(url):
@@ -114,12 +113,12 @@ async def service_login(database, postgres_url):
         yield database.service
         return
     name, password = f"serves_{uuid4().hex}", uuid4().hex
-    await admin(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {Role.SERVICE.value}")
+    await run_as_superuser(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {Role.SERVICE.value}")
     own = make_url(database.url).set(username=name, password=password).render_as_string(hide_password=False)
     engine = make_engine(own, Role.SERVICE, pool_size=1)
     yield engine
     await engine.dispose()
-    await admin(postgres_url, f"DROP ROLE {name}")
+    await run_as_superuser(postgres_url, f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize(
