@@ -7,26 +7,26 @@ import pytest
 
 from tests.architecture.sources import ROOT
 from tests.builders.black_box_ours import described, serve, wait_until
+from tests.builders.black_box_runner import BLACK_BOX, read_outcomes, run_black_box_here
 from tests.builders.database import create_database_clone, drop_database
-from tests.builders.forks import forked
+from tests.builders.forkserver import forked_process
 from tests.builders.mutants import MUTANTS
-from tests.builders.pack import PACK, hold_pack_against, outcomes_in
 
 _AT_ONCE = 2
 _PATIENCE = 300
 TEST = "test_a_broken_server_is_found_by_each_test_that_says_so"
-FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / PACK).glob("test_*.py")))
+FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / BLACK_BOX).glob("test_*.py")))
 
 
 def broken(url: str, name: str, place: Path) -> dict[str, str]:
     target, config = described(url, place, mutant=name)
     report, log = place / "report.xml", place / "server.log"
-    with forked(log, serve, str(config)) as server:
+    with forked_process(log, serve, str(config)) as server:
         wait_until(target.exists, lambda: not server.is_alive(), log)
-        with forked(place / "pack.log", hold_pack_against, str(target), MUTANTS[name].caught_by) as pack:
+        with forked_process(place / "pack.log", run_black_box_here, str(target), MUTANTS[name].caught_by) as pack:
             pack.join(_PATIENCE)
     assert report.exists(), (place / "pack.log").read_text()[-3000:]
-    return outcomes_in(report)
+    return read_outcomes(report)
 
 
 @pytest.fixture(scope="module")
