@@ -12,7 +12,7 @@ from machtiging.access.recheck import recheck
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
@@ -101,7 +101,7 @@ async def test_a_revocation_that_comes_while_the_letter_is_being_put_away_is_sti
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
         sending = asyncio.create_task(client.post(WHERE, files=parts(a_bericht())))
-        await until_somebody_waits(
+        await wait_until_blocked(
             world.sessions, sending
         )  # the letter is written; its line in the journal is what it waits for
         await revoking(world)()
@@ -122,7 +122,7 @@ async def test_after_the_second_look_a_revocation_waits_for_the_letter(world):
     async with unit_of_work(world.sessions) as session:
         await recheck(request, session, opened_at=world.clock.now())
         waiting = asyncio.create_task(revoking(world)())
-        await until_somebody_waits(world.sessions, waiting)
+        await wait_until_blocked(world.sessions, waiting)
     await waiting
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated, match="token_ingetrokken"):

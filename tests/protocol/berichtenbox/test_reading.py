@@ -10,7 +10,7 @@ from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
 from tests.builders.berichtenbox import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV, a_pdf, a_world
-from tests.builders.wire import said_to_the_database, without_ping
+from tests.builders.query_log import record_queries, strip_ping
 
 PDF = "application/pdf"
 WHERE = f"{API}/berichten/"
@@ -91,12 +91,12 @@ async def test_row_38_the_same_statements_are_done_for_all_of_them(world, databa
     async with world.client(token) as client:
         await client.get(WHERE + "geen-id")  # the driver's first use of a statement asks about its types as well
         work = []
-        with said_to_the_database(database) as said:
+        with record_queries(database) as said:
             for bericht_id in [*letters.values(), "geen-id"]:
                 said.clear()
                 await client.get(WHERE + bericht_id)
                 await asyncio.sleep(0)  # the driver tells what it was told a moment later
-                work.append(without_ping(said))
+                work.append(strip_ping(said))
     assert all(one == work[0] for one in work)
     assert len(work[0]) == 2
 

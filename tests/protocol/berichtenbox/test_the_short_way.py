@@ -12,7 +12,7 @@ from machtiging.berichtenbox.routes import API
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.web.doors import DOOR_ATTRIBUTE
 from tests.builders.berichtenbox import UWV, a_pdf, a_world
-from tests.builders.wire import said_to_the_database, without_ping
+from tests.builders.query_log import record_queries, strip_ping
 
 WHERE = f"{API}/berichten/"
 
@@ -72,7 +72,7 @@ async def test_another_method_is_refused_with_those_that_there_are(world, method
 async def test_who_cannot_take_json_is_told_before_anything_is_done(world, database):
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
-        with said_to_the_database(database) as said:
+        with record_queries(database) as said:
             answer = await client.get(WHERE + bericht_id, headers={"accept": "text/csv"})
     assert (answer.status_code, said) == (406, [])
 
@@ -91,10 +91,10 @@ async def test_a_letter_comes_in_the_statement_that_writes_it_down(world, databa
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
         assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first leaves the reader's mark as well
-        with said_to_the_database(database) as said:
+        with record_queries(database) as said:
             assert (await client.get(WHERE + bericht_id)).status_code == 200
             await asyncio.sleep(0)  # the driver tells what it was told a moment later
-    looked, fetched = without_ping(said)  # each by itself: there is no transaction around them
+    looked, fetched = strip_ping(said)  # each by itself: there is no transaction around them
     assert ("FOR SHARE" in looked, "FOR SHARE" in fetched) == (False, True)
     assert "INSERT INTO journal_intake" in fetched
     assert "inhoud_sealed" in fetched

@@ -19,7 +19,7 @@ from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
 from tests.builders.oauth import ISSUER
 from tests.builders.proof import Holder
-from tests.builders.wire import said_to_the_database, without_ping
+from tests.builders.query_log import record_queries, strip_ping
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ async def test_of_polls_at_the_same_moment_one_is_in_time_and_each_other_slows_d
 async def test_a_poll_takes_three_statements_and_one_commit(counter, database) -> None:
     request = await counter.asked()
     await counter.polls(request)
-    with said_to_the_database(database) as said:
+    with record_queries(database) as said:
         await counter.polls(request)
     begins_and_ends = ("BEGIN;", "COMMIT;")
-    assert len([each for each in without_ping(said) if each not in begins_and_ends]) == 3, said
+    assert len([each for each in strip_ping(said) if each not in begins_and_ends]) == 3, said
     assert said.count("COMMIT;") == 1
 
 

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.builders.audit import AS_WRITTEN
-from tests.builders.crooked_broker import CrookedBroker
 from tests.builders.login import ISSUER, Browser, a_login_service, a_world, broker_through
+from tests.builders.misbehaving_broker import MisbehavingBroker
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def log_in(world):
 
 @pytest.fixture
 def crooked():
-    return CrookedBroker()
+    return MisbehavingBroker()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.builders.crooked_broker import good_claims
 from tests.builders.login import BROKER, ISSUER, broker_through, query_of
+from tests.builders.misbehaving_broker import good_claims
 
 DISCOVERY = "/.well-known/openid-configuration"
 

@@ -11,9 +11,9 @@ import pytest
 
 from machtiging.crypto.jose import verify_jwt
 from machtiging.identity import attempts
-from tests.builders.crooked_broker import good_claims, unsigned
 from tests.builders.crypto import a_keyring
 from tests.builders.login import BROKER, CLIENT_ID, query_of
+from tests.builders.misbehaving_broker import good_claims, unsigned
 
 # What anybody can bring about who has begun a login; all else takes an id_token that the broker signed.
 BY_STRANGERS = {

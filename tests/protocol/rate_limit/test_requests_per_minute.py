@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API
+from tests.builders.query_log import record_queries
 from tests.builders.rate_limits import PROXY, a_cookie, a_limited_world, caller, statuses
-from tests.builders.wire import said_to_the_database
 
 LIST = f"{API}/berichten"
 LETTER = f"{LIST}/0190a000-0000-7000-8000-000000000000"
@@ -58,7 +58,7 @@ async def test_token_over_its_limit_is_429_with_retry_after_and_other_tokens_are
 async def test_every_kind_of_route_is_counted_and_refused_without_the_database(world, path):
     async with caller(world) as client:
         await statuses(client, path, 10)
-        with said_to_the_database(SimpleNamespace(service=world.app.state.engines[0])) as said:
+        with record_queries(SimpleNamespace(service=world.app.state.engines[0])) as said:
             assert await statuses(client, path, 2) == [429, 429]
         assert said == []
 

@@ -12,8 +12,8 @@ from machtiging.oauth.registration import invite
 from machtiging.oauth.registration.invitations import Fate, invitations, withdraw
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client, make_client_keys
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.registration import an_invitation, register
-from tests.builders.waiting import until_somebody_waits
 
 PAIR = make_client_keys()
 
@@ -120,7 +120,7 @@ async def test_taking_it_back_waits_for_one_who_is_registering_with_it(in_earnes
     async with unit_of_work(in_earnest.sessions) as registering:
         await invite.use_up(registering, digest(token), at=in_earnest.clock.now())
         taking = asyncio.create_task(taken_back(in_earnest, name_of(token)))
-        await until_somebody_waits(in_earnest.sessions, taking)
+        await wait_until_blocked(in_earnest.sessions, taking)
     with pytest.raises(Conflict):
         await taking
 
@@ -135,6 +135,6 @@ async def test_who_registers_while_it_is_taken_back_is_refused(in_earnest) -> No
     async with unit_of_work(in_earnest.sessions) as session:
         await withdraw(session, name_of(token), "beheer1", at=at)
         using = asyncio.create_task(use())
-        await until_somebody_waits(in_earnest.sessions, using)
+        await wait_until_blocked(in_earnest.sessions, using)
     with pytest.raises(NotAuthenticated):
         await using

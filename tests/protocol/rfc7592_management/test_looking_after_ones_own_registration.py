@@ -13,10 +13,10 @@ from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import REDIRECT, code_client, make_client_keys
 from tests.builders.crypto import a_key_directory
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.refreshing import a_holder
 from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
 from tests.builders.sealing import seal_rows
-from tests.builders.waiting import until_somebody_waits
 
 OTHER = make_client_keys()
 
@@ -97,7 +97,7 @@ async def test_of_two_changes_with_one_token_one_is_made(in_earnest, program) ->
     async with unit_of_work(in_earnest.sessions) as session:
         await session.execute(text("SELECT 1 FROM oauth_client FOR UPDATE"))
         under_way = [asyncio.create_task(program.ask("PUT", json=body)) for body in bodies]
-        await until_somebody_waits(in_earnest.sessions, *under_way)
+        await wait_until_blocked(in_earnest.sessions, *under_way)
     assert sorted([(await one).status_code for one in under_way]) == [200, 401]
 
 

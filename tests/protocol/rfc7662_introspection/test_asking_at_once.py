@@ -12,8 +12,8 @@ from sqlalchemy import text
 from machtiging.oauth.suspend_client import suspend
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
+from tests.builders.query_log import record_queries, strip_ping
 from tests.builders.sealing import seal_rows
-from tests.builders.wire import said_to_the_database, without_ping
 
 INACTIVE = {"active": False}
 CHANGING = "UPDATE oauth_client SET registration = CAST(:new AS jsonb) WHERE client_id = :client_id"
@@ -56,10 +56,10 @@ async def state_of_client(oauth, app, state):
 
 
 async def test_a_known_client_says_one_thing_to_the_database(known, token, database) -> None:
-    with said_to_the_database(database) as heard:
+    with record_queries(database) as heard:
         assert (await ask(known, token)).json()["active"] is True
         await asyncio.sleep(0)  # the driver tells what it was told a moment later
-    (at_once,) = without_ping(heard)
+    (at_once,) = strip_ping(heard)
     assert "INSERT INTO used_assertion" in at_once
     for table in ("oauth_client", "issued_token", "oauth_grant", "machtiging"):
         assert table in at_once
@@ -79,10 +79,10 @@ async def test_a_client_that_changed_is_known_again_after_one_more_look(oauth, k
     await change(oauth, known, client_name="Ander magazijn")
     said = []
     for _ in range(3):
-        with said_to_the_database(database) as heard:
+        with record_queries(database) as heard:
             assert (await ask(known, token)).json()["active"] is True
             await asyncio.sleep(0)
-        said.append(len(without_ping(heard)))
+        said.append(len(strip_ping(heard)))
     assert said[0] > said[1]
     assert (said[1], said[2]) == (2, 1)
 

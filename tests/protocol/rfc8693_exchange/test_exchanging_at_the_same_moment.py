@@ -12,7 +12,7 @@ from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.exchange import ARCHIEF, refused
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 
 async def test_an_exchange_waits_for_a_revocation_under_way_and_then_is_refused(chain) -> None:
@@ -26,7 +26,7 @@ async def test_an_exchange_waits_for_a_revocation_under_way_and_then_is_refused(
         async with unit_of_work(chain.oauth.sessions) as session:
             await end(session)
             exchanging = asyncio.create_task(chain.exchange(huis, first))
-            await until_somebody_waits(chain.oauth.sessions, exchanging)
+            await wait_until_blocked(chain.oauth.sessions, exchanging)
         refused(await exchanging, "invalid_request")
         await chain.run("UPDATE issued_token SET revoked_at = NULL")
 
@@ -43,7 +43,7 @@ async def test_a_revocation_waits_for_an_exchange_under_way_and_then_closes_what
     async with unit_of_work(chain.oauth.sessions) as session:
         assert await hold_to_exchange(session, jti) == 1
         running = asyncio.create_task(revoking())
-        await until_somebody_waits(chain.oauth.sessions, running)
+        await wait_until_blocked(chain.oauth.sessions, running)
         state = await state_of(session, jti)
         await register(session, replace(state.facts, id=child, parent_id=jti))
     assert await running == 2

@@ -9,8 +9,8 @@ from machtiging.access.tables import SEALED_TOKEN
 from machtiging.berichtenbox.routes import API
 from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
 from tests.builders.black_box import claims_of
+from tests.builders.query_log import record_queries, strip_ping
 from tests.builders.sealing import seal_rows
-from tests.builders.wire import said_to_the_database, without_ping
 
 WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
 
@@ -73,10 +73,10 @@ async def test_row_20_of_one_proof_four_times_at_the_same_moment_one_letter_is_r
 async def test_reading_takes_one_statement_more_than_with_a_plain_token(world, holder, database):
     path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
     await get(world, holder, token, path)  # the driver's first use of a statement asks about its types as well
-    with said_to_the_database(database) as said:
+    with record_queries(database) as said:
         await get(world, holder, token, path)
         await asyncio.sleep(0)  # the driver tells what it was told a moment later
-    looked, proved, acted = without_ping(said)
+    looked, proved, acted = strip_ping(said)
     assert ("used_proof" in looked, "used_proof" in proved, "used_proof" in acted) == (False, True, False)
 
 

@@ -10,7 +10,7 @@ from machtiging.berichtenbox.routes import API
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.berichtenbox import a_world
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 WHERE = f"{API}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
@@ -108,7 +108,7 @@ async def test_a_revocation_under_way_is_waited_for_whichever_way_it_ends(world,
     await revoking.start()
     between.append(lambda: outsider.execute(END, under))
     reading = asyncio.create_task(asked(world, token, bericht_id))
-    await until_somebody_waits(world.sessions, reading)
+    await wait_until_blocked(world.sessions, reading)
     await getattr(revoking, how)()
     assert (await reading).status_code == status
     assert len(await world.reasons("bericht:lezen")) == 1
@@ -122,7 +122,7 @@ async def test_the_statement_that_acts_holds_the_machtiging_until_it_has_been_co
     async with unit_of_work(database.sessions) as acting:
         assert await Statement(still_open(under=True)).one(acting, values) is not None
         ending = asyncio.create_task(outsider.execute(END, under))
-        await until_somebody_waits(database.sessions, ending)
+        await wait_until_blocked(database.sessions, ending)
     await ending
     async with unit_of_work(database.sessions) as later:
         assert await Statement(still_open(under=True)).one(later, values) is None

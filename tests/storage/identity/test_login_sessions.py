@@ -15,7 +15,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.sweep import Sweep
 from tests.builders.crypto import a_keyring
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 LIMITS = SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -143,7 +143,7 @@ async def test_who_ends_a_session_waits_for_what_is_about_to_rest_on_it(database
         await session.commit()
         assert await hold(session, mine)
         ending = asyncio.create_task(end(other, token, at=clock.now()))
-        await until_somebody_waits(database.sessions, ending)
+        await wait_until_blocked(database.sessions, ending)
         await session.commit()
         assert await ending is not None
         await other.commit()

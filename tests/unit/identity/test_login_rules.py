@@ -7,8 +7,8 @@ import pytest
 from machtiging.identity.errors import LoginFailed, explanation_of
 from machtiging.identity.rules import CLOCK_SKEW, Expected, login_from
 from machtiging.kernel.assurance import Assurance
-from tests.builders.crooked_broker import ACR, good_claims
 from tests.builders.login import BROKER, CLIENT_ID
+from tests.builders.misbehaving_broker import ACR, good_claims
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())
