@@ -1,16 +1,16 @@
-# Needs Python 3.11 and make; everything else is installed into .venv from pinned, hashed wheels.
+# Needs Python 3.11 and make. Everything else is installed into .venv from pinned, hashed wheels.
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
-# A process for each processor, up to four.
+# One test process per processor, at most four.
 WORKERS ?= logical
-# Compiled once, not in each of the many processes that the tests start.
+# Keep compiled bytecode: the tests start many processes, and each would compile again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests run story test test-whole test-long lint format bench requirements spectral parties clean
 
-help:  ## what there is to do
+help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.made:
@@ -25,56 +25,56 @@ help:  ## what there is to do
 	@touch $@
 
 .venv/.tests-installed: tests/requirements.txt .venv/.installed
-	@echo "Installing what the tests need (once) ..."
+	@echo "Installing the test requirements (once) ..."
 	$(PIP) -r tests/requirements.txt
 	@touch $@
 
-setup: .venv/.installed  ## make .venv and generate the keys that are missing
+setup: .venv/.installed  ## create .venv and the missing keys
 	@$(BIN)/machtiging keys generate
 
-setup-tests: .venv/.tests-installed  ## the same with what the tests need
+setup-tests: .venv/.tests-installed  ## install the test requirements
 
-run: setup  ## set everything up, tell the story, leave the service at http://localhost:8000
+run: setup  ## set up, play the story, keep the service running at http://localhost:8000
 	@exec $(BIN)/machtiging demo
 
-story: setup  ## set everything up, tell the story, stop; non-zero if a step did not come out as told
+story: setup  ## set up, play the story, stop; fails when a step fails
 	@exec $(BIN)/machtiging story
 
-test: setup-tests  ## every rule and every refusal, quickly
+test: setup-tests  ## the fast tests: every rule and every refusal
 	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not long and not whole"
 
-test-whole: setup-tests  ## the same rules at whole servers, over whole spaces and journeys, and past every time limit
+test-whole: setup-tests  ## the slower tests: real servers, whole input spaces and journeys, real time limits
 	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
 
-parties: setup-tests  ## install what others wrote, for the tests against it (needs the network once)
+parties: setup-tests  ## install third-party clients and servers for the interoperability tests (needs the network once)
 	$(BIN)/python -m tests.builders.parties
 
-test-long: parties test-whole  ## those, and in a real browser, against what others wrote, with installations that are killed
+test-long: parties test-whole  ## test-whole, then the longest tests: browser, third-party software, killed installations
 	$(BIN)/python -m pytest -q -m long
 
-lint: setup-tests  ## format, style, types and the direction of imports
+lint: setup-tests  ## check format, style, types and import direction
 	$(BIN)/ruff format --check machtiging tests
 	$(BIN)/ruff check machtiging tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup-tests  ## put the code in its usual form
+format: setup-tests  ## format the code
 	$(BIN)/ruff format machtiging tests
 	$(BIN)/ruff check --fix machtiging tests
 
-bench: setup-tests  ## measure, in one run, beside named floors and peers
+bench: setup-tests  ## run the benchmarks beside baselines and other servers
 	$(PIP) -r tests/bench/requirements.txt
 	$(BIN)/python -m tests.bench
 
 spectral: setup-tests  ## install the API linter for its test (needs the network once)
 	$(BIN)/python tests/architecture/spectral/prepare.py
 
-requirements:  ## pin anew (needs uv)
+requirements:  ## pin the requirements again (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/requirements.in -o tests/requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/parties/generator/requirements.in -o tests/parties/generator/requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" tests/bench/requirements.in -o tests/bench/requirements.txt
 
-clean:  ## remove what was made here, also the data and the keys
+clean:  ## remove all generated files, with the data and the keys
 	rm -rf .venv .data .cache build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find keys -type f ! -name README.md -delete

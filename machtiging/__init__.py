@@ -1,23 +1,24 @@
-"""Machtigingen on the Berichtenbox: who may read whose post, decided on every access and shown to the citizen.
+"""Machtigingen on the Berichtenbox: who may read whose post. Decided on every access, visible to the citizen.
 
-The map, from the street inwards. Imports only point down this list; names on one line are strangers.
+The map, from the outside to the inside. Imports only point down this list. Names on one line do not import each other:
+they are strangers.
 
-    __main__, cli   the command line: run, tell the story, migrate, keys, policy, audit, doctor
-    app             assembly: the only place where everything meets
-    simulators      stand-ins for the outside world: a login broker and a mail catcher, never in production
-    portal, health  screens for citizen and helper; is it alive, is it ready
-    oauth           issuing tokens, clients, consents; deleting what has expired (Authlib lives here only)
-    berichtenbox    letters: deliver, browse, read, download, keep
-    access          may this actor do this to that, now? (Casbin lives here only)
-    delegation      the life of a machtiging: offer, accept, pause, revoke, give back
-    identity        who is at the keyboard: login, session, organisation, level of assurance; forms kept for later
+    __main__, cli   the command line: serve, demo, migrate, keys, policy, audit, doctor
+    app             assembly of the application
+    simulators      login broker and mail catcher for practice, never in production
+    portal, health  pages for citizen and helper; liveness and readiness
+    oauth           tokens, clients, consents; deletes expired rows (only here: Authlib)
+    berichtenbox    letters: deliver, list, read, download, mark
+    access          the decision on every access (only here: Casbin)
+    delegation      the machtiging: offer, accept, pause, revoke, return
+    identity        login, session, organisation, level of assurance; recovery of forms after a login
     agencies        afzenders, their diensten, themes and sensitivity
-    notifications   the outbox: telling people what was done in their name; what could not be mailed
-    audit           the journal: append-only, chained, readable by the citizen; what protects it, heads kept elsewhere
-    crypto          key ring, signatures, encryption, MACs, pseudonyms (cryptography and joserfc live here only)
+    notifications   the outbox of e-mails to people; delivery failures
+    audit           the journal: append-only, chained, signed, readable by the citizen
+    crypto          key ring, signatures, encryption, MACs, pseudonyms (only here: cryptography and joserfc)
     web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
-    supervision     background tasks that fail, start again and are counted
-    settings        read once, passed down as plain values
+    supervision     background tasks: restarts and failure counts
+    settings        read once from the environment, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
 
 "A helper reads one message", in six files, in this order:

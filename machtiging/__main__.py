@@ -1,4 +1,4 @@
-"""`python -m machtiging`, and the `machtiging` command."""
+"""Entry point of `python -m machtiging` and of the `machtiging` command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (0 ok, 1 refused or found, 2 usage, 3 environment)."""
+    """Run one command and return its exit code. 0 success, 1 refused or found, 2 usage, 3 environment."""
     try:
         from machtiging.cli import run
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""Assembly: the only place where everything meets. Settings come in, an application comes out."""
+"""Assembly of the application from the settings. The only module that connects all parts."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging
 def create_app(
     settings: Settings, *, clock: Clock | None = None, broker_transport: httpx.AsyncBaseTransport | None = None
 ) -> FastAPI:
-    """The service for one installation. `settings.database_url` must be set by now (the CLI starts the embedded one).
+    """Create the application for one installation. `settings.database_url` must be set.
 
-    Raises Fault when the key ring, the policy or the environment is not fit to serve with.
+    Raises Fault when the key ring, the policy or the settings are not fit to serve with.
     """
     if settings.database_url is None:
         raise Fault("database_niet_genoemd", private="create_app needs settings.database_url")
@@ -88,7 +88,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        # Nobody else is told of a request: what is to be known stands in the log and in the journal.
+        # No telemetry to others: the log and the journal hold what operators need.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.clock = clock or SystemClock()
@@ -103,7 +103,10 @@ def create_app(
 
 
 def _install_layers(app: FastAPI, settings: Settings) -> None:
-    """Put the layers around the routes: four from the outside inwards, then three more, each around all before it."""
+    """Install error handlers and middleware. The order matters.
+
+    Up to the direct routes, each layer is inside the one before. HEAD, CORS and headers each wrap all earlier layers.
+    """
     openapi.install(app, issuer=settings.issuer)
     problems.install(app)
     error_pages.install(app)
@@ -116,9 +119,9 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
 
 
 def refuse_unsafe(settings: Settings) -> None:
-    """What only practice may do (any login, clients on http, mail in the clear) stays where strangers cannot come.
+    """Refuse settings that are unsafe in this environment, such as http in production.
 
-    Raises Fault `instellingen_onveilig`, saying which settings to change.
+    Raises Fault `instellingen_onveilig` with the settings to change.
     """
     complaints = _unsafe_in_production(settings) if settings.env is Environment.PRODUCTION else _unsafe_in(settings)
     if complaints:
@@ -139,7 +142,7 @@ def _unsafe_in_production(settings: Settings) -> list[str]:
 
 
 def _unsafe_in(settings: Settings) -> list[str]:
-    """Outside production. No name under .test is anybody's (RFC 6761), so the tests may use those."""
+    """Find unsafe settings outside production. Tests may use hosts under .test (RFC 6761: nobody owns them)."""
     try:
         host = urlsplit(settings.issuer).hostname or ""
     except ValueError:
@@ -151,13 +154,13 @@ def _unsafe_in(settings: Settings) -> list[str]:
 
 
 def outbound_of(settings: Settings) -> Outbound:
-    """How clients' sites are visited. Raises Fault `autoriteiten_onleesbaar`."""
+    """Build the HTTP client for addresses of OAuth clients (SSRF guard). Raises Fault `autoriteiten_onleesbaar`."""
     reach = Reach(networks_from(settings.allowed_fetch_networks), practice=settings.env is not Environment.PRODUCTION)
     return Outbound(reach, tls=tls_context(settings.fetch_ca_file))
 
 
 def head_keeper_of(settings: Settings, keyring: KeyRing, outbound: Outbound) -> HeadKeeper | None:
-    """Build the keeper of signed journal heads; None when no setting names a file or address."""
+    """Build the keeper of signed journal heads. None when no setting names a file or address."""
     if settings.journal_head_file is None and settings.journal_head_url is None:
         return None
     return HeadKeeper(keyring, settings.journal_head_file, settings.journal_head_url, outbound)
@@ -170,7 +173,7 @@ def _limit_rates(app: FastAPI, settings: Settings) -> None:
         ).share(settings.processes)
         for kind in CallerKind
     }
-    # Whoever is believed about a certificate is believed about an address.
+    # A proxy trusted for client certificates is trusted for client addresses.
     proxies = (*networks_from(settings.trusted_proxies), *networks_from(settings.forwarding_proxies))
 
     def make_identifier() -> CallerIdentifier:
@@ -264,11 +267,11 @@ def _start_background(app: FastAPI, tasks: BackgroundTasks) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Number the journal and send the post while the service runs; stop both, then close the pools."""
+    """Run the background tasks while the service runs. Then stop them and close the pools."""
     state = app.state
     state.background = BackgroundTasks()
     _start_background(app, state.background)
-    # What has been made by now stays until the end; every search for garbage would go through all of it.
+    # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
     gc.collect()
     gc.freeze()
     try:

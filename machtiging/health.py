@@ -1,4 +1,4 @@
-"""Is it alive, is it ready: two questions that a load balancer and an operator ask."""
+"""Liveness and readiness endpoints for load balancers and operators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from machtiging.storage.migrate import newest_revision
 from machtiging.supervision import BackgroundTasks
 from machtiging.web.doors import Public
 
-# Beyond this the machine and the database disagree about whether a machtiging has ended.
+# With a larger difference, machine and database disagree on the end of a machtiging.
 LARGEST_CLOCK_SKEW = timedelta(seconds=2)
 _ANSWERS = {
     "ander_schema": "heeft een ander schema",
@@ -43,13 +43,13 @@ router = APIRouter(prefix="/health", include_in_schema=False)
 
 @router.get("/live")
 async def live(_: Public) -> JSONResponse:
-    """The process answers."""
+    """Report that the process answers."""
     return JSONResponse({"status": "ok"})
 
 
 @router.get("/ready")
 async def ready(_: Public, request: Request) -> JSONResponse:
-    """Prove what serving needs: a write (rolled back), our role, our schema, both clocks. Else 503 with what fails."""
+    """Report readiness: a rolled-back write, role, schema, clocks and policy. 503 with the failed checks otherwise."""
     checks = {"database": "ok", "klok": "ok", "beleid": "ok" if request.app.state.policy.digest else "ontbreekt"}
     try:
         there = await _prove_database(request)
@@ -69,9 +69,9 @@ async def ready(_: Public, request: Request) -> JSONResponse:
 
 
 async def _prove_database(request: Request) -> datetime:
-    """The database's time, after a journal line was written and rolled back. Raises Fault for what is not as it must.
+    """Write a journal line, roll it back, and return the database time. Raises Fault for a failed check.
 
-    The same pool is used as for requests, so a connection that is of no use is found here, too.
+    Uses the pool of the requests, so that it finds a broken connection there.
     """
     wanted = newest_revision()
     line = Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, "proef")
@@ -90,7 +90,7 @@ async def _prove_database(request: Request) -> datetime:
 
 
 def _warnings(request: Request) -> dict[str, dict[str, str]]:
-    """What must be mended, and does not keep us from serving: older keys still work, and others may seal and send."""
+    """Collect problems that do not stop the service, such as failing background tasks."""
     state = request.app.state
     found = {}
     if trouble := state.keyring.trouble:

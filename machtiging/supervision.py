@@ -1,4 +1,4 @@
-"""Background tasks: run again after every failure, with growing pauses; each failure is logged and counted."""
+"""Background tasks: restarted after each failure with a growing pause; failures are logged and counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 from machtiging.kernel.errors import MachtigingError
 
 LONGEST_PAUSE = 30.0
-# After so many seconds a piece of work that has not come to its end is told as a failure.
+# Work that runs longer than this many seconds is reported as a problem.
 STALLED_AFTER = 300.0
 UNFORESEEN = "onvoorzien"
 _log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ Work = Callable[[], Awaitable[object]]
 
 @dataclass(slots=True)
 class TaskRecord:
-    """The history of one background task in this process: failures in all, in a row, and the code of the last one."""
+    """The failures of one background task in this process: total, consecutive, and last code."""
 
     name: str
     failures: int = 0
@@ -33,7 +33,7 @@ class TaskRecord:
     task: asyncio.Task[None] | None = None
 
     def trouble(self, now: float) -> str:
-        """A short Dutch text on what is wrong with the task at this moment; empty when nothing is."""
+        """Describe the present problem of the task in Dutch; empty when there is none."""
         if self.task is not None and self.task.done():
             return "gestopt"
         if self.busy_since is not None and now - self.busy_since > STALLED_AFTER:
@@ -43,16 +43,16 @@ class TaskRecord:
         return ""
 
     def count_failure(self, code: str) -> None:
-        """Count one failure; `code` says of what kind."""
+        """Count one failure with this code."""
         self.failures += 1
         self.in_a_row += 1
         self.code = code
 
 
 async def repeat(work: Work, record: TaskRecord, *, every: float, stop: asyncio.Event) -> None:
-    """Do the work every `every` seconds until `stop` is set. After failures in a row the pause doubles, up to a limit.
+    """Do the work every `every` seconds until `stop` is set. The pause doubles after consecutive failures.
 
-    An edge: nobody waits for this work, so an exception that went on would end it unseen.
+    Nothing awaits this work, so every exception is caught here.
     """
     while not stop.is_set():
         await attempt(work, record)
@@ -62,14 +62,14 @@ async def repeat(work: Work, record: TaskRecord, *, every: float, stop: asyncio.
 
 
 async def attempt(work: Work, record: TaskRecord) -> None:
-    """Do the work once; a failure is logged and counted, and goes no further."""
+    """Do the work once. A failure is logged and counted, not raised."""
     record.busy_since = asyncio.get_running_loop().time()
     try:
         await work()
     except MachtigingError as error:
         record.count_failure(error.code)
         _tell(record, detail=error.private)
-    except Exception as error:  # noqa: BLE001 (the edge around background tasks)
+    except Exception as error:  # noqa: BLE001 (outermost handler of background tasks)
         record.count_failure(UNFORESEEN)
         _tell(record, detail=place_of(error))
     else:
@@ -85,7 +85,7 @@ def _tell(record: TaskRecord, detail: str) -> None:
 
 
 def place_of(error: BaseException) -> str:
-    """The class of an exception and the place where it was raised, without its text, which may quote a secret."""
+    """Return the class and source line of an exception. Its text is left out: it may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "machtiging" in frame.filename and "site-packages" not in frame.filename]
     inner = getattr(error, "orig", None)
@@ -98,20 +98,20 @@ def place_of(error: BaseException) -> str:
 
 
 class BackgroundTasks:
-    """The background tasks of one application, from its start to its end."""
+    """The background tasks of one application."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self._records: list[TaskRecord] = []
 
     def start(self, name: str, run: Callable[[TaskRecord], Coroutine[Any, Any, None]]) -> None:
-        """Start a task; `run` gets its record and runs until `stop` is set."""
+        """Start a task. `run` gets its record and runs until `stop` is set."""
         record = TaskRecord(name)
         record.task = asyncio.create_task(self._supervise(run, record), name=name)
         self._records.append(record)
 
     async def _supervise(self, run: Callable[[TaskRecord], Coroutine[Any, Any, None]], record: TaskRecord) -> None:
-        # The loops inside catch what their work raises; this one is for the loops themselves.
+        # `run` handles failures of its work. This loop restarts `run` when it ends itself.
         while not self.stop.is_set():
             await attempt(lambda: run(record), record)
             if not self.stop.is_set():
@@ -120,14 +120,14 @@ class BackgroundTasks:
                     await asyncio.wait_for(self.stop.wait(), min(2.0**record.in_a_row, LONGEST_PAUSE))
 
     def troubles(self) -> dict[str, str]:
-        """The tasks that fail at this moment, with a short text for each."""
+        """Return the tasks that fail now, with a description for each."""
         if self.stop.is_set():
             return {}
         now = asyncio.get_running_loop().time()
         return {record.name: text for record in self._records if (text := record.trouble(now))}
 
     async def end(self, patience: float) -> None:
-        """Let every task finish its round; those that take longer than `patience` seconds are cancelled."""
+        """Let every task finish its round. Tasks that need more than `timeout` seconds are cancelled."""
         self.stop.set()
         tasks = [record.task for record in self._records if record.task is not None]
         if tasks:

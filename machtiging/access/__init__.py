@@ -1,5 +1,5 @@
-"""May this actor do this to that, now? The only place where Casbin lives.
+"""Access control: token authentication, policy decisions by Casbin, and Permits.
 
-`bearer` turns a token into an Actor, `guard` establishes the facts and asks `engine`, and what comes back is a
-`Permit`: the only key to a bericht. What the policy says is in `policies/`; `policy_file` reads and checks it.
+`bearer` turns an access token into an Actor. `guard` builds the policy request, asks `policy_engine` and returns a
+Permit. Code that reads a bericht needs a Permit. The policy is in `policies/`; `policy_file` reads and checks it.
 """

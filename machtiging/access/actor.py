@@ -1,4 +1,4 @@
-"""Who acts: a person for the own box, or a gemachtigde under one machtiging, who never passes for the other."""
+"""The actor of a request: a citizen, or a gemachtigde under one machtiging."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from machtiging.kernel.ids import PersonId, TokenId
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`acts` is what the token (or the portal) gives; `machtiging` is None for the own box, else as read just now.
+    """The authenticated person, the machtiging in use and the permitted acts.
 
-    `organisation_kvk`: the organisation of the session or token; None: a private person.
+    `acts` comes from the token or the portal. `machtiging` is None for the own box; otherwise it was read in this
+    request. `organisation_kvk` is the organisation of the session or token; None for a private person.
     """
 
     person_id: PersonId
@@ -28,17 +29,17 @@ class Actor:
 
     @property
     def vertegenwoordigde_id(self) -> PersonId:
-        """Whose box this is about."""
+        """The person whose box is used."""
         return self.person_id if self.machtiging is None else self.machtiging.vertegenwoordigde_id
 
     @property
     def capacity(self) -> Capacity:
-        """In which capacity."""
+        """The capacity of the actor; SELF without a machtiging."""
         return Capacity.SELF if self.machtiging is None else self.machtiging.capacity
 
     @property
     def level(self) -> Assurance:
-        """The lowest of this login, the giving and the accepting: a chain is as strong as that (Wdo art. 6)."""
+        """The lowest assurance of this login, the giving and the accepting (Wdo art. 6)."""
         if self.machtiging is None:
             return self.assurance
         accepted = self.machtiging.accepted_assurance or Assurance.LOW
@@ -46,7 +47,7 @@ class Actor:
 
 
 def own_actor(visitor: Visitor) -> Actor:
-    """The citizen on the portal, in the own box: every act is theirs."""
+    """Build the actor of a citizen on the portal: own box, every act."""
     return Actor(
         person_id=visitor.person_id,
         machtiging=None,

@@ -1,7 +1,8 @@
-"""From an access token to an Actor (RFC 6750, RFC 9068, RFC 9449). The token says which one; its worth is read live.
+"""Authenticate access tokens and build the Actor (RFC 6750, RFC 9068, RFC 9449).
 
-The machtiging is held FOR SHARE until the request's transaction ends, or what acts asks whether it still stands
-(`access.issued.still`): who revokes it meanwhile waits for the answer under way, and after that no answer leaves.
+The token only identifies its row; rights are read from the database on every request. The machtiging is locked FOR
+SHARE until the transaction ends, or the write statement checks it again (`access.optimistic_lock`). A revocation
+therefore waits for the request under way, and no later request succeeds.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ from machtiging.web.doors import door
 from machtiging.web.rate_limit.callers import note_person
 
 DELIVER = "aanleveringen:schrijven"
-# How a token is looked up: `access.tokens.hold`, or that together with something else.
+# Loads a token: `access.tokens.load_token_for_share`, or that together with other rows in one statement.
 Look = Callable[[Work, TokenId, datetime], Awaitable[TokenState | None]]
-# Whether a token that opens one door also opens the one behind it.
+# Narrows a dependency to some tokens, such as those with a scope.
 Fits = Callable[[IssuedTokenFacts], bool]
 _CREDENTIALS = re.compile(r"(?i:bearer|(dpop)) +([A-Za-z0-9._~+/-]+=*)")
 _SCHEMES = ("bearer", "dpop")
@@ -46,7 +47,7 @@ _SCHEMES = ("bearer", "dpop")
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """An agency that delivers, bound to its OIN by its client registration."""
+    """The agency that delivers berichten, identified by the OIN of its client registration."""
 
     oin: str
     client_id: str
@@ -54,16 +55,17 @@ class Sender:
 
 
 class Credentials(NamedTuple):
-    """A token, and whether it came as `Bearer` or as `DPoP`."""
+    """An access token and its scheme, `Bearer` or `DPoP`."""
 
     scheme: str
     token: str
 
 
 def credentials_in(request: Request) -> Credentials:
-    """The token in the one place where it may be: the Authorization header (RFC 6750 section 2.1, RFC 9449 7.1).
+    """Read the access token from the Authorization header.
 
-    Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`, InvalidInput `token_in_adres` (2.3 not taken).
+    Sources: RFC 6750 section 2.1, RFC 9449 section 7.1. Raises NotAuthenticated `token_ontbreekt` or `token_ongeldig`.
+    Raises InvalidInput `token_in_adres` for a token in the query as well: RFC 6750 section 2.3 is not supported.
     """
     given = request.headers.getlist("authorization")
     in_address = bool(request.scope["query_string"]) and "access_token" in request.query_params
@@ -78,9 +80,9 @@ def credentials_in(request: Request) -> Credentials:
 
 
 def verified_jti(state: AppState, token: str) -> str | None:
-    """The jti of a token that we signed and that has not expired, without a look in the database; else None.
+    """Return the jti of an unexpired token with our signature; None otherwise.
 
-    For counting, never for opening anything: it may have been revoked.
+    Does not read the database, so the token may be revoked. Use it for rate limits only, never for access.
     """
     at = state.clock.now()
     try:
@@ -92,9 +94,10 @@ def verified_jti(state: AppState, token: str) -> str | None:
 
 
 async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Credentials, *, at: datetime) -> None:
-    """Whoever brings a bound token shows what it is bound to; a nonce for the next time goes with the answer.
+    """Enforce sender constraining (RFC 9449 section 7, RFC 8705 section 3).
 
-    A plain token costs nothing here. Raises ProofRefused, and writes that down.
+    Verifies the DPoP proof or client certificate of a bound token, and adds a DPoP-Nonce header. A plain bearer token
+    needs nothing. Raises ProofRefused, which is journalled.
     """
     keyring, bound = request.app.state.keyring, state.facts
     if shown.scheme == DPOP:
@@ -105,14 +108,17 @@ async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Cr
     try:
         await hold_to(work, bound, shown_in(request), keyring, at, token=shown.token, scheme=shown.scheme)
     except ProofRefused as refused:
-        if refused.code != NONCE_WANTED:  # asked again with the nonce: nothing that anybody should look at
+        if refused.code != NONCE_WANTED:  # the client retries with the nonce; this is no incident
             await turn_away(work, state, refused, at=at)
         raise
     _count_for(request, bound)
 
 
 def _count_for(request: Request, facts: IssuedTokenFacts) -> None:
-    """From now on requests with this token count for its person, too; who only stole it has shown no key."""
+    """Count this request in the rate limit of the token's person.
+
+    Call it after the sender constraint, so that a stolen token cannot use up the quota of its person.
+    """
     if facts.person_id is not None:
         note_person(request.scope, facts.person_id)
 
@@ -135,7 +141,7 @@ async def _state(request: Request, work: Work, at: datetime, look: Look, *, agai
         raise _invalid("jti was not issued, or to another client, or for another resource")
     if (refusal := closed(state, at)) is not None:
         raise await turn_away(work, state, refusal, at=at)
-    if not again:  # what was shown was used up the first time
+    if not again:  # the first try consumed the DPoP proof
         await hold_bearer(request, work, state, shown, at=at)
     if not claims_match_row(claims, state.facts):
         raise await turn_away(work, state, _invalid("the token says something else than its row"), at=at)
@@ -143,10 +149,10 @@ async def _state(request: Request, work: Work, at: datetime, look: Look, *, agai
 
 
 def closed(state: TokenState, at: datetime) -> Refusal | None:
-    """Why this token opens nothing any more, by itself: expired or revoked."""
+    """Return the refusal for an expired or revoked token; None for an open one."""
     if at >= state.facts.expires_at:
         return NotAuthenticated("token_verlopen", "Dit toegangsbewijs is verlopen. Log opnieuw in.")
-    # Ending a machtiging closes its tokens. Then the guard tells why, openly: it refuses all that has ended.
+    # Ending a machtiging revokes its tokens. The guard then refuses with the state of the machtiging as the reason.
     ended = state.machtiging is not None and state.machtiging.state is State.ENDED
     if state.revoked_at is not None and not ended:
         return NotAuthenticated("token_ingetrokken", "Dit toegangsbewijs is ingetrokken. Log opnieuw in.")
@@ -154,7 +160,7 @@ def closed(state: TokenState, at: datetime) -> Refusal | None:
 
 
 def why_closed(state: TokenState, at: datetime) -> str:
-    """The reason code for a token that opens nothing, where its holder is told only that."""
+    """Return the reason code of an inactive token, for the journal."""
     if (refusal := closed(state, at)) is not None:
         return refusal.code
     if state.live_at(at):
@@ -165,9 +171,9 @@ def why_closed(state: TokenState, at: datetime) -> str:
 async def turn_away(
     work: Work, state: TokenState, refusal: Refusal, *, at: datetime, reason: str | None = None
 ) -> Refusal:
-    """Write down that the holder of this token of ours is refused, and give the refusal back, to be raised.
+    """Journal the refusal of a token issued by us, and return the refusal.
 
-    `reason`: the exact one, where the holder is told less.
+    `reason` is the exact reason code, for a caller that tells the client less.
     """
     facts, machtiging = state.facts, state.machtiging
     line = Line(
@@ -187,13 +193,16 @@ async def turn_away(
 
 
 def other_door() -> NotAllowed:
-    """This token is good, and not for here."""
+    """Return the refusal of a valid token that is not meant for this route."""
     return NotAllowed("token_voor_ander_gebruik", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
 
 
 @door("Helper")
 async def _helper(request: Request, session: Transaction) -> Actor:
-    """A person's token: for the own box, or under one machtiging. Raises NotAuthenticated `token_*` or NotAllowed."""
+    """Authenticate a person's token and return the Actor.
+
+    Raises NotAuthenticated `token_*` or NotAllowed.
+    """
     return await helper(request, session)
 
 
@@ -202,10 +211,11 @@ def _any(_facts: IssuedTokenFacts) -> bool:
 
 
 async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _any, *, again: bool = False) -> Actor:
-    """What the door `Helper` does, for a route that opens its own transaction, and for a door that takes fewer tokens.
+    """Authenticate a person's token outside the `Helper` dependency.
 
-    `look` must hold what `hold` holds, or what follows must act only while it still stands (`access.issued.still`) and
-    look `again` when it does not.
+    For a route that opens its own transaction, and for a dependency that accepts fewer tokens (`is_accepted`). `lookup`
+    must lock as `load_token_for_share` does; otherwise the write must use `access.optimistic_lock`, and a failed write
+    is retried with `is_retry`.
     """
     at = request.app.state.clock.now()
     state = await _state(request, work, at, look, again=again)
@@ -226,7 +236,10 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
 
 @door("Agency")
 async def _agency(request: Request, session: Transaction) -> Sender:
-    """An agency's token with the scope to deliver. Raises NotAuthenticated `token_*` or NotAllowed."""
+    """Authenticate an agency's token with the delivery scope.
+
+    Raises NotAuthenticated `token_*` or NotAllowed.
+    """
     at = request.app.state.clock.now()
     state = await _state(request, session, at, hold)
     facts = state.facts

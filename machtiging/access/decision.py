@@ -1,4 +1,4 @@
-"""What deciding gives back: never a bare boolean, always with the row or the reason."""
+"""Policy decisions: allowed by a row, or denied with a reason code."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ FAILED = "beslissing_mislukt"
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Yes, by this row of the policy."""
+    """The policy allows the request; `row_id` is the row that allowed it."""
 
     row: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No: `row` is the row that denies, or None when no row allows or when deciding failed (`reason` says which)."""
+    """The policy denies the request.
+
+    `row_id` is the row that denied it; None when no row matched or the decision failed. `reason` tells these apart.
+    """
 
     row: str | None
     reason: str

@@ -1,7 +1,7 @@
-"""Ask Casbin, once per question. Built at the start from `policies/`, never changed afterwards.
+"""The Casbin policy engine, built once at startup from `policies/` and never changed.
 
-The rows are static and a Question is a closed value, so an answer that was given once holds for as long as this object
-lives: the memo is exact, not stale. The machtiging itself is never remembered here; it became facts in the Question.
+Rows are static and a PolicyRequest is a closed value, so decisions can be cached for the life of the process. A
+machtiging is never cached here: it enters as facts of the PolicyRequest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from machtiging.access.question import Question
 
 
 class _Enforcer(casbin.Enforcer):  # type: ignore[misc]
-    """Casbin with the matcher parsed once. Stock Casbin parses it again for every question."""
+    """A Casbin enforcer that parses the matcher once instead of once per request."""
 
     _parsed: SimpleEval | None = None
 
@@ -34,7 +34,7 @@ class _Enforcer(casbin.Enforcer):  # type: ignore[misc]
 
 
 class Policy:
-    """The policy as it stood when the service started. `digest` names it in every journal line."""
+    """The policy as loaded at startup; `digest` identifies it in every journal line."""
 
     def __init__(self, model: str, rows: Sequence[Row]) -> None:
         self.rows = tuple(rows)
@@ -44,17 +44,20 @@ class Policy:
 
     @classmethod
     def load(cls, directory: Path) -> Policy:
-        """Read the directory. Raises Fault `beleid_onleesbaar` or `beleid_leeg`: no service without a sound policy."""
+        """Read the policy directory.
+
+        Raises Fault `beleid_onleesbaar` or `beleid_leeg`: the service does not start without a valid policy.
+        """
         return cls(read_model(directory), read_rows(directory))
 
     def decide(self, question: Question) -> Decision:
-        """The answer to one question. Whatever goes wrong while deciding is a refusal, and is not remembered."""
+        """Decide one policy request. An error while deciding is a denial and is not cached."""
         answer = self._answers.get(question)
         if answer is not None:
             return answer
         try:
             answer = self._ask(question)
-        except Exception:  # noqa: BLE001 (a decision that cannot be made is a no; the guard journals it)
+        except Exception:  # noqa: BLE001 (fail closed; the guard journals it)
             return Refused(None, FAILED)
         self._answers[question] = answer
         return answer
@@ -70,7 +73,10 @@ class Policy:
 
 
 def _shelves(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """The rows by capacity and act. A row on another shelf could not match, so leaving it out only saves time."""
+    """Group the rows by capacity and act, to evaluate fewer rows per request.
+
+    A row of another group cannot match, so the decision is the same.
+    """
     shelves: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         for key in product(sorted(row.capacity), sorted(row.act)):
@@ -81,10 +87,10 @@ def _shelves(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 def _enforcer(model_text: str, rows: Sequence[Row]) -> _Enforcer:
     model = Model()
     model.load_model_from_text(model_text)
-    # Cells become sets of plain words, so that `in` compares whole words and never parts of them.
+    # Cells become sets, so that `in` compares whole words and never substrings.
     model["p"]["p"].policy = [[row.id, *(row.words(column) for column in WORDS), row.eft] for row in rows]
     enforcer = _Enforcer(model)
-    enforcer.logger = logging.Logger("nowhere", logging.CRITICAL + 1)  # Casbin logs what was asked; this one is silent
+    enforcer.logger = logging.Logger("nowhere", logging.CRITICAL + 1)  # Casbin would log every request
     return enforcer
 
 

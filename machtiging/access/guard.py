@@ -1,7 +1,7 @@
-"""The door in front of every bericht: establish the facts, ask the policy, write it down, hand out a Permit or refuse.
+"""The guard before every bericht: evaluate access, journal it, then issue a Permit or refuse.
 
-Nothing is read here: the machtiging came with the token and the envelope with the message, in this same transaction.
-The journal line is the only statement, whatever the answer, so a refusal costs the same work whatever its reason.
+Nothing is loaded here: the machtiging came with the token, the envelope with the bericht, in the same transaction. The
+journal line is the only statement, also for a refusal, so timing reveals no reason.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Fetch", "Policy", "Target", "permit", "permit_and_fetch", "permit_li
 
 
 class Fetch(NamedTuple):
-    """An act that fetches: its statement (made with `audit.journal.writing_a_line`) and its values for a Permit."""
+    """A query for one act: its statement (from `audit.journal.writing_a_line`) and its parameters for a Permit."""
 
     act: Act
     statement: Statement
@@ -33,11 +33,13 @@ class Fetch(NamedTuple):
 
 
 async def permit(work: Work, policy: Policy, actor: Actor, act: Act, target: Target, *, at: datetime) -> Permit:
-    """Leave for one act on one message or attachment, journalled either way.
+    """Issue and journal a Permit for one act on one bericht or bijlage.
 
-    Raises NotInForce (the machtiging does not hold now), NotFound `bericht_onbekend` (no such message, somebody else's,
-    outside what was agreed, or kept away by the policy: not told which), NotAllowed `handeling_niet_toegestaan` or
-    `niveau_te_laag`.
+    A refusal is journalled too.
+
+    Raises NotInForce (the machtiging is not in force now). Raises NotFound `bericht_onbekend`: no such bericht, another
+    person's, out of scope, or hidden by the policy; the client cannot tell which. Raises NotAllowed
+    `handeling_niet_toegestaan` or `niveau_te_laag`.
     """
     line, answer = _weighed(policy, actor, act, target, at)
     if isinstance(answer, Refusal):
@@ -50,9 +52,9 @@ async def permit(work: Work, policy: Policy, actor: Actor, act: Act, target: Tar
 async def permit_and_fetch(
     work: Work, policy: Policy, actor: Actor, target: Target, fetch: Fetch, *, at: datetime
 ) -> tuple[Permit, Found | None]:
-    """As `permit`, and what it is for comes out of the very statement that writes the line; a refusal fetches nothing.
+    """Issue a Permit, and fetch the rows in the statement that writes the journal line.
 
-    Raises what `permit` raises.
+    A refusal fetches nothing. Raises as `issue_permit`.
     """
     line, answer = _weighed(policy, actor, fetch.act, target, at)
     if isinstance(answer, Refusal):
@@ -86,7 +88,9 @@ def _weighed(policy: Policy, actor: Actor, act: Act, target: Target, at: datetim
 
 
 async def permit_listing(work: Work, policy: Policy, actor: Actor, *, at: datetime) -> ListingPermit:
-    """Leave to list, with the limits the list must keep to, journalled either way.
+    """Issue and journal a Permit to list, with the limits of the list.
+
+    A refusal is journalled too.
 
     Raises NotInForce, NotAllowed `handeling_niet_toegestaan` or `niveau_te_laag`.
     """

@@ -1,6 +1,6 @@
-"""The policy as people look at it: a table of everything, stories that must come out, and one question explained.
+"""Reports on the policy: the full table, scenario checks, and the explanation of one decision.
 
-Everything here asks the same engine that the guard asks, and gives rows back; showing them is up to the caller.
+All use the same engine as the guard and return rows; the caller formats them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ _ANSWERS = ("mag", "mag_niet", "wie", "wie_niet")
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """With all facts in order: in this capacity, at these levels, these acts on letters of these themes."""
+    """The acts allowed to a capacity at these levels on these themes.
+
+    All facts of the request are true.
+    """
 
     capacity: Capacity
     sensitivity: Sensitivity
@@ -46,7 +49,7 @@ class TableRow:
 
 
 def table(policy: Policy) -> list[TableRow]:
-    """Everything the policy allows; what is in no row is refused."""
+    """List everything that the policy allows. Anything not listed is refused."""
     rows: list[TableRow] = []
     for capacity, sensitivity in product(Capacity, Sensitivity):
         alike: dict[tuple[tuple[Assurance, ...], tuple[Act, ...]], list[Theme]] = {}
@@ -71,7 +74,7 @@ def _cells(
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The answer, the facts that are missing, and the rows that speak about this question (id, effect, because)."""
+    """A decision, the missing facts, and the matching rows as (id, effect, because)."""
 
     decision: Decision
     missing_facts: tuple[str, ...]
@@ -79,7 +82,7 @@ class Explanation:
 
 
 def explain(policy: Policy, question: Question) -> Explanation:
-    """Why the answer to this question is what it is."""
+    """Explain the decision on one policy request."""
     missing = tuple(fact for fact in FACTS if not getattr(question, fact))
     speaking = [row for row in policy.rows if all(getattr(question, name) in row.words(name) for name in WORDS)]
     return Explanation(policy.decide(question), missing, tuple((row.id, row.eft, row.because) for row in speaking))
@@ -87,7 +90,7 @@ def explain(policy: Policy, question: Question) -> Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story with its letter and its facts, and who may do what (and who may not) by the writer's own account."""
+    """A story with its policy request, the acts and the capacities that must be allowed."""
 
     place: str
     story: str
@@ -98,7 +101,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One story: it came out when there are no problems."""
+    """The result of one scenario; it passed when `problems` is empty."""
 
     place: str
     story: str
@@ -106,12 +109,12 @@ class CheckRow:
 
 
 def check(policy: Policy, scenarios: Iterable[Scenario]) -> Iterator[CheckRow]:
-    """Let the policy play every story, one after the other."""
+    """Run every scenario against the policy, lazily."""
     return (CheckRow(told.place, told.story, tuple(_differences(policy, told))) for told in scenarios)
 
 
 def _differences(policy: Policy, told: Scenario) -> Iterable[str]:
-    """May, list and who are three ways to ask the same; each must give what the story says, and so each other."""
+    """Compare allowed acts, allowed capacities and listing with the scenario, and with each other."""
     asked = told.question
     may = {act for act in Act if _yes(policy.decide(replace(asked, act=act)))}
     yield from _differs("mag", told.may, may)
@@ -129,7 +132,10 @@ def _differs(name: str, told: frozenset[Any], found: set[Any]) -> Iterable[str]:
 
 
 def _asked_by(asked: Question, capacity: Capacity) -> Question:
-    """The same letter and the same facts, read by another. The citizen needs no machtiging to be in order."""
+    """Return the same request to read, by another capacity.
+
+    The citizen needs no machtiging, so all facts become true for SELF.
+    """
     theirs = replace(asked, act=Act.READ, capacity=capacity)
     if capacity is Capacity.SELF and asked.capacity is not Capacity.SELF:
         return replace(theirs, in_force=True, covered=True, act_given=True, chain_complete=True)
@@ -145,7 +151,7 @@ def _yes(decision: Decision) -> bool:
 
 
 def read_scenarios(directory: Path) -> list[Scenario]:
-    """Every story in `*.yaml`. Raises Fault `scenario_onleesbaar` with file and number of the story."""
+    """Read every scenario in `*.yaml`. Raises Fault `scenario_onleesbaar` with file and number."""
     files = sorted(directory.glob("*.yaml"))
     found = [_scenario(f"{file.name} {number}", told) for file in files for number, told in _stories(file)]
     if not found:
@@ -188,7 +194,10 @@ def _exactly(members: Mapping[str, Any], needed: set[str], optional: frozenset[s
 
 
 def _yes_and_no(yes: list[str], no: list[str], kind: type[StrEnum]) -> frozenset[Any]:
-    """A story says of every one whether it may: who is forgotten is not refused but a mistake."""
+    """Return the words of `yes`. Raises ValueError unless the two lists contain every word once.
+
+    A word that the author forgot is then an error, not a refusal.
+    """
     if sorted([*yes, *no]) != sorted(kind):
         raise ValueError(f"every {kind.__name__} must stand in exactly one of the two lists")
     return frozenset(map(kind, yes))

@@ -1,6 +1,7 @@
-"""The only key to a bericht. Code that reads takes a Permit, not an id, so forgetting the guard is a type error.
+"""Permits: the capability that reading a bericht requires.
 
-Only `access.guard` has the seal. That holds off accidents, not malice: a test forbids the seal anywhere else.
+Code that reads takes a Permit instead of an id, so an omitted guard is a type error. Only `access.guard` uses the seal.
+That prevents mistakes, not malice: a test forbids the seal anywhere else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from machtiging.kernel.ids import BerichtId, MachtigingId, PersonId
 
 @final
 class Seal:
-    """What makes a Permit a Permit. There is one: SEAL."""
+    """The marker that constructing a Permit requires. The only instance is PERMIT_SEAL."""
 
 
 SEAL: Final = Seal()
@@ -32,7 +33,10 @@ def _check(seal: object) -> None:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Leave for one act on one object at one instant. Raises Fault `permit_zonder_zegel` without the seal."""
+    """Permission for one act on one object at one instant.
+
+    Raises Fault `permit_zonder_zegel` without the seal.
+    """
 
     actor_id: PersonId
     capacity: Capacity
@@ -50,7 +54,10 @@ class Permit:
         _check(seal)
 
     def bericht(self, *acts: Act) -> BerichtId:
-        """The id of the bericht, for code that does one of these acts. Raises Fault `permit_voor_andere_handeling`."""
+        """Return the id of the bericht, for code that does one of these acts.
+
+        Raises Fault `permit_voor_andere_handeling`.
+        """
         if self.act not in acts:
             raise Fault("permit_voor_andere_handeling", private=f"a Permit for {self.act} was used for {acts}")
         return self.bericht_id
@@ -59,7 +66,10 @@ class Permit:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingPermit:
-    """Leave to list: the post of this person that falls in `pairs` and within `scope` (None: the own box)."""
+    """Permission to list this person's berichten in `allowed_pairs` and in `scope`.
+
+    `scope` is None for the own box.
+    """
 
     actor_id: PersonId
     capacity: Capacity
@@ -75,6 +85,6 @@ class ListingPermit:
         _check(seal)
 
     def shows(self, envelope: Envelope) -> bool:
-        """Whether an envelope of this person belongs in the list: what the SQL of the list must amount to."""
+        """Return True for an envelope of this person that belongs in the list. The SQL of the list does the same."""
         in_scope = self.scope is None or uncovered(self.scope, envelope) is None
         return in_scope and (envelope.theme, envelope.sensitivity) in self.pairs

@@ -1,6 +1,6 @@
-"""Read `policies/` strictly: whatever is not understood stops the start, with file and line.
+"""Strict reader of `policies/`: any error stops the start, with file and line.
 
-Casbin's own CSV reader knows no quotes, takes any number of columns and any word; a policy deserves better.
+Casbin's own CSV reader knows no quotes and accepts any number of columns and any word.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WORDS: dict[str, type[StrEnum]] = {
 ANY = "*"
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
-# What model.conf must say. The matcher may be in any order, but nothing may be missing and nothing else may be in it.
+# The required content of model.conf. The clauses of the matcher may be in any order; none may be missing or added.
 _DEFINITIONS = {
     "request_definition": ("r", ", ".join(FIELDS)),
     "policy_definition": ("p", "id, " + ", ".join(WORDS) + ", eft"),
@@ -39,7 +39,7 @@ _CLAUSES = frozenset([f"r.{name} in p.{name}" for name in WORDS] + [f"r.{name}" 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the policy: for these capacities, acts, themes, sensitivities and levels, allow or deny."""
+    """One row of the policy: allow or deny for these capacities, acts, themes, sensitivities, levels."""
 
     id: str
     eft: str
@@ -51,17 +51,17 @@ class Row:
     because: str
 
     def words(self, column: str) -> frozenset[str]:
-        """The words in one of the columns of WORDS."""
+        """Return the words of one column of COLUMN_ENUMS."""
         found: frozenset[str] = getattr(self, column)
         return found
 
     def canonical(self) -> str:
-        """What the row decides, always in the same spelling; the explanation is no part of it."""
+        """Return the deciding columns in a canonical spelling, for the digest. The `because` column is left out."""
         return ";".join([self.id, self.eft, *(" ".join(sorted(self.words(column))) for column in WORDS)])
 
 
 def read_rows(directory: Path) -> tuple[Row, ...]:
-    """All rows of all `*.csv`, ordered by id. Raises Fault `beleid_onleesbaar` or `beleid_leeg`."""
+    """Read all rows of all `*.csv`, ordered by id. Raises Fault `beleid_onleesbaar` or `beleid_leeg`."""
     files = sorted(directory.glob("*.csv"))
     rows: dict[str, Row] = {}
     for file in files:
@@ -122,7 +122,7 @@ def _words(place: str, column: str, cell: str) -> frozenset[str]:
 
 
 def read_model(directory: Path) -> str:
-    """The text of `model.conf`, checked. Raises Fault `beleid_onleesbaar` when it says anything else than expected."""
+    """Read and check `model.conf`. Raises Fault `beleid_onleesbaar` unless it is the expected model."""
     file = directory / "model.conf"
     found = _sections(file)
     expected = {*_DEFINITIONS, "matchers"}

@@ -1,6 +1,6 @@
-"""The closed world that the policy speaks about: enums and booleans, no ids, no clock, no free text.
+"""The policy request: enums and booleans only, without ids, clock or free text.
 
-That makes the policy a function over a finite number of questions: it can be printed, tested one by one and remembered.
+The number of possible requests is finite, so the policy can be printed, tested exhaustively and cached.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from machtiging.kernel.assurance import Assurance
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the policy is asked. `level` is the lowest of login, giving and accepting; the rest are facts from rules."""
+    """One request to the policy engine.
+
+    `level` is the lowest assurance of login, giving and accepting. The booleans are facts computed by the domain rules.
+    """
 
     capacity: Capacity
     act: Act
@@ -29,7 +32,7 @@ class Question:
     chain_complete: bool
 
     def values(self) -> list[str | bool]:
-        """The plain values in the order of FIELDS: the engine sees no enums and no objects."""
+        """Return the plain values in the order of REQUEST_FIELDS, for Casbin."""
         words = [self.capacity.value, self.act.value, self.theme.value, self.sensitivity.value, self.level.value]
         return [*words, self.in_force, self.covered, self.act_given, self.chain_complete]
 
@@ -39,7 +42,7 @@ FACTS = ("in_force", "covered", "act_given", "chain_complete")
 
 
 def all_questions() -> Iterator[Question]:
-    """Every question there is, for tables and exhaustive tests."""
+    """Yield every possible policy request, for tables and exhaustive tests."""
     truth = (True, False)
     for values in product(Capacity, Act, Theme, Sensitivity, Assurance, truth, truth, truth, truth):
         yield Question(*values)

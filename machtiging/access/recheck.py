@@ -1,4 +1,4 @@
-"""Once more, after a wait in which nothing was held: is the token that opened the door still good?"""
+"""Check the revocation of a token again after a wait without a lock."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
 
 
 async def recheck(request: Request, session: AsyncSession, *, opened_at: datetime) -> None:
-    """The token of this request has not been revoked, and stays so until this transaction ends: who revokes it waits.
+    """Check that the request's token is not revoked, and lock it until the transaction ends.
 
-    It may have run out since `opened_at`: whoever came in time may finish. Call it last, so that nobody waits long.
+    A token that expired since `opened_at` is accepted: the request began in time. Call it last, to keep the lock short.
     Raises NotAuthenticated `token_ingetrokken`.
     """
     app = request.app.state

@@ -1,4 +1,4 @@
-"""Rows of access tokens: what the doors ask about a token besides its signature, and proofs that were used."""
+"""Tables of issued access tokens and used DPoP proofs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from machtiging.storage.row_mac import ENDS_IT, SealedTable
 
 
 class IssuedToken(SQLModel, table=True):
-    """One access token, by its `jti`. Written when it is issued, closed when it is revoked.
+    """One access token, by its `jti`: inserted at issuance, updated at revocation.
 
-    `jkt` or `x5t` name the key or the certificate that it is bound to; `parent_id` the token it was exchanged for;
-    `organisation_kvk` the organisation of the login session in which its consent was given (None: as a private person).
+    `jkt` or `x5t` is the thumbprint of the key or certificate of a bound token. `parent_id` is the token it was
+    exchanged for. `organisation_kvk` is the organisation of the login session at consent; None for a private person.
     """
 
     __tablename__ = "issued_token"
@@ -41,7 +41,7 @@ class IssuedToken(SQLModel, table=True):
 
 
 class UsedProof(SQLModel, table=True):
-    """A DPoP proof that was taken (RFC 9449 11.1): a second time it is refused."""
+    """A consumed DPoP proof, for replay detection (RFC 9449 section 11.1)."""
 
     __tablename__ = "used_proof"
 
@@ -49,7 +49,7 @@ class UsedProof(SQLModel, table=True):
     expires_at: datetime = columns.at(index=True)
 
 
-# What its MAC covers (docs/decisions/0008). A changed list is another version.
+# The columns covered by the row MAC (docs/decisions/0008). A change of the list needs a new version.
 SEALED_TOKEN = SealedTable(
     IssuedToken.__table__,  # type: ignore[attr-defined]
     version=1,

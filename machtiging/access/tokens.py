@@ -1,4 +1,4 @@
-"""Issued access tokens by their `jti`: written when issued, closed when revoked, asked on every use."""
+"""Issued access tokens by `jti`: insert, revoke, and load on every use."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class IssuedTokenFacts:
-    """One token: a person's (own box, or under a machtiging) or an agency's (`oin`)."""
+    """The immutable facts of one access token, of a person or of an agency (`oin`).
+
+    A person's token is for the own box or under a machtiging.
+    """
 
     id: TokenId
     client_id: str
@@ -58,12 +61,12 @@ class IssuedTokenFacts:
     assurance: Assurance
     issued_at: datetime
     expires_at: datetime
-    # The resource it is for; empty: our own API. Then what it is bound to, and the token it was exchanged for.
+    # `audience`: the resource, empty for our own API. `jkt`, `x5t`: the binding. `parent_id`: the exchanged token.
     audience: str = ""
     jkt: str | None = None
     x5t: str | None = None
     parent_id: TokenId | None = None
-    # The organisation (KvK) of the login session in which the consent was given; None: as a private person.
+    # The organisation (KvK) of the login session at consent; None for a private person.
     organisation_kvk: str | None = None
 
 
@@ -72,18 +75,21 @@ _REGISTERED = tuple(field.name for field in fields(IssuedTokenFacts))
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """A token as it stands now, with the machtiging it hangs on as that stands now."""
+    """The current state of a token and of its machtiging."""
 
     facts: IssuedTokenFacts
     revoked_at: datetime | None
     machtiging: Machtiging | None
 
     def live_at(self, at: datetime) -> bool:
-        """Whether it opens anything at `at` (what RFC 7662 calls active)."""
+        """Return True for a token that RFC 7662 calls active at `at`."""
         return self.revoked_at is None and at < self.facts.expires_at and self.is_usable_at(at)
 
     def is_usable_at(self, at: datetime) -> bool:
-        """Check that a machtiging, if any, is in force at `at` and the holder's, for the same organisation."""
+        """Check that the machtiging, if any, is in force and usable by the holder.
+
+        The organisation of token and machtiging must be the same.
+        """
         facts = self.facts
         if self.machtiging is None:
             return True
@@ -92,19 +98,21 @@ class TokenState:
 
 
 def audience(issuer: str) -> str:
-    """The `aud` of every access token: our own API (RFC 9068 section 3)."""
+    """Return the `aud` of every access token: our own API (RFC 9068 section 3)."""
     return issuer + "/api/v1"
 
 
 async def register(session: AsyncSession, facts: IssuedTokenFacts) -> None:
-    """Write down a token that is about to be handed out."""
+    """Insert a token that is about to be issued."""
     await session.execute(insert(_TOKEN), seal(session, SEALED_TOKEN, _values(facts)))
 
 
 def registering(gate: FromClause) -> tuple[CTE, CTE]:
-    """For a statement that does several things: write down a token, and its journal line, if `gate` gives a row.
+    """Build CTEs that insert a token and its journal line.
 
-    Values: see `to_register`.
+    They insert only if `gate` returns a row.
+
+    Parameters: see `insert_token_params`.
     """
     names = (*_REGISTERED, MAC)
     said = [bindparam(f"token_{name}", type_=_TOKEN.c[name].type).label(name) for name in names]
@@ -113,46 +121,51 @@ def registering(gate: FromClause) -> tuple[CTE, CTE]:
 
 
 def to_register(work: Work, facts: IssuedTokenFacts, line: Line) -> dict[str, Any]:
-    """What goes in with a token and its line, for `registering`."""
+    """Return the parameters of `insert_token_cte` for a token and its journal line."""
     sealed = seal(work, SEALED_TOKEN, _values(facts))
     token = {f"token_{name}": value for name, value in sealed.items()}
     return token | as_values(line, uuid7(), facts.issued_at)
 
 
 def _values(facts: IssuedTokenFacts) -> dict[str, Any]:
-    # One by one: `asdict` copies what is in them as well, which costs more than the rest of it.
+    # Not `asdict`: it deep-copies the values, which is slow on this hot path.
     row = {name: getattr(facts, name) for name in _REGISTERED}
     return row | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
 
 
 async def revoke_one(session: AsyncSession, jti: TokenId, at: datetime) -> int:
-    """Close one token. Gives the number that was closed: 0 when unknown or closed before."""
+    """Revoke one token and its descendants, and return the number revoked.
+
+    The number is 0 for an unknown or revoked token.
+    """
     return await _revoke(session, _TOKEN.c.id == jti, at)
 
 
 async def revoke_of_grant(session: AsyncSession, grant_id: GrantId, at: datetime) -> int:
-    """Close every token of a grant."""
+    """Revoke every token of a grant."""
     return await _revoke(session, _TOKEN.c.grant_id == grant_id, at)
 
 
 async def revoke_of_grants(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> int:
-    """Close every token of these grants, all at once: one after the other, two could wait for each other for ever."""
+    """Revoke every token of these grants in one statement, to avoid deadlocks between concurrent calls."""
     return await _revoke(session, _TOKEN.c.grant_id.in_(grant_ids), at)
 
 
 async def revoke_of_machtiging(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> int:
-    """Close every token under a machtiging. They opened nothing any more: the door reads the machtiging itself."""
+    """Revoke every token under a machtiging. It granted nothing already: every request reads the machtiging."""
     return await _revoke(session, _TOKEN.c.machtiging_id == machtiging_id, at)
 
 
 async def revoke_of_client(session: AsyncSession, client_id: str, at: datetime) -> int:
-    """Close every token that a client holds, whoever it acts for."""
+    """Revoke every token of a client, for all its users."""
     return await _revoke(session, _TOKEN.c.client_id == client_id, at)
 
 
 async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> int:
-    """Close these and, level by level, what was exchanged for them. Each level is a statement of its own: it sees the
-    children that were being made while the one before waited for them."""
+    """Revoke the matching tokens and, level by level, the tokens exchanged for them.
+
+    Each level is a statement of its own, so it sees tokens that were exchanged while the level before waited for locks.
+    """
     level = await _close(session, which, at)
     closed = len(level)
     while level:
@@ -162,15 +175,18 @@ async def _revoke(session: AsyncSession, which: ColumnElement[bool], at: datetim
 
 
 async def _close(session: AsyncSession, which: ColumnElement[bool], at: datetime) -> list[UUID]:
-    # In the order of their ids: two that close the same tokens (a machtiging ends, a client is suspended) never
-    # wait for each other.
+    # Lock in the order of the ids: two concurrent revocations of the same tokens (a machtiging ends, a client is
+    # suspended) cannot deadlock.
     theirs = select(_TOKEN.c.id).where(which, _TOKEN.c.revoked_at.is_(None)).order_by(_TOKEN.c.id).with_for_update()
     closing = update(_TOKEN).where(_TOKEN.c.id.in_(theirs)).values(revoked_at=at).returning(_TOKEN.c.id)
     return list(await session.scalars(closing))
 
 
 async def open_until(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> dict[GrantId, datetime]:
-    """Until when some token of each of these grants opens something; a grant that has none is not in it."""
+    """Return the latest expiry of each grant's active tokens.
+
+    A grant without active tokens is left out.
+    """
     theirs = _TOKEN.c.grant_id.in_(grant_ids)
     still = select(_TOKEN.c.grant_id, func.max(_TOKEN.c.expires_at)).where(
         theirs, _TOKEN.c.revoked_at.is_(None), _TOKEN.c.expires_at > at
@@ -188,10 +204,10 @@ def _statement(*, hold: bool, beside: Beside | None = None) -> Select[Any]:
         machtiging, token, machtiging.c.id == token.c.t_machtiging_id
     )
     if hold:
-        # In the FROM, so that the gate is passed before the row is locked; the other way round two could wait for ever.
+        # In the FROM, so that the advisory lock is taken before the row lock; the other order could deadlock.
         theirs = theirs.join(enter_beside_others(token.c.t_machtiging_id), true())
         theirs = theirs.with_for_update(read=True, of=machtiging)
-    # FOR SHARE is not allowed on the optional side of an outer join; inside a CTE of its own it is.
+    # PostgreSQL refuses FOR SHARE on the nullable side of an outer join; in a CTE it is allowed.
     held = theirs.cte("held")
     known = token.outerjoin(held, true())
     if beside is None:
@@ -204,25 +220,29 @@ _LOOK, _HOLD = Statement(_statement(hold=False)), Statement(_statement(hold=True
 
 
 async def state_of(work: Work, jti: TokenId, at: datetime | None = None) -> TokenState | None:
-    """The token and its machtiging as they stand; None for a jti that was never issued, or whose row is forged."""
+    """Load a token with its machtiging; None for an unknown jti or a forged row."""
     return await _state(work, _LOOK, jti, at)
 
 
 async def hold(work: Work, jti: TokenId, at: datetime | None = None) -> TokenState | None:
-    """As `state_of`, and the machtiging stays as it is until this transaction ends: a revocation waits for it."""
+    """Load a token and lock its machtiging FOR SHARE until the transaction ends.
+
+    A concurrent revocation waits. Returns as `load_token`.
+    """
     return await _state(work, _HOLD, jti, at)
 
 
 def looking(beside: Beside) -> Statement:
-    """As `state_of`, with what `beside` selects for the token (a FROM with columns `t_<name>`) in the same row.
+    """Build a statement for a token, its machtiging and the `joined` select.
 
-    For `state_in`; its values are `jti` and those of `beside`. Where `beside` selects nothing its columns are NULL.
+    `joined` receives a FROM with columns `t_<name>`. Its columns are NULL when it selects nothing. Parameters: `jti`
+    and those of `joined`. Read the row with `token_state_from_row`.
     """
     return Statement(looked_at(beside))
 
 
 def looked_at(beside: Beside) -> Select[Any]:
-    """What `looking` asks, for a statement that asks more."""
+    """Build the select of `token_query`, for a larger statement."""
     return _statement(hold=False, beside=beside)
 
 
@@ -232,15 +252,21 @@ async def _state(work: Work, statement: Statement, jti: UUID, at: datetime | Non
 
 
 async def authentic_state(work: Work, found: Found, at: datetime | None) -> TokenState | None:
-    """The token in a row of `looking`, as it was issued; None, and a line in the journal, for a forged row."""
+    """Return the token state in a row of `token_query`, after the row MAC was verified.
+
+    None, with a journal line, for a forged row.
+    """
     return state_in(found) if await authenticate_row(work, SEALED_TOKEN, found, "t_", at=at) else None
 
 
 def state_in(found: Found) -> TokenState:
-    """The token and its machtiging in a row of `looking` that was verified. Raises Fault `machtiging_ontbreekt`."""
+    """Return the token state in a row of `token_query` with a verified MAC.
+
+    Raises Fault `machtiging_ontbreekt`.
+    """
     held = None if found["m_id"] is None else machtiging_from_mapping(found)
     if held is None and found["t_machtiging_id"] is not None:
-        # Never take a token under a machtiging for one to the own box.
+        # Fail closed: without its machtiging this token would count as one for the own box.
         raise Fault("machtiging_ontbreekt", private=f"token {found['t_id']} hangs on a machtiging that is not there")
     return TokenState(_facts(found), found["t_revoked_at"], held)
 

@@ -1,8 +1,8 @@
-"""From an actor and a target to yes or no with a reason. Pure: what it needs was read before.
+"""Evaluate access for an actor and a target: allowed, or refused with a reason. Pure.
 
-Casbin alone says yes, on a Question that holds every fact. Only after a no is the reason looked for, in a fixed order:
-what lies in the standing of the machtiging is told; what lies in the message is not (the same 404 as for nothing at
-all); then what lies in the act and in the level is told again.
+Only Casbin allows, on a complete PolicyRequest. After a denial the reason is determined in a fixed order. The state of
+the machtiging is told to the client. Reasons in the bericht give the same 404 as a missing one. Then come the act and
+the level.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NOT_YOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is asked for. All but `kind` is None when there is no such message."""
+    """The requested object. All fields but `kind` are None when the bericht does not exist."""
 
     kind: str
     object_id: str | None
@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The reason as the journal keeps it, the row that decided, and what to raise (None: allowed)."""
+    """The reason for the journal, the deciding row, and the refusal to raise (None: allowed)."""
 
     reason: str
     row: str | None
@@ -70,7 +70,7 @@ class Verdict:
 
 
 def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) -> Verdict:
-    """May this actor do this to that, at this instant, and why (not)?"""
+    """Evaluate one act of an actor on a target at one instant."""
     if target.envelope is None or target.bericht_id is None:
         return _standing(actor, at) or _hidden("bericht_bestaat_niet")
     theme, sensitivity = target.envelope.theme, target.envelope.sensitivity
@@ -90,7 +90,7 @@ def judge(decide: Decide, actor: Actor, act: Act, target: Target, at: datetime) 
 
 
 def judge_listing(decide: Decide, actor: Actor, at: datetime) -> tuple[Verdict, frozenset[tuple[Theme, Sensitivity]]]:
-    """Which pairs of theme and sensitivity may be listed: the same policy, asked for each pair."""
+    """Evaluate listing for each pair of theme and sensitivity, and return the allowed pairs."""
     questions = [_question(actor, Act.LIST, theme, degree, at) for theme in Theme for degree in Sensitivity]
     answers = [(question, decide(question)) for question in questions]
     pairs = frozenset((asked.theme, asked.sensitivity) for asked, answer in answers if isinstance(answer, Allowed))
@@ -124,7 +124,7 @@ def _question(
 
 
 def _chain_complete(actor: Actor, at: datetime) -> bool:
-    # A machtiging that hangs on another is read without its line here, so it is never complete: refused until it is.
+    # The parents are not loaded here, so a machtiging with a parent is never complete and is refused.
     machtiging = actor.machtiging
     if machtiging is None or holder_refusal(machtiging, actor.person_id, actor.organisation_kvk) is not None:
         return False
@@ -151,7 +151,10 @@ def _standing(actor: Actor, at: datetime) -> Verdict | None:
 
 
 def _policy_hides(decide: Decide, question: Question) -> Verdict | None:
-    """Refused even for looking in the list at the highest level: then it is the message that the policy keeps away."""
+    """Refuse as not found if even listing at the highest level is denied.
+
+    Then the policy hides the bericht itself, not only this act.
+    """
     best = replace(question, act=Act.LIST, act_given=True, level=Assurance.HIGH)
     answer = decide(best)
     return None if isinstance(answer, Allowed) else _hidden(answer.reason, answer.row)
@@ -166,7 +169,10 @@ def _act_refused(decide: Decide, question: Question, actor: Actor, row: str | No
 
 
 def _not_given(actor: Actor, act: Act, row: str | None = None) -> Verdict:
-    """Refuse the act, and say so when a new consent could give it: in the own box any, else what was agreed."""
+    """Refuse the act, with a challenge when a new consent could give it.
+
+    In the own box a consent can give any act, otherwise only those of the machtiging.
+    """
     code, machtiging = "handeling_niet_toegestaan", actor.machtiging
     by_token = actor.client_id is not None and act not in actor.acts
     if by_token and (machtiging is None or act in machtiging.scope.acts & ACTS_TO_GIVE):
@@ -179,7 +185,10 @@ def _not_given(actor: Actor, act: Act, row: str | None = None) -> Verdict:
 
 
 def _level_too_low(decide: Decide, questions: list[Question], actor: Actor) -> NotAllowed:
-    """Which level it takes, if logging in again at that level is all it takes (RFC 9470)."""
+    """Return the refusal with the level that a new login needs (RFC 9470).
+
+    It names no level if no login can help.
+    """
     for level in Assurance:
         reached = replace(actor, assurance=level).level
         if reached is level and any(isinstance(decide(replace(one, level=level)), Allowed) for one in questions):

@@ -1,1 +1,1 @@
-"""The catalogue: agencies that send post (afnemers), their diensten, with theme and sensitivity."""
+"""The catalogue of agencies that send letters (afnemers), and their diensten with theme and sensitivity."""

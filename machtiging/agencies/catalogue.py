@@ -1,7 +1,7 @@
-"""The catalogue for practice and tests, as data: real kinds of senders, test OINs (00000099...), made-up municipality.
+"""Sample catalogue for practice and tests: real kinds of agencies with test OINs (00000099...).
 
-A theme and a sensitivity are declared per dienst. Letters about health (GDPR art. 9), crime (GDPR art. 10) or debts are
-never "gewoon".
+The municipality is fictitious. Theme and sensitivity are set per dienst. Letters about health (GDPR art. 9), crime
+(GDPR art. 10) or debts are never "gewoon".
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _oin(number: int) -> str:
     return Oin(f"00000099{number:09d}000").value
 
 
-# (name, OIN) -> diensten. An entry that has been published is never taken out: letters refer to it.
+# (name, OIN) -> diensten. A published entry is never removed, because letters refer to it.
 CATALOGUE: dict[tuple[str, str], tuple[Entry, ...]] = {
     ("UWV", _oin(1)): (
         Entry("ww-uitkering", "WW-uitkering", Theme.INKOMEN, _G),
@@ -116,14 +116,14 @@ CATALOGUE: dict[tuple[str, str], tuple[Entry, ...]] = {
 
 
 def oin_of(name: str) -> str:
-    """The test OIN of the agency with this name. Raises KeyError for a name that the catalogue does not have."""
+    """Return the test OIN of the agency with this name. Raises KeyError for an unknown name."""
     return dict(CATALOGUE.keys())[name]
 
 
 async def load_catalogue(session: AsyncSession) -> None:
-    """Put the catalogue into the database: adds what is missing, mends names and labels, and removes nothing.
+    """Upsert the catalogue: add missing rows, update names and labels, delete nothing.
 
-    Safe to repeat and to run twice at once. Whether an agency is active is left as it stands.
+    It is idempotent and safe to run concurrently. `Agency.active` is not changed.
     """
     connection = await session.connection()
     agencies = [{"oin": oin, "name": name, "active": True} for name, oin in CATALOGUE]

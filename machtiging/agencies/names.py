@@ -1,4 +1,4 @@
-"""Names of agencies for a join: a letter keeps its sender's name when the sender is no longer active."""
+"""Names of agencies for use in joins, also of agencies that are no longer active."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from machtiging.agencies.tables import Agency
 
 
 def agency_names() -> Table:
-    """The table, to join on `oin` for its `name`; whether an agency may send is for `queries`."""
+    """Return the agency table, to join on `oin` for the `name`.
+
+    Use `agencies.queries` to check if an agency may send.
+    """
     table: Table = Agency.__table__  # type: ignore[attr-defined]
     return table

@@ -1,4 +1,4 @@
-"""Look up agencies and their diensten."""
+"""Find agencies and their diensten."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from machtiging.agencies.tables import Agency, Dienst
 _AGENCY: Table = Agency.__table__  # type: ignore[attr-defined]
 _DIENST: Table = Dienst.__table__  # type: ignore[attr-defined]
 _DIENSTEN = select(_DIENST).join(_AGENCY, _AGENCY.c.oin == _DIENST.c.oin).where(_AGENCY.c.active)
-# Also those without a dienst.
+# The outer join includes agencies without a dienst.
 _AGENCIES = (
     select(_AGENCY.c.oin.label("agency_oin"), _AGENCY.c.name.label("agency_name"), _DIENST)
     .join_from(_AGENCY, _DIENST, _AGENCY.c.oin == _DIENST.c.oin, isouter=True)
@@ -27,7 +27,7 @@ _AGENCIES = (
 
 @dataclass(frozen=True, slots=True)
 class DienstView:
-    """A dienst, with what its agency declared about its post."""
+    """A dienst with its theme and sensitivity."""
 
     oin: str
     code: str
@@ -37,7 +37,7 @@ class DienstView:
 
     @property
     def key(self) -> str:
-        """As the scope of a machtiging writes it: "oin/code"."""
+        """The dienst as written in the scope of a machtiging: "oin/code"."""
         return f"{self.oin}/{self.code}"
 
 
@@ -51,18 +51,18 @@ class AgencyView:
 
 
 async def dienst_of(session: AsyncSession, oin: str, code: str) -> DienstView | None:
-    """The dienst under which this agency may send now, or None: unknown dienst, or agency unknown or not active."""
+    """Find a dienst of an active agency. None if the dienst or agency is unknown, or the agency inactive."""
     row = (await session.execute(_DIENSTEN.where(_DIENST.c.oin == oin, _DIENST.c.code == code))).one_or_none()
     return None if row is None else _view(row)
 
 
 async def all_agencies(session: AsyncSession) -> list[AgencyView]:
-    """Every active agency, by name."""
+    """Load all active agencies, ordered by name."""
     return _grouped(await session.execute(_AGENCIES))
 
 
 async def agency(session: AsyncSession, oin: str) -> AgencyView | None:
-    """The active agency with this OIN, or None."""
+    """Find the active agency with this OIN, or None."""
     found = _grouped(await session.execute(_AGENCIES.where(_AGENCY.c.oin == oin)))
     return found[0] if found else None
 

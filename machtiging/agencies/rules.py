@@ -1,4 +1,4 @@
-"""What kinds of post there are: twelve themes, three degrees of sensitivity. Pure."""
+"""Themes and degrees of sensitivity of letters. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class Sensitivity(StrEnum):
-    """How much harm a letter does in the wrong hands; declared per dienst by the agency that sends it."""
+    """The harm a letter can do in the wrong hands. The agency sets it per dienst."""
 
     GEWOON = "gewoon"
     GEVOELIG = "gevoelig"
     VERTROUWELIJK = "vertrouwelijk"
 
     def at_most(self, other: Sensitivity) -> bool:
-        """Whether this is no more sensitive than `other`."""
+        """Return whether this is no more sensitive than `other`."""
         return _DEGREE[self] <= _DEGREE[other]
 
 
@@ -21,7 +21,7 @@ _DEGREE = {Sensitivity.GEWOON: 0, Sensitivity.GEVOELIG: 1, Sensitivity.VERTROUWE
 
 
 class Theme(StrEnum):
-    """What a letter is about, in the words of the citizen. A closed list: the policy is written per theme."""
+    """The subject of a letter, in the words of the citizen. A closed list, since the policy is written per theme."""
 
     BELASTINGEN = "belastingen"
     TOESLAGEN = "toeslagen"

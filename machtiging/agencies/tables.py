@@ -1,4 +1,4 @@
-"""Rows of the catalogue: agencies and the diensten under which they send post."""
+"""Tables of the catalogue: agencies and their diensten."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from machtiging.storage import columns
 
 
 class Agency(SQLModel, table=True):
-    """An organisation that may deliver post, named by its OIN."""
+    """An organisation that may deliver letters, identified by its OIN."""
 
     __tablename__ = "agency"
 
@@ -18,7 +18,7 @@ class Agency(SQLModel, table=True):
 
 
 class Dienst(SQLModel, table=True):
-    """One service of an agency, with the theme and the sensitivity of its post."""
+    """A service of an agency, with theme and sensitivity of its letters."""
 
     __tablename__ = "dienst"
 

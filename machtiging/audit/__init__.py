@@ -1,1 +1,1 @@
-"""The journal: who did what for whom, and why it was allowed or refused. Append-only, numbered, chained and signed."""
+"""The journal: an append-only audit log of actions and refusals, numbered, hash-chained and signed."""

@@ -1,4 +1,4 @@
-"""Everything that is journalled, as one alphabetised list: `onderwerp:daad`. Old lines carry these values for ever."""
+"""All kinds of journal lines, in alphabetical order: `onderwerp:daad`. Stored lines keep these values forever."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class JournalAct(StrEnum):
-    """What was done, or tried."""
+    """The action that was done or attempted."""
 
     AANLEVERING_GEWEIGERD = "aanlevering:geweigerd"
     AANLEVERING_ONTVANGEN = "aanlevering:ontvangen"
@@ -54,7 +54,7 @@ class JournalAct(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How it ended: a change was made, an access was allowed, or the answer was no."""
+    """The outcome: a change was made, an access was allowed, or the request was refused."""
 
     ALLOWED = "allowed"
     DONE = "done"

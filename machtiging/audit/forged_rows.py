@@ -1,4 +1,4 @@
-"""A row whose MAC fails: it opens nothing, and the journal says which row that was."""
+"""Authentication of table rows by their MAC. A failure is journalled with the row's key."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from machtiging.storage.statement import Work
 async def authenticate_row(
     work: Work, sealed: SealedTable, row: Any, prefix: str = "", *, at: datetime | None = None
 ) -> bool:
-    """Verify a row before anything of it is believed; a failure is logged as an error and written in the journal.
+    """Verify the MAC of a row before use. Logs an error and journals a failure.
 
-    The caller answers a failure as if there were no such row. `at`: the moment of the line, now unless given.
+    The caller treats a failure as if the row did not exist. `at`: the instant of the journal line; default now.
     """
     if verifies(work, sealed, row, prefix):
         return True

@@ -1,7 +1,7 @@
-"""Lines about a person for her to read: equal ones within a minute are one, with how often. The journal keeps all.
+"""Journal lines of a person, with equal lines of one minute grouped and counted.
 
-A flood of equal requests must not bury what else was done. A page is chosen in a window of lines that grows only where
-lines are equal, so that it costs the same in a long journal as in a short one.
+A flood of equal requests must not hide other lines. The journal itself keeps all of them. A page is built from a window
+of lines. The window grows only when many lines are equal, so the cost does not depend on the length of the journal.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.queries import Before, JournalEntry, lines_about
 
-# How many lines are read for a page: more where many are equal, never more than the last.
+# Sizes of the window of lines read for one page. The last size is the maximum.
 WINDOWS = (120, 1_000, 5_000)
 _MINUTE = timedelta(minutes=1)
-# Outside these years an instant cannot be trusted to be the one of its line.
+# An instant outside these years may be clamped, and so differ from that of the stored line.
 _YEARS = range(2001, 2100)
 
 
 @dataclass(frozen=True, slots=True)
 class LineGroup:
-    """The newest of some equal lines, and how many they are."""
+    """The newest line of a group of equal lines, and their number."""
 
     line: JournalEntry
     count: int
@@ -32,7 +32,7 @@ class LineGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupedPage:
-    """Groups, newest first. `older`: the line before which the next page begins, None at the end."""
+    """A page of groups, newest first. `older`: the line at which the next page begins; None at the end."""
 
     groups: list[LineGroup]
     older: JournalEntry | None
@@ -41,7 +41,10 @@ class GroupedPage:
 async def grouped_lines_about(
     session: AsyncSession, person_id: UUID, *, limit: int, before: Before | None = None
 ) -> GroupedPage:
-    """Select groups of equal lines about this person, newest first, at most `limit`. `before`: the `older` before."""
+    """Load at most `limit` groups of equal lines of a person, newest first.
+
+    `before`: the `older` of the previous page.
+    """
     for size in WINDOWS:
         last = size == WINDOWS[-1]
         lines, shown = await _window(session, person_id, size, before)
@@ -56,9 +59,10 @@ async def grouped_lines_about(
 async def _window(
     session: AsyncSession, person_id: UUID, size: int, before: Before | None
 ) -> tuple[list[JournalEntry], int | None]:
-    """The lines to choose from, and how many of them earlier pages were about; None when that cannot be seen.
+    """Load the lines to choose from, and the number of lines on earlier pages.
 
-    It begins at the end of the minute in which the page before ended: what is equal to a line there has been counted.
+    The number is None when the window does not contain the last line of the previous page. The window begins at the end
+    of the minute of that line, because lines equal to it are already counted.
     """
     if before is None:
         return await lines_about(session, person_id, limit=size), 0
@@ -72,7 +76,7 @@ async def _window(
 
 
 def _page(lines: Sequence[JournalEntry], shown: int, limit: int, *, full: bool, last: bool) -> GroupedPage | None:
-    """A page of these lines, or None when it takes more of them."""
+    """Build a page from these lines, or return None if it needs more lines."""
     newest: dict[Hashable, int] = {}
     counts: dict[Hashable, int] = {}
     for number, line in enumerate(lines):
@@ -80,7 +84,7 @@ def _page(lines: Sequence[JournalEntry], shown: int, limit: int, *, full: bool, 
         newest.setdefault(key, number)
         counts[key] = counts.get(key, 0) + 1
     fresh = [(key, number) for key, number in newest.items() if number >= shown]
-    # In a full window the last minute may go on after it.
+    # If the window is full, its last minute may be incomplete.
     begun = _minute(lines[-1].occurred_at) if full else None
     whole = [(key, number) for key, number in fresh if _minute(lines[number].occurred_at) != begun]
     if len(whole) > limit:
@@ -104,7 +108,7 @@ def _grouped(
 
 
 def _key(line: JournalEntry) -> Hashable:
-    """The values that equal lines share: all that she is shown, and the minute."""
+    """Return the values that equal lines share: all values shown to the person, and the minute."""
     if line.occurred_at.year not in _YEARS:
         return line.id
     done = (line.act, line.outcome, line.reason, line.object_kind, line.object_id)

@@ -1,7 +1,7 @@
-"""Keeping the last signed head outside the database: in a file, or at an address of somebody who keeps it.
+"""External copies of the last signed head: in a file, or at a URL.
 
-A journal that is cut off at the end, heads and all, looks whole from inside. Against a head that was kept elsewhere it
-does not.
+If somebody cuts off the end of the journal together with its heads, the rest still verifies. Only a head stored outside
+the database reveals the truncation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOT_KEPT = "kop_niet_bewaard"
 
 @dataclass(frozen=True)
 class HeadKeeper:
-    """Keeper of signed heads outside the database: a file, an address, both or none."""
+    """External storage of signed heads: a file, a URL, both or neither."""
 
     keyring: KeyRing
     file: Path | None = None
@@ -28,10 +28,10 @@ class HeadKeeper:
     outbound: Outbound = field(default_factory=Outbound)
 
     async def keep(self, head: str) -> None:
-        """Put this signed head in the file and bring it to the address. Raises Fault `kop_niet_bewaard`.
+        """Write the signed head to the file and post it to the URL. Raises Fault `kop_niet_bewaard`.
 
-        A head in the file that says more is left there: it proves that the journal was longer. Several sealers take
-        turns, so of two heads the newer may come first.
+        A head with a higher number in the file is not overwritten: it proves that the journal was longer. With several
+        sealers, the newer of two heads may arrive first.
         """
         if self.file is not None:
             self._write(self.file, head)
@@ -49,7 +49,7 @@ class HeadKeeper:
             raise Fault(_NOT_KEPT, private=f"{file}: {type(error).__name__}") from error
 
     def _place_of(self, head: str) -> int:
-        """Up to which line it speaks; 0 for what is no head of ours, so that a real one takes its place."""
+        """Return the last line number of a head; 0 if it is not a valid head of ours."""
         try:
             seq = self.keyring.verify_own_statement(head.strip(), typ=HEAD_TYPE).get("seq")
         except NotAuthenticated:
@@ -66,5 +66,5 @@ class HeadKeeper:
 
 
 def read_head(file: Path) -> str:
-    """The head in a file; nothing that is no text passes for one. Raises OSError."""
+    """Read the head in a file. Bytes that are not ASCII are replaced, and then fail verification. Raises OSError."""
     return file.read_bytes()[:16_384].decode("ascii", errors="replace").strip()

@@ -1,4 +1,7 @@
-"""Writing in the journal: one line, in the transaction of what it tells about. Neither is there without the other."""
+"""Insert journal lines in the same transaction as the action they record.
+
+Either both are committed or neither.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from machtiging.kernel.ids import uuid7
 from machtiging.storage.statement import Statement, Work
 from machtiging.web import request_id
 
-# The capacity of who runs the service; which one it was stands in the facts, as `beheerder`.
+# The capacity of an operator. The operator's name is in the facts, as `beheerder`.
 OPERATOR = "beheerder"
 _INTAKE: Table = JournalIntake.__table__  # type: ignore[attr-defined]
 _WRITING = insert(_INTAKE).values(
@@ -27,10 +30,10 @@ _WRITE = Statement(_WRITING)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Who, in which capacity, for whom, did what to what, under which machtiging, with which outcome, and why.
+    """A new journal line: actor, capacity, person, action, object, machtiging, outcome and reason.
 
-    People are named by their internal id. `facts` holds words, whole numbers and yes/no; never a BSN, a name, a code,
-    a subject or any other text that a person wrote.
+    People appear by their internal id. `facts` holds words, whole numbers and booleans; never a BSN, a name, a code, a
+    subject or any text that a person typed.
     """
 
     act: JournalAct
@@ -48,30 +51,39 @@ class Line:
 
 
 def by_operator(line: Line, name: str | None) -> Line:
-    """The same line, done by an operator of this name; unchanged when there was none."""
+    """Return the line attributed to this operator; unchanged if `operator_name` is None."""
     return line if name is None else replace(line, capacity=OPERATOR, facts={**line.facts, "beheerder": name})
 
 
 async def record(work: Work, line: Line, *, at: datetime, line_id: UUID | None = None) -> UUID:
-    """Write one line and return its id (a new one unless given). It stands or falls with the caller's transaction."""
+    """Insert one line and return its id. It commits or rolls back with the caller's transaction.
+
+    `line_id` is a new id unless given.
+    """
     line_id = line_id or uuid7()
     await _WRITE.run(work, as_values(line, line_id, at))
     return line_id
 
 
 def writing_a_line(fetch: Select[Any]) -> Statement:
-    """The statement that fetches and writes a line in one: nothing is fetched without it. Values: see `as_values`."""
+    """Build one statement that fetches rows and inserts a journal line. Values: `insert_journal_params`.
+
+    Nothing can be fetched without the line.
+    """
     return Statement(fetch.add_cte(_WRITING.cte("line")))
 
 
 def line_beside(gate: FromClause) -> Insert:
-    """For a statement that does several things: write a line for every row of `gate`. Values: see `as_values`."""
+    """Build a CTE that inserts a journal line for every row of `gate`. Values: `insert_journal_params`."""
     said = [bindparam(f"line_{column.name}", type_=column.type).label(column.name) for column in _INTAKE.c]
     return insert(_INTAKE).from_select(list(_INTAKE.c.keys()), select(*said).select_from(gate))
 
 
 def as_values(line: Line, line_id: UUID, at: datetime) -> dict[str, Any]:
-    """What goes in with a line, for `writing_a_line` and `line_beside`. `line_id` is a new `uuid7`."""
+    """Return the bind values of a line for `build_journalled_fetch` and `insert_journal_cte`.
+
+    `line_id` is a new `uuid7`.
+    """
     return {
         "line_id": line_id,
         "line_occurred_at": at,

@@ -1,7 +1,7 @@
-"""Reading the journal back: about whom, or under which machtiging. Sealed and still waiting lines look the same.
+"""Read journal lines by person or by machtiging, sealed or not yet sealed.
 
-Lines stay for ever, so whatever the columns admit is read: an instant that no clock can show is moved to the edge of
-those that can, and facts that are no document are none.
+Lines are kept forever, so every value that the columns allow can be read. Instants outside Python's range are clamped.
+Facts that are not a JSON object become empty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _journal = JournalLine.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One line. `seq` is its number once it has been sealed."""
+    """One journal line. `seq` is its number, None until it is sealed."""
 
     id: UUID
     occurred_at: datetime
@@ -61,9 +61,9 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The place at which the next page begins: lines older than the one with this id.
+    """The cursor of the next page: lines older than the line with this id (keyset pagination).
 
-    `occurred_at` counts when no line about the same person or machtiging has that id.
+    `occurred_at` is used when no line of the same person or machtiging has that id.
     """
 
     occurred_at: datetime
@@ -73,21 +73,21 @@ class Before:
 async def lines_about(
     session: AsyncSession, person_id: UUID, *, limit: int = 100, before: datetime | Before | None = None
 ) -> list[JournalEntry]:
-    """What was done or tried for this person, newest first. `before` is the last line of the page before."""
+    """Load the lines about a person, newest first. `before` is the last line of the previous page."""
     return await _newest(session, "for_person_id", person_id, limit, before)
 
 
 async def lines_under(
     session: AsyncSession, machtiging_id: UUID, *, limit: int = 100, before: datetime | Before | None = None
 ) -> list[JournalEntry]:
-    """What was done or tried under this machtiging, newest first."""
+    """Load the lines under a machtiging, newest first."""
     return await _newest(session, "machtiging_id", machtiging_id, limit, before)
 
 
 async def _newest(
     session: AsyncSession, column: str, value: UUID, limit: int, before: datetime | Before | None
 ) -> list[JournalEntry]:
-    # One statement, so one snapshot: a line that is being sealed meanwhile is seen once, on one side or the other.
+    # One statement means one snapshot: a line that is sealed concurrently appears exactly once.
     sealed = _page(_journal, _journal.c.seq, _journal.c[column] == value, limit, _place(column, value, before))
     waiting = cast(null(), BigInteger)
     unsealed = _page(_intake, waiting, _intake.c[column] == value, limit, _place(column, value, before))
@@ -107,7 +107,7 @@ def _entry(row: Mapping[str, Any]) -> JournalEntry:
 
 
 def _document(text: str) -> dict[str, Any]:
-    """The facts as they were written; none where they are no object, or one that Python cannot hold."""
+    """Parse the facts. Returns an empty dict if they are not an object, or too large for Python."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -116,12 +116,12 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _place(column: str, value: UUID, before: datetime | Before | None) -> tuple[ColumnElement[Any], UUID | None] | None:
-    """Before which place lines are wanted: an instant, and the id where several lines share it."""
+    """Return the cursor position: an instant, and the id that orders lines with the same instant."""
     if before is None:
         return None
     if isinstance(before, datetime):
         return literal(before, INSTANT), None
-    # Asked of the line itself: its instant may be one that cannot travel in an address.
+    # The instant comes from the line itself, since a URL may not be able to express it.
     known = [
         select(table.c.occurred_at).where(table.c.id == before.id, table.c[column] == value).scalar_subquery()
         for table in (_journal, _intake)

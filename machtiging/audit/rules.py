@@ -1,9 +1,9 @@
-"""How lines are chained: each hash covers the line, its number and the hash before it. Anybody can recompute it.
+"""Hash chain of the journal: each hash covers the line, its number and the previous hash.
 
-The hash is SHA-256 over UTF-8 JSON without spaces, members sorted: the columns of the line as they stand in the
-database, `seq`, and `previous` in hexadecimal. `occurred_at` is the text of the seconds since 1970 with six decimals;
-`facts` is the text of the jsonb value, which PostgreSQL keeps in one canonical form. Parsing either could lose digits,
-and so hide a change.
+Anybody can recompute it. The hash is SHA-256 over UTF-8 JSON without spaces and with sorted members: the columns of the
+line as stored in the database, `seq`, and `previous` in hexadecimal. `occurred_at` is the text of the seconds since
+1970 with six decimals. `facts` is the canonical text of the jsonb value in PostgreSQL. Parsing either could lose
+digits, and so hide a change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-# What the first line follows on.
+# The previous hash of the first line.
 GENESIS = bytes(32)
 HEAD_TYPE = "journal-head+jwt"
 HEAD_ALGORITHM = "ES256"
@@ -39,15 +39,18 @@ COLUMNS = (
 
 
 class Fields(Protocol):
-    """A line by the names of its columns: a database row, or a dictionary."""
+    """A line by column name: a database row or a dictionary."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """The value of a column."""
+        """Return the value of a column."""
         ...
 
 
 def link(previous: bytes, seq: int, line: Fields) -> bytes:
-    """The hash of a line at its place in the chain. `line` has at least COLUMNS, read exactly (`audit.exact`)."""
+    """Compute the hash of a line at its position in the chain.
+
+    `line` has at least LINE_COLUMNS, in canonical form (`audit.canonical`).
+    """
     document: dict[str, Any] = {name: None if line[name] is None else str(line[name]) for name in COLUMNS}
     document["seq"] = seq
     document["previous"] = previous.hex()
@@ -56,12 +59,15 @@ def link(previous: bytes, seq: int, line: Fields) -> bytes:
 
 
 def head_claims(seq: int, chain_hash: bytes, previous_seq: int, at: datetime) -> dict[str, Any]:
-    """What a signed head says: up to `seq` the chain ends in this hash; the head before it stood at `previous`."""
+    """Return the claims of a signed head: the chain up to `seq` ends in this hash.
+
+    `previous` is the number of the previous head.
+    """
     return {"seq": seq, "hash": chain_hash.hex(), "previous": previous_seq, "signed_at": at.astimezone(UTC).isoformat()}
 
 
 class ProblemKind(StrEnum):
-    """What can be wrong with a journal."""
+    """The kinds of damage to a journal."""
 
     CHANGED = "veranderd"
     CUT_OFF = "afgeknipt"
@@ -76,7 +82,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and at which number."""
+    """One problem found in the journal, with the number of the line."""
 
     kind: ProblemKind
     seq: int | None
@@ -85,7 +91,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the chain: a number and the hash there."""
+    """A position in the chain: a line number and the hash of that line."""
 
     seq: int
     hash: bytes
@@ -95,7 +101,7 @@ START = Place(0, GENESIS)
 
 
 def examine(before: Place, line: Fields) -> list[Problem]:
-    """What is wrong with one line, given the line that stands before it."""
+    """Check one line against the previous one. Returns the problems found."""
     seq: int | None = line["seq"]
     problems = []
     if seq is None or seq <= before.seq:
@@ -106,7 +112,7 @@ def examine(before: Place, line: Fields) -> list[Problem]:
     elif line["previous_hash"] != before.hash:
         text = f"Regel {seq} sluit niet aan op regel {before.seq}: een van de twee is vervangen."
         problems.append(Problem(ProblemKind.DETACHED, seq, text))
-    # A missing hash is a wrong one: whoever tampers may also have dropped NOT NULL.
+    # An absent hash counts as wrong: an attacker may also have dropped the NOT NULL constraint.
     if link(line["previous_hash"] or b"", seq, line) != line["hash"]:
         text = f"Regel {seq} is veranderd, verplaatst of vervangen."
         problems.append(Problem(ProblemKind.CHANGED, seq, text))
@@ -114,5 +120,5 @@ def examine(before: Place, line: Fields) -> list[Problem]:
 
 
 def missing(first: int, last: int) -> str:
-    """The sentence for lines that are not there."""
+    """Return the Dutch sentence about missing lines."""
     return f"Regel {first} ontbreekt." if first == last else f"De regels {first} tot en met {last} ontbreken."

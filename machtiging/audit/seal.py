@@ -1,7 +1,7 @@
-"""Sealing: lines that wait in the intake get their number, are chained, moved to the journal, and signed for.
+"""Sealing: number the lines of the intake, chain them, move them to the journal, and sign.
 
-Numbers are given here and not at the INSERT, because a transaction may commit late: whatever is in the intake is
-waiting, however old, so no line is passed over. All of a batch happens in one transaction, or none of it does.
+Lines are numbered here and not at the INSERT, because a transaction may commit late. All lines of the intake are
+unsealed, however old, so none is skipped. A batch is sealed in one transaction.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
-# One sealer at a time per database, whoever starts it. No advisory lock: the service could hold that.
+# One sealer at a time per database. Not an advisory lock, since the service role could take that.
 _LOCK = text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE")
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
 _journal = JournalLine.__table__  # type: ignore[attr-defined]
 _head = JournalHead.__table__  # type: ignore[attr-defined]
 
-# A line whose id already stands in the journal cannot move there. It is passed over, so that it stops nobody else,
-# and `verify` reports it.
+# A line with an id that is already in the journal cannot move there. It is skipped, so that it does not block the
+# others. `verify_journal` reports it.
 _WAITING = (
     select(*exact_columns(_intake))
     .where(~select(_journal.c.id).where(_journal.c.id == _intake.c.id).exists())
@@ -34,7 +34,7 @@ _WAITING = (
 )
 _LAST_LINE = select(_journal.c.seq, _journal.c.hash).order_by(_journal.c.seq.desc()).limit(1)
 _LAST_HEAD = select(_head).order_by(_head.c.seq.desc()).limit(1)
-# The columns never leave the database on their way to the journal: what was written is what is kept.
+# The columns move inside the database, so the stored values cannot change on the way.
 _MOVE = text(
     f"INSERT INTO journal ({', '.join(COLUMNS)}, seq, previous_hash, hash) "  # noqa: S608 - column names of our own
     f"SELECT {', '.join('i.' + name for name in COLUMNS)}, n.seq, n.previous_hash, n.hash FROM journal_intake i "
@@ -45,10 +45,11 @@ _LEAVE = text("DELETE FROM journal_intake WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
 async def seal_waiting(engine: AsyncEngine, keyring: KeyRing, clock: Clock, batch: int = 1000) -> int:
-    """Seal everything that waits, `batch` lines per transaction; returns how many lines. `engine` has the sealer role.
+    """Seal all lines of the intake and return their number. `engine` has the sealer role.
 
-    Raises Fault `journaal_gebroken` when the end of the journal is not what was last signed: a new signature over a
-    damaged journal would hide the damage. The lines stay safely in the intake until somebody has looked.
+    `batch` is the number of lines in one transaction. Raises Fault `journaal_gebroken` when the end of the journal
+    differs from the last signed head: a new signature over a damaged journal would hide the damage. The lines then stay
+    in the intake until somebody has investigated.
     """
     total = 0
     while True:
@@ -77,7 +78,7 @@ async def _seal_batch(connection: AsyncConnection, keyring: KeyRing, clock: Cloc
 
 
 async def _signed_end(connection: AsyncConnection, keyring: KeyRing) -> Place:
-    """Where the journal ends, once it is sure that this is where it was last signed."""
+    """Load the last position of the journal, after verifying it against the last signed head."""
     line = (await connection.execute(_LAST_LINE)).one_or_none()
     head = (await connection.execute(_LAST_HEAD)).one_or_none()
     if line is None and head is None:

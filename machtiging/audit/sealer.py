@@ -1,4 +1,4 @@
-"""The sealer at work beside the service: seals what waits, now and then, until told to stop."""
+"""Background task that seals the intake at intervals, until it is stopped."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ async def run_sealer(
     keeper: HeadKeeper | None = None,
     record: TaskRecord | None = None,
 ) -> None:
-    """Seal every `every` seconds and once more at the end. A failure is logged and tried again; no line is lost.
+    """Seal every `every` seconds and once more at the end. A failure is logged and retried; no line is lost.
 
-    Several workers may each run one; they take turns. `keeper` gets the last signed head after each seal, and at the
-    start.
+    Several workers may run a sealer; a lock lets one work at a time. `anchor` gets the last signed head at the start
+    and after each seal.
     """
     record = record or TaskRecord("zegelen")
     owed = keeper is not None
@@ -55,7 +55,7 @@ async def run_sealer(
 
 
 async def keep_last_head(engine: AsyncEngine, keeper: HeadKeeper) -> None:
-    """Put the last signed head where the keeper puts heads. Raises Fault `kop_niet_bewaard`."""
+    """Store the last signed head in the anchor. Raises Fault `kop_niet_bewaard`."""
     async with engine.connect() as connection:
         head = await connection.scalar(_LAST_HEAD)
     if head is not None:
@@ -63,7 +63,7 @@ async def keep_last_head(engine: AsyncEngine, keeper: HeadKeeper) -> None:
 
 
 async def _keep(engine: AsyncEngine, keeper: HeadKeeper) -> bool:
-    """True when the head was kept. A place for heads that is away stops no sealing: it is told in the log."""
+    """Store the last head and return True on success. A failure is logged and does not stop the sealing."""
     try:
         with database_failures():
             await keep_last_head(engine, keeper)

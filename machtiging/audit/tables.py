@@ -1,4 +1,4 @@
-"""Rows of the journal. `JournalIntake` takes lines as they happen, `JournalLine` holds them numbered and chained."""
+"""Tables of the journal. `JournalIntake` receives new lines; `JournalLine` has them numbered and chained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from machtiging.storage import columns
 
 
 class _Line(SQLModel):
-    """What one line says. People are named by their internal id, never by BSN or name."""
+    """The columns of a line. People appear by internal id, never by BSN or name."""
 
     id: UUID = Field(primary_key=True)
     occurred_at: datetime = columns.at()
@@ -33,13 +33,13 @@ class _Line(SQLModel):
 
 
 class JournalIntake(_Line, table=True):
-    """Lines that are committed and not yet numbered."""
+    """Committed lines without a number."""
 
     __tablename__ = "journal_intake"
 
 
 class JournalLine(_Line, table=True):
-    """Lines in their final order: `hash` covers the line, its number and the hash before it."""
+    """Sealed lines in their final order. `hash` covers the line, its number and the previous hash."""
 
     __tablename__ = "journal"
 
@@ -60,7 +60,7 @@ class JournalHead(SQLModel, table=True):
 
 
 class SealingTurn(SQLModel, table=True):
-    """No rows: who holds a lock on this table seals. Nobody but the sealer has a right on it."""
+    """A table without rows. A lock on it lets one sealer work; only the sealer role has access."""
 
     __tablename__ = "sealing_turn"
 

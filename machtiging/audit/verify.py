@@ -1,6 +1,7 @@
-"""Verifying the journal: reads every line and every head, and says which are changed, missing, inserted or unsigned.
+"""Verification of the journal: find changed, missing, inserted and unsigned lines.
 
-First it looks at what protects the journal in the database. It reads in batches: a time limit is one for a batch.
+It first compares the database protection of the journal with the baseline. It reads in batches, so a statement timeout
+applies to one batch.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from machtiging.audit.tables import JournalHead, JournalIntake, JournalLine
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.errors import NotAuthenticated
 
-# One damaged place can set a million lines askew; the first ones say where to look.
+# One damaged line can make a million later ones fail. The first problems show where to look.
 MOST_PROBLEMS = 100
 
 _intake = JournalIntake.__table__  # type: ignore[attr-defined]
@@ -34,10 +35,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was read and what is wrong. Keep `head` somewhere else: it proves later that nothing was cut off.
+    """The result of a verification. Store `head` elsewhere: it later proves that nothing was cut off.
 
-    `deviations`: what protects the journal and is not as the migrations made it. `compared`: a head that was kept
-    elsewhere was given; without one, nobody can know from inside that the newest lines were not cut off.
+    `deviations`: differences between the database protection and the migrations. `head_compared`: an externally stored
+    head was given. Without one, removal of the newest lines cannot be detected from inside.
     """
 
     lines: int
@@ -51,13 +52,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Tell whether nothing is wrong with lines and heads."""
+        """True if no problem was found in lines and heads."""
         return self.problems_found == 0
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read so far."""
+    """The state of a verification in progress."""
 
     keyring: KeyRing
     at: Place = START
@@ -82,11 +83,11 @@ async def verify(
     progress: Progress | None = None,
     batch: int = 2000,
 ) -> Report:
-    """Read the whole journal in one snapshot and report. Any role that may read the journal will do.
+    """Read the whole journal in one snapshot and report. Any role with read access will do.
 
-    `expected_head` is a `Report.head` of an earlier time, kept outside this database: without one, a tail that was cut
-    off together with its heads leaves no trace. `start_head` is one too: lines up to it were verified before and are
-    not read again. `progress` is called with the number of the last line read and that of the last there is.
+    `expected_head` is a `VerificationReport.head` from an earlier time, stored outside this database. Without it, a
+    tail cut off together with its heads leaves no trace. `start_head` is one too: lines up to it were verified before
+    and are not read again. `progress` is called with the number of the last line read and the highest number.
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -110,7 +111,7 @@ async def verify(
 
 
 def _start_after(reading: _Reading, start_head: str) -> None:
-    """Begin behind a head that was verified before. One that is not ours is no place to begin: then all is read."""
+    """Start after a head that was verified before. Ignores a head with an invalid signature: then all is read."""
     claims = _claims_of(reading.keyring, start_head)
     if claims is not None:
         reading.at = reading.last_head = Place(claims["seq"], bytes.fromhex(claims["hash"]))
@@ -125,7 +126,7 @@ def _claims_of(keyring: KeyRing, head: str) -> dict[str, Any] | None:
 
 
 async def _read_all(connection: AsyncConnection, reading: _Reading, progress: Progress | None, batch: int) -> None:
-    # The last number instead of how many: to count a large journal takes longer than an answer may.
+    # The highest number and not a count: counting a large journal would exceed the statement timeout.
     total = await connection.scalar(select(func.max(_journal.c.seq))) or 0
     lines = _LINES
     if reading.at.seq:
@@ -138,7 +139,7 @@ async def _read_all(connection: AsyncConnection, reading: _Reading, progress: Pr
 
 
 async def _read(connection: AsyncConnection, reading: _Reading, lines: list[RowMapping]) -> None:
-    """One batch of lines, with the heads that stand among them."""
+    """Verify one batch of lines, with the heads between them."""
     numbers = [line["seq"] for line in lines if line["seq"] is not None]
     among = _HEADS.where(_head.c.seq > reading.at.seq, _head.c.seq <= max(numbers, default=0))
     heads = {head.seq: head for head in await connection.execute(among)}
@@ -157,7 +158,7 @@ async def _read(connection: AsyncConnection, reading: _Reading, lines: list[RowM
 
 
 def _examine_head(reading: _Reading, head: Row[tuple[int, bytes, object, str]], place: Place | None) -> None:
-    """A head must be signed by us, follow on the head before it, and say what the chain says."""
+    """Verify that a head is signed by us, follows the previous one and matches the chain."""
     reading.heads += 1
     seq = head.seq
     try:
@@ -181,7 +182,7 @@ def _examine_head(reading: _Reading, head: Row[tuple[int, bytes, object, str]], 
 
 
 async def _finish(connection: AsyncConnection, reading: _Reading) -> None:
-    """What the end of the journal tells: heads beyond it, lines without a signature, lines that cannot be sealed."""
+    """Verify the end of the journal: heads beyond it, unsigned lines, and lines that cannot be sealed."""
     end = reading.at.seq
     if reading.last_head.seq < end:
         text = f"De regels {reading.last_head.seq + 1} tot en met {end} zijn niet ondertekend."
@@ -196,7 +197,7 @@ async def _finish(connection: AsyncConnection, reading: _Reading) -> None:
 
 
 async def _compare(connection: AsyncConnection, reading: _Reading, expected_head: str) -> None:
-    """Does what was signed at an earlier time still stand?"""
+    """Check that the journal still contains the line and hash of an earlier signed head."""
     try:
         claims = reading.keyring.verify_own_statement(expected_head.strip(), typ=HEAD_TYPE)
     except NotAuthenticated as error:

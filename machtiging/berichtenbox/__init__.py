@@ -1,4 +1,4 @@
-"""The box: berichten come in (`deliver`), are listed, read and downloaded, and kept in order by the citizen alone.
+"""The message box: deliver (`aanlevering`), list, read, download and mark berichten.
 
-Nothing in here opens a letter without a Permit from `access.guard`.
+No letter is decrypted without a Permit from `access.guard`.
 """

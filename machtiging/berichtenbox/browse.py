@@ -1,4 +1,4 @@
-"""The list of letters: the same policy as for reading one, compiled to SQL, a page at a time."""
+"""List letters in pages. The access policy is compiled to SQL conditions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One letter in the list. `read` is this reader's own mark."""
+    """One letter in the list. `read` is the mark of this reader."""
 
     bericht_id: BerichtId
     afzender: Afzender
@@ -54,7 +54,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of the list, newest first, and where the next part begins (None: this is the end)."""
+    """A page of letters, newest first. `next_cursor` is None on the last page."""
 
     summaries: list[Summary]
     next_cursor: str | None
@@ -62,7 +62,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of the list, how much of it."""
+    """The cursor and the size of a requested page."""
 
     cursor: str | None
     size: int
@@ -71,13 +71,16 @@ class Wanted:
 async def browse(
     session: AsyncSession, keyring: KeyRing, policy: Policy, actor: Actor, wanted: Wanted, *, at: datetime
 ) -> Page:
-    """One page of what this actor may see. Raises what `permit_listing` raises, and InvalidInput `cursor_ongeldig`."""
+    """Authorize the actor and load one page of letters.
+
+    Raises as `issue_listing_permit` does, and InvalidInput `cursor_ongeldig`.
+    """
     permit = await permit_listing(session, policy, actor, at=at)
     return await listed(session, keyring, permit, wanted)
 
 
 async def listed(session: AsyncSession, keyring: KeyRing, permit: ListingPermit, wanted: Wanted) -> Page:
-    """The list that this Permit gives leave for. Raises InvalidInput `cursor_ongeldig`."""
+    """Load one page of the letters that the Permit allows. Raises InvalidInput `cursor_ongeldig`."""
     chosen = select(*_SHOWN).where(*in_a_box(permit.at), *conditions(permit))
     if wanted.cursor is not None:
         place = tuple_(BERICHT.c.published_at, BERICHT.c.id)
@@ -91,7 +94,10 @@ async def listed(session: AsyncSession, keyring: KeyRing, permit: ListingPermit,
 
 
 def conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
-    """`ListingPermit.shows`, in SQL. A property test holds the two together, and both to the guard."""
+    """Return the SQL form of `ListingPermit.includes_envelope`.
+
+    A property test checks that both agree with each other and with the guard.
+    """
     pairs = [(theme.value, degree.value) for theme, degree in permit.pairs if _in_scope(permit.scope, theme, degree)]
     where = [BERICHT.c.ontvanger_id == permit.vertegenwoordigde_id]
     where.append(tuple_(BERICHT.c.theme, BERICHT.c.sensitivity).in_(sorted(pairs)) if pairs else false())
@@ -101,7 +107,7 @@ def conditions(permit: ListingPermit) -> list[ColumnElement[bool]]:
         where.append(BERICHT.c.afzender_oin.in_(sorted(permit.scope.afzenders)))
     if permit.scope.diensten is not None:
         where.append((BERICHT.c.afzender_oin + "/" + BERICHT.c.dienst_code).in_(sorted(permit.scope.diensten)))
-    # "From this day on" is a day as the Dutch reader knows it.
+    # "From this day on" is a calendar day in the Netherlands.
     where.append(BERICHT.c.published_at >= datetime.combine(permit.scope.letters_from, time(), AMSTERDAM))
     return where
 
@@ -125,7 +131,7 @@ def _summary(key: DataKey, row: Row[Any], reader: PersonId) -> Summary:
 
 
 def _seal(keyring: KeyRing, permit: ListingPermit, place: bytes) -> bytes:
-    # For this reader of this box only: a cursor says when a letter was published.
+    # Bound to reader and box: a cursor reveals the publication time of a letter.
     whose = f"{permit.vertegenwoordigde_id}|{permit.machtiging_id}|{permit.actor_id}|{place.hex()}"
     return keyring.blind_index("cursor", whose)[:_SEAL]
 

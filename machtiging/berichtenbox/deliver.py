@@ -1,4 +1,4 @@
-"""An afzender delivers a letter: the same letter twice is one letter, and half a letter is none."""
+"""Deliver a letter for an afzender: idempotent by kenmerk, and atomic."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _AHEAD = timedelta(days=366)
 
 @dataclass(frozen=True)
 class Aanlevering:
-    """One letter to deliver, with the afzender's own reference for it."""
+    """One letter to deliver, with the afzender's kenmerk (reference) and the bijlagen."""
 
     bericht: BerichtIn
     kenmerk: str
@@ -49,7 +49,7 @@ class Aanlevering:
 
 @dataclass(frozen=True)
 class Delivered:
-    """Where the letter is. `new` is False when it was there already."""
+    """The id of the delivered letter. `created` is False for a repeated delivery."""
 
     bericht_id: BerichtId
     new: bool
@@ -57,7 +57,7 @@ class Delivered:
 
 @asynccontextmanager
 async def answered_for(session: AsyncSession, sender: Sender, clock: Clock) -> AsyncIterator[None]:
-    """Whatever is refused in here is journalled with its reason and its sender, and nothing of what was sent."""
+    """Journal every refusal inside this block, with reason and afzender, without any of the content."""
     try:
         yield
     except Refusal as refusal:
@@ -70,10 +70,11 @@ async def answered_for(session: AsyncSession, sender: Sender, clock: Clock) -> A
 async def deliver(
     session: AsyncSession, keyring: KeyRing, sender: Sender, aanlevering: Aanlevering, *, at: datetime
 ) -> Delivered:
-    """Put the letter in the citizen's box, sealed with her own key. What is refused is journalled by `answered_for`.
+    """Store the letter in the citizen's box, encrypted with her data key.
 
-    Raises NotAllowed `afzender_niet_actief`; InvalidInput `dienst_onbekend`, `bsn_ongeldig`,
-    `publicatietijdstip_onmogelijk`; Conflict `kenmerk_al_gebruikt` when the reference is taken by another letter.
+    Refusals are journalled by `journal_refusals`. Raises NotAllowed `afzender_niet_actief`; InvalidInput
+    `dienst_onbekend`, `bsn_ongeldig`, `publicatietijdstip_onmogelijk`; Conflict `kenmerk_al_gebruikt` when another
+    letter has this kenmerk.
     """
     dienst = await _may_send(session, sender, aanlevering.bericht.dienst)
     published_at = _published(aanlevering.bericht, at)
@@ -114,7 +115,7 @@ def _sealed(key: DataKey, bericht_id: BerichtId, bericht: BerichtIn) -> dict[str
 
 
 async def _may_send(session: AsyncSession, sender: Sender, code: str) -> DienstView:
-    # The dienst is looked up under the OIN of the token: nobody sends in another's name.
+    # The OIN comes from the token, so that no afzender can send in another's name.
     dienst = await dienst_of(session, sender.oin, code)
     if dienst is not None:
         return dienst
@@ -132,7 +133,7 @@ def _bsn(bericht: BerichtIn) -> Bsn:
 
 
 def _published(bericht: BerichtIn, at: datetime) -> datetime:
-    # Compared as it came: near the ends of the calendar a time in another zone has no equal in UTC.
+    # Compare before converting: near the limits of datetime, conversion to UTC overflows.
     offered = bericht.publicatietijdstip or at
     if not _EARLIEST <= offered <= at + _AHEAD:
         sentence = "Dit tijdstip ligt te ver terug of te ver vooruit."
@@ -141,7 +142,7 @@ def _published(bericht: BerichtIn, at: datetime) -> datetime:
 
 
 def _content_hash(keyring: KeyRing, person_id: PersonId, aanlevering: Aanlevering) -> bytes:
-    # Keyed, so that who reads the database cannot try out what a letter might say.
+    # A keyed hash: a reader of the database cannot test guesses of the content.
     bericht = aanlevering.bericht
     told = bericht.publicatietijdstip and bericht.publicatietijdstip.astimezone(UTC).isoformat()
     bijlagen = [(bijlage.naam, bijlage.digest.hexdigest()) for bijlage in aanlevering.bijlagen]
@@ -150,7 +151,7 @@ def _content_hash(keyring: KeyRing, person_id: PersonId, aanlevering: Aanleverin
 
 
 async def _is_first(session: AsyncSession, row: dict[str, Any]) -> bool:
-    # Waits for a delivery of the same letter that is under way, and then yields to it.
+    # A concurrent delivery of the same letter blocks this INSERT until it commits, and then wins.
     statement = upsert(_BERICHT).values(row).on_conflict_do_nothing(constraint=_SAME_LETTER).returning(_BERICHT.c.id)
     return await session.scalar(statement) is not None
 
@@ -166,7 +167,7 @@ async def _earlier(session: AsyncSession, sender: Sender, kenmerk: str, content_
 
 @dataclass(frozen=True)
 class _Box:
-    """Where the bijlagen of one letter go."""
+    """The bericht to store bijlagen for, with its keys."""
 
     bericht_id: BerichtId
     key: DataKey

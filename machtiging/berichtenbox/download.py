@@ -1,4 +1,4 @@
-"""Download a bijlage: leave is asked and journalled before the first byte, and looked at again before every piece."""
+"""Download a bijlage: authorized and journalled once, and access re-checked before every part."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BROKEN_OFF = "toegang_beeindigd_tijdens_downloaden"
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A bijlage that may be downloaded: what it is called, how large it is, and what opens its pieces."""
+    """A bijlage with a Permit to download, its size and its data key."""
 
     naam: str
     size: int
@@ -46,7 +46,7 @@ class Download:
 async def download(
     session: AsyncSession, keyring: KeyRing, policy: Policy, actor: Actor, asked: tuple[UUID, UUID], *, at: datetime
 ) -> Download:
-    """Leave to download; `asked` is the ids of letter and bijlage. Raises what `access.guard.permit` raises."""
+    """Authorize the download. `ids` are those of letter and bijlage. Raises as `access.guard.issue_permit` does."""
     bericht_id, bijlage_id = asked
     found = await find_bijlage(session, bericht_id, bijlage_id, actor.person_id, at)
     leave = await permit(session, policy, actor, Act.DOWNLOAD, target_of(found, "bijlage", bijlage_id), at=at)
@@ -60,9 +60,9 @@ async def download(
 async def contents(
     sessions: async_sessionmaker[AsyncSession], actor: Actor, wanted: Download, clock: Clock
 ) -> AsyncIterator[bytes]:
-    """The pieces in order, each in a short transaction of its own, in which the access must still stand.
+    """Stream the parts in order. Each has its own short transaction with a check of the access.
 
-    Raises NotInForce `toegang_beeindigd_tijdens_downloaden`: the answer breaks off, and the journal says so.
+    Raises NotInForce `toegang_beeindigd_tijdens_downloaden`: the response is aborted and this is journalled.
     """
     for number in range(wanted.parts):
         async with unit_of_work(sessions) as session:
@@ -80,11 +80,11 @@ async def _piece(session: AsyncSession, wanted: Download, number: int) -> bytes:
 
 
 async def _still_stands(session: AsyncSession, actor: Actor, wanted: Download, *, at: datetime) -> None:
-    # Who downloads in the own box on the portal has no token; nobody can take that access away meanwhile.
+    # Without a token this is the citizen's own box on the portal. That access cannot be revoked.
     if actor.token_id is None:
         return
     state = await hold(session, actor.token_id, at)
-    # That a token runs out while a large file is under way breaks nothing off; that it is taken back does.
+    # Expiry of the token during a large download is accepted; its revocation is not.
     if state is not None and state.is_usable_at(at) and state.revoked_at is None:
         return
     line = Line(

@@ -1,7 +1,7 @@
-"""The file name in a Content-Disposition header, in the ways in which clients write it.
+"""Parse the file name in a Content-Disposition header, in all forms that clients send.
 
-Sources: RFC 7578 section 4.2 (UTF-8 as it is), RFC 8187 (`filename*`, which RFC 7578 forbids, and .NET and urllib3
-send), RFC 2047 (encoded words, which .NET sends beside it), the HTML standard (`%22`, `%0D` and `%0A` of browsers).
+Sources: RFC 7578 section 4.2 (plain UTF-8), RFC 8187 (`filename*`: forbidden by RFC 7578, but sent by .NET and
+urllib3), RFC 2047 (encoded words, which .NET sends beside it), the HTML standard (`%22`, `%0D` and `%0A` of browsers).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
 
 def read_file_name(header: bytes, options: Mapping[bytes, bytes]) -> str:
-    """The file name of a part; empty when it has none. `options` are the parameters of `header`, already parsed.
+    """Return the file name of a part, or an empty string. `options` are the parsed parameters of `header`.
 
-    `filename*` comes first (RFC 6266 section 4.3). Raises ValueError when the name is not in a charset that we read.
+    `filename*` takes precedence (RFC 6266 section 4.3). Raises ValueError for an unsupported charset.
     """
-    # What stands between quotes is a value, whatever it looks like.
+    # Empty the quoted values, which may contain text that looks like a parameter.
     extended = _EXTENDED_NAME.search(_QUOTED.sub(b'""', header))
     if extended is not None:
         return _decode_extended(extended[0])

@@ -1,4 +1,4 @@
-"""Keep the box in order: mark, put in a map, delete. The citizen's alone, through the same guard as everybody."""
+"""Change the marks of a letter, or delete it. Only the citizen may, through the guard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from machtiging.kernel.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The citizen's own marks on a letter."""
+    """The citizen's marks on a letter."""
 
     read: bool
     folder: str | None
@@ -28,7 +28,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to change: only the fields named in `fields` ("read", "folder")."""
+    """A change of the marks. Only the names in `fields` ("read", "folder") are changed."""
 
     fields: frozenset[str]
     read: bool
@@ -38,7 +38,7 @@ class Change:
 async def mark(
     session: AsyncSession, policy: Policy, actor: Actor, bericht_id: UUID, change: Change, *, at: datetime
 ) -> Marks:
-    """Change the citizen's marks. Raises what the guard raises: for a helper, NotAllowed on a letter he may see."""
+    """Change the citizen's marks. Raises as the guard does; NotAllowed for a helper with access."""
     found = await find_bericht(session, bericht_id, actor.person_id, at)
     leave = await permit(session, policy, actor, Act.MARK, target_of(found, "bericht", bericht_id), at=at)
     values: dict[str, Any] = {}
@@ -61,7 +61,7 @@ async def mark(
 
 
 async def delete(session: AsyncSession, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> None:
-    """Take the letter out of the box. The row stays until its retention is over. Raises what the guard raises."""
+    """Hide the letter from the box. The row stays until its retention ends. Raises as the guard does."""
     found = await find_bericht(session, bericht_id, actor.person_id, at)
     leave = await permit(session, policy, actor, Act.DELETE, target_of(found, "bericht", bericht_id), at=at)
     gone = update(BERICHT).where(BERICHT.c.id == leave.bericht(Act.DELETE), BERICHT.c.deleted_at.is_(None))

@@ -1,4 +1,8 @@
-"""Look up letters without opening them. One statement each, the same whether the letter is there, yours or neither."""
+"""Find letters without decrypting them.
+
+Each lookup is one statement, the same for a letter that exists, is somebody else's or does not exist. So timing does
+not reveal which (timing oracle).
+"""
 
 from __future__ import annotations
 
@@ -47,14 +51,14 @@ _HOLDER = data_key_holders()
 
 @dataclass(frozen=True, slots=True)
 class Afzender:
-    """Who sent a letter."""
+    """The sender of a letter."""
 
     oin: str
     naam: str
 
 
 def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
-    """Letters that are in a box at this instant, with the sender's name and this reader's own mark (`marked_at`)."""
+    """Select letters in a box at an instant, with sender name and reader's mark (`marked_at`)."""
     mark = and_(MARK.c.bericht_id == BERICHT.c.id, MARK.c.person_id == reader)
     joined = BERICHT.join(_AGENCY, _AGENCY.c.oin == BERICHT.c.afzender_oin).outerjoin(MARK, mark)
     chosen = (*columns, _AGENCY.c.name.label("afzender_naam"), MARK.c.first_read_at.label("marked_at"))
@@ -62,12 +66,12 @@ def letters(reader: Any, at: Any, *columns: Any) -> Select[Any]:
 
 
 def select_page(reader: PersonId, chosen: Select[Any]) -> Select[Any]:
-    """Select what the list shows of the letters that `chosen` gives, in its order.
+    """Select the summary columns of the letters in `chosen`, in the same order.
 
-    The page is chosen first: names, marks and bijlagen are looked up for its letters and not for the whole box.
+    The page is limited first. Names, marks and bijlagen are then read for its letters only, not for the whole box.
     """
     page = chosen.subquery("page")
-    # Each looked up by its index: a join could be made by reading all marks.
+    # Scalar subqueries use the index per row. The planner could execute a join by scanning all marks.
     marked = select(MARK.c.first_read_at).where(MARK.c.bericht_id == page.c.id, MARK.c.person_id == reader)
     counted = select(func.count()).where(BIJLAGE.c.bericht_id == page.c.id)
     looked_up = {"marked_at": marked, "bijlagen": counted}
@@ -78,13 +82,16 @@ def select_page(reader: PersonId, chosen: Select[Any]) -> Select[Any]:
 
 
 def in_a_box(at: Any) -> tuple[ColumnElement[bool], ...]:
-    """The letters that are in a box at this instant."""
+    """Return the SQL conditions for letters in a box at this instant."""
     return BERICHT.c.deleted_at.is_(None), BERICHT.c.published_at <= at
 
 
 def _bijlagen_in_a_column() -> Any:
-    """What is known of the bijlagen in the sender's order, names still sealed, as one JSON value; None without any."""
-    # The words are written out: they never change, and a parameter would travel with every question.
+    """Build a JSON column with the bijlagen of a letter, names still encrypted.
+
+    They are in the sender's order. The value is None without bijlagen.
+    """
+    # Literals and not bind parameters, because the values are constant.
     naam = func.encode(BIJLAGE.c.naam_sealed, literal_column("'hex'"))
     known = {"id": BIJLAGE.c.id, "mime_type": BIJLAGE.c.mime_type, "size": BIJLAGE.c.size, "naam_sealed": naam}
     members = [part for name, column in known.items() for part in (literal_column(f"'{name}'"), column)]
@@ -96,7 +103,7 @@ def _bijlagen_in_a_column() -> Any:
 _SEALED = {"onderwerp_sealed", "inhoud_sealed"}
 _ENVELOPE = [column for column in BERICHT.c if column.name not in _SEALED]
 
-# Built once: making such a statement anew costs more than asking it.
+# Built once at import: compiling costs more than executing.
 _ASKED = BERICHT.c.id == bindparam("bericht_id")
 _LETTER = Statement(letters(bindparam("reader"), bindparam("at"), *_ENVELOPE).where(_ASKED))
 _LOOKED = looking(lambda token: letters(token.c.t_person_id, bindparam("at"), *_ENVELOPE).where(_ASKED))
@@ -112,13 +119,13 @@ def _content(leave: Permit) -> dict[str, Any]:
     return {"bericht_id": leave.bericht(Act.READ), "owner": leave.vertegenwoordigde_id}
 
 
-# The sealed content, its bijlagen and the wrapped key. Only with a Permit, and in the statement that writes that
-# down: a refusal may not take longer because the letter that is kept away is a long one.
+# The encrypted content, its bijlagen and the wrapped key. It needs a Permit, and the same statement journals the
+# access. A refusal does not load the content, so its duration does not reveal the size of the letter.
 CONTENT = Fetch(Act.READ, _CONTENT, _content)
 
 
 def _content_while_open(*, under: bool) -> Statement:
-    """As `CONTENT`; nothing at all, and no line, when the ground has moved."""
+    """Build `CONTENT_FETCH` with an optimistic lock: no row and no journal line if something changed."""
     there = select(BERICHT.c.id).where(_ASKED, BERICHT.c.deleted_at.is_(None))
     still = still_open(under=under).where(there.exists()).cte("still")
     fetched = _SEALED_CONTENT.lateral("content")
@@ -130,21 +137,21 @@ _UNDER, _OWN = _content_while_open(under=True), _content_while_open(under=False)
 
 
 def content_while_open(found: Found) -> Fetch:
-    """`CONTENT` for who looked with `LookAlong` and found this, and holds nothing meanwhile."""
+    """Return `CONTENT_FETCH` with an optimistic lock on the result of `TokenAndEnvelopeQuery`."""
     statement = _OWN if found["m_id"] is None else _UNDER
     seen = {"jti": found["t_id"], "machtiging": found["m_id"], "version": found["m_version"]}
     return Fetch(Act.READ, statement, lambda leave: {**_content(leave), **seen})
 
 
 async def find_bericht(work: Work, bericht_id: UUID, reader: PersonId, at: datetime) -> Found | None:
-    """The envelope of the letter with this id, whoever's it is. Its content takes a Permit: see `CONTENT`."""
+    """Find the envelope of a letter by id, in any box. Its content needs a Permit: see `CONTENT_FETCH`."""
     return await _LETTER.one(work, {"bericht_id": bericht_id, "reader": reader, "at": at})
 
 
 class LookAlong:
-    """Looks a token up for its door, and in the same statement the letter that is asked for: afterwards in `found`.
+    """A query for a token and the envelope of a letter in one statement. `envelope` is the result.
 
-    It holds nothing: what is done with it says `content_while_open`.
+    It takes no lock. `conditional_content_fetch` checks later that nothing changed.
     """
 
     def __init__(self, bericht_id: UUID, at: datetime) -> None:
@@ -153,7 +160,7 @@ class LookAlong:
         self.found: Found | None = None
 
     async def __call__(self, work: Work, jti: TokenId, at: datetime) -> TokenState | None:
-        """What `access.tokens.state_of` gives."""
+        """Return the token state, as `access.tokens.load_token` does."""
         row = await _LOOKED.one(work, {**self._values, "jti": jti})
         if row is None:
             return None
@@ -167,7 +174,7 @@ class LookAlong:
 async def find_bijlage(
     session: AsyncSession, bericht_id: UUID, bijlage_id: UUID, reader: PersonId, at: datetime
 ) -> Found | None:
-    """The bijlage with this id if it belongs to this letter, with what is known of the letter; still sealed."""
+    """Find the bijlage of this letter, with the envelope of the letter; still encrypted."""
     own = (BIJLAGE.c.id.label("bijlage_id"), BIJLAGE.c.naam_sealed, BIJLAGE.c.size, BIJLAGE.c.parts)
     statement = letters(reader, at, *_ENVELOPE, *own).join(BIJLAGE, BIJLAGE.c.bericht_id == BERICHT.c.id)
     statement = statement.where(BERICHT.c.id == bericht_id, BIJLAGE.c.id == bijlage_id)
@@ -176,15 +183,15 @@ async def find_bijlage(
 
 
 def target_of(row: Found | None, kind: str, asked: UUID) -> Target:
-    """What the guard is asked about; of a letter that was not found only that it was asked for."""
+    """Build the target for the guard. For an unknown letter it has only the kind."""
     if row is None:
-        # The journal keeps no word that the caller chose: also what looks like an id can hold a BSN.
+        # The caller's id is not journalled: even a well-formed id can contain a BSN.
         return Target(kind, None, None, None, None)
     return Target(kind, str(asked), BerichtId(row["id"]), PersonId(row["ontvanger_id"]), envelope_of(row))
 
 
 def envelope_of(row: Found) -> Envelope:
-    """What is known of a letter without opening it."""
+    """Build the envelope: the facts about a letter that are not encrypted."""
     return Envelope(
         afzender=row["afzender_oin"],
         dienst=row["dienst_code"],
@@ -195,21 +202,21 @@ def envelope_of(row: Found) -> Envelope:
 
 
 def read_by_this_reader(row: Row[Any], reader: PersonId) -> bool:
-    """The reader's own mark: the citizen's stands in the letter itself, a helper's beside it."""
+    """Return whether this reader has a read mark. The citizen's is in the letter, a helper's in ReaderMark."""
     own = row.read_at if row.ontvanger_id == reader else row.marked_at
     return own is not None
 
 
 @dataclass(frozen=True, slots=True)
 class OwnLetter:
-    """A letter in somebody's own box, and the OIN of who sent it."""
+    """A letter in a person's own box, and the OIN of the sender."""
 
     bericht_id: BerichtId
     afzender: str
 
 
 async def own_letters(session: AsyncSession, owner: PersonId, object_ids: Collection[UUID]) -> dict[str, OwnLetter]:
-    """Which letters these ids of berichten and bijlagen stand for, of those in the owner's box and of no others."""
+    """Map ids of berichten and bijlagen to letters in the owner's box. Other letters are left out."""
     if not object_ids:
         return {}
     own = BERICHT.c.ontvanger_id == owner

@@ -1,4 +1,4 @@
-"""Read one letter: find the envelope, ask the guard, open with the Permit, leave the reader's own mark."""
+"""Read one letter: find the envelope, ask the guard, decrypt with the Permit, mark as read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MARK = Statement(insert(MARK).on_conflict_do_nothing(), ("bericht_id", "person_
 
 @dataclass(frozen=True, slots=True)
 class BijlageView:
-    """What is known of a bijlage without its content."""
+    """A bijlage without its content."""
 
     bijlage_id: BijlageId
     naam: str
@@ -51,7 +51,7 @@ class BijlageView:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, opened. `folder` and `changed_at` are the citizen's own and None for anybody else."""
+    """A decrypted letter. `folder` and `changed_at` are the citizen's own; None for a helper."""
 
     bericht_id: BerichtId
     afzender: Afzender
@@ -66,7 +66,7 @@ class Letter:
 
 
 async def read(work: Work, keyring: KeyRing, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> Letter:
-    """The letter, journalled and marked as read by this reader. Raises what `access.guard.permit` raises."""
+    """Read a letter, journal the access and mark it as read. Raises as `access.guard.issue_permit` does."""
     found = await find_bericht(work, bericht_id, actor.person_id, at)
     leave, content = await permit_and_fetch(
         work, policy, actor, target_of(found, "bericht", bericht_id), CONTENT, at=at
@@ -75,13 +75,13 @@ async def read(work: Work, keyring: KeyRing, policy: Policy, actor: Actor, beric
 
 
 async def check_readable(work: Work, policy: Policy, actor: Actor, bericht_id: UUID, *, at: datetime) -> None:
-    """Journal leave to read the letter without opening or marking it. Raises what `access.guard.permit` raises."""
+    """Authorize and journal reading, without decrypting or marking. Raises as `access.guard.issue_permit` does."""
     found = await find_bericht(work, bericht_id, actor.person_id, at)
     await permit(work, policy, actor, Act.READ, target_of(found, "bericht", bericht_id), at=at)
 
 
 async def check_readable_while_open(work: Work, policy: Policy, actor: Actor, look: LookAlong, *, at: datetime) -> bool:
-    """As `check_readable`, for who let the door look along; False when what was seen has changed meanwhile."""
+    """As `authorize_reading`, with an optimistic lock. Returns False if something changed since `query`."""
     found = look.found
     fetch = CONTENT if found is None else content_while_open(found)
     target = target_of(found, "bericht", look.asked)
@@ -92,7 +92,7 @@ async def check_readable_while_open(work: Work, policy: Policy, actor: Actor, lo
 async def read_while_open(
     work: Work, keyring: KeyRing, policy: Policy, actor: Actor, look: LookAlong, *, at: datetime
 ) -> Letter | None:
-    """As `read`, for who let the door look along and holds nothing; None when what was seen has changed meanwhile."""
+    """As `read_bericht`, with an optimistic lock. Returns None if something changed since `query`."""
     found = look.found
     target = target_of(found, "bericht", look.asked)
     fetch = CONTENT if found is None else content_while_open(found)
@@ -110,7 +110,7 @@ async def _opened_and_marked(
 
 
 def opened(keyring: KeyRing, leave: Permit, found: Found | None, content: Found | None) -> Letter:
-    """What the letter says. Raises Fault `permit_voor_ander_bericht` when the Permit is for another letter."""
+    """Decrypt a letter. Raises Fault `permit_voor_ander_bericht` when the Permit is for another letter."""
     bericht_id = leave.bericht(Act.READ)
     if (
         found is None
@@ -143,7 +143,7 @@ def _bijlage(key: DataKey, known: dict[str, Any]) -> BijlageView:
 
 
 async def _mark(work: Work, leave: Permit) -> None:
-    # A helper who reads changes nothing for the citizen: the mark is the helper's own.
+    # A helper has a separate mark: reading does not change the citizen's view.
     bericht_id = leave.bericht(Act.READ)
     if leave.capacity is Capacity.SELF:
         await _OWN_MARK.run(work, {"bericht": bericht_id, "at": leave.at})

@@ -1,8 +1,8 @@
-"""GET of one letter: the answer that is asked for most, so the one that takes the short way.
+"""GET of one letter, the most frequent request, as a direct route.
 
-It is described, has its door and is found like any route, but its dependencies are called by hand and its statements go
-straight to the driver, each by itself: one looks, one acts if what was seen still stands (docs/decisions/0005). The
-rules are those of everybody else.
+It has its OpenAPI description and its door like any route. Its dependencies are called directly, and its statements run
+on an autocommit connection: one reads, one acts with an optimistic lock (docs/decisions/0005). The rules are the same
+as on every other route.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from machtiging.web.openapi import needs_action
 from machtiging.web.short_way import answered_by
 
 BerichtIdInPath = Annotated[str, Path(alias="berichtId", json_schema_extra={"format": "uuid"})]
-# Each time the machtiging or the token was changed between two statements: once is rare.
+# A retry follows a concurrent change of the token or the machtiging. Even one is rare.
 _TRIES = 5
 _gives_json = gives("application/json")
 
@@ -75,7 +75,7 @@ async def get_bericht(actor: Helper, bericht_id: BerichtIdInPath) -> None:
 
 
 def add_to(router: APIRouter) -> None:
-    """Put the route where its path belongs, before those that change the letter."""
+    """Add the route to the router, before the routes that change a letter."""
     router.add_api_route(
         "/berichten/{berichtId}",
         get_bericht,

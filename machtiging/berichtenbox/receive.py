@@ -1,7 +1,7 @@
-"""Take in an aanlevering: multipart/form-data (RFC 7578), read as it streams, never whole in memory.
+"""Parse an aanlevering as multipart/form-data (RFC 7578) in a stream, never whole in memory.
 
-What does not fit in memory waits in a nameless temporary file, sealed piece by piece with a key that exists only in
-this request: no letter touches a disk in the clear. A request that breaks off leaves nothing.
+Content beyond the memory limit goes to an unnamed temporary file. Each piece is encrypted with a key of this request
+only, so no plaintext reaches the disk. An aborted request leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BROKEN = "aanlevering_onvolledig", "De aanlevering is niet compleet aangekomen.
 
 
 class _Spool:
-    """Pieces of bytes put aside, sealed."""
+    """Encrypted temporary storage for pieces of bytes."""
 
     def __init__(self) -> None:
         self._key = DataKey(secrets.token_bytes(KEY_BYTES))
@@ -51,7 +51,7 @@ class _Spool:
 
 @dataclass
 class ReceivedBijlage:
-    """A bijlage as it came in: its name is one we keep, its content is a PDF."""
+    """A received bijlage: a valid file name and PDF content."""
 
     naam: str
     spool: _Spool
@@ -63,7 +63,7 @@ class ReceivedBijlage:
     tail: bytes = b""
 
     def take(self, data: bytes) -> None:
-        """More of the content. Raises TooLarge `bijlage_te_groot`."""
+        """Add content. Raises TooLarge `bijlage_te_groot`."""
         self.size += len(data)
         if self.size > rules.BIJLAGE_BYTES:
             raise TooLarge("bijlage_te_groot", "Een bijlage mag hoogstens 25 MiB zijn.")
@@ -75,7 +75,7 @@ class ReceivedBijlage:
             self._put(rules.PART_BYTES)
 
     def finish(self) -> None:
-        """No more content. Raises UnsupportedMedia `bijlage_geen_pdf`."""
+        """Check the complete content and store the rest of the buffer. Raises UnsupportedMedia `bijlage_geen_pdf`."""
         if not rules.is_pdf(self.head, self.tail):
             raise UnsupportedMedia("bijlage_geen_pdf", "Een bijlage moet een PDF-bestand zijn.")
         if self.waiting:
@@ -86,26 +86,26 @@ class ReceivedBijlage:
         del self.waiting[:length]
 
     def contents(self) -> Iterator[bytes]:
-        """The content again, one piece of at most PART_BYTES at a time."""
+        """Iterate over the content, in pieces of at most PART_BYTES."""
         for where, length in self.pieces:
             yield self.spool.get(where, length)
 
 
 @dataclass
 class Received:
-    """One aanlevering as it came in. `close` it when done."""
+    """A received aanlevering. The caller must `close` it."""
 
     spool: _Spool
     bericht: bytearray | None = None
     bijlagen: list[ReceivedBijlage] = field(default_factory=list)
 
     def close(self) -> None:
-        """Let the temporary file go."""
+        """Delete the temporary file."""
         self.spool.close()
 
 
 class _Reader:
-    """The callbacks of the parser: they see headers and data of one part after another."""
+    """Callbacks of the multipart parser, for headers and data of each part."""
 
     def __init__(self, received: Received) -> None:
         self._received = received
@@ -176,9 +176,9 @@ _CALLBACKS = ("part_begin", "header_field", "header_value", "header_end", "heade
 
 
 async def receive(content_type: str, body: AsyncIterable[bytes]) -> Received:
-    """Everything in the request, checked part by part. The caller closes it.
+    """Parse and check the whole request, part by part. The caller closes the result.
 
-    Raises InvalidInput, TooLarge or UnsupportedMedia, as soon as it is seen and without reading on.
+    Raises InvalidInput, TooLarge or UnsupportedMedia at once, without reading the rest.
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):

@@ -1,4 +1,4 @@
-"""The REST API of the box under /api/v1: who may knock, what comes in, what goes back."""
+"""REST API of the box under /api/v1."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from machtiging.web.validation import Strict, parsed
 
 API = "/api/v1"
 AANLEVERINGEN = API + "/aanleveringen"
-# For web.limits: the one path that takes large requests.
+# For `web.body_limits`: the only path with a higher limit.
 LARGER_BODIES = {AANLEVERINGEN: rules.AANLEVERING_BYTES}
 MERGE_PATCH = "application/merge-patch+json"
 _FIELDS = {"gelezen": "read", "map": "folder"}
 router = APIRouter(prefix=API)
 _JSON = [Depends(gives("application/json"))]
-# The same bytes: for clients that know no PDF.
+# Both types give the same bytes. The second is for clients without PDF support.
 _DOWNLOADS = (rules.PDF, rules.BYTES)
 
 BijlageIdInPath = Annotated[str, Path(alias="bijlageId", json_schema_extra={"format": "uuid"})]
@@ -83,13 +83,13 @@ async def post_aanlevering(
     """Lever één bericht met bijlagen aan. Hetzelfde bericht met hetzelfde kenmerk is één bericht."""
     state = request.app.state
     opened_at = state.clock.now()
-    # The token is good. The upload may take minutes: no connection to the database waits for it.
+    # The upload may take minutes. Commit now, so that no database connection is held meanwhile.
     await session.commit()
     async with answered_for(session, sender, state.clock):
         received = await receive(request.headers["content-type"], request.stream())
         try:
             aanlevering = _aanlevering(received, idempotency_key)
-            # A savepoint: of a letter that is refused at the end nothing stays but the line in the journal.
+            # A savepoint: a refusal at the end rolls back the letter and keeps the journal line.
             async with session.begin_nested():
                 delivered = await deliver(session, state.keyring, sender, aanlevering, at=state.clock.now())
                 await recheck(request, session, opened_at=opened_at)
@@ -100,7 +100,7 @@ async def post_aanlevering(
 
 
 def _header_text(value: str) -> str:
-    """A header in UTF-8, as clients write it, which the server gives as ISO 8859-1."""
+    """Decode a header as UTF-8. The server gives it as ISO 8859-1."""
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:
@@ -111,7 +111,7 @@ def _aanlevering(received: Received, idempotency_key: str | None) -> Aanlevering
     bericht = parsed(BerichtIn, bytes(received.bericht or b""), "bericht_ongeldig")
     kenmerk = bericht.kenmerk
     if kenmerk is None and idempotency_key is not None:
-        # The draft for this header writes the key as a quoted string; both forms are taken.
+        # The Idempotency-Key draft uses a quoted string; both forms are accepted.
         offered = json.dumps({"kenmerk": _header_text(idempotency_key).strip().strip('"')}).encode()
         kenmerk = parsed(Reference, offered, "kenmerk_ongeldig").kenmerk
     if kenmerk is None:
@@ -233,7 +233,7 @@ async def get_bijlage(
 
 
 def headers_of(found: Download) -> dict[str, str]:
-    """A download is saved, never shown in our name (RFC 6266; the full name as RFC 8187 writes it)."""
+    """Build the headers of a download: saved as a file, never displayed (RFC 6266, RFC 8187)."""
     plain = "".join(
         letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in found.naam
     )

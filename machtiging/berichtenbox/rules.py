@@ -1,4 +1,4 @@
-"""Rules of the box, pure: how large a letter may be, what a bijlage may be called, what counts as a PDF."""
+"""Rules of the box: size limits, file names, and recognition of PDF. Pure."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ NAAM_LENGTH = 255
 KENMERK_LENGTH = 255
 BIJLAGE_BYTES = 25 * MIB
 BIJLAGEN = 100
-# The JSON part: the text may be one MiB, and escaping can make it several times that on the wire.
+# The JSON part: the text is at most 1 MiB, and JSON escaping can make it several times larger.
 BERICHT_PART_BYTES = 8 * MIB
-# One aanlevering with everything in it: our own choice, so that one request cannot fill the disk.
+# A whole aanlevering. Our own choice, so that one request cannot fill the disk.
 AANLEVERING_BYTES = 256 * MIB
 PDF = "application/pdf"
 BYTES = "application/octet-stream"
-# What a bijlage is cut into: a download holds one piece in memory, and the machtiging is looked at before each.
+# The size of a part. A download has one part in memory, and checks the machtiging before each.
 PART_BYTES = MIB
 HEADER_BYTES = 8
-# How far from the end the trailer of a PDF may lie (ISO 32000-2, annex I: readers look in the last 1024 bytes).
+# Bytes at the end to search for the PDF trailer (ISO 32000-2, annex I: readers search the last 1024 bytes).
 TRAILER_WITHIN = 1024
 NO_SUCH_ID = UUID(int=0)
 
 
 def is_pdf(head: bytes, tail: bytes) -> bool:
-    """Whether the content begins and ends as a PDF does.
+    """Return whether the content begins and ends like a PDF.
 
-    The header must be the very first thing: a file that is HTML for a browser and PDF for a lenient reader is none.
+    The header must be at the very start. Otherwise a polyglot file could be HTML in a browser and PDF in a lenient
+    reader.
     """
     return head.startswith((b"%PDF-1.", b"%PDF-2.")) and b"%%EOF" in tail[-TRAILER_WITHIN:]
 
 
 def bijlage_naam(offered: str) -> str:
-    """The name of a bijlage as it is kept. A name with a path in it is refused, not mended: it is no accident.
+    """Validate the file name of a bijlage. A path traversal is refused and never repaired.
 
-    Raises InvalidInput `bijlage_naam_ongeldig`: no plain line, too long, a path, or not ending in what it is.
+    Raises InvalidInput `bijlage_naam_ongeldig`: not a plain line, too long, with a path, or without `.pdf`.
     """
     try:
         name = plain_line(offered)
@@ -56,12 +57,12 @@ def bijlage_naam(offered: str) -> str:
 
 
 def parts_of(size: int) -> int:
-    """In how many pieces content of this size is kept."""
+    """Return the number of parts for content of this size."""
     return max(1, -(-size // PART_BYTES))
 
 
 def id_from(offered: str) -> UUID:
-    """The id in a path. A malformed one becomes an id that no row has, so that both get the very same treatment."""
+    """Parse an id in a path. A malformed id becomes `NO_SUCH_ID`, which gives the same response."""
     try:
         found = UUID(offered)
     except ValueError:
@@ -70,5 +71,5 @@ def id_from(offered: str) -> UUID:
 
 
 def place_of_part(bijlage_id: UUID, number: int, parts: int) -> tuple[str, ...]:
-    """Where a piece of a bijlage belongs: sealed into it, so that pieces cannot be swapped, left out or repeated."""
+    """Return the encryption context of a part, which prevents swapping, dropping or repeating parts."""
     return ("bijlage", str(bijlage_id), str(number), str(parts))

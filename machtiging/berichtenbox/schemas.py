@@ -1,4 +1,4 @@
-"""What travels: aanleveringen in, berichten out, in the words of the federated Berichtenbox."""
+"""Request and response models, in the terms of the federated Berichtenbox."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from machtiging.berichtenbox.rules import BIJLAGEN, INHOUD_BYTES, KENMERK_LENGTH
 from machtiging.kernel.text import plain_line
 from machtiging.web.validation import Strict
 
-# One line with something to see in it; `plain_line` says the same in words.
+# One line with a visible character: the pattern form of `require_plain_line`.
 _ONE_LINE = r"^[^\p{C}\p{Zl}\p{Zp}]*[^\p{C}\p{Z}][^\p{C}\p{Zl}\p{Zp}]*$"
 
 
@@ -32,7 +32,7 @@ def _plain_line(text: str) -> str:
         raise PydanticCustomError("string_pattern_mismatch", "not a plain line") from None
 
 
-# One line that people see: two spellings of it are the same line.
+# Normalised, so that two encodings of the same line are equal.
 _Normal = AfterValidator(_plain_line)
 Kenmerk = Annotated[str, StringConstraints(min_length=1, max_length=KENMERK_LENGTH, pattern=_ONE_LINE), _Normal]
 Onderwerp = Annotated[str, StringConstraints(min_length=1, max_length=ONDERWERP_LENGTH, pattern=_ONE_LINE), _Normal]
@@ -74,13 +74,16 @@ class AanleveringIn(Strict):
 
 
 class Reference(Strict):
-    """The afzender's own reference, when it came in a header."""
+    """The afzender's kenmerk in the Idempotency-Key header."""
 
     kenmerk: Kenmerk
 
 
 def _leave_default_out(schema: dict[str, Any]) -> None:
-    """A generated client would send the default of a member that was not given, and so change what should stay."""
+    """Remove the default from the JSON schema of a member of a merge patch.
+
+    A generated client would send the default for an absent member, and so change a value that should stay.
+    """
     schema.pop("default", None)
 
 

@@ -1,4 +1,4 @@
-"""Rows of the box: berichten, bijlagen in encrypted pieces, and each reader's own marks."""
+"""Tables of the box: berichten, bijlagen in encrypted parts, and marks of readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machtiging.storage import columns
 
 
 class Bericht(SQLModel, table=True):
-    """A letter: its envelope in the clear, its subject and its text encrypted with the citizen's data key."""
+    """A letter: plain envelope; subject and text encrypted with the citizen's data key."""
 
     __tablename__ = "bericht"
 
@@ -35,7 +35,7 @@ class Bericht(SQLModel, table=True):
 
 
 class Bijlage(SQLModel, table=True):
-    """An attachment of a bericht; its bytes are in `BijlagePart` rows."""
+    """An attachment of a bericht. Its content is in `BijlagePart` rows."""
 
     __tablename__ = "bijlage"
 
@@ -50,7 +50,7 @@ class Bijlage(SQLModel, table=True):
 
 
 class BijlagePart(SQLModel, table=True):
-    """A piece of a bijlage, encrypted on its own so that a download streams without holding the whole file."""
+    """A part of a bijlage, encrypted separately so that a download can stream."""
 
     __tablename__ = "bijlage_part"
 
@@ -60,7 +60,7 @@ class BijlagePart(SQLModel, table=True):
 
 
 class ReaderMark(SQLModel, table=True):
-    """That a helper opened a bericht: the helper's own mark, which the citizen's `read_at` never follows."""
+    """The read mark of a helper, independent of the citizen's `read_at`."""
 
     __tablename__ = "reader_mark"
 

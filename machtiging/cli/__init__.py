@@ -1,6 +1,6 @@
-"""The command line, for whoever installs and runs the service. One module per group of commands.
+"""The command line of the service. One module per group of commands.
 
-Commands import the heavy packages when they run, so that `--help` answers at once.
+Commands import heavy packages inside their functions, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(
         "Machtigingen on the Berichtenbox: let somebody you trust read part of your government post.\n\n"
-        "New here? `machtiging demo` starts everything on this machine, with made-up people and letters, and tells "
-        "what happens step by step. `machtiging doctor` says what is wrong with an installation and how to mend it.\n\n"
+        "New here? `machtiging demo` starts everything on this machine. Its people and letters are invented. It shows "
+        "each step. `machtiging doctor` checks an installation and says how to repair it.\n\n"
         "Settings are environment variables that begin with MACHTIGING_ (for example MACHTIGING_DATABASE_URL). "
-        "Exit codes: 0 it worked, 1 refused or something found, 2 wrong use, 3 this machine is not fit."
+        "Exit codes: 0 success, 1 refused or a problem found, 2 wrong use, 3 the installation is not ready."
     ),
 )
 app.command("serve")(running.serve)
@@ -54,15 +54,15 @@ def _command() -> Any:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; every way in which it can end becomes an exit code."""
+    """Run one command and return its exit code. Exceptions become a sentence on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show must not end the command
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal cannot show must not end the command
             stream.reconfigure(errors="backslashreplace")
     try:
         _command().main(args=list(arguments), prog_name="machtiging")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.OK
-    except Exception as error:  # noqa: BLE001 (the edge of the command line: nobody is shown a traceback)
+    except Exception as error:  # noqa: BLE001 (outermost handler: the user sees no traceback)
         sentence, code = explain(error)
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         return code

@@ -22,7 +22,7 @@ app = typer.Typer(help="Sending agencies (afnemers) and their diensten.", no_arg
 
 @app.command("list")
 def show() -> None:
-    """Show every active agency with its OIN and its diensten."""
+    """List the active agencies with their OIN and diensten."""
     with named(Settings()) as settings:
         found = asyncio.run(_all(settings))
     table = Table(Column("OIN", no_wrap=True), "agency", "dienst", "theme", "sensitivity")
@@ -36,7 +36,7 @@ def show() -> None:
 
 @app.command("load")
 def load() -> None:
-    """Load the practice catalogue (test OINs). Adds and mends, removes nothing; safe to repeat."""
+    """Load the practice catalogue (test OINs). Adds and updates entries; removes none. Safe to repeat."""
     with named(Settings()) as settings:
         count = asyncio.run(_load(settings))
     err.print(f"{count} agencies in the catalogue.")

@@ -1,4 +1,4 @@
-"""`machtiging audit`: number and sign the journal, and find out whether anybody changed it."""
+"""`machtiging audit`: seal the journal and verify that it is unchanged."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from machtiging.settings import Settings
 if TYPE_CHECKING:
     from machtiging.audit.verify import Report
 
-app = typer.Typer(help="The journal: seal it, verify it.", no_args_is_help=True)
+app = typer.Typer(help="The journal: seal and verify it.", no_args_is_help=True)
 
 
 @app.command("seal")
 def seal() -> None:
-    """Number, chain and sign the lines that wait. The service does this by itself every second."""
+    """Number, chain and sign the waiting journal lines. The service does this every second."""
     with named(Settings()) as settings:
         count = asyncio.run(_seal(settings))
     err.print(f"{count} lines sealed.")
@@ -37,17 +37,17 @@ def verify(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="A signed head that you kept elsewhere: does it still stand? Left out: MACHTIGING_JOURNAL_HEAD_FILE.",
+            help="A signed head kept elsewhere. The journal must contain it. Default: MACHTIGING_JOURNAL_HEAD_FILE.",
         ),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--from", exists=True, dir_okay=False, help="A signed head up to which you verified before."),
+        typer.Option("--from", exists=True, dir_okay=False, help="A signed head from an earlier verification."),
     ] = None,
 ) -> None:
-    """Read the journal and name every line that was changed, taken out, put in or moved, and what protects it no more.
+    """Verify the journal. Lists lines that were changed, removed, inserted or moved, and missing protections.
 
-    Exit 1 when there is any. `--from` reads only what came after a head that was verified before.
+    Exit 1 when it finds any. `--from` reads only the lines after a head that was verified before.
     """
     from machtiging.audit.head_keeper import read_head
 
@@ -73,14 +73,14 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class _Heads:
-    """Signed heads from outside the database: one that must still stand, and one to begin behind."""
+    """Signed heads from outside the database: the expected one and the starting point."""
 
     expected: str | None
     start: str | None
 
 
 def _read_kept_head(settings: Settings, given: Path | None) -> str | None:
-    """The head to hold the journal to: the one that is given, else the one that the sealer keeps in its file."""
+    """Read the expected head: from the option, else from the file of the sealer."""
     from machtiging.audit.head_keeper import read_head
 
     kept = settings.journal_head_file

@@ -1,4 +1,4 @@
-"""What the doctor looks at. Each check gives findings; none changes anything."""
+"""Checks of `machtiging doctor` on the installation itself. Each returns findings; none changes anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PACKAGES = ("fastapi", "sqlalchemy", "asyncpg", "authlib", "joserfc", "pycasbin
 
 
 class Verdict(StrEnum):
-    """How a check came out."""
+    """The status of a finding."""
 
     OK = "ok"
     ATTENTION = "attention"
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor: what was looked at, how it is, and how to mend it."""
+    """One line of the doctor: subject, status, detail and remedy."""
 
     subject: str
     verdict: Verdict
@@ -59,7 +59,7 @@ def _attention(subject: str, what: str, mend: str) -> Finding:
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
-    """Is this Python new enough?"""
+    """Check that the Python version is supported."""
     found = ".".join(map(str, version))
     if version < _OLDEST_PYTHON:
         return _wrong("Python", found, "Install Python 3.11 or later and make the environment again.")
@@ -67,7 +67,7 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def packages() -> Finding:
-    """Is everything there, and not the frozen namesake of pycasbin beside it?"""
+    """Check the required packages. Also reports `casbin`, the old namesake of pycasbin."""
     missing = [name for name in _PACKAGES if _version(name) is None]
     if missing:
         return _wrong("packages", f"missing: {', '.join(missing)}", "pip install -r requirements.txt")
@@ -84,7 +84,7 @@ def _version(name: str) -> str | None:
 
 
 def keys(settings: Settings) -> Finding:
-    """Is the key ring complete, readable for us and for nobody else?"""
+    """Check that the key ring is complete and readable only by this user."""
     from machtiging.crypto.keyring import KeyRing
 
     try:
@@ -95,7 +95,7 @@ def keys(settings: Settings) -> Finding:
 
 
 def policy(settings: Settings) -> Finding:
-    """Does the policy load?"""
+    """Check that the policy loads."""
     from machtiging.access.engine import Policy
 
     try:
@@ -106,7 +106,7 @@ def policy(settings: Settings) -> Finding:
 
 
 def environment(settings: Settings) -> Finding:
-    """Are practice settings used where they belong?"""
+    """Check that practice settings are not used in production."""
     from machtiging.app import refuse_unsafe
 
     try:
@@ -121,7 +121,7 @@ def environment(settings: Settings) -> Finding:
 
 
 async def database(settings: Settings) -> AsyncIterator[Finding]:
-    """Can it be reached, is it new enough, migrated, with its roles, and does its clock agree with ours?"""
+    """Check the database: reachable, version, roles, schema and clock."""
     from machtiging.storage.engine import make_engine
 
     engine = make_engine(url_of(settings), None, pool_size=1)
@@ -168,7 +168,7 @@ async def _schema(connection: AsyncConnection) -> Finding:
 
 
 def _clock(there: datetime | None, here: datetime | None = None) -> Finding:
-    """Machtigingen end at an instant, so the two clocks must agree on it."""
+    """Compare the clock of the database with ours. A machtiging ends at an instant, so both must agree."""
     skew = abs(there - (here or SystemClock().now())) if there else None
     if skew is None or skew > LARGEST_CLOCK_SKEW:
         return _wrong("clock", f"differs {skew} from the database's", "Run NTP (chrony) on both machines.")
@@ -176,7 +176,7 @@ def _clock(there: datetime | None, here: datetime | None = None) -> Finding:
 
 
 async def port(settings: Settings) -> Finding:
-    """Is our port free, or is it us who listen there?"""
+    """Check that the port is free or that our own service listens there."""
     from machtiging.cli.edges import explain
     from machtiging.cli.servers import listen
 
@@ -196,7 +196,7 @@ async def port(settings: Settings) -> Finding:
 
 
 async def broker(settings: Settings) -> Finding:
-    """Does the login provider answer?"""
+    """Check that the login provider answers with its own issuer."""
     found = await _json(f"{settings.broker_issuer}/.well-known/openid-configuration")
     if found.get("issuer") == settings.broker_issuer:
         return _ok("login", f"{settings.broker_issuer} answers")
@@ -206,7 +206,7 @@ async def broker(settings: Settings) -> Finding:
 
 
 async def _json(url: str) -> dict[str, Any]:
-    """What stands there; nothing when it does not answer or is no JSON object."""
+    """Fetch a JSON object. Returns an empty dict when there is no answer or no JSON object."""
     try:
         async with httpx.AsyncClient(timeout=_SECONDS) as client:
             found = (await client.get(url)).json()
@@ -216,7 +216,7 @@ async def _json(url: str) -> dict[str, Any]:
 
 
 async def mail(settings: Settings) -> Finding:
-    """Does the mail server answer?"""
+    """Check that the SMTP server greets with code 220."""
     place = f"{settings.smtp_host}:{settings.smtp_port}"
     try:
         async with asyncio.timeout(_SECONDS):

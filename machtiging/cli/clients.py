@@ -1,4 +1,4 @@
-"""`machtiging clients`: register applications and senders, and see which there are."""
+"""`machtiging clients`: register, list, approve and suspend OAuth clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST = 256 * 1024
 
 
 def read_metadata(file: Path) -> dict[str, Any]:
-    """RFC 7591 client metadata in a file. Raises InvalidInput `clientgegevens_onleesbaar`."""
+    """Read RFC 7591 client metadata from a file. Raises InvalidInput `clientgegevens_onleesbaar`."""
     try:
         if file.stat().st_size > _LARGEST:
             raise ValueError("the file is larger than 256 KiB")
@@ -38,12 +38,14 @@ def read_metadata(file: Path) -> dict[str, Any]:
 @app.command("add")
 def add(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="RFC 7591 metadata, JSON.")],
-    oin: Annotated[str | None, typer.Option(help="Bind the client to this agency: it may deliver its post.")] = None,
+    oin: Annotated[
+        str | None, typer.Option(help="OIN of an agency. The client may deliver letters of that agency.")
+    ] = None,
 ) -> None:
     """Register a client and print its registration as JSON.
 
-    The file holds client metadata as in RFC 7591, with the client's public keys as `jwks`; never put a private key
-    in it. The same client again is one client.
+    The file holds RFC 7591 client metadata with the public keys of the client as `jwks`. Never put a private key in
+    it. The same client is registered only once.
     """
     metadata = read_metadata(file)
     with named(Settings()) as settings:
@@ -70,13 +72,13 @@ async def _register(settings: Settings, metadata: dict[str, Any], oin: str | Non
 @app.command("invite")
 def invite(
     *,
-    note: Annotated[str, typer.Option(help="For whom, or why. Only operators see it.")],
-    uses: Annotated[int, typer.Option(min=1, max=1000, help="How many clients it is good for.")] = 1,
-    days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good for.")] = 7,
+    note: Annotated[str, typer.Option(help="The receiver or the reason. Only operators see it.")],
+    uses: Annotated[int, typer.Option(min=1, max=1000, help="The number of clients that may register.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=366, help="The number of days that it is valid.")] = 7,
 ) -> None:
-    """Print an initial access token (RFC 7591): whoever has it may propose clients at /register.
+    """Print an initial access token (RFC 7591). Its holder may propose clients at /register.
 
-    It is shown this once. Outside of practice, what is proposed can do nothing before `clients approve`.
+    The token is shown once. In production a proposed client can do nothing before `clients approve`.
     """
     with named(Settings()) as settings:
         token, name = asyncio.run(_invite(settings, note, uses, days))
@@ -100,9 +102,9 @@ async def _invite(settings: Settings, note: str, uses: int, days: int) -> tuple[
 @app.command("approve")
 def approve(
     client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")],
-    seen_as: Annotated[str, typer.Argument(help="What you looked at: `seen_as` in `clients show`.")],
+    seen_as: Annotated[str, typer.Argument(help="The value of `seen_as` in `clients show`.")],
 ) -> None:
-    """Let in a client that registered itself, if it still is what `clients show` said of it."""
+    """Approve a client that registered itself. Refused when it changed after `clients show`."""
     with named(Settings()) as settings:
         asyncio.run(_approve(settings, client_id, seen_as))
     err.print(f"{client_id} takes part from now on.", markup=False)
@@ -140,9 +142,9 @@ async def _one(settings: Settings, client_id: str) -> dict[str, Any]:
 
 @app.command("suspend")
 def suspend(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
-    """Suspend a client: it gets no more tokens, and those it holds are closed at once.
+    """Suspend a client. It gets no new tokens, and its current tokens are closed at once.
 
-    What people agreed to stays: their machtigingen and consents are not ended.
+    The machtigingen and consents of people do not end.
     """
     with named(Settings()) as settings:
         closed = asyncio.run(_suspend(settings, client_id))
@@ -159,9 +161,9 @@ async def _suspend(settings: Settings, client_id: str) -> int:
 
 @app.command("resume")
 def resume(client_id: Annotated[str, typer.Argument(help="The client_id, as in `clients list`.")]) -> None:
-    """Let a suspended client take part again. The tokens that were closed stay closed: it asks for new ones.
+    """Resume a suspended client. Closed tokens stay closed: the client requests new ones.
 
-    One that registered itself has to be let in again too: `clients approve`.
+    A client that registered itself needs `clients approve` again.
     """
     with named(Settings()) as settings:
         changed = asyncio.run(_resume(settings, client_id))
@@ -181,7 +183,7 @@ async def _resume(settings: Settings, client_id: str) -> bool:
 
 @app.command("list")
 def show() -> None:
-    """Show every registered client."""
+    """List every registered client."""
     with named(Settings()) as settings:
         found = asyncio.run(_all(settings))
     table = Table(

@@ -1,4 +1,4 @@
-"""Which data keys hang on which key-encryption key: counted for `keys list` and the doctor, mended by `keys rewrap`."""
+"""Count data keys per key-encryption key, and rewrap them with the newest (envelope encryption)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Sessions = async_sessionmaker[AsyncSession]
 
 @dataclass(frozen=True, slots=True)
 class Rewrapped:
-    """How it ended: what was done, whose keys do not open, and what hangs on which version now."""
+    """The result of a rewrap: keys rewrapped, owners of unreadable keys, and counts per version."""
 
     count: int
     broken: frozenset[PersonId]
@@ -36,12 +36,12 @@ class Rewrapped:
 
     @property
     def left(self) -> int:
-        """How many still hang on an older key."""
+        """The number of data keys under an older key-encryption key."""
         return sum(count for version, count in self.by_version.items() if version != self.newest)
 
 
 async def counted(settings: Settings) -> dict[int, int] | None:
-    """How many data keys hang on each version; None when the database cannot be asked."""
+    """Count the data keys per version of the key-encryption key. None when the database cannot be reached."""
     try:
         async with service_sessions(settings) as sessions, unit_of_work(sessions) as session:
             return await data_keys_by_version(session)
@@ -56,9 +56,9 @@ async def _a_moment() -> None:
 async def rewrap(
     settings: Settings, size: int, tell: Callable[[int, int], None], pause: Callable[[], Awaitable[None]] = _a_moment
 ) -> Rewrapped:
-    """Rewrap them all, a batch of `size` a transaction. Whoever stops it half-way has lost nothing: run it again.
+    """Rewrap all data keys, `batch_size` per transaction. An interrupted run can be repeated safely.
 
-    `pause`: between two rounds, for whoever holds some of them.
+    `pause` waits between two rounds, so that locked rows can be released.
     """
     keyring = KeyRing.load(settings.keys_dir)
     count, broken = 0, frozenset[PersonId]()
@@ -78,7 +78,7 @@ async def rewrap(
             outcome = Rewrapped(count, broken, await _by_version(sessions), keyring.kek_versions[-1])
             if outcome.left <= len(broken):
                 break
-            await pause()  # somebody held a row, or a worker with the older ring added one
+            await pause()  # a row was locked, or a worker with the older ring added one
     return outcome
 
 
@@ -88,7 +88,7 @@ async def _by_version(sessions: Sessions) -> dict[int, int]:
 
 
 def told(outcome: Rewrapped) -> list[str]:
-    """What came of it, for whoever typed the command."""
+    """Describe the result in sentences for the operator."""
     newest = name_of(Kind.KEK, outcome.newest)
     said = [f"{outcome.count} data keys wrapped by {newest}."]
     if outcome.broken:
@@ -105,7 +105,7 @@ def told(outcome: Rewrapped) -> list[str]:
 
 
 def finding(by_version: Mapping[int, int], versions: tuple[int, ...]) -> Finding:
-    """For the doctor: does the ring hold every version that is needed, and is the newest the only one?"""
+    """Compare the versions in use with the key ring, for the doctor. Warns about data keys under an older key."""
     newest = name_of(Kind.KEK, versions[-1])
     if missing := sorted(set(by_version) - set(versions)):
         what = ", ".join(f"{by_version[version]} under {name_of(Kind.KEK, version)}" for version in missing)

@@ -1,4 +1,4 @@
-"""The database a command works on: the one that is named, or an embedded one that is started and stopped again."""
+"""The database of a command: the configured one, or an embedded PostgreSQL for its duration."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class KeysOnDemand:
-    """The key ring for the rows that a command seals or verifies: read when the first of them comes by.
+    """A key ring that is loaded at its first use.
 
-    Many commands touch none, and to read the ring takes longer than those do.
+    Most commands seal or verify no row, and loading the ring takes longer than they do.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -39,19 +39,19 @@ class KeysOnDemand:
         return KeyRing.load(self._directory)
 
     def row_mac(self, message: bytes) -> bytes:
-        """As `KeyRing.row_mac`. Raises Fault when the ring cannot be read, as all of these do."""
+        """Compute a row MAC as `KeyRing.row_mac`. Like the other methods it raises Fault for an unreadable ring."""
         return self._ring.row_mac(message)
 
     def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
-        """As `KeyRing.row_mac_verifies`."""
+        """Verify a row MAC as `KeyRing.row_mac_verifies`."""
         return self._ring.row_mac_verifies(mac, message)
 
     def bearer_hash(self, token: str) -> bytes:
-        """As `KeyRing.bearer_hash`."""
+        """Hash a bearer token as `KeyRing.bearer_hash`."""
         return self._ring.bearer_hash(token)
 
     def bearer_hashes(self, token: str) -> list[bytes]:
-        """As `KeyRing.bearer_hashes`."""
+        """Hash a bearer token under every key version as `KeyRing.bearer_hashes`."""
         return self._ring.bearer_hashes(token)
 
     from machtiging.storage.embedded import EmbeddedPostgres
@@ -59,9 +59,9 @@ class KeysOnDemand:
 
 @contextmanager
 def named(settings: Settings, *, serving: bool = False) -> Iterator[Settings]:
-    """Settings with a database in them. An embedded server is started or attached to, and let go of afterwards.
+    """Yield settings with a database URL. Starts or joins an embedded server if none is configured.
 
-    `serving`: should an embedded one die meanwhile, it is started again. Raises Fault `ingebouwde_database_weg`.
+    `serving`: restart the embedded server when it dies. Raises Fault `ingebouwde_database_weg`.
     """
     check_database_urls(settings)
     if settings.database_url is not None:
@@ -87,7 +87,7 @@ def _watching(server: EmbeddedPostgres, settings: Settings) -> AbstractContextMa
 
 
 def check_database_urls(settings: Settings) -> None:
-    """Parse every database URL of the settings. Raises Fault `database_url_ongeldig`, naming the setting."""
+    """Parse every database URL of the settings. Raises Fault `database_url_ongeldig` with the setting's name."""
     from machtiging.storage.connections.database_url import parse_database_url
 
     for name in ("database_url", "owner_database_url", "sealer_database_url"):
@@ -100,17 +100,17 @@ def check_database_urls(settings: Settings) -> None:
 
 
 def url_of(settings: Settings) -> str:
-    """The URL that `named` put in. Raises ValueError when nobody did."""
+    """Return the database URL from the settings. Raises ValueError if unset."""
     if settings.database_url is None:
         raise ValueError("the settings name no database")
     return settings.database_url
 
 
 async def bring_up_to_date(settings: Settings, target: str = "head", *, seal_existing_rows: bool = False) -> None:
-    """Migrate to the present schema (or to `target`).
+    """Migrate the schema to the newest revision, or to `target`.
 
-    At the step that gives rows a MAC, those that are there are sealed; in production only when it is asked for.
-    Raises Fault `rijen_niet_verzegeld` where it is not.
+    The revision that adds row MACs seals existing rows. In production it does so only with `seal_existing_rows`, and
+    else raises Fault `rijen_niet_verzegeld`.
     """
     from machtiging.cli.sealed_tables import seal_existing
     from machtiging.storage.migrate import migrate as upgrade
@@ -125,7 +125,7 @@ async def bring_up_to_date(settings: Settings, target: str = "head", *, seal_exi
 
 @asynccontextmanager
 async def service_sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
-    """Sessions in the role of the service, for a command that does what the service does."""
+    """Open sessions in the database role of the service."""
     from machtiging.storage.engine import Role, make_engine, make_sessions
 
     engine = make_engine(url_of(settings), Role.SERVICE, pool_size=2)
@@ -137,7 +137,7 @@ async def service_sessions(settings: Settings) -> AsyncIterator[async_sessionmak
 
 @asynccontextmanager
 async def sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine in the role that numbers and reads the journal."""
+    """Open an engine in the database role that seals and reads the journal."""
     from machtiging.storage.engine import Role, make_engine
 
     url = settings.sealer_database_url or url_of(settings)
@@ -149,7 +149,7 @@ async def sealer_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 async def _check_drop(settings: Settings, target: str, named_database: str | None) -> None:
-    """Nothing, when `target` drops nothing. Raises NotAllowed `terugdraaien_...` unless it may and is meant."""
+    """Refuse a downgrade that drops tables unless it is confirmed. Raises NotAllowed `terugdraaien_...`."""
     from machtiging.storage.migrate import database_to_drop_from
 
     name = await database_to_drop_from(settings.owner_database_url or url_of(settings), target)
@@ -167,20 +167,23 @@ async def _check_drop(settings: Settings, target: str, named_database: str | Non
 
 
 def migrate(
-    target: Annotated[str, typer.Argument(help="Where to go: head, a revision such as 0005, or base.")] = "head",
+    target: Annotated[str, typer.Argument(help="The target: head, a revision such as 0005, or base.")] = "head",
     *,
     yes_drop: Annotated[
         str | None,
-        typer.Option("--yes-drop", metavar="NAME", help="Going back: the database to drop from."),
+        typer.Option("--yes-drop", metavar="NAME", help="For a downgrade: the name of the database that loses tables."),
     ] = None,
     seal_existing_rows: Annotated[
-        bool, typer.Option("--seal-existing-rows", help="Once, in production, at the upgrade that gives rows a MAC.")
+        bool,
+        typer.Option(
+            "--seal-existing-rows", help="In production: allow sealing at the upgrade that adds row MACs. Use it once."
+        ),
     ] = False,
 ) -> None:
-    """Bring the database to the present schema and set up its three roles.
+    """Migrate the database to the newest schema and create its three roles.
 
-    Needs a login that may create roles the first time. Going back to an older revision loses what newer ones keep
-    (`base`: all letters and the journal). It is refused in production; elsewhere the name of the database is asked for.
+    The first run needs a login that may create roles. A downgrade loses the data of newer revisions (`base`: all
+    letters and the journal). It is refused in production. Elsewhere you confirm it with the name of the database.
     """
     from alembic.util.exc import CommandError
 

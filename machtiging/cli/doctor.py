@@ -1,4 +1,4 @@
-"""`machtiging doctor`: what is wrong with this installation, and how to mend it."""
+"""`machtiging doctor`: find the problems of an installation and their remedies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLOURS = {"ok": "green", "attention": "yellow", "wrong": "red"}
 
 
 def doctor() -> None:
-    """Look at everything this installation needs and say how to mend what is wrong. Exit 1 when something is."""
+    """Check this installation and say how to repair each problem. Exit 1 when something is wrong."""
     findings = asyncio.run(_all(Settings()))
     wrong = sum(finding.verdict == "wrong" for finding in findings)
     out.print(f"{wrong} wrong." if wrong else "Nothing is wrong.")
@@ -41,7 +41,7 @@ async def _all(settings: Settings) -> list[Finding]:
 
 
 async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
-    """Nothing when ring or database cannot be read: that has been said."""
+    """Check the data keys. Yields nothing when key ring or database is unreadable: another check reports that."""
     from machtiging.cli import data_keys
     from machtiging.crypto.keyring import KeyRing
 
@@ -53,7 +53,7 @@ async def _data_keys(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _sealed_rows(settings: Settings) -> AsyncIterator[Finding]:
-    """Nothing when ring or database cannot be read: that has been said."""
+    """Check the sealed rows. Yields nothing when key ring or database is unreadable: another check reports that."""
     from machtiging.cli.operator import sealed_rows
 
     with suppress(Fault):
@@ -79,7 +79,7 @@ async def _look(settings: Settings) -> AsyncIterator[Finding]:
             for look_inside in (check_connections, _data_keys, _sealed_rows, journal.check_journal):
                 async for finding in look_inside(with_database):
                     yield finding
-            with suppress(Fault):  # then the database was already named
+            with suppress(Fault):  # check_database has already reported it
                 yield await notifications.check_undelivered(with_database)
     except Fault as fault:
         embedded = settings.database_url is None

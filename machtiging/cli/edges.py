@@ -1,7 +1,7 @@
-"""The edge of the command line: what went wrong becomes one clear sentence and an exit code, never a traceback.
+"""Errors of commands: each becomes one sentence and an exit code, never a traceback.
 
-Exit codes: 0 it worked; 1 the answer is no, or something was found; 2 the command was used wrongly; 3 this machine or
-installation is not fit (no database, no keys, a port that is taken).
+Exit codes: 0 success; 1 refused, or a problem found; 2 wrong use of the command; 3 the machine or installation is not
+ready (no database, no keys, a port in use).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from machtiging.supervision import UNFORESEEN, place_of
 
 
 class Exit(IntEnum):
-    """What the exit code tells a script."""
+    """The exit codes of the command line."""
 
     OK = 0
     FINDING = 1
@@ -27,7 +27,7 @@ class Exit(IntEnum):
 
 
 out = Console()
-# Everything that is not the answer itself goes to stderr, so that stdout can be piped.
+# Only the result goes to stdout, so that it can be piped. Everything else goes to stderr.
 err = Console(stderr=True)
 
 _SENTENCES = {
@@ -58,7 +58,7 @@ _SENTENCES = {
 
 
 def explain(error: Exception) -> tuple[str, Exit]:
-    """The sentence and the exit code for an error that ends a command."""
+    """Return the sentence and the exit code for an error that ends a command."""
     if isinstance(error, Fault):
         sentence = _SENTENCES.get(error.code, f"This installation is not fit to run ({error.code}).")
         return (f"{sentence} {error.private}".strip(), Exit.ENVIRONMENT)
@@ -74,7 +74,7 @@ def explain(error: Exception) -> tuple[str, Exit]:
 
 
 def _wrong_setting(one: dict[str, Any]) -> str:
-    """Name a setting and what is wrong, without its value: it may be a database URL with a password in it."""
+    """Name a setting and its error without its value. A database URL may hold a password."""
     name = "_".join(map(str, one["loc"])).upper()
     value, message = one.get("input"), str(one["msg"])
     quotes = isinstance(value, str) and any(part in message for part in {value, *value.split(",")} if part.strip())
@@ -84,7 +84,7 @@ def _wrong_setting(one: dict[str, Any]) -> str:
 def _sentence_for_others(error: Exception) -> str:
     from sqlalchemy.exc import SQLAlchemyError
 
-    # The class only: the text of a database error quotes parameters.
+    # Only the class: the text of a database error quotes parameters.
     kind = type(error).__name__
     if isinstance(error, (SQLAlchemyError, *asyncpg_errors())):
         return f"The database refused or cannot be reached ({kind}). Ask `machtiging doctor`. (opslag_niet_bereikbaar)"
@@ -97,7 +97,7 @@ def _sentence_for_others(error: Exception) -> str:
 
 
 def asyncpg_errors() -> tuple[type[Exception], ...]:
-    """The errors of the driver. Looked up when one happens: loading it takes a while."""
+    """Return the error classes of asyncpg. Imported late: the import is slow."""
     import asyncpg
 
     return (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)

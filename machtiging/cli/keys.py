@@ -1,4 +1,4 @@
-"""`machtiging keys`: make, list and rotate the key ring."""
+"""`machtiging keys`: create, list, rotate and rewrap keys of the key ring."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from machtiging.crypto.manifest import Entry, Kind, State, as_of, scheduled
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
 
-app = typer.Typer(help="The key ring: make it, look at it, rotate it.", no_args_is_help=True)
+app = typer.Typer(help="The key ring: create, list and rotate its keys.", no_args_is_help=True)
 
 
 @app.command("generate")
 def generate() -> None:
-    """Make the keys that are missing. Never replaces a key, so it is safe to repeat."""
+    """Create the keys that are missing. Replaces no key, so it is safe to repeat."""
     from machtiging.crypto import rotation
 
     directory = Settings().keys_dir
@@ -36,9 +36,9 @@ def generate() -> None:
 
 @app.command("list")
 def show() -> None:
-    """Show every key with its kind, its state and its age; never a secret.
+    """List every key with its kind, state and age. Shows no secret.
 
-    With a database: how many data keys of citizens each key-encryption key wraps.
+    With a database it also shows the number of data keys under each key-encryption key.
     """
     from machtiging.crypto import rotation
 
@@ -78,10 +78,10 @@ def _wraps(settings: Settings) -> dict[int, int] | None:
 def rewrap(
     *, batch: Annotated[int, typer.Option(min=1, max=10_000, help="Data keys in one transaction.")] = 500
 ) -> None:
-    """Wrap every citizen's data key by the newest key, after `keys rotate kek`; seal rows anew, after `row-mac`.
+    """Wrap every data key with the newest key after `keys rotate kek`. Seal rows again after `keys rotate row-mac`.
 
-    Running workers have taken that key within seconds; restart those that have their keys from the environment. It runs
-    beside them, and can be stopped and run again. Exit 1 when some are left.
+    Running workers load the newest key within seconds. Restart workers that have their keys from the environment. The
+    command may run beside the service. It can be stopped and repeated. Exit 1 when some keys or rows remain.
     """
     from machtiging.cli import data_keys
     from machtiging.cli.operator import sealed_rows
@@ -99,20 +99,21 @@ def rewrap(
 
 @app.command("rotate")
 def rotate(
-    kind: Annotated[Kind, typer.Argument(help="Which kind of key.")],
+    kind: Annotated[Kind, typer.Argument(help="The kind of key.")],
     *,
-    at_once: Annotated[bool, typer.Option("--at-once", help="A key has leaked: do not wait for the others.")] = False,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Emergency, such as a leaked key: skip the waiting time.")
+    ] = False,
     begins: Annotated[
         str | None,
-        typer.Option("--from", help="Not now but from this date or moment on, such as 2027-01-04T03:00+01:00."),
+        typer.Option("--from", help="Start at this date or moment, such as 2027-01-04T03:00+01:00."),
     ] = None,
 ) -> None:
-    """Bring the next key of a kind into use; what the old one signed or wrapped stays good.
+    """Bring the next key of a kind into use. Signatures and wrapped keys of the old one stay valid.
 
-    A signing key has stood in the JWKS for an hour before it signs, and what signed before it stands there for a day
-    after. Running workers take the new key by themselves within seconds, unless their keys come from the environment.
-    With `--from` they do so at that moment (without a zone: UTC); until then the same command changes the moment, or
-    without `--from` brings the key into use now.
+    A signing key is in the JWKS for an hour before it signs. The old one stays in the JWKS for a day. Running workers
+    load the new key within seconds, unless their keys come from the environment. `--from` schedules the moment (UTC
+    unless a zone is given). Until then, repeat the command to change the moment, or omit `--from` to start now.
     """
     from machtiging.crypto import rotation
 
@@ -134,7 +135,7 @@ def rotate(
 
 
 def _moment(text: str) -> datetime:
-    """A moment in UTC. Raises typer.BadParameter."""
+    """Parse a moment; UTC when it names no zone. Raises typer.BadParameter."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""`machtiging policy`: what the policy allows, whether its stories come out, and why one answer is what it is."""
+"""`machtiging policy`: show the policy, play its scenarios, explain one decision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from machtiging.settings import Settings
 if TYPE_CHECKING:
     from machtiging.access.engine import Policy
 
-app = typer.Typer(help="The policy: look at it, check it, ask it why.", no_args_is_help=True)
+app = typer.Typer(help="The policy: show it, check it, explain it.", no_args_is_help=True)
 
 
 def _policy() -> tuple[Policy, Path]:
@@ -32,7 +32,7 @@ def _policy() -> tuple[Policy, Path]:
 
 @app.command("table")
 def table() -> None:
-    """Show everything the policy allows when the machtiging itself is in order. What is not in it is refused."""
+    """Show everything that the policy allows under a valid machtiging. Anything else is refused."""
     from machtiging.access import inspect
 
     policy, _ = _policy()
@@ -46,7 +46,7 @@ def table() -> None:
 
 @app.command("check")
 def check() -> None:
-    """Let the policy play every story in `policies/scenarios`. Exit 1 when one does not come out."""
+    """Play every scenario in `policies/scenarios`. Exit 1 when one has another result."""
     from machtiging.access import inspect
 
     policy, directory = _policy()
@@ -63,18 +63,18 @@ def check() -> None:
 
 @app.command("explain")
 def explain(
-    capacity: Annotated[Capacity, typer.Argument(help="In which capacity somebody asks.")],
-    act: Annotated[Act, typer.Argument(help="What is asked.")],
-    theme: Annotated[Theme, typer.Argument(help="What the letter is about.")],
-    sensitivity: Annotated[Sensitivity, typer.Argument(help="How sensitive the letter is.")] = Sensitivity.GEWOON,
-    level: Annotated[Assurance, typer.Argument(help="How surely everybody logged in.")] = Assurance.SUBSTANTIAL,
+    capacity: Annotated[Capacity, typer.Argument(help="The capacity of the person that acts.")],
+    act: Annotated[Act, typer.Argument(help="The action.")],
+    theme: Annotated[Theme, typer.Argument(help="The theme of the letter.")],
+    sensitivity: Annotated[Sensitivity, typer.Argument(help="The sensitivity of the letter.")] = Sensitivity.GEWOON,
+    level: Annotated[Assurance, typer.Argument(help="The level of assurance of the login.")] = Assurance.SUBSTANTIAL,
     *,
     without: Annotated[
         list[str] | None,
-        typer.Option(help="A fact that is missing: in_force, covered, act_given or chain_complete. May be repeated."),
+        typer.Option(help="A missing fact: in_force, covered, act_given or chain_complete. May be repeated."),
     ] = None,
 ) -> None:
-    """Say whether this may be done, and which rows of the policy say so. Exit 1 when it may not."""
+    """Explain one decision: allowed or refused, and the policy rows behind it. Exit 1 when refused."""
     from machtiging.access import inspect
 
     missing = set(without or [])

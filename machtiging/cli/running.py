@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def serve(
-    *, workers: Annotated[int, typer.Option(min=1, max=64, help="Processes. A rule of thumb: one per core.")] = 1
+    *, workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes. Start with one per core.")] = 1
 ) -> None:
-    """Run the service, and nothing else: for production, behind a TLS proxy.
+    """Run the service alone, for production behind a TLS proxy.
 
     Needs keys (`machtiging keys generate`) and a migrated database (`machtiging migrate`). Without
-    MACHTIGING_DATABASE_URL an embedded PostgreSQL is started and stopped with it.
+    MACHTIGING_DATABASE_URL it starts and stops an embedded PostgreSQL.
     """
     from machtiging.app import refuse_unsafe
     from machtiging.cli.processes.workers import serve_in_workers
@@ -37,7 +37,7 @@ def serve(
 
     refuse_unsafe(Settings())
     with named(Settings(), serving=True) as settings:
-        KeyRing.load(settings.keys_dir)  # said once and plainly here, not by every worker
+        KeyRing.load(settings.keys_dir)  # fail once here, not in every worker
         taken = listen(settings.host, settings.port)
         err.print(f"Serving {settings.issuer} on {settings.host}:{settings.port} with {workers} worker(s).")
         if workers == 1:
@@ -48,7 +48,7 @@ def serve(
 
 
 async def _serve_here(settings: Settings, taken: socket.socket) -> None:
-    """In this process: uvicorn by itself would die of SIGTERM before the embedded database is stopped."""
+    """Serve in this process. Plain uvicorn would die of SIGTERM before the embedded database is stopped."""
     from machtiging.app import create_app
     from machtiging.cli.servers import serving
     from machtiging.web.logging import configure
@@ -59,17 +59,17 @@ async def _serve_here(settings: Settings, taken: socket.socket) -> None:
 
 
 def demo(
-    *, story_again: Annotated[bool, typer.Option("--story", help="Tell the story again in an older world.")] = False
+    *, story_again: Annotated[bool, typer.Option("--story", help="Play the story again on existing data.")] = False
 ) -> None:
-    """Start everything on this machine with made-up people and letters, and say what to open. Ctrl-C stops it.
+    """Start everything on this machine with invented people and letters. Prints the addresses. Ctrl-C stops it.
 
-    The first time it tells the story of a helper who reads a letter, step by step. Data is kept for the next time.
+    The first time it plays the story: a helper reads a letter, step by step. Data is kept for the next time.
     """
     _in_a_loop(_demo, story_again)
 
 
 def story() -> None:
-    """Tell the story with fresh letters, on servers of its own, and stop. Exit 1 when a step does not come out."""
+    """Play the story with fresh letters on servers of its own, then stop. Exit 1 when a step fails."""
     _in_a_loop(_story)
 
 
@@ -96,7 +96,7 @@ def _run(act: Coroutine[Any, Any, None]) -> None:
 
 
 def practice_sockets(settings: Settings) -> tuple[socket.socket, socket.socket]:
-    """Where the service listens, and the login stand-in: that one on loopback whatever the settings say."""
+    """Bind the sockets of the service and of the login simulator. The simulator always uses loopback."""
     from machtiging.cli.servers import listen
     from machtiging.simulators.postbus import LOOPBACK
 
@@ -105,7 +105,7 @@ def practice_sockets(settings: Settings) -> tuple[socket.socket, socket.socket]:
 
 @asynccontextmanager
 async def world(settings: Settings) -> AsyncIterator[Servers]:
-    """Keys, schema and catalogue in place, service and login stand-in running."""
+    """Prepare keys, schema and catalogue. Run the service and the login simulator."""
     from machtiging.agencies.catalogue import load_catalogue
     from machtiging.app import create_app, refuse_unsafe
     from machtiging.cli.servers import serving
@@ -130,7 +130,7 @@ async def world(settings: Settings) -> AsyncIterator[Servers]:
 
 
 async def _check_reachable(url: str, settings: Settings) -> None:
-    """Check that the address that people are told leads here. Raises Fault `adres_leidt_niet_hierheen`."""
+    """Check that a published address reaches these servers. Raises Fault `adres_leidt_niet_hierheen`."""
     import httpx
 
     try:
@@ -142,7 +142,7 @@ async def _check_reachable(url: str, settings: Settings) -> None:
 
 
 async def tell_story(settings: Settings, teller: Teller) -> None:
-    """Tell the story against the servers that run under these settings. Raises StoryFailed."""
+    """Play the story against the running servers of these settings. Raises StoryFailed."""
     from machtiging.cli.database import sealer_engine
     from machtiging.cli.demo.story import tell
     from machtiging.cli.demo.world import World

@@ -1,4 +1,4 @@
-"""Every table whose rows carry a MAC, and sealing what was there before they did: once, at that upgrade."""
+"""The tables whose rows carry a MAC. Seals rows from before that upgrade, once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from machtiging.oauth.tables import (
 )
 from machtiging.storage.row_mac import MAC, RowKeys
 
-# What outlives the upgrade; the rest was thrown away by the migration, or ends within minutes.
+# Rows of the other tables are deleted by the migration, or expire within minutes.
 SEALED_AT_UPGRADE = (SEALED_PERSON, SEALED_CLIENT, SEALED_GRANT, SEALED_REFRESH_TOKEN, SEALED_INVITATION)
 SEALED_TABLES = (
     *SEALED_AT_UPGRADE,
@@ -34,9 +34,9 @@ _BATCH = 500
 
 
 async def seal_existing(connection: AsyncConnection, keys: RowKeys, *, allowed: bool) -> int:
-    """Seal every row from before there were MACs; tells how many. To be called in the transaction of that migration.
+    """Seal every row without a MAC and return the count. Runs in the transaction of that migration.
 
-    Raises Fault `rijen_niet_verzegeld` when there are such rows and it is not `allowed`: the operator says so once.
+    Raises Fault `rijen_niet_verzegeld` when there are such rows and it is not `allowed`.
     """
     count = 0
     for sealed in SEALED_AT_UPGRADE:

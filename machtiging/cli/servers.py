@@ -1,4 +1,4 @@
-"""Service and login stand-in in one process: two uvicorn servers in one event loop that stop together and cleanly."""
+"""Several uvicorn servers in one event loop, started and stopped together."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ _CANNOT_LISTEN = {
 
 
 class Quiet(uvicorn.Server):
-    """A server that leaves signals, and what is to be done when it fails, to whoever started it: two of them would
-    fight over Ctrl-C, and uvicorn would end the process with nothing said."""
+    """A uvicorn server that leaves signals and startup failures to its caller.
+
+    Two servers in one process would both handle Ctrl-C. Plain uvicorn ends the process when startup fails.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Take no signals."""
+        """Install no signal handlers."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve. Raises Fault `dienst_start_niet` when the application does not come up."""
+        """Start serving. Raises Fault `dienst_start_niet` when the application does not start."""
         try:
             await super().startup(sockets)
         except SystemExit as error:
@@ -44,19 +46,19 @@ class Quiet(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port of IPv4 or IPv6, or say at once why not.
+    """Bind a TCP socket on an IPv4 or IPv6 address.
 
-    Raises Fault `poort_bezet` (somebody listens there), `poort_niet_toegestaan` (the system reserves it for others),
-    `adres_niet_van_deze_machine` or `adres_onbekend`.
+    Raises Fault `poort_bezet` (port in use), `poort_niet_toegestaan` (reserved port), `adres_niet_van_deze_machine` or
+    `adres_onbekend`.
     """
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise Fault("adres_onbekend", private=f"{place}: {error}") from error
-    # A name may stand for both kinds of address: 127.0.0.1 is where everybody looks.
+    # A name may resolve to IPv4 and IPv6. Prefer IPv4: other programs try 127.0.0.1.
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-    # Named as TCP: only then does asyncio send each piece of an answer at once, not 40 ms after the one before it.
+    # asyncio sets TCP_NODELAY only when the protocol is named. Without it parts of an answer wait 40 ms.
     taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -71,13 +73,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 @dataclass
 class Servers:
-    """The servers that run, and the wish to stop."""
+    """The running servers and their stop event."""
 
     running: list[Quiet] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until_stopped(self) -> None:
-        """Wait for Ctrl-C, or for a server that gives up by itself."""
+        """Wait for a stop signal, or for a server that ends by itself."""
         while not self.stopping.is_set() and all(server.started for server in self.running):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), 1)
@@ -85,9 +87,9 @@ class Servers:
 
 @contextlib.asynccontextmanager
 async def serving(*apps: tuple[Any, socket.socket]) -> AsyncIterator[Servers]:
-    """Run each application on its socket; on the way out, let requests under way finish and close everything.
+    """Run each application on its socket. On exit, finish current requests and close everything.
 
-    Raises Fault `dienst_start_niet` when an application does not come up.
+    Raises Fault `dienst_start_niet` when an application does not start.
     """
     servers = Servers()
     tasks: list[asyncio.Task[None]] = []
@@ -132,7 +134,7 @@ async def _up(server: Quiet, task: asyncio.Task[None]) -> None:
 
 @contextlib.contextmanager
 def _signals(stopping: asyncio.Event) -> Generator[None]:
-    """Ctrl-C and SIGTERM become a wish to stop. Elsewhere than in the main thread signals are not ours to take."""
+    """Set `stop_event` on SIGINT and SIGTERM. Outside the main thread no handler can be installed."""
     loop = asyncio.get_running_loop()
     taken: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,1 +1,1 @@
-"""Keys and what is done with them: key ring, JWS, envelope encryption, pseudonyms. No database and no HTTP in here."""
+"""Cryptography: key ring, JWS, envelope encryption and pseudonyms. No database, no HTTP."""

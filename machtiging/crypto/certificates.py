@@ -1,4 +1,4 @@
-"""Reading an X.509 certificate that somebody showed, and asking who vouches for it (RFC 5280, RFC 8705)."""
+"""X.509 client certificates: parsing and chain verification (RFC 5280, RFC 8705)."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ _TextName: TypeAlias = type[x509.DNSName] | type[x509.UniformResourceIdentifier]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate. `x5t` is its SHA-256 thumbprint as in `cnf` (RFC 8705 section 3.1)."""
+    """A parsed certificate. `x5t` is the SHA-256 thumbprint in `cnf` (RFC 8705 section 3.1)."""
 
     parsed: x509.Certificate
     x5t: str
 
     def in_time(self, at: datetime) -> bool:
-        """Whether it is valid at this instant, as it says of itself."""
+        """Return True within its validity period."""
         return self.parsed.not_valid_before_utc <= at <= self.parsed.not_valid_after_utc
 
     def is_subject(self, name: str) -> bool:
-        """Whether its subject is this RFC 4514 name: the same attributes in the same order, letter for letter."""
+        """Compare its subject with an RFC 4514 name: same attributes, same order, same case."""
         return self.parsed.subject == _name(name)
 
     def key_thumbprint(self) -> str:
-        """RFC 7638, of its public key."""
+        """Return the RFC 7638 thumbprint of its public key."""
         key = self.parsed.public_key()
         text = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         if isinstance(key, rsa.RSAPublicKey):
@@ -62,7 +62,7 @@ class Certificate:
         return OKPKey.import_key(text).thumbprint()
 
     def names(self, kind: str) -> frozenset[str]:
-        """Its subject alternative names of one kind: dns, uri, ip or email."""
+        """Return its subject alternative names of one type: dns, uri, ip or email."""
         kinds: dict[str, _TextName] = {
             "dns": x509.DNSName,
             "uri": x509.UniformResourceIdentifier,
@@ -79,12 +79,12 @@ class Certificate:
 
 
 def read(der: bytes) -> Certificate:
-    """A certificate with a key that is strong enough. Raises InvalidInput `certificaat_vormfout`."""
+    """Parse a DER certificate with a strong enough key. Raises InvalidInput `certificaat_vormfout`."""
     if len(der) > LARGEST:
         raise _unreadable("too large")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what the parser only warns of is refused
+            warnings.simplefilter("error")  # parser warnings become refusals
             parsed = x509.load_der_x509_certificate(der)
             key = parsed.public_key()
             parsed.subject, parsed.extensions  # noqa: B018 (both are parsed when asked)
@@ -110,7 +110,7 @@ def _name(text: str) -> x509.Name:
 
 
 def is_name(text: object) -> bool:
-    """Whether this is an RFC 4514 distinguished name that we can compare with."""
+    """Return True for an RFC 4514 distinguished name that can be compared."""
     try:
         return isinstance(text, str) and 0 < len(text) <= _LONGEST_NAME and len(_name(text).rdns) > 0
     except ValueError:
@@ -118,7 +118,7 @@ def is_name(text: object) -> bool:
 
 
 def is_address(text: object) -> bool:
-    """Whether this is an IP address in its plain form."""
+    """Return True for an IP address in canonical form."""
     try:
         return isinstance(text, str) and str(ipaddress.ip_address(text)) == text
     except ValueError:
@@ -126,14 +126,14 @@ def is_address(text: object) -> bool:
 
 
 class Authorities:
-    """The certificate authorities that may vouch for clients. None: nobody's word is taken."""
+    """The trusted certificate authorities for clients. Without any, no chain verifies."""
 
     def __init__(self, certificates: Sequence[x509.Certificate] = ()) -> None:
         self._store = chains.Store(list(certificates)) if certificates else None
 
     @classmethod
     def load(cls, file: Path | None) -> Authorities:
-        """Those in a PEM file. Raises Fault `certificaten_onleesbaar`: no service with half a list."""
+        """Load the authorities from a PEM file. Raises Fault `certificaten_onleesbaar`: never a partial list."""
         if file is None:
             return cls()
         try:
@@ -146,7 +146,7 @@ class Authorities:
         return self._store is not None
 
     def vouch_for(self, certificate: Certificate, between: Sequence[Certificate], at: datetime) -> bool:
-        """Whether a chain leads from one of them to this certificate, for TLS clients, at this instant."""
+        """Verify the chain from an authority to this client certificate at this instant."""
         if self._store is None:
             return False
         any_leaf = chains.ExtensionPolicy.permit_all().may_be_present(
@@ -162,7 +162,7 @@ class Authorities:
 
 
 def _for_clients(_policy: object, _leaf: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
-    """A certificate that says what it is for must say that it is for TLS clients. Raises ValueError."""
+    """Require extended key usage clientAuth, if the extension is present. Raises ValueError."""
     if usage is not None and x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
         raise ValueError("not for TLS clients")
 

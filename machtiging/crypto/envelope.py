@@ -1,7 +1,8 @@
-"""AES-256-GCM with the place of the plaintext as associated data: what is moved, swapped or changed does not open.
+"""Envelope encryption with AES-256-GCM; the context of the plaintext is associated data.
 
-A sealed value is one version byte, a random nonce of 96 bits, and the ciphertext with its tag of 128 bits
-(NIST SP 800-38D). Random nonces are safe below 2^32 values per key; a key belongs to one citizen, so that is far away.
+A value that was moved, swapped or changed does not decrypt. A sealed value is one version byte, a random nonce of 96
+bits, and the ciphertext with a tag of 128 bits (NIST SP 800-38D). Random nonces are safe below 2^32 values per key;
+each citizen has a key, so that number is never reached.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ _SHORTEST = len(_VERSION) + _NONCE_BYTES + 16
 
 
 def _associated_data(place: tuple[str, ...]) -> bytes:
-    # A part that is empty or holds the separator could make two places read the same.
+    # An empty part, or one with the separator, could give two contexts the same encoding.
     if not place or any(not part or "|" in part for part in place):
         raise ValueError("a place is one or more words without '|'")
     return ("v1|" + "|".join(place)).encode()
 
 
 class DataKey:
-    """One symmetric key. It seals for a place (table, row, part) and opens only there."""
+    """A symmetric key. It encrypts for a context (table, row, part) and decrypts only there."""
 
     __slots__ = ("_cipher",)
 
@@ -37,12 +38,12 @@ class DataKey:
         self._cipher = AESGCM(key)
 
     def seal(self, plaintext: bytes, *place: str) -> bytes:
-        """Encrypt for this place. Raises ValueError when the place is empty or ambiguous."""
+        """Encrypt for this context. Raises ValueError when the context is empty or ambiguous."""
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + self._cipher.encrypt(nonce, plaintext, _associated_data(place))
 
     def open(self, sealed: bytes, *place: str) -> bytes:
-        """Decrypt what was sealed for this place. Raises Fault `versleuteling_klopt_niet` for everything else."""
+        """Decrypt a value of this context. Raises Fault `versleuteling_klopt_niet` for any other value."""
         associated = _associated_data(place)
         if len(sealed) < _SHORTEST or sealed[:1] != _VERSION:
             raise Fault("versleuteling_klopt_niet", private="not a sealed value of version 1")
@@ -50,7 +51,7 @@ class DataKey:
         try:
             return self._cipher.decrypt(view[1 : 1 + _NONCE_BYTES], view[1 + _NONCE_BYTES :], associated)
         except InvalidTag:
-            # "from None": the ciphertext and the key have no place in a traceback.
+            # "from None": no ciphertext or key in a traceback.
             raise Fault("versleuteling_klopt_niet", private="changed, moved or sealed with another key") from None
 
     def __repr__(self) -> str:

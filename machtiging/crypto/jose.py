@@ -1,7 +1,7 @@
-"""Taking a JWT apart without trusting it, and verifying those that others signed (RFC 7515, 7519, 8725).
+"""Strict parsing of a JWS, and verification of JWTs from others (RFC 7515, 7519, 8725).
 
-Nothing in a token chooses a key or an algorithm: `kid` is looked up in a fixed set, every key is pinned to what it may
-verify, and headers that bring their own key (`jwk`, `jku`, `x5u`) or their own rules (`crit`) are refused.
+A token never chooses a key or an algorithm. `kid` is looked up in a fixed set, and every key is pinned to its
+algorithm. Headers with a key (`jwk`, `jku`, `x5u`) or with rules (`crit`) are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
 MAXIMUM_SIZE = 16 * 1024
-# No token of ours or of a partner comes near; counting brackets bounds the depth without parsing.
+# Far above any real token. Counting brackets bounds the depth without parsing.
 _MAXIMUM_BRACKETS = 256
 _MAXIMUM_KEYS = 64
 _REFUSED_HEADERS = frozenset({"crit", "jku", "jwk", "x5u", "b64", "zip"})
@@ -40,16 +40,16 @@ _SMALLEST_RSA = 2048
 _LARGEST_HEADER = 8 * 1024
 _GENERIC_TYPES = (None, "jwt")
 _BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-# To the alphabet that is read; what is only in that one, or fills up, has no place in base64url.
+# Maps base64url to the alphabet of binascii. Characters of plain base64 and padding become invalid.
 _TO_BASE64 = str.maketrans("-_+/=", "+/!!!")
-# Which character may be the last when so many stand after the last four: the bits that it has too many are zero.
+# The valid last characters by length modulo 4: their unused trailing bits are zero.
 _LAST = {1: "", 2: _BASE64URL[::16], 3: _BASE64URL[::4]}
 PublicKey = RSAKey | ECKey | OKPKey
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A JWT that is well-formed and not verified."""
+    """A well-formed JWS whose signature is not verified."""
 
     header: dict[str, Any]
     payload: bytes
@@ -58,21 +58,21 @@ class Parts:
 
 
 def refuse(reason: str) -> NoReturn:
-    """The one refusal: the asker learns that the token is no good, the log learns why."""
+    """Raise the general refusal; `reason` goes to the log only."""
     raise NotAuthenticated("token_ongeldig", "Dit toegangsbewijs klopt niet. Log opnieuw in.", private=reason)
 
 
 def take_apart(token: str, *, brings_key: bool = False) -> Parts:
-    """Header and payload of a compact JWS. Raises NotAuthenticated `token_ongeldig` for anything out of shape.
+    """Parse a compact JWS. Raises NotAuthenticated `token_ongeldig` when malformed.
 
-    With `brings_key` the header may hold a `jwk`, which `crypto.proofs` looks at.
+    With `allow_embedded_jwk` the header may hold a `jwk`, which `crypto.proof_of_possession` validates.
     """
     if not isinstance(token, str) or len(token) > MAXIMUM_SIZE:
         refuse("token is too long, or no text")
     segments = token.split(".")
     if len(segments) != 3 or not all(segments):
         refuse("token has not three parts")
-    if len(segments[0]) > _LARGEST_HEADER:  # a key or a certificate may be in it
+    if len(segments[0]) > _LARGEST_HEADER:  # the header may hold a key or a certificate
         refuse("header is too long")
     header, payload, signature = (canonical_base64url(segment) for segment in segments)
     parsed = strict_json(header)
@@ -86,9 +86,9 @@ def take_apart(token: str, *, brings_key: bool = False) -> Parts:
 
 
 def canonical_base64url(segment: str) -> bytes:
-    """Base64url in its one canonical form: with loose trailing bits, two different tokens would be the same token.
+    """Decode base64url in canonical form only. Raises NotAuthenticated `token_ongeldig`.
 
-    Raises NotAuthenticated `token_ongeldig`.
+    With loose trailing bits, two different texts would be the same token.
     """
     over = len(segment) % 4
     try:
@@ -101,12 +101,15 @@ def canonical_base64url(segment: str) -> bytes:
 
 
 def encode_base64url(raw: bytes) -> str:
-    """Base64url without padding (RFC 7515 section 2)."""
+    """Encode as base64url without padding (RFC 7515 section 2)."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def strict_json(data: bytes) -> dict[str, Any]:
-    """A JSON object, bounded in depth, no duplicate members, no NaN. Raises NotAuthenticated `token_ongeldig`."""
+    """Parse a JSON object: bounded depth, no duplicate members, no NaN.
+
+    Raises NotAuthenticated `token_ongeldig`.
+    """
     if data.count(b"{") + data.count(b"[") > _MAXIMUM_BRACKETS:
         refuse("JSON is too deep or too wide")
     try:
@@ -133,7 +136,10 @@ _STRICT = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_
 
 
 def type_fits(actual: object, wanted: str | Collection[str] | None) -> bool:
-    """Whether header `typ` is as wanted (RFC 8725 3.11); None wants a plain JWT. `application/` may be left out."""
+    """Compare header `typ` with the expected one (RFC 8725 section 3.11).
+
+    None expects a plain JWT. The prefix `application/` is optional.
+    """
     name = actual.lower().removeprefix("application/") if isinstance(actual, str) else actual
     if wanted is None:
         return name in _GENERIC_TYPES
@@ -147,10 +153,10 @@ def verify_jwt(
     algorithms: Sequence[str],
     typ: str | Collection[str] | None,
 ) -> dict[str, Any]:
-    """The claims of a JWT that one of these public keys signed, with one of these algorithms.
+    """Verify a JWT with these public keys and algorithms, and return its claims.
 
-    Signature, size, shape and `typ` are checked here; `iss`, `aud`, `exp` and all other claims are the caller's work.
-    Raises NotAuthenticated `token_ongeldig`. Raises Fault when asked to allow a symmetric algorithm or `none`.
+    Checks signature, size, structure and `typ`. The caller checks `iss`, `aud`, `exp` and all other claims. Raises
+    NotAuthenticated `token_ongeldig`. Raises Fault if `algorithms` contains a symmetric algorithm or `none`.
     """
     parts = take_apart(token)
     verify_parts(parts, jwks, algorithms=algorithms, typ=typ)
@@ -160,7 +166,7 @@ def verify_jwt(
 def verify_parts(
     parts: Parts, jwks: dict[str, Any], *, algorithms: Sequence[str], typ: str | Collection[str] | None
 ) -> None:
-    """What `verify_jwt` checks, for who took the token apart already. Raises the same."""
+    """Verify a JWS that is already parsed. Checks and raises as `verify_jwt`."""
     if not algorithms or not _KEY_TYPES.keys() >= set(algorithms):
         raise Fault("algoritme_niet_toegestaan", private=f"not among the closed list: {list(algorithms)}")
     algorithm = parts.header["alg"]
@@ -172,9 +178,9 @@ def verify_parts(
 
 
 def check_signature(parts: Parts, key: PublicKey, algorithm: str) -> None:
-    """One key, one algorithm. Raises NotAuthenticated `token_ongeldig`.
+    """Verify the signature with one key and one algorithm. Raises NotAuthenticated `token_ongeldig`.
 
-    As the library does it for a whole token, but for taking it apart once more.
+    Does the steps of joserfc's own verification, without parsing the token again.
     """
     registry = _registry(algorithm)
     try:
@@ -195,7 +201,7 @@ def _registry(algorithm: str) -> jws.JWSRegistry:
 
 
 def _pick(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECKey | OKPKey:
-    """The one key that fits: by `kid`, or without `kid` the only one that could. Two that fit are one too many."""
+    """Select the only key that fits, by `kid` if present. Two fitting keys are refused."""
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(keys, list) or len(keys) > _MAXIMUM_KEYS:
         refuse("the signer's key set is no key set")
@@ -206,7 +212,7 @@ def _pick(jwks: dict[str, Any], algorithm: str, kid: str | None) -> RSAKey | ECK
 
 
 def could_verify(key: Any, algorithm: str) -> bool:
-    """Tell whether a JWK is a signature key for this algorithm, as far as its members say (RFC 7517 section 4)."""
+    """Return True for a JWK whose members fit this algorithm (RFC 7517 section 4)."""
     return (
         isinstance(key, dict)
         and key.get("kty") == _KEY_TYPES[algorithm][0]
@@ -216,7 +222,7 @@ def could_verify(key: Any, algorithm: str) -> bool:
 
 
 def import_public(jwk: dict[str, Any], algorithm: str) -> PublicKey:
-    """A public key for one algorithm. Raises NotAuthenticated `token_ongeldig`."""
+    """Import a public key for one algorithm. Raises NotAuthenticated `token_ongeldig`."""
     return _import(jwk, _KEY_TYPES[algorithm][1])
 
 
@@ -224,13 +230,13 @@ def import_public(jwk: dict[str, Any], algorithm: str) -> PublicKey:
 def _imported(
     family: type[RSAKey] | type[ECKey] | type[OKPKey], public: tuple[tuple[str, str], ...]
 ) -> RSAKey | ECKey | OKPKey:
-    # The same numbers are the same key, whoever's it is; reading them takes longer than verifying with them.
+    # Cached by the numbers of the key: the import takes longer than a verification.
     return family.import_key(dict(public))
 
 
 def _import(key: dict[str, Any], family: type[RSAKey] | type[ECKey] | type[OKPKey]) -> RSAKey | ECKey | OKPKey:
     modulus = key.get("n", "")
-    # Six bits a character. Asked before the import, which would only warn.
+    # Six bits a character. Checked before the import, which only warns.
     if family is RSAKey and isinstance(modulus, str) and len(modulus) * 6 < _SMALLEST_RSA:
         refuse("the signer's RSA key is under 2048 bits")
     public = tuple((name, key[name]) for name in ("kty", "n", "e", "crv", "x", "y") if name in key)

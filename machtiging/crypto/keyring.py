@@ -1,4 +1,4 @@
-"""The key ring: every key of an installation, behind verbs. Nothing outside `crypto/` ever holds a key of the ring."""
+"""The key ring: all keys of an installation behind methods. No key leaves `crypto/`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NewDataKey:
-    """A data key, and how it is kept: wrapped, by which version of the key-encryption key."""
+    """A data key and its wrapped form, with the version of the key-encryption key."""
 
     key: DataKey
     wrapped: bytes
@@ -41,9 +41,9 @@ class NewDataKey:
 
 
 class KeyRing:
-    """All keys, read once; `refresh` reads them again after a rotation.
+    """All keys, loaded at start; `reload_if_changed` loads them again after a rotation.
 
-    `trouble` is the code of what is wrong with the ring as it lies there now, while the older one goes on working.
+    `load_error` is the code of a Fault in the ring on disk, while the older ring stays in use.
     """
 
     def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> None:
@@ -57,19 +57,19 @@ class KeyRing:
 
     @classmethod
     def load(cls, directory: Path, environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> KeyRing:
-        """Read the ring. Raises Fault, saying how to mend it, when a key is missing, unreadable or open to others.
+        """Load the ring. Raises Fault, with its repair, for a missing, unreadable or exposed key.
 
-        The clock is for keys that sign from a certain moment on.
+        The clock is for keys with a scheduled activation.
         """
         return cls(directory, environ, clock)
 
     def reload(self) -> None:
-        """Read the ring again and forget every remembered signature.
+        """Load the ring again and clear the signature cache.
 
-        Raises Fault when a key is missing or unreadable, and `sleutelbos_wijkt_af` when a name stands for another
-        key than before (somebody put another ring in its place). Then this ring stays as it was.
+        Raises Fault when a key is missing or unreadable. Raises Fault `sleutelbos_wijkt_af` when a name has another key
+        than before, as after a replaced ring. The old ring then stays in use.
         """
-        stamp = keystore.stamp(self._directory, self._environ)  # first: what changes while we read is read again
+        stamp = keystore.stamp(self._directory, self._environ)  # first: a change while loading causes another reload
         there = manifest.from_json(keystore.read_manifest(self._directory, self._environ))
         entries = manifest.as_of(there, self._clock.now())
         content = {entry: keystore.read_secret(self._directory, self._environ, entry.name) for entry in entries}
@@ -92,10 +92,9 @@ class KeyRing:
         self._next = min((moment for moment in moments if moment is not None), default=None)
 
     def refresh(self) -> bool:
-        """Read the ring again if its manifest is another than the one that was read, or the moment of a key has come;
-        whether it was.
+        """Reload if the manifest changed or a scheduled activation is due; return True if reloaded.
 
-        Raises Fault as `reload` does; the older ring goes on, `trouble` says so, and the next call tries again.
+        Raises Fault as `reload`; the older ring stays in use, `load_error` is set, and the next call tries again.
         """
         try:
             due = self._next is not None and self._next <= self._clock.now()
@@ -111,104 +110,117 @@ class KeyRing:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The keys in the ring by name."""
+        """The names of the keys in the ring."""
         return tuple(sorted(self._names))
 
     def kid(self, name: str) -> str:
-        """What tokens and the journal call a signing key of the ring; of another key its name, which says as much."""
+        """Return the `kid` of a signing key; of another key its name."""
         kid = self._names[name]
         return kid.decode() if kid.startswith(name.encode() + b".") else name
 
     @property
     def kek_versions(self) -> tuple[int, ...]:
-        """The versions of the key-encryption key in the ring; the last one wraps."""
+        """The versions of the key-encryption key; the last one wraps."""
         return tuple(sorted(self._wrapping))
 
     def blind_index(self, purpose: str, value: str) -> bytes:
-        """HMAC-SHA256 of a value, to look it up by without keeping it. Another purpose gives an unrelated index."""
+        """Return the blind index of a value: HMAC-SHA256, to look it up without storing it.
+
+        Another purpose gives an unrelated index. Raises ValueError for an invalid purpose.
+        """
         if not purpose or "\0" in purpose:
             raise ValueError("a purpose is a word")
         return hmac.digest(self._blind_index, b"index\0" + purpose.encode() + b"\0" + value.encode(), hashlib.sha256)
 
     @property
     def row_mac_version(self) -> int:
-        """The version of the key that seals rows now."""
+        """The version of the key that makes row MACs now."""
         return self._row_mac.newest
 
     @property
     def row_mac_versions(self) -> tuple[int, ...]:
-        """The versions of the key that seals rows; the last one seals, all verify."""
+        """The versions of the row MAC key; the last one makes MACs, all verify."""
         return self._row_mac.versions
 
     def row_mac(self, message: bytes) -> bytes:
-        """The MAC of a row, encoded by `storage.row_mac`: with the version of its key before it."""
+        """Return the MAC of a row encoded by `storage.row_mac`, its key version first."""
         return self._row_mac.seal(message)
 
     def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
-        """Verify that this MAC was made over this message, under any version of the key that is in the ring."""
+        """Verify the MAC of a message with any key version in the ring."""
         if self._row_mac.names_unknown_version(mac):
-            # Another worker may seal with a key that is new to us; only the manifest's own change is looked at, so that
-            # rows with invented versions do not make us read the ring again and again.
+            # Another worker may use a newer key. Reload only if the manifest changed, so that forged rows with
+            # invented versions cannot force reloads.
             with suppress(Fault):
                 self.refresh()
         return self._row_mac.verifies(mac, message)
 
     def bearer_hash(self, token: str) -> bytes:
-        """A keyed hash of a random token, to find its row by."""
+        """Return the keyed hash of a random token, to find its row."""
         return self._row_mac.bearer_hash(token)
 
     def bearer_hashes(self, token: str) -> list[bytes]:
-        """That hash under every version of the key, since it was made under the one of its time.
+        """Return the keyed hashes of a token with every key version, newest first.
 
-        Another worker may have made it with a key that is new to us, so the ring is read again when it has changed.
+        Another worker may have used a newer key, so a changed ring is reloaded first.
         """
         with suppress(Fault):
             self.refresh()
         return self._row_mac.bearer_hashes(token)
 
     def pseudonym(self, person_id: UUID, sector: str) -> str:
-        """What a person is called in one sector: stable there, unrelated elsewhere (OpenID Connect Core 8.1)."""
+        """Return the pairwise subject of a person in one sector (OpenID Connect Core section 8.1).
+
+        Stable in the sector, unrelated elsewhere. Raises ValueError without a sector.
+        """
         if not sector:
             raise ValueError("a pseudonym belongs to a sector")
         message = b"pairwise\0" + person_id.bytes + sector.encode()
         return base64.urlsafe_b64encode(hmac.digest(self._pseudonym, message, hashlib.sha256)).rstrip(b"=").decode()
 
     def new_data_key(self, person_id: UUID) -> NewDataKey:
-        """A fresh data key for this person, wrapped by the newest key-encryption key."""
+        """Create a data key for this person, wrapped by the newest key-encryption key."""
         return self._wrap(os.urandom(KEY_BYTES), person_id)
 
     def unwrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> DataKey:
-        """This person's data key. Raises Fault `versleuteling_klopt_niet` or `sleutelversie_onbekend`."""
+        """Unwrap this person's data key. Raises Fault `versleuteling_klopt_niet` or `sleutelversie_onbekend`."""
         return DataKey(self._unwrap(wrapped, kek_version, person_id))
 
     def rewrap_data_key(self, wrapped: bytes, kek_version: int, person_id: UUID) -> NewDataKey:
-        """The same data key under the newest key-encryption key, so that an older one can be thrown away."""
+        """Wrap the same data key by the newest key-encryption key, to retire an older one."""
         return self._wrap(self._unwrap(wrapped, kek_version, person_id), person_id)
 
     def sign_jwt(self, claims: dict[str, Any], *, typ: str, alg: str = "PS256") -> str:
-        """Sign claims as they are with the active key of `alg`. Raises Fault `sleutel_ontbreekt` for another `alg`."""
+        """Sign claims unchanged with the active key of `alg`. Raises Fault `sleutel_ontbreekt` without one."""
         return self._tokens.sign(claims, typ=typ, alg=alg)
 
     def verify_own_jwt(self, token: str, *, typ: str, issuer: str, audience: str, at: datetime) -> dict[str, Any]:
-        """Claims of a token of ours: signature, typ, iss, aud, exp, iat and nbf checked (RFC 9068 section 4).
+        """Verify our token and return its claims (RFC 9068 section 4).
 
-        Raises NotAuthenticated `token_ongeldig`, or `token_verlopen` when nothing but its age is wrong.
+        Checks signature, typ, iss, aud, exp, iat and nbf. Raises NotAuthenticated `token_ongeldig`, or `token_verlopen`
+        when only the expiry is wrong.
         """
         return self._tokens.verify(token, typ=typ, issuer=issuer, audience=audience, at=at)
 
     def verify_own_jwt_for_anybody(self, token: str, *, typ: str, issuer: str, at: datetime) -> dict[str, Any]:
-        """As `verify_own_jwt`, for whichever one audience: to tell about it or to end it, never to open a door."""
+        """Verify our token for any single audience.
+
+        For introspection and revocation, never for access. Raises as `verify_own_jwt`.
+        """
         return self._tokens.verify_for_anybody(token, typ=typ, issuer=issuer, at=at)
 
     def verify_own_statement(self, token: str, *, typ: str) -> dict[str, Any]:
-        """Claims of something we once signed that does not expire, like a journal head. Never grants access.
+        """Return the claims of our signed record without expiry, like a journal head.
 
-        Raises NotAuthenticated `token_ongeldig`.
+        Never grants access. Raises NotAuthenticated `token_ongeldig`.
         """
         return self._tokens.statement(token, typ=typ)
 
     def public_jwks(self, at: datetime | None = None) -> dict[str, Any]:
-        """The public keys as in RFC 7517; with `at`, without keys whose last token has long expired."""
+        """Return the public keys as a JWK Set (RFC 7517).
+
+        With `at`, keys whose last token has expired by then are left out.
+        """
         return self._tokens.jwks(at)
 
     def _wrap(self, key: bytes, person_id: UUID) -> NewDataKey:
@@ -217,7 +229,7 @@ class KeyRing:
 
     def _unwrap(self, wrapped: bytes, kek_version: int, person_id: UUID) -> bytes:
         if kek_version not in self._wrapping:
-            # Another worker may have started after a rotation and wrapped with a key that is new to us.
+            # Another worker may have wrapped with a newer key after a rotation.
             self.reload()
         wrapping = self._wrapping.get(kek_version)
         if wrapping is None:
@@ -232,7 +244,7 @@ class KeyRing:
 
 
 async def run_watch(keyring: KeyRing, *, every: float, stop: asyncio.Event, record: TaskRecord | None = None) -> None:
-    """Let a running worker take new keys: look every `every` seconds whether there are any, until told to stop."""
+    """Reload the key ring when it changes, every `every` seconds, until `stop` is set."""
     told = ""
 
     async def look() -> None:
@@ -254,5 +266,5 @@ def _place(person_id: UUID, kek_version: int) -> tuple[str, ...]:
 
 
 def _single(content: Mapping[Entry, bytes], kind: Kind) -> bytes:
-    """The one active key of a kind; the manifest has been checked to hold it."""
+    """Return the only active key of a kind. The manifest was checked to hold it."""
     return next(material.symmetric(c, e) for e, c in content.items() if e.kind is kind and e.state is State.ACTIVE)

@@ -1,6 +1,6 @@
-"""Where key material lies: files that only their owner can read, or environment variables `MACHTIGING_KEY_<NAME>`.
+"""Storage of key material: owner-only files, or environment variables `MACHTIGING_KEY_<NAME>`.
 
-An environment variable wins over a file. `MACHTIGING_KEY_MANIFEST` may hold the text of `keys.json`.
+An environment variable has priority over a file. `MACHTIGING_KEY_MANIFEST` may hold the text of `keys.json`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from machtiging.kernel.errors import Fault
 MANIFEST = "keys.json"
 ENVIRONMENT_PREFIX = "MACHTIGING_KEY_"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-# Windows keeps rights elsewhere; its mode bits say nothing.
+# On Windows the mode bits do not describe the permissions.
 _MODES_COUNT = os.name != "nt"
 
 
 def environment_name(name: str) -> str:
-    """The variable that may hold this key: `kek-1` is `MACHTIGING_KEY_KEK_1`."""
+    """Return the environment variable of a key: `kek-1` is `MACHTIGING_KEY_KEK_1`."""
     return ENVIRONMENT_PREFIX + name.replace("-", "_").upper()
 
 
 def check_directory(directory: Path) -> None:
-    """Raises Fault `sleutelbos_ontbreekt`, `_van_een_ander` or `_leesbaar_voor_anderen`, with how to mend it."""
+    """Check that the key directory exists, is ours and is closed to others.
+
+    Raises Fault `sleutelbos_ontbreekt`, `_van_een_ander` or `_leesbaar_voor_anderen`, with the command that repairs it.
+    """
     try:
         found = directory.stat()
     except OSError as error:
@@ -37,7 +40,10 @@ def check_directory(directory: Path) -> None:
 
 
 def _check_rights(path: Path, found: os.stat_result, what: str, mode: str) -> None:
-    """Whoever owns it can let anybody in, whatever its mode says now; root can do that anyhow."""
+    """Check owner and mode of a file or directory.
+
+    The owner must be this user or root: any other owner can change the mode at will.
+    """
     if not _MODES_COUNT:
         return
     ours = os.geteuid()
@@ -50,7 +56,7 @@ def _check_rights(path: Path, found: os.stat_result, what: str, mode: str) -> No
 
 
 def read_file(path: Path) -> bytes:
-    """A key file's bytes. Raises Fault when it is missing, is a link, is somebody else's, or is open to others."""
+    """Read a key file. Raises Fault if missing, a link, another user's, or open to others."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
@@ -58,14 +64,14 @@ def read_file(path: Path) -> bytes:
             why = f"{path} is a symbolic link; mend it by putting the file itself there"
             raise Fault("sleutelbos_verwijst", private=why) from error
         raise Fault("sleutel_ontbreekt", private=f"cannot read {path}: {error.strerror}") from error
-    # The rights are asked of the opened file, so that nobody can swap it between the look and the read.
+    # Check the opened descriptor, so that the file cannot be swapped between check and read (TOCTOU).
     with os.fdopen(descriptor, "rb") as file:
         _check_rights(path, os.fstat(descriptor), "read", "600")
         return file.read()
 
 
 def read_manifest(directory: Path, environ: Mapping[str, str]) -> str:
-    """The text of the manifest, from the environment or else from the directory."""
+    """Read the text of the manifest from the environment, else from the directory."""
     named = environ.get(ENVIRONMENT_PREFIX + "MANIFEST")
     if named is not None:
         return named
@@ -74,18 +80,21 @@ def read_manifest(directory: Path, environ: Mapping[str, str]) -> str:
 
 
 def stamp(directory: Path, environ: Mapping[str, str]) -> tuple[int, ...]:
-    """What tells one manifest from the next without reading it; always the same for one from the environment."""
+    """Return a fingerprint of the manifest file, to detect a change without reading it.
+
+    Constant for a manifest from the environment.
+    """
     if ENVIRONMENT_PREFIX + "MANIFEST" in environ:
         return ()
     try:
         found = (directory / MANIFEST).stat()
     except OSError:
-        return (0,)  # whoever reads it next says what is wrong
+        return (0,)  # the next read raises the Fault
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def read_secret(directory: Path, environ: Mapping[str, str], name: str) -> bytes:
-    """The material of one key, from the environment or else from its file."""
+    """Read the material of one key from the environment, else from its file."""
     named = environ.get(environment_name(name))
     if named is not None:
         return named.encode()
@@ -94,12 +103,12 @@ def read_secret(directory: Path, environ: Mapping[str, str], name: str) -> bytes
 
 
 def secret_path(directory: Path, name: str) -> Path:
-    """The file of a key."""
+    """Return the file of a key."""
     return directory / f"{name}.key"
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read: whole or not at all, also when the machine stops half-way."""
+    """Write an owner-only file atomically, also if the machine stops halfway."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     with suppress(FileNotFoundError):
         fresh.unlink()
@@ -119,9 +128,11 @@ def write_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Make the directory if need be, close it to others, and let one process at a time change it.
+    """Create the key directory if needed and lock it for one process.
 
-    Only our own directory is closed. Raises Fault when it is somebody else's, or root's and open to others.
+    The directory is closed to others.
+
+    Only our own directory is closed. Raises Fault if it belongs to another user, or to root and is open to others.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _MODES_COUNT:

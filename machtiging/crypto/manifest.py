@@ -1,4 +1,4 @@
-"""`keys.json`: which keys there are, of what kind, in which state, since when. Names and times only, never a secret."""
+"""The manifest `keys.json`: name, kind, state and times of each key, never a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 
 class Kind(StrEnum):
-    """What a key is for. A signing kind is the algorithm that its keys are pinned to."""
+    """The purpose of a key. A signing kind is the algorithm of its keys."""
 
     BLIND_INDEX = "blind-index"
     PSEUDONYM = "pseudonym"
@@ -28,30 +28,31 @@ class Kind(StrEnum):
 
     @property
     def signs(self) -> bool:
-        """Whether this is a signing kind."""
+        """True for a signing kind."""
         return self in SIGNING
 
     @property
     def algorithm(self) -> str:
-        """The `alg` of RFC 7518 that a signing kind is pinned to."""
+        """The RFC 7518 `alg` of a signing kind."""
         return self.value.upper()
 
 
 SIGNING = frozenset({Kind.PS256, Kind.RS256, Kind.ES256})
-# One version for ever: a changed index would no longer find a citizen, a changed pseudonym would make every
-# citizen a stranger to every client. Replacing these is a migration of data, not a rotation.
+# These never rotate: a changed index no longer finds a citizen, and a changed pseudonym breaks every client's link to
+# its users. Replacing them is a data migration.
 UNVERSIONED = frozenset({Kind.BLIND_INDEX, Kind.PSEUDONYM})
-# Newer than the first release: a ring from before lacks it, and `keys generate` adds it. No other kind is ever added
-# to a ring that is in use: its key was lost, and has to come back from a backup.
+# Kinds that `keys generate` may add to a ring of an earlier release. Any other missing key was lost and must be
+# restored from a backup.
 ADDED_LATER = frozenset({Kind.ROW_MAC})
-# Of these the newest version is the active one, and the older ones still open or verify.
+# Kinds whose newest version is active, while older versions still decrypt or verify.
 _NEWEST_IS_ACTIVE = {Kind.KEK: "wraps", Kind.ROW_MAC: "seals"}
 
 
 class State(StrEnum):
-    """Published: in the JWKS, does not sign yet. Active: signs or wraps. Retired: still verifies or unwraps.
+    """The state of a key: published, active or retired.
 
-    A published key with an `activated_at` is active from then on, as `as_of` says, whatever stands in the file.
+    Published: in the JWKS, does not sign yet. Active: signs or wraps. Retired: still verifies or unwraps. A published
+    key with `activated_at` is active from that time on (see `entries_at`), whatever state the file has.
     """
 
     PUBLISHED = "published"
@@ -72,22 +73,22 @@ class Entry:
 
     @property
     def version(self) -> int:
-        """The number at the end of the name; 1 for kinds that have one version."""
+        """The version at the end of the name; 1 for unversioned kinds."""
         return 1 if self.kind in UNVERSIONED else int(self.name.rpartition("-")[2])
 
 
 def name_of(kind: Kind, version: int) -> str:
-    """The name of a version of a kind, which is also its file name without the suffix."""
+    """Return the name of a key version, which is also its file name without suffix."""
     return kind.value if kind in UNVERSIONED else f"{kind.value}-{version}"
 
 
 def scheduled(entry: Entry) -> bool:
-    """Whether this key waits for the moment from which it signs."""
+    """Return True for a published key with an activation time."""
     return entry.state is State.PUBLISHED and entry.activated_at is not None
 
 
 def as_of(entries: Sequence[Entry], at: datetime) -> tuple[Entry, ...]:
-    """The ring as it is at this instant: keys whose moment has come sign, and those before them have retired."""
+    """Return the entries at this instant, with due activations and retirements applied."""
     begun = {entry.kind: entry.activated_at for entry in entries if scheduled(entry) and _since(entry) <= at}
     return tuple(_begun(entry, begun.get(entry.kind)) for entry in entries)
 
@@ -105,7 +106,7 @@ def _begun(entry: Entry, begins: datetime | None) -> Entry:
 
 
 def to_json(entries: Sequence[Entry]) -> str:
-    """The manifest as text."""
+    """Serialise the manifest as JSON."""
     rows = [
         {
             "name": entry.name,
@@ -123,10 +124,10 @@ def to_json(entries: Sequence[Entry]) -> str:
 
 
 def from_json(text: str, *, complete: bool = True) -> tuple[Entry, ...]:
-    """The manifest from text. Raises Fault `sleutelbos_onleesbaar` when it is not one, or does not add up.
+    """Parse and check the manifest. Raises Fault `sleutelbos_onleesbaar` if invalid.
 
-    Not `complete`: a kind that was added in a later release may be missing. Otherwise that is Fault
-    `sleutel_ontbreekt`, which says what to do.
+    `require_all_kinds` False allows that a kind of a later release is missing. Otherwise that is Fault
+    `sleutel_ontbreekt`, with its repair.
     """
     try:
         document = json.loads(text)
@@ -169,12 +170,15 @@ def _instant(text: str) -> datetime:
 
 
 def missing_kinds(entries: Sequence[Entry]) -> list[Kind]:
-    """The kinds that a ring from an earlier release cannot have, and has not."""
+    """Return the kinds of later releases that this ring lacks."""
     return [kind for kind in Kind if kind in ADDED_LATER and kind not in {entry.kind for entry in entries}]
 
 
 def complaints(entries: Sequence[Entry]) -> list[str]:
-    """What does not add up in a ring: each kind has exactly one active key, and a retired key says since when."""
+    """Return the inconsistencies of a ring as sentences.
+
+    Each kind has exactly one active key, and each retired key has `retired_at`.
+    """
     active = Counter(entry.kind for entry in entries if entry.state is State.ACTIVE)
     wanted = [kind for kind in Kind if kind not in missing_kinds(entries)]
     found = [f"{active[kind]} active keys of kind {kind}, want 1" for kind in wanted if active[kind] != 1]

@@ -1,4 +1,4 @@
-"""Key material from text: 32 bytes in base64, or a PEM with an RSA or P-256 key. Makes new ones too."""
+"""Parsing and generation of key material: 32 bytes in base64, or a PEM (RSA, P-256)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from machtiging.kernel.errors import Fault
 SigningMaterial: TypeAlias = RSAKey | ECKey
 RSA_BITS = 3072
 _PEM = b"-----BEGIN"
-# Keys that have signed once, by their digest: workers read the ring again and again, and its halves still fit.
+# Digests of key pairs that passed the trial signature, so that a reload does not repeat it.
 _TRIED: set[bytes] = set()
 
 
 def fresh(kind: Kind) -> bytes:
-    """New material of this kind, as it stands in its file."""
+    """Generate key material of this kind, in the format of its file."""
     if not kind.signs:
         return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)) + b"\n"
     key = ECKey.generate_key("P-256") if kind is Kind.ES256 else RSAKey.generate_key(RSA_BITS)
@@ -35,12 +35,12 @@ def fresh(kind: Kind) -> bytes:
 
 
 def public_half(content: bytes, entry: Entry) -> bytes:
-    """What remains of a signing key when it no longer signs: the half that verifies."""
+    """Return the public half of a retired signing key as PEM."""
     return signing(content, entry).as_pem(private=False)
 
 
 def symmetric(content: bytes, entry: Entry) -> bytes:
-    """Thirty-two bytes. Raises Fault `sleutel_onleesbaar`."""
+    """Parse a symmetric key of 32 bytes. Raises Fault `sleutel_onleesbaar`."""
     try:
         key = _base64(content)
     except (ValueError, binascii.Error):
@@ -51,7 +51,7 @@ def symmetric(content: bytes, entry: Entry) -> bytes:
 
 
 def signing(content: bytes, entry: Entry) -> SigningMaterial:
-    """A key that is pinned to the algorithm of its kind. Raises Fault `sleutel_onleesbaar` when it does not fit."""
+    """Parse a signing key and check its kind. Raises Fault `sleutel_onleesbaar` if it does not fit."""
     pem = content.strip()
     try:
         key = _import(pem if pem.startswith(_PEM) else _base64(pem))
@@ -59,7 +59,7 @@ def signing(content: bytes, entry: Entry) -> SigningMaterial:
         if key.is_private:
             _try_out(key, entry.kind.algorithm, sha256(content).digest())
     except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, binascii.Error):
-        # Nothing of the cause: a parser's message may quote the material.
+        # No cause: a parser's message may quote the key material.
         raise Fault("sleutel_onleesbaar", private=f"{entry.name}: not a key of kind {entry.kind}") from None
     if not fits:
         raise Fault("sleutel_onleesbaar", private=f"{entry.name}: want RSA of {RSA_BITS} bits or more, or P-256")
@@ -72,8 +72,8 @@ def _import(pem: bytes) -> SigningMaterial:
     if b"PRIVATE KEY" not in pem:
         public = load_pem_public_key(pem)
         return RSAKey.import_key(public) if isinstance(public, RSAPublicKey) else ECKey.import_key(pem)
-    # Proving that the primes are prime takes 150 ms per key. These are our own files, so a trial signature, which
-    # shows a damaged file just as well, takes the place of the proof.
+    # The primality check takes 150 ms per key. These are our own files, and a trial signature detects a damaged
+    # file as well.
     private = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     return RSAKey.import_key(private) if isinstance(private, RSAPrivateKey) else ECKey.import_key(pem)
 
@@ -85,7 +85,7 @@ def _fits(key: SigningMaterial, kind: Kind) -> bool:
 
 
 def _try_out(key: SigningMaterial, algorithm: str, digest: bytes) -> None:
-    """Raises JoseError when the private half does not sign what the public half verifies."""
+    """Verify with a trial signature that both halves of a key fit. Raises JoseError."""
     if digest in _TRIED:
         return
     trial = jws.serialize_compact({"alg": algorithm}, b"trial", key, algorithms=[algorithm])

@@ -1,4 +1,4 @@
-"""Tokens that we sign ourselves, and recognise again on every request."""
+"""JWTs signed by this server: signing them, and verifying them on every request."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from machtiging.crypto.manifest import Entry, State
 from machtiging.crypto.material import SigningMaterial
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
-# A retired key verifies this long: more than the longest life of a token, plus the time in which workers restart.
+# A retired key verifies this long: more than the longest token lifetime plus the restart of all workers.
 RETIRED_KEY_VERIFIES = timedelta(hours=24)
-# Hosts of one installation may differ this much when one issues and the other reads.
+# Clock skew in seconds between the hosts of one installation.
 _CLOCKS_DIFFER = 5
 _MEMO_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One of our keys. `kid` holds a piece of the RFC 7638 thumbprint, so that no two installations share one."""
+    """One signing key. `kid` holds part of the RFC 7638 thumbprint, so it is unique to this installation."""
 
     entry: Entry
     material: SigningMaterial
@@ -33,16 +33,16 @@ class SigningKey:
 
     @classmethod
     def of(cls, entry: Entry, material: SigningMaterial) -> SigningKey:
-        """The key with its name for tokens."""
+        """Build the key with its `kid`."""
         return cls(entry, material, f"{entry.name}.{material.thumbprint()[:8]}")
 
     @property
     def algorithm(self) -> str:
-        """The only algorithm that this key signs or verifies with."""
+        """The only algorithm of this key."""
         return self.entry.kind.algorithm
 
     def verifies_at(self, at: datetime) -> bool:
-        """Whether tokens may still come from this key."""
+        """Return True while tokens of this key are accepted."""
         return self.entry.retired_at is None or at < self.entry.retired_at + RETIRED_KEY_VERIFIES
 
 
@@ -54,10 +54,10 @@ class _Verified:
 
 
 class OwnTokens:
-    """Our signing keys at work.
+    """Signs JWTs, and verifies them with a cache of signature checks.
 
-    The outcome of a *signature* check is remembered, keyed by SHA-256 of the whole token: the same bytes give the same
-    answer for as long as the ring is the same. Nothing that depends on the time or on the asker is remembered.
+    Only the result of the *signature* check is cached, by SHA-256 of the whole token: the same bytes give the same
+    result while the ring is unchanged. Checks that depend on time or audience are never cached.
     """
 
     def __init__(self, keys: Iterable[SigningKey]) -> None:
@@ -66,7 +66,10 @@ class OwnTokens:
         self._memo: dict[bytes, _Verified] = {}
 
     def sign(self, claims: dict[str, Any], *, typ: str, alg: str) -> str:
-        """A compact JWS by the one active key of `alg`. Raises Fault `sleutel_ontbreekt` when there is none."""
+        """Sign claims as a compact JWS with the active key of `alg`.
+
+        Raises Fault `sleutel_ontbreekt` when there is none.
+        """
         key = self._active.get(alg)
         if key is None:
             raise Fault("sleutel_ontbreekt", private=f"no active key for alg {alg}")
@@ -77,16 +80,16 @@ class OwnTokens:
         return token
 
     def statement(self, token: str, *, typ: str) -> dict[str, Any]:
-        """Claims of something that we signed at any time, whatever has become of the key. For records, not for access.
+        """Return the claims of a signed record of any age. For records, not for access.
 
-        Raises NotAuthenticated `token_ongeldig`.
+        A retired key is accepted. Raises NotAuthenticated `token_ongeldig`.
         """
         return strict_json(self._verified(token, typ).payload)
 
     def verify(self, token: str, *, typ: str, issuer: str, audience: str, at: datetime) -> dict[str, Any]:
-        """Claims of a token that is ours, for this audience, at this instant.
+        """Return the claims of our token for this audience at this instant.
 
-        Raises NotAuthenticated `token_ongeldig`, or `token_verlopen` when nothing but its age is wrong.
+        Raises NotAuthenticated `token_ongeldig`, or `token_verlopen` when only the expiry is wrong.
         """
         claims = self._valid(token, typ, issuer, at)
         audiences = claims.get("aud")
@@ -96,7 +99,10 @@ class OwnTokens:
         return claims
 
     def verify_for_anybody(self, token: str, *, typ: str, issuer: str, at: datetime) -> dict[str, Any]:
-        """As `verify`, for whichever one audience: to tell about it or to end it, never to open a door."""
+        """Return the claims of our token for any single audience.
+
+        For introspection and revocation, never for access. Raises as `verify_own_jwt`.
+        """
         claims = self._valid(token, typ, issuer, at)
         if not isinstance(claims.get("aud"), str):
             refuse("aud is not one name")
@@ -113,7 +119,10 @@ class OwnTokens:
         return claims
 
     def jwks(self, at: datetime | None = None) -> dict[str, Any]:
-        """All keys that a reader of our tokens may meet, RFC 7517. With `at`, without those retired long before."""
+        """Return the verification keys as a JWK Set (RFC 7517).
+
+        With `at`, keys that no longer verify are left out.
+        """
         return {
             "keys": [
                 {**key.material.as_dict(private=False), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
@@ -159,7 +168,7 @@ def _check_age(claims: dict[str, Any], now: float) -> None:
 
 def _instant(claims: dict[str, Any], name: str) -> int:
     value = claims.get(name)
-    # bool is an int in Python, and we never issue fractions.
+    # Not isinstance: bool is an int in Python. We never issue fractions.
     if type(value) is not int:
         refuse(f"{name} is missing or no whole number")
     return value

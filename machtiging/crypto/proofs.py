@@ -1,6 +1,6 @@
-"""A JWS that brings its own public key, to show that its sender holds the private one (RFC 9449 section 4).
+"""Proof of possession: a JWS with an embedded public key (RFC 9449 section 4).
 
-Such a key proves possession and nothing else: whoever sent it is known by what its thumbprint is bound to.
+It only proves possession of the private key. The sender's identity follows from the binding of the thumbprint.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from machtiging.crypto.jose import (
     type_fits,
 )
 
-# What RFC 7638 section 3.2 hashes for each kind of key; also the only members that are read.
+# The members that RFC 7638 section 3.2 hashes, by key type. No other members are read.
 _MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _SECRET = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _KIND = {"ES256": ("EC", "P-256", 32), "Ed25519": ("OKP", "Ed25519", 32), "PS256": ("RSA", None, 0)}
@@ -34,17 +34,17 @@ _ELSEWHERE = frozenset({"x5c", "x5t", "x5t#S256"})
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """The claims, and the RFC 7638 thumbprint of the key that signed them."""
+    """The verified claims, and the RFC 7638 thumbprint of the signing key."""
 
     claims: dict[str, Any]
     jkt: str
 
 
 def verify_proof(token: str, *, algorithms: Sequence[str], typ: str, longest: int) -> Proven:
-    """What a key says of itself. `iat`, `jti` and all other claims are the caller's work.
+    """Verify a JWS with the key in its header. The caller checks `iat`, `jti` and all claims.
 
-    The header names the algorithm, and it must be one of these and fit the key that it brings: public, of the one curve
-    or of a sane size, without a private member. Raises NotAuthenticated `token_ongeldig`.
+    The `alg` must be one of `algorithms` and fit the key. The key must be public, on the expected curve or of an
+    acceptable size, and without private members. Raises NotAuthenticated `token_ongeldig`.
     """
     if len(token) > longest:
         refuse("proof is too long")
@@ -62,7 +62,10 @@ def verify_proof(token: str, *, algorithms: Sequence[str], typ: str, longest: in
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
-    """RFC 7638, SHA-256, of a public key. Raises NotAuthenticated `token_ongeldig`."""
+    """Return the RFC 7638 SHA-256 thumbprint of a public key.
+
+    Raises NotAuthenticated `token_ongeldig`.
+    """
     members = _MEMBERS.get(str(jwk.get("kty")))
     if members is None or not all(isinstance(jwk.get(name), str) for name in members):
         refuse("a key without a thumbprint")
@@ -70,7 +73,7 @@ def thumbprint(jwk: dict[str, Any]) -> str:
 
 
 def _public(jwk: object, algorithm: str) -> str:
-    """The members of a fit public key, as RFC 7638 writes them down."""
+    """Validate a public JWK and return its canonical members (RFC 7638)."""
     kty, curve, size = _KIND[algorithm]
     if not isinstance(jwk, dict) or jwk.get("kty") != kty:
         refuse("jwk is missing, or of a kind that does not fit alg")
@@ -90,7 +93,10 @@ def _public(jwk: object, algorithm: str) -> str:
 
 
 def _sane_rsa(modulus: bytes, exponent: bytes) -> bool:
-    """Checking a signature costs as much as these are large; a leading zero would give one key two thumbprints."""
+    """Check the size of an RSA key, without leading zeros.
+
+    The cost of verification grows with the size. A leading zero would give one key two thumbprints.
+    """
     plain = modulus[:1] != b"\0" and exponent[:1] != b"\0"
     return plain and _SMALLEST_RSA <= len(modulus) <= _LARGEST_RSA and len(exponent) <= _LARGEST_EXPONENT
 
@@ -105,5 +111,8 @@ def _digest(canonical: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _imported(canonical: str, algorithm: str) -> PublicKey:
-    """The same text is the same key. A client uses one key many times, and reading it costs more than a look-up."""
+    """Import a canonical JWK, cached by its text.
+
+    A client uses one key many times, and the import costs more than the cache.
+    """
     return import_public(json.loads(canonical), algorithm)

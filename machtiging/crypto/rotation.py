@@ -1,7 +1,7 @@
-"""Making a ring, and bringing new keys into it without a moment in which somebody cannot verify or unwrap.
+"""Creation and rotation of the key ring without a gap in verification or unwrapping.
 
-Per signing kind one key signs (active) and the next one already stands in the JWKS (published). A rotation lets the
-next one sign, retires the old one, and publishes a new next one. A new key-encryption key wraps at once.
+Each signing kind has one active key, which signs, and one published key, which is in the JWKS already. A rotation
+activates the published key, retires the old one and publishes a new one. A new key-encryption key is active at once.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from machtiging.crypto.manifest import UNVERSIONED, Entry, Kind, State, as_of, n
 from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 
-# Readers may keep our JWKS for an hour, and workers need some seconds to show a new one; a key signs only after
-# everybody can have seen it.
+# Clients may cache the JWKS for an hour, and workers need some seconds to reload. A key signs only after every
+# client can have it.
 PUBLISHED_BEFORE_SIGNING = timedelta(minutes=65)
 LONGEST_AHEAD = timedelta(days=366)
 
 
 def generate(directory: Path, at: datetime | None = None) -> tuple[Entry, ...]:
-    """Make a ring where there is none: the directory (0700), the keys (0600), the manifest; gives the keys it made.
+    """Create a key ring if there is none, and return the new keys.
 
-    Never replaces a key. In a ring that is there, keys whose moment has passed lose what they sign with, and a kind
-    that came with a later release is added.
-    Raises Fault `sleutel_ontbreekt` or `sleutelbos_onvolledig` when part of an older ring lies there: what is lost can
-    come back from a backup only, since a new key under an old name would hide that nothing opens any more.
+    Creates the directory (0700), the keys (0600) and the manifest. Never replaces a key. In an existing ring it deletes
+    the private half of retired keys, and adds kinds of a later release. Raises Fault `sleutel_ontbreekt` or
+    `sleutelbos_onvolledig` if part of an older ring is present: restore a lost key from a backup. A new key under an
+    old name would hide that old data cannot be decrypted.
     """
     at = at or SystemClock().now()
     with keystore.locked(directory):
@@ -39,7 +39,7 @@ def generate(directory: Path, at: datetime | None = None) -> tuple[Entry, ...]:
         for entry in ring:
             path = keystore.secret_path(directory, entry.name)
             if path.is_symlink() or path.exists():
-                keystore.read_file(path)  # left by a run that was stopped half-way: keep it, if it is fit to keep
+                keystore.read_file(path)  # left by an interrupted run: keep it if it is readable
             else:
                 _make(directory, entry)
         _write(directory, ring)
@@ -61,21 +61,20 @@ def _complete(directory: Path, at: datetime) -> tuple[Entry, ...]:
 
 
 def overview(directory: Path) -> tuple[Entry, ...]:
-    """All keys of the ring with their states, as they stand in the file. Raises Fault when the ring is unreadable."""
+    """Read all keys with their states from the manifest. Raises Fault if unreadable."""
     return manifest.from_json(keystore.read_manifest(directory, {}))
 
 
 def rotate(
     directory: Path, kind: Kind, at: datetime, *, at_once: bool = False, begins: datetime | None = None
 ) -> Entry:
-    """Bring the next key of this kind into use and return it. Running workers take it by themselves in some seconds.
+    """Activate the next key of this kind and return it.
 
-    `begins`: not now, but from that moment on, without anybody doing anything then. Until then the next rotation can
-    say another moment, or now. Where no signing key is published yet, one is published and returned instead: it can be
-    brought into use later.
+    Running workers reload it within some seconds. `activate_at` schedules the activation; until then another rotation
+    can change it. If no signing key is published yet, one is published and returned instead, to be activated later.
     Raises InvalidInput `sleutel_heeft_een_versie` for the index and pseudonym keys, `sleutel_zonder_moment`,
-    `moment_voorbij` and `moment_te_ver`, and Conflict `sleutel_te_nieuw` when the next signing key is by then not yet
-    long enough in the JWKS, unless `at_once` (for a key that has leaked).
+    `moment_voorbij` or `moment_te_ver`. Raises Conflict `sleutel_te_nieuw` if the next signing key would be in the JWKS
+    for too short a time, unless `immediately` (for a leaked key).
     """
     if kind in UNVERSIONED:
         raise InvalidInput("sleutel_heeft_een_versie", "Deze sleutel heeft één versie en kan niet wisselen.")
@@ -105,7 +104,7 @@ def _check_moment(kind: Kind, begins: datetime, at: datetime) -> None:
 def _rotated(
     directory: Path, entries: Sequence[Entry], kind: Kind, at: datetime, *, at_once: bool, begins: datetime | None
 ) -> tuple[list[Entry], Entry]:
-    """The ring after it, with new keys at its end; and the key that it is about."""
+    """Return the entries after the rotation, new keys last, and the key in question."""
     published = [entry for entry in entries if entry.kind is kind and entry.state is State.PUBLISHED]
     following = published[0] if published else None
     newest = [] if len(published) > 1 else [_newest(directory, entries, kind, at, at_once=at_once)]
@@ -132,16 +131,16 @@ def _refuse_leftovers(directory: Path, ring: list[Entry]) -> None:
 
 
 def may_sign_from(entries: Sequence[Entry], kind: Kind) -> datetime | None:
-    """From when the published key of a kind may sign; None when there is none.
+    """Return the earliest activation of the published key of a kind; None without one.
 
-    One that was made together with the active key may at once: nobody has a JWKS with the one and without the other.
+    A key created together with the active key may be activated at once: both have been in the JWKS equally long.
     """
     following = next((e for e in entries if e.kind is kind and e.state is State.PUBLISHED), None)
     return None if following is None else _may_sign(entries, following)
 
 
 def signs_from(entries: Sequence[Entry], entry: Entry) -> datetime:
-    """From when a published key signs, or if that was not said, from when it may."""
+    """Return the scheduled activation of a published key, or else the earliest possible one."""
     return entry.activated_at or _may_sign(entries, entry)
 
 
@@ -154,14 +153,17 @@ def _may_sign(entries: Sequence[Entry], entry: Entry) -> datetime:
 def _check_published_long_enough(entries: Sequence[Entry], kind: Kind, at: datetime, begins: datetime | None) -> None:
     may = may_sign_from(entries, kind)
     if may is None and begins is not None:
-        may = at + PUBLISHED_BEFORE_SIGNING  # it is published now
+        may = at + PUBLISHED_BEFORE_SIGNING  # this rotation publishes it
     if may is not None and (begins or at) < may:
         moment = f"{may.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         raise Conflict("sleutel_te_nieuw", f"De volgende sleutel staat nog te kort in de JWKS. Dit kan vanaf {moment}.")
 
 
 def _newest(directory: Path, entries: Sequence[Entry], kind: Kind, at: datetime, *, at_once: bool) -> Entry:
-    """A new version, past every number ever used: also past files that the manifest does not know."""
+    """Create an entry with a version above every number used before.
+
+    Includes files that the manifest does not list.
+    """
     taken = {entry.version for entry in entries if entry.kind is kind}
     for path in directory.glob(f"{kind}-*.key"):
         number = path.stem.rpartition("-")[2]
@@ -189,7 +191,7 @@ def _write(directory: Path, entries: Sequence[Entry]) -> None:
 
 
 def _forget_private_halves(directory: Path, entries: Sequence[Entry]) -> None:
-    """A retired key has to verify what it signed, never to sign again: only its public half stays."""
+    """Replace retired signing keys by their public half: they verify but never sign again."""
     for entry in entries:
         path = keystore.secret_path(directory, entry.name)
         if entry.kind.signs and entry.state is State.RETIRED and path.exists():

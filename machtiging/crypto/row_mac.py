@@ -1,7 +1,7 @@
-"""Message authentication codes of database rows: HMAC-SHA-256 (RFC 2104) under a key that is versioned and rotated.
+"""Row MACs: HMAC-SHA-256 (RFC 2104) with a versioned, rotated key.
 
-A MAC is the version of its key (four bytes, big-endian) and 32 bytes of HMAC. Each use of the key has a prefix of its
-own, so that the hash of a bearer token can never be the MAC of a row.
+A MAC is the key version (four bytes, big-endian) and 32 bytes of HMAC. Each use of the key has a prefix, so the hash of
+a bearer token is never the MAC of a row.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ROW, _BEARER = b"row\0", b"bearer\0"
 
 
 class RowMacKeys:
-    """Every version of the key; the newest seals, all verify."""
+    """All versions of the key. The newest one makes MACs; all verify."""
 
     __slots__ = ("_keys", "newest", "versions")
 
@@ -26,27 +26,27 @@ class RowMacKeys:
         self.newest = self.versions[-1]
 
     def seal(self, message: bytes) -> bytes:
-        """The MAC of a message under the newest version."""
+        """Return the MAC of a message with the newest version."""
         return self.newest.to_bytes(_VERSION_BYTES, "big") + self._hmac(self.newest, _ROW + message)
 
     def verifies(self, mac: bytes, message: bytes) -> bool:
-        """Verify the MAC in constant time. False for an unknown version and a wrong length."""
+        """Verify the MAC in constant time. False for an unknown version or a wrong length."""
         version = version_of(mac)
         if version not in self._keys:
             return False
         return hmac.compare_digest(mac[_VERSION_BYTES:], self._hmac(version, _ROW + message))
 
     def names_unknown_version(self, mac: bytes) -> bool:
-        """Tell if the MAC names a version of the key that is not here."""
+        """Return True if the MAC names a key version that is not loaded."""
         version = version_of(mac)
         return version is not None and version not in self._keys
 
     def bearer_hash(self, token: str) -> bytes:
-        """The keyed hash of a token under the newest version."""
+        """Return the keyed hash of a token with the newest version."""
         return self._hmac(self.newest, _BEARER + token.encode())
 
     def bearer_hashes(self, token: str) -> list[bytes]:
-        """The keyed hashes of a token under every version, the newest first."""
+        """Return the keyed hashes of a token with every version, newest first."""
         return [self._hmac(version, _BEARER + token.encode()) for version in reversed(self.versions)]
 
     def _hmac(self, version: int, message: bytes) -> bytes:
@@ -60,5 +60,5 @@ class RowMacKeys:
 
 
 def version_of(mac: bytes) -> int | None:
-    """The version of the key that a MAC names; None for what is no MAC."""
+    """Return the key version of a MAC; None for a value of another length."""
     return int.from_bytes(mac[:_VERSION_BYTES], "big") if len(mac) == MAC_BYTES else None

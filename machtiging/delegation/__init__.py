@@ -1,1 +1,1 @@
-"""The life of a Machtiging: offered, accepted, paused, ended; what it covers, and the code that hands it over."""
+"""The life cycle of a machtiging: offer, acceptance, pause, end, scope and machtigingscode."""

@@ -1,11 +1,9 @@
-"""A helper hands in a machtigingscode with the giver's birth date, looks at what is offered, and accepts it.
+"""Acceptance of an offer: verify the machtigingscode and the giver's birth date, then accept.
 
-Every failure looks the same, costs the same work, and is counted in the database.
-
-Counted twice: per code (a wrong birth date on a known code, five in its life, three when only its year is known) and
-per helper (any failure, five an hour). A refusal commits, so tries survive. What exactly was wrong stands in the
-journal. Two things cost no try, for they tell nobody anything: what cannot be a code, and a code that this very helper
-has handed in before.
+Every failure gives the same answer, costs the same work and is counted in the database. Failures are counted per code
+(wrong birth date on an existing code: five, or three when only the year is known) and per helper (any failure: five an
+hour). A refusal commits, so the counts persist. The exact reason is in the journal. Two cases cost no try, because they
+reveal nothing: text that cannot be a code, and a code that this helper has redeemed before.
 """
 
 from __future__ import annotations
@@ -72,7 +70,7 @@ _OTHERWISE = (
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """Who hands in a code, how surely we know him, and for which organisation he logged in (none: as himself)."""
+    """The person who redeems a code, with assurance and organisation (None: a private person)."""
 
     person_id: PersonId
     assurance: Assurance
@@ -81,7 +79,7 @@ class Helper:
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """The result of handing in a code; not `anew`: this helper had done that before, and nothing happened now."""
+    """The result of redeeming a code. `is_new` is False if this helper redeemed it earlier."""
 
     machtiging: Machtiging
     anew: bool
@@ -89,7 +87,10 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """An offer whose code was given rightly, its code row locked; or what this helper took or refused `before`."""
+    """The offer of a verified code, its code row locked; or an earlier redemption.
+
+    `already_redeemed` is True if this helper accepted or refused it earlier.
+    """
 
     code_id: UUID
     machtiging: Machtiging
@@ -110,20 +111,19 @@ class _Found:
 async def preview(
     session: AsyncSession, keyring: KeyRing, helper: Helper, code: str, answer: DateParts | CheckAnswer, *, at: datetime
 ) -> Machtiging:
-    """What would be accepted; the code stays good. Returns and raises as `accept`."""
+    """Return the offered machtiging without using the code up. Returns and raises as `accept_offer`."""
     return (await _present(session, keyring, helper, (code, answer), at=at)).machtiging
 
 
 async def accept(
     session: AsyncSession, keyring: KeyRing, helper: Helper, code: str, answer: DateParts | CheckAnswer, *, at: datetime
 ) -> Machtiging:
-    """Take the offer: of any number of helpers with the same code exactly one gets it.
+    """Accept the offer. Of several helpers with the same code exactly one succeeds.
 
-    The same helper a second time gets the machtiging as it is now: accepted, or refused if that is what he did.
-
-    Raises InvalidInput `code_verschreven` (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used,
-    expired, withdrawn or wrong birth date: all the same), TooMany `te_vaak_geprobeerd`, NotAllowed `niveau_te_laag`,
-    `eigen_machtiging`, `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`.
+    A helper who repeats it gets the current machtiging, accepted or refused. Raises InvalidInput `code_verschreven`
+    (cannot be a code; costs no try) or `code_klopt_niet` (unknown, used, expired or withdrawn code, or wrong birth
+    date; not told which). Raises TooMany `te_vaak_geprobeerd`. Raises NotAllowed `niveau_te_laag`, `eigen_machtiging`,
+    `alleen_voor_organisatie`, `alleen_voor_naaste` or `andere_organisatie`.
     """
     redeemed = await redeem(session, keyring, helper, (code, answer), Deed.ACCEPT, at=at)
     if redeemed.anew:
@@ -139,13 +139,16 @@ async def _present(
     *,
     at: datetime,
 ) -> _Offer:
-    """The open offer behind a code and what was answered, with one journal line. Raises as `accept`."""
+    """Verify a code with its answer, journal the try, and return the offer.
+
+    Raises as `accept_offer`.
+    """
     code = normalise(typed[0])
     failed = await _spend_patience(session, helper, code, at)
     found = await _find(session, keyring, code)
     if found is not None and _handed_in_by(found, helper):
         return await _before(session, helper, found, at)
-    # With no such code the helper's own profile is opened instead, so that the work done is the same.
+    # For an unknown code the helper's own profile is decrypted instead, so that timing reveals nothing.
     whose = helper.person_id if found is None else found.machtiging.vertegenwoordigde_id
     profile = await profile_of(session, keyring, whose)
     born = None if profile is None else profile.birth_date
@@ -166,11 +169,14 @@ async def _present(
 def _wrong_answer(
     keyring: KeyRing, code: str, found: _Found | None, born: BirthDate | None, told: DateParts | CheckAnswer
 ) -> str | None:
-    """The reason code when the answer is wrong. All that can be asked is worked out, whichever of it counts."""
+    """Return the reason code of a wrong answer, or None.
+
+    Both checks are always computed, so timing does not reveal which one counts.
+    """
     answer = told if isinstance(told, CheckAnswer) else CheckAnswer(told)
     index = word_index(keyring, code, answer.word)
     kept = None if found is None else found.word_hash
-    # An index has 32 bytes, so nothing equals an absent one.
+    # An index has 32 bytes, so an empty value matches nothing.
     word, date = same(kept or b"", index), birth_date_matches(born, answer.birth_date)
     if kept is not None:
         return None if word else "controlewoord_klopt_niet"
@@ -178,15 +184,21 @@ def _wrong_answer(
 
 
 def _handed_in_by(found: _Found, helper: Helper) -> bool:
-    """Tell if this helper used the code himself; of codes used before that was kept, who has the machtiging did."""
-    if found.used_at is None or found.tries_left == 0:  # see renew_code: a code that was replaced has no tries left
+    """Return True if this helper redeemed the code.
+
+    Rows from before `used_by` was stored have none; then the gemachtigde is taken.
+    """
+    if found.used_at is None or found.tries_left == 0:  # see code_renewal: a replaced code has no tries left
         return False
     user = found.machtiging.gemachtigde_id if found.used_by is None else found.used_by
     return user is not None and user == helper.person_id
 
 
 async def _before(session: AsyncSession, helper: Helper, found: _Found, at: datetime) -> _Offer:
-    """Lead the helper back to what he took or refused. Raises NotAllowed `andere_organisatie`."""
+    """Return the machtiging of this helper's earlier redemption.
+
+    Raises NotAllowed `andere_organisatie`.
+    """
     held = found.machtiging
     if held.gemachtigde_id is not None and not organisation_matches(held, helper.kvk):
         await _note(session, helper, held, OTHER_ORGANISATION, at, None)
@@ -198,10 +210,11 @@ async def _before(session: AsyncSession, helper: Helper, found: _Found, at: date
 async def _may_take(
     session: AsyncSession, keyring: KeyRing, helper: Helper, machtiging: Machtiging, giver: Profile | None
 ) -> None:
-    """Raises NotAllowed `eigen_machtiging`, also for another account of the giver, or as `terms.check_taker`.
+    """Require that this helper may accept: not the giver, and the right kind of login.
 
-    Where both have a BSN that alone decides. Where one has none, two accounts are taken for one person only by name
-    and birth date, if both tell both: who has another name in each is not seen.
+    Raises NotAllowed `eigen_machtiging`, also for another account of the giver, or as `terms.require_eligible_login`.
+    If both have a BSN, only the BSN decides. Otherwise two accounts are one person if both have the same name and birth
+    date; a different name in each account is not detected.
     """
     giver_id = machtiging.vertegenwoordigde_id
     own = giver_id == helper.person_id
@@ -222,7 +235,7 @@ async def redeem(
     *,
     at: datetime,
 ) -> Redeemed:
-    """Use the code up and do the deed (ACCEPT or REFUSE) that it is for. Raises as `accept`."""
+    """Use the code up and apply the action (ACCEPT or REFUSE). Raises as `accept_offer`."""
     offer = await _present(session, keyring, helper, typed, at=at)
     if offer.before:
         return Redeemed(offer.machtiging, anew=False)
@@ -232,7 +245,7 @@ async def redeem(
     values = _taking(helper, at) if deed is Deed.ACCEPT else {}
     line = step(offer.machtiging, deed, at)
     moved = None if claimed is None else await apply(session, offer.machtiging, line, values, at=at)
-    if moved is None:  # the giver withdrew between our look and our grasp
+    if moved is None:  # the giver withdrew after the code was verified
         found = _Found(offer.code_id, 0, at, at, None, None, offer.machtiging)
         failed = await _failed_lately(session, helper, at)
         await _fail(session, helper, found, "net_te_laat", failed, kind=None, at=at)
@@ -246,19 +259,25 @@ def _taking(helper: Helper, at: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """How often a helper failed within the last hour, and when the first of these is forgotten."""
+    """The number of a helper's failures in the last hour, and its reset time.
+
+    `resets_at` is the moment when the oldest of these no longer counts.
+    """
 
     count: int
     until: datetime
 
 
 async def _spend_patience(session: AsyncSession, helper: Helper, code: str, at: datetime) -> _Failed:
-    """Let a helper try once more. Raises NotAllowed `niveau_te_laag`, InvalidInput `code_verschreven`, TooMany."""
+    """Enforce the assurance, the form of the code and the limit of failed tries.
+
+    Raises NotAllowed `niveau_te_laag`, InvalidInput `code_verschreven`, TooMany.
+    """
     try:
         needs_substantial(helper.assurance)
         if not well_formed(code):
             raise InvalidInput("code_verschreven", _NO_CODE)
-        # One try of one helper at a time: parallel guesses must not all see the same count.
+        # Serialise the tries of one helper: parallel guesses must not all read the same count.
         key = func.hashtextextended(f"machtigingscode:{helper.person_id}", 0)
         await session.execute(select(func.pg_advisory_xact_lock(key)))
         failed = await _failed_lately(session, helper, at)
@@ -289,7 +308,7 @@ async def _find(session: AsyncSession, keyring: KeyRing, code: str) -> _Found | 
     own = (_CODE.c.id, *(_CODE.c[name] for name in _OWN))
     index = keyring.blind_index(PURPOSE, code)
     statement = select(*own, *MACHTIGING_COLUMNS).select_from(joined).where(_CODE.c.code_hash == index)
-    # The lock makes tries on one code queue up, whoever makes them.
+    # The row lock serialises tries on one code by different helpers.
     row = (await session.execute(statement.with_for_update(of=_CODE))).one_or_none()
     if row is None:
         return None
@@ -298,7 +317,7 @@ async def _find(session: AsyncSession, keyring: KeyRing, code: str) -> _Found | 
 
 
 def _problem(found: _Found, at: datetime) -> str | None:
-    if found.used_at is not None:  # see renew_code: a code that was used had tries left
+    if found.used_at is not None:  # see code_renewal: a redeemed code has tries left
         return "code_gebruikt" if found.tries_left > 0 else "code_vervangen"
     if at >= found.expires_at:
         return "code_verlopen"
@@ -319,9 +338,9 @@ async def _fail(
     kind: CheckKind | None,
     at: datetime,
 ) -> NoReturn:
-    """Count the try, write down what was wrong, and say nothing but that it was, and how many tries he has left.
+    """Count and journal a failed try, then raise the general refusal.
 
-    Those of the helper, never those of the code: that would tell that there is one. Always raises.
+    The message tells the tries left of the helper, never those of the code: that would reveal that the code exists.
     """
     mine = (_TRY.c.person_id == helper.person_id, _TRY.c.tried_at <= at - WINDOW)
     await session.execute(delete(_TRY).where(*mine))
@@ -343,7 +362,7 @@ async def _note(
     at: datetime,
     kind: CheckKind | None,
 ) -> None:
-    """Journal a try, and in which form the second thing beside the code was asked."""
+    """Journal a try and the kind of check beside the code."""
     line = Line(
         act=JournalAct.CODE_GEPROBEERD,
         outcome=Outcome.ALLOWED if problem is None else Outcome.REFUSED,

@@ -1,4 +1,4 @@
-"""When a machtiging hangs on another (organisation -> employee): it never outlives or exceeds it. Pure."""
+"""Chains of machtigingen (organisation to employee): a child never exceeds its parent. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import pairwise
 from machtiging.agencies.rules import Theme
 from machtiging.delegation.rules import Machtiging, Scope, Standing, standing
 
-# Organisation -> team -> employee at most. Longer ones are refused: nobody oversees them.
+# At most organisation, team, employee: nobody can oversee a longer chain.
 LONGEST_CHAIN = 3
 
 
 def remaining_themes(scope: Scope) -> frozenset[Theme]:
-    """The themes that are left when the excluded ones are taken away."""
+    """Return the themes of a scope without the excluded ones."""
     return (frozenset(Theme) if scope.themes is None else scope.themes) - scope.excluded_themes
 
 
 def within(child: Scope, parent: Scope) -> bool:
-    """Whether everything that `child` covers is covered by `parent` too, and no act is added."""
+    """Return True if `parent` covers everything that `child` covers, acts included."""
     return (
         _narrower(child.afzenders, parent.afzenders)
         and _narrower(child.diensten, parent.diensten)
@@ -35,10 +35,10 @@ def _narrower(child: frozenset[str] | None, parent: frozenset[str] | None) -> bo
 
 
 def chain_in_force(machtiging: Machtiging, parents: Sequence[Machtiging], at: datetime) -> bool:
-    """Whether the machtiging and all above it hold at `at`, `parents` being its complete line, the nearest first.
+    """Return True if the machtiging and all its parents are in force at `at`.
 
-    A child never exceeds its parent, never outlives it and speaks for the same person (BW 3:64). A line that is
-    incomplete, too long or does not fit together is not in force.
+    `parents` is the complete chain, the nearest first. A child must not exceed or outlive its parent, and must
+    represent the same person (BW 3:64). An incomplete, inconsistent or too long chain is not in force.
     """
     line = [machtiging, *parents]
     if len(line) > LONGEST_CHAIN or line[-1].parent_id is not None:

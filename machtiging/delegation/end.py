@@ -1,4 +1,7 @@
-"""The three ways in which people end a machtiging. None asks for a reason (BW 3:72), none can be undone."""
+"""The three ways to end a machtiging: withdraw, give back, refuse.
+
+None needs a reason (BW 3:72) and none can be undone.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from machtiging.kernel.ids import MachtigingId, PersonId
 
 
 async def revoke(session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime) -> Machtiging:
-    """The giver withdraws: an offer, a machtiging in use or one at rest, at any time.
+    """Withdraw an offer or a machtiging as its giver, at any time.
 
     Raises NotFound `machtiging_onbekend`, Conflict `machtiging_beeindigd`.
     """
@@ -26,14 +29,20 @@ async def revoke(session: AsyncSession, machtiging_id: MachtigingId, giver_id: P
 async def give_back(
     session: AsyncSession, machtiging_id: MachtigingId, helper_id: PersonId, *, at: datetime
 ) -> Machtiging:
-    """The helper stops. Raises NotFound `machtiging_onbekend`, Conflict `machtiging_beeindigd`."""
+    """Give a machtiging back as its gemachtigde.
+
+    Raises NotFound `machtiging_onbekend`, Conflict `machtiging_beeindigd`.
+    """
     return await move(session, Deed.GIVE_BACK, machtiging_id, helper_id, at=at)
 
 
 async def refuse(
     session: AsyncSession, keyring: KeyRing, helper: Helper, code: str, answer: DateParts | CheckAnswer, *, at: datetime
 ) -> Machtiging:
-    """Whoever was handed the code declines; the code is used up. Returns and raises as `accept.accept` does."""
+    """Refuse an offer as the holder of its code, and use the code up.
+
+    Returns and raises as `acceptance.accept_offer`.
+    """
     redeemed = await redeem(session, keyring, helper, (code, answer), Deed.REFUSE, at=at)
     if redeemed.anew:
         await witness(session, Deed.REFUSE, redeemed.machtiging, helper.person_id, at=at)

@@ -1,8 +1,8 @@
-"""The gate before the row of a machtiging: who wants to change it is next, however many want to read under it.
+"""Advisory lock before the row lock of a machtiging, against writer starvation.
 
-PostgreSQL lets readers (FOR SHARE) in beside each other for as long as they keep coming, so a helper who asks without
-pause could put a revocation off. An advisory lock has a queue: a reader who comes later waits. It is for fairness
-only; what holds a machtiging as it is remains the lock on its row. Order: first the gate, then the row.
+Readers take it shared before FOR SHARE; a writer takes it exclusively before its row lock. PostgreSQL lets FOR SHARE
+readers overtake a waiting writer, so a steady reader could delay a revocation. An advisory lock has a queue, so later
+readers wait. It is for fairness only; the row lock protects the row. Order: first the advisory lock, then the row.
 """
 
 from __future__ import annotations
@@ -20,10 +20,16 @@ def _key(machtiging_id: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def enter_beside_others(machtiging_id: ColumnElement[Any]) -> FromClause:
-    """For the FROM of a statement that reads and holds: through the gate together with other readers."""
+    """Return a FROM clause that takes the shared advisory lock.
+
+    For a statement with FOR SHARE.
+    """
     return func.pg_advisory_xact_lock_shared(_key(machtiging_id)).table_valued("entered").lateral("gate")
 
 
 async def enter_alone(session: AsyncSession, machtiging_id: MachtigingId) -> None:
-    """Through the gate before changing the machtiging: waits for those who read now, and nobody goes before."""
+    """Take the exclusive advisory lock before changing a machtiging.
+
+    Waits for current readers; later readers wait for it.
+    """
     await session.execute(select(func.pg_advisory_xact_lock(_key(literal(str(machtiging_id))))))

@@ -1,4 +1,4 @@
-"""One step in the life of a machtiging, by its giver or its helper, and its witnesses: the journal and both parties."""
+"""State transitions of a machtiging, with journal line and notifications to both persons."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACT_OF = {
     Deed.WITHDRAW: JournalAct.MACHTIGING_INGETROKKEN,
     Deed.GIVE_BACK: JournalAct.MACHTIGING_TERUGGEGEVEN,
 }
-# What the giver is told, and what the helper is told.
+# The notification to the giver, and the one to the helper.
 _TOLD = {
     Deed.ACCEPT: (Kind.AANGENOMEN, Kind.AANGENOMEN_DOOR_U),
     Deed.REFUSE: (Kind.GEWEIGERD, Kind.GEWEIGERD_DOOR_U),
@@ -43,10 +43,13 @@ _TOLD = {
 async def move(
     session: AsyncSession, deed: Deed, machtiging_id: MachtigingId, person_id: PersonId, *, at: datetime
 ) -> Machtiging:
-    """Do the deed and witness it. Raises NotFound `machtiging_onbekend` or as `rules.step`; that is journalled too."""
+    """Apply an action to a machtiging, journal it and notify both persons.
+
+    Raises NotFound `machtiging_onbekend`, or as `rules.resolve_transition`. A refusal is journalled too.
+    """
     await enter_alone(session, machtiging_id)
-    # All but its key: who writes a token down under it holds a consent by then, which is ended next here, and would
-    # wait for this as this waits for him.
+    # FOR NO KEY UPDATE: issuing a token locks the consent and then this row's key (foreign key), while ending a
+    # machtiging locks this row and then the consent. FOR UPDATE would make the two deadlock.
     held = select(_TABLE).where(_TABLE.c.id == machtiging_id).with_for_update(key_share=True)
     found = (await session.execute(held)).one_or_none()
     before = None if found is None else machtiging_of_row(found)
@@ -59,7 +62,7 @@ async def move(
         await _refused(session, deed, before, person_id, refusal.code, at)
         raise
     after = await apply(session, before, line, {}, at=at)
-    if after is None:  # cannot be while the row is locked
+    if after is None:  # impossible while the row is locked
         raise Conflict("machtiging_kan_dit_niet", "Dit kan nu niet met deze machtiging.")
     await witness(session, deed, after, person_id, at=at)
     return after
@@ -72,7 +75,7 @@ def _whose(machtiging: Machtiging, deed: Deed) -> PersonId | None:
 async def apply(
     session: AsyncSession, before: Machtiging, line: Step, values: dict[str, Any], *, at: datetime
 ) -> Machtiging | None:
-    """Write the step if the machtiging still stands where it stood, and return it as it now is; else None."""
+    """Write the transition if the state is unchanged, and return the new machtiging; else None."""
     ended = line.to is State.ENDED
     changed = values | {
         "state": line.to,
@@ -88,7 +91,10 @@ async def apply(
 async def witness(
     session: AsyncSession, deed: Deed, machtiging: Machtiging, actor_id: PersonId, *, at: datetime
 ) -> None:
-    """One journal line, and a message to the giver and to the helper (also one who refused and so is in no row)."""
+    """Write one journal line and notify the giver and the helper.
+
+    A helper who refused is in no row, and is notified as the actor.
+    """
     by_giver = actor_id == machtiging.vertegenwoordigde_id
     capacity = Capacity.SELF if by_giver else machtiging.capacity
     await record(session, _line(deed, machtiging, actor_id, capacity, Outcome.DONE, deed), at=at)
@@ -103,7 +109,10 @@ async def witness(
 
 
 def told_facts(machtiging: Machtiging, helper_id: PersonId | None) -> dict[str, str]:
-    """What a notification keeps: ids and days, no names, no words of the giver. Names are looked up when it is sent."""
+    """Return the facts that a notification stores: ids and days only.
+
+    No names and no free text of the giver. Names are looked up when the notification is sent.
+    """
     facts = {
         "machtiging_id": str(machtiging.id),
         "giver_id": str(machtiging.vertegenwoordigde_id),

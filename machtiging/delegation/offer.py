@@ -1,4 +1,4 @@
-"""A citizen offers a machtiging, and gets the code that hands it over."""
+"""Offers: a citizen offers a machtiging and receives its machtigingscode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Giver", "Offered", "Terms", "made_with", "make_code", "offer"]
 
 @dataclass(frozen=True, slots=True)
 class Giver:
-    """Who offers, how surely we know her, and the one-time key of the form that she sent, if it had one."""
+    """The offering citizen, her assurance, and the one-time key of the form, if any."""
 
     person_id: PersonId
     assurance: Assurance
@@ -42,7 +42,7 @@ class Giver:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The offer, its code, and the check word beside it if she needs one: shown to her now and never again."""
+    """The offer, its code, and a check word if needed. Both are shown only once."""
 
     machtiging_id: MachtigingId
     code: str
@@ -52,11 +52,11 @@ class Offered:
 async def offer(
     session: AsyncSession, keyring: KeyRing, limits: Limits, giver: Giver, terms: Terms, *, at: datetime
 ) -> Offered:
-    """Record the offer and make its code.
+    """Insert the offer and create its code.
 
-    Raises NotAllowed `niveau_te_laag`, InvalidInput with the code of the first problem and
-    the sentence of every problem in `fields` (named as in Terms, Scope and Period), and Conflict `aanbod_al_gemaakt`
-    when this giver made an offer with the same form key before, whatever became of it.
+    Raises NotAllowed `niveau_te_laag`. Raises InvalidInput with the code of the first problem, and the sentence of
+    every problem in `fields` (named as in MachtigingTerms, MachtigingScope and Period). Raises Conflict
+    `aanbod_al_gemaakt` if this giver made an offer with the same form key before, whatever its state is now.
     """
     await _may_give(session, giver, at)
     terms = tidy(terms)
@@ -75,9 +75,10 @@ async def offer(
 
 
 def made_with(keyring: KeyRing, giver: Giver) -> UUID:
-    """One form of one giver leads to one id, so that the primary key lets one of two clicks through.
+    """Derive the offer id from giver and form key, so that a double submit conflicts.
 
-    Keyed, so that nobody else can work it out; marked as made from a name (RFC 9562 section 5.5), not from the time.
+    The primary key lets only one insert through. The id is keyed, so nobody else can compute it. It is a version 5 UUID
+    (RFC 9562 section 5.5), since it comes from a name. Without a form key it is a new version 7 UUID.
     """
     if giver.form_key is None:
         return uuid7()
@@ -86,7 +87,10 @@ def made_with(keyring: KeyRing, giver: Giver) -> UUID:
 
 
 async def _insert(session: AsyncSession, values: dict[str, Any]) -> Machtiging | None:
-    """The offer as it is kept; None when its id is taken (whoever is busy with that id is waited for)."""
+    """Insert the offer and return it; None if the id exists.
+
+    Waits for a concurrent insert of the same id.
+    """
     table = machtiging_table()
     inserted = insert(table).values(values).on_conflict_do_nothing(index_elements=[table.c.id]).returning(table)
     row = (await session.execute(inserted)).one_or_none()
@@ -104,9 +108,9 @@ async def _may_give(session: AsyncSession, giver: Giver, at: datetime) -> None:
 async def make_code(
     session: AsyncSession, keyring: KeyRing, limits: Limits, offered: Machtiging, *, at: datetime
 ) -> Offered:
-    """Make a fresh code for this offer, as people see it, and a check word when too little of her birth date is known.
+    """Create a code for this offer, with a check word if needed.
 
-    Only their keyed hashes are kept.
+    A check word is needed if too little of the birth date is known. Only their blind indexes are stored.
     """
     profile = await profile_of(session, keyring, offered.vertegenwoordigde_id)
     kind = check_kind_of(None if profile is None else profile.birth_date)

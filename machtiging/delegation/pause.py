@@ -1,4 +1,4 @@
-"""The giver lets a machtiging rest, and wakes it again. Both take effect with the very next request of the helper."""
+"""Pause and resume a machtiging as its giver. Both take effect with the helper's next request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from machtiging.kernel.ids import MachtigingId, PersonId
 
 
 async def pause(session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime) -> Machtiging:
-    """Let it rest. Raises NotFound `machtiging_onbekend`, Conflict (see `rules.step`)."""
+    """Pause a machtiging. Raises NotFound `machtiging_onbekend`, Conflict (see `rules.resolve_transition`)."""
     return await move(session, Deed.PAUSE, machtiging_id, giver_id, at=at)
 
 
 async def resume(session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, *, at: datetime) -> Machtiging:
-    """Wake it. Raises NotFound `machtiging_onbekend`, Conflict (see `rules.step`)."""
+    """Resume a machtiging. Raises NotFound `machtiging_onbekend`, Conflict (see `rules.resolve_transition`)."""
     return await move(session, Deed.RESUME, machtiging_id, giver_id, at=at)

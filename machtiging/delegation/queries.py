@@ -1,4 +1,4 @@
-"""Look up machtigingen. Others can load one inside a statement of their own: the columns are Core columns."""
+"""Queries on machtigingen, and Core columns to load one inside another statement."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from machtiging.kernel.period import Period
 
 _TABLE: Table = MachtigingRow.__table__  # type: ignore[attr-defined]
 _CODE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
-# Every column as `m_<name>`: select these, then give the row's mapping to `machtiging_from_mapping`.
+# Every column as `m_<name>`. Select these and pass the row's mapping to `machtiging_from_mapping`.
 MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(column.label(f"m_{column.name}") for column in _TABLE.c)
 
 
 def machtiging_table() -> Table:
-    """The table, for a join or a `FOR SHARE OF`. Others read it only through `machtiging_from_mapping`."""
+    """Return the table, for a join or `FOR SHARE OF`. Read its rows only with `machtiging_from_mapping`."""
     return _TABLE
 
 
 def machtiging_from_mapping(mapping: Mapping[Any, Any], prefix: str = "m_") -> Machtiging:
-    """The value in a row that holds every column of the table under `prefix`."""
+    """Build the Machtiging from a row with every column of the table under `prefix`."""
     return Machtiging(
         id=mapping[prefix + "id"],
         vertegenwoordigde_id=mapping[prefix + "vertegenwoordigde_id"],
@@ -71,20 +71,20 @@ def _maybe(kind: Any, value: Any) -> Any:
 
 
 def machtiging_of_row(row: Row[Any]) -> Machtiging:
-    """The value in a row of the bare table (column names without a prefix)."""
+    """Build the Machtiging from a row of the table (column names without a prefix)."""
     return machtiging_from_mapping(row._mapping, prefix="")  # noqa: SLF001 (SQLAlchemy's public name for it)
 
 
 async def machtiging(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
-    """The machtiging with this id, whoever's it is: the caller decides who may know of it."""
+    """Load the machtiging with this id. The caller checks who may see it."""
     found = await _all(session, select(_TABLE).where(_TABLE.c.id == machtiging_id))
     return found[0] if found else None
 
 
 async def lock_machtiging_shared(session: AsyncSession, machtiging_id: MachtigingId) -> Machtiging | None:
-    """Load the machtiging FOR SHARE: it stays as it is until this transaction ends.
+    """Load the machtiging FOR SHARE; it stays unchanged until the transaction ends.
 
-    For writing a row that hangs on it: a revocation waits, and then ends that row too.
+    For inserting a row under it: a concurrent revocation waits, and then ends that row too.
     """
     beside = _TABLE.join(enter_beside_others(literal(machtiging_id, _TABLE.c.id.type)), true())
     held = select(_TABLE).select_from(beside).where(_TABLE.c.id == machtiging_id)
@@ -93,7 +93,7 @@ async def lock_machtiging_shared(session: AsyncSession, machtiging_id: Machtigin
 
 
 async def machtiging_of(session: AsyncSession, machtiging_id: MachtigingId, person_id: PersonId) -> Machtiging | None:
-    """The machtiging with this id if this person gave or received it, else None: not yours is not there."""
+    """Load the machtiging if this person gave or received it; else None."""
     yours = or_(_TABLE.c.vertegenwoordigde_id == person_id, _TABLE.c.gemachtigde_id == person_id)
     found = await _all(session, select(_TABLE).where(_TABLE.c.id == machtiging_id, yours))
     return found[0] if found else None
@@ -101,38 +101,41 @@ async def machtiging_of(session: AsyncSession, machtiging_id: MachtigingId, pers
 
 @dataclass(frozen=True, slots=True)
 class OpenCode:
-    """The code of an offer that nobody has taken: which one it is and how long it works, not what it is."""
+    """The unused code of an offer: its id, expiry and tries left."""
 
     id: UUID
     works_until: datetime
     tries_left: int
 
     def works_at(self, at: datetime) -> bool:
-        """Whether it can still be handed in."""
+        """Return True if the code can still be redeemed."""
         return at < self.works_until and self.tries_left > 0
 
 
 async def open_code(session: AsyncSession, machtiging_id: MachtigingId) -> OpenCode | None:
-    """The code of this offer, working or not; None when it was used. The caller decides who may know of it."""
+    """Load the unused code of this offer; None when it was used.
+
+    The code may have expired. The caller checks who may see it.
+    """
     mine = (_CODE.c.machtiging_id == machtiging_id, _CODE.c.used_at.is_(None))
     row = (await session.execute(select(_CODE.c.id, _CODE.c.expires_at, _CODE.c.tries_left).where(*mine))).one_or_none()
     return None if row is None else OpenCode(row.id, row.expires_at, row.tries_left)
 
 
 async def given_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
-    """Every machtiging this person gave, newest first, ended ones too."""
+    """List every machtiging that this person gave, newest first, ended ones included."""
     return await _all(session, _newest_first().where(_TABLE.c.vertegenwoordigde_id == person_id))
 
 
 async def received_by(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:
-    """Every machtiging this person accepted, newest first, ended ones too."""
+    """List every machtiging that this person accepted, newest first, ended ones included."""
     return await _all(session, _newest_first().where(_TABLE.c.gemachtigde_id == person_id))
 
 
 async def machtigingen_with(
     session: AsyncSession, ids: Collection[UUID], person_id: PersonId
 ) -> dict[MachtigingId, Machtiging]:
-    """Those of these machtigingen that this person gave or received."""
+    """Load those of these machtigingen that this person gave or received."""
     if not ids:
         return {}
     yours = or_(_TABLE.c.vertegenwoordigde_id == person_id, _TABLE.c.gemachtigde_id == person_id)
@@ -140,7 +143,7 @@ async def machtigingen_with(
 
 
 async def purposes_given(session: AsyncSession, ids: Collection[UUID], person_id: PersonId) -> dict[UUID, str]:
-    """The purposes of those of these machtigingen that this person gave."""
+    """Load the purposes of those of these machtigingen that this person gave."""
     if not ids:
         return {}
     hers = (_TABLE.c.id.in_(ids), _TABLE.c.vertegenwoordigde_id == person_id)

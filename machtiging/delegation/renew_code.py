@@ -1,4 +1,4 @@
-"""The giver gets a new machtigingscode for an offer that nobody has taken yet. The old one dies at that instant."""
+"""Renewal of the machtigingscode of an open offer. The old code stops working at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ ALREADY = "code_al_vernieuwd"
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The code to replace, as `queries.open_code` named it: of two clicks on one button the second finds it gone."""
+    """The code to replace, by the id from `queries.load_open_code`.
+
+    A double submit fails: its second request finds the code already replaced.
+    """
 
     machtiging_id: MachtigingId
     code_id: UUID
@@ -37,12 +40,12 @@ class Replaced:
 async def renew_code(
     session: AsyncSession, keyring: KeyRing, limits: Limits, giver: Giver, replaced: Replaced, *, at: datetime
 ) -> Offered:
-    """Replace the code; what is offered stays as it is. Every outcome is journalled, and the giver is told.
+    """Replace the code of an offer; the terms stay. Journals every outcome and notifies the giver.
 
     Raises NotAllowed `niveau_te_laag`; NotFound `machtiging_onbekend`; Conflict `machtiging_beeindigd`,
     `machtiging_al_aangenomen`, `machtiging_verlopen` or `code_al_vernieuwd` (this code was replaced before).
     """
-    # First the code, then the machtiging: accepting takes them in this order too, so neither can block the other.
+    # Lock first the code, then the machtiging, in the same order as acceptance: no deadlock.
     mine = (_CODE.c.machtiging_id == replaced.machtiging_id, _CODE.c.used_at.is_(None))
     open_code = await session.scalar(select(_CODE.c.id).where(*mine).with_for_update())
     table = machtiging_table()
@@ -56,7 +59,7 @@ async def renew_code(
     except Refusal as refusal:
         await record(session, _line(giver, offered, Outcome.REFUSED, refusal.private or refusal.code), at=at)
         raise
-    # Nobody used it, and no try is left: that is how a replaced code is told from one that was used.
+    # `used_at` without tries left marks a replaced code; a redeemed code has tries left.
     await session.execute(update(_CODE).where(_CODE.c.id == open_code).values(used_at=at, tries_left=0))
     made = await make_code(session, keyring, limits, found, at=at)
     await record(session, _line(giver, found, Outcome.DONE, "vernieuwd"), at=at)

@@ -1,4 +1,4 @@
-"""The rules of a Machtiging: its states, what it covers, and when it is in force. Pure: no I/O, no clock."""
+"""The rules of a machtiging: states, transitions, scope and effective state. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Capacity(StrEnum):
-    """In which capacity somebody opens a box. The citizen may choose the relative and the professional."""
+    """The capacity in which a person uses a box. A citizen may choose relative or professional."""
 
     SELF = "self"
     RELATIVE = "relative"
@@ -30,7 +30,7 @@ class Capacity(StrEnum):
 
 
 class Act(StrEnum):
-    """What can be done with post. MARK and DELETE are the citizen's alone: no machtiging can give them."""
+    """An act on post. MARK and DELETE are the citizen's alone: no machtiging can give them."""
 
     LIST = "lijst"
     READ = "lezen"
@@ -40,16 +40,16 @@ class Act(StrEnum):
 
 
 ACTS_TO_GIVE = frozenset({Act.LIST, Act.READ, Act.DOWNLOAD})
-# Reason codes: the machtiging names another person, or was accepted for another organisation (or for none).
+# Reason codes: another gemachtigde, or acceptance for another organisation (or for none).
 NOT_THE_HOLDER, OTHER_ORGANISATION = "machtiging_niet_van_u", "andere_organisatie"
 NOT_USABLE = "machtiging_geldt_niet"
 CAPACITIES_TO_CHOOSE = frozenset({Capacity.RELATIVE, Capacity.PROFESSIONAL})
-# Who may download may read, and who may read sees the list.
+# DOWNLOAD requires READ, and READ requires LIST.
 _NEEDS = {Act.DOWNLOAD: frozenset({Act.READ, Act.LIST}), Act.READ: frozenset({Act.LIST})}
 
 
 class State(StrEnum):
-    """Where a machtiging is in its life."""
+    """The stored state of a machtiging."""
 
     OFFERED = "offered"
     ACTIVE = "active"
@@ -58,7 +58,7 @@ class State(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a machtiging ended. Running out is no reason: that is what `Standing.EXPIRED` says, without any act."""
+    """The reason of an end. Expiry has none: `EffectiveState.EXPIRED` follows from the period."""
 
     WITHDRAWN = "ingetrokken"
     GIVEN_BACK = "teruggegeven"
@@ -66,7 +66,7 @@ class EndReason(StrEnum):
 
 
 class Deed(StrEnum):
-    """What can be done to a machtiging."""
+    """An action on a machtiging that changes its state."""
 
     ACCEPT = "aannemen"
     REFUSE = "weigeren"
@@ -77,7 +77,7 @@ class Deed(StrEnum):
 
 
 class Party(StrEnum):
-    """Who does it: the one who gave, the one who received, or whoever holds the code of an offer."""
+    """The role of an actor: giver, gemachtigde, or holder of an offer's code."""
 
     GIVER = "vertegenwoordigde"
     HELPER = "gemachtigde"
@@ -86,14 +86,14 @@ class Party(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the transition table."""
+    """One transition: the role that may do it, the new state and the end reason."""
 
     by: Party
     to: State
     why: EndReason | None = None
 
 
-# The whole life of a machtiging. What is not in this table cannot happen; nothing leads out of ENDED.
+# The complete life cycle. Any other transition is a Conflict; ENDED is final.
 TRANSITIONS: dict[tuple[State, Deed], Step] = {
     (State.OFFERED, Deed.ACCEPT): Step(Party.CODE_HOLDER, State.ACTIVE),
     (State.OFFERED, Deed.REFUSE): Step(Party.CODE_HOLDER, State.ENDED, EndReason.REFUSED),
@@ -108,7 +108,7 @@ TRANSITIONS: dict[tuple[State, Deed], Step] = {
 
 
 class Standing(StrEnum):
-    """What a machtiging is worth at one instant. Only IN_FORCE opens anything."""
+    """The state of a machtiging at one instant, period included. Only IN_FORCE grants access."""
 
     IN_FORCE = "in_force"
     NOT_ACCEPTED = "not_accepted"
@@ -120,7 +120,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What was agreed. None means: no limit of this kind. All limits hold at once. A dienst is written "oin/code"."""
+    """The scope of a machtiging. None means no limit. All limits apply together.
+
+    A dienst is written "oin/code".
+    """
 
     afzenders: frozenset[str] | None
     diensten: frozenset[str] | None
@@ -133,7 +136,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Machtiging:
-    """One machtiging as it stands. Accepted by a person (`gemachtigde_id`), a professional for an organisation too."""
+    """One machtiging with its current state.
+
+    `gemachtigde_id` is the person who accepted it. A professional accepts for an organisation too.
+    """
 
     id: MachtigingId
     vertegenwoordigde_id: PersonId
@@ -156,7 +162,7 @@ class Machtiging:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is known of a bericht without opening it."""
+    """The metadata of a bericht, readable without opening it."""
 
     afzender: str
     dienst: str
@@ -166,15 +172,15 @@ class Envelope:
 
     @property
     def dienst_key(self) -> str:
-        """The dienst as scopes write it: "oin/code"."""
+        """The dienst as written in scopes: "oin/code"."""
         return f"{self.afzender}/{self.dienst}"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this installation allows: the longest period, and how long a machtigingscode can be used.
+    """The limits of this installation: the longest period and the lifetime of a code.
 
-    Every 365 days of `maximum_length` are a calendar year, also over a 29 February.
+    Every 365 days of `maximum_duration` count as a calendar year, also across a 29 February.
     """
 
     maximum_length: timedelta
@@ -182,20 +188,20 @@ class Limits:
 
     @property
     def longest(self) -> str:
-        """The longest period in words."""
+        """The longest period as Dutch text."""
         years, days = divmod(self.maximum_length.days, 365)
         parts = [f"{years} jaar"] if years else []
         parts += [f"{days} {'dag' if days == 1 else 'dagen'}"] if days else []
         return " en ".join(parts)
 
     def latest_day(self, first_day: date) -> date:
-        """The latest day on which a machtiging that begins on `first_day` may end."""
+        """Return the latest end date of a machtiging that begins on `first_day`."""
         years, days = divmod(self.maximum_length.days, 365)
         return add_years(first_day, years) + timedelta(days=days)
 
 
 def step(machtiging: Machtiging, deed: Deed, at: datetime) -> Step:
-    """The line of the table for this deed. A period that is over leaves only the ways to end.
+    """Return the transition for this action. After the period only an end is possible.
 
     Raises Conflict `machtiging_beeindigd`, `machtiging_verlopen` or `machtiging_kan_dit_niet`.
     """
@@ -210,12 +216,15 @@ def step(machtiging: Machtiging, deed: Deed, at: datetime) -> Step:
 
 
 def party_to(deed: Deed) -> Party:
-    """Who may do this deed, the same in every state."""
+    """Return the role that may do this action, the same in every state."""
     return next(line.by for (_, known), line in TRANSITIONS.items() if known is deed)
 
 
 def needs_substantial(assurance: Assurance) -> None:
-    """Raises NotAllowed `niveau_te_laag` for whoever logged in too lightly to give or take a machtiging."""
+    """Require assurance substantial, to give or accept a machtiging.
+
+    Raises NotAllowed `niveau_te_laag`.
+    """
     if not assurance.reaches(Assurance.SUBSTANTIAL):
         raise NotAllowed(
             "niveau_te_laag", "Hiervoor moet u zekerder inloggen, bijvoorbeeld met de DigiD-app en ID-check."
@@ -223,7 +232,7 @@ def needs_substantial(assurance: Assurance) -> None:
 
 
 def standing(machtiging: Machtiging, at: datetime) -> Standing:
-    """What the machtiging is worth at `at`. Ended outranks all; a period that is over outranks a pause."""
+    """Return the effective state at `at`. ENDED has priority, then the period, then PAUSED."""
     if machtiging.state is State.ENDED:
         return Standing.ENDED
     if machtiging.state is State.OFFERED:
@@ -236,9 +245,10 @@ def standing(machtiging: Machtiging, at: datetime) -> Standing:
 
 
 def organisation_matches(machtiging: Machtiging, organisation_kvk: str | None) -> bool:
-    """Compare the organisation of a session or token (KvK number; None: a private person) with the machtiging's.
+    """Compare the organisation of a session or token with that of the machtiging.
 
-    A professional helps for an organisation, so a professional's machtiging without one matches nothing.
+    The KvK number is None for a private person. A professional helps for an organisation, so a professional's
+    machtiging without one matches nothing.
     """
     if machtiging.capacity is Capacity.PROFESSIONAL and machtiging.gemachtigde_kvk is None:
         return False
@@ -246,27 +256,27 @@ def organisation_matches(machtiging: Machtiging, organisation_kvk: str | None) -
 
 
 def holder_refusal(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None) -> str | None:
-    """Return the reason code why this person, acting for this organisation, is not the gemachtigde; None when he is."""
+    """Return the reason code if this person and organisation are not the gemachtigde; else None."""
     if machtiging.gemachtigde_id is None or machtiging.gemachtigde_id != person_id:
         return NOT_THE_HOLDER
     return None if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
 
 
 def is_usable(machtiging: Machtiging, person_id: PersonId, organisation_kvk: str | None, at: datetime) -> bool:
-    """Check that the machtiging is in force at `at` and that this person, for this organisation, may use it."""
+    """Check that the machtiging is in force for this person and organisation."""
     in_force = standing(machtiging, at) is Standing.IN_FORCE
     return in_force and holder_refusal(machtiging, person_id, organisation_kvk) is None
 
 
 def unusable_reason(machtiging: Machtiging | None, organisation_kvk: str | None, at: datetime) -> str:
-    """Return the reason code for a machtiging that opens nothing for a token or session of this organisation."""
+    """Return the reason code of a machtiging that a token or session cannot use."""
     if machtiging is None or standing(machtiging, at) is not Standing.IN_FORCE:
         return NOT_USABLE
     return NOT_USABLE if organisation_matches(machtiging, organisation_kvk) else OTHER_ORGANISATION
 
 
 def uncovered(scope: Scope, envelope: Envelope) -> str | None:
-    """Why this bericht lies outside what was agreed (a reason code), or None when it lies within."""
+    """Return the reason code if this bericht is outside the scope; None if inside."""
     if not _admits(scope.afzenders, envelope.afzender):
         return "afzender_niet_afgesproken"
     if not _admits(scope.diensten, envelope.dienst_key):
@@ -287,6 +297,6 @@ def _admits(limit: frozenset[_T] | None, value: _T) -> bool:
 
 
 def missing_acts(acts: frozenset[Act]) -> frozenset[Act]:
-    """The acts that these acts need and that are not among them: DOWNLOAD needs READ, READ needs LIST."""
+    """Return the prerequisite acts that are absent: DOWNLOAD needs READ, READ needs LIST."""
     needed: frozenset[Act] = frozenset().union(*(_NEEDS.get(act, frozenset()) for act in acts))
     return needed - acts

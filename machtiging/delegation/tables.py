@@ -1,4 +1,4 @@
-"""Rows of machtigingen, their codes and the tries at those codes."""
+"""Tables of machtigingen, machtigingscodes and failed tries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from machtiging.storage import columns
 
 
 class MachtigingRow(SQLModel, table=True):
-    """One machtiging as it stands. The value that rules speak about is `rules.Machtiging`."""
+    """One machtiging. The domain value is `rules.Machtiging`."""
 
     __tablename__ = "machtiging"
 
@@ -43,7 +43,7 @@ class MachtigingRow(SQLModel, table=True):
 
 
 class Machtigingscode(SQLModel, table=True):
-    """The code of an offered machtiging, and its check word if it has one, kept as keyed hashes."""
+    """The code of an offer and its check word, if any, stored as blind indexes."""
 
     __tablename__ = "machtigingscode"
 
@@ -59,7 +59,7 @@ class Machtigingscode(SQLModel, table=True):
 
 
 class CodeTry(SQLModel, table=True):
-    """One failed try by one person, so that guessing over many codes is limited too."""
+    """One failed try by one person, to limit guessing across codes."""
 
     __tablename__ = "code_try"
 

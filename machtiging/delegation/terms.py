@@ -1,4 +1,4 @@
-"""What may be agreed in a machtiging that a citizen offers herself, and with whom. Pure."""
+"""Validation of the terms that a citizen may offer, and of the accepting login. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from machtiging.kernel.errors import NotAllowed
 from machtiging.kernel.period import Period
 from machtiging.kernel.text import plain_line
 
-# "From today" means from this morning, so the start may lie a little in the past; planning ahead has a limit too.
+# "From today" starts at midnight, so the start may be up to a day ago. It may be at most 90 days ahead.
 _PAST = timedelta(days=1)
 _AHEAD = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is offered."""
+    """The terms of an offer."""
 
     capacity: Capacity
     purpose: str
@@ -33,7 +33,7 @@ class Terms:
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with the terms: which field, the code of the refusal, the sentence at the field."""
+    """One problem in the terms: its field, the code of the refusal, and the sentence."""
 
     field: str
     code: str
@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
 
 def tidy(terms: Terms) -> Terms:
-    """The same terms, free text in one normal form and without spaces around it."""
+    """Return the terms with free text normalised and stripped."""
     return replace(terms, purpose=_tidy(terms.purpose), legal_ground=_tidy(terms.legal_ground))
 
 
@@ -53,7 +53,7 @@ def _tidy(text: str) -> str:
 
 
 def _line(text: str, shortest: int) -> bool:
-    """One plain line of `shortest` to 200 characters."""
+    """Check for one plain line of `min_length` to 200 characters."""
     try:
         return shortest <= len(plain_line(text)) <= 200
     except ValueError:
@@ -61,7 +61,7 @@ def _line(text: str, shortest: int) -> bool:
 
 
 def problems_of(terms: Terms, limits: Limits, at: datetime) -> list[Problem]:
-    """Everything wrong with the terms by themselves. Fields are named as in Terms, Scope and Period."""
+    """Return every problem in the terms alone. Fields are named as in MachtigingTerms, MachtigingScope and Period."""
     last_day = terms.period.last_day
     capacity, letters_from = terms.capacity, terms.scope.letters_from
     found = [
@@ -77,7 +77,7 @@ def problems_of(terms: Terms, limits: Limits, at: datetime) -> list[Problem]:
 
 
 def _wrong_acts(scope: Scope) -> list[tuple[bool, str, str, str]]:
-    """Nothing is added silently: whoever gives "downloaden" says "lezen" and "lijst" too, and sees so."""
+    """Check the acts. A missing prerequisite is a problem and is not added silently."""
     together = "Wie mag downloaden moet ook mogen lezen, en wie mag lezen moet ook de lijst mogen zien."
     return [
         (not scope.acts, "acts", "handeling_ontbreekt", "Kies wat uw gemachtigde mag doen."),
@@ -109,7 +109,7 @@ def _wrong_period(period: Period, limits: Limits, at: datetime) -> list[tuple[bo
 
 
 def check_taker(capacity: Capacity, kvk: str | None) -> None:
-    """Whether somebody who logged in for this organisation (None: as himself) can be what is offered.
+    """Require that the login fits the offered capacity (`kvk` None: a private person).
 
     Raises NotAllowed `alleen_voor_organisatie` or `alleen_voor_naaste`.
     """
@@ -124,7 +124,7 @@ def check_taker(capacity: Capacity, kvk: str | None) -> None:
 
 
 def unknown_in(agencies: Sequence[AgencyView], scope: Scope) -> list[Problem]:
-    """The afzenders and diensten that the catalogue does not have, or that cannot both be meant."""
+    """Return problems for unknown or inconsistent afzenders and diensten."""
     oins = {agency.oin for agency in agencies}
     keys = {dienst.key for agency in agencies for dienst in agency.diensten}
     afzenders, diensten = scope.afzenders, scope.diensten

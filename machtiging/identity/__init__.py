@@ -1,1 +1,1 @@
-"""Who is at the keyboard: login at a broker, the session that follows, the level of assurance, and the people."""
+"""Login at an OpenID Connect broker, login sessions, levels of assurance, and people."""

@@ -1,4 +1,7 @@
-"""Logins that have left for the broker: begun here, taken back once, by the browser that began."""
+"""Pending logins at the broker: created here, consumed once, by the same browser.
+
+The `state` parameter (RFC 6749 section 10.12) protects the callback against login CSRF.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,16 @@ UNKNOWN = "inlogpoging_onbekend"
 COOKIE = "__Host-inloggen"
 VALID = timedelta(minutes=10)
 _ATTEMPT: Table = LoginAttempt.__table__  # type: ignore[attr-defined]
-# Attempts that never came back, for the housekeeping.
+# Expired attempts, for the retention sweep.
 EXPIRED_ATTEMPTS: Old = (_ATTEMPT, _ATTEMPT.c.expires_at < AT)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What must be remembered between leaving and coming back."""
+    """The values of a pending login that the callback needs again.
+
+    `reauthenticate`: the broker must authenticate the person anew (`prompt=login`).
+    """
 
     nonce: str
     code_verifier: str
@@ -39,14 +45,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An attempt on its way out, with the state that brings it back."""
+    """A new pending login with its `state` parameter, which is stored as a hash only."""
 
     state: str
     attempt: Attempt
 
 
 async def begin(session: AsyncSession, browser: str, wish: Wish, *, at: datetime) -> Begun:
-    """Remember a login that is about to leave for the broker from this browser (its cookie value)."""
+    """Store a pending login and bind it to the browser's cookie value."""
     attempt = Attempt(secrets.random_token(), secrets.random_token(), wish.return_to, wish.requested, at, wish.fresh)
     state = secrets.random_token()
     row = {
@@ -65,9 +71,9 @@ async def begin(session: AsyncSession, browser: str, wish: Wish, *, at: datetime
 
 
 async def take(session: AsyncSession, state: str, browser: str | None, *, at: datetime) -> Attempt:
-    """The attempt behind this state, used up whatever comes of it.
+    """Delete and return the pending login with this `state`. It is used up even when it is refused.
 
-    Raises LoginFailed: `inlogpoging_onbekend` (never begun, or used), `andere_browser` or `inlogpoging_verlopen`.
+    Raises LoginFailed: `inlogpoging_onbekend` (unknown or already used), `andere_browser` or `inlogpoging_verlopen`.
     """
     mine = delete(_ATTEMPT).where(_ATTEMPT.c.state_hash == secrets.digest(state)).returning(*_ATTEMPT.c)
     row = (await session.execute(mine)).one_or_none()

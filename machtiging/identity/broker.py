@@ -1,4 +1,4 @@
-"""The OpenID Connect relying party: whichever broker is configured tells us who is at the keyboard.
+"""OpenID Connect relying party: authenticates people at the configured login broker.
 
 Sources: OpenID Connect Core 1.0 and Discovery 1.0; RFC 7636 (PKCE, S256 only); RFC 7523 (private_key_jwt); RFC 9207
 (`iss` in the authorization response); NL GOV assurance profile for OpenID Connect.
@@ -37,7 +37,10 @@ _LARGEST_ANSWER = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What we use of the broker's discovery document."""
+    """The part of the broker's discovery document that we use.
+
+    `sends_iss_parameter`: the broker supports RFC 9207, so every authorization response must contain `iss`.
+    """
 
     authorization_endpoint: str
     token_endpoint: str
@@ -47,17 +50,17 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Something fetched from the broker, and when."""
+    """A cached response of the broker, with the time of the fetch."""
 
     value: Any
     at: datetime
 
 
 class Broker:
-    """One configured OpenID provider. Holds an HTTP client; `aclose` lets go of it.
+    """A client of one OpenID provider. `aclose` closes its HTTP connections.
 
-    `patience` is how many seconds one answer may take from first to last byte; `wait` how many it may take to connect,
-    and between two pieces (None: half of that). A `wait` longer than `patience` is cut off by it.
+    `total_timeout` limits a whole response, from first to last byte. `io_timeout` limits the connect and each read;
+    None means half of the total. Both are in seconds. The total limit applies also when `io_timeout` is longer.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Broker:
         self._redirect_uri = redirect_uri
         self._keyring = keyring
         self._patience = patience
-        # A plain http issuer is the stand-in on this machine: a proxy from the environment cannot reach that.
+        # An http issuer is the simulator on this machine. A proxy from the environment cannot reach it.
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=patience / 2 if wait is None else wait,
@@ -87,11 +90,11 @@ class Broker:
         self._jwks: _Known | None = None
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the HTTP connections."""
         await self._http.aclose()
 
     async def metadata(self, *, at: datetime) -> Metadata:
-        """The broker's own description, fetched once an hour. Raises LoginFailed `broker_...`."""
+        """Return the broker's metadata, cached for one hour. Raises LoginFailed `broker_...`."""
         if self._metadata is None or at - self._metadata.at > _KEPT:
             told = await self._fetch("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
             self._metadata = _Known(self._understood(told), at)
@@ -99,7 +102,10 @@ class Broker:
         return known
 
     def _understood(self, told: dict[str, Any]) -> Metadata:
-        """Discovery 4.3: the issuer must be the very one that was asked. Endpoints are as safe as the issuer is."""
+        """Validate a discovery document: the issuer must match exactly (Discovery section 4.3).
+
+        Endpoints must use https, or the scheme of the issuer.
+        """
         if told.get("issuer") != self.issuer:
             raise LoginFailed("broker_noemt_andere_uitgever")
         scheme = self.issuer.split(":", 1)[0]
@@ -113,7 +119,7 @@ class Broker:
         return Metadata(authorization, token, jwks, names_itself)
 
     def authorization_url(self, metadata: Metadata, begun: Begun, login_hint: str | None = None) -> str:
-        """Where to send the browser."""
+        """Build the URL of the authorization request (OpenID Connect Core section 3.1.2.1)."""
         digest = hashlib.sha256(begun.attempt.code_verifier.encode()).digest()
         question = {
             "response_type": "code",
@@ -134,13 +140,16 @@ class Broker:
         return str(httpx.URL(metadata.authorization_endpoint).copy_merge_params(question))
 
     async def check_sender(self, named: str | None, *, at: datetime) -> None:
-        """RFC 9207 section 2.4: an answer that names another issuer is not from our broker (mix-up attack)."""
+        """Reject an authorization response from another issuer: the mix-up attack (RFC 9207 section 2.4).
+
+        Raises LoginFailed `antwoord_van_andere_uitgever`.
+        """
         names_itself = (await self.metadata(at=at)).names_itself
         if (named is not None and named != self.issuer) or (named is None and names_itself):
             raise LoginFailed("antwoord_van_andere_uitgever")
 
     async def redeem(self, code: str, attempt: Attempt, *, at: datetime) -> Login:
-        """Exchange the code and judge the id_token. Raises LoginFailed with the reason."""
+        """Exchange the authorization code for tokens and validate the id_token. Raises LoginFailed with the reason."""
         metadata = await self.metadata(at=at)
         form = {
             "grant_type": "authorization_code",
@@ -153,7 +162,7 @@ class Broker:
         }
         answer = await self._fetch("POST", metadata.token_endpoint, form)
         claims = await self._verified(answer.get("id_token"), metadata, at)
-        # What the broker remembered from before we asked does not do for a fresh login.
+        # A broker session from before this attempt is too old for a reauthentication.
         oldest = at - attempt.begun_at if attempt.fresh else MAX_AGE
         expected = Expected(self.issuer, self._client_id, attempt.nonce, attempt.requested, oldest)
         try:
@@ -174,7 +183,10 @@ class Broker:
         return self._keyring.sign_jwt(claims, typ="JWT", alg="ES256")
 
     async def _verified(self, token: object, metadata: Metadata, at: datetime) -> dict[str, Any]:
-        """The claims under a good signature. When it fails, the broker may have new keys: look once more."""
+        """Verify the signature of the id_token and return its claims.
+
+        When verification fails the broker may have rotated its keys, so the JWKS is fetched once more.
+        """
         if not isinstance(token, str):
             raise LoginFailed("broker_antwoord_ongeldig")
         reason = ""
@@ -193,7 +205,7 @@ class Broker:
         return keys
 
     async def _fetch(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
-        """One JSON object from the broker: no redirects, limited time, limited size."""
+        """Fetch one JSON object from the broker. No redirects; time and size are limited."""
         try:
             async with asyncio.timeout(self._patience):
                 status, body = await self._exchange(method, url, form)

@@ -1,6 +1,6 @@
-"""Forms are only taken from our own pages: the session's token in the form, and a request that our origin started.
+"""CSRF protection of forms: a synchroniser token per session, and a check of the origin.
 
-Source: OWASP Cross-Site Request Forgery Prevention (synchroniser token, and verifying origin as second line).
+Source: OWASP Cross-Site Request Forgery Prevention (synchroniser token; verifying the origin as second line).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIELD = "csrf"
 
 
 class FormExpired(NotAllowed):
-    """A form that is not taken: another site started it, or it was made in another session."""
+    """Refusal of a form from another site or from another session."""
 
 
 def _refusal(reason: str) -> FormExpired:
@@ -27,16 +27,16 @@ def _refusal(reason: str) -> FormExpired:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL, as browsers write them in `Origin`."""
+    """Return scheme, host and port of a URL, as browsers write them in `Origin`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def check_origin(request: Request) -> None:
-    """Refuse what another site started. Raises NotAllowed `formulier_verlopen`.
+    """Refuse a request that another site started. Raises NotAllowed `formulier_verlopen`.
 
-    `Sec-Fetch-Site` cannot be set by a page. `Origin: null` says nothing (a strict referrer policy causes it), so it
-    is passed over when `Sec-Fetch-Site` vouches. A browser that sends neither is refused.
+    A page cannot set `Sec-Fetch-Site`. `Origin: null` proves nothing, because a strict referrer policy causes it too.
+    It is ignored when `Sec-Fetch-Site` is `same-origin`. A browser that sends neither header is refused.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None and site != "same-origin":
@@ -48,9 +48,9 @@ def check_origin(request: Request) -> None:
 
 
 async def check_form(request: Request, visitor: Visitor) -> None:
-    """Both checks for a form that this visitor posts. Raises NotAllowed `formulier_verlopen`."""
+    """Check the origin and the CSRF token of a posted form. Raises NotAllowed `formulier_verlopen`."""
     check_origin(request)
-    # Our forms send no files: one that comes along is refused before it is written anywhere.
+    # Our forms have no file fields. An uploaded file is refused before it is stored anywhere.
     offered = (await request.form(max_files=0)).get(FIELD)
     if not isinstance(offered, str) or not secrets.same(offered, visitor.csrf_token):
         raise _refusal("token")

@@ -1,4 +1,4 @@
-"""What can go wrong while somebody logs in, and how that is told."""
+"""Failures of a login, and the texts that explain them to the visitor."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ CANCELLED = "inloggen_gestopt"
 
 
 class LoginFailed(NotAuthenticated):
-    """A login did not come to a good end. `code` is the reason, for the page and for the log."""
+    """A login failed. `code` is the reason, for the page and the log."""
 
 
 class VouchedLoginFailed(LoginFailed):
-    """The broker vouched for somebody, and the login is refused all the same: this is journalled."""
+    """The id_token has a valid signature, but its claims are refused. This failure is journalled."""
 
 
 class Explanation(NamedTuple):
-    """What the visitor reads about it."""
+    """The HTTP status, title and text of the page about a failed login."""
 
     status: int
     title: str
@@ -52,5 +52,5 @@ _EXPLANATIONS: Mapping[str, Explanation] = {
 
 
 def explanation_of(failure: LoginFailed) -> Explanation:
-    """The plain words for a failed login; the exact reason is shown as a code only."""
+    """Return the text for a failed login. The exact reason is shown as a code only."""
     return _EXPLANATIONS.get(failure.code, _OTHERWISE)

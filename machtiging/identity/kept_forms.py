@@ -1,7 +1,7 @@
-"""Forms that were sent when their session was over: kept for an hour, sealed for their person, given back once.
+"""Recovery of forms posted after their session ended: stored encrypted, restored once after login.
 
-The browser holds a random token in a cookie of its own; the row holds only its hash. A form belongs to the person in
-whose session it was made. Somebody else who logs in with that browser does not see it, and destroys it.
+A form is stored for one hour. The browser has a random token in a separate cookie; the row has only its hash. A form
+belongs to the person whose session it was made in. When somebody else logs in with that browser, it is deleted unseen.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def browser_token(request: Request) -> str | None:
-    """The token by which this browser finds its forms, if it has one that could be ours."""
+    """Return the form token of this browser; None when it is absent or malformed."""
     offered = request.cookies.get(COOKIE, "")
     return offered if _TOKEN.fullmatch(offered) else None
 
 
 def set_form_cookie(response: Response, token: str) -> None:
-    """Hand the token to the browser for as long as the form is kept."""
+    """Set the form cookie. It expires together with the stored form."""
     age = int(KEPT_FOR.total_seconds())
     response.set_cookie(COOKIE, token, max_age=age, secure=True, httponly=True, samesite="lax", path="/")
 
 
 async def find_form_owner(session: AsyncSession, csrf_token: str, *, at: datetime) -> PersonId | None:
-    """The person in whose session, going on or ended, a form with this CSRF token was made; None when unknown.
+    """Find the person whose session, active or ended, issued this CSRF token; None when unknown.
 
-    A row of a session that somebody changed names nobody.
+    A session row with an invalid MAC has no owner.
     """
     if not _TOKEN.fullmatch(csrf_token):
         return None
@@ -70,10 +70,10 @@ async def find_form_owner(session: AsyncSession, csrf_token: str, *, at: datetim
 async def keep_form(
     session: AsyncSession, keyring: KeyRing, person_id: PersonId, place: tuple[str, str], pairs: Pairs, *, at: datetime
 ) -> bool:
-    """Seal a form for this person; False when it is too large. `place` is the browser's token and the address of the
-    form's page.
+    """Encrypt and store a form for this person. Returns False when it is too large.
 
-    Of one page the last form counts, and a person has no more than `MOST_PER_PERSON`: the oldest go first.
+    `form_key` is the browser token and the URL of the form's page. One form is stored per page: a newer one replaces
+    it. A person has at most `MAX_FORMS_PER_PERSON` forms; the oldest are deleted first.
     """
     told = json.dumps(pairs).encode()
     if len(told) > LARGEST:
@@ -100,9 +100,9 @@ async def keep_form(
 async def take_form(
     session: AsyncSession, keyring: KeyRing, person_id: PersonId, places: tuple[str, ...], *, at: datetime
 ) -> Pairs | None:
-    """The form that was kept for this person, which is gone by then. Destroys those of anybody else.
+    """Delete and return the stored form of this person. Forms of other people in this browser are deleted too.
 
-    `places` is the browser's token, and then the addresses that the page can go by.
+    `form_keys` is the browser token, followed by the possible URLs of the page.
     """
     browser, pages = places[0], {secrets.digest(page): page for page in places[1:]}
     theirs_or_this = or_(_FORM.c.person_id != person_id, _FORM.c.page_hash.in_(pages), _FORM.c.expires_at <= at)
@@ -114,7 +114,7 @@ async def take_form(
 
 
 async def restore_form(request: Request, session: AsyncSession, person_id: PersonId) -> None:
-    """Put the form that was kept for the page being asked for in `request.state.kept_form`, as names to values."""
+    """Load the stored form for the requested page into `request.state.kept_form` (field name to values)."""
     browser = browser_token(request)
     if browser is None or request_method(request) != "GET":
         return
@@ -137,7 +137,7 @@ async def _opened(
     try:
         told = key.open(row.sealed, *_place(person_id, *place))
     except Fault as fault:
-        # Somebody changed the row: the page opens empty, and who runs the service is told.
+        # The row was tampered with. The page opens empty, and the log tells the operator.
         _log.error("kept_form_does_not_open", code=fault.code, detail=fault.private)
         return None
     return [(name, value) for name, value in json.loads(told)]

@@ -1,4 +1,4 @@
-"""Data keys for a join: the wrapped key of a person comes with what it opens, in one statement."""
+"""Wrapped data keys for use in joins, so that one statement loads key and content."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DATA_KEY_COLUMNS = (_PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 
 
 def data_key_holders() -> Table:
-    """The table, to join on `id`. Others read nothing of it but DATA_KEY_COLUMNS."""
+    """Return the person table, to join on `id`. Other packages read only DATA_KEY_COLUMNS from it."""
     return _PERSON
 
 
 def data_key_in(row: Mapping[str, Any], keyring: KeyRing, person_id: PersonId) -> DataKey:
-    """The key of this person from a row with DATA_KEY_COLUMNS; that of another person does not unwrap.
+    """Unwrap the data key in a row with DATA_KEY_COLUMNS. A key of another person does not unwrap.
 
     Raises Fault `versleuteling_klopt_niet` or `sleutelversie_onbekend`.
     """

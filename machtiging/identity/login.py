@@ -1,4 +1,4 @@
-"""A login that the broker vouched for becomes a person with a session; one that failed becomes a line."""
+"""Turn a verified login into a person with a session, and journal logins that fail."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _log = structlog.get_logger("machtiging.identity")
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The token of a new session; `over` is the session of somebody else that it put an end to in this browser.
+    """A new session. `ended_session` is another person's session that it replaced in this browser.
 
-    `new_address_of`: the person, when the login told another e-mail address than was known.
+    `email_changed_for`: the person, if this login brought a new e-mail address.
     """
 
     token: str
@@ -35,10 +35,10 @@ class Established:
 async def establish(
     session: AsyncSession, keyring: KeyRing, login: Login, old_token: str | None, limits: SessionLimits, *, at: datetime
 ) -> Established:
-    """Find or create the person, keep the profile and begin a session.
+    """Find or create the person, store the profile and start a session.
 
-    Whatever session this browser had ends here, so that a token planted before the login is worth nothing after it.
-    For who logs in again, at another level perhaps, it goes on under the same `sid`.
+    Any earlier session of this browser ends, which prevents session fixation. When the same person logs in again, the
+    new session continues the old `sid`.
     """
     person_id = await _person(session, keyring, login, at)
     address = await people.address_of(session, keyring, person_id)
@@ -61,7 +61,7 @@ async def _person(session: AsyncSession, keyring: KeyRing, login: Login, at: dat
 
 
 async def close(session: AsyncSession, token: str | None, reason: str, *, at: datetime) -> Over | None:
-    """End the session behind a cookie, if there is one, and journal it; tells which it was."""
+    """End the session of this cookie and journal it. Returns the ended session, or None."""
     over = await end(session, token, at=at)
     if over is not None:
         line = Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, reason, actor_id=over.person_id)
@@ -70,11 +70,11 @@ async def close(session: AsyncSession, token: str | None, reason: str, *, at: da
 
 
 def log_failure(failure: LoginFailed) -> None:
-    """One line in the log: the reason, and nothing about whom."""
+    """Log the reason of a failed login, without any personal data."""
     _log.info("login_failed", code=failure.code, detail=failure.private)
 
 
 async def note_failure(session: AsyncSession, failure: VouchedLoginFailed, *, at: datetime) -> None:
-    """The same in the journal, for a login that the broker vouched for: nobody can make such lines without one."""
+    """Journal a failed login with a valid id_token. Without one, anybody could fill the journal."""
     log_failure(failure)
     await record(session, Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, failure.code), at=at)

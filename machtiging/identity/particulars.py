@@ -1,6 +1,7 @@
-"""Particulars of a person as the login broker tells them: repaired or left out, never a reason to refuse a login.
+"""Name, birth date and e-mail address from the broker's claims. Bad values are dropped.
 
-Source: OpenID Connect Core 1.0 section 5.1 (`name`, `email`, `birthdate`), all of them optional.
+Source: OpenID Connect Core 1.0 section 5.1 (`name`, `email`, `birthdate`). They are optional, so they never make a
+login fail.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from machtiging.kernel.text import normalise_line
 
 _LONGEST_NAME = 200
 _LONGEST_ADDRESS = 254
-# Nobody is older; other systems write an unknown date as the first day of some early year.
+# Nobody is older. Other systems write an unknown date as the first day of an early year.
 _EARLIEST_YEAR = 1800
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the broker told us about a person, shown to that person and to nobody without a reason.
+    """The profile claims of a person. An empty name, and None, mean unknown.
 
-    An empty name, and None, mean that it is not known.
+    It is shown to the person only, and to nobody else without a reason.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Profile:
 
 
 def merge_profiles(known: Profile | None, told: Profile) -> Profile:
-    """Return what is known after a login: what it does not tell stays, another value takes the place of the old."""
+    """Merge received claims into the stored profile. Received values replace stored ones; absent ones do not."""
     if known is None:
         return told
     born = merge_birth_dates(known.birth_date, told.birth_date)
@@ -41,10 +42,10 @@ def merge_profiles(known: Profile | None, told: Profile) -> Profile:
 
 
 def same_particulars(one: Profile, other: Profile) -> bool:
-    """Compare two accounts by full birth date and name, but for capitals, accents and spaces.
+    """Compare two profiles by full birth date and name, ignoring case, accents and spaces.
 
-    Then it is taken for one person with two accounts. What is not told equals nothing, not even another untold one; a
-    birth date that is known in part is not told.
+    A match means one person with two accounts. Unknown values never match, not even each other. A partial birth date
+    counts as unknown.
     """
     both = isinstance(one.birth_date, date) and isinstance(other.birth_date, date)
     name = _letters(one.name)
@@ -57,7 +58,7 @@ def _letters(name: str) -> str:
 
 
 def particulars_from(claims: Mapping[str, Any], *, at: datetime) -> Profile:
-    """Read the particulars in the claims. What cannot be repaired is absent; raises nothing."""
+    """Parse the profile claims. A value that cannot be repaired is left out. Raises nothing."""
     return Profile(
         name=normalise_line(_text(claims, "name"), _LONGEST_NAME),
         birth_date=_birth_date(_text(claims, "birthdate").strip(), at),
@@ -80,6 +81,6 @@ def _birth_date(written: str, at: datetime) -> BirthDate | None:
 
 
 def _address(written: str) -> str | None:
-    """An address is never repaired inside: another one could come out of it."""
+    """Return a usable e-mail address, or None. It is never repaired: that could give another address."""
     usable = 0 < len(written) <= _LONGEST_ADDRESS and written.isprintable() and not any(map(str.isspace, written))
     return written if usable else None

@@ -1,4 +1,4 @@
-"""People: found or created by what the broker or an agency knows them by, their data key and their profile."""
+"""People: found or created by BSN or by broker subject, with their data key and profile."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _IDENTITY = tuple(_PERSON.c[name] for name in SEALED_PERSON.columns)
 _BSN = "bsn"
-# Built once: making such a statement anew costs more than asking it.
+# Built once at import: compiling costs more than executing.
 _DATA_KEY: Select[Any] = select(*DATA_KEY_COLUMNS).where(_PERSON.c.id == bindparam("person_id"))
 _SEALED = Statement(_DATA_KEY.add_columns(_PERSON.c.profile_sealed))
 _PROFILE_LOCKED: Select[Any] = _DATA_KEY.add_columns(_PERSON.c.profile_sealed).with_for_update(key_share=True)
@@ -47,14 +47,14 @@ _PROFILE = "profiel"
 
 
 def _place(person_id: PersonId, what: str) -> tuple[str, str, str]:
-    """Where a sealed value of a person lives; opening it for another person or field fails."""
+    """Return the encryption context of a person's field. It binds the ciphertext to person and field."""
     return ("person", str(person_id), what)
 
 
 async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn, *, at: datetime) -> PersonId:
-    """The person with this BSN, created when new. Two at the same moment get the same person.
+    """Find or create the person with this BSN. Concurrent calls give the same person.
 
-    The BSN is stored encrypted; it is found by a keyed index that says nothing to who does not hold the key.
+    The BSN is stored encrypted. It is found by a blind index: a keyed hash that reveals nothing without the key.
     """
     index = keyring.blind_index(_BSN, bsn.reveal())
     by_index = select(*_IDENTITY).where(_PERSON.c.bsn_index == index)
@@ -70,7 +70,7 @@ async def find_or_create_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bs
 
 
 async def find_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn) -> PersonId:
-    """The person with this BSN, if we know her. Raises NotFound `persoon_onbekend`."""
+    """Find the person with this BSN. Raises NotFound `persoon_onbekend`."""
     index = keyring.blind_index(_BSN, bsn.reveal())
     found = (await session.execute(select(*_IDENTITY).where(_PERSON.c.bsn_index == index))).one_or_none()
     if found is None or not await authenticate_row(session, SEALED_PERSON, found):
@@ -81,7 +81,7 @@ async def find_by_bsn(session: AsyncSession, keyring: KeyRing, bsn: Bsn) -> Pers
 async def find_or_create_by_broker(
     session: AsyncSession, keyring: KeyRing, issuer: str, subject: str, *, at: datetime
 ) -> PersonId:
-    """The person whom this broker calls so, created when new: for those without a BSN."""
+    """Find or create the person with this broker subject. Used for people without a BSN."""
     by_name = select(*_IDENTITY).where(_PERSON.c.broker_issuer == issuer, _PERSON.c.broker_subject == subject)
     found = (await session.execute(by_name)).one_or_none()
     if found is not None:
@@ -94,7 +94,7 @@ async def find_or_create_by_broker(
 
 
 async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique: list[str]) -> PersonId:
-    """Insert, or when somebody else was first (it waits for that transaction), take theirs."""
+    """Insert the person, or return the one that a concurrent transaction inserted first."""
     sealed = seal(session, SEALED_PERSON, row)
     statement = insert(_PERSON).values(sealed).on_conflict_do_nothing(index_elements=unique).returning(*_IDENTITY)
     made = (await session.execute(statement)).one_or_none()
@@ -105,15 +105,18 @@ async def _create(session: AsyncSession, row: dict[str, Any], again: Any, unique
 
 
 async def _verify_person(session: AsyncSession, person: Row[Any]) -> PersonId:
-    """The person in a row with her identifiers. Raises NotAllowed `rij_ongeldig` when somebody changed or swapped them:
-    then nobody may be taken for this person, nor any letter be put in this box."""
+    """Verify the MAC of a person row and return its id.
+
+    Raises NotAllowed `rij_ongeldig` when the identifiers were changed or swapped. Then nobody may log in as this
+    person, and no letter may be delivered to her box.
+    """
     if not await authenticate_row(session, SEALED_PERSON, person):
         raise NotAllowed(INVALID, "Er klopt iets niet in onze gegevens. Wij zoeken dit uit. Er is niets gedaan.")
     return PersonId(person.id)
 
 
 async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> DataKey:
-    """The key under which this person's letters and particulars are sealed. Raises NotFound `persoon_onbekend`."""
+    """Load the data key of a person's letters and profile. Raises NotFound `persoon_onbekend`."""
     row = (await session.execute(_DATA_KEY, {"person_id": person_id})).mappings().one_or_none()
     if row is None:
         raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
@@ -121,7 +124,7 @@ async def data_key_of(session: AsyncSession, keyring: KeyRing, person_id: Person
 
 
 async def profile_of(work: Work, keyring: KeyRing, person_id: PersonId) -> Profile | None:
-    """The person's profile; None as long as he has never logged in, or when there is no such person."""
+    """Load a person's profile. None when the person is unknown or has never logged in."""
     row = await _SEALED.one(work, {"person_id": person_id})
     if row is None or row["profile_sealed"] is None:
         return None
@@ -129,21 +132,21 @@ async def profile_of(work: Work, keyring: KeyRing, person_id: PersonId) -> Profi
 
 
 def profile_from(key: DataKey, sealed: bytes, person_id: PersonId) -> Profile:
-    """A sealed profile, opened. Raises Fault `versleuteling_klopt_niet` for another person's."""
+    """Decrypt a profile. Raises Fault `versleuteling_klopt_niet` for that of another person."""
     told = json.loads(key.open(sealed, *_place(person_id, _PROFILE)))
     born = told["birth_date"]
     return Profile(told["name"], None if born is None else parse_birth_date(born), told["email"])
 
 
 async def save_profile(session: AsyncSession, keyring: KeyRing, person_id: PersonId, told: Profile) -> None:
-    """Add what a login told to what was known, sealed with the person's own key. Raises NotFound `persoon_onbekend`.
+    """Merge the received claims into the stored profile and encrypt it. Raises NotFound `persoon_onbekend`.
 
-    What is not told stays as it was: see `merge_profiles`.
+    See `merge_profiles` for values that were not received.
     """
     known = await profile_of(session, keyring, person_id)
     if known is not None and merge_profiles(known, told) == known:
         return
-    # Two logins at the same moment: the second adds to what the first made of it.
+    # Lock the row: a concurrent login may have changed the profile since it was read.
     row = (await session.execute(_PROFILE_LOCKED, {"person_id": person_id})).mappings().one_or_none()
     if row is None:
         raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
@@ -160,12 +163,12 @@ def _as_json(profile: Profile) -> bytes:
 
 
 async def both_have_bsn(session: AsyncSession, one: PersonId, other: PersonId) -> bool:
-    """Tell if the BSN alone decides if these are one person: each of the two has one."""
+    """Return whether both people have a BSN. Then the BSN alone decides if they are one person."""
     with_bsn = select(func.count()).where(_PERSON.c.id.in_([one, other]), _PERSON.c.bsn_index.is_not(None))
     return await session.scalar(with_bsn) == len({one, other})
 
 
 async def address_of(session: AsyncSession, keyring: KeyRing, person_id: PersonId) -> str | None:
-    """Where mail for this person goes, if known."""
+    """Load a person's e-mail address, or None."""
     profile = await profile_of(session, keyring, person_id)
     return None if profile is None else profile.email

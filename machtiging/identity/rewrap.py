@@ -1,7 +1,7 @@
-"""After a rotation: the data keys of people, a batch at a time, under the key-encryption key that wraps now.
+"""Rewrap data keys in batches under the current key-encryption key, after a key rotation.
 
-What is sealed with a data key does not change. Running workers may read and write meanwhile: a wrapped key and its
-version are read in one statement and changed in one, and a worker that meets a newer version reads the ring again.
+Data encrypted with a data key does not change. Workers may read and write during the rotation: a wrapped key and its
+version are always read in one statement and written in one. A worker that meets a newer version reloads the key ring.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _WRAPPED_ANEW = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one batch came to: how many were rewrapped, whose did not open, and who was last (None: nobody was left)."""
+    """The result of one batch: number rewrapped, people with an undecryptable key, and the last person.
+
+    `last` is None when nobody was left.
+    """
 
     rewrapped: int
     broken: tuple[PersonId, ...]
@@ -40,16 +43,15 @@ class Batch:
 async def rewrap_some(
     session: AsyncSession, keyring: KeyRing, after: PersonId | None, *, at_most: int, at: datetime, by: str = ""
 ) -> Batch:
-    """Rewrap up to `at_most` data keys of people after this one, passing by those that somebody is changing now.
+    """Rewrap up to `limit` data keys of people after `after`, skipping locked rows.
 
-    `by` is the operator.
-
-    A key that does not open stays as it was. Raises Fault `sleutelversie_onbekend` when the ring lacks a version.
+    `operator` is the name for the journal. A key that does not decrypt stays as it is. Raises Fault
+    `sleutelversie_onbekend` when the ring lacks a version.
     """
     old = select(*_KEYS).where(_PERSON.c.kek_version != keyring.kek_versions[-1]).order_by(_PERSON.c.id).limit(at_most)
     if after is not None:
         old = old.where(_PERSON.c.id > after)
-    # The weakest lock that keeps others from changing the row: letters for these people go on coming in.
+    # The weakest lock that stops updates. Deliveries for these people are not blocked.
     rows = (await session.execute(old.with_for_update(key_share=True, skip_locked=True))).all()
     made = {PersonId(row.id): _rewrapped(keyring, row.data_key_wrapped, row.kek_version, row.id) for row in rows}
     changed = [
@@ -76,6 +78,6 @@ def _rewrapped(keyring: KeyRing, wrapped: bytes, version: int, person_id: Person
 
 
 async def data_keys_by_version(session: AsyncSession) -> dict[int, int]:
-    """How many data keys hang on each version of the key-encryption key."""
+    """Count the data keys by version of the key-encryption key."""
     counted = select(_PERSON.c.kek_version, func.count().label("people")).group_by(_PERSON.c.kek_version)
     return {row.kek_version: row.people for row in await session.execute(counted)}

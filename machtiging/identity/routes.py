@@ -1,4 +1,4 @@
-"""Logging in and out: the browser leaves for the broker, comes back, and some day logs out."""
+"""Login and logout routes: redirect to the broker, callback, logout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _wish(
     login_hint: Annotated[str | None, Query(max_length=100)] = None,
     opnieuw: Annotated[str, Query()] = "",
 ) -> Wish:
-    """What the link to the login page asks for. Raises InvalidInput `niveau_onbekend`."""
+    """Parse the query parameters of the login page. Raises InvalidInput `niveau_onbekend`."""
     try:
         requested = Assurance(niveau)
     except ValueError as error:
@@ -48,9 +48,9 @@ def _wish(
 async def start_login(
     request: Request, session: Transaction, wish: Annotated[Wish, Depends(_wish)], _door: Public
 ) -> Response:
-    """Send the browser to the broker, bound to this browser by a cookie of its own.
+    """Redirect the browser to the broker. A cookie binds the attempt to this browser.
 
-    A broker that is away stands in the log and not in the journal: nothing has begun, and anybody can come here.
+    An unreachable broker is logged and not journalled: no login has started, and anybody can request this page.
     """
     if is_head(request):  # begins no login
         return head_response("text/html")
@@ -62,7 +62,7 @@ async def start_login(
     except LoginFailed as failure:
         login.log_failure(failure)
         return _explained(request, failure, wish)
-    # Two tabs of one browser may both be logging in: they share the cookie.
+    # Tabs of one browser share the cookie, so that parallel logins do not break each other.
     browser = _browser(request) or secrets.random_token()
     begun = await attempts.begin(session, browser, wish, at=at)
     hint = wish.login_hint if state.practice else None
@@ -83,15 +83,18 @@ def _answer(
     error: Annotated[str | None, Query()] = None,
     iss: Annotated[str | None, Query()] = None,
 ) -> Answer:
-    """What the broker sent along (RFC 6749 section 4.1.2, RFC 9207)."""
+    """Parse the authorization response of the broker (RFC 6749 section 4.1.2, RFC 9207)."""
     return Answer(state, code, error, iss)
 
 
 @router.get("/inloggen/terug")
 @reserve_connection
 async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answer)], _door: Public) -> Response:
-    """The browser is back. Two units of work: the attempt is used up for good before the broker is asked anything,
-    and no database connection waits for another's server."""
+    """Handle the callback of the broker: consume the attempt, redeem the code, start the session.
+
+    There are two units of work. The attempt is consumed before the broker is called. No database connection is held
+    during the call to the broker.
+    """
     if is_head(request):  # uses no attempt up
         return head_response("text/html")
     state = request.app.state
@@ -120,7 +123,7 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
 
 async def _noted(request: Request, failure: LoginFailed, at: datetime) -> None:
     if not isinstance(failure, VouchedLoginFailed):
-        # Anybody can begin a login and bring anything back, as often as he likes; the journal is kept for ever.
+        # Anybody can call this without a valid login. The journal is kept forever, so it must not be flooded.
         login.log_failure(failure)
         return
     async with unit_of_work(sessions_for(request)) as session:
@@ -135,7 +138,7 @@ async def _taken(request: Request, answer: Answer, at: datetime) -> Attempt:
 async def _redeemed(broker: Broker, answer: Answer, attempt: Attempt, at: datetime) -> Login:
     await broker.check_sender(answer.issuer, at=at)
     if answer.error is not None:
-        # Only the one code that we act on; the broker's free text goes nowhere.
+        # Only the error code is used. The broker's free text is ignored.
         raise LoginFailed(CANCELLED if answer.error == "access_denied" else "broker_meldt_fout")
     if not answer.code:
         raise LoginFailed("broker_antwoord_ongeldig")
@@ -143,7 +146,7 @@ async def _redeemed(broker: Broker, answer: Answer, attempt: Attempt, at: dateti
 
 
 def _explained(request: Request, failure: LoginFailed, wish: Wish) -> Response:
-    """A page with a way on: the same login again, or the start."""
+    """Render the page about a failed login, with a link to try again."""
     told = explanation_of(failure)
     again = way_to_login(wish)
     response = page(
@@ -156,14 +159,17 @@ def _explained(request: Request, failure: LoginFailed, wish: Wish) -> Response:
 
 @router.get("/uitloggen")
 async def ask_to_log_out(request: Request, visitor: PerhapsVisitor, _door: Public) -> Response:
-    """The button to log out, for who types the address."""
+    """Show the logout button, for visitors that open the URL directly."""
     return page(request, "uitloggen_bevestigen.html", visitor=visitor)
 
 
 @router.post("/uitloggen")
 @reserve_connection
 async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
-    """End the session. Whose session has already ended is simply sent home. Raises NotAllowed `formulier_verlopen`."""
+    """End the session and redirect to the start page. Raises NotAllowed `formulier_verlopen`.
+
+    Without an active session it only redirects.
+    """
     state = request.app.state
     if visitor is not None:
         await check_form(request, visitor)

@@ -1,4 +1,4 @@
-"""What a login must satisfy, and where it may return to. Pure: no I/O, no framework.
+"""Validation of the id_token and of the return path after login. Pure: no I/O, no framework.
 
 Sources: OpenID Connect Core 1.0 sections 2 and 3.1.3.7; NL GOV OpenID Connect profile 5.2.5 (eIDAS levels in `acr`).
 """
@@ -26,14 +26,14 @@ ROLES = frozenset({"balie", "beheerder"})
 HOME = "/"
 _LONGEST_NUMBER = 40
 
-# Printable ASCII without a backslash: browsers read a backslash as a slash, and drop tabs and line ends.
+# Printable ASCII without a backslash: browsers read a backslash as a slash, and remove tabs and newlines.
 _PATH = re.compile(r"/[\x21-\x5b\x5d-\x7e]{0,3999}")
 _NEVER_BACK_TO = ("/inloggen", "/uitloggen")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody who wants to log in asks for; `fresh`: the broker must ask who it is, whatever it remembers."""
+    """The parameters of a requested login. `reauthenticate`: the broker must ignore its own session."""
 
     return_to: str
     requested: Assurance
@@ -42,7 +42,7 @@ class Wish:
 
 
 def way_to_login(wish: Wish) -> str:
-    """The link to the login page that asks this."""
+    """Build the link to the login page for this request."""
     hint = "" if wish.login_hint is None else f"&login_hint={quote(wish.login_hint, safe='')}"
     fresh = "&opnieuw=ja" if wish.fresh else ""
     return f"/inloggen?terug={quote(wish.return_to, safe='/')}&niveau={wish.requested.value}{hint}{fresh}"
@@ -50,7 +50,7 @@ def way_to_login(wish: Wish) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the browser brings back from the broker."""
+    """The authorization response of the broker, as the browser delivers it."""
 
     state: str
     code: str
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What this login must answer to."""
+    """The values that the id_token must match."""
 
     issuer: str
     client_id: str
@@ -71,7 +71,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that satisfied every rule."""
+    """A login with a fully validated id_token."""
 
     issuer: str
     subject: str
@@ -84,7 +84,10 @@ class Login:
 
 
 def safe_return_path(wanted: str | None) -> str:
-    """The path to go back to after login; anything but an absolute path on this very site becomes the start page."""
+    """Return the path if it is safe to redirect to, else the start page.
+
+    Only absolute paths on this site are safe. This prevents an open redirect.
+    """
     if wanted is None or not _PATH.fullmatch(wanted):
         return HOME
     path = re.split(r"[?#]", wanted, maxsplit=1)[0]
@@ -94,7 +97,7 @@ def safe_return_path(wanted: str | None) -> str:
 
 
 def login_from(claims: Mapping[str, Any], expected: Expected, *, at: datetime) -> Login:
-    """The login that the claims of a verified id_token tell. Raises LoginFailed with the reason."""
+    """Validate the claims of an id_token with a verified signature. Raises LoginFailed with the reason."""
     _check_parties(claims, expected)
     _check_times(claims, at)
     if claims.get("nonce") != expected.nonce:
@@ -112,7 +115,7 @@ def login_from(claims: Mapping[str, Any], expected: Expected, *, at: datetime) -
 
 
 def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
-    """Core 3.1.3.7 steps 2 to 5: from this issuer, for us, and for us alone unless `azp` says it is ours."""
+    """Validate `iss`, `aud` and `azp` (Core section 3.1.3.7, steps 2 to 5)."""
     if claims.get("iss") != expected.issuer:
         raise LoginFailed("id_token_andere_uitgever")
     audience = claims.get("aud")
@@ -145,7 +148,7 @@ def _instant(claims: Mapping[str, Any], name: str) -> datetime:
 
 
 def _authenticated_at(claims: Mapping[str, Any], max_age: timedelta, at: datetime) -> datetime:
-    """We ask with `max_age`, so `auth_time` must be there and be recent (Core 3.1.2.1)."""
+    """Validate `auth_time`. It is required and recent, because we send `max_age` (Core section 3.1.2.1)."""
     when = _instant(claims, "auth_time")
     if when > at + CLOCK_SKEW:
         raise LoginFailed("id_token_tijden_kloppen_niet")
@@ -188,7 +191,7 @@ def _kvk(claims: Mapping[str, Any]) -> str | None:
 
 
 def _number(claims: Mapping[str, Any], name: str, length: int) -> str | None:
-    """Normalise a certain identifier of at most `length` digits; None only when it is not claimed at all."""
+    """Normalise an identifier of at most `length` digits; None only when the claim is absent."""
     value = claims.get(name)
     if value is None:
         return None
@@ -201,7 +204,7 @@ def _number(claims: Mapping[str, Any], name: str, length: int) -> str | None:
 
 
 def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
-    """Read the roles that we know; a broker may have others, and null is none."""
+    """Return the known roles. Unknown roles are ignored; null means none."""
     roles = claims.get("roles")
     if roles is not None and not isinstance(roles, list):
         raise LoginFailed("id_token_inhoud_klopt_niet", private="roles")

@@ -1,7 +1,7 @@
-"""Server-side sessions and the doors `Citizen` and `Operator`.
+"""Server-side login sessions, and the doors `Citizen` and `Operator`.
 
-The cookie holds a random token, the row only a keyed hash of it, and a MAC over what it says. A session ends by
-logging out, after being idle too long, at its absolute end, or when the same browser logs in again.
+The cookie holds a random token. The row holds only a keyed hash of it, and has a MAC. A session ends at logout, at its
+idle timeout, at its absolute timeout, or when the same browser logs in again.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ COOKIE = "__Host-sessie"
 SEEN_AT_MOST_EVERY = timedelta(minutes=1)
 _LONGEST_TOKEN = 128
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
-# Who was here and when is kept a day longer than the session, so that a form sent too late still finds its person;
-# and no session goes before it was ended (`over.expire`).
+# The row stays for a day after the session, so that a form posted too late still finds its person. Only ended
+# sessions are deleted (see `session_end.expiry`).
 REMEMBERED = timedelta(days=1)
 EXPIRED_SESSIONS: Old = (_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT - REMEMBERED))
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
@@ -46,7 +46,7 @@ _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How long a session lasts: without a sign of life, and at most."""
+    """The idle timeout and the absolute timeout of a session."""
 
     idle: timedelta
     absolute: timedelta
@@ -54,7 +54,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The person at the keyboard, and how sure we are of it."""
+    """The person of an active login session, with the level of assurance."""
 
     person_id: PersonId
     session_id: UUID
@@ -69,7 +69,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """A session that has just ended: whose it was, and what those that it was shown to call it."""
+    """An ended session: person and OIDC `sid`."""
 
     person_id: PersonId
     sid: UUID
@@ -84,9 +84,9 @@ async def start(
     at: datetime,
     sid: UUID | None = None,
 ) -> str:
-    """Begin a session for this person; returns the token for the cookie, which is kept nowhere else.
+    """Create a session and return its token, for the cookie. Only a hash is stored.
 
-    `sid` is that of the session that it takes the place of: who logs in again does not leave the apps.
+    `sid` is that of the session it replaces, so that apps stay logged in after a new login.
     """
     token = secrets.random_token()
     row = {
@@ -108,7 +108,7 @@ async def start(
 
 
 async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over | None:
-    """End the session behind this cookie, if there is one; tells which it was."""
+    """End the session of this token. Returns the ended session, or None."""
     if not token or len(token) > _LONGEST_TOKEN:
         return None
     mine = _SESSION.c.token_hash.in_(keys_of(session).bearer_hashes(token))
@@ -120,7 +120,7 @@ async def end(session: AsyncSession, token: str | None, *, at: datetime) -> Over
 async def visitor_behind(
     session: AsyncSession, keyring: KeyRing, token: str | None, limits: SessionLimits, *, at: datetime
 ) -> Visitor | None:
-    """Authenticate the session cookie; None for no, an unknown, an ended, an expired or a forged session."""
+    """Authenticate the session cookie. None if the session is absent, unknown, ended, expired or forged."""
     if not token or len(token) > _LONGEST_TOKEN:
         return None
     mine = select(*_COLUMNS).join_from(_SESSION, _PERSON)
@@ -135,22 +135,25 @@ async def visitor_behind(
 
 
 async def hold(session: AsyncSession, visitor: Visitor) -> bool:
-    """Whether this session has not ended; if so, who ends it waits until this transaction is over.
+    """Lock the session row FOR SHARE and return whether it is active.
 
-    So that whatever is about to rest on the session is there when it ends, and ends with it.
+    A grant created now is then also ended by a concurrent logout, which waits for this transaction.
     """
     mine = (_SESSION.c.id == visitor.session_id, _SESSION.c.ended_at.is_(None))
     return await session.scalar(select(_SESSION.c.id).where(*mine).with_for_update(read=True)) is not None
 
 
 def _alive(row: Row[Any], limits: SessionLimits, at: datetime) -> bool:
-    """Limits are also read from the present settings, so that shortening them holds for running sessions."""
+    """Return whether the session is active.
+
+    The current limits apply too, so that shorter limits take effect on existing sessions.
+    """
     absolute = min(row.expires_at, row.created_at + limits.absolute)
     return row.ended_at is None and at < absolute and at < row.last_seen_at + limits.idle
 
 
 async def _seen(session: AsyncSession, row: Row[Any], at: datetime) -> None:
-    """Note the sign of life, at most once a minute; whoever finds the row locked leaves it to the other request."""
+    """Update `last_seen_at` at most once a minute. Skips a row that another request has locked."""
     if at < row.last_seen_at + SEEN_AT_MOST_EVERY:
         return
     free = select(_SESSION.c.id).where(_SESSION.c.id == row.id, _SESSION.c.last_seen_at < at)
@@ -178,17 +181,17 @@ def _visitor(row: Row[Any], keyring: KeyRing) -> Visitor:
 
 
 def set_cookie(response: Response, token: str) -> None:
-    """Hand the token to the browser: this host only, never to scripts, gone when the browser closes."""
+    """Set the session cookie: host-only, HttpOnly, and deleted when the browser closes."""
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="lax", path="/")
 
 
 def clear_cookie(response: Response) -> None:
-    """Take the token back."""
+    """Delete the session cookie."""
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax", path="/")
 
 
 async def visitor_if_any(request: Request, session: Transaction) -> Visitor | None:
-    """Whoever is logged in on this browser, or None. Not a door: it turns nobody away."""
+    """Return the logged-in visitor, or None. This is not a door: it refuses nobody."""
     state = request.app.state
     token = request.cookies.get(COOKIE)
     visitor = await visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
@@ -203,7 +206,7 @@ PerhapsVisitor = Annotated[Visitor | None, Depends(visitor_if_any)]
 
 
 async def visitor_or_refused(visitor: PerhapsVisitor) -> Visitor:
-    """Whoever is logged in. Raises NotAuthenticated `niet_ingelogd`."""
+    """Return the logged-in visitor. Raises NotAuthenticated `niet_ingelogd`."""
     if visitor is None:
         raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
     return visitor
@@ -214,13 +217,13 @@ _Visitor = Annotated[Visitor, Depends(visitor_or_refused)]
 
 @door("Citizen")
 async def _citizen(visitor: _Visitor) -> Visitor:
-    """Anybody who is logged in."""
+    """Admit any logged-in visitor."""
     return visitor
 
 
 @door("Operator")
 async def _operator(visitor: _Visitor) -> Visitor:
-    """Those who run the service. Raises NotAllowed `alleen_voor_beheerders`."""
+    """Admit operators only. Raises NotAllowed `alleen_voor_beheerders`."""
     if "beheerder" not in visitor.roles:
         raise NotAllowed("alleen_voor_beheerders", "Deze pagina is alleen voor beheerders.")
     return visitor

@@ -1,4 +1,4 @@
-"""Rows of people, their sessions and the logins under way."""
+"""Tables of people, sessions, saved forms and login attempts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machtiging.storage.row_mac import ENDS_IT, SealedTable
 
 
 class Person(SQLModel, table=True):
-    """A human being: a citizen with a BSN, or somebody known only by what the login broker calls them."""
+    """A person: a citizen with a BSN, or somebody with only a broker subject."""
 
     __tablename__ = "person"
 
@@ -29,7 +29,7 @@ class Person(SQLModel, table=True):
 
 
 class LoginSession(SQLModel, table=True):
-    """A browser that has logged in. The cookie holds the token; the row holds only its hash."""
+    """A login session of a browser. The cookie has the token; the row has only its hash."""
 
     __tablename__ = "login_session"
 
@@ -50,7 +50,7 @@ class LoginSession(SQLModel, table=True):
 
 
 class KeptForm(SQLModel, table=True):
-    """A form that was sent when its session was over, sealed for the person in whose session it was made."""
+    """A form posted after its session ended, encrypted for the person of that session."""
 
     __tablename__ = "kept_form"
 
@@ -63,7 +63,7 @@ class KeptForm(SQLModel, table=True):
 
 
 class LoginAttempt(SQLModel, table=True):
-    """A login that has left for the broker and has not come back yet."""
+    """A pending login at the broker."""
 
     __tablename__ = "login_attempt"
 
@@ -79,7 +79,7 @@ class LoginAttempt(SQLModel, table=True):
     mac: bytes = columns.sealed(default=b"")
 
 
-# What a MAC covers of each (docs/decisions/0008). A changed list is another version.
+# Columns covered by the row MAC (docs/decisions/0008). A changed list needs a new version.
 SEALED_PERSON = SealedTable(
     Person.__table__,  # type: ignore[attr-defined]
     version=1,

@@ -1,1 +1,1 @@
-"""Values that every other package speaks: numbers, periods, ids, errors. No I/O and no framework in here."""
+"""Value types shared by all packages: numbers, periods, ids, errors. No I/O, no framework."""

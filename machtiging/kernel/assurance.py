@@ -1,4 +1,4 @@
-"""Levels of assurance as in eIDAS (Regulation 910/2014 art. 8), named on the wire by their `acr` URI."""
+"""Levels of assurance of eIDAS (Regulation 910/2014 art. 8), with their `acr` URIs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _URI = "http://eidas.europa.eu/LoA/"
 
 
 class Assurance(StrEnum):
-    """How sure we are of who is at the keyboard."""
+    """The level of assurance of a login."""
 
     LOW = "laag"
     SUBSTANTIAL = "substantieel"
@@ -17,16 +17,16 @@ class Assurance(StrEnum):
 
     @property
     def acr(self) -> str:
-        """The eIDAS URI that tokens carry (NL GOV OIDC 5.2.5)."""
+        """The eIDAS URI in the `acr` claim (NL GOV OIDC section 5.2.5)."""
         return _URI + {"laag": "low", "substantieel": "substantial", "hoog": "high"}[self.value]
 
     def reaches(self, needed: Assurance) -> bool:
-        """Whether this level is at or above the needed one."""
+        """Return whether this level is at or above the required one."""
         return _ORDER.index(self.value) >= _ORDER.index(needed.value)
 
     @classmethod
     def from_acr(cls, acr: str) -> Assurance:
-        """The level behind an `acr` URI. Raises ValueError for anything else."""
+        """Return the level of an `acr` URI. Raises ValueError for any other value."""
         for level in cls:
             if level.acr == acr:
                 return level
@@ -34,5 +34,5 @@ class Assurance(StrEnum):
 
 
 def lowest(*levels: Assurance) -> Assurance:
-    """The weakest of the levels: a chain is as strong as that."""
+    """Return the lowest of the levels. A chain is as strong as its weakest link."""
     return min(levels, key=lambda level: _ORDER.index(level.value))

@@ -12,13 +12,13 @@ from datetime import date
 from typing import Protocol
 
 _WRITTEN = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?|([0-9]{4})([0-9]{2})([0-9]{2})")
-# A leap year, so that 29 February can be a birthday in a year that is not known.
+# A leap year, so that 29 February is a valid birthday when the year is unknown.
 _SOME_LEAP_YEAR = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class PartialDate:
-    """A date of which at least one part is unknown (None). Made by `birth_date_of`."""
+    """A date with at least one unknown part (None). Built by `build_birth_date`."""
 
     year: int | None
     month: int | None
@@ -26,26 +26,26 @@ class PartialDate:
 
 
 class DateParts(Protocol):
-    """A date, or as much of it as somebody knows: `datetime.date` and `PartialDate` are ones."""
+    """A date with optional parts. `datetime.date` and `PartialDate` satisfy this protocol."""
 
     @property
     def year(self) -> int | None:
-        """The year, if known."""
+        """The year, or None."""
 
     @property
     def month(self) -> int | None:
-        """The month, if known."""
+        """The month, or None."""
 
     @property
     def day(self) -> int | None:
-        """The day of the month, if known."""
+        """The day of the month, or None."""
 
 
 BirthDate = date | PartialDate
 
 
 def birth_date_of(year: int | None, month: int | None, day: int | None) -> BirthDate | None:
-    """Return the date with these parts; None when no part is known. Raises ValueError for a date that cannot be."""
+    """Build a date from its parts; None when all are unknown. Raises ValueError for an impossible date."""
     if year is None and month is None and day is None:
         return None
     whole = date(_SOME_LEAP_YEAR if year is None else year, 1 if month is None else month, 1 if day is None else day)
@@ -53,11 +53,11 @@ def birth_date_of(year: int | None, month: int | None, day: int | None) -> Birth
 
 
 def parse_birth_date(written: str) -> BirthDate | None:
-    """Read YYYY, YYYY-MM, YYYY-MM-DD or YYYYMMDD; zeros are an unknown part. Raises ValueError for anything else."""
+    """Parse YYYY, YYYY-MM, YYYY-MM-DD or YYYYMMDD. Zeros mean an unknown part. Raises ValueError otherwise."""
     found = _WRITTEN.fullmatch(written)
     if found is None:
         raise ValueError("not written as a date")
-    # Zero, and a part that is not there, are both unknown.
+    # Zero and an absent part both mean unknown.
     year, month, day = (int(part or "0") or None for part in _matched_alternative(found.groups()))
     return birth_date_of(year, month, day)
 
@@ -67,12 +67,12 @@ def _matched_alternative(groups: tuple[str | None, ...]) -> tuple[str | None, ..
 
 
 def write_birth_date(born: BirthDate) -> str:
-    """Write as YYYY-MM-DD, zeros for what is unknown: what `parse_birth_date` reads."""
+    """Format as YYYY-MM-DD with zeros for unknown parts. `parse_birth_date` reads this format."""
     return f"{born.year or 0:04d}-{born.month or 0:02d}-{born.day or 0:02d}"
 
 
 def merge_birth_dates(known: BirthDate | None, told: BirthDate | None) -> BirthDate | None:
-    """Return what is known after `told`: its parts added when nothing contradicts, else `told` instead."""
+    """Merge two birth dates: combine their parts, or return `received` if they contradict."""
     if known is None or told is None:
         return known if told is None else told
     pairs = [(known.year, told.year), (known.month, told.month), (known.day, told.day)]

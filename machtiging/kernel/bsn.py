@@ -1,6 +1,7 @@
-"""Burgerservicenummer and RSIN: nine digits that pass the 11-proef, and that never print themselves.
+"""Burgerservicenummer (BSN) and RSIN: nine digits with a check digit, hidden when printed.
 
-Sources: Wet algemene bepalingen burgerservicenummer; the test is the weighted sum 9,8,7,6,5,4,3,2,-1 modulo 11.
+Sources: Wet algemene bepalingen burgerservicenummer. The check is the elfproef (11-proef): the weighted sum
+9,8,7,6,5,4,3,2,-1 modulo 11 is zero.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ _HIDDEN = "*********"
 
 
 def passes_11_proef(digits: str) -> bool:
-    """Whether nine ASCII digits, not all zero, satisfy the 11-proef."""
+    """Return whether nine ASCII digits, not all zero, satisfy the elfproef."""
     if len(digits) != 9 or not (digits.isascii() and digits.isdigit()) or digits == "0" * 9:
         return False
     return sum(w * int(d) for w, d in zip(_WEIGHTS, digits, strict=True)) % 11 == 0
 
 
 class _ElfProef:
-    """A nine-digit number that hides itself from repr, str, format and pickle."""
+    """A nine-digit number, hidden from repr, str, format and pickle."""
 
     __slots__ = ("_digits",)
     _digits: str
@@ -37,7 +38,7 @@ class _ElfProef:
         raise AttributeError(f"{type(self).__name__} is immutable")
 
     def reveal(self) -> str:
-        """The digits. Call this only to encrypt, to index or to hand to a party that is entitled to them."""
+        """Return the digits. Use this only to encrypt, to index, or for an entitled party."""
         return self._digits
 
     def __repr__(self) -> str:
@@ -60,7 +61,7 @@ class _ElfProef:
 
 
 class Bsn(_ElfProef):
-    """A citizen's number. Raises InvalidInput `bsn_ongeldig` when the 11-proef fails."""
+    """A citizen service number. Raises InvalidInput `bsn_ongeldig` when the elfproef fails."""
 
     __slots__ = ()
     _code = "bsn_ongeldig"
@@ -68,16 +69,16 @@ class Bsn(_ElfProef):
 
 
 def parse_bsn(typed: str) -> Bsn:
-    """Read a BSN as people and systems write it: with spaces, dots or dashes, its first zero perhaps lost.
+    """Parse a BSN as people and systems write it: with spaces, dots or dashes.
 
-    Raises InvalidInput `bsn_ongeldig` when the 11-proef over all nine digits fails.
+    A BSN of eight digits gets a leading zero. Raises InvalidInput `bsn_ongeldig` when the elfproef fails.
     """
     digits = keep_letters_and_digits(typed) if len(typed) <= _LONGEST_TYPED else ""
     return Bsn(digits.zfill(9) if len(digits) == 8 else digits)
 
 
 class Rsin(_ElfProef):
-    """A legal entity's number, same test as the BSN. Raises InvalidInput `rsin_ongeldig`."""
+    """The number of a legal entity, with the same check as the BSN. Raises InvalidInput `rsin_ongeldig`."""
 
     _code = "rsin_ongeldig"
     _public = "Dit RSIN klopt niet. Controleer de negen cijfers."

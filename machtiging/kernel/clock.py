@@ -1,4 +1,4 @@
-"""Time is handed in, never taken: every instant in the project comes from a Clock."""
+"""Clocks. Code takes the time as a parameter and never reads it by itself."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
 class Clock(Protocol):
-    """Something that knows the present instant, aware and in UTC."""
+    """A source of the current instant, time zone aware and in UTC."""
 
     def now(self) -> datetime:
-        """The present instant."""
+        """Return the current instant."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of the machine."""
 
     def now(self) -> datetime:
-        """The present instant in UTC."""
+        """Return the current instant in UTC."""
         return datetime.now(UTC)
 
 
 class SettableClock:
-    """A clock for tests and rehearsals: it stands still until it is moved."""
+    """A clock for tests and the demo. It moves only when told to."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at
 
     def now(self) -> datetime:
-        """The instant it was last set to."""
+        """Return the instant of the last setting."""
         return self._at
 
     def advance(self, by: timedelta) -> None:
-        """Move forward (or, with a negative step, back)."""
+        """Move the clock forward, or back with a negative step."""
         self._at += by
 
 
 def day_in_the_netherlands(at: datetime) -> date:
-    """The calendar day on which a Dutch reader places this instant."""
+    """Return the calendar day of this instant in the Netherlands."""
     return at.astimezone(AMSTERDAM).date()
 
 
 def end_of_day(day: date) -> datetime:
-    """The instant at which a day ends in the Netherlands: the midnight after it."""
+    """Return the instant of the midnight after this day in the Netherlands."""
     return datetime.combine(day + timedelta(days=1), time(), AMSTERDAM)
 
 
 def last_day_before(ends_at: datetime) -> date:
-    """The last Dutch calendar day that is begun before a period ends at `ends_at`, which is not in it."""
+    """Return the last Dutch calendar day of a period that ends at `ends_at` (exclusive)."""
     return day_in_the_netherlands(ends_at - timedelta(microseconds=1))
 
 
 def add_years(day: date, years: int) -> date:
-    """The same calendar day so many years later; 28 February when that year has no 29th."""
+    """Return the same calendar day some years later; 28 February if that year has no 29th."""
     year = day.year + years
     return day.replace(year=year, day=min(day.day, monthrange(year, day.month)[1]))

@@ -1,6 +1,7 @@
-"""The commits of the request under way, so that an error message claims no more than is known.
+"""Commit counter of the current request, for truthful error messages.
 
-A COMMIT whose answer was lost may have been carried out (PostgreSQL `08007 transaction_resolution_unknown`).
+A COMMIT without an answer may have succeeded (PostgreSQL `08007 transaction_resolution_unknown`). Then the error page
+must not say that nothing has changed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass
 class CommitCount:
-    """Commits that were carried out or may have been; those that were certainly rolled back are taken off again."""
+    """The number of commits that succeeded or may have. A certain rollback is subtracted."""
 
     possible: int = 0
 
@@ -20,23 +21,23 @@ _current: ContextVar[CommitCount | None] = ContextVar("commits", default=None)
 
 
 def begin_count() -> None:
-    """Start counting, for one request and all that is done in it."""
+    """Start the count for the current request."""
     _current.set(CommitCount())
 
 
 def count_commit() -> None:
-    """Count a commit before it is sent."""
+    """Count a commit, before it is sent."""
     if (count := _current.get()) is not None:
         count.possible += 1
 
 
 def discount_commit() -> None:
-    """Take a commit off again which the database has refused: it was rolled back."""
+    """Subtract a commit after the database has rolled it back."""
     if (count := _current.get()) is not None:
         count.possible -= 1
 
 
 def nothing_committed() -> bool:
-    """Return True when it is certain that this request has changed nothing; outside a count nothing is certain."""
+    """Return True if the current request certainly committed nothing. False outside a request."""
     count = _current.get()
     return count is not None and count.possible == 0

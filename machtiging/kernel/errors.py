@@ -1,29 +1,29 @@
-"""The one tree of things that can go wrong.
+"""The exception hierarchy of the application.
 
     MachtigingError
-    ├── Refusal            an outcome: the request was understood and the answer is no (its journal line commits)
-    │   ├── InvalidInput   the request itself is wrong
-    │   ├── NotFound       there is no such thing, or the asker may not know that there is
-    │   ├── NotAllowed     the asker is known and may not do this
+    ├── Refusal            the request was understood and is refused (the journal line commits)
+    │   ├── InvalidInput   the request is malformed
+    │   ├── NotFound       the object does not exist, or the caller may not know that it does
+    │   ├── NotAllowed     the caller is authenticated and lacks permission
     │   ├── NotInForce     the machtiging is paused, ended or has not begun
-    │   ├── ActionMissing  the token lacks an action that can be asked for
-    │   ├── LevelTooLow    a surer login is needed, and would do
-    │   ├── NotAuthenticated  the asker did not prove who is asking
-    │   ├── Conflict       what was asked does not fit with what is already there
+    │   ├── ActionMissing  the token lacks an action that a new consent can add
+    │   ├── LevelTooLow    the level of assurance is too low; a step-up login would suffice
+    │   ├── NotAuthenticated  authentication is missing or invalid
+    │   ├── Conflict       the request contradicts the stored state
     │   ├── TooLarge       more bytes or more parts than the limit
-    │   ├── UnsupportedMedia  a content type that this resource does not take
-    │   └── TooMany        too many tries; wait
-    └── Fault              our side failed: everything rolls back, unless the answer to COMMIT was lost (`commits`)
+    │   ├── UnsupportedMedia  the content type is not accepted here
+    │   └── TooMany        too many attempts; retry later
+    └── Fault              a failure on our side: all is rolled back, unless the answer to COMMIT was lost (`commits`)
 
-Every class of refusal is raised with a stable `code` (snake_case, Dutch terms where the law has one), a `public`
-sentence in Dutch for the person who asked, and a `private` detail that only the journal and the logs see.
+Every refusal has a stable `code` (snake_case, Dutch terms where the law has one), a `public` sentence in Dutch for the
+caller, and a `private` detail for the journal and the logs only.
 """
 
 from __future__ import annotations
 
 
 class MachtigingError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base class of all errors of this application."""
 
     def __init__(self, code: str, public: str = "", *, private: str = "") -> None:
         super().__init__(code)
@@ -36,11 +36,11 @@ class MachtigingError(Exception):
 
 
 class Refusal(MachtigingError):
-    """The answer is no. Raised at the door; the unit of work commits, so that the journal keeps it."""
+    """The request is refused. The unit of work commits, so that the journal line is stored."""
 
 
 class InvalidInput(Refusal):
-    """The request is malformed. `fields` maps a field to the sentence that helps the asker mend it."""
+    """The request is malformed. `fields` maps a field to a sentence that helps to correct it."""
 
     def __init__(self, code: str, public: str = "", *, private: str = "", fields: dict[str, str] | None = None) -> None:
         super().__init__(code, public, private=private)
@@ -48,21 +48,24 @@ class InvalidInput(Refusal):
 
 
 class NotAuthenticated(Refusal):
-    """No proof, or no valid proof, of who is asking. `challenge` says which one is wanted where it is a special one."""
+    """Authentication is missing or invalid. `challenge` is a WWW-Authenticate value in place of the default."""
 
     challenge: str = ""
 
 
 class NotAllowed(Refusal):
-    """Known asker, not allowed; the reason lies in his own standing, so it is told."""
+    """An authenticated caller lacks permission. The caller is told the reason, since it concerns only himself."""
 
 
 class NotInForce(NotAllowed):
-    """The machtiging does not hold at this instant: paused, ended or not begun. Told openly."""
+    """The machtiging is not in force now: paused, ended or not begun. The caller is told so."""
 
 
 class ActionMissing(NotAllowed):
-    """The token lacks an action that a new consent could give it. `action` is its name in `authorization_details`."""
+    """The token lacks an action that a new consent can add.
+
+    `action` is its name in `authorization_details`.
+    """
 
     def __init__(self, code: str, public: str = "", *, private: str = "", action: str) -> None:
         super().__init__(code, public, private=private)
@@ -70,7 +73,10 @@ class ActionMissing(NotAllowed):
 
 
 class LevelTooLow(NotAllowed):
-    """The login is not sure enough for this, and a surer one would do: which, by its own name and by its `acr`."""
+    """The level of assurance is too low, and a step-up login would suffice (RFC 9470).
+
+    `level` and `acr` are the required level, by its name and by its `acr` value.
+    """
 
     def __init__(self, code: str, public: str = "", *, private: str = "", level: str, acr: str) -> None:
         super().__init__(code, public, private=private)
@@ -79,23 +85,26 @@ class LevelTooLow(NotAllowed):
 
 
 class NotFound(Refusal):
-    """No such thing for this asker. `code` is what the asker sees; the exact reason goes to the journal only."""
+    """The object does not exist for this caller. Only the journal has the exact reason.
+
+    `code` is visible to the caller.
+    """
 
 
 class Conflict(Refusal):
-    """What was asked contradicts what is already recorded."""
+    """The request contradicts the stored state."""
 
 
 class TooLarge(Refusal):
-    """A size or count limit was passed."""
+    """The request exceeds a limit of size or number."""
 
 
 class UnsupportedMedia(Refusal):
-    """The content is not of a kind that is taken here."""
+    """The content type is not accepted here."""
 
 
 class TooMany(Refusal):
-    """Too many tries. `retry_after` is in whole seconds."""
+    """Too many attempts. `retry_after` is in whole seconds."""
 
     def __init__(self, code: str, public: str = "", *, private: str = "", retry_after: int = 3600) -> None:
         super().__init__(code, public, private=private)
@@ -103,4 +112,4 @@ class TooMany(Refusal):
 
 
 class Fault(MachtigingError):
-    """Our side failed. The asker learns a correlation id and nothing else; the transaction rolls back."""
+    """A failure on our side. The transaction rolls back; the caller gets only a correlation id."""

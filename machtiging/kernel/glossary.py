@@ -1,6 +1,6 @@
-"""The Dutch words that stay Dutch in English code: terms of law, of a register or of the wire. A test reads this list.
+"""Dutch terms that stay Dutch in English code: terms of law, registers or the wire.
 
-`never` are the English words that this project does not use for them in identifiers.
+`never` are the English translations that are forbidden in identifiers. A test enforces this list.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Term(NamedTuple):
-    """One word: what it means, where it comes from, and what it must not be called."""
+    """A Dutch term with its meaning, its source and its forbidden translations."""
 
     word: str
     gloss: str

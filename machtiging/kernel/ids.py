@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 (RFC 9562 section 5.7), one type per kind of thing so that they cannot be mixed up."""
+"""Identifiers: UUIDv7 (RFC 9562 section 5.7), with one static type per kind of object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ TokenId = NewType("TokenId", UUID)
 
 
 def uuid7() -> UUID:
-    """A new id: 48 bits of milliseconds, then 74 random bits, so that ids sort roughly by age and cannot be guessed."""
+    """Create a UUIDv7: 48 bits of milliseconds, then 74 random bits.
+
+    Ids sort roughly by age and cannot be guessed.
+    """
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds & (2**48 - 1)) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76

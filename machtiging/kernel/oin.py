@@ -1,4 +1,7 @@
-"""Numbers of organisations: OIN (twenty digits, OIN-stelsel 3.0) and KvK number (eight digits, no check digit)."""
+"""Numbers of organisations: OIN (twenty digits) and KvK number (eight digits).
+
+Source: OIN-stelsel 3.0. The KvK number has no check digit.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from machtiging.kernel.errors import InvalidInput
 
-# The first eight digits name the register that the number comes from; 00000099 is for tests only.
+# The first eight digits are the source register of the number; 00000099 is for tests only.
 OIN_PREFIXES = frozenset(f"{n:08d}" for n in (1, 2, 3, 4, 6, 7, 8, 9, 10, 99))
 
 
@@ -16,7 +19,7 @@ def _digits(value: str, length: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Oin:
-    """Organisatie-identificatienummer of an afzender. Raises InvalidInput `oin_ongeldig`."""
+    """Organisatie-identificatienummer (OIN) of an afzender. Raises InvalidInput `oin_ongeldig`."""
 
     value: str
 

@@ -1,4 +1,4 @@
-"""A stretch of time with an end: half-open `[starts_at, ends_at)`, in aware instants only."""
+"""A period of time, half-open: `[starts_at, ends_at)`, with time zone aware instants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from machtiging.kernel.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Raises InvalidInput `periode_zonder_tijdzone` or `periode_omgekeerd`."""
+    """A half-open period. Raises InvalidInput `periode_zonder_tijdzone` or `periode_omgekeerd`."""
 
     starts_at: datetime
     ends_at: datetime
@@ -24,7 +24,7 @@ class Period:
 
     @property
     def length(self) -> timedelta:
-        """How long the period lasts."""
+        """The duration of the period."""
         return self.ends_at - self.starts_at
 
     @property
@@ -33,5 +33,5 @@ class Period:
         return last_day_before(self.ends_at)
 
     def contains(self, at: datetime) -> bool:
-        """Whether `at` lies in the period: the first instant does, the last does not."""
+        """Return whether `at` lies in the period. The start is included, the end is not."""
         return self.starts_at <= at < self.ends_at

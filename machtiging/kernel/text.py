@@ -1,4 +1,4 @@
-"""Text that people and other systems type, in one normal form: lines to show, and codes and numbers to compare.
+"""Normalisation of text from people and other systems: lines, codes and numbers.
 
 Sources: Unicode Standard Annex 15 (normalisation forms) and the general categories of the Unicode Character Database.
 """
@@ -8,25 +8,25 @@ from __future__ import annotations
 import unicodedata
 from codecs import BOM_UTF8
 
-# Removed from a line: control, format (direction marks among them), surrogate, private and unassigned characters.
+# Removed from a line: control, format (with direction marks), surrogate, private and unassigned characters.
 _UNSHOWN = "C"
-# Not in a line either: separators of lines and paragraphs.
+# Rejected in a line: the same, and separators of lines and paragraphs.
 _NOT_IN_A_LINE = ("C", "Zl", "Zp")
-# Letters and symbols that look like nothing: the Hangul fillers and the empty Braille pattern.
+# Invisible letters and symbols: the Hangul fillers and the empty Braille pattern.
 _BLANKS = frozenset(" \u115f\u1160\u2800\u3164\uffa0")
-# Kept of a code: letters and numbers. Dashes, quotes, spaces, marks and format characters separate, they say nothing.
+# Kept in a code: letters and numbers. Dashes, quotes, spaces, marks and format characters are only separators.
 _TELLING = ("L", "N")
 
 
 def drop_byte_order_mark(data: bytes) -> bytes:
-    """Return UTF-8 bytes without the byte order mark that some programs write first (RFC 8259 section 8.1)."""
+    """Remove the UTF-8 byte order mark, which some programs write first (RFC 8259 section 8.1)."""
     return data.removeprefix(BOM_UTF8)
 
 
 def normalise_line(text: str, longest: int) -> str:
-    """Return one line in NFC: plain single spaces, no unprintable characters, cut at `longest` characters.
+    """Return one line in NFC: single spaces, no unprintable characters, at most `max_length` characters.
 
-    Empty when there is nothing to see in it.
+    Empty when nothing visible remains.
     """
     normal = unicodedata.normalize("NFC", text)
     spaced = "".join(" " if letter.isspace() else letter for letter in normal)
@@ -36,10 +36,10 @@ def normalise_line(text: str, longest: int) -> str:
 
 
 def plain_line(text: str) -> str:
-    """Return a line that people see, in NFC, every space a plain one, without spaces around it.
+    """Return a visible line in NFC with plain spaces, stripped, or raise ValueError.
 
-    For what somebody typed and may type again. Raises ValueError for a line with control, format, direction, private
-    or unassigned characters or line separators, or with nothing to see in it.
+    For text that people type and may type again. Raises ValueError for control, format, direction, private or
+    unassigned characters, for line separators, and for a line without visible characters.
     """
     normal = unicodedata.normalize("NFC", text)
     spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in normal).strip(" ")
@@ -51,7 +51,7 @@ def plain_line(text: str) -> str:
 
 
 def keep_letters_and_digits(text: str) -> str:
-    """Return the letters and digits of a code or number as typed, in NFKC, every decimal digit as an ASCII one."""
+    """Return the letters and digits of a code, in NFKC, with ASCII digits."""
     normal = unicodedata.normalize("NFKC", text)
     kept = (letter for letter in normal if unicodedata.category(letter).startswith(_TELLING))
     return "".join(_ascii_digit(letter) for letter in kept)

@@ -1,1 +1,1 @@
-"""The outbox: telling people what was done in their name, once it is certain that it was done."""
+"""Transactional outbox: notify people by e-mail about committed actions in their name."""

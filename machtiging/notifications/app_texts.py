@@ -1,4 +1,4 @@
-"""What people are told about apps that they, or their helpers, let in. Pure; see `texts`."""
+"""Texts of notifications about apps. Pure; see `texts`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HELPER_STOPS = _STOP.format(stop="Teruggeven")
 _STOLEN = "Een sleutel van de app is twee keer gebruikt. Dat hoort niet. Misschien heeft iemand die sleutel gestolen."
 _APPS = "Wilt u zien welke apps nog toegang hebben? Log in bij Machtigen en ga naar /apps."
 
-# {app} is what the app is called, as it registered.
+# {app} is the registered name of the app.
 APP_TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.APP_AFGESLOTEN: (
         "Wij hebben een app afgesloten",

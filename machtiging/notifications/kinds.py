@@ -1,4 +1,4 @@
-"""What people are told about: one word per kind of message. Old rows carry these values."""
+"""Kinds of notifications. Stored rows keep these values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What happened, seen by the one who is told. `_DOOR_U`: you did it yourself (or somebody who logged in as you)."""
+    """The event, from the viewpoint of the recipient.
+
+    `_DOOR_U`: the recipient did it, or somebody with the recipient's login.
+    """
 
     AANGEBODEN_DOOR_U = "machtiging_aangeboden_door_u"
     AANBOD_INGETROKKEN_DOOR_U = "aanbod_ingetrokken_door_u"

@@ -1,4 +1,4 @@
-"""One mail to one person over SMTP (RFC 5321), and what the server made of it."""
+"""Send one e-mail over SMTP (RFC 5321) and classify the reply of the server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from email_validator import EmailNotValidError, validate_email
 
 from machtiging.notifications.texts import Message
 
-# Well under the database's limit on idle transactions: the row stays locked while we talk to the mail server.
+# Well below idle_in_transaction_session_timeout: the row stays locked during the SMTP dialogue.
 _PATIENCE = 15.0
 
 
 class Delivery(StrEnum):
-    """How one try ended. UNREACHABLE: nobody there, so that the next mail would fare no better."""
+    """The result of one attempt. UNREACHABLE: no server, so the next e-mail would fail as well."""
 
     TAKEN = "aangenomen"
     LATER = "later"
@@ -31,7 +31,7 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one try ended, and why, in a word that holds no address."""
+    """The result of one attempt, with a reason code that contains no address."""
 
     delivery: Delivery
     reason: str = ""
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """The mail server, and who mails come from ("Name <address>")."""
+    """The SMTP server and the sender ("Name <address>")."""
 
     host: str
     port: int
@@ -48,20 +48,20 @@ class Mailer:
 
     @property
     def sender_address(self) -> str:
-        """The bare address."""
+        """The bare address of the sender."""
         return parseaddr(self.sender)[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """What tells one mail from another: the id of the notification and when it was written down."""
+    """The id and the creation time of a notification, for Message-ID and Date."""
 
     id: UUID
     created_at: datetime
 
 
 def compose(mailer: Mailer, address: str, message: Message, slip: Slip) -> EmailMessage:
-    """The mail; sent twice, it has the same Message-ID twice. Raises ValueError `adres_ongeldig`."""
+    """Compose the e-mail. A repeat has the same Message-ID. Raises ValueError `adres_ongeldig`."""
     local_part, domain = mailbox_of(address)
     mail = EmailMessage(policy=SMTP_POLICY)
     mail["From"] = mailer.sender
@@ -75,10 +75,10 @@ def compose(mailer: Mailer, address: str, message: Message, slip: Slip) -> Email
 
 
 def mailbox_of(address: str) -> tuple[str, str]:
-    """Local part and domain of one address; an internationalised domain in its ASCII form (RFC 5890).
+    """Parse an address into local part and domain, an international domain in ASCII (RFC 5890).
 
-    Narrower than RFC 5322: no quoted local part, no display name, no address literal, so that nothing a person typed
-    can add a header or a recipient. Nobody's name server is asked. Raises ValueError `adres_ongeldig`.
+    It is stricter than RFC 5322: no quoted local part, no display name, no address literal. So a typed address cannot
+    inject a header or a recipient. There is no DNS lookup. Raises ValueError `adres_ongeldig`.
     """
     try:
         valid = validate_email(address, check_deliverability=False, globally_deliverable=False, strict=True)
@@ -88,9 +88,9 @@ def mailbox_of(address: str) -> tuple[str, str]:
 
 
 async def hand_over(mailer: Mailer, mail: EmailMessage) -> Answer:
-    """Offer the mail to the server. Only a lasting "no" about this addressee or this mail is final.
+    """Send the e-mail. Only a permanent refusal of this recipient or this message is final.
 
-    A 5xx at the greeting, at STARTTLS or about ourselves as sender is our own trouble, to be mended: later.
+    A 5xx reply to the greeting, to STARTTLS or to the sender is a fault on our side, and is retried.
     """
     server = aiosmtplib.SMTP(hostname=mailer.host, port=mailer.port, start_tls=mailer.starttls, timeout=_PATIENCE)
     try:
@@ -110,7 +110,7 @@ async def hand_over(mailer: Mailer, mail: EmailMessage) -> Answer:
 
 
 async def _lacks_smtputf8(server: aiosmtplib.SMTP, mail: EmailMessage) -> bool:
-    """A local part outside ASCII can only go to a server with SMTPUTF8 (RFC 6531)."""
+    """Return whether the address needs SMTPUTF8 (RFC 6531) and the server lacks it."""
     if all(address.addr_spec.isascii() for address in mail["To"].addresses):
         return False
     await server.ehlo()

@@ -1,7 +1,8 @@
-"""Empty the outbox: every message at least once, however many senders run, and never for ever.
+"""Outbox dispatcher: sends every notification at least once, with a limited number of retries.
 
-A message is locked while it is offered to the mail server and marked in the same transaction. When we fall between the
-server's "yes" and our commit it goes out again, with the same Message-ID, so that the repeat can be recognised.
+Any number of dispatchers may run. A notification is locked during the SMTP dialogue and marked in the same transaction.
+If the process stops between the server's reply and the commit, it is sent again with the same Message-ID, so that the
+repeat can be recognised.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ BACK_OFF = (
     timedelta(hours=2),
     timedelta(hours=12),
 )
-# A person's address or name, which only the caller knows how to find.
+# Finds the address or the name of a person; injected by the application.
 LookUp = Callable[[AsyncSession, PersonId], Awaitable[str | None]]
 
 _TABLE: Table = Notification.__table__  # type: ignore[attr-defined]
@@ -55,9 +56,10 @@ async def send_waiting(
     name_of: LookUp = _nameless,
     at_most: int = 500,
 ) -> int:
-    """Offer what is due, oldest first, and return how many were taken. Stops early when the server is not there.
+    """Send the notifications that are due, oldest first. Returns the number accepted.
 
-    Raises Fault `opslag_niet_bereikbaar` when the database is gone; then nothing is lost.
+    Stops early when the server is unreachable. Raises Fault `opslag_niet_bereikbaar` when the database is unavailable;
+    then nothing is lost.
     """
     taken = 0
     for _ in range(at_most):
@@ -80,7 +82,7 @@ async def run_sender(
     name_of: LookUp = _nameless,
     record: TaskRecord | None = None,
 ) -> None:
-    """Keep emptying the outbox until `stop` is set. A database that is away for a while is waited for."""
+    """Dispatch the outbox at intervals until `stop` is set. A database outage is retried."""
     sending = partial(send_waiting, sessions, address_of, mailer, clock, name_of=name_of, at_most=50)
     await repeat(sending, record or TaskRecord("post"), every=every, stop=stop)
 

@@ -1,4 +1,4 @@
-"""Rows of the outbox: what people still have to be told."""
+"""Table of the outbox."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from machtiging.storage import columns
 
 
 class Notification(SQLModel, table=True):
-    """One message to one person. It is written with the change it tells of and sent afterwards.
+    """One notification to one person, inserted with the change and sent afterwards.
 
-    `seen_at`: when the person confirmed that she has read it in the portal, because it could not be mailed.
+    `seen_at`: the person confirmed on the portal to have read it, because it could not be sent by e-mail.
     """
 
     __tablename__ = "notification"

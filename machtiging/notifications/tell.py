@@ -1,4 +1,4 @@
-"""Put a message in the outbox, in the transaction of the change it tells of: told if and only if it was done."""
+"""Insert notifications into the outbox, in the transaction of the change they report."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NOTIFICATION: Table = Notification.__table__  # type: ignore[attr-defined]
 async def tell(
     session: AsyncSession, person_id: PersonId | None, kind: Kind, facts: Mapping[str, Any], *, at: datetime
 ) -> None:
-    """Have this person told. `facts` are ids and days: no name, no BSN, no code, nothing from a letter.
+    """Insert a notification. `facts` are ids and days: no name, BSN, code or text of a letter.
 
-    Nobody (None) is told nothing, and the database is asked the same: who must not learn whether there was somebody
-    does not learn it from the time that it took either.
+    With `person_id` None nothing is inserted, but the same statement runs. So the response time does not reveal if the
+    person exists (timing oracle).
     """
     row: dict[str, Any] = {"id": uuid7(), "person_id": person_id, "kind": kind, "facts": dict(facts), "created_at": at}
     row |= {"next_try_at": at, "tries": 0}

@@ -1,7 +1,7 @@
-"""What people are told, in plain Dutch (B1). Pure.
+"""Texts of notifications, in plain Dutch (B1). Pure.
 
-A mail travels in the clear, so it says who did what and what can be done about it, and nothing else: no BSN, no code,
-no purpose, nothing from a letter. It has no link to log in with either: people learn not to follow those.
+E-mail is not confidential. So a text says who did what and what the reader can do, and nothing else: no BSN, no code,
+no purpose, nothing from a letter. There is no login link either, because people learn not to follow those (phishing).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Kind", "Message", "message"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message ready to be sent."""
+    """Subject and body of an e-mail."""
 
     subject: str
     body: str
@@ -30,7 +30,7 @@ _NOT_YOU = "Heeft u dit niet zelf gedaan? Log dan meteen in, ga naar /machtiging
 _NOT_YOU_ENDED = "Heeft u dit niet zelf gedaan? Bel ons dan."
 _FOOT = "In onze e-mails staat nooit een link om in te loggen. Typ het adres van Machtigen zelf in."
 
-# {helper} and {giver} are how we call the other one; {begins} is the first day, {ends} the last.
+# {helper} and {giver} are the names of the other person; {begins} is the first day, {ends} the last.
 _TEXTS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.AANGEBODEN_DOOR_U: (
         "U heeft een machtiging aangeboden",
@@ -169,8 +169,10 @@ _MONTHS = (
 
 
 def message(kind: Kind, facts: Mapping[str, Any], names: Mapping[str, str]) -> Message:
-    """The message. `facts` holds the first and the last day, or what an app is called; `names` may hold "helper" and
-    "giver", else unnamed."""
+    """Render a notification. `names` may hold "helper" and "giver".
+
+    `facts` holds the first and last day, or the name of an app. Without names the text uses general words.
+    """
     helper = _one_line(names.get("helper", "")) or "uw gemachtigde"
     giver = _one_line(names.get("giver", "")) or "de persoon die u machtigde"
     app = _one_line(facts.get("app", ""))
@@ -192,5 +194,5 @@ def _capital(words: str) -> str:
 
 
 def _one_line(name: str) -> str:
-    """A name comes from outside: one line, of a sane length, so that it cannot pose as a paragraph of ours."""
+    """Reduce a name to one line of at most 80 characters. It cannot pose as a paragraph of ours."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:80]

@@ -1,4 +1,4 @@
-"""Notifications that could not be mailed and were given up: shown to the person and the operator, and tried again."""
+"""Notifications that could not be delivered: shown to the person and the operator, and retried."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machtiging.kernel.ids import PersonId
 from machtiging.notifications.tables import Notification
 
 _TABLE: Table = Notification.__table__  # type: ignore[attr-defined]
-# Longer ago, the news is old: the overview of machtigingen tells how things stand.
+# Older notifications are not useful: the overview of machtigingen shows the current state.
 SHOWN_FOR = timedelta(days=90)
 RETRIED_FOR = timedelta(days=30)
 _PAGE = 50
@@ -22,7 +22,7 @@ _PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class UndeliveredNotification:
-    """One notification that was given up. `reason`: the code of the last failure, which holds no address."""
+    """An undelivered notification. `reason`: the code of the last failure, without an address."""
 
     kind: str
     facts: Mapping[str, Any]
@@ -32,7 +32,7 @@ class UndeliveredNotification:
 
 @dataclass(frozen=True, slots=True)
 class UndeliveredCount:
-    """The number of notifications given up for one reason."""
+    """The number of undelivered notifications for one reason."""
 
     reason: str
     notifications: int
@@ -47,28 +47,28 @@ def _undelivered_since(person_id: PersonId, since: datetime) -> ColumnElement[bo
 async def load_undelivered(
     session: AsyncSession, person_id: PersonId, *, at: datetime
 ) -> list[UndeliveredNotification]:
-    """The person's undelivered notifications of the last 90 days, newest first, at most 50."""
+    """Load the person's undelivered notifications of the last 90 days, newest first, at most 50."""
     mine = select(_TABLE).where(_undelivered_since(person_id, at - SHOWN_FOR))
     rows = await session.execute(mine.order_by(_TABLE.c.created_at.desc(), _TABLE.c.id.desc()).limit(_PAGE))
     return [UndeliveredNotification(row.kind, row.facts, row.created_at, row.last_error or "") for row in rows]
 
 
 async def count_unseen_undelivered(session: AsyncSession, person_id: PersonId, *, at: datetime) -> int:
-    """The number of undelivered notifications of the last 90 days that the person has not confirmed as read."""
+    """Count the undelivered notifications of the last 90 days that the person has not confirmed."""
     unseen = and_(_undelivered_since(person_id, at - SHOWN_FOR), _TABLE.c.seen_at.is_(None))
     return await session.scalar(select(func.count()).select_from(_TABLE).where(unseen)) or 0
 
 
 async def mark_undelivered_seen(session: AsyncSession, person_id: PersonId, *, at: datetime) -> None:
-    """Record that the person has read the undelivered notifications that are shown."""
+    """Record that the person has read the displayed undelivered notifications."""
     unseen = and_(_undelivered_since(person_id, at - SHOWN_FOR), _TABLE.c.seen_at.is_(None))
     await session.execute(update(_TABLE).where(unseen).values(seen_at=at))
 
 
 async def retry_undelivered(session: AsyncSession, person_id: PersonId, *, at: datetime) -> int:
-    """Put the undelivered notifications of the last 30 days in the outbox again; return their number.
+    """Put the undelivered notifications of the last 30 days back in the outbox. Returns their number.
 
-    For a person whose address has changed. What she has read on the page is not mailed any more.
+    For a person with a new address. Notifications that were read on the portal are not sent again.
     """
     again = and_(_undelivered_since(person_id, at - RETRIED_FOR), _TABLE.c.seen_at.is_(None))
     values = {"given_up_at": None, "tries": 0, "next_try_at": at, "last_error": None}
@@ -77,7 +77,7 @@ async def retry_undelivered(session: AsyncSession, person_id: PersonId, *, at: d
 
 
 async def count_undelivered(session: AsyncSession, *, since: datetime) -> list[UndeliveredCount]:
-    """Undelivered notifications of everybody since an instant, by reason, the most frequent first."""
+    """Count the undelivered notifications of all people since an instant, by reason, highest first."""
     number = func.count().label("notifications")
     by_reason = (
         select(

@@ -1,4 +1,4 @@
-"""The authorization server: it turns a machtiging into short-lived tokens that say "helper H acts for citizen C".
+"""OAuth 2.0 authorization server: issues short-lived tokens for the person or the machtiging.
 
-`authorize/` is the browser's way (pushed request, consent, code), `protocol/` the only place that knows Authlib.
+`authorize/` is the browser's part (pushed request, consent, code). `protocol/` is the only package that calls Authlib.
 """

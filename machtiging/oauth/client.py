@@ -1,4 +1,4 @@
-"""A registered client as a value, with the questions that the protocol asks of it."""
+"""A registered client as a value, with the checks that the protocol needs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CLIENT_CREDENTIALS = "client_credentials"
 REFRESH = "refresh_token"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CIBA = "urn:openid:params:grant-type:ciba"
-BACKCHANNEL_SIGNING = "backchannel_authentication_request_signing_alg"  # who registers it signs (CIBA 4)
+BACKCHANNEL_SIGNING = "backchannel_authentication_request_signing_alg"  # its presence requires signed requests (CIBA 4)
 PRIVATE_KEY_JWT = "private_key_jwt"
 PUBLIC = "none"
-# RFC 8705 section 2: a certificate that an authority vouches for, or one that was registered itself.
+# RFC 8705 section 2: a certificate issued by a trusted authority, or a registered self-signed one.
 BY_AUTHORITY, BY_ITSELF = "tls_client_auth", "self_signed_tls_client_auth"
 CERTIFICATE_NAMES = tuple(
     f"tls_client_auth_{name}" for name in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
@@ -28,7 +28,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What was registered (RFC 7591). The `check_` methods and `get_` methods are the ones that Authlib calls."""
+    """A client's registered metadata (RFC 7591). Authlib calls the `check_` and `get_` methods."""
 
     client_id: str
     name: str
@@ -41,38 +41,38 @@ class Client:
     resource_server: bool
     id_token_alg: str
     refreshes: bool = False
-    # How introspection answers are signed for it when it asks for that (RFC 9701 section 6).
+    # Signing algorithm of JWT introspection responses (RFC 9701 section 6).
     introspection_alg: str = "RS256"
-    # The resource that it guards (RFC 8707), how it wants to read who is who, and for which resources it may exchange.
+    # Its resource (RFC 8707), the layout of its subject claims, and its targets for token exchange (RFC 8693).
     resource: str | None = None
     subject_layout: str = "represents"
-    # How access tokens for its resource are signed.
+    # Signing algorithm of access tokens for its resource.
     access_token_alg: str = "PS256"
     exchange_targets: frozenset[str] = frozenset()
     request_object_alg: str | None = None
     signed_requests_only: bool = False
-    # Where it publishes its keys instead of registering them, and our copy (see clients/fetched.py).
+    # The URL of its published keys, and our fetched copy (see client_jwks/key_selection.py).
     jwks_uri: str | None = None
     fetched_jwks: dict[str, Any] | None = None
     fetched_at: datetime | None = None
     fetch_failed_at: datetime | None = None
     by_program: bool = False
-    # Whether its tokens are bound to its key (RFC 9449 5.2) or its certificate (RFC 8705 3.4), and by which member and
-    # value it is known by its certificate (RFC 8705 2.1.2).
+    # Sender constraint of its tokens: DPoP key (RFC 9449 5.2) or certificate (RFC 8705 3.4). Then the metadata member
+    # and value that its certificate must match (RFC 8705 2.1.2).
     dpop_bound: bool = False
     certificate_bound: bool = False
     certificate_name: tuple[str, str] | None = None
-    # OpenID: how userinfo is signed (None: plain), and where a logout that the app asked for may end.
+    # OpenID: signing algorithm of userinfo (None: plain JSON), and the redirect URIs after RP-initiated logout.
     userinfo_alg: str | None = None
     logout_uris: tuple[str, ...] = ()
-    # Where it wants to be told that a session has ended (OpenID Connect Back-Channel Logout 1.0, section 2.2).
+    # The receiver of its logout tokens (OpenID Connect Back-Channel Logout 1.0, section 2.2).
     backchannel_logout_uri: str | None = None
 
     @property
     def sector(self) -> str:
-        """What pseudonyms for this client are derived from: the host of its redirect URIs (OIDC Core 8.1).
+        """The sector identifier for pairwise pseudonyms: the host of its redirect URIs (OIDC Core 8.1).
 
-        A loopback host is everybody's, so there the client itself is the sector.
+        A loopback host is shared by all clients, so there the client_id is the sector.
         """
         hosts = {urlsplit(uri).hostname or "" for uri in self.redirect_uris}
         host = hosts.pop() if len(hosts) == 1 else ""
@@ -80,41 +80,44 @@ class Client:
 
     @property
     def bound(self) -> bool:
-        """Whether it registered that every token of its own is bound (FAPI 2.0 5.3.2.1): to a key or a certificate."""
+        """Check that the client registered for sender-constrained tokens only (FAPI 2.0 5.3.2.1).
+
+        The constraint is a DPoP key or a certificate.
+        """
         return self.dpop_bound or self.certificate_bound
 
     def get_client_id(self) -> str:
-        """The id."""
+        """Return the client_id."""
         return self.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """None: a redirect URI is always sent and always compared."""
+        """Return None: a redirect URI is always sent and always compared."""
         return
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """The scope if all of it is registered, else None. Nothing is silently left out."""
+        """Return the scope if all of it is registered, else None. No part is dropped silently."""
         wanted = (scope or "").split(" ") if scope else []
-        registered = self.scope - MANAGEMENT  # which no person is asked for
+        registered = self.scope - MANAGEMENT  # no person consents to these
         return " ".join(wanted) if set(wanted) <= registered and len(set(wanted)) == len(wanted) else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Exact, character by character (RFC 9700 4.1.3)."""
+        """Compare the redirect URI character by character (RFC 9700 4.1.3)."""
         return redirect_uri in self.redirect_uris
 
     def check_client_secret(self, client_secret: str) -> bool:
-        """No: there are no secrets."""
+        """Return False: there are no client secrets."""
         return False
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Whether this is the one method registered."""
+        """Check that this is the one registered authentication method."""
         return method == self.auth_method
 
     def check_response_type(self, response_type: str) -> bool:
-        """Only `code`, and only for clients of the code flow."""
+        """Accept only `code`, and only for clients of the code flow."""
         return response_type == "code" and self.grant_type == CODE
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Whether this is the one grant type registered (NL GOV OAuth 3.1.1), or refreshes what that one gave."""
+        """Check that this is the registered grant type, or its refresh (NL GOV OAuth 3.1.1)."""
         return grant_type == self.grant_type or (grant_type == REFRESH and self.refreshes)
 
 
@@ -124,7 +127,10 @@ _NOTHING: Mapping[str, Any] = {}
 def client_from(
     client_id: str, registration: Mapping[str, Any], oin: str | None, row: Mapping[str, Any] = _NOTHING
 ) -> Client:
-    """The value behind a stored registration, which was checked when it was made. `row`: what else is kept of it."""
+    """Build the client from a stored registration, which was validated at registration.
+
+    `row` holds the other columns of its row.
+    """
     return Client(
         client_id=client_id,
         name=registration["client_name"],

@@ -1,6 +1,7 @@
-"""Ending grants: the consent, its codes and its tokens, at once.
+"""End grants with their codes and tokens.
 
-Codes and refresh tokens need no act: redeeming them asks the grant. What was exchanged for a token ends with it.
+Codes and refresh tokens are not changed: redeeming them checks the grant. Tokens obtained by token exchange end with
+it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ _RESTS_ON_LOGIN = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why grants end, and who ends them in which capacity, `via` which app.
+    """The reason, actor and capacity for ending a grant, and the app used (`via`).
 
-    No actor: the app that holds the grant, or in the capacity of an operator one of those.
+    Without an actor it is the app that holds the grant, or, in the capacity of an operator, an operator.
     """
 
     reason: str
@@ -39,7 +40,7 @@ class Ending:
 
 
 async def end_grant(session: AsyncSession, grant_id: GrantId, ending: Ending, *, at: datetime) -> bool:
-    """End one grant with its tokens. False when it had ended before (its tokens are closed all the same)."""
+    """End one grant with its tokens. False when it had ended before; its tokens are revoked all the same."""
     ended = await _end(session, _GRANT.c.id == grant_id, ending, at)
     await tokens.revoke_of_grant(session, grant_id, at)
     return bool(ended)
@@ -48,11 +49,13 @@ async def end_grant(session: AsyncSession, grant_id: GrantId, ending: Ending, *,
 async def end_grants_of_machtiging(
     session: AsyncSession, machtiging_id: MachtigingId, ending: Ending, *, at: datetime
 ) -> int:
-    """End every grant under a machtiging, with its tokens, and what waits for an answer; tells how many grants.
+    """End all grants under a machtiging, with their tokens and pending requests.
 
-    Call this after revoking the machtiging, in the same transaction: that holds its row, and whoever writes something
-    down that hangs on it locks it too (`delegation.queries.lock_machtiging_shared`, or a grant under it). Safety does
-    not hang on it: redeeming, introspection and the bearer door ask the machtiging itself.
+    Returns the number of grants.
+
+    Call this after revoking the machtiging, in the same transaction, which locks its row. Every insert that refers to
+    the machtiging locks it too (`delegation.queries.load_machtiging_for_share`, or a grant under it). Safety does not
+    depend on this: redeeming, introspection and the bearer door check the machtiging themselves.
     """
     await _deny_requests(session, machtiging_id, at)
     ended = await _end(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)
@@ -61,9 +64,10 @@ async def end_grants_of_machtiging(
 
 
 async def _deny_requests(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> None:
-    """Answer no to what is being asked at a counter under this machtiging.
+    """Deny the pending CIBA requests under this machtiging.
 
-    Requests before grants: so does who polls for one that was approved. By the helper, for whom there is an index.
+    Lock order: requests before grants, as in a poll of an approved request. Selected by helper, because an index exists
+    for that.
     """
     table = machtiging_table()
     helper = select(table.c.gemachtigde_id).where(table.c.id == machtiging_id).scalar_subquery()
@@ -73,15 +77,19 @@ async def _deny_requests(session: AsyncSession, machtiging_id: MachtigingId, at:
 
 
 async def end_grants_of_session(session: AsyncSession, sid: UUID, ending: Ending, *, at: datetime) -> int:
-    """End every grant with scope openid that was given in a login session, with its tokens; tells how many."""
+    """End all grants with scope openid of a login session, with their tokens. Returns the number."""
     return await _end_with_tokens(session, (_GRANT.c.session_id == sid) & _RESTS_ON_LOGIN, ending, at)
 
 
 async def end_grants_of_person(
     session: AsyncSession, person_id: PersonId, ending: Ending, *, logins_only: bool, at: datetime
 ) -> int:
-    """End every grant that this person gave, with its tokens; tells how many. `logins_only`: those with scope openid
-    that were given in a login session, whether that goes on or not."""
+    """End all grants of this person, with their tokens.
+
+    Returns the number.
+
+    `openid_only`: only those with scope openid that were given in a login session, active or not.
+    """
     theirs = _GRANT.c.person_id == person_id
     if logins_only:
         theirs = theirs & _GRANT.c.session_id.is_not(None) & _RESTS_ON_LOGIN
@@ -95,7 +103,7 @@ async def _end_with_tokens(session: AsyncSession, which: ColumnElement[bool], en
 
 
 async def _end(session: AsyncSession, which: ColumnElement[bool], ending: Ending, at: datetime) -> list[Row[Any]]:
-    # In the order of their ids: one who logs out while a machtiging ends never waits for who waits for him.
+    # Locked in order of id, so that a logout and the end of a machtiging cannot deadlock.
     theirs = select(_GRANT.c.id).where(which, _GRANT.c.ended_at.is_(None)).order_by(_GRANT.c.id).with_for_update()
     closing = update(_GRANT).where(_GRANT.c.id.in_(theirs)).values(ended_at=at, end_reason=ending.reason)
     ended = list(await session.execute(closing.returning(*_GRANT.c)))

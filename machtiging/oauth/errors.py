@@ -1,7 +1,7 @@
-"""What OAuth clients are told when the answer is no: the error codes of the RFCs, with texts that give nothing away.
+"""OAuth error codes and their fixed descriptions for clients.
 
-The journal (or the log, for who proves nothing) gets the exact reason (`code`), the client one of the RFC's errors and
-a fixed sentence.
+The journal gets the exact reason code, or the log when the caller proved nothing. The client gets one of the RFC's
+errors and a fixed sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from machtiging.kernel import errors
 
 
 class Wire(StrEnum):
-    """Error codes on the wire: RFC 6749 4.1.2.1 and 5.2, RFC 9396 5, RFC 8707 2, RFC 9101 7, OpenID Core 3.1.2.6."""
+    """OAuth error codes (RFC 6749 4.1.2.1 and 5.2, and extensions).
+
+    Also RFC 9396 section 5, RFC 8707 section 2, RFC 9101 section 7 and OpenID Core 3.1.2.6.
+    """
 
     ACCESS_DENIED = "access_denied"
     AUTHORIZATION_PENDING = "authorization_pending"
@@ -46,8 +49,8 @@ class Wire(StrEnum):
     USE_DPOP_NONCE = "use_dpop_nonce"
 
 
-# One text per error, so that no difference in wording tells an unknown client from a wrong key, or a machtiging that
-# does not exist from somebody else's. Only invalid_request says what to mend.
+# One text per error, against enumeration: the wording must not tell an unknown client from a wrong key, or a missing
+# machtiging from another person's. Only invalid_request says what to correct.
 TEXTS: Mapping[Wire, str] = {
     Wire.ACCESS_DENIED: "The request was refused.",
     Wire.AUTHORIZATION_PENDING: "The person has not decided yet.",
@@ -80,7 +83,7 @@ TEXTS: Mapping[Wire, str] = {
 }
 
 
-# Why a client was not authenticated, by reason code: for its developer, where `OAuthRefusal.cause` may be told.
+# Causes of failed client authentication by reason code: for the developer, where `OAuthRefusal.cause` is disclosed.
 CLIENT_AUTH_CAUSES: Mapping[str, str] = {
     "bewijs_algoritme": "The alg of the assertion is not ES256 or PS256, or is not the one of the registered key.",
     "bewijs_hergebruikt": "This assertion was used before: make a new one, with a new jti, for each request.",
@@ -110,7 +113,7 @@ CLIENT_AUTH_CAUSES: Mapping[str, str] = {
 
 
 class Answer(NamedTuple):
-    """Status, error and text of one refusal."""
+    """Status, error code and description of one OAuth error response."""
 
     status: int
     error: Wire
@@ -118,10 +121,12 @@ class Answer(NamedTuple):
 
 
 class OAuthRefusal(errors.Refusal):
-    """A no in the words of OAuth. `code` is the exact reason for the journal; `description` is for the client.
+    """A refusal with an OAuth error code.
 
-    `cause` is the exact reason in a sentence for the client's developer. It is told outside production, and everywhere
-    when `proven`: the asker has then proved who it is, so the sentence tells nobody which clients exist.
+    `code` is the exact reason for the journal; `description` is for the client.
+
+    `cause` states the exact reason for the client's developer. It is disclosed outside production, and everywhere when
+    `authenticated`: that caller has proved its identity, so the sentence does not reveal which clients exist.
     """
 
     def __init__(
@@ -141,11 +146,11 @@ class OAuthRefusal(errors.Refusal):
         self.proven = proven
 
     def description_for(self, *, practice: bool) -> str:
-        """The `error_description`, with the cause where it may be told."""
+        """Build the `error_description`, with the cause where it may be disclosed."""
         return f"{self.description} {self.cause}" if self.cause and (practice or self.proven) else self.description
 
 
-# Where the kernel's errors come out at an OAuth endpoint. A Fault is answered by web/, after the roll-back.
+# Status and OAuth error of the kernel's errors. A Fault is answered by web/, after the rollback.
 ANSWERS: Mapping[type[errors.MachtigingError], tuple[int, Wire]] = {
     errors.InvalidInput: (400, Wire.INVALID_REQUEST),
     errors.NotAuthenticated: (401, Wire.INVALID_CLIENT),
@@ -165,9 +170,11 @@ ANSWERS: Mapping[type[errors.MachtigingError], tuple[int, Wire]] = {
 
 
 def answer_of(error: errors.MachtigingError, *, practice: bool = False) -> Answer:
-    """How an error of ours looks to a client: the most specific class in `ANSWERS` decides.
+    """Map an error of ours to an OAuth error response.
 
-    `practice`: outside production the cause is told as well.
+    The most specific class in `ERROR_RESPONSES` decides.
+
+    `practice`: outside production the cause is added.
     """
     if isinstance(error, OAuthRefusal):
         described = error.description_for(practice=practice)
@@ -177,5 +184,5 @@ def answer_of(error: errors.MachtigingError, *, practice: bool = False) -> Answe
 
 
 def malformed(code: str, description: str) -> OAuthRefusal:
-    """invalid_request, with a sentence that helps the developer mend it."""
+    """Build an `invalid_request` refusal with a sentence for the developer."""
     return OAuthRefusal(Wire.INVALID_REQUEST, code, description)

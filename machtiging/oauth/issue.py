@@ -1,7 +1,9 @@
-"""What is handed out: access tokens (RFC 9068 with the claims of NL GOV). ID tokens: `openid.id_token`.
+"""Build and persist access tokens (RFC 9068 with the claims of NL GOV).
 
-`sub` is always the one who logged in; whom he acts for is in `represents`. Both are pseudonyms that mean nothing
-outside the client's sector.
+ID tokens: `openid.id_token`.
+
+`sub` is always the person who logged in. The represented person is in `represents`. Both are pairwise pseudonyms, valid
+only in the client's sector.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from machtiging.oauth.rules import MANAGEMENT, acts_in
 from machtiging.storage.statement import Statement
 
 ACCESS_TOKEN = "at+jwt"
-# Tokens that only we read: half of handing one out was one RSA signature. FAPI 2.0 5.4 allows ES256 and PS256 alike.
+# Tokens for our own API: an RSA signature took half of the time of issuing one. FAPI 2.0 5.4 allows ES256 and PS256.
 OWN_API_ALG = "ES256"
 _HELD = HELD_CLIENT.cte("gate")
 _WRITE_DOWN = Statement(select(_HELD).add_cte(*tokens.registering(_HELD)))
@@ -40,7 +42,7 @@ PSEUDONYM_TYPE = "urn:nl-eid-gdi:1.0:id:pseudonym"
 
 @dataclass(frozen=True, slots=True)
 class Consented:
-    """A grant that holds, with the machtiging it is under (None: the own box)."""
+    """A grant in force, with its machtiging (None: the own box)."""
 
     grant: Grant
     machtiging: Machtiging | None
@@ -48,9 +50,12 @@ class Consented:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one token is to be, where that is less than the whole consent. It never is more.
+    """The limits of one token within its grant.
 
-    No `target`: our own API. No `details` or `scope`: all that was consented to. `parent`: what it was exchanged for.
+    It never exceeds the grant.
+
+    No `target`: our own API. No `authorization_details` or `scope`: all that was granted. `parent_token`: the subject
+    token of a token exchange.
     """
 
     target: Target | None = None
@@ -65,7 +70,7 @@ WHOLE = Order()
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A token that is signed and not yet written down: its facts, the line about it, and what its client is told."""
+    """A signed token that is not yet persisted: its facts, journal line and token response."""
 
     facts: tokens.IssuedTokenFacts
     line: Line
@@ -73,13 +78,13 @@ class Made:
 
 
 def represents(issuer: Issuer, client: Client, machtiging: Machtiging) -> dict[str, str]:
-    """Whom the holder acts for (OIDC-NLGOV 5.2.4); no exp, nbf or aud in here."""
+    """Build the `represents` claim (OIDC-NLGOV 5.2.4). It holds no exp, nbf or aud."""
     sub = issuer.keyring.pseudonym(machtiging.vertegenwoordigde_id, client.sector)
     return {"iss": issuer.url, "sub": sub, "sub_id_type": PSEUDONYM_TYPE}
 
 
 def who(issuer: Issuer, client: Client, consented: Consented) -> dict[str, Any]:
-    """The claims about people that access token, ID token, userinfo and introspection share."""
+    """Build the subject claims shared by access token, ID token, userinfo and introspection."""
     grant = consented.grant
     claims: dict[str, Any] = {
         "iss": issuer.url,
@@ -96,7 +101,9 @@ def who(issuer: Issuer, client: Client, consented: Consented) -> dict[str, Any]:
 async def access_token(
     session: AsyncSession, issuer: Issuer, client: Client, consented: Consented, *, at: datetime, order: Order = WHOLE
 ) -> dict[str, Any]:
-    """A token response for a person's consent; the token is registered and journalled.
+    """Issue an access token for a grant and return the token response.
+
+    The token is persisted and journalled.
 
     Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile.
     """
@@ -106,7 +113,7 @@ async def access_token(
 
 
 def for_person(issuer: Issuer, client: Client, consented: Consented, *, at: datetime, order: Order = WHOLE) -> Made:
-    """A token for a person's consent (RFC 6749 5.1, RFC 9396 7)."""
+    """Build an access token for a person's grant (RFC 6749 5.1, RFC 9396 7)."""
     details = consented.grant.authorization_details if order.details is None else order.details
     facts = replace(_facts(client, consented.grant, _end(issuer, consented, order, at), at), **_ordered(order, details))
     claims = _people(issuer, client, consented, order) | _about(issuer, facts)
@@ -118,7 +125,10 @@ def for_person(issuer: Issuer, client: Client, consented: Consented, *, at: date
 
 
 def _people(issuer: Issuer, client: Client, consented: Consented, order: Order) -> dict[str, Any]:
-    """Another's resource is told pseudonyms of its own sector, laid out as it wants; ours knows everybody anyhow."""
+    """Build the subject claims for the token's audience.
+
+    Another resource server gets pseudonyms of its own sector, in its own layout. Our API gets those of the client.
+    """
     server = None if order.target is None else order.target.server
     if server is None:
         return who(issuer, client, consented)
@@ -126,7 +136,7 @@ def _people(issuer: Issuer, client: Client, consented: Consented, order: Order) 
 
 
 def _end(issuer: Issuer, consented: Consented, order: Order, at: datetime) -> datetime:
-    """Never after the machtiging, nor after the token that it was exchanged for."""
+    """Compute the expiry: never after the machtiging, nor after the subject token of an exchange."""
     ends = [at + issuer.token_life]
     if consented.machtiging is not None:
         ends.append(consented.machtiging.period.ends_at)
@@ -164,8 +174,10 @@ def _facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> 
 
 
 def for_client(issuer: Issuer, client: Client, scope: str, *, at: datetime, binding: Binding = UNBOUND) -> Made:
-    """A token for a client itself (RFC 9068 2.2: `sub` is the client): for an agency, bound to the OIN of its
-    registration; or to manage the grants that it was given, which is a resource of its own."""
+    """Build an access token for the client itself (RFC 9068 2.2: `sub` is the client).
+
+    For an agency it carries the OIN of its registration. With a grant management scope its audience is that resource.
+    """
     facts = tokens.IssuedTokenFacts(
         id=TokenId(uuid7()),
         client_id=client.client_id,
@@ -188,7 +200,7 @@ def for_client(issuer: Issuer, client: Client, scope: str, *, at: datetime, bind
 
 
 async def write_down(session: AsyncSession, made: Made) -> None:
-    """Register and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
+    """Persist and journal a token. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
     values = tokens.to_register(session, made.facts, made.line) | {"client_id": made.facts.client_id}
     if await _WRITE_DOWN.one(session, values) is None:
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")

@@ -1,4 +1,4 @@
-"""Who we are as an issuer: the fixed URL and what hangs on it. Never taken from the Host header of a request."""
+"""The issuer: its fixed URL, keys and endpoints. The URL comes from the settings, never from a Host header."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ API = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """The issuer's URL (without a slash at the end), its keys, and how long its access tokens live."""
+    """The issuer's URL (no trailing slash), its keys and the lifetime of its access tokens."""
 
     url: str
     keyring: KeyRing
     token_life: timedelta
-    # Who may vouch for certificates of clients, and whether a proxy passes any on (RFC 8705, RFC 9440).
+    # Trusted authorities for client certificates, and whether a proxy passes certificates on (RFC 8705, RFC 9440).
     authorities: Authorities = NOBODY
     sees_certificates: bool = False
-    # Where clients with a certificate come, when that is not here (RFC 8705 section 5).
+    # Base URL of the mutual-TLS endpoints, when it is another one (RFC 8705 section 5).
     mtls_url: str | None = None
 
     @property
     def audience(self) -> str:
-        """The one resource that our access tokens are for."""
+        """The audience of our access tokens: our own API."""
         return self.url + API
 
     @property
     def grants(self) -> str:
-        """Where clients manage the grants that people gave them: the resource of management tokens, and of no other."""
+        """The audience of tokens for grant management, and of no other token."""
         return self.url + "/grants"
 
     def endpoint(self, path: str) -> str:
-        """The URL of one of our endpoints."""
+        """Build the URL of one of our endpoints."""
         return self.url + path
 
 
 def issuer_of(state: Any) -> Issuer:
-    """The issuer as the application was assembled (`app.state`)."""
+    """Build the issuer from the application's state (`app.state`)."""
     return Issuer(
         state.issuer,
         state.keyring,

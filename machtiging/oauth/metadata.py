@@ -1,4 +1,4 @@
-"""What this server can do, told honestly: OpenID discovery and RFC 8414. Nothing is listed that is refused."""
+"""Server metadata: OpenID discovery, RFC 8414 and RFC 9728. Nothing is listed that is refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CLAIMS = ("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "nonc
 
 
 def openid_configuration(issuer: Issuer) -> dict[str, Any]:
-    """OpenID Connect Discovery 1.0. OIDC-NLGOV 5.4 wants the code flow alone in here."""
+    """Build the OpenID Connect Discovery 1.0 document. OIDC-NLGOV 5.4 allows only the code flow in it."""
     return _common(issuer) | {
         "grant_types_supported": [CODE],
         "scopes_supported": list(SCOPES_OF[CODE]),
@@ -47,7 +47,7 @@ def openid_configuration(issuer: Issuer) -> dict[str, Any]:
 
 
 def authorization_server(issuer: Issuer) -> dict[str, Any]:
-    """RFC 8414: the same server as agencies see it, with client credentials."""
+    """Build the RFC 8414 metadata: all grant types and scopes, also those for agencies."""
     return _common(issuer) | {
         "grant_types_supported": [CODE, REFRESH, CLIENT_CREDENTIALS, EXCHANGE, CIBA],
         "scopes_supported": [
@@ -59,7 +59,7 @@ def authorization_server(issuer: Issuer) -> dict[str, Any]:
 
 
 def protected_resource(issuer: Issuer) -> dict[str, Any]:
-    """RFC 9728: what a client has to know of our API, from the API's own address."""
+    """Build the RFC 9728 metadata of our API."""
     return {
         "resource": issuer.audience,
         "authorization_servers": [issuer.url],
@@ -107,7 +107,10 @@ def _common(issuer: Issuer) -> dict[str, Any]:
 
 
 def _aliases(issuer: Issuer) -> dict[str, Any]:
-    """The same endpoints where TLS asks for a certificate: at our own address that would trouble every browser."""
+    """Build `mtls_endpoint_aliases` (RFC 8705 section 5): TLS asks for a certificate only there.
+
+    At the ordinary address, every browser would show a certificate dialog.
+    """
     if not issuer.sees_certificates or issuer.mtls_url is None:
         return {}
     paths = {"token": "/token", "pushed_authorization_request": "/par", "introspection": "/introspect"}
@@ -116,7 +119,7 @@ def _aliases(issuer: Issuer) -> dict[str, Any]:
 
 
 def certificate_methods(issuer: Issuer) -> tuple[str, ...]:
-    """The methods of RFC 8705 that work here: none without a proxy that passes certificates on."""
+    """List the mutual-TLS methods (RFC 8705) in use. Empty without a proxy that passes certificates on."""
     if not issuer.sees_certificates:
         return ()
     return (BY_AUTHORITY, BY_ITSELF) if issuer.authorities else (BY_ITSELF,)

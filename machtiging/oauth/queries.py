@@ -1,4 +1,4 @@
-"""Look up clients and grants."""
+"""Database queries for clients, grants and the status of tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from machtiging.storage.statement import Found, Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-# What `client_from` makes a client of, and what its MAC covers.
+# The columns that `build_client` reads, and that the row's MAC covers.
 CLIENT_NAMES = (*SEALED_CLIENT.columns, "fetch_failed_at")
 CLIENT_COLUMNS = tuple(_CLIENT.c[name] for name in CLIENT_NAMES)
 _ACTIVE = Statement(
@@ -31,7 +31,7 @@ _VERSION: Label[Any] = literal_column("oauth_client.xmin").label("version")
 _SEEN = Statement(
     select(*CLIENT_COLUMNS, _VERSION).where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
 )
-# One row while this client is active and the version that was seen; its values are `client_id` and `version`.
+# Optimistic lock: one row while this client is active and unchanged. Parameters: `client_id` and `version` (xmin).
 STILL_THAT_CLIENT = select(_CLIENT.c.client_id).where(
     _CLIENT.c.client_id == bindparam("client_id"),
     _CLIENT.c.state == "active",
@@ -50,7 +50,7 @@ def _what_it_hangs_on(token: FromClause) -> Select[Any]:
     return select(*chosen).select_from(hangs).where(_CLIENT.c.client_id == token.c.t_client_id)
 
 
-# A token with all that it hangs on, for `standing_in`; its value is `jti`.
+# A token with its client, grant and machtiging, for `token_status_from_row`. Parameter: `jti`.
 TOKEN_STANDING = looked_at(_what_it_hangs_on)
 _STANDING = Statement(TOKEN_STANDING)
 
@@ -77,37 +77,37 @@ class Grant:
 
 
 async def client(work: Work, client_id: str) -> Client | None:
-    """The active client with this id; None when there is none, or it is suspended or not yet approved."""
+    """Find the active client with this id; None if unknown, suspended or not yet approved."""
     return await authentic_client(work, await _ACTIVE.one(work, {"client_id": client_id}))
 
 
 async def authentic_client(work: Work, row: Found | None, prefix: str = "") -> Client | None:
-    """The client in a row of CLIENT_COLUMNS; None when there is none, or the row is forged."""
+    """Verify the MAC of a client row and build the client. None when there is no row or it is forged."""
     if row is None or not await authenticate_row(work, SEALED_CLIENT, row, prefix):
         return None
     return client_in(row, prefix)
 
 
 def client_in(row: Found, prefix: str = "") -> Client:
-    """The client in a row that was verified."""
+    """Build the client from a row that was verified."""
     found = {name: row[prefix + name] for name in CLIENT_NAMES}
     return client_from(found["client_id"], found["registration"], found["oin"], found)
 
 
 async def client_seen(work: Work, client_id: str) -> tuple[Client, int] | None:
-    """As `client`, with the version of its row: who acts on what was seen can ask whether it is still so."""
+    """Find an active client with its row version (xmin), for an optimistic lock."""
     row = await _SEEN.one(work, {"client_id": client_id})
     found = await authentic_client(work, row)
     return None if row is None or found is None else (found, row["version"])
 
 
 async def client_for_resource(work: Work, resource: str) -> Client | None:
-    """The active resource server that registered this resource; a unique index holds it to one."""
+    """Find the active resource server that registered this resource. A unique index allows only one."""
     return await authentic_client(work, await _GUARDS.one(work, {"resource": resource}))
 
 
 async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenState, bool] | None:
-    """A token as it stands, and whether it and everything that it hangs on (client, grant, machtiging) holds.
+    """Find a token, and tell if its client, grant and machtiging are all active too.
 
     None for a jti that was never issued.
     """
@@ -118,20 +118,20 @@ async def token_standing(work: Work, jti: TokenId, at: datetime) -> tuple[TokenS
 
 
 def standing_in(row: Found, at: datetime) -> tuple[TokenState, bool]:
-    """Build the result of `token_standing` from a row of `TOKEN_STANDING` that was verified."""
+    """Build the result of `find_token_status` from a verified row of `TOKEN_STATUS_SELECT`."""
     state = state_in(row)
     granted = state.facts.grant_id is None or (row["grant_there"] is not None and row["ended_at"] is None)
     return state, state.live_at(at) and row["client_state"] == "active" and granted
 
 
 async def name_of_client(session: AsyncSession, client_id: str) -> str | None:
-    """What a client is called, whether it is active or not; None when it was never registered."""
+    """Find a client's name, active or not; None when it was never registered."""
     wanted = select(_CLIENT.c.registration["client_name"].astext).where(_CLIENT.c.client_id == client_id)
     name: str | None = await session.scalar(wanted)
     return name
 
 
-# The client if it is active; then it stays that until the transaction ends: who suspends it waits.
+# The client if it is active, locked FOR KEY SHARE: a suspension waits until this transaction ends.
 HELD_CLIENT = (
     select(_CLIENT.c.client_id)
     .where(_CLIENT.c.client_id == bindparam("client_id"), _CLIENT.c.state == "active")
@@ -140,27 +140,27 @@ HELD_CLIENT = (
 
 
 async def hold_client(session: AsyncSession, client_id: str) -> bool:
-    """Whether this client is active; if so, it stays that until this transaction ends."""
+    """Lock the client FOR KEY SHARE if it is active; False if not. A suspension waits for this transaction."""
     return await session.scalar(HELD_CLIENT, {"client_id": client_id}) is not None
 
 
 async def all_clients(session: AsyncSession) -> list[Row[Any]]:
-    """Every client as registered, with `client_id`, `registration`, `oin` and `state`: for the operator."""
+    """List all clients for the operator: `client_id`, `registration`, `oin` and `state`."""
     return list(await session.execute(select(_CLIENT).order_by(_CLIENT.c.created_at, _CLIENT.c.client_id)))
 
 
 async def grant(session: AsyncSession, grant_id: GrantId) -> Grant | None:
-    """The grant as it stands; None for one that was never given, or whose row is forged."""
+    """Find the grant; None for one that was never given, or with a forged row."""
     return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id))
 
 
 async def grant_held(session: AsyncSession, grant_id: GrantId) -> Grant | None:
-    """The grant, locked: who ends it waits until this transaction is over, and then finds its tokens."""
+    """Find the grant and lock it FOR UPDATE. A concurrent end of the grant waits, and then finds its tokens."""
     return await _one(session, select(_GRANT).where(_GRANT.c.id == grant_id).with_for_update())
 
 
 async def grants_of(session: AsyncSession, person_id: PersonId) -> list[Grant]:
-    """What this person has consented to and what has not ended, newest first."""
+    """List the active grants of this person, newest first."""
     mine = select(_GRANT).where(_GRANT.c.person_id == person_id, _GRANT.c.ended_at.is_(None))
     rows = await session.execute(mine.order_by(_GRANT.c.created_at.desc(), _GRANT.c.id.desc()))
     return [grant_from(row) for row in rows if await authenticate_row(session, SEALED_GRANT, row)]
@@ -174,7 +174,7 @@ async def _one(session: AsyncSession, statement: Select[Any]) -> Grant | None:
 
 
 def grant_from(row: Any) -> Grant:
-    """The value in a row, or whatever else has its columns as attributes."""
+    """Build the grant from a row, or from any object with its columns as attributes."""
     return Grant(
         id=row.id,
         client_id=row.client_id,

@@ -1,4 +1,4 @@
-"""Registering a client from RFC 7591 metadata: everything is checked, every fault is named, nothing is guessed."""
+"""Register a client from RFC 7591 metadata. Everything is checked, and every error is named."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ async def register(
     practice: bool = False,
     by: str | None = None,
 ) -> dict[str, Any]:
-    """Register a client and give back its registration with its `client_id`. The same one again is the same client.
+    """Register a client and return its registration with its `client_id`.
 
-    `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. `by` is the operator. Raises
-    InvalidInput `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
+    Idempotent for equal metadata.
+
+    `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. Raises InvalidInput
+    `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
     """
     faults = metadata.faults_in(metadata_, practice=practice) | keys.faults_in(metadata_)
     if oin is not None and await agency(session, oin) is None:
@@ -56,14 +58,17 @@ async def register(
 
 
 def new_client_id() -> str:
-    """128 bits, without `-`: operators type it on command lines, where a leading one would make it an option."""
+    """Generate a client_id of 128 bits, without `-`.
+
+    Operators type it on command lines, where a leading `-` would make it an option.
+    """
     return secrets.random_token(128).replace("-", "_")
 
 
 async def _is_new(
     session: AsyncSession, client_id: str, registration: dict[str, Any], oin: str | None, at: datetime
 ) -> bool:
-    """Store the client; False when it stood there already. Raises Conflict for another under this `client_id`."""
+    """Insert the client; False when it exists already. Raises Conflict for another under this `client_id`."""
     row = {"client_id": client_id, "registration": registration, "oin": oin, "state": "active", "created_at": at}
     row = seal(session, SEALED_CLIENT, row | {"by_program": False})
     adding = insert(_CLIENT).values(row).on_conflict_do_nothing().returning(_CLIENT.c.client_id)

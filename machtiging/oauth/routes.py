@@ -1,4 +1,4 @@
-"""The endpoints of the authorization server: for programs JSON, for the person who decides a page."""
+"""HTTP endpoints of the authorization server: JSON for clients, HTML pages for people."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ from machtiging.web.headers import say
 from machtiging.web.http_methods.head import head_response, is_head
 
 router = APIRouter(include_in_schema=False)
-# Endpoints that answer with OAuth errors (RFC 6749 section 5.2), and all that is under them.
+# Path prefixes that answer with OAuth errors (RFC 6749 section 5.2).
 OAUTH_PATHS = ("/token", "/par", "/introspect", "/revoke", "/bc-authorize", "/register", "/grants")
-# Where an access token of ours is the credential.
+# Path prefixes with our access token as the credential.
 TOKEN_PATHS = (API, "/userinfo", "/grants")
 _MAY_BE_KEPT = {"Cache-Control": "public, max-age=3600"}
 _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
@@ -61,9 +61,12 @@ def _exchange(request: Request, session: AsyncSession) -> Exchange:
 
 
 async def _answered(request: Request, session: AsyncSession, refused: JournalAct, work: _Work) -> Response:
-    """Run one endpoint for programs. A refusal becomes its OAuth answer here, inside the transaction, so that its
-    journal line (and what it did, such as ending a grant whose code came twice) commits. A line is written only for
-    a client that proved who it is, or that brought a code of ours."""
+    """Run one OAuth endpoint in a transaction and answer refusals as OAuth errors.
+
+    The answer is built inside the transaction, so that the journal line and side effects of a refusal (such as ending a
+    grant on code replay) commit. A line is written only for an authenticated client, or for a caller with a code of
+    ours.
+    """
     exchange = _exchange(request, session)
     say(request.scope, HEADER, nonce_at(exchange.issuer.keyring, exchange.at))
     wire: WireRequest | None = None
@@ -78,7 +81,7 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
 
 @router.post("/par")
 async def pushed_authorization_request(request: Request, session: Transaction, _door: Public) -> Response:
-    """RFC 9126."""
+    """Accept a pushed authorization request (RFC 9126)."""
 
     async def work(exchange: Exchange, wire: WireRequest) -> Response:
         return JSONResponse(await push.push(exchange, wire), 201, headers=NO_STORE)
@@ -88,7 +91,7 @@ async def pushed_authorization_request(request: Request, session: Transaction, _
 
 @router.post("/bc-authorize")
 async def backchannel_request(request: Request, session: Transaction, _door: Public) -> Response:
-    """OpenID CIBA Core 1.0 section 7."""
+    """Start a CIBA authentication request (OpenID CIBA Core 1.0 section 7)."""
 
     async def work(exchange: Exchange, wire: WireRequest) -> Response:
         return JSONResponse(await begin(exchange, wire), headers=NO_STORE)
@@ -106,7 +109,7 @@ router.include_router(management)
 
 @router.post("/revoke")
 async def revoke(request: Request, session: Transaction, _door: Public) -> Response:
-    """RFC 7009."""
+    """Revoke a token (RFC 7009)."""
 
     async def work(exchange: Exchange, wire: WireRequest) -> Response:
         return await run(endpoint_server(exchange), lambda it: it.create_endpoint_response(REVOCATION, wire))
@@ -115,10 +118,10 @@ async def revoke(request: Request, session: Transaction, _door: Public) -> Respo
 
 
 async def _reference(request: Request, session: Transaction) -> push.Reference | decide.Redirect:
-    """The reference in the address, opened before anybody logs in: logging in may take longer than it lives.
+    """Resolve the request_uri before login, because login may take longer than its lifetime.
 
-    What else stands in the address is not read: only the pushed copy counts (RFC 9126 section 4). Where there is none,
-    a known client with a registered redirect URI is told so there.
+    Other query parameters are ignored: only the pushed copy counts (RFC 9126 section 4). Without a request_uri, a known
+    client with a registered redirect URI gets the error there.
     """
     exchange = _exchange(request, session)
     try:
@@ -141,11 +144,13 @@ async def authorize(
     visitor: PerhapsVisitor,
     _door: Public,
 ) -> Response:
-    """Ask the person, who may have to log in first: how, the request says. Raises InvalidInput (a page) as long as it
-    is not certain where an answer may go."""
+    """Show the consent page, or redirect the person to login first as requested.
+
+    Raises InvalidInput (a page) until the redirect URI is certain.
+    """
     if isinstance(reference, decide.Redirect):
         return RedirectResponse(reference.location, 303, headers=NO_STORE)
-    if is_head(request):  # asks nobody, and decides nothing
+    if is_head(request):  # HEAD shows no page and decides nothing
         return head_response("text/html")
     practice = request.app.state.practice
     asking = await decide.question(_exchange(request, session), visitor, reference, practice=practice)
@@ -156,7 +161,7 @@ async def authorize(
 
 @router.post("/authorize")
 async def answer_consent(request: Request, session: Transaction, visitor: Citizen, _csrf: CsrfProtected) -> Response:
-    """The person has decided. Raises InvalidInput (a page), Conflict `al_besloten`."""
+    """Process the person's consent decision. Raises InvalidInput (a page), Conflict `al_besloten`."""
     pairs = [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
     try:
         form = unique(pairs)
@@ -172,7 +177,10 @@ async def answer_consent(request: Request, session: Transaction, visitor: Citize
 
 @router.get("/userinfo")
 async def userinfo(request: Request, session: Transaction, _door: Public) -> Response:
-    """OpenID Connect Core 5.3. Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`."""
+    """Return userinfo claims (OpenID Connect Core 5.3).
+
+    Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`.
+    """
     exchange = _exchange(request, session)
     client, grant = await _told_about(request, exchange)
     told = issue.who(exchange.issuer, client, await consented(exchange, grant))
@@ -181,9 +189,10 @@ async def userinfo(request: Request, session: Transaction, _door: Public) -> Res
 
 
 async def _told_about(request: Request, exchange: Exchange) -> tuple[Client, queries.Grant]:
-    """Whose token this is, and of which consent. Once it is known to be ours, a refusal is written down.
+    """Authenticate the access token for userinfo; return its client and grant.
 
-    Raises NotAuthenticated `token_*`, NotAllowed `scope_ontbreekt`.
+    Refusals are journalled only if the presented token was issued by us. Raises NotAuthenticated `token_*`, NotAllowed
+    `scope_ontbreekt`.
     """
     session, at, shown = exchange.session, exchange.at, credentials_in(request)
     found = await token_behind(exchange, shown.token)
@@ -205,20 +214,20 @@ async def _told_about(request: Request, exchange: Exchange) -> tuple[Client, que
 
 @router.post("/userinfo")
 async def userinfo_posted(request: Request, session: Transaction, door: Public) -> Response:
-    """The same by POST, which OpenID Connect Core 5.3.1 demands; the token still comes in the header."""
+    """Return userinfo by POST (OpenID Connect Core 5.3.1). The token must still be in the header."""
     return await userinfo(request, session, door)
 
 
 @router.get("/jwks")
 async def jwks(request: Request, _door: Public) -> Response:
-    """Our public keys (RFC 7517)."""
+    """Return our public keys (RFC 7517)."""
     state = request.app.state
     return _document(state.keyring.public_jwks(state.clock.now()))
 
 
 @router.get("/.well-known/openid-configuration")
 async def openid_configuration(request: Request, _door: Public) -> Response:
-    """OpenID Connect Discovery."""
+    """Return the OpenID Connect Discovery document."""
     state = request.app.state
     issuer = issuer_of(state)
     return _document(signed(issuer, metadata.openid_configuration(issuer), state.clock.now()))
@@ -226,7 +235,7 @@ async def openid_configuration(request: Request, _door: Public) -> Response:
 
 @router.get("/.well-known/oauth-authorization-server")
 async def authorization_server(request: Request, _door: Public) -> Response:
-    """RFC 8414."""
+    """Return the authorization server metadata (RFC 8414)."""
     state = request.app.state
     issuer = issuer_of(state)
     return _document(signed(issuer, metadata.authorization_server(issuer), state.clock.now()))
@@ -234,7 +243,7 @@ async def authorization_server(request: Request, _door: Public) -> Response:
 
 @router.get(RESOURCE_METADATA)
 async def protected_resource(request: Request, _door: Public) -> Response:
-    """RFC 9728, at the address that section 3.1 makes of our API's."""
+    """Return the protected resource metadata (RFC 9728), at the path of section 3.1."""
     return _document(metadata.protected_resource(issuer_of(request.app.state)))
 
 

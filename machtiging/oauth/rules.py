@@ -1,4 +1,4 @@
-"""`authorization_details` of type "berichtenbox" (RFC 9396), and other rules of the protocol. Pure."""
+"""Pure protocol rules: `authorization_details` of type "berichtenbox" (RFC 9396), lifetimes, scopes and PKCE."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from machtiging.oauth.errors import OAuthRefusal, Wire
 
 TYPE = "berichtenbox"
 REQUEST_URI_LIVES = timedelta(seconds=60)
-# Once the browser has brought the request_uri, the person needs time to log in and to read.
+# After the browser presents the request_uri, the person needs time to log in and to read.
 DECISION_TAKES = timedelta(minutes=15)
-# The first token and two exchanges: each link is one more service, and the consent page names them all.
+# The first token and two exchanges. Each is one more service, and the consent page names them all.
 LONGEST_CHAIN = 3
 CODE_LIVES = timedelta(seconds=60)
 ID_TOKEN_LIVES = timedelta(minutes=5)
-# To see the apps that have access to one's own box, and to stop them: asked of the person like everything else.
+# Scope to list and end the consents of one's own box. It needs the person's consent like any other.
 CONSENTS = "toestemmingen:beheren"
-# For a client about the grants that it was given. No person is asked for these, and no box opens with them.
+# Grant Management: a client queries or revokes its own grants. No consent is needed, and no box is accessible with it.
 GRANT_QUERY, GRANT_REVOKE = "grant_management_query", "grant_management_revoke"
 MANAGEMENT = frozenset({GRANT_QUERY, GRANT_REVOKE})
 SCOPES_OF = {
     "authorization_code": ("openid", CONSENTS),
     "client_credentials": ("aanleveringen:schrijven",),
-    # Whoever exchanges was not logged in to: what the person lets her app know of her is not for the next service.
+    # No openid scope in an exchange: the person did not log in there, and released her identity to the first app only.
     "urn:ietf:params:oauth:grant-type:token-exchange": (),
     "urn:openid:params:grant-type:ciba": ("openid",),
 }
@@ -41,22 +41,22 @@ _ORDER = tuple(Act)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the client asks: the own box (no machtiging) or somebody's, and which acts (None: all there are)."""
+    """The requested access: a machtiging (None: the own box) and acts (None: all that are allowed)."""
 
     machtiging_id: MachtigingId | None
     acts: frozenset[Act] | None
 
 
 def cannot_grant(code: str) -> NoReturn:
-    """The one refusal for everything about authorization_details; only the journal learns which it was."""
+    """Raise `invalid_authorization_details`, with one text for all causes. Only the journal gets the code."""
     raise OAuthRefusal(Wire.INVALID_AUTHORIZATION_DETAILS, code)
 
 
 def wanted_from(text: str | None) -> Wanted | None:
-    """What `authorization_details` asks; None when it was not sent.
+    """Parse the parameter `authorization_details`; None when it was not sent.
 
-    Exactly one object of our type with no members but `machtiging` and `actions`. Raises OAuthRefusal
-    `invalid_authorization_details` for anything else (RFC 9396 section 5).
+    It must hold exactly one object of a known type, with no unknown members. Raises OAuthRefusal
+    `invalid_authorization_details` (RFC 9396 section 5).
     """
     if text is None:
         return None
@@ -95,12 +95,12 @@ def _berichtenbox(detail: dict[str, Any]) -> Wanted:
     return Wanted(machtiging, acts)
 
 
-# One validator per type (RFC 9396 section 2): each names its members, refuses all others, and says what is wanted.
+# One validator per type (RFC 9396 section 2). Each refuses unknown members and returns the requested access.
 DETAIL_TYPES: Mapping[str, Callable[[dict[str, Any]], Wanted]] = {TYPE: _berichtenbox}
 
 
 def _uuid(value: object) -> MachtigingId:
-    """Only the canonical form: one machtiging has one name."""
+    """Parse a machtiging id. Only the canonical form is accepted: one machtiging has one name."""
     try:
         found = UUID(value) if isinstance(value, str) else None
     except ValueError:
@@ -120,20 +120,23 @@ def _acts(value: object) -> frozenset[Act]:
 
 
 def changes_box(acts: Iterable[Act]) -> bool:
-    """Tell if one of these acts changes the box (mark, delete): for the person's own app on her own box only."""
+    """Tell if one of these acts changes the box (mark, delete).
+
+    Such acts are only for the person's own app on her own box.
+    """
     return not ACTS_TO_GIVE.issuperset(acts)
 
 
 def for_own_app_only(wanted: Wanted | None, code: str) -> None:
-    """Refuse acts that change the box to anybody but her own app. Raises OAuthRefusal with this reason `code`."""
+    """Refuse acts that change the box, for any other than her own app. Raises OAuthRefusal with this `code`."""
     if wanted is not None and changes_box(wanted.acts or ()):
         cannot_grant(code)
 
 
 def reading_details(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same details without the acts that change the box, for a token that goes to another service.
+    """Remove the acts that change the box, for a token to another resource server.
 
-    Raises OAuthRefusal `invalid_authorization_details` when nothing is left.
+    Raises OAuthRefusal `invalid_authorization_details` when no act is left.
     """
     if not changes_box(acts_in(details)):
         return details
@@ -144,7 +147,7 @@ def reading_details(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def details_of(machtiging_id: UUID | None, acts: Collection[Act]) -> list[dict[str, Any]]:
-    """What was granted, as clients, tokens and the grant's row carry it."""
+    """Build `authorization_details` for clients, tokens and the grant's row."""
     detail: dict[str, Any] = {"type": TYPE}
     if machtiging_id is not None:
         detail["machtiging"] = str(machtiging_id)
@@ -152,15 +155,18 @@ def details_of(machtiging_id: UUID | None, acts: Collection[Act]) -> list[dict[s
 
 
 def in_order(acts: Iterable[Act]) -> list[Act]:
-    """The acts in the order of the glossary: list, read, download."""
+    """Sort the acts in the order of the glossary: list, read, download."""
     return sorted(acts, key=_ORDER.index)
 
 
 def acts_in(details: list[dict[str, Any]]) -> frozenset[Act]:
-    """The acts in what was granted."""
+    """Collect the acts of granted `authorization_details`."""
     return frozenset(Act(name) for detail in details for name in detail.get("actions", ()))
 
 
 def is_s256(challenge: str | None, method: str | None) -> bool:
-    """Whether PKCE is there, and S256: the method said aloud, the challenge a hash (RFC 7636 4.2, RFC 9700 2.1.1)."""
+    """Check that PKCE is used with S256 and a valid challenge (RFC 7636 4.2, RFC 9700 2.1.1).
+
+    The method must be sent, because its default is `plain`.
+    """
     return method == "S256" and challenge is not None and _CHALLENGE.fullmatch(challenge) is not None

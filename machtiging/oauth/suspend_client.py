@@ -1,4 +1,4 @@
-"""Suspending a client: it is unknown from now on, and the tokens that it holds are closed at once. And back again."""
+"""Suspend a client and revoke its tokens, or resume it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ _ACTIVE, _PROPOSED, _SUSPENDED = "active", "proposed", "suspended"
 
 
 async def suspend(session: AsyncSession, client_id: str, *, at: datetime, by: str | None = None) -> int:
-    """Suspend a client and cut off all that it holds; tells how many tokens.
+    """Suspend a client and revoke all its access.
 
-    People's consents and machtigingen stay as they are. Waits for tokens that are being issued to it
-    (`queries.hold_client`), so none slips through. `by` is the operator. Raises NotFound
-    `client_onbekend`.
+    Returns the number of tokens.
+
+    Consents and machtigingen of people stay as they are. Waits for tokens in issuance (`queries.lock_active_client`),
+    so none is missed. Raises NotFound `client_onbekend`.
     """
     row = await _held(session, client_id)
     closed = await cut_off(session, client_id, at=at)
@@ -51,16 +52,18 @@ async def suspend(session: AsyncSession, client_id: str, *, at: datetime, by: st
 
 
 async def cut_off(session: AsyncSession, client_id: str, *, at: datetime) -> int:
-    """Close everything that a client holds or has under way, so that none of it comes to life when the client does.
+    """Revoke all tokens, codes and pending requests of a client.
 
-    Whoever calls this holds the client's row. What somebody else is using up at this instant is left to him: he comes
-    to the client next, and finds it closed. Tells how many tokens there were.
+    Returns the number of tokens.
+
+    None of them becomes valid again when the client is resumed. The caller must hold the lock on the client's row. Rows
+    locked by another transaction are skipped: that transaction locks the client next, and finds it suspended.
     """
     for table in _WAITING:
         theirs = select(*table.primary_key).where(table.c.client_id == client_id, table.c.expires_at > at)
         free = theirs.with_for_update(skip_locked=True)
         await session.execute(update(table).where(*(key.in_(free) for key in table.primary_key)).values(expires_at=at))
-    # Who polls for an answer that is not there yet does not come to the client next, so he is waited for.
+    # A poll of a pending CIBA request does not lock the client next, so these rows are waited for, not skipped.
     asking = update(_ASKING).where(_ASKING.c.client_id == client_id, _ASKING.c.state == "pending")
     await session.execute(asking.where(_ASKING.c.expires_at > at).values(expires_at=at))
     await session.execute(delete(_REFRESH).where(_REFRESH.c.client_id == client_id))
@@ -68,9 +71,11 @@ async def cut_off(session: AsyncSession, client_id: str, *, at: datetime) -> int
 
 
 async def resume(session: AsyncSession, client_id: str, *, at: datetime, by: str | None = None) -> bool:
-    """Let a suspended client take part again; False when it did already. The tokens that were closed stay closed.
+    """Resume a suspended client; False when it was active.
 
-    One that registered itself is proposed again: perhaps nobody had looked at what it is now. `by` is the operator.
+    Its revoked tokens stay revoked.
+
+    A dynamically registered client becomes proposed again, because its current metadata may not have been reviewed.
     Raises NotFound `client_onbekend`, Conflict `client_niet_geschorst` for one that was never approved, and
     `client_teruggetrokken` for one that withdrew itself.
     """
@@ -90,7 +95,7 @@ async def resume(session: AsyncSession, client_id: str, *, at: datetime, by: str
 
 
 async def _held(session: AsyncSession, client_id: str) -> Row[Any]:
-    """The client, which nobody else changes meanwhile. Raises NotFound `client_onbekend`."""
+    """Load the client FOR UPDATE. Raises NotFound `client_onbekend`."""
     mine = select(_CLIENT).where(_CLIENT.c.client_id == client_id).with_for_update()
     row = (await session.execute(mine)).one_or_none()
     if row is None:

@@ -1,7 +1,7 @@
-"""Delete what has expired: pushed requests, codes, used assertions, tokens, proofs, logins, sessions and forms.
+"""Retention: delete expired requests, codes, assertions, tokens, proofs, logins, sessions and forms.
 
-Housekeeping of the background, by one worker at a time. Whoever pushes, logs in or introspects does not wait for it;
-what an agency leaves that only introspects goes, too.
+A background task, run by one worker at a time. Requests do not wait for it. It also clears what clients leave that only
+introspect.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from machtiging.oauth.tables import (
 from machtiging.storage.sweep import AT, Sweep
 from machtiging.storage.unit_of_work import unit_of_work
 
-# For how long after it expired a second use of a code or refresh token is still recognised, and ends the grant.
+# Reuse of a code or refresh token is detected, and ends the grant, for this long after its expiry.
 CODES_STAY = timedelta(days=1)
 _TABLES: tuple[tuple[Table, timedelta], ...] = (
     (PushedRequest.__table__, timedelta(0)),  # type: ignore[attr-defined]
@@ -38,26 +38,28 @@ _TABLES: tuple[tuple[Table, timedelta], ...] = (
     (Meldcode.__table__, timedelta(0)),  # type: ignore[attr-defined]
 )
 _BATCH = 500
-# So that a round comes to its end: what is left goes in the next.
+# Bounds one run; the rest is deleted in the next run.
 _MOST_BATCHES = 100
-# One sweeper at a time per database: an arbitrary but fixed advisory lock number.
+# Advisory lock: one sweep at a time per database. The number is arbitrary but fixed.
 _SWEEP_LOCK = 5403619
 _TRY_LOCK = select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))
 _expired = [(table, table.c.expires_at < AT - stays) for table, stays in _TABLES]
-# Delete a batch of each kind, without waiting for anybody.
+# Deletes one batch of each table, and skips locked rows.
 sweep = Sweep(*_expired, *EXPIRED, EXPIRED_SESSIONS, EXPIRED_ATTEMPTS, EXPIRED_FORMS, at_most=_BATCH)
 
 
 async def sweep_expired(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:
-    """Delete all that has expired, a batch in a transaction, unless another worker is at it; tells how many rows went.
+    """Delete all expired rows, one batch per transaction.
 
-    Raises Fault `opslag_niet_bereikbaar`.
+    Returns the number of rows.
+
+    Does nothing while another worker holds the advisory lock. Raises Fault `opslag_niet_bereikbaar`.
     """
     total = 0
     for _ in range(_MOST_BATCHES):
         async with unit_of_work(sessions) as session:
             deleted = await sweep(session, at=clock.now()) if await session.scalar(_TRY_LOCK) else 0
         total += deleted
-        if deleted < _BATCH:  # then no kind had a whole batch
+        if deleted < _BATCH:  # then no table had a full batch
             break
     return total

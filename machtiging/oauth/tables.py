@@ -1,4 +1,4 @@
-"""Rows of the authorization server: clients, what they ask, what was consented to, and what hangs on that."""
+"""Tables of the authorization server: clients, requests, grants, codes, tokens and logout notices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from machtiging.storage.row_mac import ENDS_IT, SealedTable
 class OAuthClient(SQLModel, table=True):
     """A registered client; `registration` is its RFC 7591 metadata.
 
-    `unseen_changes`: how often a program tried to change it since an operator looked at it.
+    `unseen_changes`: the number of changes attempted by program since an operator last reviewed it.
     """
 
     __tablename__ = "oauth_client"
@@ -36,7 +36,7 @@ class OAuthClient(SQLModel, table=True):
 
 
 class PushedRequest(SQLModel, table=True):
-    """Parameters pushed to /par (RFC 9126), waiting for the browser to bring their request_uri."""
+    """A pushed authorization request (RFC 9126), stored until its request_uri is used."""
 
     __tablename__ = "pushed_request"
 
@@ -51,11 +51,11 @@ class PushedRequest(SQLModel, table=True):
 
 
 class OAuthGrant(SQLModel, table=True):
-    """A person's consent to one client, under one machtiging or for the own box. Ending it ends what hangs on it.
+    """A person's consent to one client, under one machtiging or for the own box.
 
-    `managed`: the client wanted to know its id, to look at it and to end it. `resource`: what its tokens are for, empty
-    for our own API. `organisation_kvk`: the organisation of the login session in which it was given (None: as a private
-    person); what hangs on it inherits that.
+    Its codes and tokens end with it. `managed`: the client asked for its id, to query and revoke it (Grant Management).
+    `resource`: the audience of its tokens, empty for our own API. `organisation_kvk`: the organisation of the login
+    session (None: a private person); codes and tokens inherit it.
     """
 
     __tablename__ = "oauth_grant"
@@ -80,7 +80,7 @@ class OAuthGrant(SQLModel, table=True):
 
 
 class AuthorizationCode(SQLModel, table=True):
-    """A code on its way through the browser, kept as a hash, redeemable once."""
+    """An authorization code, stored as a hash, redeemable once."""
 
     __tablename__ = "authorization_code"
 
@@ -101,7 +101,7 @@ class AuthorizationCode(SQLModel, table=True):
 
 
 class UsedAssertion(SQLModel, table=True):
-    """The `jti` of a client assertion that was taken (RFC 7523): a second time it is refused."""
+    """The consumed `jti` of a client assertion (RFC 7523), for replay detection."""
 
     __tablename__ = "used_assertion"
 
@@ -111,7 +111,7 @@ class UsedAssertion(SQLModel, table=True):
 
 
 class RefreshToken(SQLModel, table=True):
-    """A refresh token by its hash, good once. All of one grant are one family."""
+    """A refresh token, stored as a hash, usable once. All tokens of one grant are one family."""
 
     __tablename__ = "refresh_token"
 
@@ -129,9 +129,11 @@ class RefreshToken(SQLModel, table=True):
 
 
 class BackchannelRequest(SQLModel, table=True):
-    """A question that the person answers on a device of her own (OpenID CIBA), by the hash of its `auth_req_id`.
+    """A CIBA request, stored by the hash of its `auth_req_id`.
 
-    Without a person nobody is asked: to the client that looks like somebody who does not answer.
+    The person answers on her own device.
+
+    Without a person there is nobody to ask. The client cannot tell that from a person who does not answer.
     """
 
     __tablename__ = "backchannel_request"
@@ -154,7 +156,7 @@ class BackchannelRequest(SQLModel, table=True):
 
 
 class Meldcode(SQLModel, table=True):
-    """A code that somebody reads out at a counter, so that she can be asked something; kept as a keyed hash."""
+    """A code to find a person by at a counter, stored as a keyed hash. She reads it out there."""
 
     __tablename__ = "meldcode"
 
@@ -167,7 +169,10 @@ class Meldcode(SQLModel, table=True):
 
 
 class InitialAccessToken(SQLModel, table=True):
-    """Leave to register clients by program (RFC 7591 section 3), by its hash. `refused`: tries that came to nothing."""
+    """An initial access token for dynamic registration (RFC 7591 section 3), stored as a hash.
+
+    `refused`: the number of failed attempts.
+    """
 
     __tablename__ = "initial_access_token"
 
@@ -182,7 +187,7 @@ class InitialAccessToken(SQLModel, table=True):
 
 
 class LogoutNotice(SQLModel, table=True):
-    """A back-channel logout that a client has to be told of (OpenID Connect Back-Channel Logout 1.0)."""
+    """A pending back-channel logout notification to a client (OpenID Connect Back-Channel Logout 1.0)."""
 
     __tablename__ = "logout_notice"
 
@@ -198,7 +203,7 @@ class LogoutNotice(SQLModel, table=True):
     given_up_at: datetime | None = columns.at(default=None, nullable=True)
 
 
-# What the MAC of each covers (docs/decisions/0008). A changed list is another version.
+# The columns under each row's MAC (docs/decisions/0008). A changed list needs a new version.
 _COUNTS = "counts down to nothing; more of it gives no more than what an operator approves"
 SEALED_CLIENT = SealedTable(
     OAuthClient.__table__,  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""Screens for citizens and helpers, in plain Dutch. No business rules: pages ask the packages below, and show."""
+"""Web pages for citizens and helpers, in plain Dutch. Business rules are in the packages below."""

@@ -1,6 +1,6 @@
-"""Accept a machtiging: the code and the giver's birth date, then exactly what is offered, then yes or no.
+"""Accept a machtiging: enter the code and birth date, review the offer, accept or refuse.
 
-Who hands in a code a second time is led to what became of it.
+A code that was already used leads to the resulting machtiging.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _LONGEST_TYPED = 200
 
 @router.get("/machtigingen/aannemen")
 async def ask(request: Request, visitor: Citizen) -> HTMLResponse:
-    """The form for the code."""
+    """Show the form for the code."""
     return page(request, "aannemen.html", sent=blank(request))
 
 
 @router.post("/machtigingen/aannemen")
 async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
-    """Show what would be accepted. Nothing changes yet, but a wrong try counts."""
+    """Show the offer for review. Changes nothing, but a wrong attempt is counted."""
     sent = await filled(request)
     typed = _typed(sent)
     if typed is None:
@@ -52,7 +52,7 @@ async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Tr
 
 @router.post("/machtigingen/aannemen/besluit")
 async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> Response:
-    """Accept or refuse; the code is used up either way."""
+    """Accept or refuse; both consume the code."""
     sent = await filled(request)
     typed = _typed(sent)
     choice = sent.choice("besluit", {"aannemen", "weigeren"}, missing="Kies aannemen of weigeren.")
@@ -68,7 +68,7 @@ async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: 
 
 
 def _outcome(machtiging: Machtiging) -> RedirectResponse:
-    """Lead to what is so now, also who clicks twice or goes back; the message only while it is true."""
+    """Redirect to the current state, also after a repeated click; the message only if still true."""
     if machtiging.end_reason is EndReason.REFUSED:
         return RedirectResponse(f"/machtigingen?gedaan={Done.REFUSED}", 303)
     done = f"?gedaan={Done.ACCEPTED}" if machtiging.state is State.ACTIVE else ""
@@ -80,7 +80,7 @@ def _helper(visitor: Visitor) -> Helper:
 
 
 def _typed(sent: Filled) -> tuple[str, CheckAnswer] | None:
-    """The code as it was typed or pasted, and what the helper knows of the giver; None when either is missing."""
+    """Read the code and the check answer; None, with faults noted, if one is missing."""
     code, word = sent.one("code"), sent.one("woord")
     born = sent.partial_date("geboren")
     if not code:
@@ -93,7 +93,7 @@ def _typed(sent: Filled) -> tuple[str, CheckAnswer] | None:
 
 
 def _again(request: Request, sent: Filled, refusal: InvalidInput | NotAllowed) -> HTMLResponse:
-    # The refusal is caught here, so the transaction commits as usual and the used-up try stays counted.
+    # Caught here, so that the transaction commits and the failed attempt stays counted.
     sent.wrong("code", refusal.public)
     status = 400 if isinstance(refusal, InvalidInput) else 403
     return page(request, "aannemen.html", status=status, sent=sent)

@@ -1,4 +1,4 @@
-"""Apps with access: which app reads along, with whose consent, and the button that stops it."""
+"""Apps with access: list them with the consent behind each, and revoke one."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class AppCard:
-    """One app as this visitor sees it. `helper`: who let it in, when that was a helper of hers; `giver`: whose post.
+    """One app as shown to this visitor.
 
-    `elsewhere`: the service that its access is for, when that is not our own API. `other_organisation`: it reads under
-    a machtiging of an organisation that the visitor is not logged in for, so neither whose post nor what for is shown.
+    `helper`: her helper who gave consent; `giver`: the person whose post it reads. `elsewhere`: the resource server, if
+    not our own API. `other_organisation`: the app reads under a machtiging of an organisation that the visitor is not
+    logged in for, so neither giver nor purpose is shown.
     """
 
     id: UUID
@@ -53,7 +54,7 @@ class AppCard:
 async def apps(
     request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None, app: str = ""
 ) -> HTMLResponse:
-    """Every app that has access now: let in by the visitor, or by a helper of hers. `app` was stopped just now."""
+    """List the apps with access by the visitor or her helpers. `app` was stopped just now."""
     cards = await _cards(request, session, visitor)
     message = done(gedaan) if await _is_true(session, gedaan, app, cards) else None
     own, helped = [card for card in cards if not card.helper], [card for card in cards if card.helper]
@@ -63,7 +64,7 @@ async def apps(
 @router.get("/apps/{consent_id}/stoppen")
 @reserve_connection
 async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, session: Transaction) -> Response:
-    """Are you sure? What has no access (any more), whoever's it is, leads back to the list, which says so."""
+    """Ask for confirmation. An app without access redirects to the list, so that ids cannot be probed."""
     cards = await _cards(request, session, visitor)
     card = next((card for card in cards if card.id == consent_id), None)
     if card is None:
@@ -76,7 +77,7 @@ async def ask_to_stop(request: Request, consent_id: UUID, visitor: Citizen, sess
 async def stop(
     request: Request, consent_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:
-    """Stop it now. Raises NotFound `toestemming_onbekend`."""
+    """Revoke the app's access. Raises NotFound `toestemming_onbekend`."""
     at = request.app.state.clock.now()
     stopped = await end_consent(session, visitor.person_id, GrantId(consent_id), at=at)
     return _back(Done.APP_STOPPED if stopped else Done.APP_WAS_STOPPED, consent_id)
@@ -87,7 +88,10 @@ def _back(what: Done, consent_id: UUID) -> RedirectResponse:
 
 
 async def _is_true(session: AsyncSession, gedaan: str | None, app: str, cards: list[AppCard]) -> bool:
-    """Return True when what the address says is so: this consent gives no access, and the stopped one has ended."""
+    """Return True if the message in the URL is true: this consent gives no access.
+
+    For `APP_STOPPED` the consent must also have ended.
+    """
     try:
         consent_id = UUID(app)
     except ValueError:
@@ -127,7 +131,7 @@ async def _card(consent: Consent, visitor: Visitor, people: views.Names, at: dat
 
 
 def _elsewhere(consent: Consent) -> str | None:
-    """As the consent page named it; by its address alone when nobody serves it any more."""
+    """Return the resource name as on the consent page; only its address if no longer served."""
     if consent.resource_name is None:
         return consent.resource
     return f"{consent.resource_name} ({consent.resource})"

@@ -1,4 +1,4 @@
-"""The citizen's own box: the list, a letter, its attachments. Through the same door as every helper."""
+"""The citizen's own berichtenbox: list, letter, attachments. Same authorization checks as for helpers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def letters(
     session: Transaction,
     vanaf: Annotated[str | None, Query(max_length=_LONGEST_CURSOR)] = None,
 ) -> HTMLResponse:
-    """The list, newest first."""
+    """List the letters, newest first."""
     state = request.app.state
     wanted = Wanted(vanaf, PAGE)
     found = await browse(session, state.keyring, state.policy, own_actor(visitor), wanted, at=state.clock.now())
@@ -39,7 +39,7 @@ async def letters(
 
 @router.get("/berichten/{bericht_id}")
 async def letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
-    """One letter. Opening it marks it as read, as in any mailbox. Raises NotFound `bericht_onbekend`."""
+    """Show one letter and mark it as read. Raises NotFound `bericht_onbekend`."""
     state = request.app.state
     if is_head(request):
         await check_readable(session, state.policy, own_actor(visitor), bericht_id, at=state.clock.now())
@@ -53,7 +53,7 @@ async def letter(request: Request, bericht_id: UUID, visitor: Citizen, session: 
 async def attachment(
     request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
 ) -> Response:
-    """An attachment, always as a download: a PDF never runs inside our pages."""
+    """Send an attachment as a download: a PDF must never run inside our pages."""
     state, actor = request.app.state, own_actor(visitor)
     asked = (bericht_id, bijlage_id)
     found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())

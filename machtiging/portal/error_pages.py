@@ -1,7 +1,7 @@
-"""Error pages that know who is logged in, and an answer at once to a form whose session is over.
+"""Error pages with the visitor's menu, and the response to a form without session.
 
-A form is never answered with a redirect to the login: that leads to another origin, which `form-action 'self'` blocks
-in browsers without a visible sign (CSP Level 3, 6.4.2). The answer is a page of our own with a link.
+A form post is never redirected to the login: that is another origin, which `form-action 'self'` silently blocks (CSP
+Level 3, 6.4.2). The response is a page of our own with a link.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.pages import canonical_address, nearest_page, page
 from machtiging.web.problems import wants_page
 
-# As Starlette keeps them: its own type allows handlers that are not asynchronous, too.
+# As in Starlette, whose own type allows synchronous handlers too.
 Handler = Callable[[Request, Any], Any]
 _MOST_FIELDS = 200
-# Fields of a form that stand in the address of its page, too.
+# Form fields that are also in the query of its page.
 _IN_THE_ADDRESS = {"/authorize": ("client_id", "request_uri"), LOGOUT: ASKED}
 
 
 class _Interruption:
-    """A form that was sent and not taken: what it holds, and the address of the page that it stands on."""
+    """A submitted form that was not processed: its fields and the URL of its page."""
 
     def __init__(self, request: Request, pairs: Pairs) -> None:
         self.request = request
@@ -44,13 +44,13 @@ class _Interruption:
         self.pairs = [(name, value) for name, value in pairs if name != FIELD]
         self.page = nearest_page(request)
         named = [(name, value) for name, value in self.pairs if name in _IN_THE_ADDRESS.get(self.page, ())]
-        # Of a page that one of our own routes answers, so it leads nowhere else.
+        # Not an open redirect: the page is one of our own routes.
         self.address = self.page + ("?" + urlencode(named) if named else "")
         self.token = browser_token(request) or secrets.random_token()
         self.kept = False
 
     async def keep(self, wanted: PersonId | None = None) -> PersonId | None:
-        """Keep the form for its owner, if we know one and it is nobody else than `wanted`; tells who it is."""
+        """Save the form for its owner, if known and equal to `expected_owner`; return the owner."""
         state = self.request.app.state
         at = state.clock.now()
         async with unit_of_work(state.sessions) as session:
@@ -61,14 +61,14 @@ class _Interruption:
         return owner
 
     def with_cookie(self, response: Response) -> Response:
-        """The answer; with the token of the browser when there is something to find by it."""
+        """Return the response, with the browser token cookie if a form was saved."""
         if self.kept:
             set_form_cookie(response, self.token)
         return response
 
 
 def install(app: FastAPI) -> None:
-    """Give an application these answers; after `web.problems.install`, which gives all others."""
+    """Install these handlers; after `web.problems.install`, which provides the others."""
     others: Handler = app.exception_handlers[MachtigingError]
     http: Handler = app.exception_handlers[HTTPException]
 
@@ -97,7 +97,7 @@ async def _interrupted(request: Request, error: Exception, others: Handler) -> R
     try:
         owner = await sent.keep(None if visitor is None or logged_out else visitor.person_id)
     except Fault:
-        owner = None  # the storage is away: nothing is kept, and what is said about the form is true all the same
+        owner = None  # database unreachable: nothing is saved, and the page says so
     if isinstance(error, FormExpired):
         return await _expired(sent, visitor, owner, error, others)
     return _log_in_first(sent, error)
@@ -119,13 +119,13 @@ async def _pairs(request: Request) -> Pairs:
 async def _expired(
     sent: _Interruption, visitor: Visitor | None, owner: PersonId | None, error: FormExpired, others: Handler
 ) -> Response:
-    """The same person has logged in again: her form comes back, filled, and is hers to send again."""
+    """Restore the form of the same person after a new login, for submitting again."""
     if visitor is None or owner is None:
         return await _answered(others, sent.request, error)
     if owner != visitor.person_id:
         return page(sent.request, "formulier_van_ander.html", status=403, address=sent.address)
     if sent.page in _IN_THE_ADDRESS:
-        # These pages may lead on to another origin, and a form is held to ours over redirects.
+        # These pages may redirect to another origin, which `form-action` forbids after a form post.
         return sent.with_cookie(page(sent.request, "formulier_terug.html", address=sent.address))
     return sent.with_cookie(RedirectResponse(sent.address, 303))
 
@@ -140,9 +140,9 @@ def _log_in_first(sent: _Interruption, error: Exception) -> Response:
 
 
 async def _not_there(request: Request, error: Exception, others: Handler) -> Response:
-    """A page whose address is written a little differently is found; else the page says so, with the menu of who asks.
+    """Redirect a misspelled page URL to its canonical one; else show 404 with the menu.
 
-    What a program asks stays as it is.
+    Requests by programs get the ordinary problem response.
     """
     if not wants_page(request):
         return await _answered(others, request, error)
@@ -164,4 +164,4 @@ async def _find_visitor(request: Request) -> None:
             found = visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
             request.state.visitor = await found
     except Fault:
-        return  # without the storage nobody is known, and the page that is not there is still not there
+        return  # database unreachable: show the 404 page without a menu

@@ -1,6 +1,6 @@
-"""Reading what people fill in: trimmed text, choices from a list, dates in three boxes, and faults beside each field.
+"""Form parsing: trimmed text, choices, three-part dates, and one fault per field.
 
-A form that is not right comes back with everything that was entered, a summary on top, and status 400.
+An invalid form is shown again with all entered values, a summary on top, and status 400.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from machtiging.kernel.text import plain_line
 
 _MOST_FIELDS = 200
 _FIGURES = re.compile(r"[0-9]{1,4}")
-# Nobody means another year, and the first and the last that exist cannot be placed in a time zone.
+# Plausible years. Years 1 and 9999 would overflow in a time zone conversion.
 _YEARS = range(1900, 2101)
-# Whose birth date is known in part has 00, or crosses, in a passport.
+# Passports show 00 or crosses for an unknown part of a birth date.
 _BIRTH_YEARS = range(1800, 2101)
 _UNKNOWN = re.compile(r"0+|[x?]+")
 _MONTHS = ["januari", "februari", "maart", "april", "mei", "juni"]
@@ -28,29 +28,29 @@ _MONTHS += ["juli", "augustus", "september", "oktober", "november", "december"]
 
 @dataclass
 class Filled:
-    """A form as it was sent, and what is wrong with it: field to sentence, in the order of the page."""
+    """A submitted form: its values, and its faults by field, in page order."""
 
     values: dict[str, list[str]] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
     def one(self, name: str) -> str:
-        """The value of a field, trimmed; empty when it is not there."""
+        """Return the first value of a field, trimmed; empty if absent."""
         return self.values.get(name, [""])[0].strip()
 
     def many(self, name: str) -> list[str]:
-        """All values that were ticked under one name."""
+        """Return all values of a field."""
         return self.values.get(name, [])
 
     def has(self, name: str, value: str) -> bool:
-        """Whether this value was ticked or chosen."""
+        """Return True if this value was selected."""
         return value in self.values.get(name, [])
 
     def wrong(self, name: str, sentence: str) -> None:
-        """Note a fault; the first one of a field stays."""
+        """Add a fault; the first one of a field is kept."""
         self.faults.setdefault(name, sentence)
 
     def text(self, name: str, *, most: int, missing: str) -> str:
-        """A line of text that must be there."""
+        """Read a required line of text of at most `max_length` characters."""
         value = " ".join(self.one(name).split())
         if not value:
             self.wrong(name, missing)
@@ -64,14 +64,14 @@ class Filled:
         return value
 
     def choice(self, name: str, allowed: Collection[str], *, missing: str) -> str:
-        """One value from a list."""
+        """Read one value from a list."""
         value = self.one(name)
         if value not in allowed:
             self.wrong(name, missing)
         return value
 
     def choices(self, name: str, allowed: Collection[str], *, missing: str | None = None) -> frozenset[str]:
-        """Any number of values from a list; at least one when `missing` is given."""
+        """Read any number of values from a list; at least one if `missing` is given."""
         chosen = frozenset(self.many(name))
         if not chosen <= frozenset(allowed):
             self.wrong(name, "Kies alleen uit de lijst.")
@@ -80,7 +80,7 @@ class Filled:
         return chosen
 
     def day(self, name: str, *, missing: str) -> date | None:
-        """A date from three boxes `<name>_dag`, `<name>_maand` and `<name>_jaar`; months may be written in full."""
+        """Read a date from `<name>_dag`, `<name>_maand` and `<name>_jaar`; months may be names."""
         parts = [self.one(f"{name}_{part}") for part in ("dag", "maand", "jaar")]
         if not any(parts):
             self.wrong(name, missing)
@@ -88,7 +88,7 @@ class Filled:
         if parts[1].lower() in _MONTHS:
             parts[1] = str(_MONTHS.index(parts[1].lower()) + 1)
         try:
-            # A number of more figures than a year has is no date, and may not fit in one.
+            # More digits than a year has could overflow `date`.
             if not all(_FIGURES.fullmatch(part) for part in parts) or len(parts[2]) != 4:
                 raise ValueError(name)
             found = date(int(parts[2]), int(parts[1]), int(parts[0]))
@@ -101,7 +101,7 @@ class Filled:
         return found
 
     def partial_date(self, name: str) -> BirthDate | None:
-        """A birth date from the same boxes; an empty one, zeros and crosses are a part that is not known."""
+        """Read a birth date from the same fields; empty parts, zeros and crosses are unknown."""
         parts = [_known_part(self.one(f"{name}_{part}")) for part in ("dag", "maand", "jaar")]
         if parts[1] in _MONTHS:
             parts[1] = str(_MONTHS.index(parts[1]) + 1)
@@ -118,7 +118,7 @@ class Filled:
 
 
 async def filled(request: Request) -> Filled:
-    """The form in a request: text fields only, and not more than a page of ours can have."""
+    """Read the text fields of a request's form, limited to `_MAX_FIELDS`."""
     form = await request.form(max_files=0, max_fields=_MOST_FIELDS)
     sent = Filled()
     for name, value in form.multi_items():
@@ -132,7 +132,7 @@ def _known_part(part: str) -> str:
 
 
 def blank(request: Request, **values: str | list[str]) -> Filled:
-    """A form that nobody has sent yet, with the values it opens with; or with those that were kept of it."""
+    """Make a new form with initial values, or with the values saved before a login."""
     kept: dict[str, list[str]] | None = getattr(request.state, "kept_form", None)
     if kept is not None:
         return Filled(kept)
@@ -140,5 +140,5 @@ def blank(request: Request, **values: str | list[str]) -> Filled:
 
 
 def day_boxes(name: str, value: date) -> dict[str, str]:
-    """The three boxes of a date."""
+    """Split a date into its three form fields."""
     return {f"{name}_dag": str(value.day), f"{name}_maand": str(value.month), f"{name}_jaar": str(value.year)}

@@ -1,4 +1,4 @@
-"""The machtigingen that somebody gave and received, one in detail, and the buttons that change it."""
+"""Pages about machtigingen: the list, one in detail, and the actions on it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_SUCH_CODE = UUID(int=0)
 @router.get("/machtigingen")
 @reserve_connection
 async def overview(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
-    """Everything given and received, newest first."""
+    """List the given and received machtigingen, newest first."""
     people = views.Names(session, request.app.state.keyring)
     names = await views.catalogue(session)
     at = request.app.state.clock.now()
@@ -63,7 +63,7 @@ async def overview(request: Request, visitor: Citizen, session: Transaction, ged
 async def details(
     request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction, gedaan: str | None = None
 ) -> HTMLResponse:
-    """One machtiging. Raises NotFound `machtiging_onbekend` when it is not the visitor's."""
+    """Show one machtiging. Raises NotFound `machtiging_onbekend` if it is not the visitor's."""
     card = await _card(request, session, visitor, machtiging_id)
     return await _shown(request, session, visitor, card, message=views.confirmed(gedaan, card))
 
@@ -77,7 +77,7 @@ async def _shown(
     message: str | None = None,
     note: str | None = None,
 ) -> HTMLResponse:
-    """The page that says what is so now. With a `note` when what was asked could not be done any more."""
+    """Render the current state. With a `note` if the requested action was no longer possible."""
     at = request.app.state.clock.now()
     code = await views.code_to_renew(session, MachtigingId(card.id), visitor.person_id, at)
     works = code is not None and code.works_at(at)
@@ -88,7 +88,10 @@ async def _shown(
 async def _show_present_state(
     request: Request, session: AsyncSession, visitor: Visitor, machtiging_id: UUID, what: Done, refusal: Conflict
 ) -> Response:
-    """Answer a button pressed twice or too late: the page of the first press if it holds, else the present state."""
+    """Answer a repeated or late action.
+
+    If its result still holds, redirect to the page with its message. Otherwise show the current state.
+    """
     card = await _card(request, session, visitor, machtiging_id)
     if views.confirmed(what, card) is not None:
         return _back(machtiging_id, what)
@@ -100,7 +103,7 @@ async def _show_present_state(
 async def ask_to_withdraw(
     request: Request, machtiging_id: UUID, visitor: Citizen, session: Transaction
 ) -> HTMLResponse:
-    """Are you sure? Only for the giver, and only while there is something to stop."""
+    """Ask for confirmation. Only for the giver, and only while it can be revoked."""
     card = await _card(request, session, visitor, machtiging_id)
     if Deed.WITHDRAW not in card.deeds:
         return await _shown(request, session, visitor, card)
@@ -112,11 +115,11 @@ async def ask_to_withdraw(
 async def withdraw(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
-    """Stop it now: the machtiging first, then the consents of apps that hang on it, all in one transaction."""
+    """Revoke the machtiging, then the app consents based on it, in one transaction."""
     at = request.app.state.clock.now()
     try:
         ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
-    except Conflict as refusal:  # caught here, so that the line in the journal commits as usual
+    except Conflict as refusal:  # caught here, so that the journal line is committed
         return await _show_present_state(request, session, visitor, machtiging_id, Done.WITHDRAWN, refusal)
     by_giver = Ending(Deed.WITHDRAW.value, visitor.person_id, Capacity.SELF)
     await end_grants_of_machtiging(session, ended.id, by_giver, at=at)
@@ -128,7 +131,7 @@ async def withdraw(
 async def give_back(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
-    """The helper stops; the consents of apps go with it."""
+    """End the machtiging by the helper, with the app consents based on it."""
     at = request.app.state.clock.now()
     try:
         ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
@@ -144,7 +147,7 @@ async def give_back(
 async def pausing(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
-    """Let it rest."""
+    """Pause the machtiging."""
     at = request.app.state.clock.now()
     try:
         await pause.pause(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
@@ -157,7 +160,7 @@ async def pausing(
 async def resuming(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
-    """Wake it again."""
+    """Resume the machtiging."""
     at = request.app.state.clock.now()
     try:
         await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
@@ -170,7 +173,10 @@ async def resuming(
 async def new_code(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> HTMLResponse:
-    """A new code for an offer, shown once. The form names the code that it replaces: two clicks make one."""
+    """Replace the code of an offer and show the new one once.
+
+    The form names the replaced code, so that two clicks make one new code.
+    """
     state, at = request.app.state, request.app.state.clock.now()
     giver = Giver(visitor.person_id, visitor.assurance)
     replaced = Replaced(MachtigingId(machtiging_id), _named((await filled(request)).one("vervangt")))
@@ -191,7 +197,7 @@ async def new_code(
 
 
 def _named(offered: str) -> UUID:
-    """The code that a form names; one that does not exist when it names nothing of ours."""
+    """Parse the code id in the form; `NO_SUCH_CODE` if invalid."""
     try:
         return UUID(offered)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Offer a machtiging: a form, a page that repeats what was filled in, and the machtigingscode, shown once."""
+"""Offer a machtiging: a form, a review page, and the machtigingscode, shown once."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ ACTS = {
     "lezen": frozenset({Act.LIST, Act.READ}),
     "downloaden": frozenset({Act.LIST, Act.READ, Act.DOWNLOAD}),
 }
-# "Vertrouwelijk" is not on the form: the policy gives it to nobody whom a citizen chooses.
+# "Vertrouwelijk" is not on the form: the policy denies it to helpers chosen by a citizen.
 DEGREES = (Sensitivity.GEWOON, Sensitivity.GEVOELIG)
 _LONGEST_PURPOSE = 120
 _CONSENT = "toestemming"
-# The page that repeats what was filled in carries a key of its own, so that two clicks on it are one offer.
+# Idempotency key of the review page, so that two clicks make one offer.
 _KEY = "sleutel"
 _A_KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @router.get("/machtigingen/aanbieden")
 async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
-    """The form, opened with careful choices: no health, no letters from before today, ninety days."""
+    """Show the form with careful defaults: no health letters, none before today, ninety days."""
     today = day_in_the_netherlands(request.app.state.clock.now())
     opened = blank(
         request,
@@ -60,14 +60,14 @@ async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLR
         **day_boxes("vanaf", today),
     )
     agencies = await all_agencies(session)
-    if opened.one("akkoord") == "ja":  # kept: she was at the page that repeats it
+    if opened.one("akkoord") == "ja":  # a saved form, submitted from the review page
         return await _repeat_again(request, session, visitor, agencies, opened)
     return _form(request, agencies, opened)
 
 
 @router.post("/machtigingen/aanbieden")
 async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> HTMLResponse:
-    """First time: repeat what was filled in. With `akkoord=ja` and the key of that page: make the offer, once."""
+    """Show the review page; with `akkoord=ja` and that page's key, make the offer, once."""
     sent = await filled(request)
     agencies = await all_agencies(session)
     state = request.app.state
@@ -87,7 +87,7 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     except InvalidInput as error:
         _take_over(sent, error)
         return _form(request, agencies, sent, status=400)
-    except Conflict:  # caught here, so that the line in the journal commits as usual
+    except Conflict:  # caught here, so that the journal line is committed
         return await _show_earlier_offer(request, session, giver)
     until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
     shown = "aangeboden.html"
@@ -104,7 +104,7 @@ async def _show_earlier_offer(request: Request, session: AsyncSession, giver: Gi
 async def _repeat_again(
     request: Request, session: AsyncSession, visitor: Visitor, agencies: list[AgencyView], kept: Filled
 ) -> HTMLResponse:
-    """The page that repeats what was filled in, with the key that it had; or that its offer was made before."""
+    """Show the review page of a saved form with its key, or its earlier offer."""
     state = request.app.state
     terms = read_terms(kept, {agency.oin for agency in agencies}, state.delegation_limits, state.clock.now())
     key = kept.one(_KEY)
@@ -130,7 +130,7 @@ def _form(request: Request, agencies: list[AgencyView], sent: Filled, *, status:
     )
 
 
-# Fields as the rules below name them, and where they stand on the form.
+# Field names of the domain rules, and those of the form.
 _PLACES = {
     "capacity": "soort",
     "purpose": "doel",
@@ -142,13 +142,13 @@ _PLACES = {
 
 
 def _take_over(sent: Filled, error: InvalidInput) -> None:
-    """A rule below said no: its sentences go to the fields of the form."""
+    """Copy the faults of the domain rules to the form fields."""
     for name, sentence in (error.fields or {"ends_at": error.public}).items():
         sent.wrong(_PLACES.get(name, "duur"), sentence)
 
 
 def read_terms(sent: Filled, oins: set[str], limits: Limits, at: datetime) -> Terms | None:
-    """The terms in a form; None when anything is wrong, and then every fault is noted at its field."""
+    """Read the terms from a form; None, with all faults noted, if any is invalid."""
     capacity = sent.choice(
         "soort", {choice.value for choice in CAPACITIES_TO_CHOOSE}, missing="Kies wie u gaat helpen."
     )
@@ -181,7 +181,7 @@ def _letters_from(sent: Filled, at: datetime) -> date | None:
 
 
 def _end(sent: Filled, limits: Limits, at: datetime) -> datetime | None:
-    """The end of the last day. A length is counted from today, which comes on top of it."""
+    """Return the end of the last day. A duration counts from tomorrow, so today is extra."""
     how_long = sent.choice("duur", {*LENGTHS, OWN_END}, missing="Kies hoe lang de machtiging geldt.")
     today = day_in_the_netherlands(at)
     if how_long == OWN_END:

@@ -1,6 +1,6 @@
-"""Who looked: every time that somebody opened her post, tried to, or changed a machtiging, for the citizen herself.
+"""Access history: each access to the citizen's post, refused ones and machtiging changes included.
 
-The journal cannot be mended, so every line that its columns admit is shown: what is not understood, in general words.
+The journal is append-only, so every line it admits must be displayed; unknown values get general words.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
 PAGE = 50
-# The journal holds nothing outside these years, and the first and the last that exist cannot be placed in UTC.
+# Years of the journal. Years 1 and 9999 would overflow in a conversion to UTC.
 _YEARS = range(2000, 2101)
 _YOU = "U"
-# Deliveries and logins are not about who looked. Of sessions only what an operator does is about a person.
+# Deliveries and logins are no access to post. Of session lines only an operator's name the person.
 SHOWN = ("bericht:", "machtiging:", "code:", "grant:", "sessie:", "token:geweigerd", "verzoek:")
 _NOT_SHOWN = frozenset(act.value for act in JournalAct if not act.startswith(SHOWN))
 _OUTCOMES = frozenset(Outcome)
@@ -53,9 +53,9 @@ Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One line of the journal in words. `bericht_id` leads to the letter, which is the reader's own.
+    """One journal line in words. `bericht_id` links to the letter, which is the reader's own.
 
-    `at` is None where the journal names an instant that cannot be. `times`: how many equal lines in that minute.
+    `at` is None for an impossible time in the journal. `times`: number of equal lines in that minute.
     """
 
     at: datetime | None
@@ -78,7 +78,7 @@ async def who_looked(
     voor: Annotated[Instant | None, Query()] = None,
     regel: Annotated[UUID | None, Query()] = None,
 ) -> HTMLResponse:
-    """The newest lines about the visitor; `voor` and `regel` are the last line of the page before."""
+    """Show the newest lines about the visitor; `voor` and `regel` are the pagination cursor."""
     before = Before(voor, regel) if voor is not None and regel is not None else None
     found = await grouped_lines_about(session, visitor.person_id, limit=PAGE, before=before)
     shown = [group for group in found.groups if group.line.act not in _NOT_SHOWN]
@@ -88,7 +88,7 @@ async def who_looked(
 
 
 def _place_of(line: JournalEntry) -> Before:
-    """Place of the page after this line: its id. For an instant that cannot be, the address has another."""
+    """Return the pagination cursor after this line; an impossible time is replaced by a valid one."""
     known = line.occurred_at.year in _YEARS
     return Before(line.occurred_at if known else datetime(_YEARS[0], 1, 1, tzinfo=UTC), line.id)
 
@@ -144,7 +144,7 @@ def _what(line: JournalEntry, sender: str | None, *, refused: bool) -> str:
 async def _who(people: views.Names, visitor: Visitor, line: JournalEntry, app: str | None) -> str:
     if line.capacity == OPERATOR:
         return "Een beheerder"
-    if line.actor_id is None:  # then it was the app by itself
+    if line.actor_id is None:  # then the app acted by itself
         return "Iemand" if app is None else f"De app {app}"
     return _YOU if line.actor_id == visitor.person_id else await people.of(PersonId(line.actor_id))
 
@@ -160,7 +160,7 @@ def _letters_in(lines: list[JournalEntry]) -> set[UUID]:
 
 
 def _letter_in(line: JournalEntry) -> UUID | None:
-    """The id of the letter or enclosure that a line is about, if it is an id."""
+    """Return the id of the letter or attachment of a line, if valid."""
     if not line.object_id or line.object_kind not in ("bericht", "bijlage"):
         return None
     try:

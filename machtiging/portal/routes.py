@@ -1,4 +1,4 @@
-"""All pages of the portal. Fixed paths come before `/machtigingen/{id}`."""
+"""All routes of the portal. Fixed paths come before `/machtigingen/{id}`."""
 
 from __future__ import annotations
 

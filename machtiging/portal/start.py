@@ -1,4 +1,4 @@
-"""The first page: what one can do here."""
+"""The start page: a menu of tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def start(request: Request, _: Public, visitor: PerhapsVisitor, session: Transaction) -> HTMLResponse:
-    """For everybody; who is logged in sees where to go and whether something waits, who is not how to log in."""
+    """Show the start page: tasks and pending items for a visitor, else how it works."""
     at = request.app.state.clock.now()
     waiting = 0 if visitor is None else await how_many_wait_for(session, visitor.person_id, at)
     unmailed = 0 if visitor is None else await count_unseen_undelivered(session, visitor.person_id, at=at)

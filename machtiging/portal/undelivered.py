@@ -1,4 +1,4 @@
-"""Messages of ours that could not be mailed: the person reads them here."""
+"""Notifications that could not be mailed, for reading on the site."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _UNKNOWN = Message("Er is iets veranderd", "Kijk bij /machtigingen hoe het nu zi
 
 @dataclass(frozen=True, slots=True)
 class NotificationView:
-    """One notification as its mail would have read, and the reason that it did not go."""
+    """One notification as its mail would read, and the reason for non-delivery."""
 
     subject: str
     paragraphs: list[str]
@@ -44,7 +44,7 @@ class NotificationView:
 
 @router.get("/meldingen")
 async def show_undelivered(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
-    """The visitor's notifications that could not be mailed, newest first."""
+    """List the visitor's notifications that could not be mailed, newest first."""
     state = request.app.state
     names = views.Names(session, state.keyring)
     found = await undelivered.load_undelivered(session, visitor.person_id, at=state.clock.now())
@@ -55,7 +55,7 @@ async def show_undelivered(request: Request, visitor: Citizen, session: Transact
 
 @router.post("/meldingen/gelezen")
 async def confirm_read(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> RedirectResponse:
-    """Record that the visitor has read them, so that no page mentions them any more."""
+    """Mark the visitor's notifications as read, so that pages stop mentioning them."""
     await undelivered.mark_undelivered_seen(session, visitor.person_id, at=request.app.state.clock.now())
     return RedirectResponse("/meldingen", 303)
 

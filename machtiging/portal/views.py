@@ -1,4 +1,4 @@
-"""What the pages about machtigingen show: agreements in words, people by name, and which buttons make sense."""
+"""View models for pages about machtigingen: agreements in words, names, available actions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _GONE = "een organisatie die niet meer meedoet"
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What is agreed, in words. `senders` and `themes` are None when there is no such limit."""
+    """The terms of a machtiging in words. `senders` and `themes` are None without such a limit."""
 
     purpose: str
     capacity: str
@@ -55,10 +55,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One machtiging as its giver or its helper sees it. `kvk` is the organisation for which the helper helps.
+    """One machtiging as shown to its giver or helper. `kvk`: the organisation of the helper.
 
-    `usable_here` is False for a helper who is logged in for another organisation (or for none): the page then tells
-    neither whose post it is nor what was agreed.
+    `usable_here` is False for a helper logged in for another organisation (or for none): the page then shows neither
+    the giver nor the terms.
     """
 
     id: UUID
@@ -83,19 +83,19 @@ class Catalogue:
     diensten: Mapping[str, str]
 
     def sender(self, oin: str) -> str:
-        """The name of an agency, whether it still takes part or not."""
+        """Return the name of an agency, also of one no longer in the service."""
         return self.agencies.get(oin, _GONE)
 
 
 async def catalogue(session: AsyncSession) -> Catalogue:
-    """All names in one go, for a page."""
+    """Load all agency and dienst names for a page."""
     agencies = await all_agencies(session)
     diensten = {dienst.key: dienst.name for agency in agencies for dienst in agency.diensten}
     return Catalogue({agency.oin: agency.name for agency in agencies}, diensten)
 
 
 def agreement(capacity: Capacity, purpose: str, scope: Scope, period: Period, names: Catalogue) -> Agreement:
-    """An agreement in words."""
+    """Describe terms in words."""
     return Agreement(
         purpose=purpose,
         capacity=words.CAPACITY[capacity],
@@ -112,12 +112,15 @@ def agreement(capacity: Capacity, purpose: str, scope: Scope, period: Period, na
 
 
 def agreed(machtiging: Machtiging, names: Catalogue) -> Agreement:
-    """What is agreed in this machtiging, in words."""
+    """Describe the terms of this machtiging in words."""
     return agreement(machtiging.capacity, machtiging.purpose, machtiging.scope, machtiging.period, names)
 
 
 def deeds(machtiging: Machtiging, party: Party, at: datetime) -> frozenset[Deed]:
-    """What this party can do with it now: the lines of the transition table, and nothing once the period is over."""
+    """Return the actions that this party can take now, by the transition table.
+
+    None once the period is over.
+    """
     if standing(machtiging, at) is Standing.EXPIRED:
         return frozenset()
     return frozenset(
@@ -128,14 +131,14 @@ def deeds(machtiging: Machtiging, party: Party, at: datetime) -> frozenset[Deed]
 async def code_to_renew(
     session: AsyncSession, machtiging_id: MachtigingId, giver_id: PersonId, at: datetime
 ) -> OpenCode | None:
-    """The code that she can replace now: that of her own offer, still open and not over. Else None."""
+    """Return the open code of the giver's own offer, if replaceable now; else None."""
     found = await machtiging_of(session, machtiging_id, giver_id)
     if found is None or found.vertegenwoordigde_id != giver_id or at >= found.period.ends_at:
         return None
     return await open_code(session, machtiging_id) if found.state is State.OFFERED else None
 
 
-# What must be so for the message after a deed to be true: whose side looks, and how the machtiging stands.
+# Conditions for the message after an action: the viewer is the giver or not, and the standing.
 _TRUE_WHEN: dict[words.Done, tuple[bool, frozenset[str]]] = {
     words.Done.ACCEPTED: (False, frozenset({words.STANDING[Standing.IN_FORCE], words.STANDING[Standing.NOT_BEGUN]})),
     words.Done.WITHDRAWN: (True, frozenset({words.ENDED[EndReason.WITHDRAWN]})),
@@ -146,7 +149,7 @@ _TRUE_WHEN: dict[words.Done, tuple[bool, frozenset[str]]] = {
 
 
 def confirmed(gedaan: str | None, card: Card) -> str | None:
-    """The message for a deed that the address names, as long as the machtiging still stands as it says."""
+    """Return the message for the action in the URL, if it is still true."""
     if gedaan not in _TRUE_WHEN:
         return None
     given, standings = _TRUE_WHEN[words.Done(gedaan)]
@@ -154,7 +157,7 @@ def confirmed(gedaan: str | None, card: Card) -> str | None:
 
 
 class Names:
-    """Names of people, each looked up once per page."""
+    """Names of people, each loaded once per page."""
 
     def __init__(self, session: AsyncSession, keyring: KeyRing) -> None:
         self._session = session
@@ -162,7 +165,7 @@ class Names:
         self._known: dict[PersonId, str] = {}
 
     async def of(self, person_id: PersonId) -> str:
-        """The name of a person as the login told it."""
+        """Return the name of a person as given by the login."""
         if person_id not in self._known:
             profile = await profile_of(self._session, self._keyring, person_id)
             self._known[person_id] = profile.name if profile and profile.name else _NAMELESS
@@ -170,7 +173,7 @@ class Names:
 
 
 async def card(machtiging: Machtiging, viewer: Visitor, people: Names, names: Catalogue, at: datetime) -> Card:
-    """A machtiging for the one of its two parties who looks."""
+    """Build the card of a machtiging for one of its two parties."""
     given = machtiging.vertegenwoordigde_id == viewer.person_id
     other_id = machtiging.gemachtigde_id if given else machtiging.vertegenwoordigde_id
     now = standing(machtiging, at)

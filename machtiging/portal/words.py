@@ -1,4 +1,4 @@
-"""Codes to plain Dutch: every state, act, theme and reason as a citizen reads it. Pure."""
+"""Labels and sentences in plain Dutch for states, acts, themes and reasons. No I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STANDING: dict[Standing, str] = {
     Standing.EXPIRED: "Afgelopen",
 }
 
-# How it ended, where that is known.
+# The way it ended, if known.
 ENDED: dict[EndReason, str] = {
     EndReason.WITHDRAWN: "Ingetrokken",
     EndReason.GIVEN_BACK: "Teruggegeven",
@@ -64,7 +64,7 @@ ACT: dict[Act, str] = {
     Act.DELETE: "brieven weggooien",
 }
 
-# What a line of the journal says was done, as the end of "<name> ...".
+# Phrases for journal acts, as the end of "<name> ...".
 DEED: dict[str, str] = {
     "aanlevering:ontvangen": "leverde een brief af",
     "bericht:lijst": "bekeek de lijst met brieven",
@@ -95,12 +95,12 @@ DEED: dict[str, str] = {
     "verzoek:geweigerd": "mocht aan een balie niets vragen",
 }
 
-# What an app did by itself, as the end of "De app <name> ...".
+# Phrases for acts of an app by itself, as the end of "De app <name> ...".
 BY_APP: dict[str, str] = {
     "grant:beeindigd": "heeft geen toestemming meer",
 }
 
-# The same act when it was refused.
+# Phrases for refused acts.
 TRIED: dict[str, str] = {
     "bericht:lijst": "wilde de lijst met brieven bekijken",
     "bericht:lezen": "wilde een brief lezen",
@@ -183,12 +183,15 @@ UNKNOWN_OUTCOME = "Wij weten niet hoe dit afliep."
 
 
 def reason(code: str) -> str:
-    """The plain sentence for a reason code; a general one for a code that has none of its own."""
+    """Return the sentence for a reason code; a general one for an unknown code."""
     return REASON.get(code, _OTHER_REASON)
 
 
 def deed(act: str, *, refused: bool, sender: str | None = None, by_app: bool = False) -> str:
-    """What was done or tried, as the end of a sentence that begins with a name; `sender` is whose letter it was."""
+    """Describe a performed or refused act, as the end of "<name> ...".
+
+    `sender`: the afzender of the letter.
+    """
     if by_app and not refused and act in BY_APP:
         return BY_APP[act]
     words = (
@@ -203,25 +206,25 @@ def deed(act: str, *, refused: bool, sender: str | None = None, by_app: bool = F
 
 
 def check_kind(facts: object) -> str:
-    """Say what a helper had to know beside the code, as a line of the journal tells it; nothing when it does not."""
+    """Describe the check beside the code, from a journal line's facts; empty if absent."""
     kind = facts.get("controle") if isinstance(facts, Mapping) else None
     return f" (gecontroleerd met {CHECK_KIND[kind]})" if isinstance(kind, str) and kind in CHECK_KIND else ""
 
 
 def acts(given: Iterable[Act]) -> list[str]:
-    """The acts as phrases, in the order in which people think of them."""
+    """Return the acts as phrases, in a natural order."""
     wanted = set(given)
     return [phrase for act, phrase in ACT.items() if act in wanted]
 
 
 def themes(given: Iterable[Theme]) -> list[str]:
-    """The themes as words, in a fixed order."""
+    """Return the themes as words, in a fixed order."""
     wanted = set(given)
     return [word for theme, word in THEME.items() if theme in wanted]
 
 
 def listing(words: Iterable[str]) -> str:
-    """Words as a Dutch enumeration: "a, b en c"."""
+    """Join phrases to a Dutch enumeration: "a, b en c"."""
     parts = list(words)
     if len(parts) < 2:
         return "".join(parts)
@@ -229,7 +232,7 @@ def listing(words: Iterable[str]) -> str:
 
 
 class Done(StrEnum):
-    """What was just done, for the message at the top of the page that one lands on. The values stand in the address."""
+    """The action just completed, for a message on the next page. Values travel in the URL."""
 
     ACCEPTED = "aangenomen"
     REFUSED = "geweigerd"
@@ -254,5 +257,5 @@ DONE: dict[Done, str] = {
 
 
 def done(code: str | None) -> str | None:
-    """The message for a `gedaan` in the address; nothing for anything that is not on the list."""
+    """Return the message for `gedaan` in the URL; None for an unknown value."""
     return DONE[Done(code)] if code in set(Done) else None

@@ -1,1 +1,1 @@
-"""Stand-ins for the outside world, for practice only: a login broker and a mail catcher, as an app of their own."""
+"""Simulators for practice only, in one application: a login broker and a mail catcher."""

@@ -1,4 +1,4 @@
-"""The practice app: login broker and mail catcher together, on a port of their own. Never in production."""
+"""The simulator application: login broker and mail catcher on one port. Never in production."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _ON_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def refuse_in_production(settings: Settings) -> None:
-    """Whoever can log in as anybody may not stand beside real letters. Raises Fault `oefenomgeving_in_productie`.
+    """Refuse to run in production: every visitor can log in as any persona. Raises Fault `oefenomgeving_in_productie`.
 
-    The environment variable is read besides the settings: neither alone can talk the other round.
+    Checks the settings and the environment variable: either one is enough to refuse.
     """
     named = os.environ.get("MACHTIGING_ENV", "").strip().lower()
     if settings.env is Environment.PRODUCTION or named == Environment.PRODUCTION.value:
@@ -33,7 +33,7 @@ def refuse_in_production(settings: Settings) -> None:
 
 
 def refuse_where_others_can_come(settings: Settings) -> None:
-    """Whoever can log in as anybody stays on this machine. Raises Fault `oefenomgeving_open_voor_anderen`."""
+    """Refuse a host other than loopback. Raises Fault `oefenomgeving_open_voor_anderen`."""
     if not is_loopback(settings.host):
         raise Fault("oefenomgeving_open_voor_anderen", private="Set MACHTIGING_HOST=127.0.0.1, or leave it out.")
 
@@ -41,7 +41,7 @@ def refuse_where_others_can_come(settings: Settings) -> None:
 def create_simulator(
     settings: Settings, *, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> FastAPI:
-    """The practice app. `transport` is how it reaches the service for its public keys (tests: in the same process).
+    """Create the simulator application. `transport` reaches the service for its JWKS (tests: in-process).
 
     Raises Fault `oefenomgeving_in_productie`.
     """
@@ -52,7 +52,7 @@ def create_simulator(
     app.state.provider = Provider(settings.broker_issuer, client, clock)
     app.state.http = httpx.AsyncClient(transport=transport, timeout=5, trust_env=False, verify=tls_context())
     app.state.postbus = Postbus(settings.smtp_port, clock)
-    # With a mail server of one's own elsewhere, there is nothing to catch here.
+    # Mail goes to another server when one is configured.
     app.state.catches_mail = settings.smtp_host in _ON_THIS_MACHINE
     app.state.pages = Pages(["machtiging.simulators"])
     app.state.practice = True

@@ -1,4 +1,4 @@
-"""The stand-in login broker: an OpenID provider where one chooses who to be. Practice only.
+"""The login simulator: an OpenID provider where the visitor chooses a persona. Practice only.
 
 Sources: OpenID Connect Core 1.0, Discovery 1.0; RFC 7636 (S256 only); RFC 9207.
 """
@@ -22,7 +22,7 @@ from machtiging.web.pages import page
 
 router = APIRouter(include_in_schema=False)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-# What the choice page hands on to itself, and what it adds.
+# The persona page sends these parameters back to this endpoint.
 _ASKED = ("client_id", "redirect_uri", "response_type", "scope", "state", "nonce")
 _HANDED_ON = (*_ASKED, "code_challenge", "code_challenge_method", "acr_values")
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -30,13 +30,13 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @router.get("/.well-known/openid-configuration")
 async def metadata(request: Request) -> dict[str, Any]:
-    """What this broker can do."""
+    """Return the provider metadata (OpenID Connect Discovery 1.0)."""
     return _provider(request).metadata()
 
 
 @router.get("/jwks")
 async def jwks(request: Request) -> dict[str, Any]:
-    """The public key."""
+    """Return the public signing key."""
     return _provider(request).jwks()
 
 
@@ -47,9 +47,9 @@ def _provider(request: Request) -> Provider:
 
 @router.get("/authorize")
 async def authorize(request: Request) -> Response:
-    """Choose who to be, or with `login_hint` be that person at once.
+    """Let the visitor choose a persona, or log in at once as `login_hint`.
 
-    Nobody is sent anywhere before client and redirect URI are known to be right (RFC 6749 section 4.1.2.1).
+    Redirects only after client and redirect URI are verified (RFC 6749 section 4.1.2.1).
     """
     asked = request.query_params
     client = _provider(request).client
@@ -66,7 +66,7 @@ async def authorize(request: Request) -> Response:
 
 
 def _fault(asked: Mapping[str, str]) -> str | None:
-    """The error code of RFC 6749 section 4.1.2.1 for a question that we cannot answer."""
+    """Return the error code (RFC 6749 section 4.1.2.1) of an invalid authorization request, or None."""
     if asked.get("response_type") != "code":
         return "unsupported_response_type"
     if "openid" not in asked.get("scope", "").split():
@@ -89,7 +89,7 @@ def _back(request: Request, answer: dict[str, str]) -> Response:
 
 
 def _wanted(asked: Mapping[str, str]) -> Assurance:
-    """The level to log in at: what the visitor chose, else what the service asked for."""
+    """Return the level of assurance: the visitor's choice, else the lowest known `acr_values`."""
     if "niveau" in asked:
         return Assurance(asked["niveau"])
     known = [level for level in Assurance if level.acr in asked.get("acr_values", "").split()]
@@ -120,7 +120,7 @@ def _choice(request: Request) -> Response:
 
 @router.post("/token")
 async def token(request: Request) -> Response:
-    """Redeem a code for an id_token."""
+    """Exchange a code for an ID token."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     provider = _provider(request)
     if form.get("grant_type") != "authorization_code":

@@ -1,4 +1,4 @@
-"""The stand-in broker checks who redeems a code: private_key_jwt, with the keys that the service publishes.
+"""Client authentication at the login simulator: private_key_jwt with the JWKS of the service.
 
 Source: RFC 7523 sections 2.2 and 3; OpenID Connect Core section 9.
 """
@@ -20,7 +20,7 @@ _LONGEST = timedelta(minutes=5)
 
 
 async def check_client(provider: Provider, http: httpx.AsyncClient, assertion: str) -> None:
-    """Raises NotAuthenticated `client_onbekend` unless our one client signed this, for us, just now, for once."""
+    """Verify a client assertion, also against replay. Raises NotAuthenticated `client_onbekend`."""
     claims = verify_jwt(assertion, await _published(provider, http), algorithms=_ALGORITHMS, typ=None)
     named = (claims.get("iss"), claims.get("sub"))
     if named != (provider.client.client_id,) * 2 or claims.get("aud") not in (provider.issuer, [provider.issuer]):

@@ -1,4 +1,4 @@
-"""The people one can be while practising. All made up; the numbers are test numbers."""
+"""The personas of the login simulator. All are invented; the numbers are test numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from machtiging.kernel.assurance import Assurance
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Somebody to log in as, and what the broker tells about that person."""
+    """A person to log in as, and the claims about that person."""
 
     key: str
     name: str
@@ -24,7 +24,7 @@ class Persona:
     highest: Assurance = Assurance.HIGH
 
     def claims(self) -> dict[str, Any]:
-        """What goes into the id_token about this person; what is not there is left out."""
+        """Return the claims of this person for the ID token. Absent values are left out."""
         told = {
             "sub": f"oefenpersoon-{self.key}",
             "name": self.name,

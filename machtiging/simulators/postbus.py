@@ -1,6 +1,6 @@
-"""The mail catcher: a real SMTP server on loopback that delivers to nobody and shows what came in.
+"""The mail catcher: an SMTP server on loopback that stores e-mails and shows them.
 
-It runs in our own event loop, without threads. Nothing leaves this machine.
+It runs in our event loop, without threads. No e-mail leaves this machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail as it came in."""
+    """One received e-mail."""
 
     received_at: datetime
     sender: str
@@ -40,7 +40,7 @@ class Mail:
 
 
 class Postbus:
-    """The catcher and the last mails it caught."""
+    """The SMTP server and the latest e-mails."""
 
     def __init__(self, port: int, clock: Clock) -> None:
         self.mails: deque[Mail] = deque(maxlen=KEPT)
@@ -49,7 +49,7 @@ class Postbus:
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Listen. Port 0 takes a free one, told in `port`. Raises Fault `postbus_start_niet`."""
+        """Start listening. Port 0 takes a free port and sets `port`. Raises Fault `postbus_start_niet`."""
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(self._protocol, LOOPBACK, self.port)
@@ -69,7 +69,7 @@ class Postbus:
         return SMTP(self, hostname="localhost", ident="oefenpost", data_size_limit=_LARGEST, timeout=30, loop=loop)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
-        """Called by the SMTP server for each mail."""
+        """Store an e-mail. Called by aiosmtpd."""
         self.mails.append(self._read(envelope))
         return "250 OK"
 
@@ -79,7 +79,7 @@ class Postbus:
             part = message.get_body(preferencelist=("plain", "html"))
             body = "" if part is None else str(part.get_content())
         except (LookupError, ValueError):
-            # A charset that nobody knows: show the mail as it came.
+            # An unknown charset: show the raw content.
             body = envelope.content.decode("utf-8", "replace")
         subject = str(message["subject"] or "")
         return Mail(self._clock.now(), str(envelope.mail_from), tuple(envelope.rcpt_tos), subject, body)
@@ -92,13 +92,13 @@ def _newest_first(request: Request) -> list[Mail]:
 
 @router.get("/post")
 async def show(request: Request) -> Response:
-    """The mails, newest first."""
+    """Show the e-mails, newest first."""
     return page(request, "post.html", mails=_newest_first(request))
 
 
 @router.get("/post.json")
 async def as_json(request: Request) -> list[dict[str, Any]]:
-    """The same for programs."""
+    """Return the e-mails as JSON, newest first."""
     return [
         {"aan": mail.recipients, "onderwerp": mail.subject, "tekst": mail.body, "ontvangenOp": mail.received_at}
         for mail in _newest_first(request)

@@ -1,6 +1,6 @@
-"""What the stand-in broker knows: its key, its one client, and the codes that it gave out. All in memory.
+"""The state of the login simulator: signing key, client and issued codes. All in memory.
 
-It is the outside world, so it forgets everything when it stops; whoever was logged in at the service stays so.
+It forgets everything when it stops. Sessions at the service stay, as with a real broker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_CODES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The one relying party that this broker serves; its keys are fetched from `<issuer>/jwks`."""
+    """The only relying party of this broker. Its JWKS is at `<issuer>/jwks`."""
 
     client_id: str
     issuer: str
@@ -36,7 +36,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a code stands for."""
+    """The login behind an authorization code."""
 
     persona: Persona
     assurance: Assurance
@@ -47,7 +47,7 @@ class Issued:
 
 @dataclass
 class Provider:
-    """The broker itself."""
+    """The OpenID provider."""
 
     issuer: str
     client: Client
@@ -57,14 +57,14 @@ class Provider:
     _assertions: dict[str, datetime] = field(default_factory=dict)
 
     def new_code(self, issued: Issued) -> str:
-        """A code for this login."""
+        """Issue an authorization code for this login."""
         self._forget_old(issued.at)
         code = secrets.token_urlsafe(32)
         self._codes[code] = issued
         return code
 
     def take_code(self, code: str, verifier: str) -> Issued | None:
-        """What the code stands for, once, within a minute, for who holds the PKCE verifier (S256)."""
+        """Redeem a code once, within a minute, with its PKCE verifier (S256). Returns None if invalid."""
         issued = self._codes.pop(code, None)
         if issued is None or self.clock.now() >= issued.at + CODE_VALID:
             return None
@@ -73,7 +73,7 @@ class Provider:
         return issued if secrets.compare_digest(challenge, issued.challenge) else None
 
     def first_use(self, jti: str, until: datetime) -> bool:
-        """Whether this client assertion was not seen before (RFC 7523 section 3)."""
+        """Consume the jti of a client assertion. Returns false for a replay (RFC 7523 section 3)."""
         self._forget_old(self.clock.now())
         if jti in self._assertions:
             return False
@@ -89,7 +89,7 @@ class Provider:
             del self._codes[next(iter(self._codes))]
 
     def id_token(self, issued: Issued) -> str:
-        """The signed statement about who logged in, and how sure that is."""
+        """Build the signed ID token of a login."""
         at = self.clock.now()
         claims: dict[str, Any] = {
             **issued.persona.claims(),
@@ -106,11 +106,11 @@ class Provider:
         return jwt.encode(header, claims, self.key, algorithms=[ALGORITHM])
 
     def jwks(self) -> dict[str, Any]:
-        """The public key."""
+        """Build the JWKS with the public key."""
         return {"keys": [{**self.key.as_dict(private=False), "use": "sig", "alg": ALGORITHM}]}
 
     def metadata(self) -> dict[str, Any]:
-        """OpenID Connect Discovery 1.0 section 3."""
+        """Build the provider metadata (OpenID Connect Discovery 1.0 section 3)."""
         return {
             "issuer": self.issuer,
             "authorization_endpoint": self.issuer + "/authorize",

@@ -1,1 +1,1 @@
-"""The database: engine, embedded server, unit of work and migrations. Speaks PostgreSQL and nothing else."""
+"""The database: engine, embedded server, unit of work and migrations. PostgreSQL only."""

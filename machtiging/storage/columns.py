@@ -1,4 +1,4 @@
-"""Column types that SQLModel has no short word for, so that tables stay readable."""
+"""Column types that SQLModel has no short form for."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from sqlmodel import Field
 
 
 def at(**options: Any) -> Any:
-    """An aware instant."""
+    """A `timestamptz` column."""
     return Field(sa_type=DateTime(timezone=True), **options)
 
 
 def text(**options: Any) -> Any:
-    """Text without a length; lengths are CHECK constraints in the migration."""
+    """A `text` column. Lengths are CHECK constraints in the migration."""
     return Field(sa_type=Text, **options)
 
 
 def texts(**options: Any) -> Any:
-    """A list of words."""
+    """A `text[]` column."""
     return Field(sa_type=ARRAY(Text), **options)
 
 
 def sealed(**options: Any) -> Any:
-    """Bytes: encrypted content, hashes and keyed indexes."""
+    """A `bytea` column: encrypted content, hashes and keyed indexes."""
     return Field(sa_type=LargeBinary, **options)
 
 
 def document(**options: Any) -> Any:
-    """A JSON document."""
+    """A `jsonb` column."""
     return Field(sa_type=JSONB, **options)

@@ -1,10 +1,10 @@
-"""A real PostgreSQL of our own, for when no database is named: from a wheel, on a unix socket, under `.data`.
+"""Embedded PostgreSQL server for use without a configured database: a wheel, on a unix socket, under `.data`.
 
-The wheel brings the programs; starting, sharing and stopping them is done here, because the wheel's own way fails in a
-folder with a space, with a locale that is not there, for a second user of the machine, and after a kill -9.
+The wheel brings the programs; starting, sharing and stopping is done here, because the wheel's own code fails in a
+folder with a space, with a missing locale, for a second user of the machine, and after a kill -9.
 
-Every process that uses the server holds a shared lock on one file. The last one to leave finds that nobody else holds
-it, and stops the server. The lock of a process that is killed goes with it.
+Every process that uses the server holds a shared lock on one file. The last one to leave gets the exclusive lock and
+stops the server. The operating system releases the lock of a killed process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from machtiging.storage.postgres_programs import (
     telling_lines,
 )
 
-# In the server's own configuration: little to see for others, quick to answer after a crash.
+# Appended to the server's configuration: keeps data out of its log.
 _CONFIGURATION = """
 # written by machtiging
 max_connections = 100
@@ -42,23 +42,23 @@ log_statement = 'none'
 log_min_error_statement = 'panic'
 log_parameter_max_length_on_error = 0
 """
-# A locale that PostgreSQL brings itself: what the machine has or lacks makes no difference to how text is sorted.
+# PostgreSQL's builtin locale: the sort order does not depend on the machine.
 _LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-# The longest path of a unix socket is 104 to 108 bytes; a comma would separate two hosts in a URL.
+# The path of a unix socket is at most 104 to 108 bytes; a comma would separate two hosts in a URL.
 _SOCKET_FITS = re.compile(r"[A-Za-z0-9/_. +-]{1,80}")
 
 
 class EmbeddedPostgres:
-    """Starts the server, or attaches when another process of ours already runs it. Raises Fault when it cannot."""
+    """Starts the server, or attaches to the one of another process. Raises Fault if impossible."""
 
     def __init__(self, directory: Path, *, patience: float = 5.0) -> None:
-        """`patience`: how many seconds the children of a server that was killed may take to go."""
+        """Set the data directory; `timeout` in seconds for the children of a killed server to exit."""
         self._directory = directory.resolve()
         self._patience = patience
         self._use: IO[str] | None = None
 
     def start(self, extra_configuration: str = "") -> str:
-        """Start or attach; returns the URL for the login role `postgres`, which only this OS user can reach.
+        """Start or attach; return the URL for login role `postgres`, reachable only by this OS user.
 
         Raises Fault `ingebouwde_database_start_niet` or `ingebouwde_database_loopt_nog`.
         """
@@ -69,7 +69,7 @@ class EmbeddedPostgres:
             self._directory.parent.mkdir(parents=True, exist_ok=True)
             with _locked(self._lock_file("lock"), exclusive=True):
                 self._start(extra_configuration)
-                # Still under the lock: who leaves at this moment must find that we are here.
+                # Still under the lock: a process that stops now must see our lock.
                 self._use = self._use or _take_lock(self._lock_file("users"), exclusive=False)
         except OSError as error:
             raise start_fault(self._directory, f"{error.filename}: {error.strerror}") from error
@@ -77,12 +77,12 @@ class EmbeddedPostgres:
         return _url_of(self._directory)
 
     def stop(self) -> None:
-        """Let go; the server stops when nobody else uses it. Raises Fault when it does not stop."""
+        """Release the server; stop it if unused. Raises Fault if it does not stop."""
         atexit.unregister(self.stop)
         use, self._use = self._use, None
         if use is None:
             return
-        # Without its folder there is nothing to stop: a server whose files were removed ends by itself.
+        # Without its folder there is nothing to stop: a server without files ends by itself.
         with use, contextlib.suppress(FileNotFoundError), _locked(self._lock_file("lock"), exclusive=True):
             use.close()
             self._stop_unless_used()
@@ -128,7 +128,7 @@ class EmbeddedPostgres:
 
 
 def running_pid(directory: Path) -> int | None:
-    """The pid in the server's pid file if that process runs and is this server, else None."""
+    """Return the pid of the running server, from its pid file; None if not running."""
     try:
         process = psutil.Process(int(_pid_file_line(directory, 0)))
         if process.status() == psutil.STATUS_ZOMBIE or not _is_postgres_of(directory.resolve(), process):
@@ -143,12 +143,12 @@ def _pid_file_line(directory: Path, number: int) -> str:
 
 
 def _url_of(directory: Path) -> str:
-    """The URL of the running server, by the socket directory that its pid file names."""
+    """Build the URL of the running server from the socket directory in its pid file."""
     return f"postgresql://postgres:@/postgres?host={quote(_pid_file_line(directory, 4), safe='/')}"
 
 
 def _socket_directory(directory: Path) -> Path:
-    """The data directory itself, or a private one in the temporary folder when its path does not fit a socket."""
+    """Return the data directory; a private temporary one if its path does not fit a socket."""
     if _SOCKET_FITS.fullmatch(str(directory)):
         return directory
     name = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
@@ -160,7 +160,7 @@ def _socket_directory(directory: Path) -> Path:
 
 
 def _take_lock(path: Path, *, exclusive: bool, wait: bool = True) -> IO[str] | None:
-    """The file with its lock held until it is closed; None when somebody else has it and there is no waiting."""
+    """Lock a file until it is closed; return None if it is locked and `wait` is False."""
     import fcntl
 
     file = path.open("a", encoding="utf-8")
@@ -186,9 +186,9 @@ def _locked(path: Path, *, exclusive: bool) -> Iterator[None]:
 
 
 def _forget_the_dead(directory: Path, patience: float) -> None:
-    """Remove the pid file of a server that was killed: its pid may be unreaped, or another process's by now.
+    """Remove the pid file of a killed server: its pid may be unreaped or reused.
 
-    Only when none of its own children is left: two servers on one directory would destroy the data. Raises Fault
+    Only if none of its child processes is left: two servers on one directory would destroy the data. Raises Fault
     `ingebouwde_database_loopt_nog`.
     """
     file = directory / "postmaster.pid"
@@ -204,7 +204,7 @@ def _forget_the_dead(directory: Path, patience: float) -> None:
 
 
 def _is_postgres_of(directory: Path, process: psutil.Process) -> bool:
-    """Tell if this is a live PostgreSQL process whose working directory is this one."""
+    """Return True for a live PostgreSQL process with this working directory."""
     with contextlib.suppress(psutil.Error):
         return bool(process.name() == "postgres" and process.cwd() == str(directory))
     return False

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, each under one of the three roles that the migrations set up."""
+"""SQLAlchemy engines and sessions for PostgreSQL, each under one of three database roles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machtiging.storage.row_mac import RowKeys, session_info
 
 
 class Role(StrEnum):
-    """Who a connection is: the owner migrates, the service serves, the sealer numbers the journal."""
+    """The database roles: the owner migrates, the service serves, the sealer numbers the journal."""
 
     OWNER = "machtiging_owner"
     SERVICE = "machtiging_service"
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 
 def is_own_socket(url: str) -> bool:
-    """Whether this is a server on a socket that only our own OS user can reach, without passwords: the embedded one."""
+    """Return True for a socket reachable only by our OS user, without passwords: the embedded server."""
     return parse_database_url(url).is_own_socket
 
 
@@ -34,16 +34,16 @@ def make_engine(
     statement_timeout_ms: int = 15_000,
     command_timeout: float | None = 30.0,
 ) -> AsyncEngine:
-    """An engine whose every connection has put on `role` (none: the login role itself, for bootstrapping).
+    """Make an engine whose connections have `role` (None: the login role itself, for bootstrapping).
 
-    Statements and lock waits end on the server by themselves, so a stuck database turns into an error, not a queue.
-    `command_timeout`, in seconds: how long the driver waits for an answer; None: as long as the server does.
-    Role, time limits and search path are verified on each new connection (`ConnectionGuard`), which is refused with a
-    Fault when one does not hold. Raises Fault `database_url_ongeldig`.
+    Statements and lock waits time out on the server, so that a stuck database gives an error, not a queue.
+    `command_timeout`, in seconds: how long the driver waits for a reply; None: as long as the server does. Role, time
+    limits and search path are verified on each new connection (`ConnectionGuard`). Raises Fault
+    `database_url_ongeldig`.
     """
     address = parse_database_url(url)
     if role is not None and address.is_own_socket:
-        # Log in as the role itself: unlike SET ROLE, nothing said in a statement can take it off again.
+        # Log in as the role itself: unlike SET ROLE, no statement can reset it.
         address = replace(address, user=role.value)
     shown = URL.create("postgresql+asyncpg", database=address.database)
     engine = create_async_engine(shown, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
@@ -52,8 +52,8 @@ def make_engine(
 
 
 def make_sessions(engine: AsyncEngine, row_keys: RowKeys | None = None) -> async_sessionmaker[AsyncSession]:
-    """Sessions that keep their rows readable after commit, since the commit comes before the response.
+    """Make a session factory; rows stay readable after commit, which precedes the response.
 
-    `row_keys` seal and verify the rows that give power; without them such a row can be neither written nor believed.
+    `row_keys` seal and verify the rows that grant access; without them such a row can be neither written nor verified.
     """
     return async_sessionmaker(engine, expire_on_commit=False, info=session_info(row_keys))

@@ -1,4 +1,4 @@
-"""Bring a database to the present schema, and set up the three roles first."""
+"""Migrate a database to the current schema, after creating the three roles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from machtiging.storage.engine import Role, make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# One migration at a time per database, whoever starts it: an arbitrary but fixed advisory lock number.
+# Advisory lock for one migration at a time per database: an arbitrary but fixed number.
 _LOCK = 5_403_617
 _NO_TEMPORARY_TABLES = text(
     "DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); "
@@ -39,15 +39,15 @@ def _config(connection: Connection) -> Config:
 
 @cache
 def newest_revision() -> str:
-    """The revision of the schema that this version of the code needs: the highest number of the linear chain."""
-    # By the names of the files: to load them all takes a second on a busy machine.
+    """Return the schema revision required by this code: the highest number of the linear chain."""
+    # From the file names: loading all migrations takes a second on a busy machine.
     return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("m[0-9]*.py"))
 
 
 async def ensure_roles(connection: AsyncConnection) -> None:
-    """Create the roles that are missing and let the login role put them on. Needs CREATEROLE when any is missing.
+    """Create missing roles and grant them to the login role. Needs CREATEROLE if any is missing.
 
-    They may log in, but have no password: only a server that trusts its own socket lets them.
+    They may log in, but have no password: only a server with trust authentication on its socket accepts them.
     """
     for role in Role:
         await connection.execute(
@@ -64,19 +64,20 @@ async def ensure_roles(connection: AsyncConnection) -> None:
 
 
 async def close_to_the_public(connection: AsyncConnection) -> None:
-    """Take from PUBLIC what lets any login put a table before ours: temporary tables, and tables in our schema.
+    """Revoke from PUBLIC the right to create tables that would shadow ours.
 
-    A login that does not own the database or the schema cannot; then `machtiging doctor` says what its owner has to do.
+    These are temporary tables, and tables in our schema. A login that does not own the database or the schema cannot
+    revoke them; then `machtiging doctor` says what the owner has to do.
     """
     for statement in (_NO_TEMPORARY_TABLES, _NO_TABLES_OF_OTHERS):
         await connection.execute(statement)
 
 
 async def migrate(url: str, target: str = "head", seal: SealRows | None = None) -> None:
-    """Upgrade, or to an older target or `base` downgrade, in one transaction. Raises whatever the database refuses.
+    """Upgrade, or downgrade to an older target or `base`, in one transaction. Raises database errors.
 
-    `seal` gets the rows that were there before rows had a MAC, in the transaction that gives them one and at no other
-    time: else whoever can write the database could have what he wrote sealed. Rows that nobody sealed open nothing.
+    `seal_rows` gets the rows from before row MACs existed, only in the transaction that adds the MAC column. At any
+    other time a database writer could have forged rows sealed. Unsealed rows give no access.
     """
     engine = make_engine(url, None, pool_size=1, statement_timeout_ms=600_000)
     try:
@@ -93,9 +94,9 @@ async def migrate(url: str, target: str = "head", seal: SealRows | None = None) 
 
 
 async def database_to_drop_from(url: str, target: str) -> str | None:
-    """The database's name when going to `target` means going back, which drops what it keeps; None when it does not.
+    """Return the database name if `target` is a downgrade, which drops data; else None.
 
-    Raises alembic's CommandError for a target that is none.
+    Raises alembic's CommandError for an unknown target.
     """
     engine = make_engine(url, None, pool_size=1)
     try:
@@ -119,13 +120,13 @@ def _migration_command(connection: Connection, target: str) -> Callable[..., Non
     there = MigrationContext.configure(connection).get_current_revision()
     passed = {one.revision for one in script.walk_revisions(head=there)} if there else set[str]()
     wanted = script.get_revision(target)
-    # Alembic would take the way up to what has been passed for one of no steps at all.
+    # Alembic would treat an upgrade to an applied revision as no steps at all.
     back = wanted is None or wanted.revision in passed
     return command.downgrade if back else command.upgrade
 
 
 def _run(connection: Connection, target: str) -> set[str]:
-    """The revisions that were added."""
+    """Run the migrations and return the revisions that were added."""
     before = _applied_revisions(connection)
     _migration_command(connection, target)(_config(connection), target)
     return _applied_revisions(connection) - before
@@ -138,5 +139,5 @@ def _applied_revisions(connection: Connection) -> set[str]:
 
 
 def migrate_blocking(url: str, target: str = "head") -> None:
-    """`migrate` for callers without an event loop."""
+    """Run `migrate_schema` for callers without an event loop."""
     asyncio.run(migrate(url, target))

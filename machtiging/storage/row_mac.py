@@ -1,7 +1,7 @@
-"""Sealed rows: a MAC over named columns, so that a database writer without the key cannot make or change a row.
+"""Sealed rows: a MAC over named columns, so that a database writer without the key cannot forge a row.
 
-Each table that gives power has one `SealedTable`, beside its row class. Insert `seal(...)`, and read with
-`verifies(...)` before anything of the row is believed (docs/decisions/0008).
+Each table that grants access has one `SealedTable`, beside its row class. Insert `seal_row(...)`, and call
+`verify_row(...)` before using any value of the row (docs/decisions/0008).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from machtiging.storage.statement import Work
 
 MAC = "mac"
 INVALID = "rij_ongeldig"
-# Why a column is not covered: SQL sets it without the key. To reset it is to put back an older row (threat model).
+# Exemption reason: SQL sets this column without the key. Resetting it equals restoring an older row (threat model).
 ENDS_IT = "only ends the row"
 ROW_KEYS = "row_mac_keys"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,25 +32,25 @@ _log = structlog.get_logger(__name__)
 
 
 class RowKeys(Protocol):
-    """The key ring, as far as rows and the hashes that find them are concerned."""
+    """The part of the key ring for row MACs and bearer token hashes."""
 
     def row_mac(self, message: bytes) -> bytes:
-        """Make a MAC."""
+        """Compute a MAC."""
 
     def row_mac_verifies(self, mac: bytes, message: bytes) -> bool:
-        """Verify one."""
+        """Return True if the MAC is valid for this message."""
 
     def bearer_hash(self, token: str) -> bytes:
         """Hash a token for a new row."""
 
     def bearer_hashes(self, token: str) -> list[bytes]:
-        """Hash a token to find its row."""
+        """Hash a token under every key, to find its row."""
 
 
 class SealedTable:
-    """A table, the version of its list of columns, the columns that its MAC covers, and why each other one is exempt.
+    """A table with its MAC version, covered columns, and exempt columns with a reason.
 
-    The primary key is always covered. Every column is in one of the two lists; an architecture test holds that.
+    The primary key is always covered. Every column is in one of the two lists; an architecture test checks that.
     """
 
     def __init__(self, table: Table, version: int, covered: tuple[str, ...], exempt: Mapping[str, str]) -> None:
@@ -62,14 +62,14 @@ class SealedTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that are read to verify a row, its MAC last."""
+        """The columns needed to verify a row, its MAC last."""
         return (*(name for name, _ in self._columns), MAC)
 
     def encode(self, row: Mapping[str, Any], prefix: str = "") -> bytes:
-        """The message that is authenticated: each name and value with its type and length, so that no two rows agree.
+        """Encode the authenticated message: name, type, length and value of each column, without ambiguity.
 
-        `prefix` stands before the names in `row`. A column that an INSERT leaves out is NULL. Raises ValueError for a
-        time without a zone and TypeError for a type that has no encoding.
+        `prefix` precedes the names in `row`. A column that an INSERT omits is NULL. Raises ValueError for a time
+        without a zone and TypeError for a type that has no encoding.
         """
         parts = [self._head]
         for name, is_json in self._columns:
@@ -80,7 +80,7 @@ class SealedTable:
 
 
 def keys_of(work: Work) -> RowKeys:
-    """The keys that this session or connection was made with. Raises Fault `rijsleutel_ontbreekt`: no row without."""
+    """Return the row keys of this session or connection. Raises Fault `rijsleutel_ontbreekt`."""
     keys = work.info.get(ROW_KEYS) if isinstance(work, AsyncSession) else work.row_keys
     if keys is None:
         raise Fault("rijsleutel_ontbreekt", private="these sessions were made without the key ring")
@@ -89,19 +89,19 @@ def keys_of(work: Work) -> RowKeys:
 
 
 def session_info(keys: RowKeys | None) -> dict[str, Any]:
-    """The `info` of sessions that seal and verify rows."""
+    """Return the session `info` that carries the row keys."""
     return {} if keys is None else {ROW_KEYS: keys}
 
 
 def seal(work: Work, sealed: SealedTable, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its MAC, ready to be inserted."""
+    """Return the row with its MAC, ready for INSERT."""
     return {**row, MAC: keys_of(work).row_mac(sealed.encode(row))}
 
 
 def reseal(work: Work, sealed: SealedTable, row: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes of a row that was read, with the MAC over what it will be.
+    """Return the changes of a row, with the MAC over its new values.
 
-    A row that does not verify is changed and not sealed: nobody gets a forged row sealed by suspending or renewing it.
+    An invalid row is changed but not sealed: a forged row must not become valid by suspending or renewing it.
     """
     if not verifies(work, sealed, row):
         return dict(changes)
@@ -114,9 +114,9 @@ def _mapping(row: Any) -> Mapping[str, Any]:
 
 
 def verifies(work: Work, sealed: SealedTable, row: Any, prefix: str = "") -> bool:
-    """Verify the MAC of a row; on failure log an error that names table and key, never what is in it.
+    """Verify the MAC of a row; on failure log table and key, no values.
 
-    `row` is a mapping of columns, or a result row with them as attributes. NULL and a missing MAC verify nothing.
+    `row` is a mapping of columns, or a result row with them as attributes. A missing or NULL MAC is invalid.
     """
     found = _mapping(row)
     mac = found.get(prefix + MAC)
@@ -127,7 +127,7 @@ def verifies(work: Work, sealed: SealedTable, row: Any, prefix: str = "") -> boo
 
 
 def name_of(sealed: SealedTable, row: Mapping[str, Any], prefix: str = "") -> str:
-    """The primary key of a row as text, for log, journal and doctor; of a hash the beginning."""
+    """Format a row's primary key for log, journal and doctor; a hash is truncated."""
     return " ".join(_readable(row.get(prefix + name)) for name in sealed.key)
 
 
@@ -140,7 +140,7 @@ def _field(tag: bytes, content: bytes) -> bytes:
 
 
 def _encode(value: Any) -> bytes:
-    """One value as PostgreSQL gives it back. NULL is not empty, a number is not its text."""
+    """Encode one value as read from PostgreSQL. NULL differs from empty, a number from its text."""
     if value is None:
         return b"n"
     if isinstance(value, str):
@@ -163,13 +163,13 @@ def _encode(value: Any) -> bytes:
 
 
 def _canonical_json(value: Any) -> bytes:
-    """JSON as jsonb keeps it: members in one order, numbers by their value."""
+    """Encode JSON as jsonb stores it: sorted members, numbers by value."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        return int(Decimal(repr(value)))  # jsonb writes 1e16 as 10000000000000000, which is read as a whole number
+        return int(Decimal(repr(value)))  # jsonb stores 1e16 as 10000000000000000, which is read back as an integer
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

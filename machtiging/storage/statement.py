@@ -1,7 +1,7 @@
-"""A statement of the hot path: written once with SQLAlchemy Core, said in a session or straight to the driver.
+"""Precompiled Core statements that run in an AsyncSession or directly on asyncpg.
 
-Building and sending a statement through a session costs several times what the driver needs for it. Where an answer
-takes four statements that is most of the answer. So these are compiled once; what they mean is the same either way.
+Executing through a session costs several times the driver's own time, which would be most of a response of four
+statements. So these are compiled once; the result is the same either way.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Found = Mapping[str, Any]
 
 
 class Straight:
-    """The driver's own connection, where every statement stands by itself: see `storage.straight`.
+    """An asyncpg connection in autocommit mode; see `storage.autocommit`.
 
-    `set_local` holds the settings that each transaction begins with behind a pooler, or nothing.
+    `transaction_settings` are set at the start of each transaction behind a pooler; empty without one.
     """
 
     __slots__ = ("_set_local", "driver", "row_keys")
@@ -40,17 +40,17 @@ class Straight:
         """Run one statement and return its first row."""
         if not self._set_local:
             return await self.driver.fetchrow(text, *arguments)
-        # A pooler may run what stands outside a transaction on any connection of the server.
+        # A pooler may run a statement outside a transaction on any server connection.
         async with self.driver.transaction():
             await self.driver.fetchrow(SET_ALL, LOCAL, self._set_local)
             return await self.driver.fetchrow(text, *arguments)
 
     async def execute(self, text: str, *arguments: Any) -> None:
-        """Run one statement that gives no rows."""
+        """Run one statement without result rows."""
         await self.fetchrow(text, *arguments)
 
 
-# What statements are said on: a transaction under way, or a connection where each is one of its own.
+# Runs statements: a session with an open transaction, or a connection in autocommit mode.
 Work: TypeAlias = AsyncSession | Straight
 
 
@@ -62,14 +62,14 @@ class _Compiled(NamedTuple):
 
 
 class Statement:
-    """One Core statement with its bound parameters by name. `columns` names those of an INSERT without values."""
+    """A Core statement with named bind parameters. `columns` names those of an INSERT without values."""
 
     def __init__(self, core: Select[Any] | Insert | Update, columns: Sequence[str] | None = None) -> None:
         self._core = core
         self._columns = columns
 
     async def one(self, work: Work, values: Mapping[str, Any]) -> Found | None:
-        """The only row, by the names of its columns, or None. The caller's statement can give no second row."""
+        """Return the only row by column name, or None. The statement must not give a second row."""
         if isinstance(work, AsyncSession):
             rows = (await work.execute(self._core, dict(values))).mappings()
             return cast(Found | None, rows.one_or_none())
@@ -83,7 +83,7 @@ class Statement:
         return row
 
     async def run(self, work: Work, values: Mapping[str, Any]) -> None:
-        """For a statement that gives no rows."""
+        """Run a statement without result rows."""
         if isinstance(work, AsyncSession):
             await work.execute(self._core, dict(values))
         else:
@@ -99,7 +99,7 @@ class Statement:
         parameters = tuple((name, _into(compiled.binds[name].type)) for name in compiled.positiontup or ())
         selected = self._core.selected_columns if isinstance(self._core, Select) else ()
         results = ((column.key, _out_of(column.type)) for column in selected if column.key)
-        # Words that stand in the statement itself travel as parameters too.
+        # Literals in the statement are sent as parameters too.
         constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         return _Compiled(
             str(compiled), constants, parameters, tuple((name, process) for name, process in results if process)

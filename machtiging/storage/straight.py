@@ -1,6 +1,6 @@
-"""The driver's own connection, for the few answers that must be cheap.
+"""Autocommit connections, for the few endpoints that must be cheap.
 
-It comes from the same pool as a `unit_of_work`, under the same role, and a database that fails is the same Fault.
+They come from the same pool as a `unit_of_work`, under the same role; database errors become the same Fault.
 """
 
 from __future__ import annotations
@@ -24,21 +24,20 @@ from machtiging.storage.unit_of_work import database_failures
 
 @asynccontextmanager
 async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[Straight]:
-    """A connection on which every statement stands by itself, committed when it gives its answer: for who asks, and
-    changes what there is to change in one statement.
+    """Borrow a pooled asyncpg connection in autocommit mode.
 
-    Raises Fault `opslag_niet_bereikbaar` when the database fails.
+    Use only where one statement does the whole write. Raises Fault `opslag_niet_bereikbaar` when the database fails.
     """
     engine: AsyncEngine = sessions.kw["bind"]
     with database_failures():
         try:
             pooled = await engine.raw_connection()
-        except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps these everywhere but here
+        except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy does not wrap this one
             raise Fault("opslag_niet_bereikbaar", private=type(error).__name__) from error
         connection: Any = pooled.driver_connection
         guard: ConnectionGuard = pooled.info["guard"]
         cut_off = False
-        count_commit()  # each statement commits by itself, so whatever fails may have been carried out
+        count_commit()  # each statement commits by itself, so a failed one may have been committed
         try:
             set_local = guard.settings_text if guard.behind_pooler else ""
             yield Straight(connection, sessions.kw.get("info", {}).get(ROW_KEYS), set_local)
@@ -49,11 +48,11 @@ async def one_by_one(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterato
             cut_off = guard.is_useless(getattr(error, "sqlstate", None), pooled.info)
             raise
         finally:
-            # The pool knows nothing of a transaction that it did not begin: with one open, or broken, a connection is
-            # ended instead of lent again, and so is one on which somebody was cancelled in the middle of a statement,
-            # and one whose error says that it is of no use.
+            # The pool does not know transactions begun on the driver. So a connection is closed instead of reused if a
+            # transaction is open or broken, if a statement was cancelled halfway, or if the error says that it
+            # is stale.
             if cut_off or connection.is_closed() or connection.is_in_transaction():
                 await greenlet_spawn(pooled.invalidate)
             else:
-                # Nothing to roll back and room in the pool: there is nothing to wait for, so no greenlet to wait in.
+                # Nothing to roll back, so closing does not wait and needs no greenlet.
                 pooled.close()

@@ -1,8 +1,8 @@
-"""One request, one transaction, committed before the response leaves.
+"""Unit of work: one transaction per request, committed before the response is sent.
 
-A `Refusal` is an outcome: what was written for it (its journal line, a used-up try) commits, and it is raised on.
-Anything else rolls back. A COMMIT that fails reaches the caller as a Fault, so nothing is released unjournalled. When
-its answer was lost it may have been carried out all the same: `kernel.commits` counts it as possible.
+A `Refusal` commits what was written for it (its journal line, a counted attempt) and is re-raised. Any other exception
+rolls back. A failed COMMIT is a Fault, so that nothing is released without a journal line. A COMMIT whose reply was
+lost may have succeeded: `kernel.commits` counts it as possible.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from machtiging.kernel.errors import Fault, Refusal
 from machtiging.storage.connections.guard import REFUSALS
 from machtiging.storage.reserved import sessions_for
 
-# Closing a connection that died speaks asyncpg's own language, everything else SQLAlchemy's.
+# Closing a broken connection raises asyncpg's errors, everything else SQLAlchemy's.
 _DATABASE_FAILS = (
     SQLAlchemyError,
     asyncpg.PostgresError,
@@ -41,7 +41,7 @@ _MAY_BE_DONE = "The answer to COMMIT was lost: it may have been done. Look befor
 
 @asynccontextmanager
 async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
-    """A session whose work stands or falls as one. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
+    """Open a session with one transaction. Raises Fault `opslag_niet_bereikbaar` when the database fails."""
     with database_failures():
         async with sessions() as session:
             try:
@@ -53,7 +53,7 @@ async def unit_of_work(sessions: async_sessionmaker[AsyncSession]) -> AsyncItera
 
 
 async def _commit(session: AsyncSession) -> None:
-    """Commit; one that the database itself refused is no longer counted as possible."""
+    """Commit; a COMMIT refused by the database is no longer counted as possible."""
     count_commit()
     try:
         await session.commit()
@@ -65,14 +65,14 @@ async def _commit(session: AsyncSession) -> None:
 
 
 def _is_rolled_back(error: BaseException) -> bool:
-    """Return True when the server has said that the transaction failed, and was not itself going down."""
+    """Return True if the server reported a failed transaction and was not shutting down."""
     state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
     return state is not None and state[:2] not in _IN_DOUBT and state != _COMPLETION_UNKNOWN
 
 
 @contextmanager
 def database_failures() -> Iterator[None]:
-    """Whatever a database that fails raises becomes Fault `opslag_niet_bereikbaar`, also a connection refused by us."""
+    """Translate database errors to Fault `opslag_niet_bereikbaar`, including connections refused by our guard."""
     try:
         yield
     except Fault as fault:
@@ -80,7 +80,7 @@ def database_failures() -> Iterator[None]:
             raise
         raise Fault("opslag_niet_bereikbaar", private=f"{fault.code}: {fault.private}") from fault
     except _DATABASE_FAILS as error:
-        # The kind of error, never its text: a database quotes row values in it.
+        # The kind of error only: its text may quote row values.
         raise Fault("opslag_niet_bereikbaar", private=_kind(error)) from error
 
 

@@ -1,1 +1,1 @@
-"""HTTP furniture that knows no subject: problems, headers, pages, forms, doors."""
+"""HTTP building blocks without a subject: middleware, problem responses, pages, route dependencies."""

@@ -1,7 +1,6 @@
-"""Doors: every route declares exactly one, and a test counts them.
+"""Doors: the dependencies that authenticate a route. Every route declares exactly one; a test counts them.
 
-A door is a dependency that says who may knock. `Public` is said aloud here; `Citizen` and `Operator` are in
-`identity/session.py`, `Helper` and `Agency` in `access/bearer.py`.
+`Public` is here, `Citizen` and `Operator` in `identity/session.py`, `Helper` and `Agency` in `access/bearer.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ DOOR_ATTRIBUTE = "__machtiging_door__"
 
 
 def door(name: str) -> Callable[[_Dependency], _Dependency]:
-    """Mark a dependency as a door, so that the architecture test finds it on the routes."""
+    """Mark a dependency as a door, for the architecture test to find."""
 
     def mark(dependency: _Dependency) -> _Dependency:
         setattr(dependency, DOOR_ATTRIBUTE, name)
@@ -30,25 +29,28 @@ def door(name: str) -> Callable[[_Dependency], _Dependency]:
 
 @door("Public")
 async def _public() -> None:
-    """Anybody may knock here."""
+    """Admit every request without authentication."""
 
 
 Public = Annotated[None, Depends(_public)]
 
 
 def surer_login(acr: str) -> str:
-    """What an API says when a surer login is needed, and would do (RFC 9470 section 3)."""
+    """Build the step-up challenge for this `acr` value (RFC 9470 section 3)."""
     return f'Bearer realm="machtiging", error="insufficient_user_authentication", acr_values="{acr}"'
 
 
 def action_missing(action: str) -> str:
-    """The challenge for a token that lacks this action of `authorization_details` (RFC 6750 section 3.1, RFC 9396)."""
+    """Build the challenge for a token without this action (RFC 6750 section 3.1, RFC 9396)."""
     told = f"Ask authorization_details of type berichtenbox with the action {action}"
     return f'Bearer realm="machtiging", error="insufficient_scope", error_description="{told}"'
 
 
 def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
-    """The header of a closed door: what to prove, in the asker's scheme, and where the API tells about itself."""
+    """Build the WWW-Authenticate header in the scheme of the request, or no header.
+
+    Under /api/ it points to the protected resource metadata (RFC 9728 section 5.1).
+    """
     challenge = headers.get("WWW-Authenticate", "")
     if not challenge:
         return {}

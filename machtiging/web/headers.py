@@ -1,6 +1,7 @@
-"""The headers that every answer carries (NL API Design Rules 2.x: transport/security-headers, version-header).
+"""Middleware that adds response headers and logs one line per request.
 
-Pure ASGI, so that streamed answers stream. A header that the answer already has (a page with its own CSP) stays.
+NL API Design Rules 2.x: transport/security-headers, version-header. Pure ASGI, so that streamed responses stay
+streamed. A header already set by the response (a page's own CSP) is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _UNWANTED = (b"server", b"x-powered-by")
 
 
 def say(scope: Scope, name: str, value: str) -> None:
-    """Put a header on the answer to this request, whatever answer it will get."""
+    """Add a header to the response of this request, also when it is an error."""
     scope.setdefault(_SAID, {})[name] = value
 
 
@@ -50,7 +51,7 @@ class _Headers:
         echoed = request_id.answered_to(offered.decode("latin-1"), the_id)
         began = time.perf_counter()
         status = 0
-        scope.setdefault(_SAID, {})  # shared with copies of the scope that layers behind this make
+        scope.setdefault(_SAID, {})  # shared with copies of the scope that inner middleware makes
 
         async def sender(message: Message) -> None:
             nonlocal status
@@ -89,13 +90,13 @@ class _Headers:
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route (`/berichten/{berichtId}`), never the path as it was asked: that may hold anything."""
+    """Return the route template (`/berichten/{berichtId}`), never the requested path: that may hold personal data."""
     return getattr(scope.get("route"), "path", None) or "-"
 
 
 def install(app: FastAPI, *, issuer: str = "") -> None:
-    """Put the headers on every answer of the application, and one log line under each request.
+    """Add the middleware for response headers and the request log to the application.
 
-    HSTS is only said when `issuer`, the public URL, is https: on a developer's own machine it would stick.
+    HSTS is sent only if `issuer`, the public URL, is https: otherwise it would persist on a developer's machine.
     """
     app.add_middleware(_Headers, https=issuer.startswith("https://"))

@@ -1,8 +1,8 @@
-"""How large a request may be and how long it may take to come in, before anything is done for it.
+"""Request body limits: maximum size and time, enforced before the request is handled.
 
-Counted in bytes as they come, so that a false or absent Content-Length helps nobody. An ordinary body is there as a
-whole before the first door opens: otherwise who sends it slowly would keep a connection to the database, and the lock
-on his machtiging, for as long as he likes; and nobody could revoke it meanwhile.
+Received bytes are counted, so a false or missing Content-Length does not help. An ordinary body is read completely
+before the first dependency runs: a slow sender must not keep a database connection, or a lock on a machtiging that its
+giver may want to revoke.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from machtiging.web import problems
 
 DEFAULT = 256 * 1024
 PATIENCE = 30.0
-# Bytes a second, on average: half a megabit. A delivery as large as it may be is in within little more than an hour.
+# Half a megabit per second on average. The largest delivery then takes little more than an hour.
 SLOWEST = 64 * 1024
 _TELL_OF_A_BODY = (b"content-length", b"transfer-encoding")
 _OTHER_CHARSET = re.compile(r"""(?i)\s*multipart/.*charset(?!="?utf-8"?\s*(?:;|$))""")
@@ -53,7 +53,7 @@ class _Limits:
         await self._app(scope, whole, send)
 
     async def _whole(self, receive: Receive, limit: int) -> Receive:
-        """The body, all of it. Raises HTTPException 408 or 413, ClientDisconnect."""
+        """Read the whole body. Raises HTTPException 408 or 413, ClientDisconnect."""
         body = bytearray()
         try:
             async with asyncio.timeout(self._patience):
@@ -76,16 +76,16 @@ class _Limits:
         return replayed
 
     def _patient(self, counted: Receive) -> Receive:
-        """The body as it comes, as long as it comes: raises HTTPException 408 when no byte does for too long.
+        """Stream the body with a time limit. Raises HTTPException 408 when it is exceeded.
 
-        Also when it comes too slowly on the whole: every byte that came buys a little time, and waiting uses it up.
-        Only the waiting counts, not what is done here with what came.
+        Both a single wait and the average rate are limited: each received byte adds time, waiting spends it. Only
+        waiting counts, not the processing of what was received.
         """
         complete, credit, now = False, self._patience, asyncio.get_running_loop().time
 
         async def awaited() -> Message:
             nonlocal complete, credit
-            if complete:  # what is awaited now is that the asker hangs up, and he need not
+            if complete:  # only a disconnect can follow, which has no time limit
                 return await counted()
             began = now()
             try:
@@ -117,10 +117,10 @@ def _counting(receive: Receive, limit: int) -> Receive:
 
 
 def _check(headers: Headers, limit: int) -> None:
-    # A compressed body could unfold to a thousand times its size; nobody needs one here.
+    # Decompression bomb: a compressed body can expand a thousandfold, and no endpoint needs one.
     if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise HTTPException(415)
-    # Forms are UTF-8 (RFC 7578). In other charsets one writes what no text can hold, or what no codec reads.
+    # Forms are UTF-8 (RFC 7578). Other charsets allow characters that we cannot store, or have no codec.
     if _OTHER_CHARSET.match(headers.get("content-type", "")) is not None:
         raise HTTPException(415)
     length = headers.get("content-length", "0")
@@ -138,10 +138,11 @@ def install(
     patience: float = PATIENCE,
     slowest: int = SLOWEST,
 ) -> None:
-    """Refuse larger request bodies with 413, and those that take longer than `patience` seconds with 408.
+    """Add the middleware: 413 for a body too large, 408 after `timeout` seconds.
 
-    `larger` names the paths that may take more, in bytes. There it streams on: `patience` is for the wait between two
-    pieces, and once it has been used up altogether, for `slowest` bytes a second. Whoever reads it must hold nothing.
+    `max_bytes_by_path` gives paths with a higher limit in bytes. Those bodies are streamed: `timeout` limits the wait
+    between two chunks, and after that the average must be at least `min_bytes_per_second`. Their routes must hold no
+    lock or connection while they read.
     """
     app.user_middleware.append(
         Middleware(_Limits, default=default, larger=larger or {}, patience=patience, slowest=slowest)

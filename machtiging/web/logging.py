@@ -1,7 +1,7 @@
-"""Logs as JSON lines, one event each: nothing in a value can start a new line, and secrets do not get in.
+"""Structured logging: one JSON object per line, with secrets redacted.
 
-What may be logged is decided where it is logged (never a body, a token, a header or a path as asked). The redaction
-here is the second net: nine digits in a row and anything that looks like a token are blotted out of every value.
+JSON encoding prevents log injection: a value cannot start a new line. Callers must not log bodies, tokens, headers or
+requested paths. Redaction here is the second defence: it removes nine-digit numbers and anything like a token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 
 from machtiging.web import request_id
 
-# A BSN; a JWT; a long random word as we hand out; a machtigingscode as it is shown.
+# A BSN; a JWT; a random token of ours; a machtigingscode as displayed.
 _SECRETS = re.compile(
     r"(?<![0-9A-Fa-f-])\d{9}(?![0-9A-Fa-f-])"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"
@@ -31,9 +31,9 @@ _of_requests: Any = structlog.get_logger("machtiging.request")
 
 
 class _RequestLines:
-    """The lines about requests, written at once: through structlog they would be the dearest part of a short answer.
+    """Writer of request log lines that bypasses structlog, whose cost would dominate a short response.
 
-    They need no second net: nothing in them was written by a stranger.
+    Redaction is not needed: no value in these lines comes from the client.
     """
 
     def __init__(self, stream: TextIO, *, wanted: bool) -> None:
@@ -58,7 +58,7 @@ def _blotted(value: Any) -> Any:
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blot out what must not be in a log. A structlog processor, after the trace back has become text."""
+    """Redact secrets in a log event. A structlog processor; runs after tracebacks became text."""
     return {key: value if key in {"request_id", "timestamp"} else _blotted(value) for key, value in event.items()}
 
 
@@ -69,9 +69,9 @@ def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's loggers alike; uvicorn's own access log (raw paths) goes silent.
+    """Configure structlog and standard logging alike; silence uvicorn's access log, which holds raw paths.
 
-    Casbin tells its whole model at INFO; only its warnings are news.
+    Casbin logs its whole model at INFO, so only its warnings are kept.
     """
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -95,7 +95,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         logging.getLogger(name).disabled = True
     for name in ("casbin", "casbin.policy", "casbin.enforcer", "casbin.role"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    global _of_requests  # where logs go is a property of the process
+    global _of_requests  # the log stream belongs to the process
     _of_requests = _RequestLines(stream or sys.stderr, wanted=logging.getLevelName(level) <= logging.INFO)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -106,5 +106,5 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 
 def request_line(**facts: str | float) -> None:
-    """Log that a request was answered. `facts` are our own words and numbers, never a word of the asker."""
+    """Log one answered request. `facts` must not contain text from the client."""
     _of_requests.info("request", **facts)

@@ -1,4 +1,4 @@
-"""What goes in and what comes out: refuse a wrong content type (415) and an impossible Accept (406)."""
+"""Content negotiation: reject a wrong Content-Type (415) and an unsatisfiable Accept (406)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from starlette.requests import Request
 
 
 def content_type(request: Request) -> str:
-    """The media type of the body, lower case and without parameters; empty when it is not said."""
+    """Return the body's media type, lower case, without parameters; empty if absent."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def takes(*accepted: str) -> Callable[[Request], Awaitable[None]]:
-    """A dependency: the body must be of one of these types. For PATCH the answer names them (RFC 5789 section 3.1)."""
+    """Make a dependency that requires one of these body types. Raises HTTPException 415.
+
+    The response names the accepted types; for PATCH in Accept-Patch (RFC 5789 section 3.1).
+    """
 
     async def check(request: Request) -> None:
         if content_type(request) not in accepted:
@@ -25,7 +28,7 @@ def takes(*accepted: str) -> Callable[[Request], Awaitable[None]]:
 
 
 def gives(*offered: str) -> Callable[[Request], Awaitable[None]]:
-    """A dependency: the asker must be able to take one of these types."""
+    """Make a dependency that requires Accept to match one of these types. Raises HTTPException 406."""
 
     async def check(request: Request) -> None:
         header = request.headers.get("accept", "*/*")
@@ -36,7 +39,7 @@ def gives(*offered: str) -> Callable[[Request], Awaitable[None]]:
 
 
 def preferred(request: Request, *offered: str) -> str:
-    """The first of these types that the asker can take; the first of all when that was not checked before."""
+    """Return the first of these types that Accept matches; without a match, the first."""
     header = request.headers.get("accept", "*/*")
     matching = (offer for offer in offered if any(_matches(wanted, offer) for wanted in header.split(",")))
     return next(matching, offered[0])

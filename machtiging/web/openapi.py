@@ -1,7 +1,7 @@
-"""The description of the REST API at /api/v1/openapi.json (NL API Design Rules 2.x, publish-openapi).
+"""The OpenAPI document of the REST API at /api/v1/openapi.json (NL API Design Rules 2.x, publish-openapi).
 
-Only paths under /api/v1 are in it: OAuth, OpenID Connect and the pages follow rules of their own. Problems and the
-version header are described once here, so that no route can forget them.
+It covers only /api/v1: OAuth, OpenID Connect and the pages have their own discovery. Problem responses and the version
+header are added here for every operation, so that no route can omit them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _VERSION_HEADER = {
         "schema": {"type": "string", "examples": [API_VERSION]},
     }
 }
-# What a route says it needs of a token, in `openapi_extra`; here it becomes `security` and words.
+# Keys in `openapi_extra` for the token a route requires; they become `security` and a description.
 NEEDED_SCOPE, NEEDED_ACTION = "x-required-scope", "x-required-action"
 _LOGIN, _TOKEN = "openid", "toegang"
 _EVERYWHERE = (400, 401, 403, 404, 406)
@@ -69,7 +69,7 @@ _WITH_BODY = (409, 413, 415)
 
 
 def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
-    """The OpenAPI document of the routes under /api/v1."""
+    """Build the OpenAPI document of the routes under /api/v1."""
     document = get_openapi(
         title="Berichtenbox met machtiging",
         version=API_VERSION,
@@ -104,7 +104,7 @@ def describe(app: FastAPI, issuer: str) -> dict[str, Any]:
 
 
 def _security_schemes(issuer: str) -> dict[str, Any]:
-    """Security schemes for OpenID discovery and bearer tokens: the same token, for tools that know one of them."""
+    """Build the security schemes: OpenID discovery and bearer, two descriptions of the same token."""
     return {
         _LOGIN: {
             "type": "openIdConnect",
@@ -121,12 +121,12 @@ def _security_schemes(issuer: str) -> dict[str, Any]:
 
 
 def needs_scope(scope: str) -> dict[str, Any]:
-    """For `openapi_extra`: the token of this operation has this scope."""
+    """Declare the required token scope of an operation, for `openapi_extra`."""
     return {NEEDED_SCOPE: scope}
 
 
 def needs_action(action: str) -> dict[str, Any]:
-    """For `openapi_extra`: the token of this operation gives this action (RFC 9396, type `berichtenbox`)."""
+    """Declare the required action of an operation, for `openapi_extra` (RFC 9396, type `berichtenbox`)."""
     return {NEEDED_ACTION: action}
 
 
@@ -145,7 +145,7 @@ def _add_security(operation: dict[str, Any]) -> None:
 
 def _operation(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        # A model that a route describes by hand brings the models in it along.
+        # A hand-written model carries its nested models in $defs; OpenAPI wants them in components.
         schemas.update(content["schema"].pop("$defs", {}))
     _add_security(operation)
     responses = operation["responses"]
@@ -167,7 +167,7 @@ def _title(status: int) -> str:
 
 
 def install(app: FastAPI, *, issuer: str) -> None:
-    """Publish the description, readable from any origin. The framework's own document pages stay off."""
+    """Publish the document, readable from any origin. FastAPI's own documentation pages stay disabled."""
 
     async def published(_door: Public) -> JSONResponse:
         return JSONResponse(app.openapi(), headers={"Access-Control-Allow-Origin": "*"})

@@ -1,6 +1,7 @@
-"""HTML pages: Jinja with autoescape and strict variables, templates from `templates/` folders of the packages.
+"""HTML pages: Jinja with autoescape and strict variables, and the URLs of pages.
 
-And their addresses: the page that a form stands on, and a page whose address was typed a little differently.
+Templates come from the `templates/` folders of the packages. The URLs: the page that holds a form, the page that shows
+current state, and the canonical spelling of a mistyped URL.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from starlette.routing import Match
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
 
 LOCALE = "nl_NL"
-# The first words of the addresses that people type. Nothing else is ever looked for under another spelling.
+# First path segments of pages that people type. Only these get a canonical spelling.
 PAGES = frozenset(
     {
         "aan-de-balie",
@@ -50,7 +51,7 @@ def _moment(value: datetime) -> str:
 
 
 def _until(value: datetime) -> str:
-    """The end of a period: its last day, or the moment when it does not end with a day."""
+    """Format the end of a period: its last day, or else its time."""
     if value.astimezone(AMSTERDAM).time() == time():
         return f"tot en met {_day(last_day_before(value))}"
     return f"tot {_moment(value)}"
@@ -71,18 +72,18 @@ def _environment(packages: tuple[str, ...]) -> Environment:
 
 
 class Pages:
-    """The page renderer. `packages` are the packages that have a `templates/` folder, first match wins."""
+    """The template renderer. `packages` have a `templates/` folder; the first match wins."""
 
     def __init__(self, packages: Sequence[str]) -> None:
         self._environment = _environment(tuple(packages))
 
     def text(self, template: str, /, **values: Any) -> str:
-        """The page as text."""
+        """Render a template to text."""
         return self._environment.get_template(template).render(**values)
 
 
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """Answer with a page. Every template gets `path` and the current `visitor` (None when nobody is logged in)."""
+    """Render a page as response. Every template gets `path` and `visitor` (None if not logged in)."""
     pages: Pages = request.app.state.pages
     values.setdefault("visitor", getattr(request.state, "visitor", None))
     values.setdefault("practice", request.app.state.practice)
@@ -91,13 +92,13 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
 
 
 class StatePage(NamedTuple):
-    """A page that shows what is so now: its address, and its name in a sentence."""
+    """A page that shows current state: its URL, and its name as used in a sentence."""
 
     address: str
     name: str
 
 
-# By the first word of the address. What is not in it leads to the start page.
+# By first path segment. All others lead to the start page.
 _STATE_PAGES = {
     "aan-de-balie": StatePage("/aan-de-balie", "Hulp aan een balie"),
     "apps": StatePage("/apps", "Apps met toegang"),
@@ -112,7 +113,7 @@ _ONE_MACHTIGING = re.compile(r"/machtigingen/[0-9A-Fa-f-]{36}(?=/|$)")
 
 
 def state_page(request: Request) -> StatePage:
-    """The page that shows what became of what was asked here."""
+    """Return the page that shows the result of this request."""
     path = request.url.path
     if (found := _ONE_MACHTIGING.match(path)) is not None:
         return StatePage(found.group(), "deze machtiging")
@@ -120,7 +121,7 @@ def state_page(request: Request) -> StatePage:
 
 
 def nearest_page(request: Request) -> str:
-    """The page that the form in this request stands on: its own address, or the nearest one above that has a page."""
+    """Return the path of the form's page: the request's own, or the nearest parent with a page."""
     path = request.url.path
     while path.strip("/") and not _can_be_opened(request, path):
         path = path.rpartition("/")[0] or "/"
@@ -128,9 +129,10 @@ def nearest_page(request: Request) -> str:
 
 
 def canonical_address(request: Request) -> str | None:
-    """The address of the page meant by one with capitals or slashes at its end; None when there is no such page.
+    """Return the URL of a page requested with capitals or trailing slashes; None if none exists.
 
-    Only a path on this very site: its first word is one of ours, and a page stands there.
+    Never an open redirect: the result is a path on this site, with a first segment from `PAGE_PREFIXES` and an existing
+    route.
     """
     asked = request.url.path
     wanted = asked.rstrip("/").lower()

@@ -1,7 +1,7 @@
-"""Every error becomes one answer here: a problem (RFC 9457) for programs, a page for people.
+"""Error responses: a problem document (RFC 9457) for programs, an HTML page for people.
 
-`ANSWERS` is the one translation from the kernel's error tree to HTTP. What is not in it is a 500 that says only under
-which id it can be found in the log, so nothing from inside leaks.
+`PROBLEM_TEMPLATES` is the only mapping from kernel errors to HTTP. Any other exception is a 500 with only its request
+id, so no internal detail leaks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from machtiging.web.pages import StatePage, page, state_page
 from machtiging.web.validation import faults_in
 
 MEDIA_TYPE = "application/problem+json"
-# A token that is good, but not for this door.
+# The code for a valid token with another audience or scope.
 OTHER_USE = "token_voor_ander_gebruik"
 UNREACHABLE = "opslag_niet_bereikbaar"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,7 +40,7 @@ _log = structlog.get_logger("machtiging.web")
 
 
 class Answer(NamedTuple):
-    """How one class of error looks from outside."""
+    """The HTTP status and the texts for one error class."""
 
     status: int
     title: str
@@ -64,7 +64,7 @@ ANSWERS: Mapping[type[errors.MachtigingError], Answer] = {
     errors.MachtigingError: Answer(500, "Er ging iets mis", "Er ging bij ons iets mis. Probeer het later opnieuw."),
 }
 
-# What the framework itself refuses, before any of our code runs: code, title, detail.
+# Refusals by the framework, before our code runs: code, title, detail.
 _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
     400: ("ongeldige_invoer", "Ongeldige invoer", "Uw verzoek klopt niet."),
     401: ("niet_aangemeld", "Niet aangemeld", "Wij weten niet wie u bent."),
@@ -80,9 +80,9 @@ _BY_STATUS: Mapping[int, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One RFC 9457 problem, with our own members `code`, `verzoekId` and, for bad input, `fouten`.
+    """A problem details object (RFC 9457) with our members `code`, `verzoekId` and `fouten`.
 
-    With a challenge comes `error`: the same word as in WWW-Authenticate (RFC 6750 3.1, RFC 9449 7.1, RFC 9470 3).
+    With a challenge it has `error`, the code of WWW-Authenticate (RFC 6750 3.1, RFC 9449 7.1, RFC 9470 3).
     """
 
     status: int
@@ -91,13 +91,13 @@ class Problem:
     detail: str
     faults: tuple[Mapping[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-    # The level at which a person has to log in, when that is what it takes.
+    # The assurance level for a step-up login; empty if none is needed.
     level: str = ""
-    # The page that shows what is so, when it is not known what became of a request.
+    # The page that shows current state, for a request with unknown outcome.
     state_page: StatePage | None = None
 
     def document(self) -> dict[str, Any]:
-        """The problem as it travels."""
+        """Return the problem as a JSON object."""
         members: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
@@ -107,14 +107,14 @@ class Problem:
             "verzoekId": request_id.current(),
         }
         if (told := _CHALLENGED.search(self.headers.get("WWW-Authenticate", ""))) is not None:
-            members["error"] = told[1]  # clients that look for `use_dpop_nonce` in the body find it there too
+            members["error"] = told[1]  # some clients look for `use_dpop_nonce` in the body
         if self.faults:
             members["fouten"] = [dict(fault) for fault in self.faults]
         return members
 
 
 def problem_of(error: errors.MachtigingError) -> Problem:
-    """The problem for an error of ours: the most specific class in `ANSWERS` decides."""
+    """Build the problem for one of our errors, by its most specific class in `PROBLEM_TEMPLATES`."""
     answer = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
     if isinstance(error, errors.Fault):
         return _fault(error.code, answer)
@@ -151,9 +151,9 @@ def _challenge(code: str) -> str:
 
 
 def _with_outcome(request: Request, problem: Problem) -> Problem:
-    """An error on our side with what is known of what was asked: nothing was done, or it may have been.
+    """Add to a server error: nothing was done, or the outcome is unknown.
 
-    A page that is only looked at claims nothing. Unless one was led there by what was done (`gedaan`).
+    Safe requests say nothing about effects, except a page reached by redirect after a form (`gedaan`).
     """
     if request.method in _SAFE:
         if "gedaan" not in request.query_params:
@@ -169,7 +169,7 @@ def _with_outcome(request: Request, problem: Problem) -> Problem:
 
 
 def problem_for_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
-    """The problem for a refusal by the framework."""
+    """Build the problem for a refusal by the framework."""
     if status not in _BY_STATUS:
         return Problem(status, "verzoek_geweigerd", "Geweigerd", HTTPStatus(status).phrase, headers=headers or {})
     code, title, detail = _BY_STATUS[status]
@@ -177,14 +177,14 @@ def problem_for_status(status: int, headers: Mapping[str, str] | None = None) ->
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person with a browser asks: never under /api, elsewhere when HTML is accepted."""
+    """Return True if the client is a browser: outside /api, and accepts HTML."""
     if request.url.path.startswith("/api/") or not hasattr(request.app.state, "pages"):
         return False
     return "text/html" in request.headers.get("accept", "")
 
 
 def respond(request: Request, problem: Problem) -> Response:
-    """The answer itself, in the form the asker can use."""
+    """Build the response: a page for a browser, else a problem document."""
     headers = {name: value for name, value in problem.headers.items() if name != "WWW-Authenticate"}
     if wants_page(request):
         return _page(request, problem, headers)
@@ -202,7 +202,7 @@ def _page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Res
 
 
 def _log_in_to_see(request: Request) -> Response:
-    """Link to the login when the session is over once a form was done. A redirect to the login would be blocked."""
+    """Render a login link if the session ended after a form post. A redirect would be blocked."""
     shown = state_page(request)
     detail = f"U bent niet meer ingelogd. Log opnieuw in en kijk bij {shown.name} wat er nu geldt."
     title = "Wij weten niet of dit is gelukt"
@@ -216,7 +216,7 @@ def _error_page(request: Request, problem: Problem, headers: Mapping[str, str]) 
 
 
 async def _on_own_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, errors.MachtigingError)  # noqa: S101 (this is how the handler is registered)
+    assert isinstance(error, errors.MachtigingError)  # noqa: S101 (narrows the type; the handler is registered for it)
     if isinstance(error, errors.Fault):
         _log.error("fault", code=error.code, detail=error.private)
         return respond(request, _with_outcome(request, problem_of(error)))
@@ -248,7 +248,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    # A framework's route knows its own method only; here all routes of the path are asked.
+    # A framework route knows its own methods only, so all routes of the path are matched.
     routes = request.app.router.routes
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
     taken = {m for m in methods if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)}
@@ -256,7 +256,7 @@ def _allowed(request: Request) -> list[str]:
 
 
 class _Edge:
-    """The outermost net: an exception that nobody expected becomes a 500 that tells nothing but its id."""
+    """Innermost middleware: turns an unexpected exception into a 500 with only its request id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -285,16 +285,16 @@ class _Edge:
             else:
                 _log.error("unexpected", kind=type(error).__name__, exc_info=error)
             if started:
-                raise  # too late to answer: the server breaks the connection, so nobody takes half for whole
+                raise  # headers are sent: the server aborts, so that no client accepts a truncated body
             asked = Request(scope, receive)
             problem = _with_outcome(asked, problem_of(errors.Fault("interne_fout")))
             await respond(asked, problem)(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:
-    """Give an application these answers, for its own errors, the framework's and the unexpected."""
-    app.router.redirect_slashes = False  # a path with a slash too many is a path that does not exist
+    """Register the error handlers: for our errors, the framework's and unexpected ones."""
+    app.router.redirect_slashes = False  # a trailing slash is a 404, not a redirect
     app.add_exception_handler(errors.MachtigingError, _on_own_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.user_middleware.append(Middleware(_Edge))  # innermost, so that the headers are put on its answers too
+    app.user_middleware.append(Middleware(_Edge))  # innermost, so that its responses get the headers too

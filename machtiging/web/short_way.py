@@ -1,7 +1,7 @@
-"""A route that is described by its function and answered by another, without the framework's dependencies in between.
+"""Direct routes: documented by an API route, served by a handler without FastAPI's dependency resolution.
 
-For the few answers where solving dependencies costs more than the answer itself. The function that describes it says
-the door, the parameters and the models; the handler does what they say, and a test holds it to that.
+For a few endpoints where resolving dependencies costs more than the response. The documented function declares door,
+parameters and models; the handler must do the same, and a test checks that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def answered_by(handler: Handler) -> type[APIRoute]:
-    """A kind of route whose answers come from `handler`."""
+    """Make an APIRoute class with responses from `handler`."""
 
     class Answered(_Answered):
         def get_route_handler(self) -> Handler:
@@ -34,23 +34,23 @@ def answered_by(handler: Handler) -> type[APIRoute]:
 
 
 class _Answered(APIRoute):
-    """Marks the routes that `install` looks for."""
+    """Base class by which `install` finds direct routes."""
 
 
 class _Short(Route):
-    """A plain route with the path and the methods of a described one."""
+    """A Starlette route with the path and methods of an API route."""
 
     def __init__(self, path: str, route: APIRoute) -> None:
         super().__init__(path, route.get_route_handler())
-        self.methods = set(route.methods or ())  # a plain route would answer HEAD as well
+        self.methods = set(route.methods or ())  # a Starlette route adds HEAD by itself
 
 
 class _ShortWay:
-    """Innermost: answers these routes before the framework's router sees them, with the same answers for errors."""
+    """Innermost middleware: serves direct routes before the router, with the same error handlers."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[_Short]) -> None:
         self._app = app
-        # Those with nothing to fill in are found by their path.
+        # Paths without parameters are found by dictionary lookup.
         plain = [route for route in routes if not route.param_convertors]
         self._plain = {(method, route.path): (route,) for route in plain for method in route.methods or ()}
         self._others = tuple(route for route in routes if route.param_convertors)
@@ -59,7 +59,7 @@ class _ShortWay:
         for route in self._perhaps(scope) if scope["type"] == "http" else ():
             match, more = route.matches(scope)
             if match is Match.FULL:
-                scope.update(more, route=route)  # for the line in the log, as the framework's routes do
+                scope.update(more, route=route)  # for the request log, as FastAPI's routes do
                 response = await self._answer(route.endpoint, Request(scope, receive, send))
                 await response(scope, receive, send)
                 return
@@ -78,7 +78,7 @@ class _ShortWay:
 
 
 def install(app: FastAPI) -> None:
-    """Let these routes be found before all others. To be called last, when every route and every layer is there."""
+    """Install the direct routes. Call last, when all routes and middleware are there."""
     found = [(context.path, context.route) for context in iter_route_contexts(app.routes)]
     routes = [_Short(path or route.path, route) for path, route in found if isinstance(route, _Answered)]
     app.user_middleware.append(Middleware(_ShortWay, routes=routes))

@@ -1,4 +1,4 @@
-"""How we check the certificates of others: one context for the process, since reading all authorities takes a while."""
+"""TLS client context: one per process, because loading all certificate authorities is slow."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from machtiging.kernel.errors import Fault
 
 @cache
 def tls_context(authorities: Path | None = None) -> ssl.SSLContext:
-    """The default context of this Python with the authorities of this machine: names are checked, TLS 1.2 or later.
+    """Return the default context: system authorities, hostname check, TLS 1.2 or later.
 
-    `authorities` is a PEM file with further ones. Raises Fault `autoriteiten_onleesbaar`.
+    `ca_file` is a PEM file with additional ones. Raises Fault `autoriteiten_onleesbaar`.
     """
     context = ssl.create_default_context()
     if authorities is not None:

@@ -1,4 +1,4 @@
-"""What a reader needs to mend bad input, in Dutch, from what Pydantic found. Values are never repeated back."""
+"""Validation messages in Dutch for Pydantic errors. Input values are never repeated."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _SENTENCES: Mapping[str, str] = {
 
 
 class Strict(BaseModel):
-    """A request as it comes in: no unknown members, and `false` is not taken for 0."""
+    """Base model for requests: unknown members are refused, and types are not coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=False)
 
 
 def faults_in(found: Sequence[Any], under: str = "") -> tuple[Mapping[str, str], ...]:
-    """One entry per fault: `veld` (where), `melding` (a sentence) and `soort` (stable, for programs)."""
+    """Return one entry per error: `veld` (path), `melding` (sentence), `soort` (stable, for programs)."""
     faults = []
     for fault in found:
         where = ".".join(str(step) for step in fault["loc"] if step != "body")
@@ -52,12 +52,15 @@ def faults_in(found: Sequence[Any], under: str = "") -> tuple[Mapping[str, str],
 
 
 def _cut(name: str) -> str:
-    # A member name can come from the asker; it goes back short and without control characters.
+    # A member name can come from the client: shortened, without control characters.
     return "".join(letter for letter in name if letter.isprintable())[:100]
 
 
 def parsed(model: type[_Model], body: bytes, code: str = "ongeldige_invoer") -> _Model:
-    """The body as this model. Raises InvalidInput with a sentence per field. Depth is bounded by the JSON parser."""
+    """Parse the body as this model. Raises InvalidInput with a sentence per field.
+
+    The JSON parser limits nesting depth.
+    """
     try:
         return model.model_validate_json(drop_byte_order_mark(body))
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""HTTP on the wire as uvicorn reads it, with an end to what it puts up with before a request is there.
+"""HTTP protocol of uvicorn with limits on the time and size of request headers.
 
-Its parser refuses what could be read in two ways (request smuggling), but takes headers of any size, at any pace. A
-proxy in front should have limits of its own; these hold when it has none.
+Against slowloris and oversized headers. The parser already refuses ambiguous requests (request smuggling). A proxy in
+front should have limits of its own; these hold without one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PATIENCE = 20.0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Request line and headers must be there within `patience` seconds and, roughly, `largest_head` bytes."""
+    """Limits the request head to `head_timeout` seconds and about `max_head_bytes`."""
 
     patience = PATIENCE
     largest_head = LARGEST_HEAD
@@ -24,29 +24,29 @@ class BoundedHttp(HttpToolsProtocol):
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody is there: the first request may take so long."""
+        """Start the timeout of the first request on a new connection."""
         super().connection_made(transport)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there any more."""
+        """Cancel the timeout of a closed connection."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
+        """Start the limits at the first byte of a request."""
         self._in_head, self._taken = True, 0
         self._wait()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The last byte of the headers."""
+        """Cancel the timeout at the end of the headers."""
         self._in_head = False
         self._stop_waiting()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """More bytes. Refuses (400, and closes) headers without end; one piece as it was read is always taken whole."""
+        """Refuse oversized headers with 400 and close. Checked per received chunk."""
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
             self._taken += len(data)

@@ -6,14 +6,6 @@ from typing import Any
 
 from sqlalchemy import event
 
-# The tests' own pool asks whether a connection is still there before it lends it; the service's does not.
-_PING = ["BEGIN;", ";", "ROLLBACK;"]
-
-
-def strip_ping(statements: list[str]) -> list[str]:
-    """The statements without the ping of the pool before them."""
-    return statements[3:] if statements[:3] == _PING else list(statements)
-
 
 @contextmanager
 def record_queries(database: Any) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The authorization server as its protocol tests meet it."""
+"""The authorization server for the protocol tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 async def oauth(database: Any, clock: Any) -> AsyncIterator[Any]:
-    """The service with its authorization server on a database of this test's own; see tests/builders/oauth.py."""
+    """The authorization server on a database of its own (tests/builders/oauth.py)."""
     from tests.builders.oauth import an_oauth_world  # only the OAuth tests pay for loading it)
 
     made = await an_oauth_world(database, clock)

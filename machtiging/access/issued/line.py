@@ -1,4 +1,4 @@
-"""The line in which a token stands: from the one that the person consented to, by exchanges, to this one."""
+"""The exchange chain of a token, back to the consent (RFC 8693)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
 
 
 async def hold_to_exchange(session: AsyncSession, jti: TokenId) -> int:
-    """How many tokens stand in the line from the first to this one; 0 when it is revoked or unknown.
+    """Lock a token for exchange and count the tokens in its chain.
 
-    The token stays as it is until this transaction ends: who revokes it waits, and then finds what was made of it.
+    Returns 0 for a revoked or unknown token.
+
+    The lock lasts until the transaction ends. A concurrent revocation waits for it, and then finds the new token.
     """
     mine = select(_TOKEN.c.revoked_at).where(_TOKEN.c.id == jti).with_for_update(read=True, key_share=True)
     held = (await session.execute(mine)).one_or_none()

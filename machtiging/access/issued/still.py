@@ -1,7 +1,7 @@
-"""Acting only while what was looked at still stands: asked in the very statement that acts, so nothing is held between.
+"""Optimistic lock: the write statement checks again that token and machtiging are unchanged.
 
-Who looks, decides and then acts could hold the rows meanwhile, and pays for a transaction around it. Or the statement
-that acts sees for itself whether anything has changed since, and then does nothing at all: whoever asked looks again.
+The write succeeds only if the token is unrevoked and the machtiging row has the same xmin as when it was read.
+Otherwise it returns no row and the caller retries. No row lock or transaction is needed between read and write.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from machtiging.delegation.gate import enter_beside_others
 from machtiging.delegation.queries import machtiging_table
 
 _TOKEN: Table = IssuedToken.__table__  # type: ignore[attr-defined]
-# The row version as PostgreSQL counts it: every change of the machtiging, whatever it changes, gives it another.
+# PostgreSQL's row version: every update of the machtiging changes it.
 VERSION: Label[Any] = literal_column("machtiging.xmin").label("m_version")
 
 
 def still_open(*, under: bool) -> Select[Any]:
-    """One row while the token `jti` is not revoked and, if `under`, the machtiging is the version that was seen.
+    """Select one row if the token is unrevoked and, `with_machtiging`, the machtiging is unchanged.
 
-    Its values are `jti` and, if `under`, `machtiging` and `version`. As with `access.tokens.hold`, the machtiging stays
-    as it is until the transaction ends: a revocation waits for the answer, or the answer finds that it came too late.
+    Parameters: `jti` and, with a machtiging, `machtiging` and `version`. As in `access.tokens.load_token_for_share` the
+    machtiging is locked FOR SHARE until the transaction ends, so a concurrent revocation waits, or this finds it.
     """
     token = select(literal(1).label("open")).where(_TOKEN.c.id == bindparam("jti"), _TOKEN.c.revoked_at.is_(None))
     if not under:

@@ -1,5 +1,5 @@
-"""What a sender shows besides a token, so that a stolen token is worth nothing: a proof of a key, or a certificate.
+"""Sender-constrained tokens: a stolen token is useless without its key or certificate.
 
-`dpop` checks proofs (RFC 9449), `certificate` the certificate that a proxy passes on (RFC 8705, RFC 9440), `binding`
-says what a token is bound to and holds its bearer to that. The doors of the API and the authorization server use it.
+`dpop` verifies DPoP proofs (RFC 9449). `client_certificate` reads the certificate passed on by a proxy (RFC 8705, RFC
+9440). `binding` verifies the binding of a token. The API and the authorization server both use this package.
 """

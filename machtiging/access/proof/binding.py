@@ -1,4 +1,7 @@
-"""What a token is bound to, and holding its bearer to that (RFC 7800 `cnf`, RFC 9449 section 7, RFC 8705 section 3)."""
+"""Token binding and its verification.
+
+Sources: RFC 7800 (`cnf`), RFC 9449 section 7, RFC 8705 section 3.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ BEARER, DPOP = "Bearer", "DPoP"
 
 
 class Bound(Protocol):
-    """Anything that says what a token is bound to, such as its facts."""
+    """An object with the thumbprints of a token binding, such as IssuedTokenFacts."""
 
     @property
     def jkt(self) -> str | None:
@@ -30,7 +33,7 @@ class Bound(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A key, or a certificate, or nothing."""
+    """A binding to a key, to a certificate, or to nothing."""
 
     jkt: str | None = None
     x5t: str | None = None
@@ -40,26 +43,26 @@ UNBOUND = Binding()
 
 
 def is_bound(bound: Bound) -> bool:
-    """Whether it is bound to anything."""
+    """Return True for a token that is bound to a key or certificate."""
     return bound.jkt is not None or bound.x5t is not None
 
 
 def cnf_of(bound: Bound) -> dict[str, str]:
-    """The members of `cnf`; empty when bound to nothing."""
+    """Return the members of the `cnf` claim; empty without a binding."""
     if bound.jkt is not None:
         return {"jkt": bound.jkt}
     return {} if bound.x5t is None else {"x5t#S256": bound.x5t}
 
 
 def token_type_of(bound: Bound) -> str:
-    """What `token_type` says: a token that is bound to a certificate is still shown as Bearer (RFC 8705 3)."""
+    """Return the `token_type`. A certificate-bound token is also Bearer (RFC 8705 section 3)."""
     return BEARER if bound.jkt is None else DPOP
 
 
 async def hold_to(
     work: Work, bound: Bound, shown: Shown, keyring: KeyRing, at: datetime, *, token: str, scheme: str
 ) -> None:
-    """Whoever shows this token must show what it is bound to, and use up his proof. For a plain token nothing is asked.
+    """Verify the binding of a token, and consume its DPoP proof. A plain token needs nothing.
 
     Raises ProofRefused.
     """

@@ -1,7 +1,7 @@
-"""The certificate of a TLS client, as the proxy in front of us passes it on in Client-Cert (RFC 9440).
+"""The TLS client certificate that a trusted proxy passes on in Client-Cert (RFC 9440).
 
-That its sender holds the private key, the proxy has seen. Who is no proxy of ours can say anything, so from anybody
-else the header is refused rather than ignored: a proxy that is missing in the settings must be found out at once.
+The proxy has verified possession of the private key. From any other peer the header is refused, not ignored, so that a
+proxy missing from the settings is noticed at once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _LONGEST_CHAIN = 4
 
 
 def certificate_in(shown: Shown, at: datetime) -> Certificate | None:
-    """The certificate of the client; None when it showed none.
+    """Return the client certificate of the request; None without one.
 
-    Raises ProofRefused `certificaat_niet_van_proxy`, `certificaat_vormfout`, `certificaat_niet_geldig`.
+    Raises ProofRefused `certificaat_niet_van_proxy`, `certificaat_vormfout` or `certificaat_niet_geldig`.
     """
     if not shown.certificates:
         return None
@@ -37,9 +37,9 @@ def certificate_in(shown: Shown, at: datetime) -> Certificate | None:
 
 
 def chain_in(shown: Shown) -> list[Certificate]:
-    """The certificates between it and its authority, as the proxy passes them on in Client-Cert-Chain. Call it second.
+    """Return the intermediate certificates from Client-Cert-Chain.
 
-    Raises ProofRefused `certificaat_vormfout`.
+    Call `read_client_certificate` first: it checks the proxy. Raises ProofRefused `certificaat_vormfout`.
     """
     fields = [one for header in shown.chain for one in header.split(",")]
     if len(fields) > _LONGEST_CHAIN:
@@ -49,7 +49,7 @@ def chain_in(shown: Shown) -> list[Certificate]:
 
 @lru_cache(maxsize=256)
 def _read(field: str) -> Certificate:
-    """One Byte Sequence (RFC 8941 section 3.3.5), without parameters. The same field is the same certificate."""
+    """Parse one Byte Sequence without parameters (RFC 8941 section 3.3.5). Cached by its text."""
     inner = field.strip(" ")
     if not (len(inner) > 2 and inner[0] == inner[-1] == ":") or len(inner) > 2 * LARGEST:
         raise ProofRefused("certificaat_vormfout", private="Client-Cert is no byte sequence")

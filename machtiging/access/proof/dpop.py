@@ -1,4 +1,4 @@
-"""Proof of possession of a key, once per request (RFC 9449): checked by itself, then used up in the transaction."""
+"""DPoP proofs of possession (RFC 9449): verify the proof, then consume its `jti`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ _CLEARED_EACH_TIME = 2
 
 
 def taking(gate: FromClause) -> tuple[CTE, CTE]:
-    """For a statement that does several things: use a proof up if `gate` gives a row. The first CTE has a row when that
-    was the first time; the other clears away two that are over, so no more is ever kept than the proofs of a few
-    minutes. Values: see `to_take`.
+    """Build CTEs that consume a proof's `jti` if `gate` returns a row.
+
+    The first CTE returns a row only if the proof is not a replay. The second deletes two expired rows, so the table
+    only holds the proofs of a few minutes. Parameters: see `consume_jti_params`.
     """
     over = select(_USED.c.proof_hash).where(_USED.c.expires_at < bindparam("now", type_=_USED.c.expires_at.type))
     old = over.limit(_CLEARED_EACH_TIME).with_for_update(skip_locked=True).cte("old")
@@ -53,14 +54,17 @@ _TAKE = _taken()
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proof that is good for this request, if it is the first time: see `take`."""
+    """A verified proof for this request. Call `consume_jti` to detect a replay."""
 
     jkt: str
     jti: str
 
 
 def check(shown: Shown, keyring: KeyRing, at: datetime, *, token: str | None = None) -> Proof:
-    """The one proof of this request. With `token` it must be made for that token (`ath`). Raises ProofRefused."""
+    """Verify the only DPoP proof of this request. Raises ProofRefused.
+
+    With `token` the proof must be made for that token (`ath`).
+    """
     if len(shown.proofs) != 1:
         raise ProofRefused("dpop_dubbel" if shown.proofs else "dpop_ontbreekt")
     try:
@@ -85,22 +89,22 @@ def check(shown: Shown, keyring: KeyRing, at: datetime, *, token: str | None = N
 
 
 async def take(work: Work, proof: Proof, at: datetime) -> None:
-    """Use the proof up. Of two at the same moment the second waits for the first to commit, and is refused.
+    """Consume the proof's `jti`. Raises ProofRefused `dpop_hergebruikt` for a replay.
 
-    Raises ProofRefused `dpop_hergebruikt`.
+    Of two concurrent uses the second waits for the first to commit, and is then refused.
     """
     if await _TAKE.one(work, to_take(proof, at)) is None:
         raise ProofRefused(SEEN_BEFORE)
 
 
 def to_take(proof: Proof, at: datetime) -> dict[str, Any]:
-    """What goes in with a proof, for `taking`.
+    """Return the parameters of `consume_jti_cte` for a proof.
 
-    By key and `jti`, not by the text: a signature can be written in more than one way, and nobody can use up what
-    another key has signed.
+    The row is keyed by key thumbprint and `jti`, not by the text of the proof. A signature has more than one encoding,
+    and a key cannot consume the `jti` of another key.
     """
     digest = secrets.digest(f"{proof.jkt} {proof.jti.encode('utf-8', 'surrogatepass').hex()}")
-    # Longer than any of our hosts would still find it young enough.
+    # Longer than any host accepts the proof, with both clocks off by the maximum.
     until = at + 2 * (PROOF_LIVES + CLOCKS_DIFFER)
     return {"proof_proof_hash": digest, "proof_expires_at": until, "now": at}
 

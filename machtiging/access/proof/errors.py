@@ -1,4 +1,4 @@
-"""How a sender that shows too little is refused: with the exact reason, and with how to ask again (RFC 9449 7.1)."""
+"""Refusals of a sender-constrained request, each with its challenge (RFC 9449 section 7.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from machtiging.kernel.errors import NotAuthenticated
 
-# Everything that a proof may be signed with. Nothing else is looked at, whatever a header says.
+# The only signature algorithms accepted for a proof, whatever its header says.
 ALGORITHMS = ("ES256", "PS256", "Ed25519")
 NONCE_WANTED, SEEN_BEFORE = "dpop_nonce_nodig", "dpop_hergebruikt"
 _TEXTS: Mapping[str, str] = MappingProxyType(
@@ -34,13 +34,16 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
 
 
 class NoToken(NotAuthenticated):
-    """Nothing was shown at all: told are both ways to show a token, and no error (RFC 6750 3.1, RFC 9449 7.1)."""
+    """No token was sent. The challenge names both schemes and no error (RFC 6750 section 3.1, RFC 9449 section 7.1)."""
 
     challenge = f'Bearer realm="machtiging", DPoP realm="machtiging", algs="{" ".join(ALGORITHMS)}"'
 
 
 class ProofRefused(NotAuthenticated):
-    """What was shown does not do. `error` is the word of RFC 9449 for it, or of RFC 6750 when the token is at fault."""
+    """The proof or certificate does not match the token.
+
+    `error` is the code of RFC 9449, or of RFC 6750 when the token is at fault.
+    """
 
     def __init__(self, code: str, *, private: str = "") -> None:
         super().__init__(code, _TEXTS[code], private=private)

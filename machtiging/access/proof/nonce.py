@@ -1,7 +1,7 @@
-"""The nonce that a proof must hold: made from the time with a key of ours, so that no row is needed to know it again.
+"""DPoP nonces, computed from time and a key, so that none is stored.
 
-With it nobody can make proofs beforehand who had the key in hands for a moment (RFC 9449 sections 8, 9, 11.2). One
-nonce does for the authorization server and for the API: they are at one address, and clients remember one per address.
+A nonce prevents proofs made in advance with a key that was in reach for a moment (RFC 9449 sections 8, 9, 11.2). The
+authorization server and the API share one nonce: they have one origin, and clients remember one nonce per origin.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _WINDOW_SECONDS = 120
 
 
 def nonce_at(keyring: KeyRing, at: datetime) -> str:
-    """The nonce to give out now. It is good for two to four minutes."""
+    """Return the current nonce. It is valid for two to four minutes."""
     return _of_window(keyring, int(at.timestamp()) // _WINDOW_SECONDS)
 
 
 def is_fresh(keyring: KeyRing, nonce: object, at: datetime) -> bool:
-    """Whether we gave this out in this window or in the one before."""
+    """Return True for a nonce of the current or the previous window."""
     if not isinstance(nonce, str) or not nonce.isascii():
         return False
     window = int(at.timestamp()) // _WINDOW_SECONDS

@@ -1,4 +1,4 @@
-"""Whether a request comes from a proxy of ours: by the address of the connection, never by what a header says of it."""
+"""Trusted proxies, recognised by the address of the connection and never by a header."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def from_trusted_peer(request: Request) -> bool:
-    """Whether the other end of this very connection is one of the proxies in the settings."""
+    """Return True if the peer of this connection is a proxy of the settings."""
     trusted: Sequence[Network] = getattr(request.app.state, "trusted_proxies", ())
     try:
         peer = ipaddress.ip_address(request.client.host) if request.client else None

@@ -1,4 +1,4 @@
-"""When a proof is about this request: the address, the method, the time. Pure (RFC 9449 section 4.3)."""
+"""Checks of a DPoP proof's `htu` and `iat` (RFC 9449 section 4.3). Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from urllib.parse import unquote_to_bytes, urlsplit
 
-# FAPI 2.0 5.3.2.1: ten seconds ahead is a slow clock, sixty is not.
+# FAPI 2.0 section 5.3.2.1: accept 10 seconds in the future, refuse 60.
 PROOF_LIVES = timedelta(seconds=60)
 CLOCKS_DIFFER = timedelta(seconds=10)
 _LONGEST_URL = 2048
@@ -15,10 +15,10 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def same_place(htu: object, issuer: str, path: str) -> bool:
-    """Whether `htu` names the address that was asked. Query and fragment do not count; spelling does not either.
+    """Return True if `htu` is the requested URL. Query, fragment and spelling do not count.
 
-    That address is the issuer's URL with the path as it was routed, which is decoded; `htu` is decoded the same way.
-    Scheme and host have no case, the port of the scheme goes without saying (RFC 3986 section 6.2).
+    The requested URL is the issuer's origin and the routed path, which is decoded; `htu` is decoded in the same way.
+    Scheme and host are case-insensitive, and the default port may be left out (RFC 3986 section 6.2).
     """
     if not isinstance(htu, str) or len(htu) > _LONGEST_URL or _PRINTABLE.fullmatch(htu) is None:
         return False
@@ -40,8 +40,11 @@ def _origin(url: str) -> tuple[str, str, int, str] | None:
 
 
 def age_fits(iat: object, now: float) -> bool:
-    """Whether a proof was made just now: a NumericDate at most a minute ago, and not in the future."""
+    """Return True for an `iat` of at most 60 seconds ago and 10 seconds ahead.
+
+    `iat` is a NumericDate: a number, not a bool.
+    """
     if isinstance(iat, bool) or not isinstance(iat, int | float):
         return False
-    # Compared as they are: what is no number or has no end fits nowhere, and a whole number may be of any size.
+    # No conversion: NaN and infinity compare false, and an int of any size cannot overflow.
     return now - PROOF_LIVES.total_seconds() <= iat <= now + CLOCKS_DIFFER.total_seconds()

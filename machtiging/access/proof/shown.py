@@ -1,4 +1,4 @@
-"""What one request shows: taken from its headers as they came, judged by nobody yet."""
+"""The credentials in one request's headers, not yet verified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from machtiging.web.http_methods.head import request_method
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The proofs (RFC 9449) and certificates (RFC 9440) of a request, and the address and method they must be about."""
+    """The DPoP proofs and certificates of a request, with its method and URL.
+
+    Sources: RFC 9449 for proofs, RFC 9440 for certificates.
+    """
 
     method: str
     addresses: tuple[str, ...]
@@ -27,7 +30,10 @@ NOTHING = Shown("", (), "")
 
 
 def shown_in(request: Request) -> Shown:
-    """What is shown. Our addresses come from the settings, the path is as it was routed; Host has no say."""
+    """Read the credentials from the request.
+
+    The origins come from the settings and the path from the router; the Host header is ignored.
+    """
     headers, state = request.headers, request.app.state
     mtls_url: str | None = getattr(state, "mtls_url", None)
     certificates = tuple(headers.getlist("client-cert"))

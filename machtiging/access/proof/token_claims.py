@@ -1,4 +1,7 @@
-"""Hold what a token says, signed, against its row: neither the signing key nor the database alone opens a door."""
+"""Compare a token's signed claims with its row, so that neither alone grants access.
+
+An attacker therefore needs both the signing key and the database.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ from machtiging.access.tokens import IssuedTokenFacts
 
 
 def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool:
-    """Compare the signed claims (RFC 9068, RFC 7800, RFC 9396) with the row of the same `jti`.
+    """Compare the signed claims with the row of the same `jti`.
 
-    Who it is for is a pseudonym of the client's sector in the claims, and a person in the row: the row's MAC, which
-    covers its `jti`, keeps those two together.
+    Sources: RFC 9068, RFC 7800, RFC 9396.
+
+    `sub` is not compared: it is a pairwise pseudonym in the claims and a person in the row. The row MAC covers both
+    `jti` and person.
     """
     said = (claims.get("client_id"), claims.get("exp"), claims.get("iat"), claims.get("scope") or "", claims.get("oin"))
     times = int(facts.expires_at.timestamp()), int(facts.issued_at.timestamp())

@@ -1,1 +1,1 @@
-"""The protection of the journal in the database: as it was made, and as it is found."""
+"""Database protection of the journal: the baseline, and deviations from it."""

@@ -1,4 +1,7 @@
-"""The journal as the migrations make it: tables, functions, rights, roles. A test holds it to a fresh database."""
+"""The baseline: tables, functions, privileges and roles as the migrations create them.
+
+A test compares it with a fresh database.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Compare the protection of the journal in the database with what the migrations make: triggers, rights, constraints.
+"""Detect schema drift in the protection of the journal: triggers, privileges, constraints.
 
-A chain of hashes shows what was changed; this shows what would let somebody change, hide or drop lines unseen. A
-superuser can still lie to every question that is asked here: only a head kept elsewhere does not depend on him.
+The hash chain shows changed lines. This shows changes that would let somebody alter, hide or drop lines unseen. A
+superuser can falsify every answer of the database. Only a head stored elsewhere is independent of the superuser.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from machtiging.audit.protection.declared import DECLARED
 
-# Names are qualified, so that nothing in the search path of whoever asks stands before the catalogue.
+# Names are qualified, so that no object in the caller's search path can hide the catalogue.
 _FOUND = text(
     """
 WITH ours AS (
@@ -108,7 +108,7 @@ AND (nspname = ANY (pg_catalog.current_schemas(true)) OR nspname LIKE 'pg_temp%'
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One thing that is not as the migrations made it. `found` or `declared` is None where it is not there at all."""
+    """A difference with the baseline. `found` or `expected` is None if that side does not have it."""
 
     subject: str
     found: str | None
@@ -123,12 +123,12 @@ class Deviation:
 
 
 async def load_protection(connection: AsyncConnection) -> dict[str, str]:
-    """Load the protection that stands in the database now, by subject. Any role may ask."""
+    """Load the current protection from the system catalogue, by subject. Any role may do this."""
     return {row.subject: row.state for row in await connection.execute(_FOUND)}
 
 
 def deviations(found: Mapping[str, str], declared: Mapping[str, str] = DECLARED) -> list[Deviation]:
-    """Everything that is missing, extra or different, by name."""
+    """Return all missing, extra and different items, by name."""
     subjects: Iterable[str] = sorted(found.keys() | declared.keys())
     return [
         Deviation(subject, found.get(subject), declared.get(subject))

@@ -1,1 +1,1 @@
-"""The demo world: ten letters, the people in it, and the story that `machtiging story` tells over real HTTP."""
+"""The demo: ten letters, their people, and the story that plays over real HTTP."""

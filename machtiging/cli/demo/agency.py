@@ -1,4 +1,4 @@
-"""An agency that registers as a sender and delivers letters."""
+"""An agency that registers as an OAuth client and delivers letters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NINE = time(9)
 
 @dataclass
 class Agency:
-    """A sender, with the token under which it delivers."""
+    """A sending agency with its access token."""
 
     world: World
     client: OAuthClient
@@ -29,7 +29,7 @@ class Agency:
 
     @classmethod
     async def join(cls, world: World, http: httpx.AsyncClient, name: str, oin: str) -> Agency:
-        """Register a client bound to the OIN, and get a token for delivering."""
+        """Register a client bound to the OIN and obtain an access token."""
         key = new_key()
         metadata = {
             "client_name": name,
@@ -44,7 +44,7 @@ class Agency:
         return cls(world, client, str(answer["access_token"]))
 
     async def deliver(self, letter: Letter, bsn: str, reference: str) -> str:
-        """Deliver one letter with its PDF; returns its id. Raises StoryFailed."""
+        """Deliver one letter with its PDF, twice, to prove idempotence. Returns its id. Raises StoryFailed."""
         response = await self._post(letter, bsn, reference)
         got = f"{response.status_code}: {response.text[:300]}"
         expect(that=response.status_code == 201, expected="201 op POST /api/v1/aanleveringen", got=got)
@@ -73,6 +73,6 @@ class Agency:
 
 
 def published(letter: Letter, now: datetime) -> datetime:
-    """When a letter is dated: nine in the morning, so many days ago, and the same all day long."""
+    """Return the publication time of a letter: 9:00 in Amsterdam, `days_ago` days back."""
     day = day_in_the_netherlands(now) - timedelta(days=letter.days_ago)
     return datetime.combine(day, _NINE, AMSTERDAM)

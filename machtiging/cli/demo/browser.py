@@ -1,7 +1,7 @@
-"""A browser without JavaScript, just large enough for the story: cookies, redirects, links and forms.
+"""A small browser without JavaScript: cookies, redirects, links and forms.
 
-Cookies are kept by hand because HTTP libraries hold back `Secure` cookies on http://localhost, which browsers do not:
-they treat loopback as trustworthy, so `__Host-` cookies work there.
+It stores cookies itself. HTTP libraries do not send `Secure` cookies to http://localhost, but browsers do: they trust
+loopback, so `__Host-` cookies work there.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _MOST_REDIRECTS = 12
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL."""
+    """Return scheme, host and port of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 @dataclass
 class Browser:
-    """One person's browser. It follows redirects within `known` origins and stops at the door of any other."""
+    """The browser of one person. Follows redirects only to `allowed_origins`."""
 
     http: httpx.AsyncClient
     known: frozenset[str]
@@ -37,11 +37,11 @@ class Browser:
     url: str = ""
 
     async def open(self, url: str, *, expect: int = 200) -> Page:
-        """Type an address and go there."""
+        """Open an address."""
         return await self._go("GET", url, None, expect)
 
     async def submit(self, form: Form, values: Mapping[str, str | list[str]], *, expect: int = 200) -> Page:
-        """Fill in a form on this page and send it; what is not named keeps the value that the page gave it."""
+        """Submit a form of this page. Fields without a new value keep the value of the page."""
         data: dict[str, str | list[str]] = {**form.values, **values}
         target = urljoin(self.url, form.action or self.url)
         if form.method == "get":
@@ -58,7 +58,7 @@ class Browser:
             if origin_of(target) not in self.known:
                 self.url, self.status, self.page = target, response.status_code, parse("", target)
                 return self.page
-            # A 307 or 308 repeats the form; every other redirect becomes a GET, as browsers do.
+            # As in browsers: 307 and 308 send the form again, every other redirect becomes a GET.
             if response.status_code not in (307, 308):
                 method, data = "GET", None
             url = target
@@ -98,7 +98,7 @@ class Browser:
 def _site(here: str, there: str) -> str:
     if here == there:
         return "same-origin"
-    # Ports do not count for what a browser calls a site.
+    # Browsers ignore the port when they compare sites.
     return "same-site" if urlsplit(here).hostname == urlsplit(there).hostname else "cross-site"
 
 

@@ -1,4 +1,4 @@
-"""Reading a page as a visitor would: its text, its links and its forms."""
+"""Parse an HTML page into the text, links and forms that a visitor sees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SILENT = frozenset({"script", "style", "title"})
 
 @dataclass
 class Form:
-    """A form as it stands on the page: where it goes and what is filled in already."""
+    """A form of the page: its action, its method and its current values."""
 
     action: str
     method: str
@@ -21,13 +21,13 @@ class Form:
     choices: dict[str, list[str]] = field(default_factory=dict)
 
     def fill(self, name: str, value: str, *, ticked: bool = True, many: bool = False) -> None:
-        """Take in one control of the page."""
+        """Add one control of the page."""
         self.choices.setdefault(name, []).append(value)
         if not ticked:
             return
         kept = self.values.get(name)
         if many or kept is not None:
-            # Ticked boxes, and fields that stand on the page more than once, are all sent.
+            # A form sends every ticked box, and every field with the same name.
             earlier = [] if kept is None else kept if isinstance(kept, list) else [kept]
             self.values[name] = [*earlier, value]
         else:
@@ -36,7 +36,7 @@ class Form:
 
 @dataclass
 class Page:
-    """What a visitor sees."""
+    """The visible content of a page."""
 
     url: str
     text: str
@@ -46,14 +46,14 @@ class Page:
     trails: list[tuple[str, str]]
 
     def form(self, ending: str) -> Form:
-        """The form whose address ends like this. Raises StoryFailed when the page has none."""
+        """Return the form whose action ends with `ending`. Raises StoryFailed when there is none."""
         for form in self.forms:
             if form.action.split("?")[0].endswith(ending):
                 return form
         raise StoryFailed(f"een formulier naar …{ending}", f"formulieren: {[form.action for form in self.forms]}")
 
     def form_with(self, field_name: str) -> Form:
-        """The form that asks for this field. Raises StoryFailed when the page has none."""
+        """Return the form that has this field. Raises StoryFailed when there is none."""
         for form in self.forms:
             if field_name in form.choices:
                 return form
@@ -67,7 +67,7 @@ class _Reader(HTMLParser):
         self.links: list[tuple[str, str]] = []
         self.forms: list[Form] = []
         self.codes: list[str] = []
-        # Each link with the text from it up to the next link, table row or paragraph.
+        # Each link with its text and the text after it, up to the next link, row or paragraph.
         self.trails: list[tuple[str, list[str]]] = []
         self._open: Form | None = None
         self._inside: list[str] = []
@@ -142,7 +142,7 @@ class _Reader(HTMLParser):
 
 
 def parse(html: str, url: str) -> Page:
-    """A page from its HTML."""
+    """Parse HTML into a page."""
     reader = _Reader()
     reader.feed(html)
     trails = [(href, " ".join(words)) for href, words in reader.trails if href]

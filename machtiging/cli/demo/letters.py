@@ -1,7 +1,7 @@
-"""The ten letters of the demo world, as data. All people, places, numbers and amounts in them are invented.
+"""The ten letters of the demo, as data. All people, places, numbers and amounts are invented.
 
-`place` says how each letter lies to the machtiging of the story: `None` is inside it, else the reason code with which
-the journal explains why the helper does not get to see it.
+`refusal_reason` is `None` for a letter inside the scope of the machtiging. For the others it is the reason code that
+the journal gives when the helper asks for them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ GEMEENTE = "Gemeente Voorbeeldstad"
 BELASTINGDIENST = "Belastingdienst"
 OTHER = "Sociale Verzekeringsbank"
 
-# The two senders that the citizen of the story chooses.
+# The senders that the machtiging of the story covers.
 CHOSEN = (GEMEENTE, BELASTINGDIENST)
-# Letters older than this many days lie before the date she chooses.
+# The machtiging of the story covers letters of at most this many days ago.
 LETTERS_FROM_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One letter: by whom, under which dienst, how many days ago, what it says and what is enclosed."""
+    """One letter: sender, dienst, age in days, text, and the content of its PDF."""
 
     reference: str
     sender: str

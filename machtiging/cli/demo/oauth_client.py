@@ -1,4 +1,4 @@
-"""An OAuth client with a key of its own that proves itself with `private_key_jwt` (RFC 7523)."""
+"""An OAuth client that authenticates with `private_key_jwt` (RFC 7523)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ASSERTION_SECONDS = 60
 
 
 def new_key() -> ECKey:
-    """A fresh P-256 key; it lives as long as the story."""
+    """Create a P-256 signing key for the duration of the story."""
     return ECKey.generate_key("P-256", {"kid": secrets.token_urlsafe(8), "use": "sig", "alg": "ES256"})
 
 
 @dataclass
 class OAuthClient:
-    """Someone who asks for tokens."""
+    """A client of the authorization server."""
 
     client_id: str
     issuer: str
@@ -32,7 +32,7 @@ class OAuthClient:
     key: ECKey = field(default_factory=new_key)
 
     def assertion(self, at: datetime) -> dict[str, str]:
-        """The form fields that prove who asks: signed, for one server, for one minute, for one time."""
+        """Build the form fields of a client assertion. It expires after a minute."""
         now = int(at.timestamp())
         claims = {
             "iss": self.client_id,
@@ -47,7 +47,7 @@ class OAuthClient:
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed, "client_id": self.client_id}
 
     async def ask(self, endpoint: str, form: dict[str, str], at: datetime, *, wanted: int = 200) -> dict[str, Any]:
-        """Post to an endpoint of the authorization server. Raises StoryFailed on any other status than `wanted`."""
+        """Post a form to an endpoint of the server. Raises StoryFailed on another status than `expected_status`."""
         response = await self.http.post(self.issuer + endpoint, data={**form, **self.assertion(at)})
         got = f"{response.status_code}: {response.text[:300]}"
         expect(that=response.status_code == wanted, expected=f"{wanted} op {endpoint}", got=got)
@@ -56,5 +56,5 @@ class OAuthClient:
 
 
 def public_jwks(key: ECKey) -> dict[str, Any]:
-    """The public half, as it is registered."""
+    """Return the public key as a JWKS, for the registration."""
     return {"keys": [key.as_dict(private=False)]}

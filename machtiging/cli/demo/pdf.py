@@ -1,4 +1,4 @@
-"""The attachment of a letter as a real PDF, the same bytes for the same letter and day."""
+"""Render the attachment of a letter as a PDF. The same letter and day give the same bytes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BLUE = (21, 66, 115)
 
 
 def attachment(letter: Letter, sender_name: str, published_at: datetime) -> bytes:
-    """The PDF that goes with a letter: letterhead, date, a heading, a table and a footer."""
+    """Render the PDF of a letter: letterhead, date, heading, table and footer."""
     pdf = FPDF(format="A4")
     pdf.core_fonts_encoding = "windows-1252"
-    # Without these two, the file would carry the moment at which it was made and differ each time.
+    # By default the file holds its creation time, so its bytes would differ each time.
     pdf.set_creation_date(published_at)
     pdf.set_producer("machtiging demo")
     pdf.set_title(letter.heading)

@@ -1,4 +1,4 @@
-"""What the people in the story do in their browsers: log in, offer, accept, look, revoke."""
+"""The people of the story in their browsers: log in, offer, accept, look, revoke."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Someone:
 
     @classmethod
     async def logs_in(cls, world: World, http: httpx.AsyncClient, key: str) -> Someone:
-        """Log in through the login stand-in. Raises StoryFailed."""
+        """Log in through the login simulator. Raises StoryFailed."""
         browser = Browser(http, frozenset({world.issuer, world.broker}))
         page = await browser.open(f"{world.issuer}/inloggen?terug=/machtigingen&login_hint={key}")
         someone = cls(world, PERSONAS[key], browser)
@@ -37,11 +37,11 @@ class Someone:
         return someone
 
     def page(self, path: str) -> str:
-        """An address of the portal."""
+        """Return the URL of a portal path."""
         return self.world.issuer + path
 
     async def offers(self) -> str:
-        """Fill in the offer, check it, make it; returns the code that is shown once. Raises StoryFailed."""
+        """Offer a machtiging through the form and return its code. Raises StoryFailed."""
         form = (await self.browser.open(self.page("/machtigingen/aanbieden"))).form("/machtigingen/aanbieden")
         since = day_in_the_netherlands(self.world.now()) - timedelta(days=LETTERS_FROM_DAYS)
         answers: dict[str, str | list[str]] = {
@@ -64,7 +64,7 @@ class Someone:
         return made.codes[0]
 
     async def accepts(self, code: str, born: date) -> tuple[str, str]:
-        """Give code and birth date, see what is offered, accept. Returns what was shown, and the machtiging's id."""
+        """Accept an offer with code and birth date. Returns the text of the offer and the machtiging id."""
         form = (await self.browser.open(self.page("/machtigingen/aannemen"))).form("/machtigingen/aannemen")
         answers: dict[str, str | list[str]] = {
             "code": code.lower().replace("-", " "),
@@ -79,7 +79,7 @@ class Someone:
         return shown.text, urlsplit(self.browser.url).path.rsplit("/", 1)[-1]
 
     async def unread(self, ids: set[str]) -> set[str]:
-        """Which of these letters her own box shows as new. Raises StoryFailed when one is not there at all."""
+        """Return the letters that the citizen's box marks as new. Raises StoryFailed when one is missing."""
         page = await self.browser.open(self.page("/berichten"))
         marks: dict[str, bool] = {}
         while True:
@@ -95,11 +95,11 @@ class Someone:
         return {bericht_id for bericht_id, new in marks.items() if new}
 
     async def who_looked(self) -> str:
-        """The text of her overview."""
+        """Return the text of the citizen's access overview."""
         return (await self.browser.open(self.page("/inzage"))).text
 
     async def revokes(self, machtiging_id: str) -> None:
-        """Press the button, be asked whether she is sure, and be sure. Raises StoryFailed."""
+        """Revoke a machtiging and confirm it. Raises StoryFailed."""
         sure = await self.browser.open(self.page(f"/machtigingen/{machtiging_id}/intrekken"))
         done = await self.browser.submit(sure.form("/intrekken"), {})
         expect(that="Ingetrokken" in done.text, expected="de machtiging is ingetrokken", got=done.text[:200])

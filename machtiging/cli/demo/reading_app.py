@@ -1,4 +1,4 @@
-"""The son's reading app: an OAuth client of its own, with pushed request, PKCE and a token for one machtiging."""
+"""The son's reading app. An OAuth client with PAR, PKCE and a token for one machtiging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from machtiging.cli.demo.oauth_client import OAuthClient, new_key, public_jwks
 from machtiging.cli.demo.telling import expect
 from machtiging.cli.demo.world import World
 
-# Nobody listens there: the story reads the code from the address, as the app would from its own.
+# No server listens there. The story reads the code from the redirect address.
 RETURN_TO = "https://leesapp.example/terug"
 NAME = "Leesapp Voorbeeld"
 
@@ -28,7 +28,7 @@ def _digest(verifier: str) -> str:
 
 @dataclass
 class ReadingApp:
-    """The app, and what it holds."""
+    """The app and its tokens."""
 
     world: World
     client: OAuthClient
@@ -37,7 +37,7 @@ class ReadingApp:
 
     @classmethod
     async def install(cls, world: World, http: httpx.AsyncClient) -> ReadingApp:
-        """Register the app."""
+        """Register the app as an OAuth client."""
         key = new_key()
         metadata = {
             "client_name": NAME,
@@ -51,7 +51,7 @@ class ReadingApp:
         return cls(world, OAuthClient(await world.register(metadata), world.issuer, http, key))
 
     async def log_in(self, browser: Browser, machtiging_id: str) -> str:
-        """Ask for a token under this machtiging: push, consent in the browser, redeem. Returns the consent page."""
+        """Obtain a token for this machtiging: PAR, consent in the browser, code exchange. Returns the consent page."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
         pushed = await self._push(machtiging_id, _digest(verifier), state)
         asked = urlencode({"client_id": self.client.client_id, "request_uri": pushed})
@@ -94,17 +94,17 @@ class ReadingApp:
         return told["code"][0]
 
     def claims(self) -> dict[str, Any]:
-        """What the token says, read without checking: the app shows it, the service judges it."""
+        """Decode the claims of the access token without verification. The app only displays them."""
         middle = self.token.split(".")[1]
         said: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
         return said
 
     async def get(self, path: str) -> httpx.Response:
-        """Ask the box for something."""
+        """Send a GET request to the API."""
         return await self._send("GET", path)
 
     async def delete(self, path: str) -> httpx.Response:
-        """Try to throw something away."""
+        """Send a DELETE request to the API."""
         return await self._send("DELETE", path)
 
     async def _send(self, method: str, path: str) -> httpx.Response:
@@ -112,7 +112,7 @@ class ReadingApp:
         return await self.client.http.request(method, self.world.api + path, headers=headers)
 
     async def everything(self) -> list[dict[str, Any]]:
-        """The whole list, page after page. Raises StoryFailed."""
+        """Fetch the list of berichten, page after page. Raises StoryFailed."""
         path: str | None = "/berichten?aantal=100"
         found: list[dict[str, Any]] = []
         while path:
@@ -127,7 +127,7 @@ class ReadingApp:
 
 
 def anonymous(response: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """An answer without what differs between any two requests: the id of the request, and the time."""
+    """Remove the parts of a response that differ per request: request id and date."""
     request_id = response.headers.get("x-request-id", "")
     headers = sorted((name, value) for name, value in response.headers.items() if name not in ("date", "x-request-id"))
     body = response.content

@@ -1,6 +1,6 @@
-"""The story in seven steps: a citizen lets her son read part of her post, sees what he read, and takes it back.
+"""The story: a citizen lets her son read part of her post, and revokes it.
 
-Everything goes over HTTP to the running servers; every step checks that it came out as told.
+It has seven steps and uses HTTP against the running servers. Every step checks its result.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_SUCH = "bericht_bestaat_niet"
 
 @dataclass
 class Telling:
-    """Where the story has come to."""
+    """The progress of one run of the story."""
 
     world: World
     teller: Teller
@@ -47,16 +47,16 @@ class Telling:
     missing: str = field(default_factory=lambda: str(uuid4()))
 
     def letters(self, *, inside: bool) -> list[Letter]:
-        """The letters within, or outside, what is agreed."""
+        """Return the letters inside, or outside, the scope of the machtiging."""
         return [letter for letter in LETTERS if (letter.outside is None) is inside]
 
     def tell(self, what: str, module: str) -> None:
-        """Say one thing that happened."""
+        """Print one event."""
         self.teller.tell(what, module)
 
 
 async def tell(world: World, teller: Teller) -> None:
-    """Tell the whole story. Raises StoryFailed at the first thing that does not come out as told."""
+    """Play the whole story. Raises StoryFailed at the first step that fails."""
     async with plain_http() as http:
         story = Telling(world, teller, http)
         teller.begin(1, "Drie organisaties leveren samen tien brieven af")
@@ -160,7 +160,7 @@ async def _read(story: Telling, app: ReadingApp) -> None:
     hidden = {story.ids[letter.reference] for letter in story.letters(inside=False)}
     expect(that=wanted <= ids, expected=f"alle {len(wanted)} afgesproken brieven in de lijst", got=len(wanted & ids))
     expect(that=not hidden & ids, expected="geen andere brief in de lijst", got=len(hidden & ids))
-    # A world may hold letters of an earlier telling: those must be within the agreement as well.
+    # The database may hold letters of an earlier run. Those must be inside the scope as well.
     since = day_in_the_netherlands(story.world.now()) - timedelta(days=LETTERS_FROM_DAYS)
     strange = [
         item

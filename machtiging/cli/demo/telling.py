@@ -1,4 +1,4 @@
-"""How the story is told: numbered steps, one line per thing that happened and the module that did it, and checks."""
+"""The output and checks of the story: numbered steps, one line per event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 class StoryFailed(Exception):
-    """Something did not come out as told."""
+    """A step of the story had another result than expected."""
 
     def __init__(self, expected: str, got: str) -> None:
         super().__init__(f"verwacht: {expected}; gekregen: {got}")
@@ -16,24 +16,24 @@ class StoryFailed(Exception):
 
 
 def expect(*, that: bool, expected: str, got: object) -> None:
-    """Go on only when the story comes out as told. Raises StoryFailed."""
+    """Raise StoryFailed unless the condition holds."""
     if not that:
         raise StoryFailed(expected, str(got))
 
 
 @dataclass
 class Teller:
-    """Says aloud what happens. `step` and `line` are given by whoever listens: a terminal or a test."""
+    """Prints the story. `print_step` and `print_event` write to a terminal or to a test."""
 
     step: Callable[[int, str], None]
     line: Callable[[str, str], None]
     told: list[tuple[str, str]] = field(default_factory=list)
 
     def begin(self, number: int, title: str) -> None:
-        """Open a step."""
+        """Begin a step."""
         self.step(number, title)
 
     def tell(self, what: str, module: str) -> None:
-        """Say one thing that happened, and which module acted."""
+        """Print one event and the module that acted."""
         self.told.append((what, module))
         self.line(what, module)

@@ -1,4 +1,4 @@
-"""What the story needs of the world: where the servers are, and a look behind the scenes at clients and journal."""
+"""The environment of the story: server addresses, and direct access to clients and journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 
 @dataclass(frozen=True)
 class World:
-    """Running servers, and the database behind them: to register clients as an operator does, to read the journal."""
+    """The running servers and their database. It registers clients and reads the journal as an operator does."""
 
     issuer: str
     broker: str
@@ -35,42 +35,42 @@ class World:
 
     @property
     def api(self) -> str:
-        """Where the box is: also the audience of its tokens."""
+        """The base URL of the API, which is also the audience of its tokens."""
         return self.issuer + "/api/v1"
 
     def now(self) -> datetime:
-        """The present instant."""
+        """Return the present instant."""
         return self.clock.now()
 
     async def register(self, metadata: dict[str, Any], oin: str | None = None) -> str:
-        """Register a client as `machtiging clients add` does; returns its client_id."""
+        """Register a client as `machtiging clients add` does and return its client_id."""
         async with unit_of_work(self.sessions) as session:
             registered = await register(session, metadata, oin=oin, at=self.now())
         return str(registered["client_id"])
 
     async def journal_of(self, machtiging_id: UUID) -> list[JournalEntry]:
-        """What the journal says was done or tried under a machtiging, newest first."""
+        """Return the journal entries of a machtiging, newest first."""
         async with self.sessions() as session:
             return await lines_under(session, machtiging_id, limit=500)
 
     async def mails(self, http: httpx.AsyncClient) -> list[dict[str, Any]]:
-        """What the mail catcher caught, newest first."""
+        """Return the e-mails in the mail catcher, newest first."""
         caught: list[dict[str, Any]] = (await http.get(f"{self.broker}/post.json")).json()
         return caught
 
     async def seal_and_verify(self) -> Report:
-        """Number and sign what waits, then read the whole journal."""
+        """Seal the waiting journal lines and verify the whole journal."""
         await seal_waiting(self.sealer, self.keyring, self.clock)
         return await verify(self.sealer, self.keyring)
 
 
 def plain_http() -> httpx.AsyncClient:
-    """A client without a proxy: everything in the story is on this machine."""
+    """Create an HTTP client without a proxy: all servers run on this machine."""
     return httpx.AsyncClient(timeout=30, trust_env=False, follow_redirects=False)
 
 
 async def is_new(sessions: async_sessionmaker[AsyncSession]) -> bool:
-    """Whether the story was never told to its end here: its last act ends a machtiging."""
+    """Return true when the story never finished here. Its last step ends a machtiging."""
     table = machtiging_table()
     async with sessions() as session:
         ended = select(table.c.id).where(table.c.state == State.ENDED.value).limit(1)

@@ -1,1 +1,1 @@
-"""What an operator does to sessions and invitations, and how the journal calls whoever typed the command."""
+"""Commands and checks for operators, and the operator's name in the journal."""

@@ -1,4 +1,4 @@
-"""Findings of the doctor about connections to the database: role, time limits and search path, for each login."""
+"""Doctor: check role, time limits and search path of new database connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOGIN = text("SELECT session_user::text, rolsuper FROM pg_roles WHERE rolname =
 
 
 async def check_connections(settings: Settings) -> AsyncIterator[Finding]:
-    """Connect as the service and as the sealer do, and say what each new connection is verified for."""
+    """Connect as service and as sealer, and report the result for each role."""
     service = settings.database_url or ""
     for role, url in ((Role.SERVICE, service), (Role.SEALER, settings.sealer_database_url or service)):
         yield await _check_connection(url, role)

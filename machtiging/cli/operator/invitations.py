@@ -1,4 +1,4 @@
-"""`machtiging clients invitations` and `clients withdraw-invitation`: who may still register, and who no longer."""
+"""`machtiging clients invitations` and `clients withdraw-invitation`: initial access tokens (RFC 7591)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOMENT = "%Y-%m-%d %H:%M"
 
 
 def show() -> None:
-    """Show every invitation to register: its name, for whom, and what has become of it. Never the token itself."""
+    """List the invitations to register with their name, note and state. Shows no token."""
     with named(Settings()) as settings:
         found = asyncio.run(_all(settings))
     table = Table(Column("name", no_wrap=True), "note", "uses left", "made (UTC)", "good until (UTC)", "state")
@@ -32,8 +32,8 @@ def show() -> None:
     err.print(f"{len(found)} invitations.")
 
 
-def withdraw(name: Annotated[str, typer.Argument(help="Its name, as in `clients invitations`.")]) -> None:
-    """Withdraw an invitation: from now on nobody registers with it. Clients that were registered with it stay."""
+def withdraw(name: Annotated[str, typer.Argument(help="The name, as in `clients invitations`.")]) -> None:
+    """Withdraw an invitation. It registers no more clients. Clients registered with it stay."""
     with named(Settings()) as settings:
         gone = asyncio.run(_withdraw(settings, name))
     err.print(f"{gone.name} is withdrawn; it was good for {gone.uses_left} more client(s).")

@@ -1,4 +1,4 @@
-"""For the doctor: what protects the journal, and the head that is kept outside the database."""
+"""Doctor: check the protections of the journal and its signed head outside the database."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SUBJECT = "journal"
 
 
 async def check_journal(settings: Settings) -> AsyncIterator[Finding]:
-    """Name everything that protects the journal and is not as it was made; hold it to the head that is kept elsewhere.
+    """Report every changed protection of the journal, and compare it with the external signed head.
 
-    Nothing when the database cannot be asked: that has been said.
+    Yields nothing when the database cannot be reached: another check reports that.
     """
     try:
         async with sealer_engine(settings) as engine, engine.connect() as connection:

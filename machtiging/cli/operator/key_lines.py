@@ -1,6 +1,6 @@
-"""What was done to the key ring, in the journal: which key, by its kid, and by whom. Never anything of the key itself.
+"""Journal lines about changes of the key ring: key id and operator, no key material.
 
-The ring lies in files and the journal in a database, so the one can be done without the other: then it is said aloud.
+The ring is in files and the journal in a database, so one can succeed without the other. A failure is printed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from machtiging.settings import Settings
 
 
 def has_database(settings: Settings) -> bool:
-    """Whether there is a database; nobody wants one made to note that he made his keys."""
+    """Return true when a database exists. Creating keys must not create one."""
     return settings.database_url is not None or (settings.data_dir / "postgres").exists()
 
 
 def write_down(act: JournalAct, reason: str, entries: Iterable[Entry]) -> bool:
-    """Write a line for each of these keys. False when there should be lines and there are none."""
+    """Write a journal line for each of these keys. Returns false when that failed."""
     settings = Settings()
     if not has_database(settings):
         err.print("There is no database yet, so this does not stand in the journal.")

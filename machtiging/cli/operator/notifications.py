@@ -1,4 +1,4 @@
-"""`machtiging notifications undelivered`: which notifications could not be mailed, and why."""
+"""`machtiging notifications undelivered`: count the notifications that could not be mailed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from machtiging.settings import Settings
 if TYPE_CHECKING:
     from machtiging.notifications.undelivered import UndeliveredCount
 
-app = typer.Typer(help="What people are told by e-mail.", no_args_is_help=True)
+app = typer.Typer(help="Notifications by e-mail.", no_args_is_help=True)
 DAYS = 30
 
 
 @app.callback()
 def _group() -> None:
-    """Keep `undelivered` a command of its own."""
+    """Make `undelivered` a subcommand of its group."""
 
 
 @app.command("undelivered")
 def show_undelivered(
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Given up in the last so many days.")] = DAYS,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="The number of days to look back.")] = DAYS,
 ) -> None:
-    """Count the notifications that were given up, by reason. The people themselves read them at /meldingen."""
+    """Count the undelivered notifications by reason. The people concerned read them at /meldingen."""
     with named(Settings()) as settings:
         found = asyncio.run(count_undelivered_of(settings, days))
     table = Table(Column("reason", no_wrap=True), "notifications", "people", "last (UTC)")
@@ -43,7 +43,7 @@ def show_undelivered(
 
 
 async def count_undelivered_of(settings: Settings, days: int = DAYS) -> list[UndeliveredCount]:
-    """Count what was given up in the last `days` days, by reason."""
+    """Count the notifications given up in the last `days` days, by reason."""
     from machtiging.notifications.undelivered import count_undelivered
     from machtiging.storage.unit_of_work import unit_of_work
 
@@ -52,7 +52,7 @@ async def count_undelivered_of(settings: Settings, days: int = DAYS) -> list[Und
 
 
 async def check_undelivered(settings: Settings) -> Finding:
-    """For the doctor: notifications that were given up lately. Raises Fault when the database cannot be asked."""
+    """Doctor: report recently undelivered notifications. Raises Fault when the database cannot be reached."""
     found = await count_undelivered_of(settings)
     if not found:
         return Finding("notifications", Verdict.OK, f"none given up in {DAYS} days")

@@ -1,4 +1,4 @@
-"""Findings of the doctor about rate limits: is everybody counted under one address, is nobody limited?"""
+"""Doctor: check the rate limits and the proxies that name the client address."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from machtiging.cli.checks import Finding, Verdict
 from machtiging.settings import Settings, is_loopback
 
 _SUBJECT = "limits"
-# More than a flood of one caller that was measured: beyond it a limit stops nobody.
+# One caller was measured to reach these rates at most, so a higher limit has no effect.
 _STOPS_NOBODY = {"token": 60_000, "person": 60_000, "address": 600_000}
 
 
 def rate_limits(settings: Settings) -> Iterator[Finding]:
-    """Check the proxies that say whose request it is, and the limits themselves."""
+    """Check the configured proxies, and limits that are too high to work."""
     named = bool(settings.forwarding_proxies.strip() or settings.trusted_proxies.strip())
     if named:
         yield Finding(

@@ -1,4 +1,4 @@
-"""Rows that carry a MAC: sealed anew after a rotation, and looked through by the doctor."""
+"""Reseal rows with a MAC after a key rotation, and verify them for the doctor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _row_key_matches(sealed: SealedTable, row: Any) -> list[ColumnElement[bool]]
 async def _batches(
     sessions: Sessions, sealed: SealedTable, which: Sequence[ColumnElement[bool]], *, lock: bool
 ) -> AsyncIterator[tuple[AsyncSession, list[Any]]]:
-    """The rows for which this holds, in the order of their keys, so many in a transaction."""
+    """Read the rows that match in order of their primary key, one batch per transaction."""
     table = sealed.table
     after: list[Any] | None = None
     key = [table.c[name] for name in sealed.key]
@@ -56,7 +56,7 @@ async def _batches(
 
 @dataclass
 class Reseal:
-    """The result of sealing anew: rows done, rows that did not verify and stay, rows that still name an older key."""
+    """The result of resealing: rows done, rows not verified, rows under an older key."""
 
     count: int = 0
     broken: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Reseal:
 
 
 async def reseal_all(settings: Settings) -> Reseal:
-    """Seal every row anew that was sealed under an older key. Whoever stops it half-way has lost nothing."""
+    """Reseal every row under an older key. An interrupted run can be repeated safely."""
     keys, outcome = KeyRing.load(settings.keys_dir), Reseal()
     outcome.newest = keys.row_mac_version
     async with service_sessions(settings) as sessions:
@@ -86,7 +86,7 @@ async def _reseal(session: AsyncSession, keys: KeyRing, sealed: SealedTable, row
         if not keys.row_mac_verifies(row[MAC], message):
             outcome.broken.append(f"{sealed.table.name} {name_of_row(sealed, row)}")
             continue
-        # Nobody's change is undone: it holds for the row as it was read, or not at all.
+        # Optimistic lock: write only if the MAC is unchanged, so that no concurrent change is lost.
         mine = [*_row_key_matches(sealed, row), sealed.table.c[MAC] == row[MAC]]
         await session.execute(update(sealed.table).where(*mine).values({MAC: keys.row_mac(message)}))
         done += 1
@@ -106,7 +106,7 @@ def _prefix(version: int) -> bytes:
 
 
 def _sealed_live(sealed: SealedTable) -> ColumnElement[bool]:
-    """Rows that could open something. Sessions that the upgrade put an end to were never sealed."""
+    """Select rows that still grant something. Sessions ended by the upgrade were never sealed."""
     if sealed is SEALED_SESSION:
         session = sealed.table.c
         return session.ended_at.is_(None) & (session.last_seen_at >= session.created_at)
@@ -114,7 +114,7 @@ def _sealed_live(sealed: SealedTable) -> ColumnElement[bool]:
 
 
 def describe_reseal(outcome: Reseal) -> list[str]:
-    """Describe the result in sentences, for the operator."""
+    """Describe the result in sentences for the operator."""
     newest = name_of(Kind.ROW_MAC, outcome.newest)
     said = [f"{outcome.count} rows sealed by {newest}."]
     if outcome.broken:
@@ -129,7 +129,7 @@ def describe_reseal(outcome: Reseal) -> list[str]:
 
 
 async def check_sealed_rows(settings: Settings) -> Finding:
-    """For the doctor: does every row verify that could open something, and under which key? Raises Fault."""
+    """Doctor: verify every usable row, and report rows under an older key. Raises Fault."""
     keys, count, older = KeyRing.load(settings.keys_dir), 0, 0
     forged: list[str] = []
     async with service_sessions(settings) as sessions:

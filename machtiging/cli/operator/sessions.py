@@ -1,4 +1,4 @@
-"""`machtiging sessions`: where somebody is logged in, and ending that when she calls to say that something is wrong."""
+"""`machtiging sessions`: list the sessions of a person, or end them on her request."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from machtiging.kernel.ids import PersonId
     from machtiging.oauth.manage.end_for_person import Ended
 
-app = typer.Typer(help="Where somebody is logged in; log her out everywhere.", no_args_is_help=True)
+app = typer.Typer(help="List and end the sessions of a person.", no_args_is_help=True)
 _MOMENT = "%Y-%m-%d %H:%M"
 _Whom = UUID | Bsn
 _PERSON = typer.Option(
-    help="Her id, as in the journal. Left out, a BSN is asked for: on the terminal without showing it, or as one line "
-    "on standard input. A BSN never stands on the command line, where other users and the shell's history see it."
+    help="The person id, as in the journal. Without it the command reads a BSN: hidden on the terminal, or as one line "
+    "on standard input. Other users and the shell history can see a command line, so a BSN is never an argument."
 )
 
 
 @app.command("list")
 def show(*, person: Annotated[str | None, _PERSON] = None) -> None:
-    """Show where somebody is logged in now, and until when. The journal says that you looked, and she can see that."""
+    """List where a person is logged in, and until when. The journal records this, and she can see that."""
     whom = _whom(person)
     with named(Settings()) as settings:
         person_id, found = asyncio.run(_looked(settings, whom))
@@ -52,15 +52,15 @@ def show(*, person: Annotated[str | None, _PERSON] = None) -> None:
 @app.command("end")
 def end(
     *,
-    reason: Annotated[Why, typer.Option(help="Why. It stands in the journal for ever, with your name.")],
+    reason: Annotated[Why, typer.Option(help="The reason. The journal keeps it with your name.")],
     person: Annotated[str | None, _PERSON] = None,
     consents: Annotated[
-        bool, typer.Option("--consents", help="Also stop every app that she let in, or that somebody did in her name.")
+        bool, typer.Option("--consents", help="Also end the consents for apps, given by her or in her name.")
     ] = False,
 ) -> None:
-    """Log somebody out everywhere, and end what rests on that: codes, tokens, logins in apps. Apps and she are told.
+    """Log a person out everywhere. Also ends what depends on it: codes, tokens and logins in apps.
 
-    It keeps nobody from logging in again: whose DigiD is misused has it blocked at DigiD.
+    The apps and the person are notified. She can log in again. If her DigiD is misused, DigiD must block it.
     """
     whom = _whom(person)
     with named(Settings()) as settings:
@@ -71,7 +71,7 @@ def end(
 
 
 def _whom(person: str | None) -> _Whom:
-    """Whom it is about. Raises InvalidInput `bsn_ongeldig`, typer.BadParameter; neither repeats what was typed."""
+    """Parse the person id, or read a BSN. Raises InvalidInput `bsn_ongeldig`, typer.BadParameter; neither quotes it."""
     if person is None:
         asked = sys.stdin.isatty()
         typed = typer.prompt("BSN", hide_input=True, err=True) if asked else sys.stdin.readline()
@@ -110,7 +110,7 @@ async def _ended(settings: Settings, whom: _Whom, why: Why, *, consents: bool) -
 
 
 async def _found(session: AsyncSession, settings: Settings, whom: _Whom) -> PersonId:
-    """Raises NotFound `persoon_onbekend`."""
+    """Find the person. Raises NotFound `persoon_onbekend`."""
     from machtiging.crypto.keyring import KeyRing
     from machtiging.identity.over.of_person import check_known
     from machtiging.identity.people import find_by_bsn

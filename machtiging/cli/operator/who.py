@@ -1,4 +1,4 @@
-"""Who types a command: what the operating system calls whoever logged in to this machine. For the journal."""
+"""The name of the operator who runs a command, for the journal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _LONGEST = 32
 
 
 def operator() -> str:
-    """Who logged in here, also behind `sudo` where the system remembers that; else the user that this process runs as.
+    """Return the login name of the operator, also behind `sudo`; else the user of this process.
 
-    Never from an environment variable: anybody can set those. A word of letters, digits, dots and dashes.
+    Never read from an environment variable: anybody can set those. Only letters, digits, dots and dashes.
     """
     try:
         name = os.getlogin()
@@ -22,7 +22,7 @@ def operator() -> str:
 
 
 def _process_user() -> str:
-    import pwd  # there is none on Windows, where getlogin always answers
+    import pwd  # not on Windows, where getlogin always answers
 
     number = os.geteuid()
     try:

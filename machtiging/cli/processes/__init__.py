@@ -1,1 +1,1 @@
-"""The processes of `serve`: workers, what holds a port, and the embedded database beside them."""
+"""The processes of `machtiging serve`: servers, workers, port and embedded database."""

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL beside a running service: started again when it dies, or the service ends with a sentence."""
+"""Watch the embedded PostgreSQL of a running service and restart it when it dies."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _log = structlog.get_logger(__name__)
 
 
 class DatabaseWatch:
-    """Watch the server in a thread while the block runs. Raises Fault `ingebouwde_database_weg` at its end.
+    """Watch the server in a thread during the block. Raises Fault `ingebouwde_database_weg` on exit.
 
-    It ends the process by SIGTERM, as an operator would, so that what is under way comes to its end.
+    When no restart succeeds it sends SIGTERM to this process, so that current requests finish.
     """
 
     def __init__(self, server: EmbeddedPostgres, directory: Path) -> None:
@@ -56,7 +56,7 @@ class DatabaseWatch:
                 return
 
     def _start_again(self, *, is_last: bool) -> bool:
-        """True when there is no more to do about it: the server runs again, or this process has been told to end."""
+        """Restart the server. Returns true when it runs again, or this process was told to end."""
         try:
             if not (self._directory / "PG_VERSION").exists():
                 is_last = True

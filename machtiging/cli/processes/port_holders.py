@@ -1,4 +1,4 @@
-"""Processes that hold a port: which they are, and how to end them when they are ours."""
+"""Find the processes that hold a port."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import psutil
 
 
 def describe_holders(port: int) -> str:
-    """Say in one sentence which processes listen on a port, and how to end them when they are ours."""
+    """Describe the processes that listen on a port, and the command that ends our own."""
     holders = _holders(port)
     ours = [process for process in holders if _is_ours(process)]
     if not holders:
@@ -27,12 +27,12 @@ def _holders(port: int) -> list[psutil.Process]:
         found = psutil.net_connections("tcp")
         pids = {one.pid for one in found if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid}
         return [psutil.Process(pid) for pid in sorted(pids)]
-    except (psutil.Error, OSError):  # macOS tells this to root only
+    except (psutil.Error, OSError):  # on macOS only root may list them
         return []
 
 
 def _is_ours(process: psutil.Process) -> bool:
-    """True for a process of this program: by its command line, or as a worker, which has none, by its surroundings."""
+    """Recognise our process by its command line, or a worker by its environment."""
     try:
         words = process.cmdline()
         if any(word.rpartition("/")[2] in {"machtiging", "machtiging.exe"} for word in words[:4]):

@@ -1,4 +1,4 @@
-"""Several processes of the service: they share one port, and end with the process that started them."""
+"""Worker processes of the service: they share one port and end with their parent."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _log = structlog.get_logger(__name__)
 
 
 def from_environment() -> FastAPI:
-    """The service for a uvicorn worker: settings from the environment, logs as JSON lines.
+    """Create the application for a uvicorn worker, with settings from the environment and JSON logs.
 
-    An edge: a worker that cannot start says why in a sentence and ends; the parent then ends, too.
+    A worker that cannot start prints the reason and ends. Then the parent ends, too.
     """
     from machtiging.app import create_app
     from machtiging.web.logging import configure
@@ -37,7 +37,7 @@ def from_environment() -> FastAPI:
     try:
         configure()
         return create_app(Settings())
-    except Exception as error:  # noqa: BLE001 (the edge of a worker process: nobody is shown a traceback)
+    except Exception as error:  # noqa: BLE001 (outermost handler of a worker: the user sees no traceback)
         sentence, _ = explain(error)
         err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         from uvicorn.config import STARTUP_FAILURE
@@ -46,7 +46,7 @@ def from_environment() -> FastAPI:
 
 
 def end_with_parent() -> None:
-    """End this worker when its parent is gone, however that ended. Without a parent of ours it does nothing."""
+    """End this worker when its parent process ends. Does nothing without a parent."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent.sentinel,), name="parent", daemon=True).start()
@@ -56,14 +56,14 @@ def _end_after(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     _log.error("parent_gone", detail="this worker ends: the process that started it is gone")
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_SECONDS + 2)  # what is under way may come to its end
+    time.sleep(GRACE_SECONDS + 2)  # current requests may finish
     os._exit(3)
 
 
 def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> None:
-    """Run this many workers on the port until a signal comes. Raises Fault `dienst_start_niet` when one cannot start.
+    """Run the workers on one socket until a signal. Raises Fault `dienst_start_niet` when one cannot start.
 
-    What the database is called they learn from the environment, because they are new processes.
+    They read the database URL from the environment, because they are new processes.
     """
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
@@ -71,7 +71,7 @@ def serve_in_workers(settings: Settings, workers: int, taken: socket.socket) -> 
 
     from machtiging.web.wire import BoundedHttp
 
-    # So that each takes its part of the limits. Those of several machines together are in the setting already.
+    # Each worker enforces its share of the rate limits. The setting may already count other machines.
     os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
     config = uvicorn.Config(
         "machtiging.cli.processes.workers:from_environment",

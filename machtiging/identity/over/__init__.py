@@ -1,1 +1,1 @@
-"""Sessions that are over without their person saying so: by their limits, or because an operator ends them."""
+"""End of sessions without logout: by their time limits, or by an operator."""

@@ -1,4 +1,4 @@
-"""Sessions that have been idle too long or have come to their absolute end: ended for good, each once."""
+"""End sessions past their idle timeout or absolute timeout. Each session ends exactly once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ EXPIRED = "sessie_verlopen"
 
 
 def has_expired(limits: SessionLimits, at: datetime) -> ColumnElement[bool]:
-    """Whether a session opens nothing any more, as its own visits judge it: by the limits of now and of then."""
+    """Return the SQL condition for expired sessions. It matches the check at each request.
+
+    It uses the current limits and those of the moment of login.
+    """
     return or_(
         _SESSION.c.expires_at <= at,
         _SESSION.c.created_at <= at - limits.absolute,
@@ -27,18 +30,18 @@ def has_expired(limits: SessionLimits, at: datetime) -> ColumnElement[bool]:
 
 
 async def expire_some(session: AsyncSession, limits: SessionLimits, *, at_most: int, at: datetime) -> list[Over]:
-    """End up to so many sessions that are over, passing by those that somebody holds; tells which.
+    """End at most `limit` expired sessions, skipping locked rows. Returns the ended sessions.
 
-    Of all workers one ends a session, so that whoever has to be told is told once.
+    With several workers, only one of them ends a given session. So each logout notice is sent once.
     """
     waiting = select(_SESSION.c.id).where(_SESSION.c.ended_at.is_(None), has_expired(limits, at))
-    # A CTE, for the reason that `storage.sweep` gives.
+    # A CTE: see `storage.sweep` for the reason.
     mine = waiting.limit(at_most).with_for_update(skip_locked=True).cte("mine")
     ending = update(_SESSION).where(_SESSION.c.id.in_(select(mine.c.id))).values(ended_at=at)
     rows = await session.execute(ending.returning(_SESSION.c.person_id, _SESSION.c.sid))
     over = [Over(PersonId(row.person_id), row.sid) for row in rows]
     for one in over:
-        # The actor, as for logging out: it was her session, and nobody else did anything.
+        # The person is the actor, as at logout: it was her session and nobody else acted.
         line = Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, EXPIRED, actor_id=one.person_id)
         await record(session, line, at=at)
     return over

@@ -1,4 +1,4 @@
-"""The sessions of one person, for an operator whom she has told that something is wrong."""
+"""The sessions of one person, for an operator to list and end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A session that is going on, without anything that opens it. It ends at `idle_at` unless she is seen again."""
+    """An active session, without its token. It ends at `idle_expires_at` unless there is new activity."""
 
     assurance: Assurance
     began_at: datetime
@@ -32,7 +32,7 @@ class Shown:
 
 
 async def check_known(session: AsyncSession, person_id: UUID) -> PersonId:
-    """This person, if there is one. Raises NotFound `persoon_onbekend`."""
+    """Check that this person exists. Raises NotFound `persoon_onbekend`."""
     if await session.scalar(select(_PERSON.c.id).where(_PERSON.c.id == person_id)) is None:
         raise NotFound("persoon_onbekend", "Deze persoon kennen wij niet.")
     return PersonId(person_id)
@@ -41,7 +41,7 @@ async def check_known(session: AsyncSession, person_id: UUID) -> PersonId:
 async def sessions_of(
     session: AsyncSession, person_id: PersonId, limits: SessionLimits, *, at: datetime
 ) -> list[Shown]:
-    """Those that are going on now, the newest first."""
+    """Load the active sessions of a person, newest first."""
     going_on = (_SESSION.c.person_id == person_id, _SESSION.c.ended_at.is_(None), ~has_expired(limits, at))
     found = await session.execute(select(_SESSION).where(*going_on).order_by(_SESSION.c.created_at.desc()))
     return [
@@ -57,7 +57,7 @@ async def sessions_of(
 
 
 async def end_all_of(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Over]:
-    """End every session of this person that had not ended; tells which. The caller writes the line in the journal."""
+    """End all sessions of this person. Returns the ended sessions. The caller writes the journal line."""
     mine = select(_SESSION.c.id).where(_SESSION.c.person_id == person_id, _SESSION.c.ended_at.is_(None))
     held = mine.order_by(_SESSION.c.id).with_for_update()
     ending = update(_SESSION).where(_SESSION.c.id.in_(held)).values(ended_at=at).returning(_SESSION.c.sid)

@@ -1,4 +1,4 @@
-"""Why an operator ends somebody's sessions. Pure."""
+"""Reasons for an operator to end sessions. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Why(StrEnum):
-    """The journal keeps the word for ever, so nothing that somebody typed goes in."""
+    """The reason of the operator. A closed list, since the journal keeps it forever."""
 
     MISUSE = "misbruik_gemeld"
     INVESTIGATION = "onderzoek"

@@ -1,5 +1,5 @@
-"""The token endpoint in two statements: one that looks, one that does everything if what was seen still stands.
+"""Fast path of POST /token: handle successful requests in two statements.
 
-Only a plain yes is given here. Whatever is not one is asked again in a transaction, where every refusal is decided,
-written down and answered (docs/decisions/0007).
+The first statement loads, the second re-checks and writes (optimistic lock). Any refusal is re-evaluated by the
+transactional path, which alone journals refusals (docs/decisions/0007).
 """

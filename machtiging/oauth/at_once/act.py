@@ -1,8 +1,8 @@
-"""The second statement: everything that a token request changes, or nothing of it.
+"""Second statement of the fast path: consume the credentials and persist the tokens.
 
-It takes the rows that it needs in the order in which everybody takes them (the client, the code or refresh token, the
-consent), sees for itself that each is still what was seen, and only then uses up what is good once and writes down what
-is handed out. Who changes any of these at the same moment is waited for, or waits; there is nothing in between.
+It writes all of this or nothing. It locks the rows in the same order as all other code: client, code or refresh token,
+grant. It re-checks each row under its lock. Only then it consumes the assertion, the DPoP proof and the credential, and
+inserts the tokens. Concurrent changes of these rows wait for it, or it waits for them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """What a request uses up: the secret of its grant type by its hash, its assertion, its proof; as values."""
+    """Credentials to consume: code or refresh token (grant type and hash), assertion, DPoP proof."""
 
     secret: tuple[str, bytes] | None = None
     assertion: Mapping[str, Any] | None = None
@@ -49,15 +49,19 @@ class Uses:
 
 
 class Outcome(NamedTuple):
-    """Whether what should be used up was new. When all of it was, everything is written down; else nothing is, but an
-    assertion that was new is used up."""
+    """The result of consuming the jti of the assertion and the DPoP jti.
+
+    True means that it was unused.
+
+    Tokens are issued only if both were. An unused assertion is consumed in any case.
+    """
 
     assertion: bool
     proof: bool
 
 
 class _Shape(NamedTuple):
-    """Which parts a statement has. There are 24, of which an installation uses a handful."""
+    """The optional parts of a statement. There are 24 combinations; an installation uses a handful."""
 
     secret: str | None
     assertion: bool
@@ -66,7 +70,10 @@ class _Shape(NamedTuple):
 
 
 async def act(work: Work, uses: Uses, handout: Handout) -> Outcome | None:
-    """Use all of it up and write all of it down; None when something is no longer as it was: then nothing happened."""
+    """Consume the credentials and persist the issued tokens in one statement.
+
+    Returns None when a row changed since it was read: then nothing was written.
+    """
     kind, digest = uses.secret or (None, None)
     shape = _Shape(kind, uses.assertion is not None, uses.proof is not None, handout.fresh is not None)
     facts = handout.made.facts
@@ -99,7 +106,7 @@ def _acting(shape: _Shape) -> Statement:
 
 
 def _consent_behind(kind: str, client: CTE) -> CTE:
-    """The consent, held after the secret, held after the client; nothing when one of them is no longer good."""
+    """Lock the credential and its grant, in that order, after the client. No row when one is no longer valid."""
     table, its_hash, _ = SECRETS[kind]
     mine = (its_hash == bindparam("hash"), table.c.client_id == client.c.client_id)
     good = (table.c.used_at.is_(None), table.c.expires_at > _at(table))

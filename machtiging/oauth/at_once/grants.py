@@ -1,7 +1,7 @@
-"""The grants of the short way: the same as ever, except where they ask the database.
+"""Grants of the token endpoint's fast path: same checks, other database access.
 
-Authlib dispatches and asks its questions as on the long way. What it would use up on the way is only noted; it is used
-up when the tokens are written down.
+Authlib dispatches and calls the same hooks as on the transactional path. Credentials are only noted here. They are
+consumed together when the tokens are persisted.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ GRANT_TYPES = frozenset({CODE, REFRESH, CLIENT_CREDENTIALS})
 
 
 def otherwise() -> NoReturn:
-    """It is no plain yes: the long way is to find out what it is."""
+    """Leave the fast path: the transactional path decides and answers the refusal."""
     raise OAuthRefusal(Wire.INVALID_GRANT, "niet_ineens")
 
 
 class ServerAtOnce(Server):
-    """Looks once, and notes what is to be used up until there is something to write down."""
+    """OAuth server of the fast path: notes credentials until the tokens are persisted."""
 
     def __init__(self, asking: Asking, form: Mapping[str, str]) -> None:
         super().__init__(asking)
@@ -55,7 +55,7 @@ class ServerAtOnce(Server):
             self.register_grant(grant)
 
     def query_client(self, client_id: str) -> Client | None:
-        """The active client with this id; with it comes what its code or refresh token stands for."""
+        """Find the active client, and load its credential in the same statement."""
         if self._text is None:
             return super().query_client(client_id)
         if client_id not in self._known:
@@ -70,24 +70,29 @@ class ServerAtOnce(Server):
         return seen.client
 
     def seen(self, client: Client) -> Seen:
-        """What was seen for this client."""
+        """Return the loaded context of this client."""
         return self._seen[client.client_id]
 
     def uses(self, kind: str, text: str) -> None:
-        """Note the code or refresh token."""
+        """Note the code or refresh token to consume."""
         self._uses = replace(self._uses, secret=(kind, secrets.digest(text)))
 
     async def use_assertion(self, values: dict[str, Any]) -> bool:
-        """Note it."""
+        """Note the assertion to consume."""
         self._uses = replace(self._uses, assertion=values)
         return True
 
     async def use_proof(self, proof: dpop.Proof) -> None:
-        """Note it."""
+        """Note the DPoP proof to consume."""
         self._uses = replace(self._uses, proof=dpop.to_take(proof, self.exchange.at))
 
     async def write_down(self, handout: Handout) -> None:
-        """Everything at once. Raises ProofSeen, or OAuthRefusal when something is no longer as it was."""
+        """Consume all noted credentials and persist the tokens.
+
+        Raises DpopReplay.
+
+        Raises OAuthRefusal (fall back) when a row changed since it was read, or the assertion was used before.
+        """
         outcome = await act(self.exchange.work, self._uses, handout)
         if outcome is None or not outcome.assertion:
             otherwise()
@@ -96,7 +101,7 @@ class ServerAtOnce(Server):
 
 
 class CodeAtOnce(CodeGrant):
-    """A code that is good, by what was seen with its client."""
+    """Authorization code grant of the fast path, from the loaded context."""
 
     server: ServerAtOnce
     request: WireRequest
@@ -115,7 +120,7 @@ class CodeAtOnce(CodeGrant):
 
 
 class RefreshAtOnce(RefreshGrant):
-    """A refresh token that is good, by what was seen with its client."""
+    """Refresh grant of the fast path, from the loaded context."""
 
     server: ServerAtOnce
     request: WireRequest

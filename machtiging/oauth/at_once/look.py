@@ -1,4 +1,4 @@
-"""The first statement: the client, and in the same row what its code or refresh token stands for. It holds nothing."""
+"""First statement of the fast path: load the client, its credential and the grant. It locks nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from machtiging.storage.statement import Found, Statement, Work
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-# What each grant type uses up, by the hash of its text, and the parameter in which that text comes.
+# The credential of each grant type: its table, its hash column and its request parameter.
 SECRETS: Mapping[str, tuple[Table, ColumnElement[bytes], str]] = {
     CODE: (
         code := AuthorizationCode.__table__,  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ def _named(table: FromClause, prefix: str) -> list[Any]:
 def _looking(secret: Table, its_hash: ColumnElement[bytes]) -> Statement:
     guard, machtiging = _CLIENT.alias("guard"), machtiging_table()
     theirs = and_(its_hash == bindparam("hash"), secret.c.client_id == _CLIENT.c.client_id)
-    # As the index has it: with the name as a parameter every client would be looked at.
+    # Literal, as in the index: with a bind parameter PostgreSQL would scan all clients.
     its_own = guard.c.registration.op("->>")(literal_column("'resource'"))
     guards = and_(its_own == secret.c.resource, guard.c.state == "active")
     tables = (
@@ -72,7 +72,10 @@ _LOOK = {kind: _looking(table, its_hash) for kind, (table, its_hash, _) in SECRE
 
 
 class Seen:
-    """What stood there. A secret of another client is not there, nor one that is not `genuine`."""
+    """The row joined for this request: client, credential, grant, machtiging and resource server.
+
+    The code or refresh token is included only if it was issued to this client and is `authentic` (its MAC is valid).
+    """
 
     def __init__(self, row: Found, *, genuine: bool) -> None:
         self._row, self._genuine = row, genuine
@@ -89,17 +92,17 @@ class Seen:
 
     @property
     def grant(self) -> Grant:
-        """The consent that the secret hangs on."""
+        """The grant of the credential."""
         return grant_from(self._part("g_"))
 
     @property
     def machtiging(self) -> Machtiging | None:
-        """The machtiging that the consent is under."""
+        """The machtiging of the grant; None for the own box."""
         return None if self._row["m_id"] is None else machtiging_from_mapping(self._row)
 
     @property
     def guard(self) -> Client | None:
-        """The resource server that the secret names, if it is active."""
+        """The active resource server that the credential names; None for our own API."""
         if self._row["r_client_id"] is None:
             return None
         return client_in(self._row, "r_")
@@ -109,13 +112,13 @@ class Seen:
 
 
 def asks_with(form: Mapping[str, str]) -> str | None:
-    """The text that this request wants to use up; None for a grant type that uses nothing up."""
+    """Extract the code or refresh token from the form; None for other grant types."""
     asked = SECRETS.get(form.get("grant_type", ""))
     return None if asked is None else form.get(asked[2])
 
 
 async def look(work: Work, kind: str, text: str, client_id: str) -> Seen | None:
-    """The active client with this id, with what `text` is to it; None when there is no such client."""
+    """Load the active client and its code or refresh token. None when there is no such client."""
     row = await _LOOK[kind].one(work, {"client_id": client_id, "hash": secrets.digest(text)})
     if row is None or not await authenticate_row(work, SEALED_CLIENT, row):
         return None
@@ -123,6 +126,9 @@ async def look(work: Work, kind: str, text: str, client_id: str) -> Seen | None:
 
 
 def _is_genuine(work: Work, kind: str, row: Found) -> bool:
-    """Verify the MACs of the secret and of what it hangs on. If one fails, the long way finds out and says so."""
+    """Verify the MACs of the credential, its grant and its resource server.
+
+    If one fails, the transactional path detects it again and journals it.
+    """
     parts = ((_SEALED[kind], "s_", "s_grant_id"), (SEALED_GRANT, "g_", "g_id"), (SEALED_CLIENT, "r_", "r_client_id"))
     return all(verifies(work, sealed, row, prefix) for sealed, prefix, key in parts if row[key] is not None)

@@ -1,4 +1,4 @@
-"""POST /token: at once where that will do, and else in a transaction of its own (docs/decisions/0007)."""
+"""POST /token: on the fast path where possible, else in a transaction (docs/decisions/0007)."""
 
 from __future__ import annotations
 
@@ -48,25 +48,33 @@ async def _token(request: Request) -> Response:
 
 
 async def _at_once(state: Any, wire: WireRequest) -> Response | None:
-    """A plain yes, or a no to who is nobody; None for everything else. Nothing was done then."""
+    """Try the fast path.
+
+    None when the transactional path must decide; then nothing was written.
+
+    A refusal is answered here only for a caller that is not authenticated, or for a replayed DPoP proof.
+    """
     async with one_by_one(state.sessions) as work:
         asking = Asking(work, issuer_of(state), state.clock.now())
         try:
             response: Response = await run(ServerAtOnce(asking, wire.form), lambda it: it.create_token_response(wire))
             return response
         except ProofSeen as refusal:
-            # Found out when the assertion had been used up: a second time that would be said to have been seen.
+            # The assertion is consumed by now: on the transactional path it would be refused as a replay.
             await write_down(work, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at)
             return told(refusal, practice=tells_causes(state))
         except Refusal as refusal:
             if wire.client is not None or isinstance(refusal, KeysWanted):
                 return None
-            warn(refusal)  # who has not proved who he is has used nothing up, and writes nothing down
+            warn(refusal)  # an unauthenticated caller consumed nothing, and is not journalled
             return told(refusal, practice=tells_causes(state))
 
 
 async def _in_a_transaction(state: Any, wire: WireRequest) -> Response:
-    """A refusal becomes its answer inside the transaction, so that its line, and what it did, commit."""
+    """Handle the request in a transaction.
+
+    A refusal is answered inside it, so that its journal line and effects commit.
+    """
     async with unit_of_work(state.sessions) as session:
         exchange = Exchange(session, issuer_of(state), state.clock.now())
 
@@ -83,7 +91,7 @@ async def _in_a_transaction(state: Any, wire: WireRequest) -> Response:
 
 
 async def token(_door: Public) -> None:
-    """RFC 6749 section 3.2."""
+    """Issue tokens (RFC 6749 section 3.2)."""
 
 
 router.add_api_route(_PATH, token, methods=["POST"], route_class_override=answered_by(_token))

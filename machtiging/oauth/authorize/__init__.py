@@ -1,1 +1,1 @@
-"""From pushed request to code: what a client asks, what a person may and wants to give, and writing that down."""
+"""The authorization endpoint: pushed requests, the consent page, decisions, grants and codes."""

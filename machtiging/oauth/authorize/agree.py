@@ -1,4 +1,4 @@
-"""What a client asks, held against what this person may give: the machtiging as it stands, its acts, the level."""
+"""Resolve the access a person can grant to a client: acts, machtiging and assurance level."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from machtiging.oauth.rules import Wanted, cannot_grant, details_of, wanted_from
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What is put before the person. `left_out` was asked but the machtiging does not give it."""
+    """The access offered on the consent page.
+
+    `left_out`: acts that the client requested and the machtiging does not give.
+    """
 
     machtiging: Machtiging | None
     acts: frozenset[Act]
@@ -41,12 +44,12 @@ class Agreement:
 async def agree(
     session: AsyncSession, visitor: Visitor, parameters: dict[str, Any], *, hold: bool = False, at: datetime
 ) -> Agreement:
-    """What can be granted. More acts than the machtiging gives are narrowed to it, and shown as left out.
+    """Resolve the access this person can grant. Narrow the requested acts to the machtiging.
 
-    `hold`: lock the machtiging FOR SHARE, for whoever writes the consent down in this transaction.
+    `lock`: read the machtiging FOR SHARE, for a caller that writes the consent in this transaction.
 
-    Raises OAuthRefusal `invalid_authorization_details` (one text whether the machtiging is unknown, somebody else's or
-    not in force) and `unmet_authentication_requirements`.
+    Raises OAuthRefusal `invalid_authorization_details` (one text for an unknown machtiging, somebody else's and one not
+    in force) and `unmet_authentication_requirements`.
     """
     wanted = wanted_from(parameters.get("authorization_details"))
     agreement = await _weighed(session, visitor, wanted, at, hold=hold)
@@ -86,7 +89,10 @@ def _in_force(machtiging: Machtiging | None, visitor: Visitor, at: datetime) -> 
 
 
 def _reaches(assurance: Assurance, parameters: dict[str, Any]) -> None:
-    """A token never says less than was asked (OIDC-NLGOV 5.2.2): any one of the values will do."""
+    """Require one value of every requested list of levels.
+
+    A token never states a lower level than was requested (OIDC-NLGOV 5.2.2). Raises OAuthRefusal.
+    """
     acr_values = parameters.get("acr_values")
     asked = [] if acr_values is None else [acr_values.split()]
     if not reaches(assurance, [*asked, *wishes_of(parameters).levels]):

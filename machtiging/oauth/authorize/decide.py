@@ -1,7 +1,7 @@
-"""The person's decision: what is asked is shown, yes makes a grant and a code, no and every problem go back to the app.
+"""Authorization decisions: prepare the consent page, write the grant and code, or return an error.
 
-Two clicks on the same button give the same answer: the code is made from the request's reference with a secret key, so
-the second click can be given the code of the first although only its hash is kept.
+A decision that is sent twice gets the same answer. The code is derived from the request URI with a secret key, so the
+second answer can carry the same code although only its hash is stored.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the consent page asks, on whose behalf, and where the answer will go."""
+    """The content of the consent page, its person, and the redirect URI of the answer."""
 
     client: Client
     reference: Reference
@@ -56,7 +56,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Back to the app: with a code or with an error, always with `iss` (RFC 9207)."""
+    """A redirect to the client or to a login page.
+
+    The client gets a code or an error, always with `iss` (RFC 9207).
+    """
 
     location: str
 
@@ -64,8 +67,11 @@ class Redirect:
 async def question(
     exchange: Exchange, visitor: Visitor | None, reference: Reference, *, practice: bool
 ) -> Question | Redirect:
-    """What to ask this person. Or where to go: to a login that satisfies the app, or back to the app when it cannot be
-    granted, or (`prompt=none`) when nothing is to be asked. Raises InvalidInput for a bad reference."""
+    """Prepare the consent page for this person, or build the redirect in its place.
+
+    Redirects to a login page for step-up, and to the client when the request cannot be granted. With `prompt=none`
+    there is no page: the answer goes to the client at once. Raises InvalidInput for a bad reference.
+    """
     pushed = await push.find(exchange, reference)
     client, redirect_uri = await _target(exchange, pushed)
     asking = _asking(exchange, client, pushed)
@@ -80,7 +86,7 @@ async def question(
         agreement = await _agreement(exchange, visitor, pushed, client)
         target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
         if asking.wishes.silent:
-            if CONSENTS in pushed.parameters.get("scope", "").split():  # over all her apps: seen each time
+            if CONSENTS in pushed.parameters.get("scope", "").split():  # covers all her apps: always ask
                 raise OAuthRefusal(Wire.CONSENT_REQUIRED, "toestemming_nodig")
             await _agreed_before(exchange, visitor, asking, agreement, target)
             return await decide(exchange, visitor, reference, approved=True)
@@ -97,31 +103,34 @@ def _asking(exchange: Exchange, client: Client, pushed: Pushed) -> login.Asking:
 async def _agreed_before(
     exchange: Exchange, visitor: Visitor, asking: login.Asking, agreement: Agreement, target: Target
 ) -> None:
-    """Whether nothing is left to ask. Raises OAuthRefusal `consent_required` for what the person has to see first."""
+    """Require an earlier consent that covers this request.
+
+    Raises OAuthRefusal `consent_required` when the person has to see the consent page.
+    """
     known = await agreed_before(exchange.session, visitor, asking.client.client_id, asking.wishes)
     if agreement.details or target.server is not None or not known:
         raise OAuthRefusal(Wire.CONSENT_REQUIRED, "toestemming_nodig")
 
 
 async def decide(exchange: Exchange, visitor: Visitor, reference: Reference, *, approved: bool) -> Redirect:
-    """Carry out the decision, once.
+    """Carry out the person's decision, once.
 
-    Raises InvalidInput for a bad reference, Conflict `al_besloten`, NotAuthenticated when the person is logging out.
+    Raises InvalidInput for a bad reference, Conflict `al_besloten`, NotAuthenticated when the session has ended.
     """
-    # The session before the request, in this order everywhere: two clicks never wait for each other.
+    # Lock order everywhere: session, then request. So two decisions at the same moment cannot deadlock.
     if not await hold(exchange.session, visitor):
         raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
     pushed = await push.use_up(exchange, reference)
     if pushed is None:
         return await _again(exchange, visitor, reference)
-    # Who suspends the client waits for this decision, or this decision for him: then it leaves nothing behind.
+    # A suspension waits for this lock, or came first. So a suspended client never gets a code.
     if not await queries.hold_client(exchange.session, pushed.client_id):
         raise push.unknown()
     client, redirect_uri = await _target(exchange, pushed)
     try:
         if not approved:
             raise OAuthRefusal(Wire.ACCESS_DENIED, "geweigerd_door_gebruiker")
-        # Who ends the machtiging waits for this consent, or this consent for him: then it is refused.
+        # Ending the machtiging waits for this lock, or came first: then the consent is refused.
         agreement = await _agreement(exchange, visitor, pushed, client, hold=True)
         target = await target_of(exchange.session, exchange.issuer, pushed.parameters.get("resource"))
     except OAuthRefusal as refusal:
@@ -141,7 +150,10 @@ async def _target(exchange: Exchange, pushed: Pushed) -> tuple[Client, str]:
 async def _agreement(
     exchange: Exchange, visitor: Visitor, pushed: Pushed, client: Client, *, hold: bool = False
 ) -> Agreement:
-    """The stored request checked once more (the registration may have changed), then the login, then weighed."""
+    """Check the stored request again, then the login, then the grantable access.
+
+    The client's registration may have changed since the push.
+    """
     server = token_server(exchange)
     login.check(_asking(exchange, client, pushed), visitor)
     await run(server, lambda it: push.check(it, exchange, pushed.parameters))
@@ -159,7 +171,7 @@ async def _again(exchange: Exchange, visitor: Visitor, reference: Reference) -> 
     code = _code(exchange, reference)
     made = select(_CODE.c.used_at, _CODE.c.expires_at, _GRANT.c.person_id).join_from(_CODE, _GRANT)
     row = (await exchange.session.execute(made.where(_CODE.c.code_hash == secrets.digest(code)))).one_or_none()
-    if row is None:  # the first click said no
+    if row is None:  # the first decision was a denial
         return _back(exchange, redirect_uri, pushed, {"error": Wire.ACCESS_DENIED})
     if row.person_id != visitor.person_id or row.used_at is not None or row.expires_at <= exchange.at:
         raise Conflict("al_besloten", "U heeft over dit verzoek al besloten. Ga terug naar de app.")
@@ -224,7 +236,7 @@ async def _keep_code(exchange: Exchange, pushed: Pushed, grant: dict[str, Any], 
 async def _refused(
     exchange: Exchange, visitor: Visitor | None, pushed: Pushed, redirect_uri: str, refusal: OAuthRefusal
 ) -> Redirect:
-    if visitor is not None:  # who is nobody here writes nothing in the journal
+    if visitor is not None:  # no journal line without a session
         await _note(exchange, visitor, pushed, refusal)
     told = {"error": refusal.error.value, "error_description": refusal.description}
     return _back(exchange, redirect_uri, pushed, told)
@@ -247,7 +259,7 @@ def _back(exchange: Exchange, redirect_uri: str, pushed: Pushed, answer: dict[st
 
 
 def redirect_back(issuer: Issuer, redirect_uri: str, state: str | None, answer: dict[str, str]) -> Redirect:
-    """Build the authorization response to this redirect URI, with `state` and `iss` (RFC 6749 4.1.2, RFC 9207)."""
+    """Build the authorization response to this redirect URI. With `state` and `iss` (RFC 6749 4.1.2, RFC 9207)."""
     query = answer | ({"state": state} if state else {}) | {"iss": issuer.url}
     parts = urlsplit(redirect_uri)
     kept = parse_qsl(parts.query, keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""The consent page: who asks, what, for whom, for how long (NL GOV OAuth 3.1.4), in plain Dutch."""
+"""The consent page: client, access, person and duration, in plain Dutch (NL GOV OAuth 3.1.4)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ _LEVELS = {Assurance.LOW: "laag", Assurance.SUBSTANTIAL: "substantieel", Assuran
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the page says. `person` is None for the own box, `agencies` None for all, `elsewhere` for our own API."""
+    """The texts of the consent page.
+
+    `person` is None for the own Berichtenbox, `agencies` None for all, `elsewhere` None for our own API.
+    """
 
     app: str
     app_site: str
@@ -60,8 +63,10 @@ class Asked:
 
 
 async def consent_page(request: Request, session: AsyncSession, visitor: Visitor, asking: Question) -> Response:
-    """The page. Its form may end at this client's redirect URI and nowhere else: browsers hold a form to `form-action`
-    over redirects too."""
+    """Render the consent page with a CSP that allows a redirect to this client.
+
+    Browsers apply `form-action` to redirects after a form too. So the policy names the origin of the redirect URI.
+    """
     asked = await what_is_asked(request, session, asking)
     response = page(request, "consent.html", asked=asked, reference=asking.reference, visitor=visitor)
     response.headers["content-security-policy"] = _policy(asking.redirect_uri)
@@ -74,7 +79,10 @@ def _policy(redirect_uri: str) -> str:
 
 
 async def what_is_asked(request: Request, session: AsyncSession, asking: Question) -> Asked:
-    """The question in words. Where no redirect URI is (at a counter), `app_site` is empty."""
+    """Build the texts of the consent page.
+
+    Without a redirect URI (CIBA) `app_site` is empty.
+    """
     agreement, state = asking.agreement, request.app.state
     machtiging = agreement.machtiging
     scope = None if machtiging is None else machtiging.scope
@@ -102,7 +110,7 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
 
 
 def _registered(client: Client, *, practice: bool) -> str:
-    """How we came to know this app: by hand, by itself, and whether it can prove who it is (NL GOV OAuth 3.1.4)."""
+    """Describe the registration of this client and its proof of identity (NL GOV OAuth 3.1.4)."""
     how = "vooraf door ons geregistreerd"
     if client.by_program:
         how = "heeft zichzelf bij ons aangemeld"
@@ -118,7 +126,10 @@ async def _name(session: AsyncSession, keyring: Any, machtiging: Machtiging) -> 
 
 
 async def _agencies(session: AsyncSession, scope: Scope) -> list[str] | None:
-    """The names of the senders, and of single diensten where the machtiging is limited to those."""
+    """List the names of the allowed senders, or of single diensten.
+
+    None when the machtiging allows all senders.
+    """
     if scope.afzenders is None and scope.diensten is None:
         return None
     agencies = [one for one in await all_agencies(session) if scope.afzenders is None or one.oin in scope.afzenders]

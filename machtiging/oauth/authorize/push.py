@@ -1,4 +1,4 @@
-"""Pushed authorization requests (RFC 9126): the client sends its request first, the browser only brings a reference."""
+"""Pushed authorization requests (RFC 9126): store the request, and return a `request_uri` for the browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from machtiging.storage.row_mac import seal
 _PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 _LONGEST_REFERENCE = 128
-# What is read again when the person decides. Whatever else is sent is looked at once, or ignored (RFC 6749 3.1).
+# The parameters that the decision reads. Others are checked once at the push, or ignored (RFC 6749 3.1).
 _KEPT = (
     "acr_values",
     "authorization_details",
@@ -43,13 +43,13 @@ _KEPT = (
     "state",
 )
 _LARGEST = 8 * 1024
-# Parameters that would change the meaning of the request. Ignoring them would be a silent downgrade.
+# These parameters change the meaning of a request. To ignore them would be a silent downgrade.
 _UNSUPPORTED = ("registration", "request_uri")
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the browser brings to /authorize."""
+    """The client id and `request_uri` in an authorization request of the browser."""
 
     client_id: str
     request_uri: str
@@ -57,7 +57,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The stored request: the only copy that counts (RFC 9126 4)."""
+    """The stored authorization request: the only source of parameters (RFC 9126 4)."""
 
     client_id: str
     parameters: dict[str, Any]
@@ -66,7 +66,10 @@ class Pushed:
 
 
 def reference_from(parameters: dict[str, str]) -> Reference:
-    """The reference in the address or the form. Raises InvalidInput: a page, never a redirect (RFC 9126 4)."""
+    """Parse the reference in a query or form.
+
+    Raises InvalidInput: an error page, never a redirect (RFC 9126 4).
+    """
     client_id, request_uri = parameters.get("client_id", ""), parameters.get("request_uri", "")
     if not client_id or not request_uri.startswith(PREFIX) or len(request_uri) > _LONGEST_REFERENCE:
         raise unknown()
@@ -74,7 +77,7 @@ def reference_from(parameters: dict[str, str]) -> Reference:
 
 
 def unknown() -> InvalidInput:
-    """The one refusal for a reference that is wrong in any way: a page for the person, nothing for the app."""
+    """Build the one refusal for every wrong reference: an error page for the person."""
     return InvalidInput(
         "verzoek_onbekend",
         "De app heeft u met een verzoek gestuurd dat wij niet kennen of dat is verlopen. Ga terug naar de app en "
@@ -83,7 +86,10 @@ def unknown() -> InvalidInput:
 
 
 async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
-    """Check and keep a request; gives the RFC 9126 2.2 answer. Raises OAuthRefusal."""
+    """Validate and store an authorization request; return the response of RFC 9126 2.2.
+
+    Raises OAuthRefusal.
+    """
     server = token_server(exchange)
     client = await run(server, lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT, PUBLIC], "par"))
     proven = await key_shown(exchange.session, exchange.issuer.keyring, request, exchange.at)
@@ -116,7 +122,11 @@ async def push(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
 
 
 def _kept(request: WireRequest) -> dict[str, Any]:
-    """The parameters that matter later on: a client that anybody can name may not fill the database with others."""
+    """Select the parameters to store, at most 8 KB.
+
+    Anybody can name a public client, so other parameters may not fill the database. Raises OAuthRefusal
+    `invalid_request`.
+    """
     kept = {name: request.form[name] for name in _KEPT if name in request.form}
     if sum(len(name) + len(value.encode()) for name, value in kept.items()) > _LARGEST:
         raise malformed("verzoek_te_groot", "The parameters are larger than 8 KB together.")
@@ -135,12 +145,18 @@ def _refuse_unsupported(request: WireRequest) -> None:
 
 
 def check(server: Server, exchange: Exchange, parameters: dict[str, Any]) -> Any:
-    """Let Authlib check an authorization request; gives its grant object. Raises OAuthRefusal or OAuth2Error."""
+    """Validate an authorization request with Authlib; return its grant object.
+
+    Raises OAuthRefusal or OAuth2Error.
+    """
     return server.get_consent_grant(WireRequest("GET", exchange.issuer.endpoint("/authorize"), parameters, {}))
 
 
 async def open_once(exchange: Exchange, reference: Reference) -> None:
-    """The browser has come: from now on the person has time to log in and decide. Raises InvalidInput."""
+    """Extend the lifetime of a pending request to the decision time, when the browser arrives.
+
+    Raises InvalidInput.
+    """
     mine = _waiting(exchange, reference)
     longer = update(_PUSHED).where(*mine).values(expires_at=_PUSHED.c.created_at + DECISION_TAKES)
     if await exchange.session.scalar(longer.returning(_PUSHED.c.client_id)) is None:
@@ -148,19 +164,22 @@ async def open_once(exchange: Exchange, reference: Reference) -> None:
 
 
 async def find(exchange: Exchange, reference: Reference) -> Pushed:
-    """The request that waits for a decision. Raises InvalidInput."""
+    """Load the pending request. Raises InvalidInput."""
     row = (await exchange.session.execute(select(_PUSHED).where(*_waiting(exchange, reference)))).one_or_none()
     return await _pushed(exchange, row)
 
 
 async def sent_to_login(exchange: Exchange, reference: Reference) -> None:
-    """Remember that the person was sent to log in for this request: it happens once."""
+    """Mark the request as sent to login, so that step-up happens once."""
     mine = update(_PUSHED).where(*_waiting(exchange, reference))
     await exchange.session.execute(mine.values(sent_to_login_at=exchange.at))
 
 
 async def _pushed(exchange: Exchange, row: Row[Any] | None) -> Pushed:
-    """The request in a row. Raises InvalidInput when there is none, it is forged, or made longer ago than it can be."""
+    """Build the request from a row.
+
+    Raises InvalidInput for no row, a forged row, and a row older than the decision time.
+    """
     if row is None or not await authenticate_row(exchange.session, SEALED_PUSHED_REQUEST, row, at=exchange.at):
         raise unknown()
     if row.created_at + DECISION_TAKES <= exchange.at:
@@ -169,14 +188,17 @@ async def _pushed(exchange: Exchange, row: Row[Any] | None) -> Pushed:
 
 
 async def use_up(exchange: Exchange, reference: Reference) -> Pushed | None:
-    """The request, now decided. None when another click decided it. Raises InvalidInput when there is none at all."""
+    """Consume the pending request and return it. None when it was decided before.
+
+    Raises InvalidInput for a forged or outdated row.
+    """
     using = update(_PUSHED).where(*_waiting(exchange, reference)).values(used_at=exchange.at)
     row = (await exchange.session.execute(using.returning(*_PUSHED.c))).one_or_none()
     return None if row is None else await _pushed(exchange, row)
 
 
 async def find_used(exchange: Exchange, reference: Reference) -> Pushed:
-    """The request that was decided before. Raises InvalidInput."""
+    """Load a consumed request. Raises InvalidInput."""
     mine = (*_named(reference), _PUSHED.c.used_at.is_not(None), _PUSHED.c.expires_at > exchange.at)
     return await _pushed(exchange, (await exchange.session.execute(select(_PUSHED).where(*mine))).one_or_none())
 
@@ -191,7 +213,10 @@ def _waiting(exchange: Exchange, reference: Reference) -> tuple[Any, ...]:
 
 
 def redirect_uri_of(client: Client, pushed: Pushed) -> str:
-    """Where answers go, if the client still has it registered. Raises InvalidInput."""
+    """Return the redirect URI of the request, if it is still registered.
+
+    Raises InvalidInput.
+    """
     uri: str = pushed.parameters.get("redirect_uri", "")
     if not client.check_redirect_uri(uri):
         raise unknown()

@@ -1,7 +1,7 @@
-"""Authorization requests without a pushed request behind them: refused at the redirect URI of a known client.
+"""Error responses for authorization requests without PAR, at a registered redirect URI.
 
-Without that, a developer sees a page about an expired request where the library expects an error (RFC 6749 4.1.2.1).
-Nothing of the request is carried out, and nobody has to log in for it.
+Without them a developer sees an HTML page where the library expects an error (RFC 6749 4.1.2.1). Nothing of the request
+is carried out, and no login is needed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _FOREIGN = f"Only a request_uri that this server gave out is taken. {_PUSH_IT}."
 
 
 async def answer_unpushed(exchange: Exchange, pairs: Sequence[tuple[str, str]]) -> Redirect | None:
-    """Build the error response for an active client that names exactly one of its redirect URIs; None for all others.
+    """Build the error response for an active client and one of its redirect URIs.
 
-    `state` goes along when it was sent once (RFC 6749 4.1.2.1), `iss` always (RFC 9207).
+    None for all other requests. `state` is returned when it was sent once (RFC 6749 4.1.2.1), `iss` always (RFC 9207).
     """
     client_id, redirect_uri, state = (_single(pairs, name) for name in ("client_id", "redirect_uri", "state"))
     if client_id is None or redirect_uri is None or not (is_readable(client_id) and is_readable(redirect_uri)):
@@ -53,6 +53,9 @@ def _fault(pairs: Sequence[tuple[str, str]]) -> tuple[Wire, str]:
 
 
 def _single(pairs: Sequence[tuple[str, str]], name: str) -> str | None:
-    """The value of a parameter that stands there once; None when it is absent, empty or repeated."""
+    """Return the value of a parameter that occurs once.
+
+    None when it is absent, empty or repeated.
+    """
     values = [value for other, value in pairs if other == name]
     return values[0] if len(values) == 1 and values[0] else None

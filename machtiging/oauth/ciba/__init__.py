@@ -1,8 +1,9 @@
-"""At a counter: an app asks, the citizen answers on a device of her own (OpenID CIBA Core 1.0, poll mode).
+"""CIBA in poll mode: consent requests of an app at a counter.
 
-The only hint that is taken is a meldcode: a short code that she makes in her own session and reads out, good for one
-request. So nobody can be asked anything who did not just say that she wants to be asked: no app can send requests to
-people it once met until one of them says yes, and no number of hers is ever typed in at a counter.
+The person decides on her own device. Source: OpenID CIBA Core 1.0. The only hint is a meldcode: a short code that the
+person makes in her own session and reads out, valid for one request. So an app cannot send requests to people who did
+not ask for one, and no personal number is typed at a counter.
 
-A code that is not hers (any more) is answered as one that is: that request waits and ends, and nobody is asked.
+An unknown meldcode gets the same response as a valid one. That request stays pending and expires, and no person sees
+it. So a response does not reveal a person (enumeration).
 """

@@ -1,4 +1,4 @@
-"""POST /bc-authorize: keep the request, and tell the person that somebody asks (OpenID CIBA Core 1.0 section 7)."""
+"""POST /bc-authorize: store the request and notify the person (OpenID CIBA Core 1.0 section 7)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who is asked, and under which machtiging. No person: nobody is, for this `reason`, which the app never hears."""
+    """The person behind the hint, and the machtiging.
+
+    Without a person nobody is notified; `reason` goes to the journal and never to the app.
+    """
 
     person_id: PersonId | None
     machtiging: Machtiging | None
@@ -44,7 +47,10 @@ class _Asked:
 
 
 async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
-    """Check and keep a request; gives the answer of CIBA 7.3. Raises OAuthRefusal."""
+    """Validate and store a backchannel authentication request; return the response of CIBA 7.3.
+
+    Raises OAuthRefusal.
+    """
     client = await run(Server(exchange), lambda it: it.authenticate_client(request, [PRIVATE_KEY_JWT], "backchannel"))
     if not client.check_grant_type(CIBA):
         raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
@@ -64,7 +70,11 @@ async def begin(exchange: Exchange, request: WireRequest) -> dict[str, Any]:
 async def _too_many(
     session: AsyncSession, column: ColumnElement[Any], value: UUID | str, most: int, at: datetime
 ) -> bool:
-    """Against asking somebody until she gives in, and against trying codes. One who asks at the same moment waits."""
+    """Return whether the requests for this person or client exceed the rate limit.
+
+    It protects against consent fatigue and against guessing meldcodes. An advisory lock makes a concurrent request
+    wait.
+    """
     gate = func.hashtextextended(literal(f"verzoek:{value}"), 0)
     await session.execute(select(func.pg_advisory_xact_lock(gate)))
     lately = select(func.count()).where(column == value, _REQUEST.c.created_at > at - WINDOW)
@@ -72,10 +82,10 @@ async def _too_many(
 
 
 async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
-    """Whoever the code is of. From here on every answer is the same: it would tell whether we know somebody.
+    """Consume the meldcode and find its person and machtiging.
 
-    So is what the database is asked, for how long an answer takes tells as much; of nobody it is asked as well. The
-    machtiging is locked FOR SHARE: who ends it waits, and then ends this request too.
+    Every outcome gives the same response and the same statements, also for an unknown code: neither text nor time is an
+    enumeration oracle. The machtiging is locked FOR SHARE, so that ending it waits and then ends this request too.
     """
     session, at = exchange.session, exchange.at
     holder = await use_meldcode(session, exchange.issuer.keyring, ask.meldcode, at=at)
@@ -91,14 +101,17 @@ async def _whom(exchange: Exchange, ask: Ask) -> _Asked:
     if named is None:
         return _Asked(person_id, None, "gevraagd", kvk)
     if held is None or not is_usable(held, person_id, kvk, at):
-        # Told to nobody: an app must not find out at a counter which machtigingen somebody has.
+        # The app gets no error: it must not learn which machtigingen a person has.
         mine = held is not None and held.gemachtigde_id == person_id
         return _Asked(None, None, unusable_reason(held if mine else None, kvk, at))
     return _Asked(person_id, held, "gevraagd", kvk)
 
 
 async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, values: dict[str, Any]) -> None:
-    """Write it down. When this app is already asking her something, nobody is asked."""
+    """Store the request and notify the person.
+
+    Nobody is notified when this app already has a pending request for this person.
+    """
     session, at = exchange.session, exchange.at
     row = values | {
         "client_id": client.client_id,
@@ -116,13 +129,16 @@ async def _keep(exchange: Exchange, client: Client, ask: Ask, asked: _Asked, val
 
 
 async def _kept(session: AsyncSession, row: dict[str, Any], asked: _Asked) -> UUID | None:
-    """Whom it was written down for. The unique index has the last word when two come at the same moment."""
+    """Insert the request and return its person, or None.
+
+    The unique index decides between two concurrent requests.
+    """
     pending = (_REQUEST.c.client_id == row["client_id"], _REQUEST.c.state == "pending")
     busy = select(literal(1)).where(*pending, _REQUEST.c.person_id == asked.person_id).exists()
     machtiging_id = None if asked.machtiging is None else asked.machtiging.id
     named = {"person_id": asked.person_id, "machtiging_id": machtiging_id, "organisation_kvk": asked.organisation_kvk}
     row = seal(session, SEALED_BACKCHANNEL_REQUEST, row)
-    # Sealed for either outcome: the statement decides whether somebody is asked.
+    # Both outcomes get a MAC here, since the statement decides on the person.
     sealed = seal(session, SEALED_BACKCHANNEL_REQUEST, row | named)
     whose: dict[str, Any] = {
         name: select(literal(value, _REQUEST.c[name].type)).where(~busy).scalar_subquery()

@@ -1,4 +1,7 @@
-"""The answer of who was asked: yes makes a grant for the next poll to fetch, no ends the request. Once, and hers."""
+"""The person's decision on a CIBA request: approval writes a grant, denial ends the request.
+
+One decision per request, by its own person.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Decision(StrEnum):
-    """The three buttons. The values stand in the form and, once done, in the address."""
+    """The three buttons of the page. The values travel in the form and the redirect."""
 
     AGREE = "akkoord"
     REFUSE = "weigeren"
@@ -41,15 +44,15 @@ _REASONS = {Decision.REFUSE: "geweigerd_door_gebruiker", Decision.NOT_MINE: "nie
 
 
 async def decide(session: AsyncSession, visitor: Visitor, asked: str, decision: Decision, *, at: datetime) -> None:
-    """Carry out the decision. The same one twice is once.
+    """Carry out the decision, once. The same decision again has no effect.
 
     Raises NotFound `verzoek_onbekend` (also for somebody else's), Conflict `al_besloten`, `verzoek_verlopen` or
-    `kan_niet_meer`, LevelTooLow `niveau_te_laag`, NotAllowed `andere_organisatie`, NotAuthenticated
-    when her session has just ended.
+    `kan_niet_meer`, LevelTooLow `niveau_te_laag`, NotAllowed `andere_organisatie`, NotAuthenticated when the session
+    has ended.
     """
     if _ID.fullmatch(asked) is None:
         raise InvalidInput("verzoek_vormfout", "Dit formulier klopt niet. Laad de pagina opnieuw.")
-    # Who ends her sessions and consents waits for this answer, and then finds it; or it comes too late.
+    # Ending the sessions and consents of the person waits for this lock, or came first.
     if not await hold(session, visitor):
         raise NotAuthenticated("niet_ingelogd", "Log eerst in.")
     waiting = next((one for one in await waiting_for(session, visitor.person_id, at) if one.id == asked), None)
@@ -62,7 +65,7 @@ async def decide(session: AsyncSession, visitor: Visitor, asked: str, decision: 
 
 
 async def _approve(session: AsyncSession, visitor: Visitor, waiting: Request, at: datetime) -> None:
-    # The client first, as everywhere: who suspends it waits, or was before us.
+    # Lock order everywhere: the client first. A suspension waits for this lock, or came first.
     if not await queries.hold_client(session, waiting.client.client_id):
         await _refused(session, visitor, "client_onbekend", at)
         _gone()
@@ -70,7 +73,7 @@ async def _approve(session: AsyncSession, visitor: Visitor, waiting: Request, at
     grant = _grant(visitor, waiting, agreement, at)
     both = await session.begin_nested()
     await session.execute(insert(_GRANT), seal(session, SEALED_GRANT, grant))
-    # One statement decides: of two clicks, and of a yes and a no at the same moment, one comes first.
+    # One statement decides, so that of two concurrent decisions only the first counts.
     saying_yes = update(_REQUEST).where(*_mine(visitor.person_id, waiting.id), _REQUEST.c.expires_at > at)
     answer = {"state": "approved", "grant_id": grant["id"]}
     answer = reseal(session, SEALED_BACKCHANNEL_REQUEST, waiting.row, answer)
@@ -84,14 +87,14 @@ async def _approve(session: AsyncSession, visitor: Visitor, waiting: Request, at
 
 
 async def _agreement(session: AsyncSession, visitor: Visitor, waiting: Request, at: datetime) -> Agreement:
-    """What is granted. What cannot be granted (any more) ends the request.
+    """Resolve the access to grant. End the request when it cannot be granted.
 
     Raises LevelTooLow, Conflict, NotAllowed.
     """
     try:
         return await agree(session, visitor, waiting.parameters, hold=True, at=at)
     except OAuthRefusal as refusal:
-        if refusal.code == OTHER_ORGANISATION:  # she can log in for the right one, so the request stays
+        if refusal.code == OTHER_ORGANISATION:  # stays pending: she can log in for the other one
             await _refused(session, visitor, refusal.code, at)
             raise NotAllowed(
                 refusal.code, "Log voor deze vraag in via de organisatie van deze machtiging."
@@ -105,7 +108,7 @@ async def _agreement(session: AsyncSession, visitor: Visitor, waiting: Request, 
 
 
 def level_wanted(visitor: Visitor, waiting: Request, refusal: OAuthRefusal) -> Assurance | None:
-    """The level that a surer login would have to reach; None when another login would not help."""
+    """Find the level for a step-up login; None when another login would not help."""
     if refusal.error is not Wire.UNMET_AUTHENTICATION_REQUIREMENTS:
         return None
     known = {level.acr: level for level in Assurance}
@@ -119,7 +122,7 @@ def _gone() -> NoReturn:
 
 
 async def _deny(session: AsyncSession, visitor: Visitor, waiting: Request, reason: str, at: datetime) -> bool:
-    """End the request, and write down why; False when it was decided before."""
+    """End the request and journal the reason. False when it was decided before."""
     saying_no = update(_REQUEST).where(*_mine(visitor.person_id, waiting.id)).values(state="denied")
     if await session.scalar(saying_no.returning(_REQUEST.c.client_id)) is None:
         return False
@@ -137,7 +140,10 @@ async def _deny(session: AsyncSession, visitor: Visitor, waiting: Request, reaso
 
 
 async def _again(session: AsyncSession, visitor: Visitor, asked: str, decision: Decision, at: datetime) -> None:
-    """What was decided before, the same way, is done. Raises NotFound, Conflict."""
+    """Accept a repeated decision that is the same as the first one.
+
+    Raises NotFound, Conflict.
+    """
     hers = (_REQUEST.c.request_hash == bytes.fromhex(asked), _REQUEST.c.person_id == visitor.person_id)
     state: str | None = await session.scalar(select(_REQUEST.c.state).where(*hers))
     agreed = decision is Decision.AGREE
@@ -174,7 +180,7 @@ def _grant(visitor: Visitor, waiting: Request, agreement: Agreement, at: datetim
         "assurance": agreement.assurance.value,
         "authenticated_at": visitor.authenticated_at,
         "created_at": at,
-        # Not a session in the app's browser: who logs out on her own device does not log out the counter.
+        # No login session belongs to the app's device: a logout of the person does not end this grant.
         "session_id": None,
         "requested_claims": {},
         "organisation_kvk": visitor.organisation_kvk,

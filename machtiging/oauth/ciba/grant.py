@@ -1,4 +1,4 @@
-"""The grant type of CIBA at the token endpoint (OpenID CIBA Core 1.0 sections 10.1 and 11)."""
+"""The CIBA grant type at the token endpoint (CIBA 10.1, 11)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLAIM = "urn:openid:params:jwt:claim:auth_req_id"
 
 
 class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
-    """Polling for the answer of somebody who was asked at a counter."""
+    """The token request of a client that polls with an `auth_req_id`."""
 
     GRANT_TYPE = CIBA
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
@@ -29,7 +29,10 @@ class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
     request: WireRequest
 
     def validate_token_request(self) -> None:
-        """Who asks, and about what. Raises OAuthRefusal `invalid_client`, `unauthorized_client`, `invalid_request`."""
+        """Authenticate the client and require an `auth_req_id`.
+
+        Raises OAuthRefusal `invalid_client`, `unauthorized_client`, `invalid_request`.
+        """
         client = self.authenticate_token_endpoint_client()
         if not client.check_grant_type(self.GRANT_TYPE):
             raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
@@ -37,7 +40,10 @@ class BackchannelGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
             raise malformed("verzoek_ontbreekt", "The parameter auth_req_id is missing.")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """The token response, or that she has not decided: that is no refusal, so the journal is not told of it."""
+        """Return the token response, or `authorization_pending` or `slow_down`.
+
+        A pending request is no refusal, so it is not journalled.
+        """
         status, body = wait(_answer(self.server.exchange, self.request))
         return status, body, self.TOKEN_RESPONSE_HEADER
 
@@ -51,7 +57,10 @@ async def _answer(exchange: Exchange, request: WireRequest) -> tuple[int, dict[s
 
 
 async def _tokens(exchange: Exchange, request: WireRequest, approved: Approved) -> dict[str, Any]:
-    """What the consent is worth at this instant, as for a code. Raises OAuthRefusal `invalid_grant`."""
+    """Issue tokens for the approved request, by the grant as it is now.
+
+    Raises OAuthRefusal `invalid_grant`.
+    """
     if approved.jkt is not None and approved.jkt != request.binding.jkt:
         raise not_valid("verzoek_voor_andere_sleutel")
     grant = await queries.grant_held(exchange.session, approved.grant_id)

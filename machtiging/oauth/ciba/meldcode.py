@@ -1,4 +1,7 @@
-"""The meldcode: made by the citizen in her own session, read out at the counter, good for one request."""
+"""The meldcode: a short code for one CIBA request.
+
+The person makes it in her own session and reads it out at the counter.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _PURPOSE = "meldcode"
 
 @dataclass(frozen=True, slots=True)
 class MeldcodeHolder:
-    """The person who made a meldcode, and the organisation (KvK) of her session; None: a private person."""
+    """The person who made a meldcode, and the organisation (KvK) of the session.
+
+    None for a private person.
+    """
 
     person_id: PersonId
     organisation_kvk: str | None
@@ -33,7 +39,7 @@ class MeldcodeHolder:
 async def make_meldcode(
     session: AsyncSession, keyring: KeyRing, person_id: PersonId, *, organisation_kvk: str | None = None, at: datetime
 ) -> str:
-    """A new code, as people read it: XXXX-XXXX. It takes the place of one that was not used."""
+    """Create a meldcode, formatted as XXXX-XXXX. It replaces an unused one."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(MELDCODE_LENGTH - 1))
     code = body + check_character(body)
     fresh = {
@@ -53,7 +59,10 @@ async def make_meldcode(
 
 
 async def use_meldcode(session: AsyncSession, keyring: KeyRing, code: str, *, at: datetime) -> MeldcodeHolder | None:
-    """Whose code this is; it is used up. None for one that is unknown, too old, replaced or used before."""
+    """Consume a meldcode and return its holder.
+
+    None for a code that is unknown, expired, replaced or used before.
+    """
     mine = (_MELDCODE.c.code_hash == keyring.blind_index(_PURPOSE, code), _MELDCODE.c.used_at.is_(None))
     using = update(_MELDCODE).where(*mine, _MELDCODE.c.expires_at > at).values(used_at=at)
     found = await session.execute(using.returning(_MELDCODE.c.person_id, _MELDCODE.c.organisation_kvk))

@@ -1,4 +1,4 @@
-"""What this server says of itself about counters (OpenID CIBA Core 1.0 section 4)."""
+"""Discovery members for CIBA (OpenID CIBA Core 1.0 section 4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from machtiging.oauth.requests import request_object
 
 
 def members(issuer: Issuer) -> dict[str, Any]:
-    """The members of the discovery documents."""
+    """Build the CIBA members of the discovery documents."""
     return {
         "backchannel_authentication_endpoint": issuer.endpoint("/bc-authorize"),
         "backchannel_token_delivery_modes_supported": ["poll"],

@@ -1,4 +1,4 @@
-"""The page where somebody sees what is asked of her, and answers."""
+"""The page with the pending CIBA requests of a person."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One question. `asked` is None when she cannot answer it like this: with `level` she can log in more surely."""
+    """One pending request on the page.
+
+    `asked` is None when this login cannot approve it. `level`: the level of a step-up login that could.
+    """
 
     waiting: Request
     asked: Asked | None
@@ -42,7 +45,7 @@ class Shown:
 async def requests_page(
     request: HttpRequest, session: AsyncSession, visitor: Visitor, done: str | None, *, note: str | None = None
 ) -> Response:
-    """Everything that waits, or that nothing does. With a `note` when an answer came too late, or twice."""
+    """Render all pending requests. `note`: the text for a decision that came too late or twice."""
     at = request.app.state.clock.now()
     waiting = await waiting_for(session, visitor.person_id, at)
     shown = [await _shown(request, session, visitor, one) for one in waiting]

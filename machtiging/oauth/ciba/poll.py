@@ -1,4 +1,7 @@
-"""One poll: one statement that notes it, slows down who comes too soon, and uses up what was approved."""
+"""One poll of a CIBA client: record it, slow the client down, consume an approval.
+
+One statement does all three.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +32,32 @@ _NOT_VALID = "The auth_req_id is not valid, or no longer."
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The person has not decided. `too_soon`: and this poll came sooner than it should."""
+    """The person has not decided. `slow_down`: the client polled before its interval had passed."""
 
     too_soon: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """The person said yes, and this poll is the one that gets it. `jkt` is the key that it is for."""
+    """The person approved, and this poll consumed the approval.
+
+    `jkt`: thumbprint of the DPoP key to which the tokens are bound.
+    """
 
     grant_id: GrantId
     jkt: str | None
 
 
 def not_valid(code: str) -> OAuthRefusal:
-    """invalid_grant: one text for unknown, another client's and used before."""
+    """Build `invalid_grant`, with one text for unknown, another client's and used before."""
     return OAuthRefusal(Wire.INVALID_GRANT, code, _NOT_VALID)
 
 
 async def poll(exchange: Exchange, client: Client, auth_req_id: str) -> Waiting | Approved:
-    """How it stands. Raises OAuthRefusal `invalid_grant`, `expired_token`, `access_denied`."""
+    """Poll a request and return its state.
+
+    Raises OAuthRefusal `invalid_grant`, `expired_token`, `access_denied`.
+    """
     if len(auth_req_id) > _LONGEST:
         raise not_valid("verzoek_onbekend")
     digest = secrets.digest(auth_req_id)
@@ -61,7 +70,7 @@ async def poll(exchange: Exchange, client: Client, auth_req_id: str) -> Waiting 
         raise not_valid("verzoek_hergebruikt")
     if found["b_state"] == "denied":
         raise OAuthRefusal(Wire.ACCESS_DENIED, "verzoek_geweigerd")
-    ends = min(found["b_expires_at"], found["b_created_at"] + STANDS_AT_MOST)  # its MAC covers when it was asked
+    ends = min(found["b_expires_at"], found["b_created_at"] + STANDS_AT_MOST)  # the MAC covers created_at only
     if found["b_state"] == "expired" or exchange.at >= ends:
         await _expired(exchange, found)
     if found["b_state"] == "approved":
@@ -73,7 +82,10 @@ async def poll(exchange: Exchange, client: Client, auth_req_id: str) -> Waiting 
 
 
 def _before(digest: bytes, client: Client) -> CTE:
-    """The request as it stood, held: a second poll at the same moment waits, and finds what the first made of it."""
+    """Build the CTE that reads and locks the request row.
+
+    A concurrent poll waits for the lock and then reads the result of this one.
+    """
     machtiging = machtiging_table()
     both = _REQUEST.outerjoin(machtiging, machtiging.c.id == _REQUEST.c.machtiging_id)
     columns = (*(column.label(f"b_{column.name}") for column in _REQUEST.c), *MACHTIGING_COLUMNS)
@@ -110,7 +122,10 @@ async def _end(exchange: Exchange, digest: bytes) -> None:
 
 
 async def _expired(exchange: Exchange, found: Mapping[Any, Any]) -> NoReturn:
-    """Too late. What was approved and never fetched ends with it."""
+    """Refuse an expired request. End its grant when it was approved and never fetched.
+
+    Raises OAuthRefusal `expired_token`.
+    """
     if found["b_grant_id"] is not None:
         ending = Ending("verzoek_verlopen")
         await end_grant(exchange.session, GrantId(found["b_grant_id"]), ending, at=exchange.at)

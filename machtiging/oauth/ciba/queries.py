@@ -1,4 +1,4 @@
-"""What waits for somebody's answer."""
+"""Queries for pending CIBA requests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question that waits, as it was asked. `id` names it on our own pages; with it nothing can be fetched.
+    """A pending request. `id` identifies it on our own pages; it gives no tokens.
 
-    `row` is what stands there, to be sealed anew with the answer.
+    `row`: the stored row, to compute the MAC again with the decision.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Request:
 
 
 async def waiting_for(session: AsyncSession, person_id: PersonId, at: datetime) -> list[Request]:
-    """The questions that this person can answer now, oldest first."""
+    """List the requests that this person can decide now, oldest first."""
     chosen = (*_REQUEST.c, *(_CLIENT.c[name].label(f"c_{name}") for name in CLIENT_NAMES))
     found = _waiting(select(*chosen), person_id, at).order_by(_REQUEST.c.created_at, _REQUEST.c.request_hash)
     rows = (await session.execute(found)).mappings()
@@ -46,26 +46,29 @@ async def waiting_for(session: AsyncSession, person_id: PersonId, at: datetime) 
 
 
 async def how_many_wait_for(session: AsyncSession, person_id: PersonId, at: datetime) -> int:
-    """How many there are, for a notice on other pages."""
+    """Count the pending requests of this person, for a notice on other pages."""
     return await session.scalar(_waiting(select(func.count()), person_id, at)) or 0
 
 
 async def has_answered(session: AsyncSession, person_id: PersonId, *, agreed: bool) -> bool:
-    """Return True when a request that is still kept was answered by this person with yes, or with no."""
+    """Return whether this person approved, or denied, a request that is still stored."""
     states = ("approved", "used") if agreed else ("denied",)
     answered = select(_REQUEST.c.request_hash).where(_REQUEST.c.person_id == person_id, _REQUEST.c.state.in_(states))
     return await session.scalar(answered.limit(1)) is not None
 
 
 def _waiting(chosen: Select[Any], person_id: PersonId, at: datetime) -> Select[Any]:
-    """Of apps that take part: who was suspended cannot be answered."""
+    """Restrict a select to the pending requests of this person, from active clients."""
     theirs = chosen.select_from(_REQUEST.join(_CLIENT))
     mine = (_REQUEST.c.person_id == person_id, _REQUEST.c.state == "pending", _REQUEST.c.expires_at > at)
     return theirs.where(*mine, _CLIENT.c.state == "active")
 
 
 async def _request(session: AsyncSession, row: Found, at: datetime) -> Request | None:
-    """The question in a row; None when it, or the client, is forged, or it was asked longer ago than it can be."""
+    """Build the pending request from a row.
+
+    None for a forged row, a forged client, and a row older than the maximum lifetime.
+    """
     client = await authentic_client(session, row, "c_")
     if client is None or not await authenticate_row(session, SEALED_BACKCHANNEL_REQUEST, row, at=at):
         return None

@@ -1,4 +1,4 @@
-"""The citizen's pages around a counter: her meldcode, and what is asked of her. All of it works without scripts."""
+"""The person's pages for CIBA: the meldcode and the pending requests. They work without scripts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/aan-de-balie")
 async def at_the_counter(request: Request, visitor: Citizen) -> Response:
-    """What to do at a counter, and a button for a code."""
+    """Show the instructions for a counter, and a button for a meldcode."""
     return page(request, "aan_de_balie.html", code=None, until=None, visitor=visitor)
 
 
 @router.post("/aan-de-balie")
 async def new_meldcode(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
-    """A meldcode, shown once."""
+    """Create a meldcode and show it once."""
     state = request.app.state
     at = state.clock.now()
     kvk = visitor.organisation_kvk
@@ -36,19 +36,19 @@ async def new_meldcode(request: Request, visitor: Citizen, session: Transaction,
 
 @router.get("/verzoeken")
 async def requests(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> Response:
-    """What waits for an answer."""
+    """Show the pending requests."""
     return await requests_page(request, session, visitor, gedaan)
 
 
 @router.post("/verzoeken")
 async def answer(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
-    """She has decided. Raises InvalidInput, or as `decide`."""
+    """Carry out the decision in the form. Raises InvalidInput, or as `decide_backchannel_request`."""
     form = await request.form(max_files=0)
     asked, chosen = form.get("verzoek"), form.get("besluit")
     if not isinstance(asked, str) or chosen not in set(Decision):
         raise InvalidInput("besluit_ontbreekt", "Kies een van de knoppen.")
     try:
         await decide(session, visitor, asked, Decision(str(chosen)), at=request.app.state.clock.now())
-    except Conflict as refusal:  # caught here, so that the line in the journal commits as usual
+    except Conflict as refusal:  # caught here, so that the journal line is committed
         return await requests_page(request, session, visitor, None, note=refusal.public)
     return RedirectResponse(f"/verzoeken?gedaan={chosen}", 303)

@@ -1,4 +1,4 @@
-"""What a request at a counter may hold, and for how long it stands. Pure."""
+"""Parameters and limits of a CIBA request. Pure."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MELDCODE_LIVES = timedelta(minutes=10)
 STANDS = timedelta(minutes=5)
 STANDS_AT_MOST = timedelta(minutes=10)
 INTERVAL, SLOWER, LONGEST_INTERVAL = 5, 5, 60
-# What travels is not exactly as regular as what is sent.
+# Network delay varies, so a poll may arrive this much before its interval has passed.
 EARLY = timedelta(seconds=1)
 WINDOW = timedelta(hours=1)
 MOST_OF_PERSON, MOST_OF_CLIENT = 10, 300
 _HINTS = ("login_hint", "id_token_hint", "login_hint_token")
-# Parameters that would change the meaning of the request. Ignoring them would be a silent downgrade.
+# These parameters change the meaning of a request. To ignore them would be a silent downgrade.
 _UNSUPPORTED = ("claims", "max_age", "prompt", "request", "request_uri", "resource", "user_code")
 _KEPT = ("acr_values", "authorization_details", "scope")
-# ASCII only, so that nothing looks like something else; words with one separator between them.
+# ASCII only, against look-alikes; words with one separator between them.
 _BINDING = re.compile(r"[A-Za-z0-9](?:(?:[ ,-]|, | - )?[A-Za-z0-9])*")
 _LONGEST_BINDING = 40
 _EXPIRY = re.compile(r"[1-9][0-9]{0,5}")
@@ -34,7 +34,10 @@ _EXPIRY = re.compile(r"[1-9][0-9]{0,5}")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What an app asks at a counter. `parameters` is what is read again when the person decides."""
+    """A validated backchannel authentication request (CIBA 7.1).
+
+    `parameters`: the part that is stored and read again at the decision.
+    """
 
     meldcode: str
     binding_message: str
@@ -44,7 +47,7 @@ class Ask:
 
 
 def ask_from(form: Mapping[str, str], client: Client) -> Ask:
-    """The request, checked as far as nobody need be known for it.
+    """Parse the form, as far as no person is needed for it.
 
     Raises OAuthRefusal `invalid_request`, `invalid_scope`, `invalid_binding_message`, `unknown_user_id`,
     `invalid_authorization_details`.
@@ -67,7 +70,10 @@ def ask_from(form: Mapping[str, str], client: Client) -> Ask:
 
 
 def _hint(form: Mapping[str, str]) -> str:
-    """The meldcode. That it is not written as one says nothing about anybody, so a typing error is told."""
+    """Return the meldcode in `login_hint`. Raises OAuthRefusal.
+
+    A typing error is reported: the format of a code reveals nothing about a person.
+    """
     given = [name for name in _HINTS if name in form]
     if len(given) != 1:
         raise malformed("niet_precies_een_hint", "Exactly one hint is needed: login_hint.")
@@ -80,12 +86,15 @@ def _hint(form: Mapping[str, str]) -> str:
 
 
 def well_formed(code: str) -> bool:
-    """Whether this is written as a meldcode: its length, its letters and the check character at its end."""
+    """Return whether the code has the length, letters and check character of a meldcode."""
     return len(code) == MELDCODE_LENGTH and set(code) <= set(ALPHABET) and check_character(code[:-1]) == code[-1]
 
 
 def _binding_message(text: str) -> str:
-    """What stands on both screens, in letters that cannot be taken for others (CIBA 7.1, 13)."""
+    """Return the text for both screens; it has no look-alike characters (CIBA 7.1, 13).
+
+    Raises OAuthRefusal `invalid_binding_message`.
+    """
     if len(text) > _LONGEST_BINDING or _BINDING.fullmatch(text) is None:
         raise OAuthRefusal(Wire.INVALID_BINDING_MESSAGE, "koppeltekst_vormfout")
     return text

@@ -1,1 +1,1 @@
-"""The rules for what a client may register (RFC 7591). Pure."""
+"""Client metadata: the rules of registration (RFC 7591), the client cache and CORS origins."""

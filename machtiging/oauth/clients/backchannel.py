@@ -1,4 +1,4 @@
-"""What a client of a counter registers (OpenID CIBA Core 1.0 section 4): it comes to ask, and is never called. Pure."""
+"""Metadata of CIBA clients (OpenID CIBA Core 1.0 section 4), in poll mode. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MEMBERS = (BACKCHANNEL_SIGNING, "backchannel_token_delivery_mode", "backchannel
 
 
 def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with these members, by member. Their values are checked where all choices are."""
+    """Find the errors in the CIBA members, by member. `clients.metadata` checks their values."""
     if metadata.get("grant_types") == [CIBA]:
         said = metadata.get("backchannel_token_delivery_mode") is not None
         return {} if said else {"backchannel_token_delivery_mode": f"Met {CIBA} hoort hier: poll."}

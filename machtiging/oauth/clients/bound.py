@@ -1,4 +1,4 @@
-"""What a client registers about its certificate, and about what its tokens are bound to (RFC 8705, RFC 9449). Pure."""
+"""Client metadata about certificates and sender-constrained tokens (RFC 8705, RFC 9449). Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAIL = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,200}")
 
 
 def faults_in(metadata: Mapping[str, Any]) -> dict[str, str | None]:
-    """What is wrong with these members, by member; None where nothing is."""
+    """Find the errors in these members, by member; None for a correct one."""
     return {
         DPOP_BOUND: _fault_in_choice(metadata),
         CERTIFICATE_BOUND: None,
@@ -57,7 +57,7 @@ def _is_a_name(kind: str, value: object) -> bool:
 
 
 def faults_in_certificates(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with `jwks` of a client that is known by certificates of its own (RFC 8705 section 2.2.2)."""
+    """Find the errors in `jwks` of a client with self-signed certificates (RFC 8705 2.2.2)."""
     if metadata.get("token_endpoint_auth_method") != BY_ITSELF:
         return {}
     jwks = metadata.get("jwks")
@@ -82,7 +82,7 @@ def _is_certified(key: object) -> bool:
 
 
 def registered(key: Mapping[str, Any]) -> certificates.Certificate | None:
-    """The certificate of a registered key; None when there is none that can be read."""
+    """Parse the certificate in a registered key; None without a readable one."""
     chain = key.get("x5c")
     if not isinstance(chain, list) or len(chain) != 1 or not isinstance(chain[0], str):
         return None

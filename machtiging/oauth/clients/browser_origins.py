@@ -1,4 +1,7 @@
-"""The origins of all active public clients together: a preflight names no client, so it is answered for all of them."""
+"""CORS origins: the origins of all active public clients, from their redirect URIs.
+
+A preflight request does not name a client, so it is answered for all of them.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ from machtiging.web import openapi
 
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _READ = ("GET", "HEAD")
-# What anybody may read from anywhere: metadata, keys, the description of the API.
+# Documents for every origin: metadata, keys, the OpenAPI document.
 PUBLIC_DOCUMENTS: Mapping[str, Sequence[str]] = {"/.well-known/": _READ, "/jwks": _READ, openapi.PATH: _READ}
-# What an app in a browser asks. No page is here, nor anything that only clients with a key of their own can use.
+# Endpoints for apps in a browser. Pages are not here, nor endpoints that need a confidential client.
 FOR_BROWSER_APPS: Mapping[str, Sequence[str]] = {
     "/par": ("POST",),
     "/token": ("POST",),
@@ -35,21 +38,21 @@ FOR_BROWSER_APPS: Mapping[str, Sequence[str]] = {
     API + "/": (*_READ, "POST", "PATCH", "DELETE"),
 }
 _PUBLIC_CLIENTS = select(*(_CLIENT.c[name] for name in SEALED_CLIENT.columns)).where(
-    # Word for word as the partial index `ix_oauth_client_public` has it: parameters would hide it.
+    # Literal text as in the partial index `ix_oauth_client_public`: with parameters the planner would not use it.
     text("state = 'active' AND registration ->> 'token_endpoint_auth_method' = 'none'")
 )
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _PATIENCE_SECONDS = 2.0
-# While the database is away, apps can still read that it is. After this nobody knows which apps there are.
+# While the database is unreachable, apps can still read the error. After this time the last result is too old.
 _KEPT_SECONDS = 300.0
 _log = structlog.get_logger("machtiging.oauth")
 
 
 class BrowserOrigins:
-    """The origins as they stand in the database. One read at a time serves all that asked before it began.
+    """The CORS origins, read from the database. Concurrent requests share a read.
 
-    Nothing older than the question is told, so a client that is suspended or registered counts at once, without a
-    restart; and however many ask, they borrow one connection. Only when the database is away is the last answer told.
+    A read starts after the request, so a suspended or new client counts at once. All requests together use one
+    connection. The last result is used only while the database is unreachable.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -60,10 +63,13 @@ class BrowserOrigins:
         self._origins: frozenset[str] = frozenset()
 
     async def load(self, state: Any) -> frozenset[str]:
-        """The origins; empty when they cannot be read and were not lately. `state`: the application's."""
+        """Load the origins. `state`: the application's.
+
+        Empty when they cannot be read and the last read is too old.
+        """
         asked_after = self._begun
         async with self._reading:
-            if self._begun == asked_after:  # else a read began after the question, and is done
+            if self._begun == asked_after:  # else a read started after this call and has finished
                 self._begun += 1
                 await self._read(state)
         return self._origins
@@ -82,8 +88,10 @@ class BrowserOrigins:
 
 
 async def _registered_uris(sessions: async_sessionmaker[AsyncSession]) -> list[str]:
-    """Those of every row that verifies. Of one that does not the log tells, and the doctor: strangers ask for this, and
-    must not fill the journal."""
+    """Load the redirect URIs of every row with a valid MAC.
+
+    A forged row goes to the log and the doctor, not to the journal: anybody can send a preflight request.
+    """
     async with unit_of_work(sessions) as session:
         rows = (await session.execute(_PUBLIC_CLIENTS)).mappings().all()
         genuine = [row for row in rows if verifies(session, SEALED_CLIENT, row)]
@@ -92,10 +100,10 @@ async def _registered_uris(sessions: async_sessionmaker[AsyncSession]) -> list[s
 
 @lru_cache(maxsize=4096)
 def origin_of(redirect_uri: str, *, practice: bool) -> str | None:
-    """The origin as a browser writes it; None for what is no place on the web.
+    """Derive the origin as a browser writes it. None for a URI without a web origin.
 
-    Only https, and in practice http on this machine as well. Without `practice` this machine is nobody's origin: any
-    program on a citizen's computer can serve it. Custom schemes of native apps (RFC 8252) have none.
+    Only https; in practice mode also http on loopback. Outside practice mode a loopback origin is nobody's: any program
+    on the person's computer can serve it. Custom schemes of native apps (RFC 8252) have no origin.
     """
     try:
         parts = urlsplit(redirect_uri)

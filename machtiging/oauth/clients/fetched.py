@@ -1,4 +1,4 @@
-"""Keys that a client publishes at its `jwks_uri`: which copy may be used, and when to look for a new one. Pure."""
+"""Keys of a client from `jwks_uri`: select the usable copy, and decide when to fetch. Pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from machtiging.oauth.client import Client
 from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthRefusal, Wire
 
-# Looked for again after a day, or when a key is asked that is not in the copy; never more than once a minute.
+# Fetched again after a day, or for a `kid` that is not in the copy; at most once a minute.
 FRESH = timedelta(hours=24)
 RARELY = timedelta(minutes=1)
-# Longer than a visit takes.
+# Longer than a fetch takes.
 A_VISIT = timedelta(seconds=10)
-# When the client's site is away, the copy does for another day. After that nobody can say that the keys still hold.
+# While the client's site is unreachable, the copy serves for another day. After that a key may have been revoked.
 USABLE = timedelta(hours=48)
 
 
 class KeysWanted(OAuthRefusal):
-    """The keys have to be fetched first; who answers requests does that with no transaction open, and tries again.
+    """The JWKS must be fetched before the client can be authenticated.
 
-    Where nobody does, it is what it looks like: a client that could not be authenticated. `spare`: the older copy
-    would still do.
+    `retry_after_jwks_fetch` catches it, fetches without a transaction and tries again. Elsewhere it is the error
+    `invalid_client`. `has_usable_copy`: the older copy is still usable.
     """
 
     def __init__(self, client_id: str, uri: str, *, spare: bool = False) -> None:
@@ -31,9 +31,9 @@ class KeysWanted(OAuthRefusal):
 
 
 def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
-    """The keys to check a signature of this client under `kid` with: as registered, or as published.
+    """Select the JWKS for a signature of this client under `kid`: registered or fetched.
 
-    Raises KeysWanted when it is time to look for others, OAuthRefusal `invalid_client` when there are none to use.
+    Raises JwksFetchRequired when a fetch is due, OAuthRefusal `invalid_client` without usable keys.
     """
     if client.jwks is not None:
         return client.jwks
@@ -46,7 +46,7 @@ def keys_of(client: Client, kid: str | None, at: datetime) -> dict[str, Any]:
     if not (holds and fresh) and _may_look(client, at):
         raise KeysWanted(client.client_id, client.jwks_uri, spare=holds)
     if not holds and _looked_just_now(client, at):
-        # Perhaps somebody is on his way there at this moment: then wait for him.
+        # Another request may be fetching at this moment: wait for its result.
         raise KeysWanted(client.client_id, client.jwks_uri)
     if copy is None:
         raise _no_keys("sleutels_niet_te_halen")
@@ -58,7 +58,7 @@ def _no_keys(code: str) -> OAuthRefusal:
 
 
 def _may_look(client: Client, at: datetime) -> bool:
-    """Whether it is long enough ago that somebody looked, with or without success."""
+    """Return whether the last fetch, successful or not, is long enough ago."""
     return all(before is None or at - before >= RARELY for before in (client.fetched_at, client.fetch_failed_at))
 
 

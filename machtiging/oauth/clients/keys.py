@@ -1,4 +1,4 @@
-"""The keys that a client registers: public, of a kind that we accept, strong enough, told apart by `kid`. Pure."""
+"""Validation of client keys: public, supported, strong enough, with distinct `kid`. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALGORITHM = {"EC": "ES256", "RSA": "PS256"}
 
 
 def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with `jwks`, or with its absence: at most one sentence. `jwks_uri` may take its place."""
+    """Find the error in `jwks`, or in its absence: at most one. `jwks_uri` may replace it."""
     method = metadata.get("token_endpoint_auth_method")
     jwks, needed = metadata.get("jwks"), method == PRIVATE_KEY_JWT
     if method == BY_ITSELF and "jwks_uri" not in metadata:
@@ -45,10 +45,10 @@ def faults_in(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def usable_in(document: Any) -> dict[str, Any] | None:
-    """What we can use of a JWK Set that a client publishes; None when that is nothing, or it cannot be trusted.
+    """Select the usable keys of a fetched JWK Set. None without one, or for an untrusted set.
 
-    Keys for other uses are left out, members that we do not read too (RFC 7517 section 5). A set with a secret in it,
-    or with two keys that cannot be told apart, is not used at all.
+    Keys for other uses and unknown members are dropped (RFC 7517 section 5). A set with a private key, or with two keys
+    without distinct `kid`, is rejected as a whole.
     """
     found = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(found, list) or len(found) > _MOST or any(_holds_a_secret(key) for key in found):
@@ -80,13 +80,13 @@ def _fault_of(key: Any) -> str | None:
         return "Een sleutel is EC (P-256) of RSA."
     kty = key["kty"]
     if key.keys() - _PUBLIC_MEMBERS[kty]:
-        # A private key must never travel. It is compromised now.
+        # A private key in a registration is compromised.
         return "Een sleutel heeft leden die hier niet horen. Geef alleen publieke sleutels, nooit een geheime."
     if key.get("use", "sig") != "sig" or key.get("alg", _ALGORITHM[kty]) != _ALGORITHM[kty]:
         return "Een sleutel is er om te ondertekenen: EC met ES256, RSA met PS256."
     if key.get("key_ops", ["verify"]) != ["verify"]:
         return 'De key_ops van een publieke sleutel zijn ["verify"].'
-    # Base64 is read past what is no letter of it, and a database cannot keep everything that JSON can say.
+    # Base64 decoding skips foreign characters, and PostgreSQL cannot store every JSON string.
     plain = all(isinstance(value, str) and value.isprintable() for name, value in key.items() if name != "key_ops")
     if not plain or len(key.get("kid", "")) > 128:
         return "Een sleutel is gewone tekst, en een kid daarin heeft hoogstens 128 tekens."

@@ -1,7 +1,7 @@
-"""Clients as they were last seen, each with the version of its row.
+"""A cache of clients, each with the version of its row (optimistic lock).
 
-Nobody is let in or refused on this alone: the statement that acts sees for itself that the client is still active and
-still that version, and whatever is no plain yes is asked again from what stands in the database.
+A cached client alone gives no access. The write statement checks that the client is active and still has this version;
+everything but a success is read again from the database.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ _MOST = 1000
 
 
 class Known(NamedTuple):
-    """One client, and which version of its row this was."""
+    """A cached client and the version of its row."""
 
     client: Client
     version: int
 
 
 class KnownClients:
-    """Those that were asked for last, of one application."""
+    """A cache of clients, for one application. It holds at most `max_clients`."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._seen: dict[str, Known] = {}
 
     def get(self, client_id: str) -> Known | None:
-        """As it was last seen; None when it was not, or was forgotten."""
+        """Return the cached client; None when it is absent."""
         return self._seen.get(client_id)
 
     def keep(self, known: Known) -> None:
-        """Remember it; when there are too many, the one that has been here longest goes."""
+        """Store a client; evict the one stored longest ago when the cache is full."""
         self._seen.pop(known.client.client_id, None)
         while len(self._seen) >= self._most:
             del self._seen[next(iter(self._seen))]
         self._seen[known.client.client_id] = known
 
     def forget(self, client_id: str) -> None:
-        """It has changed, or it may have."""
+        """Discard a client that has changed, or may have."""
         self._seen.pop(client_id, None)

@@ -1,4 +1,4 @@
-"""What a client may say of itself when it registers (RFC 7591 section 2), and what is added to it. Pure."""
+"""Client metadata (RFC 7591 section 2): find errors and add defaults. Pure."""
 
 from __future__ import annotations
 
@@ -74,16 +74,16 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _PRINTABLE = re.compile(r"[!-~]{1,512}")
 _OURS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
-# One grant type; refreshing is not another one, but goes on with what the code gave.
+# One grant type; a refresh token only continues the grant of the code.
 CODE_FLOW = ([CODE], [CODE, REFRESH])
-MACHINES = ([CLIENT_CREDENTIALS], [EXCHANGE], [CIBA])  # no browser comes into these
+MACHINES = ([CLIENT_CREDENTIALS], [EXCHANGE], [CIBA])  # no browser takes part in these
 _MOST_URIS = 10
 _LONGEST_NAME = 80
 _PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
 
 
 def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
-    """What is wrong, by member, each with the sentence that helps to mend it. Empty when nothing is."""
+    """Find the errors, by member, each with a text that helps to correct it."""
     faults = dict.fromkeys(sorted(metadata.keys() - KNOWN), "Dit gegeven kennen wij niet.")
     for name, allowed in _ONE_OF.items():
         if name in metadata and not any(metadata[name] == one and type(metadata[name]) is type(one) for one in allowed):
@@ -109,7 +109,7 @@ def faults_in(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
 
 
 def completed(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The registration as it is kept: defaults said aloud, the id left out (it is the key)."""
+    """Add the defaults and drop the client id, which is the key of the row."""
     code_flow = metadata["grant_types"] in CODE_FLOW
     defaults: dict[str, Any] = {
         "response_types": ["code"] if code_flow else [],
@@ -118,7 +118,7 @@ def completed(metadata: Mapping[str, Any]) -> dict[str, Any]:
         "resource_server": False,
     }
     if code_flow:
-        # RS256 is the default of OpenID Connect registration, which clients rely on.
+        # Clients rely on RS256, the default of OpenID Connect registration.
         defaults |= {
             "id_token_signed_response_alg": "RS256",
             "authorization_details_types": [TYPE],
@@ -139,9 +139,9 @@ def _fault_in_id(value: object, *, practice: bool) -> str | None:
 
 
 def fault_in_name(value: object) -> str | None:
-    """People decide on this name, so it must not look like another: Latin letters only, in their plain form.
+    """Check the name on the consent page: Latin letters only, against look-alikes.
 
-    Mixed scripts, look-alikes and invisible or turning characters are refused (Unicode TR 36 and 39).
+    Mixed scripts, confusables, invisible and bidirectional characters are refused (Unicode TR 36 and 39).
     """
     if not isinstance(value, str) or not 2 <= len(value) <= _LONGEST_NAME:
         return f"Een naam heeft 2 tot {_LONGEST_NAME} tekens."
@@ -153,7 +153,7 @@ def fault_in_name(value: object) -> str | None:
 
 
 def _plain_latin(letter: str) -> bool:
-    # Base letters a-z with or without accents. Look-alikes such as dotless i and alpha do not decompose to those.
+    # Base letters a-z with or without accents. Confusables such as dotless i and alpha do not decompose to those.
     base = unicodedata.normalize("NFD", letter)[0]
     return base.isascii() and base.isalpha() and letter.isalpha()
 
@@ -199,12 +199,15 @@ def _fault_in_redirect_uris(metadata: Mapping[str, Any], *, practice: bool) -> s
     fault = next((fault for uri in uris if (fault := fault_in_redirect_uri(uri, practice=practice)) is not None), None)
     if fault is not None:
         return fault
-    # Pseudonyms are made per host, and there is no sector_identifier_uri yet to join several (OIDC Core 8.1).
+    # The pairwise subject depends on the host, and sector_identifier_uri is not supported yet (OIDC Core 8.1).
     return None if len({urlsplit(uri).hostname for uri in uris}) == 1 else "Alle redirect_uris horen op dezelfde host."
 
 
 def fault_in_redirect_uri(uri: object, *, practice: bool) -> str | None:
-    """RFC 6749 3.1.2, RFC 9700 4.1: absolute, https, nothing that two parsers could read differently."""
+    """Check a URI: absolute, https, and unambiguous for every parser.
+
+    Sources: RFC 6749 3.1.2, RFC 9700 4.1.
+    """
     if not isinstance(uri, str) or _PRINTABLE.fullmatch(uri) is None or set(uri) & set("\\*<>\"'`{}|^#;,"):
         return "Een redirect_uri is een adres zonder #, *, aanhalingstekens of andere bijzondere tekens."
     try:
@@ -240,7 +243,7 @@ def _fault_in_page(value: object) -> str | None:
 
 
 def _fault_in_jwks_uri(metadata: Mapping[str, Any], *, practice: bool) -> str | None:
-    """A place on the web, as a redirect URI is one. Whether its address may be visited is judged at each visit."""
+    """Check the URI as a redirect URI. The SSRF guard checks its address at every fetch."""
     if "jwks_uri" not in metadata:
         return None
     fault = fault_in_redirect_uri(metadata["jwks_uri"], practice=practice)

@@ -1,4 +1,4 @@
-"""What an app registers about logging out and userinfo (OpenID Connect RP-Initiated and Back-Channel Logout). Pure."""
+"""Client metadata about logout and userinfo (RP-Initiated and Back-Channel Logout). Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ BACK, BACK_NEEDS_SID, AFTER = (
     "post_logout_redirect_uris",
 )
 KNOWN = frozenset({BACK, BACK_NEEDS_SID, AFTER, "userinfo_signed_response_alg"})
-# Gives what is wrong with an address as such, or None.
+# Returns the error in a URI, or None.
 Judge = Callable[[object], str | None]
 
 
 def faults_in(metadata: Mapping[str, Any], judge: Judge) -> dict[str, str | None]:
-    """What is wrong with these members, by member; None where nothing is."""
+    """Find the errors in these members, by member; None for a correct one."""
     if "redirect_uris" not in metadata:
         return dict.fromkeys(sorted(KNOWN & metadata.keys()), "Alleen een app waar mensen mee inloggen heeft dit.")
     return {BACK: _fault_in_back(metadata, judge), AFTER: _fault_in_after(metadata.get(AFTER, []), judge)}

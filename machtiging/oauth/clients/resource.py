@@ -1,4 +1,4 @@
-"""What a resource server registers about what it guards, and a client about the request objects it signs. Pure."""
+"""Metadata of resource servers (RFC 8707), token exchange and signed request objects. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from machtiging.oauth.client import EXCHANGE, PRIVATE_KEY_JWT
 
-# Named after the other `..._signed_response_alg` members: no RFC has one for access tokens (Keycloak calls it so too).
+# Named like the other `..._signed_response_alg` members: no RFC defines one for access tokens; Keycloak uses this name.
 ACCESS_TOKEN_ALG = "access_token_signed_response_alg"
 ONE_OF: Mapping[str, tuple[Any, ...]] = {
     ACCESS_TOKEN_ALG: ("PS256", "ES256", "RS256"),
@@ -17,12 +17,12 @@ ONE_OF: Mapping[str, tuple[Any, ...]] = {
 }
 MEMBERS = frozenset({"resource", "exchange_targets", *ONE_OF})
 _MOST_TARGETS = 10
-# Gives what is wrong with an address as such, or None.
+# Returns the error in a URI, or None.
 Judge = Callable[[object], str | None]
 
 
 def faults_in(metadata: Mapping[str, Any], judge: Judge) -> dict[str, str | None]:
-    """What is wrong with these members, by member; None where nothing is."""
+    """Find the errors in these members, by member; None for a correct one."""
     return {
         "resource": _fault_in_resource(metadata, judge),
         "subject_layout": _fault_in_layout(metadata),

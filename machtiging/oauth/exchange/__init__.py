@@ -1,1 +1,4 @@
-"""Token exchange (RFC 8693): a second service in the chain gets a token of its own, for less, and for no longer."""
+"""Token exchange (RFC 8693): a resource server gets a narrower token for the next service.
+
+The new token never outlives the old one.
+"""

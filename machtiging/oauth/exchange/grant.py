@@ -1,4 +1,4 @@
-"""The grant of token exchange (RFC 8693 section 2): from a token for one service to a token for the next."""
+"""Token exchange grant (RFC 8693 section 2): from a token for one service to one for the next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from machtiging.oauth.rules import reading_details
 
 
 class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
-    """For resource servers that registered for it, with a signed assertion. Narrower in everything, never wider."""
+    """Token exchange grant for resource servers with a client assertion. The new token is never wider."""
 
     GRANT_TYPE = EXCHANGE
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
@@ -28,13 +28,13 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
     request: WireRequest
 
     def validate_token_request(self) -> None:
-        """Who asks. Raises OAuthRefusal `invalid_client`, `unauthorized_client`."""
+        """Authenticate the client. Raises OAuthRefusal `invalid_client`, `unauthorized_client`."""
         client: Client = self.authenticate_token_endpoint_client()
         if not client.check_grant_type(self.GRANT_TYPE) or not client.resource_server:
             raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_wisselt_niet_in")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """The token response (RFC 8693 2.2.1). Raises OAuthRefusal."""
+        """Build the token response (RFC 8693 2.2.1). Raises OAuthRefusal."""
         return 200, wait(_exchanged(self.server.exchange, self.request)), self.TOKEN_RESPONSE_HEADER
 
 
@@ -54,7 +54,7 @@ async def _exchanged(exchange: Exchange, request: WireRequest) -> dict[str, Any]
 
 
 async def _target(exchange: Exchange, client: Client, asked: Asked, subject: Subject) -> Target:
-    """Where the new token is for: somewhere else, and where this client was registered to go.
+    """Resolve the target of the new token: another resource, registered for this client.
 
     Raises OAuthRefusal `invalid_target`.
     """

@@ -1,4 +1,4 @@
-"""What a token exchange may ask (RFC 8693 section 2.1). What is not supported is refused, not ignored. Pure."""
+"""Pure rules for token exchange requests (RFC 8693 section 2.1). Unsupported parameters are refused, not ignored."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from machtiging.oauth.errors import OAuthRefusal, Wire, malformed
 
 _TYPES = "urn:ietf:params:oauth:token-type:"
 ACCESS_TOKEN, JWT = _TYPES + "access_token", _TYPES + "jwt"
-_OURS = (ACCESS_TOKEN, JWT)  # an access token of ours is a JWT: both names are true
-# An actor is the service itself, which proves who it is; and a target has one name, its resource.
+_OURS = (ACCESS_TOKEN, JWT)  # an access token of ours is a JWT: both names apply
+# The actor is the authenticated client itself, and a target is named only by its resource.
 _UNSUPPORTED = ("actor_token", "actor_token_type", "audience")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One exchange: this token, for that resource, with no more than this scope and these details."""
+    """The parameters of one token exchange request."""
 
     subject_token: str
     resource: str
@@ -26,7 +26,10 @@ class Asked:
 
 
 def asked_from(form: Mapping[str, str]) -> Asked:
-    """What is asked. Raises OAuthRefusal `invalid_request` for what is missing, unknown or not supported."""
+    """Parse a token exchange request.
+
+    Raises OAuthRefusal `invalid_request` for missing, unknown or unsupported parameters.
+    """
     for name in _UNSUPPORTED:
         if name in form:
             raise malformed("parameter_niet_ondersteund", f"The parameter {name} is not supported.")
@@ -41,14 +44,14 @@ def asked_from(form: Mapping[str, str]) -> Asked:
 
 
 def unusable(code: str) -> OAuthRefusal:
-    """The one refusal for a subject token (RFC 8693 2.2.2): only the journal learns what is wrong with it."""
+    """Build the one refusal for all subject tokens (RFC 8693 2.2.2). Only the journal gets the cause."""
     return OAuthRefusal(Wire.INVALID_REQUEST, code, "The subject_token cannot be exchanged.")
 
 
 def scope_left(held: str, registered: frozenset[str], asked: str | None) -> str:
-    """The scope of the new token: part of what the old one has and this client is registered for.
+    """Compute the new token's scope: within the subject token's and the client's.
 
-    Raises OAuthRefusal `invalid_scope` when more is asked than that.
+    Raises OAuthRefusal `invalid_scope` when more is requested.
     """
     left = [one for one in held.split() if one in registered]
     wanted = left if asked is None else asked.split(" ")

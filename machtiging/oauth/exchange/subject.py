@@ -1,4 +1,4 @@
-"""The token that is exchanged: live, meant for who exchanges it, and not too far from the person who consented."""
+"""The subject token of an exchange: active, for this resource server, below the chain limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from machtiging.oauth.rules import LONGEST_CHAIN
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A token that may be exchanged, with the consent that it hangs on as that stands now."""
+    """A subject token that may be exchanged, with its active grant."""
 
     facts: tokens.IssuedTokenFacts
     details: list[dict[str, Any]]
@@ -30,10 +30,10 @@ class Subject:
 
 
 async def subject_behind(exchange: Exchange, client: Client, text: str, binding: Binding) -> Subject:
-    """The subject token, held until this transaction ends.
+    """Load the subject token and lock it until this transaction ends.
 
-    Only the resource server that it is for may exchange it: not the client that it was issued to, which asks the person
-    when it needs more, and nobody who found it. Raises OAuthRefusal `invalid_request`, one text for all.
+    Only the resource server of its audience may exchange it. The client that it was issued to must ask the person when
+    it needs more. Raises OAuthRefusal `invalid_request`, with one text for all causes.
     """
     token = await token_for_anybody(exchange, text)
     if token is None or not token.live:
@@ -44,12 +44,12 @@ async def subject_behind(exchange: Exchange, client: Client, text: str, binding:
     if facts.person_id is None or facts.grant_id is None:
         raise unusable("token_zonder_persoon")
     if is_bound(facts) and not is_bound(binding):
-        raise unusable("binding_zwakker")  # what needed a key does not become a token that anybody can use
+        raise unusable("binding_zwakker")  # against downgrade: a bound token must not become a bearer token
     return await _held(exchange, token, GrantId(facts.grant_id))
 
 
 async def _held(exchange: Exchange, token: Token, grant_id: GrantId) -> Subject:
-    """Once more, now that nothing can change any longer: the grant first, as everywhere, then the token."""
+    """Check again under lock. Lock order, as everywhere: the grant, then the token."""
     grant = await queries.grant_held(exchange.session, grant_id)
     if grant is None or grant.ended_at is not None:
         raise unusable("grant_beeindigd")

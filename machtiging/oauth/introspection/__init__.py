@@ -1,1 +1,1 @@
-"""What a token is worth at this instant, told to who may know (RFC 7662), plainly or signed (RFC 9701)."""
+"""Token introspection as JSON (RFC 7662) or as a signed JWT (RFC 9701)."""

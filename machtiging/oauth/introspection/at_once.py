@@ -1,8 +1,8 @@
-"""Introspection in one statement: that the client is still who we know, its assertion used up, the token as it stands.
+"""Fast path of introspection: client check, assertion and token lookup in one statement.
 
-For a resource server that signs and shows no certificate, about an access token: nearly all that is ever asked. Only a
-plain answer is given here. Whatever goes another way (a client that changed, any refusal) has then done nothing, but
-for an assertion that had been used before, and is asked again by `route` the long way, live.
+It serves resource servers with a client assertion, no certificate, and an access token: nearly all requests. It never
+refuses. For anything else than a plain answer it gives up, having written nothing, and `routes` evaluates the request
+again.
 """
 
 from __future__ import annotations
@@ -37,22 +37,25 @@ _NO_TOKEN = TokenId(UUID(int=0))
 
 
 class Answer(NamedTuple):
-    """What a client is told."""
+    """The client and its introspection response."""
 
     client: Client
     told: dict[str, Any]
 
 
 def fits(headers: Mapping[str, str], form: Mapping[str, str]) -> bool:
-    """Whether this is such a question. A refresh token has no dot."""
+    """Check that a request qualifies for the fast path. A refresh token has no dot."""
     return "client_assertion" in form and "." in form.get("token", "") and "client-cert" not in headers
 
 
 async def at_once(
     work: Work, clients: KnownClients, issuer: Issuer, headers: Mapping[str, str], form: Mapping[str, str], at: datetime
 ) -> Answer | None:
-    """A plain answer to a question that `fits`; None when it takes another look. Raises OAuthRefusal and KeysWanted
-    where another look is to find out whether that is still so."""
+    """Introspect in one statement; None when the ordinary path must decide.
+
+    Raises OAuthRefusal and JwksFetchRequired, which the ordinary path must confirm, because the cached client may be
+    stale.
+    """
     one_method(form, headers)
     assertion = assertion_in(form)
     if assertion is None:
@@ -69,7 +72,7 @@ async def at_once(
             there = row["t_id"] is not None and await tokens.authentic_state(work, row, at) is not None
             answer = Answer(client, _told(client, issuer, said if there else None, row, at))
     finally:
-        if answer is None:  # perhaps it has changed
+        if answer is None:  # the cached client may be stale
             clients.forget(client.client_id)
     return answer
 
@@ -84,14 +87,14 @@ async def _looked(work: Work, clients: KnownClients, client_id: str) -> Known | 
 
 
 async def _acted(work: Work, known: Known, jti: str, said: Says | None, at: datetime) -> Found | None:
-    """The one statement; None when the client is no longer as it was seen: then nothing happened."""
+    """Run the one statement; None when the client changed since it was cached. Then nothing was written."""
     token = _NO_TOKEN if said is None else said.jti
     seen = {"client_id": known.client.client_id, "version": known.version, "jti": token}
     return await _AT_ONCE.one(work, seen | to_take(known.client.client_id, jti, at))
 
 
 def _told(client: Client, issuer: Issuer, said: Says | None, row: Found, at: datetime) -> dict[str, Any]:
-    """What this client may know of a token that stands like this (RFC 7662 2.2): of most, that it is not active."""
+    """Build the introspection response for this client (RFC 7662 2.2). Any failed check gives `active: false`."""
     found = None if said is None else queries.standing_in(row, at)
     token = None if said is None else token_of(issuer, said, found)
     if token is None or not token.live or not may_know(client, token, issuer):

@@ -1,8 +1,7 @@
-"""POST /introspect: asked for every request to every resource server, so it takes the short way (docs/decisions/0005).
+"""POST /introspect: called on every request to a resource server, so without a session (docs/decisions/0005).
 
-At once where that will do (`at_once`). Else in three statements, each by itself: the client that asks, its assertion
-used up, the token with all that it hangs on. Only the second changes anything, and it should stand whatever comes of
-the rest.
+First the fast path (`fast_path`). Else three autocommit statements: load the client, consume its assertion, load the
+token with its grant. Only the second writes, and it must stay committed whatever follows.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ async def _introspect(request: Request) -> Response:
         wire = wired(request, issuer.endpoint(_PATH), form)
         try:
             return await _asked(state, issuer, wire)
-        except KeysWanted as wanted:  # by now no connection is held
+        except KeysWanted as wanted:  # no database connection is open during the fetch
             await state.published_keys.look(wanted, state.clock.now())
             return await _asked(state, issuer, wire)
     except Refusal as refusal:
@@ -84,7 +83,7 @@ def _answer(request: Request | WireRequest, issuer: Issuer, answer: Answer, at: 
 
 
 async def introspect(_door: Public) -> None:
-    """RFC 7662."""
+    """Introspect a token (RFC 7662)."""
 
 
 router.add_api_route(_PATH, introspect, methods=["POST"], route_class_override=answered_by(_introspect))

@@ -1,4 +1,4 @@
-"""The answer as a signed statement (RFC 9701), for a resource server that must be able to show what it was told."""
+"""JWT responses of introspection (RFC 9701), for resource servers that need evidence."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ALGORITHMS = ("RS256", "PS256", "ES256")
 
 
 def is_wanted(accept: str) -> bool:
-    """Whether the asker names the signed form; whoever takes anything gets plain JSON (RFC 9701 section 4)."""
+    """Check that the Accept header names the JWT form. `*/*` gives plain JSON (RFC 9701 section 4)."""
     return MEDIA_TYPE in (part.partition(";")[0].strip().lower() for part in accept.split(","))
 
 
 def signed(issuer: Issuer, client: Client, told: dict[str, Any], *, at: datetime) -> Response:
-    """The same answer, for this client alone. `typ` and nesting keep it from being taken for a token (section 8)."""
+    """Sign the introspection response for this client. `typ` and nesting prevent its use as a token (section 8)."""
     claims = {
         "iss": issuer.url,
         "aud": client.client_id,

@@ -1,1 +1,1 @@
-"""Consents in force, seen and ended: by the client that holds one, and by the people whom they are about."""
+"""Grant management: clients query and revoke their grants, people list and revoke consents."""

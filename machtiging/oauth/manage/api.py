@@ -1,4 +1,4 @@
-"""/api/v1/toestemmingen: a person's own app shows her which apps have access, and ends it for her."""
+"""/api/v1/toestemmingen: a person's own app lists the consents and revokes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The consents in force about a person: those she gave, and those her helpers gave under her machtigingen."""
+"""Queries for consents in force: a person's own, and helpers' consents under her machtigingen."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
 _SERVER = _CLIENT.alias("server")
 _MACHTIGING = machtiging_table()
 _REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
-# The longest that a token can live (see the settings): so long after a yes at a counter was fetched it is over.
+# Maximum lifetime of an access token (see the settings); it starts when a CIBA client fetches it.
 _A_TOKEN = timedelta(hours=1)
 _WORTH_SHOWING = (Standing.IN_FORCE, Standing.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One app that has access now. `until`: without a new consent it is over by then, at the latest.
+    """One app with access now. `until`: the latest end without a new consent.
 
-    `resource`: the service for which its tokens are, by its address and its name; None for our own API.
+    `resource`: URI and name of the resource server of its tokens; None for our own API.
     """
 
     id: GrantId
@@ -52,8 +52,8 @@ class Consent:
 
 
 async def consents_about(session: AsyncSession, person_id: PersonId, *, at: datetime) -> list[Consent]:
-    """Every consent in force that this person may end, newest first. What gives no access any more is not in it."""
-    # The consents first, each way by its own index; then the machtigingen under these, not all that somebody has.
+    """List the consents in force that this person may revoke, newest first."""
+    # Two index scans for the consents, then only their machtigingen: a person may have many others.
     open_ones = select(_GRANT.c.id).where(_GRANT.c.ended_at.is_(None))
     hers = open_ones.join(_MACHTIGING, _MACHTIGING.c.id == _GRANT.c.machtiging_id)
     mine = _GRANT.c.id.in_(
@@ -68,7 +68,10 @@ async def consents_about(session: AsyncSession, person_id: PersonId, *, at: date
 
 
 async def gives_access(session: AsyncSession, grant: Grant, *, at: datetime) -> bool:
-    """Whether this grant gives its client access now: exactly when the citizen sees it too."""
+    """Return whether this grant gives its client access now.
+
+    The answer is the same as in the person's own list.
+    """
     machtiging = None if grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
     held = {} if machtiging is None else {machtiging.id: machtiging}
     return bool(await _in_force(session, _GRANT.c.id == grant.id, held, at))
@@ -93,13 +96,13 @@ async def _in_force(
 
 
 def _good(table: Table, at: datetime) -> ColumnElement[bool]:
-    """Whether something of the grant in this table can still be turned into a token."""
+    """Build the condition that this table has an unused, unexpired row of the grant."""
     good = (table.c.grant_id == _GRANT.c.id, table.c.used_at.is_(None), table.c.expires_at > at)
     return select(table.c.grant_id).where(*good).exists()
 
 
 def _fetchable_until(at: datetime) -> ColumnElement[datetime | None]:
-    """Until when the app of a counter can fetch what the person has said yes to."""
+    """Build the subquery for the time until which a CIBA client can fetch its tokens."""
     hers = (_REQUEST.c.person_id == _GRANT.c.person_id, _REQUEST.c.grant_id == _GRANT.c.id)
     good = (*hers, _REQUEST.c.state == "approved", _REQUEST.c.expires_at > at)
     return select(func.max(_REQUEST.c.expires_at)).where(*good).scalar_subquery().label("fetchable_until")

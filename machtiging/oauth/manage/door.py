@@ -1,7 +1,8 @@
-"""Two doors. `Client`: an app that comes for itself, with a token to manage its grants and nothing else. `Self`: a
-person with an app of her own that may see and end the consents about her.
+"""The doors of grant management: `Client` for a managing app, `Self` for a person.
 
-Who brings a token of ours and is refused is written down; who brings anything else is not."""
+A management token gives access to the client's own grants only. The person's app may list and revoke consents about
+that person. Refusals are journalled only if the presented token was issued by us.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +30,14 @@ from machtiging.web.doors import door
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """A client with what it may do with its grants, by the token that it brought."""
+    """A client with its management scopes and the token it presented."""
 
     client_id: str
     scope: frozenset[str]
     token: TokenState
 
     async def must(self, work: Work, scope: str, *, at: datetime) -> None:
-        """Raises NotAllowed `scope_ontbreekt`, and writes that down."""
+        """Require this scope. Raises NotAllowed `scope_ontbreekt`, which is journalled."""
         if scope not in self.scope:
             refusal = NotAllowed("scope_ontbreekt", "Dit toegangsbewijs is niet voor dit adres bedoeld.")
             raise await turn_away(work, self.token, refusal, at=at)
@@ -44,7 +45,10 @@ class Manager:
 
 @door("Client")
 async def _client(request: Request, session: Transaction) -> Manager:
-    """Raises NotAuthenticated `token_*`. One answer for a token that is unknown, revoked or for another place."""
+    """Authenticate a client by its management token.
+
+    Raises NotAuthenticated `token_*`, with one text for a token that is unknown, revoked or for another audience.
+    """
     state, at = request.app.state, request.app.state.clock.now()
     issuer, shown = issuer_of(state), credentials_in(request)
     claims = issuer.keyring.verify_own_jwt(
@@ -67,7 +71,10 @@ def _manages(facts: IssuedTokenFacts) -> bool:
 
 @door("Self")
 async def _self(request: Request, session: Transaction) -> Actor:
-    """Her own token with this scope. Raises NotAuthenticated `token_*`, NotAllowed `token_voor_ander_gebruik`."""
+    """Authenticate a person by her own token with the consents scope.
+
+    Raises NotAuthenticated `token_*`, NotAllowed `token_voor_ander_gebruik`.
+    """
     return await helper(request, session, fits=_manages)
 
 

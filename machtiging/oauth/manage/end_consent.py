@@ -1,4 +1,4 @@
-"""A person ends the access of an app: the one who let it in, or the citizen whose letters it read."""
+"""Revocation of a consent by the person who gave it, or by the vertegenwoordigde."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ REASON = "toestemming_beeindigd"
 async def end_consent(
     session: AsyncSession, person_id: PersonId, grant_id: GrantId, *, at: datetime, via: str | None = None
 ) -> bool:
-    """End this consent with its codes and tokens: the very next request of the app is refused. False when it had ended.
+    """Revoke this consent with its codes and tokens. False when it had already ended.
 
-    `via`: the client with which this person did it, when it was not on the portal.
+    The next request of the app is refused. `via_client_id`: the client of the request, when it did not come from the
+    portal.
 
-    Raises NotFound `toestemming_onbekend` for what is not there and for what is somebody else's; the journal is told
-    which it was.
+    Raises NotFound `toestemming_onbekend` for an unknown consent and for somebody else's; the journal has the
+    difference.
     """
     grant = await queries.grant(session, grant_id)
     held = None if grant is None or grant.machtiging_id is None else await machtiging_with(session, grant.machtiging_id)
@@ -41,7 +42,7 @@ async def end_consent(
             reason="toestemming_onbekend" if grant is None else "toestemming_van_ander",
             actor_id=person_id,
             client_id=via,
-            # An id that we never gave is a word of the caller's, and could hold a BSN.
+            # An unknown id is the caller's own text, and could hold a BSN.
             object_kind=None if grant is None else "grant",
             object_id=None if grant is None else str(grant_id),
         )
@@ -61,9 +62,10 @@ def _capacity(person_id: PersonId, grant: Grant, held: Machtiging | None) -> Cap
 async def _tell(
     session: AsyncSession, person_id: PersonId, grant: Grant, held: Machtiging | None, at: datetime
 ) -> None:
-    """Who did it, as it might have been somebody in her name; and the helper whose app stops.
+    """Notify the person who revoked, and the helper whose app stops.
 
-    A giver whose helper stops an app need not hear of it: nothing opens, and it stands in her overview.
+    The first notice is a warning, in case somebody acted in her name. A vertegenwoordigde is not notified when a helper
+    stops an app: that gives no new access, and it is in the overview.
     """
     app = await queries.name_of_client(session, grant.client_id)
     facts = {"grant_id": str(grant.id), "app": app or ""}

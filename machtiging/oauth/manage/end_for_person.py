@@ -1,4 +1,7 @@
-"""An operator ends all sessions of somebody who has lost her telephone, or whose login is being misused."""
+"""An operator ends all sessions of a person.
+
+For a lost telephone or a misused login.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from machtiging.oauth.openid.notices import note_whom_to_tell
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an operator orders. `consents`: every app that she let in stops, not only where she logged in with us."""
+    """An operator's order to end sessions.
+
+    `consents`: also revoke all consents, not only those of a login.
+    """
 
     by: str
     why: Why
@@ -29,19 +35,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How many sessions and consents ended."""
+    """The numbers of ended sessions and consents."""
 
     sessions: int
     consents: int
 
 
 async def end_for_person(session: AsyncSession, person_id: PersonId, order: Order, *, at: datetime) -> Ended:
-    """End her sessions and what rests on them, as logging out does, and also what rests on earlier ones that expired.
+    """End the sessions of a person and the grants of those logins.
 
-    The apps are told. So is she, when anything ended. The journal is told in any case.
+    Grants of expired sessions end too. Clients get logout tokens. The person is notified when anything ended. The
+    journal gets a line in any case.
     """
     over = await end_all_of(session, person_id, at=at)
-    # The notices before the grants, for the reason that `notices.session_ended` gives.
+    # Notices before grants: see `logout_notices.handle_session_end` for the lock order.
     await note_whom_to_tell(session, over, at)
     ending = Ending("uitgelogd_door_beheerder", capacity=OPERATOR)
     grants = await end_grants_of_person(session, person_id, ending, logins_only=not order.consents, at=at)

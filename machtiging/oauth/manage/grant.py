@@ -1,7 +1,7 @@
-"""A client gets a token to look at, and end, the grants that people gave it: by its own signature, without a person.
+"""Client credentials for grant management: a token for a client's own grants, without a person.
 
-This is the one thing that a client of the code flow may do with client credentials, and only with the scopes that it
-has registered for this. Its one grant type stays the code (docs/divergences.md).
+This is the only use of client credentials by a client of the code flow, and only with the management scopes that it
+registered. Its one grant type stays the code (docs/divergences.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from machtiging.oauth.rules import MANAGEMENT
 
 
 class ManagementGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
-    """Client credentials with nothing but management scopes."""
+    """The client credentials grant with management scopes only."""
 
     GRANT_TYPE = CLIENT_CREDENTIALS
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
@@ -29,12 +29,15 @@ class ManagementGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
     @classmethod
     def check_token_endpoint(cls, request: WireRequest) -> bool:
-        """Whether this is such a request; all other client credentials are for agencies."""
+        """Return whether all scopes are management scopes. Other client credentials are for agencies."""
         scope = set(request.form.get("scope", "").split())
         return bool(scope) and scope <= MANAGEMENT and request.form.get("grant_type") == cls.GRANT_TYPE
 
     def validate_token_request(self) -> None:
-        """Raises OAuthRefusal `invalid_client`, `unauthorized_client`, `invalid_scope`, `invalid_target`."""
+        """Authenticate the client and check grant type, scope and resource.
+
+        Raises OAuthRefusal `invalid_client`, `unauthorized_client`, `invalid_scope`, `invalid_target`.
+        """
         client: Client = self.authenticate_token_endpoint_client()
         if client.grant_type != CODE:
             raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_niet_bevoegd")
@@ -45,7 +48,7 @@ class ManagementGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
             raise OAuthRefusal(Wire.INVALID_TARGET, "resource_niet_toegestemd")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """The token response."""
+        """Issue the management token and return the token response."""
         exchange, request = self.server.exchange, self.request
         scope, bound = request.form["scope"], request.binding
         made = issue.for_client(exchange.issuer, request.client, scope, at=exchange.at, binding=bound)

@@ -1,4 +1,4 @@
-"""/grants: a client looks at a grant that a person gave it, and ends it (FAPI Grant Management, section 6)."""
+"""/grants: a client queries and revokes a grant (FAPI Grant Management, section 6)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ router = APIRouter(prefix="/grants", include_in_schema=False)
 
 @router.get("")
 async def no_list(request: Request, client: ManagingClient, session: Transaction) -> Response:
-    """There is no list: a client knows the ids that it was told. Raises NotFound `toestemming_onbekend`."""
+    """Refuse to list grants: a client has the ids of its own grants.
+
+    Raises NotFound `toestemming_onbekend`.
+    """
     at = request.app.state.clock.now()
     await client.must(session, GRANT_QUERY, at=at)
     raise await _nothing(session, client, None, "toestemming_onbekend", at)
@@ -36,7 +39,10 @@ async def no_list(request: Request, client: ManagingClient, session: Transaction
 
 @router.get("/{grant_id}")
 async def look(request: Request, grant_id: str, client: ManagingClient, session: Transaction) -> Response:
-    """What was granted, while it gives access. Raises NotFound `toestemming_onbekend` for every other id alike."""
+    """Return the grant while it gives access.
+
+    Raises NotFound `toestemming_onbekend` for every other id alike.
+    """
     at = request.app.state.clock.now()
     await client.must(session, GRANT_QUERY, at=at)
     grant = await _its_own(session, client, grant_id, at)
@@ -47,7 +53,10 @@ async def look(request: Request, grant_id: str, client: ManagingClient, session:
 
 @router.delete("/{grant_id}", status_code=204)
 async def end(request: Request, grant_id: str, client: ManagingClient, session: Transaction) -> Response:
-    """End it, with all that hangs on it. Raises NotFound `toestemming_onbekend`, also for one that has ended."""
+    """Revoke the grant with its codes and tokens.
+
+    Raises NotFound `toestemming_onbekend`, also for a grant that has ended.
+    """
     at = request.app.state.clock.now()
     await client.must(session, GRANT_REVOKE, at=at)
     grant = await _its_own(session, client, grant_id, at)
@@ -57,14 +66,14 @@ async def end(request: Request, grant_id: str, client: ManagingClient, session: 
 
 
 async def _its_own(session: AsyncSession, client: Manager, text: str, at: datetime) -> queries.Grant:
-    """The grant with this id, if it is this client's. Raises NotFound `toestemming_onbekend`."""
+    """Load the grant if it belongs to this client. Raises NotFound `toestemming_onbekend`."""
     try:
         grant_id = GrantId(UUID(text))
     except ValueError:
         raise await _nothing(session, client, None, "toestemming_onbekend", at) from None
     grant = await queries.grant(session, grant_id)
     if grant is None or grant.client_id != client.client_id:
-        if grant is None:  # then the id is a word of the caller's, and could hold a BSN
+        if grant is None:  # an unknown id is the caller's own text, and could hold a BSN
             raise await _nothing(session, client, None, "toestemming_onbekend", at)
         raise await _nothing(session, client, grant_id, "toestemming_van_ander", at)
     return grant
@@ -73,7 +82,10 @@ async def _its_own(session: AsyncSession, client: Manager, text: str, at: dateti
 async def _nothing(
     session: AsyncSession, client: Manager, grant_id: GrantId | None, reason: str, at: datetime
 ) -> NotFound:
-    """One text for what never was, what has ended, and what is another client's; the journal is told which it was."""
+    """Journal the reason and build the one refusal of this API.
+
+    The text is the same for an unknown grant, an ended one and another client's.
+    """
     line = Line(
         act=JournalAct.GRANT_GEWEIGERD,
         outcome=Outcome.REFUSED,
@@ -87,7 +99,10 @@ async def _nothing(
 
 
 def _told(grant: queries.Grant, issuer: Issuer) -> dict[str, Any]:
-    """Each scope with the resource that tokens are for; an empty scope, so that it is told, when there is none."""
+    """Build the response: each scope with its resource, the claims and the authorization details.
+
+    Without a scope there is one entry with an empty scope, so that the resource is present.
+    """
     resource = [grant.resource or issuer.audience]
     claims = sorted({name for names in grant.requested_claims.values() for name in names})
     scopes = [{"scope": name, "resource": resource} for name in grant.scope.split() or [""]]

@@ -1,4 +1,4 @@
-"""Scopes and actions of grant management (FAPI Grant Management for OAuth 2.0), and what is told of it. Pure."""
+"""Parameters and discovery members of FAPI Grant Management for OAuth 2.0. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ CREATE = "create"
 
 
 def check_request(form: Mapping[str, str], *, machtiging_asked: bool) -> None:
-    """`create` gives the client the id of the new grant. To change a grant that stands is not supported, aloud:
-    ignoring `merge` or `replace` would leave the old consent standing beside the new one.
+    """Check the grant management parameters of an authorization request.
 
-    And whoever wants to manage a person's consents asks it of herself, not of her helper. Raises OAuthRefusal.
+    `create` returns the id of the new grant. `merge` and `replace` are refused: to ignore them would leave the old
+    consent beside the new one. The consents scope is for a person's own access, never under a machtiging. Raises
+    OAuthRefusal.
     """
     if form.get(ACTION, CREATE) != CREATE:
         raise malformed("grantactie_onbekend", f"The only {ACTION} is {CREATE}.")
@@ -31,7 +32,7 @@ def check_request(form: Mapping[str, str], *, machtiging_asked: bool) -> None:
 
 
 def members(issuer: Issuer) -> dict[str, Any]:
-    """What discovery says of it."""
+    """Build the grant management members of the discovery documents."""
     return {
         "grant_management_endpoint": issuer.grants,
         "grant_management_actions_supported": ["query", "revoke", CREATE],

@@ -1,4 +1,4 @@
-"""What travels about consents in the REST API."""
+"""Schemas of the consents API."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 
 class PlaatsOut(BaseModel):
-    """Where something is."""
+    """Een verwijzing."""
 
     href: str
 
 
 class PlaatsenOut(BaseModel):
-    """Links of the list."""
+    """De verwijzingen bij de lijst."""
 
     self: PlaatsOut
 

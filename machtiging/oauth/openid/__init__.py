@@ -1,4 +1,4 @@
-"""The OpenID provider: what may be asked about a person and her login, what is told, and the end of a session.
+"""The OpenID provider: authentication requests, claims, ID tokens, userinfo and logout.
 
-Nothing in here knows Authlib; `authorize/` and `protocol/` call into it.
+This package does not import Authlib; `authorize/` and `protocol/` call it.
 """

@@ -1,7 +1,7 @@
-"""The `claims` parameter (OpenID Connect Core 5.5): what an app asks to be told about the person, read and cut down.
+"""The `claims` parameter (OpenID Connect Core 5.5), parsed and reduced. Pure.
 
-Very little is released at all (OIDC-NLGOV 6 and 7, data minimisation): the name of who logged in, when the consent page
-said so. Never a BSN. What we do not know is ignored, also when it is called essential: Core 5.5 demands that. Pure.
+Data minimisation (OIDC-NLGOV 6 and 7): only the person's name is released, after consent on the consent page. A BSN
+never is. Unknown claims are ignored, also essential ones, as Core 5.5 requires.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.errors import malformed
 
 ID_TOKEN, USERINFO = "id_token", "userinfo"
-# The claims about a person that are released on request. All others that are listed in discovery are always there.
+# The claims about a person that are released on request. All other claims in the discovery document are always present.
 RELEASED = ("name",)
 _LONGEST = 4096
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -24,7 +24,10 @@ _SUBJECT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class ClaimsRequest:
-    """What was asked: names to release, by place; and values that the login must have (None: any)."""
+    """The requested claims: names to release, by location, and required values of the login.
+
+    None: any value.
+    """
 
     id_token: tuple[str, ...] = ()
     userinfo: tuple[str, ...] = ()
@@ -38,7 +41,10 @@ def _wrong() -> NoReturn:
 
 
 def claims_from(value: str | Mapping[str, Any] | None) -> ClaimsRequest:
-    """What the parameter asks, as JSON text or as the object of a request object. Raises OAuthRefusal."""
+    """Parse the parameter, as JSON text or as a member of a request object.
+
+    Raises OAuthRefusal `invalid_request`.
+    """
     if value is None:
         return ClaimsRequest()
     asked = _decoded(value) if isinstance(value, str) else value
@@ -72,7 +78,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _place(wanted: object) -> dict[str, list[Any]]:
-    """The claims of one place with the values that will do; an empty list stands for any."""
+    """Return the claims of one location with their allowed values; an empty list allows any."""
     if wanted is None:
         return {}
     if not isinstance(wanted, Mapping):
@@ -81,7 +87,10 @@ def _place(wanted: object) -> dict[str, list[Any]]:
 
 
 def _values(rule: object) -> list[Any]:
-    """`null`, or an object with `essential`, `value` and `values`; members that we do not know are ignored."""
+    """Return the allowed values of one claim.
+
+    The rule is `null`, or an object with `essential`, `value` and `values`; unknown members are ignored.
+    """
     if rule is None:
         return []
     if not isinstance(rule, Mapping) or not isinstance(rule.get("essential", False), bool):
@@ -93,18 +102,24 @@ def _values(rule: object) -> list[Any]:
 
 
 def _names(place: dict[str, list[Any]]) -> tuple[str, ...]:
-    """Whoever asks for a name of a certain value gets none: this is not the place to guess at one."""
+    """Select the releasable claims requested without a value.
+
+    A claim with a requested value is not released: an answer would confirm a guess.
+    """
     return tuple(name for name in RELEASED if name in place and not place[name])
 
 
 def known_levels(values: Iterable[object]) -> tuple[str, ...]:
-    """The levels that we know; of others none can be reached, so they need not be remembered."""
+    """Keep only the supported levels. No other level can be reached, so it is not stored."""
     known = [level.acr for level in Assurance]
     return tuple(value for value in values if isinstance(value, str) and value in known)
 
 
 def _common(asked: list[list[Any]], could_be: Callable[[object], bool]) -> tuple[Any, ...] | None:
-    """The values that satisfy every rule; None without a rule. What cannot be a value of ours satisfies none."""
+    """Return the values that satisfy every rule; None without a rule.
+
+    Values of an impossible form satisfy none.
+    """
     if not asked:
         return None
     first, *others = asked

@@ -1,7 +1,7 @@
-"""Sessions that end by themselves: the apps that were shown them are told, and what people agreed to stays.
+"""Session expiry: end expired sessions and write their logout notices. Grants stay.
 
-Back-Channel Logout 1.0 is about every end of a session. What was agreed to in it was agreed to for a time that the
-consent page named: it does not stop because somebody closed her laptop (docs/divergences.md).
+Back-Channel Logout 1.0 covers every end of a session. A consent lasts for the time on the consent page, so it does not
+end with an idle session (docs/divergences.md).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _BATCH = 100
 
 
 async def expire_sessions(sessions: async_sessionmaker[AsyncSession], limits: SessionLimits, clock: Clock) -> int:
-    """End all sessions that are over and note whom to tell, a batch in a transaction; tells how many ended.
+    """End all expired sessions and insert their logout notices; return the number of sessions.
 
-    Raises Fault `opslag_niet_bereikbaar`.
+    One transaction for each batch. Raises Fault `opslag_niet_bereikbaar`.
     """
     total = 0
     while True:

@@ -1,4 +1,4 @@
-"""ID tokens (OIDC Core 2, OIDC-NLGOV 5.2): who logged in, for the client itself."""
+"""ID tokens (OIDC Core 2, OIDC-NLGOV 5.2)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def made(
     at: datetime,
     more: Mapping[str, Any] = _NOTHING,
 ) -> str:
-    """Who logged in, for the client itself. Never `amr` (OIDC-NLGOV 5.2.5).
+    """Sign the ID token for the client. Never with `amr` (OIDC-NLGOV 5.2.5).
 
-    `more`: what the person agreed to besides, and the session (`openid.release.for_id_token`).
+    `extra_claims`: consented claims and `sid` (`openid.released_claims.load_id_token_claims`).
     """
     now = int(at.timestamp())
     claims = who(issuer, client, consented) | {

@@ -1,4 +1,4 @@
-"""Whether the person's login is what a request asks for; and if not, the way to a login that is (step-up), once.
+"""Check the person's login against the request, and send the person to step-up once.
 
 Sources: OpenID Connect Core 3.1.2.1 and 3.1.2.3, 5.5.1.1; OIDC-NLGOV 5.2.5; RFC 9470.
 """
@@ -24,7 +24,7 @@ _LEVELS: Mapping[str, Assurance] = {level.acr: level for level in Assurance}
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A request that waits for this person: whose it is, what it wishes, and what was done about that."""
+    """A pending authorization: client, authentication request, and the step-up already done."""
 
     issuer: Issuer
     client: Client
@@ -34,7 +34,10 @@ class Asking:
 
 
 def reaches(assurance: Assurance, levels: Sequence[Sequence[str]]) -> bool:
-    """Whether of each list of levels one is reached. A token never says less than was asked (OIDC-NLGOV 5.2.2)."""
+    """Return whether the level satisfies one value of every list.
+
+    A token never states a lower level than was requested (OIDC-NLGOV 5.2.2).
+    """
     return all(any(_reached(assurance, value) for value in values) for values in levels)
 
 
@@ -43,9 +46,9 @@ def _reached(assurance: Assurance, value: str) -> bool:
 
 
 def wish_for(asking: Asking, visitor: Visitor | None) -> Wish | None:
-    """The login that is needed before this request can be put before the person; None when hers will do.
+    """Find the login this request needs; None when the present login is enough.
 
-    Whoever was sent to log in once is not sent again: `check` then refuses, and the app is told.
+    Step-up happens once. After that `verify_login` refuses, and the client gets the error.
     """
     wishes = asking.wishes
     level = _level_to_log_in_at(wishes)
@@ -59,7 +62,10 @@ def wish_for(asking: Asking, visitor: Visitor | None) -> Wish | None:
 
 
 def _level_to_log_in_at(wishes: Wishes) -> Assurance:
-    """The lowest that satisfies every list, and never lower than a login of our own pages."""
+    """Find the lowest level that satisfies every list.
+
+    It is at least the level of our own pages.
+    """
     return next(
         (level for level in (Assurance.SUBSTANTIAL, Assurance.HIGH) if reaches(level, wishes.levels)),
         Assurance.SUBSTANTIAL,
@@ -71,7 +77,10 @@ def _can_be_reached(wishes: Wishes) -> bool:
 
 
 def _too_old(asking: Asking, visitor: Visitor) -> bool:
-    """Measured from when the app asked, in whole seconds as `auth_time` is: reading the page takes nobody's login."""
+    """Return whether the login is older than the request allows.
+
+    Measured from the push, in whole seconds like `auth_time`. So time on the consent page does not count.
+    """
     oldest = asking.wishes.oldest_login
     if oldest is None:
         return False
@@ -79,9 +88,9 @@ def _too_old(asking: Asking, visitor: Visitor) -> bool:
 
 
 def check(asking: Asking, visitor: Visitor) -> None:
-    """The login as it is, against what is asked. The level is judged later, with that of the machtiging.
+    """Verify the login against the request. The level is checked later, with that of the machtiging.
 
-    Raises OAuthRefusal `login_required` for a login that is too old, another than the app means, or another person's.
+    Raises OAuthRefusal `login_required` for a login that is too old, for another login and for another person.
     """
     wishes = asking.wishes
     if _too_old(asking, visitor):
@@ -95,6 +104,9 @@ def check(asking: Asking, visitor: Visitor) -> None:
 
 
 def way(wish: Wish, reference: Mapping[str, Any], *, practice: bool) -> str:
-    """The way to the login page and back to the same request. A hint may be a name: it stays out of addresses."""
+    """Build the redirect to the login page and back to the same request.
+
+    A login hint may be a name, so outside practice it is not in the URL.
+    """
     back = "/authorize?" + urlencode(reference)
     return way_to_login(Wish(back, wish.requested, wish.login_hint if practice else None, wish.fresh))

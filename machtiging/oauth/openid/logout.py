@@ -1,7 +1,7 @@
-"""Logging out because an app asks it (OpenID Connect RP-Initiated Logout 1.0).
+"""RP-initiated logout requests (OpenID Connect RP-Initiated Logout 1.0).
 
-An app asks, the person decides. What in the request cannot be verified is not used: then there is no way back to the
-app, but the person can log out all the same. Nobody is sent to an address that this very client has not registered.
+The app requests, the person decides. Unverified parameters are not used: then there is no redirect to the app, but the
+person can still log out. A redirect goes only to a `post_logout_redirect_uri` of this client.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _log = structlog.get_logger("machtiging.oauth")
 
 @dataclass(frozen=True, slots=True)
 class LogoutRequest:
-    """What is left of a request after checking. `vouched`: an ID token of ours came with it.
+    """A logout request after verification. `has_id_token_hint`: it had a valid ID token of ours.
 
-    `back` is where the browser goes afterwards, with the app's `state`; None when there is no (good) way back.
+    `back`: the redirect URI after logout, with `state`; None without a valid one.
     """
 
     client: Client | None
@@ -42,7 +42,7 @@ NOTHING = LogoutRequest(None, None, vouched=False, parameters={})
 
 
 async def read(session: AsyncSession, issuer: Issuer, pairs: Sequence[tuple[str, str]]) -> LogoutRequest:
-    """What an app asks. Parameters that we do not know are ignored (`logout_hint`, `ui_locales`)."""
+    """Load and verify a logout request. Unknown parameters are ignored (`logout_hint`, `ui_locales`)."""
     known = [(name, value) for name, value in pairs if name in ASKED and value]
     parameters = dict(known)
     if len(parameters) != len(known) or sum(len(value) for value in parameters.values()) > _LONGEST:
@@ -63,9 +63,9 @@ async def read(session: AsyncSession, issuer: Issuer, pairs: Sequence[tuple[str,
 def _judged(client: Client, parameters: Mapping[str, str], *, vouched: bool) -> LogoutRequest:
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
-        # Who only names an app is not told whether there is one of that name.
+        # Without a hint the page does not name the client: a client id could be tested (enumeration).
         return LogoutRequest(client, None, vouched, parameters) if vouched else NOTHING
-    if uri not in client.logout_uris:  # exact, character by character
+    if uri not in client.logout_uris:  # exact string comparison
         return _unusable("retouradres_onbekend")
     return LogoutRequest(client, _with_state(uri, parameters.get("state")), vouched, parameters)
 

@@ -1,4 +1,4 @@
-"""What the OpenID provider can do, for discovery; and the documents signed as a whole (RFC 8414 2.1)."""
+"""Discovery members of the OpenID provider, and signed metadata (RFC 8414 2.1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROMPTS = ("none", "login", "consent")
 
 
 def members(issuer: Issuer) -> dict[str, Any]:
-    """The members of the discovery document that this package answers for."""
+    """Build the OpenID members of the discovery documents."""
     return {
         "claims_parameter_supported": True,
         "prompt_values_supported": list(PROMPTS),
@@ -29,12 +29,15 @@ def members(issuer: Issuer) -> dict[str, Any]:
 
 
 def claims_on_request() -> tuple[str, ...]:
-    """Claims that are there when they were asked and agreed to; `sid`, and what names the access token."""
+    """List the claims that depend on a request: consented claims, `sid` and `at_hash`."""
     return (*RELEASED, "sid", "at_hash")
 
 
 def signed(issuer: Issuer, document: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """The document with itself, signed. A day is precise enough, and spares a signature for every visit."""
+    """Add `signed_metadata` to a discovery document.
+
+    `iat` is rounded down to a day, so that one signature serves all requests of that day.
+    """
     day = int(at.timestamp()) // 86400 * 86400
     return document | {"signed_metadata": _sign(issuer.keyring, json.dumps(document | {"iat": day}))}
 

@@ -1,7 +1,7 @@
-"""A session ends: what was given in it ends too, and the apps that were shown it are going to be told.
+"""The end of a session: end its grants, and write logout notices for its clients.
 
-OpenID Connect Back-Channel Logout 1.0. The notices are written in the transaction that ends the session, and sent
-later by `send`: no app that is slow or away keeps anybody from logging out.
+OpenID Connect Back-Channel Logout 1.0. The notices are written in the transaction that ends the session.
+`backchannel_logout` sends them later, so a slow client does not delay the logout.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _NOTICE: Table = LogoutNotice.__table__  # type: ignore[attr-defined]
 
 
 def sid_for(keyring: KeyRing, client_id: str, session_id: UUID) -> str:
-    """What a session is called towards one client: no two clients can find out that they saw the same one."""
+    """Derive the `sid` of a session for one client (pairwise: clients cannot compare it)."""
     made = keyring.blind_index("sid", f"{session_id}|{client_id}")
     return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 async def session_ended(session: AsyncSession, over: Over, *, at: datetime) -> None:
-    """End what rests on this login (every grant with scope openid, with its tokens), and note whom to tell.
+    """End the grants of this login, with their tokens, and insert the logout notices.
 
-    A grant without that scope is a permission and no login: it lasts until its own end.
+    Only grants with scope openid end. A grant without it is a permission, not a login, and keeps its own end.
     """
-    # The notices first: they hold the clients, and who suspends one locks the client before its tokens, too.
+    # Lock order: clients (by the notices), then tokens. A suspension locks in the same order.
     await note_whom_to_tell(session, [over], at)
     await end_grants_of_session(session, over.sid, Ending("uitgelogd", over.person_id, "self"), at=at)
 
 
 async def note_whom_to_tell(session: AsyncSession, over: Sequence[Over], at: datetime) -> None:
-    """Write a notice for every app that was shown one of these sessions and asked to be told of their end."""
+    """Insert a logout notice for every client of these sessions with a backchannel_logout_uri."""
     whose = {one.sid: one.person_id for one in over}
     if not whose:
         return

@@ -1,4 +1,4 @@
-"""What an ID token and userinfo say beyond who it is: an agreed name, the session, which access token came with it."""
+"""The claims in ID token and userinfo beyond the subject: consented name, `sid`, `at_hash`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from machtiging.storage.statement import Work
 
 
 async def for_id_token(work: Work, keyring: KeyRing, grant: Grant) -> dict[str, Any]:
-    """What the person agreed to for the ID token, and `sid` (OpenID Connect Back-Channel Logout 1.0, 2.1)."""
+    """Load the consented claims for the ID token, and `sid` (Back-Channel Logout 1.0, 2.1)."""
     told = await _agreed(work, keyring, grant, ID_TOKEN)
     if grant.session_id is not None:
         told["sid"] = sid_for(keyring, grant.client_id, grant.session_id)
@@ -23,16 +23,16 @@ async def for_id_token(work: Work, keyring: KeyRing, grant: Grant) -> dict[str, 
 
 
 def beside(access_token: str, alg: str) -> dict[str, str]:
-    """`at_hash`: the access token that the ID token came with (OpenID Connect Core 3.1.3.6).
+    """Build `at_hash`, the hash of the access token beside the ID token (Core 3.1.3.6).
 
-    The left half of its hash; which hash, the end of the ID token's own algorithm says (RS256, PS256, ES256: SHA-256).
+    It is the left half of the hash. The hash function follows the ID token's algorithm (RS256, PS256, ES256: SHA-256).
     """
     digest = hashlib.new(f"sha{alg[-3:]}", access_token.encode()).digest()
     return {"at_hash": encode_base64url(digest[: len(digest) // 2])}
 
 
 async def for_userinfo(work: Work, keyring: KeyRing, grant: Grant) -> dict[str, Any]:
-    """What the person agreed to for userinfo."""
+    """Load the consented claims for userinfo."""
     return await _agreed(work, keyring, grant, USERINFO)
 
 

@@ -1,4 +1,4 @@
-"""The end_session_endpoint: a page that asks, and the logout itself."""
+"""The end_session_endpoint: the confirmation page and the logout."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ async def _posted(request: Request) -> list[tuple[str, str]]:
 @router.get(PATH)
 @reserve_connection
 async def ask_to_log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
-    """Ask the person. Who is not logged in any more is done at once."""
+    """Show the confirmation page. Without a session, finish at once."""
     asked = await _asked(request, session, request.query_params.multi_items())
     if visitor is None:
         return _done(request, asked, ask_first=not asked.vouched)
     response = page(request, "uitloggen.html", asked=asked, confirm=CONFIRM, visitor=visitor)
     if asked.back is not None:
         parts = urlsplit(asked.back)
-        # Browsers hold a form to `form-action` over redirects too.
+        # Browsers apply `form-action` to redirects after a form too.
         allowed = f"form-action 'self' {parts.scheme}://{parts.netloc}"
         response.headers["content-security-policy"] = CSP_PAGE.replace("form-action 'self'", allowed)
     return response
@@ -53,7 +53,10 @@ async def ask_to_log_out(request: Request, session: Transaction, visitor: Perhap
 
 @router.post(PATH)
 async def asked_by_form(request: Request, _door: Public) -> Response:
-    """The same by POST. A form of another site comes without our cookie; on the redirect the browser brings it."""
+    """Redirect a POST request to GET.
+
+    A cross-site form comes without our cookie; the browser sends it with the redirect.
+    """
     pairs = [(name, value) for name, value in await _posted(request) if name in ASKED]
     return RedirectResponse(PATH + "?" + urlencode(pairs) if pairs else PATH, 303)
 
@@ -61,7 +64,10 @@ async def asked_by_form(request: Request, _door: Public) -> Response:
 @router.post(CONFIRM)
 @reserve_connection
 async def log_out(request: Request, session: Transaction, visitor: PerhapsVisitor, _door: Public) -> Response:
-    """The person has decided. Raises NotAllowed `formulier_verlopen`, InvalidInput `besluit_ontbreekt`."""
+    """Carry out the person's decision.
+
+    Raises NotAllowed `formulier_verlopen`, InvalidInput `besluit_ontbreekt`.
+    """
     state = request.app.state
     pairs = await _posted(request)
     asked = await _asked(request, session, pairs)
@@ -83,7 +89,10 @@ async def log_out(request: Request, session: Transaction, visitor: PerhapsVisito
 
 
 def _done(request: Request, asked: LogoutRequest, *, ask_first: bool) -> Response:
-    """Back to the app, or a page. Without a word of the person, only an ID token of ours sends her on."""
+    """Redirect to the client, or show a page.
+
+    Without a decision of the person, only a valid ID token hint allows the redirect.
+    """
     if asked.back is not None and not ask_first:
         return RedirectResponse(asked.back, 303)
     request.state.visitor = None

@@ -1,8 +1,8 @@
-"""Tell apps that a session has ended (OpenID Connect Back-Channel Logout 1.0): at least once, not for ever.
+"""Send logout tokens to clients (OpenID Connect Back-Channel Logout 1.0), at least once.
 
-A notice is claimed first, by setting its next try, and that is committed; then the app is visited with no transaction
-open. So an app that is slow holds nobody up, two senders never tell the same at the same moment, and a sender that is
-killed half-way leaves a notice that is tried again.
+A notice is claimed first: its next try is set and committed. Then the client is called with no transaction open. So a
+slow client holds no lock, two senders never send the same notice at the same moment, and a notice of a killed sender is
+tried again. After the last try it is given up.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _AT_ONCE = 10
 _NOTICE: Table = LogoutNotice.__table__  # type: ignore[attr-defined]
 _sweep = Sweep((_NOTICE, _NOTICE.c.created_at < AT - _KEPT))
 _log = structlog.get_logger("machtiging.oauth")
-# Brings a form to an address and gives the status of the answer. Raises MachtigingError when there is none.
+# Posts a form to a URI and returns the status. Raises MachtigingError when there is no response.
 Post = Callable[[str, Mapping[str, str]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutSender:
-    """What is needed to tell apps."""
+    """The dependencies for sending logout tokens."""
 
     sessions: async_sessionmaker[AsyncSession]
     issuer: Issuer
@@ -61,7 +61,7 @@ class LogoutSender:
 
 
 def posting_by(outbound: Outbound) -> Post:
-    """A `Post` that is not led astray: the address was given by somebody else."""
+    """Build a `PostForm` that uses the SSRF guard, since clients choose the URIs."""
 
     async def post(uri: str, form: Mapping[str, str]) -> int:
         return (await outbound.post(uri, form)).status
@@ -70,7 +70,7 @@ def posting_by(outbound: Outbound) -> Post:
 
 
 def logout_token(issuer: Issuer, client: Client, notice: Row[Any], at: datetime) -> str:
-    """The logout token (section 2.4): no nonce, so that it can never be taken for an ID token."""
+    """Sign the logout token (section 2.4). It has no nonce, so it cannot pass for an ID token."""
     now = int(at.timestamp())
     claims = {
         "iss": issuer.url,
@@ -86,7 +86,7 @@ def logout_token(issuer: Issuer, client: Client, notice: Row[Any], at: datetime)
 
 
 async def send_waiting(sender: LogoutSender) -> int:
-    """Tell the apps whose turn it is, several at once; how many took it."""
+    """Send the due notices concurrently; return the number that clients accepted."""
     claimed = await _claim(sender)
     taken = await asyncio.gather(*(_tell(sender, notice, client) for notice, client in claimed))
     return sum(taken)
@@ -111,7 +111,7 @@ async def _claim(sender: LogoutSender) -> list[tuple[Row[Any], Client]]:
 
 
 async def _tell(sender: LogoutSender, notice: Row[Any], client: Client) -> bool:
-    uri = client.backchannel_logout_uri  # of a row with a MAC; the address in the notice has none
+    uri = client.backchannel_logout_uri  # from the client row, which has a MAC; the notice has none
     if uri is None:
         return False
     form = {"logout_token": logout_token(sender.issuer, client, notice, sender.clock.now())}
@@ -120,7 +120,7 @@ async def _tell(sender: LogoutSender, notice: Row[Any], client: Client) -> bool:
     except MachtigingError as trouble:
         _log.warning("logout_notice_not_taken", client_id=notice.client_id, code=trouble.code)
         return False
-    if status not in (200, 204):  # section 2.8; some frameworks make 204 of an empty 200
+    if status not in (200, 204):  # section 2.8: some frameworks turn an empty 200 into 204
         _log.warning("logout_notice_not_taken", client_id=notice.client_id, code=str(status))
         return False
     async with unit_of_work(sender.sessions) as session:

@@ -1,6 +1,7 @@
-"""`prompt=none`: an answer without a page, for who asks again what this very login has already agreed to.
+"""Prior consent for `prompt=none`: an answer without a page.
 
-Only who somebody is can be told silently. Access to post is asked of the person each time: the page promises that.
+Only identity claims can be released without a page. Access to post needs consent each time, as the consent page
+promises.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
 
 
 async def agreed_before(session: AsyncSession, visitor: Visitor, client_id: str, wishes: Wishes) -> bool:
-    """Whether a consent in force, given in this login session to this client, covers openid and these claims."""
+    """Return whether a consent of this login session and client covers openid and these claims."""
     mine = (
         _GRANT.c.client_id == client_id,
         _GRANT.c.person_id == visitor.person_id,

@@ -1,4 +1,4 @@
-"""Userinfo (OpenID Connect Core 5.3): plain, or signed for the client that registered for that."""
+"""The userinfo response (OpenID Connect Core 5.3), plain or signed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 def answer(issuer: Issuer, client: Client, claims: Mapping[str, Any]) -> Response:
-    """The claims as JSON, or as application/jwt with `iss` and `aud` (Core 5.3.2).
+    """Build the response: JSON, or application/jwt with `iss` and `aud` (Core 5.3.2).
 
-    Never with `exp` or `iat`: by those an ID token is known from it (see `wishes.hinted`).
+    Never with `exp` or `iat`: these tell an ID token from signed userinfo (see
+    `authentication_request.verify_id_token_hint`).
     """
     if client.userinfo_alg is None:
         return JSONResponse(dict(claims), headers=_HEADERS)

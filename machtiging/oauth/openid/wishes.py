@@ -1,7 +1,7 @@
-"""What a request asks of the login: `prompt`, `max_age`, `acr_values`, `id_token_hint`, `login_hint`, `claims`.
+"""Parameters of an authentication request (Core 3.1.2.1): `prompt`, `max_age`, `acr_values`, hints, `claims`.
 
-Read once, when the request is pushed, and kept with it. `ui_locales`, `display` and `claims_locales` are ignored: there
-is one language, and one page that fits every screen.
+Parsed once, at the push, and stored with the request. `ui_locales`, `display` and `claims_locales` are ignored: there
+is one language, and one page for every screen.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _ONLY_IN_ID_TOKENS = frozenset({"exp", "iat"})
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The wishes, as JSON keeps them. `levels`: of each list one must be reached. None: any will do."""
+    """The authentication request, in the form that JSON stores.
+
+    `levels`: one value of each list must be reached. None: any value.
+    """
 
     prompts: list[str] = field(default_factory=list)
     max_age: int | None = None
@@ -39,33 +42,33 @@ class Wishes:
 
     @property
     def silent(self) -> bool:
-        """Whether no page may be shown."""
+        """Return whether `prompt=none` forbids every page."""
         return NONE in self.prompts
 
     @property
     def oldest_login(self) -> int | None:
-        """How many seconds before the request was pushed the person may have logged in; None: any time."""
+        """Return the maximum age of the login at the push, in seconds; None: any age."""
         return 0 if LOGIN in self.prompts else self.max_age
 
     @property
     def released(self) -> dict[str, list[str]]:
-        """The claims to release when the person agrees, by place; empty when there are none."""
+        """Return the claims to release after consent, by location; empty when there are none."""
         both = {"id_token": self.id_token, "userinfo": self.userinfo}
         return {place: names for place, names in both.items() if names}
 
     def kept(self) -> dict[str, Any]:
-        """What is stored with the pushed request; `wishes_of` reads it."""
+        """Return the JSON for the pushed request; `load_authentication_request` reads it."""
         plain = asdict(Wishes())
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
 
 def wishes_of(parameters: Mapping[str, Any]) -> Wishes:
-    """The wishes of a pushed request."""
+    """Load the authentication request from the stored parameters."""
     return Wishes(**parameters.get(KEPT_AS, {}))
 
 
 def wishes_in(form: Mapping[str, Any], client: Client, issuer: Issuer) -> Wishes:
-    """The wishes in a request as it is pushed. Raises OAuthRefusal `invalid_request`."""
+    """Parse the authentication request of a push. Raises OAuthRefusal `invalid_request`."""
     claims = claims_from(form.get("claims"))
     subjects = None if claims.subjects is None else list(claims.subjects)
     if "id_token_hint" in form:
@@ -110,17 +113,20 @@ def _age(value: object) -> int | None:
 
 
 def subject_in(hint: str, client_id: str | None, issuer: Issuer) -> str:
-    """Whom an ID token of ours is about, however old it is. Raises OAuthRefusal `invalid_request`, see `hinted`."""
+    """Return the subject of an ID token of ours, of any age.
+
+    Raises OAuthRefusal `invalid_request`, see `verify_id_token_hint`.
+    """
     return str(hinted(hint, client_id, issuer)["sub"])
 
 
 def hinted(hint: str, client_id: str | None, issuer: Issuer) -> dict[str, Any]:
-    """The claims of an `id_token_hint`: signed by us, an ID token, for this client. Its age does not matter.
+    """Verify an `id_token_hint`: an ID token of ours for this client, of any age.
 
-    Signed userinfo says the same of the same person to the same client, by the same key. What tells them apart is that
-    an ID token says when it was made and until when it is good (Core 2): userinfo never does (see `userinfo.answer`).
+    Signed userinfo has the same issuer, subject, audience and key. An ID token differs by `iat` and `exp` (Core 2):
+    userinfo never has them (see `userinfo.build_userinfo_response`).
 
-    Raises OAuthRefusal `invalid_request`, the same for every way in which it can be wrong.
+    Raises OAuthRefusal `invalid_request`, with one text for every fault.
     """
     try:
         claims = issuer.keyring.verify_own_statement(hint, typ="JWT")

@@ -1,7 +1,7 @@
-"""A client's signed assertion, judged by what it says (RFC 7523 with the rules of FAPI 2.0); asks nobody anything.
+"""Verify a client assertion (RFC 7523 with the rules of FAPI 2.0), without database access.
 
-Authlib's own class takes an audience list with strangers in it, no `iat`, RS256, and a `client_id` in the form that is
-not the `sub`. None of that is taken here. An `exp` far ahead is, and makes nothing live longer: age is judged by `iat`.
+Stricter than Authlib's own class, which accepts an audience list with other servers, no `iat`, RS256, and a `client_id`
+in the form that differs from `sub`. An `exp` far ahead is accepted but extends nothing: the age is counted from `iat`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from machtiging.oauth.errors import CLIENT_AUTH_CAUSES, OAuthRefusal, Wire
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ("ES256", "PS256")
-# Counted from `iat`, whatever a later `exp` says.
+# Counted from `iat`, whatever the `exp`.
 LIVES_AT_MOST = timedelta(minutes=5)
-# FAPI 2.0 5.3.2.1: up to 10 seconds ahead is a slow clock, 60 is not.
+# FAPI 2.0 5.3.2.1: accept up to 10 seconds in the future, refuse 60.
 CLOCKS_DIFFER = timedelta(seconds=10)
 _LONGEST_ASSERTION = 8 * 1024
 _LONGEST_JTI = 256
@@ -29,7 +29,7 @@ _TYP = "client-authentication+jwt"
 
 
 class Assertion(NamedTuple):
-    """One that is in shape. `subject` is who it says it is from, to find the key with; nothing of it is trusted yet."""
+    """A well-formed assertion, not yet verified. `subject` is its `sub`, used to find the client's keys."""
 
     parts: Parts
     claims: dict[str, Any]
@@ -37,13 +37,18 @@ class Assertion(NamedTuple):
 
 
 def unauthentic(code: str, *, proven: bool = False) -> NoReturn:
-    """Raise OAuthRefusal `invalid_client`. In production an unknown client looks like a wrong key: only to an asker
-    whose signature was good (`proven`) is the cause told."""
+    """Raise OAuthRefusal `invalid_client`.
+
+    The cause is disclosed only to an authenticated caller.
+
+    Against enumeration: in production an unknown client looks like a wrong key. `authenticated`: the signature was
+    good.
+    """
     raise OAuthRefusal(Wire.INVALID_CLIENT, code, cause=CLIENT_AUTH_CAUSES[code], proven=proven)
 
 
 def one_method(form: Mapping[str, str], headers: Mapping[str, str]) -> None:
-    """At most one way to authenticate per request (RFC 6749 2.3), and none with a shared secret.
+    """Require at most one client authentication method (RFC 6749 2.3), and no shared secret.
 
     Raises OAuthRefusal `invalid_request` or `invalid_client`.
     """
@@ -56,7 +61,7 @@ def one_method(form: Mapping[str, str], headers: Mapping[str, str]) -> None:
 
 
 def assertion_in(form: Mapping[str, str]) -> Assertion | None:
-    """The one that came with a request; None when none did. Raises OAuthRefusal `invalid_client`."""
+    """Parse the assertion of a request; None when it has none. Raises OAuthRefusal `invalid_client`."""
     if "client_assertion" not in form and "client_assertion_type" not in form:
         return None
     text = form.get("client_assertion", "")
@@ -74,10 +79,10 @@ def assertion_in(form: Mapping[str, str]) -> Assertion | None:
 
 
 def proved(assertion: Assertion, client: Client, named: str | None, issuer: str, at: datetime) -> str:
-    """The `jti` of an assertion that this client signed, for `issuer`, at this time: to be used up.
+    """Verify the assertion of this client for `issuer` and return its `jti`, to be consumed.
 
-    `named` is the `client_id` beside it. Raises OAuthRefusal `invalid_client` for every kind of failure alike, and
-    KeysWanted when the client's keys are to be fetched first.
+    `client_id` is the parameter beside it. Raises OAuthRefusal `invalid_client` alike for every failure, and
+    JwksFetchRequired when the client's keys must be fetched first.
     """
     _check_signature(assertion.parts, keys_of(client, assertion.parts.header.get("kid"), at))
     return _check_claims(assertion.claims, client, named, issuer, at)
@@ -93,7 +98,7 @@ def _check_signature(parts: Parts, jwks: dict[str, Any]) -> None:
 
 
 def _signature_fault(parts: Parts, jwks: dict[str, Any], typ: str | None) -> str:
-    """The reason code of an assertion that `verify_parts` refused: for the log, and for developers."""
+    """Return the reason code of an assertion that `verify_parsed_jws` refused, for log and developer."""
     algorithm, kid = parts.header["alg"], parts.header.get("kid")
     if not type_fits(parts.header.get("typ"), typ):
         return "bewijs_typ"
@@ -124,10 +129,10 @@ def _check_claims(claims: dict[str, Any], client: Client, named: str | None, iss
 
 
 def _is_for(issuer: str, audience: object, client: Client) -> bool:
-    """Whether it names us and nobody else: the issuer, never an endpoint.
+    """Check that the audience is our issuer alone, never an endpoint.
 
-    As a string for who registered for bound tokens (FAPI 2.0 5.3.2.1). A list of one is the same name in another
-    form (RFC 7519 4.1.3), and some libraries know no other; it is taken from the others. See docs/decisions/0006.
+    It must be a string for clients with sender-constrained tokens (FAPI 2.0 5.3.2.1). Other clients may send a list of
+    one, which some libraries always do (RFC 7519 4.1.3). See docs/decisions/0006.
     """
     return audience == issuer or (audience == [issuer] and not client.bound)
 
@@ -139,7 +144,7 @@ def _age_problem(claims: dict[str, Any], now: float) -> str | None:
         return "bewijs_zonder_tijd"
     if exp <= now:
         return "bewijs_verlopen"
-    # Its life is counted from `iat`: libraries write an `exp` an hour ahead, and that buys nothing here.
+    # The age counts from `iat`, because libraries write an `exp` an hour ahead.
     if iat < now - longest - differ:
         return "bewijs_te_oud"
     if iat > now + differ or (nbf is not None and nbf > now + differ):
@@ -148,7 +153,7 @@ def _age_problem(claims: dict[str, Any], now: float) -> str | None:
 
 
 def _instant(value: object) -> float | None:
-    """A NumericDate; bool is an int in Python, and a number may be too large to be an instant."""
+    """Parse a NumericDate. A bool is an int in Python, and very large numbers are no dates."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e12 < value < 1e12:
         return None
     return float(value) if math.isfinite(value) else None

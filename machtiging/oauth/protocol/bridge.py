@@ -1,7 +1,7 @@
-"""From an HTTP request to what Authlib reads, checked before Authlib sees it; and the way back into async code.
+"""Convert HTTP requests to Authlib requests, and await coroutines from Authlib's synchronous calls.
 
-Authlib checks five parameters for duplicates, on one endpoint, and answers 500 to odd characters. So parameters are
-taken apart here, by one parser, for every endpoint alike.
+Authlib checks five parameters for duplicates, on one endpoint, and answers 500 to odd characters. So one parser here
+validates the parameters for every endpoint.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def wait(work: Awaitable[_T]) -> _T:
-    """Await inside `protocol.server.run`: Authlib calls us synchronously, our verbs are coroutines.
+    """Await a coroutine inside `protocol.server.run_authlib`: Authlib calls us synchronously.
 
-    The greenlet steps aside while the event loop runs the coroutine on the same connection: no thread, one transaction.
+    The greenlet yields while the event loop runs the coroutine on the same connection. No thread is used, and the
+    transaction is the same.
     """
     result: _T = await_only(work)
     return result
@@ -54,27 +55,27 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]
 
 
 class WireRequest(OAuth2Request):  # type: ignore[misc]
-    """One request with unique, printable parameters. Its URI is ours, not the Host header's."""
+    """A request with unique, printable parameters. Its URI uses our issuer, not the Host header."""
 
     def __init__(self, method: str, uri: str, parameters: Mapping[str, str], headers: Mapping[str, str]) -> None:
         super().__init__(method, uri, headers=dict(headers))
         self.payload = _Payload(parameters)
-        # Whether its sender showed more than a name: a signature, or a code of ours. Only then is a refusal journalled.
+        # The caller proved more than a name: a signature, or a code of ours. Only then is a refusal journalled.
         self.proven = False
-        # The proof of a key or the certificate that came with it; and, at /token and once the client has proved who it
-        # is, what its token will be bound to.
+        # The DPoP proof or certificate of the request. The binding of the token is set at /token, after client
+        # authentication.
         self.shown: Shown = NOTHING
         self.binding: Binding = UNBOUND
 
     def asking(self, parameters: Mapping[str, str]) -> WireRequest:
-        """The same request with other parameters: those that were signed (RFC 9101)."""
+        """Copy the request with other parameters: those of a request object (RFC 9101)."""
         other = copy(self)
         other.payload = _Payload(parameters)
         return other
 
     @property
     def args(self) -> dict[str, str]:
-        """Nothing: what stands in the address of a POST is not read."""
+        """Empty: the query string of a POST is not read."""
         return {}
 
     @property
@@ -85,19 +86,19 @@ class WireRequest(OAuth2Request):  # type: ignore[misc]
 
 
 async def posted(request: Request, uri: str) -> WireRequest:
-    """A request with a form that was posted by a program. Raises OAuthRefusal `invalid_request`, TooLarge."""
+    """Read a form request of a client. Raises OAuthRefusal `invalid_request`, TooLarge."""
     return wired(request, uri, await form_in(request))
 
 
 def wired(request: Request, uri: str, form: Mapping[str, str]) -> WireRequest:
-    """A request, as Authlib reads one, whose form was read before."""
+    """Build the Authlib request from a form that was read before."""
     wire = WireRequest("POST", uri, form, request.headers)
     wire.shown = shown_in(request)
     return wire
 
 
 async def form_in(request: Request) -> dict[str, str]:
-    """A form that was posted by a program. Raises OAuthRefusal `invalid_request`, TooLarge."""
+    """Read the form of a client's request. Raises OAuthRefusal `invalid_request`, TooLarge."""
     if request.scope["query_string"]:
         raise malformed("parameters_in_adres", "Parameters belong in the request body.")
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _FORM:
@@ -111,12 +112,12 @@ async def form_in(request: Request) -> dict[str, str]:
 
 
 def asked(request: Request, uri: str) -> WireRequest:
-    """The parameters in the address, for /authorize. Raises OAuthRefusal `invalid_request`."""
+    """Read the query parameters of /authorize. Raises OAuthRefusal `invalid_request`."""
     return WireRequest("GET", uri, unique(_pairs(_query(request))), {})
 
 
 def query_pairs(request: Request) -> list[tuple[str, str]]:
-    """Parse the query string into pairs, also where names stand twice; empty when it cannot be read."""
+    """Parse the query string into pairs, duplicates included; empty when it is unreadable."""
     try:
         return _pairs(_query(request))
     except OAuthRefusal:
@@ -135,7 +136,9 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 
 def unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Each parameter once (RFC 6749 3.1), printable and of a sane length; empty ones count as left out.
+    """Validate parameters: no duplicates (RFC 6749 3.1), printable, of limited length.
+
+    Empty ones are dropped.
 
     Raises OAuthRefusal `invalid_request`.
     """
@@ -150,6 +153,8 @@ def unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def is_readable(text: str) -> bool:
-    """Check that a parameter is of a sane length and printable, so that PostgreSQL and a header can hold it (no NUL,
-    CR, LF, lone surrogates)."""
+    """Check that a value is printable and of limited length.
+
+    PostgreSQL and HTTP headers cannot hold NUL, CR, LF or lone surrogates.
+    """
     return len(text) <= _LONGEST_VALUE and _UNPRINTABLE.search(text) is None

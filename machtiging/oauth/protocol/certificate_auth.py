@@ -1,6 +1,6 @@
-"""Clients that are known by their TLS certificate (RFC 8705 section 2): an authority's, or one that was registered.
+"""Mutual-TLS client authentication (RFC 8705 section 2): issued by a trusted authority, or self-signed and registered.
 
-The proxy has seen that the client holds the private key, and no more than that: chain and name are checked here.
+The proxy has verified possession of the private key only. Chain and name are checked here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from machtiging.oauth.protocol.sender import shown_certificate, shown_chain
 
 
 class CertificateAuth:
-    """One of both methods, as Authlib calls it: `(query_client, request) -> client`, or None when it was not tried."""
+    """One mutual-TLS method for Authlib: `(query_client, request) -> client`, or None when it does not apply."""
 
     def __init__(self, method: str, at: datetime, authorities: Authorities) -> None:
         self._method, self._at, self._authorities = method, at, authorities
 
     def __call__(self, query_client: Callable[[str], Client | None], request: WireRequest) -> Client | None:
-        """The client whose certificate this is. Raises OAuthRefusal `invalid_client` for every failure alike."""
+        """Authenticate the client by its certificate. Raises OAuthRefusal `invalid_client` alike for every failure."""
         client_id = request.form.get("client_id")
         client = query_client(client_id) if client_id else None
         if client is None or client.auth_method != self._method:
@@ -45,7 +45,7 @@ class CertificateAuth:
 
 
 def _is_named(client: Client, certificate: Certificate) -> bool:
-    """Whether it has the one name that was registered (RFC 8705 2.1.2)."""
+    """Check the certificate against the one registered name (RFC 8705 2.1.2)."""
     if client.certificate_name is None:
         return False
     member, value = client.certificate_name
@@ -56,5 +56,5 @@ def _is_named(client: Client, certificate: Certificate) -> bool:
 
 
 def certificate_methods(at: datetime, authorities: Authorities) -> dict[str, CertificateAuth]:
-    """Both methods, by their names."""
+    """Build both methods, keyed by name."""
     return {name: CertificateAuth(name, at, authorities) for name in (BY_AUTHORITY, BY_ITSELF)}

@@ -1,6 +1,6 @@
-"""Client authentication as Authlib calls it: by a signed assertion that is good once, and public clients.
+"""Client authentication methods for Authlib: private_key_jwt with replay detection, and public clients.
 
-What an assertion must say stands in `assertion`; here it is used up.
+The assertion is verified in `client_assertion`; its jti is consumed here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from machtiging.oauth.tables import UsedAssertion
 from machtiging.storage.statement import Statement, Work
 
 _USED: Table = UsedAssertion.__table__  # type: ignore[attr-defined]
-# Uses an assertion up, see `to_take`; tells whether that was the first time.
+# Consumes an assertion's jti, see `consume_assertion_params`; False on replay.
 Take = Callable[[dict[str, Any]], Awaitable[bool]]
 
 
 def taking(gate: FromClause) -> CTE:
-    """For a statement that does several things: use an assertion up if `gate` gives a row. It has a row when that was
-    the first time. Values: see `to_take`."""
+    """Build a CTE that consumes an assertion's jti if `gate` has a row.
+
+    It returns a row only if the jti was unused.
+
+    Parameters: see `consume_assertion_params`.
+    """
     names = ("client_id", "jti_hash", "expires_at")
     row = select(*(bindparam(f"assertion_{name}", type_=_USED.c[name].type).label(name) for name in names))
     using = insert(_USED).from_select(names, row.select_from(gate)).on_conflict_do_nothing()
@@ -37,26 +41,26 @@ _TAKE = Statement(select(taking(select(literal(1)).cte("gate"))))
 
 
 def to_take(client_id: str, jti: str, at: datetime) -> dict[str, Any]:
-    """What goes in with an assertion, for `taking`."""
+    """Build the parameters of `consume_assertion_cte`."""
     digest = secrets.digest(jti.encode("utf-8", "surrogatepass").hex())
-    # Kept for as long as the assertion could be taken: `iat` may be ahead of our clock, and counts from there.
+    # Stored for as long as the assertion is acceptable: `iat` may be ahead of our clock, and the age counts from it.
     until = at + LIVES_AT_MOST + 2 * CLOCKS_DIFFER
     return {"assertion_client_id": client_id, "assertion_jti_hash": digest, "assertion_expires_at": until}
 
 
 async def take(work: Work, values: dict[str, Any]) -> bool:
-    """Whether this assertion is new. Of two at the same moment the second waits for the first to commit."""
+    """Consume the assertion's jti; False on replay. Of two concurrent uses the second waits for the first to commit."""
     return await _TAKE.one(work, values) is not None
 
 
 class PrivateKeyJwt:
-    """The method as Authlib calls it: `(query_client, request) -> client`, or None when it was not tried."""
+    """The method private_key_jwt for Authlib: `(query_client, request) -> client`, or None without an assertion."""
 
     def __init__(self, use: Take, issuer: str, at: datetime) -> None:
         self._use, self._issuer, self._at = use, issuer, at
 
     def __call__(self, query_client: Callable[[str], Client | None], request: WireRequest) -> Client | None:
-        """The client that signed. Raises OAuthRefusal `invalid_client` for every kind of failure alike."""
+        """Authenticate the client that signed. Raises OAuthRefusal `invalid_client` alike for every failure."""
         assertion = assertion_in(request.form)
         if assertion is None:
             return None
@@ -76,7 +80,7 @@ class PrivateKeyJwt:
 
 
 def public_client(query_client: Callable[[str], Client | None], request: WireRequest) -> Client | None:
-    """A client that registered `none` and says who it is. None for every other client."""
+    """Identify a public client (method `none`) by its client_id. None for every other client."""
     client_id = request.form.get("client_id")
     client = query_client(client_id) if client_id else None
     if client is None or client.auth_method != PUBLIC:

@@ -1,4 +1,4 @@
-"""The two grants: a code for a person's consent, and client credentials for an agency. No other is registered."""
+"""Authorization code grant and client credentials grant, with their shared checks of the grant."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code that has just been used up by this very request; Authlib asks its redirect URI and scope."""
+    """A code that this request consumed. Authlib reads its redirect URI and scope."""
 
     redirect_uri: str
     nonce: str | None
@@ -47,21 +47,24 @@ class Code:
     resource: str | None = None
 
     def get_redirect_uri(self) -> str:
-        """The redirect URI it went to."""
+        """Return the redirect URI of the authorization request."""
         return self.redirect_uri
 
     def get_scope(self) -> str:
-        """The scope that was granted."""
+        """Return the granted scope."""
         return self.consented.grant.scope
 
 
 def no_grant(code: str) -> OAuthRefusal:
-    """invalid_grant: one text for unknown, expired, used, another client's, wrong verifier, machtiging ended."""
+    """Build an `invalid_grant` refusal: one text for every cause.
+
+    The causes: unknown, expired, used, another client's, wrong verifier, machtiging not in force.
+    """
     return OAuthRefusal(Wire.INVALID_GRANT, code)
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
-    """Authorization code: S256 for every client, used once whoever asks first, asked live what it is still worth."""
+    """Authorization code grant: PKCE with S256, one-time codes, and a live check of the grant."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT, PUBLIC)
     server: Server
@@ -73,14 +76,17 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     @staticmethod
     def validate_authorization_redirect_uri(request: WireRequest, client: Client) -> str:
-        """The redirect URI: always sent, compared exactly. Raises OAuthRefusal `invalid_request`, never redirects."""
+        """Require a registered redirect URI, compared exactly.
+
+        Raises OAuthRefusal `invalid_request`, never redirects.
+        """
         offered: str | None = request.payload.redirect_uri
         if offered is None or not client.check_redirect_uri(offered):
             raise malformed("redirect_uri_onbekend", "The redirect_uri is missing or not registered.")
         return offered
 
     def validate_authorization_request(self) -> str:
-        """Authlib's checks (client, redirect URI, response type, scope), then PKCE and nonce."""
+        """Run Authlib's checks (client, redirect URI, response type, scope), then check PKCE and nonce."""
         redirect_uri: str = super().validate_authorization_request()
         form = self.request.form
         if not is_s256(form.get("code_challenge"), form.get("code_challenge_method")):
@@ -90,18 +96,18 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         return redirect_uri
 
     def query_authorization_code(self, code: str, client: Client) -> Code:
-        """Use the code up and find what it stands for. Raises OAuthRefusal `invalid_grant`."""
+        """Consume the code and load its grant. Raises OAuthRefusal `invalid_grant`."""
         return wait(self._redeemed(code, client))
 
     async def _redeemed(self, code: str, client: Client) -> Code:
         return await _redeem(self._exchange, code, client, self.request)
 
     def authenticate_user(self, authorization_code: Code) -> Consented:
-        """The consent behind the code."""
+        """Return the grant of the code."""
         return authorization_code.consented
 
     def generate_token(self, *, user: Consented, **_kwargs: Any) -> dict[str, Any]:
-        """The token response, made where the whole consent is at hand."""
+        """Build and persist the token response."""
         return wait(self._tokens(user))
 
     async def _tokens(self, held: Consented) -> dict[str, Any]:
@@ -117,19 +123,19 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         return await target_of(self._exchange.work, self._exchange.issuer, code.resource)
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
-        """Nothing: the row stays, used, so that a second use is recognised."""
+        """Do nothing: the used row stays, to detect replay of the code."""
 
 
 async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRequest) -> Code:
     session, at = exchange.session, exchange.at
     mine = (_CODE.c.code_hash == secrets.digest(code), _CODE.c.client_id == client.client_id)
-    # One statement decides who was first: the second waits for the row, and finds it used.
+    # One atomic UPDATE consumes the code: a concurrent second use waits for the row lock, and finds it used.
     using = update(_CODE).where(*mine, _CODE.c.used_at.is_(None)).values(used_at=at).returning(*_CODE.c)
     row = (await session.execute(using)).one_or_none()
     if row is None:
         grant_id = await session.scalar(select(_CODE.c.grant_id).where(*mine))
         if grant_id is not None and await end_grant(session, GrantId(grant_id), Ending("code_hergebruikt"), at=at):
-            request.proven = True  # by the first replay only: the same code again and again must not fill the journal
+            request.proven = True  # only the first replay is journalled, so that repetition cannot fill the journal
         raise no_grant("code_onbekend" if grant_id is None else "code_hergebruikt")
     request.proven = True
     if not await authenticate_row(session, SEALED_CODE, row, at=at):
@@ -143,7 +149,7 @@ async def _redeem(exchange: Exchange, code: str, client: Client, request: WireRe
 
 
 def order_within(request: WireRequest, held: Consented, target: Target) -> Order:
-    """What this token request asks of the consent: the target of that, and all of its details or fewer.
+    """Build the token spec from a token request, within the grant.
 
     Raises OAuthRefusal `invalid_target`, `invalid_authorization_details`.
     """
@@ -154,8 +160,8 @@ def order_within(request: WireRequest, held: Consented, target: Target) -> Order
 
 
 def check_code(row: Any, form: dict[str, str], bound: Binding, at: datetime) -> None:
-    """Whether this request may redeem the code in this row. Raises OAuthRefusal `invalid_grant`."""
-    if at >= min(row.expires_at, row.created_at + CODE_LIVES):  # its MAC covers when it was made
+    """Check that this request may redeem the code in this row. Raises OAuthRefusal `invalid_grant`."""
+    if at >= min(row.expires_at, row.created_at + CODE_LIVES):  # the MAC covers created_at, not expires_at
         raise no_grant("code_verlopen")
     if form.get("redirect_uri") != row.redirect_uri:
         raise no_grant("redirect_uri_wijkt_af")
@@ -166,7 +172,7 @@ def check_code(row: Any, form: dict[str, str], bound: Binding, at: datetime) -> 
 
 
 def _proves(verifier: str, challenge: str) -> bool:
-    """RFC 7636 4.6, S256 only."""
+    """Verify the PKCE code verifier (RFC 7636 4.6), S256 only."""
     if _VERIFIER.fullmatch(verifier) is None:
         return False
     made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
@@ -174,13 +180,13 @@ def _proves(verifier: str, challenge: str) -> bool:
 
 
 async def consented(exchange: Exchange, grant: Grant) -> Consented:
-    """The grant with its machtiging as it stands now. Raises OAuthRefusal `invalid_grant` when that is not in force."""
+    """Load the grant's machtiging and check that it is in force. Raises OAuthRefusal `invalid_grant`."""
     found = None if grant.machtiging_id is None else await machtiging_with(exchange.session, grant.machtiging_id)
     return consented_under(grant, found, exchange.at)
 
 
 def consented_under(grant: Grant, machtiging: Machtiging | None, at: datetime) -> Consented:
-    """The grant with its machtiging, for who has looked it up. Raises OAuthRefusal `invalid_grant`."""
+    """Check the grant against its loaded machtiging. Raises OAuthRefusal `invalid_grant` when it is not in force."""
     if grant.machtiging_id is None:
         return Consented(grant, None)
     if machtiging is None or not opens_for(machtiging, grant, at):
@@ -189,25 +195,31 @@ def consented_under(grant: Grant, machtiging: Machtiging | None, at: datetime) -
 
 
 def check_organisation(grant: Grant, organisation_kvk: str | None) -> None:
-    """Hold a code or refresh token to its consent's organisation. Raises OAuthRefusal `invalid_grant`."""
+    """Check that a code or refresh token has its grant's organisation. Raises OAuthRefusal `invalid_grant`."""
     if organisation_kvk != grant.organisation_kvk:
         raise no_grant(OTHER_ORGANISATION)
 
 
 def opens_for(machtiging: Machtiging, grant: Grant, at: datetime) -> bool:
-    """Check that the machtiging is in force and this person's, for the organisation of the consent."""
+    """Check that the machtiging is in force for this person and this organisation.
+
+    The organisation is that of the grant.
+    """
     return is_usable(machtiging, grant.person_id, grant.organisation_kvk, at)
 
 
 class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
-    """Client credentials: for agencies that deliver, with a signed assertion and a registered OIN."""
+    """Client credentials grant for agencies: requires a client assertion and a registered OIN."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
     server: Server
     request: WireRequest
 
     def validate_token_request(self) -> None:
-        """Authlib's checks, then OIN and scope. Raises OAuthRefusal `unauthorized_client`, `invalid_scope`."""
+        """Run Authlib's checks, then check OIN and scope.
+
+        Raises OAuthRefusal `unauthorized_client`, `invalid_scope`.
+        """
         super().validate_token_request()
         client: Client = self.request.client
         if client.oin is None:
@@ -224,7 +236,7 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
         self.request.scope = scope
 
     def generate_token(self, **_kwargs: Any) -> dict[str, Any]:
-        """The token response."""
+        """Build and persist the token response."""
         exchange, request = self.server.exchange, self.request
         made = issue.for_client(exchange.issuer, request.client, request.scope, at=exchange.at, binding=request.binding)
         wait(self.server.write_down(for_client(made)))
@@ -232,7 +244,7 @@ class AgencyGrant(ClientCredentialsGrant):  # type: ignore[misc]
 
 
 def token_server(exchange: Exchange, *more: type[BaseGrant]) -> Server:
-    """A server that knows both grants, and those of the packages above this one."""
+    """Build a server with both grants and the additional ones of other packages."""
     server = Server(exchange)
     for grant in (CodeGrant, *more, AgencyGrant):
         server.register_grant(grant)

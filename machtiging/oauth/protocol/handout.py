@@ -1,6 +1,7 @@
-"""All that one token request gives, made and signed before anything is written: whoever writes it down does so at once.
+"""Build the whole token response before anything is written.
 
-An access token always; for a person who logged in an ID token; for a client that gets one the next refresh token.
+All tokens are then persisted at once: an access token; with scope openid an ID token; for clients that may refresh, the
+next refresh token.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from machtiging.storage.statement import Work
 
 @dataclass(frozen=True, slots=True)
 class Handout:
-    """What there is to write down, and what the client is told then."""
+    """The tokens to persist, and the token response of the client."""
 
     made: Made
     fresh: Fresh | None
@@ -32,7 +33,7 @@ class Handout:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What of a consent is asked: the order, the resource that was consented to, whether to say who logged in."""
+    """The requested part of a grant: token spec, consented resource, ID token or not."""
 
     consented: Consented
     order: Order
@@ -42,7 +43,12 @@ class Share:
 
 
 async def for_consent(work: Work, issuer: Issuer, request: WireRequest, share: Share, *, at: datetime) -> Handout:
-    """The tokens for a person's consent. Raises Fault; asks the database for the name of the person at most."""
+    """Build all tokens for a person's grant.
+
+    Raises Fault.
+
+    The only database access is a query for the person's name.
+    """
     client, held = request.client, share.consented
     made = issue.for_person(issuer, client, held, at=at, order=share.order)
     response = dict(made.response)
@@ -59,12 +65,12 @@ async def for_consent(work: Work, issuer: Issuer, request: WireRequest, share: S
 
 
 def for_client(made: Made) -> Handout:
-    """A token of a client itself: there is nothing with it."""
+    """Wrap an access token of the client itself: no other token goes with it."""
     return Handout(made, None, made.response)
 
 
 async def written_down(session: AsyncSession, handout: Handout) -> None:
-    """Write it down. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
+    """Persist the issued tokens. Raises OAuthRefusal `invalid_client` when the client was suspended meanwhile."""
     await issue.write_down(session, handout.made)
     if handout.fresh is not None:
         await keep(session, handout.fresh)

@@ -1,4 +1,4 @@
-"""The refresh grant (RFC 6749 section 6): a token and its successor in one transaction, asked live what it is worth."""
+"""Refresh grant (RFC 6749 section 6): rotate the refresh token in one transaction. The grant is checked live."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _LONGEST = 128
 
 
 class RefreshGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
-    """For clients that registered for it. Authlib's own class neither rotates nor notices a token that comes twice."""
+    """Refresh grant with rotation and reuse detection, for clients that registered for it.
+
+    Authlib's own class has neither.
+    """
 
     GRANT_TYPE = REFRESH
     TOKEN_ENDPOINT_AUTH_METHODS = (PRIVATE_KEY_JWT, PUBLIC)
@@ -31,7 +34,12 @@ class RefreshGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
     request: WireRequest
 
     def validate_token_request(self) -> None:
-        """Who asks, and with what. Raises OAuthRefusal `invalid_client`, `unauthorized_client`, `invalid_request`."""
+        """Authenticate the client and require the parameter.
+
+        Raises OAuthRefusal.
+
+        Errors: `invalid_client`, `unauthorized_client`, `invalid_request`.
+        """
         client = self.authenticate_token_endpoint_client()
         if not client.check_grant_type(self.GRANT_TYPE):
             raise OAuthRefusal(Wire.UNAUTHORIZED_CLIENT, "client_ververst_niet")
@@ -39,7 +47,7 @@ class RefreshGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
             raise malformed("verversing_ontbreekt", "The parameter refresh_token is missing.")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """The token response, with the next refresh token in it. Raises OAuthRefusal."""
+        """Build the token response with the next refresh token. Raises OAuthRefusal."""
         return 200, wait(self._refreshed()), self.TOKEN_RESPONSE_HEADER
 
     async def _refreshed(self) -> dict[str, Any]:
@@ -53,7 +61,7 @@ async def _refreshed(server: Server, request: WireRequest) -> dict[str, Any]:
     try:
         used = await use_up(exchange.session, text, request.client, bound, at=exchange.at)
     except Reused as reused:
-        # By the first replay only: a public client proves nothing, and must not fill the journal.
+        # Only the first replay is journalled: a public client proves nothing, and must not fill the journal.
         request.proven = request.proven or reused.first
         raise
     request.proven = True
@@ -81,10 +89,10 @@ async def _worth(exchange: Exchange, used: Used) -> Consented:
 async def refreshed(
     exchange: Exchange, request: WireRequest, held: Consented, target: Target, resource: str | None
 ) -> Handout:
-    """What there is for a refresh token that is good: of the consent as much as is asked.
+    """Build the tokens for a valid refresh token, within the requested scope and details.
 
-    Again who logged in and when; no nonce, for nobody has logged in just now (OpenID Connect Core 12.2). Raises
-    OAuthRefusal `invalid_scope`, `invalid_target`, `invalid_authorization_details`.
+    The ID token repeats the original login time, and has no nonce (OpenID Connect Core 12.2). Raises OAuthRefusal
+    `invalid_scope`, `invalid_target`, `invalid_authorization_details`.
     """
     scope = narrowed_scope(held.grant.scope, request.form.get("scope"))
     order = replace(order_within(request, held, target), scope=scope)

@@ -1,4 +1,4 @@
-"""How a refusal at an endpoint for programs is answered, and when it is written down."""
+"""Answer and journal refusals of the OAuth endpoints."""
 
 from __future__ import annotations
 
@@ -20,29 +20,35 @@ _log = structlog.get_logger("machtiging.oauth")
 
 
 def tells_causes(state: Any) -> bool:
-    """Tell whether this application (`app.state`) names the cause of every failure: in practice, unless it says not to.
+    """Tell if this application (`app.state`) discloses the cause of every failure.
 
-    One that says nothing is in production.
+    It does so in practice mode, unless configured otherwise. Without any setting it is in production.
     """
     return bool(getattr(state, "tells_causes", getattr(state, "practice", False)))
 
 
 def told(refusal: Refusal, *, practice: bool = False) -> Response:
-    """The OAuth answer (RFC 6749 section 5.2). `practice`: outside production, where causes are told."""
+    """Build the OAuth error response (RFC 6749 section 5.2). `practice`: outside production, with causes."""
     answer = answer_of(refusal, practice=practice)
     body = {"error": answer.error.value, "error_description": answer.description}
     return JSONResponse(body, answer.status, headers=NO_STORE)
 
 
 def warn(refusal: Refusal) -> None:
-    """For the log, which is thrown away in time: the journal is not, so whoever proves nothing writes nothing in it."""
+    """Write a refusal to the log only.
+
+    The log is deleted in time and the journal is not, so unauthenticated callers must not write in the journal.
+    """
     _log.warning("oauth_refused", code=refusal.code)
 
 
 async def write_down(
     work: Work, wire: WireRequest | None, act: JournalAct, refusal: Refusal, *, path: str, at: datetime
 ) -> None:
-    """A line for a client that proved who it is, or that brought a code of ours; for all others the log will do."""
+    """Journal a refusal of an authenticated client or of a caller with our code.
+
+    All other refusals go to the log only.
+    """
     error = answer_of(refusal).error
     if wire is None or not wire.proven or error is Wire.USE_DPOP_NONCE:
         warn(refusal)

@@ -1,7 +1,7 @@
-"""What a token is going to be bound to: the key that the request proves, or the certificate it came with.
+"""Resolve the sender constraint of a new token: a DPoP key (RFC 9449) or a certificate (RFC 8705).
 
-Asked when the client has proved who it is and before anything is used up, so that who must ask again with a nonce finds
-his code unused (RFC 9449 section 8).
+This runs after client authentication and before the credential is consumed. A client that must retry with a nonce can
+therefore use the same code (RFC 9449 section 8).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
 def binding_for(keyring: KeyRing, client: Client, shown: Shown, at: datetime) -> tuple[Binding, dpop.Proof | None]:
-    """What this client's token will be bound to, with the proof that has to be used up for it (`taken`).
+    """Resolve the binding of this client's token, with the DPoP proof to consume (`consume_proof`).
 
     Raises OAuthRefusal `invalid_dpop_proof`, `use_dpop_nonce`, `invalid_request`.
     """
@@ -46,7 +46,7 @@ def _checked(keyring: KeyRing, shown: Shown, at: datetime) -> dpop.Proof:
 
 
 async def taken(work: Work, proof: dpop.Proof, at: datetime) -> None:
-    """Use the proof up. Raises OAuthRefusal `invalid_dpop_proof`."""
+    """Consume the jti of the DPoP proof. Raises OAuthRefusal `invalid_dpop_proof` on replay."""
     try:
         await dpop.take(work, proof, at)
     except ProofRefused as refused:
@@ -54,15 +54,18 @@ async def taken(work: Work, proof: dpop.Proof, at: datetime) -> None:
 
 
 class ProofSeen(OAuthRefusal):
-    """The proof was used before."""
+    """The DPoP proof was used before (replay)."""
 
     def __init__(self) -> None:
         super().__init__(Wire.INVALID_DPOP_PROOF, SEEN_BEFORE)
 
 
 async def key_shown(work: Work, keyring: KeyRing, request: WireRequest, at: datetime) -> str | None:
-    """The key that a push proves, if it proves one. Asked before its request object is used up: who must come again
-    with a nonce brings the same object. Raises OAuthRefusal `use_dpop_nonce`, `invalid_dpop_proof`."""
+    """Verify and consume the DPoP proof of a pushed request; return its key thumbprint.
+
+    None without a proof. This runs before the request object is consumed, so that a retry with a nonce may send the
+    same object. Raises OAuthRefusal `use_dpop_nonce`, `invalid_dpop_proof`.
+    """
     if not request.shown.proofs:
         return None
     proof = _checked(keyring, request.shown, at)
@@ -71,7 +74,7 @@ async def key_shown(work: Work, keyring: KeyRing, request: WireRequest, at: date
 
 
 def key_for_code(request: WireRequest, proven: str | None) -> str | None:
-    """The key that a code will be bound to: named in `dpop_jkt`, proved at the push, or both (RFC 9449 section 10.1).
+    """Resolve the key that the code is bound to: `dpop_jkt`, the proof, or both (RFC 9449 section 10.1).
 
     Raises OAuthRefusal `invalid_request` when they differ.
     """
@@ -95,7 +98,7 @@ def _to_certificate(shown: Shown, at: datetime) -> Binding:
 
 
 def shown_certificate(shown: Shown, at: datetime) -> Certificate | None:
-    """The certificate that the request came with. Raises OAuthRefusal `invalid_request` when it cannot be looked at."""
+    """Parse the client certificate of the request; None without one. Raises OAuthRefusal `invalid_request`."""
     try:
         return certificate_in(shown, at)
     except ProofRefused as refused:
@@ -103,7 +106,7 @@ def shown_certificate(shown: Shown, at: datetime) -> Certificate | None:
 
 
 def shown_chain(shown: Shown) -> list[Certificate]:
-    """What stands between that certificate and its authority. Raises OAuthRefusal `invalid_request`."""
+    """Parse the intermediate certificates of the request. Raises OAuthRefusal `invalid_request`."""
     try:
         return chain_in(shown)
     except ProofRefused as refused:

@@ -28,7 +28,7 @@ from machtiging.storage.statement import Work
 
 _T = TypeVar("_T")
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_MIGHT_SAY = {Wire.INVALID_REQUEST}  # of the others Authlib's texts tell too much, or repeat what was sent
+_MIGHT_SAY = {Wire.INVALID_REQUEST}  # Authlib's other texts disclose too much, or repeat the input
 _UNSPEAKABLE = "Error description contains forbidden characters"
 _REASONS = {
     Wire.INVALID_GRANT: "code_ongeldig",
@@ -42,7 +42,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a request works with that only asks: the database (by whichever way), the issuer, the instant."""
+    """The context of a read-only request: executor, issuer and time."""
 
     work: Work
     issuer: Issuer
@@ -51,7 +51,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a request works with that may change something: the transaction, the issuer, the instant."""
+    """The context of a request that may write: transaction, issuer and time."""
 
     session: AsyncSession
     issuer: Issuer
@@ -59,18 +59,18 @@ class Exchange:
 
     @property
     def work(self) -> Work:
-        """The transaction, for verbs that take either kind."""
+        """The session, as the executor for functions that accept either kind."""
         return self.session
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
-    """The framework glue that Authlib asks for. Built per request; use it only through `run`."""
+    """The hooks that Authlib needs. Built per request; use it only through `run_authlib`."""
 
     exchange: Exchange
 
     def __init__(self, exchange: Exchange | Asking) -> None:
         super().__init__()
-        # Only the endpoints that ask nothing but questions are given an Asking, and those use no more than it has.
+        # Only read-only endpoints get a ReadContext, and they use only what it has.
         self.exchange = cast(Exchange, exchange)
         self._known: dict[str, Client | None] = {}
         self._client_auth = ClientAuthentication(self.query_client)
@@ -81,16 +81,16 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             self.register_client_auth_method(name, method)
 
     def query_client(self, client_id: str) -> Client | None:
-        """The active client with this id."""
+        """Find the active client with this id."""
         if client_id not in self._known:
             self._known[client_id] = wait(queries.client(self.exchange.work, client_id))
         return self._known[client_id]
 
     def authenticate_client(self, request: WireRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
-        """The client that proved itself by one of these methods. Raises OAuthRefusal `invalid_client`."""
+        """Authenticate the client by one of these methods. Raises OAuthRefusal `invalid_client`."""
         one_method(request.form, request.headers)
         shown_certificate(request.shown, self.exchange.at)
-        # Wherever a signed assertion will do, a certificate will.
+        # A certificate is accepted wherever a client assertion is.
         proved = (BY_AUTHORITY, BY_ITSELF) if PRIVATE_KEY_JWT in methods else ()
         client: Client = super().authenticate_client(request, (*methods, *proved), endpoint)
         if request.form.get("client_id", client.client_id) != client.client_id:
@@ -104,41 +104,44 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return client
 
     async def use_assertion(self, values: dict[str, Any]) -> bool:
-        """Use a client assertion up (`client_auth.to_take`); False when it was used before."""
+        """Consume a client assertion's jti (`client_auth.consume_assertion_params`); False on replay."""
         return await take(self.exchange.work, values)
 
     async def use_proof(self, proof: Proof) -> None:
-        """Use a proof of a key up. Raises OAuthRefusal `invalid_dpop_proof` when it was used before."""
+        """Consume a DPoP proof's jti. Raises OAuthRefusal `invalid_dpop_proof` on replay."""
         await taken(self.exchange.work, proof, self.exchange.at)
 
     async def write_down(self, handout: Handout) -> None:
-        """Write down what is about to be handed out. Raises OAuthRefusal `invalid_client` for a suspended client."""
+        """Persist the issued tokens. Raises OAuthRefusal `invalid_client` for a suspended client."""
         await written_down(self.exchange.session, handout)
 
     def save_token(self, token: dict[str, Any], request: WireRequest) -> None:
-        """Nothing: a token is written down where it is made, before it exists as text."""
+        """Do nothing: a token is persisted where it is built, before it is sent."""
 
     def create_oauth2_request(self, request: WireRequest) -> WireRequest:
-        """The same: `bridge` made it already, and Authlib converts what it has converted before."""
+        """Return the request unchanged.
+
+        `protocol.requests` built it, and Authlib converts again what is converted already.
+        """
         return request
 
     def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Response:
-        """Authlib's triple as a response."""
+        """Build a response from Authlib's status, body and headers."""
         location = dict(headers).get("Location")
         if location is not None:
             return RedirectResponse(location, 303, headers=NO_STORE)  # FAPI 2.0 5.3.2.2: 303 after a form
         return JSONResponse(body, status, headers=NO_STORE)
 
     def handle_error_response(self, request: WireRequest, error: OAuth2Error) -> Response:
-        """Authlib's error as ours, raised: the endpoint journals it and answers."""
+        """Raise Authlib's error as ours; the endpoint journals it and answers."""
         raise refusal_of(error) from error
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Nobody listens."""
+        """Do nothing: no signals are used."""
 
 
 def refusal_of(error: OAuth2Error) -> OAuthRefusal:
-    """Authlib's error with our text and our reason."""
+    """Convert Authlib's error to a refusal with our text and reason code."""
     wire = Wire(error.error) if error.error in set(Wire) else Wire.INVALID_REQUEST
     text = str(error.description or "") if wire in _MIGHT_SAY else TEXTS[wire]
     reason = _REASONS.get(wire, "verzoek_vormfout")
@@ -147,7 +150,9 @@ def refusal_of(error: OAuth2Error) -> OAuthRefusal:
 
 
 async def run(server: Server, work: Callable[[Server], _T]) -> _T:
-    """Let Authlib work on this request's transaction. Raises OAuthRefusal for every way in which it says no.
+    """Run Authlib on this request's transaction.
+
+    Raises OAuthRefusal for every refusal.
 
     Authlib's error classes raise ValueError on their own descriptions when these hold a quote or a non-ASCII letter.
     """

@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662) and revocation (RFC 7009), answered from what stands in the database at this instant."""
+"""Introspection (RFC 7662) and revocation (RFC 7009), from the current state in the database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from machtiging.oauth.refresh.give_up import revoke_kept
 from machtiging.oauth.refresh.look import Kept, kept
 
 INTROSPECTION, REVOCATION = "introspection", "revocation"
-# What a token says that whoever may ask is told again; `iss`, `aud` and so on come from the signed token itself.
+# Claims of the token in its introspection response. All come from the signed token itself.
 _TOLD = (
     *("iss", "sub", "sub_id_type", "aud", "exp", "iat", "nbf", "jti", "client_id", "azp", "scope", "acr"),
     *("auth_time", "cnf", "represents", "act", "authorization_details", "oin"),
@@ -38,32 +38,32 @@ _TOLD = (
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of ours, by its claims and by what became of it. `check_client` and the `is_` methods are Authlib's."""
+    """An access token of ours: its claims and its current state. Authlib calls `check_client` and the `is_` methods."""
 
     claims: dict[str, Any]
     state: tokens.TokenState
     live: bool
 
     def check_client(self, client: Client) -> bool:
-        """Whether it was issued to this client."""
+        """Check that it was issued to this client."""
         return self.state.facts.client_id == client.client_id
 
     def is_expired(self) -> bool:
-        """Covered by `is_revoked`, which asks everything at once."""
+        """Return False: `is_revoked` covers expiry too."""
         return False
 
     def is_revoked(self) -> bool:
-        """Whether it opens nothing: expired, revoked, its grant ended, its machtiging not in force."""
+        """Check that it is inactive: expired, revoked, grant ended or machtiging not in force."""
         return not self.live
 
     def told(self) -> dict[str, Any]:
-        """What introspection tells of it while it is live (RFC 7662 2.2, RFC 9396 9.2)."""
+        """Build the introspection response of an active token (RFC 7662 2.2, RFC 9396 9.2)."""
         told = {name: self.claims[name] for name in _TOLD if name in self.claims}
         return {"active": True, "token_type": token_type_of(self.state.facts), **told}
 
 
 class Says(NamedTuple):
-    """What an access token of ours says of itself, before anybody asked what became of it."""
+    """The verified claims of an access token of ours, before its state is looked up."""
 
     claims: dict[str, Any]
     jti: TokenId
@@ -71,7 +71,10 @@ class Says(NamedTuple):
 
 
 def says(issuer: Issuer, text: str, audience: str | None, at: datetime) -> Says | None:
-    """What it says; None when it is no valid and unexpired access token of ours for this audience (None: for any)."""
+    """Verify an access token of ours and return its claims; None when invalid or expired.
+
+    None also for another `audience`; with `audience` None any is accepted.
+    """
     keyring, ours = issuer.keyring, issuer.url
     try:
         if audience is None:
@@ -84,19 +87,22 @@ def says(issuer: Issuer, text: str, audience: str | None, at: datetime) -> Says 
 
 
 def token_of(issuer: Issuer, said: Says, found: tuple[tokens.TokenState, bool] | None) -> Token | None:
-    """The token, when what it says fits what was `found` of it (`queries.token_standing`)."""
+    """Build the token view, if the claims match the state `found` (`queries.find_token_status`)."""
     if found is None or not claims_match_row(said.claims, found[0].facts):
         return None
     return Token(said.claims, *found) if (found[0].facts.audience or issuer.audience) == said.audience else None
 
 
 async def token_behind(exchange: Asking | Exchange, text: str, audience: str | None = None) -> Token | None:
-    """The token, or None when it is not a valid and unexpired access token of ours for our API, or this `audience`."""
+    """Load a valid access token for our API, or for this `audience`. None for any other."""
     return await _standing(exchange, says(exchange.issuer, text, audience or exchange.issuer.audience, exchange.at))
 
 
 async def token_for_anybody(exchange: Asking | Exchange, text: str) -> Token | None:
-    """As `token_behind`, whichever resource it is for: to introspect, revoke or exchange it, never to open a door."""
+    """Load a valid access token for any audience.
+
+    Use it only to introspect, revoke or exchange the token, never for access.
+    """
     return await _standing(exchange, says(exchange.issuer, text, None, exchange.at))
 
 
@@ -107,12 +113,15 @@ async def _standing(exchange: Asking | Exchange, said: Says | None) -> Token | N
 
 
 def may_know(client: Client, token: Token, issuer: Issuer) -> bool:
-    """Whether a client is told of this token: who it was issued to, or who guards what it is for."""
+    """Check that a client may introspect this token: its own, or one for its resource."""
     return guards(client, token, issuer) or token.check_client(client)
 
 
 def guards(client: Client, token: Token, issuer: Issuer) -> bool:
-    """Whether this client is the resource server that the token is for: of its own resource, or else of our API."""
+    """Check that this client is the resource server of the token's audience.
+
+    That is its own resource, or else our API.
+    """
     return client.resource_server and token.claims["aud"] == (client.resource or issuer.audience)
 
 
@@ -123,46 +132,46 @@ def _token_in(request: WireRequest) -> str:
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """For authenticated clients: their own tokens, and those for the resource that they guard."""
+    """Introspection for authenticated clients: their own tokens, and those for their resource."""
 
     CLIENT_AUTH_METHODS = (PRIVATE_KEY_JWT,)
     server: Server
 
     def check_params(self, request: WireRequest, client: Client) -> None:
-        """A token is needed; any hint will do, also one that we do not know (RFC 7662 2.1)."""
+        """Require a token. Any hint is accepted, also an unknown one (RFC 7662 2.1)."""
         _token_in(request)
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Token | Kept | None:
-        """The token, live."""
+        """Load the token with its current state."""
         return wait(_either(self.server.exchange, token_string))
 
     def check_permission(self, token: Token | Kept, client: Client, request: WireRequest) -> bool:
-        """Whether this client may know: to all others every token is inactive."""
+        """Check that this client may introspect the token: for all others it is inactive."""
         if isinstance(token, Kept):
             return token.check_client(client)
         return may_know(client, token, self.server.exchange.issuer)
 
     def introspect_token(self, token: Token | Kept) -> dict[str, Any]:
-        """The answer for a live token."""
+        """Build the response for an active token."""
         return token.told()
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
-    """The owning client gives a token back. The grant goes with it (RFC 7009 2.1 leaves that open)."""
+    """Revocation by the client that owns the token. It ends the grant too (RFC 7009 2.1 leaves that open)."""
 
     CLIENT_AUTH_METHODS = (PRIVATE_KEY_JWT, PUBLIC)
     server: Server
 
     def check_params(self, request: WireRequest, client: Client) -> None:
-        """A token is needed; a hint that we do not know is ignored (RFC 7009 2.1)."""
+        """Require a token. An unknown hint is ignored (RFC 7009 2.1)."""
         _token_in(request)
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Token | Kept | None:
-        """The token, or None: then there is nothing to revoke, and the answer is 200 (RFC 7009 2.2)."""
+        """Load the token; None when there is nothing to revoke. The response is then 200 (RFC 7009 2.2)."""
         return wait(_either(self.server.exchange, token_string))
 
     def revoke_token(self, token: Token | Kept, request: WireRequest) -> None:
-        """Close it, and end its grant: both kinds of token hang on it, and so does everything exchanged for them."""
+        """Revoke the token and end its grant, with its other tokens and the exchanged ones."""
         if isinstance(token, Kept):
             wait(revoke_kept(self.server.exchange.session, token, at=self.server.exchange.at))
         else:
@@ -170,7 +179,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
 
 async def _either(exchange: Asking | Exchange, text: str) -> Token | Kept | None:
-    """An access token has two dots, a refresh token none: whatever the hint says, one look is enough."""
+    """Find an access token (with two dots) or a refresh token (without), whatever the hint."""
     if "." in text:
         return await token_for_anybody(exchange, text)
     return await kept(exchange.work, text, at=exchange.at)
@@ -178,8 +187,8 @@ async def _either(exchange: Asking | Exchange, text: str) -> Token | Kept | None
 
 async def _revoke(exchange: Exchange, token: Token) -> None:
     facts, session, at = token.state.facts, exchange.session, exchange.at
-    # The grant first, as everywhere: two that end the same things never wait for each other.
-    # But the grant is another's when the token was exchanged: who did that may end no more than what he got.
+    # Lock order: the grant first, as everywhere, against deadlocks.
+    # The grant of an exchanged token is another client's: the exchanging client may revoke only its own token.
     if facts.grant_id is not None and facts.parent_id is None:
         await end_grant(session, GrantId(facts.grant_id), Ending("token_ingetrokken"), at=at)
     await tokens.revoke_one(session, facts.id, at)
@@ -199,7 +208,7 @@ async def _revoke(exchange: Exchange, token: Token) -> None:
 
 
 def endpoint_server(exchange: Exchange | Asking) -> Server:
-    """A server that knows both endpoints. With an Asking it can only be asked."""
+    """Build a server with both endpoints. A ReadContext allows only introspection."""
     server = Server(exchange)
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)

@@ -1,1 +1,1 @@
-"""Refresh tokens: off by default, good once, and every one of a family dies when one of them is seen twice."""
+"""Refresh tokens: opt-in per client, one-time use, with reuse detection per token family."""

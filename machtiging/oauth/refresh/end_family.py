@@ -1,4 +1,7 @@
-"""A refresh token came twice, so one of the two who brought it is a thief: everything ends, and people are told."""
+"""Reuse detection (RFC 9700 section 4.14.2): a refresh token used twice ends the grant.
+
+One of the two users stole the token. So all its tokens are revoked, and the people concerned are notified.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ REUSED = "verversing_hergebruikt"
 
 
 async def end_family(session: AsyncSession, grant_id: GrantId, client: Client, *, at: datetime) -> bool:
-    """End the grant with every token of it; True for the one request that did it, and had people told.
+    """End the grant with all its tokens.
 
-    Told are the one who consented and, under a machtiging, the citizen whose letters it was about.
+    True for the one request that ended it.
+
+    Notifies the person who consented and, under a machtiging, also the represented citizen.
     """
     if not await end_grant(session, grant_id, Ending(REUSED), at=at):
         return False

@@ -1,4 +1,4 @@
-"""The client gives a refresh token back (RFC 7009): its grant ends, and all that hangs on it."""
+"""Revocation of a refresh token by its client (RFC 7009): ends the grant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from machtiging.oauth.refresh.look import Kept
 
 
 async def revoke_kept(session: AsyncSession, token: Kept, *, at: datetime) -> None:
-    """End the grant of this token, used or not. A second time changes nothing and writes nothing."""
+    """End the grant of this token, used or not. A second call changes and journals nothing."""
     if not await end_grant(session, token.grant_id, Ending("token_ingetrokken"), at=at):
         return
     held = token.machtiging

@@ -1,4 +1,4 @@
-"""Handing out a refresh token: its text goes to the client, its hash stays."""
+"""Issue refresh tokens: the client gets the token, the database its hash."""
 
 from __future__ import annotations
 
@@ -34,14 +34,17 @@ _KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A new refresh token: its text, and its row, which is not yet written down."""
+    """A new refresh token and its row, which is not yet inserted."""
 
     text: str
     row: dict[str, Any]
 
 
 def fresh(client: Client, consented: Consented, bound: Binding, *, resource: str | None, at: datetime) -> Fresh | None:
-    """A new refresh token for this consent; None when this client gets none, or when its time is up."""
+    """Build a refresh token for this grant; None when the client may have none.
+
+    Also None after the deadline of the grant.
+    """
     grant, machtiging = consented.grant, consented.machtiging
     ends = expires_at(grant.created_at, None if machtiging is None else machtiging.period.ends_at, at)
     if not may_have_one(client, bound) or ends <= at:
@@ -52,7 +55,7 @@ def fresh(client: Client, consented: Consented, bound: Binding, *, resource: str
         "grant_id": grant.id,
         "client_id": client.client_id,
         "resource": resource,
-        "jkt": bound.jkt,  # for what these are asked again: see `tied`
+        "jkt": bound.jkt,  # the sender constraint, checked in `binding`
         "x5t": bound.x5t,
         "created_at": at,
         "expires_at": ends,
@@ -62,17 +65,17 @@ def fresh(client: Client, consented: Consented, bound: Binding, *, resource: str
 
 
 async def keep(session: AsyncSession, made: Fresh) -> None:
-    """Write a new one down."""
+    """Insert a new refresh token."""
     await session.execute(insert(_TOKEN), seal(session, SEALED_REFRESH_TOKEN, made.row))
 
 
 def keeping(gate: FromClause) -> CTE:
-    """For a statement that does several things: write a new one down if `gate` gives a row. Values: see `to_keep`."""
+    """Build a CTE that inserts a refresh token if `gate` has a row. Parameters: see `insert_refresh_token_params`."""
     columns = [_TOKEN.c[name] for name in (*_KEPT, MAC)]
     said = [bindparam(f"fresh_{column.name}", type_=column.type).label(column.name) for column in columns]
     return insert(_TOKEN).from_select(columns, select(*said).select_from(gate)).cte("fresh")
 
 
 def to_keep(work: Work, made: Fresh) -> dict[str, Any]:
-    """What goes in with a new one, for `keeping`."""
+    """Build the parameters of `insert_refresh_token_cte`."""
     return {f"fresh_{name}": value for name, value in seal(work, SEALED_REFRESH_TOKEN, made.row).items()}

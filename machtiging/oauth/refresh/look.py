@@ -1,4 +1,4 @@
-"""Looking at a refresh token without using it: for introspection and revocation, by its own client only."""
+"""Read a refresh token without consuming it, for introspection and revocation by its own client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LOOK = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A refresh token as it stands. `check_client` and the `is_` methods are Authlib's."""
+    """A refresh token with its current state. Authlib calls `check_client` and the `is_` methods."""
 
     client_id: str
     grant_id: GrantId
@@ -49,25 +49,25 @@ class Kept:
     live: bool
 
     def check_client(self, client: Client) -> bool:
-        """Whether it was issued to this client."""
+        """Check that it was issued to this client."""
         return self.client_id == client.client_id
 
     def is_expired(self) -> bool:
-        """Covered by `is_revoked`, which asks everything at once."""
+        """Return False: `is_revoked` covers expiry too."""
         return False
 
     def is_revoked(self) -> bool:
-        """Whether nothing can be had for it: used, expired, its grant ended, its machtiging not in force."""
+        """Check that it is inactive: used, expired, grant ended or machtiging not in force."""
         return not self.live
 
     def told(self) -> dict[str, Any]:
-        """What its own client is told of it (RFC 7662 2.2)."""
+        """Build the introspection response for its own client (RFC 7662 2.2)."""
         times = {"exp": int(self.expires_at.timestamp()), "iat": int(self.created_at.timestamp())}
         return {"active": True, "client_id": self.client_id, "scope": self.scope, **times}
 
 
 async def kept(work: Work, text: str, *, at: datetime) -> Kept | None:
-    """The refresh token with this text; None for one that was never made, is no longer known, or is forged."""
+    """Find a refresh token; None when unknown, deleted or forged."""
     row = await _LOOK.one(work, {"token_hash": secrets.digest(text)})
     if row is None or not await _verify_rows(work, row, at):
         return None

@@ -1,7 +1,7 @@
-"""What a refresh token is tied to: of a public client to its very key, of one that authenticates to having one at all.
+"""Sender constraint of refresh tokens (RFC 9449 section 5).
 
-Such a client may change its key (RFC 9449 section 5), or show a certificate that was renewed. It may not drop it: what
-was once bound stays bound in the same way, or a stolen key of the client would make plain tokens of bound ones.
+Public clients must use the same DPoP key. Confidential clients may change key or certificate, but may not drop the
+binding: otherwise a stolen client key would turn bound tokens into plain ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
 
 
 def fitting(client: Client, shown: Binding) -> tuple[ColumnElement[bool], ...]:
-    """The refresh tokens that a request may use which shows this: the conditions on their rows."""
+    """Build the SQL conditions for refresh tokens that these credentials may use."""
     both = ((_TOKEN.c.jkt, shown.jkt), (_TOKEN.c.x5t, shown.x5t))
     if client.auth_method == PUBLIC:
         return tuple(column.is_not_distinct_from(value) for column, value in both)
@@ -25,14 +25,14 @@ def fitting(client: Client, shown: Binding) -> tuple[ColumnElement[bool], ...]:
 
 
 def fits(client: Client, tied: Binding, shown: Binding) -> bool:
-    """The same, asked of a row that was seen."""
+    """Check the same rule on a row that was read."""
     if client.auth_method == PUBLIC:
         return tied == shown
     return (tied.jkt is None or shown.jkt is not None) and (tied.x5t is None or shown.x5t is not None)
 
 
 def unfit(client: Client, was: Bound, shown: Binding) -> OAuthRefusal:
-    """The refusal for a token that is tied to something else."""
+    """Build the refusal for a token with another binding."""
     if client.auth_method == PUBLIC:
         return OAuthRefusal(Wire.INVALID_GRANT, "verversing_andere_sleutel")
     if was.jkt is not None and shown.x5t is None:

@@ -1,4 +1,4 @@
-"""Using a refresh token: one statement decides who was first, and whoever comes second ends the whole family."""
+"""Refresh token rotation: one atomic UPDATE consumes the token; a second use ends the family."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
 
 
 class Reused(OAuthRefusal):
-    """A used token came again. `first`: this request is the one that ended the family."""
+    """A used refresh token was presented again. `ended_family`: this request ended the family."""
 
     def __init__(self, *, first: bool) -> None:
         super().__init__(Wire.INVALID_GRANT, REUSED)
@@ -34,7 +34,7 @@ class Reused(OAuthRefusal):
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A refresh token that this very request used up."""
+    """A refresh token that this request consumed."""
 
     token_hash: bytes
     grant_id: GrantId
@@ -44,11 +44,10 @@ class Used:
 
 
 async def use_up(session: AsyncSession, text: str, client: Client, bound: Binding, *, at: datetime) -> Used:
-    """Use a token of this client up, if its holder shows what it is tied to.
+    """Consume a refresh token of this client, if the binding matches.
 
-    Raises OAuthRefusal `invalid_grant`, `invalid_dpop_proof`, and Reused for one that was used before: then the family
-    has been ended in this transaction, which must commit. The client is held first, then the token, then the grant: so
-    does everybody.
+    Raises OAuthRefusal `invalid_grant`, `invalid_dpop_proof`. Raises RefreshTokenReuse for a used token: the family was
+    ended in this transaction, which must commit. Lock order, as everywhere: client, token, grant.
     """
     if not await hold_client(session, client.client_id):
         raise OAuthRefusal(Wire.INVALID_CLIENT, "client_onbekend")
@@ -64,7 +63,10 @@ async def use_up(session: AsyncSession, text: str, client: Client, bound: Bindin
 
 
 async def _refuse(session: AsyncSession, digest: bytes, client: Client, bound: Binding, at: datetime) -> NoReturn:
-    """Of another client, or never made: unknown, and nothing happens. Tied to something else: it stays as it is."""
+    """Raise the refusal for a token that could not be consumed.
+
+    Unknown, or of another client: nothing changes. With another binding: the token stays usable. Used: reuse detection.
+    """
     mine = (_TOKEN.c.token_hash == digest, _TOKEN.c.client_id == client.client_id)
     found = (await session.execute(select(_TOKEN).where(*mine))).one_or_none()
     if found is None:
@@ -75,8 +77,8 @@ async def _refuse(session: AsyncSession, digest: bytes, client: Client, bound: B
 
 
 async def give_back(session: AsyncSession, used: Used) -> None:
-    """Let it be unused again, in the transaction that used it: a refusal uses nothing up.
+    """Mark the token as unused again, in the same transaction: a refusal consumes nothing.
 
-    Otherwise a client that asks too much, or while the machtiging is paused, would seem a thief when it tries again.
+    Otherwise the client's retry, after an excessive request or a paused machtiging, would look like theft.
     """
     await session.execute(update(_TOKEN).where(_TOKEN.c.token_hash == used.token_hash).values(used_at=None))

@@ -1,1 +1,1 @@
-"""Clients that register themselves (RFC 7591, 7592), the operator who lets them in, and the keys that they publish."""
+"""Dynamic client registration (RFC 7591, 7592) and its approval by an operator."""

@@ -1,4 +1,4 @@
-"""An operator lets in a client that a program proposed."""
+"""Approval of a proposed client by an operator."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
 
 def seen_as(registration: Mapping[str, Any]) -> str:
-    """What an operator says he has looked at: a client may change what it proposes while he looks."""
+    """Return a digest of the registration that the operator reviewed.
+
+    The client may change its proposal during the review.
+    """
     return hashlib.sha256(json.dumps(registration, sort_keys=True).encode()).hexdigest()
 
 
 async def approve(session: AsyncSession, client_id: str, seen: str, *, at: datetime, by: str | None = None) -> None:
-    """Make a proposed client active, as it was `seen`. `by` is the operator.
+    """Make a proposed client active, if it is still the reviewed registration.
 
-    Raises NotFound `client_onbekend`, Conflict `client_niet_voorgesteld`, and `client_veranderd` for one that is not
-    what was looked at.
+    `reviewed_digest`: from `digest_registration`. `operator`: recorded in the journal.
+
+    Raises NotFound `client_onbekend`, Conflict `client_niet_voorgesteld`, and Conflict `client_veranderd` for a
+    registration that has changed since the review.
     """
     mine = _CLIENT.c.client_id == client_id
     row = (await session.execute(select(_CLIENT).where(mine).with_for_update())).one_or_none()

@@ -1,4 +1,4 @@
-"""Invitations as operators see them: which there are, and one that is taken back before it is used up."""
+"""Operators list invitations (initial access tokens) and withdraw one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HASH_BYTES = 32
 
 
 class Fate(StrEnum):
-    """What has become of an invitation."""
+    """The status of an invitation."""
 
     OPEN = "open"
     USED_UP = "used up"
@@ -34,7 +34,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An invitation without its token. `name` is what the journal calls it; nobody can register with that."""
+    """An invitation without its token. `name`: the name in the journal; it gives no access."""
 
     name: str
     note: str
@@ -53,15 +53,15 @@ _WHY_NOT = {
 
 
 async def invitations(session: AsyncSession, *, at: datetime) -> list[Invitation]:
-    """All there are, newest first."""
+    """List all invitations, newest first."""
     found = await session.execute(select(_TOKEN).order_by(_TOKEN.c.created_at.desc(), _TOKEN.c.token_hash))
     return [_invitation(row, at) for row in found]
 
 
 async def withdraw(session: AsyncSession, name: str, by: str, *, at: datetime) -> Invitation:
-    """Take an invitation back: from now on nobody registers with it. What was registered with it stays.
+    """Withdraw an invitation. Clients that registered with it stay.
 
-    `by` is the operator. Raises NotFound `uitnodiging_onbekend`, Conflict `uitnodiging_opgebruikt`,
+    `operator`: recorded in the journal. Raises NotFound `uitnodiging_onbekend`, Conflict `uitnodiging_opgebruikt`,
     `uitnodiging_verlopen` or `uitnodiging_al_ingetrokken`.
     """
     row = await _held(session, name)
@@ -82,7 +82,10 @@ async def withdraw(session: AsyncSession, name: str, by: str, *, at: datetime) -
 
 
 async def _held(session: AsyncSession, name: str) -> Row[Any]:
-    """The row; who registers with it at this moment waits, or was before us."""
+    """Lock the row of the invitation. A concurrent registration waits, or came first.
+
+    Raises NotFound `uitnodiging_onbekend`.
+    """
     unknown = NotFound("uitnodiging_onbekend", "Deze uitnodiging kennen wij niet. Kijk in de lijst hoe zij heet.")
     if _NAME.fullmatch(name) is None:
         raise unknown

@@ -1,4 +1,4 @@
-"""Invitations to register by program: initial access tokens (RFC 7591 section 3), good for so many clients."""
+"""Invitations: initial access tokens for client registration (RFC 7591 section 3), with limited uses."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from machtiging.oauth.tables import SEALED_INVITATION, InitialAccessToken
 from machtiging.storage.row_mac import seal
 
 MOST_USES = 1000
-# Each leaves a line in the journal, which is kept for ever. Who needs more tries than this asks for another invitation.
+# Every refusal adds a journal line, and these are never deleted. For more tries the operator creates another
+# invitation.
 MOST_REFUSED = 50
 LONGEST = timedelta(days=366)
 _LONGEST_NOTE = 200
-KIND = "uitnodiging"  # what the journal calls it
+KIND = "uitnodiging"  # the kind of object in the journal
 _TOKEN: Table = InitialAccessToken.__table__  # type: ignore[attr-defined]
 
 
 async def invite(
     session: AsyncSession, note: str, *, uses: int, lives: timedelta, at: datetime, by: str | None = None
 ) -> str:
-    """A new invitation; only its hash is kept, so this is the one time that it can be shown. `by` is the operator.
+    """Create an invitation and return its token; only the hash is stored.
 
-    Raises InvalidInput `uitnodiging_ongeldig`.
+    `operator`: recorded in the journal. Raises InvalidInput `uitnodiging_ongeldig`.
     """
     try:
         told = plain_line(" ".join(note.split()))
@@ -50,7 +51,10 @@ async def invite(
 
 
 async def admitted(session: AsyncSession, token: str, *, at: datetime) -> bytes:
-    """The invitation's hash, if it is still good. Raises NotAuthenticated `uitnodiging_onbekend`, whatever is wrong."""
+    """Verify the token of an invitation and return its digest.
+
+    Raises NotAuthenticated `uitnodiging_onbekend` for every fault.
+    """
     digest = secrets.digest(token)
     row = (await session.execute(select(_TOKEN).where(*_good(digest, at)))).one_or_none()
     if row is None or not await authenticate_row(session, SEALED_INVITATION, row, at=at):
@@ -59,7 +63,7 @@ async def admitted(session: AsyncSession, token: str, *, at: datetime) -> bytes:
 
 
 async def use_up(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
-    """Use it once. Of two that want the last use at once, one gets it.
+    """Consume one use. Of two concurrent requests for the last use, one gets it.
 
     Raises NotAuthenticated `uitnodiging_onbekend`.
     """
@@ -69,9 +73,9 @@ async def use_up(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
 
 
 async def count_refusal(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
-    """Count a try that came to nothing. After MOST_REFUSED the invitation is worth nothing any more.
+    """Count a refused registration. After MAX_REFUSALS the invitation is no longer valid.
 
-    Raises NotAuthenticated `uitnodiging_onbekend` when others used it up meanwhile: then there is no line to write.
+    Raises NotAuthenticated `uitnodiging_onbekend` when a concurrent request used it up: then nothing is journalled.
     """
     counting = update(_TOKEN).where(*_good(digest, at)).values(refused=_TOKEN.c.refused + 1)
     if await session.scalar(counting.returning(_TOKEN.c.token_hash)) is None:
@@ -88,7 +92,7 @@ def _unknown() -> NotAuthenticated:
 
 
 def name_of(digest: bytes) -> str:
-    """What the journal calls an invitation: a piece of its hash, of no use to anybody else."""
+    """Derive the journal name of an invitation: part of its hash, which gives no access."""
     return digest.hex()[:16]
 
 

@@ -1,4 +1,7 @@
-"""What a program may say of a client (RFC 7591 section 2): less than an operator may. Pure."""
+"""Validation of metadata in dynamic registration (RFC 7591 section 2). Pure.
+
+A client may set fewer members than an operator.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from machtiging.oauth.client import CODE
 from machtiging.oauth.clients import keys, metadata
 from machtiging.oauth.errors import OAuthRefusal, Wire
 
-# Members in the registry of IANA that this server knows; members of our own making are the operator's to give.
+# Supported members of the IANA registry. Only an operator may set our own members.
 _FOR_PROGRAMS = frozenset(
     {
         "authorization_details_types",
@@ -46,7 +49,7 @@ _FOR_PROGRAMS = frozenset(
         "userinfo_signed_response_alg",
     }
 )
-# Asked for, and not to be had here. Were it ignored like what nobody knows, an app would take it for granted.
+# Known members without support. To ignore them would let an app rely on them.
 _NOT_TO_BE_HAD = frozenset(
     {
         "authorization_encrypted_response_alg",
@@ -73,7 +76,7 @@ _NOT_TO_BE_HAD = frozenset(
     }
 )
 _UNDERSTOOD = _FOR_PROGRAMS | _NOT_TO_BE_HAD | metadata.KNOWN
-# Nobody decides on these, and nobody proves anything with them. A change in anything else is looked at again.
+# Members that affect neither consent nor authentication. A change of any other member needs a review.
 _FREE = frozenset({"contacts", "policy_uri", "redirect_uris", "software_id", "software_version", "tos_uri"})
 _MOST_FAULTS = 5
 _LARGEST_BODY = 64 * 1024
@@ -81,14 +84,14 @@ _LARGEST_BODY = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The body of a request, unread, with what it calls itself."""
+    """An unparsed request body with its content type."""
 
     content_type: str
     body: bytes
 
 
 def metadata_in(said: Said) -> dict[str, Any]:
-    """The metadata in a request: one JSON object. Raises OAuthRefusal `invalid_client_metadata`."""
+    """Parse the body: one JSON object. Raises OAuthRefusal `invalid_client_metadata`."""
     if said.content_type.split(";")[0].strip().lower() != "application/json":
         raise _unfit("geen_json", "The content type must be application/json.")
     if len(said.body) > _LARGEST_BODY:
@@ -101,9 +104,11 @@ def metadata_in(said: Said) -> dict[str, Any]:
 
 
 def judged(said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
-    """The registration as it will be kept. A grant type that is left out is the code (RFC 7591 section 2).
+    """Validate the metadata and return the registration to store.
 
-    What we do not understand is ignored, as the same section demands; the answer says what was registered.
+    The default grant type is the code, and unknown members are ignored (RFC 7591 section 2). The response shows the
+    registered members.
+
     Raises OAuthRefusal `invalid_client_metadata`, `invalid_redirect_uri`, `invalid_software_statement` or
     `unapproved_software_statement`.
     """
@@ -111,14 +116,14 @@ def judged(said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
         _refuse_statement(said["software_statement"])
     whole = {"grant_types": [CODE], **{name: value for name, value in said.items() if name in _UNDERSTOOD}}
     faults = metadata.faults_in(whole, practice=practice) | keys.faults_in(whole)
-    # After the others, since it says more: these members exist, and a program cannot have them.
+    # Last, because this text is more precise: the member exists, but only an operator may set it.
     faults |= dict.fromkeys(sorted(whole.keys() - _FOR_PROGRAMS), "Dit gegeven kan een programma niet aanmelden.")
     if not _of_the_code_flow(whole):
-        # NL GOV OAuth 3.1.3: never clients without a person. Nor those that exchange, or ask behind a person's back.
+        # NL GOV OAuth 3.1.3: no clients without a person. No token exchange and no CIBA either.
         faults["grant_types"] = f"Een programma kan alleen {CODE} aanmelden."
     if faults:
         raise _refusal(faults)
-    # Without the members that it cannot send back in a change of its own; left out they mean the same.
+    # Without the members that the client may not send in an update; leaving them out means the same.
     return {name: value for name, value in metadata.completed(whole).items() if name in _FOR_PROGRAMS}
 
 
@@ -128,7 +133,10 @@ def _of_the_code_flow(whole: Mapping[str, Any]) -> bool:
 
 
 def _refuse_statement(statement: object) -> None:
-    """No issuer of software statements is trusted, so a good one is not approved and a bad one is bad."""
+    """Refuse every software statement: no issuer of them is trusted.
+
+    Raises OAuthRefusal `invalid_software_statement` for one that is no JWT, else `unapproved_software_statement`.
+    """
     try:
         take_apart(statement if isinstance(statement, str) else "")
     except NotAuthenticated:
@@ -148,14 +156,18 @@ def _unfit(code: str, text: str) -> OAuthRefusal:
 
 
 def _ascii(text: str) -> str:
-    """RFC 6749 5.2: no quotes, no backslash, nothing outside of ASCII; names of members come from the asker."""
+    """Replace the characters that `error_description` may not hold (RFC 6749 5.2).
+
+    These are quotes, backslash and non-ASCII. Member names come from the client.
+    """
     return "".join(letter if " " <= letter <= "~" and letter not in '"\\' else "?" for letter in text)[:1000]
 
 
 def weighs(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether a change is one that an operator has to look at again: all but texts that nobody decides on.
+    """Return whether an operator must review this change.
 
-    The place of a redirect URI may change on its own host, where its owner is known already.
+    Only members without effect on a decision are exempt. The path of a redirect URI may change on its own host, since
+    the owner of the host is approved.
     """
     if _hosts(before) != _hosts(after):
         return True

@@ -1,4 +1,7 @@
-"""A client that looks after its own registration (RFC 7592), with the token that it got when it registered."""
+"""The client configuration endpoint (RFC 7592): read, update and delete a registration.
+
+The credential is the registration access token.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,13 @@ from machtiging.storage.row_mac import reseal
 _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 _SUSPENDED = "suspended"
 _NOBODY = bytes(32)
-# Each leaves a line in the journal, which is kept for ever, and a client that nobody let in answers to nobody.
+# Every try adds a journal line, these are never deleted, and no operator has approved this client.
 MOST_UNSEEN = 50
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 async def read(session: AsyncSession, client_id: str, token: str) -> Registered:
-    """The registration as it stands. Raises NotAuthenticated `registratie_onbekend`."""
+    """Return the registration. Raises NotAuthenticated `registratie_onbekend`."""
     row = await _its_own(session, client_id, token)
     return Registered(client_id, row.registration, row.created_at, token)
 
@@ -39,10 +42,10 @@ async def read(session: AsyncSession, client_id: str, token: str) -> Registered:
 async def change(
     session: AsyncSession, client_id: str, token: str, said: Said, *, practice: bool, at: datetime
 ) -> Registered:
-    """Put another registration in its place; the token that was used is spent, and another is given.
+    """Replace the registration and rotate the registration access token.
 
-    What people see, and who can sign, is looked at by an operator again: until then the client can do nothing and what
-    it holds is cut off. Before an operator has looked it may try MOST_UNSEEN times, whatever comes of it.
+    A change that needs review makes the client proposed again and revokes its tokens. A proposed client may try
+    MAX_UNREVIEWED_CHANGES times, refused or not.
 
     Raises NotAuthenticated `registratie_onbekend`, OAuthRefusal.
     """
@@ -65,7 +68,7 @@ async def change(
 
 
 async def withdraw(session: AsyncSession, client_id: str, token: str, *, at: datetime) -> None:
-    """End the registration for ever: the client is unknown from now on, and all that it holds is cut off.
+    """Delete the registration for ever, and revoke everything the client holds.
 
     Raises NotAuthenticated `registratie_onbekend`.
     """
@@ -77,9 +80,10 @@ async def withdraw(session: AsyncSession, client_id: str, token: str, *, at: dat
 
 
 async def _its_own(session: AsyncSession, client_id: str, token: str, *, held: bool = False) -> Row[Any]:
-    """The client, if the token is its own and it is not suspended. Held: nobody changes it meanwhile.
+    """Load the client of this registration access token, unless suspended. `lock`: FOR UPDATE.
 
-    An unknown client, another's token and a spent one are answered alike, in the same time.
+    An unknown client, another client's token and a rotated token get the same answer in the same time (timing oracle).
+    Raises NotAuthenticated `registratie_onbekend`.
     """
     named = client_id if _NAME.fullmatch(client_id) else ""
     wanted = select(_CLIENT).where(_CLIENT.c.client_id == named, _CLIENT.c.state != _SUSPENDED)
@@ -94,12 +98,15 @@ async def _its_own(session: AsyncSession, client_id: str, token: str, *, held: b
 async def _write(session: AsyncSession, row: Row[Any], values: dict[str, Any]) -> None:
     sealed = reseal(session, SEALED_CLIENT, row, values)
     if "fetched_jwks" in sealed:
-        sealed["fetched_jwks"] = null()  # None would be the null of JSON
+        sealed["fetched_jwks"] = null()  # None would become a JSON null
     await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == row.client_id).values(sealed))
 
 
 async def _count(session: AsyncSession, row: Row[Any]) -> None:
-    """Count a try that no operator has looked at. Raises NotAuthenticated `registratie_onbekend` after too many."""
+    """Count a change without review.
+
+    Raises NotAuthenticated `registratie_onbekend` after too many.
+    """
     if row.unseen_changes >= MOST_UNSEEN:
         raise _unknown()
     counting = update(_CLIENT).where(_CLIENT.c.client_id == row.client_id)
@@ -111,9 +118,9 @@ def _unknown() -> NotAuthenticated:
 
 
 def _changed(row: Row[Any], client_id: str, said: Mapping[str, Any], *, practice: bool) -> dict[str, Any]:
-    """What it will be. The id has to be said again and stays as it is (RFC 7592 2.2), the grant type too.
+    """Validate the replacement. `client_id` is required and fixed (RFC 7592 2.2), the grant type is fixed too.
 
-    What is left out is gone: this is another registration, not a patch on the one before.
+    A missing member is deleted: this is a replacement, not a patch. Raises OAuthRefusal.
     """
     if said.get("client_id") != client_id:
         text = "The client_id must be the one of this registration."

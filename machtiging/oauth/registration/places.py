@@ -1,4 +1,7 @@
-"""How many sites are visited at a time: one visit to each host, and so many in all. A slow site takes its own place."""
+"""Limit concurrent JWKS fetches: one for each host, and a maximum in total.
+
+A slow site delays only fetches from its own host, apart from one slot of the total.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ _PATIENCE = 2.0
 
 
 class Crowded(OAuthRefusal):
-    """There was no place in time: the host is being visited for somebody else, or too many others are.
+    """No fetch slot was free in time, for this host or in total.
 
-    To the client it looks like any other that could not be authenticated; the log has the reason.
+    The client gets `invalid_client`, as for any failed authentication; the log has the reason.
     """
 
     def __init__(self) -> None:
@@ -26,23 +29,23 @@ class Crowded(OAuthRefusal):
 
 
 class Places:
-    """Waits `patience` seconds for a place, and no longer."""
+    """A limiter for fetches. It waits `timeout_seconds` for a slot."""
 
     def __init__(self, at_once: int = _AT_ONCE, patience: float = _PATIENCE) -> None:
         self._few = asyncio.Semaphore(at_once)
         self._patience = patience
-        # A host that nobody visits or waits for is forgotten.
+        # Weak values: the lock of a host without fetches is collected.
         self._hosts: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def place_for(self, uri: str) -> AsyncIterator[None]:
-        """A place to visit this address from. Raises Crowded."""
+        """Reserve a slot for this URI. Raises FetchLimitExceeded."""
         host = (urlsplit(uri).hostname or "").rstrip(".")
         alone = self._hosts.setdefault(host, asyncio.Lock())
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(self._patience):
-                    # The host first: who waits for it takes no place from others.
+                    # The host first: a task that waits for it holds no slot of the total.
                     await held.enter_async_context(alone)
                     await held.enter_async_context(self._few)
             except TimeoutError:

@@ -1,4 +1,4 @@
-"""Registering a client by program (RFC 7591): it can do nothing until an operator approves it."""
+"""Client registration (RFC 7591): the client stays proposed until an operator approves it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A client with the token that manages its registration; only the hash of that is kept."""
+    """A registered client with its registration access token; only the token's hash is stored."""
 
     client_id: str
     registration: dict[str, Any]
@@ -34,10 +34,11 @@ class Registered:
 
 
 async def propose(session: AsyncSession, token: str, said: Said, *, practice: bool, at: datetime) -> Registered:
-    """Register what is said, under an invitation. In practice it is active at once, for there is nobody to ask.
+    """Register a client under an invitation. In practice mode it is active at once.
 
-    Raises NotAuthenticated `uitnodiging_onbekend` before anything of the body is judged, and OAuthRefusal, so many
-    times and no more.
+    The invitation is verified before the body is parsed. Refusals count against it.
+
+    Raises NotAuthenticated `uitnodiging_onbekend` and OAuthRefusal.
     """
     digest = await invite.admitted(session, token, at=at)
     try:

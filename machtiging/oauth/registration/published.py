@@ -1,4 +1,4 @@
-"""Fetching the keys that clients publish at their `jwks_uri`: between transactions, never inside one."""
+"""Fetch the JWKS of clients from `jwks_uri`, always outside a transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = structlog.get_logger("machtiging.oauth")
 
 
 class PublishedKeys:
-    """Visits the sites of clients. Requests that want the same keys at the same moment wait for one visit."""
+    """Fetches JWKS documents. Concurrent requests for one client share a fetch."""
 
     def __init__(
         self, sessions: async_sessionmaker[AsyncSession], outbound: Outbound, places: Places | None = None
@@ -38,28 +38,28 @@ class PublishedKeys:
         self._places = places or Places()
 
     async def look(self, wanted: KeysWanted, at: datetime) -> None:
-        """Bring our copy up to date, if it is time and the site answers. Whether it did shows in the client's row.
+        """Refresh our copy of the JWKS, if it is due. The client row shows the result.
 
-        Whoever waits for this must hold no connection. Raises Crowded when there was no place to go from and no older
-        copy does, Fault `opslag_niet_bereikbaar`.
+        The caller must hold no connection. Raises FetchLimitExceeded when no slot was free and there is no usable copy,
+        Fault `opslag_niet_bereikbaar`.
         """
         visit = self._under_way.get(wanted.client_id)
         if visit is None:
             visit = asyncio.create_task(self._visit(wanted, at))
             self._under_way[wanted.client_id] = visit
             visit.add_done_callback(lambda done: self._over(wanted.client_id, done))
-        # Shielded: when one of those who wait hangs up, the others still want to know.
+        # Shielded: a cancelled request must not cancel the fetch for the others.
         try:
             await asyncio.shield(visit)
         except Crowded:
             if not wanted.spare:
-                raise  # nobody was there, so the next one may go at once
-            await self._claimed(wanted, at)  # the older copy does for another minute
+                raise  # no fetch took place, so the next request may try at once
+            await self._claimed(wanted, at)  # the copy is used for another minute
 
     def _over(self, client_id: str, visit: asyncio.Task[None]) -> None:
         self._under_way.pop(client_id, None)
         if not visit.cancelled() and visit.exception() is not None:
-            # Whoever waited has been told; perhaps nobody waits any more.
+            # Waiting requests got the exception; there may be none left, so it is logged.
             trouble = visit.exception()
             reason = trouble.code if isinstance(trouble, MachtigingError) else type(trouble).__name__
             _log.warning("client_keys_not_fetched", client_id=client_id, reason=reason)
@@ -75,7 +75,10 @@ class PublishedKeys:
                 await _keep(session, wanted, fresh)
 
     async def _claimed(self, wanted: KeysWanted, at: datetime) -> bool:
-        """Of all workers one goes, once a minute at most. It counts as failed until it has succeeded."""
+        """Claim the fetch in the client row: one worker, once a minute at most.
+
+        It counts as failed until it succeeds.
+        """
         rarely = (
             or_(column.is_(None), column <= at - RARELY) for column in (_CLIENT.c.fetched_at, _CLIENT.c.fetch_failed_at)
         )
@@ -84,7 +87,7 @@ class PublishedKeys:
             return await session.scalar(mine.returning(_CLIENT.c.client_id)) is not None
 
     async def _fetched(self, wanted: KeysWanted) -> dict[str, Any] | None:
-        """What there is to use at the client's site. None when there is nothing; the log says why."""
+        """Fetch and parse the JWKS; None when there are no usable keys. The log has the reason."""
         try:
             answer = await self._outbound.get(wanted.uri, accept="application/jwk-set+json, application/json")
             found = keys.usable_in(strict_json(drop_byte_order_mark(answer.body))) if answer.status == 200 else None
@@ -100,21 +103,24 @@ class PublishedKeys:
 
 async def _keep(session: AsyncSession, wanted: KeysWanted, fresh: dict[str, Any]) -> None:
     row = (await session.execute(select(_CLIENT).where(*_named(wanted)).with_for_update())).one_or_none()
-    if row is not None:  # else it changed meanwhile
+    if row is not None:  # no row: its jwks_uri or state changed during the fetch
         values = reseal(session, SEALED_CLIENT, row, fresh)
         await session.execute(update(_CLIENT).where(_CLIENT.c.client_id == row.client_id).values(values))
 
 
 def _named(wanted: KeysWanted) -> tuple[Any, ...]:
-    """The client as it was: what was fetched from another address is not its own any more."""
+    """Build the conditions for the client with the same `jwks_uri` as before the fetch.
+
+    Keys from a former URI are not stored.
+    """
     there = _CLIENT.c.registration["jwks_uri"].astext == wanted.uri
     return _CLIENT.c.client_id == wanted.client_id, _CLIENT.c.state == "active", there
 
 
 async def with_keys(state: Any, session: AsyncSession, work: Callable[[], Awaitable[_T]]) -> _T:
-    """Do this work. When a client's keys have to be fetched for it: undo it, hold no connection, fetch, once more.
+    """Run the operation. On JwksFetchRequired: roll back, fetch the JWKS, run it again.
 
-    Raises what the work raises.
+    The rollback releases the connection. Raises the errors of the operation.
     """
     try:
         return await work()

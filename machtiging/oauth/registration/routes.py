@@ -46,7 +46,7 @@ async def register(request: Request, session: Transaction, _door: Public) -> Res
 
 @router.get(PATH + "/{client_id}")
 async def read(request: Request, session: Transaction, client_id: str, _door: Public) -> Response:
-    """The registration as it stands (RFC 7592 section 2.1)."""
+    """Return the registration (RFC 7592 section 2.1)."""
 
     async def work(token: str, _at: datetime) -> Response:
         return _told(request, await manage.read(session, client_id, token), 200)
@@ -56,7 +56,7 @@ async def read(request: Request, session: Transaction, client_id: str, _door: Pu
 
 @router.put(PATH + "/{client_id}")
 async def change(request: Request, session: Transaction, client_id: str, _door: Public) -> Response:
-    """Another registration in its place (RFC 7592 section 2.2)."""
+    """Replace the registration (RFC 7592 section 2.2)."""
 
     async def work(token: str, at: datetime) -> Response:
         said, practice = await _said(request), request.app.state.practice
@@ -67,7 +67,7 @@ async def change(request: Request, session: Transaction, client_id: str, _door: 
 
 @router.delete(PATH + "/{client_id}")
 async def withdraw(request: Request, session: Transaction, client_id: str, _door: Public) -> Response:
-    """The end of it (RFC 7592 section 2.3)."""
+    """Delete the registration (RFC 7592 section 2.3)."""
 
     async def work(token: str, at: datetime) -> Response:
         await manage.withdraw(session, client_id, token, at=at)
@@ -77,7 +77,10 @@ async def withdraw(request: Request, session: Transaction, client_id: str, _door
 
 
 async def _answered(request: Request, session: AsyncSession, client_id: str | None, work: _Work) -> Response:
-    """Do it, and turn a refusal into its answer. Who had no good token leaves no line in the journal."""
+    """Run the operation and turn a refusal into its response.
+
+    Without a valid token nothing is journalled.
+    """
     at = request.app.state.clock.now()
     try:
         token = _token_in(request)
@@ -95,7 +98,7 @@ async def _answered(request: Request, session: AsyncSession, client_id: str | No
 
 
 def _token_in(request: Request) -> str:
-    """The token in the header, where alone it may be. Raises NotAuthenticated."""
+    """Read the bearer token; it is accepted in the header only. Raises NotAuthenticated."""
     headers = request.headers.getlist("authorization")
     found = _CREDENTIALS.fullmatch(headers[0]) if len(headers) == 1 else None
     if found is None:
@@ -104,7 +107,7 @@ def _token_in(request: Request) -> str:
 
 
 def _unauthorized() -> Response:
-    """One answer, whether there was no token, a wrong one, or a right one for another client (RFC 6750 section 3)."""
+    """Build the one response for every missing or invalid token (RFC 6750 section 3)."""
     told = "The access token is missing, unknown or no longer valid."
     headers = {**NO_STORE, "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{told}"'}
     return JSONResponse({"error": "invalid_token", "error_description": told}, 401, headers=headers)
@@ -115,7 +118,7 @@ async def _said(request: Request) -> Said:
 
 
 def _told(request: Request, client: Registered, status: int) -> Response:
-    """RFC 7591 section 3.2.1, RFC 7592 section 3."""
+    """Build the client information response (RFC 7591 section 3.2.1, RFC 7592 section 3)."""
     place: dict[str, Any] = {
         "client_id": client.client_id,
         "client_id_issued_at": int(client.created_at.timestamp()),

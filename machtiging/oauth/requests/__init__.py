@@ -1,1 +1,1 @@
-"""What one request may ask: signed request objects (JAR), resources (RFC 8707), and details that only grow narrower."""
+"""Parameters of one request: request objects (RFC 9101), resources (RFC 8707) and narrower authorization_details."""

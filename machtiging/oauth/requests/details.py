@@ -1,4 +1,4 @@
-"""`authorization_details` in a token request (RFC 9396 section 6): no more than was consented to. Pure."""
+"""Pure rule for `authorization_details` in a token request (RFC 9396 section 6): never more than was granted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from machtiging.oauth.rules import acts_in, cannot_grant, details_of, wanted_fro
 
 
 def narrowed_details(granted: list[dict[str, Any]], asked: str | None) -> list[dict[str, Any]]:
-    """What one token gets out of what was granted; without a question all of it.
+    """Narrow the granted details to the requested ones; without a request return all.
 
-    The same machtiging, and no act that was not granted. Raises OAuthRefusal `invalid_authorization_details`.
+    They must have the same machtiging and no other acts. Raises OAuthRefusal `invalid_authorization_details`.
     """
     wanted = wanted_from(asked)
     if wanted is None:

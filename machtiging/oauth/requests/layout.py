@@ -1,4 +1,4 @@
-"""Who is who in a token, in one of two layouts and never both. Pure."""
+"""Pure rule for the layout of subject claims: `represents` or `act`, never both."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PARTY = ("iss", "sub", "sub_id_type")
 
 
 def laid_out(people: Mapping[str, Any], layout: str) -> dict[str, Any]:
-    """The claims about people as this resource server wants them.
+    """Arrange the subject claims in the layout of this resource server.
 
     `represents` (OIDC-NLGOV 5.2.4): `sub` is the helper, the citizen is in `represents`. `act` (RFC 8693 4.1): `sub` is
-    the citizen, the helper is in `act`. In the own box there is one person, and both layouts are the same.
+    the citizen, the helper is in `act`. In the own box there is one person, and both layouts are equal.
     """
     claims = dict(people)
     if layout != ACT or REPRESENTS not in claims:

@@ -1,7 +1,7 @@
-"""Signed request objects (JAR, RFC 9101 with the rules of FAPI 2.0 Message Signing 5.3.1), pushed with the request.
+"""Verify signed request objects (JAR, RFC 9101, with FAPI 2.0 Message Signing 5.3.1), pushed with the request.
 
-Only what was signed counts. A parameter beside the object is refused, not ignored: whoever reads only one of the two
-copies must not come to another answer than who reads only the other.
+Only the signed parameters count. A parameter beside the object is refused, not ignored: otherwise two readers of
+different copies could reach different results.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from machtiging.oauth.tables import UsedAssertion
 from machtiging.storage.statement import Statement, Work
 
 ALGORITHMS = ("ES256", "PS256")
-# Counted from `iat` or `nbf`. A later `exp` buys nothing; FAPI 2.0 Message Signing 5.3.1 allows it an hour after `nbf`.
+# Counted from `iat` or `nbf`. A later `exp` extends nothing; FAPI 2.0 Message Signing 5.3.1 allows an hour after `nbf`.
 LIVES_AT_MOST = timedelta(minutes=10)
 LATEST_EXP = timedelta(minutes=60)
 _CLOCKS_DIFFER = 10.0  # as for client assertions (FAPI 2.0 5.3.2.1)
 _TYP = "oauth-authz-req+jwt"
 _LONGEST_JTI = 256
-# What may stand beside the object: who sends it, and the proof of that.
+# Allowed beside the object: the client_id and its authentication.
 _BESIDE = frozenset({"request", "client_id", "client_assertion", "client_assertion_type"})
-# About the object itself. `sub` is not among them: with it, one could pass for a client assertion (RFC 9101 10.8).
+# JWT claims of the object itself. No `sub`: with it, an object could pass for a client assertion (RFC 9101 10.8).
 _ABOUT = frozenset({"iss", "aud", "exp", "iat", "nbf", "jti"})
-# An object in an object, another object to be fetched, and credentials have no place in one.
+# Refused in an object: nested objects, objects by reference, and credentials.
 _NEVER = frozenset({"request", "request_uri", "sub", "client_assertion", "client_assertion_type", "client_secret"})
 _STRUCTURED = frozenset({"authorization_details", "claims"})
 _LONGEST_NAME = 64
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # as in a form: see protocol.bridge
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # as in a form: see protocol.requests
 _USED: Table = UsedAssertion.__table__  # type: ignore[attr-defined]
 _TAKE = Statement(
     insert(_USED).on_conflict_do_nothing().returning(_USED.c.client_id), ("client_id", "jti_hash", "expires_at")
@@ -50,9 +50,9 @@ _TAKE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where request objects come in: the database, the issuer whom they must be for, the instant.
+    """The context for request objects: executor, issuer and time.
 
-    `backchannel`: those of CIBA 7.1.1, which say who sends them in `iss` and need not do so in `client_id` too.
+    `backchannel`: CIBA 7.1.1, with the client in `iss` and not necessarily in `client_id` too.
     """
 
     work: Work
@@ -62,14 +62,15 @@ class Desk:
 
 
 def _bad(code: str) -> NoReturn:
-    """invalid_request_object: one text; only the journal learns what was wrong."""
+    """Raise `invalid_request_object`, with one text for all causes. Only the journal gets the code."""
     raise OAuthRefusal(Wire.INVALID_REQUEST_OBJECT, code)
 
 
 async def opened(desk: Desk, client: Client, form: Mapping[str, str]) -> dict[str, str]:
-    """The parameters that count: those in the signed object when there is one, else those of the form.
+    """Return the effective parameters: those of the signed object, else those of the form.
 
-    Raises OAuthRefusal `invalid_request_object`, or `invalid_request` when this client must sign and did not.
+    Consumes the object's jti. Raises OAuthRefusal `invalid_request_object`, or `invalid_request` when this client must
+    sign and did not.
     """
     if "request" not in form:
         if client.signed_requests_only:
@@ -103,7 +104,7 @@ def _check(desk: Desk, client: Client, claims: Mapping[str, Any]) -> None:
     named = claims.get("client_id", client.client_id if desk.backchannel else None)
     if claims.get("iss") != client.client_id or named != client.client_id:
         _bad("object_van_ander")
-    if claims.get("aud") not in (desk.issuer_url, [desk.issuer_url]):  # FAPI 2.0 Message Signing 5.3.1 takes a list
+    if claims.get("aud") not in (desk.issuer_url, [desk.issuer_url]):  # FAPI 2.0 Message Signing 5.3.1 allows a list
         _bad("object_voor_ander")
     if (problem := _age_problem(claims, desk.at.timestamp())) is not None:
         _bad(problem)
@@ -128,7 +129,7 @@ def _age_problem(claims: Mapping[str, Any], now: float) -> str | None:
 
 
 def _instant(value: object) -> float | None:
-    """A NumericDate; bool is an int in Python, and a number may be too large to be an instant."""
+    """Parse a NumericDate. A bool is an int in Python, and very large numbers are no dates."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e12 < value < 1e12:
         return None
     return float(value) if math.isfinite(value) else None
@@ -140,9 +141,9 @@ def _parameters(claims: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(name: str, value: Any) -> str:
-    """A member as the parameter it stands for: numbers as digits, and JSON where the parameter is JSON (RFC 9396 5)."""
+    """Convert a claim to its parameter: numbers to digits, and JSON to text (RFC 9396 5)."""
     if name == "resource" and isinstance(value, list) and len(value) == 1:
-        value = value[0]  # a list of one is how libraries write one resource
+        value = value[0]  # libraries send one resource as a list of one
     if name in _STRUCTURED and isinstance(value, dict | list):
         value = json.dumps(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -153,7 +154,7 @@ def _text(name: str, value: Any) -> str:
 
 
 async def _take(desk: Desk, client: Client, claims: Mapping[str, Any]) -> None:
-    """Use it up. The prefix keeps it apart from the `jti` of client assertions, which share the table."""
+    """Consume the jti. The prefix separates it from the `jti` of client assertions in the same table."""
     digest = secrets.digest("request:" + claims["jti"].encode("utf-8", "surrogatepass").hex())
     row = {
         "client_id": client.client_id,

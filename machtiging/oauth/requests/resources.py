@@ -1,6 +1,8 @@
-"""Resource indicators (RFC 8707): which resource a token is for, one per token. Unknown ones are `invalid_target`.
+"""Resource indicators (RFC 8707): one resource per token.
 
-Known are our own API, and what a resource server has registered as its `resource`.
+Unknown ones are `invalid_target`.
+
+Known are our own API and the `resource` of each registered resource server.
 """
 
 from __future__ import annotations
@@ -16,43 +18,45 @@ from machtiging.storage.statement import Work
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resource that tokens are made for: our own API (no `server`), or that of a registered resource server."""
+    """The resource of a token: our own API (no `resource_server`), or that of a resource server."""
 
     uri: str
     server: Client | None = None
 
     @property
     def as_kept(self) -> str:
-        """How rows keep it: our own API is the empty text, so that a move to another URL changes no row."""
+        """The value in rows. Our own API is the empty text, so that another issuer URL changes no row."""
         return "" if self.server is None else self.uri
 
 
 def unknown_target(code: str) -> OAuthRefusal:
-    """invalid_target: one text for unknown, suspended, not the one that was consented to."""
+    """Build an `invalid_target` refusal: one text for unknown, suspended or not consented."""
     return OAuthRefusal(Wire.INVALID_TARGET, code)
 
 
 async def target_of(work: Work, issuer: Issuer, resource: str | None) -> Target:
-    """The target behind a `resource` parameter or a kept one; nothing means our own API.
+    """Find the target of a `resource` parameter or stored value; empty means our own API.
 
-    Raises OAuthRefusal `invalid_target` for what nobody has registered, or whose server is not active.
+    Raises OAuthRefusal `invalid_target` for an unregistered resource, or an inactive resource server.
     """
     other = resource if resource and resource != issuer.audience else None
     return target_with(issuer, resource, None if other is None else await queries.client_for_resource(work, other))
 
 
 def target_with(issuer: Issuer, resource: str | None, server: Client | None) -> Target:
-    """As `target_of`, for who has looked up the active resource server that registered it. Raises OAuthRefusal."""
+    """Build the target from a resource server that was loaded before. Raises OAuthRefusal `invalid_target`."""
     if not resource or resource == issuer.audience:
         return Target(issuer.audience)
-    # No registration makes somebody else the server of an address of ours.
+    # No registration may claim a URL under our issuer.
     if server is None or f"{resource}/".startswith(f"{issuer.url}/"):
         raise unknown_target("resource_onbekend")
     return Target(resource, server)
 
 
 def narrowed_target(target: Target, asked: str | None) -> Target:
-    """The target of one token: the one that was consented to. A token request may repeat it, and name no other.
+    """Check a token request's resource against the consented target.
+
+    It may repeat it only.
 
     Raises OAuthRefusal `invalid_target`.
     """
@@ -62,7 +66,10 @@ def narrowed_target(target: Target, asked: str | None) -> Target:
 
 
 async def further(work: Work, target: Target, *, links: int) -> list[str]:
-    """The names of the services to which this one may hand a token on, and those to theirs, within so many links."""
+    """List the names of the services that can receive a token onward by exchange.
+
+    The services are those reachable from this target within `max_links` exchanges.
+    """
     names: dict[str, str] = {}
     waiting = [] if target.server is None else [(target.server, links)]
     while waiting:

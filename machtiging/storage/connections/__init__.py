@@ -1,1 +1,1 @@
-"""Connections: the URL they are opened with, and the guard that verifies each and gives up stale ones."""
+"""Database connections: their URL, and the guard that verifies new ones and discards stale ones."""

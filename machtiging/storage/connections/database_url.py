@@ -1,6 +1,6 @@
-"""A PostgreSQL URL as operators write it (libpq, section 34.1.1.2), translated for asyncpg or refused by name.
+"""Parse a PostgreSQL URL (libpq, section 34.1.1.2) for asyncpg; refuse unsupported parameters by name.
 
-No sentence here quotes a part of the URL: an unescaped password can end up in any part of it.
+No message quotes a part of the URL: an unescaped password can end up in any part of it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import unquote, urlencode
 from machtiging.kernel.errors import Fault
 
 _SCHEME = re.compile(r"(postgres|postgresql)(\+[a-z0-9]+)?")
-# As SQLAlchemy reads it: the password may hold anything but an @.
+# As in SQLAlchemy: the password may contain anything but an @.
 _LOGIN = re.compile(r"(?P<user>[^:/@]*)(?::(?P<password>[^@]*))?@")
 _HOST = re.compile(r"[\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(%[\w.-]+)?\]|/.*")
 _SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 _TLS_VERSIONS = frozenset({"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
 _DEFAULT_PORT = 5432
 _DEFAULT_PATIENCE = 10
-# Words that asyncpg takes from a URL itself, with what they may say (None: anything).
+# Parameters that asyncpg reads from a URL, with their allowed values (None: any).
 _PASSED_ON: Mapping[str, frozenset[str] | None] = {
     "sslmode": _SSL_MODES,
     "sslcert": None,
@@ -39,7 +39,7 @@ _PASSED_ON: Mapping[str, frozenset[str] | None] = {
     "gsslib": frozenset({"gssapi", "sspi"}),
 }
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
-# Words that say what happens anyway when they say one of these.
+# Parameters that have no effect with these values, because that is the behaviour anyway.
 _HARMLESS: Mapping[str, frozenset[str]] = {
     "channel_binding": frozenset({"disable", "prefer"}),
     "gssencmode": frozenset({"disable", "prefer"}),
@@ -51,7 +51,7 @@ _HARMLESS: Mapping[str, frozenset[str]] = {
     "sslsni": frozenset({"1"}),
     "sslcertmode": frozenset({"allow"}),
 }
-# Words of libpq that cannot be honoured here, and what to do instead.
+# libpq parameters that are not supported, and the alternative.
 _REFUSED: Mapping[str, str] = {
     "options": "Set such values for the login: ALTER ROLE ... SET name = value.",
     "hostaddr": "Name the address as host.",
@@ -82,7 +82,7 @@ _ESCAPE = "In a password write %40 for @, %2F for /, %3F for ?, %23 for # and %2
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DatabaseUrl:
-    """The parts of a database URL, decoded. It has no repr, because one of them is the password."""
+    """The decoded parts of a database URL. It has no repr, because one is the password."""
 
     hosts: tuple[str, ...]
     ports: tuple[int, ...]
@@ -99,7 +99,7 @@ class DatabaseUrl:
         return not self.password and bool(self.hosts) and all(host.startswith("/") for host in self.hosts)
 
     def driver_arguments(self) -> dict[str, Any]:
-        """The address as arguments of `asyncpg.connect`. Nothing in it is left for the driver to interpret."""
+        """Return the arguments of `asyncpg.connect`. Nothing is left for the driver to parse."""
         found: dict[str, Any] = {
             "dsn": "postgresql://" + (f"?{urlencode(self.words)}" if self.words else ""),
             "user": self.user,
@@ -113,7 +113,7 @@ class DatabaseUrl:
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
-    """Parse a URL. Raises Fault `database_url_ongeldig` with a sentence that quotes nothing of it."""
+    """Parse a URL. Raises Fault `database_url_ongeldig`, with a message that quotes nothing of it."""
     scheme, separator, rest = url.partition("://")
     if not separator or not _SCHEME.fullmatch(scheme):
         raise _wrong("It must begin with postgresql://.")
@@ -134,7 +134,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
     user = words.pop("user", "") or _decoded(user)
     password = words.pop("password", "") or _decoded(password)
     patience = _read_patience(words.pop("connect_timeout", ""))
-    # fallback_application_name counts only where there is no application_name.
+    # fallback_application_name is used only without application_name.
     name = words.pop("application_name", "") or words.pop("fallback_application_name", "") or "machtiging"
     words.pop("fallback_application_name", None)
     return DatabaseUrl(
@@ -157,7 +157,7 @@ def _decoded(part: str | None) -> str:
 
 
 def _read_words(query: str) -> dict[str, str]:
-    """The words after the question mark, each judged. `ssl` is asyncpg's own name for sslmode."""
+    """Read and check the query parameters. `ssl` is asyncpg's own name for sslmode."""
     found: dict[str, str] = {}
     for piece in query.split("&") if query else ():
         raw_name, is_given, raw_value = piece.partition("=")
@@ -189,7 +189,7 @@ _READ_HERE = frozenset(
 
 
 def _judge_word(name: str, value: str) -> bool:
-    """True when the word is to be kept, False when it changes nothing. Raises Fault for what cannot be honoured."""
+    """Return True to keep a parameter, False if it has no effect. Raises Fault if unsupported."""
     if name in _REFUSED:
         raise _wrong(f"{name} is not supported. {_REFUSED[name]}")
     if name in _HARMLESS:
@@ -219,7 +219,7 @@ def _judge_file(name: str, value: str) -> None:
 
 
 def _read_hosts(hostspec: str, ports: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Hosts and their ports; both are lists separated by commas. No host: the driver's own default."""
+    """Read the comma-separated hosts and ports. No host: the driver's default."""
     if not hostspec:
         if ports:
             return ("localhost",), (_read_port(ports),)
@@ -258,7 +258,7 @@ def _read_port(text: str) -> int:
 
 
 def _read_patience(text: str) -> int:
-    """`connect_timeout` in whole seconds; as in libpq nothing, zero or less is no limit of one's own."""
+    """Read `connect_timeout` in whole seconds; empty, zero or less is our default, as in libpq."""
     if not text:
         return _DEFAULT_PATIENCE
     if not re.fullmatch(r"-?[0-9]{1,4}", text, re.ASCII):

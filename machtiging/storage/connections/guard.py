@@ -1,7 +1,7 @@
-"""Each new connection is set up by statements and verified before anybody works on it; a useless one is never reused.
+"""Connection guard: configures and verifies each new connection, and discards stale ones.
 
-Start-up parameters are not used for this: PgBouncer refuses or forgets them. Behind a pooler the settings are set in
-each transaction (SET LOCAL), because the next transaction may run on another connection of the server.
+Settings are made by statements, because PgBouncer refuses or drops start-up parameters. Behind a pooler they are set in
+each transaction (SET LOCAL), because the next one may run on another server connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from machtiging.kernel.errors import Fault
 from machtiging.storage.connections.database_url import DatabaseUrl
 
-# Every fault of a connection that is refused; to who asks for a page each is a database that is away.
+# Fault codes of a refused connection. A client sees each as an unreachable database.
 REFUSALS = frozenset(
     {
         "databaserol_geweigerd",
@@ -31,13 +31,13 @@ REFUSALS = frozenset(
         "database_url_ongeldig",
     }
 )
-# SQLSTATEs after which other connections of the pool are as useless as this one.
+# SQLSTATEs after which all connections of the pool are stale.
 _POOL_IS_STALE = frozenset(
     {
         "25006",  # read_only_sql_transaction: a fail-over made this server a standby
-        "0A000",  # cached plan must not change result type: a migration came by
-        "26000",  # invalid_sql_statement_name: somebody took the prepared statements away
-        "42P05",  # duplicate_prepared_statement: somebody else prepares on our connection
+        "0A000",  # cached plan must not change result type: after a migration
+        "26000",  # invalid_sql_statement_name: prepared statements were deallocated
+        "42P05",  # duplicate_prepared_statement: the connection is shared
         "42P01",  # undefined_table: another search_path, or a migration
         "42703",  # undefined_column
         "42883",  # undefined_function
@@ -51,7 +51,7 @@ _POOL_IS_STALE = frozenset(
         "XX000",  # internal_error: cache lookup failed
     }
 )
-# SQLSTATEs (or their classes) that throw doubt on this connection alone.
+# SQLSTATEs (or their classes) after which only this connection is stale.
 _CONNECTION_IS_STALE = ("08", "25", "53", "57", "58", "XX", "55P03")
 _SECONDS_BETWEEN_GENERATIONS = 0.005
 # $1: for this transaction only. $2: names and values as a JSON object.
@@ -65,18 +65,18 @@ SELECT current_user::text AS role, pg_catalog.current_setting('search_path') AS 
        pg_catalog.pg_is_in_recovery()
          OR pg_catalog.current_setting('default_transaction_read_only')::bool AS read_only
 """
-# In this order, so that a temporary table never stands in for one of ours.
+# pg_temp last, so that a temporary table cannot shadow one of ours.
 SEARCH_PATH = "public, pg_temp"
 
 
 class PoolerFound(Exception):
-    """The first connection showed that a pooler stands in between: connect again, in the way that suits one."""
+    """The first connection goes through a pooler: connect again in pooler mode."""
 
 
 class ConnectionGuard:
-    """Opens and verifies the connections of one engine, and says which are of no use any more.
+    """Opens and verifies the connections of one engine, and marks stale ones.
 
-    `behind_pooler` is known after the first connection: a pooler gives out a process id that is not the server's.
+    `behind_pooler` is known after the first connection: a pooler reports a process id other than the server's.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ConnectionGuard:
         self._renewed_at = 0.0
 
     def install(self, engine: AsyncEngine) -> None:
-        """Let this engine open, lend and give up its connections by this guard."""
+        """Register the guard on the events of this engine."""
         sync = engine.sync_engine
         event.listen(sync, "do_connect", self._connect)
         event.listen(sync, "checkout", self._on_checkout)
@@ -106,7 +106,7 @@ class ConnectionGuard:
         event.listen(sync, "handle_error", self._on_error)
 
     def is_useless(self, sqlstate: str | None, info: dict[str, Any]) -> bool:
-        """True when the connection with this `info` must not be lent again; the rest of its pool may go with it."""
+        """Return True if this connection must not be reused; may also expire its whole pool."""
         if sqlstate is None:
             return False
         if sqlstate in _POOL_IS_STALE:
@@ -115,7 +115,7 @@ class ConnectionGuard:
         return sqlstate.startswith(_CONNECTION_IS_STALE)
 
     def _renew(self, info: dict[str, Any]) -> None:
-        # Not again for each of many that fail at once, nor without end for a fault that new connections have, too.
+        # Once for many simultaneous failures, and rate-limited for a fault that new connections have too.
         now = time.monotonic()
         if info.get("generation") == self.generation and now - self._renewed_at >= _SECONDS_BETWEEN_GENERATIONS:
             self.generation += 1
@@ -132,7 +132,7 @@ class ConnectionGuard:
     def _connect_by(self, dialect: Any) -> Any:
         if not self.behind_pooler:
             return dialect.connect(async_creator_fn=self.open)
-        # Statements without a name, prepared anew each time: a name would stay behind on a connection of others.
+        # Unnamed statements, prepared each time: a named one would stay on a connection shared with others.
         return dialect.connect(
             async_creator_fn=self.open, prepared_statement_cache_size=0, prepared_statement_name_func=str
         )
@@ -153,7 +153,7 @@ class ConnectionGuard:
             context.invalidate_pool_on_disconnect = False
 
     async def open(self) -> asyncpg.Connection:
-        """A connection that is as it must be. Raises Fault (one of `REFUSALS`), or what asyncpg raises."""
+        """Open a verified connection. Raises Fault (one of `CONNECTION_FAULTS`), or asyncpg's errors."""
         cache = {"statement_cache_size": 0} if self.behind_pooler else {}
         name = {"application_name": self._address.application_name}
         arguments = self._address.driver_arguments() | {"command_timeout": self._command_timeout}
@@ -218,13 +218,13 @@ _READ_ONLY = (
 
 
 async def _ask(connection: asyncpg.Connection, question: str, *values: object) -> asyncpg.Record:
-    """One row, by a statement without a name: none is left behind for others who use the same connection."""
+    """Fetch one row by an unnamed statement: a named one would stay on a shared connection."""
     statement = await connection.prepare(question, name="")
     return await statement.fetchrow(*values)
 
 
 def _why_not_tried(error: Exception) -> str:
-    """The kind of what is wrong before a connection is tried, without the text: it may quote the address."""
+    """Describe a connect error by its kind only: the text may quote the address."""
     if isinstance(error, ssl.SSLError):
         return f"TLS does not come about ({type(error).__name__}). Look at sslmode, sslrootcert, sslcert and sslkey."
     return f"The driver does not take this address ({type(error).__name__}). Look at its words after the ?."

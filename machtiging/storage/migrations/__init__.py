@@ -1,1 +1,1 @@
-"""Alembic migrations: each in plain SQL, so that what the database enforces can be read in one place."""
+"""Alembic migrations in plain SQL, so that database constraints are readable in one place."""

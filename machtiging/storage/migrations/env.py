@@ -1,4 +1,4 @@
-"""Runs the migrations over a connection that `storage.migrate` hands in, as the role that owns the tables."""
+"""Run the migrations on a connection from `storage.migration_runner`, as the owner of the tables."""
 
 from __future__ import annotations
 

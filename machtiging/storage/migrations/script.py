@@ -1,4 +1,4 @@
-"""Run a script of several statements: asyncpg takes those only through its simple protocol."""
+"""Run a script of several statements: asyncpg accepts those only in its simple query protocol."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from alembic import op
 
 
 def run_script(sql: str) -> None:
-    """Execute `sql` inside the migration's own transaction."""
+    """Execute `sql` in the migration's own transaction."""
     adapted = op.get_bind().connection.dbapi_connection
     adapted.run_async(lambda driver: driver.execute(sql))  # type: ignore[union-attr]

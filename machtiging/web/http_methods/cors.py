@@ -1,7 +1,7 @@
-"""Cross-origin requests of browser apps (CORS, Fetch standard section 3.2), and never with credentials.
+"""CORS middleware for browser apps, always without credentials (Fetch standard section 3.2).
 
-Pure ASGI and outside everything that may refuse, so that an app can read every answer, also a refusal. A preflight is
-answered here: no guard, no limit and no route sees it.
+Pure ASGI and outside every middleware that can refuse, so that an app can read each response, also a refusal. A
+preflight is answered here and reaches no guard, rate limit or route.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 _ALLOWED_HEADERS = "Authorization, DPoP, Content-Type, If-Match"
 _EXPOSED_HEADERS = "DPoP-Nonce, WWW-Authenticate, API-Version, Location, Retry-After, Content-Disposition"
-# How long a browser may remember a preflight. Each answer is judged by itself, whatever it remembers.
+# Browsers may cache a preflight for this long. Each response is checked again, so a stale cache gives no access.
 _MAX_AGE_SECONDS = "300"
 
 
 class AllowedOrigins(Protocol):
-    """The origins that may read answers at the paths of `CorsRules.for_clients`."""
+    """The origins that may read responses at the paths of `CorsRules.for_clients`."""
 
     async def load(self, state: Any) -> frozenset[str]:
-        """The origins as they are now; the empty set when nobody can say. `state`: the application's."""
+        """Load the current origins; empty if they cannot be read. `state` is the application's."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorsRules:
-    """Paths with their methods: public documents, and endpoints that apps use. A path that ends in `/` is a prefix."""
+    """Paths with their methods: public documents and endpoints for apps. A path ending in `/` is a prefix."""
 
     public: Mapping[str, Sequence[str]] = field(default_factory=dict)
     for_clients: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class _Cors:
         await self._app(scope, receive, sender)
 
     async def _for_client(self, scope: Scope) -> dict[str, str]:
-        """The headers for this origin. Caches must keep its answer apart from those to other origins."""
+        """Build the headers for this origin. `Vary` keeps caches from sharing it between origins."""
         origin = _origin_of(scope)
         if origin is None or origin not in await self._origins.load(scope["app"].state):
             return {"Vary": "Origin"}
@@ -79,13 +79,13 @@ def _methods_of(paths: Mapping[str, Sequence[str]], path: str) -> Sequence[str] 
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:
-    """The value of a header that stands there once."""
+    """Return a header's value if it occurs exactly once."""
     values = [value for name, value in scope["headers"] if name == wanted]
     return values[0].decode("latin-1") if len(values) == 1 else None
 
 
 def _origin_of(scope: Scope) -> str | None:
-    """The origin that asks. `null` (a sandbox, a file, a redirect) is nobody's."""
+    """Return the request's origin; None for `null` (sandbox, file, redirect), which identifies no site."""
     origin = _header(scope, b"origin")
     return None if origin == "null" else origin
 
@@ -96,7 +96,7 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 def _preflight_response(headers: Mapping[str, str], methods: Sequence[str]) -> Response:
-    """204, with leave to come back when the origin has that (Fetch 4.8). Without leave nothing more is told."""
+    """Build the 204 response to a preflight (Fetch 4.8). An origin without access gets no further headers."""
     told = dict(headers)
     if _ALLOW_ORIGIN in told:
         told["Access-Control-Allow-Methods"] = ", ".join(methods)
@@ -114,8 +114,8 @@ def _add(given: MutableHeaders, headers: Mapping[str, str]) -> None:
 
 
 def install(app: FastAPI, rules: CorsRules, make_origins: Callable[[], AllowedOrigins]) -> None:
-    """Let browsers of other origins read answers as `rules` say. To be called after every layer that may refuse.
+    """Add the CORS middleware with `rules`. Call after every middleware that can refuse.
 
-    `make_origins` is called once for each application, so that no two share what they know.
+    `make_origins` is called once per application, so that no two share a cache.
     """
     app.user_middleware.insert(0, Middleware(_Cors, rules=rules, make_origins=make_origins))

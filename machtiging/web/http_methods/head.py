@@ -1,6 +1,6 @@
-"""HEAD wherever GET is (RFC 9110 section 9.3.2): the same route, guard, journal line and headers, and no body.
+"""HEAD for every GET route (RFC 9110 section 9.3.2): same route, guard, journal line and headers, no body.
 
-A route whose GET opens something or changes something asks `is_head`, and then does neither (`head_response`).
+A GET route that decrypts or changes something checks `is_head`, skips that and returns `build_head_response`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _MARK = "machtiging.head"
 
 
 def is_head(request: Request) -> bool:
-    """Tell whether a request that is routed as GET was sent as HEAD."""
+    """Return True if a request routed as GET was sent as HEAD."""
     return _MARK in request.scope
 
 
 def request_method(request: Request) -> str:
-    """The method as it was sent. Proofs are made for that one (RFC 9449 section 4.2, `htm`)."""
+    """Return the method as sent. DPoP proofs are bound to it (RFC 9449 section 4.2, `htm`)."""
     return "HEAD" if is_head(request) else request.method
 
 
 def head_response(media_type: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Build an answer to HEAD without having made what GET would give; its length is said only in `headers`."""
+    """Build a response to HEAD without producing the GET body. Content-Length is sent only if in `headers`."""
     response = Response(media_type=media_type, headers=dict(headers or {}))
     if not any(name.lower() == "content-length" for name in headers or ()):
         del response.headers["content-length"]
@@ -35,7 +35,7 @@ def head_response(media_type: str, headers: Mapping[str, str] | None = None) -> 
 
 
 class _Head:
-    """Routes HEAD as GET, and keeps the body back."""
+    """Middleware that routes HEAD as GET and drops the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class _Head:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        # A copy: the server goes on seeing HEAD, and so sends no body and no other length.
+        # A copy: the server still sees HEAD, so it sends no body and does not change the length.
         routed = {**scope, "method": "GET", _MARK: True}
         ended = False
 
@@ -60,9 +60,9 @@ class _Head:
             await self._app(routed, receive, sender)
         finally:
             if "route" in routed:
-                scope["route"] = routed["route"]  # for the line in the log
+                scope["route"] = routed["route"]  # for the request log
 
 
 def install(app: FastAPI) -> None:
-    """Answer HEAD. To be called when every layer that routes or refuses is there."""
+    """Add the HEAD middleware. Call after all other middleware is installed."""
     app.user_middleware.insert(0, Middleware(_Head))

@@ -1,1 +1,1 @@
-"""Visiting addresses that somebody else gave us (a client's keys, its logout address) without being led astray."""
+"""Outbound requests to URLs from others (client JWKS, logout URI), protected against SSRF."""

@@ -1,7 +1,8 @@
-"""Which addresses may be visited: those of the whole internet, and what the operator allows besides. Pure.
+"""SSRF policy: the IP addresses that outbound requests may reach. Pure functions, no I/O.
 
-Source: the special-purpose address registries of IANA (RFC 6890), CWE-918. Everything that another address hides in
-(IPv4-mapped and -compatible, 6to4, Teredo, NAT64) is refused: what is judged must be what is visited.
+Public internet addresses, plus networks allowed by the operator. Sources: IANA special-purpose address registries (RFC
+6890), CWE-918. Addresses that embed another (IPv4-mapped and -compatible, 6to4, Teredo, NAT64) are refused, so that the
+checked address is the connected address.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeAlias
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-# Of IPv6 only what is given out to the world, minus what is special in there.
+# Of IPv6 only allocated global unicast, minus the special-purpose blocks in it.
 _GIVEN_OUT = IPv6Network("2000::/3")
 _SPECIAL: tuple[Network, ...] = tuple(
     ip_network(block)
@@ -48,31 +49,31 @@ _USUAL_PORTS = frozenset({443, 8443})
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far we go. `networks` are visited too, on any port; `practice` adds this machine itself, also by http."""
+    """The SSRF policy: extra `networks`, on any port, and `practice`, which adds loopback and http."""
 
     networks: tuple[Network, ...] = ()
     practice: bool = False
 
     def named(self, address: Address) -> bool:
-        """Whether the operator allows this address by name, or it is this machine in practice."""
+        """Return True if the operator allows this address, or it is loopback in practice mode."""
         own = self.practice and address.is_loopback and not _hides_another(address)
         return own or any(_within(address, network) for network in self.networks)
 
     def admits(self, address: Address) -> bool:
-        """Whether this address may be visited at all."""
+        """Return True if outbound requests may connect to this address."""
         return self.named(address) or is_public(address)
 
     def admits_port(self, address: Address, port: int) -> bool:
-        """The ports of https; any where the operator allows the address itself. So nobody's ports are scanned."""
+        """Return True for an https port, or any port of an operator-allowed address. Prevents port scanning."""
         return port in _USUAL_PORTS or self.named(address)
 
     def admits_http(self, address: Address) -> bool:
-        """Without TLS only to this machine, in practice."""
+        """Return True if http without TLS is allowed: only to loopback, in practice mode."""
         return self.practice and address.is_loopback and not _hides_another(address)
 
 
 def is_public(address: Address) -> bool:
-    """Whether this is an ordinary address on the internet: not private, shared, local, special, multicast, reserved."""
+    """Return True for a global unicast address: not private, shared, link-local, special, multicast or reserved."""
     if isinstance(address, IPv6Address) and (address.scope_id is not None or address not in _GIVEN_OUT):
         return False
     return not any(_within(address, block) for block in _SPECIAL)
@@ -87,10 +88,10 @@ def _hides_another(address: Address) -> bool:
 
 
 def networks_from(text: str) -> tuple[Network, ...]:
-    """Networks from a setting: `10.1.0.0/16, fd00:1::/32`. Raises ValueError."""
+    """Parse networks from a setting: `10.1.0.0/16, fd00:1::/32`. Raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def address_from(text: str) -> Address:
-    """One address as a resolver gives it. Raises ValueError."""
+    """Parse one address from a resolver. Raises ValueError."""
     return ip_address(text)

@@ -1,7 +1,8 @@
-"""One careful visit to an address that somebody else gave us: a small GET or POST, and nothing that it leads on to.
+"""HTTP client with SSRF protection for URLs from others: small GET and POST requests only.
 
-The name is resolved once, every address behind it is judged, and the connection goes to the very address that was
-judged, while TLS checks the name. No redirects, no proxies, no cookies, no kept connections; bounded in size and time.
+Against DNS rebinding the name is resolved once, every resulting address is checked, and the connection goes to the
+checked address, while TLS verifies the name. No redirects, proxies, cookies or kept-alive connections; size and time
+are limited.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class NotVisited(MachtigingError):
-    """There is no answer. `code` says why: adres_*, naam_onbekend, niet_bereikbaar, te_traag, antwoord_*."""
+    """No response was obtained. `code`: adres_*, naam_onbekend, niet_bereikbaar, te_traag, antwoord_*."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever its status; a redirect too is just an answer."""
+    """An HTTP response of any status; redirects are returned, not followed."""
 
     status: int
     content_type: str
@@ -51,7 +52,7 @@ class _Target:
 
 
 async def resolved(host: str, port: int) -> Sequence[str]:
-    """All addresses of a name, as this machine resolves names. Raises OSError."""
+    """Resolve a name to all its addresses with the system resolver. Raises OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(place[0]) for *_, place in found))
@@ -59,7 +60,7 @@ async def resolved(host: str, port: int) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Outbound:
-    """A visitor with its limits. Stateless: every visit is a connection of its own."""
+    """SSRF-protected HTTP client with limits. Stateless: every request opens its own connection."""
 
     reach: Reach = field(default_factory=Reach)
     tls: ssl.SSLContext = field(default_factory=tls_context)
@@ -68,11 +69,11 @@ class Outbound:
     resolve: Resolve = resolved
 
     async def get(self, url: str, *, accept: str = "application/json") -> Answer:
-        """What stands there. Raises NotVisited."""
+        """Send a GET request. Raises OutboundRequestFailed."""
         return await self._visit("GET", url, {"Accept": accept}, None)
 
     async def post(self, url: str, form: Mapping[str, str]) -> Answer:
-        """Bring a form there. Raises NotVisited."""
+        """Send a form by POST. Raises OutboundRequestFailed."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self._visit("POST", url, headers, urlencode(form).encode())
 
@@ -86,7 +87,7 @@ class Outbound:
             raise NotVisited("te_traag", private=target.host) from error
 
     async def _judged(self, target: _Target) -> list[Address]:
-        """The addresses behind the name: all of them fit to visit, or none is visited."""
+        """Resolve the name and check every address. One forbidden address refuses the whole request."""
         try:
             found = [address_from(text) for text in await self.resolve(target.host, target.port)]
         except (OSError, ValueError, UnicodeError) as error:
@@ -137,7 +138,7 @@ class Outbound:
 
     async def _read(self, response: httpx.Response) -> Answer:
         if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-            raise NotVisited("antwoord_ingepakt")  # it could unfold to a thousand times its size
+            raise NotVisited("antwoord_ingepakt")  # a decompression bomb can expand a thousandfold
         body = bytearray()
         async for part in response.aiter_raw():
             body += part
@@ -147,7 +148,7 @@ class Outbound:
 
 
 def _target_of(url: str) -> _Target:
-    """The parts of an address that reads one way only. Raises NotVisited `adres_vormfout`."""
+    """Parse a URL, refusing ambiguous ones. Raises OutboundRequestFailed `adres_vormfout`."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

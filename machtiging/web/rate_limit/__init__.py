@@ -1,1 +1,1 @@
-"""Rate limits by access token, by person and by address, before anything is done for a request. Per process."""
+"""Rate limiting per access token, person and address, before a request is handled. Per process."""

@@ -1,8 +1,8 @@
-"""Know whom a request is counted under: a verified token, the person behind it or behind a session, or an address.
+"""Identify the callers of a request for rate limiting: token, person or address.
 
-A token string or a cookie that nobody has verified is no caller: whoever sends a new one each time is counted by
-address. Neither is a token where nobody asks for one: else each token were another quota for the login page. Who
-stands behind a good one the doors say with `note_person`, and it is remembered for a while.
+Only a verified token or session counts as a caller; a client that sends random ones is counted by address. Tokens count
+only on paths where they are the credential, else each token would add a quota for the login page. The doors report the
+person by `note_person`; it is cached for a while.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.types import Scope
 from machtiging.web.rate_limit.client_address import ClientAddressResolver
 from machtiging.web.rate_limit.limiter import Caller, CallerKind
 
-# Reads a token without a database, with the state of the application: its jti when we signed it and it has not
+# Verifies a token without a database, with the application's state: returns its jti if we signed it and it has not
 # expired, else None.
 VerifyToken = Callable[[State, str], str | None]
 _REMEMBERED_SECONDS = 300.0
@@ -31,14 +31,14 @@ _SCHEMES = (b"bearer", b"dpop")
 
 
 def note_person(scope: Scope, person_id: UUID | None) -> None:
-    """Say who is behind the token or session of this request; None when the session is no good."""
+    """Record the person of this token or session; None if the session is invalid."""
     scope[_PERSON] = person_id
 
 
 class CallerIdentifier:
-    """Gives the callers of a request, and learns from what the doors found out.
+    """Identifies the callers of a request and caches the person found by the doors.
 
-    `token_paths` are those, with all below them, where an access token of ours is the credential.
+    `token_paths` are the path prefixes where our access token is the credential.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CallerIdentifier:
         self._people: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
 
     def identify(self, scope: Scope) -> tuple[tuple[Caller, ...], bytes | None]:
-        """The callers, and the fingerprint of the credential under which to `learn` who it was."""
+        """Return the callers, and the credential's fingerprint for `remember_person`."""
         authorization = _single(scope, b"authorization")
         if authorization is not None and self._takes_token(scope["path"]):
             jti = self._jti(scope, authorization)
@@ -67,7 +67,7 @@ class CallerIdentifier:
             fingerprint = jti.encode()
             person = self._person(fingerprint)
             token = (CallerKind.TOKEN, jti)
-            # A flood by an app must not keep its own user from logging in and stopping it: counted apart.
+            # Counted apart, so that a flood by an app does not stop its user from logging in and revoking it.
             callers = (token,) if person is None else (token, (CallerKind.PERSON, f"token:{person}"))
             return callers, fingerprint
         fingerprint_of_session = self._session(scope)
@@ -80,7 +80,7 @@ class CallerIdentifier:
         return any(path == taken or path.startswith(taken + "/") for taken in self._token_paths)
 
     def learn(self, scope: Scope, fingerprint: bytes | None) -> None:
-        """Remember who was behind a credential, or forget it when a door said that it is no good."""
+        """Cache the person of a credential, or drop it when a door rejected the credential."""
         if fingerprint is None or _PERSON not in scope:
             return
         person: UUID | None = scope[_PERSON]
@@ -114,6 +114,6 @@ class CallerIdentifier:
 
 
 def _single(scope: Scope, wanted: bytes) -> bytes | None:
-    """The value of a header; of a header that stands twice something that is no credential."""
+    """Return a header's value; None if absent, empty bytes (no credential) if repeated."""
     found = [value for name, value in scope["headers"] if name == wanted]
     return found[0] if len(found) == 1 else b"" if found else None

@@ -1,7 +1,7 @@
-"""The address that a request is counted under: the peer's, or the last hop that a named proxy added.
+"""The client address for rate limiting: the peer's, or the last hop added by a trusted proxy.
 
-A header of anybody else is never read. Of a proxy one header is read, the one in the settings: a proxy sets one of the
-two and lets the other through as the client wrote it.
+Forwarding headers of other peers are ignored (spoofing). Of a trusted proxy only the configured header is read: a proxy
+sets one of the two and passes the other on as the client wrote it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 X_FORWARDED_FOR = "x-forwarded-for"
 FORWARDED = "forwarded"
 _HEADERS = (X_FORWARDED_FOR.encode(), FORWARDED.encode())
-# Whoever has one IPv6 address has the whole /64.
+# One IPv6 subscriber controls a whole /64.
 _IPV6_PREFIX = 64
 _log = structlog.get_logger("machtiging.web")
 _NO_PEER = "no-peer"
@@ -28,7 +28,7 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([0-9.]+)(?::\w+)?")
 
 
 def parse_address(text: str) -> Address | None:
-    """Parse an address; an IPv4 address inside an IPv6 one is taken out. None when it is none."""
+    """Parse an IP address and unwrap an IPv4-mapped one. None if it is invalid."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -38,13 +38,13 @@ def parse_address(text: str) -> Address | None:
 
 
 def peer_address(scope: Scope) -> Address | None:
-    """The other end of the connection; None when it has no IP address, as on a Unix socket."""
+    """Return the peer's IP address; None if it has none, as on a Unix socket."""
     client = scope.get("client")
     return parse_address(client[0]) if client else None
 
 
 class ClientAddressResolver:
-    """Finds the address to count a request under. `header` is the one that the named proxies set."""
+    """Finds the client address of a request. `header` is the one set by the trusted proxies."""
 
     def __init__(self, proxies: Sequence[Network], header: str = X_FORWARDED_FOR) -> None:
         self._proxies = tuple(proxies)
@@ -53,7 +53,7 @@ class ClientAddressResolver:
         self._parse = _forwarded_hops if header.lower() == FORWARDED else _x_forwarded_for_hops
 
     def resolve(self, scope: Scope) -> str | None:
-        """The address, of IPv6 the /64; None when the request is a named proxy's own, which is never limited."""
+        """Return the address, for IPv6 its /64; None for a trusted proxy's own, unlimited request."""
         peer = peer_address(scope)
         if peer is None:
             return _NO_PEER
@@ -89,7 +89,7 @@ def _x_forwarded_for_hops(text: str) -> Iterator[Address | None]:
 
 
 def _forwarded_hops(text: str) -> Iterator[Address | None]:
-    """RFC 7239 section 4, the newest first."""
+    """Yield the hops of Forwarded (RFC 7239 section 4), newest first."""
     for element in reversed(_ELEMENT.findall(text)):
         if found := _FOR.search(element.strip()):
             yield _node(found[1] or found[2])
@@ -98,7 +98,7 @@ def _forwarded_hops(text: str) -> Iterator[Address | None]:
 
 
 def _node(text: str) -> Address | None:
-    """RFC 7239 section 6: an address with or without a port. What is unknown or obfuscated is no address."""
+    """Parse an address with or without port (RFC 7239 section 6). None for `unknown` or obfuscated."""
     if bare := parse_address(text):
         return bare
     found = _WITH_PORT.fullmatch(text)

@@ -1,7 +1,7 @@
-"""Count requests in flight and per minute, for each caller, in this process.
+"""Count requests in flight and per minute, per caller, in this process.
 
-The sliding window is the one of `limits`. Its own memory storage starts a thread that goes through every key, so the
-counts are kept here: as many as `capacity` and no more, the one that was used longest ago goes first.
+The sliding window is the one of `limits`. Its own memory storage starts a thread that scans every key, so the counts
+are kept here: at most `capacity` keys, least recently used evicted first.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ TOO_MANY_PER_MINUTE = "te_veel_per_minuut"
 
 
 class CallerKind(StrEnum):
-    """The kinds of callers that are counted apart."""
+    """The kinds of callers that are counted separately."""
 
     TOKEN = "token"
     PERSON = "person"
     ADDRESS = "address"
 
 
-# A caller: its kind, and a name that only this process uses.
+# A caller: its kind, and a name used in this process only.
 Caller = tuple[CallerKind, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The most requests of one caller, in flight and in a minute."""
+    """The maximum of one caller: requests in flight and requests per minute."""
 
     in_flight: int
     per_minute: int
 
     def share(self, processes: int) -> Quota:
-        """The part for one of so many processes: never nothing."""
+        """Divide the quota among processes, rounded up."""
         return Quota(math.ceil(self.in_flight / processes), math.ceil(self.per_minute / processes))
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A request over a limit: which one, of which kind of caller, and after how many seconds to come back."""
+    """A rejected request: the limit's code, the caller's kind, Retry-After in seconds."""
 
     code: str
     kind: CallerKind
@@ -58,7 +58,7 @@ class Rejection:
 
 
 class BoundedWindowStorage(Storage, SlidingWindowCounterSupport):
-    """Sliding windows of at most `capacity` keys, without threads: for one event loop."""
+    """Sliding windows of at most `capacity` keys, without threads, for one event loop."""
 
     STORAGE_SCHEME = None
 
@@ -74,11 +74,11 @@ class BoundedWindowStorage(Storage, SlidingWindowCounterSupport):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """Errors of the storage; memory has none of its own."""
+        """The storage's error type; memory has none of its own."""
         return MemoryError
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` more if that stays within the limit."""
+        """Count `amount` more if it stays within the limit; return True if so."""
         before, weight, current, _ = self.get_sliding_window(key, expiry)
         if math.floor(before * weight / expiry + current) + amount > limit:
             return False
@@ -89,7 +89,7 @@ class BoundedWindowStorage(Storage, SlidingWindowCounterSupport):
         return True
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """The count of the previous window and how long it still weighs; the count of this one and how long it does."""
+        """Return previous count, its remaining weight in seconds, current count, its remaining seconds."""
         now = self._now()
         number, left = int(now // expiry), expiry - now % expiry
         known, before, current = self._windows.get(key, (number, 0, 0))
@@ -100,38 +100,38 @@ class BoundedWindowStorage(Storage, SlidingWindowCounterSupport):
         return before, left if before else 0.0, current, left + expiry
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
-        """Forget a key."""
+        """Delete a key."""
         self.clear(key)
 
     def clear(self, key: str) -> None:
-        """Forget a key."""
+        """Delete a key."""
         self._windows.pop(key, None)
 
     def get(self, key: str) -> int:
-        """The count of the newest window of a key."""
+        """Return the count in the newest window of a key."""
         return self._windows.get(key, (0, 0, 0))[2]
 
     def get_expiry(self, key: str) -> float:
-        """Windows expire by their number; there is nothing to wait for."""
+        """Return now: windows expire by number, so nothing is stored."""
         return self._now()
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count without a limit. Raises NotImplementedError: nothing here is counted without one."""
+        """Refuse to count without a limit. Raises NotImplementedError."""
         raise NotImplementedError
 
     def check(self) -> bool:
-        """Memory is always there."""
+        """Return True: memory is always available."""
         return True
 
     def reset(self) -> int:
-        """Forget everything."""
+        """Delete all keys and return their number."""
         count = len(self._windows)
         self._windows.clear()
         return count
 
 
 class RateLimiter:
-    """The limits of one process. `acquire` before a request, `release` after it."""
+    """The limits of one process. Call `acquire` before a request and `release` after it."""
 
     def __init__(
         self,
@@ -142,13 +142,13 @@ class RateLimiter:
     ) -> None:
         self._quotas = dict(quotas)
         self._items = {kind: RateLimitItemPerMinute(quota.per_minute) for kind, quota in quotas.items()}
-        # Storages of their own, so that many strangers' addresses push no token and no person out.
+        # One storage per kind, so that a flood of addresses does not evict tokens or persons.
         self.storages = {kind: BoundedWindowStorage(capacity, now) for kind in quotas}
         self._windows = {kind: SlidingWindowCounterRateLimiter(self.storages[kind]) for kind in quotas}
         self._in_flight: Counter[Caller] = Counter()
 
     def acquire(self, callers: Sequence[Caller]) -> Rejection | None:
-        """Count a request for all its callers, or for none of them and say why not."""
+        """Count a request for all its callers, or for none and return the rejection."""
         for caller in callers:
             if self._in_flight[caller] >= self._quotas[caller[0]].in_flight:
                 return Rejection(TOO_MANY_IN_FLIGHT, caller[0], _RETRY_SOON)
@@ -161,14 +161,14 @@ class RateLimiter:
         return None
 
     def release(self, callers: Sequence[Caller]) -> None:
-        """End a request that `acquire` counted."""
+        """End a request counted by `acquire`."""
         for caller in callers:
             self._in_flight[caller] -= 1
             if self._in_flight[caller] <= 0:
                 del self._in_flight[caller]
 
     def _retry_after(self, kind: CallerKind, name: str) -> int:
-        """Seconds until one more fits: as the previous window weighs less, or when this one is over."""
+        """Return the seconds until one more request fits in the sliding window."""
         item = self._items[kind]
         expiry = item.get_expiry()
         before, weight, current, until = self.storages[kind].get_sliding_window(item.key_for(name), expiry)
@@ -179,5 +179,5 @@ class RateLimiter:
 
     @property
     def in_flight(self) -> int:
-        """Callers with a request under way."""
+        """Number of callers with a request in flight."""
         return len(self._in_flight)

@@ -1,4 +1,4 @@
-"""Refuse with 429 what is over a limit, before a body is read or a connection to the database is borrowed."""
+"""Rate limiting middleware: answers 429 before the body or the database is used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _log = structlog.get_logger("machtiging.web")
 
 
 class RateLimitMiddleware:
-    """Counts every request for its callers, and answers by itself when there are too many."""
+    """Counts every request for its callers and rejects it over a limit."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class RateLimitMiddleware:
         self._rejections = RejectionLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 429, or let the request through and count it until its answer has gone."""
+        """Answer 429, or pass the request on and count it until its response is sent."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,11 +64,11 @@ class RateLimitMiddleware:
     def _answer(self, request: Request, rejection: Rejection) -> Response:
         wait = "1 seconde" if rejection.retry_after == 1 else f"{rejection.retry_after} seconden"
         public = f"{_TEXTS.get(rejection.code, _OTHER_TEXT)} Wacht {wait} en probeer het opnieuw."
-        # What the caller has put in line behind this on the same connection is not even read.
+        # Requests pipelined on the same connection are not read.
         say(request.scope, "Connection", "close")
         problem = problems.problem_of(TooMany(rejection.code, public, retry_after=rejection.retry_after))
         if request.scope["path"].split("/", 2)[1:2] not in self._oauth_paths:
-            if problems.wants_page(request):  # who reads it may share the address, and tried nothing too often
+            if problems.wants_page(request):  # the reader may share the address with others, so no blame
                 problem = replace(problem, title="Even wachten")
             return problems.respond(request, problem)
         # RFC 6749 section 5.2 has no code of its own for this; 4.1.2.1 has.
@@ -77,14 +77,14 @@ class RateLimitMiddleware:
 
 
 class RejectionLog:
-    """One warning in ten seconds, however many are refused: a flood must not fill the log instead."""
+    """Logs at most one warning in ten seconds, however many rejections there are."""
 
     def __init__(self) -> None:
         self._counts: Counter[CallerKind] = Counter()
         self._next_at = 0.0
 
     def count(self, kind: CallerKind) -> None:
-        """Count one refusal. Who it was is not logged: an address is a person's."""
+        """Count one rejection. The caller is not logged: an address is personal data."""
         self._counts[kind] += 1
         now = time.monotonic()
         if now >= self._next_at:
@@ -100,7 +100,7 @@ def install(
     make_identifier: Callable[[], CallerIdentifier],
     oauth_paths: Collection[str],
 ) -> None:
-    """Put the limits around everything that is installed after this. `oauth_paths` answer as RFC 6749 section 5.2."""
+    """Add rate limiting around all middleware installed after this. `oauth_paths` answer as RFC 6749 section 5.2."""
     app.user_middleware.append(
         Middleware(RateLimitMiddleware, quotas=quotas, make_identifier=make_identifier, oauth_paths=oauth_paths)
     )

@@ -181,103 +181,107 @@ def _every_scope_is_granted() -> None:
 
 MUTANTS: dict[str, Mutant] = {
     "pkce_is_optional": Mutant(
-        "a request without a challenge is taken", ("test_no_client_can_leave_pkce_out",), _pkce_is_optional
+        "a request without a challenge is taken",
+        ("test_downgrade_authorization_request_without_pkce_is_rejected",),
+        _pkce_is_optional,
     ),
     "plain_is_allowed": Mutant(
         "the challenge may be the verifier itself",
         (
-            "test_no_method_but_s256_is_taken",
-            "test_a_challenge_without_its_method_does_not_fall_back_to_plain",
-            "test_the_challenge_itself_is_no_verifier",
+            "test_downgrade_pkce_method_other_than_s256_is_rejected",
+            "test_downgrade_pkce_challenge_without_method_is_rejected",
+            "test_code_with_challenge_as_verifier_is_rejected",
         ),
         _plain_is_allowed,
     ),
     "verifier_unread": Mutant(
         "a code is redeemed whatever the verifier",
         (
-            "test_without_the_verifier_a_code_is_worth_nothing",
-            "test_with_a_wrong_verifier_a_code_is_worth_nothing",
-            "test_the_verifier_of_one_walk_does_not_open_the_code_of_another",
+            "test_code_without_verifier_is_rejected",
+            "test_code_with_wrong_verifier_is_rejected",
+            "test_code_injection_with_verifier_of_another_flow_is_rejected",
         ),
         _the_verifier_is_not_looked_at,
     ),
     "code_reusable": Mutant(
         "a code can be redeemed again and again",
-        ("test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead",),
+        ("test_code_replayed_is_rejected_and_its_token_revoked",),
         _a_code_is_good_for_ever,
     ),
     "code_race": Mutant(
         "a code can be redeemed twice at the same moment",
-        ("test_a_code_that_is_redeemed_many_times_at_once_gives_one_token_at_most",),
+        ("test_code_redeemed_concurrently_issues_at_most_one_token",),
         _two_at_once_both_win,
     ),
     "replay_ends_nothing": Mutant(
         "a second use of a code leaves its token alive",
-        ("test_a_code_that_is_used_twice_is_refused_and_its_token_is_dead",),
+        ("test_code_replayed_is_rejected_and_its_token_revoked",),
         _a_replay_ends_nothing,
     ),
     "code_of_anybody": Mutant(
         "a code of one client is taken from another",
-        ("test_a_stolen_code_is_nothing_to_another_client",),
+        ("test_code_stolen_by_another_client_is_rejected",),
         _a_code_is_good_for_every_client,
     ),
     "address_unread_at_token": Mutant(
         "the redirect URI is not compared at redemption",
         (
-            "test_a_code_without_its_redirect_uri_is_refused",
-            "test_a_code_with_another_redirect_uri_is_refused",
+            "test_code_without_redirect_uri_is_rejected",
+            "test_code_with_other_redirect_uri_is_rejected",
         ),
         _the_address_is_not_compared_at_redemption,
     ),
-    "short_codes": Mutant("a code has 48 bits", ("test_a_code_cannot_be_guessed",), _codes_are_short),
+    "short_codes": Mutant("a code has 48 bits", ("test_code_is_unguessable",), _codes_are_short),
     "address_by_prefix": Mutant(
         "redirect URIs are compared by their beginning",
-        ("test_an_address_that_is_not_registered_to_the_letter_is_refused",),
+        ("test_redirect_uri_not_exactly_registered_is_rejected",),
         _addresses_are_compared_by_their_beginning,
     ),
     "address_by_host": Mutant(
         "redirect URIs are compared by their host",
         (
-            "test_an_address_that_is_not_registered_to_the_letter_is_refused",
-            "test_the_address_of_another_client_is_refused",
+            "test_redirect_uri_not_exactly_registered_is_rejected",
+            "test_redirect_uri_of_another_client_is_rejected",
         ),
         _addresses_are_compared_by_their_host,
     ),
     "address_unread": Mutant(
         "every redirect URI is taken",
         (
-            "test_an_address_that_is_not_registered_to_the_letter_is_refused",
-            "test_what_is_signed_is_checked_as_if_it_were_not",
+            "test_redirect_uri_not_exactly_registered_is_rejected",
+            "test_request_object_parameters_are_validated_like_plain_ones",
         ),
         _every_address_will_do,
     ),
     "reference_reusable": Mutant(
-        "a request_uri can be used again", ("test_a_reference_is_good_for_one_code",), _a_reference_can_be_used_again
+        "a request_uri can be used again",
+        ("test_request_uri_reused_issues_no_second_code",),
+        _a_reference_can_be_used_again,
     ),
     "reference_of_anybody": Mutant(
         "a request_uri can be used by every client",
-        ("test_a_reference_of_one_client_cannot_be_used_by_another",),
+        ("test_request_uri_of_another_client_is_rejected",),
         _a_reference_is_anybodys,
     ),
     "no_iss": Mutant(
         "the authorization response has no iss",
-        ("test_the_answer_names_its_issuer_and_returns_the_state_so_that_no_answers_can_be_mixed_up",),
+        ("test_mix_up_authorization_response_has_issuer_and_state",),
         _the_answer_does_not_say_who_gives_it,
     ),
     "no_state": Mutant(
         "the state does not come back",
         (
-            "test_the_answer_names_its_issuer_and_returns_the_state_so_that_no_answers_can_be_mixed_up",
-            "test_a_long_state_comes_back_whole",
+            "test_mix_up_authorization_response_has_issuer_and_state",
+            "test_state_of_512_characters_is_returned_unchanged",
         ),
         _the_state_is_lost,
     ),
     "scope_unread": Mutant(
         "every scope is granted",
         (
-            "test_a_scope_beyond_the_registration_is_refused",
-            "test_a_signed_scope_beyond_the_registration_is_not_granted",
-            "test_a_scope_beyond_the_registration_of_this_desk_is_not_granted",
+            "test_par_with_unregistered_scope_is_not_granted",
+            "test_request_object_with_unregistered_scope_is_not_granted",
+            "test_ciba_request_with_unregistered_scope_is_not_granted",
         ),
         _every_scope_is_granted,
     ),

@@ -174,33 +174,38 @@ def _calling_back_is_offered() -> None:
 MUTANTS: dict[str, Mutant] = {
     "ciba_answer_for_anybody": Mutant(
         "the answer to one client is given to another",
-        ("test_the_answer_to_one_desk_is_nothing_to_another", "test_whether_one_desk_waits_another_does_not_learn"),
+        (
+            "test_ciba_auth_req_id_of_another_client_is_rejected",
+            "test_ciba_poll_by_another_client_does_not_reveal_the_request",
+        ),
         _polling("UPDATE backchannel_request SET client_id = :client WHERE request_hash = :hash"),
     ),
     "ciba_no_hurry": Mutant(
         "nobody is told to slow down",
-        ("test_who_polls_too_fast_is_told_to_slow_down", "test_of_many_polls_at_once_one_is_not_too_fast"),
+        ("test_ciba_poll_too_fast_returns_slow_down", "test_ciba_concurrent_polls_return_slow_down_except_one"),
         _polled(_has("too_soon", False)),
     ),
     "ciba_ageless": Mutant(
         "the end of a request is not read",
-        ("test_a_question_that_nobody_answered_in_time_is_over", "test_a_yes_that_is_not_fetched_in_time_is_over"),
+        ("test_ciba_request_unanswered_in_time_is_expired", "test_ciba_approval_not_fetched_in_time_is_expired"),
         _polling("UPDATE backchannel_request SET expires_at = now() + interval '1 hour' WHERE request_hash = :hash"),
     ),
     "ciba_no_unheard": Mutant(
         "a no is not told",
-        ("test_a_no_gives_nothing_ever",),
+        ("test_ciba_poll_after_denial_returns_access_denied",),
         _polling("UPDATE backchannel_request SET state = 'pending' WHERE request_hash = :hash AND state = 'denied'"),
     ),
-    "ciba_no_is_yes": Mutant("a no is taken for a yes", ("test_a_no_gives_nothing_ever",), _no_is_yes),
+    "ciba_no_is_yes": Mutant(
+        "a no is taken for a yes", ("test_ciba_poll_after_denial_returns_access_denied",), _no_is_yes
+    ),
     "ciba_fetched_again": Mutant(
         "an answer can be fetched again and again",
-        ("test_an_answer_is_fetched_once",),
+        ("test_ciba_auth_req_id_replayed_is_rejected",),
         _polling("UPDATE backchannel_request SET state = 'approved' WHERE request_hash = :hash AND state = 'used'"),
     ),
     "ciba_race": Mutant(
         "an answer can be fetched twice at the same moment",
-        ("test_of_many_fetches_at_once_one_wins",),
+        ("test_ciba_concurrent_polls_after_approval_issue_one_token",),
         _polling(
             "SELECT 1 FROM backchannel_request WHERE request_hash = :hash FOR UPDATE",
             "UPDATE backchannel_request SET state = 'approved' "
@@ -210,80 +215,86 @@ MUTANTS: dict[str, Mutant] = {
     "ciba_key_unread": Mutant(
         "the key that a question was asked with is not compared",
         (
-            "test_an_answer_that_was_asked_with_a_key_is_nothing_with_another",
-            "test_an_answer_that_was_asked_with_a_key_is_nothing_without_it",
+            "test_ciba_request_bound_by_dpop_with_other_key_is_rejected",
+            "test_ciba_request_bound_by_dpop_without_proof_is_rejected",
         ),
         _polled(_has("jkt", None)),
     ),
     "ciba_seen_by_all": Mutant(
         "everybody sees every question",
-        ("test_another_person_does_not_see_the_question",),
+        ("test_ciba_request_is_hidden_from_another_person",),
         _everybody_sees_every_question,
     ),
     "ciba_short_reference": Mutant(
         "an auth_req_id has 48 bits",
-        ("test_a_request_is_answered_with_a_reference_that_cannot_be_guessed_and_a_term",),
+        ("test_ciba_request_returns_unguessable_auth_req_id_and_expiry",),
         _references_are_short,
     ),
     "ciba_words_unread": Mutant(
         "every binding message is taken",
         (
-            "test_words_that_could_be_read_differently_on_two_screens_are_refused",
-            "test_without_words_on_both_screens_nobody_is_asked",
+            "test_ciba_binding_message_ambiguous_is_rejected",
+            "test_ciba_request_without_binding_message_is_rejected",
         ),
         _rule("_binding_message", lambda _: lambda text: text),
     ),
     "ciba_words_optional": Mutant(
         "a binding message may be left out",
-        ("test_without_words_on_both_screens_nobody_is_asked",),
+        ("test_ciba_request_without_binding_message_is_rejected",),
         _rule("_binding_message", lambda was: lambda text: was(text) if text else text),
     ),
     "ciba_two_hints": Mutant(
-        "of several hints one is taken", ("test_two_hints_are_one_too_many",), _rule("_hint", _one_hint_of_several)
+        "of several hints one is taken",
+        ("test_ciba_request_with_two_hints_is_rejected",),
+        _rule("_hint", _one_hint_of_several),
     ),
     "ciba_token_hints": Mutant(
         "a token is a hint",
         (
-            "test_nobody_is_asked_by_a_token_of_a_login_elsewhere",
-            "test_nobody_is_asked_by_an_invented_token",
+            "test_ciba_request_with_id_token_as_hint_is_rejected",
+            "test_ciba_request_with_invented_token_as_hint_is_rejected",
         ),
         _rule("_hint", _a_token_is_a_hint),
     ),
     "ciba_any_hint": Mutant(
         "every text is a hint",
-        ("test_nobody_is_asked_by_what_others_know_of_him",),
+        ("test_ciba_request_with_personal_data_as_hint_is_rejected",),
         _rule("_hint", _every_text_is_a_hint),
     ),
     "ciba_hint_reusable": Mutant(
-        "a hint can be used again", ("test_a_hint_is_good_for_one_question",), _a_hint_can_be_used_again
+        "a hint can be used again", ("test_ciba_hint_replayed_reaches_no_person",), _a_hint_can_be_used_again
     ),
     "ciba_tells_who_is_known": Mutant(
         "a hint of nobody is answered otherwise",
-        ("test_a_hint_of_nobody_is_answered_like_one_of_somebody",),
+        ("test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one",),
         _who_is_unknown_is_told,
     ),
     "ciba_stands_for_days": Mutant(
         "a question stands for as long as is asked",
-        ("test_no_question_stands_for_days",),
+        ("test_ciba_requested_expiry_is_capped",),
         _rule("_stands", _any_number_of_seconds),
     ),
     "ciba_term_unread": Mutant(
         "a term that is none is passed over",
-        ("test_a_term_that_is_no_number_of_seconds_is_refused",),
+        ("test_ciba_requested_expiry_invalid_is_rejected",),
         _rule("_stands", _any_term),
     ),
     "ciba_passes_over": Mutant(
         "what is not supported is passed over",
-        ("test_what_would_change_the_question_is_refused_and_not_passed_over",),
+        ("test_ciba_request_with_unsupported_parameter_is_rejected",),
         _rule("_UNSUPPORTED", lambda _: ()),
     ),
     "ciba_registers_itself": Mutant(
-        "a program may register as a counter", ("test_no_program_makes_itself_a_counter",), _a_program_is_a_counter
+        "a program may register as a counter",
+        ("test_ciba_client_self_registration_is_rejected",),
+        _a_program_is_a_counter,
     ),
     "ciba_ping_registered": Mutant(
-        "a client may register to be called", ("test_nobody_registers_to_be_called",), _the_server_calls_back
+        "a client may register to be called",
+        ("test_ciba_ping_or_push_registration_is_rejected",),
+        _the_server_calls_back,
     ),
     "ciba_ping_offered": Mutant(
-        "discovery offers ping", ("test_the_answer_is_fetched_and_never_sent",), _calling_back_is_offered
+        "discovery offers ping", ("test_ciba_metadata_offers_poll_mode_only",), _calling_back_is_offered
     ),
 }

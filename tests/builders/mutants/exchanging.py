@@ -225,115 +225,118 @@ def _one_name_everywhere() -> None:
 MUTANTS: dict[str, Mutant] = {
     "exchange_for_anywhere": Mutant(
         "a service may exchange for every resource",
-        ("test_one_service_may_not_go_where_another_may", "test_a_token_is_exchanged_for_registered_services_only"),
+        (
+            "test_token_exchange_for_resource_of_another_service_is_rejected",
+            "test_token_exchange_for_unregistered_resource_is_rejected",
+        ),
         _everybody_goes_everywhere,
     ),
     "exchange_for_itself": Mutant(
         "a token is exchanged for one of the same resource",
-        ("test_a_token_is_not_exchanged_for_one_of_the_same_service",),
+        ("test_token_exchange_for_the_same_service_is_rejected",),
         _the_same_service_will_do,
     ),
     "exchange_widens_scope": Mutant(
         "an exchange gives every scope that is asked",
-        ("test_an_exchange_never_gives_another_scope",),
+        ("test_token_exchange_with_wider_scope_is_rejected",),
         _every_scope_is_given,
     ),
     "exchange_hands_login_on": Mutant(
         "an exchange gives the whole scope of the first token",
-        ("test_the_login_at_the_app_is_not_handed_on",),
+        ("test_token_exchange_drops_openid_scope",),
         _the_login_is_handed_on,
     ),
     "exchange_widens_details": Mutant(
         "an exchange gives all details that are asked",
         (
-            "test_an_exchange_never_gives_more_details",
-            "test_what_became_less_does_not_become_more_one_service_further",
+            "test_token_exchange_with_wider_authorization_details_is_rejected",
+            "test_token_exchange_of_narrowed_token_with_wider_details_is_rejected",
         ),
         _all_details_that_are_asked,
     ),
     "exchange_of_consent": Mutant(
         "an exchange starts from the consent, not from the token",
-        ("test_what_became_less_does_not_become_more_one_service_further",),
+        ("test_token_exchange_of_narrowed_token_with_wider_details_is_rejected",),
         _the_details_of_the_consent,
     ),
     "exchange_of_anybodys": Mutant(
         "a token for another service is exchanged",
-        ("test_a_token_for_another_service_is_not_exchanged",),
+        ("test_token_exchange_of_token_for_other_audience_is_rejected",),
         _everybody_guards_everything,
     ),
     "grant_type_unread": Mutant(
         "every client may use every grant type",
         (
-            "test_a_service_for_which_the_token_is_but_that_may_not_exchange_gets_nothing",
-            "test_a_client_of_another_kind_fetches_nothing",
-            "test_a_client_of_another_kind_asks_nobody",
+            "test_token_exchange_by_audience_without_the_grant_type_is_rejected",
+            "test_ciba_poll_by_client_of_other_grant_type_is_rejected",
+            "test_ciba_request_by_client_of_other_grant_type_is_rejected",
         ),
         _every_kind_of_client_may,
     ),
     "exchange_actor_passed_over": Mutant(
         "an actor token is passed over",
         (
-            "test_what_is_not_supported_is_refused_and_not_passed_over",
-            "test_an_actor_with_a_token_of_its_own_changes_nobody",
+            "test_token_exchange_with_unsupported_parameter_is_rejected",
+            "test_token_exchange_with_actor_token_is_rejected",
         ),
         _asking(_without("actor_token", "actor_token_type")),
     ),
     "exchange_audience_passed_over": Mutant(
         "an audience is passed over",
-        ("test_what_is_not_supported_is_refused_and_not_passed_over",),
+        ("test_token_exchange_with_unsupported_parameter_is_rejected",),
         _asking(_without("audience")),
     ),
     "exchange_kind_unread": Mutant(
         "the kinds of token that are named are not read",
-        ("test_a_token_of_another_kind_is_not_exchanged_nor_asked",),
+        ("test_token_exchange_with_unsupported_token_type_is_rejected",),
         _asking(_every_kind_of_token),
     ),
     "exchange_of_machine": Mutant(
         "the token of a machine is exchanged",
-        ("test_the_token_of_a_machine_stands_for_nobody_and_is_not_exchanged",),
+        ("test_token_exchange_of_client_credentials_token_is_rejected",),
         _a_machine_stands_for_somebody,
     ),
     "exchange_of_id_token": Mutant(
         "an ID token is exchanged",
-        ("test_an_id_token_is_not_exchanged_whatever_it_is_called",),
+        ("test_token_exchange_of_id_token_is_rejected",),
         _an_id_token_is_as_good,
     ),
     "exchange_of_dead": Mutant(
         "a token that was revoked, or whose consent ended, is exchanged",
-        ("test_a_revoked_subject_is_not_exchanged", "test_a_subject_that_is_over_is_not_exchanged"),
+        ("test_token_exchange_of_revoked_token_is_rejected", "test_token_exchange_of_ended_token_is_rejected"),
         _a_dead_one_will_do,
     ),
     "exchange_of_expired": Mutant(
         "a token that has expired is exchanged",
-        ("test_a_subject_that_is_over_is_not_exchanged",),
+        ("test_token_exchange_of_ended_token_is_rejected",),
         _an_old_one_will_do,
     ),
     "exchange_without_mandate": Mutant(
         "a token under a machtiging that ended is exchanged",
-        ("test_a_subject_that_is_over_is_not_exchanged",),
+        ("test_token_exchange_of_ended_token_is_rejected",),
         _a_machtiging_always_holds,
     ),
     "exchange_unbinds": Mutant(
         "a bound token is exchanged for one that anybody can use",
-        ("test_what_needed_a_key_does_not_become_what_anybody_can_use",),
+        ("test_token_exchange_of_bound_token_without_proof_is_rejected",),
         _no_key_is_asked,
     ),
     "exchange_outlives": Mutant(
         "an exchanged token lives longer than the first",
-        ("test_what_was_exchanged_ends_no_later_than_the_first_token",),
+        ("test_exchanged_token_expires_no_later_than_its_subject_token",),
         _it_lives_on,
     ),
     "exchange_unchained": Mutant(
         "an exchanged token does not know what it was exchanged for",
-        ("test_who_gives_back_what_he_exchanged_leaves_the_first_token_alone", "test_a_chain_of_services_has_an_end"),
+        ("test_exchanged_token_revoked_leaves_its_subject_token_active", "test_token_exchange_chain_is_limited"),
         _it_hangs_on_nothing,
     ),
     "exchange_endless": Mutant(
-        "a chain of exchanges has no end", ("test_a_chain_of_services_has_an_end",), _the_chain_is_endless
+        "a chain of exchanges has no end", ("test_token_exchange_chain_is_limited",), _the_chain_is_endless
     ),
     "exchange_one_name": Mutant(
         "a service further on knows the person by the same name",
-        ("test_each_service_knows_the_person_by_another_name",),
+        ("test_token_exchange_gives_pairwise_subject_per_service",),
         _one_name_everywhere,
     ),
 }

@@ -83,35 +83,35 @@ def _the_host_is_believed(app: App) -> App:
 MUTANTS: dict[str, Mutant] = {
     "framing": Mutant(
         "pages can be framed",
-        ("test_no_page_that_asks_something_can_be_framed_or_kept",),
+        ("test_clickjacking_pages_deny_framing_and_caching",),
         wraps=_answers_without(b"content-security-policy", b"x-frame-options"),
     ),
     "cached": Mutant(
         "tokens may be kept by caches",
         (
-            "test_a_token_response_is_never_kept_by_a_cache",
-            "test_what_is_said_of_a_token_is_not_kept_by_a_cache",
+            "test_token_response_has_cache_control_no_store",
+            "test_introspection_response_has_cache_control_no_store",
         ),
         wraps=_answers_without(b"cache-control"),
     ),
     "token_in_address": Mutant(
         "userinfo takes a token from the address",
-        ("test_userinfo_takes_no_token_from_an_address",),
+        ("test_userinfo_with_token_in_query_is_rejected",),
         wraps=_token_in_the_address,
     ),
     "any_content_type": Mutant(
         "a form is read whatever it calls itself",
-        ("test_a_form_that_calls_itself_something_else_is_refused",),
+        ("test_form_with_other_content_type_is_rejected",),
         wraps=_every_body_is_a_form,
     ),
     "open_redirect": Mutant(
         "errors go to the address in the browser",
-        ("test_a_bad_reference_sends_nobody_to_an_address_that_the_browser_brings",),
+        ("test_open_redirect_with_invalid_request_uri_is_blocked",),
         wraps=_errors_go_where_the_browser_says,
     ),
     "host_believed": Mutant(
         "the issuer is taken from the Host header",
-        ("test_a_host_header_does_not_change_who_the_server_says_it_is",),
+        ("test_forged_host_header_does_not_change_metadata",),
         wraps=_the_host_is_believed,
     ),
 }

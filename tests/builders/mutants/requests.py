@@ -164,14 +164,14 @@ def _two_at_once_are_both_new() -> None:
     swap(request_object, "_take", lambda _: take)
 
 
-_QUESTION = "test_a_signed_question_that_is_not_right_is_refused"
+_QUESTION = "test_ciba_signed_request_with_wrong_claims_is_rejected"
 
 MUTANTS: dict[str, Mutant] = {
     "jar_alg_none": Mutant(
         "a request object with alg none is taken",
         (
-            "test_an_object_that_nobody_signed_is_refused",
-            "test_who_registered_to_sign_cannot_sign_with_nothing",
+            "test_request_object_with_alg_none_is_rejected",
+            "test_downgrade_alg_none_by_signing_client_is_rejected",
             _QUESTION,
         ),
         _verifying(signatures.nobodys_will_do),
@@ -179,136 +179,136 @@ MUTANTS: dict[str, Mutant] = {
     "jar_signature_unread": Mutant(
         "the signature of a request object is not read",
         (
-            "test_an_object_signed_with_a_key_of_nobody_is_refused",
-            "test_an_object_that_was_changed_after_signing_is_refused",
-            "test_an_object_with_an_algorithm_and_no_real_signature_is_refused",
-            "test_a_question_that_was_changed_after_signing_is_refused",
+            "test_request_object_signed_with_unknown_key_is_rejected",
+            "test_request_object_tampered_is_rejected",
+            "test_request_object_with_fake_signature_is_rejected",
+            "test_ciba_signed_request_tampered_is_rejected",
         ),
         _verifying(signatures.any_will_do),
     ),
     "jar_key_of_anybody": Mutant(
         "a request object may be signed by any client",
         (
-            "test_an_object_signed_with_the_key_of_another_client_is_refused",
-            "test_a_question_that_another_signed_is_refused",
+            "test_request_object_signed_with_key_of_another_client_is_rejected",
+            "test_ciba_signed_request_with_key_of_another_is_rejected",
         ),
         _every_clients_key_will_do,
     ),
     "jar_alg_from_object": Mutant(
         "a public key serves as the secret of a request object",
-        ("test_the_public_key_of_a_client_is_no_shared_secret_for_its_requests",),
+        ("test_algorithm_confusion_request_object_with_public_key_as_hmac_secret_is_rejected",),
         _verifying(signatures.the_token_chooses_the_algorithm),
     ),
     "jar_key_from_object": Mutant(
         "the key in the header of a request object is used",
-        ("test_a_key_that_comes_along_in_a_request_is_not_used",),
+        ("test_request_object_with_key_in_header_is_rejected",),
         _verifying(signatures.the_token_brings_its_key),
     ),
     "jar_crit_unread": Mutant(
         "crit in the header of a request object is passed over",
-        ("test_a_rule_in_a_request_that_nobody_knows_is_not_passed_over",),
+        ("test_request_object_with_unknown_crit_is_rejected",),
         _verifying(signatures.rules_in_a_header_are_passed_over),
     ),
     "jar_iss_unread": Mutant(
         "the issuer of a request object is not read",
-        ("test_an_object_that_names_somebody_else_is_refused", _QUESTION),
+        ("test_request_object_with_wrong_issuer_client_or_audience_is_rejected", _QUESTION),
         _instead("iss", lambda _desk, client: client.client_id),
     ),
     "jar_client_unread": Mutant(
         "the client_id in a request object is not compared",
-        ("test_an_object_that_names_somebody_else_is_refused", _QUESTION),
+        ("test_request_object_with_wrong_issuer_client_or_audience_is_rejected", _QUESTION),
         _instead("client_id", lambda _desk, client: client.client_id),
     ),
     "jar_aud_unread": Mutant(
         "the audience of a request object is not read",
-        ("test_an_object_that_names_somebody_else_is_refused", _QUESTION),
+        ("test_request_object_with_wrong_issuer_client_or_audience_is_rejected", _QUESTION),
         _instead("aud", lambda desk, _client: desk.issuer_url),
     ),
     "jar_aud_endpoint": Mutant(
         "a request object may name an endpoint",
-        ("test_an_object_that_names_an_endpoint_is_refused",),
+        ("test_request_object_with_endpoint_as_audience_is_rejected",),
         _reading(_an_endpoint_will_do),
     ),
     "jar_aud_list": Mutant(
         "a request object may name others beside us",
-        ("test_an_object_for_the_whole_list_of_the_worlds_servers_is_refused",),
+        ("test_request_object_with_audience_list_is_rejected",),
         _reading(_a_list_will_do),
     ),
     "jar_exp_unread": Mutant(
         "the end of a request object is not read",
-        ("test_an_object_that_has_expired_is_refused", _QUESTION),
+        ("test_request_object_expired_is_rejected", _QUESTION),
         # When it was made is not read either: nobody makes one that ends before it began.
         _reading(lambda claims, *given: _no_beginning_is_read(_no_end_is_read(claims, *given), *given)),
     ),
     "jar_nbf_unread": Mutant(
         "the beginning of a request object is not read",
         (
-            "test_an_object_from_the_future_is_refused",
-            "test_an_object_that_was_made_long_ago_is_refused",
+            "test_request_object_from_the_future_is_rejected",
+            "test_request_object_with_old_iat_is_rejected",
             _QUESTION,
         ),
         _reading(_no_beginning_is_read),
     ),
     "jar_lives_long": Mutant(
         "a request object may live for years",
-        ("test_an_object_that_lives_for_years_is_refused", _QUESTION),
+        ("test_request_object_with_far_exp_is_rejected", _QUESTION),
         _reading(_no_life_is_too_long),
     ),
     "jar_ageless": Mutant(
         "the times in a request object are not read",
-        ("test_an_object_without_an_end_is_refused", "test_an_end_of_an_object_that_is_no_time_is_refused", _QUESTION),
+        ("test_request_object_without_exp_is_rejected", "test_request_object_with_invalid_exp_is_rejected", _QUESTION),
         _times_are_not_read,
     ),
     "jar_typ_unread": Mutant(
         "a JWT of any kind is a request object",
-        ("test_a_jwt_of_another_kind_is_no_request", _QUESTION),
+        ("test_request_object_of_other_typ_is_rejected", _QUESTION),
         _every_kind_of_jwt_will_do,
     ),
     "jar_beside_wins": Mutant(
         "what stands beside a request object goes before what was signed",
         (
-            "test_what_stands_beside_the_object_is_refused_or_passed_over",
-            "test_what_is_missing_inside_is_not_taken_from_beside",
-            "test_what_stands_beside_a_signed_question_is_refused",
+            "test_parameter_beside_request_object_is_rejected_or_ignored",
+            "test_parameter_missing_in_request_object_is_not_taken_from_outside",
+            "test_ciba_parameter_beside_signed_request_is_rejected",
         ),
         _joined(lambda inside, beside: inside | beside),
     ),
     "jar_beside_fills_in": Mutant(
         "what is missing in a request object is taken from beside it",
-        ("test_what_is_missing_inside_is_not_taken_from_beside",),
+        ("test_parameter_missing_in_request_object_is_not_taken_from_outside",),
         _joined(lambda inside, beside: beside | inside),
     ),
     "jar_holds_anything": Mutant(
         "a request object may hold another, or what makes it an assertion",
         (
-            "test_an_object_holds_no_other_object",
-            "test_an_object_within_an_object_is_not_opened",
-            "test_an_object_that_could_pass_for_an_assertion_is_refused",
+            "test_request_object_with_nested_request_is_rejected",
+            "test_request_object_within_request_object_is_rejected",
+            "test_request_object_with_sub_of_the_client_is_rejected",
         ),
         _objects_hold_anything,
     ),
     "jar_reusable": Mutant(
         "a request object can be used again",
         (
-            "test_an_object_is_good_once",
-            "test_two_objects_with_one_name_are_one_too_many",
-            "test_a_signed_question_is_taken_once",
+            "test_request_object_replayed_is_rejected",
+            "test_request_object_with_used_jti_is_rejected",
+            "test_ciba_signed_request_replayed_is_rejected",
         ),
         _an_object_can_be_used_again,
     ),
     "jar_race": Mutant(
         "a request object can be used twice at the same moment",
         (
-            "test_of_many_uses_of_one_object_at_once_one_wins",
-            "test_of_many_uses_of_one_signed_question_at_once_one_wins",
+            "test_request_object_used_concurrently_is_accepted_once",
+            "test_ciba_signed_request_used_concurrently_is_accepted_once",
         ),
         _two_at_once_are_both_new,
     ),
     "jar_unsigned": Mutant(
         "who registered to sign may leave it",
         (
-            "test_who_registered_to_sign_cannot_push_unsigned",
-            "test_a_desk_that_registered_to_sign_asks_nothing_unsigned",
+            "test_downgrade_unsigned_request_by_signing_client_is_rejected",
+            "test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected",
         ),
         _nobody_must_sign,
     ),

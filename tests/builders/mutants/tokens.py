@@ -107,56 +107,56 @@ def _plain_is_advertised() -> None:
 MUTANTS: dict[str, Mutant] = {
     "revoked_is_active": Mutant(
         "introspection ignores revocation",
-        ("test_a_revoked_token_is_dead_at_once_and_everywhere",),
+        ("test_revoked_token_is_rejected_everywhere_at_once",),
         _a_revoked_token_stays_active,
     ),
     "introspection_for_all": Mutant(
         "every client may ask about every token",
-        ("test_another_client_learns_nothing_about_a_token",),
+        ("test_introspection_by_another_client_is_inactive",),
         _everybody_may_ask_about_every_token,
     ),
     "revocation_by_all": Mutant(
         "every client may revoke every token",
-        ("test_another_client_cannot_revoke_a_token",),
+        ("test_revocation_by_another_client_is_ignored",),
         _everybody_may_revoke_every_token,
     ),
     "revocation_does_nothing": Mutant(
         "revocation answers 200 and does nothing",
         (
-            "test_a_revoked_token_is_dead_at_once_and_everywhere",
-            "test_the_token_of_a_machine_can_be_taken_back",
+            "test_revoked_token_is_rejected_everywhere_at_once",
+            "test_revocation_of_client_credentials_token_succeeds",
         ),
         _revoking_does_nothing,
     ),
     "proof_reusable": Mutant(
-        "a DPoP proof can be used again", ("test_a_proof_is_good_once",), _a_proof_can_be_used_again
+        "a DPoP proof can be used again", ("test_dpop_proof_replayed_is_rejected",), _a_proof_can_be_used_again
     ),
     "token_unverified": Mutant(
         "the signature of an access token is not read",
-        ("test_a_token_that_was_changed_is_not_active",),
+        ("test_introspection_of_tampered_token_is_inactive",),
         _access_tokens_are_not_verified,
     ),
     "one_subject": Mutant(
         "a person is the same subject at every client",
-        ("test_two_clients_cannot_find_out_that_they_see_the_same_person",),
+        ("test_subject_is_pairwise_per_client",),
         _one_subject_for_all_clients,
     ),
     "nonce_lost": Mutant(
         "the ID token has another nonce than the request",
-        ("test_the_nonce_of_an_id_token_is_the_one_of_this_very_request",),
+        ("test_id_token_nonce_is_that_of_the_request",),
         _the_nonce_is_ours,
     ),
     "id_token_audience": Mutant(
         "the ID token is not for the client",
-        ("test_an_id_token_is_signed_with_a_published_key_and_says_all_that_it_must",),
+        ("test_id_token_is_signed_with_published_key_and_has_required_claims",),
         _id_tokens_are_for_the_api,
     ),
     "private_keys": Mutant(
         "the published keys hold private members",
-        ("test_the_published_keys_are_public_and_told_apart",),
+        ("test_jwks_keys_are_public_with_unique_kid",),
         _private_keys_are_published,
     ),
     "plain_advertised": Mutant(
-        "discovery offers plain PKCE", ("test_plain_pkce_is_not_offered",), _plain_is_advertised
+        "discovery offers plain PKCE", ("test_metadata_offers_pkce_s256_only",), _plain_is_advertised
     ),
 }

@@ -1,4 +1,4 @@
-"""Two instances on one database: what was taken away at one is gone at the other, at the very next request."""
+"""Two workers on one database: what is revoked at one is refused by the other at the next request."""
 
 import asyncio
 from collections import Counter
@@ -23,7 +23,7 @@ LOOKS = "SELECT outcome FROM journal_intake WHERE act = 'bericht:lezen'"
 
 
 async def a_second(world, url):
-    """Another instance: its own application, connections and policy memo."""
+    """A second worker with its own application, connections and policy cache."""
     made = await a_world(world.database, world.clock, worker="second")
     engine = make_engine(url, Role.SERVICE, pool_size=3)
     made.app.state.sessions = made.sessions = make_sessions(engine, a_keyring())
@@ -53,12 +53,12 @@ TAKEN_AWAY = {
 
 
 @pytest.mark.parametrize("how", TAKEN_AWAY)
-async def test_row_48_what_is_taken_away_at_one_worker_is_refused_by_the_other_at_the_very_next_request(workers, how):
+async def test_row_48_revocation_at_one_worker_is_refused_by_the_other_at_the_next_request(workers, how):
     first, second = workers
     verb, whose, code, status = TAKEN_AWAY[how]
     bericht_id, under = await first.letter(), await first.machtiging()
     token = await first.token(first.helper, under=under, acts=HELPING)
-    for worker in (first, second, second):  # whatever a worker might remember, it remembers now
+    for worker in (first, second, second):  # fills any cache that a worker might have
         assert await read(worker, token, bericht_id) == (200, None)
     async with unit_of_work(first.sessions) as session:
         await verb(session, under, getattr(first, whose), at=first.clock.now())
@@ -66,7 +66,7 @@ async def test_row_48_what_is_taken_away_at_one_worker_is_refused_by_the_other_a
     assert await read(first, token, bericht_id) == (status, code)
 
 
-async def test_row_48_a_token_revoked_at_one_worker_is_refused_by_the_other(workers):
+async def test_row_48_token_revoked_at_one_worker_is_refused_by_the_other(workers):
     first, second = workers
     bericht_id = await first.letter()
     token = await first.helper_token()
@@ -77,7 +77,7 @@ async def test_row_48_a_token_revoked_at_one_worker_is_refused_by_the_other(work
     assert await read(second, token, bericht_id) == (401, "token_ingetrokken")
 
 
-async def test_row_48_a_pause_ends_at_the_other_worker_too_and_every_look_at_either_is_in_the_journal(workers):
+async def test_row_48_pause_and_resume_at_one_worker_hold_at_the_other_and_each_request_is_journalled(workers):
     first, second = workers
     bericht_id, under = await first.letter(), await first.machtiging()
     token = await first.token(first.helper, under=under, acts=HELPING)
@@ -92,7 +92,7 @@ async def test_row_48_a_pause_ends_at_the_other_worker_too_and_every_look_at_eit
 
 
 class TwoWorkers(RuleBasedStateMachine):
-    """Any order of giving, pausing, resuming, ending and reading, each at either worker; a model says what must be."""
+    """Random changes and reads of machtigingen at either worker, compared with a model."""
 
     workers: tuple = ()
     runner: asyncio.Runner | None = None
@@ -144,7 +144,7 @@ class TwoWorkers(RuleBasedStateMachine):
 
 
 @pytest.mark.whole
-def test_row_48_any_order_of_changes_and_reads_over_two_workers_agrees_with_the_model(postgres_url, clock):
+def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(postgres_url, clock):
     from tests.builders.database import Database, create_database_clone, drop_database
 
     runner = asyncio.Runner()

@@ -1,4 +1,4 @@
-"""Alive and ready: not ready is said with 503, and never with what is inside."""
+"""Liveness and readiness: not ready is 503, without internal details."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ from tests.builders.portal import the_assembled
 
 @pytest.fixture
 def asked(database):
-    the_assembled()  # which takes a while the first time, and a clock of a test stands still
+    the_assembled()  # the first connection takes a while, and the clock of a test stands still
 
     async def answer(clock, path="/health/ready"):
         app = with_own_state(the_assembled(), clock=clock, sessions=database.sessions)
@@ -30,13 +30,13 @@ def a_clock(**off):
     return SettableClock(datetime.now(UTC) + timedelta(**off))
 
 
-async def test_a_service_whose_clock_agrees_with_the_database_is_ready(asked):
+async def test_readiness_with_agreeing_clocks_returns_200(asked):
     answer = await asked(a_clock())
     assert (answer.status_code, answer.json()["controles"]["klok"]) == (200, "ok")
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 60, 3600])
-async def test_row_50_a_worker_whose_clock_is_off_takes_itself_out_of_service(asked, seconds):
+async def test_row_50_readiness_of_worker_with_clock_skew_returns_503(asked, seconds):
     assert timedelta(seconds=60) > LARGEST_CLOCK_SKEW
     answer = await asked(a_clock(seconds=seconds))
     assert answer.status_code == 503
@@ -49,7 +49,7 @@ async def test_row_50_a_worker_whose_clock_is_off_takes_itself_out_of_service(as
     assert alive.status_code == 200
 
 
-async def test_a_database_without_our_schema_is_not_ready(asked, database):
+async def test_readiness_without_database_schema_returns_503(asked, database):
     connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     await connection.execute("DELETE FROM alembic_version")
     await connection.close()
@@ -64,7 +64,7 @@ async def test_a_database_without_our_schema_is_not_ready(asked, database):
         ("SET search_path = pg_catalog", "heeft ons schema niet"),
     ],
 )
-async def test_ready_on_spoilt_connections_is_503_once_and_recovers(asked, database, spoiling, told):
+async def test_readiness_on_spoilt_connections_returns_503_once_and_recovers(asked, database, spoiling, told):
     lent = [await database.service.raw_connection() for _ in range(3)]
     for one in lent:
         await one.driver_connection.execute(spoiling)
@@ -75,7 +75,7 @@ async def test_ready_on_spoilt_connections_is_503_once_and_recovers(asked, datab
     assert (await asked(a_clock())).status_code == 200
 
 
-async def test_ready_leaves_no_line_in_the_journal(asked, database):
+async def test_readiness_check_is_not_journalled(asked, database):
     assert (await asked(a_clock())).status_code == 200
     async with database.sealer.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM journal_intake")) == 0
@@ -98,7 +98,7 @@ async def test_ready_leaves_no_line_in_the_journal(asked, database):
     ],
     ids=["newer schema", "read only", "no rights"],
 )
-async def test_ready_on_a_database_that_cannot_be_served_with_is_503(asked, database, change, undo, told):
+async def test_readiness_on_unusable_database_returns_503(asked, database, change, undo, told):
     name = f'"{database.service.url.database}"'
     await database.service.dispose()
     connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))

@@ -29,22 +29,22 @@ async def citizen(world):
 
 
 @pytest.fixture
-async def nobody(world):
+async def anonymous(world):
     async with world.client() as client:
         yield client
 
 
-async def test_core_http_methods_any_other_method_is_405_and_told_what_is_allowed(nobody):
+async def test_core_http_methods_unsupported_method_returns_405_with_allow(anonymous):
     for path, named in PATHS.items():
         methods = named | ({"HEAD"} if "GET" in named else set())
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE", "OPTIONS"} - methods:
-            answer = await nobody.request(method, path)
+            answer = await anonymous.request(method, path)
             assert (path, method, answer.status_code) == (path, method, 204 if method == "OPTIONS" else 405)
             assert set(answer.headers["allow"].split(", ")) == methods
             assert answer.headers["api-version"] == "0.1.0"
 
 
-async def test_core_no_trailing_slash_is_404_and_no_redirect(citizen):
+async def test_core_no_trailing_slash_returns_404_without_redirect(citizen):
     for path, methods in PATHS.items():
         for method in methods:
             answer = await citizen.request(method, path + "/")
@@ -52,10 +52,10 @@ async def test_core_no_trailing_slash_is_404_and_no_redirect(citizen):
             assert "location" not in answer.headers
 
 
-async def test_core_error_handling_every_refusal_is_a_problem_in_dutch(nobody, citizen, world):
+async def test_core_error_handling_refusal_is_a_problem_in_dutch(anonymous, citizen, world):
     async with world.client(await world.token(oin=UWV)) as agency:
         answers = [
-            await nobody.get(f"{API}/berichten"),
+            await anonymous.get(f"{API}/berichten"),
             await citizen.get(f"{API}/berichten", params={"aantal": "x"}),
             await citizen.get(f"{API}/berichten/{BERICHT}"),
             await citizen.get(f"{API}/onbekend"),
@@ -74,8 +74,8 @@ async def test_core_error_handling_every_refusal_is_a_problem_in_dutch(nobody, c
         assert answer.headers["api-version"] == "0.1.0"
 
 
-async def test_transport_security_headers_are_on_good_and_bad_answers(nobody, citizen):
-    for answer in (await nobody.get(f"{API}/berichten"), await citizen.get(f"{API}/berichten")):
+async def test_transport_security_headers_are_sent_on_success_and_error(anonymous, citizen):
+    for answer in (await anonymous.get(f"{API}/berichten"), await citizen.get(f"{API}/berichten")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -99,18 +99,18 @@ async def test_transport_security_headers_are_on_good_and_bad_answers(nobody, ci
         ("rommel", 406),
     ],
 )
-async def test_an_answer_that_the_asker_cannot_take_is_406(citizen, accept, status):
+async def test_accept_header_that_cannot_be_met_returns_406(citizen, accept, status):
     assert (await citizen.get(f"{API}/berichten", headers={"Accept": accept})).status_code == status
 
 
-async def test_date_time_answers_are_in_utc_and_any_offset_is_taken(world, citizen):
+async def test_date_time_with_any_offset_is_accepted_and_returned_in_utc(world, citizen):
     await world.letter(publicatietijdstip="2026-11-20T13:00:00+05:30")
     page = (await citizen.get(f"{API}/berichten")).json()
     assert page["berichten"][0]["publicatietijdstip"] == "2026-11-20T07:30:00Z"
 
 
-async def test_publish_openapi_anybody_may_read_the_description_from_anywhere(nobody):
-    answer = await nobody.get(openapi.PATH)
+async def test_publish_openapi_description_is_readable_from_any_origin(anonymous):
+    answer = await anonymous.get(openapi.PATH)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["api-version"] == "0.1.0"
@@ -120,31 +120,31 @@ async def test_publish_openapi_anybody_may_read_the_description_from_anywhere(no
     assert "openapi.json" not in json.dumps(document["paths"])
 
 
-async def test_the_description_names_every_member_that_is_sent(world, citizen):
+async def test_openapi_schemas_name_every_returned_member(world, citizen):
     bericht_id = await world.letter()
     schemas = (await citizen.get(openapi.PATH)).json()["components"]["schemas"]
     assert set((await citizen.get(f"{API}/berichten/{bericht_id}")).json()) <= set(schemas["BerichtOut"]["properties"])
     assert set((await citizen.get(f"{API}/berichten")).json()) <= set(schemas["BerichtenOut"]["properties"])
 
 
-async def test_row_60_no_header_moves_the_address_of_the_api(nobody):
+async def test_row_60_forged_host_header_does_not_change_the_api_address(anonymous):
     for header in ({"Host": "kwaad.example"}, {"X-Forwarded-Host": "kwaad.example"}, {"X-Forwarded-Prefix": "/kwaad"}):
-        assert "kwaad" not in (await nobody.get(openapi.PATH, headers=header)).text
+        assert "kwaad" not in (await anonymous.get(openapi.PATH, headers=header)).text
 
 
-async def test_a_token_in_the_address_is_no_token(world, nobody):
+async def test_access_token_in_query_returns_401(world, anonymous):
     token = await world.token(world.citizen)
-    answer = await nobody.get(f"{API}/berichten", params={"access_token": token})
+    answer = await anonymous.get(f"{API}/berichten", params={"access_token": token})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer ")
     assert token not in answer.text
 
 
-def test_only_deliveries_may_be_large():
+def test_larger_request_bodies_are_allowed_for_deliveries_only():
     assert {f"{API}/aanleveringen": 256 * 1024 * 1024} == LARGER_BODIES
 
 
-async def test_row_57_a_delivery_over_the_total_is_refused_before_it_is_read(world):
+async def test_row_57_delivery_over_total_size_is_rejected_unread(world):
     async with world.client(await world.token(oin=UWV)) as agency:
         told = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(256 * 1024 * 1024 + 1)}
         answer = await agency.post(f"{API}/aanleveringen", content=b"x", headers=told)

@@ -1,4 +1,4 @@
-"""An app's address for logout tokens, which every test here needs."""
+"""The receiver of logout tokens, an HTTP endpoint of a client."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The two bearer doors: with a database behind them, and with none."""
+"""The bearer routes, with a database and without one."""
 
 import pytest
 
@@ -12,5 +12,5 @@ async def doorstep(database, clock):
 
 @pytest.fixture
 def closed_door(clock):
-    """Who is refused here is refused by what the token is, before anything is looked up."""
+    """The bearer routes without a database: a refusal here is made before any lookup."""
     return Doorstep.without_database(clock)

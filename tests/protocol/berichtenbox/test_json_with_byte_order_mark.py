@@ -1,4 +1,4 @@
-"""Letters and marks in JSON with a byte order mark are taken as without it."""
+"""Delivery and PATCH accept JSON with a byte order mark."""
 
 import json
 from codecs import BOM_UTF8
@@ -14,7 +14,7 @@ async def world(database, clock):
     return await a_world(database, clock)
 
 
-async def test_delivery_with_byte_order_mark_is_the_same_letter_as_without(world) -> None:
+async def test_delivery_with_byte_order_mark_is_the_same_bericht(world) -> None:
     bericht = json.dumps(a_bericht(kenmerk="K-1")).encode()
     async with world.client(await world.token(oin=UWV, acts=())) as http:
         first = await http.post(f"{API}/aanleveringen", files=parts(BOM_UTF8 + bericht))
@@ -24,7 +24,7 @@ async def test_delivery_with_byte_order_mark_is_the_same_letter_as_without(world
     assert first.json() == again.json()
 
 
-async def test_mark_with_byte_order_mark_is_taken(world) -> None:
+async def test_patch_with_byte_order_mark_is_accepted(world) -> None:
     letter = await world.letter()
     kind = {"Content-Type": "application/merge-patch+json"}
     async with world.client(await world.token(world.citizen)) as http:

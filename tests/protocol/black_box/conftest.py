@@ -27,7 +27,7 @@ from tests.builders.database import create_database_clone, drop_database
 
 @pytest.fixture(scope="session")
 async def our_database(postgres_url):
-    """A migrated database for a server that runs as long as the tests."""
+    """A migrated database for our server process, for the whole run."""
     url = await create_database_clone(postgres_url)
     yield url
     await drop_database(url)
@@ -53,7 +53,7 @@ async def server(target_file) -> Server:
 
 @pytest.fixture(scope="session")
 async def person(server) -> Person:
-    """Somebody who logs in at most once."""
+    """A person who logs in at most once."""
     return server.person()
 
 
@@ -69,7 +69,7 @@ def other(server):
 
 @pytest.fixture
 def attempt(server, app, person) -> Attempt:
-    """A walk through the code flow that has not begun."""
+    """A code flow that has not begun."""
     return Attempt(server, app, person)
 
 
@@ -80,7 +80,7 @@ def kept() -> dict:
 
 @pytest.fixture
 async def spare_token(server, attempt, kept) -> dict:
-    """The token response of a walk that went well; the same for many tests, as long as none of them ends it."""
+    """The token response of one successful code flow, shared by tests that do not end it."""
     if not kept or not await server.active(kept["access_token"]):
         kept.update(await attempt.tokens())
     return kept
@@ -88,13 +88,13 @@ async def spare_token(server, attempt, kept) -> dict:
 
 @pytest.fixture(scope="session")
 async def _row_of_people(server) -> Counter | None:
-    """Each of them logs in at most once."""
+    """The persons of this run; each logs in at most once."""
     return Counter(server) if "counter" in server.told else None
 
 
 @pytest.fixture
 async def counter(server, _row_of_people) -> Counter:
-    """A counter with nobody's question left open."""
+    """A CIBA counter without pending requests."""
     server.needs("counter", "desk", "desk_too")
     yield _row_of_people
     await _row_of_people.tidy()

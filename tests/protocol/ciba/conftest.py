@@ -1,4 +1,4 @@
-"""A counter in the world of the authorization server."""
+"""A CIBA client (counter) at the authorization server."""
 
 from __future__ import annotations
 

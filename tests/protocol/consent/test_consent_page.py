@@ -1,4 +1,4 @@
-"""The consent page: what it says, who may answer it, and what two clicks, other sites and look-alikes can do."""
+"""The consent page: content, who may answer it, double clicks, CSRF, clickjacking and look-alike names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.builders.clients import REDIRECT, code_client, detail, make_client_ke
 from tests.builders.oauth import hidden_fields
 
 
-async def test_it_says_who_asks_what_for_whom_and_for_how_long(oauth) -> None:
+async def test_consent_page_names_app_permission_subject_and_duration(oauth) -> None:
     flow = await oauth.flow()
     page = (await flow.authorize(await flow.pushed())).text
     for words in (
@@ -38,7 +38,7 @@ async def test_it_says_who_asks_what_for_whom_and_for_how_long(oauth) -> None:
     assert "999990019" not in page
 
 
-async def test_row_34_it_cannot_be_framed_and_its_form_goes_to_this_client_only(oauth) -> None:
+async def test_row_34_clickjacking_consent_page_denies_framing_and_limits_form_action(oauth) -> None:
     flow = await oauth.flow()
     shown = await flow.authorize(await flow.pushed())
     policy = shown.headers["content-security-policy"]
@@ -50,7 +50,7 @@ async def test_row_34_it_cannot_be_framed_and_its_form_goes_to_this_client_only(
     assert "app.voorbeeld.example" not in other.headers["content-security-policy"]
 
 
-async def test_who_is_not_logged_in_logs_in_first_and_comes_back(oauth) -> None:
+async def test_consent_page_without_login_redirects_to_login_and_back(oauth) -> None:
     held = await oauth.machtiging()
     flow = await oauth.request()
     flow.asks = detail(held.id)
@@ -65,14 +65,14 @@ async def test_who_is_not_logged_in_logs_in_first_and_comes_back(oauth) -> None:
     assert (await flow.browser.get(back)).status_code == 200
 
 
-async def test_the_answer_carries_code_state_and_issuer_and_nothing_else(oauth) -> None:
+async def test_authorization_response_has_code_state_and_iss_only(oauth) -> None:
     flow = await oauth.flow()
     answer = await flow.answer()
     assert answer.keys() == {"code", "state", "iss"}
     assert answer["iss"] == "https://machtigen.test"
 
 
-async def test_row_8_errors_carry_the_issuer_too(oauth) -> None:
+async def test_row_8_mix_up_error_response_has_issuer(oauth) -> None:
     flow = await oauth.flow()
     response = await flow.approve(await flow.pushed(), "weigeren")
     told = query_of(response.headers["location"])
@@ -82,7 +82,7 @@ async def test_row_8_errors_carry_the_issuer_too(oauth) -> None:
     assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["geweigerd_door_gebruiker"]
 
 
-async def test_row_12_no_redirect_before_client_and_redirect_uri_are_certain(oauth) -> None:
+async def test_row_12_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(oauth) -> None:
     flow = await oauth.flow()
     for query in (
         {"client_id": "onbekend", "redirect_uri": "https://kwaad.example", "response_type": "code"},
@@ -97,14 +97,14 @@ async def test_row_12_no_redirect_before_client_and_redirect_uri_are_certain(oau
         assert "kwaad" not in response.text
 
 
-async def test_a_reference_that_stands_twice_is_refused(oauth) -> None:
+async def test_duplicate_request_uri_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()
     query = [("client_id", flow.app.client_id), ("request_uri", uri), ("request_uri", uri)]
     assert (await flow.browser.http.get("/authorize", params=query)).status_code == 400
 
 
-async def test_row_33_only_our_own_page_can_answer(oauth) -> None:
+async def test_row_33_csrf_consent_from_other_site_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     for options in (
@@ -120,18 +120,18 @@ async def test_row_33_only_our_own_page_can_answer(oauth) -> None:
     assert await oauth.lines("grant:verleend") == []
 
 
-async def test_row_35_the_form_of_one_session_is_nothing_in_another(oauth) -> None:
+async def test_row_35_consent_form_of_another_session_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     flow.browser = await oauth.logged_in()
     answer = await flow.press(form)
-    # A link, since the page of the question may lead on to the login, which a form cannot follow.
+    # A link: the page may redirect to the login, which form-action forbids for a form.
     assert answer.status_code == 200
     assert 'class="knop" href="/authorize?client_id=' in answer.text
     assert await oauth.lines("grant:verleend") == []
 
 
-async def test_row_37_two_clicks_at_once_make_one_grant_and_both_lead_to_the_app(oauth) -> None:
+async def test_row_37_concurrent_consents_create_one_grant(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     answers = await asyncio.gather(*(flow.press(form) for _ in range(3)))
@@ -141,7 +141,7 @@ async def test_row_37_two_clicks_at_once_make_one_grant_and_both_lead_to_the_app
     assert (await flow.redeem(query_of(answers[0].headers["location"])["code"])).status_code == 200
 
 
-async def test_row_37_no_after_yes_does_not_take_back_and_yes_after_no_does_not_give(oauth) -> None:
+async def test_row_37_consent_decision_cannot_be_changed(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     await flow.press(form, "weigeren")
@@ -150,7 +150,7 @@ async def test_row_37_no_after_yes_does_not_take_back_and_yes_after_no_does_not_
     assert await oauth.lines("grant:verleend") == []
 
 
-async def test_a_code_that_was_redeemed_is_not_shown_again(oauth) -> None:
+async def test_redeemed_code_is_not_shown_again(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     code = query_of((await flow.press(form)).headers["location"])["code"]
@@ -160,7 +160,7 @@ async def test_a_code_that_was_redeemed_is_not_shown_again(oauth) -> None:
     assert code not in again.text
 
 
-async def test_somebody_else_cannot_fetch_the_code_by_pressing_again(oauth) -> None:
+async def test_code_of_another_person_is_not_shown(oauth) -> None:
     flow = await oauth.flow()
     uri = await flow.pushed()
     await flow.approve(uri)
@@ -170,7 +170,7 @@ async def test_somebody_else_cannot_fetch_the_code_by_pressing_again(oauth) -> N
     assert (answer.status_code, answer.headers.get("location")) == (409, None)
 
 
-async def test_a_decision_must_be_one_of_the_two_buttons(oauth) -> None:
+async def test_consent_decision_other_than_the_two_buttons_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     for decision in ("", "misschien", "AKKOORD"):
@@ -178,7 +178,7 @@ async def test_a_decision_must_be_one_of_the_two_buttons(oauth) -> None:
     assert (await flow.press(form)).status_code == 303
 
 
-async def test_the_level_of_the_token_is_the_lowest_of_login_and_machtiging(oauth) -> None:
+async def test_token_acr_is_the_lowest_of_login_and_machtiging(oauth) -> None:
     flow = await oauth.flow()
     flow.browser = oauth.world.browser()
     await flow.browser.log_in("naaste", niveau="hoog")
@@ -188,7 +188,7 @@ async def test_the_level_of_the_token_is_the_lowest_of_login_and_machtiging(oaut
     assert query_of(asked.headers["location"])["error"] == "unmet_authentication_requirements"
 
 
-async def test_row_36_names_that_look_like_another_cannot_be_registered(oauth) -> None:
+async def test_row_36_homograph_client_names_are_rejected(oauth) -> None:
     for name in (
         "Lеesapp",
         "Ｌeesapp",
@@ -205,12 +205,12 @@ async def test_row_36_names_that_look_like_another_cannot_be_registered(oauth) -
         assert "client_name" in refused.value.fields, name
 
 
-async def test_a_hostile_client_name_is_shown_as_text(oauth) -> None:
+async def test_client_name_is_escaped(oauth) -> None:
     flow = await oauth.flow(await oauth.reading_app(client_name="Post & Co (app)"))
     assert "Post &amp; Co (app)" in (await flow.authorize(await flow.pushed())).text
 
 
-async def test_consent_sent_after_the_session_comes_back_on_the_consent_page_and_gives_one_grant(oauth) -> None:
+async def test_consent_sent_after_session_end_creates_one_grant_after_login(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     async with unit_of_work(oauth.sessions) as session:
@@ -228,7 +228,7 @@ async def test_consent_sent_after_the_session_comes_back_on_the_consent_page_and
     assert len(await oauth.lines("grant:verleend")) == 1
 
 
-async def test_consent_sent_after_the_session_and_the_request_have_ended_gives_nothing(oauth) -> None:
+async def test_consent_sent_after_session_and_request_expired_creates_no_grant(oauth) -> None:
     flow = await oauth.flow()
     form = await flow.consent_form(await flow.pushed())
     oauth.later(hours=1)

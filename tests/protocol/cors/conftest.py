@@ -1,4 +1,4 @@
-"""The assembled service with one app that runs in a browser."""
+"""The assembled service with one browser-based client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def portal(database, clock):
 
 @pytest.fixture
 def add_client(portal):
-    """Register a client, a public one unless it has keys."""
+    """Register a client; without keys it is a public one."""
 
     async def added(*redirect_uris, keys=None, practice=True, **changes):
         metadata = code_client(keys, redirect_uris=list(redirect_uris), **changes)

@@ -102,10 +102,8 @@ async def test_public_documents_are_readable_from_any_origin(portal, path) -> No
 
 
 @pytest.mark.parametrize(("method", "path"), FOR_APPS)
-async def test_endpoint_for_apps_is_readable_from_origin_of_active_public_client(
-    portal, browser_app, method, path
-) -> None:
-    """Without a token: so these are refusals, and the app must be able to read those."""
+async def test_endpoint_for_apps_is_readable_from_origin_of_public_client(portal, browser_app, method, path) -> None:
+    """Requests without a token: the app must be able to read refusals too."""
     answer = await ask(portal, method, path)
     assert answer.status_code >= 400
     assert answer.headers.get_list(ALLOW) == [ORIGIN]
@@ -117,7 +115,7 @@ async def test_endpoint_for_apps_is_readable_from_origin_of_active_public_client
 
 
 @pytest.mark.parametrize(("method", "path"), FOR_APPS)
-async def test_preflight_of_known_origin_is_answered_before_any_guard(portal, browser_app, method, path) -> None:
+async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, browser_app, method, path) -> None:
     async with unit_of_work(portal.app.state.sessions) as session:
         before = await session.scalar(text("SELECT count(*) FROM journal_intake"))
     answer = await preflight(portal, path, method=method)
@@ -162,12 +160,12 @@ async def test_endpoint_for_apps_is_not_readable_from_other_origins(portal, brow
             assert "Origin" in answer.headers["vary"].split(", "), path
 
 
-async def test_two_origin_headers_are_no_origin(portal, browser_app) -> None:
+async def test_two_origin_headers_are_ignored(portal, browser_app) -> None:
     pair = [("Origin", ORIGIN), ("Origin", ORIGIN)]
     no_leave(await portal.http.request("POST", ISSUER + "/token", headers=pair))
 
 
-async def test_answer_without_origin_says_that_it_varies(portal, browser_app) -> None:
+async def test_answer_without_origin_has_vary_origin(portal, browser_app) -> None:
     answer = await ask(portal, "GET", "/userinfo", None)
     no_leave(answer)
     assert answer.headers["vary"] == "Origin"
@@ -189,7 +187,7 @@ async def test_logged_in_page_is_not_readable_across_origins(portal, browser_app
     no_leave(answer)
 
 
-async def test_suspended_clients_origin_is_gone_at_once_and_back_when_resumed(portal, browser_app) -> None:
+async def test_origin_of_suspended_client_is_refused_until_resumed(portal, browser_app) -> None:
     sessions, at = portal.app.state.sessions, portal.clock.now()
     for act, allowed in ((None, True), (suspend, False), (resume, True)):
         if act is not None:
@@ -199,13 +197,13 @@ async def test_suspended_clients_origin_is_gone_at_once_and_back_when_resumed(po
             assert (answer.headers.get(ALLOW) == ORIGIN) is allowed
 
 
-async def test_registered_clients_origin_counts_at_once(portal, add_client) -> None:
+async def test_origin_of_new_client_is_accepted_at_once(portal, add_client) -> None:
     no_leave(await preflight(portal, "/token", "https://nieuw.voorbeeld.example"))
     await add_client("https://nieuw.voorbeeld.example/terug")
     assert (await preflight(portal, "/token", "https://nieuw.voorbeeld.example")).headers[ALLOW]
 
 
-async def test_origins_of_all_public_clients_count_together(portal, browser_app, add_client) -> None:
+async def test_origins_of_all_public_clients_are_accepted(portal, browser_app, add_client) -> None:
     await add_client("https://tweede.voorbeeld.example:8443/a", "https://tweede.voorbeeld.example/b")
     for origin in (ORIGIN, "https://tweede.voorbeeld.example:8443", "https://tweede.voorbeeld.example"):
         assert (await preflight(portal, "/token", origin)).headers[ALLOW] == origin
@@ -216,13 +214,13 @@ async def test_confidential_client_gives_no_origin(portal, add_client) -> None:
     no_leave(await preflight(portal, "/token"))
 
 
-async def test_client_that_waits_for_approval_gives_no_origin(portal, browser_app) -> None:
+async def test_client_waiting_for_approval_gives_no_origin(portal, browser_app) -> None:
     async with unit_of_work(portal.app.state.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'proposed'"))
     no_leave(await preflight(portal, "/token"))
 
 
-async def test_loopback_origin_counts_in_practice_only(portal, add_client) -> None:
+async def test_loopback_origin_is_accepted_in_practice_only(portal, add_client) -> None:
     await add_client("http://localhost:3000/terug")
     await add_client("http://127.0.0.1/terug")
     await add_client("https://localhost:8443/terug")
@@ -233,13 +231,13 @@ async def test_loopback_origin_counts_in_practice_only(portal, add_client) -> No
         no_leave(await preflight(portal, "/token", origin))
 
 
-async def test_method_of_app_with_a_header_it_may_not_send_is_left_to_the_browser(portal, browser_app) -> None:
-    """The list is fixed: a cookie, or a header of another's making, is never on the list."""
+async def test_preflight_with_header_not_allowed_is_left_to_the_browser(portal, browser_app) -> None:
+    """The list of allowed headers is fixed; the browser enforces it."""
     answer = await preflight(portal, "/token", headers="cookie, x-forwarded-for")
     assert answer.headers["access-control-allow-headers"] == "Authorization, DPoP, Content-Type, If-Match"
 
 
-async def test_options_without_preflight_headers_is_answered_as_before(portal, browser_app) -> None:
+async def test_options_without_preflight_headers_is_answered_without_cors(portal, browser_app) -> None:
     answer = await portal.http.options(ISSUER + "/api/v1/berichten")
     assert (answer.status_code, "GET" in answer.headers["allow"]) == (204, True)
 
@@ -263,8 +261,8 @@ async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
             await engine.dispose()
 
 
-async def test_503_is_readable_by_the_app_for_five_minutes(portal, browser_app) -> None:
-    """The origins that were read last may read for five minutes that the database is away."""
+async def test_503_is_readable_by_the_app_for_five_minutes_without_database(portal, browser_app) -> None:
+    """The cached origins stay allowed for five minutes without the database."""
     assert (await preflight(portal, "/token")).headers[ALLOW] == ORIGIN
     away = make_engine("postgresql:///niets?host=/nergens", None)
     portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
@@ -275,7 +273,7 @@ async def test_503_is_readable_by_the_app_for_five_minutes(portal, browser_app) 
     await away.dispose()
 
 
-async def test_origins_that_cannot_be_read_are_forgotten_after_five_minutes(portal, browser_app) -> None:
+async def test_origins_unreadable_are_refused_after_five_minutes(portal, browser_app) -> None:
     now = 0.0
     origins, state = BrowserOrigins(lambda: now), portal.app.state
     assert await origins.load(state) == {ORIGIN}
@@ -290,7 +288,7 @@ async def test_origins_that_cannot_be_read_are_forgotten_after_five_minutes(port
     await away.dispose()
 
 
-async def test_no_origin_is_allowed_while_origins_were_never_read(portal) -> None:
+async def test_origin_is_refused_while_origins_were_never_read(portal) -> None:
     away = make_engine("postgresql:///niets?host=/nergens", None)
     portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
     answer = await preflight(portal, "/token")
@@ -336,7 +334,7 @@ LOOPBACK = {
 
 
 @pytest.mark.parametrize("practice", [True, False])
-def test_origin_of_redirect_uri_is_as_a_browser_writes_it(practice) -> None:
+def test_origin_of_redirect_uri_is_serialized_as_by_a_browser(practice) -> None:
     for uri, origin in URIS.items():
         assert origin_of(uri, practice=practice) == origin, uri
     for uri, origin in LOOPBACK.items():
@@ -344,7 +342,7 @@ def test_origin_of_redirect_uri_is_as_a_browser_writes_it(practice) -> None:
 
 
 @given(st.text(), st.booleans())
-def test_origin_of_any_text_is_https_or_practice_loopback_or_none(uri, practice) -> None:
+def test_origin_of_any_uri_is_https_practice_loopback_or_none(uri, practice) -> None:
     for text_given in (uri, "https://" + uri, "http://" + uri, "http://localhost" + uri):
         origin = origin_of(text_given, practice=practice)
         assert origin is None or origin.startswith("https://") or (practice and origin.startswith("http://"))
@@ -363,7 +361,7 @@ FORGED = [
 
 
 @pytest.mark.parametrize("uris", FORGED)
-async def test_origins_of_forged_client_row_have_no_leave_and_others_keep_theirs(
+async def test_origins_of_tampered_client_row_are_refused_and_others_kept(
     portal, database, add_client, browser_app, uris
 ) -> None:
     await add_client("https://tweede.voorbeeld.example/terug")

@@ -1,4 +1,4 @@
-"""The worlds in which people log in."""
+"""The service with the stand-in broker or a misbehaving one."""
 
 import pytest
 from sqlalchemy import text
@@ -21,20 +21,20 @@ def browser(world):
 
 @pytest.fixture
 def log_in(world):
-    """Somebody logs in before anything else, in a browser of her own: for what is asked after that."""
+    """Return a function that logs a persona in with a new browser."""
     return lambda persona="naaste": world.logged_in(persona)
 
 
 @pytest.fixture
-def crooked():
+def bad_broker():
     return MisbehavingBroker()
 
 
 @pytest.fixture
-def victim(database, clock, crooked):
-    """A browser at a service whose broker is crooked."""
+def victim(database, clock, bad_broker):
+    """A browser at a service with a misbehaving broker."""
     service = a_login_service(database.sessions, clock)
-    service.state.broker = broker_through(crooked)
+    service.state.broker = broker_through(bad_broker)
     return Browser({ISSUER: service})
 
 

@@ -1,4 +1,4 @@
-"""The time-outs towards the login broker are settings: bounded, with safe defaults, and kept by the running service."""
+"""Time-outs towards the login broker: settings with bounds and defaults, enforced by the running service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_broker_timeout_out_of_bounds_is_refused(monkeypatch, name, value) -> No
 
 @contextlib.asynccontextmanager
 async def slow_broker(pause: float, pieces: int) -> AsyncIterator[str]:
-    """A provider on this machine that sends its description in so many pieces, with a pause before each."""
+    """A local provider that sends its discovery document in pieces, with a pause before each."""
     ends: list[asyncio.StreamWriter] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ async def slow_broker(pause: float, pieces: int) -> AsyncIterator[str]:
     ],
     ids=["silent too long", "silent", "slow on the whole", "slow"],
 )
-async def test_slow_broker_is_given_up_after_the_time_that_was_set(
+async def test_slow_broker_is_given_up_after_the_configured_timeout(
     database, tmp_path, pause, pieces, waits, answers
 ) -> None:
     async with slow_broker(pause, pieces) as issuer:

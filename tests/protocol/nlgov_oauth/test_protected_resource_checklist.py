@@ -26,11 +26,11 @@ async def doorstep(database, clock):
 
 @pytest.fixture
 def closed_door(clock):
-    """Who is refused here is refused by what the token is, before anything is looked up."""
+    """The bearer routes without a database: a refusal here is made before any lookup."""
     return Doorstep.without_database(clock)
 
 
-async def test_4_1_what_needs_a_higher_level_is_not_opened_with_a_lower_one(database, clock) -> None:
+async def test_4_1_low_assurance_token_returns_step_up_challenge(database, clock) -> None:
     world = await a_world(database, clock)
     letter, under = await world.letter(oin=SVB, dienst="pgb-trekkingsrecht"), await world.machtiging()
     token = await world.token(world.helper, acts=HELPING, under=under, assurance=Assurance.LOW)
@@ -40,50 +40,50 @@ async def test_4_1_what_needs_a_higher_level_is_not_opened_with_a_lower_one(data
     assert "acr_values=" in answer.headers["www-authenticate"]
 
 
-async def test_4_1_no_scope_beyond_the_permission_of_the_client(doorstep) -> None:
+async def test_4_1_token_without_scope_returns_403(doorstep) -> None:
     is_forbidden(await doorstep.ask(a_jwt(doorstep.helper), DELIVER), "token_voor_ander_gebruik")
     is_forbidden(await doorstep.ask(a_jwt(doorstep.agency), READ), "token_voor_ander_gebruik")
 
 
-async def test_4_2_a_token_comes_in_the_header(doorstep) -> None:
+async def test_4_2_token_in_header_is_required(doorstep) -> None:
     assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
     is_unauthenticated(await doorstep.ask(), "token_ontbreekt")
 
 
-async def test_4_2_a_token_in_the_address_is_never_taken(closed_door) -> None:
+async def test_4_2_token_in_query_is_rejected(closed_door) -> None:
     answer = await closed_door.ask(path=f"{READ}?access_token={a_jwt(closed_door.helper)}")
     assert answer.status_code in (400, 401)
 
 
-async def test_4_2_the_client_in_the_token_is_the_one_it_was_issued_to(doorstep) -> None:
+async def test_4_2_token_with_other_client_id_is_rejected(doorstep) -> None:
     is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, client_id="ander")), "token_ongeldig")
 
 
-async def test_4_3_the_signature_is_checked(closed_door) -> None:
+async def test_4_3_token_with_wrong_signature_is_rejected(closed_door) -> None:
     head, claims, signature = a_jwt(closed_door.helper).split(".")
     changed = ("A" if signature[0] != "A" else "B") + signature[1:]
     is_unauthenticated(await closed_door.ask(f"{head}.{claims}.{changed}"), "token_ongeldig")
 
 
 @pytest.mark.parametrize("audience", [..., "https://elders.example/api", [], ["https://elders.example"]])
-async def test_4_3_the_audience_is_checked(closed_door, audience) -> None:
+async def test_4_3_token_for_other_audience_is_rejected(closed_door, audience) -> None:
     is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, aud=audience)), "token_ongeldig")
 
 
-async def test_4_3_one_issuer_is_trusted_and_no_other(closed_door) -> None:
+async def test_4_3_token_of_other_issuer_is_rejected(closed_door) -> None:
     is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, iss="https://elders.example")), "token_ongeldig")
 
 
-async def test_4_3_no_other_kind_of_token_of_ours_will_do(closed_door) -> None:
+async def test_4_3_token_of_other_typ_is_rejected(closed_door) -> None:
     is_unauthenticated(await closed_door.ask(a_jwt(closed_door.helper, typ="JWT")), "token_ongeldig")
 
 
-async def test_4_3_an_expired_token_is_refused(doorstep, clock) -> None:
+async def test_4_3_expired_token_is_rejected(doorstep, clock) -> None:
     clock.advance(timedelta(minutes=10))
     is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper)), "token_verlopen")
 
 
-async def test_4_3_an_inactive_token_is_refused_at_once_as_nothing_is_kept_in_a_cache(doorstep, clock) -> None:
+async def test_4_3_revoked_token_is_rejected_without_cache(doorstep, clock) -> None:
     token = a_jwt(doorstep.helper)
     assert (await doorstep.ask(token)).status_code == 200
     async with unit_of_work(doorstep.database.sessions) as session:
@@ -91,5 +91,5 @@ async def test_4_3_an_inactive_token_is_refused_at_once_as_nothing_is_kept_in_a_
     is_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
 
 
-def test_6_where_tls_ends_and_what_it_must_be_is_written_down() -> None:
+def test_6_tls_termination_is_documented() -> None:
     assert "TLS" in (DOCS / "operations.md").read_text(encoding="utf-8")

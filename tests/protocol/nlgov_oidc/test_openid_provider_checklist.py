@@ -45,27 +45,27 @@ async def refused(flow, error="invalid_request", **changes) -> None:
     assert response.json()["error"] == error, (changes, response.text)
 
 
-async def test_3_the_code_flow_only(oauth) -> None:
+async def test_3_response_type_other_than_code_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     for response_type in ("token", "id_token", "id_token token", "code id_token", "code token", "none"):
         await refused(flow, "unsupported_response_type", response_type=response_type)
     assert (await discovery(oauth))["response_types_supported"] == ["code"]
 
 
-async def test_4_a_request_has_redirect_uri_openid_nonce_and_challenge(oauth) -> None:
+async def test_4_authentication_request_requires_redirect_uri_openid_nonce_and_pkce(oauth) -> None:
     flow = await who_is_it(oauth)
     for name in ("redirect_uri", "nonce", "code_challenge", "code_challenge_method"):
         await refused(flow, **{name: None})
     await refused(flow, scope=None)
 
 
-async def test_4_state_comes_back_unchanged(oauth) -> None:
+async def test_4_state_is_returned_unchanged(oauth) -> None:
     flow = await who_is_it(oauth)
     flow.state = "é +&=%/?#" * 10
     assert (await flow.answer())["state"] == flow.state
 
 
-async def test_4_clients_prove_themselves_with_a_key_and_with_a_new_assertion_each_time(oauth) -> None:
+async def test_4_client_assertion_replayed_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     form = flow.parameters() | flow.app.credentials()
     assert (await flow.app.http.post("/par", data=form)).status_code == 201
@@ -76,7 +76,7 @@ async def test_4_clients_prove_themselves_with_a_key_and_with_a_new_assertion_ea
     assert "client_secret_basic" not in (await discovery(oauth))["token_endpoint_auth_methods_supported"]
 
 
-async def test_5_pkce_is_required_with_s256_and_a_verifier_of_43_to_128(oauth) -> None:
+async def test_5_pkce_requires_s256_and_verifier_of_43_to_128_characters(oauth) -> None:
     flow = await who_is_it(oauth)
     await refused(flow, code_challenge_method="plain")
     await refused(flow, code_challenge_method=None)
@@ -88,8 +88,8 @@ async def test_5_pkce_is_required_with_s256_and_a_verifier_of_43_to_128(oauth) -
         assert (await flow.redeem(await flow.code())).status_code == 200, length
 
 
-async def test_5_no_site_may_read_our_endpoints_by_a_wildcard(oauth) -> None:
-    """Only metadata and keys are for everybody: see `tests/protocol/cors`."""
+async def test_5_cors_wildcard_is_for_metadata_and_keys_only(oauth) -> None:
+    """Metadata and keys are readable from any origin: see `tests/protocol/cors`."""
     http = oauth.connection()
     headers = {"Origin": "https://kwaad.example"}
     for path in ("/userinfo", "/authorize", "/logout"):
@@ -98,7 +98,7 @@ async def test_5_no_site_may_read_our_endpoints_by_a_wildcard(oauth) -> None:
         assert "access-control-allow-origin" not in (await http.post(path, headers=headers)).headers, path
 
 
-async def test_5_what_every_provider_must_understand_according_to_core_15_1(oauth) -> None:
+async def test_5_mandatory_features_of_core_15_1_are_supported(oauth) -> None:
     """ID tokens by RS256, prompt, display, ui_locales, claims_locales, auth_time, max_age, acr_values."""
     flow = await who_is_it(oauth)
     wishes = {"display": "touch", "ui_locales": "fy nl", "claims_locales": "nl", "max_age": "3600", "prompt": "consent"}
@@ -109,7 +109,7 @@ async def test_5_what_every_provider_must_understand_according_to_core_15_1(oaut
     assert answer_in(await flow.authorize(await flow.pushed(prompt="none", max_age="1")))["error"] == "login_required"
 
 
-async def test_5_1_1_a_signed_request_object_is_taken_and_only_what_is_in_it_counts(oauth) -> None:
+async def test_5_1_1_signed_request_object_is_accepted_and_counts_alone(oauth) -> None:
     flow = await who_is_it(oauth)
     flow.asks = detail()
     text = request_object(flow, prompt="login", max_age=60, claims={"id_token": {"name": None}})
@@ -123,13 +123,13 @@ async def test_5_1_1_a_signed_request_object_is_taken_and_only_what_is_in_it_cou
     assert beside.status_code == 400
 
 
-async def test_5_1_1_a_request_uri_of_the_client_is_not_fetched_at_all(oauth) -> None:
+async def test_5_1_1_request_uri_of_the_client_is_not_fetched(oauth) -> None:
     flow = await who_is_it(oauth)
     await refused(flow, request_uri="https://app.voorbeeld.example/verzoek")
     assert (await discovery(oauth))["request_uri_parameter_supported"] is False
 
 
-async def test_5_2_1_a_token_request_must_be_right_in_every_part(oauth) -> None:
+async def test_5_2_1_token_request_with_one_wrong_part_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     for change in (
         {"code_verifier": "v" * 43},
@@ -146,16 +146,16 @@ async def test_5_2_1_a_token_request_must_be_right_in_every_part(oauth) -> None:
     assert (await flow.redeem(code)).status_code == 200
 
 
-async def test_5_2_2_an_id_token_has_all_required_claims_and_lives_five_minutes_at_most(oauth) -> None:
+async def test_5_2_2_id_token_has_required_claims_and_lives_five_minutes(oauth) -> None:
     flow = await who_is_it(oauth)
     told = await id_claims(oauth, await flow.tokens())
     assert {"iss", "aud", "sub", "nonce", "jti", "exp", "iat", "nbf"} <= told.keys()
     assert timedelta(seconds=told["exp"] - told["iat"]) <= timedelta(minutes=5)
     assert len(told["jti"]) == 36
-    assert "vot" not in told  # there is an acr
+    assert "vot" not in told  # acr is used instead
 
 
-async def test_5_2_2_the_level_is_never_below_the_request(oauth) -> None:
+async def test_5_2_2_id_token_acr_is_not_below_the_request(oauth) -> None:
     flow = await who_is_it(oauth)
     sent = await flow.authorize(await flow.pushed(acr_values=HIGH))
     answer = await agree_on(flow, await log_in_again(flow, sent))
@@ -164,7 +164,7 @@ async def test_5_2_2_the_level_is_never_below_the_request(oauth) -> None:
     assert answer_in(await flow.authorize(uri))["error"] == "unmet_authentication_requirements"
 
 
-async def test_5_2_3_subjects_are_pairwise_and_never_a_bsn(oauth) -> None:
+async def test_5_2_3_subject_is_pairwise_and_no_bsn(oauth) -> None:
     flow = await who_is_it(oauth)
     first = await id_claims(oauth, await flow.tokens())
     elsewhere = "https://elders.voorbeeld.example/terug"
@@ -176,16 +176,16 @@ async def test_5_2_3_subjects_are_pairwise_and_never_a_bsn(oauth) -> None:
     assert (await discovery(oauth))["subject_types_supported"] == ["pairwise"]
 
 
-async def test_5_2_4_represents_is_there_when_one_acts_for_another_and_only_then(oauth) -> None:
+async def test_5_2_4_represents_is_present_only_under_a_machtiging(oauth) -> None:
     flow = await oauth.flow()
     told = await id_claims(oauth, await flow.tokens())
-    assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}  # never exp, nbf, aud
+    assert told["represents"].keys() == {"iss", "sub", "sub_id_type"}  # never exp, nbf, aud here
     assert told["represents"]["sub"] != told["sub"]
     flow.asks = detail()
     assert "represents" not in await id_claims(oauth, await flow.tokens())
 
 
-async def test_5_2_5_levels_are_those_of_eidas_and_amr_is_never_told(oauth) -> None:
+async def test_5_2_5_acr_values_are_those_of_eidas_and_amr_is_absent(oauth) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens(claims=claims(id_token={"amr": {"essential": True}}, userinfo={"amr": None}))
     told = await id_claims(oauth, tokens)
@@ -195,20 +195,20 @@ async def test_5_2_5_levels_are_those_of_eidas_and_amr_is_never_told(oauth) -> N
     assert (await discovery(oauth))["acr_values_supported"] == [LOW, SUBSTANTIAL, HIGH]
 
 
-async def test_5_2_7_access_tokens_are_signed_jwts(oauth) -> None:
+async def test_5_2_7_access_token_is_a_signed_jwt(oauth) -> None:
     flow = await who_is_it(oauth)
     header, told = await verified(oauth, (await flow.tokens())["access_token"])
     assert (header["typ"], header["alg"]) == ("at+jwt", "ES256")
     assert {"iss", "azp", "client_id", "sub", "aud", "exp", "iat", "jti", "scope", "acr"} <= told.keys()
 
 
-async def test_5_2_8_a_refresh_token_is_good_for_one_use(oauth) -> None:
+async def test_5_2_8_refresh_token_is_single_use(oauth) -> None:
     holder = await a_holder(oauth)
     assert (await holder.refresh()).status_code == 200
     assert (await holder.refresh()).json()["error"] == "invalid_grant"
 
 
-async def test_5_3_userinfo_tells_at_least_sub_plain_or_signed(oauth) -> None:
+async def test_5_3_userinfo_has_sub_plain_or_signed(oauth) -> None:
     flow = await who_is_it(oauth)
     assert "sub" in (await userinfo(oauth, (await flow.tokens())["access_token"])).json()
     flow.app = await oauth.reading_app(client_name="Andere app", userinfo_signed_response_alg="RS256")
@@ -218,7 +218,7 @@ async def test_5_3_userinfo_tells_at_least_sub_plain_or_signed(oauth) -> None:
     assert {"sub", "iss", "aud"} <= told.keys()
 
 
-async def test_5_4_discovery_has_every_required_member(oauth) -> None:
+async def test_5_4_discovery_has_required_members(oauth) -> None:
     told = await discovery(oauth)
     for name in (
         "issuer",
@@ -246,18 +246,18 @@ async def test_5_4_discovery_has_every_required_member(oauth) -> None:
     assert (await oauth.connection().get("/.well-known/oauth-authorization-server")).status_code == 200
 
 
-async def test_5_4_every_claim_that_is_told_is_listed(oauth) -> None:
+async def test_5_4_discovery_lists_every_released_claim(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens(claims=claims(id_token={"name": None}, userinfo={"name": None}))
     told = (await id_claims(oauth, tokens)).keys() | (await userinfo(oauth, tokens["access_token"])).json().keys()
     assert told == set((await discovery(oauth))["claims_supported"])
 
 
-async def test_5_4_there_is_no_webfinger(oauth) -> None:
+async def test_5_4_webfinger_returns_404(oauth) -> None:
     assert (await oauth.connection().get("/.well-known/webfinger?resource=acct:x@y")).status_code == 404
 
 
-async def test_5_4_published_keys_say_which_they_are_and_what_for(oauth) -> None:
+async def test_5_4_jwks_keys_have_kid_alg_and_use(oauth) -> None:
     for key in (await oauth.connection().get("/jwks")).json()["keys"]:
         assert {"kid", "kty", "alg", "use"} <= key.keys()
         assert not {"d", "p", "q", "k"} & key.keys()
@@ -268,19 +268,19 @@ async def test_5_4_published_keys_say_which_they_are_and_what_for(oauth) -> None
     [
         {"redirect_uris": ["http://app.voorbeeld.example/terug"]},
         {"subject_type": "public"},
-        {"jwks_uri": "https://app.voorbeeld.example/sleutels"},  # beside jwks
+        {"jwks_uri": "https://app.voorbeeld.example/sleutels"},  # jwks is present too
         {"id_token_signed_response_alg": "none"},
         {"grant_types": ["authorization_code", "client_credentials"]},
         {"grant_types": ["implicit"]},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
-async def test_5_5_what_cannot_be_registered(oauth, wrong) -> None:
+async def test_5_5_registration_with_unsupported_metadata_is_rejected(oauth, wrong) -> None:
     with pytest.raises(InvalidInput):
         await oauth.add(code_client(make_client_keys(), **wrong))
 
 
-async def test_6_the_claims_parameter_works_and_nothing_is_told_that_was_not_asked(oauth) -> None:
+async def test_6_claims_parameter_releases_only_requested_claims(oauth) -> None:
     flow = await who_is_it(oauth)
     assert (await discovery(oauth))["claims_parameter_supported"] is True
     plain = await id_claims(oauth, await flow.tokens())
@@ -289,23 +289,23 @@ async def test_6_the_claims_parameter_works_and_nothing_is_told_that_was_not_ask
     assert Wishes().released == {}
 
 
-async def test_6_the_scope_profile_does_not_exist(oauth) -> None:
+async def test_6_scope_profile_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth)
     await refused(flow, "invalid_scope", scope="openid profile")
     assert "profile" not in (await discovery(oauth))["scopes_supported"]
 
 
-async def test_7_refresh_tokens_are_not_given_to_who_did_not_register_for_them(oauth) -> None:
+async def test_7_refresh_token_is_not_issued_to_unregistered_client(oauth) -> None:
     flow = await who_is_it(oauth)
     assert "refresh_token" not in await flow.tokens()
 
 
-async def test_7_pages_and_answers_carry_hsts(oauth) -> None:
+async def test_7_pages_and_answers_have_hsts(oauth) -> None:
     for path in (DISCOVERY, "/logout", "/authorize"):
         assert "max-age=31536000" in (await oauth.connection().get(path)).headers["strict-transport-security"]
 
 
-async def test_7_answers_and_errors_name_us_against_mix_up(oauth) -> None:
+async def test_7_mix_up_responses_and_errors_have_issuer(oauth) -> None:
     flow = await who_is_it(oauth)
     assert (await flow.answer())["iss"] == "https://machtigen.test"
     assert (
@@ -319,5 +319,5 @@ async def test_7_answers_and_errors_name_us_against_mix_up(oauth) -> None:
     "deviation",
     ["encrypted request objects and ID tokens", "PKIoverheid chain in `x5c`", "algorithms of client assertions"],
 )
-def test_what_we_do_otherwise_is_written_down(deviation) -> None:
+def test_deviation_from_profile_is_documented(deviation) -> None:
     assert f"| {deviation}" in DIVERGENCES

@@ -1,4 +1,4 @@
-"""What an ID token and userinfo say, how they are signed, and for how long."""
+"""ID tokens and userinfo: claims, signatures and lifetimes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.builders.clients import agency_client, code_client, make_client_keys
 from tests.builders.openid import LOW, id_claims, userinfo, verified, who_is_it
 
 
-async def test_it_says_who_when_how_sure_and_in_which_session_and_no_more(oauth) -> None:
+async def test_id_token_has_exactly_the_expected_claims(oauth) -> None:
     flow = await who_is_it(oauth)
     told = await id_claims(oauth, await flow.tokens())
     assert told.keys() == {
@@ -24,7 +24,7 @@ async def test_it_says_who_when_how_sure_and_in_which_session_and_no_more(oauth)
 
 
 @pytest.mark.parametrize("alg", [None, "RS256", "PS256", "ES256"])
-async def test_it_is_signed_as_the_app_registered(oauth, alg) -> None:
+async def test_id_token_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
     changes = {} if alg is None else {"id_token_signed_response_alg": alg}
     flow = await who_is_it(oauth, await oauth.reading_app(**changes))
     header, _ = await verified(oauth, (await flow.tokens())["id_token"])
@@ -32,13 +32,13 @@ async def test_it_is_signed_as_the_app_registered(oauth, alg) -> None:
     assert header["typ"] == "JWT"
 
 
-async def test_every_one_has_an_id_of_its_own(oauth) -> None:
+async def test_id_token_jti_is_unique(oauth) -> None:
     flow = await who_is_it(oauth)
     ids = {(await id_claims(oauth, await flow.tokens()))["jti"] for _ in range(3)}
     assert len(ids) == 3
 
 
-async def test_the_session_has_one_name_per_app_and_two_apps_cannot_compare(oauth) -> None:
+async def test_sid_is_stable_per_client_and_session_and_differs_per_client(oauth) -> None:
     flow = await who_is_it(oauth)
     first = await id_claims(oauth, await flow.tokens())
     assert (await id_claims(oauth, await flow.tokens()))["sid"] == first["sid"]
@@ -48,12 +48,12 @@ async def test_the_session_has_one_name_per_app_and_two_apps_cannot_compare(oaut
     assert first["sid"] not in (await id_claims(oauth, await flow.tokens()))["sid"]
 
 
-async def test_a_level_below_what_was_asked_is_never_told(oauth) -> None:
+async def test_id_token_acr_above_request_is_not_lowered(oauth) -> None:
     flow = await who_is_it(oauth)
     assert (await id_claims(oauth, await flow.tokens(acr_values=LOW)))["acr"].endswith("substantial")
 
 
-async def test_userinfo_is_about_the_same_person_as_the_id_token(oauth) -> None:
+async def test_userinfo_claims_equal_id_token_claims(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens()
     told, mine = (await userinfo(oauth, tokens["access_token"])).json(), claims_of(tokens["id_token"])
@@ -63,7 +63,7 @@ async def test_userinfo_is_about_the_same_person_as_the_id_token(oauth) -> None:
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
-async def test_userinfo_is_signed_for_who_registered_that(oauth, alg) -> None:
+async def test_userinfo_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
     flow = await who_is_it(oauth, await oauth.reading_app(userinfo_signed_response_alg=alg))
     tokens = await flow.tokens()
     response = await userinfo(oauth, tokens["access_token"])
@@ -76,13 +76,13 @@ async def test_userinfo_is_signed_for_who_registered_that(oauth, alg) -> None:
     assert not {"exp", "iat", "nonce", "amr"} & told.keys()
 
 
-async def test_signed_userinfo_opens_nothing(oauth) -> None:
+async def test_signed_userinfo_used_as_access_token_is_rejected(oauth) -> None:
     flow = await who_is_it(oauth, await oauth.reading_app(userinfo_signed_response_alg="PS256"))
     text = (await userinfo(oauth, (await flow.tokens())["access_token"])).text
     assert (await userinfo(oauth, text)).status_code == 401
 
 
-async def test_an_id_token_and_no_token_at_all_give_no_userinfo(oauth) -> None:
+async def test_userinfo_with_id_token_or_no_token_returns_401(oauth) -> None:
     flow = await who_is_it(oauth)
     tokens = await flow.tokens()
     assert (await userinfo(oauth, tokens["id_token"])).status_code == 401
@@ -90,13 +90,13 @@ async def test_an_id_token_and_no_token_at_all_give_no_userinfo(oauth) -> None:
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "RS512", "", None, ["PS256"]])
-async def test_userinfo_is_not_signed_in_other_ways(oauth, alg) -> None:
+async def test_userinfo_signing_algorithm_unsupported_is_rejected_at_registration(oauth, alg) -> None:
     with pytest.raises(InvalidInput) as refused:
         await oauth.add(code_client(make_client_keys(), userinfo_signed_response_alg=alg))
     assert "userinfo_signed_response_alg" in refused.value.fields
 
 
-async def test_a_machine_has_no_userinfo_and_nothing_to_log_out_of(oauth) -> None:
+async def test_openid_metadata_of_machine_client_is_rejected_at_registration(oauth) -> None:
     for name, value in (
         ("userinfo_signed_response_alg", "PS256"),
         ("post_logout_redirect_uris", ["https://app.voorbeeld.example/uit"]),

@@ -1,4 +1,4 @@
-"""Both discovery documents carry themselves once more, signed (RFC 8414 section 2.1), and promise what works."""
+"""Signed metadata (RFC 8414 section 2.1) in both discovery documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def document(oauth, name):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-async def test_what_is_signed_is_what_is_told(oauth, name) -> None:
+async def test_signed_metadata_equals_plain_metadata(oauth, name) -> None:
     told = await document(oauth, name)
     _, claims = await verified(oauth, told.pop("signed_metadata"))
     assert claims.pop("iss") == claims["issuer"] == "https://machtigen.test"
@@ -23,14 +23,14 @@ async def test_what_is_signed_is_what_is_told(oauth, name) -> None:
     assert "signed_metadata" not in claims
 
 
-async def test_it_is_signed_once_a_day_and_not_for_every_visitor(oauth) -> None:
+async def test_signed_metadata_is_signed_once_a_day(oauth) -> None:
     first = (await document(oauth, DOCUMENTS[0]))["signed_metadata"]
     assert (await document(oauth, DOCUMENTS[0]))["signed_metadata"] == first
     oauth.later(hours=25)
     assert (await document(oauth, DOCUMENTS[0]))["signed_metadata"] != first
 
 
-async def test_it_is_no_token(oauth) -> None:
+async def test_signed_metadata_used_as_token_is_rejected(oauth) -> None:
     signed = (await document(oauth, DOCUMENTS[0]))["signed_metadata"]
     headers = {"Authorization": f"Bearer {signed}"}
     assert (await oauth.connection().get("/userinfo", headers=headers)).status_code == 401
@@ -38,7 +38,7 @@ async def test_it_is_no_token(oauth) -> None:
     assert (await flow.push(id_token_hint=signed)).json()["error"] == "invalid_request"
 
 
-async def test_the_openid_provider_promises_what_it_does(oauth) -> None:
+async def test_openid_discovery_names_supported_features(oauth) -> None:
     told = await document(oauth, DOCUMENTS[0])
     assert told["grant_types_supported"] == ["authorization_code"]
     assert told["claims_parameter_supported"] is True

@@ -1,4 +1,4 @@
-"""Machtigingen with and without an organisation, each with the organisations that it was not accepted for."""
+"""Pairs of the accepting organisation and another one, each possibly none."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ KVK, OTHER_KVK = "90000001", "90000002"
 
 @pytest.fixture(params=[(KVK, OTHER_KVK), (KVK, None), (None, KVK)], ids=["other", "none", "relative"])
 def pair(request: pytest.FixtureRequest) -> Any:
-    """The organisation for which the machtiging was accepted, and another for which it is used."""
+    """The organisation that accepted the machtiging, and another that uses it."""
     return request.param

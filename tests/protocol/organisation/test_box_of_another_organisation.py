@@ -1,4 +1,4 @@
-"""A token under a machtiging opens letters only for the organisation for which the machtiging was accepted."""
+"""A token under a machtiging gives access only for the organisation that accepted the machtiging."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def held(world, kvk):
 
 
 async def token_for(world, machtiging_id, kvk):
-    """A token of the helper; as it would have been issued in a session of this organisation."""
+    """A token of the helper as issued in a session of this organisation."""
     token = await world.token(world.helper, under=machtiging_id, acts=HELPING)
     await moved(world, kvk)
     return token
@@ -43,7 +43,7 @@ async def moved(world, kvk):
 
 
 async def uses_of(world):
-    """Each request that a helper can make about one letter: list, read, download, mark, delete."""
+    """The requests about one bericht: list, read, download, mark, delete."""
     letter = await world.letter(("brief.pdf", PDF, "application/pdf"))
     (row,) = await world.rows("SELECT id FROM bijlage")
     merge = {"content": b'{"gelezen": true}', "headers": {"Content-Type": "application/merge-patch+json"}}
@@ -56,7 +56,7 @@ async def uses_of(world):
     ]
 
 
-async def test_every_use_of_the_box_by_token_of_another_organisation_is_refused_openly(world, pair) -> None:
+async def test_box_access_with_token_of_another_organisation_is_refused_and_journalled(world, pair) -> None:
     accepted_for, used_for = pair
     machtiging_id, uses = await held(world, accepted_for), await uses_of(world)
     token = await token_for(world, machtiging_id, used_for)
@@ -68,13 +68,13 @@ async def test_every_use_of_the_box_by_token_of_another_organisation_is_refused_
         assert await world.reasons(f"bericht:{act}") == [OTHER]
 
 
-async def test_token_of_the_same_organisation_lists_reads_and_downloads(world) -> None:
+async def test_box_access_with_token_of_same_organisation_is_allowed(world) -> None:
     machtiging_id, uses = await held(world, "90000001"), await uses_of(world)
     async with world.client(await token_for(world, machtiging_id, "90000001")) as client:
         assert [(await client.request(*use[:2])).status_code for use in uses[:3]] == [200, 200, 200]
 
 
-async def test_download_breaks_off_when_the_token_is_of_another_organisation_meanwhile(world) -> None:
+async def test_download_stops_when_the_token_moves_to_another_organisation(world) -> None:
     machtiging_id, uses = await held(world, "90000001"), await uses_of(world)
     await token_for(world, machtiging_id, "90000001")
     (issued,) = await world.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")

@@ -1,4 +1,4 @@
-"""No step of OAuth works under a machtiging that was accepted for another organisation than that of the session."""
+"""OAuth under a machtiging is bound to the organisation that accepted it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def active(app, token):
     return (await app.post("/introspect", {"token": token})).json()["active"]
 
 
-async def test_consent_in_session_of_another_organisation_is_refused(oauth, pair) -> None:
+async def test_consent_in_session_of_another_organisation_is_rejected(oauth, pair) -> None:
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, used_for, await a_professional_machtiging(oauth, accepted_for))
     shown = await flow.authorize(await flow.pushed())
@@ -45,7 +45,7 @@ async def test_consent_in_session_of_another_organisation_is_refused(oauth, pair
     assert await organisations(oauth, "oauth_grant") == set()
 
 
-async def test_consent_decided_after_login_for_another_organisation_is_refused(oauth, pair) -> None:
+async def test_consent_after_login_for_another_organisation_is_rejected(oauth, pair) -> None:
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     form = await flow.consent_form(await flow.pushed())
@@ -55,7 +55,7 @@ async def test_consent_decided_after_login_for_another_organisation_is_refused(o
     assert await organisations(oauth, "oauth_grant") == set()
 
 
-async def test_everything_that_hangs_on_a_consent_inherits_the_organisation_of_the_session(oauth) -> None:
+async def test_tokens_of_a_consent_inherit_organisation_of_the_session(oauth) -> None:
     flow = await a_flow_for(oauth, KVK, await a_professional_machtiging(oauth))
     first = await redeemed(flow)
     refreshed = await flow.app.post("/token", {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
@@ -65,7 +65,7 @@ async def test_everything_that_hangs_on_a_consent_inherits_the_organisation_of_t
 
 
 @pytest.mark.parametrize("moved", [("oauth_grant",), ("authorization_code",), ("oauth_grant", "authorization_code")])
-async def test_code_of_another_organisation_is_not_redeemed(oauth, pair, moved) -> None:
+async def test_code_of_another_organisation_is_rejected(oauth, pair, moved) -> None:
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     code = await flow.code()
@@ -76,7 +76,7 @@ async def test_code_of_another_organisation_is_not_redeemed(oauth, pair, moved) 
 
 
 @pytest.mark.parametrize("moved", [("oauth_grant",), ("refresh_token",), ("oauth_grant", "refresh_token")])
-async def test_refresh_token_of_another_organisation_is_not_refreshed_and_inactive(oauth, pair, moved) -> None:
+async def test_refresh_token_of_another_organisation_is_rejected_and_inactive(oauth, pair, moved) -> None:
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["refresh_token"]
@@ -88,12 +88,12 @@ async def test_refresh_token_of_another_organisation_is_not_refreshed_and_inacti
     assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
 
 
-async def test_access_token_of_another_organisation_is_inactive_and_opens_no_userinfo(oauth, pair) -> None:
+async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_userinfo(oauth, pair) -> None:
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     token = (await redeemed(flow))["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
-    for known in (False, True):  # the first answer of a client takes the long way, the next the fast path
+    for known in (False, True):  # the first introspection of a client loads it, the next takes the fast path
         assert await active(flow.app, token), known
     await move(oauth, used_for, "issued_token")
     assert not await active(flow.app, token)
@@ -103,7 +103,7 @@ async def test_access_token_of_another_organisation_is_inactive_and_opens_no_use
     assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]
 
 
-async def test_userinfo_of_consent_of_another_organisation_is_refused(oauth, pair) -> None:
+async def test_userinfo_under_consent_of_another_organisation_is_rejected(oauth, pair) -> None:
     accepted_for, used_for = pair
     flow = await a_flow_for(oauth, accepted_for, await a_professional_machtiging(oauth, accepted_for))
     bearer = {"Authorization": f"Bearer {(await redeemed(flow))['access_token']}"}
@@ -113,7 +113,7 @@ async def test_userinfo_of_consent_of_another_organisation_is_refused(oauth, pai
 
 
 @pytest.mark.parametrize("moved", [("issued_token",), ("oauth_grant",)])
-async def test_token_of_another_organisation_is_not_exchanged(oauth, pair, moved) -> None:
+async def test_token_of_another_organisation_is_rejected_at_exchange(oauth, pair, moved) -> None:
     accepted_for, used_for = pair
     machtiging = await a_professional_machtiging(oauth, accepted_for)
     chain = Chain(oauth, await oauth.reading_app(), machtiging)
@@ -128,7 +128,7 @@ async def test_token_of_another_organisation_is_not_exchanged(oauth, pair, moved
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
-async def test_consent_of_another_organisation_is_not_among_those_that_give_access(oauth) -> None:
+async def test_consent_of_another_organisation_is_not_listed(oauth) -> None:
     await redeemed(await a_flow_for(oauth, KVK, await a_professional_machtiging(oauth)))
 
     async def listed():
@@ -140,6 +140,6 @@ async def test_consent_of_another_organisation_is_not_among_those_that_give_acce
     assert await listed() == []
 
 
-async def test_own_box_is_consented_to_in_session_of_any_organisation(oauth) -> None:
+async def test_consent_for_own_box_is_independent_of_organisation(oauth) -> None:
     flow = Flow(await oauth.reading_app(), await logged_in_for(oauth, KVK), detail(None))
     assert (await redeemed(flow))["access_token"]

@@ -1,4 +1,4 @@
-"""The portal on a database of each test's own."""
+"""The portal on a database per test."""
 
 from __future__ import annotations
 

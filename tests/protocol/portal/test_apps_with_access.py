@@ -1,4 +1,4 @@
-"""The page "Apps met toegang": a citizen sees which apps can read her post, through whom, and stops any of them."""
+"""The page "Apps met toegang": apps that can read the citizen's post, through whom, and how to stop them."""
 
 from uuid import uuid4
 
@@ -26,13 +26,13 @@ async def stop(browser, holder, *, expect: int = 200):
     return await browser.submit(asked.form("/stoppen"), {}, expect=expect)
 
 
-async def test_without_apps_it_says_so(portal):
+async def test_apps_page_without_apps_says_so(portal):
     told = (await (await portal.mother()).open(APPS)).text
     assert "Geen enkele app heeft nu toegang die u zelf gaf" in told
     assert "Geen enkele helper leest uw post nu met een app" in told
 
 
-async def test_she_sees_her_own_app_and_the_one_of_her_helper(portal, oauth):
+async def test_apps_page_shows_own_apps_and_those_of_her_helper(portal, oauth):
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
     own, helped = (await (await portal.mother()).open(APPS)).text.split("Apps waarmee een helper")
@@ -44,7 +44,7 @@ async def test_she_sees_her_own_app_and_the_one_of_her_helper(portal, oauth):
     assert "Brievenlezer" not in helped
 
 
-async def test_the_service_that_gets_the_access_is_named_to_both(portal, oauth):
+async def test_apps_page_names_the_resource_to_both(portal, oauth):
     await oauth.add(server_metadata(), KEYS)
     await given_for(await a_holder(oauth), HUIS)
     for person in (await portal.mother(), await portal.son()):
@@ -52,17 +52,17 @@ async def test_the_service_that_gets_the_access_is_named_to_both(portal, oauth):
         assert f"Bij wie: Huisdienst ({HUIS})" in told
 
 
-async def test_a_service_that_nobody_serves_any_more_is_named_by_its_address(portal, oauth):
+async def test_apps_page_names_unregistered_resource_by_its_address(portal, oauth):
     await given_for(await a_holder(oauth, own=True), HUIS)
     assert f"Bij wie: {HUIS}" in (await (await portal.mother()).open(APPS)).text
 
 
-async def test_access_to_the_berichtenbox_itself_names_no_other(portal, oauth):
+async def test_apps_page_for_own_berichtenbox_names_no_resource(portal, oauth):
     await a_holder(oauth, own=True)
     assert "Bij wie" not in (await (await portal.mother()).open(APPS)).text
 
 
-async def test_the_helper_sees_his_app_as_his_and_nothing_of_her_own(portal, oauth):
+async def test_apps_page_of_helper_hides_her_own_apps(portal, oauth):
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     await a_holder(oauth, await refreshing_app(oauth, client_name="Zorgassistent"))
     own, helped = (await (await portal.son()).open(APPS)).text.split("Apps waarmee een helper")
@@ -72,7 +72,7 @@ async def test_the_helper_sees_his_app_as_his_and_nothing_of_her_own(portal, oau
 
 
 @pytest.mark.parametrize("who", ["mother", "son"])
-async def test_the_app_is_out_at_once_whoever_of_the_two_stops_it(portal, oauth, who):
+async def test_app_stopped_by_giver_or_helper_loses_access_at_once(portal, oauth, who):
     holder = await a_holder(oauth)
     assert await holder.active(holder.access)
     told = await stop(await getattr(portal, who)(), holder)
@@ -91,7 +91,7 @@ async def test_the_app_is_out_at_once_whoever_of_the_two_stops_it(portal, oauth,
         ("son", "relative", {"son": "app_gestopt_door_u"}),
     ],
 )
-async def test_the_journal_names_who_did_it_and_the_right_people_are_told(portal, oauth, who, capacity, kinds):
+async def test_app_stopped_is_journalled_and_both_are_notified(portal, oauth, who, capacity, kinds):
     holder = await a_holder(oauth)
     await stop(await getattr(portal, who)(), holder)
     [line] = await oauth.lines("grant:beeindigd")
@@ -106,7 +106,7 @@ async def test_the_journal_names_who_did_it_and_the_right_people_are_told(portal
         assert dict(rows.all()) == {getattr(portal.people, name): kind for name, kind in kinds.items()}
 
 
-async def test_stopping_asks_first_and_says_what_stays(portal, oauth):
+async def test_app_stop_page_asks_for_confirmation(portal, oauth):
     holder = await a_holder(oauth)
     asked = await (await portal.mother()).open(f"{APPS}/{holder.grant_id}/stoppen")
     assert "blijft gelden" in asked.text
@@ -115,7 +115,7 @@ async def test_stopping_asks_first_and_says_what_stays(portal, oauth):
     assert await holder.ended() is None
 
 
-async def test_a_second_click_is_no_mistake_and_tells_nobody_again(portal, oauth):
+async def test_app_stopped_twice_is_notified_once(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
@@ -127,7 +127,7 @@ async def test_a_second_click_is_no_mistake_and_tells_nobody_again(portal, oauth
     assert "Deze app heeft geen toegang meer" in asked.text
 
 
-async def test_without_the_forms_token_nothing_stops(portal, oauth):
+async def test_csrf_app_stop_without_token_is_rejected(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open(f"{APPS}/{holder.grant_id}/stoppen")).form("/stoppen")
@@ -135,7 +135,7 @@ async def test_without_the_forms_token_nothing_stops(portal, oauth):
     assert await holder.ended() is None
 
 
-async def test_what_is_another_persons_looks_like_what_does_not_exist(portal, oauth):
+async def test_idor_app_stop_of_another_person_looks_like_unknown_consent(portal, oauth):
     holder = await a_holder(oauth, own=True)
     browser = await portal.son()
     answers = []
@@ -150,12 +150,12 @@ async def test_what_is_another_persons_looks_like_what_does_not_exist(portal, oa
     assert await holder.ended() is None
 
 
-async def test_nobody_else_than_who_is_logged_in_gets_there(portal):
+async def test_apps_page_without_session_redirects_to_login(portal):
     answer = await portal.http.get(APPS, headers={"Accept": "text/html"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/inloggen?terug=/apps")
 
 
-async def test_what_gives_no_access_any_more_is_not_shown(portal, oauth):
+async def test_apps_page_hides_expired_consents(portal, oauth):
     first = await a_holder(oauth, own=True)
     assert "Leesapp" in (await (await portal.mother()).open(APPS)).text
     oauth.later(hours=6)
@@ -163,26 +163,26 @@ async def test_what_gives_no_access_any_more_is_not_shown(portal, oauth):
     assert await first.ended() is None
 
 
-async def test_until_when_is_the_longest_that_the_app_can_stretch_it(portal, oauth):
+async def test_apps_page_shows_the_longest_refreshable_expiry(portal, oauth):
     await a_holder(oauth, own=True)
     assert "Geldt tot 24 november 2026 om 13:00 uur" in (await (await portal.mother()).open(APPS)).text
 
 
-async def test_an_app_without_refresh_tokens_is_shown_for_as_long_as_its_token_lives(portal, oauth):
+async def test_app_without_refresh_token_is_listed_until_token_expiry(portal, oauth):
     await a_holder(oauth, await oauth.reading_app(client_name="Kortelezer"), own=True)
     assert "Kortelezer" in (await (await portal.mother()).open(APPS)).text
     oauth.later(minutes=16)
     assert "Kortelezer" not in (await (await portal.mother()).open(APPS)).text
 
 
-async def test_a_machtiging_that_stands_still_is_told(portal, oauth):
+async def test_apps_page_tells_that_the_machtiging_is_paused(portal, oauth):
     holder = await a_holder(oauth)
     await holder.change(pause)
     for person in (await portal.mother(), await portal.son()):
         assert "De machtiging staat stil. De app kan er nu niet bij." in (await person.open(APPS)).text
 
 
-async def test_with_the_machtiging_revoked_the_app_of_the_helper_is_gone_everywhere(portal, oauth):
+async def test_machtiging_revoked_hides_the_app_of_the_helper(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open(f"{ISSUER}/machtigingen/{holder.machtiging.id}/intrekken")).form("/intrekken")
@@ -192,7 +192,7 @@ async def test_with_the_machtiging_revoked_the_app_of_the_helper_is_gone_everywh
     assert "Leesapp" not in (await browser.open(APPS)).text
 
 
-async def test_the_name_of_an_app_is_text_and_nothing_else(portal, oauth):
+async def test_app_name_is_escaped(portal, oauth):
     await a_holder(oauth, await refreshing_app(oauth, client_name="Lees & Co"), own=True)
     assert "Lees &amp; Co" in (await portal.http.get(APPS, headers=await cookies(portal))).text
 

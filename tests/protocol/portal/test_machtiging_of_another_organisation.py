@@ -1,4 +1,4 @@
-"""A machtiging of another organisation on his own pages: there, not to be used, and silent on whose post it is."""
+"""A machtiging of another organisation is listed as unusable, without its content."""
 
 import json
 from uuid import uuid4
@@ -27,7 +27,7 @@ async def accepted(portal, kvk):
 
 
 @pytest.mark.parametrize(("accepted_for", "used_for"), OTHERS)
-async def test_machtiging_of_another_organisation_is_shown_unusable_without_its_content(portal, accepted_for, used_for):
+async def test_machtiging_of_another_organisation_is_listed_without_its_content(portal, accepted_for, used_for):
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=used_for)
     for page in (LIST, f"{LIST}/{held.id}", f"{LIST}/{held.id}/intrekken"):
@@ -39,7 +39,7 @@ async def test_machtiging_of_another_organisation_is_shown_unusable_without_its_
 
 
 @pytest.mark.parametrize("accepted_for", [KVK, None])
-async def test_machtiging_of_the_same_organisation_is_shown_in_full(portal, accepted_for):
+async def test_machtiging_of_same_organisation_is_shown_in_full(portal, accepted_for):
     held = await accepted(portal, accepted_for)
     browser = await portal.son(kvk=accepted_for)
     for page in (LIST, f"{LIST}/{held.id}"):
@@ -48,14 +48,14 @@ async def test_machtiging_of_the_same_organisation_is_shown_in_full(portal, acce
         assert "gebruiken" not in told
 
 
-async def test_giver_sees_her_machtiging_in_full_from_any_session(portal):
+async def test_machtiging_of_giver_is_shown_in_full_in_any_session(portal):
     held = await accepted(portal, KVK)
     told = (await (await portal.mother(kvk=OTHER_KVK)).open(f"{LIST}/{held.id}")).text
     assert "Bram Voorbeeld" in told
     assert "post bijhouden" in told
 
 
-async def test_former_employee_can_give_the_machtiging_back(portal):
+async def test_machtiging_is_given_back_by_former_employee(portal):
     held = await accepted(portal, KVK)
     son = await portal.son()
     page = await son.submit((await son.open(f"{LIST}/{held.id}")).form("/teruggeven"), {})
@@ -79,10 +79,10 @@ async def test_app_under_machtiging_of_another_organisation_is_listed_without_it
     await oauth.close()
 
 
-async def test_professional_machtiging_without_organisation_is_said_to_be_of_no_use(portal):
+async def test_professional_machtiging_without_organisation_is_shown_as_unusable(portal):
     held = await accepted(portal, None)
     async with unit_of_work(portal.app.state.sessions) as session:
-        # As it could be accepted before a professional had to log in for an organisation.
+        # as accepted before a professional had to log in for an organisation
         copy = "INSERT INTO machtiging SELECT (jsonb_populate_record(m, :changes)).* FROM machtiging m WHERE id = :id"
         changes = {"id": str(uuid4()), "capacity": "professional"}
         await session.execute(text(copy), {"changes": json.dumps(changes), "id": held.id})

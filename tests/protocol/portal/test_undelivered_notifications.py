@@ -1,4 +1,4 @@
-"""The page `/meldingen`: what could not be mailed is read in the portal."""
+"""The page `/meldingen`: notifications that could not be mailed."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ WORDS = "Wij konden u een e-mail niet sturen"
 
 
 async def give_up(portal, person, *, kind=Kind.AANGENOMEN, reason="geen_adres", **facts):
-    """A notification of this person that the outbox gave up."""
+    """Store a notification of this person that the outbox gave up."""
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.sessions) as session:
         await tell(session, person, kind, FACTS | facts, at=at)
@@ -24,7 +24,7 @@ async def give_up(portal, person, *, kind=Kind.AANGENOMEN, reason="geen_adres", 
         await session.execute(failed, {"at": at, "reason": reason})
 
 
-async def test_undelivered_notification_is_announced_and_read_in_full(portal):
+async def test_undelivered_notification_is_announced_and_shown_in_full(portal):
     await give_up(portal, portal.people.mother, helper_id=str(portal.people.son))
     browser = await portal.mother()
     for path in ("/", "/machtigingen"):
@@ -35,7 +35,7 @@ async def test_undelivered_notification_is_announced_and_read_in_full(portal):
     assert "Wij hebben geen e-mailadres van u." in read
 
 
-async def test_undelivered_notification_confirmed_as_read_is_no_longer_announced(portal):
+async def test_undelivered_notification_marked_read_is_no_longer_announced(portal):
     await give_up(portal, portal.people.mother)
     browser = await portal.mother()
     await browser.submit((await browser.open(PAGE)).form("/gelezen"), {})
@@ -44,34 +44,34 @@ async def test_undelivered_notification_confirmed_as_read_is_no_longer_announced
     assert "Uw machtiging is aangenomen" in (await browser.open(PAGE)).text
 
 
-async def test_undelivered_notification_of_another_person_is_not_shown(portal):
+async def test_undelivered_notification_of_another_person_is_hidden(portal):
     await give_up(portal, portal.people.mother)
     browser = await portal.son()
     assert WORDS not in (await browser.open(ISSUER + "/")).text
     assert "Er zijn geen berichten van ons" in (await browser.open(PAGE)).text
 
 
-async def test_undelivered_notification_older_than_90_days_is_not_shown(portal):
+async def test_undelivered_notification_older_than_90_days_is_hidden(portal):
     await give_up(portal, portal.people.mother)
     portal.clock.advance(timedelta(days=91))
     assert "Er zijn geen berichten van ons" in (await (await portal.mother()).open(PAGE)).text
 
 
 @pytest.mark.parametrize("reason", ["adres_ongeldig", "smtputf8_ontbreekt", "smtp_550", "TimeoutError", "nooit_gezien"])
-async def test_every_reason_for_giving_up_is_told_in_words(portal, reason):
+async def test_undelivered_reason_is_explained_in_words(portal, reason):
     await give_up(portal, portal.people.mother, reason=reason)
     read = (await (await portal.mother()).open(PAGE)).text
     assert reason not in read
     assert "e-mailadres" in read
 
 
-async def test_undelivered_notification_of_an_unknown_kind_is_still_shown(portal):
+async def test_undelivered_notification_of_unknown_kind_is_shown(portal):
     await give_up(portal, portal.people.mother)
     async with unit_of_work(portal.app.state.sessions) as session:
         await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
     assert "Er is iets veranderd" in (await (await portal.mother()).open(PAGE)).text
 
 
-async def test_undelivered_page_without_login_is_refused(portal):
+async def test_undelivered_page_without_login_returns_401(portal):
     for answer in (await portal.http.get(PAGE), await portal.http.post(PAGE + "/gelezen")):
         assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""One helper opens a hundred connections and asks on all of them at once; nobody else notices."""
+"""A flood by one token on a hundred connections does not affect others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def world(database, tmp_path):
 
 
 async def flood(server, token, answers):
-    """Ask again and again on one connection, without waiting for an answer; note the status of each."""
+    """Send pipelined requests on one connection and collect the statuses."""
     request = f"GET {LIST} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     while True:
         with contextlib.suppress(OSError):
@@ -62,7 +62,7 @@ async def flooded(world):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_flood_by_one_token_leaves_everybody_else_answered(world, flooded):
+async def test_flood_by_one_token_leaves_other_callers_served(world, flooded):
     server, answers = flooded
     cookie = await a_cookie(world, world.citizen)
     async with asyncio.timeout(180), server.client(await world.token(world.citizen)) as client:
@@ -76,7 +76,7 @@ async def test_flood_by_one_token_leaves_everybody_else_answered(world, flooded)
     assert set(answers) == {200, 429}
 
 
-async def test_flood_by_one_token_writes_no_more_lines_than_its_limit(world, flooded):
+async def test_flood_by_one_token_is_journalled_up_to_its_limit(world, flooded):
     _, answers = flooded
     await until(lambda: answers.count(429) >= 1_000)
     ((lines,),) = await world.rows("SELECT count(*) FROM journal_intake WHERE act LIKE 'bericht:%'")

@@ -1,4 +1,4 @@
-"""Rate limits by token, person and address: refused before anything is done, in the form that the asker can use."""
+"""Rate limits by token, person and address: refused before any work, in the format of the caller."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATHS = [
 
 @pytest.fixture
 async def world(database, clock, tmp_path):
-    if time.monotonic() % 60 > 57:  # a minute that ends in the middle of a test would let some more through
+    if time.monotonic() % 60 > 57:  # a new minute during the test would reset the counts
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await a_limited_world(database.url, clock, tmp_path)
     yield made
@@ -39,7 +39,7 @@ async def world(database, clock, tmp_path):
         await engine.dispose()
 
 
-async def test_token_over_its_limit_is_429_with_retry_after_and_other_tokens_are_answered(world):
+async def test_rate_limit_by_token_returns_429_and_leaves_other_tokens_served(world):
     token, other = await world.token(world.citizen), await world.token(world.helper)
     async with caller(world, token=token) as client:
         assert await statuses(client, LIST, 5) == [200] * 5
@@ -47,7 +47,7 @@ async def test_token_over_its_limit_is_429_with_retry_after_and_other_tokens_are
     assert answer.status_code == 429
     assert answer.headers["content-type"] == "application/problem+json"
     assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert answer.headers["connection"] == "close"  # what waits behind it is not read
+    assert answer.headers["connection"] == "close"  # the request behind it is not read
     assert answer.headers["x-request-id"] == answer.json()["verzoekId"]
     assert answer.json()["code"] == "te_veel_per_minuut"
     async with caller(world, token=other) as client:
@@ -55,7 +55,7 @@ async def test_token_over_its_limit_is_429_with_retry_after_and_other_tokens_are
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_kind_of_route_is_counted_and_refused_without_the_database(world, path):
+async def test_rate_limit_by_address_covers_every_route_without_the_database(world, path):
     async with caller(world) as client:
         await statuses(client, path, 10)
         with record_queries(SimpleNamespace(service=world.app.state.engines[0])) as said:
@@ -66,7 +66,7 @@ async def test_every_kind_of_route_is_counted_and_refused_without_the_database(w
 @pytest.mark.parametrize(
     "path", ["/token", "/par", "/introspect", "/revoke", "/bc-authorize", "/register", "/grants/x"]
 )
-async def test_oauth_endpoint_over_the_limit_answers_with_an_oauth_error(world, path):
+async def test_rate_limit_at_oauth_endpoint_returns_oauth_error(world, path):
     async with caller(world, Accept="text/html") as client:
         await statuses(client, path, 10, "POST", data={"grant_type": "x"})
         answer = await client.post(path, data={"grant_type": "x"})
@@ -79,7 +79,7 @@ async def test_oauth_endpoint_over_the_limit_answers_with_an_oauth_error(world, 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/"), ("GET", "/inloggen"), ("POST", "/uitloggen"), ("GET", "/x")]
 )
-async def test_page_over_the_limit_is_plain_dutch(world, method, path):
+async def test_rate_limit_at_page_is_shown_in_plain_dutch(world, method, path):
     async with caller(world, Accept="text/html") as client:
         await statuses(client, path, 10, method)
         answer = await client.request(method, path)
@@ -103,13 +103,13 @@ async def test_page_over_the_limit_is_plain_dutch(world, method, path):
         lambda: {"X-Request-ID": secrets.token_hex()},
     ],
 )
-async def test_unverified_credentials_do_not_evade_the_rate_limit_of_the_address(world, made_up):
+async def test_rate_limit_by_address_is_not_evaded_by_unverified_credentials(world, made_up):
     async with caller(world) as client:
         found = [(await client.get(LIST, headers=made_up())).status_code for _ in range(12)]
     assert found == [401] * 10 + [429] * 2
 
 
-async def test_token_with_a_changed_signature_counts_for_the_address_and_burns_no_victims_limit(world):
+async def test_rate_limit_with_tampered_token_counts_by_address(world):
     token = await world.token(world.citizen)
     forged = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
     async with caller(world, token=forged) as client:
@@ -118,25 +118,25 @@ async def test_token_with_a_changed_signature_counts_for_the_address_and_burns_n
         assert await statuses(client, LIST, 5) == [200] * 5
 
 
-async def test_token_that_has_expired_counts_for_the_address(world, clock):
+async def test_rate_limit_with_expired_token_counts_by_address(world, clock):
     token = await world.token(world.citizen)
     clock.advance(timedelta(minutes=11))
     async with caller(world, token=token) as client:
         assert await statuses(client, LIST, 12) == [401] * 10 + [429] * 2
 
 
-async def test_new_tokens_of_one_person_do_not_dodge_the_limit_of_the_person(world):
+async def test_rate_limit_by_person_is_not_evaded_by_new_tokens(world):
     tokens = [await world.token(world.citizen) for _ in range(4)]
     answers = []
     for token in tokens:
         async with caller(world, token=token) as client:
             answers += await statuses(client, LIST, 4)
-    # The first request of a token counts for the token only: whose it is comes to light with its answer.
+    # the first request of a token counts for the token only: its person is known after it
     assert answers.count(200) == 8 + 4
     assert set(answers[-3:]) == {429}
 
 
-async def test_sessions_of_one_person_are_counted_together_and_apart_from_those_of_others(world):
+async def test_rate_limit_by_person_counts_all_sessions_of_that_person(world):
     mine = [await a_cookie(world, world.citizen) for _ in range(2)]
     for cookie in mine:
         async with caller(world, Cookie=cookie, Accept="text/html") as client:
@@ -151,7 +151,7 @@ async def test_sessions_of_one_person_are_counted_together_and_apart_from_those_
         assert await statuses(client, "/machtigingen", 8) == [200] * 8
 
 
-async def test_flood_with_a_token_leaves_its_own_person_able_to_visit_the_portal(world):
+async def test_rate_limit_by_token_leaves_the_portal_open_for_its_person(world):
     token, cookie = await world.token(world.helper), await a_cookie(world, world.helper)
     async with caller(world, token=token) as client:
         assert (await statuses(client, LIST, 100)).count(200) == 5
@@ -159,18 +159,18 @@ async def test_flood_with_a_token_leaves_its_own_person_able_to_visit_the_portal
         assert await statuses(client, "/machtigingen", 5) == [200] * 5
 
 
-async def test_ended_session_counts_for_the_address_again(world):
+async def test_rate_limit_with_ended_session_counts_by_address(world):
     cookie = await a_cookie(world, world.citizen)
     async with caller(world, Cookie=cookie) as client:
         await statuses(client, "/machtigingen", 2)
         async with world.sessions.begin() as session:
             await session.execute(text("UPDATE login_session SET ended_at = created_at"))
         found = await statuses(client, "/machtigingen", 13)
-    # The first one after it still counted for the person, one before it was known for the address.
+    # one request still counted for the person, one earlier request for the address
     assert found == [401] * 10 + [429] * 3
 
 
-async def test_callers_behind_a_named_proxy_are_counted_apart_and_the_proxy_never(world):
+async def test_rate_limit_behind_trusted_proxy_counts_forwarded_address(world):
     for number in range(4):
         address = f"203.0.113.{number}"
         async with caller(world, PROXY, X_Forwarded_For=f"198.51.100.1, {address}") as client:
@@ -179,7 +179,7 @@ async def test_callers_behind_a_named_proxy_are_counted_apart_and_the_proxy_neve
         assert await statuses(client, "/health/live", 50) == [200] * 50
 
 
-async def test_ipv6_callers_of_one_64_are_one(world):
+async def test_rate_limit_by_ipv6_address_counts_per_64_prefix(world):
     found = []
     for number in range(12):
         async with caller(world, f"2001:db8:0:1::{number:x}") as client:

@@ -1,4 +1,4 @@
-"""Somebody has taken every ordinary connection to the database: what stops him still works, and nothing else does."""
+"""Reserved database connections: login, pause and revocation work while all ordinary connections are in use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def every_ordinary_connection_taken(database):
 
 
 async def waits(work, seconds=0.3) -> bool:
-    """Tell if this is not answered in that time; it is given up then."""
+    """Return whether this gets no answer in time; it is cancelled then."""
     try:
         async with asyncio.timeout(seconds):
             await work
@@ -60,7 +60,7 @@ async def waits(work, seconds=0.3) -> bool:
     return False
 
 
-def test_endpoints_with_a_reserved_connection_are_those_for_login_pause_and_revocation():
+def test_reserved_connection_is_used_by_login_pause_and_revocation_only():
     marked = {
         (method, context.path)
         for context in iter_route_contexts(the_assembled().routes)
@@ -70,7 +70,7 @@ def test_endpoints_with_a_reserved_connection_are_those_for_login_pause_and_revo
     assert marked == STOPPING
 
 
-async def test_citizen_pauses_revokes_and_logs_out_while_others_hold_every_connection(database, clock, reserve):
+async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, clock, reserve):
     portal = await a_portal(database, clock)
     mother, son = await portal.mother(), await portal.son()
     await accept_with(son, await make_offer(mother))
@@ -86,12 +86,12 @@ async def test_citizen_pauses_revokes_and_logs_out_while_others_hold_every_conne
         assert "Stand: Ingetrokken" in revoked.text
         assert (await mother.open(ISSUER + "/apps")).text
         await mother.submit(revoked.form("/uitloggen"), {})
-    async with database.sessions() as session:  # his goes on
+    async with database.sessions() as session:  # the helper's session stays active
         assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 1
     await portal.close()
 
 
-async def test_citizen_logs_in_while_others_hold_every_connection(database, clock, reserve):
+async def test_login_works_with_pool_exhausted(database, clock, reserve):
     world = login.a_world(reserve, clock)
     browser = world.browser()
     async with every_ordinary_connection_taken(database), asyncio.timeout(10):
@@ -100,7 +100,7 @@ async def test_citizen_logs_in_while_others_hold_every_connection(database, cloc
     assert (await browser.me())["person"]
 
 
-async def test_reserve_that_is_lent_leaves_the_ordinary_connections_to_what_stops_somebody(reserve):
+async def test_reserved_connection_in_use_falls_back_to_the_ordinary_pool(reserve):
     assert reserve.for_urgent_work() is not reserve
     async with reserve.for_urgent_work()() as session:
         await session.connection()
@@ -109,7 +109,7 @@ async def test_reserve_that_is_lent_leaves_the_ordinary_connections_to_what_stop
 
 
 @pytest.mark.parametrize(("size", "reserved", "shares"), [(10, 2, (8, 2)), (4, 20, (1, 3)), (2, 2, (1, 1))])
-async def test_reserve_is_never_nothing_and_never_everything(size, reserved, shares, database, clock, tmp_path):
+async def test_reserved_share_of_the_pool_is_bounded(size, reserved, shares, database, clock, tmp_path):
     changes = {"database_pool_size": size, "reserved_connections": reserved}
     world = await an_assembled_world(database.url, clock, tmp_path, **changes)
     general, _, apart = world.app.state.engines

@@ -1,4 +1,4 @@
-"""Raw sockets: requests that can be read in two ways, without end, or cut off.
+"""Raw sockets: ambiguous (smuggled), endless or cut-off requests.
 
 Quickly at what reads the bytes, and once more at a server on a port.
 """
@@ -50,7 +50,7 @@ async def server(world, request):
             yield made
 
 
-async def test_row_59_a_request_that_can_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read(server):
+async def test_row_59_request_smuggling_is_rejected_and_connection_closed(server):
     for name, rest in TWO_WAYS.items():
         answer = await server.say(POST + rest + SECOND)
         assert answer.startswith(b"HTTP/1.1 400 "), name
@@ -59,14 +59,14 @@ async def test_row_59_a_request_that_can_be_read_in_two_ways_is_refused_and_noth
         assert b"openapi" not in answer, name
 
 
-async def test_row_59_two_honest_requests_on_one_connection_get_two_answers(server):
+async def test_row_59_pipelined_requests_get_two_answers(server):
     health = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\n\r\n"
     closing = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = await server.say(health + closing)
     assert answer.count(b"HTTP/1.1 401 ") == 2
 
 
-async def test_row_60_an_address_of_another_host_in_the_request_line_moves_nothing(server):
+async def test_row_60_absolute_request_target_does_not_change_the_api_address(server):
     answer = await server.say(
         b"GET http://kwaad.example/api/v1/openapi.json HTTP/1.1\r\nHost: kwaad.example\r\nConnection: close\r\n\r\n"
     )
@@ -74,7 +74,7 @@ async def test_row_60_an_address_of_another_host_in_the_request_line_moves_nothi
     assert b"kwaad" not in answer
 
 
-async def test_row_61_headers_without_end_are_not_taken_in(server):
+async def test_row_61_endless_headers_are_cut_off(server):
     sent = 0
 
     def endless():
@@ -98,7 +98,7 @@ async def test_row_61_headers_without_end_are_not_taken_in(server):
     assert (await server.say(LAST)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_row_30_headers_that_are_large_but_end_are_read(server):
+async def test_row_30_large_headers_within_limit_are_accepted(server):
     large = b"X: " + b"a" * 16_000 + b"\r\n"
     answer = await server.say(
         b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + large + b"\r\n"
@@ -110,7 +110,7 @@ class Impatient(BoundedHttp):
     patience = 0.1
 
 
-async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door(world):
+async def test_row_61_slowloris_with_unfinished_headers_is_disconnected(world):
     impatient = on_pairs(world.app, http=Impatient)
 
     async def is_put_out(half):
@@ -122,7 +122,7 @@ async def test_row_61_who_does_not_finish_the_headers_is_put_through_the_door(wo
         await asyncio.gather(*(is_put_out(half) for half in (b"", SECOND[:-2], SECOND + SECOND[:-2])))
 
 
-async def test_row_61_many_who_dawdle_keep_nobody_else_waiting(world, server):
+async def test_row_61_slowloris_by_many_leaves_others_served(world, server):
     bericht_id, token = await world.letter(), await world.token(world.citizen)
     slow_head = b"GET /api/v1/berichten HTTP/1.1\r\nHost: localhost\r\nX: "
     slow_body = b"POST /uitloggen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
@@ -147,9 +147,7 @@ def a_letter(*, bijlage: bytes) -> bytes:
     return head + part + bijlage + b"\r\n--x--\r\n"
 
 
-async def test_half_a_letter_over_a_connection_that_is_cut_leaves_nothing_and_the_whole_one_is_taken_after_it(
-    world, server
-):
+async def test_delivery_cut_halfway_is_not_stored_and_retry_is_accepted(world, server):
     token = await world.token(oin="00000099000000001000")
     body = a_letter(bijlage=a_pdf(PART_BYTES + 1))
     head = POST + b"Content-Type: multipart/form-data; boundary=x\r\nAuthorization: Bearer " + token.encode()

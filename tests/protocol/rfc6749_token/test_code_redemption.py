@@ -1,4 +1,4 @@
-"""RFC 6749 4.1.3 and RFC 9700: a code is for one client, one redirect URI, one minute, one use."""
+"""RFC 6749 4.1.3 and RFC 9700: a code is for one client, one redirect URI, one minute and one use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def active(flow, tokens):
     return (await app.post("/introspect", {"token": tokens["access_token"]})).json()["active"]
 
 
-async def test_the_token_response_is_complete_and_not_to_be_stored(oauth) -> None:
+async def test_token_response_is_complete_with_cache_control_no_store(oauth) -> None:
     flow = await oauth.flow()
     response = await flow.redeem(await flow.code())
     assert response.headers["cache-control"] == "no-store"
@@ -33,7 +33,7 @@ async def test_the_token_response_is_complete_and_not_to_be_stored(oauth) -> Non
     assert body["token_type"] == "Bearer"
 
 
-async def test_row_13_a_second_use_of_a_code_ends_the_grant_and_its_token(oauth) -> None:
+async def test_row_13_code_replayed_ends_the_grant_and_its_token(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     tokens = (await flow.redeem(code)).json()
@@ -45,7 +45,7 @@ async def test_row_13_a_second_use_of_a_code_ends_the_grant_and_its_token(oauth)
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["code_hergebruikt"]
 
 
-async def test_row_13_of_many_redemptions_at_once_one_wins_and_its_token_is_dead(oauth) -> None:
+async def test_row_13_code_redeemed_concurrently_succeeds_once_and_ends_the_token(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     answers = await asyncio.gather(*(flow.redeem(code) for _ in range(4)))
@@ -55,7 +55,7 @@ async def test_row_13_of_many_redemptions_at_once_one_wins_and_its_token_is_dead
     assert not await active(flow, won[0])
 
 
-async def test_row_14_a_code_of_one_client_is_nothing_to_another_and_stays_good(oauth) -> None:
+async def test_row_14_code_stolen_by_another_client_is_rejected_and_stays_valid(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     thief = await oauth.reading_app(client_name="Andere app")
@@ -65,7 +65,7 @@ async def test_row_14_a_code_of_one_client_is_nothing_to_another_and_stays_good(
     assert (await flow.redeem(code)).status_code == 200
 
 
-async def test_row_15_a_code_lives_one_minute(oauth) -> None:
+async def test_row_15_code_expires_after_one_minute(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     oauth.later(seconds=60)
@@ -75,7 +75,7 @@ async def test_row_15_a_code_lives_one_minute(oauth) -> None:
     assert (await flow.redeem(code)).status_code == 200
 
 
-async def test_the_redirect_uri_must_be_the_one_of_the_request(oauth) -> None:
+async def test_code_with_other_redirect_uri_is_rejected(oauth) -> None:
     uris = ["https://app.voorbeeld.example/een", "https://app.voorbeeld.example/twee"]
     flow = await oauth.flow(await oauth.reading_app(redirect_uris=uris))
     code = await flow.code()
@@ -84,7 +84,7 @@ async def test_the_redirect_uri_must_be_the_one_of_the_request(oauth) -> None:
     assert (await flow.redeem(await flow.unused(code))).status_code == 200
 
 
-async def test_a_code_that_never_was_is_refused_in_the_same_words(oauth) -> None:
+async def test_code_used_or_unknown_gets_the_same_error(oauth) -> None:
     flow = await oauth.flow()
     used = await flow.code()
     await flow.redeem(used)
@@ -93,7 +93,7 @@ async def test_a_code_that_never_was_is_refused_in_the_same_words(oauth) -> None
     refused(await flow.redeem(None), "invalid_request")
 
 
-async def test_row_18_other_grant_types_do_not_exist(oauth) -> None:
+async def test_row_18_grant_type_unsupported_is_rejected(oauth) -> None:
     app = await oauth.reading_app()
     for kind in ("password", "implicit", 'x"é'):
         form = {"grant_type": kind, "username": "a", "password": "b"}
@@ -101,14 +101,14 @@ async def test_row_18_other_grant_types_do_not_exist(oauth) -> None:
     refused(await app.post("/token"), "unsupported_grant_type")
 
 
-async def test_row_18_nobody_gets_a_grant_type_that_is_not_registered(oauth) -> None:
+async def test_row_18_grant_type_not_registered_is_rejected(oauth) -> None:
     app = await oauth.reading_app()
     for kind in ("refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"):
         form = {"grant_type": kind, "refresh_token": "c", "subject_token": "d"}
         refused(await app.post("/token", form), "unauthorized_client")
 
 
-async def test_each_client_has_one_grant_type(oauth) -> None:
+async def test_client_credentials_and_code_grants_exclude_each_other(oauth) -> None:
     refused(
         await (await oauth.reading_app()).post("/token", {"grant_type": "client_credentials"}), "unauthorized_client"
     )
@@ -116,7 +116,7 @@ async def test_each_client_has_one_grant_type(oauth) -> None:
     refused(await agency.post("/token", {"grant_type": "authorization_code", "code": "x"}), "unauthorized_client")
 
 
-async def test_an_agency_gets_a_token_bound_to_its_oin(oauth) -> None:
+async def test_client_credentials_token_is_bound_to_oin(oauth) -> None:
     agency = await oauth.agency()
     response = await agency.post("/token", {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"})
     body = response.json()
@@ -130,20 +130,20 @@ async def test_an_agency_gets_a_token_bound_to_its_oin(oauth) -> None:
     assert "represents" not in claims
 
 
-async def test_an_agency_gets_no_other_scope(oauth) -> None:
+async def test_client_credentials_with_other_scope_are_rejected(oauth) -> None:
     agency = await oauth.agency()
     for scope in ("openid", "aanleveringen:schrijven openid", "alles", 'x"é'):
         form = {"grant_type": "client_credentials", "scope": scope}
         refused(await agency.post("/token", form), "invalid_scope")
 
 
-async def test_no_refresh_token_is_ever_given(oauth) -> None:
+async def test_offline_access_scope_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     assert "refresh_token" not in await flow.tokens(scope="openid")
     refused(await flow.push(scope="openid offline_access"), "invalid_scope")
 
 
-async def test_parameters_that_stand_twice_are_refused(oauth) -> None:
+async def test_duplicate_parameters_are_rejected(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": "x", "code_verifier": flow.pkce.verifier}
@@ -153,7 +153,7 @@ async def test_parameters_that_stand_twice_are_refused(oauth) -> None:
 
 
 @pytest.mark.parametrize(("ending", "by"), [(revoke, "mother"), (give_back, "son"), (pause, "mother")])
-async def test_a_code_dies_with_the_machtiging(oauth, ending, by) -> None:
+async def test_code_is_rejected_after_machtiging_ended_or_paused(oauth, ending, by) -> None:
     held = await oauth.machtiging()
     flow = await oauth.flow(machtiging=held)
     tokens, code = await flow.tokens(), await flow.code()
@@ -164,7 +164,7 @@ async def test_a_code_dies_with_the_machtiging(oauth, ending, by) -> None:
     refused(await flow.redeem(code))
 
 
-async def test_ending_the_grants_of_a_machtiging_ends_codes_and_tokens_of_that_one_only(oauth) -> None:
+async def test_grants_of_one_machtiging_end_without_affecting_another(oauth) -> None:
     app = await oauth.reading_app()
     held, other = await oauth.machtiging(), await oauth.machtiging()
     flow, beside = await oauth.flow(app, held), await oauth.flow(app, other)
@@ -181,7 +181,7 @@ async def test_ending_the_grants_of_a_machtiging_ends_codes_and_tokens_of_that_o
     assert again == 0
 
 
-async def test_codes_are_kept_as_hashes(oauth) -> None:
+async def test_code_is_stored_as_hash(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     async with unit_of_work(oauth.sessions) as session:
@@ -189,7 +189,7 @@ async def test_codes_are_kept_as_hashes(oauth) -> None:
     assert code not in whole
 
 
-async def test_issue_and_refusal_are_journalled_without_the_token(oauth) -> None:
+async def test_token_issuance_and_refusal_are_journalled_without_the_token(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens()
     (line,) = await oauth.lines("token:uitgegeven")

@@ -1,4 +1,4 @@
-"""Registering a client (RFC 7591 metadata from a file) on a real database."""
+"""Client registration by an operator (RFC 7591 metadata from a file)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pair():
     return make_client_keys()
 
 
-async def test_an_id_is_made_and_given_back_with_the_registration(session, pair) -> None:
+async def test_registration_returns_generated_client_id(session, pair) -> None:
     made = await register(session, code_client(pair), oin=None, at=NOON)
     assert len(made["client_id"]) >= 22
     assert made["client_id_issued_at"] == int(NOON.timestamp())
@@ -25,7 +25,7 @@ async def test_an_id_is_made_and_given_back_with_the_registration(session, pair)
     assert other["client_id"] != made["client_id"]
 
 
-async def test_the_same_file_twice_is_one_client_and_another_is_a_conflict(session, pair) -> None:
+async def test_registration_repeated_is_idempotent_and_changed_is_a_conflict(session, pair) -> None:
     chosen = code_client(pair, client_id="leesapp")
     first = await register(session, chosen, oin=None, at=NOON, practice=True)
     assert (await register(session, chosen, oin=None, at=NOON, practice=True))["client_id"] == first["client_id"]
@@ -33,7 +33,7 @@ async def test_the_same_file_twice_is_one_client_and_another_is_a_conflict(sessi
         await register(session, chosen | {"client_name": "Ander"}, oin=None, at=NOON, practice=True)
 
 
-async def test_all_faults_are_told_at_once(session) -> None:
+async def test_registration_reports_all_errors_at_once(session) -> None:
     with pytest.raises(InvalidInput) as refused:
         await register(session, {"onbekend": 1}, oin="00000099999999999000", at=NOON)
     expected = {"onbekend", "client_name", "grant_types", "token_endpoint_auth_method", "redirect_uris", "oin"}
@@ -41,8 +41,8 @@ async def test_all_faults_are_told_at_once(session) -> None:
     assert all(name in refused.value.public for name in expected)
 
 
-async def test_delivering_needs_an_oin_in_the_catalogue(session, pair) -> None:
-    for oin in (None, UWV, "onzin", "\u0661" * 20):  # nothing is in the catalogue yet
+async def test_registration_for_delivery_requires_known_oin(session, pair) -> None:
+    for oin in (None, UWV, "onzin", "\u0661" * 20):  # the catalogue is empty
         with pytest.raises(InvalidInput) as refused:
             await register(session, agency_client(pair), oin=oin, at=NOON)
         assert refused.value.fields.keys() == {"oin"}

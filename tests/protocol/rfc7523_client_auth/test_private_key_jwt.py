@@ -1,4 +1,4 @@
-"""RFC 7523 client authentication as FAPI 2.0 wants it: one audience, short, signed by the registered key, used once."""
+"""RFC 7523 client authentication under FAPI 2.0: one audience, short-lived, single use."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def now(oauth):
     return int(oauth.clock.now().timestamp())
 
 
-async def test_es256_and_ps256_are_accepted(oauth) -> None:
+async def test_client_assertion_with_es256_or_ps256_is_accepted(oauth) -> None:
     for alg in ("ES256", "PS256"):
         keys = make_client_keys(alg)
         app = await oauth.agency()
@@ -53,7 +53,7 @@ async def test_es256_and_ps256_are_accepted(oauth) -> None:
         assert (await token(app, assertion(keys, app.client_id, oauth.clock, header={"typ": None}))).status_code == 200
 
 
-async def test_row_21_claims_that_are_not_exactly_right_are_refused(oauth) -> None:
+async def test_row_21_client_assertion_with_wrong_claims_is_rejected(oauth) -> None:
     app = await oauth.agency()
     at = now(oauth)
     wrong = [
@@ -99,8 +99,8 @@ async def test_row_21_claims_that_are_not_exactly_right_are_refused(oauth) -> No
         refused(await token(app, assertion(app.keys, app.client_id, oauth.clock, **change)), why=str(change)[:60])
 
 
-async def test_our_name_alone_in_a_list_is_our_name(oauth) -> None:
-    """RFC 7519 4.1.3: with one audience the string is short for the list. Some libraries write the list only."""
+async def test_client_assertion_audience_list_with_issuer_only_is_accepted(oauth) -> None:
+    """RFC 7519 4.1.3: one audience may be a string or a list; some libraries write the list."""
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock, aud=[ISSUER])
     assert (await token(app, proof)).status_code == 200
@@ -108,7 +108,7 @@ async def test_our_name_alone_in_a_list_is_our_name(oauth) -> None:
 
 
 @pytest.mark.parametrize("bound", ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"])
-async def test_fapi_2_5_3_2_1_it_is_a_string_for_who_registered_for_bound_tokens(oauth, bound) -> None:
+async def test_fapi_2_5_3_2_1_client_assertion_audience_of_bound_client_must_be_a_string(oauth, bound) -> None:
     app = await oauth.agency(**{bound: True})
     for audience, error in (([ISSUER], "invalid_client"), (ISSUER, None)):
         form = {"token": "x", "client_assertion_type": ASSERTION_TYPE}
@@ -116,33 +116,33 @@ async def test_fapi_2_5_3_2_1_it_is_a_string_for_who_registered_for_bound_tokens
         assert (await app.http.post("/revoke", data=form)).json().get("error") == error
 
 
-async def test_a_clock_eight_seconds_ahead_is_forgiven(oauth) -> None:
+async def test_client_assertion_eight_seconds_ahead_is_accepted(oauth) -> None:
     app = await oauth.agency()
     at = now(oauth) + 8
     proof = assertion(app.keys, app.client_id, oauth.clock, iat=at, nbf=at)
     assert (await token(app, proof)).status_code == 200
 
 
-async def test_row_21_an_assertion_is_good_for_one_request(oauth) -> None:
+async def test_row_21_client_assertion_replayed_is_rejected(oauth) -> None:
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof)).status_code == 200
     refused(await token(app, proof))
 
 
-async def test_row_21_of_many_uses_at_the_same_moment_one_wins(oauth) -> None:
+async def test_row_21_client_assertion_used_concurrently_is_accepted_once(oauth) -> None:
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock)
     answers = await asyncio.gather(*(token(app, proof) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
 
-async def test_two_clients_may_use_the_same_jti(oauth) -> None:
+async def test_client_assertion_jti_is_scoped_per_client(oauth) -> None:
     for app in (await oauth.agency(), await oauth.agency()):
         assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, jti="zelfde"))).status_code == 200
 
 
-async def test_row_21_another_key_is_refused(oauth) -> None:
+async def test_row_21_client_assertion_signed_with_other_key_is_rejected(oauth) -> None:
     app = await oauth.agency()
     refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
 
@@ -153,7 +153,7 @@ def loose(header, claims, signature=b""):
 
 
 def by_hand(header, claims, key):
-    """Signed as it stands: the library would refuse to make some of these."""
+    """Sign this header and payload by hand: the library refuses some of them."""
     text = loose(header, claims).rpartition(".")[0]
     r, s = decode_dss_signature(key.private_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -166,7 +166,7 @@ def hs256(claims, secret):
     return text + "." + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
-async def test_row_23_no_algorithm_but_ours_and_no_confusion(oauth) -> None:
+async def test_row_23_alg_none_and_algorithm_confusion_are_rejected(oauth) -> None:
     app = await oauth.agency()
     keys, at = app.keys, now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
@@ -193,7 +193,7 @@ async def test_row_23_no_algorithm_but_ours_and_no_confusion(oauth) -> None:
         refused(await token(app, proof), why=proof[:60])
 
 
-async def test_row_24_25_29_headers_cannot_bring_a_key_or_rules(oauth) -> None:
+async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
     app = await oauth.agency()
     evil = make_client_keys()
     at = now(oauth)
@@ -215,7 +215,7 @@ async def test_row_24_25_29_headers_cannot_bring_a_key_or_rules(oauth) -> None:
     assert (await token(app, by_hand({"alg": "ES256"}, claims | {"jti": "goed"}, app.keys.private))).status_code == 200
 
 
-async def test_row_30_a_giant_assertion_is_refused_before_it_is_read(oauth) -> None:
+async def test_row_30_client_assertion_oversized_is_rejected_unparsed(oauth) -> None:
     app = await oauth.agency()
     at = now(oauth)
     claims = {"iss": app.client_id, "sub": app.client_id, "aud": ISSUER, "iat": at, "exp": at + 60, "jti": "j"}
@@ -225,7 +225,7 @@ async def test_row_30_a_giant_assertion_is_refused_before_it_is_read(oauth) -> N
     refused(await token(app, signed({"alg": "ES256"}, deep, app.keys.private)))
 
 
-async def test_two_ways_to_authenticate_at_once_are_refused(oauth) -> None:
+async def test_two_client_authentication_methods_are_rejected(oauth) -> None:
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock)
     refused(await token(app, proof, client_secret="geheim"), "invalid_request")
@@ -233,7 +233,7 @@ async def test_two_ways_to_authenticate_at_once_are_refused(oauth) -> None:
     refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")), "invalid_request")
 
 
-async def test_shared_secrets_do_not_exist(oauth) -> None:
+async def test_client_secret_is_rejected(oauth) -> None:
     app = await oauth.agency()
     form = {"grant_type": "client_credentials"}
     refused(await app.http.post("/token", data=form, auth=(app.client_id, "geheim")))
@@ -242,8 +242,8 @@ async def test_shared_secrets_do_not_exist(oauth) -> None:
     refused(await app.http.post("/token", data=form))
 
 
-async def test_rfc_6749_3_2_a_secret_without_a_value_was_not_sent(oauth) -> None:
-    """Section 2.3.1 lets a client leave an empty one out; some libraries send the name all the same."""
+async def test_rfc_6749_3_2_client_secret_without_value_is_ignored(oauth) -> None:
+    """Section 2.3.1: an empty secret may be omitted; some libraries send the empty parameter."""
     app, nobody = await oauth.agency(), await oauth.public_app()
     proof = assertion(app.keys, app.client_id, oauth.clock)
     assert (await token(app, proof, client_secret="")).status_code == 200
@@ -254,23 +254,23 @@ async def test_rfc_6749_3_2_a_secret_without_a_value_was_not_sent(oauth) -> None
     refused(await app.http.post("/revoke", data=form | {"client_id": app.client_id}))
 
 
-async def test_a_confidential_client_cannot_pass_for_a_public_one(oauth) -> None:
+async def test_downgrade_confidential_client_without_assertion_is_rejected(oauth) -> None:
     flow = await oauth.request()
     form = {**flow.parameters(), "client_id": flow.app.client_id}
     refused(await flow.app.http.post("/par", data=form))
 
 
-async def test_a_public_client_cannot_bring_an_assertion(oauth) -> None:
+async def test_public_client_with_client_assertion_is_rejected(oauth) -> None:
     app = await oauth.public_app()
     refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
 
 
-async def test_the_client_id_in_the_form_must_be_the_one_that_signed(oauth) -> None:
+async def test_client_id_in_form_must_match_the_client_assertion(oauth) -> None:
     app, other = await oauth.agency(), await oauth.agency()
     refused(await token(app, assertion(app.keys, app.client_id, oauth.clock), client_id=other.client_id))
 
 
-async def test_the_assertion_type_must_be_right(oauth) -> None:
+async def test_client_assertion_type_wrong_is_rejected(oauth) -> None:
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock)
     for wrong in (None, "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt"):
@@ -278,8 +278,8 @@ async def test_the_assertion_type_must_be_right(oauth) -> None:
     refused(await token(app, None))
 
 
-async def test_client_assertion_with_far_exp_is_taken(oauth) -> None:
-    """Libraries write an hour (Authlib) or a day. The life that counts is five minutes from `iat`."""
+async def test_client_assertion_with_far_exp_is_accepted(oauth) -> None:
+    """Authlib writes an hour, others a day. The lifetime that counts is five minutes from `iat`."""
     app = await oauth.agency()
     for exp in (now(oauth) + 311, now(oauth) + 3600, now(oauth) + 10 * 365 * 86400):
         assert (await token(app, assertion(app.keys, app.client_id, oauth.clock, exp=exp))).status_code == 200
@@ -287,8 +287,8 @@ async def test_client_assertion_with_far_exp_is_taken(oauth) -> None:
 
 @pytest.mark.parametrize("ahead", [0, 10])
 @pytest.mark.parametrize("seconds", [1, 299, 310, 319, 320, 321, 3000])
-async def test_client_assertion_with_far_exp_replayed_later_is_refused(oauth, seconds, ahead) -> None:
-    """The `jti` is known for as long as the assertion could be taken, also when the sweeping goes on all the time."""
+async def test_client_assertion_with_far_exp_replayed_later_is_rejected(oauth, seconds, ahead) -> None:
+    """The `jti` is stored while the assertion could be accepted, also if housekeeping runs."""
     app = await oauth.agency()
     at = now(oauth)
     proof = assertion(app.keys, app.client_id, oauth.clock, iat=at + ahead, exp=at + 3600)
@@ -299,7 +299,7 @@ async def test_client_assertion_with_far_exp_replayed_later_is_refused(oauth, se
     refused(await token(app, proof))
 
 
-async def test_client_assertion_with_far_exp_kept_too_long_is_refused(oauth) -> None:
+async def test_client_assertion_with_far_exp_kept_too_long_is_rejected(oauth) -> None:
     app = await oauth.agency()
     proof = assertion(app.keys, app.client_id, oauth.clock, exp=now(oauth) + 3600)
     oauth.later(seconds=311)
@@ -307,8 +307,8 @@ async def test_client_assertion_with_far_exp_kept_too_long_is_refused(oauth) -> 
 
 
 async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
-    """As it comes: `exp` an hour ahead. It is told whom the assertion is for, and with which algorithm to sign."""
-    with warnings.catch_warnings():  # it would rather have the next major version of httpx
+    """Authlib unmodified (`exp` an hour ahead); audience and algorithm are configured."""
+    with warnings.catch_warnings():  # it warns about the installed version of httpx
         warnings.simplefilter("ignore")
         from authlib.integrations.httpx_client import AsyncOAuth2Client
     app = await oauth.agency()
@@ -325,7 +325,7 @@ async def test_authlib_client_with_private_key_jwt_gets_token(oauth) -> None:
             assert made["access_token"]
 
 
-# What to change in a good assertion; the reason in the log; and whether its signature was good.
+# change of a valid assertion, reason in the log, whether the signature is valid
 CAUSES = [
     ({"key": make_client_keys()}, "bewijs_ondertekening", False),
     ({"header": {"kid": "ander"}}, "bewijs_kid_onbekend", False),
@@ -347,7 +347,7 @@ CAUSES = [
 
 @pytest.mark.parametrize("practice", [True, False])
 @pytest.mark.parametrize(("change", "code", "proven"), CAUSES, ids=[code for _, code, _ in CAUSES])
-async def test_client_auth_failure_names_cause_in_practice_or_once_proven(
+async def test_client_auth_failure_names_cause_in_practice_or_after_authentication_only(
     oauth, change, code, proven, practice
 ) -> None:
     app, public = await oauth.agency(), await oauth.public_app()
@@ -369,8 +369,8 @@ async def test_client_auth_failure_names_cause_in_practice_or_once_proven(
 
 
 @pytest.mark.parametrize("path", ["/token", "/par", "/revoke", "/introspect", "/bc-authorize"])
-async def test_client_auth_failure_in_production_is_no_oracle(oauth, path) -> None:
-    """Unknown, suspended, public, wrong key, wrong algorithm, no credentials: one answer, to the byte."""
+async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None:
+    """Unknown, suspended, public, wrong key or algorithm, no credentials: one identical response."""
     app, public = await oauth.agency(), await oauth.public_app()
     other = await oauth.reading_app()
     async with unit_of_work(oauth.sessions) as session:
@@ -394,7 +394,7 @@ async def test_client_auth_failure_in_production_is_no_oracle(oauth, path) -> No
     assert answers[0].json() == {"error": "invalid_client", "error_description": "Client authentication failed."}
 
 
-async def test_row_21_unknown_client_and_wrong_key_look_the_same(oauth) -> None:
+async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> None:
     app = await oauth.agency()
     oauth.service.state.practice = False
     with capture_logs() as logged:
@@ -404,12 +404,12 @@ async def test_row_21_unknown_client_and_wrong_key_look_the_same(oauth) -> None:
         await token(app, replayed)
         used = refused(await token(app, replayed))
     assert wrong_key.content == unknown.content
-    assert "used before" in used.json()["error_description"]  # its signature was good: told, and no oracle
+    assert "used before" in used.json()["error_description"]  # the client is authenticated, so the cause is told
     reasons = [entry["code"] for entry in logged if entry["event"] == "oauth_refused"]
     assert reasons == ["bewijs_ondertekening", "client_onbekend", "bewijs_hergebruikt"]
 
 
-async def test_a_suspended_client_is_unknown(oauth) -> None:
+async def test_suspended_client_is_rejected(oauth) -> None:
     app = await oauth.agency()
     async with unit_of_work(oauth.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))

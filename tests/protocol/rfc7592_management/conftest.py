@@ -1,4 +1,4 @@
-"""The service as it is in production, where a client that registers itself waits for an operator."""
+"""The authorization server outside practice: a self-registered client waits for approval."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.fixture
-def in_earnest(oauth: Any) -> Any:
+def production_oauth(oauth: Any) -> Any:
     oauth.service.state.practice = False
     yield oauth
     oauth.service.state.practice = True

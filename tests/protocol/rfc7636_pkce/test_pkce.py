@@ -1,4 +1,4 @@
-"""RFC 7636 as RFC 9700 wants it: S256, for every client, with no way down."""
+"""RFC 7636 under RFC 9700: S256 for every client, without downgrade."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOWNGRADES = [
 ]
 
 
-async def test_row_9_no_client_gets_by_without_s256(oauth) -> None:
+async def test_row_9_downgrade_request_without_pkce_s256_is_rejected(oauth) -> None:
     for app in (await oauth.reading_app(), await oauth.public_app()):
         flow = await oauth.request(app)
         for change in DOWNGRADES:
@@ -25,7 +25,7 @@ async def test_row_9_no_client_gets_by_without_s256(oauth) -> None:
             assert (response.status_code, response.json()["error"]) == (400, "invalid_request"), change
 
 
-async def test_row_10_a_wrong_or_missing_verifier_is_refused(oauth) -> None:
+async def test_row_10_code_with_wrong_or_missing_verifier_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     code, challenge = await flow.code(), flow.pkce.challenge
     for verifier in (None, "", "kort", "a" * 43, "a" * 129, "a" * 42 + "é", Pkce().verifier, challenge):
@@ -34,12 +34,12 @@ async def test_row_10_a_wrong_or_missing_verifier_is_refused(oauth) -> None:
     assert (await flow.redeem(await flow.unused(code))).status_code == 200
 
 
-async def test_the_right_verifier_gives_a_token_to_a_public_client_too(oauth) -> None:
+async def test_public_client_with_right_verifier_gets_token(oauth) -> None:
     flow = await oauth.flow(await oauth.public_app())
     assert (await flow.redeem(await flow.code())).status_code == 200
 
 
-async def test_a_code_whose_verifier_was_wrong_is_gone(oauth) -> None:
+async def test_code_with_wrong_verifier_is_consumed(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code()
     await flow.redeem(code, code_verifier="a" * 43)

@@ -1,4 +1,4 @@
-"""RFC 8414 and OpenID discovery: complete by the validators of the library, and honest: what is listed works."""
+"""RFC 8414 and OpenID discovery: complete by the library's validators, and true."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ async def documents(oauth):
     return [(await http.get("/.well-known/" + name)).json() for name in names]
 
 
-async def test_both_documents_satisfy_the_validators(oauth) -> None:
+async def test_discovery_documents_satisfy_the_validators(oauth) -> None:
     openid, server = await documents(oauth)
     OpenIDProviderMetadata(openid).validate()
     AuthorizationServerMetadata(server).validate()
     assert openid["issuer"] == server["issuer"] == ISSUER
 
 
-async def test_every_endpoint_that_is_listed_is_there_on_our_own_host(oauth) -> None:
+async def test_discovery_endpoints_exist_under_the_issuer(oauth) -> None:
     http = oauth.connection()
     for document in await documents(oauth):
         urls = {value for name, value in document.items() if name.endswith(("_endpoint", "jwks_uri"))}
@@ -31,7 +31,7 @@ async def test_every_endpoint_that_is_listed_is_there_on_our_own_host(oauth) -> 
             assert (await http.get(url)).status_code != 404, url
 
 
-async def test_only_what_is_accepted_is_promised(oauth) -> None:
+async def test_discovery_lists_only_supported_values(oauth) -> None:
     openid, server = await documents(oauth)
     for document in (openid, server):
         assert document["require_pushed_authorization_requests"] is True
@@ -57,13 +57,13 @@ async def test_only_what_is_accepted_is_promised(oauth) -> None:
     assert "amr" not in openid["claims_supported"]
 
 
-async def test_row_60_the_host_header_changes_nothing(oauth) -> None:
+async def test_row_60_forged_host_does_not_change_discovery(oauth) -> None:
     headers = {"Host": "kwaad.example", "X-Forwarded-Host": "kwaad.example", "X-Forwarded-Proto": "http"}
     response = await oauth.connection().get("/.well-known/openid-configuration", headers=headers)
     assert "kwaad" not in response.text
 
 
-async def test_documents_may_be_kept_for_a_while_and_answers_may_not(oauth) -> None:
+async def test_discovery_and_jwks_are_cacheable_and_token_errors_are_not(oauth) -> None:
     http = oauth.connection()
     assert "max-age" in (await http.get("/jwks")).headers["cache-control"]
     assert (await http.post("/token", data={})).headers["cache-control"] == "no-store"

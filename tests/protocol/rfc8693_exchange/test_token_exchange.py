@@ -1,4 +1,4 @@
-"""RFC 8693: a service exchanges a token that is for it, and what it gets is narrower in everything."""
+"""RFC 8693: a resource server exchanges a token for its own audience; the result is narrower in everything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.builders.proof import Holder
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
-async def test_a_service_gets_a_token_of_its_own_for_the_next_service(chain) -> None:
+async def test_exchange_for_next_service_issues_token_with_new_audience(chain) -> None:
     huis, archief = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     response = await chain.exchange(huis, first)
@@ -46,7 +46,7 @@ async def test_a_service_gets_a_token_of_its_own_for_the_next_service(chain) -> 
     assert await chain.live(archief, told["access_token"])
 
 
-async def test_the_row_says_for_which_token_it_was_exchanged_and_under_which_machtiging(chain) -> None:
+async def test_exchange_stores_parent_token_and_is_journalled(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     before, after = await chain.row(first), await chain.row(await chain.exchanged(huis, first))
@@ -61,30 +61,30 @@ async def test_the_row_says_for_which_token_it_was_exchanged_and_under_which_mac
     assert (line.reason, line.client_id, line.machtiging_id) == ("ingewisseld", huis.client_id, before.machtiging_id)
 
 
-async def test_jwt_is_another_name_for_what_we_issue(chain) -> None:
+async def test_exchange_with_jwt_token_type_issues_token(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     response = await chain.exchange(huis, await chain.token(), subject_token_type=JWT, requested_token_type=JWT)
     assert response.json()["issued_token_type"] == JWT
 
 
-async def test_what_came_for_our_api_can_be_exchanged_by_who_serves_it(chain) -> None:
+async def test_exchange_of_token_for_our_api_by_its_resource_server_is_accepted(chain) -> None:
     magazijn = await chain.exchanger(resource=None, client_name="Magazijn")
     await chain.server(resource=ARCHIEF, client_name="Archief")
     token = await chain.exchanged(magazijn, await chain.token(None))
     assert claims_of(token)["aud"] == ARCHIEF
 
 
-async def test_a_token_for_a_service_can_be_exchanged_for_our_api(chain) -> None:
+async def test_exchange_of_service_token_for_our_api_is_accepted(chain) -> None:
     huis = await chain.exchanger()
     token = await chain.exchanged(huis, await chain.token(), resource=AUDIENCE)
     assert claims_of(token)["aud"] == AUDIENCE
     assert (await chain.row(token)).audience == ""
 
 
-# Who is who
+# Subject and actor
 
 
-async def test_each_service_knows_the_same_people_by_pseudonyms_of_its_own(chain) -> None:
+async def test_exchange_subject_is_pairwise_per_service(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     for_app, first = claims_of(await chain.token(None)), await chain.token()
     for_huis, for_archief = claims_of(first), claims_of(await chain.exchanged(huis, first))
@@ -94,7 +94,7 @@ async def test_each_service_knows_the_same_people_by_pseudonyms_of_its_own(chain
     assert all("act" not in one for one in known)
 
 
-async def test_a_server_that_asked_for_act_finds_the_citizen_in_sub_and_the_helper_in_act(chain) -> None:
+async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(chain) -> None:
     huis = await chain.exchanger()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
     first = await chain.token()
@@ -108,23 +108,23 @@ async def test_a_server_that_asked_for_act_finds_the_citizen_in_sub_and_the_help
         "sub_id_type": claims["sub_id_type"],
     }
     assert "represents" not in claims
-    assert "represents" in claims_of(first)  # the other server did not ask for it
+    assert "represents" in claims_of(first)  # the other server is registered without act
     told = (await archief.post("/introspect", {"token": token})).json()
     assert (told["sub"], told["act"]) == (claims["sub"], claims["act"])
     assert "represents" not in told
 
 
-async def test_in_the_own_box_nobody_acts_for_anybody_in_either_layout(chain) -> None:
+async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> None:
     huis = await chain.exchanger()
     await chain.server(resource=ARCHIEF, client_name="Archief", subject_layout="act")
     claims = claims_of(await chain.exchanged(huis, await chain.token(machtiging=None)))
     assert not {"act", "represents"} & claims.keys()
 
 
-# Never more
+# Actions, scope, expiry
 
 
-async def test_acts_can_only_become_less(chain) -> None:
+async def test_exchange_narrows_actions_only(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst", "lezen")))
     fewer = claims_of(await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id, "lijst")))
@@ -139,7 +139,7 @@ async def test_acts_can_only_become_less(chain) -> None:
         refused(await chain.exchange(huis, first, authorization_details=wider), "invalid_authorization_details")
 
 
-async def test_left_out_details_are_those_of_the_token_not_those_of_the_consent(chain) -> None:
+async def test_exchange_without_details_takes_those_of_the_token(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst")))
     token = await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id))
@@ -147,7 +147,7 @@ async def test_left_out_details_are_those_of_the_token_not_those_of_the_consent(
     assert (await chain.row(token)).acts == [Act.LIST.value]
 
 
-async def test_the_login_at_the_app_is_not_handed_on(chain) -> None:
+async def test_exchange_drops_openid_scope(chain) -> None:
     huis = await chain.exchanger()
     first = await chain.token()
     assert claims_of(first)["scope"] == "openid"
@@ -160,14 +160,14 @@ async def test_the_login_at_the_app_is_not_handed_on(chain) -> None:
     ).is_success
 
 
-async def test_no_scope_can_be_asked_that_the_token_or_the_service_does_not_have(chain) -> None:
+async def test_exchange_with_wider_scope_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     for wider in ("openid", "openid aanleveringen:schrijven", "profile", "OPENID", " "):
         refused(await chain.exchange(huis, first, scope=wider), "invalid_scope")
 
 
-def test_scope_is_part_of_what_the_token_has_and_the_service_is_registered_for() -> None:
+def test_exchange_scope_is_the_intersection_of_token_and_registration() -> None:
     registered = frozenset({"een", "twee"})
     assert scope_left("een twee drie", registered, None) == "een twee"
     assert scope_left("een drie", registered, None) == "een"
@@ -178,7 +178,7 @@ def test_scope_is_part_of_what_the_token_has_and_the_service_is_registered_for()
             scope_left(held, registered, asked)
 
 
-async def test_it_never_lives_longer_than_what_it_was_exchanged_for(chain) -> None:
+async def test_exchanged_token_expires_no_later_than_its_subject_token(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     chain.oauth.later(seconds=400)
@@ -188,10 +188,10 @@ async def test_it_never_lives_longer_than_what_it_was_exchanged_for(chain) -> No
     assert (await chain.row(response.json()["access_token"])).expires_at == (await chain.row(first)).expires_at
 
 
-# Where to
+# Target
 
 
-async def test_the_target_is_one_that_the_service_was_registered_for(chain) -> None:
+async def test_exchange_for_unregistered_target_is_rejected(chain) -> None:
     huis = await chain.exchanger(exchange_targets=[ARCHIEF, ADVIES])
     await chain.server(resource=ARCHIEF, client_name="Archief")
     other = "https://ander.voorbeeld.example"
@@ -205,18 +205,18 @@ async def test_the_target_is_one_that_the_service_was_registered_for(chain) -> N
     assert json.loads(answers.pop())["error"] == "invalid_target"
 
 
-async def test_a_suspended_target_is_no_target(chain) -> None:
+async def test_exchange_for_suspended_target_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Archief'")
     refused(await chain.exchange(huis, await chain.token()), "invalid_target")
 
 
-async def test_a_token_is_not_exchanged_for_one_of_the_same_resource(chain) -> None:
+async def test_exchange_for_same_resource_is_rejected(chain) -> None:
     huis = await chain.exchanger()
     refused(await chain.exchange(huis, await chain.token(), resource=HUIS), "invalid_target")
 
 
-# What is asked
+# Parameters
 
 
 NOT_SUPPORTED = [
@@ -236,24 +236,24 @@ NOT_SUPPORTED = [
 ]
 
 
-async def test_what_is_not_supported_or_missing_is_refused_and_not_ignored(chain) -> None:
+async def test_exchange_with_missing_or_unsupported_parameter_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     for changes in NOT_SUPPORTED:
         refused(await chain.exchange(huis, first, **changes), "invalid_request")
 
 
-async def test_two_resources_are_one_too_many(chain) -> None:
+async def test_exchange_with_two_resources_is_rejected(chain) -> None:
     huis = await chain.exchanger()
     pairs = [*huis.credentials().items(), ("grant_type", EXCHANGE), ("subject_token", await chain.token())]
     pairs += [("subject_token_type", ACCESS_TOKEN), ("resource", ARCHIEF), ("resource", ADVIES)]
     refused(await huis.raw("/token", pairs), "invalid_request")
 
 
-# Bound tokens
+# Sender constraint
 
 
-async def test_what_needed_a_key_does_not_become_what_anybody_can_use(chain) -> None:
+async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
     for column in ("jkt", "x5t"):
@@ -262,7 +262,7 @@ async def test_what_needed_a_key_does_not_become_what_anybody_can_use(chain) -> 
         refused(await chain.exchange(huis, first), "invalid_request")
 
 
-async def test_a_bound_token_is_exchanged_for_one_that_is_bound_to_the_key_of_the_service(chain) -> None:
+async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> None:
     huis = await chain.exchanger()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief")
     apps, services = Holder(chain.oauth.clock), Holder(chain.oauth.clock)
@@ -275,7 +275,7 @@ async def test_a_bound_token_is_exchanged_for_one_that_is_bound_to_the_key_of_th
     assert (await archief.post("/introspect", {"token": told["access_token"]})).json()["cnf"] == {"jkt": services.jkt}
 
 
-async def test_a_proof_that_was_used_before_or_is_for_elsewhere_binds_nothing(chain) -> None:
+async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     holder, first = Holder(chain.oauth.clock), await chain.token()
     proof = holder.proof("POST", ISSUER + "/token")
@@ -285,10 +285,10 @@ async def test_a_proof_that_was_used_before_or_is_for_elsewhere_binds_nothing(ch
     refused(await chain.exchange(huis, first, headers={"DPoP": elsewhere}), "invalid_dpop_proof")
 
 
-# Registering
+# Registration
 
 
-def test_faults_in_the_registration_of_a_service_are_named() -> None:
+def test_exchange_registration_errors_are_reported_by_field() -> None:
     def faults(**changes):
         made = exchanger_metadata() | changes
         return set(faults_in({name: value for name, value in made.items() if value is not None}, practice=False))

@@ -1,4 +1,4 @@
-"""RFC 8707: one token is for one resource, known and consented to, and opens nothing anywhere else."""
+"""RFC 8707: a token is for one registered resource, with consent, and is rejected elsewhere."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ async def chain(oauth):
     return await a_chain(oauth)
 
 
-async def test_without_a_resource_it_is_our_own_api(oauth) -> None:
+async def test_token_without_resource_is_for_our_api(oauth) -> None:
     flow = await oauth.flow()
     assert claims_of((await flow.tokens())["access_token"])["aud"] == AUDIENCE
 
 
-async def test_the_token_is_for_the_resource_that_was_pushed_and_consented_to(chain) -> None:
+async def test_token_audience_is_the_consented_resource(chain) -> None:
     huis = await chain.server()
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     request_uri = await flow.pushed(resource=HUIS)
@@ -36,7 +36,7 @@ async def test_the_token_is_for_the_resource_that_was_pushed_and_consented_to(ch
     assert await chain.live(huis, token)
 
 
-async def test_the_page_names_every_service_that_it_may_be_handed_on_to(chain) -> None:
+async def test_consent_page_names_services_it_may_be_exchanged_to(chain) -> None:
     await chain.exchanger(exchange_targets=[ARCHIEF])
     await chain.exchanger(client_name="Archiefdienst", resource=ARCHIEF, exchange_targets=[ADVIES, HUIS])
     await chain.server(client_name="Adviesdienst", resource=ADVIES)
@@ -45,14 +45,14 @@ async def test_the_page_names_every_service_that_it_may_be_handed_on_to(chain) -
     assert "doorgeven aan: Adviesdienst, Archiefdienst." in page
 
 
-async def test_the_page_names_nobody_where_nothing_may_be_handed_on(chain) -> None:
+async def test_consent_page_without_exchange_targets_names_none(chain) -> None:
     await chain.server()
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     assert "doorgeven" not in (await flow.authorize(await flow.pushed(resource=HUIS))).text
     assert "doorgeven" not in (await flow.authorize(await flow.pushed())).text
 
 
-async def test_our_own_api_may_be_named(chain) -> None:
+async def test_resource_of_our_own_api_is_accepted(chain) -> None:
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     token = (await flow.tokens(resource=AUDIENCE))["access_token"]
     assert claims_of(token)["aud"] == AUDIENCE
@@ -71,21 +71,21 @@ NEVER_REGISTERED = [
 ]
 
 
-async def test_what_nobody_registered_is_refused_at_the_push(chain) -> None:
+async def test_resource_unregistered_is_rejected_at_par(chain) -> None:
     await chain.server()
     flow = await chain.oauth.request(chain.app)
     for resource in NEVER_REGISTERED:
         refused(await flow.push(resource=resource), "invalid_target")
 
 
-async def test_nobody_else_is_the_server_of_an_address_of_ours(chain) -> None:
+async def test_resource_under_our_issuer_cannot_be_registered_by_others(chain) -> None:
     flow = await chain.oauth.request(chain.app)
     for path in ("", "/", "/grants", "/userinfo", "/api/v1/berichten"):
         await chain.server(resource=ISSUER + path, client_name="Dief")
         refused(await flow.push(resource=ISSUER + path), "invalid_target")
 
 
-async def test_a_silent_login_never_becomes_a_token_for_another_service(chain) -> None:
+async def test_prompt_none_with_another_resource_returns_consent_required(chain) -> None:
     await chain.server()
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     flow.asks = None
@@ -97,14 +97,14 @@ async def test_a_silent_login_never_becomes_a_token_for_another_service(chain) -
     assert answer["error"] == "consent_required"
 
 
-async def test_two_resources_are_refused(chain) -> None:
+async def test_two_resources_are_rejected(chain) -> None:
     await chain.server()
     flow = await chain.oauth.request(chain.app)
     pairs = [*chain.app.credentials().items(), *flow.parameters().items(), ("resource", HUIS), ("resource", AUDIENCE)]
     refused(await chain.app.raw("/par", pairs), "invalid_request")
 
 
-async def test_the_token_request_names_no_other_resource(chain) -> None:
+async def test_resource_at_token_request_must_match_the_consent(chain) -> None:
     await chain.server()
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
     for pushed, others in ((HUIS, (AUDIENCE, "https://onbekend.example")), (None, (HUIS,)), (AUDIENCE, (HUIS,))):
@@ -113,7 +113,7 @@ async def test_the_token_request_names_no_other_resource(chain) -> None:
             refused(await flow.redeem(await flow.unused(code), resource=asked), "invalid_target")
 
 
-async def test_a_resource_server_that_was_suspended_meanwhile_gets_no_tokens(chain) -> None:
+async def test_resource_of_suspended_server_issues_no_token(chain) -> None:
     await chain.server()
     stop = "UPDATE oauth_client SET state = 'suspended' WHERE registration->>'client_name' = 'Huisdienst'"
     flow = await chain.oauth.flow(chain.app, chain.machtiging)
@@ -124,7 +124,7 @@ async def test_a_resource_server_that_was_suspended_meanwhile_gets_no_tokens(cha
     assert answer["error"] == "invalid_target"
 
 
-async def test_an_agencys_token_is_for_our_api_alone(chain) -> None:
+async def test_agency_token_for_another_resource_is_rejected(chain) -> None:
     await chain.server()
     agency = await chain.oauth.agency()
     refused(await agency.post("/token", {"grant_type": "client_credentials", "resource": HUIS}), "invalid_target")
@@ -137,14 +137,14 @@ async def test_an_agencys_token_is_for_our_api_alone(chain) -> None:
 # Audience confusion
 
 
-async def test_userinfo_opens_for_no_token_of_another_resource(chain) -> None:
+async def test_userinfo_with_token_for_another_resource_is_rejected(chain) -> None:
     await chain.server()
     for resource, status in ((HUIS, 401), (None, 200)):
         headers = {"Authorization": f"Bearer {await chain.token(resource)}"}
         assert (await chain.app.http.get("/userinfo", headers=headers)).status_code == status
 
 
-async def test_a_resource_server_is_told_of_its_own_tokens_only(chain) -> None:
+async def test_introspection_by_resource_server_covers_its_own_tokens_only(chain) -> None:
     huis = await chain.server()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief")
     magazijn = await chain.server(resource=None, client_name="Magazijn")
@@ -156,7 +156,7 @@ async def test_a_resource_server_is_told_of_its_own_tokens_only(chain) -> None:
     assert await chain.live(chain.app, for_huis)
 
 
-async def test_a_token_that_was_written_down_for_another_resource_than_it_says_is_none(chain) -> None:
+async def test_token_with_stored_audience_mismatch_is_inactive(chain) -> None:
     huis, archief = await chain.server(), await chain.server(resource=ARCHIEF, client_name="Archief")
     token = await chain.token(HUIS)
     await chain.run("UPDATE issued_token SET audience = :other", other=ARCHIEF)
@@ -164,7 +164,7 @@ async def test_a_token_that_was_written_down_for_another_resource_than_it_says_i
         assert not await chain.live(service, token)
 
 
-async def test_a_token_for_another_resource_can_be_revoked_by_its_owner_only(chain) -> None:
+async def test_token_for_another_resource_is_revoked_by_its_client_only(chain) -> None:
     huis = await chain.server()
     token = await chain.token(HUIS)
     await huis.post("/revoke", {"token": token})
@@ -173,17 +173,17 @@ async def test_a_token_for_another_resource_can_be_revoked_by_its_owner_only(cha
     assert not await chain.live(huis, token)
 
 
-async def test_the_app_cannot_tell_that_two_resources_know_the_same_person(chain) -> None:
+async def test_subject_is_pairwise_per_resource(chain) -> None:
     await chain.server()
     await chain.server(resource=ARCHIEF, client_name="Archief")
     subs = {claims_of(await chain.token(one))["sub"] for one in (None, HUIS, ARCHIEF)}
     assert len(subs) == 3
 
 
-# Registering
+# Registration
 
 
-def test_a_resource_is_a_plain_https_address() -> None:
+def test_resource_must_be_a_plain_https_url() -> None:
     assert faults_in(server_metadata(), practice=False) == {}
     for wrong in (
         "http://huis.voorbeeld.example",
@@ -203,11 +203,11 @@ def test_a_resource_is_a_plain_https_address() -> None:
         assert set(faults_in(server_metadata(resource=wrong), practice=False)) == {"resource"}, wrong
 
 
-def test_only_a_resource_server_has_a_resource() -> None:
+def test_resource_metadata_requires_resource_server() -> None:
     assert "resource" in faults_in(server_metadata(resource_server=False), practice=False)
 
 
-async def test_a_resource_has_one_server(chain) -> None:
+async def test_resource_is_registered_to_one_server(chain) -> None:
     await chain.server()
     with pytest.raises(Conflict, match="resource_bestaat_al"):
         await chain.server(client_name="Dief")

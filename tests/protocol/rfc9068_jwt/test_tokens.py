@@ -1,4 +1,4 @@
-"""RFC 9068 access tokens and OpenID Connect ID tokens, with the claims of NL GOV; and what each is not good for."""
+"""RFC 9068 access tokens and OpenID Connect ID tokens with the claims of NL GOV; and token confusion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def published(oauth):
     return (await oauth.connection().get("/jwks")).json()
 
 
-async def test_the_access_token_has_every_claim_and_a_published_key(oauth) -> None:
+async def test_access_token_has_required_claims_and_published_key(oauth) -> None:
     held = await oauth.machtiging()
     flow = await oauth.flow(machtiging=held)
     token = (await flow.tokens())["access_token"]
@@ -37,7 +37,7 @@ async def test_the_access_token_has_every_claim_and_a_published_key(oauth) -> No
     assert "amr" not in claims
 
 
-async def test_nobody_is_named_by_number_name_or_inner_id(oauth) -> None:
+async def test_tokens_hold_no_bsn_name_or_internal_id(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens()
     people = oauth.committed.people
@@ -47,7 +47,7 @@ async def test_nobody_is_named_by_number_name_or_inner_id(oauth) -> None:
             assert secret not in told
 
 
-async def test_pseudonyms_are_stable_for_one_site_and_unrelated_for_another(oauth) -> None:
+async def test_pseudonyms_are_stable_per_sector_and_differ_between_sectors(oauth) -> None:
     held = await oauth.machtiging()
     app = await oauth.reading_app()
     other = await oauth.reading_app(redirect_uris=["https://elders.voorbeeld.example/terug"])
@@ -59,7 +59,7 @@ async def test_pseudonyms_are_stable_for_one_site_and_unrelated_for_another(oaut
     assert first["jti"] != again["jti"]
 
 
-async def test_on_a_loopback_host_each_client_is_its_own_sector(oauth) -> None:
+async def test_pseudonyms_on_loopback_redirect_uri_differ_per_client(oauth) -> None:
     held = await oauth.machtiging()
     uris = ["http://localhost:9000/terug"]
     one, two = await oauth.reading_app(redirect_uris=uris), await oauth.reading_app(redirect_uris=uris)
@@ -67,14 +67,14 @@ async def test_on_a_loopback_host_each_client_is_its_own_sector(oauth) -> None:
     assert len(subs) == 2
 
 
-async def test_a_token_never_outlives_the_machtiging(oauth) -> None:
+async def test_access_token_expires_with_the_machtiging(oauth) -> None:
     held = await oauth.machtiging()
     oauth.later(days=89, hours=23, minutes=55)
     flow = await oauth.flow(machtiging=held)
     assert (await flow.tokens())["expires_in"] <= 300
 
 
-async def test_the_id_token_is_for_the_client_short_and_bound_to_the_nonce(oauth) -> None:
+async def test_id_token_is_for_the_client_short_lived_and_has_the_nonce(oauth) -> None:
     for alg in ("RS256", "PS256", "ES256"):
         flow = await oauth.flow(await oauth.reading_app(id_token_signed_response_alg=alg))
         token = (await flow.tokens())["id_token"]
@@ -87,12 +87,12 @@ async def test_the_id_token_is_for_the_client_short_and_bound_to_the_nonce(oauth
         assert "amr" not in claims
 
 
-async def test_without_openid_there_is_no_id_token(oauth) -> None:
+async def test_id_token_is_not_issued_without_openid(oauth) -> None:
     flow = await oauth.flow()
     assert "id_token" not in await flow.tokens(scope=None, nonce=None)
 
 
-async def test_row_27_each_kind_of_token_is_refused_in_the_place_of_the_other(oauth) -> None:
+async def test_row_27_token_confusion_between_kinds_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens()
     keyring, at = oauth.service.state.keyring, oauth.clock.now()
@@ -111,7 +111,7 @@ async def test_row_27_each_kind_of_token_is_refused_in_the_place_of_the_other(oa
     assert (await flow.app.post("/introspect", {"token": "x"}, **form)).status_code == 401
 
 
-async def test_row_28_a_token_for_another_audience_or_issuer_is_inactive(oauth) -> None:
+async def test_row_28_token_for_other_audience_or_issuer_is_inactive(oauth) -> None:
     flow = await oauth.flow()
     claims = claims_of((await flow.tokens())["access_token"])
     keyring = oauth.service.state.keyring
@@ -120,7 +120,7 @@ async def test_row_28_a_token_for_another_audience_or_issuer_is_inactive(oauth) 
         assert (await flow.app.post("/introspect", {"token": token})).json() == {"active": False}
 
 
-async def test_userinfo_tells_who_and_for_whom_and_nothing_more(oauth) -> None:
+async def test_userinfo_returns_subject_and_represents_only(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens()
     headers = {"Authorization": "Bearer " + tokens["access_token"]}
@@ -130,7 +130,7 @@ async def test_userinfo_tells_who_and_for_whom_and_nothing_more(oauth) -> None:
     assert (await oauth.connection().post("/userinfo", headers=headers)).json() == told
 
 
-async def test_userinfo_refuses_without_token_without_openid_and_after_revocation(oauth) -> None:
+async def test_userinfo_without_token_or_openid_or_after_revocation_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     http = oauth.connection()
     assert (await http.get("/userinfo")).status_code == 401
@@ -142,7 +142,7 @@ async def test_userinfo_refuses_without_token_without_openid_and_after_revocatio
     assert (await http.get("/userinfo", headers={"Authorization": "Bearer " + token})).status_code == 401
 
 
-async def test_jwks_holds_public_keys_only_and_names_the_signer(oauth) -> None:
+async def test_jwks_holds_public_keys_only_with_the_signer(oauth) -> None:
     jwks = await published(oauth)
     assert {key["alg"] for key in jwks["keys"]} == {"PS256", "RS256", "ES256"}
     assert all({"kid", "kty", "alg", "use"} <= key.keys() for key in jwks["keys"])
@@ -152,7 +152,7 @@ async def test_jwks_holds_public_keys_only_and_names_the_signer(oauth) -> None:
     assert header["kid"] in {key["kid"] for key in jwks["keys"]}
 
 
-async def test_userinfo_takes_one_token_from_the_header_and_from_nowhere_else(oauth) -> None:
+async def test_userinfo_with_token_outside_the_header_is_rejected(oauth) -> None:
     token = (await (await oauth.flow()).tokens(scope="openid"))["access_token"]
     http, bearer = oauth.connection(), ("Authorization", f"Bearer {token}")
     assert (await http.get("/userinfo", headers=[bearer])).status_code == 200

@@ -3,5 +3,5 @@ import pytest
 
 @pytest.fixture
 async def flow(oauth):
-    """A request of an app that has not been pushed."""
+    """An authorization request that is not pushed yet."""
     return await oauth.request()

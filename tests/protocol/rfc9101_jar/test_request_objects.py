@@ -1,4 +1,4 @@
-"""RFC 9101: what was signed is all that counts, for us only, for a short while, and once."""
+"""RFC 9101 request objects (JAR): only signed parameters count, for our audience, short-lived, single use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.builders.proof import Holder
 from tests.builders.request_object import is_refused, request_object, send
 
 
-async def test_a_signed_request_goes_all_the_way_to_a_token(oauth) -> None:
+async def test_request_object_signed_leads_to_token(oauth) -> None:
     flow = await oauth.flow()
     pushed = await send(flow, request_object(flow))
     assert pushed.status_code == 201, pushed.text
@@ -31,20 +31,20 @@ async def test_a_signed_request_goes_all_the_way_to_a_token(oauth) -> None:
 
 
 @pytest.mark.parametrize("alg", ["ES256", "PS256"])
-async def test_both_algorithms_and_both_types_will_do(oauth, alg) -> None:
+async def test_request_object_with_es256_or_ps256_and_either_typ_is_accepted(oauth, alg) -> None:
     keys = make_client_keys(alg)
     flow = await oauth.request(await oauth.add(code_client(keys), keys))
     for typ in ("oauth-authz-req+jwt", "application/oauth-authz-req+jwt", "JWT", None):
         assert (await send(flow, request_object(flow, header={"typ": typ}))).status_code == 201, typ
 
 
-async def test_numbers_and_json_may_stand_as_such(flow) -> None:
+async def test_request_object_with_json_values_is_accepted(flow) -> None:
     for details in (detail(), json.loads(detail())):
         response = await send(flow, request_object(flow, authorization_details=details, resource=[ISSUER + "/api/v1"]))
         assert response.status_code == 201, response.text
 
 
-# What stands beside it
+# Parameters beside and inside
 
 
 BESIDE = [
@@ -60,12 +60,12 @@ BESIDE = [
 ]
 
 
-async def test_a_parameter_beside_the_object_is_refused_and_not_ignored(flow) -> None:
+async def test_parameter_beside_request_object_is_rejected(flow) -> None:
     for beside in BESIDE:
         is_refused(await send(flow, request_object(flow), **beside), beside)
 
 
-async def test_what_is_missing_in_the_object_is_not_taken_from_elsewhere(flow) -> None:
+async def test_parameter_missing_in_request_object_is_not_taken_from_elsewhere(flow) -> None:
     response = await send(flow, request_object(flow, code_challenge=None))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
@@ -80,7 +80,7 @@ NO_PLACE_INSIDE = [
 ]
 
 
-async def test_an_object_holds_no_other_object_and_no_credentials(flow) -> None:
+async def test_request_object_with_nested_request_or_credentials_is_rejected(flow) -> None:
     for inside in NO_PLACE_INSIDE:
         is_refused(await send(flow, request_object(flow, **inside)), inside)
 
@@ -100,12 +100,12 @@ OTHER_SHAPES = [
 ]
 
 
-async def test_a_member_of_another_shape_is_refused(flow) -> None:
+async def test_request_object_with_malformed_member_is_rejected(flow) -> None:
     for inside in OTHER_SHAPES:
         is_refused(await send(flow, request_object(flow, **inside)), inside)
 
 
-async def test_what_is_signed_is_checked_as_if_it_were_not(flow) -> None:
+async def test_request_object_parameters_are_validated_like_plain_ones(flow) -> None:
     for inside, error in (
         ({"redirect_uri": "https://dief.example/terug"}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
@@ -118,23 +118,23 @@ async def test_what_is_signed_is_checked_as_if_it_were_not(flow) -> None:
         assert (response.status_code, response.json()["error"]) == (400, error), inside
 
 
-# By reference
+# request_uri and browser
 
 
 @pytest.mark.parametrize("uri", ["https://app.voorbeeld.example/verzoek.jwt", "urn:ietf:params:oauth:request_uri:x"])
-async def test_a_request_object_by_reference_is_never_fetched(flow, uri) -> None:
+async def test_ssrf_request_uri_of_the_client_is_not_fetched(flow, uri) -> None:
     response = await flow.push(request_uri=uri)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     page = await flow.browser.get("/authorize", params={"client_id": flow.app.client_id, "request_uri": uri})
     assert page.status_code == 400
 
 
-async def test_an_object_in_the_browser_is_not_read(flow) -> None:
+async def test_request_object_in_the_browser_is_rejected(flow) -> None:
     query = {"client_id": flow.app.client_id, "request": request_object(flow)}
     assert (await flow.browser.get("/authorize", params=query)).status_code == 400
 
 
-# Whose it is, for whom, and for how long
+# iss, aud, jti, exp
 
 
 NOT_BY_WHOM_FOR_WHOM_AND_WHICH = [
@@ -159,17 +159,17 @@ NOT_BY_WHOM_FOR_WHOM_AND_WHICH = [
 ]
 
 
-async def test_it_says_by_whom_for_whom_and_which_one_it_is(flow) -> None:
+async def test_request_object_without_issuer_audience_or_jti_is_rejected(flow) -> None:
     for changes in NOT_BY_WHOM_FOR_WHOM_AND_WHICH:
         is_refused(await send(flow, request_object(flow, **changes)), changes)
 
 
-async def test_our_name_alone_in_a_list_is_our_name(flow) -> None:
-    """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with it. A list with others besides is for others too."""
+async def test_request_object_audience_list_with_issuer_only_is_accepted(flow) -> None:
+    """FAPI 2.0 Message Signing 5.3.1: the issuer, or a list with the issuer only."""
     assert (await send(flow, request_object(flow, aud=[ISSUER]))).status_code == 201
 
 
-async def test_only_a_short_life_begun_just_now_will_do(flow) -> None:
+async def test_request_object_expired_too_old_or_too_long_lived_is_rejected(flow) -> None:
     now = int(flow.app.clock.now().timestamp())
     for changes in (
         {"exp": None},
@@ -203,8 +203,8 @@ async def test_only_a_short_life_begun_just_now_will_do(flow) -> None:
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 1), (0, 609), (0, 611), (9, 615), (9, 621), (9, 3000)])
-async def test_request_object_with_far_exp_replayed_later_is_refused(oauth, flow, ahead, seconds) -> None:
-    """Its life is ten minutes from `iat` and `nbf`, whatever `exp` says; for so long its `jti` is known."""
+async def test_request_object_with_far_exp_replayed_later_is_rejected(oauth, flow, ahead, seconds) -> None:
+    """The lifetime is ten minutes from `iat` and `nbf`; the `jti` is stored for as long."""
     at = int(flow.app.clock.now().timestamp()) + ahead
     made = request_object(flow, iat=at, nbf=at, exp=at + 3600)
     assert (await send(flow, made)).status_code == 201
@@ -214,7 +214,7 @@ async def test_request_object_with_far_exp_replayed_later_is_refused(oauth, flow
     is_refused(await send(flow, made))
 
 
-async def test_an_object_is_good_once(flow) -> None:
+async def test_request_object_replayed_is_rejected(flow) -> None:
     made = request_object(flow)
     assert (await send(flow, made)).status_code == 201
     is_refused(await send(flow, made))
@@ -222,8 +222,8 @@ async def test_an_object_is_good_once(flow) -> None:
     is_refused(await send(flow, same))
 
 
-async def test_who_is_asked_for_a_nonce_brings_the_same_object_again(flow) -> None:
-    """As openid-client does (RFC 9449 section 8): what was answered with a nonce has used nothing up."""
+async def test_request_object_retried_with_dpop_nonce_is_accepted(flow) -> None:
+    """As openid-client does (RFC 9449 section 8): a nonce challenge consumes nothing."""
     made, holder = request_object(flow), Holder(flow.app.clock)
     form = {**flow.app.credentials(), "request": made}
     without = {"DPoP": holder.proof("POST", ISSUER + "/par", nonce=None)}
@@ -235,29 +235,29 @@ async def test_who_is_asked_for_a_nonce_brings_the_same_object_again(flow) -> No
     assert again.status_code == 201, again.text
 
 
-async def test_of_four_at_the_same_moment_one_is_taken(flow) -> None:
+async def test_request_object_used_concurrently_is_accepted_once(flow) -> None:
     made = request_object(flow)
     answers = await asyncio.gather(*(send(flow, made) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400]
 
 
-async def test_jti_of_an_assertion_and_of_an_object_do_not_get_in_each_others_way(flow) -> None:
+async def test_request_object_and_client_assertion_may_share_a_jti(flow) -> None:
     jti = secrets.token_urlsafe(16)
     proof = assertion(flow.app.keys, flow.app.client_id, flow.app.clock, jti=jti)
     assert (await send(flow, request_object(flow, jti=jti), client_assertion=proof)).status_code == 201
 
 
-# Clients that must sign, and clients that cannot
+# Clients registered to sign, and public clients
 
 
-async def test_who_registered_to_sign_may_not_push_unsigned(oauth) -> None:
+async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:
     flow = await oauth.request(await oauth.reading_app(require_signed_request_object=True))
     response = await flow.push()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
     assert (await send(flow, request_object(flow))).status_code == 201
 
 
-async def test_a_public_client_has_no_key_to_sign_with(oauth) -> None:
+async def test_request_object_of_public_client_is_rejected(oauth) -> None:
     flow = await oauth.request(await oauth.public_app())
     flow.app.keys = make_client_keys()
     made = request_object(flow)
@@ -265,7 +265,7 @@ async def test_a_public_client_has_no_key_to_sign_with(oauth) -> None:
     is_refused(await send(flow, made))
 
 
-def test_a_registration_that_cannot_be_kept_is_refused() -> None:
+def test_registration_with_invalid_signing_metadata_is_rejected() -> None:
     keys = make_client_keys()
     for changes in (
         {"request_object_signing_alg": "none"},
@@ -277,14 +277,14 @@ def test_a_registration_that_cannot_be_kept_is_refused() -> None:
     assert "request_object_signing_alg" in faults_in(public, practice=False)
 
 
-async def test_the_refusal_is_written_down_with_its_reason(oauth, flow) -> None:
+async def test_request_object_rejected_is_journalled_with_its_reason(oauth, flow) -> None:
     await send(flow, request_object(flow, aud="https://ander.example"))
     await send(flow, request_object(flow), scope="openid")
     reasons = [line.reason for line in await oauth.lines("grant:geweigerd")]
     assert reasons == ["object_voor_ander", "parameters_naast_object"]
 
 
-async def test_discovery_says_so(oauth) -> None:
+async def test_discovery_metadata_names_request_objects(oauth) -> None:
     told = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
     assert told["request_parameter_supported"] is True
     assert told["request_uri_parameter_supported"] is False

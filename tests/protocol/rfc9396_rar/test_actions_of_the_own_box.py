@@ -1,4 +1,4 @@
-"""The actions `markeren` and `verwijderen`: for her own app and her own box, when she agrees to them; else never."""
+"""The actions `markeren` and `verwijderen`: only for an own app, the own box and with consent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def reasons(oauth, act):
     return [line.reason for line in await oauth.lines(act)]
 
 
-async def test_actions_of_the_own_box_are_shown_granted_and_told(oauth) -> None:
+async def test_actions_of_own_box_are_shown_granted_and_returned(oauth) -> None:
     flow = await own_flow(oauth, *ALL)
     uri = await flow.pushed()
     shown = (await flow.authorize(uri)).text
@@ -38,7 +38,7 @@ async def test_actions_of_the_own_box_are_shown_granted_and_told(oauth) -> None:
     assert set(acts) == set(ALL)
 
 
-async def test_actions_that_are_not_asked_are_not_granted_and_deleting_is_not_mentioned(oauth) -> None:
+async def test_actions_of_own_box_not_requested_are_not_granted(oauth) -> None:
     flow = await own_flow(oauth)
     uri = await flow.pushed()
     shown = (await flow.authorize(uri)).text
@@ -49,9 +49,7 @@ async def test_actions_that_are_not_asked_are_not_granted_and_deleting_is_not_me
 
 
 @pytest.mark.parametrize("actions", [["markeren"], ["verwijderen"], ["lijst", "lezen", "markeren"], ALL])
-async def test_actions_of_the_own_box_under_a_machtiging_are_refused_at_the_push_with_their_own_reason(
-    oauth, actions
-) -> None:
+async def test_actions_of_own_box_under_machtiging_are_rejected_at_par(oauth, actions) -> None:
     flow = await oauth.flow(None, await oauth.machtiging(), *actions)
     response = await flow.push()
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
@@ -60,7 +58,7 @@ async def test_actions_of_the_own_box_under_a_machtiging_are_refused_at_the_push
 
 
 @pytest.mark.parametrize("action", CHANGING)
-async def test_actions_of_the_own_box_for_another_service_are_refused_at_the_push(oauth, action) -> None:
+async def test_actions_of_own_box_for_another_resource_are_rejected_at_par(oauth, action) -> None:
     await oauth.add(server_metadata(), KEYS)
     flow = await own_flow(oauth, "lezen", action)
     assert (await flow.push(resource=HUIS)).json()["error"] == "invalid_authorization_details"
@@ -69,7 +67,7 @@ async def test_actions_of_the_own_box_for_another_service_are_refused_at_the_pus
 
 
 @pytest.mark.parametrize("action", CHANGING)
-async def test_actions_of_the_own_box_at_a_counter_are_refused(oauth, action) -> None:
+async def test_actions_of_own_box_in_ciba_request_are_rejected(oauth, action) -> None:
     counter = await a_counter(oauth)
     response = await counter.asks(authorization_details=detail(None, "lezen", action))
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
@@ -79,7 +77,7 @@ async def test_actions_of_the_own_box_at_a_counter_are_refused(oauth, action) ->
 @pytest.mark.parametrize(
     ("asked", "status"), [(["lezen", "markeren"], 200), (["verwijderen"], 200), (["downloaden"], 400)]
 )
-async def test_token_request_narrows_to_the_actions_that_it_names(oauth, asked, status) -> None:
+async def test_token_request_narrows_to_requested_actions(oauth, asked, status) -> None:
     flow = await own_flow(oauth, "lijst", "lezen", "markeren", "verwijderen")
     response = await flow.redeem(await flow.code(), authorization_details=detail(None, *asked))
     assert response.status_code == status
@@ -88,18 +86,18 @@ async def test_token_request_narrows_to_the_actions_that_it_names(oauth, asked, 
 
 
 @pytest.mark.parametrize("action", CHANGING)
-async def test_action_that_was_not_consented_to_is_not_added_at_the_token_request(oauth, action) -> None:
+async def test_token_request_with_action_not_consented_is_rejected(oauth, action) -> None:
     flow = await own_flow(oauth)
     response = await flow.redeem(await flow.code(), authorization_details=detail(None, "lezen", action))
     assert response.json()["error"] == "invalid_authorization_details"
 
 
-async def test_token_exchange_takes_the_actions_of_the_own_box_away(oauth) -> None:
+async def test_token_exchange_removes_actions_of_own_box(oauth) -> None:
     chain = Chain(oauth, await oauth.reading_app(), await oauth.machtiging())
     service = await oauth.add(exchanger_metadata(), KEYS)
     await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     for actions, left in ((ALL, ALL[:3]), (CHANGING, None)):
-        # As an older consent might hold it: today it is refused at the push.
+        # as in an older consent; PAR rejects it today
         token = await chain.token(HUIS, machtiging=None, details=[{"type": "berichtenbox", "actions": actions}])
         response = await chain.exchange(service, token)
         if left is None:

@@ -1,4 +1,4 @@
-"""RFC 9396: only exact authorization_details of our one type, only what the person holds, and one text for every no."""
+"""RFC 9396: authorization_details of our one type, limited to the machtiging, with one error text."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ MALFORMED = [
 ]
 
 
-async def test_what_is_not_exactly_ours_is_refused_at_the_push(oauth) -> None:
+async def test_authorization_details_malformed_are_rejected_at_par(oauth) -> None:
     flow = await oauth.request()
     answers = set()
     for asks in MALFORMED:
@@ -73,7 +73,7 @@ async def refusal(oauth, flow, **changes) -> dict[str, str]:
     return told
 
 
-async def test_unknown_ended_and_somebody_elses_machtiging_cannot_be_told_apart(oauth) -> None:
+async def test_enumeration_unknown_ended_and_foreign_machtiging_look_alike(oauth) -> None:
     ended, held = await oauth.machtiging(), await oauth.machtiging()
     async with unit_of_work(oauth.sessions) as session:
         await revoke(session, ended.id, oauth.committed.people.mother, at=oauth.clock.now())
@@ -100,7 +100,7 @@ async def test_unknown_ended_and_somebody_elses_machtiging_cannot_be_told_apart(
     ]
 
 
-async def test_asked_acts_are_granted_and_told_in_response_and_token(oauth) -> None:
+async def test_authorization_details_are_granted_and_returned_in_response_and_token(oauth) -> None:
     held = await oauth.machtiging()
     flow = await oauth.flow(None, held, "lezen", "lijst")
     tokens = await flow.tokens()
@@ -109,7 +109,7 @@ async def test_asked_acts_are_granted_and_told_in_response_and_token(oauth) -> N
     assert claims_of(tokens["access_token"])["authorization_details"] == granted
 
 
-async def test_more_acts_than_the_machtiging_gives_are_narrowed_and_shown(oauth) -> None:
+async def test_actions_beyond_the_machtiging_are_narrowed_and_shown(oauth) -> None:
     held = await oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
     flow = await oauth.flow(None, held, "lijst", "lezen", "downloaden")
     uri = await flow.pushed()
@@ -120,13 +120,13 @@ async def test_more_acts_than_the_machtiging_gives_are_narrowed_and_shown(oauth)
     assert (await flow.redeem(code)).json()["authorization_details"][0]["actions"] == ["lijst", "lezen"]
 
 
-async def test_when_nothing_is_left_it_is_refused(oauth) -> None:
+async def test_authorization_details_without_remaining_action_are_rejected(oauth) -> None:
     held = await oauth.machtiging(acts=frozenset({Act.LIST}))
     flow = await oauth.flow(None, held, "downloaden")
     assert (await refusal(oauth, flow))["error"] == "invalid_authorization_details"
 
 
-async def test_without_machtiging_it_is_the_own_box_and_represents_nobody(oauth) -> None:
+async def test_authorization_details_without_machtiging_are_for_own_box_without_represents(oauth) -> None:
     flow = await oauth.flow()
     flow.asks = detail()
     tokens = await flow.tokens()
@@ -135,17 +135,17 @@ async def test_without_machtiging_it_is_the_own_box_and_represents_nobody(oauth)
     assert "represents" not in claims
 
 
-async def test_scope_openid_alone_opens_no_box(oauth) -> None:
+async def test_scope_openid_alone_grants_no_authorization_details(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens(authorization_details=None)
     assert "authorization_details" not in tokens
     assert "authorization_details" not in claims_of(tokens["access_token"])
 
 
-# In the token request (section 6)
+# Token request (section 6)
 
 
-async def test_the_token_request_may_ask_for_less(oauth) -> None:
+async def test_token_request_with_fewer_actions_is_narrowed(oauth) -> None:
     held = await oauth.machtiging()
     flow = await oauth.flow(None, held, "lijst", "lezen")
     response = await flow.redeem(await flow.code(), authorization_details=detail(held.id, "lijst"))
@@ -157,7 +157,7 @@ async def test_the_token_request_may_ask_for_less(oauth) -> None:
     assert told.json()["authorization_details"] == fewer
 
 
-async def test_the_token_request_may_not_ask_for_more(oauth) -> None:
+async def test_token_request_with_more_actions_is_rejected(oauth) -> None:
     held, other = await oauth.machtiging(), await oauth.machtiging()
     flow = await oauth.flow(None, held, "lijst")
     code = await flow.code()
@@ -175,13 +175,13 @@ async def test_the_token_request_may_not_ask_for_more(oauth) -> None:
     assert (await flow.redeem(await flow.unused(code))).status_code == 200
 
 
-async def test_where_only_the_login_was_consented_to_no_details_can_be_had(oauth) -> None:
+async def test_token_request_with_details_for_login_only_consent_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     code = await flow.code(authorization_details=None)
     response = await flow.redeem(code, authorization_details=detail())
     assert (response.status_code, response.json()["error"]) == (400, "invalid_authorization_details")
 
 
-def test_every_type_that_discovery_names_has_a_validator() -> None:
+def test_discovery_detail_types_have_a_validator() -> None:
     for kind in DETAIL_TYPES:
         assert wanted_from(json.dumps([{"type": kind}])) is not None

@@ -1,4 +1,4 @@
-"""A token that is bound to a key opens the doors of the API only with a proof of that key (RFC 9449 section 7)."""
+"""DPoP-bound tokens at the API (RFC 9449 section 7): accepted only with a proof of their key."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ from tests.builders.proof import Holder, ed25519_holder, rsa_holder
 
 
 @pytest.mark.parametrize("make", [Holder, rsa_holder, ed25519_holder])
-async def test_with_a_proof_of_its_key_it_opens_the_door(doorstep, clock, make):
+async def test_dpop_token_with_proof_of_its_key_is_accepted(doorstep, clock, make):
     holder = make(clock)
     token = await a_bound_token(doorstep, holder)
     answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
@@ -26,12 +26,12 @@ async def test_with_a_proof_of_its_key_it_opens_the_door(doorstep, clock, make):
     assert answer.json()["wie"] == str(doorstep.people.son)
 
 
-async def test_the_scheme_has_no_case(doorstep, holder):
+async def test_dpop_scheme_is_case_insensitive(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token), scheme="dpop")).status_code == 200
 
 
-async def test_an_agency_can_have_a_bound_token_too(doorstep, holder):
+async def test_dpop_token_of_agency_is_accepted_with_proof_and_rejected_as_bearer(doorstep, holder):
     changes = {"person_id": None, "machtiging_id": None, "oin": OIN, "scope": "aanleveringen:schrijven"}
     token = await a_bound_token(doorstep, holder, **changes, acts=frozenset(), client_id="afnemer")
     proof = holder.proof("GET", ISSUER + DELIVER, token=token)
@@ -39,19 +39,19 @@ async def test_an_agency_can_have_a_bound_token_too(doorstep, holder):
     is_refused(await ask(doorstep, token, scheme="Bearer", path=DELIVER), "token_gebonden", "invalid_token")
 
 
-async def test_row_19_a_stolen_token_alone_opens_nothing(doorstep, holder):
+async def test_row_19_dpop_token_stolen_without_proof_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     is_refused(await ask(doorstep, token), "dpop_ontbreekt")
     is_refused(await ask(doorstep, token, scheme="Bearer"), "token_gebonden", "invalid_token")
 
 
-async def test_row_19_shown_as_bearer_beside_a_good_proof_it_opens_nothing_either(doorstep, holder):
+async def test_row_19_downgrade_dpop_token_as_bearer_beside_proof_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", HERE, token=token)
     is_refused(await ask(doorstep, token, proof, scheme="Bearer"), "token_gebonden", "invalid_token")
 
 
-async def test_row_19_with_the_thiefs_own_key_it_opens_nothing_and_leaves_a_line(doorstep, holder, clock):
+async def test_row_19_dpop_token_with_proof_of_other_key_is_rejected_and_journalled(doorstep, holder, clock):
     token, thief = await a_bound_token(doorstep, holder), Holder(clock)
     answer = await ask(doorstep, token, thief.proof("GET", HERE, token=token))
     is_refused(answer, "dpop_andere_sleutel", "invalid_token")
@@ -59,13 +59,13 @@ async def test_row_19_with_the_thiefs_own_key_it_opens_nothing_and_leaves_a_line
     assert (line["reason"], line["machtiging_id"]) == ("dpop_andere_sleutel", doorstep.machtiging.id)
 
 
-async def test_an_unbound_token_is_not_taken_as_a_bound_one(doorstep, holder):
+async def test_dpop_scheme_with_unbound_token_is_rejected(doorstep, holder):
     token = a_jwt(doorstep.helper)
     answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token))
     is_refused(answer, "token_niet_gebonden", "invalid_token")
 
 
-async def test_who_brings_nothing_is_told_both_ways_to_bring_a_token(doorstep):
+async def test_challenge_without_token_names_bearer_and_dpop(doorstep):
     answer = await doorstep.ask()
     challenge = answer.headers["WWW-Authenticate"]
     bearer, dpop = challenge.split(", DPoP ")
@@ -74,13 +74,13 @@ async def test_who_brings_nothing_is_told_both_ways_to_bring_a_token(doorstep):
     assert "error=" not in challenge
 
 
-async def test_a_refused_token_is_told_so_in_the_scheme_in_which_it_came(doorstep, holder):
+async def test_challenge_of_rejected_token_uses_its_scheme(doorstep, holder):
     answer = await ask(doorstep, "nep", holder.proof("GET", HERE, token="nep"))
     assert answer.headers["WWW-Authenticate"].startswith('DPoP realm="machtiging", error="invalid_token"')
 
 
-async def test_what_the_text_of_a_token_says_of_its_key_counts_for_nothing(doorstep, holder, clock):
-    """The row decides: a token whose text names another key would have to be signed by us first, but even then."""
+async def test_dpop_binding_of_stored_row_overrides_the_cnf_claim(doorstep, holder, clock):
+    """The stored binding counts, even for a token signed by us with another `cnf`."""
     token = await a_bound_token(doorstep, holder)
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     thief = Holder(clock)
@@ -90,36 +90,36 @@ async def test_what_the_text_of_a_token_says_of_its_key_counts_for_nothing(doors
     )
 
 
-async def test_row_20_a_proof_opens_the_door_once(doorstep, holder):
+async def test_row_20_dpop_proof_replayed_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", HERE, token=token)
     assert (await ask(doorstep, token, proof)).status_code == 200
     is_refused(await ask(doorstep, token, proof), "dpop_hergebruikt")
 
 
-async def test_row_20_of_the_same_proof_five_times_at_the_same_moment_one_is_taken(doorstep, holder):
+async def test_row_20_dpop_proof_used_concurrently_is_accepted_once(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", HERE, token=token)
     answers = await asyncio.gather(*(ask(doorstep, token, proof) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
 
 
-async def test_row_20_the_same_jti_in_another_proof_is_the_same_proof(doorstep, holder):
+async def test_row_20_dpop_proof_with_used_jti_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     first, second = (holder.proof("GET", HERE, token=token, jti="een") for _ in range(2))
-    assert first != second  # ECDSA signs differently each time, so the text would not betray a replay
+    assert first != second  # ECDSA signatures differ each time, so the text does not reveal a replay
     assert (await ask(doorstep, token, first)).status_code == 200
     is_refused(await ask(doorstep, token, second), "dpop_hergebruikt")
 
 
-async def test_nobody_can_use_up_the_jti_of_another_key(doorstep, holder, clock):
+async def test_dpop_replay_cache_is_scoped_per_key(doorstep, holder, clock):
     other = Holder(clock)
     theirs, ours = await a_bound_token(doorstep, other), await a_bound_token(doorstep, holder)
     assert (await ask(doorstep, theirs, other.proof("GET", HERE, token=theirs, jti="een"))).status_code == 200
     assert (await ask(doorstep, ours, holder.proof("GET", HERE, token=ours, jti="een"))).status_code == 200
 
 
-async def test_a_proof_that_was_refused_is_not_used_up(doorstep, holder):
+async def test_dpop_proof_rejected_is_not_consumed(doorstep, holder):
     token, other = await a_bound_token(doorstep, holder), await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", HERE, token=token)
     is_refused(await ask(doorstep, other, proof), "dpop_ander_token")
@@ -159,7 +159,7 @@ ABOUT_SOMETHING_ELSE = [
 ]
 
 
-async def test_a_proof_that_is_about_something_else_is_refused(doorstep, holder):
+async def test_dpop_proof_for_other_method_url_token_or_nonce_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     for changes, code, why in ABOUT_SOMETHING_ELSE:
         error = "use_dpop_nonce" if code == "dpop_nonce_nodig" else "invalid_dpop_proof"
@@ -175,12 +175,12 @@ async def test_a_proof_that_is_about_something_else_is_refused(doorstep, holder)
         pytest.param(HERE.replace("proef", "%70roef"), id="written in hexadecimal"),
     ],
 )
-async def test_the_same_address_spelled_otherwise_is_the_same_address(doorstep, holder, htu):
+async def test_dpop_htu_equivalent_spelling_is_accepted(doorstep, holder, htu):
     token = await a_bound_token(doorstep, holder)
     assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token, htu=htu))).status_code == 200
 
 
-async def test_the_host_header_has_no_say_in_which_address_it_is(doorstep, holder):
+async def test_dpop_htu_of_forged_host_header_is_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     proof = holder.proof("GET", "http://dief.example" + READ, token=token)
     headers = [("Authorization", f"DPoP {token}"), ("DPoP", proof), ("Host", "dief.example")]
@@ -188,14 +188,14 @@ async def test_the_host_header_has_no_say_in_which_address_it_is(doorstep, holde
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(-61, False), (-59, True), (9, True), (11, False), (60, False)])
-async def test_a_proof_is_young_and_not_of_tomorrow(doorstep, holder, clock, seconds, taken):
+async def test_dpop_proof_iat_outside_window_is_rejected(doorstep, holder, clock, seconds, taken):
     token = await a_bound_token(doorstep, holder)
     iat = int(clock.now().timestamp()) + seconds
     answer = await ask(doorstep, token, holder.proof("GET", HERE, token=token, iat=iat))
     assert answer.status_code == (200 if taken else 401), answer.text
 
 
-async def test_a_nonce_serves_for_two_windows_and_no_longer(doorstep, holder, clock):
+async def test_dpop_nonce_is_accepted_for_two_windows(doorstep, holder, clock):
     token, nonce = await a_bound_token(doorstep, holder), holder.nonce()
     clock.advance(timedelta(minutes=2))
     assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token, nonce=nonce))).status_code == 200
@@ -204,7 +204,7 @@ async def test_a_nonce_serves_for_two_windows_and_no_longer(doorstep, holder, cl
     is_refused(stale, "dpop_nonce_nodig", "use_dpop_nonce")
 
 
-async def test_who_is_only_told_the_nonce_leaves_no_line(doorstep, holder):
+async def test_dpop_nonce_challenge_is_not_journalled(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     is_refused(
         await ask(doorstep, token, holder.proof("GET", HERE, token=token, nonce=None)),
@@ -214,14 +214,14 @@ async def test_who_is_only_told_the_nonce_leaves_no_line(doorstep, holder):
     assert await doorstep.journal("token:geweigerd") == []
 
 
-async def test_two_proofs_are_one_too_many_also_when_both_are_good(doorstep, holder):
+async def test_dpop_two_proofs_are_rejected(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     first, second = (holder.proof("GET", HERE, token=token) for _ in range(2))
     is_refused(await ask(doorstep, token, first, second), "dpop_dubbel")
     is_refused(await ask(doorstep, token, f"{first}, {second}"), "dpop_vormfout")
 
 
-async def test_a_proof_opens_nothing_once_the_token_is_revoked(doorstep, holder, clock):
+async def test_dpop_proof_with_revoked_token_is_rejected(doorstep, holder, clock):
     token = await a_bound_token(doorstep, holder)
     async with unit_of_work(doorstep.database.sessions) as session:
         await revoke_of_machtiging(session, doorstep.machtiging.id, clock.now())
@@ -229,14 +229,14 @@ async def test_a_proof_opens_nothing_once_the_token_is_revoked(doorstep, holder,
     assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
 
 
-async def test_who_brings_no_token_of_ours_writes_down_no_proof(doorstep, holder):
+async def test_dpop_proof_with_invalid_token_is_not_stored(doorstep, holder):
     async with counting_statements(doorstep.database) as said:
         answer = await ask(doorstep, "nep", holder.proof("GET", HERE, token="nep"))
     assert answer.status_code == 401
     assert not any("used_proof" in statement for statement in said)
 
 
-async def test_a_bound_token_takes_one_statement_more_and_a_plain_one_none(doorstep, holder):
+async def test_dpop_bound_token_costs_one_extra_statement(doorstep, holder):
     token = await a_bound_token(doorstep, holder)
     async with counting_statements(doorstep.database) as plain:
         assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
@@ -247,7 +247,7 @@ async def test_a_bound_token_takes_one_statement_more_and_a_plain_one_none(doors
     assert not any("used_proof" in statement for statement in plain)
 
 
-async def test_what_is_kept_of_proofs_does_not_grow(doorstep, holder, clock):
+async def test_dpop_replay_cache_does_not_grow(doorstep, holder, clock):
     token = await a_bound_token(doorstep, holder)
     for _ in range(6):
         assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200

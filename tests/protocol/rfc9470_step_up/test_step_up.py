@@ -1,4 +1,4 @@
-"""RFC 9470: what needs a surer login says which, when that is all it takes; and then that is all it takes."""
+"""RFC 9470 step-up: a challenge names the required level only where a new login is enough."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def read(world, bericht_id, **token):
         return await client.get(f"/api/v1/berichten/{bericht_id}")
 
 
-async def test_a_letter_that_needs_more_says_how_much(world) -> None:
+async def test_sensitive_bericht_with_low_assurance_returns_challenge_with_acr_values(world) -> None:
     bericht_id, under = await world.letter(**SENSITIVE), await world.machtiging()
     answer = await read(world, bericht_id, under=under, assurance=LOW)
     assert (answer.status_code, answer.json()["code"]) == (401, "niveau_te_laag")
@@ -33,12 +33,12 @@ async def test_a_letter_that_needs_more_says_how_much(world) -> None:
     assert f'acr_values="{SUBSTANTIAL.acr}"' in challenge
 
 
-async def test_and_with_a_token_of_that_level_it_opens(world) -> None:
+async def test_sensitive_bericht_with_required_assurance_is_returned(world) -> None:
     bericht_id, under = await world.letter(**SENSITIVE), await world.machtiging()
     assert (await read(world, bericht_id, under=under, assurance=SUBSTANTIAL)).status_code == 200
 
 
-async def test_a_machtiging_that_was_given_too_lightly_cannot_be_mended_by_logging_in(world) -> None:
+async def test_sensitive_bericht_under_machtiging_of_low_assurance_returns_403_without_challenge(world) -> None:
     bericht_id = await world.letter(**SENSITIVE)
     under = await world.machtiging(assurance="laag")
     answer = await read(world, bericht_id, under=under, assurance=LOW)
@@ -46,7 +46,7 @@ async def test_a_machtiging_that_was_given_too_lightly_cannot_be_mended_by_loggi
     assert "www-authenticate" not in answer.headers
 
 
-async def test_what_is_not_agreed_stays_hidden_however_one_logs_in(world) -> None:
+async def test_bericht_outside_the_machtiging_returns_404_without_challenge(world) -> None:
     bericht_id = await world.letter(**SENSITIVE)
     under = await world.machtiging(excluded_themes=["zorg"])
     answer = await read(world, bericht_id, under=under, assurance=LOW)
@@ -54,14 +54,14 @@ async def test_what_is_not_agreed_stays_hidden_however_one_logs_in(world) -> Non
     assert "www-authenticate" not in answer.headers
 
 
-async def test_an_act_that_was_not_given_is_refused_before_any_level(world) -> None:
+async def test_action_not_granted_returns_403_before_step_up(world) -> None:
     bericht_id, under = await world.letter(**SENSITIVE), await world.machtiging()
     async with world.client(await world.token(world.helper, under=under, acts=(Act.LIST,), assurance=LOW)) as client:
         answer = await client.get(f"/api/v1/berichten/{bericht_id}")
     assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
 
 
-async def test_the_refusal_is_in_the_journal_with_its_own_reason(world) -> None:
+async def test_step_up_refusal_is_journalled(world) -> None:
     bericht_id, under = await world.letter(**SENSITIVE), await world.machtiging()
     await read(world, bericht_id, under=under, assurance=LOW)
     assert await world.reasons("bericht:lezen") == ["niveau_te_laag"]

@@ -1,4 +1,4 @@
-"""RFC 9701: the same answer as a signed statement, for the one who asked and for nothing else."""
+"""RFC 9701: signed introspection responses for the requesting client only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def read(app, answer, alg):
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256"])
-async def test_who_asks_for_it_gets_a_statement_signed_as_it_registered(oauth, alg) -> None:
+async def test_introspection_jwt_is_signed_with_the_registered_algorithm(oauth, alg) -> None:
     flow = await oauth.flow()
     token = (await flow.tokens())["access_token"]
     server = await a_resource_server(oauth, introspection_signed_response_alg=alg)
@@ -41,21 +41,21 @@ async def test_who_asks_for_it_gets_a_statement_signed_as_it_registered(oauth, a
     assert statement.claims.keys() == {"iss", "aud", "iat", "token_introspection"}
 
 
-async def test_without_a_word_about_it_the_algorithm_is_rs256(oauth) -> None:
+async def test_introspection_jwt_algorithm_defaults_to_rs256(oauth) -> None:
     server = await a_resource_server(oauth)
     statement = await read(server, await ask(server, "onzin"), "RS256")
     assert statement.claims["token_introspection"] == {"active": False}
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*", "", "application/jwt"])
-async def test_who_does_not_name_it_gets_plain_json(oauth, accept) -> None:
+async def test_introspection_without_jwt_accept_returns_json(oauth, accept) -> None:
     server = await a_resource_server(oauth)
     answer = await ask(server, "onzin", accept)
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"active": False}
 
 
-async def test_the_statement_opens_nothing(oauth) -> None:
+async def test_introspection_jwt_used_as_access_token_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     token = (await flow.tokens())["access_token"]
     server = await a_resource_server(oauth, introspection_signed_response_alg="PS256")
@@ -65,18 +65,18 @@ async def test_the_statement_opens_nothing(oauth) -> None:
     assert opened.status_code == 401
 
 
-async def test_who_cannot_prove_himself_gets_no_statement(oauth) -> None:
+async def test_introspection_jwt_without_client_authentication_is_rejected(oauth) -> None:
     server = await a_resource_server(oauth)
     answer = await server.http.post("/introspect", data={"token": "x"}, headers={"accept": MEDIA_TYPE})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
-async def test_another_algorithm_cannot_be_registered(oauth) -> None:
+async def test_registration_of_unsupported_introspection_algorithm_is_rejected(oauth) -> None:
     for alg in ("none", "HS256", "EdDSA"):
         with pytest.raises(Exception, match="clientgegevens_ongeldig"):
             await a_resource_server(oauth, introspection_signed_response_alg=alg)
 
 
-async def test_discovery_says_how_it_is_signed(oauth) -> None:
+async def test_discovery_metadata_names_introspection_algorithms(oauth) -> None:
     told = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
     assert told["introspection_signing_alg_values_supported"] == ["RS256", "PS256", "ES256"]

@@ -1,4 +1,4 @@
-"""RFC 9728: the API says of itself where its tokens come from, and a closed door says where to read that."""
+"""RFC 9728: protected resource metadata names the authorization server; challenges link to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.builders.login import ISSUER
 WHERE = "/.well-known/oauth-protected-resource/api/v1"
 
 
-async def test_the_document_is_where_the_address_of_the_api_says(oauth) -> None:
+async def test_resource_metadata_is_at_the_address_derived_from_the_api(oauth) -> None:
     answer = await oauth.connection().get(WHERE)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     told = answer.json()
@@ -23,7 +23,7 @@ async def test_the_document_is_where_the_address_of_the_api_says(oauth) -> None:
     assert told["authorization_details_types_supported"] == ["berichtenbox"]
 
 
-async def test_what_it_names_is_really_there(oauth) -> None:
+async def test_resource_metadata_names_the_real_authorization_server(oauth) -> None:
     told = (await oauth.connection().get(WHERE)).json()
     server = (await oauth.connection().get("/.well-known/oauth-authorization-server")).json()
     assert server["issuer"] in told["authorization_servers"]
@@ -32,12 +32,12 @@ async def test_what_it_names_is_really_there(oauth) -> None:
 
 
 @pytest.mark.parametrize("path", ["/.well-known/oauth-protected-resource", WHERE + "/", WHERE + "/berichten"])
-async def test_there_is_no_other_resource(oauth, path) -> None:
+async def test_resource_metadata_of_other_path_returns_404(oauth, path) -> None:
     assert (await oauth.connection().get(path)).status_code == 404
 
 
 @pytest.mark.parametrize("token", [None, "nep"])
-async def test_a_closed_door_says_where_to_read_about_it(database, clock, token) -> None:
+async def test_challenge_401_links_to_resource_metadata(database, clock, token) -> None:
     world = await a_world(database, clock)
     async with world.client(token) as client:
         answer = await client.get("/api/v1/berichten")
@@ -46,7 +46,7 @@ async def test_a_closed_door_says_where_to_read_about_it(database, clock, token)
     assert named == API_ISSUER + WHERE
 
 
-async def test_so_does_the_door_for_another_use(database, clock) -> None:
+async def test_challenge_403_links_to_resource_metadata(database, clock) -> None:
     world = await a_world(database, clock)
     async with world.client(await world.token(oin=UWV)) as client:
         answer = await client.get("/api/v1/berichten")

@@ -1,4 +1,4 @@
-"""Mail goes over real SMTP to the catcher, and no further."""
+"""The mail catcher receives mail over SMTP and sends none on."""
 
 from email.message import EmailMessage
 
@@ -40,14 +40,14 @@ async def send(simulator, *messages) -> None:
             await smtp.send_message(message)
 
 
-async def test_a_mail_is_caught_with_its_letters_intact(simulator, http, clock):
+async def test_mail_is_caught_with_its_characters(simulator, http, clock):
     await send(simulator, a_mail("Machtiging beëindigd"))
     (caught,) = (await http.get("/post.json")).json()
     assert (caught["aan"], caught["onderwerp"]) == (["riet@post.example"], "Machtiging beëindigd")
     assert "Café €5." in caught["tekst"]
 
 
-async def test_the_page_shows_the_newest_first(simulator, http):
+async def test_mail_page_shows_the_newest_first(simulator, http):
     assert "Er is nog niets verstuurd" in (await http.get("/post")).text
     await send(simulator, a_mail("De eerste"), a_mail("De tweede"))
     page = (await http.get("/post")).text
@@ -55,7 +55,7 @@ async def test_the_page_shows_the_newest_first(simulator, http):
     assert page.index("De tweede") < page.index("De eerste")
 
 
-async def test_what_is_in_a_mail_is_shown_and_never_run(simulator, http):
+async def test_mail_content_is_escaped(simulator, http):
     await send(simulator, a_mail("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"))
     page = (await http.get("/post")).text
     assert "<script" not in page
@@ -63,11 +63,11 @@ async def test_what_is_in_a_mail_is_shown_and_never_run(simulator, http):
     assert "&lt;script&gt;" in page
 
 
-async def test_the_oldest_mails_make_room(clock):
+async def test_mail_oldest_is_dropped_over_the_limit(clock):
     box = Postbus(0, clock)
     await box.open()
     try:
-        for number in range(KEPT):  # as the SMTP server hands them over
+        for number in range(KEPT):  # as the SMTP server passes them
             envelope = Envelope()
             envelope.content = f"Subject: Nummer {number}\r\n\r\n".encode()
             await box.handle_DATA(None, None, envelope)
@@ -95,24 +95,24 @@ async def test_the_oldest_mails_make_room(clock):
         b"Content-Type: application/pdf\r\n\r\n%PDF",
     ],
 )
-async def test_a_broken_mail_is_caught_too(simulator, http, raw):
+async def test_mail_malformed_is_caught(simulator, http, raw):
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.postbus.port) as smtp:
         await smtp.sendmail("a@post.example", ["b@post.example"], raw)
     assert len(simulator.state.postbus.mails) == 1
     assert (await http.get("/post")).status_code == 200
 
 
-async def test_it_listens_on_this_machine_only(simulator):
+async def test_mail_catcher_listens_on_loopback_only(simulator):
     (socket,) = simulator.state.postbus._server.sockets
     assert socket.getsockname()[0] == "127.0.0.1"
 
 
-async def test_a_port_that_is_taken_is_told(simulator, clock):
+async def test_mail_catcher_on_a_port_in_use_fails_at_start(simulator, clock):
     with pytest.raises(Fault, match="postbus_start_niet"):
         await Postbus(simulator.state.postbus.port, clock).open()
 
 
-async def test_with_a_mail_server_elsewhere_nothing_is_caught_here(clock):
+async def test_mail_catcher_with_external_mail_server_is_not_started(clock):
     app = create_simulator(practice_settings(smtp_host="mail.example"), clock=clock)
     async with app.router.lifespan_context(app):
         assert app.state.postbus._server is None

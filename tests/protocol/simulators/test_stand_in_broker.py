@@ -1,4 +1,4 @@
-"""The stand-in broker is strict where a real one is: otherwise practising with it would prove nothing."""
+"""The stand-in broker is as strict as a real login broker."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ QUESTION = {
 
 @pytest.fixture
 def service_keys():
-    """The one thing that the broker wants of the service: its published keys."""
+    """The published keys of the service, the only thing that the broker needs."""
     service = FastAPI()
     service.state.jwks = a_keyring().public_jwks()
 
@@ -82,7 +82,7 @@ async def claims_of(http, response):
     return verify_jwt(response.json()["id_token"], jwks, algorithms=("ES256",), typ=None)
 
 
-async def test_the_description_names_what_is_there(http):
+async def test_discovery_names_endpoints_and_public_keys(http):
     told = (await http.get("/.well-known/openid-configuration")).json()
     assert told["issuer"] == BROKER
     assert told["code_challenge_methods_supported"] == ["S256"]
@@ -92,13 +92,13 @@ async def test_the_description_names_what_is_there(http):
     assert not any("d" in key for key in keys)
 
 
-async def test_each_start_has_keys_of_its_own(http, clock):
+async def test_keys_are_new_at_each_start(http, clock):
     other = create_simulator(practice_settings(), clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=BROKER) as client:
         assert (await client.get("/jwks")).json() != (await http.get("/jwks")).json()
 
 
-async def test_the_choice_page_warns_loudly_and_has_a_button_for_everybody(http):
+async def test_persona_page_warns_and_lists_every_persona(http):
     page = await ask(http)
     assert page.status_code == 200
     assert "OEFENOMGEVING: dit is geen DigiD" in page.text
@@ -107,16 +107,16 @@ async def test_the_choice_page_warns_loudly_and_has_a_button_for_everybody(http)
         assert persona.bsn is None or persona.bsn not in page.text
 
 
-async def test_the_choice_page_escapes_what_it_hands_on(http):
+async def test_persona_page_escapes_parameters(http):
     page = await ask(http, state='"><script>alert(1)</script>')
     assert "<script" not in page.text
 
 
-async def test_a_hint_for_somebody_unknown_shows_the_page(http):
+async def test_login_hint_unknown_shows_the_persona_page(http):
     assert (await ask(http, login_hint="keizer")).status_code == 200
 
 
-async def test_with_a_hint_one_is_sent_back_at_once_with_code_state_and_issuer(http):
+async def test_login_hint_redirects_with_code_state_and_issuer(http):
     response = await ask(http, login_hint="naaste")
     assert response.status_code == 303
     assert response.headers["location"].startswith(CALLBACK + "?")
@@ -137,7 +137,7 @@ async def test_with_a_hint_one_is_sent_back_at_once_with_code_state_and_issuer(h
         {"redirect_uri": CALLBACK.upper()},
     ],
 )
-async def test_for_an_unknown_client_or_address_nobody_is_sent_anywhere(http, changes):
+async def test_open_redirect_with_unknown_client_or_redirect_uri_is_blocked(http, changes):
     response = await ask(http, login_hint="naaste", **changes)
     assert response.status_code == 400
     assert "location" not in response.headers
@@ -157,13 +157,13 @@ async def test_for_an_unknown_client_or_address_nobody_is_sent_anywhere(http, ch
         ("access_denied", {"annuleren": "ja"}),
     ],
 )
-async def test_a_question_that_cannot_be_answered_goes_back_as_an_error(http, error, changes):
+async def test_authorization_request_invalid_redirects_with_error(http, error, changes):
     back = query_of((await ask(http, login_hint="naaste", **changes)).headers["location"])
     assert (back["error"], back["iss"]) == (error, BROKER)
     assert "code" not in back
 
 
-async def test_a_code_becomes_an_id_token_about_that_person(http, clock):
+async def test_code_redeemed_issues_id_token_of_that_persona(http, clock):
     response = await http.post("/token", data=redemption(clock, await a_code(http, "vertegenwoordigde")))
     claims = await claims_of(http, response)
     assert (claims["bsn"], claims["nonce"], claims["aud"], claims["iss"]) == ("999990019", "n", CLIENT_ID, BROKER)
@@ -183,15 +183,13 @@ async def test_a_code_becomes_an_id_token_about_that_person(http, clock):
         ("eu-burger", "high", "hoog", "substantial"),
     ],
 )
-async def test_the_level_is_the_one_chosen_but_never_above_what_that_person_has(
-    http, clock, persona, asked, chosen, reached
-):
+async def test_acr_is_the_chosen_level_capped_by_the_persona(http, clock, persona, asked, chosen, reached):
     code = await a_code(http, persona, acr_values=f"http://eidas.europa.eu/LoA/{asked}", niveau=chosen)
     claims = await claims_of(http, await http.post("/token", data=redemption(clock, code)))
     assert claims["acr"] == f"http://eidas.europa.eu/LoA/{reached}"
 
 
-async def test_employees_have_an_organisation_and_no_number(http, clock):
+async def test_id_token_of_employee_has_kvk_and_no_bsn(http, clock):
     claims = await claims_of(http, await http.post("/token", data=redemption(clock, await a_code(http, "raadslid"))))
     assert claims["kvk"] == "90000001"
     assert "bsn" not in claims
@@ -202,33 +200,33 @@ async def refusal(http, form) -> tuple[int, str]:
     return response.status_code, response.json()["error"]
 
 
-async def test_a_code_is_redeemed_once(http, clock):
+async def test_code_replayed_is_rejected(http, clock):
     code = await a_code(http)
     assert (await http.post("/token", data=redemption(clock, code))).status_code == 200
     clock.advance(timedelta(seconds=1))
     assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
 
 
-async def test_a_code_lasts_a_minute(http, clock):
+async def test_code_expires_after_one_minute(http, clock):
     code = await a_code(http)
     clock.advance(timedelta(seconds=60))
     assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("verifier", ["", "w" * 43, CHALLENGE])
-async def test_a_wrong_verifier_gets_nothing_and_burns_the_code(http, clock, verifier):
+async def test_code_with_wrong_verifier_is_rejected_and_consumed(http, clock, verifier):
     code = await a_code(http)
     assert await refusal(http, redemption(clock, code, code_verifier=verifier)) == (400, "invalid_grant")
     clock.advance(timedelta(seconds=1))
     assert await refusal(http, redemption(clock, code)) == (400, "invalid_grant")
 
 
-async def test_another_redirect_uri_gets_nothing(http, clock):
+async def test_code_with_other_redirect_uri_is_rejected(http, clock):
     code = await a_code(http)
     assert await refusal(http, redemption(clock, code, redirect_uri=CALLBACK + "x")) == (400, "invalid_grant")
 
 
-async def test_another_grant_type_is_unknown(http, clock):
+async def test_grant_type_unsupported_is_rejected(http, clock):
     form = redemption(clock, await a_code(http), grant_type="password")
     assert await refusal(http, form) == (400, "unsupported_grant_type")
 
@@ -248,18 +246,18 @@ async def test_another_grant_type_is_unknown(http, clock):
         {"jti": None},
     ],
 )
-async def test_a_client_assertion_that_does_not_fit_is_refused(http, clock, changes):
+async def test_client_assertion_with_wrong_claims_is_rejected(http, clock, changes):
     form = redemption(clock, await a_code(http), client_assertion=assertion(clock, **changes))
     assert await refusal(http, form) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("given", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
-async def test_something_that_is_no_client_assertion_is_refused(http, clock, given):
+async def test_client_assertion_malformed_is_rejected(http, clock, given):
     form = redemption(clock, await a_code(http), client_assertion=given)
     assert await refusal(http, form) == (401, "invalid_client")
 
 
-async def test_a_client_assertion_is_used_once(http, clock):
+async def test_client_assertion_replayed_is_rejected(http, clock):
     same = assertion(clock)
     first = redemption(clock, await a_code(http), client_assertion=same)
     assert (await http.post("/token", data=first)).status_code == 200
@@ -267,18 +265,18 @@ async def test_a_client_assertion_is_used_once(http, clock):
     assert await refusal(http, again) == (401, "invalid_client")
 
 
-async def test_a_client_without_assertion_is_refused(http, clock):
+async def test_client_without_assertion_is_rejected(http, clock):
     form = redemption(clock, await a_code(http), client_assertion_type="none")
     assert await refusal(http, form) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("jwks", [{"keys": []}, [], "x"])
-async def test_a_client_whose_keys_are_not_published_is_refused(http, clock, service_keys, jwks):
+async def test_client_without_published_keys_is_rejected(http, clock, service_keys, jwks):
     service_keys.state.jwks = jwks
     assert await refusal(http, redemption(clock, await a_code(http))) == (401, "invalid_client")
 
 
-async def test_a_refused_client_does_not_use_up_the_code(http, clock):
+async def test_code_is_not_consumed_by_rejected_client(http, clock):
     code = await a_code(http)
     await refusal(http, redemption(clock, code, client_assertion="x"))
     assert (await http.post("/token", data=redemption(clock, code))).status_code == 200

@@ -1,0 +1,1 @@
+"""Checks of `machtiging doctor`. Each yields findings and changes nothing."""

@@ -1,0 +1,1 @@
+"""After a key rotation: rewrap data keys, seal rows again, write the journal line."""

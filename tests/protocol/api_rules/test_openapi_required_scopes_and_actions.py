@@ -1,0 +1,107 @@
+"""The OpenAPI description names the scope or action of each operation, and the API enforces exactly that."""
+
+import pytest
+
+from machtiging.access.bearer import DELIVER
+from machtiging.berichtenbox.rules import PDF
+from machtiging.delegation.rules import Act
+from machtiging.oauth.rules import CONSENTS
+from machtiging.web import openapi
+from tests.architecture.test_openapi_is_clean_under_spectral import the_description
+from tests.builders.berichtenbox import a_pdf, a_world
+
+NEEDED = {
+    "leverBerichtAan": ("scope", DELIVER),
+    "lijstBerichten": ("action", Act.LIST),
+    "leesBericht": ("action", Act.READ),
+    "downloadBijlage": ("action", Act.DOWNLOAD),
+    "markeerBericht": ("action", Act.MARK),
+    "verwijderBericht": ("action", Act.DELETE),
+    "lijstToestemmingen": ("scope", CONSENTS),
+    "stopToestemming": ("scope", CONSENTS),
+}
+
+
+@pytest.fixture(scope="module")
+def description():
+    return the_description()
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+def operations(document):
+    return {told["operationId"]: told for path in document["paths"].values() for told in path.values()}
+
+
+def test_openapi_operation_names_its_required_scope_or_action(description):
+    found = {}
+    for name, told in operations(description).items():
+        kind = "scope" if openapi.NEEDED_SCOPE in told else "action"
+        needed = told[f"x-required-{kind}"]
+        assert f"`{needed}`" in told["description"]
+        assert {"openid": [needed] if kind == "scope" else []} in told["security"]
+        found[name] = (kind, needed)
+    assert found == NEEDED
+
+
+def test_openapi_login_is_described_by_openid_discovery(description):
+    scheme = description["components"]["securitySchemes"]["openid"]
+    assert scheme["type"] == "openIdConnect"
+    assert scheme["openIdConnectUrl"] == "https://machtigen.example/.well-known/openid-configuration"
+
+
+def test_openapi_delivery_parts_have_their_media_types(description):
+    content = operations(description)["leverBerichtAan"]["requestBody"]["content"]["multipart/form-data"]
+    assert content["encoding"]["bericht"] == {"contentType": "application/json"}
+    assert content["encoding"]["bijlage"] == {"contentType": "application/pdf, application/octet-stream"}
+
+
+def test_openapi_merge_patch_members_have_no_default(description):
+    members = description["components"]["schemas"]["StatusIn"]["properties"]
+    assert [name for name, told in members.items() if "default" in told] == []
+
+
+async def call(client, name, bericht_id, bijlage_id):
+    letter = f"/api/v1/berichten/{bericht_id}"
+    return await {
+        "lijstBerichten": lambda: client.get("/api/v1/berichten"),
+        "leesBericht": lambda: client.get(letter),
+        "downloadBijlage": lambda: client.get(f"{letter}/bijlagen/{bijlage_id}"),
+        "markeerBericht": lambda: client.patch(letter, json={"map": "x"}),
+        "verwijderBericht": lambda: client.delete(letter),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", [name for name, (kind, _) in NEEDED.items() if kind == "action"])
+async def test_operation_without_required_action_returns_403(world, name):
+    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF))
+    rows = await world.rows("SELECT id FROM bijlage")
+    needed = NEEDED[name][1]
+    for acts, allowed in ((tuple(act for act in Act if act is not needed), False), (tuple(Act), True)):
+        async with world.client(await world.token(world.citizen, acts=acts)) as client:
+            answer = await call(client, name, bericht_id, rows[0][0])
+        assert (answer.status_code < 400) is allowed, answer.text
+        assert allowed or answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/pdf", "application/pdf"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("application/octet-stream, application/pdf", "application/pdf"),
+        ("*/*", "application/pdf"),
+        ("application/*", "application/pdf"),
+        ("application/pdf;q=0, application/octet-stream", "application/octet-stream"),
+    ],
+)
+async def test_download_content_type_follows_accept_header(world, accept, kind):
+    bericht_id = await world.letter(("a.pdf", a_pdf(), PDF))
+    rows = await world.rows("SELECT id FROM bijlage")
+    async with world.client(await world.token(world.citizen)) as client:
+        answer = await client.get(f"/api/v1/berichten/{bericht_id}/bijlagen/{rows[0][0]}", headers={"Accept": accept})
+    assert answer.headers["content-type"] == kind
+    assert answer.content == a_pdf()

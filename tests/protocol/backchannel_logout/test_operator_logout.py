@@ -1,0 +1,132 @@
+"""Logout by an operator (a citizen calls: stolen telephone, unknown login) ends all her sessions."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.over.rules import Why
+from machtiging.oauth.manage.end_for_person import Ended, Order, end_for_person
+from machtiging.oauth.openid.expire import expire_sessions
+from machtiging.oauth.openid.send import send_waiting
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.openid import id_claims, sender, userinfo, verified, who_is_it
+from tests.builders.refreshing import REFRESHING
+
+LOST = Order("beheer1", Why.DEVICE_LOST)
+ALL = Order("beheer1", Why.MISUSE, consents=True)
+
+
+@pytest.fixture
+async def flow(oauth, receiver):
+    """A client with refresh tokens and a backchannel_logout_uri, and the logged-in son."""
+    return await who_is_it(oauth, await oauth.reading_app(backchannel_logout_uri=receiver.uri, grant_types=REFRESHING))
+
+
+async def log_out_everywhere(oauth, person, order: Order = LOST) -> Ended:
+    async with unit_of_work(oauth.sessions) as session:
+        return await end_for_person(session, person, order, at=oauth.clock.now())
+
+
+async def told(oauth) -> list[tuple]:
+    async with unit_of_work(oauth.sessions) as session:
+        found = await session.execute(
+            text("SELECT person_id, kind FROM notification WHERE kind = 'uitgelogd_door_ons'")
+        )
+        return [tuple(row) for row in found]
+
+
+@pytest.fixture
+def son(oauth):
+    return oauth.committed.people.son
+
+
+async def refreshed(flow, tokens) -> int:
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    return (await flow.app.post("/token", form)).status_code
+
+
+async def test_operator_logout_ends_all_sessions_and_their_grants(oauth, flow, son) -> None:
+    tokens, code = await flow.tokens(), await flow.code()
+    other = await oauth.logged_in("naaste")
+    ended = await log_out_everywhere(oauth, son)
+    assert ended == Ended(sessions=2, consents=2)
+    for browser in (flow.browser, other):
+        assert (await browser.get("/ik")).status_code == 303
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 401
+    assert (await flow.redeem(code)).json()["error"] == "invalid_grant"
+    assert await refreshed(flow, tokens) == 400
+
+
+async def test_operator_logout_sends_logout_tokens(oauth, flow, receiver, son) -> None:
+    mine = await id_claims(oauth, await flow.tokens())
+    await log_out_everywhere(oauth, son)
+    assert await send_waiting(sender(oauth)) == 1
+    _, said = await verified(oauth, receiver.came[0]["logout_token"])
+    assert (said["sid"], said["sub"], said["aud"]) == (mine["sid"], mine["sub"], mine["aud"])
+
+
+async def test_operator_logout_leaves_other_persons_sessions_and_consents(oauth, flow, son) -> None:
+    hers = await who_is_it(oauth, flow.app, "vertegenwoordigde")
+    tokens = await hers.tokens()
+    await log_out_everywhere(oauth, son, ALL)
+    assert (await hers.browser.get("/ik")).status_code == 200
+    assert (await userinfo(oauth, tokens["access_token"])).status_code == 200
+
+
+async def test_operator_logout_is_journalled_with_operator_reason_and_person(oauth, flow, son) -> None:
+    await flow.tokens()
+    await log_out_everywhere(oauth, son)
+    [line] = await oauth.lines("sessie:beeindigd")
+    assert (line.reason, line.capacity, line.actor_id) == ("toestel_kwijt", "beheerder", None)
+    assert line.for_person_id == son
+    assert line.facts == {"beheerder": "beheer1", "sessies": 1, "toestemmingen": 1}
+    [grant] = await oauth.lines("grant:beeindigd")
+    assert (grant.reason, grant.capacity, grant.actor_id) == ("uitgelogd_door_beheerder", "beheerder", None)
+
+
+async def test_operator_logout_notifies_the_person_once(oauth, flow, son) -> None:
+    await flow.tokens()
+    await oauth.logged_in("naaste")
+    await log_out_everywhere(oauth, son)
+    assert await told(oauth) == [(son, "uitgelogd_door_ons")]
+
+
+async def test_operator_logout_without_session_is_journalled_and_not_notified(oauth, son) -> None:
+    assert await log_out_everywhere(oauth, son) == Ended(0, 0)
+    assert len(await oauth.lines("sessie:beeindigd")) == 1
+    assert await told(oauth) == []
+
+
+async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, receiver, son) -> None:
+    tokens = await flow.tokens()
+    oauth.later(minutes=20)
+    await expire_sessions(oauth.sessions, oauth.service.state.session_limits, oauth.clock)
+    assert await log_out_everywhere(oauth, son) == Ended(sessions=0, consents=1)
+    assert await refreshed(flow, tokens) == 400
+    assert await send_waiting(sender(oauth)) == 1, "the app was told when it expired, and not again"
+    assert await told(oauth) == [(son, "uitgelogd_door_ons")]
+
+
+async def test_operator_logout_ends_consent_without_login_only_on_request(oauth, son) -> None:
+    flow = await oauth.flow()
+    tokens = await flow.tokens(scope=None)
+
+    async def active() -> bool:
+        return (await flow.app.post("/introspect", {"token": tokens["access_token"]})).json()["active"]
+
+    assert await log_out_everywhere(oauth, son) == Ended(sessions=1, consents=0)
+    assert await active()
+    assert await log_out_everywhere(oauth, son, ALL) == Ended(sessions=0, consents=1)
+    assert not await active()
+
+
+async def test_consent_concurrent_with_operator_logout_is_ended_or_not_given(oauth, flow, son) -> None:
+    forms = [await flow.consent_form(await flow.pushed()) for _ in range(4)]
+    presses = [flow.press(form) for form in forms]
+    await asyncio.gather(*presses[:2], log_out_everywhere(oauth, son), *presses[2:])
+    async with unit_of_work(oauth.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM login_session WHERE ended_at IS NULL")) == 0
+        assert await session.scalar(text("SELECT count(*) FROM oauth_grant WHERE ended_at IS NULL")) == 0

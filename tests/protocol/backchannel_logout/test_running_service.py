@@ -1,0 +1,126 @@
+"""The assembled service (`create_app`): session ends create logout notices, and a background task sends them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity import session as sessions
+from machtiging.identity.people import Profile
+from machtiging.identity.rules import Login
+from machtiging.identity.session import Over
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import PersonId
+from machtiging.oauth.register_client import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import with_own_state
+from tests.builders.clients import code_client
+from tests.builders.crypto import a_key_directory
+from tests.builders.delegation import Committed
+from tests.builders.login import BROKER, broker_through
+from tests.builders.openid import Receiver
+from tests.builders.portal import the_assembled
+from tests.builders.real_server import an_assembled_world
+
+GRANT = text("""
+INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance, authenticated_at,
+                         created_at, session_id)
+VALUES (gen_random_uuid(), :client, :who, '[]', 'openid', 'substantieel', :at, :at, :sid)
+""")
+
+
+@pytest.fixture
+async def person_id(database):
+    return (await Committed.begin(database)).people.mother
+
+
+@pytest.fixture
+def service(database, clock, tmp_path) -> FastAPI:
+    """The assembled service on the database of this test."""
+    made = with_own_state(
+        the_assembled(),
+        clock=clock,
+        keyring=KeyRing.load(a_key_directory(tmp_path / "keys")),
+        sessions=database.sessions,
+        sealer_engine=database.sealer,
+        engines=(),
+    )
+    made.state.broker = broker_through(None)
+    return made
+
+
+async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
+    """Store a consent of this session for a client with this backchannel_logout_uri."""
+    at = service.state.clock.now()
+    async with unit_of_work(service.state.sessions) as session:
+        metadata = code_client(None, backchannel_logout_uri=uri)
+        client = (await register(session, metadata, oin=None, at=at, practice=True))["client_id"]
+        await session.execute(GRANT, {"client": client, "who": person, "at": at, "sid": sid})
+
+
+async def logs_in(service: FastAPI, person: PersonId, sid: UUID) -> None:
+    at = service.state.clock.now()
+    login = Login(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
+    async with unit_of_work(service.state.sessions) as session:
+        await sessions.start(session, person, login, service.state.session_limits, at=at, sid=sid)
+
+
+async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:
+    async with unit_of_work(service.state.sessions) as session:
+        await service.state.on_session_end(session, Over(person, sid), at=service.state.clock.now())
+
+
+async def is_told(receiver: Receiver) -> None:
+    async with asyncio.timeout(20):
+        await receiver.arrived.wait()
+    assert receiver.came[0].keys() == {"logout_token"}
+
+
+async def until_noted(service: FastAPI) -> None:
+    """Wait until a logout notice is stored."""
+    async with asyncio.timeout(20), service.state.sessions() as session:
+        while not await session.scalar(text("SELECT count(*) FROM logout_notice")):
+            await session.rollback()
+            await asyncio.sleep(0.005)
+
+
+async def test_service_at_startup_sends_pending_logout_tokens(service, person_id, receiver) -> None:
+    sid = uuid4()
+    await logged_in_to_an_app(service, person_id, sid, receiver.uri)
+    await session_ends(service, person_id, sid)
+    async with service.router.lifespan_context(service):
+        await is_told(receiver)
+
+
+async def test_service_at_startup_records_expired_sessions(service, clock, person_id, receiver) -> None:
+    sid = uuid4()
+    await logs_in(service, person_id, sid)
+    await logged_in_to_an_app(service, person_id, sid, receiver.uri)
+    clock.advance(timedelta(days=1))
+    async with service.router.lifespan_context(service):
+        await until_noted(service)
+
+
+@pytest.mark.whole
+async def test_running_service_sends_logout_token_after_logout(database, clock, tmp_path, receiver) -> None:
+    world, sid = await an_assembled_world(database.url, clock, tmp_path), uuid4()
+    async with world.app.router.lifespan_context(world.app):
+        await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
+        await session_ends(world.app, world.citizen, sid)
+        await is_told(receiver)
+
+
+@pytest.mark.whole
+async def test_running_service_sends_logout_token_after_session_expiry(database, clock, tmp_path, receiver) -> None:
+    world, sid = await an_assembled_world(database.url, clock, tmp_path), uuid4()
+    await logs_in(world.app, world.citizen, sid)
+    await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
+    clock.advance(timedelta(days=1))
+    async with world.app.router.lifespan_context(world.app):
+        await is_told(receiver)

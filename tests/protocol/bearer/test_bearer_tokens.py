@@ -1,0 +1,214 @@
+"""Bearer tokens (RFC 6750): where a token may stand, whether it is active now, and which audience it opens.
+
+RFC 6750, and rows 46 (revocation race) and 48 (stale after revocation) of the attack checklist.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from machtiging.access.tokens import register, revoke_of_machtiging, revoke_one
+from machtiging.delegation.end import give_back, revoke
+from machtiging.delegation.pause import pause, resume
+from machtiging.kernel.ids import MachtigingId, uuid7
+from machtiging.kernel.period import Period
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import (
+    DELIVER,
+    OIN,
+    READ,
+    Doorstep,
+    a_jwt,
+    counting_statements,
+    is_forbidden,
+    is_unauthenticated,
+    token_facts,
+)
+from tests.builders.delegation import NOON
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_helper_token_is_accepted_for_the_vertegenwoordigde(doorstep):
+    answer = await doorstep.ask(a_jwt(doorstep.helper))
+    people = doorstep.people
+    assert answer.json() == {"wie": str(people.son), "voor": str(people.mother), "als": "relative"}
+
+
+async def test_citizen_token_is_accepted_for_own_box(doorstep):
+    answer = await doorstep.ask(a_jwt(doorstep.own))
+    people = doorstep.people
+    assert answer.json() == {"wie": str(people.mother), "voor": str(people.mother), "als": "self"}
+
+
+async def test_agency_token_is_accepted_for_delivery(doorstep):
+    assert (await doorstep.ask(a_jwt(doorstep.agency), DELIVER)).json() == {"oin": OIN}
+
+
+async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep):
+    token = a_jwt(doorstep.helper)
+    await doorstep.ask(token)
+    async with counting_statements(doorstep.database) as statements:
+        await doorstep.ask(token)
+    assert [statement.split()[0] for statement in statements] == ["WITH", "INSERT"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([], id="none"),
+        pytest.param([("Authorization", "")], id="empty"),
+        pytest.param([("Authorization", "Basic dXNlcjpwYXNz")], id="basic"),
+        pytest.param([("Authorization", "Hoba {token}")], id="other scheme"),
+        pytest.param([("Authorization", "{token}")], id="no scheme"),
+        pytest.param([("X-Access-Token", "{token}")], id="home-made header"),
+        pytest.param([("Cookie", "access_token={token}")], id="cookie"),
+        pytest.param([("Proxy-Authorization", "Bearer {token}")], id="proxy header"),
+    ],
+)
+async def test_request_without_bearer_token_returns_401_with_challenge(closed_door, headers):
+    token = a_jwt(closed_door.helper)
+    sent = [(name, value.replace("{token}", token)) for name, value in headers]
+    is_unauthenticated(await closed_door.ask(headers=sent), "token_ontbreekt")
+
+
+@pytest.mark.parametrize("path", [READ, DELIVER])
+async def test_access_token_in_query_is_ignored(closed_door, path):
+    is_unauthenticated(
+        await closed_door.ask(path=f"{path}?access_token={a_jwt(closed_door.helper)}"), "token_ontbreekt"
+    )
+
+
+async def test_access_token_in_query_and_header_returns_400(closed_door):
+    token = a_jwt(closed_door.helper)
+    answer = await closed_door.ask(token, f"{READ}?access_token={token}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "token_in_adres")
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer ", "Bearer a b", "Bearer {t} {t}", "Bearer {t},Bearer {t}", "Bearer\t{t}", "Bearer é"]
+)
+async def test_malformed_authorization_header_is_rejected(closed_door, value):
+    sent = value.replace("{t}", a_jwt(closed_door.helper)).encode("latin-1")
+    is_unauthenticated(await closed_door.ask(headers=[(b"Authorization", sent)]), "token_ongeldig")
+
+
+@pytest.mark.parametrize("second", ["Bearer {t}", "Bearer x", "Basic eDp5"])
+async def test_two_authorization_headers_are_rejected(closed_door, second):
+    token = a_jwt(closed_door.helper)
+    headers = [("Authorization", f"Bearer {token}"), ("Authorization", second.replace("{t}", token))]
+    is_unauthenticated(await closed_door.ask(headers=headers), "token_ongeldig")
+
+
+async def test_authorization_scheme_is_case_insensitive(doorstep):
+    assert (await doorstep.ask(headers=[("Authorization", f"bEARER {a_jwt(doorstep.helper)}")])).status_code == 200
+
+
+async def test_token_with_unknown_jti_is_rejected(doorstep):
+    is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, jti=str(uuid7()))), "token_ongeldig")
+
+
+async def test_valid_token_without_database_returns_503(closed_door):
+    assert (await closed_door.ask(a_jwt(closed_door.helper))).status_code == 503
+
+
+@pytest.mark.parametrize("client_id", ["andere-app", ..., None])
+async def test_token_with_other_client_id_than_issued_is_rejected(doorstep, client_id):
+    is_unauthenticated(await doorstep.ask(a_jwt(doorstep.helper, client_id=client_id)), "token_ongeldig")
+
+
+async def test_token_is_accepted_until_the_second_of_expiry(doorstep, clock):
+    token = a_jwt(doorstep.helper)
+    clock.advance(10 * MINUTE - timedelta(seconds=1))
+    assert (await doorstep.ask(token)).status_code == 200
+    clock.advance(timedelta(seconds=1))
+    is_unauthenticated(await doorstep.ask(token), "token_verlopen")
+
+
+async def test_token_claiming_longer_lifetime_than_stored_is_rejected_and_journalled(doorstep, clock):
+    clock.advance(11 * MINUTE)
+    token = a_jwt(doorstep.helper, exp=int((NOON + 60 * MINUTE).timestamp()))
+    is_unauthenticated(await doorstep.ask(token), "token_verlopen")
+    (line,) = await doorstep.journal("token:geweigerd")
+    assert (line["reason"], line["actor_id"]) == ("token_verlopen", doorstep.people.son)
+
+
+async def test_revoked_token_is_rejected_and_journalled_with_its_person(doorstep):
+    token = a_jwt(doorstep.helper)
+    assert (await doorstep.ask(token)).status_code == 200
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await revoke_one(session, doorstep.helper.id, NOON)
+    is_unauthenticated(await doorstep.ask(token), "token_ingetrokken")
+    (line,) = await doorstep.journal("token:geweigerd")
+    assert (line["outcome"], line["reason"], line["object_id"]) == (
+        "refused",
+        "token_ingetrokken",
+        str(doorstep.helper.id),
+    )
+    assert (line["actor_id"], line["for_person_id"]) == (doorstep.people.son, doorstep.people.mother)
+    assert line["machtiging_id"] == doorstep.machtiging.id
+
+
+@pytest.mark.parametrize(("facts", "path"), [("agency", READ), ("helper", DELIVER), ("own", DELIVER)])
+async def test_token_for_other_audience_returns_403_and_is_journalled(doorstep, facts, path):
+    is_forbidden(await doorstep.ask(a_jwt(getattr(doorstep, facts)), path), "token_voor_ander_gebruik")
+    (line,) = await doorstep.journal("token:geweigerd")
+    assert line["reason"] == "token_voor_ander_gebruik"
+
+
+@pytest.mark.parametrize(
+    "scope", ["", "openid", "aanleveringen:lezen", "aanleveringen:schrijvenx", "AANLEVERINGEN:SCHRIJVEN"]
+)
+async def test_agency_token_without_scope_is_rejected_at_delivery(doorstep, scope):
+    facts = token_facts(oin=OIN, acts=frozenset(), scope=scope)
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await register(session, facts)
+    is_forbidden(await doorstep.ask(a_jwt(facts), DELIVER), "token_voor_ander_gebruik")
+    # The stored expiry counts, not the claim.
+    token = a_jwt(facts, scope="aanleveringen:schrijven", oin=OIN)
+    is_unauthenticated(await doorstep.ask(token, DELIVER), "token_ongeldig")
+
+
+async def change(doorstep, verb, who):
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await verb(session, doorstep.machtiging.id, who, at=NOON)
+
+
+async def test_token_of_paused_machtiging_returns_403_until_resumed(doorstep):
+    token, mother = a_jwt(doorstep.helper), doorstep.people.mother
+    await change(doorstep, pause, mother)
+    is_forbidden(await doorstep.ask(token), "machtiging_gepauzeerd")
+    await change(doorstep, resume, mother)
+    assert (await doorstep.ask(token)).status_code == 200
+
+
+@pytest.mark.parametrize(("verb", "who"), [(revoke, "mother"), (give_back, "son")])
+@pytest.mark.parametrize("tokens_closed", [False, True])
+async def test_token_of_ended_machtiging_returns_403_with_reason(doorstep, verb, who, tokens_closed):
+    token = a_jwt(doorstep.helper)
+    assert (await doorstep.ask(token)).status_code == 200
+    await change(doorstep, verb, getattr(doorstep.people, who))
+    if tokens_closed:
+        async with unit_of_work(doorstep.database.sessions) as session:
+            assert await revoke_of_machtiging(session, MachtigingId(doorstep.machtiging.id), NOON) == 1
+    is_forbidden(await doorstep.ask(token), "machtiging_beeindigd")
+    allowed, refused = await doorstep.journal("bericht:lezen")
+    assert (allowed["outcome"], refused["outcome"], refused["reason"]) == ("allowed", "refused", "machtiging_beeindigd")
+
+
+async def test_token_of_machtiging_not_yet_begun_is_rejected_until_its_start(database, clock):
+    period = Period(NOON + 5 * MINUTE, NOON + timedelta(days=30))
+    doorstep = await Doorstep.build(database, clock, period=period)
+    token = a_jwt(doorstep.helper)
+    is_forbidden(await doorstep.ask(token), "machtiging_niet_begonnen")
+    clock.advance(5 * MINUTE)
+    assert (await doorstep.ask(token)).status_code == 200
+
+
+async def test_token_of_machtiging_is_rejected_from_the_second_of_its_end(database, clock):
+    doorstep = await Doorstep.build(database, clock, period=Period(NOON, NOON + 5 * MINUTE))
+    token = a_jwt(doorstep.helper)
+    clock.advance(5 * MINUTE - timedelta(seconds=1))
+    assert (await doorstep.ask(token)).status_code == 200
+    clock.advance(timedelta(seconds=1))
+    is_forbidden(await doorstep.ask(token), "machtiging_verlopen")

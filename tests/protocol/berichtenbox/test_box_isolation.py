@@ -1,0 +1,83 @@
+"""Isolation of berichtenboxen: genuine requests by the wrong person."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from machtiging.berichtenbox.routes import API
+from machtiging.identity.people import find_or_create_by_bsn
+from machtiging.kernel.bsn import Bsn
+from tests.builders.berichtenbox import CITIZEN, HELPING, STRANGER, UWV, a_bericht, a_world, parts
+
+WHERE = f"{API}/berichten/"
+NEVER_SEEN = "123456782"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+async def status(world, token, bericht_id):
+    async with world.client(token) as client:
+        return (await client.get(WHERE + bericht_id)).status_code
+
+
+async def test_row_41_idor_machtiging_token_in_another_box_returns_404(world):
+    hers, strangers = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": STRANGER})
+    token = await world.helper_token()
+    assert await status(world, token, hers) == 200
+    assert await status(world, token, strangers) == 404
+
+
+async def test_row_42_machtiging_passed_on_by_its_holder_gives_no_access(world):
+    """A machtiging that the son gives opens his own box, never his mother's."""
+    hers, his = await world.letter(), await world.letter(ontvanger={"type": "BSN", "waarde": "999990020"})
+    await world.machtiging()
+    async with world.sessions.begin() as session:
+        third = await find_or_create_by_bsn(session, world.keyring, Bsn(STRANGER), at=world.clock.now())
+    onward = await world.machtiging(vertegenwoordigde_id=world.helper, gemachtigde_id=third)
+    token = await world.token(third, under=onward, acts=HELPING)
+    assert await status(world, token, his) == 200
+    assert await status(world, token, hers) == 404
+
+
+async def test_row_42_machtiging_with_forged_parent_gives_no_access(world):
+    hers, parent = await world.letter(), await world.machtiging()
+    async with world.sessions.begin() as session:
+        third = await find_or_create_by_bsn(session, world.keyring, Bsn(STRANGER), at=world.clock.now())
+    child = await world.machtiging(gemachtigde_id=third, parent_id=parent)
+    assert await status(world, await world.token(third, under=child, acts=HELPING), hers) != 200
+
+
+async def test_row_51_enumeration_delivery_does_not_reveal_whether_a_bsn_is_known(world, database):
+    """The answer and the statements are the same, except for the one insert of the person."""
+    done, looks = [], []
+    token = await world.token(oin=UWV)
+    event.listen(database.service.sync_engine, "before_cursor_execute", lambda *a: done.append(a[2]))
+    async with world.client(token) as client:
+        for bsn in (CITIZEN, NEVER_SEEN):
+            done.clear()
+            letter = parts(a_bericht(ontvanger={"type": "BSN", "waarde": bsn}))
+            answer = await client.post(API + "/aanleveringen", files=letter)
+            headers = {k for k in answer.headers if k != "x-request-id"}
+            looks.append((answer.status_code, set(answer.json()), headers, list(done)))
+    known, unknown = looks
+    assert known[:3] == unknown[:3]
+    extra = [statement for statement in unknown[3] if statement not in known[3]]
+    assert len(extra) == 1
+    assert extra[0].startswith("INSERT INTO person ")
+
+
+async def test_row_38_timing_marks_of_other_readers_do_not_change_the_work(world):
+    """Marks of other readers are not read, so they do not change the work."""
+    hers = await world.letter()
+    for _ in range(3):
+        assert await status(world, await world.helper_token(), hers) == 200
+    token = await world.token(world.citizen)
+    async with world.client(token) as client:
+        first = (await client.get(f"{API}/berichten")).json()["berichten"][0]
+    assert first["gelezen"] is False
+    world.clock.advance(timedelta(minutes=11))
+    assert await status(world, token, hers) == 401

@@ -1,0 +1,124 @@
+"""Refused deliveries of an authenticated sender are journalled with sender and reason, without the content."""
+
+import json
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from tests.builders.audit import AS_WRITTEN
+from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
+
+WHERE = "/api/v1/aanleveringen"
+PDF = "application/pdf"
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+NOBODYS_BSN = "999990018"
+REFUSED = "aanlevering:geweigerd"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+@pytest.fixture
+async def agency(world):
+    async with world.client(await world.token(oin=UWV)) as client:
+        yield client
+
+
+async def lines(world, act=REFUSED):
+    return await world.rows(f"SELECT * FROM journal_intake WHERE act = :act {AS_WRITTEN}", act=act)
+
+
+def a_letter(*bijlagen, **changes):
+    return {"files": parts(a_bericht(**changes), *bijlagen)}
+
+
+BAD = {
+    "bsn_ongeldig": (400, a_letter(ontvanger={"type": "BSN", "waarde": NOBODYS_BSN})),
+    "publicatietijdstip_onmogelijk": (400, a_letter(publicatietijdstip="1999-12-31T23:59:59Z")),
+    "dienst_onbekend": (400, a_letter(dienst="aow")),
+    "bericht_ongeldig": (400, a_letter(afzender="x")),
+    "kenmerk_ontbreekt": (400, a_letter(kenmerk=...)),
+    "bijlage_geen_pdf": (415, a_letter(("brief.pdf", b"<html>", PDF))),
+    "bijlage_te_groot": (413, a_letter(("brief.pdf", a_pdf(26 * 1024 * 1024), PDF))),
+    "te_veel_bijlagen": (413, a_letter(*[("brief.pdf", a_pdf(), PDF)] * 101)),
+    "onderdeel_onbekend": (400, {"files": [("geheim", (None, b"x"))]}),
+    "bericht_ontbreekt": (400, {"files": [("bijlage", ("brief.pdf", a_pdf(), PDF))]}),
+    "aanlevering_onvolledig": (400, {"content": b"--x\r\nContent-Disposition: form-data", "headers": MULTIPART}),
+    "soort_niet_ondersteund": (415, {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}),
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+async def test_refused_delivery_is_journalled_once_with_sender_and_reason(world, agency, reason):
+    status, letter = BAD[reason]
+    answer = await agency.post(WHERE, **letter)
+    assert (answer.status_code, answer.json()["code"]) == (status, reason)
+    (line,) = await lines(world)
+    assert (line.reason, line.outcome, line.client_id) == (reason, "refused", f"client-{UWV}")
+    assert line.facts == {"afzender": UWV}
+    assert (line.actor_id, line.for_person_id, line.object_id) == (None, None, None)
+    assert await world.rows("SELECT 1 FROM bericht") == []
+
+
+async def test_refused_delivery_is_journalled_without_bsn_or_content(world, agency):
+    told = {"onderwerp": "Geheim onderwerp", "inhoud": "Geheime inhoud", "kenmerk": "geheim-kenmerk"}
+    await agency.post(WHERE, **a_letter(ontvanger={"type": "BSN", "waarde": NOBODYS_BSN}, **told))
+    await agency.post(WHERE, **a_letter(**told))
+    await agency.post(WHERE, **a_letter(**told | {"inhoud": "Anders, ook geheim"}))
+    assert [line.reason for line in await lines(world)] == ["bsn_ongeldig", "kenmerk_al_gebruikt"]
+    for row in await world.rows("SELECT * FROM journal_intake"):
+        written = json.dumps([str(value) for value in row])
+        assert "eheim" not in written
+        assert NOBODYS_BSN not in written
+
+
+async def test_delivery_kenmerk_conflict_is_journalled_and_creates_no_person(world, agency):
+    await agency.post(WHERE, **a_letter(kenmerk="K1"))
+    before = await world.rows("SELECT count(*) FROM person")
+    answer = await agency.post(WHERE, **a_letter(kenmerk="K1", ontvanger={"type": "BSN", "waarde": "123456782"}))
+    assert answer.status_code == 409
+    (line,) = await lines(world)
+    assert (line.reason, line.for_person_id, line.object_id) == ("kenmerk_al_gebruikt", None, None)
+    assert await world.rows("SELECT count(*) FROM person") == before
+
+
+async def test_repeated_delivery_is_journalled_as_duplicate(world, agency):
+    letter = a_bericht(kenmerk="K1")
+    answers = [await agency.post(WHERE, files=parts(letter)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    found = await lines(world, "aanlevering:ontvangen")
+    assert [(line.reason, line.outcome) for line in found] == [
+        ("ontvangen", "done"),
+        ("al_ontvangen", "allowed"),
+        ("al_ontvangen", "allowed"),
+    ]
+    assert {line.object_id for line in found} == {answers[0].json()["berichtId"]}
+    assert {line.for_person_id for line in found} == {world.citizen}
+    assert await lines(world) == []
+
+
+async def test_delivery_by_inactive_sender_is_journalled(world, agency):
+    async with world.sessions.begin() as session:
+        await session.execute(text("UPDATE agency SET active = false WHERE oin = :oin"), {"oin": UWV})
+    assert (await agency.post(WHERE, **a_letter())).status_code == 403
+    assert [line.reason for line in await lines(world)] == ["afzender_niet_actief"]
+
+
+async def test_unauthenticated_delivery_is_not_journalled(world):
+    async with world.client() as stranger:
+        assert (await stranger.post(WHERE, **a_letter())).status_code == 401
+    async with world.client("onzin") as stranger:
+        assert (await stranger.post(WHERE, **a_letter())).status_code == 401
+    assert await world.rows("SELECT 1 FROM journal_intake") == []
+
+
+async def test_refused_delivery_without_writable_journal_returns_503_without_the_reason(world, agency, database):
+    owner = await asyncpg.connect(database.url)
+    await owner.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
+    await owner.close()
+    answer = await agency.post(WHERE, **a_letter(dienst="aow"))
+    assert answer.status_code == 503
+    assert "dienst" not in answer.text

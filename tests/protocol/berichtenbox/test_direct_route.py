@@ -1,0 +1,101 @@
+"""The direct route of GET bericht behaves in all other respects as a normal route."""
+
+import asyncio
+import json
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from machtiging.access import bearer
+from machtiging.berichtenbox.read_route import get_bericht
+from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.schemas import BerichtOut
+from machtiging.web.doors import DOOR_ATTRIBUTE
+from tests.builders.berichtenbox import UWV, a_pdf, a_world
+from tests.builders.query_log import record_queries
+
+WHERE = f"{API}/berichten/"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+def described(world):
+    found = [context.route for context in iter_route_contexts(world.app.routes)]
+    return next(route for route in found if getattr(route, "endpoint", None) is get_bericht)
+
+
+async def test_direct_route_is_matched_first_and_stands_once_in_openapi(world):
+    (innermost,) = [one.kwargs["routes"] for one in world.app.user_middleware if "routes" in one.kwargs]
+    assert [route.path for route in innermost] == [WHERE + "{berichtId}"]
+    described_there = world.app.openapi()["paths"]["/berichten/{berichtId}"]
+    assert sorted(described_there) == ["delete", "get", "patch"]
+    assert described_there["get"]["operationId"] == "leesBericht"
+
+
+async def test_direct_route_uses_the_guard_that_it_declares(world):
+    (door,) = [
+        dependency.call
+        for dependency in described(world).dependant.dependencies
+        if getattr(dependency.call, DOOR_ATTRIBUTE, None)
+    ]
+    assert door is bearer.Helper.__metadata__[0].dependency
+    bericht_id = await world.letter()
+    for token, code in [(None, "token_ontbreekt"), ("nep", "token_ongeldig"), (await world.token(oin=UWV), None)]:
+        async with world.client(token) as client:
+            answer = await client.get(WHERE + bericht_id)
+        assert answer.status_code == (401 if code else 403)
+        assert code is None or answer.json()["code"] == code
+
+
+async def test_direct_route_answer_matches_its_openapi_schema(world):
+    bericht_id = await world.letter(("brief.pdf", a_pdf(), "application/pdf"))
+    async with world.client(await world.helper_token()) as client:
+        answer = await client.get(WHERE + bericht_id)
+    assert answer.headers["content-type"] == "application/json"
+    read = BerichtOut.model_validate_json(answer.content, strict=True)
+    assert json.loads(read.model_dump_json(exclude_none=True)) == answer.json()
+    assert len(read.bijlagen) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_direct_route_with_unsupported_method_returns_405_with_allow(world, method):
+    async with world.client(await world.helper_token()) as client:
+        answer = await client.request(method, WHERE + await world.letter())
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_direct_route_with_unsupported_accept_returns_406_before_any_statement(world, database):
+    bericht_id, token = await world.letter(), await world.helper_token()
+    async with world.client(token) as client:
+        with record_queries(database) as said:
+            answer = await client.get(WHERE + bericht_id, headers={"accept": "text/csv"})
+    assert (answer.status_code, said) == (406, [])
+
+
+async def test_direct_route_is_logged_by_route_without_the_bericht_id(world, capsys):
+    bericht_id = await world.letter()
+    async with world.client(await world.helper_token()) as client:
+        capsys.readouterr()
+        await client.get(WHERE + bericht_id)
+    told = "".join(capsys.readouterr())
+    assert "/api/v1/berichten/{berichtId}" in told
+    assert bericht_id not in told
+
+
+async def test_direct_route_reads_and_journals_in_one_statement(world, database):
+    bericht_id, token = await world.letter(), await world.helper_token()
+    async with world.client(token) as client:
+        assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first read also inserts the mark
+        with record_queries(database) as said:
+            assert (await client.get(WHERE + bericht_id)).status_code == 200
+            await asyncio.sleep(0)  # asyncpg reports the query a moment later
+    looked, fetched = said  # autocommit: no transaction around them
+    assert ("FOR SHARE" in looked, "FOR SHARE" in fetched) == (False, True)
+    assert "INSERT INTO journal_intake" in fetched
+    assert "inhoud_sealed" in fetched
+    assert "inhoud_sealed" not in looked

@@ -1,0 +1,257 @@
+"""GET .../bijlagen/{bijlageId}: a download in parts, stopped when access ends."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.berichtenbox.download import contents, download
+from machtiging.berichtenbox.routes import API
+from machtiging.berichtenbox.rules import PART_BYTES
+from machtiging.delegation.rules import Act
+from machtiging.kernel.errors import Fault, NotInForce
+from machtiging.kernel.ids import uuid7
+from machtiging.oauth.manage.end_consent import end_consent
+from machtiging.oauth.register_client import register as register_client
+from tests.builders.audit import tampering
+from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
+from tests.builders.clients import code_client
+from tests.builders.refreshing import CONSENT
+from tests.builders.sealing import seal_rows
+
+PDF = "application/pdf"
+TWO_PIECES, THREE_PIECES = a_pdf(PART_BYTES + 17), a_pdf(2 * PART_BYTES + 17)
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+async def with_bijlage(world, content=None, name="brief.pdf", **changes):
+    bericht_id = await world.letter((name, content or a_pdf(), PDF), **changes)
+    found = await world.rows("SELECT id FROM bijlage WHERE bericht_id = :id", id=bericht_id)
+    return bericht_id, str(found[0].id)
+
+
+async def get(world, token, bericht_id, bijlage_id, **headers):
+    async with world.client(token) as client:
+        return await client.get(f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "content", [a_pdf(), a_pdf(PART_BYTES), THREE_PIECES], ids=["small", "one piece", "three pieces"]
+)
+async def test_download_returns_the_delivered_content(world, content):
+    ids = await with_bijlage(world, content)
+    answer = await get(world, await world.helper_token(), *ids)
+    assert answer.status_code == 200
+    assert answer.content == content
+    assert answer.headers["content-length"] == str(len(content))
+    assert await world.reasons("bericht:downloaden") == ["toegestaan"]
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("brief.pdf", "attachment; filename=\"brief.pdf\"; filename*=UTF-8''brief.pdf"),
+        ("één €.pdf", "attachment; filename=\"__n _.pdf\"; filename*=UTF-8''%C3%A9%C3%A9n%20%E2%82%AC.pdf"),
+        ("a;b='c'.pdf", "attachment; filename=\"a_b__c_.pdf\"; filename*=UTF-8''a%3Bb%3D%27c%27.pdf"),
+    ],
+)
+async def test_row_58_download_is_sent_as_attachment_with_nosniff(world, name, disposition):
+    answer = await get(world, await world.helper_token(), *await with_bijlage(world, name=name))
+    assert answer.headers["content-disposition"] == disposition
+    assert answer.headers["content-type"] == PDF
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_row_39_idor_bijlage_of_another_bericht_or_out_of_scope_returns_404(world):
+    hers = await with_bijlage(world)
+    other = await with_bijlage(world, oin=SVB, dienst="aow")
+    token = await world.helper_token(afzenders=[UWV])
+    asked = {
+        "another letter's": (hers[0], other[1]),
+        "out of scope": other,
+        "under a readable parent": (hers[0], other[1]),
+        "parent that is none": (str(uuid7()), hers[1]),
+        "not existing": (hers[0], str(uuid7())),
+        "no id": (hers[0], "1"),
+    }
+    answers = {what: await get(world, token, *ids) for what, ids in asked.items()}
+    assert {what: answer.status_code for what, answer in answers.items()} == dict.fromkeys(asked, 404)
+    assert {answer.json()["code"] for answer in answers.values()} == {"bericht_onbekend"}
+    assert "toegestaan" not in await world.reasons("bericht:downloaden")
+
+
+async def test_download_with_read_action_only_returns_403(world):
+    ids = await with_bijlage(world)
+    under = await world.machtiging()
+    answer = await get(world, await world.token(world.helper, under=under, acts=(Act.LIST, Act.READ)), *ids)
+    assert (answer.status_code, answer.json()["code"]) == (403, "handeling_niet_toegestaan")
+
+
+async def test_download_with_unsupported_accept_returns_406(world):
+    ids = await with_bijlage(world)
+    answer = await get(world, await world.helper_token(), *ids, Accept="text/html")
+    assert answer.status_code == 406
+
+
+@pytest.fixture
+async def under_way(world):
+    """A download of two parts after its first part."""
+    bericht_id, bijlage_id = await with_bijlage(world, TWO_PIECES)
+    under = await world.machtiging()
+    token = await world.token(world.helper, under=under, acts=HELPING)
+    return world, under, token, bericht_id, bijlage_id
+
+
+async def streaming(world, token, bericht_id, bijlage_id):
+    """The ASGI messages of the response, one by one."""
+    path = f"{API}/berichten/{bericht_id}/bijlagen/{bijlage_id}"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"authorization", b"Bearer " + token.encode()), (b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+    }
+    sent, go_on = asyncio.Queue(), asyncio.Semaphore(0)
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        await sent.put(message)
+        if message["type"] == "http.response.body":
+            await go_on.acquire()
+
+    return asyncio.create_task(world.app(scope, receive, send)), sent, go_on
+
+
+async def test_row_47_machtiging_revoked_during_download_stops_it(under_way):
+    world, under, token, *ids = under_way
+    task, sent, go_on = await streaming(world, token, *ids)
+    assert (await sent.get())["status"] == 200
+    assert len((await sent.get())["body"]) == PART_BYTES
+    await world.revoke(under)
+    for _ in range(5):
+        go_on.release()
+    with pytest.raises(RuntimeError):
+        await task
+    assert sent.empty()
+    assert await world.reasons("bericht:downloaden") == ["toegestaan", "toegang_beeindigd_tijdens_downloaden"]
+
+
+async def test_row_47_machtiging_paused_or_token_revoked_during_download_stops_it(under_way, clock):
+    world, under, _, *ids = under_way
+    for statement in (
+        "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = :under",
+        "UPDATE issued_token SET revoked_at = now() WHERE machtiging_id = :under",
+    ):
+        token = await world.token(world.helper, under=under, acts=HELPING)
+        task, sent, go_on = await streaming(world, token, *ids)
+        assert (await sent.get())["status"] == 200
+        async with world.sessions.begin() as session:
+            await session.execute(text(statement), {"under": under})
+        for _ in range(5):
+            go_on.release()
+        with pytest.raises(RuntimeError):
+            await task
+        async with world.sessions.begin() as session:
+            resume = "UPDATE machtiging SET state = 'active', paused_at = NULL WHERE id = :under"
+            await session.execute(text(resume), {"under": under})
+
+
+async def test_row_47_consent_ended_during_download_stops_it(under_way, clock):
+    world, under, token, *ids = under_way
+    grant_id = uuid7()
+    async with world.sessions.begin() as session:
+        client = await register_client(session, code_client(None), oin=None, at=clock.now())
+        facts = {"id": grant_id, "client": client["client_id"], "who": world.helper, "held": under, "at": clock.now()}
+        await session.execute(text(CONSENT), facts | {"details": "[]", "scope": "openid"})
+        await session.execute(text("UPDATE issued_token SET grant_id = :id"), {"id": grant_id})
+        await seal_rows(session)
+    task, sent, go_on = await streaming(world, token, *ids)
+    assert (await sent.get())["status"] == 200
+    assert len((await sent.get())["body"]) == PART_BYTES
+    async with world.sessions.begin() as session:
+        assert await end_consent(session, world.citizen, grant_id, at=clock.now())
+    for _ in range(5):
+        go_on.release()
+    with pytest.raises(RuntimeError):
+        await task
+    assert sent.empty()
+
+
+async def test_token_expired_during_download_does_not_stop_it(under_way, clock):
+    world, _, token, *ids = under_way
+    task, sent, go_on = await streaming(world, token, *ids)
+    await sent.get()
+    clock.advance(timedelta(minutes=11))
+    for _ in range(6):
+        go_on.release()
+    await task
+    bodies = [sent.get_nowait()["body"] for _ in range(sent.qsize())]
+    assert b"".join(bodies) == TWO_PIECES
+
+
+async def test_download_is_journalled_before_the_first_byte(under_way):
+    world, _, token, *ids = under_way
+    task, sent, _ = await streaming(world, token, *ids)
+    await sent.get()
+    assert await world.reasons("bericht:downloaden") == ["toegestaan"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM bijlage_part WHERE number = 1",
+        "UPDATE bijlage_part SET number = number + 10 WHERE number > 0",
+        "UPDATE bijlage_part SET sealed = (SELECT p.sealed FROM bijlage_part p WHERE p.number = 0) WHERE number = 1",
+        "UPDATE bijlage SET parts = 2",
+    ],
+    ids=["left out", "renumbered", "swapped", "shortened"],
+)
+async def test_row_66_bijlage_parts_moved_or_removed_do_not_decrypt(world, database, harm):
+    bericht_id, bijlage_id = await with_bijlage(world, THREE_PIECES)
+    async with tampering(database) as connection:
+        await connection.execute(text(harm))
+    actor = await world.actor(await world.machtiging())
+    async with world.sessions.begin() as session:
+        asked = (UUID(bericht_id), UUID(bijlage_id))
+        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+    taken = []
+    with pytest.raises(Fault):
+        async for piece in contents(world.sessions, actor, wanted, world.clock):
+            taken.append(piece)
+    assert all(piece in THREE_PIECES for piece in taken)
+    assert len(taken) < 3
+
+
+async def test_row_47_access_check_before_each_part_names_the_reason(under_way):
+    world, under, _, bericht_id, bijlage_id = under_way
+    row = (await world.rows("SELECT id FROM issued_token WHERE machtiging_id = :under", under=under))[0]
+    actor = replace(await world.actor(under), token_id=row.id)
+    async with world.sessions.begin() as session:
+        asked = (UUID(bericht_id), UUID(bijlage_id))
+        wanted = await download(session, world.keyring, world.policy, actor, asked, at=world.clock.now())
+    stream = contents(world.sessions, actor, wanted, world.clock)
+    assert len(await anext(stream)) == PART_BYTES
+    await world.revoke(under)
+    with pytest.raises(NotInForce, match="toegang_beeindigd_tijdens_downloaden"):
+        await anext(stream)

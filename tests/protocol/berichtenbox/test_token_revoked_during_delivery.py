@@ -1,0 +1,143 @@
+"""Token revocation during a delivery: checked before the body is read and again before the bericht is stored."""
+
+import asyncio
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from starlette.requests import Request
+
+from machtiging.access import tokens
+from machtiging.access.recheck import recheck
+from machtiging.kernel.errors import NotAuthenticated
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
+from tests.builders.lock_waits import wait_until_blocked
+
+WHERE = "/api/v1/aanleveringen"
+PDF = "application/pdf"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+class Upload:
+    """A delivery whose last part waits for `go`; `begun` is set after the first token check."""
+
+    def __init__(self, client, *bijlagen, **changes) -> None:
+        self._client = client
+        whole = client.build_request("POST", WHERE, files=parts(a_bericht(**changes), *bijlagen))
+        self._kind, self._body = whole.headers["content-type"], b"".join(whole.stream)
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+
+    async def _pieces(self):
+        yield self._body[:-20]
+        self.begun.set()
+        await self.go.wait()
+        yield self._body[-20:]
+
+    async def send(self):
+        return await self._client.post(WHERE, content=self._pieces(), headers={"Content-Type": self._kind})
+
+
+async def deliver_while(world, act, *bijlagen):
+    """Start a delivery, run this, finish the delivery; returns the response."""
+    async with world.client(await world.token(oin=UWV)) as client:
+        upload = Upload(client, *bijlagen, ontvanger={"type": "BSN", "waarde": "123456782"})
+        sending = asyncio.create_task(upload.send())
+        await asyncio.wait_for(upload.begun.wait(), 5)
+        await asyncio.wait_for(act(), 5)
+        upload.go.set()
+        return await sending
+
+
+def revoking(world, oin=UWV):
+    async def act():
+        async with unit_of_work(world.sessions) as session:
+            assert await tokens.revoke_of_client(session, f"client-{oin}", world.clock.now()) <= 1
+
+    return act
+
+
+async def test_delivery_with_token_revoked_meanwhile_is_rejected_and_journalled(world):
+    before = await world.rows("SELECT count(*) FROM person")
+    answer = await deliver_while(world, revoking(world), ("brief.pdf", a_pdf(), PDF))
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+    for table in ("bericht", "bijlage", "bijlage_part"):
+        assert await world.rows(f"SELECT 1 FROM {table}") == []
+    assert await world.rows("SELECT count(*) FROM person") == before
+    assert await world.reasons("aanlevering:geweigerd") == ["token_ingetrokken"]
+    assert await world.reasons("aanlevering:ontvangen") == []
+
+
+async def test_duplicate_delivery_with_token_revoked_meanwhile_does_not_reveal_the_bericht(world):
+    async with world.client(await world.token(oin=UWV)) as client:
+        upload = Upload(client, kenmerk="K1")
+        assert (await client.post(WHERE, files=parts(a_bericht(kenmerk="K1")))).status_code == 201
+        sending = asyncio.create_task(upload.send())
+        await asyncio.wait_for(upload.begun.wait(), 5)
+        await revoking(world)()
+        upload.go.set()
+        answer = await sending
+    assert answer.status_code == 401
+    assert "berichtId" not in answer.text
+
+
+async def test_delivery_continues_after_revocation_of_another_senders_tokens(world):
+    assert (await deliver_while(world, revoking(world, "00000099000000002000"))).status_code == 201
+
+
+async def test_delivery_with_token_expired_meanwhile_is_accepted(world):
+    async def later():
+        world.clock.advance(timedelta(minutes=11))
+
+    assert (await deliver_while(world, later)).status_code == 201
+
+
+async def test_delivery_with_token_revoked_while_storing_is_rejected(world, database):
+    token, owner = await world.token(oin=UWV), await asyncpg.connect(database.url)
+    async with world.client(token) as client:
+        await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
+        sending = asyncio.create_task(client.post(WHERE, files=parts(a_bericht())))
+        await wait_until_blocked(
+            world.sessions, sending
+        )  # the bericht is inserted; the journal insert waits for the lock
+        await revoking(world)()
+        await owner.execute("COMMIT")
+        await owner.close()
+        answer = await sending
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+    assert await world.rows("SELECT 1 FROM bericht") == []
+
+
+def a_request(world, token):
+    scope = {"type": "http", "method": "POST", "path": WHERE, "query_string": b"", "app": world.app}
+    return Request(scope | {"headers": [(b"authorization", f"Bearer {token}".encode())]})
+
+
+async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
+    request = a_request(world, await world.token(oin=UWV))
+    async with unit_of_work(world.sessions) as session:
+        await recheck(request, session, opened_at=world.clock.now())
+        waiting = asyncio.create_task(revoking(world)())
+        await wait_until_blocked(world.sessions, waiting)
+    await waiting
+    async with unit_of_work(world.sessions) as session:
+        with pytest.raises(NotAuthenticated, match="token_ingetrokken"):
+            await recheck(request, session, opened_at=world.clock.now())
+
+
+async def test_concurrent_deliveries_with_one_token_do_not_block_each_other(world):
+    request = a_request(world, await world.token(oin=UWV))
+    async with unit_of_work(world.sessions) as first, unit_of_work(world.sessions) as second:
+        await recheck(request, first, opened_at=world.clock.now())
+        await asyncio.wait_for(recheck(request, second, opened_at=world.clock.now()), 2)
+
+
+@pytest.mark.parametrize("token", ["", "onzin"])
+async def test_second_token_check_rejects_invalid_token(world, token):
+    async with unit_of_work(world.sessions) as session:
+        with pytest.raises(NotAuthenticated):
+            await recheck(a_request(world, token), session, opened_at=world.clock.now())

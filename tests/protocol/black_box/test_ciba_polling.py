@@ -1,0 +1,223 @@
+"""OpenID CIBA Core 1.0 sections 10 and 11: polling issues one token to the requesting client, after approval."""
+
+import asyncio
+import math
+
+import pytest
+from joserfc.jwk import ECKey
+
+from tests.builders.black_box import header_of, refused
+from tests.builders.black_box_counter import CIBA
+from tests.builders.black_box_steps import with_proof
+
+
+async def agreed(counter, **changes):
+    asked = await counter.asks(**changes)
+    await asked.says("yes")
+    return asked
+
+
+@pytest.fixture
+async def pending(counter):
+    """A CIBA request that stays unanswered."""
+    hint = counter.told["nobody"]
+    asked = counter.taken("desk", None, hint, await counter.tries(hint))
+    asked.open = False
+    return asked
+
+
+async def test_ciba_poll_after_approval_issues_token_with_subject(server, counter):
+    asked = await counter.asks()
+    assert await asked.hears() == "authorization_pending"
+    await asked.says("yes")
+    answer = await asked.poll()
+    assert answer.status_code == 200, answer.text
+    assert "no-store" in answer.headers["cache-control"]
+    made = answer.json()
+    assert await server.active(made["access_token"])
+    claims = server.verified(made["id_token"])
+    assert claims["aud"] == asked.client.client_id
+    assert claims["iss"] == server.issuer
+    assert header_of(made["id_token"])["alg"] in {"PS256", "ES256"}
+    assert (await server.userinfo(made["access_token"])).json()["sub"] == claims["sub"]
+
+
+async def test_ciba_client_gets_no_refresh_token(counter):
+    assert "refresh_token" not in (await (await agreed(counter)).poll()).json()
+
+
+async def test_ciba_token_has_the_requested_authorization_details(server, counter):
+    asked = await agreed(counter, authorization_details=server.details("less"))
+    made = (await asked.poll()).json()
+    assert (await server.introspect(made["access_token"]))["authorization_details"] == made["authorization_details"]
+    assert server.details("less") == str(made["authorization_details"]).replace("'", '"')
+
+
+# Pending, denied, expired
+
+
+async def test_ciba_poll_too_fast_returns_slow_down(pending):
+    assert await pending.hears() == "authorization_pending"
+    assert await pending.hears() == "slow_down"
+    assert await pending.hears() == "slow_down"
+
+
+async def test_ciba_concurrent_polls_return_slow_down_except_one(pending):
+    heard = await asyncio.gather(*(pending.hears() for _ in range(4)))
+    assert sorted(heard) == ["authorization_pending", "slow_down", "slow_down", "slow_down"]
+
+
+async def test_ciba_poll_after_denial_returns_access_denied(counter):
+    asked = await counter.asks()
+    await asked.says("no")
+    refused(await asked.poll(), "access_denied")
+    refused(await asked.poll(), "access_denied", "invalid_grant")
+
+
+async def test_ciba_request_unanswered_in_time_is_expired(counter):
+    hint = counter.told["nobody"]
+    late = counter.taken("desk", None, hint, await counter.tries(hint, requested_expiry="1"))
+    late.open = False
+    assert late.answer["expires_in"] == 1
+    await asyncio.sleep(1.6)
+    refused(await late.poll(), "expired_token")
+    refused(await late.poll(), "expired_token", "invalid_grant")
+
+
+async def test_ciba_approval_not_fetched_in_time_is_expired(counter):
+    asked = await agreed(counter, requested_expiry="4")
+    await asyncio.sleep(4.5)
+    refused(await asked.poll(), "expired_token", "invalid_grant")
+
+
+# Replay
+
+
+async def test_ciba_auth_req_id_replayed_is_rejected(counter):
+    asked = await agreed(counter)
+    assert (await asked.poll()).status_code == 200
+    refused(await asked.poll(), "invalid_grant")
+
+
+async def test_ciba_concurrent_polls_after_approval_issue_one_token(counter):
+    asked = await agreed(counter)
+    answers = await asyncio.gather(*(asked.poll() for _ in range(5)))
+    assert [answer.status_code for answer in answers].count(200) == 1
+    for answer in answers:
+        if answer.status_code != 200:
+            refused(answer, "invalid_grant")
+
+
+# Client binding
+
+
+async def test_ciba_auth_req_id_of_another_client_is_rejected(counter):
+    asked = await agreed(counter)
+    refused(await asked.poll(by="desk_too"), "invalid_grant")
+    assert (await asked.poll()).status_code == 200  # the request is not consumed by that
+
+
+async def test_ciba_poll_by_another_client_does_not_reveal_the_request(pending):
+    refused(await pending.poll(by="desk_too"), "invalid_grant")
+    refused(await pending.poll(by="signing_desk"), "invalid_grant")
+
+
+@pytest.mark.parametrize("by", ["app", "machine", "resource", "public", "refreshing"])
+async def test_ciba_poll_by_client_of_other_grant_type_is_rejected(counter, pending, by):
+    refused(await pending.poll(by=by), "unauthorized_client", "invalid_client", "invalid_request")
+
+
+async def test_ciba_poll_without_client_authentication_is_rejected(server, pending):
+    form = {"grant_type": CIBA, "auth_req_id": pending.answer["auth_req_id"], "client_id": pending.client.client_id}
+    refused(await server.post("token_endpoint", None, form), "invalid_client", "invalid_request")
+
+
+async def test_ciba_poll_with_key_of_another_client_is_rejected(server, pending):
+    forged = pending.client.credentials(server.issuer, key=server.client("desk_too").key)
+    refused(await pending.poll(**forged), "invalid_client")
+
+
+@pytest.mark.parametrize("name", ["a", "a.b.c", "a" * 5000, "é", "' OR 1=1 --", "urn:ietf:params:oauth:request_uri:x"])
+async def test_ciba_auth_req_id_invented_is_rejected(pending, name):
+    refused(await pending.poll(auth_req_id=name), "invalid_grant", "invalid_request")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_ciba_poll_without_auth_req_id_is_rejected(pending, nothing):
+    refused(await pending.poll(auth_req_id=nothing), "invalid_request")
+
+
+async def test_ciba_poll_with_duplicate_auth_req_id_is_rejected(server, pending):
+    form = {"grant_type": CIBA, "auth_req_id": pending.answer["auth_req_id"]}
+    pairs = [*pending.client.credentials(server.issuer).items(), *form.items(), ("auth_req_id", "x")]
+    refused(await server.raw("token_endpoint", pairs), "invalid_request")
+
+
+async def test_ciba_auth_req_id_used_as_token_is_rejected(server, pending):
+    name = pending.answer["auth_req_id"]
+    assert len(name) * math.log2(64) >= 128
+    assert (await server.userinfo(name)).status_code == 401
+    assert not await server.active(name)
+    form = {"grant_type": "refresh_token", "refresh_token": name}
+    refused(await server.post("token_endpoint", server.client("refreshing"), form), "invalid_grant")
+
+
+# Person binding
+
+
+async def test_ciba_approval_of_one_person_does_not_approve_another_request(counter):
+    first, second = await counter.asks(), await counter.asks()
+    await first.says("yes")
+    assert await second.hears() == "authorization_pending"
+    assert (await first.poll()).status_code == 200
+
+
+async def test_ciba_request_is_hidden_from_another_person(counter):
+    asked = await counter.asks()
+    if not counter.told.get("people"):
+        pytest.skip("there, nobody logs in to answer")
+    other, _ = await counter.somebody()
+    assert other is not asked.person
+    page = await other.ask("GET", counter.server.issuer + counter.told["questions"])
+    assert f'action="{counter.told["questions"]}"' not in page.text
+
+
+# Scope, details, resource, sender constraint
+
+
+@pytest.mark.parametrize("wider", ["more", "elsewhere"])
+async def test_ciba_poll_asking_wider_authorization_details_is_rejected(server, counter, wider):
+    asked = await agreed(counter, authorization_details=server.details("some"))
+    refused(await asked.poll(authorization_details=server.details(wider)), "invalid_authorization_details")
+
+
+async def test_ciba_poll_asking_other_resource_is_rejected(counter):
+    asked = await agreed(counter)
+    refused(await asked.poll(resource="https://evil.example/api"), "invalid_target")
+
+
+@pytest.fixture
+def key():
+    return ECKey.generate_key("P-256")
+
+
+async def fetched_with(server, asked, key):
+    form = {"grant_type": CIBA, "auth_req_id": asked.answer["auth_req_id"]}
+    return await with_proof(server, key, "token_endpoint", form, client=asked.client)
+
+
+async def test_ciba_request_bound_by_dpop_is_fetched_with_its_key(server, counter, key):
+    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    answer = await fetched_with(server, asked, key)
+    assert answer.status_code == 200, answer.text
+    assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
+
+
+async def test_ciba_request_bound_by_dpop_with_other_key_is_rejected(server, counter, key):
+    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    refused(await fetched_with(server, asked, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
+
+
+async def test_ciba_request_bound_by_dpop_without_proof_is_rejected(counter, key):
+    asked = await agreed(counter, dpop_jkt=key.thumbprint())
+    refused(await asked.poll(), "invalid_grant", "invalid_dpop_proof")

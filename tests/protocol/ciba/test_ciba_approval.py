@@ -1,0 +1,376 @@
+"""Approval pages of CIBA requests: by the citizen only, once, before expiry, with enough assurance; CSRF."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation import end
+from machtiging.delegation.rules import Act
+from machtiging.identity import session as sessions
+from machtiging.identity.session import COOKIE
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import NotAuthenticated
+from machtiging.oauth.ciba.decide import Decision, decide
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
+from tests.builders.clients import detail
+from tests.builders.login import ISSUER
+
+LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
+
+
+async def test_approval_page_shows_app_request_and_binding_message(counter) -> None:
+    await counter.asked(authorization_details=detail(None, "lijst", "lezen"))
+    page = await (await counter.citizen()).get("/verzoeken")
+    assert page.status_code == 200
+    assert words_on_screen(page.text) == MESSAGE
+    for words in ("Mag Bibliotheek Oost uw eigen post zien?", "brieven lezen", "10 minuten", "niet uw BSN"):
+        assert words in page.text
+    assert "bijlagen opslaan" not in page.text
+    assert "<script" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_approval_of_openid_scope_only_issues_id_token(counter) -> None:
+    request = await counter.asked(authorization_details=None)
+    page = await (await counter.citizen()).get("/verzoeken")
+    assert "alleen wie u bent" in page.text
+    tokens = await counter.tokens(request)
+    assert "authorization_details" not in tokens
+    assert tokens["scope"] == "openid"
+
+
+async def test_approval_page_without_login_redirects_to_login(counter) -> None:
+    browser = counter.oauth.world.browser()
+    for path in ("/verzoeken", "/aan-de-balie"):
+        response = await browser.get(path)
+        assert response.status_code == 303
+        assert response.headers["location"].startswith("/inloggen?terug=")
+    await browser.http.aclose()
+
+
+async def test_approval_is_journalled_as_hers(counter) -> None:
+    await counter.asked()
+    response = await counter.answers(await counter.citizen())
+    assert response.headers["location"] == "/verzoeken?gedaan=akkoord"
+    (line,) = await counter.oauth.lines("grant:verleend")
+    assert (line.reason, line.actor_id, line.client_id) == (
+        "toestemming_gegeven",
+        counter.mother,
+        counter.app.client_id,
+    )
+    assert line.facts == {"balie": True}
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "facts"),
+    [("weigeren", "geweigerd_door_gebruiker", {}), ("niet_gevraagd", "niet_zelf_gevraagd", {"verdacht": True})],
+)
+async def test_denial_is_journalled_and_unrequested_one_as_suspicious(counter, decision, reason, facts) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    await counter.answers(browser, decision)
+    (line,) = await counter.oauth.lines("grant:geweigerd")
+    assert (line.reason, line.facts, line.outcome) == (reason, facts, "refused")
+    assert await counter.hears(request) == "access_denied"
+    assert await counter.count("oauth_grant") == 0
+    assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
+
+
+async def test_approval_result_is_shown_only_for_a_real_decision(counter) -> None:
+    browser = await counter.citizen()
+    assert "U heeft nee gezegd" not in (await browser.get("/verzoeken?gedaan=weigeren")).text
+    await counter.asked()
+    await counter.answers(browser, "weigeren")
+    assert "U heeft nee gezegd" in (await browser.get("/verzoeken?gedaan=weigeren")).text
+    assert "U heeft ja gezegd" not in (await browser.get("/verzoeken?gedaan=akkoord")).text
+    assert "kwaad" not in (await browser.get("/verzoeken?gedaan=kwaad")).text
+
+
+async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    state, at = counter.oauth.service.state, counter.oauth.clock.now()
+    async with unit_of_work(counter.oauth.sessions) as session:
+        token = browser.http.cookies[sessions.COOKIE]
+        visitor = await sessions.visitor_behind(session, state.keyring, token, state.session_limits, at=at)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await sessions.end(session, token, at=at)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        with pytest.raises(NotAuthenticated, match="niet_ingelogd"):
+            await decide(session, visitor, form["verzoek"], Decision.AGREE, at=at)
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "authorization_pending"
+
+
+async def test_approval_sent_twice_creates_one_grant(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = {**await counter.form_of(browser), "besluit": "akkoord"}
+    for _ in range(2):
+        assert (await browser.post("/verzoeken", form)).status_code == 303
+    assert (await counter.polls(request)).status_code == 200
+    assert (await browser.post("/verzoeken", form)).status_code == 303
+    assert await counter.count("oauth_grant") == 1
+    assert await counter.hears(request) == "invalid_grant"
+
+
+async def test_concurrent_decisions_are_recorded_once(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    decisions = ["akkoord", "weigeren"] * 3
+    answers = await asyncio.gather(*(browser.post("/verzoeken", {**form, "besluit": each}) for each in decisions))
+    codes = [each.status_code for each in answers]
+    assert sorted(codes) == [303] * 3 + [409] * 3
+    (row,) = await counter.rows()
+    assert row.state in ("approved", "denied")
+    assert await counter.count("oauth_grant") == (row.state == "approved")
+
+
+@pytest.mark.parametrize(("first", "then"), [("akkoord", "weigeren"), ("niet_gevraagd", "akkoord")])
+async def test_decision_cannot_be_changed(counter, first, then) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    await browser.post("/verzoeken", {**form, "besluit": first})
+    response = await browser.post("/verzoeken", {**form, "besluit": then})
+    assert response.status_code == 409
+    assert await counter.reasons("verzoek:geweigerd") == ["al_besloten"]
+
+
+async def test_idor_approval_by_another_person_is_rejected(counter) -> None:
+    request = await counter.asked()
+    hers = await counter.form_of(await counter.citizen())
+    son = await counter.citizen(counter.son)
+    assert "Mag Bibliotheek Oost" not in (await son.get("/verzoeken")).text
+    own = await counter.asked(await counter.meldcode(counter.son), authorization_details=None, binding_message="ander")
+    csrf = (await counter.form_of(son))["csrf"]
+    for decision in ("akkoord", "weigeren", "niet_gevraagd"):
+        response = await son.post("/verzoeken", {**hers, "csrf": csrf, "besluit": decision})
+        unknown = await son.post("/verzoeken", {**hers, "verzoek": "0" * 64, "csrf": csrf, "besluit": decision})
+        assert response.status_code == unknown.status_code == 404
+    assert await counter.hears(request) == "authorization_pending"
+    assert await counter.hears(own) == "authorization_pending"
+    assert set(await counter.reasons("verzoek:geweigerd")) == {"verzoek_onbekend"}
+
+
+async def test_approval_form_id_used_as_auth_req_id_is_rejected(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    await browser.post("/verzoeken", {**form, "besluit": "akkoord"})
+    assert await counter.hears(form["verzoek"]) == "invalid_grant"
+
+
+async def test_csrf_approval_from_other_site_is_rejected(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = {**await counter.form_of(browser), "besluit": "akkoord"}
+    for headers in ({"Origin": "https://kwaad.example"}, {"Origin": ISSUER, "Sec-Fetch-Site": "cross-site"}, {}):
+        assert (await browser.post("/verzoeken", form, headers=headers)).status_code == 403, headers
+        assert (await browser.post("/aan-de-balie", form, headers=headers)).status_code == 403, headers
+    assert await counter.hears(request) == "authorization_pending"
+
+
+async def test_csrf_approval_without_session_token_is_rejected(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    for token in (None, "", "x" * 43):
+        form = {**await counter.form_of(browser), "besluit": "akkoord", "csrf": token}
+        sent = {name: value for name, value in form.items() if value is not None}
+        assert (await browser.post("/verzoeken", sent)).status_code == 403, token
+        assert (await browser.post("/aan-de-balie", sent)).status_code == 403, token
+    assert await counter.hears(request) == "authorization_pending"
+
+
+async def test_approval_by_get_decides_nothing(counter) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    await browser.get("/verzoeken", params={**form, "besluit": "akkoord"})
+    assert await counter.hears(request) == "authorization_pending"
+
+
+NOT_OURS = [
+    {"besluit": "ja"},
+    {"besluit": ""},
+    {"verzoek": "x"},
+    {"verzoek": ""},
+    {"verzoek": "A" * 64},
+    {"verzoek": "0" * 65},
+]
+
+
+async def test_approval_form_tampered_is_rejected(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    for changes in NOT_OURS:
+        form = {**await counter.form_of(browser), "besluit": "akkoord", **changes}
+        assert (await browser.post("/verzoeken", form)).status_code == 400, changes
+    assert [row.state for row in await counter.rows()] == ["pending"]
+
+
+@pytest.mark.parametrize("decision", ["akkoord", "weigeren"])
+async def test_approval_after_expiry_is_rejected(counter, decision) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    counter.oauth.later(minutes=5)
+    response = await browser.post("/verzoeken", {**form, "besluit": decision})
+    assert response.status_code == 409
+    assert "verlopen" in response.text
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "expired_token"
+
+
+async def test_approval_with_low_assurance_offers_step_up_and_is_rejected(counter) -> None:
+    request = await counter.asked(acr_values=HIGH)
+    browser = await counter.citizen()
+    page = await browser.get("/verzoeken")
+    assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in page.text
+    assert 'value="akkoord"' not in page.text
+    sent_on = await counter.answers(browser)
+    # A link: browsers do not follow a form to the login (form-action).
+    assert sent_on.status_code == 401
+    assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in sent_on.text
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "authorization_pending"
+    assert (await counter.answers(await counter.citizen(assurance=Assurance.HIGH))).status_code == 303
+    assert (await counter.polls(request)).status_code == 200
+
+
+async def test_approval_with_one_of_several_acr_values_is_accepted(counter) -> None:
+    await counter.asked(acr_values=f"{HIGH} {LOW}")
+    assert (await counter.answers(await counter.citizen())).status_code == 303
+
+
+async def test_approval_under_machtiging_with_low_assurance_is_denied_without_step_up(counter) -> None:
+    held = await counter.oauth.machtiging()
+    code = await counter.meldcode(counter.son)
+    request = await counter.asked(code, acr_values=HIGH, authorization_details=detail(held.id))
+    browser = await counter.citizen(counter.son, Assurance.HIGH)
+    page = await browser.get("/verzoeken")
+    assert "/inloggen?terug=/verzoeken" not in page.text
+    assert "geen ja op zeggen" in page.text
+    assert (await counter.answers(browser)).status_code == 409
+    assert await counter.hears(request) == "access_denied"
+
+
+async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
+    held = await counter.oauth.machtiging()
+    request = await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    browser = await counter.citizen(counter.son)
+    form = await counter.form_of(browser)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await end.revoke(session, held.id, counter.mother, at=counter.oauth.clock.now())
+    assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
+    assert await counter.count("oauth_grant") == 0
+    assert await counter.hears(request) == "access_denied"
+
+
+async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter) -> None:
+    await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    async with unit_of_work(counter.oauth.sessions) as session:  # only its state changes, the request row stays
+        await session.execute(text("UPDATE oauth_client SET state = 'suspended'"))
+    assert "Er wacht nu geen vraag" in (await browser.get("/verzoeken")).text
+    assert (await browser.post("/verzoeken", {**form, "besluit": "akkoord"})).status_code == 409
+    assert await counter.count("oauth_grant") == 0
+
+
+async def test_approval_page_names_actions_that_the_machtiging_does_not_give(counter) -> None:
+    held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
+    request = await counter.asked(
+        await counter.meldcode(counter.son), authorization_details=detail(held.id, "lezen", "downloaden")
+    )
+    browser = await counter.citizen(counter.son)
+    assert "bijlagen opslaan: dat staat niet in uw machtiging" in (await browser.get("/verzoeken")).text
+    await counter.answers(browser)
+    assert (await counter.polls(request)).json()["authorization_details"][0]["actions"] == ["lezen"]
+
+
+async def test_concurrent_requests_of_two_counters_are_decided_separately(counter) -> None:
+    other = await a_counter(counter.oauth, client_name="Gemeente West")
+    first = await counter.asked()
+    counter.oauth.later(seconds=1)
+    second = await other.asked(await counter.meldcode())
+    browser = await counter.citizen()
+    page = (await browser.get("/verzoeken")).text
+    assert page.index("Bibliotheek Oost") < page.index("Gemeente West")
+    await counter.answers(browser, "weigeren")
+    await counter.answers(browser)
+    assert await counter.hears(first) == "access_denied"
+    assert (await other.polls(second)).status_code == 200
+
+
+async def test_meldcode_is_shown_once_with_a_warning_and_replaces_the_last(counter) -> None:
+    browser = await counter.citizen()
+    page = await browser.get("/aan-de-balie")
+    assert "Hang op" in page.text
+    csrf = page.text.split('action="/aan-de-balie"')[1].split('value="')[1].split('"')[0]
+    codes = []
+    for _ in range(2):
+        shown = await browser.post("/aan-de-balie", {"csrf": csrf})
+        assert "Hang op" in shown.text
+        codes.append(shown.text.split('<output class="code groot">')[1].split("<")[0])
+    assert codes[0] not in (await browser.get("/aan-de-balie")).text
+    assert all(len(code) == 9 and code[4] == "-" for code in codes)
+    await counter.asked(codes[0])
+    await counter.asked(codes[1])
+    assert [row.person_id for row in await counter.rows()] == [None, counter.mother]
+    assert await counter.count("meldcode") == 1
+
+
+async def test_notification_mail_names_neither_app_nor_request(counter) -> None:
+    await counter.asked()
+    async with unit_of_work(counter.oauth.sessions) as session:
+        query = text("SELECT facts FROM notification WHERE kind = 'verzoek_wacht' AND person_id = :her")
+        facts = (await session.execute(query, {"her": counter.mother})).scalars().all()
+    assert facts == [{}]
+
+
+@pytest.mark.whole
+async def test_ciba_flow_with_real_logins_ends_in_userinfo(counter) -> None:
+    """Login at the broker, meldcode, approval, poll and userinfo."""
+    browser = await counter.oauth.logged_in("vertegenwoordigde")
+    page = await browser.get("/aan-de-balie")
+    csrf = page.text.split('action="/aan-de-balie"')[1].split('value="')[1].split('"')[0]
+    shown = await browser.post("/aan-de-balie", {"csrf": csrf})
+    code = shown.text.split('<output class="code groot">')[1].split("<")[0]
+    request = await counter.asked(code)
+    bystander = await counter.oauth.logged_in("naaste")
+    assert "Er wacht nu geen vraag" in (await bystander.get("/verzoeken")).text
+    assert await counter.hears(request) == "authorization_pending"
+    assert (await counter.answers(browser)).status_code == 303
+    counter.oauth.later(seconds=5)
+    tokens = (await counter.polls(request)).json()
+    known = (await counter.app.post("/introspect", {"token": tokens["access_token"]})).json()
+    assert known["active"] is True
+    http = counter.oauth.connection()
+    told = await http.get("/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert told.json()["sub"] == known["sub"]
+
+
+@pytest.mark.parametrize("decision", ["akkoord", "weigeren", "niet_gevraagd"])
+async def test_decision_sent_after_session_end_is_accepted_only_after_login(counter, decision) -> None:
+    request = await counter.asked()
+    browser = await counter.citizen()
+    form = await counter.form_of(browser)
+    async with unit_of_work(counter.oauth.sessions) as session:
+        await session.execute(text("UPDATE login_session SET ended_at = created_at"))
+    away = await browser.post("/verzoeken", {**form, "besluit": decision})
+    assert away.status_code == 401
+    assert 'href="/inloggen?terug=/verzoeken&amp;niveau=substantieel"' in away.text
+    assert await counter.hears(request) == "authorization_pending"
+    counter.oauth.later(seconds=1)
+    fresh = await counter.citizen()
+    browser.http.cookies.set(COOKIE, fresh.token)
+    assert "Wat u wilde doen, is nog niet gedaan." in (await browser.get("/verzoeken")).text
+    assert (await counter.answers(browser, decision)).status_code == 303

@@ -1,0 +1,93 @@
+"""Enumeration by CIBA requests: the answer and the work are the same for known and unknown meldcodes."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from machtiging.oauth.ciba import rules
+from tests.builders.clients import detail
+from tests.builders.query_log import record_queries
+
+VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}
+UNKNOWN = "0000-0000"
+
+
+def shape(answer):
+    """All parts of a response by which an app could tell two apart."""
+    body = {name: value if name != "auth_req_id" else len(value) for name, value in answer.json().items()}
+    headers = {name: value for name, value in answer.headers.items() if name not in VARY}
+    return answer.status_code, body, headers
+
+
+async def while_one_waits(counter) -> None:
+    await counter.asked(await counter.meldcode(counter.son))
+
+
+async def after_too_many(counter) -> None:
+    await counter.has_asked(rules.MOST_OF_PERSON, counter.son)
+
+
+@pytest.mark.parametrize("before", [while_one_waits, after_too_many])
+async def test_enumeration_known_and_unknown_meldcode_get_the_same_answer(counter, before) -> None:
+    await before(counter)
+    told = await counter.count("notification")
+    known = await counter.asks(await counter.meldcode(counter.son))
+    unknown = await counter.asks(UNKNOWN)
+    assert shape(known) == shape(unknown)
+    assert known.status_code == 200
+    assert [row.person_id for row in (await counter.rows())[-2:]] == [None, None]
+    assert await counter.count("notification") == told
+    references = [answer.json()["auth_req_id"] for answer in (known, unknown)]
+    for _ in range(3):
+        polled = [await counter.polls(one) for one in references]
+        assert shape(polled[0]) == shape(polled[1])
+        counter.oauth.later(seconds=3)
+    counter.oauth.later(minutes=6)
+    assert [await counter.hears(one) for one in references] == ["expired_token"] * 2
+
+
+async def nothing(counter) -> None:
+    pass
+
+
+@pytest.mark.parametrize("before", [nothing, while_one_waits, after_too_many])
+@pytest.mark.parametrize("named", [False, True])
+async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counter, database, before, named):
+    await before(counter)
+    details = {"authorization_details": detail(str(uuid4()))} if named else {}
+    said = []
+    for code in (UNKNOWN, await counter.meldcode(counter.son), await counter.meldcode()):
+        with record_queries(database) as heard:
+            assert (await counter.asks(code, **details)).status_code == 200
+        said.append([statement.split("WHERE")[0] for statement in heard])
+    assert len(said[0]) > 3
+    assert said[0] == said[1] == said[2]
+
+
+async def test_second_request_is_journalled_and_the_first_continues(counter) -> None:
+    first = await counter.asked()
+    await counter.asked()
+    assert await counter.reasons("verzoek:gedaan") == ["gevraagd", "verzoek_loopt_al"]
+    assert "access_token" in await counter.tokens(first)
+
+
+async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter) -> None:
+    held = await counter.oauth.machtiging()
+    await counter.asked(await counter.meldcode(counter.son), authorization_details=detail())
+    answers = []
+    for machtiging_id in (held.id, uuid4()):
+        code = await counter.meldcode(counter.son)
+        answers.append(await counter.asks(code, authorization_details=detail(machtiging_id)))
+    assert shape(answers[0]) == shape(answers[1]) == shape(await counter.asks(UNKNOWN))
+
+
+async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(counter) -> None:
+    await counter.has_asked(rules.MOST_OF_CLIENT)
+    code = await counter.meldcode()
+    known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
+    assert shape(known) == shape(unknown)
+    assert known.json()["error"] == "access_denied"
+    counter.oauth.later(hours=1)
+    assert (await counter.asks(await counter.meldcode())).status_code == 200

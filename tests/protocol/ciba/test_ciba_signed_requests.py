@@ -1,0 +1,67 @@
+"""Signed CIBA requests (section 7.1.1): only signed parameters count, once; a client registered to sign must sign."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from tests.builders.ciba import MESSAGE, a_counter
+from tests.builders.clients import make_client_keys, signed
+from tests.builders.oauth import ISSUER
+
+
+def request_object(counter, code, *, key=None, **changes: Any) -> str:
+    now = int(counter.oauth.clock.now().timestamp())
+    asked = {"scope": "openid", "login_hint": code, "binding_message": MESSAGE, "requested_expiry": 120}
+    about = {"iss": counter.app.client_id, "aud": ISSUER, "iat": now, "nbf": now, "exp": now + 60}
+    claims = {**asked, **about, "jti": secrets.token_urlsafe(16), **changes}
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return signed({"alg": "ES256", "kid": "app-1"}, kept, key or counter.app.keys.private)
+
+
+async def sent(counter, text, **beside: Any):
+    return await counter.app.post("/bc-authorize", {"request": text, **beside})
+
+
+async def test_signed_request_replayed_is_rejected(counter) -> None:
+    text = request_object(counter, await counter.meldcode())
+    response = await sent(counter, text)
+    assert response.status_code == 200, response.text
+    assert response.json()["expires_in"] == 120
+    assert (await counter.rows())[0].binding_message == MESSAGE
+    again = await sent(counter, text)
+    assert again.json()["error"] == "invalid_request_object"
+
+
+WRONG = [
+    {"iss": "ander"},
+    {"client_id": "ander"},
+    {"aud": "https://ander.example"},
+    {"exp": 1},
+    {"jti": None},
+    {"exp": None},
+]
+
+
+async def test_signed_request_with_wrong_audience_times_or_issuer_is_rejected(counter) -> None:
+    code = await counter.meldcode()
+    for changes in WRONG:
+        response = await sent(counter, request_object(counter, code, **changes))
+        assert response.json()["error"] == "invalid_request_object", changes
+        assert await counter.count("backchannel_request") == 0, changes
+    assert (await counter.asks(code)).status_code == 200
+
+
+async def test_signed_request_with_other_key_or_parameters_beside_it_is_rejected(counter) -> None:
+    forged = request_object(counter, await counter.meldcode(), key=make_client_keys().private)
+    assert (await sent(counter, forged)).json()["error"] == "invalid_request_object"
+    own = request_object(counter, await counter.meldcode())
+    assert (await sent(counter, own, binding_message="Balie 9")).json()["error"] == "invalid_request_object"
+    assert await counter.count("backchannel_request") == 0
+
+
+async def test_downgrade_unsigned_request_by_signing_client_is_rejected(oauth) -> None:
+    signing = await a_counter(oauth, backchannel_authentication_request_signing_alg="ES256")
+    response = await signing.asks()
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert (await sent(signing, request_object(signing, await signing.meldcode()))).status_code == 200

@@ -1,0 +1,49 @@
+"""NL GOV OAuth 3.1.4: the consent page says how the app was registered: by an operator or by itself."""
+
+from __future__ import annotations
+
+from tests.builders.oauth import App
+from tests.builders.registration import a_program, approved
+
+BY_HAND = "vooraf door ons geregistreerd"
+BY_ITSELF = "heeft zichzelf bij ons aangemeld"
+NO_KEY = "Deze app heeft geen eigen sleutel"
+
+
+async def page(oauth, app: App, *, practice: bool = True) -> str:
+    flow = await oauth.flow(app)
+    request_uri = await flow.pushed()
+    oauth.service.state.practice = practice
+    shown = await flow.authorize(request_uri)
+    oauth.service.state.practice = True
+    assert shown.status_code == 200, shown.text
+    return shown.text
+
+
+async def test_consent_page_of_operator_registered_app_says_so(oauth) -> None:
+    text = await page(oauth, await oauth.reading_app())
+    assert BY_HAND in text
+    assert BY_ITSELF not in text
+    assert NO_KEY not in text
+
+
+async def test_consent_page_of_public_client_says_it_has_no_key(oauth) -> None:
+    text = await page(oauth, await oauth.public_app())
+    assert BY_HAND in text
+    assert NO_KEY in text
+
+
+async def test_consent_page_of_self_registered_approved_app_says_so(oauth) -> None:
+    oauth.service.state.practice = False
+    program = await a_program(oauth)
+    await approved(oauth, program.client_id)
+    oauth.service.state.practice = True
+    text = await page(oauth, program.app, practice=False)
+    assert BY_ITSELF + ", en wij hebben dat goedgekeurd" in text
+    assert BY_HAND not in text
+
+
+async def test_consent_page_of_self_registered_app_in_practice_says_unreviewed(oauth) -> None:
+    text = await page(oauth, (await a_program(oauth)).app)
+    assert BY_ITSELF + "; in een oefenomgeving kijken wij dat niet na" in text
+    assert "goedgekeurd" not in text

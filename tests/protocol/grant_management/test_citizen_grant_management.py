@@ -1,0 +1,180 @@
+"""/api/v1/toestemmingen: an app of the citizen lists and ends consents; an app of a helper cannot."""
+
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.tokens import register
+from machtiging.crypto.secrets import digest, random_token
+from machtiging.oauth.client import CIBA
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import claims_of, token_facts
+from tests.builders.ciba import counter_client
+from tests.builders.clients import AUDIENCE, detail, make_client_keys
+from tests.builders.exchange import HUIS, KEYS, server_metadata
+from tests.builders.oauth import ISSUER, Flow
+from tests.builders.portal import a_portal
+from tests.builders.refreshing import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
+from tests.builders.sealing import seal_rows
+
+PLACE = "/api/v1/toestemmingen"
+SCOPE = "toestemmingen:beheren"
+SAID_YES = text(
+    "INSERT INTO backchannel_request (request_hash, client_id, person_id, params, binding_message, state, grant_id,"
+    " created_at, expires_at, interval_seconds) VALUES (:hash, :app, :who, '{}', 'Balie 3', 'approved', :grant, :at,"
+    " :until, 5)"
+)
+
+
+@pytest.fixture
+async def world(database, clock):
+    """The assembled service, as the API is a separate router."""
+    portal = await a_portal(database, clock)
+    oauth = oauth_in(portal)
+    yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
+    await oauth.close()
+    await portal.close()
+
+
+async def token_of(world, **changes) -> str:
+    """A token of the citizen with the manage scope, with these changes."""
+    facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": f"openid {SCOPE}"} | changes))
+    async with unit_of_work(world.oauth.sessions) as session:
+        await register(session, facts)
+    claims = claims_of(facts) | {"iss": ISSUER, "aud": AUDIENCE}
+    return world.oauth.service.state.keyring.sign_jwt(claims, typ="at+jwt")
+
+
+async def ask(world, token: str, path: str = PLACE, method: str = "GET"):
+    return await world.oauth.connection().request(method, path, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_citizen_lists_own_consents_and_those_of_her_helper(world):
+    mine = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Brievenlezer"), own=True)
+    world.oauth.later(minutes=1)
+    his = await a_holder(world.oauth, await refreshing_app(world.oauth, client_name="Zorgassistent"))
+    answer = await ask(world, await token_of(world))
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()["toestemmingen"]
+    assert (first["app"], first["doorHelper"], first["machtigingId"]) == ("Zorgassistent", True, str(his.machtiging.id))
+    assert (second["app"], second["doorHelper"], "machtigingId" in second) == ("Brievenlezer", False, False)
+    assert second["toestemmingId"] == str(mine.grant_id)
+    assert first["handelingen"] == ["lijst", "lezen", "downloaden"]
+    assert answer.json()["_links"]["self"]["href"].endswith(PLACE)
+    assert "Bram" not in answer.text  # the helper's name is not released to the app
+
+
+async def test_listed_consent_names_its_resource_unless_it_is_this_service(world):
+    await a_holder(world.oauth, own=True)
+    world.oauth.later(minutes=1)
+    await world.oauth.add(server_metadata(), KEYS)
+    await given_for(await a_holder(world.oauth, own=True), HUIS)
+    there, here = (await ask(world, await token_of(world))).json()["toestemmingen"]
+    assert (there["resource"], there["resourceNaam"]) == (HUIS, "Huisdienst")
+    assert not {"resource", "resourceNaam"} & here.keys()
+
+
+async def test_citizen_ends_consent_of_her_helper_at_once(world):
+    holder = await a_holder(world.oauth)
+    token = await token_of(world)
+    assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    assert not await holder.active(holder.access)
+    assert (await holder.refresh()).status_code == 400
+    [line] = await world.oauth.lines("grant:beeindigd")
+    assert (line.actor_id, line.capacity, line.facts) == (world.people.mother, "self", {"via": "leesapp"})
+    again = await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")
+    assert (again.status_code, again.json()["code"]) == (404, "toestemming_onbekend")
+    assert await one(world.oauth, "SELECT count(*) FROM notification WHERE kind = 'app_gestopt_door_gever'") == 1
+
+
+async def test_idor_consent_of_another_person_looks_like_unknown_consent(world):
+    holder = await a_holder(world.oauth, own=True)
+    token = await token_of(world, person_id=world.people.son)
+    answers = [await ask(world, token, f"{PLACE}/{it}", "DELETE") for it in (holder.grant_id, uuid4(), "x")]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, "toestemming_onbekend")}
+    assert await holder.ended() is None
+
+
+async def test_consent_api_without_scope_returns_403(world):
+    holder = await a_holder(world.oauth)
+    for scope in ("openid", "", "toestemmingen"):
+        token = await token_of(world, scope=scope)
+        for path, method in ((PLACE, "GET"), (f"{PLACE}/{holder.grant_id}", "DELETE")):
+            answer = await ask(world, token, path, method)
+            assert (answer.status_code, answer.json()["code"]) == (403, "token_voor_ander_gebruik"), scope
+    assert await holder.ended() is None
+
+
+async def test_consent_api_with_helper_token_returns_403(world):
+    holder = await a_holder(world.oauth)
+    token = await token_of(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
+    assert (await ask(world, token)).status_code == 403
+
+
+async def test_consent_api_with_agency_token_or_none_is_rejected(world):
+    agency = await token_of(world, person_id=None, oin="00000099000000001000", acts=frozenset())
+    assert (await ask(world, agency)).status_code == 403
+    answer = await world.oauth.connection().get(PLACE)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ontbreekt")
+
+
+async def test_citizen_ends_the_consent_of_the_app_in_use(world):
+    holder = await a_holder(world.oauth, await refreshing_app(world.oauth, scope=f"openid {SCOPE}"), own=True)
+    token = await token_of(world, client_id=holder.app.client_id, grant_id=holder.grant_id)
+    assert (await ask(world, token, f"{PLACE}/{holder.grant_id}", "DELETE")).status_code == 204
+    answer = await ask(world, token)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+
+
+async def test_consent_page_explains_the_manage_scope(oauth):
+    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), detail())
+    page = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}"))
+    assert "zien welke andere apps bij uw post kunnen, en die voor u stoppen" in page.text
+    plain = await flow.authorize(await flow.pushed(scope="openid"))
+    assert "die voor u stoppen" not in plain.text
+
+
+async def test_manage_scope_under_machtiging_returns_invalid_scope(oauth):
+    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    response = await (await oauth.request(app)).push(scope=f"openid {SCOPE}")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
+
+
+async def test_prompt_none_with_manage_scope_returns_consent_required(oauth):
+    app = await oauth.reading_app(scope=f"openid {SCOPE}")
+    flow = Flow(app, await oauth.logged_in("vertegenwoordigde"), None)
+    await flow.tokens(scope="openid")
+    asked = await flow.authorize(await flow.pushed(scope=f"openid {SCOPE}", prompt="none"))
+    assert "error=consent_required" in asked.headers["location"]
+    plain = await flow.authorize(await flow.pushed(scope="openid", prompt="none"))
+    assert "code=" in plain.headers["location"]
+
+
+async def test_consent_page_of_refreshing_app_says_how_long_access_lasts(oauth):
+    asks = replace(await oauth.flow(await refreshing_app(oauth)), asks=detail())
+    page = await asks.authorize(await asks.pushed())
+    assert "Hoogstens 24 uur" in page.text
+    assert "10 minuten" not in page.text
+
+
+async def test_ciba_consent_before_its_poll_is_listed_and_can_be_ended(world):
+    app = await world.oauth.add(counter_client(keys := make_client_keys()), keys)
+    grant_id, reference = uuid4(), random_token()
+    people, at = world.people, world.clock.now()
+    row = {"id": grant_id, "client": app.client_id, "who": people.mother, "held": None, "details": "[]", "at": at}
+    asked = {"hash": digest(reference), "app": app.client_id, "who": people.mother, "grant": grant_id, "at": at}
+    async with unit_of_work(world.oauth.sessions) as session:
+        await session.execute(text(CONSENT), row | {"scope": "openid"})
+        await session.execute(SAID_YES, asked | {"until": at + timedelta(minutes=5)})
+        await seal_rows(session)
+    token = await token_of(world)
+    [one_app] = (await ask(world, token)).json()["toestemmingen"]
+    assert (one_app["toestemmingId"], one_app["app"]) == (str(grant_id), "Bibliotheek Oost")
+    assert (await ask(world, token, f"{PLACE}/{grant_id}", "DELETE")).status_code == 204
+    fetched = await app.post("/token", {"grant_type": CIBA, "auth_req_id": reference})
+    assert (fetched.status_code, fetched.json()["error"]) == (400, "invalid_grant")

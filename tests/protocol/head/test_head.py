@@ -1,0 +1,213 @@
+"""HEAD (RFC 9110 section 9.3.2) on every GET route: same guard, same journal line, no body and no side effect."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from sqlalchemy import text
+
+from machtiging.access.tokens import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import tampering
+from tests.builders.bearer import a_jwt, token_facts
+from tests.builders.berichtenbox import ISSUER, a_pdf
+from tests.builders.portal import a_portal
+from tests.builders.proof import Holder
+from tests.builders.real_server import an_assembled_world, on_pairs
+
+API = "/api/v1/berichten"
+PDF = "application/pdf"
+VARY_BY_REQUEST = {"x-request-id", "content-length", "set-cookie", "location", "dpop-nonce"}
+# GET of these has side effects, so HEAD is answered without doing anything.
+BEGINS = {"/inloggen", "/inloggen/terug"}
+
+
+@pytest.fixture
+async def world(database, clock, tmp_path):
+    made = await an_assembled_world(database.url, clock, tmp_path)
+    yield made
+    await made.app.state.broker.aclose()
+    for engine in made.app.state.engines:
+        await engine.dispose()
+
+
+@pytest.fixture
+async def portal(database, clock):
+    made = await a_portal(database, clock)
+    yield made
+    await made.close()
+
+
+def get_paths(app):
+    found = [(context.path or context.route.path, context.route) for context in iter_route_contexts(app.routes)]
+    return sorted({path for path, route in found if "GET" in (getattr(route, "methods", None) or ())})
+
+
+def filled(path):
+    return re.sub(r"\{[^}]+\}", "0197c0de-0000-7000-8000-000000000000", path)
+
+
+def told(answer):
+    """The status and the headers that are the same each time."""
+    return answer.status_code, {name: v for name, v in answer.headers.items() if name not in VARY_BY_REQUEST}
+
+
+async def lines(sessions):
+    """The journal lines: actor, act, outcome, reason, object."""
+    async with unit_of_work(sessions) as session:
+        asked = text(
+            "SELECT act, outcome, reason, actor_id, capacity, client_id, for_person_id, machtiging_id, object_kind,"
+            " object_id FROM journal_intake ORDER BY id"
+        )
+        return [tuple(row) for row in await session.execute(asked)]
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+async def test_head_of_every_get_route_is_answered_without_body(portal, accept) -> None:
+    paths = get_paths(portal.app)
+    assert len(paths) > 25
+    for path in paths:
+        got, head = [
+            await portal.http.request(method, "https://machtigen.test" + filled(path), headers={"Accept": accept})
+            for method in ("GET", "HEAD")
+        ]
+        assert head.content == b"", path
+        assert head.status_code != 405, path
+        if path not in BEGINS:
+            assert told(head) == told(got), path
+            assert head.headers.get("content-length") == got.headers.get("content-length"), path
+
+
+async def test_head_of_login_routes_starts_and_ends_no_login(portal) -> None:
+    for path in BEGINS:
+        answer = await portal.http.head("https://machtigen.test" + path + "?state=x&code=y")
+        assert (answer.status_code, answer.content, answer.headers.get("set-cookie")) == (200, b"", None)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/machtigingen", "/berichten", "/inzage", "/apps", "/meldingen", "/verzoeken"])
+async def test_head_of_page_for_citizen_has_the_headers_of_get(portal, path) -> None:
+    mother = await portal.mother()
+    cookie = "; ".join(f"{name}={value}" for name, value in mother.cookies["https://machtigen.test"].items())
+    given = {"Cookie": cookie, "Accept": "text/html"}
+    got, head = [await portal.http.request(m, "https://machtigen.test" + path, headers=given) for m in ("GET", "HEAD")]
+    assert (got.status_code, head.content) == (200, b"")
+    assert told(head) == told(got)
+
+
+@pytest.mark.parametrize("path", ["/token", "/par", "/introspect", "/machtigingen/x/pauzeren", "/onbekend"])
+async def test_head_of_route_without_get_is_rejected(portal, path) -> None:
+    answer = await portal.http.head("https://machtigen.test" + path)
+    assert answer.status_code in (404, 405)
+    assert "HEAD" not in answer.headers.get("allow", "")
+
+
+async def test_allow_header_names_head_beside_get(portal) -> None:
+    for method in ("PUT", "OPTIONS"):
+        allow = (await portal.http.request(method, f"https://machtigen.test{API}/x")).headers["allow"]
+        assert allow == "DELETE, GET, HEAD, PATCH"
+
+
+async def helper_marks(world):
+    async with unit_of_work(world.sessions) as session:
+        marks = await session.scalar(text("SELECT count(*) FROM reader_mark"))
+        read = await session.scalar(text("SELECT count(*) FROM bericht WHERE read_at IS NOT NULL"))
+        return marks, read
+
+
+@pytest.mark.parametrize("who", ["helper", "citizen"])
+async def test_head_of_letter_is_journalled_as_get_and_marks_nothing_read(world, who) -> None:
+    letter = await world.letter()
+    token = await (world.helper_token() if who == "helper" else world.token(world.citizen))
+    async with world.client(token) as http:
+        before = await lines(world.sessions)
+        head = await http.head(f"{API}/{letter}")
+        after_head = (await lines(world.sessions))[len(before) :]
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == "application/json"
+        assert "content-length" not in head.headers
+        assert await helper_marks(world) == (0, 0)
+        got = await http.get(f"{API}/{letter}")
+        after_get = (await lines(world.sessions))[len(before) + len(after_head) :]
+    assert got.status_code == 200
+    assert after_head == after_get
+    assert [line[:3] for line in after_head] == [("bericht:lezen", "allowed", "toegestaan")]
+    assert sum(await helper_marks(world)) == 1
+
+
+async def test_head_of_attachment_is_journalled_as_get(world) -> None:
+    letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
+    bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
+    async with world.client(await world.helper_token()) as http:
+        before = await lines(world.sessions)
+        head = await http.head(f"{API}/{letter}/bijlagen/{bijlage}")
+        after_head = (await lines(world.sessions))[len(before) :]
+        got = await http.get(f"{API}/{letter}/bijlagen/{bijlage}")
+        after_get = (await lines(world.sessions))[len(before) + len(after_head) :]
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "2048")
+    assert told(head) == told(got)
+    assert after_head == after_get
+    assert [line[0] for line in after_head] == ["bericht:downloaden"]
+
+
+async def test_head_of_attachment_reads_no_part(world, database) -> None:
+    """GET fails without the stored parts; HEAD does not read them."""
+    letter = await world.letter(("brief.pdf", a_pdf(2048), PDF))
+    bijlage = (await world.rows("SELECT id FROM bijlage"))[0].id
+    async with tampering(database) as connection:
+        await connection.execute(text("DELETE FROM bijlage_part"))
+    async with world.client(await world.helper_token()) as http:
+        assert (await http.head(f"{API}/{letter}/bijlagen/{bijlage}")).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["unknown", "no uuid", "out of scope", "paused", "revoked", "no token", "bad token"])
+async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(world, what) -> None:
+    letter = await world.letter()
+    given = await world.helper_token()
+    path = {"unknown": f"{API}/0197c0de-0000-7000-8000-000000000000", "no uuid": f"{API}/geen-uuid"}.get(what)
+    if what == "out of scope":
+        given = await world.token(world.helper)
+    if what in ("paused", "revoked"):
+        async with unit_of_work(world.sessions) as session:
+            if what == "paused":
+                await session.execute(
+                    text("UPDATE machtiging SET state = 'paused', paused_at = now() WHERE state = 'active'")
+                )
+            else:
+                await session.execute(text("UPDATE issued_token SET revoked_at = now()"))
+    given = {"no token": None, "bad token": "onzin"}.get(what, given)
+    async with world.client(given) as http:
+        before = await lines(world.sessions)
+        got = await http.get(path or f"{API}/{letter}")
+        after_get = (await lines(world.sessions))[len(before) :]
+        head = await http.head(path or f"{API}/{letter}")
+        after_head = (await lines(world.sessions))[len(before) + len(after_get) :]
+    assert got.status_code >= 400
+    assert (told(head), head.content) == (told(got), b"")
+    assert after_head == after_get
+    assert await helper_marks(world) == (0, 0)
+
+
+async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) -> None:
+    """RFC 9449 section 4.2: `htm` is the method of the request."""
+    letter, holder = await world.letter(), Holder(clock)
+    facts = token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)
+    async with unit_of_work(world.sessions) as session:
+        await register(session, facts)
+    token, here = a_jwt(facts, cnf={"jkt": holder.jkt}), f"{ISSUER}{API}/{letter}"
+    async with world.client() as http:
+        for method, status in (("GET", 401), ("HEAD", 200)):
+            given = {"Authorization": f"DPoP {token}", "DPoP": holder.proof(method, here, token=token)}
+            assert (await http.head(here, headers=given)).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/jwks", "/.well-known/openid-configuration", API, "/static/stijl.css", "/inloggen"])
+async def test_head_over_the_wire_has_no_body_and_keeps_the_connection(world, path) -> None:
+    """Two requests on one connection: a body after HEAD would be read as the second response."""
+    asks = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
+    answer = await on_pairs(world.app).say(asks + b"\r\n" + asks + b"Connection: close\r\n\r\n")
+    heads = answer.split(b"\r\n\r\n")
+    assert [head.split(b" ")[0] for head in heads] == [b"HTTP/1.1", b"HTTP/1.1", b""]

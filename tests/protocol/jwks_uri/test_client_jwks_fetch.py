@@ -1,0 +1,323 @@
+"""`jwks_uri` of clients: keys are fetched when needed, cached, and trusted for a limited time; SSRF is blocked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.app import outbound_of
+from machtiging.oauth.clients.fetched import KeysWanted
+from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.settings import Environment, Settings
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import assertion, code_client, make_client_keys
+from tests.builders.request_object import request_object
+from tests.builders.sites import NAME, Names, a_site, a_visitor, an_authority, http, json_answer
+
+ONE, OTHER = make_client_keys(), make_client_keys()
+TOKEN = {"token": "x"}
+
+
+def published(*pairs, names=("app-1", "app-2")) -> bytes:
+    keys = [pair.jwks["keys"][0] | {"kid": name} for pair, name in zip(pairs, names, strict=False)]
+    return json_answer({"keys": keys})
+
+
+@pytest.fixture
+async def site():
+    async with a_site(answer=published(ONE)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app(oauth, site):
+    """A client with a jwks_uri at an allowed site."""
+    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor())
+    return await publishing(oauth, f"https://{NAME}:{site.port}/jwks")
+
+
+async def publishing(oauth, uri, **changes):
+    metadata = code_client(ONE, jwks_uri=uri, **changes)
+    del metadata["jwks"]
+    return await oauth.add(metadata, ONE)
+
+
+async def accepted(app, **changes) -> bool:
+    answer = await app.post("/revoke", TOKEN, **changes)
+    if answer.status_code != 200:
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    return answer.status_code == 200
+
+
+async def row_of(oauth, app):
+    async with unit_of_work(oauth.sessions) as session:
+        wanted = text("SELECT fetched_jwks, fetched_at, fetch_failed_at FROM oauth_client WHERE client_id = :id")
+        return (await session.execute(wanted, {"id": app.client_id})).one()
+
+
+async def test_client_jwks_is_fetched_once_and_cached(oauth, app, site) -> None:
+    assert [await accepted(app) for _ in range(3)] == [True, True, True]
+    assert len(site.asked) == 1
+    assert site.asked[0].startswith("GET /jwks ")
+    assert (await row_of(oauth, app)).fetch_failed_at is None
+
+
+@pytest.mark.parametrize("path", ["/token", "/par", "/introspect", "/revoke"])
+async def test_client_jwks_is_fetched_at_every_endpoint(app, site, path) -> None:
+    answer = await app.post(path, {"token": "x", "grant_type": "authorization_code", "code": "x"})
+    assert answer.status_code in (200, 400), answer.text
+    assert len(site.asked) == 1
+
+
+async def test_code_flow_with_jwks_uri_issues_token(oauth, app) -> None:
+    flow = await oauth.flow(app)
+    assert "access_token" in await flow.tokens()
+
+
+async def test_request_object_is_verified_with_fetched_jwks(oauth, app, site) -> None:
+    flow = await oauth.request(app)
+    assert await accepted(app)
+    oauth.later(minutes=2)
+    site.answer = published(ONE, OTHER)
+    made = request_object(flow, header={"kid": "app-2"}, key=OTHER.private)
+    answer = await app.post("/par", {"request": made})
+    assert answer.status_code == 201, answer.text
+    assert len(site.asked) == 2
+    forged = request_object(flow, header={"kid": "app-2"}, key=ONE.private)
+    assert (await app.post("/par", {"request": forged})).json()["error"] == "invalid_request_object"
+
+
+async def test_client_jwks_is_refetched_for_unknown_kid(oauth, app, site) -> None:
+    assert await accepted(app)
+    oauth.later(minutes=2)
+    site.answer = published(ONE, OTHER)
+    app.keys = OTHER
+    proof = assertion(OTHER, app.client_id, oauth.clock, header={"kid": "app-2"})
+    assert await accepted(app, client_assertion=proof)
+    assert len(site.asked) == 2
+
+
+async def test_client_jwks_refetch_for_invented_kid_is_limited_to_once_a_minute(oauth, app, site) -> None:
+    assert await accepted(app)
+    for _ in range(3):
+        proof = assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+        assert not await accepted(app, client_assertion=proof)
+    assert len(site.asked) == 1
+    oauth.later(seconds=60)
+    for _ in range(3):
+        proof = assertion(ONE, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+        assert not await accepted(app, client_assertion=proof)
+    assert len(site.asked) == 2
+
+
+async def test_client_jwks_removed_key_is_accepted_for_one_day_at_most(oauth, app, site) -> None:
+    assert await accepted(app)
+    site.answer = published(OTHER, names=("app-9",))
+    oauth.later(hours=23, minutes=59)
+    assert await accepted(app)
+    oauth.later(minutes=1)
+    assert not await accepted(app)
+    assert len(site.asked) == 2
+
+
+async def test_client_jwks_of_unreachable_site_is_trusted_for_one_day_at_most(oauth, app, site) -> None:
+    assert await accepted(app)
+    site.answer = http("503 Service Unavailable", b"")
+    oauth.later(hours=25)
+    assert [await accepted(app) for _ in range(3)] == [True, True, True]
+    assert len(site.asked) == 2, "a failure too is tried again after a minute only"
+    oauth.later(hours=22, minutes=59)
+    assert await accepted(app)
+    oauth.later(minutes=2)
+    assert not await accepted(app)
+    site.answer = published(ONE)
+    oauth.later(minutes=2)
+    assert await accepted(app)
+
+
+async def test_client_jwks_fetch_that_failed_is_retried_after_one_minute(oauth, app, site) -> None:
+    site.answer = http("500 Oops", b"")
+    assert [await accepted(app) for _ in range(2)] == [False, False]
+    assert len(site.asked) == 1
+    site.answer = published(ONE)
+    oauth.later(minutes=1)
+    assert await accepted(app)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http("200 OK", b"geen json"),
+        http("200 OK", b"[]"),
+        http("200 OK", b'{"keys": [], "keys": []}'),
+        http("200 OK", b"[" * 60_000),
+        http("404 Not Found", published(ONE).split(b"\r\n\r\n", 1)[1]),
+        http("302 Found", b"", "Location: https://elders.example/"),
+        json_answer({}),
+        json_answer({"keys": []}),
+        json_answer({"keys": "x"}),
+        json_answer({"keys": [1, None, []]}),
+        json_answer({"keys": [{"kty": []}]}),
+        json_answer({"keys": [{"kty": "oct", "k": "AAAA"}, ONE.jwks["keys"][0]]}),
+        json_answer({"keys": [ONE.private.as_dict(private=True) | {"kid": "app-1"}]}),
+        json_answer({"keys": [ONE.jwks["keys"][0], OTHER.jwks["keys"][0]]}),
+        json_answer({"keys": [ONE.jwks["keys"][0]] * 11}),
+        json_answer({"keys": [ONE.jwks["keys"][0] | {"use": "enc"}]}),
+        json_answer({"keys": [ONE.jwks["keys"][0] | {"alg": "HS256"}]}),
+        http("200 OK", b" " * 65537),
+    ],
+)
+async def test_client_jwks_malformed_is_rejected(oauth, app, site, answer) -> None:
+    site.answer = answer
+    assert not await accepted(app)
+    row = await row_of(oauth, app)
+    assert (row.fetched_jwks, row.fetch_failed_at) == (None, oauth.clock.now())
+
+
+async def test_client_jwks_keys_for_other_uses_are_ignored(oauth, app, site) -> None:
+    ours = ONE.jwks["keys"][0]
+    others = [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "o"}, ours | {"kid": "v", "use": "enc"}]
+    site.answer = json_answer({"keys": [*others, ours | {"x5t": "abc", "iat": 1}], "meer": 1})
+    assert await accepted(app)
+    assert (await row_of(oauth, app)).fetched_jwks == {"keys": [ours]}
+
+
+async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
+    among = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    async with a_site("localhost", answer=published(ONE)) as site:
+        app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
+        for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
+            outbound = outbound_of(Settings(env=Environment.PRODUCTION, **changes))
+            oauth.service.state.published_keys = PublishedKeys(oauth.sessions, outbound)
+            oauth.later(hours=49)
+            assert await accepted(app) is trusted
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
+async def test_ssrf_jwks_uri_at_private_address_is_not_fetched(oauth, app, site, address) -> None:
+    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(address))
+    assert not await accepted(app)
+    assert site.connections == 0
+
+
+async def test_dns_rebinding_on_jwks_refetch_is_blocked(oauth, app, site) -> None:
+    names = Names([["127.0.0.1"], ["169.254.169.254"]])
+    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(resolve=names))
+    assert await accepted(app)
+    assert names.asked == 1
+    oauth.later(hours=25)
+    assert await accepted(app), "the older copy still does"
+    assert (names.asked, len(site.asked)) == (2, 1)
+
+
+async def test_concurrent_requests_fetch_client_jwks_once(app, site) -> None:
+    assert await asyncio.gather(*(accepted(app) for _ in range(6))) == [True] * 6
+    assert len(site.asked) == 1
+
+
+class Watched(PublishedKeys):
+    """Counts the callers."""
+
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
+        self.came = asyncio.Semaphore(0)
+
+    async def look(self, wanted, at) -> None:
+        self.came.release()
+        await super().look(wanted, at)
+
+
+async def test_concurrent_request_waits_for_the_fetch_under_way(oauth, app, site) -> None:
+    oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
+    site.silent = True
+    first = asyncio.create_task(accepted(app))
+    await site.called.wait()
+    others = [asyncio.create_task(accepted(app)) for _ in range(2)]
+    for _ in range(3):
+        await keys.came.acquire()
+    site.over.set()
+    assert await asyncio.gather(first, *others) == [True] * 3
+    assert len(site.asked) == 1
+
+
+async def test_request_with_cached_client_jwks_does_not_wait_for_refetch(oauth, app, site) -> None:
+    assert await accepted(app)
+    oauth.later(hours=25)
+    site.called.clear()
+    site.silent = True
+    first = asyncio.create_task(accepted(app))
+    await site.called.wait()
+    assert await accepted(app)
+    assert not first.done()
+    site.over.set()
+    assert await first
+
+
+async def test_concurrent_workers_refetch_client_jwks_once(oauth, app, site) -> None:
+    await accepted(app)
+    oauth.later(hours=25)
+    workers = [PublishedKeys(oauth.sessions, a_visitor()) for _ in range(2)]
+    wanted = KeysWanted(app.client_id, f"https://{NAME}:{site.port}/jwks")
+    await asyncio.gather(*(worker.look(wanted, oauth.clock.now()) for worker in workers))
+    assert len(site.asked) == 2
+
+
+async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(oauth, database, app, site) -> None:
+    oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
+    site.silent, site.answer = True, b""
+    waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
+    for _ in range(4):
+        await keys.came.acquire()
+    await site.called.wait()
+    assert database.service.sync_engine.pool.checkedout() == 0
+    site.over.set()
+    assert await asyncio.gather(*waiting) == [False] * 4
+
+
+async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app, site) -> None:
+    keys = oauth.service.state.published_keys
+    wanted = KeysWanted(app.client_id, f"https://{NAME}:{site.port}/jwks")
+    first = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
+    second = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    assert (await row_of(oauth, app)).fetched_jwks is not None
+
+
+async def test_client_jwks_fetch_failed_does_not_consume_the_assertion(oauth, app, site) -> None:
+    """An assertion that could not be verified is accepted once the site is back."""
+    site.answer = http("500 Oops", b"")
+    proof = assertion(ONE, app.client_id, oauth.clock, exp=int(oauth.clock.now().timestamp()) + 200)
+    assert not await accepted(app, client_assertion=proof)
+    site.answer = published(ONE)
+    oauth.later(minutes=1)
+    assert await accepted(app, client_assertion=proof)
+    assert not await accepted(app, client_assertion=proof)
+
+
+async def test_client_jwks_of_another_client_is_not_used(oauth, app, site) -> None:
+    await accepted(app)
+    other = await publishing(oauth, f"https://{NAME}:{site.port}/andere", client_name="Andere app")
+    site.answer = published(OTHER)
+    assert not await accepted(other)
+    assert await accepted(app)
+
+
+async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client(oauth, app, site) -> None:
+    site.answer = http("500 Oops", b"")
+    oauth.service.state.practice = False  # outside practice errors are uniform
+    refused = await app.post("/revoke", TOKEN)
+    app.client_id = "bestaat-niet"
+    unknown = await app.post("/revoke", TOKEN)
+    assert (refused.status_code, refused.json()) == (unknown.status_code, unknown.json())
+    assert await oauth.lines("token:geweigerd") == []
+
+
+async def test_client_jwks_fetched_from_a_replaced_uri_is_discarded(oauth, app, site) -> None:
+    keys = oauth.service.state.published_keys
+    await keys.look(KeysWanted(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
+    assert (await row_of(oauth, app)).fetched_jwks is None
+    assert site.asked == []

@@ -1,0 +1,143 @@
+"""Limit on outbound fetches: one per host and a total; a request that waits too long is refused and logged."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+import structlog.testing
+
+from machtiging.oauth.registration.places import Crowded, Places
+from machtiging.oauth.registration.published import PublishedKeys
+from tests.builders.clients import assertion, code_client, make_client_keys
+from tests.builders.sites import a_site, a_visitor, json_answer
+
+KEYS = make_client_keys()
+SLOW, QUICK, OTHER = "traag.voorbeeld.example", "vlot.voorbeeld.example", "ander.voorbeeld.example"
+ANSWER = json_answer({"keys": [KEYS.jwks["keys"][0] | {"kid": "app-1"}]})
+
+
+@pytest.fixture
+async def slow():
+    async with a_site(SLOW, silent=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def quick():
+    async with a_site(QUICK, OTHER, SLOW, answer=ANSWER) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app_at(oauth):
+    """Make a client with a jwks_uri on this host, served by this site."""
+    among(oauth)
+
+    async def made(host, site, name="Leesapp"):
+        metadata = code_client(KEYS, jwks_uri=f"https://{host}:{site.port}/jwks", client_name=name)
+        del metadata["jwks"]
+        return await oauth.add(metadata, KEYS)
+
+    return made
+
+
+def among(oauth, **places) -> None:
+    """Set the total of fetch slots and the maximum wait."""
+    visits = PublishedKeys(oauth.sessions, a_visitor(patience=10.0), Places(**places))
+    oauth.service.state.published_keys = visits
+
+
+async def answer(app, **changes):
+    return await app.post("/revoke", {"token": "x"}, **changes)
+
+
+async def under_way(site, *apps):
+    """Start requests of these clients; the site keeps them waiting."""
+    waiting = [asyncio.create_task(answer(app)) for app in apps]
+    await site.called.wait()
+    return waiting
+
+
+async def ended(waiting) -> None:
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_fetch_limit_per_host_keeps_slow_sites_from_delaying_others(oauth, slow, quick, app_at) -> None:
+    among(oauth, at_once=2, patience=30.0)
+    apps = [await app_at(SLOW, slow, f"Trage app {number}") for number in range(6)]
+    lively = [await app_at(QUICK, quick, "Vlotte app"), await app_at(OTHER, quick, "Andere app")]
+    waiting = await under_way(slow, *apps)
+    assert [(await answer(app)).status_code for app in lively] == [200, 200]
+    assert not any(task.done() for task in waiting)
+    assert slow.connections == 1
+    await ended(waiting)
+
+
+async def test_fetch_limit_per_host_ignores_the_port(oauth, slow, quick, app_at) -> None:
+    among(oauth, patience=0.05)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    assert (await answer(await app_at(SLOW, quick, "Zelfde partij"))).status_code == 401
+    assert quick.connections == 0
+    await ended(waiting)
+
+
+async def test_fetch_limit_exceeded_is_refused_and_logged_and_may_retry(oauth, slow, quick, app_at) -> None:
+    among(oauth, patience=0.05)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    same = await app_at(SLOW, quick, "Zelfde partij")
+    oauth.service.state.practice = False  # outside practice errors are uniform
+    with structlog.testing.capture_logs() as logs:
+        refused = await answer(same)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert "sleutels_ophalen_te_druk" in {line.get("reason") for line in logs} & {line.get("code") for line in logs}
+    same.client_id, known = "bestaat-niet", same.client_id
+    assert (await answer(same)).json() == refused.json(), "no more is told than of a client that does not exist"
+    await ended(waiting)
+    among(oauth)
+    same.client_id = known
+    assert (await answer(same)).status_code == 200, "nobody had gone, so it is not a minute before somebody may"
+
+
+async def test_fetch_limit_total_is_enforced(oauth, slow, quick, app_at) -> None:
+    among(oauth, at_once=1, patience=0.05)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    assert (await answer(await app_at(QUICK, quick, "Vlotte app"))).status_code == 401
+    assert quick.connections == 0
+    await ended(waiting)
+
+
+async def test_fetch_limit_slot_is_released_after_the_fetch(oauth, slow, quick, app_at) -> None:
+    among(oauth, at_once=1, patience=30.0)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    lively = asyncio.create_task(answer(await app_at(QUICK, quick, "Vlotte app")))
+    slow.over.set()
+    assert [(await task).status_code for task in waiting] == [401]
+    assert (await lively).status_code == 200
+
+
+async def test_fetch_limit_exceeded_falls_back_to_cached_client_jwks(oauth, slow, quick, app_at) -> None:
+    app = await app_at(SLOW, quick, "Bekende app")
+    assert (await answer(app)).status_code == 200
+    oauth.later(hours=25)
+    among(oauth, patience=0.1)
+    waiting = await under_way(slow, await app_at(SLOW, slow))
+    made_up = assertion(KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
+    forged, real = await asyncio.gather(answer(app, client_assertion=made_up), answer(app))
+    assert (forged.status_code, real.status_code) == (401, 200)
+    assert len(quick.asked) == 1
+    await ended(waiting)
+
+
+async def test_fetch_limit_slot_is_not_leaked_by_a_waiter_that_gave_up() -> None:
+    places = Places(at_once=1, patience=0.05)
+    async with places.place_for("https://a.example/jwks"):
+        for uri in ("https://b.example/jwks", "https://a.example./anders"):
+            with pytest.raises(Crowded):
+                await AsyncExitStack().enter_async_context(places.place_for(uri))
+    for uri in ("https://b.example/jwks", "https://a.example/jwks"):
+        async with places.place_for(uri):
+            pass

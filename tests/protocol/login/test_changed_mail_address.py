@@ -1,0 +1,84 @@
+"""A login with a changed e-mail address retries the undelivered notifications of that person."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity.people import Profile, find_by_bsn, find_or_create_by_bsn, profile_of
+from machtiging.kernel.bsn import Bsn
+from machtiging.notifications.tell import tell
+from machtiging.notifications.texts import Kind
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+from tests.builders.login import query_of
+from tests.builders.misbehaving_broker import good_claims
+
+
+@pytest.fixture
+async def log_in_with(victim, bad_broker, clock):
+    """Log in with these claims changed."""
+
+    async def log_in(**changes):
+        asked = query_of(await victim.leave())
+        bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"], **changes))
+        answer = await victim.get("/inloggen/terug", params={"state": asked["state"], "code": "x", "iss": asked_issuer})
+        assert answer.status_code == 303, answer.text
+
+    asked_issuer = bad_broker.metadata["issuer"]
+    return log_in
+
+
+@pytest.fixture
+async def states(database, clock):
+    """Give up a notification of this person and one of another; returns a reader of their states."""
+    async with unit_of_work(database.sessions) as session:
+        for bsn in ("999990020", "999990019"):
+            person = await find_or_create_by_bsn(session, a_keyring(), Bsn(bsn), at=clock.now())
+            await tell(session, person, Kind.HERVAT_DOOR_U, {"ends_on": "2027-01-01", "n": bsn}, at=clock.now())
+        await session.execute(text("UPDATE notification SET given_up_at = created_at, last_error = 'geen_adres'"))
+
+    async def read():
+        async with database.sessions() as session:
+            rows = await session.execute(text("SELECT facts ->> 'n', given_up_at IS NULL, tries FROM notification"))
+            return {row[0]: (row[1], row[2]) for row in rows}
+
+    return read
+
+
+async def test_login_with_changed_address_retries_undelivered_notifications_of_that_person_only(log_in_with, states):
+    await log_in_with(email="bram@voorbeeld.example")
+    assert await states() == {"999990020": (True, 0), "999990019": (False, 0)}
+
+
+async def test_login_without_address_retries_nothing(log_in_with, states):
+    await log_in_with()
+    assert (await states())["999990020"] == (False, 0)
+
+
+async def test_login_with_unchanged_address_retries_nothing(log_in_with, states, database):
+    await log_in_with(email="bram@voorbeeld.example")
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(text("UPDATE notification SET given_up_at = created_at"))
+    await log_in_with(email="bram@voorbeeld.example")
+    assert (await states())["999990020"] == (False, 0)
+
+
+async def test_login_with_missing_or_malformed_claims_keeps_stored_values(log_in_with, states, database):
+    whole = {"name": "Bram Voorbeeld", "birthdate": "1971-09-02", "email": "bram@voorbeeld.example"}
+    await log_in_with(**whole)
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(text("UPDATE notification SET given_up_at = created_at"))
+        person = await find_by_bsn(session, a_keyring(), Bsn("999990020"))
+    for less in (
+        {},
+        dict.fromkeys(whole),
+        dict.fromkeys(whole, ""),
+        dict.fromkeys(whole, 7),
+        {"birthdate": "1971"},
+    ):
+        await log_in_with(**{"name": None, **less})
+        async with database.sessions() as session:
+            known = await profile_of(session, a_keyring(), person)
+        assert known == Profile("Bram Voorbeeld", date(1971, 9, 2), "bram@voorbeeld.example")
+    assert (await states())["999990020"] == (False, 0)

@@ -1,0 +1,69 @@
+"""Fresh login (`opnieuw`): an old authentication at the broker is refused. The `sid` is per person and browser."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from tests.builders.login import BROKER, query_of
+from tests.builders.misbehaving_broker import good_claims
+
+
+async def come_back(victim, bad_broker, clock, logged_in: timedelta, **query):
+    """Log in with a broker authentication of this age."""
+    asked = query_of(await victim.leave(**query))
+    then = int((clock.now() - logged_in).timestamp())
+    bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"], auth_time=then))
+    return await victim.get("/inloggen/terug", params={"code": "c", "state": asked["state"], "iss": BROKER})
+
+
+async def test_login_with_broker_authentication_of_ten_minutes_ago_is_accepted(victim, bad_broker, clock):
+    assert (await come_back(victim, bad_broker, clock, timedelta(minutes=10))).status_code == 303
+
+
+async def test_fresh_login_with_broker_authentication_of_ten_minutes_ago_is_rejected(
+    victim, bad_broker, clock, journal
+):
+    response = await come_back(victim, bad_broker, clock, timedelta(minutes=10), opnieuw="ja")
+    assert response.status_code == 400
+    assert victim.token is None
+    assert (await journal())[-1] == ("login:mislukt", "inloggen_te_lang_geleden")
+    # the retry link asks for a fresh login too
+    assert "opnieuw=ja" in response.text
+
+
+async def test_fresh_login_with_new_broker_authentication_is_accepted(victim, bad_broker, clock):
+    assert (await come_back(victim, bad_broker, clock, timedelta(0), opnieuw="ja")).status_code == 303
+
+
+@pytest.fixture
+def sids(database):
+    async def read():
+        async with database.sessions() as session:
+            rows = await session.execute(text("SELECT sid, ended_at IS NULL AS runs FROM login_session ORDER BY id"))
+            return [tuple(row) for row in rows]
+
+    return read
+
+
+async def test_repeated_login_gets_new_session_with_the_same_sid(log_in, sids):
+    browser = await log_in()
+    first = await browser.me()
+    await browser.log_in("naaste", niveau="hoog")
+    second = await browser.me()
+    assert first["session"] != second["session"]
+    (old, old_runs), (new, new_runs) = await sids()
+    assert (old == new, old_runs, new_runs) == (True, False, True)
+
+
+async def test_login_by_another_person_in_the_same_browser_gets_another_sid(log_in, sids):
+    browser = await log_in()
+    await browser.log_in("vertegenwoordigde")
+    (old, old_runs), (new, new_runs) = await sids()
+    assert (old == new, old_runs, new_runs) == (False, False, True)
+
+
+async def test_login_of_same_person_in_two_browsers_gets_two_sids(world, log_in, sids):
+    await log_in()
+    await world.browser().log_in("naaste")
+    assert len({sid for sid, _ in await sids()}) == 2

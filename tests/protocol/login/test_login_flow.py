@@ -1,0 +1,124 @@
+"""The login flow through both applications: authorization request, stand-in broker, callback, session."""
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.identity import attempts
+from machtiging.identity.session import COOKIE
+from machtiging.simulators.personas import PERSONAS
+from tests.builders.login import BROKER, CLIENT_ID, ISSUER, query_of
+
+
+async def test_login_returns_to_the_requested_page_with_a_session(browser):
+    landed = await browser.log_in("naaste", terug="/machtigingen?van=mij")
+    assert (landed.status_code, landed.headers["location"]) == (303, "/machtigingen?van=mij")
+    me = await browser.me()
+    assert (me["name"], me["assurance"], me["roles"], me["kvk"]) == ("Bram van der Linden", "substantieel", [], None)
+
+
+async def test_login_request_to_broker_has_pkce_state_nonce_and_no_secret(browser):
+    url = await browser.leave("naaste", niveau="hoog")
+    asked = query_of(url)
+    assert url.startswith(BROKER + "/authorize?")
+    assert (asked["response_type"], asked["client_id"]) == ("code", CLIENT_ID)
+    assert asked["redirect_uri"] == ISSUER + "/inloggen/terug"
+    assert (asked["code_challenge_method"], len(asked["code_challenge"])) == ("S256", 43)
+    assert asked["acr_values"] == "http://eidas.europa.eu/LoA/high"
+    assert len({asked["state"], asked["nonce"], asked["code_challenge"]}) == 3
+    assert "code_verifier" not in asked
+
+
+async def test_session_cookies_are_host_only_and_http_only(browser):
+    left = await browser.get("/inloggen", params={"login_hint": "naaste"})
+    callback = await browser.get(left.headers["location"])
+    landed = await browser.get(callback.headers["location"])
+    for response, name in ((left, attempts.COOKIE), (landed, COOKIE)):
+        cookie = response.headers["set-cookie"]
+        assert cookie.startswith(f"{name}=")
+        assert name.startswith("__Host-")
+        flags = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= flags
+        assert not any(flag.startswith("domain") for flag in flags)
+    assert "max-age" not in landed.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("persona", PERSONAS.values(), ids=PERSONAS.keys())
+async def test_login_of_each_persona_has_its_name_and_roles(browser, persona):
+    await browser.log_in(persona.key)
+    me = await browser.me()
+    assert (me["name"], me["kvk"], me["roles"]) == (persona.name, persona.kvk, sorted(persona.roles))
+
+
+async def test_repeated_login_is_the_same_person(world, database):
+    first, second = world.browser(), world.browser()
+    await first.log_in("eu-burger")
+    await second.log_in("eu-burger")
+    assert (await first.me())["person"] == (await second.me())["person"]
+    await second.log_in("naaste")
+    assert (await first.me())["person"] != (await second.me())["person"]
+    async with database.sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM person")) == 2
+
+
+@pytest.mark.parametrize("level", ["laag", "substantieel", "hoog"])
+async def test_login_at_requested_assurance_sets_session_assurance(browser, level):
+    await browser.log_in("naaste", niveau=level)
+    assert (await browser.me())["assurance"] == level
+
+
+async def test_login_at_unknown_assurance_is_rejected(browser):
+    response = await browser.get("/inloggen", params={"niveau": "torenhoog"})
+    assert response.status_code == 400
+
+
+async def test_login_below_requested_assurance_is_rejected_and_journalled(browser, journal):
+    response = await browser.log_in("eu-burger", niveau="hoog", terug="/machtigingen")
+    assert response.status_code == 403
+    assert "niveau is te laag" in response.text
+    assert "/inloggen?terug=/machtigingen&amp;niveau=hoog" in response.text
+    assert browser.token is None
+    assert ("login:mislukt", "niveau_te_laag") in await journal()
+
+
+async def test_downgrade_login_at_lower_assurance_at_broker_is_rejected(browser):
+    callback = await browser.get(await browser.leave("naaste") + "&niveau=laag")
+    response = await browser.get(callback.headers["location"])
+    assert response.status_code == 403
+    assert browser.token is None
+
+
+async def test_login_cancelled_returns_to_the_start_and_is_not_journalled(browser, journal):
+    stopped = await browser.get(await browser.leave("naaste") + "&annuleren=ja")
+    assert query_of(stopped.headers["location"])["error"] == "access_denied"
+    response = await browser.get(stopped.headers["location"])
+    assert response.status_code == 200
+    assert "U hebt het inloggen gestopt" in response.text
+    assert browser.token is None
+    assert await journal() == []  # anyone can start and cancel a login
+
+
+async def test_login_without_hint_shows_persona_page(browser):
+    page = await browser.get((await browser.get("/inloggen")).headers["location"])
+    assert page.status_code == 200
+    assert "OEFENOMGEVING: dit is geen DigiD" in page.text
+
+
+async def test_login_hint_in_production_is_dropped(world, browser):
+    world.service.state.practice = False
+    assert "login_hint" not in query_of(await browser.leave("naaste"))
+
+
+async def test_concurrent_logins_in_two_tabs_both_succeed(browser):
+    one, other = await browser.to_callback(terug="/een"), await browser.to_callback(terug="/twee")
+    assert (await browser.get(one)).headers["location"] == "/een"
+    assert (await browser.get(other)).headers["location"] == "/twee"
+    await browser.me()
+
+
+async def test_login_is_journalled_without_personal_data(browser, database):
+    await browser.log_in("naaste")
+    async with database.sessions() as session:
+        line = await session.scalar(text("SELECT row_to_json(journal_intake)::text FROM journal_intake"))
+    assert '"login:gelukt"' in line
+    for secret in ("999990020", "Bram", "oefenpersoon", "post.example"):
+        assert secret not in line

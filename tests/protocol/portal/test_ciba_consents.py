@@ -1,0 +1,83 @@
+"""CIBA consents are listed under "Apps met toegang" before the poll, and can be ended there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from machtiging.oauth.manage.consents import consents_about
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.ciba import Counter, a_counter
+from tests.builders.clients import detail
+from tests.builders.login import ISSUER
+from tests.builders.refreshing import oauth_in
+
+APPS = ISSUER + "/apps"
+
+
+@pytest.fixture
+async def counter(portal):
+    oauth = oauth_in(portal)
+    yield await a_counter(oauth)
+    await oauth.close()
+
+
+async def agreed(counter: Counter, browser: Any, **changes: Any) -> str:
+    """Send a CIBA request and approve it; returns the auth_req_id."""
+    reference = await counter.asked(**changes)
+    page = await browser.open(ISSUER + "/verzoeken")
+    await browser.submit(page.form("/verzoeken"), {"besluit": "akkoord"})
+    return reference
+
+
+async def seen_by(portal, person) -> list[Any]:
+    async with unit_of_work(portal.app.state.sessions) as session:
+        return await consents_about(session, person, at=portal.clock.now())
+
+
+async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -> None:
+    browser = await portal.mother()
+    reference = await agreed(counter, browser)
+    page = await browser.open(APPS)
+    assert "Bibliotheek Oost" in page.text
+    [consent] = await seen_by(portal, portal.people.mother)
+    asked = await browser.open(f"{APPS}/{consent.id}/stoppen")
+    told = await browser.submit(asked.form("/stoppen"), {})
+    assert "U heeft de toegang gestopt" in told.text
+    assert "Bibliotheek Oost" not in told.text.split("Apps die u zelf toegang gaf")[1]
+    assert await counter.hears(reference) == "invalid_grant"
+    assert await counter.count("issued_token") == 0
+
+
+async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> None:
+    held = await counter.oauth.machtiging()
+    code = await counter.meldcode(counter.son)
+    await agreed(counter, await portal.son(), code=code, authorization_details=detail(held.id))
+    for person in (portal.people.mother, portal.people.son):
+        [consent] = await seen_by(portal, person)
+        assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)
+
+
+async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, counter) -> None:
+    reference = await agreed(counter, await portal.mother())
+    assert (await counter.polls(reference)).status_code == 200
+    [consent] = await seen_by(portal, portal.people.mother)
+    assert (consent.until - portal.clock.now()).total_seconds() == 600
+
+
+async def test_ciba_consent_not_polled_before_expiry_is_not_listed(portal, counter) -> None:
+    await agreed(counter, await portal.mother())
+    [consent] = await seen_by(portal, portal.people.mother)
+    assert consent.until > portal.clock.now()
+    counter.oauth.later(minutes=5)
+    assert await seen_by(portal, portal.people.mother) == []
+
+
+async def test_ciba_request_pending_or_denied_is_not_listed(portal, counter) -> None:
+    await counter.asked()
+    assert await seen_by(portal, portal.people.mother) == []
+    browser = await portal.mother()
+    page = await browser.open(ISSUER + "/verzoeken")
+    await browser.submit(page.form("/verzoeken"), {"besluit": "weigeren"})
+    assert await seen_by(portal, portal.people.mother) == []

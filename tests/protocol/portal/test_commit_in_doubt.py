@@ -1,0 +1,175 @@
+"""Commit in doubt (the connection is lost during COMMIT): the page says that the outcome is unknown."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from machtiging.cli.demo.html import Form
+from machtiging.delegation.queries import given_by
+from machtiging.delegation.rules import State
+from machtiging.identity import session as sessions
+from machtiging.storage.engine import Role, make_engine, make_sessions
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.cut_commit import commit_cutter
+from tests.builders.login import ISSUER
+from tests.builders.portal import accept_with, make_offer
+
+UNKNOWN = "Wij weten niet of dit is gelukt"
+NOTHING = "Er is niets gedaan"
+
+
+@pytest.fixture
+async def owner_connection(database):
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def cut(portal, database):
+    """The portal on connections that break at COMMIT once `carried_out` is set."""
+    with tempfile.TemporaryDirectory(prefix="cut-") as place:
+        async with commit_cutter(database.url, Path(place)) as cutter:
+            engine = make_engine(cutter.url, Role.SERVICE, pool_size=2)
+            whole = portal.app.state.sessions
+            portal.app.state.sessions = make_sessions(engine, portal.app.state.keyring)
+            cutter.whole = whole
+            yield cutter
+            portal.app.state.sessions = whole
+            await engine.dispose()
+
+
+async def an_active_machtiging(portal):
+    browser, helper = await portal.mother(), await portal.son()
+    await accept_with(helper, await make_offer(browser))
+    where = helper.url.removeprefix(ISSUER).partition("?")[0]
+    return browser, where, await browser.open(ISSUER + where + "/intrekken")
+
+
+async def state_of_it(cutter, portal):
+    async with unit_of_work(cutter.whole) as session:
+        (one,) = await given_by(session, portal.people.mother)
+        return one.state
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_commit_in_doubt_is_told_with_a_link_to_the_state(cut, portal, carried_out):
+    browser, where, page = await an_active_machtiging(portal)
+    cut.carried_out = carried_out
+    answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
+    cut.carried_out = None
+    assert cut.cut == 1
+    assert UNKNOWN in answer.text
+    assert NOTHING not in answer.text
+    assert (where, "Kijk bij deze machtiging") in answer.links
+    assert await state_of_it(cut, portal) is (State.ENDED if carried_out else State.ACTIVE)
+    shown = await browser.open(ISSUER + where)
+    assert ("Ingetrokken" in shown.text) is carried_out
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("/machtigingen/aanbieden", "/machtigingen"),
+        ("/machtigingen/aannemen", "/machtigingen"),
+        ("/machtigingen/aannemen/besluit", "/machtigingen"),
+        ("/aan-de-balie", "/aan-de-balie"),
+        ("/verzoeken", "/verzoeken"),
+        ("/authorize", "/apps"),
+        ("/apps/018f0000-0000-7000-8000-000000000001/stoppen", "/apps"),
+        ("/meldingen/gelezen", "/meldingen"),
+        ("/uitloggen", "/"),
+        ("/logout/bevestigen", "/"),
+    ],
+)
+async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path, link):
+    browser = await portal.mother()
+    csrf = (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]
+    cut.carried_out = True
+    values = {"csrf": csrf, "besluit": "uitloggen"}
+    answer = await browser.submit(Form(ISSUER + path, "post", {}), values, expect=503)
+    assert UNKNOWN in answer.text
+    assert NOTHING not in answer.text
+    assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
+
+
+async def test_failure_before_commit_says_nothing_was_done(cut, portal, owner_connection):
+    browser, _, page = await an_active_machtiging(portal)
+    await owner_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
+    answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
+    assert NOTHING in answer.text
+    assert UNKNOWN not in answer.text
+    assert await state_of_it(cut, portal) is State.ACTIVE
+
+
+async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, owner_connection):
+    browser, _, page = await an_active_machtiging(portal)
+    await owner_connection.execute(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;"
+        "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION no()"
+    )
+    answer = await browser.submit(page.form("/intrekken"), {}, expect=503)
+    assert NOTHING in answer.text
+    assert await state_of_it(cut, portal) is State.ACTIVE
+
+
+async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner_connection):
+    browser = await portal.mother()
+    await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg")
+    answer = await browser.open(ISSUER + "/machtigingen", expect=503)
+    assert UNKNOWN not in answer.text
+    assert NOTHING not in answer.text
+    assert "Probeer het zo opnieuw" in answer.text
+
+
+@pytest.mark.parametrize("where", ["/machtigingen?gedaan=geweigerd", "/apps?gedaan=app-gestopt"])
+async def test_failed_page_after_a_change_says_unknown(cut, portal, owner_connection, where):
+    browser = await portal.mother()
+    await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg")
+    answer = await browser.open(ISSUER + where, expect=503)
+    assert UNKNOWN in answer.text
+    assert NOTHING not in answer.text
+
+
+async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
+    browser, where, _ = await an_active_machtiging(portal)
+    browser.cookies[ISSUER].pop(sessions.COOKIE)
+    answer = await browser.open(ISSUER + where + "?gedaan=ingetrokken", expect=401)
+    assert UNKNOWN in answer.text
+    assert (where, "Kijk bij deze machtiging") in answer.links
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_commit_in_doubt_for_json_client_is_told_in_the_problem(cut, portal, carried_out):
+    browser, where, page = await an_active_machtiging(portal)
+    cut.carried_out = carried_out
+    headers = {"Cookie": f"{sessions.COOKIE}={browser.cookies[ISSUER][sessions.COOKIE]}", "Origin": ISSUER}
+    values = dict(page.form("/intrekken").values)
+    answer = await portal.http.post(ISSUER + where + "/intrekken", data=values, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
+    assert UNKNOWN in answer.json()["detail"]
+
+
+async def test_cancelled_login_says_nothing_about_the_session(portal):
+    from machtiging.identity.errors import CANCELLED, LoginFailed, explanation_of
+
+    told = explanation_of(LoginFailed(CANCELLED)).text
+    assert "Er is niets" not in told
+    assert "U bent niet ingelogd" not in told
+
+
+async def test_commits_in_doubt_leave_the_connection_pool_working(cut, portal):
+    browser, _, page = await an_active_machtiging(portal)
+    for _ in range(4):
+        cut.carried_out = False
+        await browser.submit(page.form("/intrekken"), {}, expect=503)
+    cut.carried_out = None
+    await browser.submit(page.form("/intrekken"), {})
+    async with unit_of_work(cut.whole) as session:
+        assert await session.scalar(text("SELECT count(*) FROM machtiging WHERE state = 'ended'")) == 1

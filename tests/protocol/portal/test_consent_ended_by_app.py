@@ -1,0 +1,74 @@
+"""Overview lines of a consent that an app ended itself name the app."""
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.kernel.ids import uuid7
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.register_client import register
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import code_client
+from tests.builders.login import ISSUER
+
+CONSENT = """
+INSERT INTO oauth_grant (id, client_id, person_id, authorization_details, scope, assurance,
+                         authenticated_at, created_at)
+VALUES (:id, :client, :who, '[]', 'openid', 'substantieel', :at, :at)
+"""
+
+
+async def an_app(session, at) -> str:
+    return (await register(session, code_client(None, client_name="Leesapp van Voorbeeld"), oin=None, at=at))[
+        "client_id"
+    ]
+
+
+async def a_consent_that_ends(portal, ending) -> str:
+    """Store a consent of the mother for her own box and end it like this."""
+    at, grant_id = portal.clock.now(), uuid7()
+    async with unit_of_work(portal.app.state.sessions) as session:
+        client = await an_app(session, at)
+        facts = {"id": grant_id, "client": client, "who": portal.people.mother, "at": at}
+        await session.execute(text(CONSENT), facts)
+        assert await end_grant(session, grant_id, ending, at=at)
+    return client
+
+
+async def overview(portal) -> str:
+    return (await (await portal.mother()).open(ISSUER + "/inzage")).text
+
+
+@pytest.mark.parametrize("reason", ["token_ingetrokken", "code_hergebruikt"])
+async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
+    await a_consent_that_ends(portal, Ending(reason))
+    told = await overview(portal)
+    assert "De app Leesapp van Voorbeeld heeft geen toestemming meer" in told
+    assert "Iemand" not in told
+    assert "met de app" not in told
+
+
+async def test_consent_ended_by_suspended_app_keeps_the_app_name(portal):
+    client = await a_consent_that_ends(portal, Ending("token_ingetrokken"))
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await suspend(session, client, at=portal.clock.now())
+    assert "De app Leesapp van Voorbeeld heeft" in await overview(portal)
+
+
+async def test_consent_ended_by_person_is_not_attributed_to_the_app(portal):
+    await a_consent_that_ends(portal, Ending("intrekken", portal.people.mother, "self"))
+    told = await overview(portal)
+    assert "U stopte de toestemming van een app" in told
+    assert "De app" not in told
+
+
+@pytest.mark.parametrize("client_id", [None, "bestaat-niet"])
+async def test_consent_ended_without_person_or_known_app_is_attributed_to_neither(portal, client_id):
+    line = Line(JournalAct.GRANT_BEEINDIGD, Outcome.DONE, "x", client_id=client_id, for_person_id=portal.people.mother)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await record(session, line, at=portal.clock.now())
+    told = await overview(portal)
+    assert ("een app die niet meer bestaat" in told) is (client_id is not None)
+    assert ("Iemand" in told) is (client_id is None)

@@ -1,0 +1,44 @@
+"""Consents that end with their machtiging are journalled with the actor and the capacity."""
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.kernel.ids import uuid7
+from machtiging.oauth.register_client import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
+from tests.builders.clients import code_client
+from tests.builders.login import ISSUER
+
+CONSENT = """
+INSERT INTO oauth_grant (id, client_id, person_id, machtiging_id, authorization_details, scope, assurance,
+                         authenticated_at, created_at)
+VALUES (:id, :client, :son, :held, '[]', 'openid', 'substantieel', :at, :at)
+"""
+
+
+async def a_consent(portal):
+    """Store a consent of the son for his mother's box."""
+    offered = await portal.world.offer()
+    held = await portal.world.accept(offered.code)
+    at = portal.clock.now()
+    async with unit_of_work(portal.app.state.sessions) as session:
+        client = (await register(session, code_client(None), oin=None, at=at))["client_id"]
+        facts = {"id": uuid7(), "client": client, "son": portal.people.son, "held": held.id, "at": at}
+        await session.execute(text(CONSENT), facts)
+    return held, client
+
+
+@pytest.mark.parametrize(
+    ("who", "deed", "capacity"), [("mother", "intrekken", "self"), ("son", "teruggeven", "relative")]
+)
+async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal, who, deed, capacity):
+    held, client = await a_consent(portal)
+    browser = await getattr(portal, who)()
+    address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
+    await browser.submit((await browser.open(address)).form(f"/{deed}"), {})
+    async with unit_of_work(portal.app.state.sessions) as session:
+        found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' {AS_WRITTEN}"))
+        line = found.one()
+    assert (line.actor_id, line.capacity) == (getattr(portal.people, who), capacity)
+    assert (line.for_person_id, line.client_id) == (portal.people.mother, client)

@@ -1,0 +1,434 @@
+"""Forms sent after the session ended are kept for their person and given back once after login."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy import text
+
+from machtiging.cli.demo.html import Form
+from machtiging.crypto.secrets import digest
+from machtiging.identity import kept_forms
+from machtiging.identity import session as sessions
+from machtiging.identity.over.expire import expire_some
+from machtiging.identity.over.of_person import end_all_of
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.architecture.test_doors import doors_of
+from tests.builders.login import ISSUER
+from tests.builders.portal import ACCEPT, OFFER, accept_with, give_code, good_offer, make_offer, the_assembled
+
+AWAY = "U was te lang weg. Er is niets veranderd."
+BACK = "U bent weer ingelogd."
+SOME_ID = "018f0000-0000-7000-8000-000000000001"
+# endpoints for programs, and routes without a session
+OF_PROGRAMS = {
+    "/api/v1/aanleveringen",
+    "/bc-authorize",
+    "/introspect",
+    "/par",
+    "/register",
+    "/revoke",
+    "/token",
+    "/userinfo",
+}
+WITHOUT_A_SESSION = {"/logout", "/logout/bevestigen", "/uitloggen"}
+# form route -> page on which the kept form is given back
+PAGE_OF = {
+    "/aan-de-balie": "/aan-de-balie",
+    "/apps/{consent_id}/stoppen": f"/apps/{SOME_ID}/stoppen",
+    "/authorize": "/authorize",
+    "/machtigingen/aanbieden": OFFER,
+    "/machtigingen/aannemen": ACCEPT,
+    "/machtigingen/aannemen/besluit": ACCEPT,
+    "/machtigingen/{machtiging_id}/hervatten": f"/machtigingen/{SOME_ID}",
+    "/machtigingen/{machtiging_id}/intrekken": f"/machtigingen/{SOME_ID}/intrekken",
+    "/machtigingen/{machtiging_id}/nieuwe-code": f"/machtigingen/{SOME_ID}",
+    "/machtigingen/{machtiging_id}/pauzeren": f"/machtigingen/{SOME_ID}",
+    "/machtigingen/{machtiging_id}/teruggeven": f"/machtigingen/{SOME_ID}",
+    "/meldingen/gelezen": "/meldingen",
+    "/verzoeken": "/verzoeken",
+}
+
+
+def posted_routes():
+    routes = [context.route for context in iter_route_contexts(the_assembled().routes)]
+    return [route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())]
+
+
+def test_every_portal_form_uses_the_guard_that_keeps_it():
+    behind_the_door = {route.path for route in posted_routes() if doors_of(route.dependant) == ["Citizen"]}
+    assert behind_the_door == set(PAGE_OF)
+    assert {route.path for route in posted_routes()} - behind_the_door == OF_PROGRAMS | WITHOUT_A_SESSION
+
+
+async def _idle(portal, browser):
+    portal.clock.advance(portal.app.state.session_limits.idle)
+
+
+async def _absolute(portal, browser):
+    portal.clock.advance(portal.app.state.session_limits.absolute)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await expire_some(session, portal.app.state.session_limits, at_most=99, at=portal.clock.now())
+
+
+async def _next_morning(portal, browser):
+    await _absolute(portal, browser)
+    portal.clock.advance(timedelta(hours=8))
+    await portal.mother()  # any login runs the cleanup
+
+
+async def _operator(portal, browser):
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await end_all_of(session, portal.people.mother, at=portal.clock.now())
+
+
+async def _other_tab(portal, browser):
+    here = Form("/uitloggen", "post", {"csrf": (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]})
+    await browser.submit(here, {})
+    assert sessions.COOKIE not in browser.cookies[ISSUER]
+
+
+async def _cookie_lost(portal, browser):
+    browser.cookies[ISSUER].clear()
+
+
+OVER = {
+    "idle": _idle,
+    "absolute": _absolute,
+    "the next morning": _next_morning,
+    "ended by an operator": _operator,
+    "logged out in another tab": _other_tab,
+    "the cookie is gone": _cookie_lost,
+}
+
+
+async def csrf_of(browser) -> str:
+    return (await browser.open(ISSUER + "/")).form("/uitloggen").values["csrf"]
+
+
+async def log_in(portal, browser, person) -> None:
+    """Log in again in the same browser, keeping its other cookies."""
+    fresh = await portal.browser_of(person)
+    browser.cookies[ISSUER][sessions.COOKIE] = fresh.cookies[ISSUER][sessions.COOKIE]
+
+
+def the_way_to_login(page) -> str:
+    """The return URL shared by all login links of the page."""
+    (link,) = {href for href, _ in page.links if href.startswith("/inloggen")}
+    return parse_qs(urlsplit(link).query)["terug"][0]
+
+
+async def kept(portal):
+    async with unit_of_work(portal.app.state.sessions) as session:
+        return (await session.execute(text("SELECT * FROM kept_form ORDER BY created_at"))).all()
+
+
+async def press(browser, path: str, values, *, expect: int):
+    return await browser.submit(Form(ISSUER + path, "post", {}), values, expect=expect)
+
+
+def with_id(path: str) -> str:
+    return re.sub(r"\{[a-z_]+\}", SOME_ID, path)
+
+
+@pytest.mark.parametrize("path", sorted(PAGE_OF))
+@pytest.mark.parametrize("over", sorted(OVER))
+async def test_form_after_session_end_is_kept(portal, path, over):
+    browser = await portal.mother()
+    values = {
+        "csrf": await csrf_of(browser),
+        "doel": "Post van mevrouw",
+        "request_uri": "urn:x",
+        "client_id": "y",
+    }
+    await OVER[over](portal, browser)
+    page = await press(browser, with_id(path), values, expect=401)
+    assert AWAY in page.text
+    assert urlsplit(the_way_to_login(page)).path == PAGE_OF[path]
+    assert "vrouw" not in the_way_to_login(page)
+    (row,) = await kept(portal)
+    assert (row.page_hash, row.person_id) == (digest(the_way_to_login(page)), portal.people.mother)
+    assert b"vrouw" not in row.sealed
+    await log_in(portal, browser, portal.people.mother)
+    response = await browser._send("GET", ISSUER + the_way_to_login(page), None)
+    # the pushed request is gone: the kept form just expires
+    assert await kept(portal) == [] or path == "/authorize"
+    assert response.is_redirect or response.status_code in {400, 404} or BACK in response.text
+
+
+@pytest.mark.parametrize("path", sorted(PAGE_OF))
+async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
+    browser = await portal.mother()
+    values = {"csrf": await csrf_of(browser), "doel": "Geheime post", "code": "GEHEIM"}
+    await _idle(portal, browser)
+    page = await press(browser, with_id(path), values, expect=401)
+    await log_in(portal, browser, portal.people.son)
+    for where in ("/machtigingen", the_way_to_login(page)):
+        response = await browser._send("GET", ISSUER + where, None)
+        assert "Geheim" not in response.text
+        assert "GEHEIM" not in response.text
+        assert BACK not in response.text
+        assert await kept(portal) == []
+
+
+@pytest.mark.parametrize("path", sorted(PAGE_OF))
+async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path):
+    browser = await portal.mother()
+    values = {"csrf": await csrf_of(browser), "doel": "Alle post", "client_id": "y", "request_uri": "urn:x"}
+    await log_in(portal, browser, portal.people.mother)
+    response = await browser._send("POST", ISSUER + with_id(path), values)
+    if path == "/authorize":  # a link and no redirect, as it may lead to another origin (form-action)
+        back = html.unescape(response.text.split('<a class="knop" href="')[1].split('"')[0])
+    else:
+        back = response.headers["location"]
+    assert (response.status_code, urlsplit(back).path) == (200 if path == "/authorize" else 303, PAGE_OF[path])
+    assert urlsplit(back).netloc == ""
+    assert [row.page_hash for row in await kept(portal)] == [digest(back)]
+
+
+@pytest.mark.parametrize("path", sorted(PAGE_OF))
+async def test_form_of_another_persons_session_is_rejected_and_not_kept(portal, path):
+    browser = await portal.mother()
+    values = {"csrf": await csrf_of(browser), "doel": "Alle post"}
+    await log_in(portal, browser, portal.people.son)
+    page = await press(browser, with_id(path), values, expect=403)
+    assert "Dit formulier is verlopen. Er is niets veranderd." in page.text
+    assert await kept(portal) == []
+    assert kept_forms.COOKIE not in browser.cookies[ISSUER]
+
+
+@pytest.mark.parametrize("path", sorted(PAGE_OF))
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Origin": "https://kwaad.example"}, {"Origin": ISSUER, "Sec-Fetch-Site": "cross-site"}],
+)
+@pytest.mark.parametrize("alive", [True, False])
+async def test_csrf_form_from_other_site_is_rejected_for_any_session(portal, path, headers, alive):
+    browser = await portal.mother()
+    values = {"csrf": await csrf_of(browser), "doel": "Alle post"}
+    cookies = {sessions.COOKIE: browser.cookies[ISSUER][sessions.COOKIE]}
+    if not alive:
+        await _idle(portal, browser)
+    told = {"Accept": "text/html", "Cookie": "; ".join(f"{n}={v}" for n, v in cookies.items()), **headers}
+    response = await portal.http.post(ISSUER + with_id(path), data=values, headers=told)
+    assert (response.status_code, response.headers.get("set-cookie")) == (403, None)
+    assert await kept(portal) == []
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "A" * 43, "\0" * 43, "é" * 43])
+async def test_form_of_unknown_session_is_not_kept(portal, token):
+    browser = await portal.mother()
+    await browser.open(ISSUER + "/")
+    await _idle(portal, browser)
+    page = await press(browser, OFFER, {"doel": "x"} if token is None else {"csrf": token, "doel": "x"}, expect=401)
+    assert AWAY in page.text
+    assert "konden wij niet bewaren" in page.text
+    assert await kept(portal) == []
+    assert kept_forms.COOKIE not in browser.cookies[ISSUER]
+
+
+async def test_form_too_large_is_not_kept(portal):
+    browser = await portal.mother()
+    values = {"csrf": await csrf_of(browser), "doel": "x" * kept_forms.LARGEST}
+    await _idle(portal, browser)
+    page = await press(browser, OFFER, values, expect=401)
+    assert "konden wij niet bewaren" in page.text
+    assert await kept(portal) == []
+
+
+async def test_json_client_without_session_gets_a_problem(portal):
+    answer = await portal.http.post(ISSUER + OFFER, data={"csrf": "x"}, headers={"Origin": ISSUER})
+    assert (answer.status_code, answer.json()["code"]) == (401, "niet_ingelogd")
+
+
+async def test_kept_forms_per_person_are_limited_to_ten(portal):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    for number in range(kept_forms.MOST_PER_PERSON + 3):
+        portal.clock.advance(timedelta(seconds=1))
+        where = f"/machtigingen/{UUID(int=number)}/intrekken"
+        await press(browser, where, {"csrf": csrf}, expect=401)
+    pages = [row.page_hash for row in await kept(portal)]
+    assert len(pages) == kept_forms.MOST_PER_PERSON
+    assert digest(f"/machtigingen/{UUID(int=0)}/intrekken") not in pages
+
+
+async def test_kept_form_expires_after_one_hour(portal):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
+    portal.clock.advance(kept_forms.KEPT_FOR)
+    await log_in(portal, browser, portal.people.mother)
+    page = await browser.open(ISSUER + OFFER)
+    assert BACK not in page.text
+    assert page.form(OFFER).values["doel"] == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sealed = overlay(sealed placing '\\x00' from 30)",
+        "sealed = ''",
+        "page_hash = sha256('/verzoeken')",
+        f"browser_hash = sha256('{'A' * 43}')",
+    ],
+)
+async def test_kept_form_with_tampered_row_is_not_shown(portal, change):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await session.execute(text(f"UPDATE kept_form SET {change}"))
+    await log_in(portal, browser, portal.people.mother)
+    if "browser" in change:
+        browser.cookies[ISSUER][kept_forms.COOKIE] = "A" * 43
+    for where in (OFFER, "/verzoeken"):
+        page = await browser.open(ISSUER + where)
+        assert "Geheime post" not in page.text
+
+
+async def test_kept_form_is_given_back_once(portal):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
+    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == ""
+
+
+async def test_kept_form_is_not_consumed_by_head(portal):
+    """HEAD is safe (RFC 9110 9.3.2), so it does not consume the kept form."""
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    await browser._go("HEAD", ISSUER + OFFER, None, 200)
+    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
+
+
+async def test_kept_forms_of_two_tabs_are_given_back_on_their_own_page(portal):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": csrf, "doel": "Alle post"}, expect=401)
+    await press(browser, ACCEPT, {"csrf": csrf, "code": "7K2MP-X4T9C"}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    assert BACK not in (await browser.open(ISSUER + "/machtigingen")).text
+    assert (await browser.open(ISSUER + ACCEPT)).form(ACCEPT).values["code"] == "7K2MP-X4T9C"
+    assert (await browser.open(ISSUER + OFFER)).form(OFFER).values["doel"] == "Alle post"
+
+
+async def test_kept_offer_form_is_given_back_complete_and_unsent(portal):
+    browser = await portal.mother()
+    form = (await browser.open(ISSUER + OFFER)).form(OFFER)
+    answers = good_offer(
+        doel="<b>Post</b> & meer", uitgesloten=[], gevoelig="gevoelig", duur="eigen", einde_dag="3", einde_jaar="20"
+    )
+    await _idle(portal, browser)
+    await press(browser, OFFER, {"csrf": form.values["csrf"], **answers}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    back = await browser.open(ISSUER + OFFER)
+    values = {name: value for name, value in back.form(OFFER).values.items() if name != "csrf"}
+    assert values == {name: value for name, value in answers.items() if value != []}
+    assert "autofocus" not in (await browser._send("GET", ISSUER + OFFER, None)).text
+    assert "Klopt dit?" in (await browser.submit(back.form(OFFER), {"duur": "90"})).text
+
+
+async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
+    browser = await portal.mother()
+    form = (await browser.open(ISSUER + OFFER)).form(OFFER)
+    check = await press(browser, OFFER, {"csrf": form.values["csrf"], **good_offer()}, expect=200)
+    await _idle(portal, browser)
+    await browser.submit(check.form(OFFER), {"akkoord": "ja"}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    back = await browser.open(ISSUER + OFFER)
+    assert BACK in back.text
+    assert back.form(OFFER).values["sleutel"] == check.form(OFFER).values["sleutel"]
+    made = await browser.submit(back.form(OFFER), {"akkoord": "ja"})
+    assert len(made.codes) == 1
+    await _idle(portal, browser)
+    await browser.submit(back.form(OFFER), {"akkoord": "ja"}, expect=401)
+    await log_in(portal, browser, portal.people.mother)
+    again = await browser.open(ISSUER + OFFER, expect=409)
+    assert "Deze machtiging is al gemaakt" in again.text
+
+
+async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
+    code = await make_offer(await portal.mother())
+    browser = await portal.son()
+    shown = await give_code(browser, code)
+    await _idle(portal, browser)
+    await browser.submit(shown.form("/besluit"), {"besluit": "aannemen"}, expect=401)
+    await log_in(portal, browser, portal.people.son)
+    back = (await browser.open(ISSUER + ACCEPT)).form(ACCEPT)
+    assert back.values["code"] == code
+    assert back.values["geboren_jaar"] == shown.form("/besluit").values["geboren_jaar"]
+    again = await browser.submit(back, {})
+    assert (
+        "U heeft de machtiging aangenomen"
+        in (await browser.submit(again.form("/besluit"), {"besluit": "aannemen"})).text
+    )
+
+
+@pytest.mark.parametrize("deed", ["intrekken", "pauzeren"])
+async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(portal, deed):
+    browser, helper = await portal.mother(), await portal.son()
+    await accept_with(helper, await make_offer(browser))
+    where = urlsplit(helper.url).path
+    page = await browser.open(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
+    await _idle(portal, browser)
+    away = await browser.submit(page.form(deed), {}, expect=401)
+    assert AWAY in away.text
+    await log_in(portal, browser, portal.people.mother)
+    back = await browser.open(ISSUER + the_way_to_login(away))
+    assert BACK in back.text
+    done = await browser.submit(back.form(deed), {})
+    assert "U heeft de machtiging" in done.text
+
+
+@pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
+async def test_logout_form_of_earlier_session_asks_again(portal, path, button):
+    browser = await portal.mother()
+    old = (await browser.open(ISSUER + path)).form(button)
+    await log_in(portal, browser, portal.people.mother)
+    page = await browser.submit(old, {"besluit": "uitloggen"})
+    if path == "/logout":
+        page = await browser.open(ISSUER + next(href for href, words in page.links if words == "Terug naar de vraag"))
+    assert "Wilt u uitloggen?" in page.text
+    assert (await browser.open(ISSUER + "/machtigingen")).url == ISSUER + "/machtigingen"
+    await browser.submit(page.forms[-1], {"besluit": "uitloggen"})
+    assert sessions.COOKIE not in browser.cookies[ISSUER]
+
+
+@pytest.mark.parametrize(("path", "button"), [("/uitloggen", "/uitloggen"), ("/logout", "/logout/bevestigen")])
+@pytest.mark.parametrize("over", sorted(OVER))
+async def test_logout_after_session_end_stays_on_our_site(portal, path, button, over):
+    browser = await portal.mother()
+    form = (await browser.open(ISSUER + path)).form(button)
+    await OVER[over](portal, browser)
+    page = await browser.submit(form, {"besluit": "uitloggen"})
+    assert browser.url.startswith(ISSUER)
+    assert ("/inloggen" in [href.partition("?")[0] for href, _ in page.links]) or "U bent uitgelogd" in page.text
+
+
+async def test_form_with_session_row_tampered_to_another_person_is_not_kept(portal):
+    browser = await portal.mother()
+    csrf = await csrf_of(browser)
+    await _idle(portal, browser)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        forged = text("UPDATE login_session SET person_id = :other WHERE csrf_token = :csrf")
+        await session.execute(forged, {"other": portal.people.son, "csrf": csrf})
+    page = await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
+    assert "konden wij niet bewaren" in page.text
+    assert await kept(portal) == []

@@ -1,0 +1,98 @@
+"""Pausing, resuming, revoking and giving back: by form only, and by the right party only."""
+
+import pytest
+
+from tests.builders.login import ISSUER
+from tests.builders.portal import accept_with, make_offer
+
+CHANGES = ["intrekken", "pauzeren", "hervatten", "teruggeven"]
+
+
+async def an_accepted_one(portal):
+    mother, son = await portal.mother(), await portal.son()
+    await accept_with(son, await make_offer(mother))
+    return mother, son, son.url.split("?")[0]
+
+
+async def press(browser, address, deed, *, expect=200):
+    page = await browser.open(address)
+    return await browser.submit(page.form(f"/{deed}"), {}, expect=expect)
+
+
+async def test_machtiging_is_paused_and_resumed_by_giver(portal):
+    mother, son, address = await an_accepted_one(portal)
+    assert "Stand: Staat stil" in (await press(mother, address, "pauzeren")).text
+    assert "Stand: Staat stil" in (await son.open(address)).text
+    assert "Stand: Geldig" in (await press(mother, address, "hervatten")).text
+
+
+async def test_revocation_asks_for_confirmation(portal):
+    mother, _, address = await an_accepted_one(portal)
+    sure = await mother.open(address + "/intrekken")
+    assert "Bram Voorbeeld kan dan meteen geen post meer van u lezen" in sure.text
+    assert "Stand: Geldig" in (await mother.open(address)).text
+    await mother.open(address + "/intrekken")
+    assert "Stand: Ingetrokken" in (await press(mother, address + "/intrekken", "intrekken")).text
+
+
+async def test_revoked_machtiging_has_no_buttons(portal):
+    mother, son, address = await an_accepted_one(portal)
+    await press(mother, address + "/intrekken", "intrekken")
+    for browser in (mother, son):
+        page = await browser.open(address)
+        assert [form.action for form in page.forms if "machtigingen" in form.action] == []
+    assert "Stand: Ingetrokken" in (await mother.open(address + "/intrekken")).text
+
+
+async def test_machtiging_is_given_back_by_helper(portal):
+    mother, son, address = await an_accepted_one(portal)
+    assert "Stand: Teruggegeven" in (await press(son, address, "teruggeven")).text
+    assert "Stand: Teruggegeven" in (await mother.open(address)).text
+
+
+async def test_machtiging_change_by_get_is_ignored(portal):
+    mother, _, address = await an_accepted_one(portal)
+    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in mother.cookies[ISSUER].items()), "Accept": "text/html"}
+    for deed in CHANGES:
+        for method in ("GET", "HEAD", "PUT", "DELETE"):
+            await portal.http.request(method, f"{address}/{deed}", headers=cookie)
+        assert "Stand: Geldig" in (await mother.open(address)).text, deed
+
+
+async def test_csrf_machtiging_change_without_token_is_rejected(portal):
+    mother, _, address = await an_accepted_one(portal)
+    form = (await mother.open(address + "/intrekken")).form("/intrekken")
+    for deed in CHANGES:
+        form.action = f"{address}/{deed}"
+        await mother.submit(form, {"csrf": ""}, expect=403)
+        assert "Stand: Geldig" in (await mother.open(address)).text, deed
+
+
+async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
+    mother, son, address = await an_accepted_one(portal)
+    form = (await son.open(address)).form("/teruggeven")
+    for deed in ("intrekken", "pauzeren", "hervatten"):
+        form.action = f"{address}/{deed}"
+        await son.submit(form, {}, expect=404)
+        assert "Stand: Geldig" in (await mother.open(address)).text, deed
+
+
+async def test_idor_machtiging_of_another_looks_like_unknown(portal):
+    from machtiging.kernel.bsn import Bsn
+    from machtiging.storage.unit_of_work import unit_of_work
+    from tests.builders.delegation import a_person
+
+    _, _, address = await an_accepted_one(portal)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        stranger = await a_person(session, Bsn("999990044"))
+    browser = await portal.browser_of(stranger)
+    theirs = await browser.open(address, expect=404)
+    nothing = await browser.open(address[:-12] + "0" * 12, expect=404)
+    assert theirs.text.split("Noem dan")[0] == nothing.text.split("Noem dan")[0]
+
+
+@pytest.mark.parametrize("word", ["toverij", "aangenomen<script>"])
+async def test_message_unknown_in_query_is_not_shown(portal, word):
+    mother, _, address = await an_accepted_one(portal)
+    page = await mother.open(f"{address}?gedaan={word}")
+    assert word not in page.text

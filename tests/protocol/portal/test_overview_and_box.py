@@ -1,0 +1,106 @@
+"""The access overview and the own box in the portal: for the citizen only, page by page, through the same guard."""
+
+from datetime import timedelta
+from urllib.parse import quote
+from uuid import uuid4
+
+from machtiging.audit.acts import JournalAct, Outcome
+from machtiging.audit.journal import Line, record
+from machtiging.portal.overview import PAGE
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.login import ISSUER
+from tests.builders.portal import accept_with, make_offer
+
+
+async def journalled(portal, count, **members):
+    values = {"act": JournalAct.BERICHT_LEZEN, "outcome": Outcome.REFUSED, "reason": "te_oud"} | members
+    people = portal.people
+    values = {"actor_id": people.son, "for_person_id": people.mother} | values
+    async with unit_of_work(portal.app.state.sessions) as session:
+        for number in range(count):
+            await record(session, Line(**values), at=portal.clock.now() - timedelta(minutes=number))
+
+
+async def test_overview_shows_refused_access_with_its_reason(portal):
+    await journalled(portal, 1, object_kind="bericht", object_id=str(uuid4()))
+    page = await (await portal.mother()).open(ISSUER + "/inzage")
+    assert "Bram Voorbeeld wilde een brief lezen" in page.text
+    assert "De brief is ouder dan u heeft afgesproken." in page.text
+
+
+async def test_overview_of_helper_hides_his_access_to_her_box(portal):
+    await journalled(portal, 1)
+    page = await (await portal.son()).open(ISSUER + "/inzage")
+    assert "Nog niemand heeft uw post bekeken." in page.text
+
+
+async def test_overview_addresses_own_acts_as_u(portal):
+    await make_offer(browser := await portal.mother())
+    page = await browser.open(ISSUER + "/inzage")
+    assert "U bood een machtiging aan" in page.text
+
+
+async def test_overview_links_to_the_machtiging(portal):
+    mother, son = await portal.mother(), await portal.son()
+    await accept_with(son, await make_offer(mother))
+    path = son.url.split("?")[0].removeprefix(ISSUER)
+    page = await mother.open(ISSUER + "/inzage")
+    assert (path, "post bijhouden") in page.links
+
+
+async def test_overview_pages_have_no_gaps_or_duplicates(portal):
+    await journalled(portal, PAGE + 7)
+    browser = await portal.mother()
+    first = await browser.open(ISSUER + "/inzage")
+    older = next(href for href, word in first.links if word == "Ouder")
+    second = await browser.open(ISSUER + older)
+    seen = [page.text.count("wilde een brief lezen") for page in (first, second)]
+    assert seen == [PAGE, 7]
+    assert not [word for _, word in second.links if word == "Ouder"]
+
+
+async def test_overview_position_malformed_is_rejected(portal):
+    browser = await portal.mother()
+    await browser.open(ISSUER + "/inzage?voor=gisteren&regel=1", expect=400)
+
+
+CANNOT_BE = [
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "1999-12-31T23:59:59Z",
+    "2101-01-01T00:00:00Z",
+    "2026-11-23T12:00:00",
+]
+
+
+async def test_overview_position_at_impossible_instant_is_rejected(portal):
+    browser = await portal.mother()
+    for instant in CANNOT_BE:
+        await browser.open(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expect=400)
+    await browser.open(f"{ISSUER}/inzage?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
+
+
+async def test_box_without_letters_says_so(portal):
+    page = await (await portal.mother()).open(ISSUER + "/berichten")
+    assert "U heeft geen berichten." in page.text
+
+
+async def test_letter_unknown_returns_404(portal):
+    await (await portal.mother()).open(f"{ISSUER}/berichten/{uuid4()}", expect=404)
+
+
+async def test_letter_id_malformed_returns_404(portal):
+    await (await portal.mother()).open(f"{ISSUER}/berichten/../../etc", expect=404)
+    await (await portal.mother()).open(f"{ISSUER}/berichten/123", expect=404)
+
+
+async def test_list_position_invented_is_rejected(portal):
+    await (await portal.mother()).open(f"{ISSUER}/berichten?vanaf=abc", expect=400)
+
+
+async def test_start_page_is_public(portal):
+    answer = await portal.http.get(ISSUER + "/", headers={"Accept": "text/html"})
+    assert answer.status_code == 200
+    assert "/inloggen" in answer.text
+    page = await (await portal.mother()).open(ISSUER + "/")
+    assert "Welkom, Ans Voorbeeld" in page.text

@@ -1,0 +1,71 @@
+"""The embedded PostgreSQL dies under a running service: it is restarted, or the service exits with a message."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from machtiging.storage.embedded import running_pid
+from tests.builders.serve_process import ServeProcess, becomes, folder_in_memory
+
+pytestmark = pytest.mark.whole
+
+
+@pytest.fixture
+def place():
+    made = folder_in_memory("machtiging-own-")
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(params=[(), ("--workers", "2")], ids=["one process", "workers"])
+async def served(request, place):
+    made = ServeProcess(place, MACHTIGING_DATA_DIR=str(place / "data"))
+    for words in (["keys", "generate"], ["migrate"]):
+        command = [sys.executable, "-m", "machtiging", *words]
+        await asyncio.to_thread(subprocess.run, command, env=made.environment, check=True, capture_output=True)
+    made.start(*request.param)
+    await becomes(made.is_ready)
+    yield made
+    made.kill()
+
+
+def home(served):
+    return served.place / "data" / "postgres"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
+async def test_embedded_database_killed_is_restarted_and_service_ready(served, number):
+    before = running_pid(home(served))
+    os.kill(before, number)
+
+    async def runs_again():
+        return running_pid(home(served)) not in {None, before}
+
+    await becomes(runs_again)
+    await becomes(served.is_ready)
+    after = running_pid(home(served))
+    served.process.terminate()
+    assert await asyncio.to_thread(served.process.wait, 60) == 0
+    assert not psutil.pid_exists(after) or running_pid(home(served)) is None
+
+
+async def test_embedded_database_that_cannot_restart_ends_the_service_with_a_message(served):
+    (home(served) / "global").rename(home(served) / "globaal")
+    os.kill(running_pid(home(served)), signal.SIGKILL)
+    assert await asyncio.to_thread(served.process.wait, 120) == 3
+    assert "could not be started again" in served.told()
+    assert "Traceback" not in served.told()
+
+
+async def test_embedded_database_with_deleted_files_is_not_recreated(served):
+    pid = running_pid(home(served))
+    os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(home(served), ignore_errors=True)
+    assert await asyncio.to_thread(served.process.wait, 120) == 3
+    assert not (home(served) / "PG_VERSION").exists()

@@ -1,0 +1,175 @@
+"""Key rotation under a running service: earlier tokens stay valid, new tokens use the new key, no restart."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from machtiging.crypto.keyring import KeyRing
+from machtiging.crypto.manifest import Kind
+from machtiging.crypto.rotation import PUBLISHED_BEFORE_SIGNING, rotate
+from machtiging.kernel.clock import SystemClock
+from machtiging.kernel.errors import Fault
+from machtiging.oauth.register_client import register
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import with_own_state
+from tests.builders.berichtenbox import UWV
+from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
+from tests.builders.crypto import a_key_directory
+from tests.builders.portal import the_assembled
+from tests.builders.real_server import an_assembled_world, served
+from tests.builders.sites import a_site, an_authority, json_answer
+
+PAIR = make_client_keys()
+
+
+async def world_with_an_agency(database, place, **settings):
+    world = await an_assembled_world(database.url, SystemClock(), place, **settings)
+    async with unit_of_work(world.sessions) as session:
+        metadata = agency_client(PAIR, client_id="postkamer")
+        await register(session, metadata, oin=UWV, at=world.clock.now(), practice=True)
+    return world
+
+
+def credentials(world, client_id="postkamer"):
+    proof = assertion(PAIR, client_id, world.clock, aud=world.app.state.issuer)
+    return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
+
+
+async def a_token(http, world) -> str:
+    answer = await http.post("/token", data={"grant_type": "client_credentials", **credentials(world)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["access_token"]
+
+
+def kid_of(token) -> str:
+    part = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["kid"]
+
+
+async def until(true, seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def ring(tmp_path):
+    return KeyRing.load(a_key_directory(tmp_path / "keys"))
+
+
+@pytest.fixture
+async def http(database, ring):
+    app = with_own_state(the_assembled(), keyring=ring, sessions=database.sessions, clock=SystemClock())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.issuer) as opened:
+        yield opened
+
+
+async def test_jwks_cache_lifetime_is_shorter_than_publication_before_signing(http):
+    kept = (await http.get("/jwks")).headers["cache-control"].rpartition("max-age=")[2]
+    assert timedelta(seconds=int(kept)) < PUBLISHED_BEFORE_SIGNING
+
+
+async def test_rotated_key_was_published_before_it_signs(http, ring, tmp_path):
+    published = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+    before = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
+    rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
+    ring.refresh()
+    after = kid_of(ring.sign_jwt({}, typ="at+jwt", alg="ES256"))
+    assert {before, after} <= published
+    assert before != after
+    assert published < {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+
+
+async def test_unreadable_keyring_is_a_warning_and_service_stays_ready(http, ring, tmp_path):
+    manifest = tmp_path / "keys" / "keys.json"
+    whole = manifest.read_text()
+    assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+    manifest.write_text("{")
+    with pytest.raises(Fault, match="sleutelbos_onleesbaar"):
+        ring.refresh()
+    told = await http.get("/health/ready")
+    assert told.status_code == 200
+    assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
+    manifest.write_text(whole)
+    ring.refresh()
+    assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+
+
+@pytest.mark.whole
+async def test_token_signed_before_rotation_stays_valid(database, tmp_path):
+    world = await world_with_an_agency(database, tmp_path)
+    async with served(world.app) as service, service.client() as http:
+        answer = await http.get("/jwks")
+        published = {key["kid"] for key in answer.json()["keys"]}
+        kept = timedelta(seconds=int(answer.headers["cache-control"].rpartition("max-age=")[2]))
+        assert kept < PUBLISHED_BEFORE_SIGNING, "nobody's copy is older than a key that signs"
+        before = await a_token(http, world)
+
+        async def active(token) -> bool:
+            answer = await http.post("/introspect", data={"token": token, **credentials(world)})
+            return answer.json()["active"]
+
+        assert await active(before)
+        rotate(tmp_path / "keys", Kind.ES256, datetime.now(UTC))
+
+        async def rotated() -> bool:
+            return kid_of(await a_token(http, world)) != kid_of(before)
+
+        await until(rotated)
+        after = await a_token(http, world)
+        assert kid_of(after) in published
+        assert await active(before)
+        assert await active(after)
+        now = {key["kid"] for key in (await http.get("/jwks")).json()["keys"]}
+        assert published < now, "all of before, and the next one"
+
+
+@pytest.mark.whole
+async def test_broken_keyring_under_running_service_is_reported_by_health(database, tmp_path):
+    world = await world_with_an_agency(database, tmp_path)
+    async with served(world.app) as service, service.client() as http:
+        assert "waarschuwingen" not in (await http.get("/health/ready")).json()
+        manifest = tmp_path / "keys" / "keys.json"
+        whole = manifest.read_text()
+        manifest.write_text("{")
+
+        async def warned() -> bool:
+            return "waarschuwingen" in (await http.get("/health/ready")).json()
+
+        await until(warned)
+        told = await http.get("/health/ready")
+        assert told.status_code == 200, "with the older keys everything still works"
+        assert told.json()["waarschuwingen"] == {"sleutels": "de nieuwe zijn niet leesbaar (sleutelbos_onleesbaar)"}
+        assert await a_token(http, world)
+        manifest.write_text(whole)
+
+        async def mended() -> bool:
+            return not await warned()
+
+        await until(mended)
+
+
+@pytest.mark.whole
+async def test_assembled_service_fetches_client_jwks(database, tmp_path):
+    """Over TLS with a configured CA, from loopback, which a setting allows."""
+    changes = {"fetch_ca_file": an_authority().file, "allowed_fetch_networks": "127.0.0.0/8, ::1/128"}
+    world = await world_with_an_agency(database, tmp_path, **changes)
+    async with (
+        a_site("localhost", answer=json_answer(PAIR.jwks)) as site,
+        served(world.app) as service,
+        service.client() as http,
+    ):
+        metadata = code_client(PAIR, client_id="leesapp", jwks_uri=f"https://localhost:{site.port}/jwks")
+        del metadata["jwks"]
+        async with unit_of_work(world.sessions) as session:
+            await register(session, metadata, oin=None, at=world.clock.now(), practice=True)
+        for _ in range(2):
+            answer = await http.post("/revoke", data={"token": "x", **credentials(world, "leesapp")})
+            assert answer.status_code == 200, answer.text
+        assert len(site.asked) == 1

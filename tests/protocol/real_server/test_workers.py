@@ -1,0 +1,100 @@
+"""`serve --workers N`: workers end with a killed parent; a second serve names the process on the port."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from machtiging.cli.processes.port_holders import describe_holders
+from machtiging.cli.servers import listen
+from machtiging.kernel.errors import Fault
+from tests.builders.crypto import a_key_directory
+from tests.builders.serve_process import ServeProcess, becomes
+
+pytestmark = pytest.mark.whole
+
+
+@pytest.fixture
+def serve(database, tmp_path):
+    a_key_directory(tmp_path / "keys")
+    started = []
+
+    def begin(*words, **changes):
+        started.append(ServeProcess(tmp_path, MACHTIGING_DATABASE_URL=database.url, **changes))
+        started[-1].start(*words)
+        return started[-1]
+
+    yield begin
+    for one in started:
+        one.kill()
+
+
+async def test_workers_of_killed_parent_end_and_free_the_port(serve):
+    served = serve("--workers", "2")
+    await becomes(served.is_ready)
+    workers = served.family()
+    assert len(workers) >= 2
+    served.process.send_signal(signal.SIGKILL)
+    served.process.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 30)
+    assert alive == []
+    listen("127.0.0.1", served.port).close()
+
+
+async def test_second_serve_on_same_port_names_the_process(serve):
+    served = serve("--workers", "2")
+    await becomes(served.is_ready)
+    second = served.run()
+    assert await asyncio.to_thread(second.wait, 60) == 3
+    assert "machtiging already runs there" in served.told()
+
+
+async def test_orphaned_workers_are_named_with_a_kill_command(serve):
+    served = serve("--workers", "2")
+    await becomes(served.is_ready)
+    workers = served.family()
+    for worker in workers:
+        worker.suspend()  # suspended, so they do not notice that their parent died
+    served.process.send_signal(signal.SIGKILL)
+    served.process.wait()
+    try:
+        with pytest.raises(Fault, match="workers of an earlier serve") as refused:
+            listen("127.0.0.1", served.port)
+        assert "kill " in refused.value.private
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def test_other_program_on_the_port_is_named(tmp_path):
+    listens = "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(60)"
+    program = f"import socket, time; {listens}"
+    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    try:
+        told = describe_holders(int(other.stdout.readline()))
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+    assert "another program listens there" in told
+    assert str(other.pid) in told
+
+
+async def test_worker_that_cannot_start_ends_serve_with_a_message(serve, tmp_path):
+    served = serve("--workers", "2", MACHTIGING_CLIENT_CA_FILE=str(tmp_path / "none.pem"))
+    assert await asyncio.to_thread(served.process.wait, 90) == 3
+    assert "Traceback" not in served.told()
+    assert "does not come up" in served.told()
+
+
+async def test_terminated_serve_ends_its_workers_and_exits_0(serve):
+    served = serve("--workers", "2")
+    await becomes(served.is_ready)
+    workers = served.family()
+    served.process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(served.process.wait, 60) == 0
+    _, alive = await asyncio.to_thread(psutil.wait_procs, workers, 10)
+    assert alive == []

@@ -1,0 +1,74 @@
+"""Text chosen by the caller reaches neither journal nor log: it may hold a BSN."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.tokens import audience, register
+from machtiging.identity.session import COOKIE
+from machtiging.storage.unit_of_work import unit_of_work
+from machtiging.web.logging import configure
+from tests.builders.bearer import a_jwt, token_facts
+from tests.builders.logging_state import restored_logging
+from tests.builders.login import ISSUER
+from tests.protocol.refusals.test_unauthenticated_journal import A_BSN, AN_ID, JUNK, addresses, portal
+
+__all__ = ["portal"]
+ANOTHER = "8c0d3f9e-1111-4111-8111-000999990019"
+CARRIED = {
+    "X-Request-ID": AN_ID,
+    "User-Agent": f"app/{A_BSN}",
+    "Referer": f"https://app.example/{A_BSN}",
+    "X-Forwarded-For": A_BSN,
+    "X-Correlation-ID": AN_ID,
+    "traceparent": f"00-{'0' * 23}{A_BSN}-0000000{A_BSN}-01",
+}
+
+
+async def journalled(portal) -> str:
+    async with unit_of_work(portal.app.state.sessions) as session:
+        return str(await session.scalar(text("SELECT jsonb_agg(to_jsonb(j))::text FROM journal_intake j")))
+
+
+@pytest.mark.parametrize("request_id", [AN_ID, AN_ID.upper(), ANOTHER, A_BSN, f"verzoek-{A_BSN}", "a" * 32])
+async def test_request_id_of_caller_is_neither_logged_nor_journalled(portal, request_id):
+    stream, browser = io.StringIO(), await portal.mother()
+    cookie = {"Cookie": f"{COOKIE}={browser.cookies[ISSUER][COOKIE]}"}
+    with restored_logging():
+        configure("INFO", stream)
+        answer = await portal.http.get(ISSUER + "/berichten", headers=cookie | {"X-Request-ID": request_id})
+    assert answer.status_code == 200
+    kept = await journalled(portal)
+    assert "bericht:lijst" in kept
+    assert '"event": "request"' in stream.getvalue()
+    assert request_id not in kept + stream.getvalue()
+
+
+@pytest.mark.parametrize("by", ["session", "token"])
+async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
+    stream, people, at = io.StringIO(), portal.people, portal.clock.now()
+    browser = await portal.mother()
+    known = {"Cookie": f"{COOKIE}={browser.cookies[ISSUER][COOKIE]}"}
+    if by == "token":
+        known = {"Authorization": f"Bearer {await a_token(portal, people.mother, at)}"}
+    words = JUNK | {"voor": A_BSN, "regel": AN_ID, "zoek": A_BSN, "doel": A_BSN, "kenmerk": A_BSN, "terug": f"/{A_BSN}"}
+    with restored_logging():
+        configure("INFO", stream)
+        for method, path in addresses():
+            if path in ("/inloggen", "/uitloggen"):
+                continue
+            body = {} if method in ("GET", "HEAD") else {"data": words}
+            await portal.http.request(method, ISSUER + path, params=words, headers=known | CARRIED, **body)
+    said = stream.getvalue() + await journalled(portal)
+    assert "bericht:l" in said
+    assert [line[:300] for line in said.splitlines() if A_BSN in line] == []
+
+
+async def a_token(portal, person_id, at) -> str:
+    facts = token_facts(at, person_id=person_id)
+    async with unit_of_work(portal.app.state.sessions) as session:
+        await register(session, facts)
+    return a_jwt(facts, iss=ISSUER, aud=audience(ISSUER))

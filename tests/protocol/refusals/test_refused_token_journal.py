@@ -1,0 +1,252 @@
+"""Refusals of tokens that we issued are journalled with person, place and reason."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from machtiging.access.tokens import IssuedTokenFacts, register
+from machtiging.delegation.pause import pause
+from machtiging.kernel.ids import GrantId
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import claims_of, token_facts
+from tests.builders.clients import AUDIENCE
+from tests.builders.oauth import ISSUER
+from tests.builders.portal import a_portal
+from tests.builders.proof import Holder as KeyHolder
+from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
+
+CONSENTS = "/api/v1/toestemmingen"
+MANAGES = "openid toestemmingen:beheren"
+BOTH = "grant_management_query grant_management_revoke"
+NEVER = "5d0c2f36-7a5b-4c8e-9f0a-3b1d6e2c4a71"  # the id of no consent
+REFUSED, NOT_GIVEN = "token:geweigerd", "grant:geweigerd"
+
+
+@pytest.fixture
+async def world(database, clock):
+    """The assembled service, as the API is a separate router."""
+    portal = await a_portal(database, clock)
+    oauth = oauth_in(portal)
+    yield SimpleNamespace(oauth=oauth, people=portal.people, clock=clock)
+    await oauth.close()
+    await portal.close()
+
+
+def signed(world, facts: IssuedTokenFacts, audience: str = AUDIENCE, **claims) -> str:
+    whole = claims_of(facts) | {"iss": ISSUER, "aud": audience} | claims
+    return world.oauth.service.state.keyring.sign_jwt(whole, typ="at+jwt")
+
+
+async def issued(world, **changes) -> IssuedTokenFacts:
+    """Store and return a token of the citizen with the manage scope, with these changes."""
+    facts = token_facts(world.clock.now(), **({"person_id": world.people.mother, "scope": MANAGES} | changes))
+    async with unit_of_work(world.oauth.sessions) as session:
+        await register(session, facts)
+    return facts
+
+
+async def ask(world, token: str, path: str, method: str = "GET", **headers):
+    given = {"Authorization": f"Bearer {token}"} | headers
+    return await world.oauth.connection().request(method, path, headers=given)
+
+
+async def kept(world) -> int:
+    async with unit_of_work(world.oauth.sessions) as session:
+        return await session.scalar(text("SELECT count(*) FROM journal_intake"))
+
+
+async def the_line(world, act: str = REFUSED):
+    [line] = await world.oauth.lines(act)
+    assert line.outcome == "refused"
+    return line
+
+
+# /api/v1/toestemmingen
+
+
+async def test_token_without_scope_is_journalled_with_person_and_token(world):
+    facts = await issued(world, scope="openid")
+    assert (await ask(world, signed(world, facts), CONSENTS)).status_code == 403
+    line = await the_line(world)
+    assert (line.reason, line.client_id) == ("token_voor_ander_gebruik", facts.client_id)
+    assert (line.actor_id, line.for_person_id) == (world.people.mother, world.people.mother)
+    assert (line.object_kind, line.object_id) == ("token", str(facts.id))
+
+
+async def test_helper_token_without_scope_is_journalled_with_citizen_and_machtiging(world):
+    holder = await a_holder(world.oauth)
+    facts = await issued(world, person_id=world.people.son, machtiging_id=holder.machtiging.id)
+    assert (await ask(world, signed(world, facts), f"{CONSENTS}/{holder.grant_id}", "DELETE")).status_code == 403
+    line = await the_line(world)
+    assert (line.actor_id, line.for_person_id) == (world.people.son, world.people.mother)
+    assert (line.reason, line.machtiging_id) == ("token_voor_ander_gebruik", holder.machtiging.id)
+    assert line.capacity == "relative"
+
+
+async def test_idor_consent_of_another_is_distinguished_in_the_journal_only(world):
+    holder = await a_holder(world.oauth, own=True)
+    facts = await issued(world, person_id=world.people.son)
+    other = uuid4()
+    answers = [await ask(world, signed(world, facts), f"{CONSENTS}/{it}", "DELETE") for it in (holder.grant_id, other)]
+    assert [answer.json()["code"] for answer in answers] == ["toestemming_onbekend"] * 2
+    lines = await world.oauth.lines(NOT_GIVEN)
+    assert [(line.reason, line.object_id) for line in lines] == [
+        ("toestemming_van_ander", str(holder.grant_id)),
+        ("toestemming_onbekend", None),
+    ]
+    assert {(line.actor_id, line.client_id, line.for_person_id) for line in lines} == {
+        (world.people.son, facts.client_id, None)
+    }
+
+
+# /userinfo
+
+
+async def test_userinfo_with_token_without_openid_is_journalled(world):
+    holder = await a_holder(world.oauth)
+    facts = await issued(
+        world,
+        person_id=world.people.son,
+        client_id=holder.app.client_id,
+        grant_id=holder.grant_id,
+        machtiging_id=holder.machtiging.id,
+        scope="toestemmingen:beheren",
+    )
+    answer = await ask(world, signed(world, facts), "/userinfo")
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_ontbreekt")
+    line = await the_line(world)
+    assert (line.reason, line.client_id, line.object_id) == ("scope_ontbreekt", holder.app.client_id, str(facts.id))
+    assert (line.actor_id, line.for_person_id) == (world.people.son, world.people.mother)
+
+
+async def test_userinfo_with_revoked_token_is_journalled(world):
+    holder = await a_holder(world.oauth)
+    async with unit_of_work(world.oauth.sessions) as session:
+        await end_grant(session, holder.grant_id, Ending("proef"), at=world.clock.now())
+    for _ in range(2):
+        answer = await ask(world, holder.access, "/userinfo")
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_ongeldig")
+    assert [line.reason for line in await world.oauth.lines(REFUSED)] == ["token_ingetrokken"] * 2
+
+
+async def test_userinfo_with_token_of_paused_machtiging_is_journalled(world):
+    holder = await a_holder(world.oauth)
+    await holder.change(pause)
+    assert (await ask(world, holder.access, "/userinfo")).json()["code"] == "token_ongeldig"
+    line = await the_line(world)
+    assert (line.reason, line.machtiging_id) == ("machtiging_geldt_niet", holder.machtiging.id)
+
+
+async def test_userinfo_with_token_of_suspended_client_is_journalled(world):
+    holder = await a_holder(world.oauth)
+    async with unit_of_work(world.oauth.sessions) as session:
+        await suspend(session, holder.app.client_id, at=world.clock.now())
+    assert (await ask(world, holder.access, "/userinfo")).status_code == 401
+    assert (await the_line(world)).reason == "token_ingetrokken"
+
+
+async def test_userinfo_with_agency_token_is_journalled(world):
+    facts = await issued(world, person_id=None, oin="00000099000000001000", acts=frozenset(), scope="x")
+    assert (await ask(world, signed(world, facts), "/userinfo")).status_code == 401
+    line = await the_line(world)
+    assert (line.reason, line.client_id, line.actor_id) == ("token_voor_ander_gebruik", facts.client_id, None)
+
+
+async def test_userinfo_with_stolen_bound_token_is_journalled_and_missing_nonce_is_not(world):
+    key = KeyHolder(world.clock)
+    holder = await a_holder(world.oauth)
+    facts = await issued(
+        world,
+        person_id=world.people.son,
+        client_id=holder.app.client_id,
+        grant_id=holder.grant_id,
+        machtiging_id=holder.machtiging.id,
+        jkt=key.jkt,
+    )
+    token, place = signed(world, facts), ISSUER + "/userinfo"
+    asked = await ask(world, token, "/userinfo", **key.headers("GET", place, token, nonce=None))
+    assert asked.json()["code"] == "dpop_nonce_nodig"
+    assert await world.oauth.lines(REFUSED) == []
+    assert (await ask(world, token, "/userinfo")).status_code == 401
+    assert (await the_line(world)).reason == "token_gebonden"
+
+
+# /grants
+
+
+async def management(world, scope: str = BOTH):
+    """A client with a grant, and its management token."""
+    app = await refreshing_app(world.oauth, scope=f"openid {BOTH}")
+    holder = await a_holder(world.oauth, app)
+    made = await app.post("/token", {"grant_type": "client_credentials", "scope": scope})
+    return holder, made.json()["access_token"]
+
+
+@pytest.mark.parametrize(("scope", "method"), [(BOTH.split()[0], "DELETE"), (BOTH.split()[1], "GET")])
+async def test_grants_with_token_without_scope_are_journalled(world, scope, method):
+    holder, token = await management(world, scope)
+    assert (await ask(world, token, f"/grants/{holder.grant_id}", method)).status_code == 403
+    line = await the_line(world)
+    assert (line.reason, line.client_id, line.actor_id) == ("scope_ontbreekt", holder.app.client_id, None)
+    assert line.object_kind == "token"
+
+
+async def test_grants_with_revoked_token_are_journalled(world):
+    holder, token = await management(world)
+    await holder.app.post("/revoke", {"token": token})
+    assert (await ask(world, token, f"/grants/{holder.grant_id}")).status_code == 401
+    line = await the_line(world)
+    assert (line.reason, line.client_id) == ("token_ingetrokken", holder.app.client_id)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_grants_refusal_is_journalled_with_its_exact_reason(world, method):
+    holder, token = await management(world)
+    theirs, gone = await a_holder(world.oauth), await a_holder(world.oauth, holder.app)
+    async with unit_of_work(world.oauth.sessions) as session:
+        await end_grant(session, gone.grant_id, Ending("proef"), at=world.clock.now())
+    never = GrantId(uuid4())
+    for grant_id in (theirs.grant_id, never, "geen-nummer", gone.grant_id):
+        answer = await ask(world, token, f"/grants/{grant_id}", method)
+        assert (answer.status_code, answer.json()["code"]) == (404, "toestemming_onbekend")
+    lines = await world.oauth.lines(NOT_GIVEN)
+    assert [(line.reason, line.object_id) for line in lines] == [
+        ("toestemming_van_ander", str(theirs.grant_id)),
+        ("toestemming_onbekend", None),  # an id that we did not issue is caller input
+        ("toestemming_onbekend", None),
+        ("toestemming_zonder_toegang" if method == "GET" else "grant_beeindigd", str(gone.grant_id)),
+    ]
+    assert {line.client_id for line in lines} == {holder.app.client_id}
+    assert {(line.actor_id, line.for_person_id) for line in lines} == {(None, None)}
+
+
+async def test_grants_list_not_offered_is_journalled(world):
+    _, token = await management(world)
+    assert (await ask(world, token, "/grants")).status_code == 404
+    assert (await the_line(world, NOT_GIVEN)).reason == "toestemming_onbekend"
+
+
+# unauthenticated
+
+
+@pytest.mark.parametrize("path", [CONSENTS, f"{CONSENTS}/{NEVER}", "/userinfo", "/grants", f"/grants/{NEVER}"])
+async def test_refusal_without_issued_token_is_not_journalled(world, path):
+    method = "DELETE" if path.startswith(CONSENTS + "/") else "GET"
+    never_issued = token_facts(world.clock.now(), person_id=world.people.mother, scope=MANAGES)
+    audiences = (AUDIENCE, ISSUER + "/grants")
+    forged = [signed(world, never_issued, audience) for audience in audiences]
+    expired = [signed(world, never_issued, audience, exp=1) for audience in audiences]
+    spoiled = [token[:-8] + "AAAAAAAA" for token in forged]
+    before = await kept(world)
+    with capture_logs():
+        for token in ("x", "a.b.c", *forged, *expired, *spoiled):
+            assert (await ask(world, token, path, method)).status_code == 401, token[:20]
+        assert (await world.oauth.connection().request(method, path)).status_code == 401
+    assert await kept(world) == before

@@ -1,0 +1,116 @@
+"""Revocation races: after a committed revocation no dependent row of the machtiging is active."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation import end
+from machtiging.delegation.queries import open_code
+from machtiging.delegation.renew_code import Replaced, renew_code
+from machtiging.kernel.errors import Conflict
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import LIMITS
+from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.revocation_races import (
+    REFERRING,
+    UNENDED,
+    WRITERS,
+    moments,
+    revoke,
+    revoked,
+    unended,
+    until_it_waits_or_is_done,
+)
+
+# writer -> the table that it writes last; locking it keeps the writer from its commit
+LAST = {
+    "consent": "authorization_code",
+    "ask at a counter": "notification",
+    "answer at a counter": "backchannel_request",
+}
+
+
+async def test_tables_that_refer_to_a_machtiging_are_all_tested(oauth) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        found = set(await session.scalars(REFERRING))
+    assert found == set(UNENDED)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+async def test_row_written_before_revocation_is_ended(oauth, writer) -> None:
+    held = await oauth.machtiging()
+    write = await WRITERS[writer](oauth, held)
+    assert (await write()).status_code in (200, 303)
+    assert await unended(oauth) != {}
+    await revoked(oauth, held)
+    assert await unended(oauth) == {}
+
+
+@pytest.mark.parametrize("by_helper", [False, True], ids=["withdrawn", "given back"])
+@pytest.mark.parametrize("writer", LAST)
+async def test_revocation_waits_for_concurrent_row_and_ends_it(oauth, writer, by_helper) -> None:
+    held = await oauth.machtiging()
+    write = await WRITERS[writer](oauth, held)
+    async with oauth.sessions() as shut:
+        await shut.execute(text(f"LOCK TABLE {LAST[writer]} IN SHARE MODE"))
+        writing = asyncio.create_task(write())
+        await wait_until_blocked(oauth.sessions, writing)
+        revoking = asyncio.create_task(revoked(oauth, held, by_helper=by_helper))
+        await wait_until_blocked(oauth.sessions, writing, revoking)
+        await shut.rollback()
+    assert (await writing).status_code in (200, 303)
+    await revoking
+    assert await unended(oauth) == {}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+async def test_row_concurrent_with_revocation_is_not_written(oauth, writer) -> None:
+    held = await oauth.machtiging()
+    write = await WRITERS[writer](oauth, held)
+    async with unit_of_work(oauth.sessions) as session:
+        await revoke(oauth, session, held)
+        writing = asyncio.create_task(write())
+        await until_it_waits_or_is_done(oauth, writing)
+    await writing
+    assert await unended(oauth) == {}
+
+
+async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> None:
+    offered, people, at = await oauth.committed.offer(), oauth.committed.people, oauth.clock.now()
+    async with unit_of_work(oauth.sessions) as session:
+        code = await open_code(session, offered.machtiging_id)
+
+    async def renewed():
+        async with unit_of_work(oauth.sessions) as session:
+            replaced = Replaced(offered.machtiging_id, code.id)
+            await renew_code(session, a_keyring(), LIMITS, people.giver, replaced, at=at)
+
+    async with unit_of_work(oauth.sessions) as session:
+        await end.revoke(session, offered.machtiging_id, people.mother, at=at)
+        renewing = asyncio.create_task(renewed())
+        await wait_until_blocked(oauth.sessions, renewing)
+    with pytest.raises(Conflict, match="machtiging_beeindigd"):
+        await renewing
+    assert await unended(oauth) == {}
+    async with unit_of_work(oauth.sessions) as session:
+        assert await session.scalar(text("SELECT count(*) FROM machtigingscode")) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_row_is_active_after_any_interleaving_of_revocation(oauth, seed) -> None:
+    rng, held = Random(seed), await oauth.machtiging()
+    names = rng.sample(list(WRITERS), 5)
+    writes = [await WRITERS[name](oauth, held) for name in names]
+
+    async def later(pause, act):
+        await asyncio.sleep(pause)
+        return await act()
+
+    acts = [*writes, lambda: revoked(oauth, held)]
+    await asyncio.gather(*(later(pause, act) for pause, act in zip(moments(rng, len(acts)), acts, strict=True)))
+    assert await unended(oauth) == {}, names

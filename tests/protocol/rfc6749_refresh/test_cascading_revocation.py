@@ -1,0 +1,150 @@
+"""Cascading revocation: exchanged tokens end with the token they came from, at any depth, also concurrently."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from machtiging.access import tokens
+from machtiging.access.issued.line import hold_to_exchange
+from machtiging.delegation.end import revoke
+from machtiging.kernel.ids import TokenId, uuid7
+from machtiging.oauth.end_grants import Ending, end_grant, end_grants_of_machtiging, end_grants_of_session
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.bearer import token_facts
+from tests.builders.black_box import claims_of
+from tests.builders.refreshing import a_holder, one
+
+
+async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
+    """Store a chain of exchanged tokens of other clients, rooted in the holder's token."""
+    parent = TokenId(claims_of(holder.access)["jti"])
+    made = [parent]
+    async with unit_of_work(oauth.sessions) as session:
+        for number in range(length):
+            facts = token_facts(oauth.clock.now(), person_id=oauth.committed.people.son, client_id=f"keten-{number}")
+            child = replace(facts, parent_id=made[-1])
+            await tokens.register(session, child)
+            made.append(child.id)
+    return made
+
+
+async def still_open(oauth) -> int:
+    return await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")
+
+
+async def test_grant_end_revokes_all_exchanged_descendants(oauth):
+    holder, bystander = await a_holder(oauth), await a_holder(oauth)
+    await a_chain(oauth, holder)
+    assert await still_open(oauth) == 5
+    async with unit_of_work(oauth.sessions) as session:
+        await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+    assert await still_open(oauth) == 1
+    assert await holder.ended() == "proef"
+    assert await bystander.active(bystander.access)
+
+
+async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
+    holder = await a_holder(oauth)
+    await a_chain(oauth, holder)
+    await holder.refreshed()
+    await holder.refresh()
+    assert await still_open(oauth) == 0
+
+
+async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth):
+    holder = await a_holder(oauth)
+    chain = await a_chain(oauth, holder)
+    async with unit_of_work(oauth.sessions) as session:
+        assert await tokens.revoke_one(session, chain[2], oauth.clock.now()) == 2
+    assert await still_open(oauth) == 2
+    assert await holder.active(holder.access)
+
+
+async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth):
+    first, second = await a_holder(oauth), await a_holder(oauth)
+    for holder in (first, second):
+        await a_chain(oauth, holder)
+    await first.change(revoke)
+    async with unit_of_work(oauth.sessions) as session:
+        await end_grants_of_machtiging(session, first.machtiging.id, Ending("proef"), at=oauth.clock.now())
+    assert await still_open(oauth) == 4
+    async with unit_of_work(oauth.sessions) as session:
+        assert await suspend(session, second.app.client_id, at=oauth.clock.now()) == 4
+    assert await still_open(oauth) == 0
+
+
+async def test_logout_ends_refresh_token_of_the_login(oauth):
+    holder = await a_holder(oauth)
+    session_id = uuid7()
+    async with unit_of_work(oauth.sessions) as session:
+        await end_grants_of_session(session, session_id, Ending("uitgelogd"), at=oauth.clock.now())
+    assert await holder.ended() is None
+    await one(oauth, "UPDATE oauth_grant SET session_id = :sid RETURNING 1", sid=session_id)
+    async with unit_of_work(oauth.sessions) as session:
+        assert await end_grants_of_session(session, session_id, Ending("uitgelogd"), at=oauth.clock.now()) == 1
+    assert (await holder.refresh()).status_code == 400
+    assert await still_open(oauth) == 0
+
+
+async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth):
+    holder = await a_holder(oauth)
+    [parent] = await a_chain(oauth, holder, 0)
+    made, go_on = asyncio.Event(), asyncio.Event()
+
+    async def exchange() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            assert await hold_to_exchange(session, parent)
+            facts = token_facts(oauth.clock.now(), person_id=oauth.committed.people.son)
+            await tokens.register(session, replace(facts, parent_id=parent))
+            made.set()
+            await go_on.wait()
+
+    async def end() -> None:
+        await made.wait()
+        async with unit_of_work(oauth.sessions) as session:
+            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+
+    ending, exchanging = asyncio.create_task(end()), asyncio.create_task(exchange())
+    await asyncio.wait_for(made.wait(), 30)
+    done, _ = await asyncio.wait({ending}, timeout=0.2)
+    assert not done  # the revocation waits for the exchange
+    go_on.set()
+    await asyncio.wait_for(asyncio.gather(ending, exchanging), 30)
+    assert await still_open(oauth) == 0
+
+
+@pytest.mark.parametrize("order", ["refresh first", "end first"])
+async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, order):
+    holder = await a_holder(oauth)
+
+    async def end() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+
+    work = [holder.refresh(), end()] if order == "refresh first" else [end(), holder.refresh()]
+    answers = await asyncio.wait_for(asyncio.gather(*work), 30)
+    answer = answers[0] or answers[1]
+    assert await still_open(oauth) == 0
+    if answer.status_code == 200:
+        assert (await holder.refresh(answer.json()["refresh_token"])).status_code == 400
+
+
+async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oauth):
+    first = await a_holder(oauth)
+    holders = [first, *[await a_holder(oauth, first.app, first.machtiging) for _ in range(3)]]
+
+    async def cut() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await suspend(session, first.app.client_id, at=oauth.clock.now())
+
+    async def finish() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await end_grant(session, holders[1].grant_id, Ending("proef"), at=oauth.clock.now())
+
+    work = [*(holder.refresh() for holder in holders), finish(), cut(), *(holder.refresh() for holder in holders)]
+    answers = await asyncio.wait_for(asyncio.gather(*work), 60)
+    assert {answer.status_code for answer in answers if answer is not None} <= {200, 400, 401}
+    assert await still_open(oauth) == 0
+    assert await one(oauth, "SELECT count(*) FROM refresh_token") == 0

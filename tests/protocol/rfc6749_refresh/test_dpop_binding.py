@@ -1,0 +1,73 @@
+"""Refresh with DPoP (RFC 9449 section 5): the token of a public client is bound to its key."""
+
+import pytest
+
+from tests.builders.black_box import claims_of
+from tests.builders.clients import detail
+from tests.builders.login import ISSUER
+from tests.builders.proof import Holder
+from tests.builders.refreshing import REFRESHING, a_holder, one
+
+TOKEN = ISSUER + "/token"
+
+
+@pytest.fixture
+def key(clock):
+    return Holder(clock)
+
+
+async def refresh(app, token: str, *proofs: str):
+    form = {**app.credentials(), "grant_type": "refresh_token", "refresh_token": token}
+    return await app.http.post("/token", data=form, headers=[("DPoP", proof) for proof in proofs])
+
+
+async def first_tokens(oauth, key) -> tuple:
+    app = await oauth.public_app(grant_types=REFRESHING)
+    flow = await oauth.request(app)
+    flow.browser, flow.asks = await oauth.logged_in(), detail()
+    form = {
+        "grant_type": "authorization_code",
+        "code": await flow.code(),
+        "redirect_uri": app.registration["redirect_uris"][0],
+        "code_verifier": flow.pkce.verifier,
+    }
+    proof = {"DPoP": key.proof("POST", TOKEN)}
+    answer = await app.http.post("/token", data={**app.credentials(), **form}, headers=proof)
+    assert answer.status_code == 200, answer.text
+    return app, answer.json()
+
+
+async def test_refresh_by_public_client_with_its_dpop_key_issues_bound_tokens(oauth, key):
+    app, first = await first_tokens(oauth, key)
+    answer = await refresh(app, first["refresh_token"], key.proof("POST", TOKEN))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["token_type"] == "DPoP"
+    assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": key.jkt}
+    again = await refresh(app, answer.json()["refresh_token"], key.proof("POST", TOKEN))
+    assert again.status_code == 200
+
+
+async def test_refresh_token_stolen_without_dpop_key_is_rejected_and_stays_valid(oauth, key, clock):
+    app, first = await first_tokens(oauth, key)
+    thief = Holder(clock)
+    for proofs in ([], [thief.proof("POST", TOKEN)]):
+        answer = await refresh(app, first["refresh_token"], *proofs)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert await one(oauth, "SELECT count(*) FROM oauth_grant WHERE ended_at IS NOT NULL") == 0
+    assert (await refresh(app, first["refresh_token"], key.proof("POST", TOKEN))).status_code == 200
+
+
+async def test_refresh_retried_with_dpop_nonce_is_not_reuse(oauth, key):
+    app, first = await first_tokens(oauth, key)
+    asked = await refresh(app, first["refresh_token"], key.proof("POST", TOKEN, nonce=None))
+    assert (asked.status_code, asked.json()["error"]) == (400, "use_dpop_nonce")
+    answer = await refresh(app, first["refresh_token"], key.proof("POST", TOKEN, nonce=asked.headers["DPoP-Nonce"]))
+    assert answer.status_code == 200
+
+
+async def test_refresh_by_confidential_client_with_new_dpop_key_is_accepted(oauth, key, clock):
+    holder = await a_holder(oauth)
+    first = await refresh(holder.app, holder.refresh_token, key.proof("POST", TOKEN))
+    other = Holder(clock)
+    second = await refresh(holder.app, first.json()["refresh_token"], other.proof("POST", TOKEN))
+    assert claims_of(second.json()["access_token"])["cnf"] == {"jkt": other.jkt}

@@ -1,0 +1,147 @@
+"""Any order of refresh, replay, revocation, pause and end: one active refresh token at most, and after a replay
+nothing of the family is alive. The orders are drawn by hypothesis and then played, each on a consent of its own."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from machtiging.delegation import end, pause
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.refreshing import Holder, a_holder, one, refreshing_app
+
+STEPS = [
+    "refresh",
+    "refresh",
+    "refresh",
+    "refresh too much",
+    "replay",
+    "look",
+    "pause",
+    "resume",
+    "later",
+    "much later",
+]
+ENDS = ["revoke the token", "revoke the access token", "end the grant", "revoke the machtiging"]
+ALIVE = """
+SELECT count(*) FROM refresh_token JOIN oauth_grant ON oauth_grant.id = grant_id
+ WHERE grant_id = :grant AND used_at IS NULL AND expires_at > :at AND ended_at IS NULL
+"""
+OPEN = "SELECT count(*) FROM issued_token WHERE grant_id = :grant AND revoked_at IS NULL"
+
+
+@dataclass
+class Story:
+    """The model: the state that the server must have."""
+
+    holder: Holder
+    newest: str
+    used: list[str] = field(default_factory=list)
+    ended: bool = False
+    paused: bool = False
+
+    async def take(self, step: str) -> None:
+        await getattr(self, "_" + step.replace(" ", "_"))()
+        grant, at = self.holder.grant_id, self.holder.oauth.clock.now()
+        assert await one(self.holder.oauth, ALIVE, grant=grant, at=at) <= 1, step
+        assert (await self.holder.ended() is not None) == self.ended, step
+        if self.ended:
+            assert await one(self.holder.oauth, OPEN, grant=grant) == 0, step
+            assert (await self.holder.refresh(self.newest)).status_code == 400, step
+
+    async def _refresh(self) -> None:
+        live = await self.holder.active(self.newest)
+        answer = await self.holder.refresh(self.newest)
+        assert (answer.status_code == 200) == live == (not (self.ended or self.paused or await self._expired()))
+        if live:
+            self.used.append(self.newest)
+            self.newest = answer.json()["refresh_token"]
+
+    async def _expired(self) -> bool:
+        kept = "SELECT expires_at FROM refresh_token WHERE grant_id = :grant AND used_at IS NULL"
+        ends = await one(self.holder.oauth, kept, grant=self.holder.grant_id)
+        return ends <= self.holder.oauth.clock.now()
+
+    async def _refresh_too_much(self) -> None:
+        assert (await self.holder.refresh(self.newest, scope="openid email")).status_code == 400
+
+    async def _replay(self) -> None:
+        if self.used:
+            assert (await self.holder.refresh(self.used[len(self.used) // 2])).status_code == 400
+            self.ended = True
+
+    async def _look(self) -> None:
+        for token in self.used:
+            assert not await self.holder.active(token)
+
+    async def _pause(self) -> None:
+        if not self.paused and not self.ended:
+            await self.holder.change(pause.pause)
+            self.paused = True
+
+    async def _resume(self) -> None:
+        if self.paused and not self.ended:
+            await self.holder.change(pause.resume)
+            self.paused = False
+
+    async def _later(self) -> None:
+        self.holder.oauth.later(hours=2)
+
+    async def _much_later(self) -> None:
+        self.holder.oauth.later(hours=5)
+
+    async def _revoke_the_token(self) -> None:
+        await self.holder.app.post("/revoke", {"token": self.newest})
+        self.ended = True
+
+    async def _revoke_the_access_token(self) -> None:
+        answer = await self.holder.refresh(self.newest)
+        if answer.status_code == 200:
+            self.used.append(self.newest)
+            self.newest = answer.json()["refresh_token"]
+            await self.holder.app.post("/revoke", {"token": answer.json()["access_token"]})
+            self.ended = True
+
+    async def _end_the_grant(self) -> None:
+        async with unit_of_work(self.holder.oauth.sessions) as session:
+            await end_grant(session, self.holder.grant_id, Ending("proef"), at=self.holder.oauth.clock.now())
+        self.ended = True
+
+    async def _revoke_the_machtiging(self) -> None:
+        await self.holder.change(end.revoke)
+        await self._end_the_grant()
+
+
+def drawn(programs: int) -> list[list[str]]:
+    found: list[list[str]] = []
+
+    @settings(
+        max_examples=programs,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(st.sampled_from(STEPS), min_size=4, max_size=9), st.sampled_from([*ENDS, "replay", "look"]))
+    def draw(steps: list[str], last: str) -> None:
+        found.append([*steps, last])
+
+    draw()
+    return found
+
+
+@pytest.mark.parametrize("many", [4, pytest.param(20, marks=pytest.mark.whole)])
+async def test_no_order_leaves_two_active_refresh_tokens_or_survives_reuse(oauth, many):
+    app = await refreshing_app(oauth)
+    programs = drawn(many)
+    assert sum("replay" in steps for steps in programs) > many // 6
+    for steps in programs:
+        holder = await a_holder(oauth, app)
+        story = Story(holder, holder.refresh_token)
+        for number, step in enumerate(steps):
+            try:
+                await story.take(step)
+            except AssertionError as error:
+                raise AssertionError(f"{steps[: number + 1]}: {error}") from error

@@ -1,0 +1,104 @@
+"""Suspension of a client: it is unknown from then on and all its tokens are revoked; consents stay."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.__main__ import main
+from machtiging.access.tokens import state_of
+from machtiging.kernel.errors import NotFound
+from machtiging.oauth import queries
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.black_box import claims_of
+from tests.builders.crypto import a_key_directory
+from tests.builders.lock_waits import wait_until_blocked
+
+CREDENTIALS = {"grant_type": "client_credentials"}
+
+
+async def suspended(oauth, app) -> int:
+    async with unit_of_work(oauth.sessions) as session:
+        return await suspend(session, app.client_id, at=oauth.clock.now())
+
+
+async def revoked(oauth, token) -> bool:
+    async with unit_of_work(oauth.sessions) as session:
+        return (await state_of(session, claims_of(token)["jti"])).revoked_at is not None
+
+
+async def test_suspension_revokes_all_tokens_of_that_client_only(oauth) -> None:
+    flow, agency = await oauth.flow(), await oauth.agency()
+    first, second = [(await flow.tokens())["access_token"] for _ in range(2)]
+    other = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
+    assert await suspended(oauth, flow.app) == 2
+    assert [await revoked(oauth, token) for token in (first, second, other)] == [True, True, False]
+    assert (await agency.post("/token", CREDENTIALS)).status_code == 200
+
+
+async def test_suspended_client_is_rejected(oauth) -> None:
+    flow = await oauth.flow()
+    code = await flow.code()
+    await suspended(oauth, flow.app)
+    for answer in (await flow.redeem(code), await flow.push()):
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+async def test_suspension_keeps_consents_and_machtiging(oauth) -> None:
+    flow = await oauth.flow()
+    await flow.tokens()
+    await suspended(oauth, flow.app)
+    assert await oauth.lines("grant:beeindigd") == []
+    async with unit_of_work(oauth.sessions) as session:
+        assert len(await queries.grants_of(session, oauth.committed.people.son)) == 1
+        assert await session.scalar(text("SELECT state FROM machtiging")) == "active"
+
+
+async def test_suspension_is_journalled_once_with_token_count(oauth) -> None:
+    flow = await oauth.flow()
+    await flow.tokens()
+    assert [await suspended(oauth, flow.app) for _ in range(2)] == [1, 0]
+    (line,) = await oauth.lines("client:geschorst")
+    assert (line.client_id, line.actor_id, line.facts) == (flow.app.client_id, None, {"tokens": 1})
+
+
+async def test_suspension_of_unknown_client_is_rejected(oauth) -> None:
+    async with oauth.sessions() as session:
+        with pytest.raises(NotFound, match="client_onbekend"):
+            await suspend(session, "bestaat-niet", at=oauth.clock.now())
+
+
+async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
+    agency = await oauth.agency()
+    async with unit_of_work(oauth.sessions) as session:
+        assert await queries.hold_client(session, agency.client_id)
+        waiting = asyncio.create_task(suspended(oauth, agency))
+        await wait_until_blocked(oauth.sessions, waiting)
+    await waiting
+    async with unit_of_work(oauth.sessions) as session:
+        assert not await queries.hold_client(session, agency.client_id)
+
+
+async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
+    agency = await oauth.agency()
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, agency.client_id, at=oauth.clock.now())
+        issuing = asyncio.create_task(agency.post("/token", CREDENTIALS))
+        await wait_until_blocked(oauth.sessions, issuing)
+    answer = await issuing
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+async def test_suspend_command_prints_its_result(oauth, database, monkeypatch, capsys, tmp_path) -> None:
+    agency = await oauth.agency()
+    token = (await agency.post("/token", CREDENTIALS)).json()["access_token"]
+    monkeypatch.setenv("MACHTIGING_KEYS_DIR", str(a_key_directory(tmp_path / "keys")))
+    monkeypatch.setenv("MACHTIGING_DATABASE_URL", database.url)
+    assert await asyncio.to_thread(main, ["clients", "suspend", agency.client_id]) == 0
+    assert "1 token" in capsys.readouterr().err
+    assert await revoked(oauth, token)
+    assert await asyncio.to_thread(main, ["clients", "suspend", "bestaat-niet"]) == 1
+    assert "client_onbekend" in capsys.readouterr().err

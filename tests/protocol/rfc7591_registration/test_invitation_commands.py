@@ -1,0 +1,77 @@
+"""The commands `clients invite`, `clients invitations` and `clients withdraw-invitation`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from machtiging.cli.operator.who import operator
+from tests.builders.command_line import a_command_line
+
+
+@pytest.fixture
+def run(database, tmp_path, capsys, monkeypatch):
+    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+
+
+async def invited(run, *more):
+    """Create an invitation by command; returns its token and name."""
+    made = await run("clients", "invite", "--note", "Zorgloket [red]Noord", *more)
+    assert made.code == 0
+    return made.out.strip(), re.search(r"withdraw-invitation ([0-9a-f]{16})\b", made.told)[1]
+
+
+async def test_invitation_is_listed_by_name_without_its_token(run):
+    token, name = await invited(run, "--uses", "3")
+    listed = await run("clients", "invitations")
+    [row] = [line for line in listed.out.splitlines() if name in line]
+    assert "Zorgloket [red]Noord" in row
+    assert " 3 " in row
+    assert "open" in row
+    assert token not in listed.out + listed.told
+
+
+async def test_invitation_is_withdrawn_once(run, database):
+    _, name = await invited(run)
+    done = await run("clients", "withdraw-invitation", name)
+    assert (done.code, "is withdrawn" in done.told) == (0, True)
+    assert "withdrawn" in (await run("clients", "invitations")).out
+    again = await run("clients", "withdraw-invitation", name)
+    assert (again.code, "uitnodiging_al_ingetrokken" in again.told) == (1, True)
+
+
+async def test_withdraw_command_for_unknown_invitation_prints_the_refusal(run):
+    ended = await run("clients", "withdraw-invitation", "f" * 16)
+    assert ended.code == 1
+    assert "Refused (uitnodiging_onbekend). Deze uitnodiging kennen wij niet." in ended.told
+
+
+async def test_invitation_list_can_be_empty(run):
+    ended = await run("clients", "invitations")
+    assert (ended.code, "0 invitations." in ended.told) == (0, True)
+
+
+def test_operator_name_comes_from_the_system_and_not_from_the_environment(monkeypatch):
+    called = operator()
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(name, "iemand-anders")
+    assert operator() == called
+    assert re.fullmatch(r"[a-z0-9._-]{1,32}", called)
+
+
+@pytest.mark.parametrize(
+    ("logged_in", "called"), [("Jansen", "jansen"), ("DOMEIN\\Jan Zwart", "domein-jan-zwart"), ("x" * 99, "x" * 32)]
+)
+def test_operator_name_is_normalized(monkeypatch, logged_in, called):
+    monkeypatch.setattr("os.getlogin", lambda: logged_in)
+    assert operator() == called
+
+
+def test_operator_name_without_login_is_the_process_user(monkeypatch):
+    def nobody() -> str:
+        raise OSError
+
+    monkeypatch.setattr("os.getlogin", nobody)
+    monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
+    assert operator() == "uid-4000000"

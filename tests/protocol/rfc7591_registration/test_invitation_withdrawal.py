@@ -1,0 +1,141 @@
+"""Withdrawal of an invitation by an operator."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from machtiging.crypto.secrets import digest
+from machtiging.kernel.errors import Conflict, NotAuthenticated, NotFound
+from machtiging.oauth.registration import invite
+from machtiging.oauth.registration.invitations import Fate, invitations, withdraw
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import code_client, make_client_keys
+from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.registration import an_invitation, register
+
+PAIR = make_client_keys()
+
+
+def name_of(token: str) -> str:
+    return invite.name_of(digest(token))
+
+
+async def taken_back(oauth, name: str):
+    async with unit_of_work(oauth.sessions) as session:
+        return await withdraw(session, name, "beheer1", at=oauth.clock.now())
+
+
+async def fates(oauth) -> dict[str, Fate]:
+    async with unit_of_work(oauth.sessions) as session:
+        return {one.name: one.fate for one in await invitations(session, at=oauth.clock.now())}
+
+
+async def refused(oauth, name: str, kind, code: str) -> None:
+    with pytest.raises(kind) as told:
+        await taken_back(oauth, name)
+    assert told.value.code == code
+    assert told.value.public.startswith("Deze uitnodiging")
+    assert await oauth.lines("uitnodiging:ingetrokken") == []
+
+
+async def test_withdrawn_invitation_looks_like_unknown_one(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=3)
+    await taken_back(production_oauth, name_of(token))
+    answers = [await register(production_oauth, one, code_client(PAIR)) for one in (token, "x" * 43)]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert answers[0].json() == answers[1].json()
+
+
+async def test_invitation_withdrawal_is_journalled_with_the_operator(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=3)
+    await taken_back(production_oauth, name_of(token))
+    [line] = await production_oauth.lines("uitnodiging:ingetrokken")
+    [made] = await production_oauth.lines("client:uitgenodigd")
+    assert line.object_id == made.object_id == name_of(token)
+    assert (line.reason, line.facts) == ("ingetrokken", {"beheerder": "beheer1", "keren_over": 3})
+
+
+async def test_invitation_withdrawal_keeps_registered_clients(production_oauth) -> None:
+    token = await an_invitation(production_oauth, uses=2)
+    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    assert (await taken_back(production_oauth, name_of(token))).uses_left == 1
+    assert [line.reason for line in await production_oauth.lines("client:geregistreerd")] == ["voorgesteld"]
+
+
+@pytest.mark.parametrize("name", ["0" * 16, "", "x", "A" * 16, "0" * 64, "%", "' OR 1=1 --"])
+async def test_withdrawal_of_unknown_invitation_is_rejected(production_oauth, name) -> None:
+    await an_invitation(production_oauth)
+    await refused(production_oauth, name, NotFound, "uitnodiging_onbekend")
+
+
+async def test_withdrawal_by_invitation_token_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    await refused(production_oauth, token, NotFound, "uitnodiging_onbekend")
+
+
+async def test_withdrawal_of_used_up_invitation_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
+    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
+
+
+async def test_withdrawal_of_invitation_refused_too_often_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    for _ in range(invite.MOST_REFUSED):
+        async with unit_of_work(production_oauth.sessions) as session:
+            await invite.count_refusal(session, digest(token), at=production_oauth.clock.now())
+    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_opgebruikt")
+
+
+async def test_withdrawal_of_expired_invitation_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth, hours=1)
+    production_oauth.later(hours=1)
+    await refused(production_oauth, name_of(token), Conflict, "uitnodiging_verlopen")
+
+
+async def test_withdrawal_of_withdrawn_invitation_is_rejected(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    await taken_back(production_oauth, name_of(token))
+    with pytest.raises(Conflict) as told:
+        await taken_back(production_oauth, name_of(token))
+    assert told.value.code == "uitnodiging_al_ingetrokken"
+    assert len(await production_oauth.lines("uitnodiging:ingetrokken")) == 1
+
+
+async def test_invitation_list_shows_the_state_of_each(production_oauth) -> None:
+    tokens = [
+        await an_invitation(production_oauth, **lives)
+        for lives in ({"hours": 1}, {"days": 1}, {"days": 2}, {"days": 3})
+    ]
+    production_oauth.later(hours=2)
+    assert (await register(production_oauth, tokens[1], code_client(PAIR))).status_code == 201
+    await taken_back(production_oauth, name_of(tokens[2]))
+    found = await fates(production_oauth)
+    assert [found[name_of(one)] for one in tokens] == [Fate.EXPIRED, Fate.USED_UP, Fate.WITHDRAWN, Fate.OPEN]
+
+
+async def test_invitation_withdrawal_waits_for_concurrent_registration(production_oauth) -> None:
+    token = await an_invitation(production_oauth)
+    async with unit_of_work(production_oauth.sessions) as registering:
+        await invite.use_up(registering, digest(token), at=production_oauth.clock.now())
+        taking = asyncio.create_task(taken_back(production_oauth, name_of(token)))
+        await wait_until_blocked(production_oauth.sessions, taking)
+    with pytest.raises(Conflict):
+        await taking
+
+
+async def test_registration_concurrent_with_withdrawal_is_rejected(production_oauth) -> None:
+    token, at = await an_invitation(production_oauth), production_oauth.clock.now()
+
+    async def use() -> None:
+        async with unit_of_work(production_oauth.sessions) as session:
+            await invite.use_up(session, digest(token), at=at)
+
+    async with unit_of_work(production_oauth.sessions) as session:
+        await withdraw(session, name_of(token), "beheer1", at=at)
+        using = asyncio.create_task(use())
+        await wait_until_blocked(production_oauth.sessions, using)
+    with pytest.raises(NotAuthenticated):
+        await using

@@ -1,0 +1,64 @@
+"""Updates of a registration are journalled, so their number before an operator approves is limited."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.registration.manage import MOST_UNSEEN
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.registration import a_program, approved
+
+REFUSED, CHANGED = "client:geweigerd", "client:gewijzigd"
+
+
+async def lines(oauth) -> int:
+    return len([*await oauth.lines(REFUSED), *await oauth.lines(CHANGED)])
+
+
+async def has_tried(oauth, times: int) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE oauth_client SET unseen_changes = :times"), {"times": times})
+
+
+@pytest.mark.parametrize("before", [MOST_UNSEEN - 4, pytest.param(0, marks=pytest.mark.whole)])
+async def test_update_limit_counts_refused_and_accepted_updates(production_oauth, before) -> None:
+    program = await a_program(production_oauth)
+    await has_tried(production_oauth, before)
+    for number in range(before, MOST_UNSEEN):
+        wrong = {"client_name": "<b>"} if number % 2 else {"client_name": f"Leesapp {number}"}
+        assert (await program.put(**wrong)).status_code == (400 if number % 2 else 200)
+    for changes in ({"client_name": "<b>"}, {"client_name": "Beter leesbaar"}):
+        answer = await program.put(**changes)
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert await lines(production_oauth) == MOST_UNSEEN - before
+
+
+async def test_update_limit_exceeded_still_allows_reading_and_deletion(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    await has_tried(production_oauth, MOST_UNSEEN)
+    assert (await program.put()).status_code == 401
+    assert (await program.ask("GET")).status_code == 200
+    assert (await program.ask("DELETE")).status_code == 204
+
+
+async def test_update_limit_holds_for_concurrent_updates(production_oauth) -> None:
+    program = await a_program(production_oauth)
+    await has_tried(production_oauth, MOST_UNSEEN - 2)
+    answers = await asyncio.gather(*(program.put(client_name="<b>") for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [400, 400, 401, 401, 401]
+    assert await lines(production_oauth) == 2
+
+
+@pytest.mark.parametrize("tried", [0, MOST_UNSEEN])
+async def test_update_limit_is_reset_by_approval(production_oauth, tried) -> None:
+    program = await a_program(production_oauth)
+    await has_tried(production_oauth, tried)
+    await approved(production_oauth, program.client_id)
+    assert (await program.put(contacts=["wij@voorbeeld.example"])).status_code == 200  # needs no approval
+    assert (await program.put(client_name="Andere naam")).status_code == 200  # state is proposed again
+    async with unit_of_work(production_oauth.sessions) as session:
+        assert await session.scalar(text("SELECT unseen_changes FROM oauth_client")) == 0
+    assert (await program.put(client_name="Nog een naam")).status_code == 200

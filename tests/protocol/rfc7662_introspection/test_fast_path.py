@@ -1,0 +1,137 @@
+"""Introspection fast path: a cached client is re-checked in the statement that answers, so changes hold at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
+from tests.builders.query_log import record_queries
+from tests.builders.sealing import seal_rows
+
+INACTIVE = {"active": False}
+CHANGING = "UPDATE oauth_client SET registration = CAST(:new AS jsonb) WHERE client_id = :client_id"
+
+
+@pytest.fixture
+async def token(oauth) -> str:
+    flow = await oauth.flow()
+    return (await flow.tokens())["access_token"]
+
+
+@pytest.fixture
+async def cached_client(oauth, token):
+    """A resource server that is in the client cache."""
+    keys = make_client_keys()
+    server = await oauth.add(agency_client(keys, client_name="Magazijn", scope="", resource_server=True), keys)
+    assert (await ask(server, token)).json()["active"] is True
+    return server
+
+
+async def ask(app, token, **changes):
+    return await app.post("/introspect", {"token": token, **changes})
+
+
+async def change(oauth, app, **members):
+    async with unit_of_work(oauth.sessions) as session:
+        row = await session.execute(
+            text("SELECT registration FROM oauth_client WHERE client_id = :client_id"), {"client_id": app.client_id}
+        )
+        new = json.dumps(row.scalar_one() | members)
+        await session.execute(text(CHANGING), {"new": new, "client_id": app.client_id})
+        await seal_rows(session)
+
+
+async def state_of_client(oauth, app, state):
+    async with unit_of_work(oauth.sessions) as session:
+        wanted = {"state": state, "client_id": app.client_id}
+        await session.execute(text("UPDATE oauth_client SET state = :state WHERE client_id = :client_id"), wanted)
+        await seal_rows(session)
+
+
+async def test_introspection_by_cached_client_takes_one_statement(cached_client, token, database) -> None:
+    with record_queries(database) as heard:
+        assert (await ask(cached_client, token)).json()["active"] is True
+        await asyncio.sleep(0)  # asyncpg reports the query a moment later
+    (at_once,) = heard
+    assert "INSERT INTO used_assertion" in at_once
+    for table in ("oauth_client", "issued_token", "oauth_grant", "machtiging"):
+        assert table in at_once
+
+
+async def test_introspection_after_key_change_uses_the_new_key(oauth, cached_client, token) -> None:
+    new = make_client_keys()
+    await change(oauth, cached_client, jwks=new.jwks)
+    assert (await ask(cached_client, token)).status_code == 401
+    renewed = replace(cached_client, keys=new)
+    assert (await ask(renewed, token)).json()["active"] is True
+    assert (await ask(cached_client, token)).status_code == 401
+    assert (await ask(renewed, token)).json()["active"] is True
+
+
+async def test_introspection_after_client_change_costs_one_extra_load(oauth, cached_client, token, database) -> None:
+    await change(oauth, cached_client, client_name="Ander magazijn")
+    said = []
+    for _ in range(3):
+        with record_queries(database) as heard:
+            assert (await ask(cached_client, token)).json()["active"] is True
+            await asyncio.sleep(0)
+        said.append(len(heard))
+    assert said[0] > said[1]
+    assert (said[1], said[2]) == (2, 1)
+
+
+async def test_introspection_by_suspended_client_is_rejected_until_resumed(oauth, cached_client, token) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, cached_client.client_id, at=oauth.clock.now())
+    refused = await ask(cached_client, token)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    await state_of_client(oauth, cached_client, "active")
+    assert (await ask(cached_client, token)).json()["active"] is True
+
+
+async def test_introspection_by_former_resource_server_is_inactive_at_once(oauth, cached_client, token) -> None:
+    await change(oauth, cached_client, resource_server=False)
+    assert (await ask(cached_client, token)).json() == INACTIVE
+
+
+async def test_introspection_with_replayed_assertion_is_rejected(oauth, cached_client, token) -> None:
+    proof = assertion(cached_client.keys, cached_client.client_id, oauth.clock)
+    answers = [await ask(cached_client, token, client_assertion=proof) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 401, 401]
+
+
+async def test_introspection_with_one_assertion_concurrently_is_answered_once(oauth, cached_client, token) -> None:
+    proof = assertion(cached_client.keys, cached_client.client_id, oauth.clock)
+    answers = await asyncio.gather(*(ask(cached_client, token, client_assertion=proof) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
+
+
+async def test_introspection_with_wrong_key_is_rejected_and_does_not_lock_out_the_client(
+    oauth, cached_client, token
+) -> None:
+    stranger = replace(cached_client, keys=make_client_keys())
+    for _ in range(3):
+        refused = await ask(stranger, token)
+        assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+        assert (await ask(cached_client, token)).json()["active"] is True
+
+
+async def test_introspection_with_assertion_of_another_client_is_rejected(oauth, cached_client, token) -> None:
+    other = await oauth.agency()
+    proof = assertion(other.keys, other.client_id, oauth.clock)
+    form = {"token": token, "client_id": cached_client.client_id, "client_assertion_type": ASSERTION_TYPE}
+    answer = await cached_client.http.post("/introspect", data={**form, "client_assertion": proof})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+async def test_introspection_of_ended_grant_is_inactive_at_once(oauth, cached_client, token) -> None:
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("UPDATE oauth_grant SET ended_at = now(), end_reason = 'door_burger'"))
+    assert (await ask(cached_client, token)).json() == INACTIVE

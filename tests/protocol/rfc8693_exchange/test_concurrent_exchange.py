@@ -1,0 +1,63 @@
+"""Token exchange concurrent with revocation or another exchange."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from machtiging.access.issued.line import hold_to_exchange
+from machtiging.access.tokens import register, revoke_one, state_of
+from machtiging.kernel.ids import GrantId, TokenId, uuid7
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.black_box import claims_of
+from tests.builders.exchange import ARCHIEF, refused
+from tests.builders.lock_waits import wait_until_blocked
+
+
+async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first, at = await chain.token(), chain.oauth.clock.now()
+    row = await chain.row(first)
+    for end in (
+        lambda session: revoke_one(session, TokenId(row.id), at),
+        lambda session: end_grant(session, GrantId(row.grant_id), Ending("proef"), at=at),
+    ):
+        async with unit_of_work(chain.oauth.sessions) as session:
+            await end(session)
+            exchanging = asyncio.create_task(chain.exchange(huis, first))
+            await wait_until_blocked(chain.oauth.sessions, exchanging)
+        refused(await exchanging, "invalid_request")
+        await chain.run("UPDATE issued_token SET revoked_at = NULL")
+
+
+async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchanged_token(chain) -> None:
+    first, at = await chain.token(None), chain.oauth.clock.now()
+    jti = TokenId((await chain.row(first)).id)
+    child = TokenId(uuid7())
+
+    async def revoking() -> int:
+        async with unit_of_work(chain.oauth.sessions) as session:
+            return await revoke_one(session, jti, at)
+
+    async with unit_of_work(chain.oauth.sessions) as session:
+        assert await hold_to_exchange(session, jti) == 1
+        running = asyncio.create_task(revoking())
+        await wait_until_blocked(chain.oauth.sessions, running)
+        state = await state_of(session, jti)
+        await register(session, replace(state.facts, id=child, parent_id=jti))
+    assert await running == 2
+    async with unit_of_work(chain.oauth.sessions) as session:
+        assert (await state_of(session, child)).revoked_at == at
+
+
+async def test_concurrent_exchanges_of_one_token_do_not_deadlock(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    answers = await asyncio.gather(*(chain.exchanged(huis, first) for _ in range(4)))
+    assert len({claims_of(answer)["jti"] for answer in answers}) == 4
+
+
+async def test_exchange_chain_lock_of_unknown_token_counts_zero(chain) -> None:
+    async with unit_of_work(chain.oauth.sessions) as session:
+        assert await hold_to_exchange(session, TokenId(uuid7())) == 0

@@ -1,0 +1,118 @@
+"""RFC 8693: ended tokens are not exchanged, and exchanged tokens end with their subject token."""
+
+from __future__ import annotations
+
+import pytest
+
+from machtiging.delegation.end import revoke
+from machtiging.delegation.pause import pause
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import AUDIENCE
+from tests.builders.exchange import (
+    ADVIES,
+    ARCHIEF,
+    HUIS,
+    refused,
+)
+
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+
+
+ENDINGS = {
+    "expired": None,
+    "revoked": "UPDATE issued_token SET revoked_at = now()",
+    "grant": "UPDATE oauth_grant SET ended_at = now(), end_reason = 'proef'",
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_exchange_of_ended_token_is_rejected(chain, how) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    if (statement := ENDINGS[how]) is None:
+        chain.oauth.later(seconds=600)
+    else:
+        await chain.run(statement)
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_exchange_under_paused_machtiging_is_rejected(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first, mother = await chain.token(), chain.oauth.committed.people.mother
+    async with unit_of_work(chain.oauth.sessions) as session:
+        await pause(session, chain.machtiging.id, mother, at=chain.oauth.clock.now())
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_exchange_of_token_of_suspended_app_is_rejected(chain) -> None:
+    huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    # only the client row: the token revocation of a suspension must not be the only check
+    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :it", it=chain.app.client_id)
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_machtiging_end_makes_the_whole_chain_inactive(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    second = await chain.exchanged(huis, first)
+    async with unit_of_work(chain.oauth.sessions) as session:
+        await revoke(session, chain.machtiging.id, chain.oauth.committed.people.mother, at=chain.oauth.clock.now())
+    assert not await chain.live(archief, second)
+    refused(await chain.exchange(huis, first), "invalid_request")
+
+
+async def test_revoking_first_token_revokes_exchanged_tokens(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await chain.server(resource=ADVIES, client_name="Advies")
+    first = await chain.token()
+    second = await chain.exchanged(huis, first)
+    third = await chain.exchanged(archief, second, resource=ADVIES)
+    assert await chain.live(advies, third)
+    assert (await chain.app.post("/revoke", {"token": first})).status_code == 200
+    assert not await chain.live(archief, second)
+    assert not await chain.live(advies, third)
+
+
+async def test_suspending_app_or_service_revokes_later_tokens_of_the_chain(chain) -> None:
+
+    huis = await chain.exchanger()
+    archief = await chain.exchanger(resource=ARCHIEF, client_name="Archief")
+    advies = await chain.server(resource=ADVIES, client_name="Advies")
+    first = await chain.token()
+    third = await chain.exchanged(archief, await chain.exchanged(huis, first), resource=ADVIES)
+    async with unit_of_work(chain.oauth.sessions) as session:
+        await suspend(session, huis.client_id, at=chain.oauth.clock.now())
+    assert not await chain.live(advies, third)
+    assert await chain.live(chain.app, first)
+
+
+async def test_exchanged_token_revoked_keeps_the_consent_of_the_app(chain) -> None:
+    huis = await chain.exchanger()
+    archief = await chain.server(resource=ARCHIEF, client_name="Archief")
+    first = await chain.token()
+    second = await chain.exchanged(huis, first)
+    assert (await huis.post("/revoke", {"token": second})).status_code == 200
+    assert not await chain.live(archief, second)
+    assert await chain.live(huis, first)
+    assert (await chain.row(first)).revoked_at is None
+
+
+async def test_revocation_by_a_service_not_owning_the_token_is_ignored(chain) -> None:
+    huis = await chain.exchanger()
+    first = await chain.token()
+    await huis.post("/revoke", {"token": first})
+    assert await chain.live(chain.app, first)
+
+
+async def test_exchange_chain_is_limited(chain) -> None:
+    services = [await chain.exchanger(resource=one, client_name="Dienst") for one in (HUIS, ARCHIEF, ADVIES)]
+    first = await chain.token()
+    second = await chain.exchanged(services[0], first, resource=ARCHIEF)
+    third = await chain.exchanged(services[1], second, resource=ADVIES)
+    refused(await chain.exchange(services[2], third, resource=HUIS), "invalid_request")
+    refused(await chain.exchange(services[2], third, resource=AUDIENCE), "invalid_request")
+    assert [line.reason for line in await chain.oauth.lines("token:geweigerd")] == ["keten_te_lang"] * 2

@@ -1,0 +1,60 @@
+"""RFC 8707: a consent stores its resource, and grant management returns it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders.clients import AUDIENCE
+from tests.builders.exchange import HUIS, a_chain
+from tests.builders.refreshing import one
+
+MANAGES = "openid grant_management_query"
+
+
+@pytest.fixture
+async def chain(oauth):
+    made = await a_chain(oauth)
+    made.app = await oauth.reading_app(scope=MANAGES)
+    return made
+
+
+async def a_consent(chain, **asked) -> str:
+    """Give a consent with these parameters; returns its grant id."""
+    flow = await chain.oauth.flow(chain.app, chain.machtiging)
+    return (await flow.tokens(grant_management_action="create", **asked))["grant_id"]
+
+
+async def looked_at(chain, grant_id: str) -> dict:
+    form = {"grant_type": "client_credentials", "scope": "grant_management_query"}
+    token = (await chain.app.post("/token", form)).json()["access_token"]
+    answer = await chain.app.http.get(f"/grants/{grant_id}", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_grant_query_returns_the_resource(chain) -> None:
+    await chain.server()
+    told = await looked_at(chain, await a_consent(chain, resource=HUIS))
+    assert told["scopes"] == [{"scope": "openid", "resource": [HUIS]}]
+
+
+@pytest.mark.parametrize("resource", [None, AUDIENCE])
+async def test_grant_query_without_resource_returns_our_api(chain, resource) -> None:
+    grant_id = await a_consent(chain, resource=resource)
+    assert (await looked_at(chain, grant_id))["scopes"] == [{"scope": "openid", "resource": [AUDIENCE]}]
+    # our own API is stored as empty, so a new address changes no row
+    assert await one(chain.oauth, "SELECT resource FROM oauth_grant WHERE id = :id", id=grant_id) == ""
+
+
+async def test_grant_query_without_scope_returns_the_resource(chain) -> None:
+    await chain.server()
+    told = await looked_at(chain, await a_consent(chain, resource=HUIS, scope=None, nonce=None))
+    assert told["scopes"] == [{"scope": "", "resource": [HUIS]}]
+    assert told["authorization_details"]
+
+
+async def test_grant_query_with_suspended_resource_server_returns_the_resource(chain) -> None:
+    await chain.server()
+    grant_id = await a_consent(chain, resource=HUIS)
+    await chain.run("UPDATE oauth_client SET state = 'suspended' WHERE registration->>'resource' = :it", it=HUIS)
+    assert (await looked_at(chain, grant_id))["scopes"][0]["resource"] == [HUIS]

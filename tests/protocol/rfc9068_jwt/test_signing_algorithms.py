@@ -1,0 +1,101 @@
+"""Signing algorithms of access tokens (RFC 9068): ES256 for our API, otherwise as the resource server registered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from machtiging.crypto.jose import encode_base64url, verify_jwt
+from machtiging.oauth.clients.metadata import faults_in
+from tests.builders.black_box import claims_of, header_of
+from tests.builders.clients import code_client, make_client_keys
+from tests.builders.exchange import HUIS, Chain, server_metadata
+from tests.builders.oauth import ISSUER
+
+MEMBER = "access_token_signed_response_alg"
+
+
+@pytest.fixture
+async def chain(oauth):
+    return Chain(oauth, await oauth.reading_app(), await oauth.machtiging())
+
+
+async def verified(oauth, token, alg):
+    """Verify as a resource server does, with our JWKS (RFC 9068 section 4)."""
+    keys = (await oauth.connection().get("/jwks")).json()
+    return verify_jwt(token, keys, algorithms=[alg], typ="at+jwt")
+
+
+async def test_access_token_for_own_api_is_signed_with_es256(oauth) -> None:
+    flow, agency = await oauth.flow(), await oauth.agency()
+    by_person = (await flow.tokens())["access_token"]
+    by_machine = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
+    for token in (by_person, by_machine):
+        assert header_of(token)["alg"] == "ES256"
+        assert (await verified(oauth, token, "ES256"))["iss"] == ISSUER
+
+
+@pytest.mark.parametrize(
+    ("registered", "alg"), [(None, "PS256"), ("PS256", "PS256"), ("ES256", "ES256"), ("RS256", "RS256")]
+)
+async def test_access_token_for_resource_is_signed_as_registered(chain, oauth, registered, alg) -> None:
+    await chain.server(**({} if registered is None else {MEMBER: registered}))
+    token = await chain.token(HUIS)
+    assert header_of(token)["alg"] == alg
+    assert (await verified(oauth, token, alg))["aud"] == HUIS
+
+
+@pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
+async def test_access_token_of_registered_algorithm_is_introspected_by_its_server_only(chain, oauth, alg) -> None:
+    server, stranger = await chain.server(**{MEMBER: alg}), await oauth.agency()
+    token = await chain.token(HUIS)
+    told = (await server.post("/introspect", {"token": token})).json()
+    assert (told["active"], told["aud"], told["jti"]) == (True, HUIS, claims_of(token)["jti"])
+    assert (await stranger.post("/introspect", {"token": token})).json() == {"active": False}
+
+
+@pytest.mark.parametrize("alg", ["PS256", "ES256", "RS256"])
+async def test_access_token_for_resource_is_rejected_by_own_api(chain, oauth, alg) -> None:
+    await chain.server(**{MEMBER: alg})
+    token = await chain.token(HUIS)
+    answer = await oauth.connection().get("/userinfo", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "value", ["none", "HS256", "RS384", "ES512", "EdDSA", "Ed25519", "ps256", "", None, 5, ["PS256"]]
+)
+def test_registration_of_other_access_token_algorithm_is_rejected(value) -> None:
+    assert MEMBER in faults_in(server_metadata(**{MEMBER: value}), practice=True)
+
+
+@pytest.mark.parametrize("value", ["PS256", "ES256", "RS256"])
+def test_registration_of_access_token_algorithm_without_resource_is_rejected(value) -> None:
+    app = code_client(make_client_keys(), **{MEMBER: value})
+    without = {name: one for name, one in server_metadata(**{MEMBER: value}).items() if name != "resource"}
+    assert MEMBER in faults_in(app, practice=True)
+    assert MEMBER in faults_in(without, practice=True)
+    assert MEMBER not in faults_in(server_metadata(**{MEMBER: value}), practice=True)
+
+
+async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None:
+    """Tokens of the earlier version stay valid until they expire: the key decides, not the audience."""
+    agency = await oauth.agency()
+    token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
+    claims = claims_of(token)
+    older = oauth.service.state.keyring.sign_jwt(claims, typ="at+jwt", alg="PS256")
+    assert (await agency.post("/introspect", {"token": older})).json()["active"] is True
+
+
+async def test_algorithm_confusion_access_token_with_alg_of_another_key_is_rejected(oauth) -> None:
+    """The algorithm is that of the key with this `kid`, not of the header."""
+    agency = await oauth.agency()
+    token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
+    keyring = oauth.service.state.keyring
+    others = {alg: header_of(keyring.sign_jwt({}, typ="at+jwt", alg=alg))["kid"] for alg in ("PS256", "RS256")}
+    _, payload, signature = token.split(".")
+    for alg, kid in others.items():
+        header = encode_base64url(json.dumps({"alg": alg, "kid": kid, "typ": "at+jwt"}).encode())
+        forged = f"{header}.{payload}.{signature}"
+        assert (await agency.post("/introspect", {"token": forged})).json() == {"active": False}

@@ -1,0 +1,91 @@
+"""The Berichtenbox routes with DPoP-bound tokens: the direct route and the delivery in two transactions."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.tables import SEALED_TOKEN
+from machtiging.berichtenbox.routes import API
+from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
+from tests.builders.black_box import claims_of
+from tests.builders.query_log import record_queries
+from tests.builders.sealing import seal_rows
+
+WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
+
+
+async def bound(world, holder, token):
+    async with world.sessions.begin() as session:
+        await session.execute(text("UPDATE issued_token SET jkt = :jkt"), {"jkt": holder.jkt})
+        await seal_rows(session, SEALED_TOKEN)
+    return world.keyring.sign_jwt(claims_of(token) | {"cnf": {"jkt": holder.jkt}}, typ="at+jwt")
+
+
+async def get(world, holder, token, path, **changes):
+    async with world.client() as client:
+        return await client.get(path, headers=holder.headers("GET", ISSUER + path, token, **changes))
+
+
+async def test_read_with_dpop_returns_bericht_and_nonce(world, holder):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    answer = await get(world, holder, token, path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["DPoP-Nonce"] == holder.nonce()
+
+
+async def test_read_with_dpop_without_nonce_returns_nonce_challenge(world, holder):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    answer = await get(world, holder, token, path, nonce=None)
+    assert (answer.status_code, answer.headers["DPoP-Nonce"]) == (401, holder.nonce())
+    assert 'error="use_dpop_nonce"' in answer.headers["WWW-Authenticate"]
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_read_with_plain_token_returns_no_dpop_nonce(world):
+    async with world.client(await world.helper_token()) as client:
+        answer = await client.get(WHERE + await world.letter())
+    assert (answer.status_code, "DPoP-Nonce" in answer.headers) == (200, False)
+
+
+async def test_dpop_proof_for_another_bericht_is_rejected(world, holder):
+    one, other = WHERE + await world.letter(), WHERE + await world.letter()
+    token = await bound(world, holder, await world.helper_token())
+    answer = await get(world, holder, token, other, htu=ISSUER + one)
+    assert (answer.status_code, answer.json()["code"]) == (401, "dpop_ander_adres")
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_row_20_dpop_proof_used_concurrently_reads_once(world, holder):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    headers = holder.headers("GET", ISSUER + path, token)
+    async with world.client() as client:
+        answers = await asyncio.gather(*(client.get(path, headers=headers) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    assert len(await world.rows("SELECT 1 FROM journal_intake WHERE act = 'bericht:lezen'")) == 1
+
+
+async def test_read_with_dpop_costs_one_extra_statement(world, holder, database):
+    path, token = WHERE + await world.letter(), await bound(world, holder, await world.helper_token())
+    await get(world, holder, token, path)  # the first use of a statement also queries its types
+    with record_queries(database) as said:
+        await get(world, holder, token, path)
+        await asyncio.sleep(0)  # asyncpg reports the query a moment later
+    looked, proved, acted = said
+    assert ("used_proof" in looked, "used_proof" in proved, "used_proof" in acted) == (False, True, False)
+
+
+async def test_delivery_with_dpop_consumes_its_proof_once(world, holder):
+    token = await bound(world, holder, await world.token(oin=UWV))
+    async with world.client() as client:
+        headers = holder.headers("POST", ISSUER + DELIVERY, token)
+        answer = await client.post(DELIVERY, files=parts(a_bericht()), headers=headers)
+        again = await client.post(DELIVERY, files=parts(a_bericht()), headers=headers)
+    assert (answer.status_code, again.status_code) == (201, 401), answer.text
+    assert again.json()["code"] == "dpop_hergebruikt"
+    assert len(await world.rows("SELECT 1 FROM bericht")) == 1

@@ -1,0 +1,138 @@
+"""Malformed DPoP proofs are rejected (RFC 9449 section 4.3)."""
+
+import base64
+import json
+
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, OctKey
+
+from tests.builders.bound import HERE, a_bound_token, ask, is_refused
+from tests.builders.proof import Holder, b64, compact, ed25519_holder, rsa_holder
+
+NOT_OF_A_PROOF = [
+    ({"typ": None}, "no typ"),
+    ({"typ": "JWT"}, "another typ"),
+    ({"typ": "at+jwt"}, "typ of a token"),
+    ({"jwk": None}, "no key"),
+    ({"jwk": None, "kid": "app-1"}, "a name instead of a key"),
+    ({"jwk": "sleutel"}, "a key that is no object"),
+    ({"jwk": [{}]}, "a list of keys"),
+    ({"jku": "https://dief.example/jwks"}, "jku"),
+    ({"x5u": "https://dief.example/x5u"}, "x5u"),
+    ({"x5c": ["AAAA"]}, "x5c"),
+    ({"crit": ["exp"]}, "crit"),
+    ({"b64": False}, "b64"),
+    ({"zip": "DEF"}, "zip"),
+    ({"kid": ["a"]}, "kid that is no text"),
+    ({"alg": "none"}, "alg none"),
+    ({"alg": None}, "no alg"),
+    ({"alg": "nOnE"}, "alg none in disguise"),
+]
+
+
+async def test_dpop_proof_with_wrong_header_is_rejected(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    for change, why in NOT_OF_A_PROOF:
+        good = holder.proof("GET", HERE, token=token).split(".")
+        made = json.loads(base64.urlsafe_b64decode(good[0] + "==")) | change
+        header = json.dumps({name: value for name, value in made.items() if value is not None})
+        # signed again over the changed header, so that the header is the only fault
+        signing = f"{b64(header.encode())}.{good[1]}"
+        signature = b64(jws.JWSRegistry(algorithms=["ES256"]).get_alg("ES256").sign(signing.encode(), holder.key))
+        is_refused(await ask(doorstep, token, f"{signing}.{signature}"), "dpop_vormfout", why=why)
+
+
+async def test_dpop_proof_kid_is_ignored(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token, header={"kid": "../../keys/ps256"})
+    assert (await ask(doorstep, token, proof)).status_code == 200
+
+
+@pytest.mark.parametrize("alg", ["HS256", "HS512"])
+async def test_algorithm_confusion_dpop_proof_with_hmac_is_rejected(doorstep, holder, alg):
+    """The public key is used as the HMAC secret."""
+    token = await a_bound_token(doorstep, holder)
+    secret = OctKey.import_key(json.dumps(holder.jwk(), separators=(",", ":")))
+    proof = holder.proof("GET", HERE, token=token, header={"alg": alg}, key=secret)
+    is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
+    octet = {"alg": alg, "jwk": {"kty": "oct", "k": b64(b"geheim" * 8)}}
+    oct_proof = holder.proof("GET", HERE, token=token, header=octet, key=OctKey.import_key(b"geheim" * 8))
+    is_refused(await ask(doorstep, token, oct_proof), "dpop_vormfout")
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256"])
+async def test_dpop_proof_with_unlisted_algorithm_is_rejected(doorstep, clock, alg):
+    holder = rsa_holder(clock)
+    token = await a_bound_token(doorstep, holder)
+    key = holder.key if alg != "ES256" else Holder(clock).key
+    is_refused(
+        await ask(doorstep, token, holder.proof("GET", HERE, token=token, header={"alg": alg}, key=key)),
+        "dpop_vormfout",
+    )
+
+
+async def test_dpop_proof_with_private_key_in_header_is_rejected(doorstep, clock):
+    for holder in (Holder(clock), rsa_holder(clock), ed25519_holder(clock)):
+        token = await a_bound_token(doorstep, holder)
+        private = {"jwk": holder.key.as_dict(private=True)}
+        is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, header=private)), "dpop_vormfout")
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")
+async def test_dpop_proof_with_weak_key_or_other_curve_is_rejected(doorstep, clock):
+    for holder, alg in [(rsa_holder(clock, 1024), "PS256"), (Holder(clock, ECKey.generate_key("P-384")), "ES384")]:
+        token = await a_bound_token(doorstep, holder)
+        proof = holder.proof("GET", HERE, token=token, header={"alg": alg})
+        is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
+
+
+KEYS_THAT_CANNOT_BE = [
+    ({"use": "enc"}, "for encryption"),
+    ({"alg": "ES384"}, "for another algorithm"),
+    ({"crv": "P-384"}, "of another curve"),
+    ({"x": "AAAA"}, "a coordinate too short"),
+    ({"x": "A" * 43}, "a point that is not on the curve"),
+    ({"y": 5}, "a coordinate that is no text"),
+    ({"kty": "RSA"}, "of another kind"),
+]
+
+
+async def test_dpop_proof_with_invalid_key_is_rejected(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    for change, why in KEYS_THAT_CANNOT_BE:
+        proof = holder.proof("GET", HERE, token=token, header={"jwk": holder.jwk() | change})
+        is_refused(await ask(doorstep, token, proof), "dpop_vormfout", why=why)
+
+
+async def test_dpop_proof_signed_with_other_key_is_rejected(doorstep, holder, clock):
+    token = await a_bound_token(doorstep, holder)
+    proof = holder.proof("GET", HERE, token=token, key=Holder(clock).key)
+    is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
+
+
+async def test_dpop_proof_tampered_is_rejected(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    header, payload, signature = holder.proof("GET", HERE, token=token).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "==")) | {"jti": "anders"}
+    is_refused(await ask(doorstep, token, f"{header}.{b64(json.dumps(claims).encode())}.{signature}"), "dpop_vormfout")
+    is_refused(await ask(doorstep, token, f"{header}.{payload}.{signature[:-8]}AAAAAAAA"), "dpop_vormfout")
+
+
+NO_JWT = ["", ".", "..", "a.b", "a.b.c", "a.b.c.d", "é.é.é", "e30.e30.", "e30.e30.AA"]
+
+
+async def test_dpop_proof_that_is_no_jwt_is_rejected(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    for proof in NO_JWT:
+        is_refused(await ask(doorstep, token, proof.encode()), "dpop_vormfout", why=proof)
+
+
+async def test_dpop_proof_oversized_or_deeply_nested_is_rejected_before_verification(doorstep, holder):
+    token = await a_bound_token(doorstep, holder)
+    is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, ballast="x" * 9000)), "dpop_vormfout")
+    nested = b'{"a":' * 300 + b"1" + b"}" * 300
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": holder.jwk()}
+    is_refused(await ask(doorstep, token, compact(header, nested, holder.key)), "dpop_vormfout")
+    doubled = b'{"htm":"GET","htm":"GET"}'
+    is_refused(await ask(doorstep, token, compact(header, doubled, holder.key)), "dpop_vormfout")

@@ -1,0 +1,56 @@
+"""Logout concurrent with client suspension: both revoke tokens in the same order, so without deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.oauth.end_grants import Ending, end_grants_of_session
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.black_box import claims_of
+from tests.builders.exchange import a_chain
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+@pytest.fixture
+async def chain(oauth):
+    return await a_chain(oauth)
+
+
+async def until_waiting(oauth, how_many: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            async with unit_of_work(oauth.sessions) as session:
+                if await session.scalar(text(WAITING)) >= how_many:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_logout_concurrent_with_suspension_does_not_deadlock(chain, oauth) -> None:
+    older, newer = [await chain.token(None, machtiging=None) for _ in range(2)]
+    ids, sid, at = [claims_of(token)["jti"] for token in (older, newer)], uuid4(), oauth.clock.now()
+    await chain.run("UPDATE oauth_grant SET session_id = :sid", sid=sid)
+    # the grant of the newer token is ordered first
+    await chain.run("UPDATE issued_token SET grant_id = CASE id WHEN :a THEN (SELECT max(id::text)::uuid FROM oauth_grant) ELSE (SELECT min(id::text)::uuid FROM oauth_grant) END", a=ids[0])  # fmt: skip # noqa: E501
+
+    async def log_out() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            assert await end_grants_of_session(session, sid, Ending("uitgelogd"), at=at) == 2
+
+    async def suspended() -> None:
+        async with unit_of_work(oauth.sessions) as session:
+            await suspend(session, chain.app.client_id, at=at)
+
+    async with unit_of_work(oauth.sessions) as session:
+        await session.execute(text("SELECT 1 FROM issued_token WHERE id = :id FOR UPDATE"), {"id": ids[1]})
+        both = [asyncio.create_task(log_out())]
+        await until_waiting(oauth, 1)
+        both.append(asyncio.create_task(suspended()))
+        await until_waiting(oauth, 2)
+    await asyncio.gather(*both)
+    assert [(await chain.row(token)).revoked_at for token in (older, newer)] == [at, at]

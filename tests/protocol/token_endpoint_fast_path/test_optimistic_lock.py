@@ -1,0 +1,142 @@
+"""Token endpoint fast path, optimistic lock: a change between read and write refuses the token."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.kernel.ids import GrantId
+from machtiging.oauth.end_grants import Ending, end_grant
+from machtiging.oauth.suspend_client import suspend
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import assertion
+from tests.builders.lock_waits import wait_until_blocked
+from tests.builders.login import ISSUER
+from tests.builders.proof import Holder
+from tests.builders.refreshing import a_holder, one, refreshing_app
+
+UNUSED = {
+    "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
+    "refresh": "SELECT count(*) FROM refresh_token WHERE used_at IS NULL",
+}
+
+
+async def asking(oauth, kind):
+    """A client that can redeem a code or refresh, its request, and its grant id."""
+    if kind == "refresh":
+        holder = await a_holder(oauth)
+        return holder.app, holder.refresh, GrantId(holder.grant_id)
+    flow = await oauth.flow(await refreshing_app(oauth))
+    code = await flow.code()
+
+    async def redeem(**changes):
+        return await flow.redeem(code, **changes)
+
+    return flow.app, redeem, GrantId(await one(oauth, "SELECT id FROM oauth_grant"))
+
+
+async def refused(answer, error, status=400):
+    assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, kind) -> None:
+    _, ask, grant_id = await asking(oauth, kind)
+    made = await one(oauth, "SELECT count(*) FROM issued_token")
+    async with unit_of_work(oauth.sessions) as session:
+        await end_grant(session, grant_id, Ending("proef"), at=oauth.clock.now())
+        task = asyncio.create_task(ask())
+        await wait_until_blocked(oauth.sessions, task)
+    await refused(await task, "invalid_grant")
+    assert await one(oauth, "SELECT count(*) FROM issued_token") == made
+    assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["grant_beeindigd"]
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, kind) -> None:
+    app, ask, _ = await asking(oauth, kind)
+    made = await one(oauth, "SELECT count(*) FROM issued_token")
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, app.client_id, at=oauth.clock.now())
+        task = asyncio.create_task(ask())
+        await wait_until_blocked(oauth.sessions, task)
+    await refused(await task, "invalid_client", 401)
+    assert await one(oauth, "SELECT count(*) FROM issued_token") == made
+
+
+async def test_suspension_concurrent_with_client_credentials_issues_no_token(oauth) -> None:
+    agency = await oauth.agency()
+    async with unit_of_work(oauth.sessions) as session:
+        await suspend(session, agency.client_id, at=oauth.clock.now())
+        task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
+        await wait_until_blocked(oauth.sessions, task)
+    await refused(await task, "invalid_client", 401)
+    assert await one(oauth, "SELECT count(*) FROM issued_token") == 0
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> None:
+    app, ask, _ = await asking(oauth, kind)
+    seen = assertion(app.keys, app.client_id, oauth.clock)
+    await app.post("/introspect", {"token": "x"}, client_assertion=seen)
+    await refused(await ask(client_assertion=seen), "invalid_client", 401)
+    assert await one(oauth, UNUSED[kind]) == 1
+    assert await oauth.lines("token:geweigerd") == []
+    assert (await ask()).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> None:
+    app, ask, _ = await asking(oauth, kind)
+    app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
+    agency = await oauth.agency()
+    agency.http.headers["DPoP"] = app.http.headers["DPoP"]
+    assert (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
+    mine = assertion(app.keys, app.client_id, oauth.clock)
+    await refused(await ask(client_assertion=mine), "invalid_dpop_proof")
+    assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["dpop_hergebruikt"]
+    assert await one(oauth, UNUSED[kind]) == 1
+    del app.http.headers["DPoP"]
+    await refused(await ask(client_assertion=mine), "invalid_client", 401)
+    assert (await ask()).status_code == 200
+
+
+async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth) -> None:
+    app = await refreshing_app(oauth)
+    flows = [await oauth.flow(app, await oauth.machtiging()) for _ in range(2)]
+    codes = [await flow.code() for flow in flows]
+    app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
+    answers = await asyncio.gather(*(flow.redeem(code) for flow, code in zip(flows, codes, strict=True)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    assert await one(oauth, UNUSED["code"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh"])
+async def test_token_request_for_other_resource_keeps_the_refresh_token(oauth, kind) -> None:
+    _, ask, _ = await asking(oauth, kind)
+    await refused(await ask(resource="https://elders.example"), "invalid_target")
+    assert await one(oauth, UNUSED[kind]) == (1 if kind == "refresh" else 0)
+
+
+async def test_concurrent_token_requests_end_and_suspension_do_not_deadlock(oauth) -> None:
+    """Redemption, refresh, replay, end and suspension on the same rows: no deadlock, no 5xx."""
+    app = await refreshing_app(oauth)
+    holders = [await a_holder(oauth, app) for _ in range(4)]
+
+    async def ending(holder):
+        async with unit_of_work(oauth.sessions) as session:
+            await end_grant(session, holder.grant_id, Ending("proef"), at=oauth.clock.now())
+
+    async def suspending():
+        async with unit_of_work(oauth.sessions) as session:
+            await suspend(session, app.client_id, at=oauth.clock.now())
+
+    work = [holder.refresh() for holder in holders for _ in range(3)]
+    work += [ending(holders[0]), ending(holders[1]), suspending()]
+    done = await asyncio.gather(*work)
+    assert {answer.status_code for answer in done if answer is not None} <= {200, 400, 401}
+    async with unit_of_work(oauth.sessions) as session:
+        alive = "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL"
+        assert await session.scalar(text(alive)) == 0

@@ -1,0 +1,105 @@
+"""Token endpoint fast path: the number of statements of each grant type."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.builders.exchange import HUIS, a_chain
+from tests.builders.login import ISSUER
+from tests.builders.proof import Holder
+from tests.builders.query_log import record_queries
+from tests.builders.refreshing import REFRESHING, a_holder, given_for, one, refreshing_app
+
+DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
+BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
+
+
+async def said(database, app, form, *proofs):
+    """The statements of one successful token request."""
+    credentials = app.credentials()
+    with record_queries(database) as heard:
+        headers = [("DPoP", proof) for proof in proofs]
+        answer = await app.http.post("/token", data=credentials | form, headers=headers)
+        await asyncio.sleep(0)  # asyncpg reports the query a moment later
+    assert answer.status_code == 200, answer.text
+    return heard
+
+
+def proofs(oauth, proven):
+    return [Holder(oauth.clock).proof("POST", ISSUER + "/token")] if proven else []
+
+
+def redeeming(flow, code):
+    where = flow.app.registration["redirect_uris"][0]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": where}
+    return form | {"code_verifier": flow.pkce.verifier}
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_client_credentials_take_two_statements(oauth, database, proven) -> None:
+    agency = await oauth.agency()
+    looked, acted = await said(database, agency, DELIVERING, *proofs(oauth, proven))
+    assert "INSERT" not in looked
+    assert ("INSERT INTO used_assertion" in acted, "INSERT INTO used_proof" in acted) == (True, proven)
+    assert "INSERT INTO journal_intake" in acted
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_code_redemption_takes_two_statements(oauth, database, proven) -> None:
+    flow = await oauth.flow(await refreshing_app(oauth))
+    code = await flow.code()
+    looked, acted = await said(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
+    assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # an unauthenticated request takes no lock
+    for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
+        assert f"INSERT INTO {table}" in acted
+    assert "UPDATE authorization_code" in acted
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_refresh_takes_two_statements(oauth, database, proven) -> None:
+    holder = await a_holder(oauth)
+    form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
+    looked, acted = await said(database, holder.app, form, *proofs(oauth, proven))
+    assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)
+    for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
+        assert f"INSERT INTO {table}" in acted
+    assert "UPDATE refresh_token" in acted
+
+
+async def test_public_client_with_dpop_takes_two_statements(oauth, database) -> None:
+    app = await oauth.public_app(grant_types=REFRESHING)
+    flow = await oauth.flow(app)
+    code = await flow.code()
+    assert len(await said(database, app, redeeming(flow, code), *proofs(oauth, True))) == 2
+
+
+async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database) -> None:
+    await (await a_chain(oauth)).server()
+    holder = await a_holder(oauth)
+    await given_for(holder, HUIS)
+    await one(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}' RETURNING id""")
+    await one(oauth, "UPDATE refresh_token SET resource = :at RETURNING grant_id", at=HUIS)
+    form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
+    heard = await said(database, holder.app, form)
+    assert len(heard) == 3, heard
+
+
+async def test_token_request_needs_no_explicit_transaction(oauth, database) -> None:
+    heard = await said(database, await oauth.agency(), DELIVERING)
+    assert not set(heard) & set(BARRED)
+
+
+@pytest.mark.parametrize("kind", ["client_credentials", "authorization_code", "refresh_token", "onzin"])
+async def test_parameter_without_name_returns_400(oauth, kind) -> None:
+    form = "grant_type=" + kind + "&=x&client_id=foo"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await oauth.connection().post("/token", content=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_unknown_client_is_rejected_for_every_grant_type(oauth) -> None:
+    for kind in ("client_credentials", "authorization_code", "refresh_token"):
+        answer = await oauth.connection().post("/token", data={"grant_type": kind, "client_id": "foo", "code": "x"})
+        assert answer.status_code in (400, 401)
