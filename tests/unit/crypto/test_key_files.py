@@ -15,7 +15,7 @@ from machtiging.crypto.keystore import environment_name
 from machtiging.crypto.manifest import Entry, Kind, State, from_json, to_json
 from machtiging.crypto.rotation import overview, rotate
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
-from tests.builders.crypto import MADE_AT, RSA_BITS, a_key_directory, a_keyring, a_new_ring
+from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring, a_new_ring
 from tests.builders.proof import an_rsa_key
 
 LATER = MADE_AT + timedelta(days=30)
@@ -203,8 +203,7 @@ def test_a_short_rsa_key_is_refused(keys, monkeypatch):
         KeyRing.load(keys)
 
 
-def test_an_rsa_key_of_the_service_has_3072_bits_and_one_of_2048_is_refused(monkeypatch):
-    monkeypatch.setattr(material, "RSA_BITS", RSA_BITS)
+def test_an_rsa_key_of_the_service_has_3072_bits_and_one_of_2048_is_refused():
     entry = Entry("ps256-1", Kind.PS256, State.ACTIVE, MADE_AT)
     assert material.signing(material.fresh(Kind.PS256), entry).public_key.key_size == 3072
     with pytest.raises(Fault, match="sleutel_onleesbaar") as refused:
