@@ -11,15 +11,10 @@ from machtiging.berichtenbox.read_route import get_bericht
 from machtiging.berichtenbox.routes import API
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.web.doors import DOOR_ATTRIBUTE
-from tests.builders.berichtenbox import UWV, a_pdf, a_world
+from tests.builders.berichtenbox import UWV, a_pdf
 from tests.builders.query_log import record_queries
 
 WHERE = f"{API}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 def described(world):

@@ -9,16 +9,11 @@ from machtiging.berichtenbox.routes import API
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
-from tests.builders.berichtenbox import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV, a_pdf, a_world
+from tests.builders.berichtenbox import CITIZEN, HELPER, HELPING, STRANGER, SVB, UWV, a_pdf
 from tests.builders.query_log import record_queries
 
 PDF = "application/pdf"
 WHERE = f"{API}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def get(world, token, path):

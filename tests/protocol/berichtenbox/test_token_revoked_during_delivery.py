@@ -11,16 +11,11 @@ from machtiging.access import tokens
 from machtiging.access.recheck import recheck
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
+from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
 from tests.builders.lock_waits import wait_until_blocked
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 class Upload:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from machtiging.oauth.ciba.meldcode import make_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
 from tests.builders.organisation import (
     a_professional_machtiging,
@@ -17,11 +14,6 @@ from tests.builders.organisation import (
 )
 
 OTHER = "andere_organisatie"
-
-
-@pytest.fixture
-async def counter(oauth):
-    return await a_counter(oauth)
 
 
 async def meldcode_for(counter, kvk):

@@ -2,22 +2,16 @@
 
 import asyncio
 
-import pytest
 from sqlalchemy import text
 
 from machtiging.access.tables import SEALED_TOKEN
 from machtiging.berichtenbox.routes import API
-from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_world, parts
+from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, parts
 from tests.builders.black_box import claims_of
 from tests.builders.query_log import record_queries
 from tests.builders.sealing import seal_rows
 
 WHERE, DELIVERY = f"{API}/berichten/", f"{API}/aanleveringen"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def bound(world, holder, token):

@@ -7,15 +7,10 @@ from sqlalchemy import event, text
 
 from machtiging.berichtenbox.routes import API
 from machtiging.storage.engine import Role, make_engine, make_sessions
-from tests.builders.berichtenbox import a_bericht, a_pdf, a_world, parts
+from tests.builders.berichtenbox import a_bericht, a_pdf, parts
 from tests.builders.crypto import a_keyring
 
 WHERE = f"{API}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture

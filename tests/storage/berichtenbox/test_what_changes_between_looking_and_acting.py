@@ -9,7 +9,6 @@ from machtiging.berichtenbox import read_route
 from machtiging.berichtenbox.routes import API
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import a_world
 from tests.builders.lock_waits import wait_until_blocked
 
 WHERE = f"{API}/berichten/"
@@ -17,11 +16,6 @@ END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'in
 PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
 SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
 CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture
