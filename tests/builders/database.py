@@ -62,9 +62,12 @@ async def database_clone(template_url: str) -> AsyncIterator[Database]:
 async def create_database_clone(template_url: str) -> str:
     """Create a database with a random name as a copy of the template; returns its URL."""
     name, template = f"test_{uuid4().hex}", make_url(template_url).database
-    await run_as_superuser(template_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    # CREATE DATABASE does not copy the privileges of the template.
-    await run_as_superuser(template_url, f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
+    await run_as_superuser(
+        template_url,
+        f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY',
+        # CREATE DATABASE does not copy the privileges of the template.
+        f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC',
+    )
     return url_of_database(template_url, name)
 
 
@@ -73,11 +76,12 @@ async def drop_database(url: str) -> None:
     await run_as_superuser(url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
 
-async def run_as_superuser(url: str, statement: str) -> None:
-    """Run a statement outside any test database: in the database `postgres` of the same server."""
+async def run_as_superuser(url: str, *statements: str) -> None:
+    """Run statements outside the test databases: in the database `postgres` of the same server."""
     connection = await asyncpg.connect(url_of_database(url, "postgres"))
     try:
-        await connection.execute(statement)
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 
