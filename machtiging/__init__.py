@@ -17,6 +17,7 @@ they are strangers.
     audit           the journal: append-only, chained, signed, readable by the citizen
     crypto          key ring, signatures, encryption, MACs, pseudonyms (only here: cryptography and joserfc)
     web, storage    doors, rate limits, CORS, errors; connections, unit of work, row MACs, migrations
+    dependencies    typed access to the services of the application behind a request
     supervision     background tasks: restarts and failure counts
     settings        read once from the environment, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.staticfiles import StaticFiles
 
 from machtiging.access.bearer import verified_jti
@@ -23,25 +24,27 @@ from machtiging.berichtenbox.routes import router as berichtenbox_routes
 from machtiging.crypto.certificates import Authorities
 from machtiging.crypto.keyring import KeyRing, run_watch
 from machtiging.delegation.rules import Limits
+from machtiging.dependencies import attach_services, services_of
+from machtiging.health import HealthServices
 from machtiging.health import router as health_routes
 from machtiging.identity.broker import Broker
 from machtiging.identity.people import address_of, profile_of
 from machtiging.identity.routes import router as identity_routes
+from machtiging.identity.rules import SessionLimits
 from machtiging.identity.session import COOKIE as SESSION_COOKIE
-from machtiging.identity.session import SessionLimits
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.send import Mailer, run_sender
 from machtiging.notifications.undelivered import retry_undelivered
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.clients.browser_origins import FOR_BROWSER_APPS, PUBLIC_DOCUMENTS, BrowserOrigins
 from machtiging.oauth.clients.known import KnownClients
-from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.dependencies import OAuthServices, issuer_of
 from machtiging.oauth.manage.api import router as toestemmingen_routes
 from machtiging.oauth.openid.expire import expire_sessions
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.openid.send import LogoutSender, posting_by, send_waiting
-from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import OAUTH_PATHS, TOKEN_PATHS
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.oauth.sweep import sweep_expired
@@ -71,6 +74,16 @@ _ROUTERS = (berichtenbox_routes, toestemmingen_routes, health_routes, identity_r
 _PACKAGES_WITH_TEMPLATES = ("machtiging.portal", "machtiging.oauth", "machtiging.identity", "machtiging.web")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Services(OAuthServices, HealthServices):
+    """Every service of one application, built once from its settings; each package sees the part that it declares."""
+
+    engines: tuple[AsyncEngine, ...]
+    sealer_engine: AsyncEngine
+    head_keeper: HeadKeeper | None
+    mailer: Mailer
+
+
 def create_app(
     settings: Settings, *, clock: Clock | None = None, broker_transport: httpx.AsyncBaseTransport | None = None
 ) -> FastAPI:
@@ -91,10 +104,8 @@ def create_app(
         # No telemetry to others: the log and the journal hold what operators need.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.clock = clock or SystemClock()
-    app.state.keyring = KeyRing.load(settings.keys_dir, clock=app.state.clock)
-    _connect(app, settings, settings.database_url)
-    _fill_state(app, settings, broker_transport)
+    services = _build_services(settings, settings.database_url, clock or SystemClock(), broker_transport)
+    attach_services(app, services)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(packages=[("machtiging.web", "static")]), name="static")
@@ -183,53 +194,62 @@ def _limit_rates(app: FastAPI, settings: Settings) -> None:
     rate_limit.install(app, quotas=quotas, make_identifier=make_identifier, oauth_paths=OAUTH_PATHS)
 
 
-def _connect(app: FastAPI, settings: Settings, database_url: str) -> None:
+def _build_services(
+    settings: Settings, database_url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None
+) -> Services:
+    keyring = KeyRing.load(settings.keys_dir, clock=clock)
     reserve = min(settings.reserved_connections, settings.database_pool_size - 1)
     service = make_engine(database_url, Role.SERVICE, pool_size=settings.database_pool_size - reserve)
     reserved = make_engine(database_url, Role.SERVICE, pool_size=reserve)
     sealer = make_engine(settings.sealer_database_url or database_url, Role.SEALER, pool_size=1)
-    app.state.engines = (service, sealer, reserved)
-    app.state.sessions = SessionsWithReserve(service, reserved, app.state.keyring)
-    app.state.sealer_engine = sealer
+    sessions, outbound = SessionsWithReserve(service, reserved, keyring), outbound_of(settings)
+    return Services(
+        clock=clock,
+        keyring=keyring,
+        engines=(service, sealer, reserved),
+        sessions=sessions,
+        sealer_engine=sealer,
+        policy=Policy.load(settings.policies_dir),
+        issuer=settings.issuer,
+        practice=settings.env is not Environment.PRODUCTION,
+        pages=Pages(_PACKAGES_WITH_TEMPLATES),
+        trusted_proxies=networks_from(settings.trusted_proxies),
+        authorities=Authorities.load(settings.client_ca_file),
+        mtls_url=settings.mtls_url,
+        outbound=outbound,
+        head_keeper=head_keeper_of(settings, keyring, outbound),
+        published_keys=PublishedKeys(sessions, outbound),
+        known_clients=KnownClients(),
+        broker=_build_broker(settings, keyring, transport),
+        session_limits=SessionLimits(
+            idle=timedelta(minutes=settings.session_idle_minutes), absolute=timedelta(hours=settings.session_hours)
+        ),
+        delegation_limits=Limits(
+            maximum_length=settings.maximum_length, code_valid=timedelta(days=settings.code_valid_days)
+        ),
+        access_token_seconds=settings.access_token_seconds,
+        on_session_end=session_ended,
+        on_new_address=retry_undelivered,
+        mailer=Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from),
+        background=BackgroundTasks(),
+    )
 
 
-def _fill_state(app: FastAPI, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-    state = app.state
-    state.policy = Policy.load(settings.policies_dir)
-    state.issuer = settings.issuer
-    state.practice = settings.env is not Environment.PRODUCTION
-    state.pages = Pages(_PACKAGES_WITH_TEMPLATES)
-    state.trusted_proxies = networks_from(settings.trusted_proxies)
-    state.authorities = Authorities.load(settings.client_ca_file)
-    state.mtls_url = settings.mtls_url
-    state.outbound = outbound_of(settings)
-    state.head_keeper = head_keeper_of(settings, state.keyring, state.outbound)
-    state.published_keys = PublishedKeys(state.sessions, state.outbound)
-    state.known_clients = KnownClients()
-    state.broker = Broker(
+def _build_broker(settings: Settings, keyring: KeyRing, transport: httpx.AsyncBaseTransport | None) -> Broker:
+    return Broker(
         issuer=settings.broker_issuer,
         client_id=settings.broker_client_id,
         redirect_uri=f"{settings.issuer}/inloggen/terug",
-        keyring=state.keyring,
+        keyring=keyring,
         transport=transport,
         patience=settings.broker_timeout_seconds,
         wait=settings.broker_wait_seconds,
     )
-    state.session_limits = SessionLimits(
-        idle=timedelta(minutes=settings.session_idle_minutes), absolute=timedelta(hours=settings.session_hours)
-    )
-    state.delegation_limits = Limits(
-        maximum_length=settings.maximum_length, code_valid=timedelta(days=settings.code_valid_days)
-    )
-    state.access_token_seconds = settings.access_token_seconds
-    state.on_session_end = session_ended
-    state.on_new_address = retry_undelivered
-    state.mailer = Mailer(settings.smtp_host, settings.smtp_port, settings.smtp_starttls, settings.mail_from)
 
 
-def _start_background(app: FastAPI, tasks: BackgroundTasks) -> None:
-    state, stop = app.state, tasks.stop
-    sessions, keyring, clock = state.sessions, state.keyring, state.clock
+def _start_background(services: Services) -> None:
+    tasks, stop = services.background, services.background.stop
+    sessions, keyring, clock = services.sessions, services.keyring, services.clock
 
     async def address(session: AsyncSession, person_id: PersonId) -> str | None:
         return await address_of(session, keyring, person_id)
@@ -239,19 +259,19 @@ def _start_background(app: FastAPI, tasks: BackgroundTasks) -> None:
         return profile.name if profile else None
 
     async def seal(record: TaskRecord) -> None:
-        at = (state.sealer_engine, keyring, clock)
-        await run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, keeper=state.head_keeper, record=record)
+        at = (services.sealer_engine, keyring, clock)
+        await run_sealer(*at, every=_HOUSEKEEPING_SECONDS, stop=stop, keeper=services.head_keeper, record=record)
 
     async def send(record: TaskRecord) -> None:
-        post = (sessions, address, state.mailer, clock)
+        post = (sessions, address, services.mailer, clock)
         await run_sender(*post, every=_HOUSEKEEPING_SECONDS, stop=stop, name_of=name, record=record)
 
     async def tell(record: TaskRecord) -> None:
-        sender = LogoutSender(sessions, issuer_of(state), clock, posting_by(state.outbound))
+        sender = LogoutSender(sessions, issuer_of(services), clock, posting_by(services.outbound))
         await repeat(partial(send_waiting, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
 
     async def expire(record: TaskRecord) -> None:
-        expiring = partial(expire_sessions, sessions, state.session_limits, clock)
+        expiring = partial(expire_sessions, sessions, services.session_limits, clock)
         await repeat(expiring, record, every=_SESSIONS_LOOKED_AT_SECONDS, stop=stop)
 
     async def sweep(record: TaskRecord) -> None:
@@ -268,16 +288,16 @@ def _start_background(app: FastAPI, tasks: BackgroundTasks) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run the background tasks while the service runs. Then stop them and close the pools."""
-    state = app.state
-    state.background = BackgroundTasks()
-    _start_background(app, state.background)
+    services = replace(services_of(app, Services), background=BackgroundTasks())
+    attach_services(app, services)
+    _start_background(services)
     # Objects created so far live until the end. Frozen, they are skipped by garbage collection.
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        await state.background.end(patience=10)
-        await state.broker.aclose()
-        for engine in state.engines:
+        await services.background.end(patience=10)
+        await services.broker.aclose()
+        for engine in services.engines:
             await engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -11,8 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
+from machtiging.access.dependencies import AccessServices
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
+from machtiging.dependencies import request_services
 from machtiging.kernel.errors import Fault
 from machtiging.storage.engine import Role
 from machtiging.storage.migrate import newest_revision
@@ -41,6 +44,13 @@ _log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/health", include_in_schema=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class HealthServices(AccessServices):
+    """Services whose state is reported: the access services and the background tasks of this process."""
+
+    background: BackgroundTasks
+
+
 @router.get("/live")
 async def live(_: Public) -> JSONResponse:
     """Report that the process answers."""
@@ -50,9 +60,10 @@ async def live(_: Public) -> JSONResponse:
 @router.get("/ready")
 async def ready(_: Public, request: Request) -> JSONResponse:
     """Report readiness: a rolled-back write, role, schema, clocks and policy. 503 with the failed checks otherwise."""
-    checks = {"database": "ok", "klok": "ok", "beleid": "ok" if request.app.state.policy.digest else "ontbreekt"}
+    services = request_services(request, HealthServices)
+    checks = {"database": "ok", "klok": "ok", "beleid": "ok" if services.policy.digest else "ontbreekt"}
     try:
-        there = await _prove_database(request)
+        there = await _prove_database(services)
     except Fault as fault:
         checks["database"] = _ANSWERS.get(fault.code, "antwoordt niet")
         _log.warning("not_ready", code=fault.code, detail=fault.private)
@@ -61,22 +72,22 @@ async def ready(_: Public, request: Request) -> JSONResponse:
         checks["database"] = _BY_SQLSTATE.get(str(state), "antwoordt niet")
         _log.warning("not_ready", code="opslag_niet_bereikbaar", detail=f"{type(error).__name__} {state}")
     else:
-        if abs(there - request.app.state.clock.now()) > LARGEST_CLOCK_SKEW:
+        if abs(there - services.clock.now()) > LARGEST_CLOCK_SKEW:
             checks["klok"] = "loopt niet gelijk met de database"
     healthy = all(value == "ok" for value in checks.values())
-    told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_warnings(request)}
+    told = {"status": "ok" if healthy else "niet gereed", "controles": checks, **_warnings(services)}
     return JSONResponse(told, 200 if healthy else 503)
 
 
-async def _prove_database(request: Request) -> datetime:
+async def _prove_database(services: HealthServices) -> datetime:
     """Write a journal line, roll it back, and return the database time. Raises Fault for a failed check.
 
     Uses the pool of the requests, so that it finds a broken connection there.
     """
     wanted = newest_revision()
     line = Line(JournalAct.LOGIN_MISLUKT, Outcome.REFUSED, "proef")
-    async with request.app.state.sessions() as session:
-        await record(session, line, at=request.app.state.clock.now())
+    async with services.sessions() as session:
+        await record(session, line, at=services.clock.now())
         role = await session.scalar(text("SELECT current_user::text"))
         found = (await session.execute(_SCHEMA_AND_TIME)).one_or_none()
         await session.rollback()
@@ -89,13 +100,10 @@ async def _prove_database(request: Request) -> datetime:
     return cast(datetime, found[1])
 
 
-def _warnings(request: Request) -> dict[str, dict[str, str]]:
+def _warnings(services: HealthServices) -> dict[str, dict[str, str]]:
     """Collect problems that do not stop the service, such as failing background tasks."""
-    state = request.app.state
     found = {}
-    if trouble := state.keyring.trouble:
+    if trouble := services.keyring.trouble:
         found["sleutels"] = f"de nieuwe zijn niet leesbaar ({trouble})"
-    background: BackgroundTasks | None = getattr(state, "background", None)
-    if background is not None:
-        found |= {f"taak {name}": text for name, text in background.troubles().items()}
+    found |= {f"taak {name}": text for name, text in services.background.troubles().items()}
     return {"waarschuwingen": found} if found else {}

@@ -15,10 +15,11 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
-from starlette.datastructures import State as AppState
+from starlette.applications import Starlette
 from starlette.requests import Request
 
 from machtiging.access.actor import Actor
+from machtiging.access.dependencies import AccessServices, access_services
 from machtiging.access.proof.binding import BEARER, DPOP, hold_to, is_bound
 from machtiging.access.proof.errors import NONCE_WANTED, NoToken, ProofRefused
 from machtiging.access.proof.nonce import HEADER, nonce_at
@@ -28,6 +29,7 @@ from machtiging.access.tokens import IssuedTokenFacts, TokenState, audience, hol
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.delegation.rules import State, unusable_reason
+from machtiging.dependencies import services_of
 from machtiging.kernel.errors import InvalidInput, NotAllowed, NotAuthenticated, Refusal
 from machtiging.kernel.ids import TokenId
 from machtiging.storage.statement import Work
@@ -79,14 +81,15 @@ def credentials_in(request: Request) -> Credentials:
     return Credentials(DPOP if found[1] else BEARER, found[2])
 
 
-def verified_jti(state: AppState, token: str) -> str | None:
+def verified_jti(app: Starlette, token: str) -> str | None:
     """Return the jti of an unexpired token with our signature; None otherwise.
 
     Does not read the database, so the token may be revoked. Use it for rate limits only, never for access.
     """
-    at = state.clock.now()
+    services = services_of(app, AccessServices)
+    at = services.clock.now()
     try:
-        claims = state.keyring.verify_own_jwt_for_anybody(token, typ="at+jwt", issuer=state.issuer, at=at)
+        claims = services.keyring.verify_own_jwt_for_anybody(token, typ="at+jwt", issuer=services.issuer, at=at)
     except NotAuthenticated:
         return None
     jti = claims.get("jti")
@@ -99,7 +102,7 @@ async def hold_bearer(request: Request, work: Work, state: TokenState, shown: Cr
     Verifies the DPoP proof or client certificate of a bound token, and adds a DPoP-Nonce header. A plain bearer token
     needs nothing. Raises ProofRefused, which is journalled.
     """
-    keyring, bound = request.app.state.keyring, state.facts
+    keyring, bound = access_services(request).keyring, state.facts
     if shown.scheme == DPOP:
         headers.say(request.scope, HEADER, nonce_at(keyring, at))
     if not is_bound(bound) and shown.scheme != DPOP:
@@ -128,10 +131,12 @@ def _invalid(private: str) -> NotAuthenticated:
 
 
 async def _state(request: Request, work: Work, at: datetime, look: Look, *, again: bool = False) -> TokenState:
-    app = request.app.state
+    services = access_services(request)
     shown = credentials_in(request)
     token = shown.token
-    claims = app.keyring.verify_own_jwt(token, typ="at+jwt", issuer=app.issuer, audience=audience(app.issuer), at=at)
+    claims = services.keyring.verify_own_jwt(
+        token, typ="at+jwt", issuer=services.issuer, audience=audience(services.issuer), at=at
+    )
     try:
         jti = UUID(claims["jti"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -217,7 +222,7 @@ async def helper(request: Request, work: Work, look: Look = hold, fits: Fits = _
     must lock as `load_token_for_share` does; otherwise the write must use `access.optimistic_lock`, and a failed write
     is retried with `is_retry`.
     """
-    at = request.app.state.clock.now()
+    at = access_services(request).clock.now()
     state = await _state(request, work, at, look, again=again)
     facts = state.facts
     if facts.person_id is None or facts.oin is not None or not fits(facts):
@@ -240,7 +245,7 @@ async def _agency(request: Request, session: Transaction) -> Sender:
 
     Raises NotAuthenticated `token_*` or NotAllowed.
     """
-    at = request.app.state.clock.now()
+    at = access_services(request).clock.now()
     state = await _state(request, session, at, hold)
     facts = state.facts
     scope = frozenset(facts.scope.split())

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from machtiging.access.bearer import Helper, helper
+from machtiging.access.dependencies import access_services
 from machtiging.berichtenbox import rules
 from machtiging.berichtenbox.queries import LookAlong
 from machtiging.berichtenbox.read import Letter, check_readable_while_open, read_while_open
@@ -31,19 +32,19 @@ _gives_json = gives("application/json")
 
 
 async def _bericht(request: Request) -> Response:
-    state = request.app.state
+    services = access_services(request)
     await _gives_json(request)
     asked = rules.id_from(request.path_params["berichtId"])
-    async with one_by_one(state.sessions) as work:
+    async with one_by_one(services.sessions) as work:
         letter = None
         for tries in range(_TRIES):
-            look = LookAlong(asked, at := state.clock.now())
+            look = LookAlong(asked, at := services.clock.now())
             actor = await helper(request, work, look, again=tries > 0)
             if is_head(request):
-                if await check_readable_while_open(work, state.policy, actor, look, at=at):
+                if await check_readable_while_open(work, services.policy, actor, look, at=at):
                     return head_response("application/json")
                 continue
-            letter = await read_while_open(work, state.keyring, state.policy, actor, look, at=at)
+            letter = await read_while_open(work, services.keyring, services.policy, actor, look, at=at)
             if letter is not None:
                 break
     if letter is None:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from machtiging.access.bearer import DELIVER, Agency, Helper
+from machtiging.access.dependencies import access_services
 from machtiging.access.recheck import recheck
 from machtiging.berichtenbox import read_route, rules
 from machtiging.berichtenbox.browse import LARGEST_PAGE, Page, Wanted, browse
@@ -81,21 +82,21 @@ async def post_aanlevering(
     ] = None,
 ) -> Response:
     """Lever één bericht met bijlagen aan. Hetzelfde bericht met hetzelfde kenmerk is één bericht."""
-    state = request.app.state
-    opened_at = state.clock.now()
+    services = access_services(request)
+    opened_at = services.clock.now()
     # The upload may take minutes. Commit now, so that no database connection is held meanwhile.
     await session.commit()
-    async with answered_for(session, sender, state.clock):
+    async with answered_for(session, sender, services.clock):
         received = await receive(request.headers["content-type"], request.stream())
         try:
             aanlevering = _aanlevering(received, idempotency_key)
             # A savepoint: a refusal at the end rolls back the letter and keeps the journal line.
             async with session.begin_nested():
-                delivered = await deliver(session, state.keyring, sender, aanlevering, at=state.clock.now())
+                delivered = await deliver(session, services.keyring, sender, aanlevering, at=services.clock.now())
                 await recheck(request, session, opened_at=opened_at)
         finally:
             received.close()
-    place = {"Location": f"{state.issuer}{API}/berichten/{delivered.bericht_id}"}
+    place = {"Location": f"{services.issuer}{API}/berichten/{delivered.bericht_id}"}
     return JSONResponse({"berichtId": str(delivered.bericht_id)}, 201 if delivered.new else 200, place)
 
 
@@ -138,10 +139,10 @@ async def get_berichten(
     aantal: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Hoeveel berichten per keer.")] = 20,
 ) -> dict[str, Any]:
     """De berichten die u mag zien, de nieuwste eerst. De tekst zit er niet bij."""
-    state = request.app.state
+    services = access_services(request)
     wanted = Wanted(cursor, aantal)
-    page = await browse(session, state.keyring, state.policy, actor, wanted, at=state.clock.now())
-    return _page_out(page, wanted, state.issuer + API + "/berichten")
+    page = await browse(session, services.keyring, services.policy, actor, wanted, at=services.clock.now())
+    return _page_out(page, wanted, services.issuer + API + "/berichten")
 
 
 def _page_out(page: Page, wanted: Wanted, here: str) -> dict[str, Any]:
@@ -183,11 +184,11 @@ async def patch_bericht(
 
     Het toegangsbewijs moet de handeling `markeren` geven: vraag die in `authorization_details`, zonder machtiging.
     """
-    state = request.app.state
+    services = access_services(request)
     status = parsed(StatusIn, await request.body())
     named = frozenset(_FIELDS[name] for name in status.model_fields_set)
     change = Change(named, status.gelezen, status.map)
-    marks = await mark(session, state.policy, actor, rules.id_from(bericht_id), change, at=state.clock.now())
+    marks = await mark(session, services.policy, actor, rules.id_from(bericht_id), change, at=services.clock.now())
     return {"gelezen": marks.read, "map": marks.folder, "gewijzigdOp": marks.changed_at}
 
 
@@ -204,8 +205,8 @@ async def delete_bericht(request: Request, actor: Helper, session: Transaction, 
 
     Het toegangsbewijs moet de handeling `verwijderen` geven: vraag die in `authorization_details`, zonder machtiging.
     """
-    state = request.app.state
-    await delete(session, state.policy, actor, rules.id_from(bericht_id), at=state.clock.now())
+    services = access_services(request)
+    await delete(session, services.policy, actor, rules.id_from(bericht_id), at=services.clock.now())
 
 
 @router.get(
@@ -222,13 +223,13 @@ async def get_bijlage(
     request: Request, actor: Helper, session: Transaction, bericht_id: BerichtIdInPath, bijlage_id: BijlageIdInPath
 ) -> Response:
     """De bijlage als download. Eindigt de machtiging onderweg, dan breekt de download af."""
-    state = request.app.state
+    services = access_services(request)
     asked = rules.id_from(bericht_id), rules.id_from(bijlage_id)
-    found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
+    found = await download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
     media_type = preferred(request, *_DOWNLOADS)
     if is_head(request):
         return head_response(media_type, headers_of(found))
-    body = contents(state.sessions, actor, found, state.clock)
+    body = contents(services.sessions, actor, found, services.clock)
     return StreamingResponse(body, media_type=media_type, headers=headers_of(found))
 
 

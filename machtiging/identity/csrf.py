@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from machtiging.crypto import secrets
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.session import Visitor, visitor_or_refused
 from machtiging.kernel.errors import NotAllowed
 
@@ -43,7 +44,7 @@ def check_origin(request: Request) -> None:
         raise _refusal("sec-fetch-site")
     if site is not None and origin in (None, "null"):
         return
-    if origin is None or origin.lower() != origin_of(request.app.state.issuer):
+    if origin is None or origin.lower() != origin_of(identity_services(request).issuer):
         raise _refusal("origin")
 
 

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.people import data_key_of
 from machtiging.identity.tables import SEALED_SESSION, KeptForm, LoginSession
 from machtiging.kernel.errors import Fault
@@ -118,9 +119,9 @@ async def restore_form(request: Request, session: AsyncSession, person_id: Perso
     browser = browser_token(request)
     if browser is None or request_method(request) != "GET":
         return
-    state = request.app.state
+    services = identity_services(request)
     places = (browser, request.url.path, f"{request.url.path}?{request.url.query}")
-    pairs = await take_form(session, state.keyring, person_id, places, at=state.clock.now())
+    pairs = await take_form(session, services.keyring, person_id, places, at=services.clock.now())
     if pairs is None:
         return
     values: dict[str, list[str]] = {}

@@ -13,8 +13,8 @@ from machtiging.audit.journal import Line, record
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity import people
 from machtiging.identity.errors import LoginFailed, VouchedLoginFailed
-from machtiging.identity.rules import Login
-from machtiging.identity.session import Over, SessionLimits, end, start
+from machtiging.identity.rules import Login, SessionLimits
+from machtiging.identity.session import Over, end, start
 from machtiging.kernel.ids import PersonId
 
 _log = structlog.get_logger("machtiging.identity")

@@ -14,6 +14,7 @@ from machtiging.identity import attempts, login
 from machtiging.identity.attempts import Attempt
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import check_form
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.errors import CANCELLED, LoginFailed, VouchedLoginFailed, explanation_of
 from machtiging.identity.rules import HOME, Answer, Login, Wish, safe_return_path, way_to_login
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie, set_cookie
@@ -54,9 +55,9 @@ async def start_login(
     """
     if is_head(request):  # begins no login
         return head_response("text/html")
-    state = request.app.state
-    at = state.clock.now()
-    broker: Broker = state.broker
+    services = identity_services(request)
+    at = services.clock.now()
+    broker = services.broker
     try:
         metadata = await broker.metadata(at=at)
     except LoginFailed as failure:
@@ -65,7 +66,7 @@ async def start_login(
     # Tabs of one browser share the cookie, so that parallel logins do not break each other.
     browser = _browser(request) or secrets.random_token()
     begun = await attempts.begin(session, browser, wish, at=at)
-    hint = wish.login_hint if state.practice else None
+    hint = wish.login_hint if services.practice else None
     response = RedirectResponse(broker.authorization_url(metadata, begun, hint), 303)
     age = int(attempts.VALID.total_seconds())
     response.set_cookie(attempts.COOKIE, browser, max_age=age, secure=True, httponly=True, samesite="lax", path="/")
@@ -97,25 +98,25 @@ async def finish_login(request: Request, answer: Annotated[Answer, Depends(_answ
     """
     if is_head(request):  # uses no attempt up
         return head_response("text/html")
-    state = request.app.state
-    at = state.clock.now()
+    services = identity_services(request)
+    at = services.clock.now()
     try:
         attempt = await _taken(request, answer, at)
     except LoginFailed as failure:
         await _noted(request, failure, at)
         return _explained(request, failure, Wish(HOME, Assurance.SUBSTANTIAL, None))
     try:
-        vouched = await _redeemed(state.broker, answer, attempt, at)
+        vouched = await _redeemed(services.broker, answer, attempt, at)
     except LoginFailed as failure:
         await _noted(request, failure, at)
         return _explained(request, failure, Wish(attempt.return_to, attempt.requested, None, attempt.fresh))
-    at, old = state.clock.now(), request.cookies.get(COOKIE)
+    at, old = services.clock.now(), request.cookies.get(COOKIE)
     async with unit_of_work(sessions_for(request)) as session:
-        made = await login.establish(session, state.keyring, vouched, old, state.session_limits, at=at)
+        made = await login.establish(session, services.keyring, vouched, old, services.session_limits, at=at)
         if made.over is not None:
-            await state.on_session_end(session, made.over, at=at)
+            await services.on_session_end(session, made.over, at=at)
         if made.new_address_of is not None:
-            await state.on_new_address(session, made.new_address_of, at=at)
+            await services.on_new_address(session, made.new_address_of, at=at)
     response = RedirectResponse(attempt.return_to, 303)
     set_cookie(response, made.token)
     return response
@@ -170,13 +171,13 @@ async def log_out(request: Request, session: Transaction, visitor: PerhapsVisito
 
     Without an active session it only redirects.
     """
-    state = request.app.state
+    services = identity_services(request)
     if visitor is not None:
         await check_form(request, visitor)
-        at = state.clock.now()
+        at = services.clock.now()
         over = await login.close(session, request.cookies.get(COOKIE), "uitgelogd", at=at)
         if over is not None:
-            await state.on_session_end(session, over, at=at)
+            await services.on_session_end(session, over, at=at)
     response = RedirectResponse(HOME, 303)
     clear_cookie(response)
     return response

@@ -209,3 +209,11 @@ def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
     if roles is not None and not isinstance(roles, list):
         raise LoginFailed("id_token_inhoud_klopt_niet", private="roles")
     return frozenset(role for role in roles or () if isinstance(role, str)) & ROLES
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """The idle timeout and the absolute timeout of a session."""
+
+    idle: timedelta
+    absolute: timedelta

@@ -19,9 +19,10 @@ from starlette.responses import Response
 from machtiging.audit.forged_rows import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.dependencies import identity_services
 from machtiging.identity.kept_forms import restore_form
 from machtiging.identity.people import profile_from
-from machtiging.identity.rules import Login
+from machtiging.identity.rules import Login, SessionLimits
 from machtiging.identity.tables import SEALED_SESSION, LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
@@ -42,14 +43,6 @@ REMEMBERED = timedelta(days=1)
 EXPIRED_SESSIONS: Old = (_SESSION, and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < AT - REMEMBERED))
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
 _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """The idle timeout and the absolute timeout of a session."""
-
-    idle: timedelta
-    absolute: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +185,9 @@ def clear_cookie(response: Response) -> None:
 
 async def visitor_if_any(request: Request, session: Transaction) -> Visitor | None:
     """Return the logged-in visitor, or None. This is not a door: it refuses nobody."""
-    state = request.app.state
+    services = identity_services(request)
     token = request.cookies.get(COOKIE)
-    visitor = await visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
+    visitor = await visitor_behind(session, services.keyring, token, services.session_limits, at=services.clock.now())
     request.state.visitor = visitor
     note_person(request.scope, visitor.person_id if visitor else None)
     if visitor is not None:

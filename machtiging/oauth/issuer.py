@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from machtiging.crypto.certificates import NOBODY, Authorities
 from machtiging.crypto.keyring import KeyRing
@@ -38,15 +37,3 @@ class Issuer:
     def endpoint(self, path: str) -> str:
         """Build the URL of one of our endpoints."""
         return self.url + path
-
-
-def issuer_of(state: Any) -> Issuer:
-    """Build the issuer from the application's state (`app.state`)."""
-    return Issuer(
-        state.issuer,
-        state.keyring,
-        timedelta(seconds=state.access_token_seconds),
-        getattr(state, "authorities", NOBODY),
-        bool(getattr(state, "trusted_proxies", ())),
-        getattr(state, "mtls_url", None),
-    )

@@ -23,8 +23,10 @@ from machtiging.oauth.authorize.unpushed import answer_unpushed
 from machtiging.oauth.ciba.begin import begin
 from machtiging.oauth.ciba.routes import router as counter
 from machtiging.oauth.client import Client
+from machtiging.oauth.client_jwks.fetcher import with_keys
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.introspection.route import router as introspection
-from machtiging.oauth.issuer import API, issuer_of
+from machtiging.oauth.issuer import API
 from machtiging.oauth.manage.routes import router as management
 from machtiging.oauth.openid.metadata import signed
 from machtiging.oauth.openid.release import for_userinfo
@@ -32,14 +34,13 @@ from machtiging.oauth.openid.routes import router as openid
 from machtiging.oauth.openid.userinfo import answer as userinfo_answer
 from machtiging.oauth.protocol.bridge import WireRequest, asked, posted, query_pairs, unique
 from machtiging.oauth.protocol.grants import consented
-from machtiging.oauth.protocol.refused import tells_causes, told, warn, write_down
+from machtiging.oauth.protocol.refused import told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Exchange, run
 from machtiging.oauth.protocol.token_endpoints import (
     REVOCATION,
     endpoint_server,
     token_behind,
 )
-from machtiging.oauth.registration.published import with_keys
 from machtiging.oauth.registration.routes import router as registration
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.doors import RESOURCE_METADATA, Public
@@ -56,8 +57,8 @@ _Work = Callable[[Exchange, WireRequest], Awaitable[Response]]
 
 
 def _exchange(request: Request, session: AsyncSession) -> Exchange:
-    state = request.app.state
-    return Exchange(session, issuer_of(state), state.clock.now())
+    services = oauth_services(request)
+    return Exchange(session, issuer_of(services), services.clock.now())
 
 
 async def _answered(request: Request, session: AsyncSession, refused: JournalAct, work: _Work) -> Response:
@@ -73,10 +74,11 @@ async def _answered(request: Request, session: AsyncSession, refused: JournalAct
     try:
         wire = await posted(request, exchange.issuer.endpoint(request.url.path))
         asking = wire
-        return await with_keys(request.app.state, session, lambda: work(exchange, asking))
+        services = oauth_services(request)
+        return await with_keys(services.published_keys, services.clock, session, lambda: work(exchange, asking))
     except Refusal as refusal:
         await write_down(session, wire, refused, refusal, path=request.url.path, at=exchange.at)
-        return told(refusal, practice=tells_causes(request.app.state))
+        return told(refusal, practice=oauth_services(request).names_causes)
 
 
 @router.post("/par")
@@ -152,7 +154,7 @@ async def authorize(
         return RedirectResponse(reference.location, 303, headers=NO_STORE)
     if is_head(request):  # HEAD shows no page and decides nothing
         return head_response("text/html")
-    practice = request.app.state.practice
+    practice = oauth_services(request).practice
     asking = await decide.question(_exchange(request, session), visitor, reference, practice=practice)
     if isinstance(asking, decide.Redirect):
         return RedirectResponse(asking.location, 303, headers=NO_STORE)
@@ -221,30 +223,30 @@ async def userinfo_posted(request: Request, session: Transaction, door: Public) 
 @router.get("/jwks")
 async def jwks(request: Request, _door: Public) -> Response:
     """Return our public keys (RFC 7517)."""
-    state = request.app.state
-    return _document(state.keyring.public_jwks(state.clock.now()))
+    services = oauth_services(request)
+    return _document(services.keyring.public_jwks(services.clock.now()))
 
 
 @router.get("/.well-known/openid-configuration")
 async def openid_configuration(request: Request, _door: Public) -> Response:
     """Return the OpenID Connect Discovery document."""
-    state = request.app.state
-    issuer = issuer_of(state)
-    return _document(signed(issuer, metadata.openid_configuration(issuer), state.clock.now()))
+    services = oauth_services(request)
+    issuer = issuer_of(services)
+    return _document(signed(issuer, metadata.openid_configuration(issuer), services.clock.now()))
 
 
 @router.get("/.well-known/oauth-authorization-server")
 async def authorization_server(request: Request, _door: Public) -> Response:
     """Return the authorization server metadata (RFC 8414)."""
-    state = request.app.state
-    issuer = issuer_of(state)
-    return _document(signed(issuer, metadata.authorization_server(issuer), state.clock.now()))
+    services = oauth_services(request)
+    issuer = issuer_of(services)
+    return _document(signed(issuer, metadata.authorization_server(issuer), services.clock.now()))
 
 
 @router.get(RESOURCE_METADATA)
 async def protected_resource(request: Request, _door: Public) -> Response:
     """Return the protected resource metadata (RFC 9728), at the path of section 3.1."""
-    return _document(metadata.protected_resource(issuer_of(request.app.state)))
+    return _document(metadata.protected_resource(issuer_of(oauth_services(request))))
 
 
 def _document(document: dict[str, Any]) -> Response:

@@ -15,6 +15,7 @@ from machtiging.delegation.rules import EndReason, Machtiging, State
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.errors import InvalidInput, NotAllowed
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.portal.forms import Filled, blank, filled
 from machtiging.portal.words import Done
@@ -38,14 +39,14 @@ async def look(request: Request, visitor: Citizen, _: CsrfProtected, session: Tr
     typed = _typed(sent)
     if typed is None:
         return page(request, "aannemen.html", status=400, sent=sent)
-    state = request.app.state
+    services = oauth_services(request)
     try:
-        found = await preview(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
+        found = await preview(session, services.keyring, _helper(visitor), *typed, at=services.clock.now())
     except (InvalidInput, NotAllowed) as refusal:
         return _again(request, sent, refusal)
     if found.state is not State.OFFERED:
         return _outcome(found)
-    giver = await views.Names(session, state.keyring).of(found.vertegenwoordigde_id)
+    giver = await views.Names(session, services.keyring).of(found.vertegenwoordigde_id)
     said = views.agreed(found, await views.catalogue(session))
     return page(request, "aannemen_controle.html", sent=sent, giver=giver, said=said)
 
@@ -58,10 +59,10 @@ async def decide(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     choice = sent.choice("besluit", {"aannemen", "weigeren"}, missing="Kies aannemen of weigeren.")
     if typed is None or sent.faults:
         return page(request, "aannemen.html", status=400, sent=sent)
-    state = request.app.state
+    services = oauth_services(request)
     act = accept if choice == "aannemen" else refuse
     try:
-        machtiging = await act(session, state.keyring, _helper(visitor), *typed, at=state.clock.now())
+        machtiging = await act(session, services.keyring, _helper(visitor), *typed, at=services.clock.now())
     except (InvalidInput, NotAllowed) as refusal:
         return _again(request, sent, refusal)
     return _outcome(machtiging)

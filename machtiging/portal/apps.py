@@ -15,6 +15,7 @@ from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.ids import GrantId, MachtigingId
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.end_consent import end_consent
 from machtiging.portal import views, words
@@ -78,7 +79,7 @@ async def stop(
     request: Request, consent_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> RedirectResponse:
     """Revoke the app's access. Raises NotFound `toestemming_onbekend`."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     stopped = await end_consent(session, visitor.person_id, GrantId(consent_id), at=at)
     return _back(Done.APP_STOPPED if stopped else Done.APP_WAS_STOPPED, consent_id)
 
@@ -105,8 +106,8 @@ async def _is_true(session: AsyncSession, gedaan: str | None, app: str, cards: l
 
 
 async def _cards(request: Request, session: AsyncSession, visitor: Visitor) -> list[AppCard]:
-    state = request.app.state
-    people, at = views.Names(session, state.keyring), state.clock.now()
+    services = oauth_services(request)
+    people, at = views.Names(session, services.keyring), services.clock.now()
     found = await consents_about(session, visitor.person_id, at=at)
     return [await _card(consent, visitor, people, at) for consent in found]
 

@@ -14,6 +14,7 @@ from machtiging.berichtenbox.download import contents, download
 from machtiging.berichtenbox.read import check_readable, read
 from machtiging.berichtenbox.routes import headers_of
 from machtiging.identity.session import Citizen
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.http_methods.head import head_response, is_head
 from machtiging.web.pages import page
@@ -31,20 +32,21 @@ async def letters(
     vanaf: Annotated[str | None, Query(max_length=_LONGEST_CURSOR)] = None,
 ) -> HTMLResponse:
     """List the letters, newest first."""
-    state = request.app.state
+    services = oauth_services(request)
     wanted = Wanted(vanaf, PAGE)
-    found = await browse(session, state.keyring, state.policy, own_actor(visitor), wanted, at=state.clock.now())
+    actor, at = own_actor(visitor), services.clock.now()
+    found = await browse(session, services.keyring, services.policy, actor, wanted, at=at)
     return page(request, "berichten.html", found=found, first=vanaf is None)
 
 
 @router.get("/berichten/{bericht_id}")
 async def letter(request: Request, bericht_id: UUID, visitor: Citizen, session: Transaction) -> Response:
     """Show one letter and mark it as read. Raises NotFound `bericht_onbekend`."""
-    state = request.app.state
+    services, actor = oauth_services(request), own_actor(visitor)
     if is_head(request):
-        await check_readable(session, state.policy, own_actor(visitor), bericht_id, at=state.clock.now())
+        await check_readable(session, services.policy, actor, bericht_id, at=services.clock.now())
         return head_response("text/html")
-    found = await read(session, state.keyring, state.policy, own_actor(visitor), bericht_id, at=state.clock.now())
+    found = await read(session, services.keyring, services.policy, actor, bericht_id, at=services.clock.now())
     paragraphs = [part.splitlines() for part in found.inhoud.split("\n\n") if part.strip()]
     return page(request, "bericht.html", letter=found, paragraphs=paragraphs)
 
@@ -54,10 +56,10 @@ async def attachment(
     request: Request, bericht_id: UUID, bijlage_id: UUID, visitor: Citizen, session: Transaction
 ) -> Response:
     """Send an attachment as a download: a PDF must never run inside our pages."""
-    state, actor = request.app.state, own_actor(visitor)
+    services, actor = oauth_services(request), own_actor(visitor)
     asked = (bericht_id, bijlage_id)
-    found = await download(session, state.keyring, state.policy, actor, asked, at=state.clock.now())
+    found = await download(session, services.keyring, services.policy, actor, asked, at=services.clock.now())
     if is_head(request):
         return head_response("application/pdf", headers_of(found))
-    pieces = contents(state.sessions, actor, found, state.clock)
+    pieces = contents(services.sessions, actor, found, services.clock)
     return StreamingResponse(pieces, media_type="application/pdf", headers=headers_of(found))

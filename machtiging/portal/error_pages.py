@@ -22,6 +22,7 @@ from machtiging.identity.session import COOKIE, Visitor, visitor_behind
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault, LevelTooLow, MachtigingError, NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.logout import ASKED
 from machtiging.oauth.openid.routes import PATH as LOGOUT
 from machtiging.storage.unit_of_work import unit_of_work
@@ -51,13 +52,13 @@ class _Interruption:
 
     async def keep(self, wanted: PersonId | None = None) -> PersonId | None:
         """Save the form for its owner, if known and equal to `expected_owner`; return the owner."""
-        state = self.request.app.state
-        at = state.clock.now()
-        async with unit_of_work(state.sessions) as session:
+        services = oauth_services(self.request)
+        at = services.clock.now()
+        async with unit_of_work(services.sessions) as session:
             owner = await find_form_owner(session, self.csrf_token, at=at)
             if owner is not None and wanted in (None, owner):
                 place = (self.token, self.address)
-                self.kept = await keep_form(session, state.keyring, owner, place, self.pairs, at=at)
+                self.kept = await keep_form(session, services.keyring, owner, place, self.pairs, at=at)
         return owner
 
     def with_cookie(self, response: Response) -> Response:
@@ -156,12 +157,12 @@ async def _not_there(request: Request, error: Exception, others: Handler) -> Res
 
 
 async def _find_visitor(request: Request) -> None:
-    state, token = request.app.state, request.cookies.get(COOKIE)
+    services, token = oauth_services(request), request.cookies.get(COOKIE)
     if token is None:
         return
     try:
-        async with unit_of_work(state.sessions) as session:
-            found = visitor_behind(session, state.keyring, token, state.session_limits, at=state.clock.now())
+        async with unit_of_work(services.sessions) as session:
+            found = visitor_behind(session, services.keyring, token, services.session_limits, at=services.clock.now())
             request.state.visitor = await found
     except Fault:
         return  # database unreachable: show the 404 page without a menu

@@ -18,6 +18,7 @@ from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.kernel.ids import MachtigingId
 from machtiging.notifications.undelivered import count_unseen_undelivered
 from machtiging.oauth.ciba.queries import how_many_wait_for
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.end_grants import Ending, end_grants_of_machtiging
 from machtiging.portal import views
 from machtiging.portal.forms import filled
@@ -35,9 +36,9 @@ NO_SUCH_CODE = UUID(int=0)
 @reserve_connection
 async def overview(request: Request, visitor: Citizen, session: Transaction, gedaan: str | None = None) -> HTMLResponse:
     """List the given and received machtigingen, newest first."""
-    people = views.Names(session, request.app.state.keyring)
+    people = views.Names(session, oauth_services(request).keyring)
     names = await views.catalogue(session)
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     both = [
         [await views.card(each, visitor, people, names, at) for each in found]
         for found in (
@@ -78,7 +79,7 @@ async def _shown(
     note: str | None = None,
 ) -> HTMLResponse:
     """Render the current state. With a `note` if the requested action was no longer possible."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     code = await views.code_to_renew(session, MachtigingId(card.id), visitor.person_id, at)
     works = code is not None and code.works_at(at)
     values = {"card": card, "deeds": Deed, "message": message, "note": note, "code": code, "works": works}
@@ -116,7 +117,7 @@ async def withdraw(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Revoke the machtiging, then the app consents based on it, in one transaction."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     try:
         ended = await end.revoke(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:  # caught here, so that the journal line is committed
@@ -132,7 +133,7 @@ async def give_back(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """End the machtiging by the helper, with the app consents based on it."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     try:
         ended = await end.give_back(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
@@ -148,7 +149,7 @@ async def pausing(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Pause the machtiging."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     try:
         await pause.pause(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
@@ -161,7 +162,7 @@ async def resuming(
     request: Request, machtiging_id: UUID, visitor: Citizen, _: CsrfProtected, session: Transaction
 ) -> Response:
     """Resume the machtiging."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     try:
         await pause.resume(session, MachtigingId(machtiging_id), visitor.person_id, at=at)
     except Conflict as refusal:
@@ -177,11 +178,11 @@ async def new_code(
 
     The form names the replaced code, so that two clicks make one new code.
     """
-    state, at = request.app.state, request.app.state.clock.now()
+    services, at = oauth_services(request), oauth_services(request).clock.now()
     giver = Giver(visitor.person_id, visitor.assurance)
     replaced = Replaced(MachtigingId(machtiging_id), _named((await filled(request)).one("vervangt")))
     try:
-        renewed = await renew_code(session, state.keyring, state.delegation_limits, giver, replaced, at=at)
+        renewed = await renew_code(session, services.keyring, services.delegation_limits, giver, replaced, at=at)
     except Conflict as refusal:
         if refusal.code != ALREADY:
             card = await _card(request, session, visitor, machtiging_id)
@@ -190,7 +191,7 @@ async def new_code(
         twice = "aanbod_al_gemaakt.html"
         return page(request, twice, status=409, machtiging_id=machtiging_id, code=code, renewed=True)
     card = await _card(request, session, visitor, machtiging_id)
-    until = min(at + state.delegation_limits.code_valid, card.agreement.ends_at)
+    until = min(at + services.delegation_limits.code_valid, card.agreement.ends_at)
     said = card.agreement
     shown = "aangeboden.html"
     return page(request, shown, said=said, code=renewed.code, word=renewed.word, code_until=until, renewed=True)
@@ -212,6 +213,6 @@ async def _card(request: Request, session: AsyncSession, visitor: Visitor, macht
     found = await queries.machtiging_of(session, MachtigingId(machtiging_id), visitor.person_id)
     if found is None:
         raise NotFound("machtiging_onbekend", "Deze machtiging kennen wij niet.")
-    state = request.app.state
-    people = views.Names(session, state.keyring)
-    return await views.card(found, visitor, people, await views.catalogue(session), state.clock.now())
+    services = oauth_services(request)
+    people = views.Names(session, services.keyring)
+    return await views.card(found, visitor, people, await views.catalogue(session), services.clock.now())

@@ -21,6 +21,7 @@ from machtiging.kernel.clock import add_years, day_in_the_netherlands, end_of_da
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.kernel.ids import MachtigingId
 from machtiging.kernel.period import Period
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views, words
 from machtiging.portal.forms import Filled, blank, day_boxes, filled
 from machtiging.storage.unit_of_work import Transaction
@@ -49,7 +50,7 @@ _A_KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 @router.get("/machtigingen/aanbieden")
 async def ask(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """Show the form with careful defaults: no health letters, none before today, ninety days."""
-    today = day_in_the_netherlands(request.app.state.clock.now())
+    today = day_in_the_netherlands(oauth_services(request).clock.now())
     opened = blank(
         request,
         soort=Capacity.RELATIVE.value,
@@ -70,9 +71,9 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
     """Show the review page; with `akkoord=ja` and that page's key, make the offer, once."""
     sent = await filled(request)
     agencies = await all_agencies(session)
-    state = request.app.state
-    at: datetime = state.clock.now()
-    terms = read_terms(sent, {agency.oin for agency in agencies}, state.delegation_limits, at)
+    services = oauth_services(request)
+    at: datetime = services.clock.now()
+    terms = read_terms(sent, {agency.oin for agency in agencies}, services.delegation_limits, at)
     if terms is None:
         return _form(request, agencies, sent, status=400)
     if sent.one("akkoord") == "wijzig":
@@ -83,21 +84,21 @@ async def answer(request: Request, visitor: Citizen, _: CsrfProtected, session: 
         return page(request, "aanbieden_controle.html", said=said, sent=sent, key=random_token(128))
     giver = Giver(visitor.person_id, visitor.assurance, key)
     try:
-        offered = await offer(session, state.keyring, state.delegation_limits, giver, terms, at=at)
+        offered = await offer(session, services.keyring, services.delegation_limits, giver, terms, at=at)
     except InvalidInput as error:
         _take_over(sent, error)
         return _form(request, agencies, sent, status=400)
     except Conflict:  # caught here, so that the journal line is committed
         return await _show_earlier_offer(request, session, giver)
-    until = min(at + state.delegation_limits.code_valid, terms.period.ends_at)
+    until = min(at + services.delegation_limits.code_valid, terms.period.ends_at)
     shown = "aangeboden.html"
     return page(request, shown, said=said, code=offered.code, word=offered.word, code_until=until, renewed=False)
 
 
 async def _show_earlier_offer(request: Request, session: AsyncSession, giver: Giver) -> HTMLResponse:
-    state = request.app.state
-    made = MachtigingId(made_with(state.keyring, giver))
-    code = await views.code_to_renew(session, made, giver.person_id, state.clock.now())
+    services = oauth_services(request)
+    made = MachtigingId(made_with(services.keyring, giver))
+    code = await views.code_to_renew(session, made, giver.person_id, services.clock.now())
     return page(request, "aanbod_al_gemaakt.html", status=409, machtiging_id=made, code=code, renewed=False)
 
 
@@ -105,13 +106,13 @@ async def _repeat_again(
     request: Request, session: AsyncSession, visitor: Visitor, agencies: list[AgencyView], kept: Filled
 ) -> HTMLResponse:
     """Show the review page of a saved form with its key, or its earlier offer."""
-    state = request.app.state
-    terms = read_terms(kept, {agency.oin for agency in agencies}, state.delegation_limits, state.clock.now())
+    services = oauth_services(request)
+    terms = read_terms(kept, {agency.oin for agency in agencies}, services.delegation_limits, services.clock.now())
     key = kept.one(_KEY)
     if terms is None or not _A_KEY.fullmatch(key):
         return _form(request, agencies, kept)
     giver = Giver(visitor.person_id, visitor.assurance, key)
-    if await machtiging_of(session, MachtigingId(made_with(state.keyring, giver)), visitor.person_id) is not None:
+    if await machtiging_of(session, MachtigingId(made_with(services.keyring, giver)), visitor.person_id) is not None:
         return await _show_earlier_offer(request, session, giver)
     said = views.agreement(terms.capacity, terms.purpose, terms.scope, terms.period, await views.catalogue(session))
     return page(request, "aanbieden_controle.html", said=said, sent=kept, key=key)

@@ -27,6 +27,7 @@ from machtiging.identity.session import Citizen, Visitor
 from machtiging.kernel.clock import day_in_the_netherlands
 from machtiging.kernel.ids import BerichtId, PersonId
 from machtiging.oauth import queries as oauth
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views, words
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
@@ -101,7 +102,7 @@ def _by_day(looks: Iterable[Look]) -> list[tuple[date | None, list[Look]]]:
 
 async def _in_words(request: Request, session: AsyncSession, visitor: Visitor, groups: list[LineGroup]) -> list[Look]:
     lines = [group.line for group in groups]
-    people = views.Names(session, request.app.state.keyring)
+    people = views.Names(session, oauth_services(request).keyring)
     under = {line.machtiging_id for line in lines if line.machtiging_id is not None}
     purposes = await purposes_given(session, under, visitor.person_id)
     letters = await own_letters(session, visitor.person_id, _letters_in(lines))

@@ -17,6 +17,7 @@ from machtiging.kernel.ids import PersonId
 from machtiging.notifications import undelivered
 from machtiging.notifications.texts import Kind, Message, message
 from machtiging.notifications.undelivered import UndeliveredNotification
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.portal import views
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
@@ -45,10 +46,10 @@ class NotificationView:
 @router.get("/meldingen")
 async def show_undelivered(request: Request, visitor: Citizen, session: Transaction) -> HTMLResponse:
     """List the visitor's notifications that could not be mailed, newest first."""
-    state = request.app.state
-    names = views.Names(session, state.keyring)
-    found = await undelivered.load_undelivered(session, visitor.person_id, at=state.clock.now())
-    unseen = await undelivered.count_unseen_undelivered(session, visitor.person_id, at=state.clock.now())
+    services = oauth_services(request)
+    names = views.Names(session, services.keyring)
+    found = await undelivered.load_undelivered(session, visitor.person_id, at=services.clock.now())
+    unseen = await undelivered.count_unseen_undelivered(session, visitor.person_id, at=services.clock.now())
     mails = [await _compose(names, each) for each in found]
     return page(request, "meldingen.html", mails=mails, unseen=unseen)
 
@@ -56,7 +57,7 @@ async def show_undelivered(request: Request, visitor: Citizen, session: Transact
 @router.post("/meldingen/gelezen")
 async def confirm_read(request: Request, visitor: Citizen, _: CsrfProtected, session: Transaction) -> RedirectResponse:
     """Mark the visitor's notifications as read, so that pages stop mentioning them."""
-    await undelivered.mark_undelivered_seen(session, visitor.person_id, at=request.app.state.clock.now())
+    await undelivered.mark_undelivered_seen(session, visitor.person_id, at=oauth_services(request).clock.now())
     return RedirectResponse("/meldingen", 303)
 
 

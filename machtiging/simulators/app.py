@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
+from machtiging.dependencies import attach_services, services_of
 from machtiging.kernel.clock import Clock, SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.settings import Environment, Settings, is_loopback
-from machtiging.simulators import broker, postbus
+from machtiging.simulators import broker, mail_routes
+from machtiging.simulators.dependencies import SimulatorServices
 from machtiging.simulators.postbus import Postbus
 from machtiging.simulators.provider import Client, Provider
 from machtiging.web import problems
@@ -49,26 +51,29 @@ def create_simulator(
     clock = clock or SystemClock()
     app = FastAPI(title="Oefenomgeving", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     client = Client(settings.broker_client_id, settings.issuer, settings.issuer + "/inloggen/terug")
-    app.state.provider = Provider(settings.broker_issuer, client, clock)
-    app.state.http = httpx.AsyncClient(transport=transport, timeout=5, trust_env=False, verify=tls_context())
-    app.state.postbus = Postbus(settings.smtp_port, clock)
-    # Mail goes to another server when one is configured.
-    app.state.catches_mail = settings.smtp_host in _ON_THIS_MACHINE
-    app.state.pages = Pages(["machtiging.simulators"])
-    app.state.practice = True
+    services = SimulatorServices(
+        pages=Pages(["machtiging.simulators"]),
+        practice=True,
+        provider=Provider(settings.broker_issuer, client, clock),
+        http=httpx.AsyncClient(transport=transport, timeout=5, trust_env=False, verify=tls_context()),
+        postbus=Postbus(settings.smtp_port, clock),
+        # Mail goes to another server when one is configured.
+        catches_mail=settings.smtp_host in _ON_THIS_MACHINE,
+    )
+    attach_services(app, services)
     app.include_router(broker.router)
-    app.include_router(postbus.router)
+    app.include_router(mail_routes.router)
     problems.install(app)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    box: Postbus = app.state.postbus
-    if app.state.catches_mail:
-        await box.open()
+    services = services_of(app, SimulatorServices)
+    if services.catches_mail:
+        await services.postbus.open()
     try:
         yield
     finally:
-        await box.close()
-        await app.state.http.aclose()
+        await services.postbus.close()
+        await services.http.aclose()

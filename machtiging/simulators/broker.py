@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from machtiging.kernel.assurance import Assurance, lowest
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.simulators.clients import ASSERTION_TYPE, check_client
+from machtiging.simulators.dependencies import simulator_services
 from machtiging.simulators.personas import PERSONAS, Persona
 from machtiging.simulators.provider import Issued, Provider
 from machtiging.web.pages import page
@@ -41,7 +42,7 @@ async def jwks(request: Request) -> dict[str, Any]:
 
 
 def _provider(request: Request) -> Provider:
-    provider: Provider = request.app.state.provider
+    provider: Provider = simulator_services(request).provider
     return provider
 
 
@@ -128,7 +129,7 @@ async def token(request: Request) -> Response:
     if form.get("client_assertion_type") != ASSERTION_TYPE:
         return _refused(401, "invalid_client")
     try:
-        await check_client(provider, request.app.state.http, form.get("client_assertion", ""))
+        await check_client(provider, simulator_services(request).http, form.get("client_assertion", ""))
     except NotAuthenticated:
         return _refused(401, "invalid_client")
     issued = provider.take_code(form.get("code", ""), form.get("code_verifier", ""))

@@ -15,17 +15,13 @@ from email.policy import default
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
-from fastapi import APIRouter, Request
-from starlette.responses import Response
 
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault
-from machtiging.web.pages import page
 
 LOOPBACK = "127.0.0.1"
 KEPT = 500
 _LARGEST = 1024 * 1024
-router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +79,3 @@ class Postbus:
             body = envelope.content.decode("utf-8", "replace")
         subject = str(message["subject"] or "")
         return Mail(self._clock.now(), str(envelope.mail_from), tuple(envelope.rcpt_tos), subject, body)
-
-
-def _newest_first(request: Request) -> list[Mail]:
-    postbus: Postbus = request.app.state.postbus
-    return list(reversed(postbus.mails))
-
-
-@router.get("/post")
-async def show(request: Request) -> Response:
-    """Show the e-mails, newest first."""
-    return page(request, "post.html", mails=_newest_first(request))
-
-
-@router.get("/post.json")
-async def as_json(request: Request) -> list[dict[str, Any]]:
-    """Return the e-mails as JSON, newest first."""
-    return [
-        {"aan": mail.recipients, "onderwerp": mail.subject, "tekst": mail.body, "ontvangenOp": mail.received_at}
-        for mail in _newest_first(request)
-    ]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import QueuePool
 from starlette.requests import Request
 
+from machtiging.storage.dependencies import storage_services
 from machtiging.storage.engine import make_sessions
 from machtiging.storage.row_mac import RowKeys, session_info
 
@@ -46,7 +47,7 @@ def reserve_connection(endpoint: _Endpoint) -> _Endpoint:
 
 def sessions_for(request: Request) -> async_sessionmaker[AsyncSession]:
     """Return the sessions for this request: reserved ones for a marked endpoint, else general."""
-    sessions: async_sessionmaker[AsyncSession] = request.app.state.sessions
+    sessions: async_sessionmaker[AsyncSession] = storage_services(request).sessions
     if isinstance(sessions, SessionsWithReserve) and hasattr(request.scope.get("endpoint"), RESERVED_ATTRIBUTE):
         return sessions.for_urgent_work()
     return sessions

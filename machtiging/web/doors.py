@@ -11,6 +11,9 @@ from typing import Annotated, TypeVar
 from fastapi import Depends
 from starlette.requests import Request
 
+from machtiging.dependencies import services_if_any
+from machtiging.web.dependencies import WebServices
+
 _Dependency = TypeVar("_Dependency", bound=Callable[..., object])
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource/api/v1"
 _OR_PROVE = ", DPoP realm="
@@ -56,9 +59,9 @@ def challenges(request: Request, headers: Mapping[str, str]) -> dict[str, str]:
         return {}
     if challenge.startswith("Bearer ") and request.headers.get("authorization", "").lower().startswith("dpop "):
         challenge = "DPoP" + challenge.removeprefix("Bearer")
-    issuer = getattr(request.app.state, "issuer", None)
-    if issuer and request.url.path.startswith("/api/"):
-        place = f', resource_metadata="{issuer}{RESOURCE_METADATA}"'  # RFC 9728 section 5.1
+    services = services_if_any(request, WebServices)
+    if services is not None and request.url.path.startswith("/api/"):
+        place = f', resource_metadata="{services.issuer}{RESOURCE_METADATA}"'  # RFC 9728 section 5.1
         first, way, second = challenge.partition(_OR_PROVE)
         challenge = first + place + way + second
     return {"WWW-Authenticate": challenge}

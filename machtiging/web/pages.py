@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Match
 
+from machtiging.dependencies import request_services
 from machtiging.kernel.clock import AMSTERDAM, last_day_before
 
 LOCALE = "nl_NL"
@@ -82,13 +84,21 @@ class Pages:
         return self._environment.get_template(template).render(**values)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageServices:
+    """The page renderer, and the practice flag: True outside production."""
+
+    pages: Pages
+    practice: bool
+
+
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Render a page as response. Every template gets `path` and `visitor` (None if not logged in)."""
-    pages: Pages = request.app.state.pages
+    services = request_services(request, PageServices)
     values.setdefault("visitor", getattr(request.state, "visitor", None))
-    values.setdefault("practice", request.app.state.practice)
+    values.setdefault("practice", services.practice)
     values.setdefault("restored", hasattr(request.state, "kept_form"))
-    return HTMLResponse(pages.text(template, path=request.url.path, **values), status_code=status)
+    return HTMLResponse(services.pages.text(template, path=request.url.path, **values), status_code=status)
 
 
 class StatePage(NamedTuple):

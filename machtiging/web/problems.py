@@ -23,11 +23,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from machtiging.dependencies import services_if_any
 from machtiging.kernel import errors
 from machtiging.kernel.commits import begin_count, nothing_committed
 from machtiging.web import request_id
 from machtiging.web.doors import action_missing, challenges, surer_login
-from machtiging.web.pages import StatePage, page, state_page
+from machtiging.web.pages import PageServices, StatePage, page, state_page
 from machtiging.web.validation import faults_in
 
 MEDIA_TYPE = "application/problem+json"
@@ -178,7 +179,7 @@ def problem_for_status(status: int, headers: Mapping[str, str] | None = None) ->
 
 def wants_page(request: Request) -> bool:
     """Return True if the client is a browser: outside /api, and accepts HTML."""
-    if request.url.path.startswith("/api/") or not hasattr(request.app.state, "pages"):
+    if request.url.path.startswith("/api/") or services_if_any(request, PageServices) is None:
         return False
     return "text/html" in request.headers.get("accept", "")
 

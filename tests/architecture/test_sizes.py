@@ -11,14 +11,14 @@ LONGEST_FILE = 400
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002 and 0005).
 LARGER = {
-    "access": 13,
+    "access": 14,
     "berichtenbox": 13,
     "cli": 13,
     "delegation": 14,
-    "identity": 15,
-    "oauth": 13,
+    "identity": 16,
+    "oauth": 14,
     "portal": 14,
-    "web": 13,
+    "web": 14,
 }
 
 

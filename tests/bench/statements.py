@@ -33,7 +33,7 @@ def short(query: str) -> str:
 def _listen(app: FastAPI) -> list[str]:
     """Everything that is said from now on: prepared statements, and BEGIN and COMMIT, which asyncpg says by itself."""
     heard: list[str] = []
-    engine = app.state.engines[0].sync_engine
+    engine = app.state.services.engines[0].sync_engine
 
     def to_the_driver(record: Any) -> None:
         heard.append(record.query)
@@ -53,7 +53,7 @@ async def of_one_request(app: FastAPI, path: str, token: str) -> tuple[list[str]
     """The statements of the reader's first look at a letter, and those of any later look. Each is one round trip."""
     heard = _listen(app)
     runs: list[list[str]] = []
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.issuer) as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.services.issuer) as client:
         for _ in range(4):
             heard.clear()
             answer = await client.get(path, headers={"authorization": f"Bearer {token}"})
@@ -68,7 +68,7 @@ async def of_one_request(app: FastAPI, path: str, token: str) -> tuple[list[str]
 async def of_posts(app: FastAPI, wires: list[str]) -> list[str]:
     """The statements of the last of these requests, which are all of one kind; the first ones warm up."""
     heard = _listen(app)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.issuer) as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.services.issuer) as client:
         for wire in wires:
             head, _, body = wire.partition("\r\n\r\n")
             first, *lines = head.split("\r\n")
@@ -83,5 +83,5 @@ async def of_posts(app: FastAPI, wires: list[str]) -> list[str]:
 
 async def dispose(app: FastAPI) -> None:
     """Close what the application opened."""
-    for engine in app.state.engines:
+    for engine in app.state.services.engines:
         await engine.dispose()

@@ -1,12 +1,14 @@
 """What applications of tests have in common: their routes. To work out what each one takes costs more than most tests.
 
-Routes keep nothing: whatever a request changes is in `app.state` and behind it, and that is each application's own.
+Routes keep nothing: whatever a request changes is in the services and behind them, and that is each application's own.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+from dataclasses import MISSING, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,53 @@ from fastapi import FastAPI
 from starlette.datastructures import State
 
 from machtiging.access.engine import Policy
+from machtiging.app import Services
+from machtiging.delegation.rules import Limits
+from machtiging.dependencies import attach_services
+from machtiging.identity.rules import SessionLimits
+from machtiging.kernel.clock import SystemClock
+from machtiging.notifications.undelivered import retry_undelivered
+from machtiging.oauth.clients.known import KnownClients
+from machtiging.oauth.openid.notices import session_ended
+from machtiging.supervision import BackgroundTasks
+from machtiging.web.pages import Pages
+from tests.builders.crypto import a_keyring
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
 
-def with_own_state(app: FastAPI, **changes: Any) -> FastAPI:
-    """Another application with the same routes and layers, and a state of its own: a copy with these changes."""
+def make_services(**changes: Any) -> Services:
+    """The services of an application in tests. Those that reach outside are None until a test gives its own."""
+    given: dict[str, Any] = {
+        "clock": SystemClock(),
+        "keyring": a_keyring(),
+        "issuer": "http://localhost:8000",
+        "practice": True,
+        "pages": Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"]),
+        "policy": a_policy(),
+        "session_limits": SessionLimits(idle=timedelta(minutes=15), absolute=timedelta(hours=8)),
+        "delegation_limits": Limits(maximum_length=timedelta(days=5 * 365), code_valid=timedelta(days=30)),
+        "access_token_seconds": 600,
+        "known_clients": KnownClients(),
+        "on_session_end": session_ended,
+        "on_new_address": retry_undelivered,
+        "background": BackgroundTasks(),
+    }
+    missing = {field.name: None for field in fields(Services) if field.default is MISSING}
+    return Services(**{**missing, **given, **changes})
+
+
+def replace_services(app: FastAPI, **changes: Any) -> None:
+    """Give an application other services than it had; one that had none gets those of `make_services`."""
+    found = getattr(app.state, "services", None)
+    attach_services(app, make_services(**changes) if found is None else replace(found, **changes))
+
+
+def with_own_services(app: FastAPI, **changes: Any) -> FastAPI:
+    """Another application with the same routes and layers, and services of its own: a copy with these changes."""
     made = copy.copy(app)
-    made.state = State({**app.state._state, **changes})
+    made.state = State({**app.state._state})
+    replace_services(made, **changes)
     # Built again at the first request, so that no layer is shared either.
     made.middleware_stack = None
     return made

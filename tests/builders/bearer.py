@@ -20,13 +20,14 @@ from machtiging.access.proof.binding import cnf_of
 from machtiging.access.tokens import IssuedTokenFacts, audience, register
 from machtiging.access.verdict import Target
 from machtiging.delegation.rules import Act, Machtiging
+from machtiging.dependencies import attach_services
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId, uuid7
 from machtiging.oauth.rules import details_of
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
-from tests.builders.applications import a_policy, with_own_state
+from tests.builders.applications import a_policy, make_services, with_own_services
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
 
@@ -44,20 +45,21 @@ def the_letter(of: PersonId | None, **changes: Any) -> Target:
 
 def an_application(database: Any, clock: Any, mother: PersonId) -> FastAPI:
     """Behind `READ` lies one letter to mother; behind `DELIVER` the OIN of whoever knocks."""
-    return with_own_state(_assembled(), sessions=database.sessions, clock=clock, mother=mother)
+    app = with_own_services(_assembled(), sessions=database.sessions, clock=clock)
+    app.state.mother = mother
+    return app
 
 
 @functools.cache
 def _assembled() -> FastAPI:
     app = FastAPI()
     problems.install(app)
-    app.state.keyring, app.state.issuer, app.state.policy = a_keyring(), ISSUER, POLICY
+    attach_services(app, make_services(issuer=ISSUER, policy=POLICY))
 
     @app.get(READ)
     async def read(request: Request, actor: Helper, session: Transaction) -> dict[str, str]:
-        state = request.app.state
-        target = the_letter(state.mother)
-        given = await permit(session, POLICY, actor, Act.READ, target, at=state.clock.now())
+        target = the_letter(request.app.state.mother)
+        given = await permit(session, POLICY, actor, Act.READ, target, at=request.app.state.services.clock.now())
         return {"wie": str(given.actor_id), "voor": str(given.vertegenwoordigde_id), "als": given.capacity}
 
     @app.get(DELIVER)

@@ -24,13 +24,14 @@ from machtiging.berichtenbox.routes import LARGER_BODIES, router
 from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.queries import machtiging, machtiging_table
 from machtiging.delegation.rules import Act
+from machtiging.dependencies import attach_services
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import MachtigingId, PersonId, TokenId, uuid7
 from machtiging.web import headers, limits, openapi, problems, short_way
 from machtiging.web.http_methods import head
-from tests.builders.applications import POLICIES, a_policy, with_own_state
+from tests.builders.applications import POLICIES, a_policy, make_services, with_own_services
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.bearer import more_claims_of
 from tests.builders.crypto import a_keyring
@@ -200,15 +201,14 @@ async def a_world(database: Any, clock: Any, *, worker: str = "") -> World:
         await load_catalogue(session)
         citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
         helper = await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
-    app = with_own_state(_assembled(worker), sessions=sessions, clock=clock)
-    return World(app, sessions, clock, keyring, app.state.policy, citizen, helper)
+    app = with_own_services(_assembled(worker), sessions=sessions, clock=clock)
+    return World(app, sessions, clock, keyring, app.state.services.policy, citizen, helper)
 
 
 @functools.cache
 def _assembled(worker: str) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.state.keyring, app.state.policy = a_keyring(), Policy.load(POLICIES) if worker else a_policy()
-    app.state.issuer = ISSUER
+    attach_services(app, make_services(issuer=ISSUER, policy=Policy.load(POLICIES) if worker else a_policy()))
     app.include_router(router)
     openapi.install(app, issuer=ISSUER)
     problems.install(app)

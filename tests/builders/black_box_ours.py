@@ -21,6 +21,7 @@ from typing import Any
 
 from joserfc.jwk import ECKey
 
+from tests.builders.applications import replace_services
 from tests.builders.black_box_parts import AFTER, DELIVERING, DETAILS, clients, clients_beyond
 from tests.builders.crypto import a_key_directory
 from tests.builders.mutants import MUTANTS
@@ -52,7 +53,7 @@ async def _register(app: Any, home: str) -> dict[str, dict[str, Any]]:
     from machtiging.storage.unit_of_work import unit_of_work
 
     told: dict[str, dict[str, Any]] = {}
-    async with unit_of_work(app.state.sessions) as session:
+    async with unit_of_work(app.state.services.sessions) as session:
         await load_catalogue(session)
         for name, metadata in (clients(home) | clients_beyond(home)).items():
             confidential = metadata["token_endpoint_auth_method"] != "none"
@@ -94,7 +95,7 @@ async def _serve(config: dict[str, Any]) -> None:
         **config.get("settings", {}),
     )
     app, simulator = create_app(settings), create_simulator(settings)
-    app.state.tells_causes = False  # as in production, where no answer may tell which clients exist
+    replace_services(app, cause_in_answers=False)  # as in production, where no answer may tell which clients exist
     wraps = MUTANTS[config["mutant"]].wraps if "mutant" in config else None
     front_app = app if wraps is None else wraps(app)
     target = {

@@ -26,9 +26,9 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.ids import GrantId, PersonId, uuid7
 from machtiging.kernel.period import Period
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of
 from machtiging.oauth.end_grants import Ending, end_grant
 from machtiging.oauth.issue import Consented, Order, access_token
-from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.refresh.hand_out import fresh, keep
 from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import details_of
@@ -82,7 +82,7 @@ class Past:
         return made.text
 
     async def subject_token(self, client_id: str, consented: Consented, at: datetime) -> str:
-        issuer, client = issuer_of(self.app.state), await queries.client(self.session, client_id)
+        issuer, client = issuer_of(self.app.state.services), await queries.client(self.session, client_id)
         assert client is not None
         order = Order(await target_of(self.session, issuer, self.resource))
         made = await access_token(self.session, issuer, client, consented, at=at, order=order)
@@ -90,11 +90,11 @@ class Past:
 
     async def machtiging(self) -> Machtiging:
         """One that holds."""
-        state, begun = self.app.state, self.now - timedelta(hours=2)
+        services, begun = self.app.state.services, self.now - timedelta(hours=2)
         terms = some_terms(period=Period(begun, self.now + timedelta(days=30)))
         giver, helper = (kind(who, Assurance.SUBSTANTIAL) for kind, who in ((Giver, self.giver), (Helper, self.helper)))
-        offered = await offer(self.session, state.keyring, state.delegation_limits, giver, terms, at=begun)
-        await accept(self.session, state.keyring, helper, offered.code, _BORN, at=begun)
+        offered = await offer(self.session, services.keyring, services.delegation_limits, giver, terms, at=begun)
+        await accept(self.session, services.keyring, helper, offered.code, _BORN, at=begun)
         held = await machtiging_with(self.session, offered.machtiging_id)
         assert held is not None
         return held
@@ -104,7 +104,7 @@ async def spent(app: Any, clients: dict[str, dict[str, Any]]) -> dict[str, dict[
     """Tokens that are over, by kind and by what ended them."""
     now = datetime.now(UTC)
     app_id, refreshing = clients["app"]["client_id"], clients["refreshing"]["client_id"]
-    async with unit_of_work(app.state.sessions) as session:
+    async with unit_of_work(app.state.services.sessions) as session:
         giver = await _person(session, app, _GIVER, Profile("Ans Voorbeeld", _BORN, None), now)
         helper = await _person(session, app, _HELPER, Profile("Bram Voorbeeld", date(1980, 9, 30), None), now)
         past = Past(session, app, clients["exchanger"]["resource"], giver, helper, now)
@@ -115,8 +115,8 @@ async def spent(app: Any, clients: dict[str, dict[str, Any]]) -> dict[str, dict[
 
 
 async def _person(session: AsyncSession, app: Any, bsn: Bsn, profile: Profile, at: datetime) -> PersonId:
-    person = await find_or_create_by_bsn(session, app.state.keyring, bsn, at=at)
-    await save_profile(session, app.state.keyring, person, profile)
+    person = await find_or_create_by_bsn(session, app.state.services.keyring, bsn, at=at)
+    await save_profile(session, app.state.services.keyring, person, profile)
     return person
 
 

@@ -65,7 +65,7 @@ class Counter:
     async def meldcode(self, person: PersonId | None = None) -> str:
         """A code that she has just made."""
         async with unit_of_work(self.oauth.sessions) as session:
-            keyring = self.oauth.service.state.keyring
+            keyring = self.oauth.service.state.services.keyring
             return await make_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
 
     async def asks(self, code: str | None = None, **changes: Any) -> httpx.Response:
@@ -124,7 +124,7 @@ class Counter:
         at = self.oauth.clock.now()
         login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
         async with unit_of_work(self.oauth.sessions) as session:
-            limits = self.oauth.service.state.session_limits
+            limits = self.oauth.service.state.services.session_limits
             token = await sessions.start(session, person or self.mother, login, limits, at=at)
         browser = self.oauth.world.browser()
         self.oauth._open.append(browser.http)

@@ -11,8 +11,8 @@ from sqlalchemy import insert, text
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of
 from machtiging.oauth.issue import Consented, Order, access_token
-from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.requests.resources import target_of
 from machtiging.oauth.rules import details_of
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
@@ -60,7 +60,7 @@ class Chain:
     async def token(self, resource: str | None = HUIS, *, machtiging: Any = ..., **order: Any) -> str:
         """A token for the son's app, as if he had consented just now. `machtiging=None`: for his own box."""
         held = self.machtiging if machtiging is ... else machtiging
-        at, issuer = self.oauth.clock.now(), issuer_of(self.oauth.service.state)
+        at, issuer = self.oauth.clock.now(), issuer_of(self.oauth.service.state.services)
         acts = held.scope.acts if held else self.machtiging.scope.acts
         grant = {
             "id": uuid7(),

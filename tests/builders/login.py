@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from fastapi import FastAPI, Request
 
+from machtiging.dependencies import attach_services
 from machtiging.identity.broker import Broker
 from machtiging.identity.csrf import CsrfProtected
 from machtiging.identity.routes import router
 from machtiging.identity.session import COOKIE, Citizen, Operator, Over, PerhapsVisitor, SessionLimits
-from machtiging.notifications.undelivered import retry_undelivered
 from machtiging.portal import error_pages
 from machtiging.settings import Environment, Settings
 from machtiging.simulators.app import create_simulator
@@ -24,7 +24,7 @@ from machtiging.simulators.provider import Provider
 from machtiging.web import headers, problems
 from machtiging.web.pages import Pages
 from machtiging.web.tls import tls_context
-from tests.builders.applications import with_own_state
+from tests.builders.applications import make_services, replace_services, with_own_services
 from tests.builders.crypto import a_keyring
 
 ISSUER = "https://machtigen.test"
@@ -46,7 +46,7 @@ async def tell_nobody(session: Any, over: Over, *, at: Any) -> None:
 
 def a_login_service(sessions: Any, clock: Any) -> FastAPI:
     """An application with the login, and four pages to knock on; its broker is set by the caller."""
-    return with_own_state(_login_service(), sessions=sessions, clock=clock)
+    return with_own_services(_login_service(), sessions=sessions, clock=clock)
 
 
 @functools.cache
@@ -57,11 +57,8 @@ def _login_service() -> FastAPI:
 def assembled_login() -> FastAPI:
     """The same with nothing behind it yet."""
     app = FastAPI(redirect_slashes=False)
-    app.state.keyring = a_keyring()
-    app.state.issuer, app.state.practice, app.state.session_limits = ISSUER, True, LIMITS
-    app.state.on_session_end = tell_nobody
-    app.state.on_new_address = retry_undelivered
-    app.state.pages = Pages(["machtiging.identity", "machtiging.web"])
+    pages = Pages(["machtiging.identity", "machtiging.web"])
+    attach_services(app, make_services(issuer=ISSUER, session_limits=LIMITS, on_session_end=tell_nobody, pages=pages))
     app.include_router(router)
     _add_pages(app)
     problems.install(app)
@@ -73,7 +70,7 @@ def assembled_login() -> FastAPI:
 def _add_pages(app: FastAPI) -> None:
     @app.get("/jwks")
     async def jwks(request: Request):
-        return request.app.state.keyring.public_jwks()
+        return request.app.state.services.keyring.public_jwks()
 
     @app.get("/ik")
     async def who(visitor: Citizen):
@@ -175,8 +172,8 @@ def a_world(sessions: Any, clock: Any) -> World:
 def joined(service: FastAPI, clock: Any) -> World:
     """This service and a stand-in broker of its own."""
     first = _simulator()
-    provider: Provider = first.state.provider
-    simulator = with_own_state(
+    provider: Provider = first.state.services.provider
+    simulator = with_own_services(
         first,
         provider=Provider(provider.issuer, provider.client, clock),
         http=httpx.AsyncClient(
@@ -184,7 +181,7 @@ def joined(service: FastAPI, clock: Any) -> World:
         ),
         postbus=Postbus(0, clock),
     )
-    service.state.broker = broker_through(httpx.ASGITransport(simulator))
+    replace_services(service, broker=broker_through(httpx.ASGITransport(simulator)))
     return World(service, simulator)
 
 

@@ -26,17 +26,17 @@ from machtiging.identity.session import visitor_behind
 from machtiging.kernel.clock import Clock
 from machtiging.oauth.authorize.decide import decide
 from machtiging.oauth.authorize.push import Reference, open_once
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.clients.known import KnownClients
-from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.dependencies import issuer_of
 from machtiging.oauth.openid.notices import session_ended
 from machtiging.oauth.protocol.server import Exchange
 from machtiging.oauth.register_client import register
-from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.oauth.routes import router as oauth_routes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
 from machtiging.web.pages import Pages
-from tests.builders.applications import with_own_state
+from tests.builders.applications import replace_services, with_own_services
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.black_box import Pkce, query_of
 from tests.builders.clients import (
@@ -134,12 +134,12 @@ class Flow:
 
     async def code(self, **changes: Any) -> str:
         """Up to the code. Agreed to without the consent page; `answer` goes over it."""
-        state, reference = self.browser.apps[ISSUER].state, Reference(self.app.client_id, await self.pushed(**changes))
-        at = state.clock.now()
-        async with unit_of_work(state.sessions) as session:
-            exchange = Exchange(session, issuer_of(state), at)
+        services = self.browser.apps[ISSUER].state.services
+        reference, at = Reference(self.app.client_id, await self.pushed(**changes)), services.clock.now()
+        async with unit_of_work(services.sessions) as session:
+            exchange = Exchange(session, issuer_of(services), at)
             await open_once(exchange, reference)
-            who = await visitor_behind(session, state.keyring, self.browser.token, state.session_limits, at=at)
+            who = await visitor_behind(session, services.keyring, self.browser.token, services.session_limits, at=at)
             assert who is not None, "nobody is logged in"
             back = await decide(exchange, who, reference, approved=True)
         return query_of(back.location)["code"]
@@ -162,8 +162,8 @@ class Flow:
 
     async def unused(self, code: str) -> str:
         """The same code, as if nobody had brought it yet: for one more reason to refuse it, no other consent."""
-        state = self.browser.apps[ISSUER].state
-        async with unit_of_work(state.sessions) as session:
+        services = self.browser.apps[ISSUER].state.services
+        async with unit_of_work(services.sessions) as session:
             mine = {"mine": digest(code)}
             await session.execute(text("UPDATE authorization_code SET used_at = NULL WHERE code_hash = :mine"), mine)
         return code
@@ -266,9 +266,8 @@ class OAuthWorld:
 def _service() -> FastAPI:
     """The login service with the authorization server in it, once in a process."""
     service = assembled_login()
-    service.state.access_token_seconds = 600
-    service.state.on_session_end = session_ended
-    service.state.pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    pages = Pages(["machtiging.oauth", "machtiging.identity", "machtiging.web"])
+    replace_services(service, access_token_seconds=600, on_session_end=session_ended, pages=pages)
     # The login tests have a stand-in for /jwks; here the real one answers.
     service.router.routes[:] = [route for route in service.router.routes if getattr(route, "path", "") != "/jwks"]
     service.include_router(oauth_routes)
@@ -279,7 +278,7 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
     """Everything joined, in this process, on a real database."""
     sessions = database.sessions
     published = PublishedKeys(sessions, Outbound())
-    service = with_own_state(
+    service = with_own_services(
         _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=KnownClients()
     )
     committed = await Committed.begin(database)

@@ -16,7 +16,7 @@ import httpx
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.dependencies import issuer_of
 from machtiging.oauth.openid.send import LogoutSender, posting_by
 from machtiging.web.outbound.addresses import Reach
 from machtiging.web.outbound.visit import Outbound
@@ -150,4 +150,4 @@ class Receiver:
 def sender(oauth: OAuthWorld, **options: Any) -> LogoutSender:
     """The sender as the application runs it, reaching this machine as in practice."""
     outbound = Outbound(reach=Reach(practice=True), **options)
-    return LogoutSender(oauth.sessions, issuer_of(oauth.service.state), oauth.clock, posting_by(outbound))
+    return LogoutSender(oauth.sessions, issuer_of(oauth.service.state.services), oauth.clock, posting_by(outbound))

@@ -38,7 +38,7 @@ async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> Browser:
     at, people = oauth.clock.now(), oauth.committed.people
     login = Login(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), kvk)
     async with unit_of_work(oauth.sessions) as session:
-        token = await sessions.start(session, people.son, login, oauth.service.state.session_limits, at=at)
+        token = await sessions.start(session, people.son, login, oauth.service.state.services.session_limits, at=at)
     browser = oauth.world.browser()
     oauth._open.append(browser.http)
     browser.http.cookies.set(sessions.COOKIE, token)

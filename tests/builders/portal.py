@@ -22,7 +22,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import POLICIES, with_own_state
+from tests.builders.applications import POLICIES, with_own_services
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import BORN, Committed, People
 from tests.builders.login import BROKER, ISSUER
@@ -50,8 +50,8 @@ class Portal:
         """A browser in which this person has logged in, as an employee when there is a KvK number."""
         at = self.clock.now()
         login = Login(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
-        async with unit_of_work(self.app.state.sessions) as session:
-            token = await sessions.start(session, person, login, self.app.state.session_limits, at=at)
+        async with unit_of_work(self.app.state.services.sessions) as session:
+            token = await sessions.start(session, person, login, self.app.state.services.session_limits, at=at)
         browser = Browser(self.http, frozenset({ISSUER, BROKER}))
         browser.cookies[ISSUER] = {sessions.COOKIE: token}
         return browser
@@ -86,7 +86,7 @@ def the_assembled() -> FastAPI:
 
 async def a_portal(database: Any, clock: Any) -> Portal:
     """Everything that `create_app` assembles; only the clock and the database are this test's own."""
-    app = with_own_state(
+    app = with_own_services(
         the_assembled(),
         clock=clock,
         sessions=database.sessions,

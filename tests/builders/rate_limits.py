@@ -32,7 +32,7 @@ def caller(world: World, address: str = "203.0.113.1", token: str | None = None,
     if token is not None:
         given["Authorization"] = f"Bearer {token}"
     transport = httpx.ASGITransport(world.app, raise_app_exceptions=False, client=(address, 4711))
-    return httpx.AsyncClient(transport=transport, base_url=world.app.state.issuer, headers=given)
+    return httpx.AsyncClient(transport=transport, base_url=world.app.state.services.issuer, headers=given)
 
 
 async def a_cookie(world: World, person: PersonId) -> str:
@@ -40,7 +40,7 @@ async def a_cookie(world: World, person: PersonId) -> str:
     at = world.clock.now()
     login = Login(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), None)
     async with unit_of_work(world.sessions) as session:
-        token = await sessions.start(session, person, login, world.app.state.session_limits, at=at)
+        token = await sessions.start(session, person, login, world.app.state.services.session_limits, at=at)
     return f"{sessions.COOKIE}={token}"
 
 

@@ -129,9 +129,9 @@ async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) 
         }
     )
     app = create_app(settings, clock=clock)
-    state = app.state
-    async with state.sessions.begin() as session:
+    services = app.state.services
+    async with services.sessions.begin() as session:
         await load_catalogue(session)
-        citizen = await find_or_create_by_bsn(session, state.keyring, Bsn(CITIZEN), at=clock.now())
-        helper = await find_or_create_by_bsn(session, state.keyring, Bsn(HELPER), at=clock.now())
-    return World(app, state.sessions, clock, state.keyring, state.policy, citizen, helper)
+        citizen = await find_or_create_by_bsn(session, services.keyring, Bsn(CITIZEN), at=clock.now())
+        helper = await find_or_create_by_bsn(session, services.keyring, Bsn(HELPER), at=clock.now())
+    return World(app, services.sessions, clock, services.keyring, services.policy, citizen, helper)

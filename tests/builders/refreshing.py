@@ -14,8 +14,8 @@ from sqlalchemy import text
 from machtiging.access.proof.binding import UNBOUND, Binding
 from machtiging.kernel.ids import GrantId, uuid7
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of
 from machtiging.oauth.issue import Consented, access_token
-from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.refresh.hand_out import fresh, keep
 from machtiging.oauth.rules import acts_in, details_of
 from machtiging.oauth.tables import SEALED_GRANT
@@ -108,7 +108,7 @@ async def _handed_out(
         assert grant is not None
         assert client is not None
         consented = Consented(replace(grant, authorization_details=details), held)
-        issuer = issuer_of(oauth.service.state)
+        issuer = issuer_of(oauth.service.state.services)
         access = (await access_token(session, issuer, client, consented, at=at))["access_token"]
         token = fresh(client, consented, bound, resource=None, at=at)
         if token is not None:
@@ -126,4 +126,5 @@ async def given_for(holder: Holder, resource: str) -> None:
 
 def oauth_in(portal: Any) -> OAuthWorld:
     """The authorization server of an assembled service (tests/builders/portal.py), for `a_holder`."""
-    return OAuthWorld(SimpleNamespace(service=portal.app), portal.app.state.sessions, portal.clock, portal.world)
+    sessions = portal.app.state.services.sessions
+    return OAuthWorld(SimpleNamespace(service=portal.app), sessions, portal.clock, portal.world)

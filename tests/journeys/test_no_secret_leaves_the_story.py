@@ -124,7 +124,12 @@ async def told(database, place, witnesses):
     app = create_app(settings)
     witnesses.append(Witness(app))
     world = World(
-        settings.issuer, settings.broker_issuer, database.sessions, database.sealer, app.state.keyring, SystemClock()
+        settings.issuer,
+        settings.broker_issuer,
+        database.sessions,
+        database.sealer,
+        app.state.services.keyring,
+        SystemClock(),
     )
     async with serving((create_simulator(settings), taken[1]), (witnesses[0], taken[0])):
         await asyncio.wait_for(tell(world, Teller(lambda *_: None, lambda *_: None)), 120)

@@ -8,6 +8,7 @@ import pytest
 
 from machtiging.kernel.clock import SettableClock
 from tests.builders import berichtenbox
+from tests.builders.applications import replace_services
 from tests.builders.bearer import Doorstep
 from tests.builders.ciba import Counter, a_counter
 from tests.builders.database import Database
@@ -27,9 +28,9 @@ async def oauth(database: Database, clock: SettableClock) -> AsyncIterator[OAuth
 @pytest.fixture
 def production_oauth(oauth: OAuthWorld) -> Iterator[OAuthWorld]:
     """The authorization server in production mode: an operator approves each self-registered client."""
-    oauth.service.state.practice = False
+    replace_services(oauth.service, practice=False)
     yield oauth
-    oauth.service.state.practice = True
+    replace_services(oauth.service, practice=True)
 
 
 @pytest.fixture

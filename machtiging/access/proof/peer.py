@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 
 from starlette.requests import Request
+
+from machtiging.web.dependencies import web_services
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def from_trusted_peer(request: Request) -> bool:
     """Return True if the peer of this connection is a proxy of the settings."""
-    trusted: Sequence[Network] = getattr(request.app.state, "trusted_proxies", ())
+    trusted = web_services(request).trusted_proxies
     try:
         peer = ipaddress.ip_address(request.client.host) if request.client else None
     except ValueError:

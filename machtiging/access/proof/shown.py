@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from machtiging.access.dependencies import access_services
 from machtiging.access.proof.peer import from_trusted_peer
 from machtiging.web.http_methods.head import request_method
 
@@ -34,12 +35,12 @@ def shown_in(request: Request) -> Shown:
 
     The origins come from the settings and the path from the router; the Host header is ignored.
     """
-    headers, state = request.headers, request.app.state
-    mtls_url: str | None = getattr(state, "mtls_url", None)
+    headers, services = request.headers, access_services(request)
+    mtls_url = services.mtls_url
     certificates = tuple(headers.getlist("client-cert"))
     return Shown(
         method=request_method(request),
-        addresses=(state.issuer,) if mtls_url is None else (state.issuer, mtls_url),
+        addresses=(services.issuer,) if mtls_url is None else (services.issuer, mtls_url),
         path=request.scope["path"],
         proofs=tuple(headers.getlist("dpop")),
         certificates=certificates,

@@ -86,7 +86,7 @@ async def _looked(settings: Settings, whom: _Whom) -> tuple[PersonId, list[Shown
     from machtiging.audit.acts import JournalAct, Outcome
     from machtiging.audit.journal import OPERATOR, Line, record
     from machtiging.identity.over.of_person import sessions_of
-    from machtiging.identity.session import SessionLimits
+    from machtiging.identity.rules import SessionLimits
     from machtiging.storage.unit_of_work import unit_of_work
 
     limits = SessionLimits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
-from machtiging.identity.session import Over, SessionLimits
+from machtiging.identity.rules import SessionLimits
+from machtiging.identity.session import Over
 from machtiging.identity.tables import LoginSession
 from machtiging.kernel.ids import PersonId
 

@@ -10,7 +10,8 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.identity.over.expire import has_expired
-from machtiging.identity.session import Over, SessionLimits
+from machtiging.identity.rules import SessionLimits
+from machtiging.identity.session import Over
 from machtiging.identity.tables import LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotFound

@@ -18,6 +18,7 @@ from machtiging.identity.session import Visitor
 from machtiging.kernel.assurance import Assurance
 from machtiging.oauth.authorize.decide import Question
 from machtiging.oauth.client import PUBLIC, Client
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.openid.wishes import wishes_of
 from machtiging.oauth.requests.resources import further
 from machtiging.oauth.rules import CONSENTS, LONGEST_CHAIN, in_order
@@ -83,21 +84,21 @@ async def what_is_asked(request: Request, session: AsyncSession, asking: Questio
 
     Without a redirect URI (CIBA) `app_site` is empty.
     """
-    agreement, state = asking.agreement, request.app.state
+    agreement, services = asking.agreement, oauth_services(request)
     machtiging = agreement.machtiging
     scope = None if machtiging is None else machtiging.scope
     return Asked(
         app=asking.client.name,
         app_site=urlsplit(asking.redirect_uri).hostname or "",
-        registered=_registered(asking.client, practice=state.practice),
-        person=None if machtiging is None else await _name(session, state.keyring, machtiging),
+        registered=_registered(asking.client, practice=services.practice),
+        person=None if machtiging is None else await _name(session, services.keyring, machtiging),
         acts=[_ACTS[act] for act in in_order(agreement.acts)],
         deletes=Act.DELETE in agreement.acts,
         left_out=[_ACTS[act] for act in in_order(agreement.left_out)],
         agencies=None if scope is None else await _agencies(session, scope),
         excluded=[] if scope is None else sorted(scope.excluded_themes),
         letters_from=None if scope is None else scope.letters_from,
-        minutes=max(1, state.access_token_seconds // 60),
+        minutes=max(1, services.access_token_seconds // 60),
         machtiging_ends_at=None if machtiging is None else machtiging.period.ends_at,
         level=_LEVELS[agreement.assurance],
         knows_you="openid" in asking.parameters.get("scope", "").split(),

@@ -17,8 +17,8 @@ from machtiging.oauth.authorize.page import Asked, what_is_asked
 from machtiging.oauth.authorize.push import Reference
 from machtiging.oauth.ciba.decide import Decision, level_wanted
 from machtiging.oauth.ciba.queries import Request, has_answered, waiting_for
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.errors import OAuthRefusal
-from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.requests.resources import target_of
 from machtiging.web.pages import page
 
@@ -46,7 +46,7 @@ async def requests_page(
     request: HttpRequest, session: AsyncSession, visitor: Visitor, done: str | None, *, note: str | None = None
 ) -> Response:
     """Render all pending requests. `note`: the text for a decision that came too late or twice."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     waiting = await waiting_for(session, visitor.person_id, at)
     shown = [await _shown(request, session, visitor, one) for one in waiting]
     message = None
@@ -57,13 +57,13 @@ async def requests_page(
 
 
 async def _shown(request: HttpRequest, session: AsyncSession, visitor: Visitor, waiting: Request) -> Shown:
-    state = request.app.state
+    services = oauth_services(request)
     try:
-        agreement = await agree(session, visitor, waiting.parameters, at=state.clock.now())
+        agreement = await agree(session, visitor, waiting.parameters, at=services.clock.now())
     except OAuthRefusal as refusal:
         other_organisation = refusal.code == OTHER_ORGANISATION
         return Shown(waiting, None, level_wanted(visitor, waiting, refusal), other_organisation)
-    target = await target_of(session, issuer_of(state), None)
+    target = await target_of(session, issuer_of(services), None)
     nowhere = Reference(waiting.client.client_id, "")
     asking = Question(waiting.client, nowhere, "", waiting.parameters, agreement, target, visitor)
     return Shown(waiting, await what_is_asked(request, session, asking), None)

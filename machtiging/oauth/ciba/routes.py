@@ -12,6 +12,7 @@ from machtiging.oauth.ciba.decide import Decision, decide
 from machtiging.oauth.ciba.meldcode import make_meldcode
 from machtiging.oauth.ciba.page import requests_page
 from machtiging.oauth.ciba.rules import MELDCODE_LIVES
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.storage.unit_of_work import Transaction
 from machtiging.web.pages import page
 
@@ -27,10 +28,10 @@ async def at_the_counter(request: Request, visitor: Citizen) -> Response:
 @router.post("/aan-de-balie")
 async def new_meldcode(request: Request, visitor: Citizen, session: Transaction, _csrf: CsrfProtected) -> Response:
     """Create a meldcode and show it once."""
-    state = request.app.state
-    at = state.clock.now()
+    services = oauth_services(request)
+    at = services.clock.now()
     kvk = visitor.organisation_kvk
-    code = await make_meldcode(session, state.keyring, visitor.person_id, organisation_kvk=kvk, at=at)
+    code = await make_meldcode(session, services.keyring, visitor.person_id, organisation_kvk=kvk, at=at)
     return page(request, "aan_de_balie.html", code=code, until=at + MELDCODE_LIVES, visitor=visitor)
 
 
@@ -48,7 +49,7 @@ async def answer(request: Request, visitor: Citizen, session: Transaction, _csrf
     if not isinstance(asked, str) or chosen not in set(Decision):
         raise InvalidInput("besluit_ontbreekt", "Kies een van de knoppen.")
     try:
-        await decide(session, visitor, asked, Decision(str(chosen)), at=request.app.state.clock.now())
+        await decide(session, visitor, asked, Decision(str(chosen)), at=oauth_services(request).clock.now())
     except Conflict as refusal:  # caught here, so that the journal line is committed
         return await requests_page(request, session, visitor, None, note=refusal.public)
     return RedirectResponse(f"/verzoeken?gedaan={chosen}", 303)

@@ -10,13 +10,15 @@ import ipaddress
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from starlette.applications import Starlette
 
+from machtiging.access.dependencies import AccessServices
+from machtiging.dependencies import services_of
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.issuer import API
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
@@ -62,8 +64,8 @@ class BrowserOrigins:
         self._read_at = float("-inf")
         self._origins: frozenset[str] = frozenset()
 
-    async def load(self, state: Any) -> frozenset[str]:
-        """Load the origins. `state`: the application's.
+    async def load(self, app: Starlette) -> frozenset[str]:
+        """Load the origins of the application's clients.
 
         Empty when they cannot be read and the last read is too old.
         """
@@ -71,19 +73,19 @@ class BrowserOrigins:
         async with self._reading:
             if self._begun == asked_after:  # else a read started after this call and has finished
                 self._begun += 1
-                await self._read(state)
+                await self._read(services_of(app, AccessServices))
         return self._origins
 
-    async def _read(self, state: Any) -> None:
+    async def _read(self, services: AccessServices) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                uris = await _registered_uris(state.sessions)
+                uris = await _registered_uris(services.sessions)
         except (Fault, TimeoutError) as trouble:
             _log.warning("browser_origins_not_read", reason=type(trouble).__name__)
             if self._now() - self._read_at > _KEPT_SECONDS:
                 self._origins = frozenset()
             return
-        found = (origin_of(uri, practice=state.practice) for uri in uris)
+        found = (origin_of(uri, practice=services.practice) for uri in uris)
         self._origins, self._read_at = frozenset(origin for origin in found if origin is not None), self._now()
 
 

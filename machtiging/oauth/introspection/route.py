@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -17,11 +16,12 @@ from starlette.responses import JSONResponse, Response
 from machtiging.audit.acts import JournalAct
 from machtiging.kernel.errors import Refusal
 from machtiging.oauth.clients.fetched import KeysWanted
+from machtiging.oauth.dependencies import OAuthServices, issuer_of, oauth_services
 from machtiging.oauth.introspection.at_once import Answer, at_once, fits
 from machtiging.oauth.introspection.signed import is_wanted, signed
-from machtiging.oauth.issuer import Issuer, issuer_of
+from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.protocol.bridge import WireRequest, form_in, wired
-from machtiging.oauth.protocol.refused import tells_causes, told, warn, write_down
+from machtiging.oauth.protocol.refused import told, warn, write_down
 from machtiging.oauth.protocol.server import NO_STORE, Asking, run
 from machtiging.oauth.protocol.token_endpoints import INTROSPECTION, endpoint_server
 from machtiging.storage.straight import one_by_one
@@ -33,8 +33,8 @@ _PATH = "/introspect"
 
 
 async def _introspect(request: Request) -> Response:
-    state = request.app.state
-    issuer = issuer_of(state)
+    services = oauth_services(request)
+    issuer = issuer_of(services)
     try:
         form = await form_in(request)
         answer = await _at_once(request, issuer, form) if fits(request.headers, form) else None
@@ -42,29 +42,29 @@ async def _introspect(request: Request) -> Response:
             return answer
         wire = wired(request, issuer.endpoint(_PATH), form)
         try:
-            return await _asked(state, issuer, wire)
+            return await _asked(services, issuer, wire)
         except KeysWanted as wanted:  # no database connection is open during the fetch
-            await state.published_keys.look(wanted, state.clock.now())
-            return await _asked(state, issuer, wire)
+            await services.published_keys.look(wanted, services.clock.now())
+            return await _asked(services, issuer, wire)
     except Refusal as refusal:
         warn(refusal)
-        return told(refusal, practice=tells_causes(state))
+        return told(refusal, practice=services.names_causes)
 
 
 async def _at_once(request: Request, issuer: Issuer, form: Mapping[str, str]) -> Response | None:
-    state = request.app.state
-    at = state.clock.now()
+    services = oauth_services(request)
+    at = services.clock.now()
     try:
-        async with one_by_one(state.sessions) as work:
-            found = await at_once(work, state.known_clients, issuer, request.headers, form, at)
+        async with one_by_one(services.sessions) as work:
+            found = await at_once(work, services.known_clients, issuer, request.headers, form, at)
     except Refusal:
         return None
     return None if found is None else _answer(request, issuer, found, at)
 
 
-async def _asked(state: Any, issuer: Issuer, wire: WireRequest) -> Response:
-    async with one_by_one(state.sessions) as work:
-        asking = Asking(work, issuer, state.clock.now())
+async def _asked(services: OAuthServices, issuer: Issuer, wire: WireRequest) -> Response:
+    async with one_by_one(services.sessions) as work:
+        asking = Asking(work, issuer, services.clock.now())
         try:
             server = endpoint_server(asking)
             response = await run(server, lambda it: it.create_endpoint_response(INTROSPECTION, wire))
@@ -72,7 +72,7 @@ async def _asked(state: Any, issuer: Issuer, wire: WireRequest) -> Response:
             raise
         except Refusal as refusal:
             await write_down(work, wire, JournalAct.TOKEN_GEWEIGERD, refusal, path=_PATH, at=asking.at)
-            return told(refusal, practice=tells_causes(state))
+            return told(refusal, practice=services.names_causes)
         return _answer(wire, issuer, Answer(wire.client, json.loads(bytes(response.body))), asking.at)
 
 

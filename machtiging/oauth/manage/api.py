@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId
-from machtiging.oauth.issuer import API, issuer_of
+from machtiging.oauth.dependencies import issuer_of, oauth_services
+from machtiging.oauth.issuer import API
 from machtiging.oauth.manage.consents import Consent, consents_about
 from machtiging.oauth.manage.door import Myself
 from machtiging.oauth.manage.end_consent import end_consent
@@ -36,9 +37,9 @@ ToestemmingIdInPath = Annotated[str, Path(alias="toestemmingId", json_schema_ext
 )
 async def get_toestemmingen(request: Request, actor: Myself, session: Transaction) -> dict[str, Any]:
     """De apps die nu bij uw post kunnen: door u toegelaten, of door een helper met een machtiging van u."""
-    state = request.app.state
-    found = await consents_about(session, actor.person_id, at=state.clock.now())
-    here = {"self": {"href": issuer_of(state).audience + _PLACE}}
+    services = oauth_services(request)
+    found = await consents_about(session, actor.person_id, at=services.clock.now())
+    here = {"self": {"href": issuer_of(services).audience + _PLACE}}
     return {"toestemmingen": [_told(one, mine=one.person_id == actor.person_id) for one in found], "_links": here}
 
 
@@ -54,7 +55,7 @@ async def delete_toestemming(
     request: Request, actor: Myself, session: Transaction, toestemming_id: ToestemmingIdInPath
 ) -> None:
     """De app kan er meteen niet meer bij, ook niet als die nog iets ophaalt."""
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     if not await end_consent(session, actor.person_id, _id(toestemming_id), at=at, via=actor.client_id):
         raise _unknown()
 

@@ -20,8 +20,8 @@ from machtiging.access.tokens import IssuedTokenFacts, TokenState
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.issue import ACCESS_TOKEN
-from machtiging.oauth.issuer import issuer_of
 from machtiging.oauth.rules import CONSENTS
 from machtiging.storage.statement import Work
 from machtiging.storage.unit_of_work import Transaction
@@ -49,8 +49,8 @@ async def _client(request: Request, session: Transaction) -> Manager:
 
     Raises NotAuthenticated `token_*`, with one text for a token that is unknown, revoked or for another audience.
     """
-    state, at = request.app.state, request.app.state.clock.now()
-    issuer, shown = issuer_of(state), credentials_in(request)
+    services, at = oauth_services(request), oauth_services(request).clock.now()
+    issuer, shown = issuer_of(services), credentials_in(request)
     claims = issuer.keyring.verify_own_jwt(
         shown.token, typ=ACCESS_TOKEN, issuer=issuer.url, audience=issuer.grants, at=at
     )

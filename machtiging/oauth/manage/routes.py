@@ -15,8 +15,9 @@ from machtiging.audit.journal import Line, record
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth import queries
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.end_grants import Ending, end_grant
-from machtiging.oauth.issuer import Issuer, issuer_of
+from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.manage.consents import gives_access
 from machtiging.oauth.manage.door import Manager, ManagingClient
 from machtiging.oauth.protocol.server import NO_STORE
@@ -32,7 +33,7 @@ async def no_list(request: Request, client: ManagingClient, session: Transaction
 
     Raises NotFound `toestemming_onbekend`.
     """
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     await client.must(session, GRANT_QUERY, at=at)
     raise await _nothing(session, client, None, "toestemming_onbekend", at)
 
@@ -43,12 +44,12 @@ async def look(request: Request, grant_id: str, client: ManagingClient, session:
 
     Raises NotFound `toestemming_onbekend` for every other id alike.
     """
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     await client.must(session, GRANT_QUERY, at=at)
     grant = await _its_own(session, client, grant_id, at)
     if not await gives_access(session, grant, at=at):
         raise await _nothing(session, client, grant.id, "toestemming_zonder_toegang", at)
-    return JSONResponse(_told(grant, issuer_of(request.app.state)), headers=NO_STORE)
+    return JSONResponse(_told(grant, issuer_of(oauth_services(request))), headers=NO_STORE)
 
 
 @router.delete("/{grant_id}", status_code=204)
@@ -57,7 +58,7 @@ async def end(request: Request, grant_id: str, client: ManagingClient, session: 
 
     Raises NotFound `toestemming_onbekend`, also for a grant that has ended.
     """
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     await client.must(session, GRANT_REVOKE, at=at)
     grant = await _its_own(session, client, grant_id, at)
     if not await end_grant(session, grant.id, Ending("beeindigd_door_client"), at=at):

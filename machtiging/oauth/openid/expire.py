@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.identity.over.expire import expire_some
-from machtiging.identity.session import SessionLimits
+from machtiging.identity.rules import SessionLimits
 from machtiging.kernel.clock import Clock
 from machtiging.oauth.openid.notices import note_whom_to_tell
 from machtiging.storage.unit_of_work import unit_of_work

@@ -14,7 +14,7 @@ from machtiging.identity.csrf import check_form
 from machtiging.identity.rules import HOME
 from machtiging.identity.session import COOKIE, PerhapsVisitor, clear_cookie
 from machtiging.kernel.errors import InvalidInput
-from machtiging.oauth.issuer import issuer_of
+from machtiging.oauth.dependencies import issuer_of, oauth_services
 from machtiging.oauth.openid.logout import ASKED, LogoutRequest, read
 from machtiging.storage.reserved import reserve_connection
 from machtiging.storage.unit_of_work import Transaction
@@ -27,7 +27,7 @@ PATH, CONFIRM = "/logout", "/logout/bevestigen"
 
 
 async def _asked(request: Request, session: AsyncSession, pairs: Sequence[tuple[str, str]]) -> LogoutRequest:
-    return await read(session, issuer_of(request.app.state), pairs)
+    return await read(session, issuer_of(oauth_services(request)), pairs)
 
 
 async def _posted(request: Request) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ async def log_out(request: Request, session: Transaction, visitor: PerhapsVisito
 
     Raises NotAllowed `formulier_verlopen`, InvalidInput `besluit_ontbreekt`.
     """
-    state = request.app.state
+    services = oauth_services(request)
     pairs = await _posted(request)
     asked = await _asked(request, session, pairs)
     if visitor is None:
@@ -79,10 +79,10 @@ async def log_out(request: Request, session: Transaction, visitor: PerhapsVisito
         raise InvalidInput("besluit_ontbreekt", "Kies of u wilt uitloggen of ingelogd blijft.")
     if decision == "blijven":
         return RedirectResponse(HOME, 303)
-    at = state.clock.now()
+    at = services.clock.now()
     over = await login.close(session, request.cookies.get(COOKIE), "uitgelogd_via_app", at=at)
     if over is not None:
-        await state.on_session_end(session, over, at=at)
+        await services.on_session_end(session, over, at=at)
     response = _done(request, asked, ask_first=False)
     clear_cookie(response)
     return response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import structlog
 from starlette.responses import JSONResponse, Response
@@ -17,14 +16,6 @@ from machtiging.oauth.protocol.server import NO_STORE
 from machtiging.storage.statement import Work
 
 _log = structlog.get_logger("machtiging.oauth")
-
-
-def tells_causes(state: Any) -> bool:
-    """Tell if this application (`app.state`) discloses the cause of every failure.
-
-    It does so in practice mode, unless configured otherwise. Without any setting it is in production.
-    """
-    return bool(getattr(state, "tells_causes", getattr(state, "practice", False)))
 
 
 def told(refusal: Refusal, *, practice: bool = False) -> Response:

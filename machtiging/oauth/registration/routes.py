@@ -17,6 +17,7 @@ from machtiging.audit.acts import JournalAct, Outcome
 from machtiging.audit.journal import Line, record
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import NotAuthenticated, Refusal
+from machtiging.oauth.dependencies import oauth_services
 from machtiging.oauth.errors import answer_of
 from machtiging.oauth.protocol.refused import told
 from machtiging.oauth.protocol.server import NO_STORE
@@ -38,7 +39,7 @@ async def register(request: Request, session: Transaction, _door: Public) -> Res
     """Register a client under an invitation (RFC 7591 section 3)."""
 
     async def work(token: str, at: datetime) -> Response:
-        said, practice = await _said(request), request.app.state.practice
+        said, practice = await _said(request), oauth_services(request).practice
         return _told(request, await propose(session, token, said, practice=practice, at=at), 201)
 
     return await _answered(request, session, None, work)
@@ -59,7 +60,7 @@ async def change(request: Request, session: Transaction, client_id: str, _door: 
     """Replace the registration (RFC 7592 section 2.2)."""
 
     async def work(token: str, at: datetime) -> Response:
-        said, practice = await _said(request), request.app.state.practice
+        said, practice = await _said(request), oauth_services(request).practice
         return _told(request, await manage.change(session, client_id, token, said, practice=practice, at=at), 200)
 
     return await _answered(request, session, client_id, work)
@@ -81,7 +82,7 @@ async def _answered(request: Request, session: AsyncSession, client_id: str | No
 
     Without a valid token nothing is journalled.
     """
-    at = request.app.state.clock.now()
+    at = oauth_services(request).clock.now()
     try:
         token = _token_in(request)
         return await work(token, at)
@@ -122,7 +123,7 @@ def _told(request: Request, client: Registered, status: int) -> Response:
     place: dict[str, Any] = {
         "client_id": client.client_id,
         "client_id_issued_at": int(client.created_at.timestamp()),
-        "registration_client_uri": f"{request.app.state.issuer}{PATH}/{client.client_id}",
+        "registration_client_uri": f"{oauth_services(request).issuer}{PATH}/{client.client_id}",
         "registration_access_token": client.token,
     }
     return JSONResponse({**client.registration, **place}, status, headers=NO_STORE)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -26,8 +27,8 @@ _MAX_AGE_SECONDS = "300"
 class AllowedOrigins(Protocol):
     """The origins that may read responses at the paths of `CorsRules.for_clients`."""
 
-    async def load(self, state: Any) -> frozenset[str]:
-        """Load the current origins; empty if they cannot be read. `state` is the application's."""
+    async def load(self, app: Starlette) -> frozenset[str]:
+        """Load the current origins of the application; empty if they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class _Cors:
     async def _for_client(self, scope: Scope) -> dict[str, str]:
         """Build the headers for this origin. `Vary` keeps caches from sharing it between origins."""
         origin = _origin_of(scope)
-        if origin is None or origin not in await self._origins.load(scope["app"].state):
+        if origin is None or origin not in await self._origins.load(scope["app"]):
             return {"Vary": "Origin"}
         return {_ALLOW_ORIGIN: origin, "Vary": "Origin"}
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from uuid import UUID
 
-from starlette.datastructures import State
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -22,7 +22,7 @@ from machtiging.web.rate_limit.limiter import Caller, CallerKind
 
 # Verifies a token without a database, with the application's state: returns its jti if we signed it and it has not
 # expired, else None.
-VerifyToken = Callable[[State, str], str | None]
+VerifyToken = Callable[[Starlette, str], str | None]
 _REMEMBERED_SECONDS = 300.0
 _MOST_REMEMBERED = 20_000
 _LONGEST_COOKIE = 128
@@ -100,7 +100,7 @@ class CallerIdentifier:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() not in _SCHEMES:
             return None
-        return self._verify_token(scope["app"].state, token.strip().decode("latin-1"))
+        return self._verify_token(scope["app"], token.strip().decode("latin-1"))
 
     def _session(self, scope: Scope) -> bytes | None:
         if not any(name == b"cookie" for name, _ in scope["headers"]):

@@ -15,6 +15,7 @@ from machtiging.delegation.pause import pause, resume
 from machtiging.kernel.errors import Refusal
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.berichtenbox import HELPING, a_world
 from tests.builders.crypto import a_keyring
 
@@ -26,7 +27,8 @@ async def a_second(world, url):
     """A second worker with its own application, connections and policy cache."""
     made = await a_world(world.database, world.clock, worker="second")
     engine = make_engine(url, Role.SERVICE, pool_size=3)
-    made.app.state.sessions = made.sessions = make_sessions(engine, a_keyring())
+    made.sessions = make_sessions(engine, a_keyring())
+    replace_services(made.app, sessions=made.sessions)
     return made, engine
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from machtiging.health import LARGEST_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
-from tests.builders.applications import with_own_state
+from tests.builders.applications import with_own_services
 from tests.builders.database import url_of_database
 from tests.builders.portal import the_assembled
 
@@ -19,8 +19,8 @@ def asked(database):
     the_assembled()  # the first connection takes a while, and the clock of a test stands still
 
     async def answer(clock, path="/health/ready"):
-        app = with_own_state(the_assembled(), clock=clock, sessions=database.sessions)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.issuer) as client:
+        app = with_own_services(the_assembled(), clock=clock, sessions=database.sessions)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as client:
             return await client.get(path)
 
     return answer

@@ -15,6 +15,7 @@ from machtiging.oauth.suspend_client import suspend
 from machtiging.oauth.tables import SEALED_CLIENT
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.visit import Outbound
+from tests.builders.applications import replace_services
 from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.openid import Receiver, id_claims, sender, userinfo, verified, who_is_it
@@ -236,7 +237,7 @@ async def test_logout_without_writable_notice_returns_503_and_keeps_session(oaut
     async def fails(session, over, *, at):
         raise OSError("the disk is full")
 
-    oauth.service.state.on_session_end = fails
+    replace_services(oauth.service, on_session_end=fails)
     response = await flow.browser.post("/uitloggen", {"csrf": person["csrf"]})
     assert response.status_code == 503
     assert (await flow.browser.get("/ik")).status_code == 200

@@ -103,7 +103,7 @@ async def test_operator_logout_without_session_is_journalled_and_not_notified(oa
 async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, receiver, son) -> None:
     tokens = await flow.tokens()
     oauth.later(minutes=20)
-    await expire_sessions(oauth.sessions, oauth.service.state.session_limits, oauth.clock)
+    await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
     assert await log_out_everywhere(oauth, son) == Ended(sessions=0, consents=1)
     assert await refreshed(flow, tokens) == 400
     assert await send_waiting(sender(oauth)) == 1, "the app was told when it expired, and not again"

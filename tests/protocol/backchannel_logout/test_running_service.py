@@ -19,7 +19,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import with_own_state
+from tests.builders.applications import replace_services, with_own_services
 from tests.builders.clients import code_client
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import Committed
@@ -43,7 +43,7 @@ async def person_id(database):
 @pytest.fixture
 def service(database, clock, tmp_path) -> FastAPI:
     """The assembled service on the database of this test."""
-    made = with_own_state(
+    made = with_own_services(
         the_assembled(),
         clock=clock,
         keyring=KeyRing.load(a_key_directory(tmp_path / "keys")),
@@ -51,29 +51,29 @@ def service(database, clock, tmp_path) -> FastAPI:
         sealer_engine=database.sealer,
         engines=(),
     )
-    made.state.broker = broker_through(None)
+    replace_services(made, broker=broker_through(None))
     return made
 
 
 async def logged_in_to_an_app(service: FastAPI, person: PersonId, sid: UUID, uri: str) -> None:
     """Store a consent of this session for a client with this backchannel_logout_uri."""
-    at = service.state.clock.now()
-    async with unit_of_work(service.state.sessions) as session:
+    at = service.state.services.clock.now()
+    async with unit_of_work(service.state.services.sessions) as session:
         metadata = code_client(None, backchannel_logout_uri=uri)
         client = (await register(session, metadata, oin=None, at=at, practice=True))["client_id"]
         await session.execute(GRANT, {"client": client, "who": person, "at": at, "sid": sid})
 
 
 async def logs_in(service: FastAPI, person: PersonId, sid: UUID) -> None:
-    at = service.state.clock.now()
+    at = service.state.services.clock.now()
     login = Login(BROKER, "x", Assurance.HIGH, at, None, Profile("x", None, None), frozenset(), None)
-    async with unit_of_work(service.state.sessions) as session:
-        await sessions.start(session, person, login, service.state.session_limits, at=at, sid=sid)
+    async with unit_of_work(service.state.services.sessions) as session:
+        await sessions.start(session, person, login, service.state.services.session_limits, at=at, sid=sid)
 
 
 async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:
-    async with unit_of_work(service.state.sessions) as session:
-        await service.state.on_session_end(session, Over(person, sid), at=service.state.clock.now())
+    async with unit_of_work(service.state.services.sessions) as session:
+        await service.state.services.on_session_end(session, Over(person, sid), at=service.state.services.clock.now())
 
 
 async def is_told(receiver: Receiver) -> None:
@@ -84,7 +84,7 @@ async def is_told(receiver: Receiver) -> None:
 
 async def until_noted(service: FastAPI) -> None:
     """Wait until a logout notice is stored."""
-    async with asyncio.timeout(20), service.state.sessions() as session:
+    async with asyncio.timeout(20), service.state.services.sessions() as session:
         while not await session.scalar(text("SELECT count(*) FROM logout_notice")):
             await session.rollback()
             await asyncio.sleep(0.005)

@@ -22,7 +22,7 @@ async def flow(oauth, receiver):
 
 
 async def expire(oauth) -> int:
-    return await expire_sessions(oauth.sessions, oauth.service.state.session_limits, oauth.clock)
+    return await expire_sessions(oauth.sessions, oauth.service.state.services.session_limits, oauth.clock)
 
 
 async def count(oauth, what: str) -> int:
@@ -33,7 +33,7 @@ async def count(oauth, what: str) -> int:
 @pytest.mark.parametrize("limit", ["idle", "absolute"])
 async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, receiver, limit) -> None:
     mine = await id_claims(oauth, await flow.tokens())
-    lasts = getattr(oauth.service.state.session_limits, limit)
+    lasts = getattr(oauth.service.state.services.session_limits, limit)
     if limit == "absolute":
         async with unit_of_work(oauth.sessions) as session:  # the session stays active
             await session.execute(

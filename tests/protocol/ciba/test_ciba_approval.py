@@ -95,10 +95,10 @@ async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
     request = await counter.asked()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
-    state, at = counter.oauth.service.state, counter.oauth.clock.now()
+    services, at = counter.oauth.service.state.services, counter.oauth.clock.now()
     async with unit_of_work(counter.oauth.sessions) as session:
         token = browser.http.cookies[sessions.COOKIE]
-        visitor = await sessions.visitor_behind(session, state.keyring, token, state.session_limits, at=at)
+        visitor = await sessions.visitor_behind(session, services.keyring, token, services.session_limits, at=at)
     async with unit_of_work(counter.oauth.sessions) as session:
         await sessions.end(session, token, at=at)
     async with unit_of_work(counter.oauth.sessions) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.builders.applications import replace_services
 from tests.builders.oauth import App
 from tests.builders.registration import a_program, approved
 
@@ -13,9 +14,9 @@ NO_KEY = "Deze app heeft geen eigen sleutel"
 async def page(oauth, app: App, *, practice: bool = True) -> str:
     flow = await oauth.flow(app)
     request_uri = await flow.pushed()
-    oauth.service.state.practice = practice
+    replace_services(oauth.service, practice=practice)
     shown = await flow.authorize(request_uri)
-    oauth.service.state.practice = True
+    replace_services(oauth.service, practice=True)
     assert shown.status_code == 200, shown.text
     return shown.text
 
@@ -34,10 +35,10 @@ async def test_consent_page_of_public_client_says_it_has_no_key(oauth) -> None:
 
 
 async def test_consent_page_of_self_registered_approved_app_says_so(oauth) -> None:
-    oauth.service.state.practice = False
+    replace_services(oauth.service, practice=False)
     program = await a_program(oauth)
     await approved(oauth, program.client_id)
-    oauth.service.state.practice = True
+    replace_services(oauth.service, practice=True)
     text = await page(oauth, program.app, practice=False)
     assert BY_ITSELF + ", en wij hebben dat goedgekeurd" in text
     assert BY_HAND not in text

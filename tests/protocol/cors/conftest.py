@@ -17,7 +17,7 @@ def add_client(portal):
 
     async def added(*redirect_uris, keys=None, practice=True, **changes):
         metadata = code_client(keys, redirect_uris=list(redirect_uris), **changes)
-        async with unit_of_work(portal.app.state.sessions) as session:
+        async with unit_of_work(portal.app.state.services.sessions) as session:
             return await register(session, metadata, oin=None, at=portal.clock.now(), practice=practice)
 
     return added

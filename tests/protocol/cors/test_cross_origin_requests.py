@@ -16,6 +16,7 @@ from machtiging.oauth.register_client import register
 from machtiging.oauth.suspend_client import resume, suspend
 from machtiging.storage.engine import make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.login import ISSUER
@@ -116,7 +117,7 @@ async def test_endpoint_for_apps_is_readable_from_origin_of_public_client(portal
 
 @pytest.mark.parametrize(("method", "path"), FOR_APPS)
 async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, browser_app, method, path) -> None:
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         before = await session.scalar(text("SELECT count(*) FROM journal_intake"))
     answer = await preflight(portal, path, method=method)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -126,7 +127,7 @@ async def test_preflight_from_known_origin_is_answered_before_any_guard(portal, 
     assert method == "PUT" or method in answer.headers["access-control-allow-methods"].split(", ")
     assert 0 < int(answer.headers["access-control-max-age"]) <= 600
     never_credentials(answer)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         assert await session.scalar(text("SELECT count(*) FROM journal_intake")) == before
 
 
@@ -188,7 +189,7 @@ async def test_logged_in_page_is_not_readable_across_origins(portal, browser_app
 
 
 async def test_origin_of_suspended_client_is_refused_until_resumed(portal, browser_app) -> None:
-    sessions, at = portal.app.state.sessions, portal.clock.now()
+    sessions, at = portal.app.state.services.sessions, portal.clock.now()
     for act, allowed in ((None, True), (suspend, False), (resume, True)):
         if act is not None:
             async with unit_of_work(sessions) as session:
@@ -215,7 +216,7 @@ async def test_confidential_client_gives_no_origin(portal, add_client) -> None:
 
 
 async def test_client_waiting_for_approval_gives_no_origin(portal, browser_app) -> None:
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await session.execute(text("UPDATE oauth_client SET state = 'proposed'"))
     no_leave(await preflight(portal, "/token"))
 
@@ -225,9 +226,9 @@ async def test_loopback_origin_is_accepted_in_practice_only(portal, add_client) 
     await add_client("http://127.0.0.1/terug")
     await add_client("https://localhost:8443/terug")
     for origin in ("http://localhost:3000", "http://127.0.0.1", "https://localhost:8443"):
-        portal.app.state.practice = True
+        replace_services(portal.app, practice=True)
         assert (await preflight(portal, "/token", origin)).headers[ALLOW] == origin
-        portal.app.state.practice = False
+        replace_services(portal.app, practice=False)
         no_leave(await preflight(portal, "/token", origin))
 
 
@@ -256,8 +257,8 @@ async def test_429_is_readable_by_the_app(database, clock, tmp_path) -> None:
                 assert [answer.headers[ALLOW] for answer in answers] == [ORIGIN] * 5
                 assert "Retry-After" in answers[-1].headers["access-control-expose-headers"]
     finally:
-        await world.app.state.broker.aclose()
-        for engine in world.app.state.engines:
+        await world.app.state.services.broker.aclose()
+        for engine in world.app.state.services.engines:
             await engine.dispose()
 
 
@@ -265,7 +266,7 @@ async def test_503_is_readable_by_the_app_for_five_minutes_without_database(port
     """The cached origins stay allowed for five minutes without the database."""
     assert (await preflight(portal, "/token")).headers[ALLOW] == ORIGIN
     away = make_engine("postgresql:///niets?host=/nergens", None)
-    portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
+    replace_services(portal.app, sessions=make_sessions(away, portal.app.state.services.keyring))
     form = {"grant_type": "authorization_code", "client_id": browser_app["client_id"], "code": "x"}
     answer = await portal.http.post(ISSUER + "/token", data=form, headers={"Origin": ORIGIN})
     assert (answer.status_code, answer.headers[ALLOW]) == (503, ORIGIN)
@@ -275,22 +276,22 @@ async def test_503_is_readable_by_the_app_for_five_minutes_without_database(port
 
 async def test_origins_unreadable_are_refused_after_five_minutes(portal, browser_app) -> None:
     now = 0.0
-    origins, state = BrowserOrigins(lambda: now), portal.app.state
-    assert await origins.load(state) == {ORIGIN}
+    origins, sessions = BrowserOrigins(lambda: now), portal.app.state.services.sessions
+    assert await origins.load(portal.app) == {ORIGIN}
     away = make_engine("postgresql:///niets?host=/nergens", None)
-    sessions, state.sessions = state.sessions, make_sessions(away, portal.app.state.keyring)
+    replace_services(portal.app, sessions=make_sessions(away, portal.app.state.services.keyring))
     now = 299.0
-    assert await origins.load(state) == {ORIGIN}
+    assert await origins.load(portal.app) == {ORIGIN}
     now = 301.0
-    assert await origins.load(state) == frozenset()
-    state.sessions = sessions
-    assert await origins.load(state) == {ORIGIN}
+    assert await origins.load(portal.app) == frozenset()
+    replace_services(portal.app, sessions=sessions)
+    assert await origins.load(portal.app) == {ORIGIN}
     await away.dispose()
 
 
 async def test_origin_is_refused_while_origins_were_never_read(portal) -> None:
     away = make_engine("postgresql:///niets?host=/nergens", None)
-    portal.app.state.sessions = make_sessions(away, portal.app.state.keyring)
+    replace_services(portal.app, sessions=make_sessions(away, portal.app.state.services.keyring))
     answer = await preflight(portal, "/token")
     assert answer.status_code == 204
     no_leave(answer)

@@ -46,7 +46,7 @@ async def token_of(world, **changes) -> str:
     async with unit_of_work(world.oauth.sessions) as session:
         await register(session, facts)
     claims = claims_of(facts) | {"iss": ISSUER, "aud": AUDIENCE}
-    return world.oauth.service.state.keyring.sign_jwt(claims, typ="at+jwt")
+    return world.oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt")
 
 
 async def ask(world, token: str, path: str = PLACE, method: str = "GET"):

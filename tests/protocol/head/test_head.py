@@ -27,8 +27,8 @@ BEGINS = {"/inloggen", "/inloggen/terug"}
 async def world(database, clock, tmp_path):
     made = await an_assembled_world(database.url, clock, tmp_path)
     yield made
-    await made.app.state.broker.aclose()
-    for engine in made.app.state.engines:
+    await made.app.state.services.broker.aclose()
+    for engine in made.app.state.services.engines:
         await engine.dispose()
 
 
@@ -76,7 +76,7 @@ async def test_head_of_login_routes_starts_and_ends_no_login(portal) -> None:
     for path in BEGINS:
         answer = await portal.http.head("https://machtigen.test" + path + "?state=x&code=y")
         assert (answer.status_code, answer.content, answer.headers.get("set-cookie")) == (200, b"", None)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         assert await session.scalar(text("SELECT count(*) FROM login_attempt")) == 0
 
 

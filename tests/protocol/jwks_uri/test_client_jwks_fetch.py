@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.app import outbound_of
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
 from machtiging.oauth.clients.fetched import KeysWanted
-from machtiging.oauth.registration.published import PublishedKeys
 from machtiging.settings import Environment, Settings
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.clients import assertion, code_client, make_client_keys
 from tests.builders.request_object import request_object
 from tests.builders.sites import NAME, Names, a_site, a_visitor, an_authority, http, json_answer
@@ -34,7 +35,7 @@ async def site():
 @pytest.fixture
 async def app(oauth, site):
     """A client with a jwks_uri at an allowed site."""
-    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor())
+    replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, a_visitor()))
     return await publishing(oauth, f"https://{NAME}:{site.port}/jwks")
 
 
@@ -190,21 +191,21 @@ async def test_client_jwks_fetch_uses_configured_networks_and_ca(oauth) -> None:
         app = await publishing(oauth, f"https://localhost:{site.port}/jwks")
         for changes, trusted in ((among, True), (among | {"fetch_ca_file": None}, False)):
             outbound = outbound_of(Settings(env=Environment.PRODUCTION, **changes))
-            oauth.service.state.published_keys = PublishedKeys(oauth.sessions, outbound)
+            replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, outbound))
             oauth.later(hours=49)
             assert await accepted(app) is trusted
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"])
 async def test_ssrf_jwks_uri_at_private_address_is_not_fetched(oauth, app, site, address) -> None:
-    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(address))
+    replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, a_visitor(address)))
     assert not await accepted(app)
     assert site.connections == 0
 
 
 async def test_dns_rebinding_on_jwks_refetch_is_blocked(oauth, app, site) -> None:
     names = Names([["127.0.0.1"], ["169.254.169.254"]])
-    oauth.service.state.published_keys = PublishedKeys(oauth.sessions, a_visitor(resolve=names))
+    replace_services(oauth.service, published_keys=PublishedKeys(oauth.sessions, a_visitor(resolve=names)))
     assert await accepted(app)
     assert names.asked == 1
     oauth.later(hours=25)
@@ -230,7 +231,8 @@ class Watched(PublishedKeys):
 
 
 async def test_concurrent_request_waits_for_the_fetch_under_way(oauth, app, site) -> None:
-    oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
+    keys = Watched(oauth.sessions, a_visitor())
+    replace_services(oauth.service, published_keys=keys)
     site.silent = True
     first = asyncio.create_task(accepted(app))
     await site.called.wait()
@@ -265,7 +267,8 @@ async def test_concurrent_workers_refetch_client_jwks_once(oauth, app, site) -> 
 
 
 async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(oauth, database, app, site) -> None:
-    oauth.service.state.published_keys = keys = Watched(oauth.sessions, a_visitor())
+    keys = Watched(oauth.sessions, a_visitor())
+    replace_services(oauth.service, published_keys=keys)
     site.silent, site.answer = True, b""
     waiting = [asyncio.create_task(accepted(app)) for _ in range(4)]
     for _ in range(4):
@@ -277,7 +280,7 @@ async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(o
 
 
 async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app, site) -> None:
-    keys = oauth.service.state.published_keys
+    keys = oauth.service.state.services.published_keys
     wanted = KeysWanted(app.client_id, f"https://{NAME}:{site.port}/jwks")
     first = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
     second = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
@@ -308,7 +311,7 @@ async def test_client_jwks_of_another_client_is_not_used(oauth, app, site) -> No
 
 async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client(oauth, app, site) -> None:
     site.answer = http("500 Oops", b"")
-    oauth.service.state.practice = False  # outside practice errors are uniform
+    replace_services(oauth.service, practice=False)  # outside practice errors are uniform
     refused = await app.post("/revoke", TOKEN)
     app.client_id = "bestaat-niet"
     unknown = await app.post("/revoke", TOKEN)
@@ -317,7 +320,7 @@ async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client
 
 
 async def test_client_jwks_fetched_from_a_replaced_uri_is_discarded(oauth, app, site) -> None:
-    keys = oauth.service.state.published_keys
+    keys = oauth.service.state.services.published_keys
     await keys.look(KeysWanted(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
     assert (await row_of(oauth, app)).fetched_jwks is None
     assert site.asked == []

@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 import pytest
 import structlog.testing
 
-from machtiging.oauth.registration.places import Crowded, Places
-from machtiging.oauth.registration.published import PublishedKeys
+from machtiging.oauth.client_jwks.fetch_limiter import Crowded, Places
+from machtiging.oauth.client_jwks.fetcher import PublishedKeys
+from tests.builders.applications import replace_services
 from tests.builders.clients import assertion, code_client, make_client_keys
 from tests.builders.sites import a_site, a_visitor, json_answer
 
@@ -46,7 +47,7 @@ async def app_at(oauth):
 def among(oauth, **places) -> None:
     """Set the total of fetch slots and the maximum wait."""
     visits = PublishedKeys(oauth.sessions, a_visitor(patience=10.0), Places(**places))
-    oauth.service.state.published_keys = visits
+    replace_services(oauth.service, published_keys=visits)
 
 
 async def answer(app, **changes):
@@ -89,7 +90,7 @@ async def test_fetch_limit_exceeded_is_refused_and_logged_and_may_retry(oauth, s
     among(oauth, patience=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     same = await app_at(SLOW, quick, "Zelfde partij")
-    oauth.service.state.practice = False  # outside practice errors are uniform
+    replace_services(oauth.service, practice=False)  # outside practice errors are uniform
     with structlog.testing.capture_logs() as logs:
         refused = await answer(same)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")

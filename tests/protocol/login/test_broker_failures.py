@@ -7,6 +7,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from tests.builders.applications import replace_services
 from tests.builders.login import BROKER, ISSUER, broker_through, query_of
 from tests.builders.misbehaving_broker import good_claims
 
@@ -69,7 +70,7 @@ async def test_broker_answer_without_end_is_given_up(victim, bad_broker, journal
                 yield b" "
 
     service = victim.apps[ISSUER]
-    service.state.broker = broker_through(bad_broker, patience=0.2)
+    replace_services(service, broker=broker_through(bad_broker, patience=0.2))
     bad_broker.answers[DISCOVERY] = httpx.Response(200, stream=Dripping())
     await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar")
 

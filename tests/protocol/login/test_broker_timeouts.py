@@ -75,7 +75,7 @@ async def test_slow_broker_is_given_up_after_the_configured_timeout(
 ) -> None:
     async with slow_broker(pause, pieces) as issuer:
         world = await an_assembled_world(database.url, SystemClock(), tmp_path, broker_issuer=issuer, **waits)
-        broker, began = world.app.state.broker, time.monotonic()
+        broker, began = world.app.state.services.broker, time.monotonic()
         try:
             if answers:
                 assert (await broker.metadata(at=world.clock.now())).jwks_uri.startswith(issuer)
@@ -85,5 +85,5 @@ async def test_slow_broker_is_given_up_after_the_configured_timeout(
                 assert time.monotonic() - began < 4
         finally:
             await broker.aclose()
-            for engine in world.app.state.engines:
+            for engine in world.app.state.services.engines:
                 await engine.dispose()

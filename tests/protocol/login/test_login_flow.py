@@ -6,6 +6,7 @@ from sqlalchemy import text
 from machtiging.identity import attempts
 from machtiging.identity.session import COOKIE
 from machtiging.simulators.personas import PERSONAS
+from tests.builders.applications import replace_services
 from tests.builders.login import BROKER, CLIENT_ID, ISSUER, query_of
 
 
@@ -104,7 +105,7 @@ async def test_login_without_hint_shows_persona_page(browser):
 
 
 async def test_login_hint_in_production_is_dropped(world, browser):
-    world.service.state.practice = False
+    replace_services(world.service, practice=False)
     assert "login_hint" not in query_of(await browser.leave("naaste"))
 
 

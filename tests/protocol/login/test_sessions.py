@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from machtiging.identity.session import COOKIE, SessionLimits
+from tests.builders.applications import replace_services
 from tests.builders.login import ISSUER, Browser
 
 
@@ -79,7 +80,7 @@ async def test_session_idle_timeout_ends_it(log_in, clock):
 
 
 async def test_session_absolute_timeout_ends_it(world, log_in, clock):
-    world.service.state.session_limits = SessionLimits(idle=timedelta(hours=2), absolute=timedelta(hours=8))
+    replace_services(world.service, session_limits=SessionLimits(idle=timedelta(hours=2), absolute=timedelta(hours=8)))
     browser = await log_in()
     for _ in range(7):
         clock.advance(timedelta(hours=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import detail
 from tests.builders.oauth import Flow
@@ -138,7 +139,7 @@ async def test_login_hint_is_passed_in_practice_only(oauth) -> None:
     flow = Flow(await oauth.reading_app(), oauth.world.browser(), None)
     sent = await way(flow, login_hint="naaste & co")
     assert query_of(sent.headers["location"])["login_hint"] == "naaste & co"
-    oauth.service.state.practice = False
+    replace_services(oauth.service, practice=False)
     sent = await way(flow, login_hint="naaste & co")
     assert "login_hint" not in sent.headers["location"]
 

@@ -18,7 +18,7 @@ OTHER = "andere_organisatie"
 
 async def meldcode_for(counter, kvk):
     async with unit_of_work(counter.oauth.sessions) as session:
-        keyring, at = counter.oauth.service.state.keyring, counter.oauth.clock.now()
+        keyring, at = counter.oauth.service.state.services.keyring, counter.oauth.clock.now()
         return await make_meldcode(session, keyring, counter.son, organisation_kvk=kvk, at=at)
 
 

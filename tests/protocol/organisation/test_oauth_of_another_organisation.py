@@ -97,7 +97,7 @@ async def test_access_token_of_another_organisation_is_inactive_and_rejected_at_
         assert await active(flow.app, token), known
     await move(oauth, used_for, "issued_token")
     assert not await active(flow.app, token)
-    oauth.service.state.known_clients.forget(flow.app.client_id)
+    oauth.service.state.services.known_clients.forget(flow.app.client_id)
     assert not await active(flow.app, token)
     assert (await flow.app.http.get("/userinfo", headers=bearer)).status_code == 401
     assert await refusal_reasons(oauth, "token:geweigerd") == [OTHER]

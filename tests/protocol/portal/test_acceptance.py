@@ -224,7 +224,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
 
 async def a_giver_with(portal, born):
     """A logged-in giver with this known birth date."""
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         giver = await a_person(session, Bsn("999990032"), "Nel Voorbeeld", born)
     return await portal.browser_of(giver)
 

@@ -32,7 +32,7 @@ async def agreed(counter: Counter, browser: Any, **changes: Any) -> str:
 
 
 async def seen_by(portal, person) -> list[Any]:
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         return await consents_about(session, person, at=portal.clock.now())
 
 

@@ -15,6 +15,7 @@ from machtiging.delegation.rules import State
 from machtiging.identity import session as sessions
 from machtiging.storage.engine import Role, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.cut_commit import commit_cutter
 from tests.builders.login import ISSUER
 from tests.builders.portal import accept_with, make_offer
@@ -36,11 +37,11 @@ async def cut(portal, database):
     with tempfile.TemporaryDirectory(prefix="cut-") as place:
         async with commit_cutter(database.url, Path(place)) as cutter:
             engine = make_engine(cutter.url, Role.SERVICE, pool_size=2)
-            whole = portal.app.state.sessions
-            portal.app.state.sessions = make_sessions(engine, portal.app.state.keyring)
+            whole = portal.app.state.services.sessions
+            replace_services(portal.app, sessions=make_sessions(engine, portal.app.state.services.keyring))
             cutter.whole = whole
             yield cutter
-            portal.app.state.sessions = whole
+            replace_services(portal.app, sessions=whole)
             await engine.dispose()
 
 

@@ -29,7 +29,7 @@ async def an_app(session, at) -> str:
 async def a_consent_that_ends(portal, ending) -> str:
     """Store a consent of the mother for her own box and end it like this."""
     at, grant_id = portal.clock.now(), uuid7()
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         client = await an_app(session, at)
         facts = {"id": grant_id, "client": client, "who": portal.people.mother, "at": at}
         await session.execute(text(CONSENT), facts)
@@ -52,7 +52,7 @@ async def test_consent_ended_by_app_is_shown_with_the_app_name(portal, reason):
 
 async def test_consent_ended_by_suspended_app_keeps_the_app_name(portal):
     client = await a_consent_that_ends(portal, Ending("token_ingetrokken"))
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await suspend(session, client, at=portal.clock.now())
     assert "De app Leesapp van Voorbeeld heeft" in await overview(portal)
 
@@ -67,7 +67,7 @@ async def test_consent_ended_by_person_is_not_attributed_to_the_app(portal):
 @pytest.mark.parametrize("client_id", [None, "bestaat-niet"])
 async def test_consent_ended_without_person_or_known_app_is_attributed_to_neither(portal, client_id):
     line = Line(JournalAct.GRANT_BEEINDIGD, Outcome.DONE, "x", client_id=client_id, for_person_id=portal.people.mother)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await record(session, line, at=portal.clock.now())
     told = await overview(portal)
     assert ("een app die niet meer bestaat" in told) is (client_id is not None)

@@ -22,7 +22,7 @@ async def a_consent(portal):
     offered = await portal.world.offer()
     held = await portal.world.accept(offered.code)
     at = portal.clock.now()
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         client = (await register(session, code_client(None), oin=None, at=at))["client_id"]
         facts = {"id": uuid7(), "client": client, "son": portal.people.son, "held": held.id, "at": at}
         await session.execute(text(CONSENT), facts)
@@ -37,7 +37,7 @@ async def test_consent_ended_with_machtiging_is_journalled_with_its_actor(portal
     browser = await getattr(portal, who)()
     address = f"{ISSUER}/machtigingen/{held.id}" + ("/intrekken" if deed == "intrekken" else "")
     await browser.submit((await browser.open(address)).form(f"/{deed}"), {})
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         found = await session.execute(text(f"SELECT * FROM journal_intake WHERE act = 'grant:beeindigd' {AS_WRITTEN}"))
         line = found.one()
     assert (line.actor_id, line.capacity) == (getattr(portal.people, who), capacity)

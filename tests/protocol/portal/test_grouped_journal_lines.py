@@ -24,7 +24,7 @@ LIST, READ = JournalAct.BERICHT_LIJST, JournalAct.BERICHT_LEZEN
 async def journalled(portal, *lines):
     """Insert journal lines about the mother: age in seconds, act, changes."""
     people = portal.people
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         for ago, act, members in lines:
             values = {"actor_id": people.son, "for_person_id": people.mother, **members}
             line = Line(act=act, outcome=Outcome.ALLOWED, reason="mag", **values)
@@ -34,7 +34,7 @@ async def journalled(portal, *lines):
 async def every_page(portal, limit):
     """Read all pages of groups."""
     pages, before = [], None
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         while True:
             page = await grouped_lines_about(session, portal.people.mother, limit=limit, before=before)
             pages.append(page.groups)
@@ -50,7 +50,7 @@ async def test_flood_is_grouped_per_minute_with_its_count(portal):
     page = await (await portal.mother()).open(ISSUER + "/inzage")
     assert page.text.count("150 keer in één minuut") == page.text.count("keer in één minuut") == 1
     assert "een brief" in page.text
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         assert len(await lines_about(session, portal.people.mother, limit=1_000)) >= 151
 
 

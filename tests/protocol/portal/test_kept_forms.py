@@ -68,13 +68,13 @@ def test_every_portal_form_uses_the_guard_that_keeps_it():
 
 
 async def _idle(portal, browser):
-    portal.clock.advance(portal.app.state.session_limits.idle)
+    portal.clock.advance(portal.app.state.services.session_limits.idle)
 
 
 async def _absolute(portal, browser):
-    portal.clock.advance(portal.app.state.session_limits.absolute)
-    async with unit_of_work(portal.app.state.sessions) as session:
-        await expire_some(session, portal.app.state.session_limits, at_most=99, at=portal.clock.now())
+    portal.clock.advance(portal.app.state.services.session_limits.absolute)
+    async with unit_of_work(portal.app.state.services.sessions) as session:
+        await expire_some(session, portal.app.state.services.session_limits, at_most=99, at=portal.clock.now())
 
 
 async def _next_morning(portal, browser):
@@ -84,7 +84,7 @@ async def _next_morning(portal, browser):
 
 
 async def _operator(portal, browser):
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await end_all_of(session, portal.people.mother, at=portal.clock.now())
 
 
@@ -125,7 +125,7 @@ def the_way_to_login(page) -> str:
 
 
 async def kept(portal):
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         return (await session.execute(text("SELECT * FROM kept_form ORDER BY created_at"))).all()
 
 
@@ -286,7 +286,7 @@ async def test_kept_form_with_tampered_row_is_not_shown(portal, change):
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
     await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await session.execute(text(f"UPDATE kept_form SET {change}"))
     await log_in(portal, browser, portal.people.mother)
     if "browser" in change:
@@ -426,7 +426,7 @@ async def test_form_with_session_row_tampered_to_another_person_is_not_kept(port
     browser = await portal.mother()
     csrf = await csrf_of(browser)
     await _idle(portal, browser)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         forged = text("UPDATE login_session SET person_id = :other WHERE csrf_token = :csrf")
         await session.execute(forged, {"other": portal.people.son, "csrf": csrf})
     page = await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)

@@ -83,7 +83,7 @@ async def test_idor_machtiging_of_another_looks_like_unknown(portal):
     from tests.builders.delegation import a_person
 
     _, _, address = await an_accepted_one(portal)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         stranger = await a_person(session, Bsn("999990044"))
     browser = await portal.browser_of(stranger)
     theirs = await browser.open(address, expect=404)

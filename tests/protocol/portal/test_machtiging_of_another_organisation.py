@@ -81,7 +81,7 @@ async def test_app_under_machtiging_of_another_organisation_is_listed_without_it
 
 async def test_professional_machtiging_without_organisation_is_shown_as_unusable(portal):
     held = await accepted(portal, None)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         # as accepted before a professional had to log in for an organisation
         copy = "INSERT INTO machtiging SELECT (jsonb_populate_record(m, :changes)).* FROM machtiging m WHERE id = :id"
         changes = {"id": str(uuid4()), "capacity": "professional"}

@@ -15,7 +15,7 @@ async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> N
     oauth = oauth_in(portal)
     await a_holder(oauth, await refreshing_app(oauth, client_name="Brievenlezer"), own=True)
     her, at = portal.people.mother, portal.clock.now()
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         looked = Line(JournalAct.SESSIE_BEKEKEN, Outcome.DONE, "bekeken", capacity=OPERATOR, for_person_id=her)
         await record(session, looked, at=at)
         await end_for_person(session, her, Order("beheer1", Why.MISUSE, consents=True), at=at)
@@ -28,7 +28,7 @@ async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> N
 
 
 async def test_own_login_and_logout_are_not_shown_in_the_overview(portal) -> None:
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         line = Line(JournalAct.SESSIE_BEEINDIGD, Outcome.DONE, "uitgelogd", actor_id=portal.people.mother)
         await record(session, line, at=portal.clock.now())
     assert "logde u uit" not in (await (await portal.mother()).open(ISSUER + "/inzage")).text

@@ -16,7 +16,7 @@ async def journalled(portal, count, **members):
     values = {"act": JournalAct.BERICHT_LEZEN, "outcome": Outcome.REFUSED, "reason": "te_oud"} | members
     people = portal.people
     values = {"actor_id": people.son, "for_person_id": people.mother} | values
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         for number in range(count):
             await record(session, Line(**values), at=portal.clock.now() - timedelta(minutes=number))
 

@@ -104,7 +104,7 @@ async def driver(database):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_overview_with_any_admitted_line_renders(portal, driver, data):
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         reader = await a_person_without_bsn(session, str(uuid4()), None)
     found = data.draw(st.lists(lines(replace(portal.people, mother=reader)), min_size=1, max_size=LINES))
     await fill_journal(driver, reader, found)

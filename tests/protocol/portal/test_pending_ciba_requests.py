@@ -22,7 +22,7 @@ ASK = text(
 
 async def asked(portal, *states: str) -> None:
     at = portal.clock.now()
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         for number, state in enumerate(states):
             made = await register(session, counter_client(make_client_keys()), oin=None, at=at)
             values = {"n": bytes([number]), "app": made["client_id"], "her": portal.people.mother, "state": state}

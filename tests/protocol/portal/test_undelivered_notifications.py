@@ -18,7 +18,7 @@ WORDS = "Wij konden u een e-mail niet sturen"
 async def give_up(portal, person, *, kind=Kind.AANGENOMEN, reason="geen_adres", **facts):
     """Store a notification of this person that the outbox gave up."""
     at = portal.clock.now()
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await tell(session, person, kind, FACTS | facts, at=at)
         failed = text("UPDATE notification SET given_up_at = :at, last_error = :reason WHERE sent_at IS NULL")
         await session.execute(failed, {"at": at, "reason": reason})
@@ -67,7 +67,7 @@ async def test_undelivered_reason_is_explained_in_words(portal, reason):
 
 async def test_undelivered_notification_of_unknown_kind_is_shown(portal):
     await give_up(portal, portal.people.mother)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
     assert "Er is iets veranderd" in (await (await portal.mother()).open(PAGE)).text
 

@@ -107,7 +107,7 @@ async def test_404_page_shows_the_logged_in_person(portal, path):
 
 async def test_404_page_without_session_shows_no_logout_button(portal):
     browser = await portal.mother()
-    portal.clock.advance(portal.app.state.session_limits.idle)
+    portal.clock.advance(portal.app.state.services.session_limits.idle)
     response = await browser._send("GET", ISSUER + "/bestaat-niet", None)
     assert response.status_code == 404
     assert 'action="/uitloggen"' not in response.text

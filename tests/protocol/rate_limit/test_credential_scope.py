@@ -19,7 +19,7 @@ async def world(database, clock, tmp_path):
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await a_limited_world(database.url, clock, tmp_path)
     yield made
-    for engine in made.app.state.engines:
+    for engine in made.app.state.services.engines:
         await engine.dispose()
 
 

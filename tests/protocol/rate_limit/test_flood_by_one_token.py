@@ -21,7 +21,7 @@ LIST = f"{API}/berichten"
 async def world(database, tmp_path):
     made = await an_assembled_world(database.url, SystemClock(), tmp_path)
     yield made
-    for engine in made.app.state.engines:
+    for engine in made.app.state.services.engines:
         await engine.dispose()
 
 

@@ -35,7 +35,7 @@ async def world(database, clock, tmp_path):
         await asyncio.sleep(60 - time.monotonic() % 60)
     made = await a_limited_world(database.url, clock, tmp_path)
     yield made
-    for engine in made.app.state.engines:
+    for engine in made.app.state.services.engines:
         await engine.dispose()
 
 
@@ -58,7 +58,7 @@ async def test_rate_limit_by_token_returns_429_and_leaves_other_tokens_served(wo
 async def test_rate_limit_by_address_covers_every_route_without_the_database(world, path):
     async with caller(world) as client:
         await statuses(client, path, 10)
-        with record_queries(SimpleNamespace(service=world.app.state.engines[0])) as said:
+        with record_queries(SimpleNamespace(service=world.app.state.services.engines[0])) as said:
             assert await statuses(client, path, 2) == [429, 429]
         assert said == []
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.reserved import RESERVED_ATTRIBUTE, SessionsWithReserve
 from tests.builders import login
+from tests.builders.applications import replace_services
 from tests.builders.crypto import a_keyring
 from tests.builders.login import ISSUER
 from tests.builders.portal import a_portal, accept_with, make_offer, the_assembled
@@ -75,7 +76,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     mother, son = await portal.mother(), await portal.son()
     await accept_with(son, await make_offer(mother))
     address = son.url.split("?")[0]
-    portal.app.state.sessions = reserve
+    replace_services(portal.app, sessions=reserve)
     async with every_ordinary_connection_taken(database), asyncio.timeout(10):
         assert await waits(mother.open(ISSUER + "/berichten"))
         assert await waits(son.open(ISSUER + "/inzage"))
@@ -112,7 +113,7 @@ async def test_reserved_connection_in_use_falls_back_to_the_ordinary_pool(reserv
 async def test_reserved_share_of_the_pool_is_bounded(size, reserved, shares, database, clock, tmp_path):
     changes = {"database_pool_size": size, "reserved_connections": reserved}
     world = await an_assembled_world(database.url, clock, tmp_path, **changes)
-    general, _, apart = world.app.state.engines
+    general, _, apart = world.app.state.services.engines
     assert (general.sync_engine.pool.size(), apart.sync_engine.pool.size()) == shares
-    for engine in world.app.state.engines:
+    for engine in world.app.state.services.engines:
         await engine.dispose()

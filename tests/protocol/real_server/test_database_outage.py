@@ -17,7 +17,7 @@ from machtiging.berichtenbox.routes import API
 from machtiging.kernel.ids import uuid7
 from machtiging.storage.embedded import EmbeddedPostgres, running_pid
 from machtiging.storage.migrate import migrate
-from tests.builders.applications import with_own_state
+from tests.builders.applications import with_own_services
 from tests.builders.berichtenbox import ISSUER, UWV, a_bericht, a_pdf, a_world, parts
 from tests.builders.portal import the_assembled
 from tests.builders.real_server import an_assembled_world, served
@@ -182,7 +182,7 @@ async def _who_tries_again_has_one_letter(world, server, crowd):
 
 
 async def _the_journal_verifies(world):
-    service, sealer, reserved = world.app.state.engines
+    service, sealer, reserved = world.app.state.services.engines
     await seal_waiting(sealer, world.keyring, world.clock)
     report = await verify(sealer, world.keyring)
     assert report.ok, report
@@ -194,9 +194,9 @@ async def _the_journal_verifies(world):
 @pytest.fixture
 async def world_without_database(database, clock):
     """A service without its database, and the means to make a token for it."""
-    app = with_own_state(the_assembled(), clock=clock, issuer=ISSUER)
+    app = with_own_services(the_assembled(), clock=clock, issuer=ISSUER)
     beside = await a_world(database, clock)
-    return replace(beside, app=app, keyring=app.state.keyring)
+    return replace(beside, app=app, keyring=app.state.services.keyring)
 
 
 async def test_request_without_database_returns_503_without_details(world_without_database):

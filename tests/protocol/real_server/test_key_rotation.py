@@ -17,7 +17,7 @@ from machtiging.kernel.clock import SystemClock
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.register_client import register
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.applications import with_own_state
+from tests.builders.applications import with_own_services
 from tests.builders.berichtenbox import UWV
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, code_client, make_client_keys
 from tests.builders.crypto import a_key_directory
@@ -37,7 +37,7 @@ async def world_with_an_agency(database, place, **settings):
 
 
 def credentials(world, client_id="postkamer"):
-    proof = assertion(PAIR, client_id, world.clock, aud=world.app.state.issuer)
+    proof = assertion(PAIR, client_id, world.clock, aud=world.app.state.services.issuer)
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": proof}
 
 
@@ -65,8 +65,8 @@ def ring(tmp_path):
 
 @pytest.fixture
 async def http(database, ring):
-    app = with_own_state(the_assembled(), keyring=ring, sessions=database.sessions, clock=SystemClock())
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.issuer) as opened:
+    app = with_own_services(the_assembled(), keyring=ring, sessions=database.sessions, clock=SystemClock())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=app.state.services.issuer) as opened:
         yield opened
 
 

@@ -28,7 +28,7 @@ CARRIED = {
 
 
 async def journalled(portal) -> str:
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         return str(await session.scalar(text("SELECT jsonb_agg(to_jsonb(j))::text FROM journal_intake j")))
 
 
@@ -68,6 +68,6 @@ async def test_bsn_in_caller_input_is_neither_logged_nor_journalled(portal, by):
 
 async def a_token(portal, person_id, at) -> str:
     facts = token_facts(at, person_id=person_id)
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         await register(session, facts)
     return a_jwt(facts, iss=ISSUER, aud=audience(ISSUER))

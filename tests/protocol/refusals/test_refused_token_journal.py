@@ -41,7 +41,7 @@ async def world(database, clock):
 
 def signed(world, facts: IssuedTokenFacts, audience: str = AUDIENCE, **claims) -> str:
     whole = claims_of(facts) | {"iss": ISSUER, "aud": audience} | claims
-    return world.oauth.service.state.keyring.sign_jwt(whole, typ="at+jwt")
+    return world.oauth.service.state.services.keyring.sign_jwt(whole, typ="at+jwt")
 
 
 async def issued(world, **changes) -> IssuedTokenFacts:

@@ -26,7 +26,7 @@ BRINGS = {
 
 
 async def kept(portal) -> list[str]:
-    async with unit_of_work(portal.app.state.sessions) as session:
+    async with unit_of_work(portal.app.state.services.sessions) as session:
         return list(await session.scalars(text("SELECT act || ' ' || reason FROM journal_intake")))
 
 

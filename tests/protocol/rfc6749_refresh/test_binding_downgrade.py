@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from machtiging.access.proof.binding import Binding
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder, a_certificate
@@ -124,7 +125,7 @@ async def test_enumeration_binding_of_refresh_token_is_hidden_from_another_clien
 @pytest.fixture
 def behind_a_proxy(oauth):
     """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
-    oauth.service.state.trusted_proxies = (ipaddress.ip_network("127.0.0.1"),)
+    replace_services(oauth.service, trusted_proxies=(ipaddress.ip_network("127.0.0.1"),))
     return oauth
 
 

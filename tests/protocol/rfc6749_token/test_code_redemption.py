@@ -122,7 +122,7 @@ async def test_client_credentials_token_is_bound_to_oin(oauth) -> None:
     body = response.json()
     assert (response.status_code, body["scope"]) == (200, "aanleveringen:schrijven")
     at = oauth.clock.now()
-    claims = oauth.service.state.keyring.verify_own_jwt(
+    claims = oauth.service.state.services.keyring.verify_own_jwt(
         body["access_token"], typ="at+jwt", issuer=ISSUER, audience=ISSUER + "/api/v1", at=at
     )
     assert claims["oin"] == agency.registration["oin"]

@@ -22,6 +22,7 @@ from structlog.testing import capture_logs
 from machtiging.oauth.errors import CLIENT_AUTH_CAUSES
 from machtiging.oauth.sweep import sweep
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys, signed
 from tests.builders.oauth import ISSUER
 
@@ -351,7 +352,7 @@ async def test_client_auth_failure_names_cause_in_practice_or_after_authenticati
     oauth, change, code, proven, practice
 ) -> None:
     app, public = await oauth.agency(), await oauth.public_app()
-    oauth.service.state.practice = practice
+    replace_services(oauth.service, practice=practice)
     change = {name: public.client_id if value == "openbaar" else value for name, value in change.items()}
     used, named = change.pop("used", False), change.pop("client_id", None)
     proof = assertion(change.pop("key", app.keys), app.client_id, oauth.clock, **change)
@@ -376,7 +377,7 @@ async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None
     async with unit_of_work(oauth.sessions) as session:
         mine = {"id": other.client_id}
         await session.execute(text("UPDATE oauth_client SET state = 'suspended' WHERE client_id = :id"), mine)
-    oauth.service.state.practice = False
+    replace_services(oauth.service, practice=False)
     proofs = [
         assertion(make_client_keys(), app.client_id, oauth.clock),
         assertion(make_client_keys("PS256"), app.client_id, oauth.clock),
@@ -396,7 +397,7 @@ async def test_client_auth_failure_in_production_is_uniform(oauth, path) -> None
 
 async def test_row_21_enumeration_unknown_client_looks_like_wrong_key(oauth) -> None:
     app = await oauth.agency()
-    oauth.service.state.practice = False
+    replace_services(oauth.service, practice=False)
     with capture_logs() as logged:
         wrong_key = refused(await token(app, assertion(make_client_keys(), app.client_id, oauth.clock)))
         unknown = refused(await token(app, assertion(app.keys, "bestaat-niet", oauth.clock)))

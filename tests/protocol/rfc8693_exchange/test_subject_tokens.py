@@ -76,7 +76,7 @@ async def test_exchange_of_agency_token_is_rejected(chain) -> None:
 async def test_exchange_of_anything_but_active_access_token_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
     first = await chain.token()
-    keyring, claims = chain.oauth.service.state.keyring, claims_of(first)
+    keyring, claims = chain.oauth.service.state.services.keyring, claims_of(first)
     head, payload, signature = first.split(".")
     for wrong in (
         first[:-4] + ("AAAA" if first[-4:] != "AAAA" else "BBBB"),

@@ -100,7 +100,7 @@ async def test_exchange_with_act_layout_has_citizen_in_sub_and_helper_in_act(cha
     first = await chain.token()
     token = await chain.exchanged(huis, first)
     claims = claims_of(token)
-    keyring, people = chain.oauth.service.state.keyring, chain.oauth.committed.people
+    keyring, people = chain.oauth.service.state.services.keyring, chain.oauth.committed.people
     assert claims["sub"] == keyring.pseudonym(people.mother, archief.client_id)
     assert claims["act"] == {
         "iss": claims["iss"],

@@ -9,6 +9,7 @@ import pytest
 
 from machtiging.access.tokens import register
 from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.applications import replace_services
 from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, counting_statements, token_facts
 from tests.builders.proof import Holder, a_certificate
 from tests.builders.real_server import served
@@ -19,7 +20,7 @@ PROXY = "10.20.0.5"
 @pytest.fixture
 async def doorstep(database, clock):
     built = await Doorstep.build(database, clock)
-    built.app.state.trusted_proxies = (ipaddress.ip_network("10.20.0.0/24"),)
+    replace_services(built.app, trusted_proxies=(ipaddress.ip_network("10.20.0.0/24"),))
     return built
 
 
@@ -109,7 +110,7 @@ async def test_certificate_header_from_ipv4_mapped_proxy_is_accepted(doorstep):
 async def test_certificate_header_without_trusted_proxies_is_rejected(doorstep):
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
-    doorstep.app.state.trusted_proxies = ()
+    replace_services(doorstep.app, trusted_proxies=())
     is_refused(await ask(doorstep, token, field_of(certificate)), "certificaat_niet_van_proxy")
 
 
@@ -164,7 +165,7 @@ async def test_plain_token_ignores_the_certificate(doorstep):
 @pytest.mark.whole
 @pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("127.0.0.2", 401)])
 async def test_certificate_header_over_tcp_is_trusted_by_peer_address(doorstep, proxies, status):
-    doorstep.app.state.trusted_proxies = (ipaddress.ip_network(proxies),)
+    replace_services(doorstep.app, trusted_proxies=(ipaddress.ip_network(proxies),))
     certificate = a_certificate()
     token = await a_bound_token(doorstep, certificate)
     async with served(doorstep.app) as server, server.client(token) as client:

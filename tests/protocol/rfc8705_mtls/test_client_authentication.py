@@ -9,6 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machtiging.crypto.certificates import Authorities
 from machtiging.kernel.errors import InvalidInput
+from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of
 from tests.builders.clients import agency_client, make_client_keys
 from tests.builders.delegation import UWV
@@ -25,9 +26,12 @@ MIDDLE = a_certificate("CN=Midden,O=PKI,C=NL", authority=True, by=ROOT)
 @pytest.fixture
 def behind_a_proxy(oauth):
     """The service behind a trusted proxy on 127.0.0.1 that forwards certificates."""
-    state = oauth.service.state
-    state.trusted_proxies, state.authorities = (ipaddress.ip_network("127.0.0.1"),), Authorities([ROOT.certificate])
-    state.practice = False  # outside practice errors are uniform
+    replace_services(
+        oauth.service,
+        trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
+        authorities=Authorities([ROOT.certificate]),
+        practice=False,  # no answer tells which clients exist
+    )
     return oauth
 
 
@@ -154,7 +158,7 @@ async def test_tls_client_auth_from_untrusted_peer_is_rejected(behind_a_proxy):
 
 async def test_tls_client_auth_without_configured_authorities_is_rejected(behind_a_proxy):
     app = await registered(behind_a_proxy)
-    behind_a_proxy.service.state.authorities = Authorities()
+    replace_services(behind_a_proxy.service, authorities=Authorities())
     is_unknown(await ask(app, a_certificate(NAME, by=ROOT)))
 
 
@@ -206,21 +210,21 @@ async def test_discovery_metadata_names_mtls_only_if_configured(oauth):
     told = (await oauth.connection().get(place)).json()
     assert told[BOUND] is False
     assert not {"tls_client_auth", "self_signed_tls_client_auth"} & set(told["token_endpoint_auth_methods_supported"])
-    oauth.service.state.trusted_proxies = (ipaddress.ip_network("127.0.0.1"),)
+    replace_services(oauth.service, trusted_proxies=(ipaddress.ip_network("127.0.0.1"),))
     told = (await oauth.connection().get(place)).json()
     assert told[BOUND] is True
     assert "self_signed_tls_client_auth" in told["token_endpoint_auth_methods_supported"]
     assert "tls_client_auth" not in told["token_endpoint_auth_methods_supported"]
-    oauth.service.state.authorities = Authorities([ROOT.certificate])
+    replace_services(oauth.service, authorities=Authorities([ROOT.certificate]))
     told = (await oauth.connection().get(place)).json()
     for endpoint in ("token", "introspection", "revocation"):
         assert "tls_client_auth" in told[f"{endpoint}_endpoint_auth_methods_supported"]
 
 
 async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(behind_a_proxy, clock):
-    place, state = "/.well-known/oauth-authorization-server", behind_a_proxy.service.state
+    place = "/.well-known/oauth-authorization-server"
     assert "mtls_endpoint_aliases" not in (await behind_a_proxy.connection().get(place)).json()
-    state.mtls_url = "https://certificaat.machtigen.test"
+    replace_services(behind_a_proxy.service, mtls_url="https://certificaat.machtigen.test")
     aliases = (await behind_a_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
     assert aliases["token_endpoint"] == "https://certificaat.machtigen.test/token"
     own, holder = a_certificate(), Holder(clock)

@@ -84,7 +84,7 @@ async def test_access_token_signed_earlier_with_ps256_is_accepted(oauth) -> None
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
     claims = claims_of(token)
-    older = oauth.service.state.keyring.sign_jwt(claims, typ="at+jwt", alg="PS256")
+    older = oauth.service.state.services.keyring.sign_jwt(claims, typ="at+jwt", alg="PS256")
     assert (await agency.post("/introspect", {"token": older})).json()["active"] is True
 
 
@@ -92,7 +92,7 @@ async def test_algorithm_confusion_access_token_with_alg_of_another_key_is_rejec
     """The algorithm is that of the key with this `kid`, not of the header."""
     agency = await oauth.agency()
     token = (await agency.post("/token", {"grant_type": "client_credentials"})).json()["access_token"]
-    keyring = oauth.service.state.keyring
+    keyring = oauth.service.state.services.keyring
     others = {alg: header_of(keyring.sign_jwt({}, typ="at+jwt", alg=alg))["kid"] for alg in ("PS256", "RS256")}
     _, payload, signature = token.split(".")
     for alg, kid in others.items():

@@ -95,7 +95,7 @@ async def test_id_token_is_not_issued_without_openid(oauth) -> None:
 async def test_row_27_token_confusion_between_kinds_is_rejected(oauth) -> None:
     flow = await oauth.flow()
     tokens = await flow.tokens()
-    keyring, at = oauth.service.state.keyring, oauth.clock.now()
+    keyring, at = oauth.service.state.services.keyring, oauth.clock.now()
     for token, typ, audience in (
         (tokens["id_token"], "at+jwt", AUDIENCE),
         (tokens["id_token"], "at+jwt", flow.app.client_id),
@@ -114,7 +114,7 @@ async def test_row_27_token_confusion_between_kinds_is_rejected(oauth) -> None:
 async def test_row_28_token_for_other_audience_or_issuer_is_inactive(oauth) -> None:
     flow = await oauth.flow()
     claims = claims_of((await flow.tokens())["access_token"])
-    keyring = oauth.service.state.keyring
+    keyring = oauth.service.state.services.keyring
     for change in ({"aud": "https://ander.example"}, {"aud": ISSUER}, {"iss": "https://kwaad.example"}, {"jti": "x"}):
         token = keyring.sign_jwt(claims | change, typ="at+jwt")
         assert (await flow.app.post("/introspect", {"token": token})).json() == {"active": False}

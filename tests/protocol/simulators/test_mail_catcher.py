@@ -35,7 +35,7 @@ def a_mail(subject="Uw machtiging", body="Beste mevrouw,\n\nUw zoon leest nu mee
 
 
 async def send(simulator, *messages) -> None:
-    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.postbus.port) as smtp:
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.services.postbus.port) as smtp:
         for message in messages:
             await smtp.send_message(message)
 
@@ -96,23 +96,23 @@ async def test_mail_oldest_is_dropped_over_the_limit(clock):
     ],
 )
 async def test_mail_malformed_is_caught(simulator, http, raw):
-    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.postbus.port) as smtp:
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.state.services.postbus.port) as smtp:
         await smtp.sendmail("a@post.example", ["b@post.example"], raw)
-    assert len(simulator.state.postbus.mails) == 1
+    assert len(simulator.state.services.postbus.mails) == 1
     assert (await http.get("/post")).status_code == 200
 
 
 async def test_mail_catcher_listens_on_loopback_only(simulator):
-    (socket,) = simulator.state.postbus._server.sockets
+    (socket,) = simulator.state.services.postbus._server.sockets
     assert socket.getsockname()[0] == "127.0.0.1"
 
 
 async def test_mail_catcher_on_a_port_in_use_fails_at_start(simulator, clock):
     with pytest.raises(Fault, match="postbus_start_niet"):
-        await Postbus(simulator.state.postbus.port, clock).open()
+        await Postbus(simulator.state.services.postbus.port, clock).open()
 
 
 async def test_mail_catcher_with_external_mail_server_is_not_started(clock):
     app = create_simulator(practice_settings(smtp_host="mail.example"), clock=clock)
     async with app.router.lifespan_context(app):
-        assert app.state.postbus._server is None
+        assert app.state.services.postbus._server is None

@@ -7,6 +7,7 @@ from sqlalchemy import event, text
 
 from machtiging.berichtenbox.routes import API
 from machtiging.storage.engine import Role, make_engine, make_sessions
+from tests.builders.applications import replace_services
 from tests.builders.berichtenbox import a_bericht, a_pdf, parts
 from tests.builders.crypto import a_keyring
 
@@ -22,7 +23,7 @@ async def impatient(world, database):
     def impatiently(connection, _):
         connection.run_async(lambda driver: driver.execute("SET lock_timeout = '20ms'"))
 
-    world.app.state.sessions = make_sessions(engine, a_keyring())
+    replace_services(world.app, sessions=make_sessions(engine, a_keyring()))
     yield world
     await engine.dispose()
 

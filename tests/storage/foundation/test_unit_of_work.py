@@ -10,6 +10,7 @@ from sqlalchemy import text
 from machtiging.kernel.errors import Fault, NotFound
 from machtiging.storage.engine import Role, make_engine
 from machtiging.storage.unit_of_work import Transaction, unit_of_work
+from tests.builders.applications import replace_services
 
 INSERT = text("INSERT INTO agency VALUES ('00000099000000000001', 'Proef', true)")
 COUNT = text("SELECT count(*) FROM agency")
@@ -53,7 +54,7 @@ async def test_a_database_error_becomes_a_fault_that_tells_nothing(database):
 
 async def test_a_commit_that_fails_is_never_told_as_success(database):
     app = FastAPI()
-    app.state.sessions = database.sessions
+    replace_services(app, sessions=database.sessions)
 
     @app.get("/")
     async def route(session: Transaction) -> dict[str, str]:

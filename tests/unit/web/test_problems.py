@@ -5,16 +5,16 @@ import pytest
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 
+from machtiging.dependencies import attach_services
 from machtiging.kernel import errors
 from machtiging.web import headers, limits, problems
-from machtiging.web.pages import Pages
+from machtiging.web.pages import Pages, PageServices
 
 
 def an_app(*, pages: bool = True, issuer: str = "http://localhost:8000") -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.state.practice = True
     if pages:
-        app.state.pages = Pages(["machtiging.web"])
+        attach_services(app, PageServices(pages=Pages(["machtiging.web"]), practice=True))
     problems.install(app)
     headers.install(app, issuer=issuer)
     limits.install(app, default=1000, larger={"/api/groot": 5000})

@@ -12,11 +12,12 @@ from sqlalchemy import Table, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.crypto.jose import strict_json
+from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import MachtigingError, NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
+from machtiging.oauth.client_jwks.fetch_limiter import Crowded, Places
 from machtiging.oauth.clients import keys
 from machtiging.oauth.clients.fetched import RARELY, KeysWanted
-from machtiging.oauth.registration.places import Crowded, Places
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
 from machtiging.storage.row_mac import reseal
 from machtiging.storage.unit_of_work import unit_of_work
@@ -117,7 +118,7 @@ def _named(wanted: KeysWanted) -> tuple[Any, ...]:
     return _CLIENT.c.client_id == wanted.client_id, _CLIENT.c.state == "active", there
 
 
-async def with_keys(state: Any, session: AsyncSession, work: Callable[[], Awaitable[_T]]) -> _T:
+async def with_keys(keys: PublishedKeys, clock: Clock, session: AsyncSession, work: Callable[[], Awaitable[_T]]) -> _T:
     """Run the operation. On JwksFetchRequired: roll back, fetch the JWKS, run it again.
 
     The rollback releases the connection. Raises the errors of the operation.
@@ -126,5 +127,5 @@ async def with_keys(state: Any, session: AsyncSession, work: Callable[[], Awaita
         return await work()
     except KeysWanted as wanted:
         await session.rollback()
-        await state.published_keys.look(wanted, state.clock.now())
+        await keys.look(wanted, clock.now())
         return await work()
