@@ -34,23 +34,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(worker_id: str) -> Iterator[str]:
+def template_url(worker_id: str) -> Iterator[str]:
     """The URL of this worker's migrated template database."""
     with migrated_template(f"machtiging_template_{worker_id}") as url:
         yield url
 
 
 @pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
+async def database(template_url: str) -> AsyncIterator[Database]:
     """A fresh, empty clone of the template, for a test that commits."""
-    async with database_clone(postgres_url) as clone:
+    async with database_clone(template_url) as clone:
         yield clone
 
 
 @pytest.fixture(scope="session")
-async def rollback_database(postgres_url: str) -> AsyncIterator[Database]:
+async def rollback_database(template_url: str) -> AsyncIterator[Database]:
     """A clone that stays empty: every test on it rolls back."""
-    async with database_clone(postgres_url) as clone:
+    async with database_clone(template_url) as clone:
         yield clone
 
 

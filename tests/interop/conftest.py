@@ -17,17 +17,17 @@ DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])
 
 
 @pytest.fixture(scope="session")
-async def shared_database(postgres_url):
+async def server_database_url(template_url):
     """A migrated database for servers of ours; each registers clients of its own."""
-    url = await create_database_clone(postgres_url)
+    url = await create_database_clone(template_url)
     yield url
     await drop_database(url)
 
 
 @pytest.fixture(scope="module")
-def target(shared_database, tmp_path_factory):
+def target(server_database_url, tmp_path_factory):
     """Ours, running: what it says of itself."""
-    with ours(shared_database, tmp_path_factory.mktemp("interop")) as file:
+    with ours(server_database_url, tmp_path_factory.mktemp("interop")) as file:
         yield json.loads(file.read_text())
 
 

@@ -30,7 +30,7 @@ def broken(url: str, name: str, place: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def outcomes(request, postgres_url, tmp_path_factory):
+async def outcomes(request, template_url, tmp_path_factory):
     """Of every mutant that a test of this run asks for; each has a database, for nobody is asked very often."""
     asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -43,7 +43,7 @@ async def outcomes(request, postgres_url, tmp_path_factory):
 
     async def one(name: str) -> tuple[str, dict[str, str]]:
         async with gate:
-            url = await create_database_clone(postgres_url)
+            url = await create_database_clone(template_url)
             found = await asyncio.to_thread(outcome, url, name, tmp_path_factory.mktemp(name))
             await drop_database(url)
             return name, found

@@ -146,11 +146,11 @@ class TwoWorkers(RuleBasedStateMachine):
 
 
 @pytest.mark.whole
-def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(postgres_url, clock):
+def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(template_url, clock):
     from tests.builders.database import Database, create_database_clone, drop_database
 
     runner = asyncio.Runner()
-    url = runner.run(create_database_clone(postgres_url))
+    url = runner.run(create_database_clone(template_url))
     database = Database(url, make_engine(url, Role.SERVICE, pool_size=3), make_engine(url, Role.SEALER, pool_size=1))
 
     async def build():

@@ -26,9 +26,9 @@ from tests.builders.database import create_database_clone, drop_database
 
 
 @pytest.fixture(scope="session")
-async def our_database(postgres_url):
+async def server_database_url(template_url):
     """A migrated database for our server process, for the whole run."""
-    url = await create_database_clone(postgres_url)
+    url = await create_database_clone(template_url)
     yield url
     await drop_database(url)
 
@@ -39,7 +39,7 @@ def target_file(request, tmp_path_factory):
     if named:
         yield Path(named)
         return
-    url = request.getfixturevalue("our_database")
+    url = request.getfixturevalue("server_database_url")
     with ours(url, tmp_path_factory.mktemp("ours")) as file:
         yield file
 

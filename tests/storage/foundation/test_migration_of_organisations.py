@@ -20,9 +20,9 @@ KVK = "90000001"
 
 
 @pytest.fixture
-async def migrated(postgres_url):
+async def migrated(template_url):
     """A database at the schema before, filled by the service's own statements of that time."""
-    url = await create_database_clone(postgres_url)
+    url = await create_database_clone(template_url)
     await migrate(url, BEFORE)
     yield url
     await drop_database(url)

@@ -19,9 +19,9 @@ WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "ide
 
 
 @pytest.fixture
-async def migrated(postgres_url):
+async def migrated(template_url):
     """A database at the present schema that a test may migrate down and up."""
-    url = await create_database_clone(postgres_url)
+    url = await create_database_clone(template_url)
     yield url
     await drop_database(url)
 
@@ -107,18 +107,18 @@ async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(dat
 
 
 @pytest.fixture
-async def service_login(database, postgres_url):
+async def service_login(database, template_url):
     """The service as production has it: a login that is a member of its role and of no other."""
     if is_own_socket(database.url):
         yield database.service
         return
     name, password = f"serves_{uuid4().hex}", uuid4().hex
-    await run_as_superuser(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {Role.SERVICE.value}")
+    await run_as_superuser(template_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {Role.SERVICE.value}")
     own = make_url(database.url).set(username=name, password=password).render_as_string(hide_password=False)
     engine = make_engine(own, Role.SERVICE, pool_size=1)
     yield engine
     await engine.dispose()
-    await run_as_superuser(postgres_url, f"DROP ROLE {name}")
+    await run_as_superuser(template_url, f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize(
