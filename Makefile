@@ -41,10 +41,10 @@ story: setup  ## set up, play the story, stop; fails when a step fails
 	@exec $(BIN)/machtiging story
 
 test: setup-tests  ## the fast tests: every rule and every refusal
-	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not long and not whole"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile -m "not long and not whole"
 
 test-whole: setup-tests  ## the slower tests: real servers, whole input spaces and journeys, real time limits
-	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
+	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
 
 parties: setup-tests  ## install third-party clients and servers for the interoperability tests (needs the network once)
 	$(BIN)/python -m tests.builders.parties

@@ -1,31 +1,30 @@
-"""How the tests run: what is passed over, what is told, and where what they borrow comes from."""
+"""Hypothesis profiles, the marker `whole` by folder, and the fixtures that all tests share."""
 
 from __future__ import annotations
 
-import gc
-import signal
-import threading
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 
 import hypothesis
 import pytest
-from _pytest.runner import runtestprotocol
+import uvloop
+from sqlalchemy.ext.asyncio import AsyncSession
 
-# No test asserts a time, hypothesis neither: a busy machine is no counterexample.
-# `make test` asks for thirty examples, `make test-whole` for a hundred.
+from machtiging.kernel.clock import SettableClock
+from tests.builders.database import Database, database_clone, migrated_template
+
+# `make test` runs the first profile, `make test-whole` the second. No deadline: a busy machine is no counterexample.
 hypothesis.settings.register_profile("machtiging", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("machtiging")
-# All that thousands of tests import stays to the end; to look through it for garbage took a fifth of the time.
-gc.set_threshold(100_000, 50, 50)
-# Folders of which every test is `whole` (pyproject.toml says what that is): they start a server or an installation.
+
+# The event loop that the service runs on.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+# Every test in these folders starts a server or an installation.
 WHOLE = ("tests/interop/", "tests/journeys/", "tests/protocol/black_box/")
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """To read what is passed over anyway takes a second in every process."""
-    passed_over = _without_the_whole(config) and f"{collection_path.as_posix()}/".endswith(WHOLE)
-    return True if passed_over else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,52 +33,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.whole)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A process that was handed its tests says one thing of each: what it came to, or what else of it went wrong.
-
-    Six things is the usual, of which the others say that it began, was set up, was cleared away and ended; to write
-    and to read them took longer than many a test.
-    """
-    if not _was_handed_tests(item.config) or item.config.option.durations is not None:
-        return None
-    for report in runtestprotocol(item, nextitem=nextitem, log=False):
-        if report.when == "call" or not report.passed:
-            item.ihook.pytest_runtest_logreport(report=report)
-    return True
+@pytest.fixture(scope="session")
+def template_url(worker_id: str) -> Iterator[str]:
+    """The URL of this worker's migrated template database."""
+    with migrated_template(f"machtiging_template_{worker_id}") as url:
+        yield url
 
 
-def _without_the_whole(config: pytest.Config) -> bool:
-    return "not whole" in config.option.markexpr
+@pytest.fixture
+async def database(template_url: str) -> AsyncIterator[Database]:
+    """A fresh, empty clone of the template, for a test that commits."""
+    async with database_clone(template_url) as clone:
+        yield clone
 
 
-def _was_handed_tests(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
+@pytest.fixture(scope="session")
+async def rollback_database(template_url: str) -> AsyncIterator[Database]:
+    """A clone that stays empty: every test on it rolls back."""
+    async with database_clone(template_url) as clone:
+        yield clone
 
 
-def _hands_tests_out(config: pytest.Config) -> bool:
-    return bool(getattr(config.option, "numprocesses", None)) and not _was_handed_tests(config)
+@pytest.fixture
+async def session(rollback_database: Database) -> AsyncIterator[AsyncSession]:
+    """A session in the service role, for a test that does not commit; rolled back at the end."""
+    async with rollback_database.service.connect() as connection:
+        await connection.begin()
+        async with rollback_database.sessions(bind=connection, join_transaction_mode="rollback_only") as opened:
+            yield opened
 
 
-def _interrupted(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if not _hands_tests_out(config):
-        from tests.builders import database
-
-        config.pluginmanager.register(database)
-        if _without_the_whole(config):
-            from tests.builders.crypto import with_small_rsa_keys
-
-            with_small_rsa_keys()
-    # With Python's own handler asyncio puts another in its place for every fixture and every test, and on the way has
-    # the task before read out to the last field of its result: an exception quotes it, and is thrown away.
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _interrupted)
-
-
-def pytest_collection_finish() -> None:
-    gc.collect()
-    gc.freeze()
+@pytest.fixture
+def clock() -> SettableClock:
+    """Noon on 23 November 2026, until the test moves it."""
+    return SettableClock(NOON)

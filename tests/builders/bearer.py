@@ -29,8 +29,7 @@ from machtiging.storage.unit_of_work import Transaction, unit_of_work
 from machtiging.web import problems
 from tests.builders.applications import a_policy, make_services, with_own_services
 from tests.builders.crypto import a_keyring
-from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, they_come
-from tests.builders.stages import laid
+from tests.builders.delegation import NOON, People, a_machtiging, an_accepted_machtiging, an_envelope, mother_and_son
 
 ISSUER = "http://localhost:8000"
 OIN = "00000099000000001000"
@@ -132,18 +131,14 @@ class Doorstep:
 
     @classmethod
     async def build(cls, database: Any, clock: Any, **terms: Any) -> Doorstep:
-        async def begin() -> tuple[Any, ...]:
-            async with unit_of_work(database.sessions) as session:
-                people = await they_come(session)
-                machtiging = await an_accepted_machtiging(session, people, **terms)
-                helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
-                own = token_facts(person_id=people.mother)
-                agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
-                for facts in (helper, own, agency):
-                    await insert_token(session, facts)
-            return people, machtiging, helper, own, agency
-
-        people, machtiging, helper, own, agency = await laid(database.stages, ("doorstep", repr(terms)), begin)
+        async with unit_of_work(database.sessions) as session:
+            people = await mother_and_son(session)
+            machtiging = await an_accepted_machtiging(session, people, **terms)
+            helper = token_facts(person_id=people.son, machtiging_id=machtiging.id)
+            own = token_facts(person_id=people.mother)
+            agency = token_facts(oin=OIN, acts=frozenset(), scope="aanleveringen:schrijven", client_id="afnemer")
+            for facts in (helper, own, agency):
+                await insert_token(session, facts)
         app = an_application(database, clock, people.mother)
         return cls(database, clock, app, people, machtiging, helper, own, agency)
 

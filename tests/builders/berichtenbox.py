@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -36,13 +35,10 @@ from tests.builders.applications import POLICIES, a_policy, make_services, with_
 from tests.builders.audit import AS_WRITTEN
 from tests.builders.bearer import more_claims_of
 from tests.builders.crypto import a_keyring
-from tests.builders.stages import Stages, laid
 
 ISSUER = "http://localhost:8000"
 CITIZEN, HELPER, STRANGER = "999990019", "999990020", "999990044"
 UWV, SVB, BELASTINGDIENST = "00000099000000001000", "00000099000000002000", "00000099000000003000"
-# A letter that holds more is delivered sooner than its rows are laid back.
-MUCH = 64 * 1024
 HELPING = (Act.LIST, Act.READ, Act.DOWNLOAD)
 
 
@@ -82,7 +78,6 @@ class World:
     policy: Policy
     citizen: PersonId
     helper: PersonId
-    stages: Stages | None = None
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
         """Somebody who asks, with this token."""
@@ -100,20 +95,6 @@ class World:
         assurance: Assurance = Assurance.SUBSTANTIAL,
     ) -> str:
         """An access token as the authorization server would issue it."""
-
-        async def issuing() -> str:
-            return await self._issued(person, under, oin, acts, assurance)
-
-        return await laid(self.stages, ("token", person, under, oin, acts, assurance, self.clock.now()), issuing)
-
-    async def _issued(
-        self,
-        person: PersonId | None,
-        under: MachtigingId | None,
-        oin: str | None,
-        acts: tuple[Act, ...],
-        assurance: Assurance,
-    ) -> str:
         jti, now = TokenId(uuid7()), self.clock.now()
         scope = "aanleveringen:schrijven" if oin else "berichten:lezen"
         facts = IssuedTokenFacts(
@@ -147,15 +128,11 @@ class World:
 
     async def machtiging(self, **changes: Any) -> MachtigingId:
         """A machtiging from the citizen to the helper, in force, over everything that is not more than sensitive."""
-
-        async def giving() -> MachtigingId:
-            machtiging_id = MachtigingId(uuid7())
-            async with self.sessions.begin() as session:
-                row = self._machtiging_row(machtiging_id) | changes
-                await session.execute(insert(machtiging_table()).values(row))
-            return machtiging_id
-
-        return await laid(self.stages, ("machtiging", repr(changes), self.clock.now()), giving)
+        machtiging_id = MachtigingId(uuid7())
+        async with self.sessions.begin() as session:
+            row = self._machtiging_row(machtiging_id) | changes
+            await session.execute(insert(machtiging_table()).values(row))
+        return machtiging_id
 
     def _machtiging_row(self, machtiging_id: UUID) -> dict[str, Any]:
         now = self.clock.now()
@@ -198,18 +175,7 @@ class World:
 
     async def letter(self, *bijlagen: tuple[str, bytes, str], oin: str = UWV, **changes: Any) -> str:
         """Deliver a letter over HTTP; returns its id."""
-        if sum(len(content) for _, content, _ in bijlagen) > MUCH:
-            return await self._delivered(bijlagen, oin, changes)
-        what = hashlib.sha256(repr((bijlagen, oin, changes)).encode()).digest()
-
-        async def delivering() -> str:
-            return await self._delivered(bijlagen, oin, changes)
-
-        return await laid(self.stages, ("letter", what, self.clock.now()), delivering, if_same=True)
-
-    async def _delivered(self, bijlagen: tuple[tuple[str, bytes, str], ...], oin: str, changes: dict[str, Any]) -> str:
-        token = await self._issued(None, None, oin, tuple(Act), Assurance.SUBSTANTIAL)
-        async with self.client(token) as client:
+        async with self.client(await self.token(oin=oin)) as client:
             answer = await client.post("/api/v1/aanleveringen", files=parts(a_bericht(**changes), *bijlagen))
         assert answer.status_code == 201, answer.text
         return str(answer.json()["berichtId"])
@@ -231,16 +197,12 @@ async def a_world(database: Any, clock: Any, *, worker: str = "") -> World:
     `worker`: with routes and a policy that only this worker has, and not the other applications in this process.
     """
     keyring, sessions = a_keyring(), database.sessions
-
-    async def come() -> tuple[PersonId, PersonId]:
-        async with sessions.begin() as session:
-            await upsert_catalogue(session)
-            citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
-            return citizen, await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
-
-    citizen, helper = await laid(database.stages, ("a box", clock.now()), come)
+    async with sessions.begin() as session:
+        await upsert_catalogue(session)
+        citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
+        helper = await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
     app = with_own_services(_assembled(worker), sessions=sessions, clock=clock)
-    return World(app, sessions, clock, keyring, app.state.services.policy, citizen, helper, database.stages)
+    return World(app, sessions, clock, keyring, app.state.services.policy, citizen, helper)
 
 
 @functools.cache

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,7 +22,6 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ClientKeys, detail
 from tests.builders.login import BROKER, Browser
 from tests.builders.oauth import App, OAuthWorld
-from tests.builders.stages import laid
 
 MESSAGE = "Balie 3, W4X-7KP"
 
@@ -67,28 +64,16 @@ class Counter:
 
     async def meldcode(self, person: PersonId | None = None) -> str:
         """A code that she has just made."""
-
-        async def making() -> str:
-            async with unit_of_work(self.oauth.sessions) as session:
-                keyring = self.oauth.service.state.services.keyring
-                return await create_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
-
-        return await self._laid("meldcode", making, person)
-
-    async def _laid(self, name: str, take: Callable[[], Awaitable[Any]], *of: Any) -> Any:
-        """What this step gives, taken or laid back, as long as nothing is other than the first time."""
-        app = (self.app.client_id, repr(self.app.http.headers), self.oauth.clock.now())
-        return await laid(self.oauth.unbent, (name, app, repr(of)), take, if_same=True)
+        async with unit_of_work(self.oauth.sessions) as session:
+            keyring = self.oauth.service.state.services.keyring
+            return await create_meldcode(session, keyring, person or self.mother, at=self.oauth.clock.now())
 
     async def asks(self, code: str | None = None, **changes: Any) -> httpx.Response:
         """POST /bc-authorize; a change of None leaves a parameter out. Later than the one before, as `rows` says."""
         self.oauth.later(milliseconds=1)
-        return await self._asks(code or await self.meldcode(), **changes)
-
-    async def _asks(self, code: str, **changes: Any) -> httpx.Response:
         form = {
             "scope": "openid",
-            "login_hint": code,
+            "login_hint": code or await self.meldcode(),
             "binding_message": MESSAGE,
             "authorization_details": detail(),
         }
@@ -96,15 +81,9 @@ class Counter:
 
     async def asked(self, code: str | None = None, **changes: Any) -> str:
         """Ask, and give the auth_req_id."""
-        self.oauth.later(milliseconds=1)
-        read_out = code or await self.meldcode()
-
-        async def asking() -> str:
-            response = await self._asks(read_out, **changes)
-            assert response.status_code == 200, response.text
-            return response.json()["auth_req_id"]
-
-        return await self._laid("asked", asking, read_out, changes)
+        response = await self.asks(code, **changes)
+        assert response.status_code == 200, response.text
+        return response.json()["auth_req_id"]
 
     async def approved(self, **changes: Any) -> str:
         """A request that she has said yes to; its auth_req_id."""
@@ -114,13 +93,8 @@ class Counter:
 
     async def agreed(self, person: PersonId | None = None) -> None:
         """Whoever was asked says yes to the first question."""
-        browser = await self.citizen(person)
-
-        async def agreeing() -> None:
-            response = await self._press(browser, await form_on(browser), "akkoord")
-            assert response.status_code == 303, response.text
-
-        await self._laid("agreed", agreeing, browser.token)
+        response = await self.answers(await self.citizen(person))
+        assert response.status_code == 303, response.text
 
     async def has_asked(self, most: int, person: PersonId | None = None) -> None:
         """This many requests of the app, all over; of this person, or of nobody."""
@@ -149,13 +123,9 @@ class Counter:
         """A browser in which she is logged in, without walking through the broker."""
         at = self.oauth.clock.now()
         login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
-
-        async def starting() -> str:
-            async with unit_of_work(self.oauth.sessions) as session:
-                limits = self.oauth.service.state.services.session_limits
-                return await sessions.start_session(session, person or self.mother, login, limits, at=at)
-
-        token = await laid(self.oauth.stages, ("citizen", person or self.mother, assurance, at), starting)
+        async with unit_of_work(self.oauth.sessions) as session:
+            limits = self.oauth.service.state.services.session_limits
+            token = await sessions.start_session(session, person or self.mother, login, limits, at=at)
         browser = self.oauth.world.browser()
         self.oauth._open.append(browser.http)
         browser.http.cookies.set(sessions.SESSION_COOKIE, token)
@@ -163,25 +133,23 @@ class Counter:
 
     async def answers(self, browser: Browser, decision: str = "akkoord") -> httpx.Response:
         """Look at what waits, and press a button on the first question."""
-        return await self._press(browser, await self.form_of(browser), decision)
-
-    async def _press(self, browser: Browser, form: dict[str, str], decision: str) -> httpx.Response:
-        return await browser.post("/verzoeken", {**form, "besluit": decision})
+        return await browser.post("/verzoeken", {**await self.form_of(browser), "besluit": decision})
 
     async def form_of(self, browser: Browser) -> dict[str, str]:
-        """What `form_on` finds on her page."""
-        return copy.copy(await self._laid("form", lambda: form_on(browser), browser.token))
+        """The hidden fields of the first question on her page."""
+        shown = await browser.get("/verzoeken")
+        assert shown.status_code == 200, (shown.status_code, shown.text)
+        assert 'action="/verzoeken"' in shown.text, "no question waits"
+        form = shown.text.split('action="/verzoeken"')[1].split("</form>")[0]
+        found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
+        return {name: html.unescape(value) for name, value in found}
 
     async def tokens(self, auth_req_id: str) -> dict[str, Any]:
         """She says yes; the token response."""
         await self.agreed()
-
-        async def fetching() -> dict[str, Any]:
-            response = await self.polls(auth_req_id)
-            assert response.status_code == 200, response.text
-            return response.json()
-
-        return copy.deepcopy(await self._laid("tokens", fetching, auth_req_id))
+        response = await self.polls(auth_req_id)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     async def rows(self) -> list[Any]:
         """The requests that are kept, oldest first."""
@@ -196,16 +164,6 @@ class Counter:
         return [line.reason for line in await self.oauth.lines(act)]
 
 
-async def form_on(browser: Browser) -> dict[str, str]:
-    """The hidden fields of the first question on her page."""
-    shown = await browser.get("/verzoeken")
-    assert shown.status_code == 200, (shown.status_code, shown.text)
-    assert 'action="/verzoeken"' in shown.text, "no question waits"
-    form = shown.text.split('action="/verzoeken"')[1].split("</form>")[0]
-    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
-    return {name: html.unescape(value) for name, value in found}
-
-
 def words_on_screen(page: str) -> str:
     """The large words on her page: the binding message."""
     return re.sub(r"<[^>]+>", "", page.split('<output class="code groot">')[1].split("</output>")[0])
@@ -213,4 +171,4 @@ def words_on_screen(page: str) -> str:
 
 async def a_counter(oauth: OAuthWorld, **changes: Any) -> Counter:
     """An app for a counter, registered."""
-    return Counter(oauth, await oauth.staged(counter_client, **changes))
+    return Counter(oauth, await oauth.app_with_keys(counter_client, **changes))

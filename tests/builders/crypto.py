@@ -10,19 +10,9 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from machtiging.crypto import key_material
 from machtiging.crypto.keyring import KeyRing, generate_key_ring
 
-RSA_BITS = key_material.RSA_BITS
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def with_small_rsa_keys() -> None:
-    """From now on the service's own RSA keys have 2,048 bits and not `RSA_BITS`: they sign in a quarter of the time.
-
-    For `make test`, that waits for some thousands of signatures. Nothing but their size is otherwise.
-    """
-    key_material.RSA_BITS = 2048
 
 
 @functools.cache

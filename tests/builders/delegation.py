@@ -30,7 +30,6 @@ from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
-from tests.builders.stages import laid
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LIMITS = MachtigingLimits(maximum_duration=timedelta(days=365), code_lifetime=timedelta(days=30))
@@ -131,19 +130,7 @@ async def a_person_without_bsn(session: AsyncSession, name: str, born: date | No
 
 
 async def mother_and_son(session: AsyncSession) -> People:
-    """The two of them, and the catalogue; committed, when it is the session of a test's database."""
-
-    async def come() -> People:
-        people = await they_come(session)
-        await session.commit()
-        return people
-
-    stages = session.info.get("stages")
-    return await they_come(session) if stages is None else await laid(stages, "mother and son", come)
-
-
-async def they_come(session: AsyncSession) -> People:
-    """The same in the transaction of this session, as a part of a larger step."""
+    """Add both of them, and the catalogue. The caller commits."""
     await upsert_catalogue(session)
     mother = await a_person(session, MOTHER, "Ans Voorbeeld", BORN, "ans@voorbeeld.example")
     son = await a_person(session, SON, "Bram Voorbeeld", date(1980, 9, 30), "bram@voorbeeld.example")
@@ -172,12 +159,8 @@ class Committed:
 
     @classmethod
     async def begin(cls, database: Any) -> Committed:
-
-        async def come() -> People:
-            async with unit_of_work(database.sessions) as session:
-                return await they_come(session)
-
-        return cls(database.sessions, await laid(database.stages, "mother and son", come))
+        async with unit_of_work(database.sessions) as session:
+            return cls(database.sessions, await mother_and_son(session))
 
     async def offer(self, **changes: Any) -> OfferResult:
         async with unit_of_work(self.sessions) as session:

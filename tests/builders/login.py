@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.cookiejar import Cookie
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +26,6 @@ from machtiging.web.pages import PageRenderer
 from machtiging.web.tls import tls_context
 from tests.builders.applications import make_services, replace_services, with_own_services
 from tests.builders.crypto import a_keyring
-from tests.builders.stages import Stages, laid
 
 ISSUER = "https://machtigen.test"
 BROKER = "https://inloggen.test"
@@ -160,17 +156,11 @@ class World:
     def browser(self) -> Browser:
         return Browser({ISSUER: self.service, BROKER: self.simulator})
 
-    async def logged_in(self, persona: str, stages: Stages | None, *of: Hashable) -> Browser:
-        """A browser in which this persona has logged in, where everything else is as `of` says."""
+    async def logged_in(self, persona: str) -> Browser:
+        """A browser in which this persona has logged in."""
         browser = self.browser()
-
-        async def logging_in() -> list[Cookie]:
-            response = await browser.log_in(persona)
-            assert response.status_code == 303, response.text
-            return list(browser.http.cookies.jar)
-
-        for cookie in await laid(stages, ("logged in", persona, *of), logging_in):
-            browser.http.cookies.jar.set_cookie(copy.copy(cookie))
+        response = await browser.log_in(persona)
+        assert response.status_code == 303, response.text
         return browser
 
 

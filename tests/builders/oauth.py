@@ -6,12 +6,11 @@ A `Flow` is one app and one person. The short way is `await flow.tokens()`; each
 
 from __future__ import annotations
 
-import copy
 import functools
 import html
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -51,7 +50,6 @@ from tests.builders.clients import (
 )
 from tests.builders.delegation import UWV, Committed
 from tests.builders.login import ISSUER, Browser, World, assembled_login, joined
-from tests.builders.stages import Stages, laid
 
 
 @dataclass
@@ -63,7 +61,6 @@ class App:
     http: httpx.AsyncClient
     clock: Clock
     registration: dict[str, Any]
-    world: OAuthWorld | None = None
 
     def credentials(self) -> dict[str, str]:
         if self.keys is None:
@@ -92,10 +89,6 @@ class Flow:
     pkce: Pkce = field(default_factory=Pkce)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    _made: tuple[Any, ...] = ()
-
-    def __post_init__(self) -> None:
-        self._made = (self.pkce, self.state, self.nonce)
 
     def parameters(self, **changes: Any) -> dict[str, Any]:
         """The authorization request; a change of None leaves a parameter out."""
@@ -140,16 +133,10 @@ class Flow:
         return await self.browser.post("/authorize", {**form, "besluit": decision}, **options)
 
     async def code(self, **changes: Any) -> str:
-        """Up to the code."""
-        return await self._laid("code", self._code, changes)
+        """Up to the code. Agreed to without the consent page; `answer` goes over it."""
+        services = self.browser.apps[ISSUER].state.services
 
-    async def _code(self, **changes: Any) -> str:
-        """Agreed to without the page, of which most of the time of a consent is; `answer` goes over it."""
-        services, reference = (
-            self.browser.apps[ISSUER].state.services,
-            RequestReference(self.app.client_id, await self.pushed(**changes)),
-        )
-        at = services.clock.now()
+        reference, at = RequestReference(self.app.client_id, await self.pushed(**changes)), services.clock.now()
         async with unit_of_work(services.sessions) as session:
             exchange = RequestContext(session, build_issuer(services), at)
             await extend_lifetime(exchange, reference)
@@ -186,34 +173,9 @@ class Flow:
 
     async def tokens(self, **changes: Any) -> dict[str, Any]:
         """All the way: the token response."""
-        return copy.deepcopy(await self._laid("tokens", self._tokens, changes))
-
-    async def _tokens(self, **changes: Any) -> dict[str, Any]:
-        response = await self.redeem(await self._code(**changes))
+        response = await self.redeem(await self.code(**changes))
         assert response.status_code == 200, response.text
         return response.json()
-
-    async def _laid(self, name: str, take: Callable[..., Awaitable[Any]], changes: dict[str, Any]) -> Any:
-        """The stage that this walk leaves, when the service and this flow are still as they were made."""
-        world = self.app.world
-        if world is None or world.unbent is None or self._made != (self.pkce, self.state, self.nonce):
-            return await take(**changes)
-
-        async def walking() -> tuple[Any, ...]:
-            made = await take(**changes)
-            return made, self.pkce, self.state, self.nonce, list(self.browser.http.cookies.jar)
-
-        app = (
-            type(self.app),
-            self.app.client_id,
-            self.app.keys and id(self.app.keys.private),
-            repr(self.app.http.headers),
-        )
-        key = (name, type(self), app, self.asks, self.browser.token, repr(changes), world.clock.now())
-        made, self.pkce, self.state, self.nonce, jar = await laid(world.stages, key, walking, if_same=True)
-        for cookie in jar:
-            self.browser.http.cookies.jar.set_cookie(copy.copy(cookie))
-        return made
 
 
 def hidden_fields(page: str) -> dict[str, str]:
@@ -232,16 +194,6 @@ class OAuthWorld:
     clock: Any
     committed: Committed
     _open: list[httpx.AsyncClient] = field(default_factory=list)
-    stages: Stages | None = None
-    _first: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._first = {} if self.stages is None else self.service.state.services
-
-    @property
-    def unbent(self) -> Stages | None:
-        """The stages, as long as no test has changed what the service holds."""
-        return self.stages if self.service.state.services is self._first else None
 
     @property
     def service(self) -> FastAPI:
@@ -254,57 +206,39 @@ class OAuthWorld:
 
     async def add(self, metadata: dict[str, Any], keys: ClientKeys | None = None, oin: str | None = None) -> App:
         """Register a client and give the app that uses it."""
-        made = await self._register(metadata, oin)
-        return App(made["client_id"], keys, self.connection(), self.clock, made)
-
-    async def _register(self, metadata: dict[str, Any], oin: str | None) -> dict[str, Any]:
         async with unit_of_work(self.sessions) as session:
-            return await register_client(session, metadata, oin=oin, at=self.clock.now(), practice=True)
-
-    async def _laid(self, name: Hashable, take: Callable[[], Awaitable[Any]]) -> Any:
-        return await laid(self.unbent, (name, self.clock.now()), take)
+            made = await register_client(session, metadata, oin=oin, at=self.clock.now(), practice=True)
+        return App(made["client_id"], keys, self.connection(), self.clock, made)
 
     async def reading_app(self, **changes: Any) -> App:
         """A confidential app with an ES256 key."""
-        return await self.staged(code_client, **changes)
+        return await self.app_with_keys(code_client, **changes)
 
-    async def staged(self, metadata: Callable[..., dict[str, Any]], oin: str | None = None, **changes: Any) -> App:
-        """An app with an ES256 key and this metadata, the same one in each test."""
-
-        async def made() -> tuple[ClientKeys, dict[str, Any]]:
-            keys = make_client_keys()
-            return keys, await self._register(metadata(keys, **changes), oin)
-
-        keys, registered = await self._laid((metadata.__name__, oin, repr(changes)), made)
-        return App(registered["client_id"], keys, self.connection(), self.clock, copy.deepcopy(registered), self)
+    async def app_with_keys(
+        self, metadata: Callable[..., dict[str, Any]], oin: str | None = None, **changes: Any
+    ) -> App:
+        """An app with a fresh ES256 key and this metadata."""
+        keys = make_client_keys()
+        return await self.add(metadata(keys, **changes), keys, oin)
 
     async def public_app(self, **changes: Any) -> App:
-        """An app without a key, the same one in each test."""
-
-        async def made() -> dict[str, Any]:
-            return await self._register(code_client(None, **changes), None)
-
-        registered = await self._laid(("public", repr(changes)), made)
-        return App(registered["client_id"], None, self.connection(), self.clock, copy.deepcopy(registered), self)
+        """An app without a key."""
+        return await self.add(code_client(None, **changes))
 
     async def agency(self, **changes: Any) -> App:
         """UWV's sending system."""
-        return await self.staged(agency_client, UWV, **changes)
+        return await self.app_with_keys(agency_client, UWV, **changes)
 
     async def logged_in(self, persona: str = "naaste") -> Browser:
         """A browser in which this persona has logged in."""
-        browser = await self.world.logged_in(persona, self.unbent, "mother and son", self.clock.now())
+        browser = await self.world.logged_in(persona)
         self._open.append(browser.http)
         return browser
 
     async def machtiging(self, **changes: Any) -> Any:
         """Mother (BSN of `vertegenwoordigde`) gives son (`naaste`) a machtiging."""
-
-        async def agreeing() -> Any:
-            offered = await self.committed.offer(**changes)
-            return await self.committed.accept(offered.code)
-
-        return await self._laid(("machtiging", repr(changes)), agreeing)
+        offered = await self.committed.offer(**changes)
+        return await self.committed.accept(offered.code)
 
     async def flow(self, app: App | None = None, machtiging: Any = None, *actions: str) -> Flow:
         """The son, logged in, and an app that asks for his mother's box."""
@@ -351,4 +285,4 @@ async def an_oauth_world(database: Any, clock: Any) -> OAuthWorld:
         _service(), sessions=sessions, clock=clock, published_keys=published, known_clients=ClientCache()
     )
     committed = await Committed.begin(database)
-    return OAuthWorld(joined(service, clock), sessions, clock, committed, stages=database.stages)
+    return OAuthWorld(joined(service, clock), sessions, clock, committed)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,32 +26,9 @@ from tests.builders.applications import POLICIES, with_own_services
 from tests.builders.crypto import a_key_directory
 from tests.builders.delegation import BORN, Committed, People
 from tests.builders.login import BROKER, ISSUER
-from tests.builders.stages import Stages, laid
 
 OFFER = "/machtigingen/aanbieden"
 ACCEPT = "/machtigingen/aannemen"
-
-
-@dataclass
-class Visiting(Browser):
-    """A browser of whose longer ways the end is remembered."""
-
-    stages: Stages | None = None
-    clock: Any = None
-    walks: int = 0
-
-    async def walked(self, name: str, take: Callable[[], Awaitable[Any]], *of: Any) -> Any:
-        """What the walk gives, walked or laid back; this browser is then where it ended."""
-
-        async def walking() -> tuple[Any, ...]:
-            return copy.deepcopy((await take(), self.page, self.status, self.url, self.cookies))
-
-        # Also a walk that leaves no trace is another walk the second time: its page may hold a key of its own.
-        self.walks += 1
-        key = (name, self.walks, repr((self.cookies, self.url, of)), self.clock.now())
-        there = copy.deepcopy(await laid(self.stages, key, walking, if_same=True))
-        gave, self.page, self.status, self.url, self.cookies = there
-        return gave
 
 
 @dataclass
@@ -64,7 +39,6 @@ class Portal:
     clock: Any
     world: Committed
     http: httpx.AsyncClient
-    stages: Stages | None = None
 
     @property
     def people(self) -> People:
@@ -76,15 +50,9 @@ class Portal:
         """A browser in which this person has logged in, as an employee when there is a KvK number."""
         at = self.clock.now()
         login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), kvk)
-
-        async def starting() -> str:
-            async with unit_of_work(self.app.state.services.sessions) as session:
-                return await sessions.start_session(
-                    session, person, login, self.app.state.services.session_limits, at=at
-                )
-
-        token = await laid(self.stages, ("browser", person, assurance, kvk, at), starting)
-        browser = Visiting(self.http, frozenset({ISSUER, BROKER}), stages=self.stages, clock=self.clock)
+        async with unit_of_work(self.app.state.services.sessions) as session:
+            token = await sessions.start_session(session, person, login, self.app.state.services.session_limits, at=at)
+        browser = Browser(self.http, frozenset({ISSUER, BROKER}))
         browser.cookies[ISSUER] = {sessions.SESSION_COOKIE: token}
         return browser
 
@@ -126,7 +94,7 @@ async def a_portal(database: Any, clock: Any) -> Portal:
         sealer_engine=database.sealer,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport), database.stages)
+    return Portal(app, clock, await Committed.begin(database), httpx.AsyncClient(transport=transport))
 
 
 def good_offer(**changes: Any) -> dict[str, Any]:
@@ -155,14 +123,6 @@ async def open_offer(browser: Browser) -> HtmlPage:
 
 async def fill_offer(browser: Browser, *, expect: int = 200, **changes: Any) -> HtmlPage:
     """Open the form, fill it in with these changes, send it."""
-
-    async def filling() -> HtmlPage:
-        return await _fill_offer(browser, expect, changes)
-
-    return await (browser.walked("filled", filling, expect, changes) if isinstance(browser, Visiting) else filling())
-
-
-async def _fill_offer(browser: Browser, expect: int, changes: dict[str, Any]) -> HtmlPage:
     form = (await open_offer(browser)).find_form(OFFER)
     # What nobody ticks is not sent, so the boxes that come ticked are taken off first.
     emptied = replace(form, values={"csrf": form.values["csrf"]})
@@ -171,26 +131,13 @@ async def _fill_offer(browser: Browser, expect: int, changes: dict[str, Any]) ->
 
 async def make_offer(browser: Browser, **changes: Any) -> str:
     """Offer, and read the code from the page that shows it once."""
-
-    async def offering() -> str:
-        check = await _fill_offer(browser, 200, changes)
-        made = await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"})
-        return made.codes[0]
-
-    return await (browser.walked("offer", offering, changes) if isinstance(browser, Visiting) else offering())
+    check = await fill_offer(browser, **changes)
+    made = await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"})
+    return made.codes[0]
 
 
 async def give_code(browser: Browser, code: str, *, expect: int = 200, **changes: str) -> HtmlPage:
     """Open the form for the code, fill it in, send it."""
-
-    async def giving() -> HtmlPage:
-        return await _give_code(browser, code, expect, changes)
-
-    of = (code, expect, changes)
-    return await (browser.walked("given", giving, *of) if isinstance(browser, Visiting) else giving())
-
-
-async def _give_code(browser: Browser, code: str, expect: int, changes: dict[str, str]) -> HtmlPage:
     answers = {
         "code": code,
         "geboren_dag": str(BORN.day),
@@ -203,9 +150,5 @@ async def _give_code(browser: Browser, code: str, expect: int, changes: dict[str
 
 async def accept_with(browser: Browser, code: str) -> HtmlPage:
     """Give the code, look, say yes."""
-
-    async def accepting() -> HtmlPage:
-        shown = await _give_code(browser, code, 200, {})
-        return await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})
-
-    return await (browser.walked("accept", accepting, code) if isinstance(browser, Visiting) else accepting())
+    shown = await give_code(browser, code)
+    return await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"})

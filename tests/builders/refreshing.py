@@ -22,7 +22,6 @@ from machtiging.oauth.token_issuance import ActiveGrant, issue_user_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.oauth import App, OAuthWorld
 from tests.builders.sealing import seal_rows
-from tests.builders.stages import laid
 
 REFRESHING = ["authorization_code", "refresh_token"]
 CONSENT = """
@@ -96,13 +95,7 @@ async def a_holder(
     """An app that has just redeemed its code."""
     app = app or await refreshing_app(oauth)
     held = None if own else machtiging or await oauth.machtiging()
-
-    async def handing_out() -> tuple[GrantId, str, str | None]:
-        return await _handed_out(oauth, app, held, own=own, bound=bound)
-
-    key = ("holder", app.client_id, held and held.id, own, repr(bound), oauth.clock.now())
-    stages = oauth.unbent if app.world else None  # an app that is another one in each test never comes again
-    grant_id, access, token = await laid(stages, key, handing_out, if_same=True)
+    grant_id, access, token = await _handed_out(oauth, app, held, own=own, bound=bound)
     return Holder(oauth, app, held, grant_id, access, token or "")
 
 

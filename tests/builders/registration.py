@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,6 @@ from machtiging.oauth.registration.approval import approve_client, digest_regist
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ClientKeys, code_client, make_client_keys
 from tests.builders.oauth import App, OAuthWorld
-from tests.builders.stages import laid
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -100,14 +98,7 @@ async def a_program(oauth: OAuthWorld, keys: ClientKeys | None = None, **changes
 
 
 async def an_approved_program(oauth: OAuthWorld) -> Program:
-    """One that registered itself and was let in, the same in each test."""
-
-    async def letting_in() -> tuple[ClientKeys | None, dict[str, Any], str]:
-        made = await a_program(oauth)
-        await approved(oauth, made.client_id)
-        return made.app.keys, made.app.registration, made.token
-
-    key = ("approved program", oauth.service.state.services.practice, oauth.clock.now())
-    pair, registered, token = await laid(oauth.stages, key, letting_in)
-    app = App(registered["client_id"], pair, oauth.connection(), oauth.clock, copy.deepcopy(registered))
-    return Program(oauth, app, token)
+    """One that registered itself and was let in."""
+    made = await a_program(oauth)
+    await approved(oauth, made.client_id)
+    return made

@@ -18,9 +18,9 @@ from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
 from tests.builders.exchange import HUIS, Chain, exchanger_metadata
 from tests.builders.exchange import KEYS as SERVER_KEYS
+from tests.builders.lock_waits import BLOCKED_BACKENDS
 from tests.builders.oauth import OAuthWorld
 from tests.builders.refreshing import a_holder
-from tests.builders.waiting import WAITING
 
 Write = Callable[[], Awaitable[httpx.Response]]
 _UNENDED_GRANT = "EXISTS (SELECT FROM oauth_grant g WHERE g.id = t.grant_id AND g.ended_at IS NULL)"
@@ -96,7 +96,7 @@ async def _exchange(oauth: OAuthWorld, held: Any) -> Write:
 async def _ask(oauth: OAuthWorld, held: Any) -> Write:
     counter = await a_counter(oauth)
     code = await counter.meldcode(counter.son)
-    return lambda: counter._asks(code, authorization_details=detail(held.id))
+    return lambda: counter.asks(code, authorization_details=detail(held.id))
 
 
 async def _answer(oauth: OAuthWorld, held: Any) -> Write:
@@ -129,7 +129,7 @@ WRITERS: dict[str, Callable[[OAuthWorld, Any], Awaitable[Write]]] = {
 async def until_it_waits_or_is_done(oauth: OAuthWorld, act: asyncio.Task[Any]) -> None:
     """Until this act waits for a lock, or needs none and is done."""
     async with asyncio.timeout(20), oauth.sessions() as beside:
-        while not act.done() and not await beside.scalar(WAITING):
+        while not act.done() and not await beside.scalar(BLOCKED_BACKENDS):
             await beside.rollback()
             await asyncio.sleep(0.005)
 

@@ -4,14 +4,12 @@ import html
 import json
 import re
 import sys
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.builders.black_box import Person
 from tests.builders.black_box_ours import ours
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database
 from tests.builders.parties import HERE, NODE, PLACE, ROOT
 from tests.interop.dialogue import HOME, talk
 
@@ -19,19 +17,17 @@ DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])
 
 
 @pytest.fixture(scope="session")
-async def shared_database(postgres_url):
+async def server_database_url(template_url):
     """A migrated database for servers of ours; each registers clients of its own."""
-    name = f"i_{uuid4().hex}"
-    template = make_url(postgres_url).database
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    yield dsn(postgres_url, name)
-    await admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    url = await create_database_clone(template_url)
+    yield url
+    await drop_database(url)
 
 
 @pytest.fixture(scope="module")
-def target(shared_database, tmp_path_factory):
+def target(server_database_url, tmp_path_factory):
     """Ours, running: what it says of itself."""
-    with ours(shared_database, tmp_path_factory.mktemp("interop")) as file:
+    with ours(server_database_url, tmp_path_factory.mktemp("interop")) as file:
         yield json.loads(file.read_text())
 
 

@@ -2,40 +2,38 @@
 
 import asyncio
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.architecture.sources import ROOT
 from tests.builders.black_box_ours import described, serve, wait_until
-from tests.builders.database import admin, dsn
-from tests.builders.forks import forked
+from tests.builders.black_box_runner import BLACK_BOX, read_outcomes, run_black_box_here
+from tests.builders.database import create_database_clone, drop_database
+from tests.builders.forkserver import forked_process
 from tests.builders.mutants import MUTANTS
-from tests.builders.pack import PACK, hold_pack_against, outcomes_in
 
 _AT_ONCE = 2
 _PATIENCE = 300
 TEST = "test_a_broken_server_is_found_by_each_test_that_says_so"
-FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / PACK).glob("test_*.py")))
+FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / BLACK_BOX).glob("test_*.py")))
 
 
 def broken(url: str, name: str, place: Path) -> dict[str, str]:
     target, config = described(url, place, mutant=name)
     report, log = place / "report.xml", place / "server.log"
-    with forked(log, serve, str(config)) as server:
+    with forked_process(log, serve, str(config)) as server:
         wait_until(target.exists, lambda: not server.is_alive(), log)
-        with forked(place / "pack.log", hold_pack_against, str(target), MUTANTS[name].caught_by) as pack:
+        with forked_process(place / "pack.log", run_black_box_here, str(target), MUTANTS[name].caught_by) as pack:
             pack.join(_PATIENCE)
     assert report.exists(), (place / "pack.log").read_text()[-3000:]
-    return outcomes_in(report)
+    return read_outcomes(report)
 
 
 @pytest.fixture(scope="module")
-async def outcomes(request, postgres_url, tmp_path_factory):
+async def outcomes(request, template_url, tmp_path_factory):
     """Of every mutant that a test of this run asks for; each has a database, for nobody is asked very often."""
     asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
-    gate, template = asyncio.Semaphore(_AT_ONCE), make_url(postgres_url).database
+    gate = asyncio.Semaphore(_AT_ONCE)
 
     def outcome(url: str, name: str, place: Path) -> dict[str, str]:
         try:
@@ -45,11 +43,9 @@ async def outcomes(request, postgres_url, tmp_path_factory):
 
     async def one(name: str) -> tuple[str, dict[str, str]]:
         async with gate:
-            own = f"m_{uuid4().hex}"
-            await admin(postgres_url, f'CREATE DATABASE "{own}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-            url = dsn(postgres_url, own)
+            url = await create_database_clone(template_url)
             found = await asyncio.to_thread(outcome, url, name, tmp_path_factory.mktemp(name))
-            await admin(postgres_url, f'DROP DATABASE "{own}" WITH (FORCE)')
+            await drop_database(url)
             return name, found
 
     return dict(await asyncio.gather(*map(one, sorted(asked))))

@@ -5,7 +5,7 @@ Where that server answers otherwise, the test stands here with the reason. A dif
 
 import pytest
 
-from tests.builders.pack import run_pack
+from tests.builders.black_box_runner import run_black_box
 from tests.builders.parties import needs_packages, oidc_provider
 
 pytestmark = pytest.mark.long
@@ -95,7 +95,7 @@ DIFFERENCES = {
 def outcomes(tmp_path_factory):
     needs_packages()
     with oidc_provider(tmp_path_factory.mktemp("peer")) as target:
-        yield run_pack(target)
+        yield run_black_box(target)
 
 
 def test_the_pack_was_run(outcomes):

@@ -7,7 +7,7 @@ import structlog
 
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.supervision import MAX_PAUSE_SECONDS, STALLED_AFTER_SECONDS, TaskRecord, TaskSupervisor, run_repeatedly
-from tests.builders.in_no_time import in_no_time
+from tests.builders.virtual_time import run_in_virtual_time
 
 SECRET = "Zq9xPiece"
 RAISED = [
@@ -53,7 +53,7 @@ def test_background_task_that_raises_anything_is_tried_again_logged_and_counted(
         return told
 
     with structlog.testing.capture_logs() as said:
-        told = in_no_time(run())
+        told = run_in_virtual_time(run())
     assert len(work.tried) > 5
     assert "mislukt" in told
     assert (record.failures, record.consecutive_failures, record.describe_problem(0)) == (4, 0, "")
@@ -72,7 +72,7 @@ def test_background_task_that_keeps_failing_waits_longer_up_to_a_limit():
         stop.set()
         await running
 
-    in_no_time(run())
+    run_in_virtual_time(run())
     pauses = [after - before for before, after in zip(work.tried, work.tried[1:], strict=False)]
     assert pauses[:5] == pytest.approx([2, 4, 8, 16, MAX_PAUSE_SECONDS])
     assert max(pauses) == pytest.approx(MAX_PAUSE_SECONDS)
@@ -100,7 +100,7 @@ def test_loop_that_ends_by_itself_is_started_again(ending):
         await tasks.stop_tasks(5)
         return told
 
-    assert "proef" in in_no_time(run())
+    assert "proef" in run_in_virtual_time(run())
     assert len(started) == 3
 
 
@@ -117,4 +117,4 @@ def test_work_that_hangs_is_told():
         await tasks.stop_tasks(1)
         return told
 
-    assert "seconden bezig" in in_no_time(run())["proef"]
+    assert "seconden bezig" in run_in_virtual_time(run())["proef"]

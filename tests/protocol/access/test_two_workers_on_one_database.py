@@ -146,16 +146,11 @@ class TwoWorkers(RuleBasedStateMachine):
 
 
 @pytest.mark.whole
-def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(postgres_url, clock):
-    from tests.builders.database import Database, admin, dsn
+def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(template_url, clock):
+    from tests.builders.database import Database, create_database_clone, drop_database
 
     runner = asyncio.Runner()
-    name = "t_two_workers"
-    runner.run(admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-    runner.run(
-        admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{postgres_url.rsplit("/", 1)[1].split("?")[0]}"')
-    )
-    url = dsn(postgres_url, name)
+    url = runner.run(create_database_clone(template_url))
     database = Database(
         url, make_engine(url, DatabaseRole.SERVICE, pool_size=3), make_engine(url, DatabaseRole.SEALER, pool_size=1)
     )
@@ -177,5 +172,5 @@ def test_row_48_random_changes_and_reads_on_two_workers_agree_with_the_model(pos
     finally:
         for one in (engine, database.service, database.sealer):
             runner.run(one.dispose())
-        runner.run(admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        runner.run(drop_database(url))
         runner.close()

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from machtiging.health import MAX_CLOCK_SKEW
 from machtiging.kernel.clock import SettableClock
 from tests.builders.applications import with_own_services
-from tests.builders.database import dsn
+from tests.builders.database import url_of_database
 from tests.builders.portal import the_assembled
 
 
@@ -50,7 +50,7 @@ async def test_row_50_readiness_of_worker_with_clock_skew_returns_503(asked, sec
 
 
 async def test_readiness_without_database_schema_returns_503(asked, database):
-    connection = await asyncpg.connect(dsn(database.url, database.service.url.database))
+    connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     await connection.execute("DELETE FROM alembic_version")
     await connection.close()
     answer = await asked(a_clock())
@@ -101,7 +101,7 @@ async def test_readiness_check_is_not_journalled(asked, database):
 async def test_readiness_on_unusable_database_returns_503(asked, database, change, undo, told):
     name = f'"{database.service.url.database}"'
     await database.service.dispose()
-    connection = await asyncpg.connect(dsn(database.url, database.service.url.database))
+    connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     try:
         await connection.execute(change.format(name))
         answer = await asked(a_clock())

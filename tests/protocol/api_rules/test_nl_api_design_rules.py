@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX, BODY_LIMITS
 from machtiging.web import openapi
-from tests.builders.berichtenbox import UWV, a_world
+from tests.builders.berichtenbox import UWV
 
 BERICHT = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
 PATHS = {
@@ -15,11 +15,6 @@ PATHS = {
     f"{API_PREFIX}/berichten/{BERICHT}": {"GET", "PATCH", "DELETE"},
     f"{API_PREFIX}/berichten/{BERICHT}/bijlagen/{BERICHT}": {"GET"},
 }
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture

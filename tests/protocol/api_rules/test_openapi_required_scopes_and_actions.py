@@ -8,7 +8,7 @@ from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.web import openapi
 from tests.architecture.test_openapi_is_clean_under_spectral import the_description
-from tests.builders.berichtenbox import a_pdf, a_world
+from tests.builders.berichtenbox import a_pdf
 
 NEEDED = {
     "leverBerichtAan": ("scope", DELIVERY_SCOPE),
@@ -25,11 +25,6 @@ NEEDED = {
 @pytest.fixture(scope="module")
 def description():
     return the_description()
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 def operations(document):

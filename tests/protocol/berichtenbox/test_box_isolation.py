@@ -2,21 +2,15 @@
 
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import event
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
-from tests.builders.berichtenbox import CITIZEN, HELPING, STRANGER, UWV, a_bericht, a_world, parts
+from tests.builders.berichtenbox import CITIZEN, HELPING, STRANGER, UWV, a_bericht, parts
 
 WHERE = f"{API_PREFIX}/berichten/"
 NEVER_SEEN = "123456782"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def status(world, token, bericht_id):

@@ -6,15 +6,10 @@ import json
 import pytest
 from sqlalchemy import text
 
-from tests.builders.berichtenbox import SVB, UWV, a_bericht, a_pdf, a_world, parts
+from tests.builders.berichtenbox import SVB, UWV, a_bericht, a_pdf, parts
 
 PDF = "application/pdf"
 WHERE = "/api/v1/aanleveringen"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture

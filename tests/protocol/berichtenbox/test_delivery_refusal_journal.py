@@ -7,18 +7,13 @@ import pytest
 from sqlalchemy import text
 
 from tests.builders.audit import AS_WRITTEN
-from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
+from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 NOBODYS_BSN = "999990018"
 REFUSED = "aanlevering:geweigerd"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture

@@ -11,15 +11,10 @@ from machtiging.berichtenbox.read_route import get_bericht
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.schemas import BerichtOut
 from machtiging.web.doors import DOOR_ATTRIBUTE
-from tests.builders.berichtenbox import UWV, a_pdf, a_world
-from tests.builders.wire import said_to_the_database, without_ping
+from tests.builders.berichtenbox import UWV, a_pdf
+from tests.builders.query_log import record_queries
 
 WHERE = f"{API_PREFIX}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 def described(world):
@@ -72,7 +67,7 @@ async def test_direct_route_with_unsupported_method_returns_405_with_allow(world
 async def test_direct_route_with_unsupported_accept_returns_406_before_any_statement(world, database):
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
-        with said_to_the_database(database) as said:
+        with record_queries(database) as said:
             answer = await client.get(WHERE + bericht_id, headers={"accept": "text/csv"})
     assert (answer.status_code, said) == (406, [])
 
@@ -91,10 +86,10 @@ async def test_direct_route_reads_and_journals_in_one_statement(world, database)
     bericht_id, token = await world.letter(), await world.helper_token()
     async with world.client(token) as client:
         assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first read also inserts the mark
-        with said_to_the_database(database) as said:
+        with record_queries(database) as said:
             assert (await client.get(WHERE + bericht_id)).status_code == 200
             await asyncio.sleep(0)  # asyncpg reports the query a moment later
-    looked, fetched = without_ping(said)  # autocommit: no transaction around them
+    looked, fetched = said  # autocommit: no transaction around them
     assert ("FOR SHARE" in looked, "FOR SHARE" in fetched) == (False, True)
     assert "INSERT INTO journal_intake" in fetched
     assert "inhoud_sealed" in fetched

@@ -17,18 +17,13 @@ from machtiging.kernel.ids import uuid7
 from machtiging.oauth.grant_management.consent_revocation import revoke_consent
 from machtiging.oauth.register_client import register_client as register_client
 from tests.builders.audit import tampering
-from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
+from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf
 from tests.builders.clients import code_client
 from tests.builders.refreshing import CONSENT
 from tests.builders.sealing import seal_rows
 
 PDF = "application/pdf"
 TWO_PIECES, THREE_PIECES = a_pdf(PART_BYTES + 17), a_pdf(2 * PART_BYTES + 17)
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def with_bijlage(world, content=None, name="brief.pdf", **changes):

@@ -3,15 +3,8 @@
 import json
 from codecs import BOM_UTF8
 
-import pytest
-
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.builders.berichtenbox import UWV, a_bericht, a_world, parts
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
+from tests.builders.berichtenbox import UWV, a_bericht, parts
 
 
 async def test_delivery_with_byte_order_mark_is_the_same_bericht(world) -> None:

@@ -6,14 +6,9 @@ import pytest
 
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
-from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf, a_world
+from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf
 
 WHERE = "/api/v1/berichten"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def listed(world, token, **params):

@@ -7,14 +7,9 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.kernel.ids import uuid7
-from tests.builders.berichtenbox import SVB, UWV, a_world
+from tests.builders.berichtenbox import SVB, UWV
 
 WHERE = f"{API_PREFIX}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture

@@ -2,17 +2,9 @@
 
 import asyncio
 
-import pytest
-
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.builders.berichtenbox import a_world
 
 WHERE = f"{API_PREFIX}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 class Trickle:

@@ -8,15 +8,10 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX, MERGE_PATCH
 from machtiging.delegation.rules import Act
-from tests.builders.berichtenbox import HELPING, a_world
+from tests.builders.berichtenbox import HELPING
 
 LETTERS = f"{API_PREFIX}/berichten"
 READING = (Act.LIST, Act.READ, Act.DOWNLOAD)
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def ask(client, act, letter):

@@ -11,16 +11,11 @@ from machtiging.access import tokens
 from machtiging.access.revocation_check import assert_token_not_revoked
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, a_world, parts
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.berichtenbox import UWV, a_bericht, a_pdf, parts
+from tests.builders.lock_waits import wait_until_blocked
 
 WHERE = "/api/v1/aanleveringen"
 PDF = "application/pdf"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 class Upload:
@@ -101,7 +96,7 @@ async def test_delivery_with_token_revoked_while_storing_is_rejected(world, data
     async with world.client(token) as client:
         await owner.execute("BEGIN; LOCK TABLE journal_intake IN EXCLUSIVE MODE")
         sending = asyncio.create_task(client.post(WHERE, files=parts(a_bericht())))
-        await until_somebody_waits(
+        await wait_until_blocked(
             world.sessions, sending
         )  # the bericht is inserted; the journal insert waits for the lock
         await revoking(world)()
@@ -122,7 +117,7 @@ async def test_revocation_after_the_second_check_waits_for_the_delivery(world):
     async with unit_of_work(world.sessions) as session:
         await assert_token_not_revoked(request, session, opened_at=world.clock.now())
         waiting = asyncio.create_task(revoking(world)())
-        await until_somebody_waits(world.sessions, waiting)
+        await wait_until_blocked(world.sessions, waiting)
     await waiting
     async with unit_of_work(world.sessions) as session:
         with pytest.raises(NotAuthenticated, match="token_ingetrokken"):

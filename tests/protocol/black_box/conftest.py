@@ -16,25 +16,21 @@ with `counter`: how somebody is asked there (tests/builders/black_box_counter.py
 import json
 import os
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.builders.black_box import Attempt, Person, Server
 from tests.builders.black_box_counter import Counter
 from tests.builders.black_box_ours import ours
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database
 
 
 @pytest.fixture(scope="session")
-async def our_database(postgres_url):
+async def server_database_url(template_url):
     """A migrated database for our server process, for the whole run."""
-    name = f"b_{uuid4().hex}"
-    template = make_url(postgres_url).database
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    yield dsn(postgres_url, name)
-    await admin(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    url = await create_database_clone(template_url)
+    yield url
+    await drop_database(url)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +39,7 @@ def target_file(request, tmp_path_factory):
     if named:
         yield Path(named)
         return
-    url = request.getfixturevalue("our_database")
+    url = request.getfixturevalue("server_database_url")
     with ours(url, tmp_path_factory.mktemp("ours")) as file:
         yield file
 

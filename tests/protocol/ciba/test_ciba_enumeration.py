@@ -8,7 +8,7 @@ import pytest
 
 from machtiging.oauth.ciba import rules
 from tests.builders.clients import detail
-from tests.builders.wire import said_to_the_database
+from tests.builders.query_log import record_queries
 
 VARY = {"x-request-id", "dpop-nonce", "date", "verzoek-id"}
 UNKNOWN = "0000-0000"
@@ -59,7 +59,7 @@ async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counte
     details = {"authorization_details": detail(str(uuid4()))} if named else {}
     said = []
     for code in (UNKNOWN, await counter.meldcode(counter.son), await counter.meldcode()):
-        with said_to_the_database(database) as heard:
+        with record_queries(database) as heard:
             assert (await counter.asks(code, **details)).status_code == 200
         said.append([statement.split("WHERE")[0] for statement in heard])
     assert len(said[0]) > 3

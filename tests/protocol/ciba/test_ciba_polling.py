@@ -19,7 +19,7 @@ from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
 from tests.builders.oauth import ISSUER
 from tests.builders.proof import Holder
-from tests.builders.wire import said_to_the_database, without_ping
+from tests.builders.query_log import record_queries
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ async def test_concurrent_polls_return_slow_down_except_one(counter) -> None:
 async def test_poll_before_decision_takes_three_statements_and_one_commit(counter, database) -> None:
     request = await counter.asked()
     await counter.polls(request)
-    with said_to_the_database(database) as said:
+    with record_queries(database) as said:
         await counter.polls(request)
     begins_and_ends = ("BEGIN;", "COMMIT;")
-    assert len([each for each in without_ping(said) if each not in begins_and_ends]) == 3, said
+    assert len([each for each in said if each not in begins_and_ends]) == 3, said
     assert said.count("COMMIT;") == 1
 
 

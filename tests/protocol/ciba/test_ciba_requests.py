@@ -15,7 +15,7 @@ from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.ciba import MESSAGE, a_counter, words_on_screen
 from tests.builders.clients import detail
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 VARY = {"x-request-id", "dpop-nonce", "date", "content-length", "verzoek-id"}
 
@@ -341,7 +341,7 @@ async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
     async with unit_of_work(counter.oauth.sessions) as polling:
         await polling.execute(text("SELECT 1 FROM backchannel_request FOR UPDATE"))
         suspending = asyncio.create_task(suspended())
-        await until_somebody_waits(counter.oauth.sessions, suspending)
+        await wait_until_blocked(counter.oauth.sessions, suspending)
     await suspending
     async with unit_of_work(counter.oauth.sessions) as session:
         await resume_client(session, counter.app.client_id, at=at)

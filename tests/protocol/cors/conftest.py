@@ -7,16 +7,8 @@ import pytest
 from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client
-from tests.builders.portal import a_portal
 
 ORIGIN = "https://app.voorbeeld.example"
-
-
-@pytest.fixture
-async def portal(database, clock):
-    made = await a_portal(database, clock)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.bearer import a_jwt, token_facts
 from tests.builders.berichtenbox import ISSUER, a_pdf
-from tests.builders.portal import a_portal
 from tests.builders.proof import Holder
 from tests.builders.real_server import an_assembled_world, on_pairs
 
@@ -31,13 +30,6 @@ async def world(database, clock, tmp_path):
     await made.app.state.services.broker.aclose()
     for engine in made.app.state.services.engines:
         await engine.dispose()
-
-
-@pytest.fixture
-async def portal(database, clock):
-    made = await a_portal(database, clock)
-    yield made
-    await made.close()
 
 
 def get_paths(app):

@@ -5,8 +5,8 @@ from sqlalchemy import text
 
 from tests.builders.applications import replace_services
 from tests.builders.audit import AS_WRITTEN
-from tests.builders.crooked_broker import CrookedBroker
 from tests.builders.login import ISSUER, Browser, a_login_service, a_world, broker_through
+from tests.builders.misbehaving_broker import MisbehavingBroker
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def browser(world):
 
 
 @pytest.fixture
-def log_in(world, database, clock):
+def log_in(world):
     """Return a function that logs a persona in with a new browser."""
-    return lambda persona="naaste": world.logged_in(persona, database.stages, "nobody yet", clock.now())
+    return lambda persona="naaste": world.logged_in(persona)
 
 
 @pytest.fixture
 def bad_broker():
-    return CrookedBroker()
+    return MisbehavingBroker()
 
 
 @pytest.fixture

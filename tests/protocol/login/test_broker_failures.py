@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.builders.applications import replace_services
-from tests.builders.crooked_broker import good_claims
 from tests.builders.login import BROKER, ISSUER, broker_through, query_of
+from tests.builders.misbehaving_broker import good_claims
 
 DISCOVERY = "/.well-known/openid-configuration"
 

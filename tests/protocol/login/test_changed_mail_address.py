@@ -10,9 +10,9 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.crooked_broker import good_claims
 from tests.builders.crypto import a_keyring
 from tests.builders.login import query_of
+from tests.builders.misbehaving_broker import good_claims
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from machtiging.crypto.jose import verify_jwt
 from machtiging.identity import login_attempts
-from tests.builders.crooked_broker import good_claims, unsigned
 from tests.builders.crypto import a_keyring
 from tests.builders.login import BROKER, CLIENT_ID, query_of
+from tests.builders.misbehaving_broker import good_claims, unsigned
 
 # Failures that anyone can cause; all others need an ID token signed by the broker.
 BY_STRANGERS = {

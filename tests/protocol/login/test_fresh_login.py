@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.builders.crooked_broker import good_claims
 from tests.builders.login import BROKER, query_of
+from tests.builders.misbehaving_broker import good_claims
 
 
 async def come_back(victim, bad_broker, clock, logged_in: timedelta, **query):

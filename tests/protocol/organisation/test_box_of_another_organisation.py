@@ -12,17 +12,12 @@ from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.delegation.queries import load_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
-from tests.builders.berichtenbox import HELPING, a_world
+from tests.builders.berichtenbox import HELPING
 from tests.builders.organisation import move_rows
 
 LETTERS = f"{API_PREFIX}/berichten"
 PDF = b"%PDF-1.7\n" + b"x" * 200 + b"\n%%EOF\n"
 OTHER = "andere_organisatie"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def held(world, kvk):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import a_counter, form_on
 from tests.builders.clients import detail
 from tests.builders.organisation import (
     a_professional_machtiging,
@@ -17,11 +14,6 @@ from tests.builders.organisation import (
 )
 
 OTHER = "andere_organisatie"
-
-
-@pytest.fixture
-async def counter(oauth):
-    return await a_counter(oauth)
 
 
 async def meldcode_for(counter, kvk):
@@ -73,7 +65,7 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
     assert "Ans Voorbeeld" not in page.text
     assert "akkoord" not in page.text
     assert 'href="/inloggen?terug=/verzoeken"' in page.text
-    response = await browser.post("/verzoeken", {**await form_on(browser), "besluit": "akkoord"})
+    response = await browser.post("/verzoeken", {**await counter.form_of(browser), "besluit": "akkoord"})
     assert response.status_code == 403
     assert await refusal_reasons(counter.oauth, "verzoek:geweigerd") == [OTHER]
     assert await organisations(counter.oauth, "oauth_grant") == set()

@@ -15,14 +15,10 @@ async def offered(portal):
     """The giver's browser on the page of her open offer, its URL and its first code."""
     mother = await portal.mother()
     code = await make_offer(mother)
-
-    async def opening():
-        page = await mother.open_page(ISSUER + "/machtigingen")
-        address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
-        await mother.open_page(address)
-        return address
-
-    return mother, await mother.walked("the page of the offer", opening), code
+    page = await mother.open_page(ISSUER + "/machtigingen")
+    address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
+    await mother.open_page(address)
+    return mother, address, code
 
 
 def has_button(page) -> bool:

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API_PREFIX
+from tests.builders.query_log import record_queries
 from tests.builders.rate_limits import PROXY, a_cookie, a_limited_world, caller, statuses
-from tests.builders.wire import said_to_the_database
 
 LIST = f"{API_PREFIX}/berichten"
 LETTER = f"{LIST}/0190a000-0000-7000-8000-000000000000"
@@ -58,7 +58,7 @@ async def test_rate_limit_by_token_returns_429_and_leaves_other_tokens_served(wo
 async def test_rate_limit_by_address_covers_every_route_without_the_database(world, path):
     async with caller(world) as client:
         await statuses(client, path, 10)
-        with said_to_the_database(SimpleNamespace(service=world.app.state.services.engines[0])) as said:
+        with record_queries(SimpleNamespace(service=world.app.state.services.engines[0])) as said:
             assert await statuses(client, path, 2) == [429, 429]
         assert said == []
 

@@ -11,7 +11,7 @@ import pytest
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.berichtenbox.rules import PART_BYTES
 from machtiging.web.http_protocol import MAX_HEAD_BYTES, BoundedHttpProtocol
-from tests.builders.berichtenbox import a_bericht, a_pdf, a_world
+from tests.builders.berichtenbox import a_bericht, a_pdf
 from tests.builders.real_server import on_pairs, served
 
 SECOND = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -34,11 +34,6 @@ TWO_WAYS = {
     "a bare CR in a header": b"X: a\rTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
     "a NUL in a header": b"X: a\0b\r\nContent-Length: 0\r\n\r\n",
 }
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture(params=["at the reader", pytest.param("on a port", marks=pytest.mark.whole)])

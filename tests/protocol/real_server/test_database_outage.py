@@ -196,7 +196,7 @@ async def world_without_database(database, clock):
     """A service without its database, and the means to make a token for it."""
     app = with_own_services(the_assembled(), clock=clock, issuer=ISSUER)
     beside = await a_world(database, clock)
-    return replace(beside, app=app, keyring=app.state.services.keyring, stages=None)
+    return replace(beside, app=app, keyring=app.state.services.keyring)
 
 
 async def test_request_without_database_returns_503_without_details(world_without_database):

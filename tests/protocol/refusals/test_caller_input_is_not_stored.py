@@ -14,9 +14,8 @@ from machtiging.web.structured_logging import configure_logging
 from tests.builders.bearer import a_jwt, token_facts
 from tests.builders.logging_state import restored_logging
 from tests.builders.login import ISSUER
-from tests.protocol.refusals.test_unauthenticated_journal import A_BSN, AN_ID, JUNK, addresses, portal
+from tests.protocol.refusals.test_unauthenticated_journal import A_BSN, AN_ID, JUNK, addresses
 
-__all__ = ["portal"]
 ANOTHER = "8c0d3f9e-1111-4111-8111-000999990019"
 CARRIED = {
     "X-Request-ID": AN_ID,

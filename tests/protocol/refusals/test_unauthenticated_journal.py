@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import BROKER, ISSUER
-from tests.builders.portal import a_portal, the_assembled
+from tests.builders.portal import the_assembled
 
 A_BSN = "999990019"
 AN_ID = f"00000000-0000-0000-0000-000{A_BSN}"
@@ -23,13 +23,6 @@ BRINGS = {
     "a token that looks like ours": {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."},
     "a cookie of nobody": {"Cookie": f"__Host-sessie={'a' * 43}; __Host-inloggen={'b' * 43}"},
 }
-
-
-@pytest.fixture
-async def portal(database, clock):
-    made = await a_portal(database, clock)
-    yield made
-    await made.close()
 
 
 async def kept(portal) -> list[str]:

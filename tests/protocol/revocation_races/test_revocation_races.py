@@ -15,6 +15,7 @@ from machtiging.kernel.errors import Conflict
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import LIMITS
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.revocation_races import (
     REFERRING,
     UNENDED,
@@ -25,7 +26,6 @@ from tests.builders.revocation_races import (
     unended,
     until_it_waits_or_is_done,
 )
-from tests.builders.waiting import until_somebody_waits
 
 # writer -> the table that it writes last; locking it keeps the writer from its commit
 LAST = {
@@ -59,9 +59,9 @@ async def test_revocation_waits_for_concurrent_row_and_ends_it(oauth, writer, by
     async with oauth.sessions() as shut:
         await shut.execute(text(f"LOCK TABLE {LAST[writer]} IN SHARE MODE"))
         writing = asyncio.create_task(write())
-        await until_somebody_waits(oauth.sessions, writing)
+        await wait_until_blocked(oauth.sessions, writing)
         revoking = asyncio.create_task(revoked(oauth, held, by_helper=by_helper))
-        await until_somebody_waits(oauth.sessions, writing, revoking)
+        await wait_until_blocked(oauth.sessions, writing, revoking)
         await shut.rollback()
     assert (await writing).status_code in (200, 303)
     await revoking
@@ -93,7 +93,7 @@ async def test_code_renewal_concurrent_with_withdrawal_is_rejected(oauth) -> Non
     async with unit_of_work(oauth.sessions) as session:
         await termination.revoke_machtiging(session, offered.machtiging_id, people.mother, at=at)
         renewing = asyncio.create_task(renewed())
-        await until_somebody_waits(oauth.sessions, renewing)
+        await wait_until_blocked(oauth.sessions, renewing)
     with pytest.raises(Conflict, match="machtiging_beeindigd"):
         await renewing
     assert await unended(oauth) == {}

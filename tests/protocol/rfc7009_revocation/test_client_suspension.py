@@ -15,7 +15,7 @@ from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.crypto import a_key_directory
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 
@@ -76,7 +76,7 @@ async def test_suspension_waits_for_concurrent_token_issuance(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         assert await queries.lock_active_client(session, agency.client_id)
         waiting = asyncio.create_task(suspended(oauth, agency))
-        await until_somebody_waits(oauth.sessions, waiting)
+        await wait_until_blocked(oauth.sessions, waiting)
     await waiting
     async with unit_of_work(oauth.sessions) as session:
         assert not await queries.lock_active_client(session, agency.client_id)
@@ -87,7 +87,7 @@ async def test_token_issuance_during_suspension_is_rejected(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, agency.client_id, at=oauth.clock.now())
         issuing = asyncio.create_task(agency.post("/token", CREDENTIALS))
-        await until_somebody_waits(oauth.sessions, issuing)
+        await wait_until_blocked(oauth.sessions, issuing)
     answer = await issuing
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 

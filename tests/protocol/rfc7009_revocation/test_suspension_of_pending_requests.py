@@ -10,7 +10,7 @@ from sqlalchemy import text
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import query_of
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 
 async def suspended_and_back(oauth, client_id) -> None:
@@ -89,7 +89,7 @@ async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, flow.app.client_id, at=oauth.clock.now())
         deciding = asyncio.create_task(flow.press(form))
-        await until_somebody_waits(oauth.sessions, deciding)
+        await wait_until_blocked(oauth.sessions, deciding)
     answer = await deciding
     assert answer.status_code == 400
     async with unit_of_work(oauth.sessions) as session:
@@ -108,9 +108,9 @@ async def test_suspension_waits_for_concurrent_consent_and_ends_its_code(oauth) 
     async with unit_of_work(oauth.sessions) as outsider:
         await outsider.execute(text("LOCK TABLE oauth_grant IN EXCLUSIVE MODE"))
         deciding = asyncio.create_task(flow.press(form))
-        await until_somebody_waits(oauth.sessions, deciding)
+        await wait_until_blocked(oauth.sessions, deciding)
         closing = asyncio.create_task(suspending())
-        await until_somebody_waits(oauth.sessions, deciding, closing)
+        await wait_until_blocked(oauth.sessions, deciding, closing)
     code = query_of((await deciding).headers["location"])["code"]
     await closing
     async with unit_of_work(oauth.sessions) as session:

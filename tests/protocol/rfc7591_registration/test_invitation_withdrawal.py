@@ -12,8 +12,8 @@ from machtiging.oauth.invitations import initial_access_token
 from machtiging.oauth.invitations.administration import InvitationStatus, list_invitations, withdraw_invitation
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import code_client, make_client_keys
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.registration import an_invitation, register
-from tests.builders.waiting import until_somebody_waits
 
 PAIR = make_client_keys()
 
@@ -130,7 +130,7 @@ async def test_invitation_withdrawal_waits_for_concurrent_registration(productio
             registering, sha256_digest(token), at=production_oauth.clock.now()
         )
         taking = asyncio.create_task(taken_back(production_oauth, name_of(token)))
-        await until_somebody_waits(production_oauth.sessions, taking)
+        await wait_until_blocked(production_oauth.sessions, taking)
     with pytest.raises(Conflict):
         await taking
 
@@ -145,6 +145,6 @@ async def test_registration_concurrent_with_withdrawal_is_rejected(production_oa
     async with unit_of_work(production_oauth.sessions) as session:
         await withdraw_invitation(session, name_of(token), "beheer1", at=at)
         using = asyncio.create_task(use())
-        await until_somebody_waits(production_oauth.sessions, using)
+        await wait_until_blocked(production_oauth.sessions, using)
     with pytest.raises(NotAuthenticated):
         await using

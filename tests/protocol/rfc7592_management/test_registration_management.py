@@ -13,10 +13,10 @@ from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import REDIRECT, code_client, make_client_keys
 from tests.builders.crypto import a_key_directory
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.refreshing import a_holder
 from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
 from tests.builders.sealing import seal_rows
-from tests.builders.waiting import until_somebody_waits
 
 OTHER = make_client_keys()
 
@@ -99,7 +99,7 @@ async def test_concurrent_registration_updates_succeed_once(production_oauth, pr
     async with unit_of_work(production_oauth.sessions) as session:
         await session.execute(text("SELECT 1 FROM oauth_client FOR UPDATE"))
         under_way = [asyncio.create_task(program.ask("PUT", json=body)) for body in bodies]
-        await until_somebody_waits(production_oauth.sessions, *under_way)
+        await wait_until_blocked(production_oauth.sessions, *under_way)
     assert sorted([(await one).status_code for one in under_way]) == [200, 401]
 
 

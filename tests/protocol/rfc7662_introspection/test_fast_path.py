@@ -12,8 +12,8 @@ from sqlalchemy import text
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ASSERTION_TYPE, agency_client, assertion, make_client_keys
+from tests.builders.query_log import record_queries
 from tests.builders.sealing import seal_rows
-from tests.builders.wire import said_to_the_database, without_ping
 
 INACTIVE = {"active": False}
 CHANGING = "UPDATE oauth_client SET registration = CAST(:new AS jsonb) WHERE client_id = :client_id"
@@ -56,10 +56,10 @@ async def state_of_client(oauth, app, state):
 
 
 async def test_introspection_by_cached_client_takes_one_statement(cached_client, token, database) -> None:
-    with said_to_the_database(database) as heard:
+    with record_queries(database) as heard:
         assert (await ask(cached_client, token)).json()["active"] is True
         await asyncio.sleep(0)  # asyncpg reports the query a moment later
-    (at_once,) = without_ping(heard)
+    (at_once,) = heard
     assert "INSERT INTO used_assertion" in at_once
     for table in ("oauth_client", "issued_token", "oauth_grant", "machtiging"):
         assert table in at_once
@@ -79,10 +79,10 @@ async def test_introspection_after_client_change_costs_one_extra_load(oauth, cac
     await change(oauth, cached_client, client_name="Ander magazijn")
     said = []
     for _ in range(3):
-        with said_to_the_database(database) as heard:
+        with record_queries(database) as heard:
             assert (await ask(cached_client, token)).json()["active"] is True
             await asyncio.sleep(0)
-        said.append(len(without_ping(heard)))
+        said.append(len(heard))
     assert said[0] > said[1]
     assert (said[1], said[2]) == (2, 1)
 

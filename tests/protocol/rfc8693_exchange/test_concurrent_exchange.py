@@ -12,7 +12,7 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.exchange import ARCHIEF, refused
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 
 async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) -> None:
@@ -26,7 +26,7 @@ async def test_exchange_concurrent_with_revocation_waits_and_is_rejected(chain) 
         async with unit_of_work(chain.oauth.sessions) as session:
             await end(session)
             exchanging = asyncio.create_task(chain.exchange(huis, first))
-            await until_somebody_waits(chain.oauth.sessions, exchanging)
+            await wait_until_blocked(chain.oauth.sessions, exchanging)
         refused(await exchanging, "invalid_request")
         await chain.run("UPDATE issued_token SET revoked_at = NULL")
 
@@ -43,7 +43,7 @@ async def test_revocation_concurrent_with_exchange_waits_and_revokes_the_exchang
     async with unit_of_work(chain.oauth.sessions) as session:
         assert await lock_and_count_exchanges(session, jti) == 1
         running = asyncio.create_task(revoking())
-        await until_somebody_waits(chain.oauth.sessions, running)
+        await wait_until_blocked(chain.oauth.sessions, running)
         state = await load_token(session, jti)
         await insert_token(session, replace(state.facts, id=child, parent_id=jti))
     assert await running == 2

@@ -9,13 +9,8 @@ import pytest
 from machtiging.access.tokens import api_audience, insert_token
 from machtiging.kernel.ids import TokenId, uuid7
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.bearer import DELIVER, ISSUER, READ, Doorstep, a_jwt, is_unauthenticated
+from tests.builders.bearer import DELIVER, ISSUER, READ, a_jwt, is_unauthenticated
 from tests.builders.exchange import HUIS
-
-
-@pytest.fixture
-async def doorstep(database, clock):
-    return await Doorstep.build(database, clock)
 
 
 @pytest.mark.parametrize("aud", [HUIS, [HUIS], [HUIS, "https://ander.example"], ""])

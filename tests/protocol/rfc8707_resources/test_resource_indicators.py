@@ -8,13 +8,8 @@ from machtiging.kernel.errors import Conflict
 from machtiging.oauth.clients.metadata import find_metadata_errors
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import AUDIENCE, detail
-from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, a_chain, refused, server_metadata
+from tests.builders.exchange import ADVIES, ARCHIEF, HUIS, refused, server_metadata
 from tests.builders.login import ISSUER
-
-
-@pytest.fixture
-async def chain(oauth):
-    return await a_chain(oauth)
 
 
 async def test_token_without_resource_is_for_our_api(oauth) -> None:

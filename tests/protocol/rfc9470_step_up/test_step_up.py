@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
-from tests.builders.berichtenbox import HELPING, SVB, a_world
+from tests.builders.berichtenbox import HELPING, SVB
 
 SENSITIVE = {"oin": SVB, "dienst": "pgb-trekkingsrecht"}
 LOW, SUBSTANTIAL, HIGH = Assurance
 CHALLENGE = 'error="insufficient_user_authentication"'
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def read(world, bericht_id, **token):

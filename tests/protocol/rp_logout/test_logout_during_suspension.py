@@ -5,21 +5,14 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import text
 
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_session
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
-from tests.builders.exchange import a_chain
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-
-
-@pytest.fixture
-async def chain(oauth):
-    return await a_chain(oauth)
 
 
 async def until_waiting(oauth, how_many: int) -> None:

@@ -12,10 +12,10 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import assertion
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder
 from tests.builders.refreshing import a_holder, one, refreshing_app
-from tests.builders.waiting import until_somebody_waits
 
 UNUSED = {
     "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
@@ -48,7 +48,7 @@ async def test_grant_end_concurrent_with_token_request_issues_no_token(oauth, ki
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, grant_id, GrantEnding("proef"), at=oauth.clock.now())
         task = asyncio.create_task(ask())
-        await until_somebody_waits(oauth.sessions, task)
+        await wait_until_blocked(oauth.sessions, task)
     await refused(await task, "invalid_grant")
     assert await one(oauth, "SELECT count(*) FROM issued_token") == made
     assert [line.reason for line in await oauth.lines("token:geweigerd")] == ["grant_beeindigd"]
@@ -61,7 +61,7 @@ async def test_suspension_concurrent_with_token_request_issues_no_token(oauth, k
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, app.client_id, at=oauth.clock.now())
         task = asyncio.create_task(ask())
-        await until_somebody_waits(oauth.sessions, task)
+        await wait_until_blocked(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
     assert await one(oauth, "SELECT count(*) FROM issued_token") == made
 
@@ -71,7 +71,7 @@ async def test_suspension_concurrent_with_client_credentials_issues_no_token(oau
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client(session, agency.client_id, at=oauth.clock.now())
         task = asyncio.create_task(agency.post("/token", {"grant_type": "client_credentials"}))
-        await until_somebody_waits(oauth.sessions, task)
+        await wait_until_blocked(oauth.sessions, task)
     await refused(await task, "invalid_client", 401)
     assert await one(oauth, "SELECT count(*) FROM issued_token") == 0
 

@@ -9,8 +9,8 @@ import pytest
 from tests.builders.exchange import HUIS, a_chain
 from tests.builders.login import ISSUER
 from tests.builders.proof import Holder
+from tests.builders.query_log import record_queries
 from tests.builders.refreshing import REFRESHING, a_holder, given_for, one, refreshing_app
-from tests.builders.wire import said_to_the_database, without_ping
 
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
 BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
@@ -19,12 +19,12 @@ BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
 async def said(database, app, form, *proofs):
     """The statements of one successful token request."""
     credentials = app.credentials()
-    with said_to_the_database(database) as heard:
+    with record_queries(database) as heard:
         headers = [("DPoP", proof) for proof in proofs]
         answer = await app.http.post("/token", data=credentials | form, headers=headers)
         await asyncio.sleep(0)  # asyncpg reports the query a moment later
     assert answer.status_code == 200, answer.text
-    return without_ping(heard)
+    return heard
 
 
 def proofs(oauth, proven):

@@ -93,10 +93,10 @@ def hidden_targets(people):
 
 
 @pytest.mark.parametrize("act", [Act.READ, Act.DOWNLOAD, Act.DELETE])
-async def test_the_asker_cannot_tell_what_the_journal_tells_apart(database, session, people, held, act):
+async def test_the_asker_cannot_tell_what_the_journal_tells_apart(rollback_database, session, people, held, act):
     answers = set()
     for reason, target in hidden_targets(people).items():
-        async with counting_statements(database) as statements:
+        async with counting_statements(rollback_database) as statements:
             refusal = await refused(session, helping(held), target, act)
         answers.add((type(refusal), refusal.code, refusal.public, *statements))
         line = await last_line(session)
@@ -108,8 +108,8 @@ async def test_the_asker_cannot_tell_what_the_journal_tells_apart(database, sess
     assert sent[0].startswith("INSERT INTO journal_intake")
 
 
-async def test_a_permit_costs_one_statement(database, session, people, held):
-    async with counting_statements(database) as statements:
+async def test_a_permit_costs_one_statement(rollback_database, session, people, held):
+    async with counting_statements(rollback_database) as statements:
         await issue_permit(session, POLICY, helping(held), Act.READ, the_letter(people.mother), at=NOON)
         await issue_listing_permit(session, POLICY, helping(held), at=NOON)
     assert [statement.split()[:3] for statement in statements] == [["INSERT", "INTO", "journal_intake"]] * 2

@@ -27,18 +27,18 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.bearer import NOON, Doorstep, counting_statements, token_facts
 from tests.builders.delegation import an_accepted_machtiging, mother_and_son
+from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.sealing import seal_rows
-from tests.builders.waiting import until_somebody_waits
 
 LATER = NOON + timedelta(minutes=1)
 
 
-async def test_what_was_registered_comes_back_with_the_machtiging_as_it_stands(database, session):
+async def test_what_was_registered_comes_back_with_the_machtiging_as_it_stands(rollback_database, session):
     people = await mother_and_son(session)
     held = await an_accepted_machtiging(session, people)
     facts = token_facts(person_id=people.son, machtiging_id=held.id, grant_id=GrantId(uuid7()))
     await insert_token(session, facts)
-    async with counting_statements(database) as statements:
+    async with counting_statements(rollback_database) as statements:
         state = await load_token(session, facts.id)
         assert await load_token_for_share(session, facts.id) == state
     assert (state.facts, state.revoked_at, state.machtiging) == (facts, None, await look_up(session, held.id))
@@ -130,7 +130,7 @@ async def test_a_revocation_waits_until_the_answer_under_way_has_been_committed(
         state = await load_token_for_share(reading, doorstep.helper.id)
         assert state.machtiging.state is MachtigingState.ACTIVE
         revoking = asyncio.create_task(withdraw(doorstep))
-        await until_somebody_waits(database.sessions, revoking)
+        await wait_until_blocked(database.sessions, revoking)
         await reading.commit()
         await revoking
     async with database.sessions() as session:
@@ -147,7 +147,7 @@ async def test_reading_waits_for_a_revocation_under_way_and_then_sees_it(databas
     async with database.sessions() as revoking:
         await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
         reading = asyncio.create_task(read())
-        await until_somebody_waits(database.sessions, reading)
+        await wait_until_blocked(database.sessions, reading)
         await revoking.commit()
     assert (await reading).machtiging.state is MachtigingState.ENDED
 
@@ -162,7 +162,7 @@ async def test_a_revocation_that_is_rolled_back_lets_the_reader_through(database
     async with database.sessions() as revoking:
         await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
         reading = asyncio.create_task(read())
-        await until_somebody_waits(database.sessions, reading)
+        await wait_until_blocked(database.sessions, reading)
         await revoking.rollback()
     assert (await reading).machtiging.state is MachtigingState.ACTIVE
 
@@ -200,8 +200,8 @@ async def test_who_comes_after_a_revocation_has_begun_waits_behind_it(database):
     async with unit_of_work(database.sessions) as first:
         await load_token_for_share(first, token)
         ending = asyncio.create_task(revoking())
-        await until_somebody_waits(database.sessions, ending)
+        await wait_until_blocked(database.sessions, ending)
         late = asyncio.create_task(reading())
-        await until_somebody_waits(database.sessions, ending, late)
+        await wait_until_blocked(database.sessions, ending, late)
     await ending
     assert await late is MachtigingState.ENDED

@@ -13,16 +13,13 @@ from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.rotation import rotate_key
 from tests.builders.audit import lines_are_written, tampering
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
-from tests.builders.stages import laid
 
 
 async def a_sealed_journal(database, clock, batches=(4, 4)):
-    async def kept() -> None:
-        for count in batches:
-            await lines_are_written(database, clock, count, facts={"pogingen": 1})
-            await seal_intake(database.sealer, a_keyring(), clock)
+    for count in batches:
+        await lines_are_written(database, clock, count, facts={"pogingen": 1})
 
-    await laid(database.stages, ("a sealed journal", batches, clock.now()), kept)
+        await seal_intake(database.sealer, a_keyring(), clock)
 
 
 async def found(database, **options):

@@ -1,8 +1,15 @@
-"""Somebody else at the same database."""
+"""The API of the Berichtenbox, and a superuser at the same database."""
 
 import asyncpg
 import pytest
 from sqlalchemy import make_url
+
+from tests.builders.berichtenbox import a_world
+
+
+@pytest.fixture
+async def world(database, clock):
+    return await a_world(database, clock)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
@@ -20,7 +19,7 @@ from machtiging.kernel.errors import Refusal
 from machtiging.kernel.ids import MachtigingId, uuid7
 from machtiging.kernel.period import Period
 from tests.builders.access import KVK
-from tests.builders.berichtenbox import HELPING, SVB, UWV, a_world
+from tests.builders.berichtenbox import HELPING, SVB, UWV
 
 # Around the turn of a Dutch day in summer and in winter.
 INSTANTS = (
@@ -90,11 +89,6 @@ def an_actor(world, drawn) -> Actor:
     )
     kvk = held.gemachtigde_kvk
     return Actor(world.helper, held, levels[2], frozenset(HELPING), "app", None, organisation_kvk=kvk)
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 async def listed(session, world, actor):

@@ -8,15 +8,10 @@ from sqlalchemy import event, text
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from tests.builders.applications import replace_services
-from tests.builders.berichtenbox import a_bericht, a_pdf, a_world, parts
+from tests.builders.berichtenbox import a_bericht, a_pdf, parts
 from tests.builders.crypto import a_keyring
 
 WHERE = f"{API_PREFIX}/berichten/"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture

@@ -9,19 +9,13 @@ from machtiging.berichtenbox import read_route
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import a_world
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 WHERE = f"{API_PREFIX}/berichten/"
 END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
 PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
 SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
 CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
-
-
-@pytest.fixture
-async def world(database, clock):
-    return await a_world(database, clock)
 
 
 @pytest.fixture
@@ -108,7 +102,7 @@ async def test_a_revocation_under_way_is_waited_for_whichever_way_it_ends(world,
     await revoking.start()
     between.append(lambda: outsider.execute(END, under))
     reading = asyncio.create_task(asked(world, token, bericht_id))
-    await until_somebody_waits(world.sessions, reading)
+    await wait_until_blocked(world.sessions, reading)
     await getattr(revoking, how)()
     assert (await reading).status_code == status
     assert len(await world.reasons("bericht:lezen")) == 1
@@ -122,7 +116,7 @@ async def test_the_statement_that_acts_holds_the_machtiging_until_it_has_been_co
     async with unit_of_work(database.sessions) as acting:
         assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(acting, values) is not None
         ending = asyncio.create_task(outsider.execute(END, under))
-        await until_somebody_waits(database.sessions, ending)
+        await wait_until_blocked(database.sessions, ending)
     await ending
     async with unit_of_work(database.sessions) as later:
         assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(later, values) is None

@@ -10,7 +10,7 @@ from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.connections.guard import SEARCH_PATH
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.database import admin, dsn
+from tests.builders.database import run_as_superuser, url_of_database
 from tests.builders.pgbouncer import middlebox
 
 HELD = """SELECT current_user, current_setting('statement_timeout'), current_setting('lock_timeout'),
@@ -22,11 +22,13 @@ PASSWORD = uuid4().hex
 async def login(database):
     """A login that may be the service, and somebody else."""
     name, other = f"m_{uuid4().hex[:8]}", "machtiging_servicx"
-    await admin(database.url, f"CREATE ROLE {other}")
-    await admin(database.url, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' IN ROLE machtiging_service, {other}")
+    await run_as_superuser(database.url, f"CREATE ROLE {other}")
+    await run_as_superuser(
+        database.url, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' IN ROLE machtiging_service, {other}"
+    )
     yield name
-    await admin(database.url, f"DROP ROLE {name}")
-    await admin(database.url, f"DROP ROLE {other}")
+    await run_as_superuser(database.url, f"DROP ROLE {name}")
+    await run_as_superuser(database.url, f"DROP ROLE {other}")
 
 
 async def refused(url, role=DatabaseRole.SERVICE):
@@ -79,33 +81,33 @@ async def test_connection_on_which_a_setting_is_lost_is_refused(database, login,
 @pytest.mark.parametrize("role", [None, *DatabaseRole])
 async def test_server_that_takes_no_writes_is_refused(database, role):
     name = make_url(database.url).database
-    await admin(database.url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await run_as_superuser(database.url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     try:
         fault = await refused(database.url, role)
     finally:
-        await admin(database.url, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        await run_as_superuser(database.url, f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     assert (fault.code, "target_session_attrs" in fault.private) == ("database_alleen_lezen", True)
 
 
 async def test_role_that_is_not_there_is_refused_with_what_to_do(database):
     name = f"m_{uuid4().hex[:8]}"
-    await admin(database.url, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
+    await run_as_superuser(database.url, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
     try:
         async with middlebox(database.url, b'machtiging_service"', b'machtiging_servicy"') as port:
             url = f"postgresql://{name}:{PASSWORD}@127.0.0.1:{port}/{make_url(database.url).database}?sslmode=disable"
             fault = await refused(url)
     finally:
-        await admin(database.url, f"DROP ROLE {name}")
+        await run_as_superuser(database.url, f"DROP ROLE {name}")
     assert (fault.code, "machtiging migrate" in fault.private) == ("databaserol_geweigerd", True)
 
 
 async def test_search_path_of_the_login_does_not_reach_the_connection(database):
     name = make_url(database.url).database
-    await admin(database.url, f'ALTER DATABASE "{name}" SET search_path = pg_temp, elsewhere')
+    await run_as_superuser(database.url, f'ALTER DATABASE "{name}" SET search_path = pg_temp, elsewhere')
     try:
-        engine = make_engine(dsn(database.url, name), DatabaseRole.SERVICE, pool_size=1)
+        engine = make_engine(url_of_database(database.url, name), DatabaseRole.SERVICE, pool_size=1)
         async with engine.connect() as connection:
             assert await connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
         await engine.dispose()
     finally:
-        await admin(database.url, f'ALTER DATABASE "{name}" RESET search_path')
+        await run_as_superuser(database.url, f'ALTER DATABASE "{name}" RESET search_path')

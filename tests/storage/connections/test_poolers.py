@@ -13,7 +13,7 @@ from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.connections.guard import SEARCH_PATH
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.migration_runner import migrate_schema
-from tests.builders.database import admin, dsn
+from tests.builders.database import run_as_superuser, url_of_database
 from tests.builders.pgbouncer import pgbouncer
 
 pytestmark = pytest.mark.whole
@@ -40,9 +40,9 @@ class Logins:
 
 async def some_logins(url, names, members):
     for login in set(names.values()):
-        await admin(url, f"CREATE ROLE {login} LOGIN PASSWORD '{PASSWORD}'")
+        await run_as_superuser(url, f"CREATE ROLE {login} LOGIN PASSWORD '{PASSWORD}'")
         for role in members[login]:
-            await admin(url, f"GRANT {role} TO {login}")
+            await run_as_superuser(url, f"GRANT {role} TO {login}")
 
 
 @pytest.fixture(params=["own logins", "one login"])
@@ -56,7 +56,7 @@ async def logins(request, database):
     yield made
     made.close()
     for login in set(names.values()):
-        await admin(database.url, f"DROP ROLE {login}")
+        await run_as_superuser(database.url, f"DROP ROLE {login}")
 
 
 @pytest.fixture(params=["session", "transaction"])
@@ -100,12 +100,12 @@ async def test_service_role_behind_pgbouncer_cannot_delete_from_the_journal(engi
 
 async def test_migrating_through_pgbouncer_in_transaction_mode_works(logins, database):
     urls = logins.through(pool_mode="transaction")
-    await admin(database.url, f"ALTER ROLE {logins.names[DatabaseRole.OWNER]} CREATEROLE")
-    await admin(
+    await run_as_superuser(database.url, f"ALTER ROLE {logins.names[DatabaseRole.OWNER]} CREATEROLE")
+    await run_as_superuser(
         database.url, f"GRANT {', '.join(role.value for role in DatabaseRole)} TO {logins.names[DatabaseRole.OWNER]}"
     )
     name = make_url(database.url).database
-    connection = await asyncpg.connect(dsn(database.url, name))
+    connection = await asyncpg.connect(url_of_database(database.url, name))
     try:
         await connection.execute(
             f"GRANT CREATE ON SCHEMA public TO {logins.names[DatabaseRole.OWNER]} WITH GRANT OPTION"
@@ -137,4 +137,4 @@ async def test_login_that_is_not_a_member_of_its_role_is_refused_behind_pgbounce
         assert refused.value.code == "databaserol_geweigerd"
     finally:
         made.close()
-        await admin(database.url, f"DROP ROLE {login}")
+        await run_as_superuser(database.url, f"DROP ROLE {login}")

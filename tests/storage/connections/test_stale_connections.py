@@ -10,7 +10,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.database import admin
+from tests.builders.database import run_as_superuser
 from tests.builders.pgbouncer import middlebox
 
 SIZE = 4
@@ -91,14 +91,14 @@ async def test_autocommit_failure_renews_the_connections_of_sessions_too(engine)
 @WRITERS
 async def test_connection_that_lost_its_role_fails_once(database, write):
     name = f"m_{uuid4().hex[:8]}"
-    await admin(database.url, f"CREATE ROLE {name} LOGIN NOINHERIT PASSWORD 'x' IN ROLE machtiging_service")
+    await run_as_superuser(database.url, f"CREATE ROLE {name} LOGIN NOINHERIT PASSWORD 'x' IN ROLE machtiging_service")
     async with middlebox(database.url, b"", b"") as port:
         url = f"postgresql://{name}:x@127.0.0.1:{port}/{make_url(database.url).database}?sslmode=disable"
         engine = make_engine(url, DatabaseRole.SERVICE, pool_size=SIZE)
         await spoil(engine, "RESET ROLE")
         assert await failures(engine, write, 2 * SIZE) == 1
         await engine.dispose()
-    await admin(database.url, f"DROP ROLE {name}")
+    await run_as_superuser(database.url, f"DROP ROLE {name}")
 
 
 @WRITERS

@@ -24,7 +24,7 @@ from machtiging.kernel.period import Period
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import BORN, LIMITS, NOON, Committed, a_person, an_offer, mother_and_son
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 HOUR = timedelta(hours=1)
 
@@ -203,7 +203,7 @@ async def test_who_tries_a_code_that_somebody_else_is_trying_waits_for_the_outco
         with pytest.raises(InvalidInput):
             await accept_offer(first, a_keyring(), committed.people.helper, offered.code, date(1951, 4, 8), at=NOON)
         second = asyncio.create_task(look())
-        await until_somebody_waits(database.sessions, second)
+        await wait_until_blocked(database.sessions, second)
         await first.commit()
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await second

@@ -6,12 +6,12 @@ from hashlib import sha256
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from machtiging.notifications.texts import NotificationKind, render_message
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.migration_runner import migrate_schema
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database
 
 BEFORE, ITSELF = "0011", "0012"
 NOW = datetime.now(UTC)
@@ -20,13 +20,12 @@ KVK = "90000001"
 
 
 @pytest.fixture
-async def migrated(postgres_url):
+async def migrated(template_url):
     """A database at the schema before, filled by the service's own statements of that time."""
-    name, template = f"m_{uuid4().hex}", make_url(postgres_url).database
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    await migrate_schema(dsn(postgres_url, name), BEFORE)
-    yield dsn(postgres_url, name)
-    await admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    url = await create_database_clone(template_url)
+    await migrate_schema(url, BEFORE)
+    yield url
+    await drop_database(url)
 
 
 async def rows(url, statement, **values):

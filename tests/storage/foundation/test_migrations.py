@@ -13,18 +13,17 @@ from sqlmodel import SQLModel
 
 from machtiging.storage.engine import DatabaseRole, is_own_socket, make_engine
 from machtiging.storage.migration_runner import MIGRATIONS, migrate_schema, newest_revision
-from tests.builders.database import admin, dsn
+from tests.builders.database import create_database_clone, drop_database, run_as_superuser
 
 WITH_TABLES = ["access", "agencies", "audit", "berichtenbox", "delegation", "identity", "notifications", "oauth"]
 
 
 @pytest.fixture
-async def migrated(postgres_url):
+async def migrated(template_url):
     """A database at the present schema that a test may migrate down and up."""
-    name, template = f"m_{uuid4().hex}", make_url(postgres_url).database
-    await admin(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    yield dsn(postgres_url, name)
-    await admin(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    url = await create_database_clone(template_url)
+    yield url
+    await drop_database(url)
 
 
 async def names_in(url):
@@ -108,18 +107,20 @@ async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(dat
 
 
 @pytest.fixture
-async def service_login(database, postgres_url):
+async def service_login(database, template_url):
     """The service as production has it: a login that is a member of its role and of no other."""
     if is_own_socket(database.url):
         yield database.service
         return
     name, password = f"serves_{uuid4().hex}", uuid4().hex
-    await admin(postgres_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {DatabaseRole.SERVICE.value}")
+    await run_as_superuser(
+        template_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {DatabaseRole.SERVICE.value}"
+    )
     own = make_url(database.url).set(username=name, password=password).render_as_string(hide_password=False)
     engine = make_engine(own, DatabaseRole.SERVICE, pool_size=1)
     yield engine
     await engine.dispose()
-    await admin(postgres_url, f"DROP ROLE {name}")
+    await run_as_superuser(template_url, f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize(

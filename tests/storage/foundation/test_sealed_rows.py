@@ -27,7 +27,7 @@ from tests.builders.audit import tampering
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.command_line import a_command_line
 from tests.builders.crypto import a_key_directory, a_keyring
-from tests.builders.database import NOON
+from tests.builders.delegation import NOON
 
 (STEP,) = MIGRATIONS.glob("versions/m*_row_macs.py")
 BEFORE = f"{int(STEP.name[1:5]) - 1:04}"

@@ -17,7 +17,7 @@ from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.statement import Statement
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
 PUT = Statement(insert(AGENCY), ("oin", "name", "active"))
@@ -92,7 +92,7 @@ async def test_the_connection_of_one_who_was_cancelled_in_the_middle_of_a_statem
     async with unit_of_work(database.sessions) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
         task = asyncio.create_task(slow())
-        await until_somebody_waits(database.sessions, task)
+        await wait_until_blocked(database.sessions, task)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -23,7 +23,7 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.sweep import Sweep
 from tests.builders.crypto import a_keyring
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -31,6 +31,10 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 async def token(session, clock):
+    return await log_in(session, clock)
+
+
+async def log_in(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990019"), at=clock.now())
     profile = Profile("Riet", None, None)
     login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, profile, frozenset({"balie"}), None)
@@ -140,14 +144,15 @@ async def test_ended_sessions_are_deleted_once_they_expired_and_running_ones_sta
     assert await visitor(session, clock, token) is None
 
 
-async def test_who_ends_a_session_waits_for_what_is_about_to_rest_on_it(database, session, clock, token):
-    mine = await visitor(session, clock, token)
-    await session.commit()
-    assert await lock_session(session, mine)
-    async with database.sessions() as other:
+async def test_who_ends_a_session_waits_for_what_is_about_to_rest_on_it(database, clock):
+    async with database.sessions() as session, database.sessions() as other:
+        token = await log_in(session, clock)
+        mine = await visitor(session, clock, token)
+        await session.commit()
+        assert await lock_session(session, mine)
         ending = asyncio.create_task(end_session(other, token, at=clock.now()))
-        await until_somebody_waits(database.sessions, ending)
+        await wait_until_blocked(database.sessions, ending)
         await session.commit()
         assert await ending is not None
         await other.commit()
-    assert not await lock_session(session, mine)
+        assert not await lock_session(session, mine)

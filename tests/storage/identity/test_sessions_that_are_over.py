@@ -24,7 +24,7 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import NotFound
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
-from tests.builders.waiting import until_somebody_waits
+from tests.builders.lock_waits import wait_until_blocked
 
 LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
 SECOND = timedelta(seconds=1)
@@ -165,7 +165,7 @@ async def test_who_ends_them_waits_for_what_is_about_to_rest_on_one(sessions, cl
     async with unit_of_work(sessions) as consenting:
         assert await lock_session(consenting, visitor)
         task = asyncio.create_task(ending())
-        await until_somebody_waits(sessions, task)
+        await wait_until_blocked(sessions, task)
     assert len(await task) == 1
 
 

@@ -115,7 +115,7 @@ WORK: dict[str, Work] = {
     "log in": lambda it: it.oauth.world.browser().log_in("naaste"),
     "look up a session": lambda it: it.flow.browser.get("/ik"),
     "push a request": lambda it: it.flow.pushed(),
-    "agree and redeem": lambda it: it.flow._tokens(),
+    "agree and redeem": lambda it: it.flow.tokens(),
     "refresh": lambda it: it.holder.refreshed(),
     "introspect": lambda it: it.holder.active(it.holder.access),
     "revoke": lambda it: it.holder.app.post("/revoke", {"token": it.holder.access}),

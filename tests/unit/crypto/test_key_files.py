@@ -15,7 +15,7 @@ from machtiging.crypto.keyring import KeyRing, generate_key_ring
 from machtiging.crypto.keystore import environment_name
 from machtiging.crypto.rotation import read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
-from tests.builders.crypto import MADE_AT, RSA_BITS, a_key_directory, a_keyring, a_new_ring
+from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring, a_new_ring
 from tests.builders.proof import an_rsa_key
 
 LATER = MADE_AT + timedelta(days=30)
@@ -203,8 +203,7 @@ def test_a_short_rsa_key_is_refused(keys, monkeypatch):
         KeyRing.load(keys)
 
 
-def test_an_rsa_key_of_the_service_has_3072_bits_and_one_of_2048_is_refused(monkeypatch):
-    monkeypatch.setattr(key_material, "RSA_BITS", RSA_BITS)
+def test_an_rsa_key_of_the_service_has_3072_bits_and_one_of_2048_is_refused():
     entry = KeyEntry("ps256-1", KeyKind.PS256, KeyState.ACTIVE, MADE_AT)
     assert (
         key_material.parse_signing_key(key_material.generate_key_material(KeyKind.PS256), entry).public_key.key_size

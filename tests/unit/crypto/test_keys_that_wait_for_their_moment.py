@@ -31,7 +31,7 @@ from machtiging.crypto.rotation import (
 from machtiging.kernel.clock import SettableClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 from tests.builders.crypto import MADE_AT, a_key_directory
-from tests.builders.in_no_time import in_no_time
+from tests.builders.virtual_time import run_in_virtual_time
 
 NOW = MADE_AT + timedelta(days=1)
 THEN = NOW + timedelta(days=30)
@@ -124,7 +124,7 @@ def test_a_running_worker_does_it_by_itself(keys, clock):
         stop.set()
         await watching
 
-    in_no_time(watched())
+    run_in_virtual_time(watched())
 
 
 def test_a_ring_from_the_environment_does_it_too(keys, clock):

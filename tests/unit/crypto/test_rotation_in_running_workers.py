@@ -19,7 +19,7 @@ from machtiging.crypto.own_tokens import RETIRED_KEY_LIFETIME
 from machtiging.crypto.rotation import earliest_signing_time, read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, NotAuthenticated
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
-from tests.builders.in_no_time import in_no_time
+from tests.builders.virtual_time import run_in_virtual_time
 
 LATER = MADE_AT + timedelta(days=1)
 ISSUER = "https://machtigen.test"
@@ -210,7 +210,7 @@ def test_a_running_worker_looks_by_itself_and_says_a_trouble_once(keys):
         await watching
 
     with structlog.testing.capture_logs() as said:
-        in_no_time(watched())
+        run_in_virtual_time(watched())
     assert [line["event"] for line in said].count("key_ring_not_read") == 1
 
 

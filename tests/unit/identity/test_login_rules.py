@@ -7,8 +7,8 @@ import pytest
 from machtiging.identity.errors import LoginFailed, explain_login_failure
 from machtiging.identity.rules import CLOCK_SKEW, IdTokenExpectations, validate_id_token_claims
 from machtiging.kernel.assurance import Assurance
-from tests.builders.crooked_broker import ACR, good_claims
 from tests.builders.login import BROKER, CLIENT_ID
+from tests.builders.misbehaving_broker import ACR, good_claims
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
 from machtiging.web import body_limits, problems
-from tests.builders.in_no_time import in_no_time
+from tests.builders.virtual_time import run_in_virtual_time
 
 
 async def never_ending():
@@ -44,7 +44,7 @@ def a_client(app: FastAPI) -> httpx.AsyncClient:
 
 
 def test_row_61_a_body_that_never_ends_is_408_and_nothing_was_begun(app):
-    answer = in_no_time(a_client(app).post("/gewoon", content=never_ending()))
+    answer = run_in_virtual_time(a_client(app).post("/gewoon", content=never_ending()))
     assert (answer.status_code, answer.json()["code"]) == (408, "verzoek_te_traag")
     assert answer.headers["connection"] == "close"
     assert app.state.opened == []
@@ -91,7 +91,7 @@ def ask(app, path: str, messages: list, pause: float = 0.0) -> list[dict]:
 
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
     scope |= {"headers": [(b"transfer-encoding", b"chunked")], "server": ("localhost", 80), "scheme": "http"}
-    in_no_time(asyncio.wait_for(app(scope | {"root_path": ""}, receive, send), 5))
+    run_in_virtual_time(asyncio.wait_for(app(scope | {"root_path": ""}, receive, send), 5))
     return sent
 
 

@@ -1,8 +1,7 @@
-"""Many short-lived processes that all begin with the same imports: done once, in a process that then forks."""
+"""Run a function in a forked process: `multiprocessing.forkserver` imports the service once for all of them."""
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_READY = [
+_PRELOADED = [
     "machtiging.app",
     "machtiging.simulators.app",
     "pytest_asyncio.plugin",
@@ -23,21 +22,12 @@ _READY = [
 ]
 
 
-def _into(log: str, work: Callable[..., Any], *given: Any) -> None:
-    # What was there before the fork stays: to look through it for garbage would also make a copy of it.
-    gc.freeze()
-    with Path(log).open("wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    raise SystemExit(work(*given))
-
-
 @contextmanager
-def forked(log: Path, work: Callable[..., Any], *given: Any) -> Iterator[Any]:
-    """A process that does this work; stopped by its own pid when it is not done by the end."""
+def forked_process(log: Path, function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
+    """A process that runs this function and writes its output to `log`; terminated at the end if it still runs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_READY)
-    process = context.Process(target=_into, args=(str(log), work, *given))
+    context.set_forkserver_preload(_PRELOADED)
+    process = context.Process(target=_run_with_log, args=(str(log), function, *arguments))
     process.start()
     try:
         yield process
@@ -48,3 +38,10 @@ def forked(log: Path, work: Callable[..., Any], *given: Any) -> Iterator[Any]:
             process.kill()
             process.join()
         process.close()
+
+
+def _run_with_log(log: str, function: Callable[..., Any], *arguments: Any) -> None:
+    with Path(log).open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    raise SystemExit(function(*arguments))

@@ -1,4 +1,4 @@
-"""A broker that answers whatever a test wants, to see what the service makes of it. It stands outside our walls."""
+"""An OpenID provider whose answers the test chooses, also forged or malformed ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def good_claims(at: datetime, nonce: str, /, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (claims | changes).items() if value is not None}
 
 
-class CrookedBroker(httpx.AsyncBaseTransport):
+class MisbehavingBroker(httpx.AsyncBaseTransport):
     """Discovery, keys and token endpoint of a broker; `token` is what comes out of the latter."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the service says to the database, whichever way it says it."""
+"""Record the SQL statements that the service sends, through a session or directly to the driver."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,20 +6,12 @@ from typing import Any
 
 from sqlalchemy import event
 
-# The tests' own pool asks whether a connection is still there before it lends it; the service's does not.
-_PING = ["BEGIN;", ";", "ROLLBACK;"]
-
-
-def without_ping(said: list[str]) -> list[str]:
-    """What was said, without the question of the tests' own pool before it."""
-    return said[3:] if said[:3] == _PING else list(said)
-
 
 @contextmanager
-def said_to_the_database(database: Any) -> Iterator[list[str]]:
-    """Every statement of the service meanwhile: those of a session, and those said straight to the driver.
+def record_queries(database: Any) -> Iterator[list[str]]:
+    """Collect the statements that the service sends meanwhile.
 
-    A session's BEGIN and COMMIT are the driver's own business and not in it.
+    BEGIN and COMMIT of a session are sent by the driver itself and are not in it.
     """
     engine = database.service.sync_engine
     heard: list[str] = []

@@ -1,8 +1,0 @@
-import pytest
-
-from tests.builders.exchange import a_chain
-
-
-@pytest.fixture
-async def chain(oauth):
-    return await a_chain(oauth)
