@@ -1,4 +1,4 @@
-"""The life of a machtiging is one table: what it says, and what it leaves out."""
+"""The transition table of a machtiging: allowed and rejected transitions."""
 
 from datetime import timedelta
 from itertools import product
@@ -23,7 +23,7 @@ POSSIBLE = {
 
 
 @pytest.mark.parametrize(("state", "deed"), list(product(State, Deed)))
-def test_each_deed_in_each_state_does_what_is_written_here_or_is_refused(state, deed):
+def test_transition_outside_the_table_is_rejected(state, deed):
     machtiging = a_machtiging(state=state)
     if (state, deed) in POSSIBLE:
         assert step(machtiging, deed, NOON).to is POSSIBLE[state, deed]
@@ -34,35 +34,35 @@ def test_each_deed_in_each_state_does_what_is_written_here_or_is_refused(state, 
 
 
 @pytest.mark.parametrize("deed", Deed)
-def test_nothing_leads_out_of_ended(deed):
+def test_ended_state_has_no_transition(deed):
     assert (State.ENDED, deed) not in TRANSITIONS
 
 
 @pytest.mark.parametrize("deed", Deed)
-def test_a_deed_belongs_to_one_party_whatever_the_state(deed):
+def test_each_action_belongs_to_one_party(deed):
     assert {line.by for (_, known), line in TRANSITIONS.items() if known is deed} == {party_to(deed)}
 
 
-def test_a_step_has_a_reason_to_end_exactly_when_it_ends():
+def test_transition_has_an_end_reason_only_when_it_ends():
     assert all((line.why is not None) == (line.to is State.ENDED) for line in TRANSITIONS.values())
     assert {line.why for line in TRANSITIONS.values()} - {None} == set(EndReason)
 
 
 @pytest.mark.parametrize("state", [State.OFFERED, State.ACTIVE, State.PAUSED])
-def test_the_giver_can_withdraw_at_any_moment_before_the_end(state):
+def test_giver_can_withdraw_in_every_state_but_ended(state):
     assert TRANSITIONS[state, Deed.WITHDRAW].by is Party.GIVER
 
 
 @pytest.mark.parametrize(
     ("state", "deed"), [(State.OFFERED, Deed.ACCEPT), (State.ACTIVE, Deed.PAUSE), (State.PAUSED, Deed.RESUME)]
 )
-def test_a_machtiging_whose_period_is_over_cannot_be_accepted_paused_or_resumed(state, deed):
+def test_expired_machtiging_cannot_be_accepted_paused_or_resumed(state, deed):
     machtiging = a_machtiging(state=state)
     step(machtiging, deed, machtiging.period.ends_at - timedelta(microseconds=1))
     with pytest.raises(Conflict, match="machtiging_verlopen"):
         step(machtiging, deed, machtiging.period.ends_at)
 
 
-def test_a_machtiging_whose_period_is_over_can_still_be_withdrawn():
+def test_expired_machtiging_can_be_withdrawn():
     machtiging = a_machtiging()
     assert step(machtiging, Deed.WITHDRAW, machtiging.period.ends_at).to is State.ENDED
