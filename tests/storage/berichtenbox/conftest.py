@@ -1,4 +1,4 @@
-"""Somebody else at the same database."""
+"""A second connection to the same database."""
 
 import asyncpg
 import pytest
@@ -6,8 +6,8 @@ from sqlalchemy import make_url
 
 
 @pytest.fixture
-async def outsider(database):
-    """A connection of a superuser who gets in the way."""
+async def superuser_connection(database):
+    """A superuser connection for locks and concurrent changes."""
     url = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(url)
     yield connection

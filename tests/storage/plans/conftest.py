@@ -1,4 +1,4 @@
-"""A database in which nothing is laid back: what is grown here belongs to no stage of another test."""
+"""A database without row snapshots: grown tables must not enter the snapshot of another test."""
 
 from dataclasses import replace
 

@@ -1,0 +1,207 @@
+"""Issued tokens on a real database: registration, revocation, and the race with readers."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from machtiging.access.tables import SEALED_TOKEN
+from machtiging.access.tokens import (
+    hold,
+    register,
+    revoke_of_grant,
+    revoke_of_machtiging,
+    revoke_one,
+    state_of,
+)
+from machtiging.delegation.end import revoke
+from machtiging.delegation.pause import pause
+from machtiging.delegation.queries import machtiging as look_up
+from machtiging.delegation.rules import State
+from machtiging.kernel.errors import Fault
+from machtiging.kernel.ids import GrantId, MachtigingId, TokenId, uuid7
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import tampering
+from tests.builders.bearer import NOON, Doorstep, counting_statements, token_facts
+from tests.builders.delegation import an_accepted_machtiging, mother_and_son
+from tests.builders.sealing import seal_rows
+from tests.builders.waiting import until_somebody_waits
+
+LATER = NOON + timedelta(minutes=1)
+
+
+async def test_registered_token_is_loaded_with_its_machtiging(database, session):
+    people = await mother_and_son(session)
+    held = await an_accepted_machtiging(session, people)
+    facts = token_facts(person_id=people.son, machtiging_id=held.id, grant_id=GrantId(uuid7()))
+    await register(session, facts)
+    async with counting_statements(database) as statements:
+        state = await state_of(session, facts.id)
+        assert await hold(session, facts.id) == state
+    assert (state.facts, state.revoked_at, state.machtiging) == (facts, None, await look_up(session, held.id))
+    assert len(statements) == 2
+    assert ["FOR SHARE" in statement for statement in statements] == [False, True]
+
+
+async def test_unknown_jti_is_not_found(session):
+    assert await state_of(session, TokenId(uuid7())) is None
+    assert await hold(session, TokenId(uuid7())) is None
+
+
+async def test_duplicate_jti_is_rejected(session):
+    facts = token_facts(oin="00000099000000001000")
+    await register(session, facts)
+    with pytest.raises(IntegrityError):
+        await register(session, facts)
+
+
+async def test_token_without_subject_is_rejected(session):
+    with pytest.raises(IntegrityError):
+        await register(session, token_facts())
+
+
+async def test_revoking_by_token_grant_or_machtiging_revokes_only_those(session):
+    people = await mother_and_son(session)
+    held = await an_accepted_machtiging(session, people)
+    grant = GrantId(uuid7())
+    one, granted, under, other = (
+        token_facts(person_id=people.son, **changes)
+        for changes in ({}, {"grant_id": grant}, {"machtiging_id": held.id}, {})
+    )
+    for facts in (one, granted, under, other):
+        await register(session, facts)
+    assert await revoke_one(session, one.id, LATER) == 1
+    assert await revoke_of_grant(session, grant, LATER) == 1
+    assert await revoke_of_machtiging(session, held.id, LATER) == 1
+    assert [(await state_of(session, f.id)).revoked_at for f in (one, granted, under, other)] == [LATER] * 3 + [None]
+
+
+async def test_revoking_twice_changes_nothing(session):
+    facts = token_facts(oin="00000099000000001000")
+    await register(session, facts)
+    assert await revoke_one(session, facts.id, LATER) == 1
+    assert await revoke_one(session, facts.id, LATER + timedelta(hours=1)) == 0
+    assert await revoke_one(session, TokenId(uuid7()), LATER) == 0
+    assert (await state_of(session, facts.id)).revoked_at == LATER
+
+
+async def test_token_is_live_until_expiry_revocation_or_paused_machtiging(session):
+    people = await mother_and_son(session)
+    held = await an_accepted_machtiging(session, people)
+    facts = token_facts(person_id=people.son, machtiging_id=held.id)
+    await register(session, facts)
+    state = await state_of(session, facts.id)
+    assert state.live_at(NOON)
+    assert not state.live_at(facts.expires_at)
+    assert not replace(state, revoked_at=LATER).live_at(NOON)
+    await pause(session, held.id, people.mother, at=NOON)
+    assert not (await state_of(session, facts.id)).live_at(NOON)
+
+
+async def test_token_with_missing_machtiging_is_a_fault(database):
+    # The foreign key forbids it. If it is bypassed, the token must not open the own box of the gemachtigde.
+    doorstep = await Doorstep.build(database, None)
+    async with tampering(database) as connection:
+        lost = MachtigingId(uuid7())
+        await connection.execute(
+            text("UPDATE issued_token SET machtiging_id = :lost WHERE id = :id"),
+            {"lost": lost, "id": doorstep.helper.id},
+        )
+    async with database.sessions() as session:
+        await seal_rows(session, SEALED_TOKEN)
+        await session.commit()
+    async with database.sessions() as session:
+        for ask in (hold, state_of):
+            with pytest.raises(Fault, match="machtiging_ontbreekt"):
+                await ask(session, doorstep.helper.id)
+
+
+async def withdraw(doorstep):
+    async with unit_of_work(doorstep.database.sessions) as session:
+        await revoke(session, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+
+
+async def test_revocation_waits_for_share_lock_of_reader(database):
+    doorstep = await Doorstep.build(database, None)
+    async with database.sessions() as reading:
+        state = await hold(reading, doorstep.helper.id)
+        assert state.machtiging.state is State.ACTIVE
+        revoking = asyncio.create_task(withdraw(doorstep))
+        await until_somebody_waits(database.sessions, revoking)
+        await reading.commit()
+        await revoking
+    async with database.sessions() as session:
+        assert (await hold(session, doorstep.helper.id)).machtiging.state is State.ENDED
+
+
+async def test_reader_waits_for_revocation_and_sees_it(database):
+    doorstep = await Doorstep.build(database, None)
+
+    async def read():
+        async with database.sessions() as session:
+            return await hold(session, doorstep.helper.id)
+
+    async with database.sessions() as revoking:
+        await revoke(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+        reading = asyncio.create_task(read())
+        await until_somebody_waits(database.sessions, reading)
+        await revoking.commit()
+    assert (await reading).machtiging.state is State.ENDED
+
+
+async def test_rolled_back_revocation_is_not_seen(database):
+    doorstep = await Doorstep.build(database, None)
+
+    async def read():
+        async with database.sessions() as session:
+            return await hold(session, doorstep.helper.id)
+
+    async with database.sessions() as revoking:
+        await revoke(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+        reading = asyncio.create_task(read())
+        await until_somebody_waits(database.sessions, reading)
+        await revoking.rollback()
+    assert (await reading).machtiging.state is State.ACTIVE
+
+
+async def test_registering_token_does_not_deadlock_with_revocation(database):
+    # The issuer holds the lock of the consent, for which the revocation waits: they would deadlock.
+    doorstep = await Doorstep.build(database, None)
+    async with database.sessions() as revoking, database.sessions() as issuing:
+        await revoke(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
+        await asyncio.wait_for(register(issuing, replace(doorstep.helper, id=TokenId(uuid7()))), 2)
+        await issuing.commit()
+        await revoking.commit()
+
+
+async def test_readers_share_the_lock(database):
+    doorstep = await Doorstep.build(database, None)
+    async with database.sessions() as one, database.sessions() as other:
+        assert await hold(one, doorstep.helper.id)
+        assert await asyncio.wait_for(hold(other, doorstep.helper.id), 2)
+
+
+async def test_reader_queues_behind_waiting_revocation(database):
+    # Without the advisory lock, overlapping reads of one gemachtigde could starve the revocation.
+    doorstep = await Doorstep.build(database, None)
+    giver, token = doorstep.people.mother, doorstep.helper.id
+
+    async def revoking() -> None:
+        async with unit_of_work(database.sessions) as session:
+            await revoke(session, doorstep.machtiging.id, giver, at=NOON)
+
+    async def reading() -> State:
+        async with unit_of_work(database.sessions) as session:
+            return (await hold(session, token)).machtiging.state
+
+    async with unit_of_work(database.sessions) as first:
+        await hold(first, token)
+        ending = asyncio.create_task(revoking())
+        await until_somebody_waits(database.sessions, ending)
+        late = asyncio.create_task(reading())
+        await until_somebody_waits(database.sessions, ending, late)
+    await ending
+    assert await late is State.ENDED
