@@ -1,4 +1,4 @@
-"""Whatever is wrong in policies/, the service does not start, and says in which file and line."""
+"""Loading policies/: every mistake is a fault with its file and line."""
 
 import shutil
 
@@ -26,7 +26,7 @@ def refused(policies):
     return fault.value
 
 
-def test_the_policy_as_it_is_loads(policies):
+def test_shipped_policy_loads(policies):
     assert Policy.load(policies).digest == Policy.load(POLICIES).digest
 
 
@@ -57,7 +57,7 @@ def test_the_policy_as_it_is_loads(policies):
         pytest.param("g,anybody,self", id="a role line"),
     ],
 )
-def test_a_wrong_row_is_a_fault_with_file_and_line(policies, line):
+def test_invalid_policy_row_is_a_fault_with_file_and_line(policies, line):
     (policies / "zz.csv").write_text(f"# uitleg\n{HEADER}\n\n{line}\n")
     fault = refused(policies)
     assert fault.code == "beleid_onleesbaar"
@@ -66,34 +66,34 @@ def test_a_wrong_row_is_a_fault_with_file_and_line(policies, line):
 
 
 @pytest.mark.parametrize("content", ["", "# niets\n", LINE + "\n", HEADER.replace("eft", "effect") + "\n"])
-def test_a_file_without_the_right_header_is_a_fault(policies, content):
+def test_policy_file_without_header_is_a_fault(policies, content):
     (policies / "zz.csv").write_text(content)
     assert "zz.csv:1: " in refused(policies).private
 
 
-def test_a_file_that_is_no_text_is_a_fault(policies):
+def test_policy_file_that_is_no_text_is_a_fault(policies):
     (policies / "zz.csv").write_bytes(b"\xff\xfe\x00")
     assert "zz.csv:1: UnicodeDecodeError" in refused(policies).private
 
 
-def test_no_rows_at_all_is_a_fault(policies):
+def test_policy_without_rows_is_a_fault(policies):
     for file in policies.glob("*.csv"):
         file.unlink()
     assert refused(policies).code == "beleid_leeg"
 
 
-def test_only_denying_rows_is_a_fault_too(policies):
+def test_policy_with_only_deny_rows_is_a_fault(policies):
     for file in policies.glob("*.csv"):
         if file.name != "verboden.csv":
             file.unlink()
     assert refused(policies).code == "beleid_leeg"
 
 
-def test_a_missing_directory_is_a_fault(tmp_path):
+def test_missing_policy_directory_is_a_fault(tmp_path):
     assert refused(tmp_path / "nergens").code == "beleid_onleesbaar"
 
 
-def test_a_missing_model_is_a_fault(policies):
+def test_missing_policy_model_is_a_fault(policies):
     (policies / "model.conf").unlink()
     assert "model.conf:1: FileNotFoundError" in refused(policies).private
 
@@ -123,7 +123,7 @@ def test_a_missing_model_is_a_fault(policies):
         pytest.param("[request_definition]", "", id="no section"),
     ],
 )
-def test_an_altered_model_is_a_fault(policies, old, new):
+def test_altered_policy_model_is_a_fault(policies, old, new):
     text = (policies / "model.conf").read_text()
     assert old in text
     (policies / "model.conf").write_text(text.replace(old, new))
@@ -132,7 +132,7 @@ def test_an_altered_model_is_a_fault(policies, old, new):
     assert "model.conf:" in fault.private
 
 
-def test_the_digest_names_what_is_decided_and_not_how_it_is_explained(policies):
+def test_policy_digest_covers_decisions_and_not_comments(policies):
     digest = Policy.load(policies).digest
     file = policies / "eigen.csv"
     file.write_text(file.read_text().replace("Iedereen mag", "Ieder mens mag"))
@@ -152,7 +152,7 @@ class _Vague:
 
 
 @pytest.mark.parametrize("engine", [_Broken(), _Vague()])
-def test_whatever_goes_wrong_while_deciding_is_a_refusal_and_is_not_remembered(engine):
+def test_policy_engine_error_is_refused_and_not_cached(engine):
     policy = Policy(read_model(POLICIES), read_rows(POLICIES))
     question = a_question()
     sound = dict(policy._enforcers)

@@ -1,4 +1,4 @@
-"""The stories in policies/scenarios: each says yes and no, and all come out; a policy that is bent makes them fail."""
+"""The scenarios in policies/scenarios: all pass with the policy, and a changed policy fails them."""
 
 from dataclasses import replace
 
@@ -27,12 +27,12 @@ def checked(policy):
 
 
 @pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
-def test_story(checked, told):
+def test_scenario_has_the_expected_decisions(checked, told):
     (row,) = [row for row in checked if row.story == told.story]
     assert row.problems == ()
 
 
-def test_there_are_enough_stories_and_more_refusals_than_permissions():
+def test_scenarios_cover_every_capacity_with_more_refusals_than_permissions():
     assert len(STORIES) >= 25
     assert len({told.story for told in STORIES}) == len(STORIES)
     assert {told.question.capacity for told in STORIES} == set(Capacity)
@@ -41,12 +41,12 @@ def test_there_are_enough_stories_and_more_refusals_than_permissions():
 
 
 @pytest.mark.parametrize("dropped", [row.id for row in read_rows(POLICIES) if row.eft == "allow"])
-def test_without_any_one_of_the_allowing_rows_some_story_fails(dropped):
+def test_removed_allow_row_fails_a_scenario(dropped):
     rows = [row for row in read_rows(POLICIES) if row.id != dropped]
     assert any(row.problems for row in check(Policy(read_model(POLICIES), rows), STORIES))
 
 
-def test_a_row_that_lets_everybody_delete_makes_stories_fail_even_though_a_deny_row_wins():
+def test_changed_deny_row_fails_a_scenario():
     rows = [replace(row, eft="allow") if row.id == "nooit-wijzigen" else row for row in read_rows(POLICIES)]
     bent = [row for row in check(Policy(read_model(POLICIES), rows), STORIES) if row.problems]
     assert any("mag: 'verwijderen' mag volgens het beleid wel" in row.problems for row in bent)
@@ -80,7 +80,7 @@ GOOD = """
         ("brief: {", "brief: ["),
     ],
 )
-def test_a_story_that_cannot_be_read_is_a_fault_that_names_the_file(policy, tmp_path, old, new):
+def test_malformed_scenario_is_a_fault_with_file(policy, tmp_path, old, new):
     (tmp_path / "proef.yaml").write_text(GOOD)
     assert [row.problems for row in check(policy, read_scenarios(tmp_path))] == [()]
     (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
@@ -90,12 +90,12 @@ def test_a_story_that_cannot_be_read_is_a_fault_that_names_the_file(policy, tmp_
     assert "proef.yaml" in fault.value.private
 
 
-def test_no_stories_is_a_fault(tmp_path):
+def test_missing_scenarios_are_a_fault(tmp_path):
     with pytest.raises(Fault, match="scenario_onleesbaar"):
         read_scenarios(tmp_path)
 
 
-def test_the_table_shows_exactly_what_is_allowed(policy):
+def test_policy_table_shows_exactly_the_allowed_questions(policy):
     shown = {
         (row.capacity, act, theme, row.sensitivity, level)
         for row in table(policy)
@@ -107,7 +107,7 @@ def test_the_table_shows_exactly_what_is_allowed(policy):
     assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
 
 
-def test_explaining_names_the_rows_on_both_sides_and_the_facts_that_are_missing(policy):
+def test_explain_shows_matching_rows_and_missing_facts(policy):
     told = explain(policy, a_question(capacity=Capacity.PARENT, level=Assurance.LOW))
     assert [row[0] for row in told.rows] == ["ouder-gewoon"]
     told = explain(policy, a_question(act=Act.DELETE, in_force=False))

@@ -1,4 +1,4 @@
-"""Whatever text gets as far as a question or a policy file: it is a word that is known, or it is refused."""
+"""Policy injection: text in a question or a policy file is a known word, or it is refused."""
 
 from dataclasses import replace
 
@@ -42,9 +42,9 @@ def known(column):
 
 @pytest.mark.parametrize("column", WORDS)
 @given(word=st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8"), max_size=40))
-def test_row_2_a_word_that_is_not_known_is_refused_wherever_it_stands(column, word):
+def test_row_2_policy_injection_by_unknown_word_is_refused(column, word):
     class Said(str):
-        """Text in the place of a closed word, with the attribute that the engine reads."""
+        """Text in place of an enum member, with the attribute that the engine reads."""
 
         value = property(str)
 
@@ -54,13 +54,13 @@ def test_row_2_a_word_that_is_not_known_is_refused_wherever_it_stands(column, wo
 
 @pytest.mark.parametrize("fact", FACTS)
 @pytest.mark.parametrize("said", ["", 0, None, (), 0.0])
-def test_row_2_a_fact_that_is_not_true_allows_nothing(fact, said):
+def test_row_2_falsy_fact_is_refused(fact, said):
     assert isinstance(POLICY.decide(replace(a_question(), **{fact: said})), Refused)
 
 
 @pytest.mark.parametrize("word", [word for word in NASTY if word not in ("*", "self relative")])
 @pytest.mark.parametrize("column", WORDS)
-def test_row_2_a_row_with_a_word_that_is_not_known_stops_the_start(tmp_path, column, word):
+def test_row_2_policy_row_with_unknown_word_is_a_fault(tmp_path, column, word):
     cells = dict.fromkeys(COLUMNS, "*") | {"id": "een", "eft": "allow", "because": "omdat", column: word}
     (tmp_path / "a.csv").write_text(",".join(COLUMNS) + "\n" + ",".join(cells[name] for name in COLUMNS) + "\n")
     with pytest.raises(Fault, match="beleid_onleesbaar"):

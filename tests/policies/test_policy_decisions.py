@@ -1,4 +1,4 @@
-"""The policy over its whole space: every Question there is, asked of our engine, of stock pycasbin and of Cedar."""
+"""Policy decisions over the whole question space, compared with stock pycasbin and Cedar."""
 
 import random
 from collections import Counter
@@ -25,60 +25,60 @@ def policy():
 
 
 @pytest.fixture(scope="module")
-def space():
+def question_space():
     return list(all_questions())
 
 
 @pytest.fixture(scope="module", params=["a sample", pytest.param("every question", marks=pytest.mark.whole)])
-def answers(request, policy, space):
-    """Every question of which all facts hold, and a thousand of the others; or every question there is."""
-    asked = space
+def answers(request, policy, question_space):
+    """Decisions on all questions with true facts and a sample of a thousand others, or on every question."""
+    asked = question_space
     if request.param == "a sample":
-        asked = dict.fromkeys([*questions_in_order(), *random.Random(6).sample(space, 1000)])
+        asked = dict.fromkeys([*questions_in_order(), *random.Random(6).sample(question_space, 1000)])
     return {question: policy.decide(question) for question in asked}
 
 
-def some_of(answers, space):
-    """A thousand of a sample, for who asks each question anew; of every question all."""
-    return answers if len(answers) == len(space) else random.Random(7).sample(list(answers), 1000)
+def some_of(answers, question_space):
+    """A thousand of a sample, or all of the whole space."""
+    return answers if len(answers) == len(question_space) else random.Random(7).sample(list(answers), 1000)
 
 
 def allowed(answers):
     return [question for question, answer in answers.items() if isinstance(answer, Allowed)]
 
 
-def test_the_space_is_as_large_as_the_words_make_it(space, answers):
-    assert len(space) == 7 * 5 * 12 * 3 * 3 * 2**4
-    assert 0 < len(allowed(answers)) < len(space) / 40
+def test_question_space_has_the_expected_size(question_space, answers):
+    assert len(question_space) == 7 * 5 * 12 * 3 * 3 * 2**4
+    assert 0 < len(allowed(answers)) < len(question_space) / 40
 
 
 @pytest.mark.parametrize("fact", FACTS)
-def test_nothing_is_allowed_when_a_fact_does_not_hold(answers, fact):
+def test_question_with_a_false_fact_is_refused(answers, fact):
     assert [question for question in allowed(answers) if not getattr(question, fact)] == []
 
 
-def test_a_helper_never_marks_or_deletes(answers):
+def test_marking_and_deleting_by_gemachtigde_is_refused(answers):
     doing = {q.act for q in allowed(answers) if q.capacity is not Capacity.SELF}
     assert doing == {Act.LIST, Act.READ, Act.DOWNLOAD}
 
 
-def test_the_citizen_may_do_everything_in_the_own_box_at_any_level(answers):
+def test_citizen_in_own_box_is_allowed_every_act(answers):
     own = [q for q in allowed(answers) if q.capacity is Capacity.SELF]
     assert len(own) == len(Act) * len(Theme) * len(Sensitivity) * len(Assurance)
 
 
-def test_only_the_citizen_reads_sensitive_letters_at_level_low(answers):
+def test_sensitive_bericht_at_low_assurance_is_for_the_citizen_only(answers):
     low = [q for q in allowed(answers) if q.level is Assurance.LOW and q.sensitivity is not Sensitivity.GEWOON]
     assert {q.capacity for q in low} == {Capacity.SELF}
 
 
-def test_vertrouwelijk_is_for_the_citizen_and_the_court_appointed_at_the_highest_level(answers):
+def test_vertrouwelijk_bericht_is_for_citizen_and_court_appointed_at_high_assurance(answers):
     found = {(q.capacity, q.level) for q in allowed(answers) if q.sensitivity is Sensitivity.VERTROUWELIJK}
     others = {(capacity, level) for capacity, level in found if capacity is not Capacity.SELF}
     assert others == {(c, Assurance.HIGH) for c in (Capacity.CURATOR, Capacity.BEWINDVOERDER, Capacity.MENTOR)}
 
 
-def test_a_bewindvoerder_never_reads_about_care_and_a_mentor_never_about_money(answers):
+def test_bewindvoerder_and_mentor_are_limited_to_their_themes(answers):
     themes = {c: {q.theme for q in allowed(answers) if q.capacity is c} for c in Capacity}
     money = {Theme.BELASTINGEN, Theme.TOESLAGEN, Theme.INKOMEN, Theme.PENSIOEN}
     assert themes[Capacity.BEWINDVOERDER] == money | {Theme.WONEN, Theme.GEMEENTE, Theme.JUSTITIE}
@@ -86,20 +86,20 @@ def test_a_bewindvoerder_never_reads_about_care_and_a_mentor_never_about_money(a
     assert themes[Capacity.CURATOR] == set(Theme)
 
 
-def test_whoever_may_read_may_list_and_whoever_may_list_may_read(answers):
+def test_list_and_read_are_allowed_together(answers):
     # The list shows exactly what may be read; `verdict` also leans on this when it looks for the reason of a refusal.
     listed = {replace(q, act=Act.READ) for q in allowed(answers) if q.act is Act.LIST}
     assert listed == {q for q in allowed(answers) if q.act is Act.READ}
 
 
-def test_a_higher_level_never_takes_anything_away(answers):
+def test_higher_assurance_never_allows_less(answers):
     yes = set(allowed(answers))
     for question in yes:
         for level in Assurance:
             assert not level.reaches(question.level) or replace(question, level=level) in yes
 
 
-def test_every_refusal_says_why_and_every_allowance_by_which_row(policy, answers):
+def test_decision_names_its_row_or_reason(policy, answers):
     rows = {row.id: row for row in policy.rows}
     for answer in answers.values():
         if isinstance(answer, Allowed):
@@ -110,13 +110,13 @@ def test_every_refusal_says_why_and_every_allowance_by_which_row(policy, answers
             assert (rows[answer.row].eft, answer.reason) == ("deny", "beleid_verbiedt")
 
 
-def test_every_row_makes_a_difference(policy, answers):
-    """No dead letters: every row decides some question that would come out otherwise, or names its refusal."""
+def test_every_policy_row_is_used(policy, answers):
+    """Every row decides at least one question."""
     used = Counter(answer.row for answer in answers.values())
     assert {row.id for row in policy.rows} - set(used) == set()
 
 
-def test_adding_a_deny_row_only_ever_takes_away_exactly_what_it_names(policy, answers):
+def test_added_deny_row_refuses_exactly_its_questions(policy, answers):
     model, rows = read_model(POLICIES), read_rows(POLICIES)
     ban = replace(rows[0], id="aaa-proef", eft="deny", **{name: frozenset(WORDS[name]) for name in WORDS})
     ban = replace(ban, theme=frozenset({Theme.WONEN.value}))
@@ -137,8 +137,8 @@ def _stock(rows):
 @pytest.mark.parametrize(
     ("seed", "many"), [(1, 400), *(pytest.param(n, 1200, marks=pytest.mark.whole) for n in (2, 3))]
 )
-def test_stock_casbin_over_all_rows_in_any_order_agrees(policy, answers, seed, many):
-    # Our engine sorts the rows, puts them on shelves and parses once; stock Casbin does none of that.
+def test_stock_casbin_gives_the_same_decisions(policy, answers, seed, many):
+    # Our engine sorts and groups the rows and parses once; stock Casbin does not.
     rows, dice = list(policy.rows), random.Random(seed)
     dice.shuffle(rows)
     stock = _stock(rows)
@@ -146,12 +146,12 @@ def test_stock_casbin_over_all_rows_in_any_order_agrees(policy, answers, seed, m
         assert stock.enforce(*question.values()) == isinstance(answers[question], Allowed)
 
 
-def test_the_order_of_rows_changes_no_answer_and_not_the_digest(policy, space, answers):
+def test_row_order_changes_no_decision(policy, question_space, answers):
     rows = list(policy.rows)
     random.Random(4).shuffle(rows)
     other = Policy(read_model(POLICIES), rows)
     assert other.digest == policy.digest
-    for question in some_of(answers, space):
+    for question in some_of(answers, question_space):
         assert type(other.decide(question)) is type(answers[question])
 
 
@@ -183,9 +183,9 @@ def _cedar_request(question):
     }
 
 
-def test_cedar_gives_the_same_answer_to_every_question(policy, space, answers):
+def test_cedar_gives_the_same_decisions(policy, question_space, answers):
     policies = cedarpy.PolicySet.from_str("\n".join(_cedar_policies(policy.rows)))
-    asked = some_of(answers, space)
+    asked = some_of(answers, question_space)
     requests = [_cedar_request(question) for question in asked]
     results = cedarpy.is_authorized_batch(requests, policies, cedarpy.Entities.from_json_str("[]"))
     differing = [
@@ -196,8 +196,8 @@ def test_cedar_gives_the_same_answer_to_every_question(policy, space, answers):
     assert differing == []
 
 
-def test_the_memo_is_exact(policy, answers):
-    """What is remembered is what a fresh engine says, and asking in any order or twice makes no difference."""
+def test_cached_decision_equals_fresh_decision(policy, answers):
+    """A cached decision equals a fresh one, in any order of questions."""
     fresh = Policy.load(POLICIES)
     assert fresh is not policy
     sample = random.Random(5).sample(list(answers), 2000)
@@ -205,7 +205,7 @@ def test_the_memo_is_exact(policy, answers):
         assert fresh.decide(question) == answers[question] == policy.decide(question)
 
 
-def test_the_memo_of_one_policy_says_nothing_about_another():
+def test_decision_cache_is_not_shared_between_policies():
     model, rows = read_model(POLICIES), read_rows(POLICIES)
     question = a_question()
     wide = Policy(model, rows)
