@@ -1,4 +1,4 @@
-"""The whole story with logging at its loudest: what is secret on the way stands in no log, no journal, no refusal."""
+"""The whole story with logging at DEBUG: no secret in logs, journal or refusals."""
 
 import asyncio
 import io
@@ -41,7 +41,7 @@ CODE_ON_PAPER = re.compile(r'class="code">([^<]+)<')
 
 
 class Witness:
-    """Stands before the service, lets everything through, and notes what was secret in it and what was refused."""
+    """ASGI middleware that records the secrets and the refusals of each request."""
 
     def __init__(self, app):
         self._app = app
@@ -95,8 +95,8 @@ class Witness:
 
 
 @pytest.fixture
-def loud():
-    """Logs as production formats them, at DEBUG; and what INFO says before the redaction has looked at it."""
+def log_streams():
+    """Logs at DEBUG as in production, and at INFO before redaction."""
     with restored_logging():
         formatted, raw = io.StringIO(), io.StringIO()
         logging.configure("DEBUG", formatted)
@@ -135,7 +135,7 @@ async def told(database, place, witnesses):
         await asyncio.wait_for(tell(world, Teller(lambda *_: None, lambda *_: None)), 120)
 
 
-async def test_row_67_no_log_line_no_journal_line_and_no_refusal_holds_a_secret_of_the_story(database, tmp_path, loud):
+async def test_row_67_logs_journal_and_refusals_hold_no_secret(database, tmp_path, log_streams):
     witnesses = []
     await told(database, tmp_path, witnesses)
     (witness,) = witnesses
@@ -146,7 +146,7 @@ async def test_row_67_no_log_line_no_journal_line_and_no_refusal_holds_a_secret_
     assert all(any(secret.startswith(kind) for secret in witness.secrets) for kind in kinds)
     assert any(well_formed(normalise(secret)) for secret in witness.secrets)
     assert len(witness.secrets) > 15
-    formatted, raw = (stream.getvalue() for stream in loud)
+    formatted, raw = (stream.getvalue() for stream in log_streams)
     assert '"route"' in formatted
     assert "request" in raw
     assert len(witness.refusals) > 4

@@ -1,4 +1,4 @@
-"""Each form in Chromium, sent when its session is over: an answer at once, a link to the login, and the form again.
+"""Each form in Chromium, sent after session expiry: a login link, and the form restored.
 
 Chromium holds a form to `form-action 'self'` over redirects: what is redirected to another origin does nothing at all.
 """
@@ -17,21 +17,21 @@ import pytest
 
 from tests.builders.black_box import Pkce
 from tests.builders.clients import code_client, detail
-from tests.journeys.test_a_citizen_in_a_real_browser import accept, birth_date, log_in, offer, press
+from tests.journeys.test_portal_in_chromium import accept, birth_date, log_in, offer, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 AWAY = "U was te lang weg. Er is niets veranderd."
 BACK = "U bent weer ingelogd. Wat u wilde doen, is nog niet gedaan."
 
 
-def cookie_lost(page, visited) -> None:
-    """The session is unknown to the browser, as after a restart."""
+def cookie_lost(page, running_demo) -> None:
+    """Remove the session cookie, as after a restart of the browser."""
     page.context.clear_cookies(name="__Host-sessie")
 
 
-def logged_out_in_another_tab(page, visited) -> None:
+def logged_out_in_another_tab(page, running_demo) -> None:
     other = page.context.new_page()
-    other.goto(visited.url)
+    other.goto(running_demo.url)
     other.get_by_role("button", name="Uitloggen").click()
     # The tab stays open: to close it while its page is still on the way can wait for ever.
     other.get_by_role("link", name="Inloggen").first.wait_for()
@@ -40,68 +40,68 @@ def logged_out_in_another_tab(page, visited) -> None:
 OVER = {"cookie lost": cookie_lost, "other tab": logged_out_in_another_tab}
 
 
-def a_machtiging(page, visited) -> str:
-    """One that he has accepted; its address, with her logged in again."""
-    log_in(page, visited, "vertegenwoordigde")
-    code = offer(page, visited)
-    log_in(page, visited, "naaste")
-    accept(page, visited, code)
+def a_machtiging(page, running_demo) -> str:
+    """Offer and accept a machtiging; returns its URL."""
+    log_in(page, running_demo, "vertegenwoordigde")
+    code = offer(page, running_demo)
+    log_in(page, running_demo, "naaste")
+    accept(page, running_demo, code)
     press(page, "Ja, ik neem de machtiging aan")
     return page.url.partition("?")[0]
 
 
-def comes_back(page, visited, persona="Riet") -> None:
-    """The page that says so, the link, the login, and the page again."""
-    assert page.url.startswith(visited.url), page.url
+def comes_back(page, running_demo, persona="Riet") -> None:
+    """Assert the notice page, log in by its link, and assert the restored page."""
+    assert page.url.startswith(running_demo.url), page.url
     assert page.inner_text("h1") == AWAY
     page.get_by_role("main").get_by_role("link", name="Inloggen").click()
-    assert page.url.startswith(visited.broker), page.url
+    assert page.url.startswith(running_demo.broker), page.url
     page.get_by_role("button", name=re.compile(persona, re.IGNORECASE)).first.click()
-    assert page.url.startswith(visited.url), page.url
+    assert page.url.startswith(running_demo.url), page.url
     assert BACK in page.inner_text("main")
 
 
 @pytest.mark.parametrize("over", sorted(OVER))
-def test_offer_form_comes_back_filled_in(page, visited, over):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/machtigingen/aanbieden")
+def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
     page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
     page.get_by_label("Belastingdienst", exact=True).check()
     page.get_by_label("Alleen zien welke brieven er zijn").check()
     page.get_by_label("180 dagen").check()
-    OVER[over](page, visited)
+    OVER[over](page, running_demo)
     press(page, "Verder")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "samen de post doen"
     for label in ("Belastingdienst", "Alleen zien welke brieven er zijn", "180 dagen"):
         assert page.get_by_label(label, exact=True).is_checked()
     press(page, "Verder")
     assert page.inner_text("h1") == "Klopt dit?"
-    OVER[over](page, visited)
+    OVER[over](page, running_demo)
     press(page, "Ja, maak de machtiging")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     assert page.inner_text("h1") == "Klopt dit?"
     press(page, "Ja, maak de machtiging")
     assert page.locator("output.code").count() == 1
 
 
 @pytest.mark.parametrize("over", sorted(OVER))
-def test_code_form_comes_back_filled_in_at_both_steps(page, visited, over):
-    log_in(page, visited, "vertegenwoordigde")
-    code = offer(page, visited)
-    log_in(page, visited, "naaste")
-    page.goto(f"{visited.url}/machtigingen/aannemen")
+def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_demo, over):
+    log_in(page, running_demo, "vertegenwoordigde")
+    code = offer(page, running_demo)
+    log_in(page, running_demo, "naaste")
+    page.goto(f"{running_demo.url}/machtigingen/aannemen")
     page.get_by_label("Machtigingscode").fill(code)
     for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
         page.get_by_label(part, exact=True).fill(value)
-    OVER[over](page, visited)
+    OVER[over](page, running_demo)
     press(page, "Verder")
-    comes_back(page, visited, "Bram")
+    comes_back(page, running_demo, "Bram")
     assert page.get_by_label("Machtigingscode").input_value() == code
     press(page, "Verder")
-    OVER[over](page, visited)
+    OVER[over](page, running_demo)
     press(page, "Ja, ik neem de machtiging aan")
-    comes_back(page, visited, "Bram")
+    comes_back(page, running_demo, "Bram")
     press(page, "Verder")
     press(page, "Ja, ik neem de machtiging aan")
     assert "U heeft de machtiging aangenomen" in page.inner_text("main")
@@ -116,52 +116,54 @@ def test_code_form_comes_back_filled_in_at_both_steps(page, visited, over):
         ("naaste", "Bram", "", "Teruggeven", "Teruggegeven"),
     ],
 )
-def test_button_of_a_machtiging_comes_back_and_then_works(page, visited, over, persona, who, ending, button, stand):
-    where = a_machtiging(page, visited)
-    log_in(page, visited, persona)
+def test_machtiging_action_after_session_expiry_is_offered_again(
+    page, running_demo, over, persona, who, ending, button, stand
+):
+    where = a_machtiging(page, running_demo)
+    log_in(page, running_demo, persona)
     page.goto(where + ending)
-    OVER[over](page, visited)
+    OVER[over](page, running_demo)
     press(page, button)
-    comes_back(page, visited, who)
+    comes_back(page, running_demo, who)
     assert page.url == where + ending
     press(page, button)
     assert stand.lower() in page.inner_text("main").lower()
 
 
-def test_renewing_a_code_and_waking_a_machtiging_come_back(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    offer(page, visited)
-    page.goto(visited.url + "/machtigingen")
+def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    offer(page, running_demo)
+    page.goto(running_demo.url + "/machtigingen")
     page.locator("article, .kaart").filter(has_text="Wacht").first.get_by_role("link").first.click()
-    cookie_lost(page, visited)
+    cookie_lost(page, running_demo)
     press(page, "Maak een nieuwe code")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     press(page, "Maak een nieuwe code")
     assert page.locator("output.code").count() == 1
-    where = a_machtiging(page, visited)
-    log_in(page, visited, "vertegenwoordigde")
+    where = a_machtiging(page, running_demo)
+    log_in(page, running_demo, "vertegenwoordigde")
     page.goto(where)
     press(page, "Even stilzetten")
-    cookie_lost(page, visited)
+    cookie_lost(page, running_demo)
     press(page, "Weer laten gelden")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     press(page, "Weer laten gelden")
     assert "De machtiging geldt weer" in page.inner_text("main")
 
 
-def test_meldcode_comes_back(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/aan-de-balie")
-    cookie_lost(page, visited)
+def test_meldcode_form_after_session_expiry_is_offered_again(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/aan-de-balie")
+    cookie_lost(page, running_demo)
     press(page, "Maak een meldcode")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     press(page, "Maak een meldcode")
     assert page.locator("output.code").count() == 1
 
 
 @pytest.fixture
 def app_site():
-    """An app that only has an address to come back to."""
+    """An app that has only a redirect URI."""
 
     class Welcome(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -178,12 +180,12 @@ def app_site():
     server.server_close()
 
 
-def pushed(visited, redirect_uri: str) -> str:
-    """The address of a consent page for a public app: nobody but it knows of the request."""
-    file = visited.place / f"app-{uuid4()}.json"
+def pushed(running_demo, redirect_uri: str) -> str:
+    """Push a request of a public client; returns the URL of its consent page."""
+    file = running_demo.place / f"app-{uuid4()}.json"
     registered = code_client(None, redirect_uris=[redirect_uri])
     file.write_text(json.dumps(registered))
-    client_id = json.loads(visited.command("clients", "add", str(file)).stdout)["client_id"]
+    client_id = json.loads(running_demo.command("clients", "add", str(file)).stdout)["client_id"]
     request = {
         "client_id": client_id,
         "redirect_uri": redirect_uri,
@@ -194,62 +196,62 @@ def pushed(visited, redirect_uri: str) -> str:
         "code_challenge": Pkce().challenge,
         "code_challenge_method": "S256",
     }
-    answer = httpx.post(visited.url + "/par", data=request)
+    answer = httpx.post(running_demo.url + "/par", data=request)
     assert answer.status_code == 201, answer.text
     return "/authorize?" + urlencode({"client_id": client_id, "request_uri": answer.json()["request_uri"]})
 
 
 @pytest.mark.parametrize("over", sorted(OVER))
-def test_consent_and_stopping_the_app_come_back(page, visited, app_site, over):
-    log_in(page, visited, "vertegenwoordigde")
-    where = pushed(visited, app_site)
-    page.goto(visited.url + where)
-    OVER[over](page, visited)
+def test_consent_and_app_revocation_after_session_expiry_are_offered_again(page, running_demo, app_site, over):
+    log_in(page, running_demo, "vertegenwoordigde")
+    where = pushed(running_demo, app_site)
+    page.goto(running_demo.url + where)
+    OVER[over](page, running_demo)
     press(page, "Ja, ik ga akkoord")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     press(page, "Ja, ik ga akkoord")
     assert page.url.startswith(app_site + "?code="), page.url
-    page.goto(visited.url + "/apps")
+    page.goto(running_demo.url + "/apps")
     page.get_by_role("main").locator("a[href$='/stoppen']").first.click()
-    cookie_lost(page, visited)  # logging out stops the app by itself
+    cookie_lost(page, running_demo)  # logging out stops the app by itself
     press(page, "Ja, stop de toegang")
-    comes_back(page, visited)
+    comes_back(page, running_demo)
     press(page, "Ja, stop de toegang")
     assert "U heeft de toegang gestopt" in page.inner_text("main")
 
 
-def test_logging_out_after_the_session_leads_to_the_start(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    cookie_lost(page, visited)
+def test_logout_after_session_expiry_shows_the_start_page(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    cookie_lost(page, running_demo)
     page.get_by_role("button", name="Uitloggen").click()
-    assert page.url == visited.url + "/"
+    assert page.url == running_demo.url + "/"
     assert page.get_by_role("main").get_by_role("link", name="Inloggen").count() == 1
 
 
-def test_form_of_an_earlier_login_of_the_same_person_comes_back_and_of_another_does_not(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/machtigingen/aanbieden")
+def test_form_of_earlier_login_is_restored_for_the_same_person_only(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
     page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
     other = page.context.new_page()
-    log_in(other, visited, "vertegenwoordigde")
+    log_in(other, running_demo, "vertegenwoordigde")
     press(page, "Verder")
     assert BACK in page.inner_text("main")
     assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "alleen voor mij"
-    log_in(other, visited, "naaste")
+    log_in(other, running_demo, "naaste")
     press(page, "Verder")
     assert page.inner_text("h1") == "Dit formulier is verlopen. Er is niets veranderd."
     page.get_by_role("link", name="Open een nieuw formulier").click()
     assert "alleen voor mij" not in page.content()
 
 
-def test_form_of_one_person_is_not_shown_after_login_of_another(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/machtigingen/aanbieden")
+def test_form_of_another_person_is_not_restored(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
     page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
-    cookie_lost(page, visited)
+    cookie_lost(page, running_demo)
     press(page, "Verder")
     page.get_by_role("main").get_by_role("link", name="Inloggen").click()
     page.get_by_role("button", name=re.compile("Bram", re.IGNORECASE)).first.click()
-    assert page.url == visited.url + "/machtigingen/aanbieden"
+    assert page.url == running_demo.url + "/machtigingen/aanbieden"
     assert "alleen voor mij" not in page.content()
     assert BACK not in page.inner_text("main")

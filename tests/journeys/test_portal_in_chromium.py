@@ -1,4 +1,4 @@
-"""The pages in Chromium, without JavaScript: what a citizen of 78 and her son do, and what they then see."""
+"""The portal in Chromium without JavaScript: machtiging, overview and accessibility."""
 
 import re
 
@@ -8,9 +8,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 PAGES = ["/", "/machtigingen", "/machtigingen/aanbieden", "/machtigingen/aannemen", "/inzage", "/berichten", "/apps"]
 
 
-def log_in(page, visited, persona: str) -> None:
-    page.goto(f"{visited.url}/inloggen?login_hint={persona}")
-    assert page.url.startswith(visited.url), page.url
+def log_in(page, running_demo, persona: str) -> None:
+    page.goto(f"{running_demo.url}/inloggen?login_hint={persona}")
+    assert page.url.startswith(running_demo.url), page.url
     assert page.get_by_role("button", name="Uitloggen").count() == 1
 
 
@@ -18,9 +18,9 @@ def press(page, name: str) -> None:
     page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
 
 
-def offer(page, visited) -> str:
-    """She fills in the form, checks it, and gets a code; returns the code."""
-    page.goto(f"{visited.url}/machtigingen/aanbieden")
+def offer(page, running_demo) -> str:
+    """Fill in and confirm the offer form; returns the code."""
+    page.goto(f"{running_demo.url}/machtigingen/aanbieden")
     page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
     page.get_by_label("Belastingdienst", exact=True).check()
     page.get_by_label("De brieven lezen en de bijlagen opslaan").check()
@@ -32,8 +32,8 @@ def offer(page, visited) -> str:
     return page.inner_text("output.code")
 
 
-def accept(page, visited, code: str) -> None:
-    page.goto(f"{visited.url}/machtigingen/aannemen")
+def accept(page, running_demo, code: str) -> None:
+    page.goto(f"{running_demo.url}/machtigingen/aannemen")
     page.get_by_label("Machtigingscode").fill(code.lower().replace("-", " "))
     for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
         page.get_by_label(part, exact=True).fill(value)
@@ -47,41 +47,41 @@ def birth_date() -> tuple[str, str, str]:
     return str(int(day)), str(int(month)), year
 
 
-def test_the_start_page_says_what_this_is_and_warns_that_it_is_practice(page, visited):
-    page.goto(visited.url)
+def test_start_page_shows_the_practice_warning(page, running_demo):
+    page.goto(running_demo.url)
     assert page.locator("h1").count() == 1
     assert page.locator("html").get_attribute("lang") == "nl"
     assert "oefen" in page.inner_text("body").lower()
 
 
-def test_choosing_who_to_be_on_the_login_page_logs_in(page, visited):
-    page.goto(visited.url + "/inloggen")
-    assert page.url.startswith(visited.broker)
+def test_login_by_persona_sets_a_secure_session_cookie(page, running_demo):
+    page.goto(running_demo.url + "/inloggen")
+    assert page.url.startswith(running_demo.broker)
     assert "dit is geen DigiD" in page.inner_text("body")
     page.get_by_role("button", name=re.compile("Riet", re.IGNORECASE)).first.click()
-    assert page.url.startswith(visited.url)
+    assert page.url.startswith(running_demo.url)
     session = {cookie["name"]: cookie for cookie in page.context.cookies()}["__Host-sessie"]
     assert session["secure"]
     assert session["httpOnly"]
     assert session["sameSite"] == "Lax"
     press_out = page.get_by_role("button", name="Uitloggen")
     press_out.click()
-    page.goto(visited.url + "/machtigingen")
-    assert page.url.startswith(visited.broker)
+    page.goto(running_demo.url + "/machtigingen")
+    assert page.url.startswith(running_demo.broker)
 
 
-def test_she_offers_he_accepts_she_pauses_and_stops_and_both_see_it(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    code = offer(page, visited)
+def test_machtiging_is_offered_accepted_paused_and_revoked(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    code = offer(page, running_demo)
     assert re.fullmatch(r"[0-9A-Z]{5}-[0-9A-Z]{5}", code)
-    log_in(page, visited, "naaste")
-    accept(page, visited, code)
+    log_in(page, running_demo, "naaste")
+    accept(page, running_demo, code)
     assert page.inner_text("h1") == "Neemt u deze machtiging aan?"
     assert "Belastingdienst" in page.inner_text("main")
     press(page, "Ja, ik neem de machtiging aan")
     assert "Riet" in page.inner_text("main")
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/machtigingen")
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen")
     card = page.locator("main li, main .kaart, main article").filter(has_text="samen de post doen").first
     card.get_by_role("link").first.click()
     where = page.url
@@ -94,30 +94,30 @@ def test_she_offers_he_accepts_she_pauses_and_stops_and_both_see_it(page, visite
     page.goto(where)
     assert "mocht uw post lezen" in page.inner_text("h1")
     assert page.get_by_role("main").get_by_role("button").count() == 0
-    log_in(page, visited, "naaste")
-    page.goto(visited.url + "/machtigingen")
+    log_in(page, running_demo, "naaste")
+    page.goto(running_demo.url + "/machtigingen")
     assert "Ingetrokken" in page.inner_text("main")
 
 
-def test_a_code_that_was_used_does_not_work_again_and_she_cannot_take_her_own(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    code = offer(page, visited)
-    accept(page, visited, code)
+def test_used_code_and_own_code_are_rejected(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    code = offer(page, running_demo)
+    accept(page, running_demo, code)
     assert page.locator("[role=alert], h1:has-text('niet')").count() >= 1
-    log_in(page, visited, "naaste")
-    accept(page, visited, code)
+    log_in(page, running_demo, "naaste")
+    accept(page, running_demo, code)
     press(page, "Ja, ik neem de machtiging aan")
-    accept(page, visited, code)
+    accept(page, running_demo, code)
     assert page.inner_text("h1").startswith("U mag post lezen van Riet")
-    log_in(page, visited, "raadslid")
-    accept(page, visited, code)
+    log_in(page, running_demo, "raadslid")
+    accept(page, running_demo, code)
     assert "Deze code" in page.inner_text("[role=alert]")
     assert page.locator("#code").input_value() != ""
 
 
-def test_she_sees_who_looked_at_which_letter_and_nothing_about_numbers(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/inzage")
+def test_overview_shows_reads_and_refusals_without_bsn(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/inzage")
     seen = page.inner_text("main")
     assert "Bram" in seen
     assert "Dit is geweigerd" in seen
@@ -126,16 +126,16 @@ def test_she_sees_who_looked_at_which_letter_and_nothing_about_numbers(page, vis
     assert "/berichten/" in page.url
 
 
-def test_a_page_behind_the_login_leads_there_and_back(page, visited):
-    page.goto(visited.url + "/machtigingen")
-    assert page.url.startswith(visited.broker)
+def test_page_without_session_redirects_to_login_and_back(page, running_demo):
+    page.goto(running_demo.url + "/machtigingen")
+    assert page.url.startswith(running_demo.broker)
     page.get_by_role("button", name=re.compile("Riet", re.IGNORECASE)).first.click()
-    assert page.url == visited.url + "/machtigingen"
+    assert page.url == running_demo.url + "/machtigingen"
 
 
-def test_an_empty_offer_is_refused_with_a_summary_that_leads_to_the_fields(page, visited):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/machtigingen/aanbieden")
+def test_empty_offer_form_shows_error_summary_with_links(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
     press(page, "Verder")
     assert page.locator("[role=alert] a").count() == 2
     assert page.locator("[aria-invalid=true]").count() == 2
@@ -144,9 +144,9 @@ def test_an_empty_offer_is_refused_with_a_summary_that_leads_to_the_fields(page,
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_has_one_heading_a_way_past_the_menu_and_a_label_at_every_field(page, visited, path):
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + path)
+def test_page_has_one_heading_a_skip_link_and_field_labels(page, running_demo, path):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + path)
     assert page.locator("main").count() == 1
     assert page.locator("h1").count() == 1
     assert page.locator("a.overslaan").get_attribute("href") == "#" + page.locator("main").get_attribute("id")
@@ -156,12 +156,12 @@ def test_every_page_has_one_heading_a_way_past_the_menu_and_a_label_at_every_fie
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_a_narrow_phone_without_scrolling_sideways(browser, visited, path):
+def test_page_fits_a_320_pixel_screen(browser, running_demo, path):
     # Measuring needs JavaScript; the page itself has none.
     context = browser.new_context(viewport={"width": 320, "height": 640})
     page = context.new_page()
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + path)
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     small = page.evaluate(
         """() => [...document.querySelectorAll('main button, main a.knop, main input:not([type=hidden])')]
@@ -171,11 +171,11 @@ def test_a_page_fits_a_narrow_phone_without_scrolling_sideways(browser, visited,
     context.close()
 
 
-def test_the_tab_key_reaches_everything_and_shows_where_it_is(browser, visited):
+def test_keyboard_focus_reaches_every_control_and_is_visible(browser, running_demo):
     context = browser.new_context()
     page = context.new_page()
-    log_in(page, visited, "vertegenwoordigde")
-    page.goto(visited.url + "/machtigingen")
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen")
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -194,7 +194,7 @@ def test_the_tab_key_reaches_everything_and_shows_where_it_is(browser, visited):
     context.close()
 
 
-def test_a_page_does_not_exist_and_says_so_in_dutch(page, visited):
-    answer = page.goto(visited.url + "/bestaat-niet")
+def test_unknown_page_returns_404_in_dutch(page, running_demo):
+    answer = page.goto(running_demo.url + "/bestaat-niet")
     assert answer.status == 404
     assert "niet" in page.inner_text("h1").lower()

@@ -1,4 +1,4 @@
-"""The story of the demo, told in this process against real servers on loopback: twice in one world, once told wrong."""
+"""The story of the demo, in this process against real servers on loopback."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def settings(database, tmp_path) -> Settings:
 
 
 class Listener:
-    """Hears the story."""
+    """Record the steps of the story."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.teller = Teller(step=lambda number, _: self.steps.append(number), line=lambda *_: None)
 
 
-async def test_the_story_comes_out_twice_in_one_world_and_every_module_it_names_exists(settings, database):
+async def test_story_succeeds_twice_and_names_existing_modules(settings, database):
     first, second = Listener(), Listener()
     async with world(settings):
         assert await is_new(database.sessions)
@@ -62,7 +62,7 @@ async def test_the_story_comes_out_twice_in_one_world_and_every_module_it_names_
     assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
 
 
-async def test_story_on_the_ipv6_loopback_comes_out_as_told(settings):
+async def test_story_on_ipv6_loopback_succeeds(settings):
     listener, there = Listener(), {"host": "::1", "issuer": f"http://[::1]:{settings.port}"}
     on_ipv6 = settings.model_copy(update=there)
     async with world(on_ipv6):
@@ -70,7 +70,7 @@ async def test_story_on_the_ipv6_loopback_comes_out_as_told(settings):
     assert listener.steps == [1, 2, 3, 4, 5, 6, 7]
 
 
-async def test_story_at_an_address_that_leads_elsewhere_is_refused_before_it_begins(settings):
+async def test_story_with_issuer_of_another_server_is_refused(settings):
     elsewhere = settings.model_copy(update={"issuer": f"http://localhost:{ports(1)[0]}"})
     with pytest.raises(Fault) as refused:
         async with world(elsewhere):
@@ -79,7 +79,7 @@ async def test_story_at_an_address_that_leads_elsewhere_is_refused_before_it_beg
     assert elsewhere.issuer in refused.value.private
 
 
-async def test_the_story_fails_at_the_first_step_that_does_not_come_out_as_told(settings):
+async def test_story_fails_at_the_first_unexpected_result(settings):
     listener = Listener()
     async with world(settings.model_copy(update={"access_token_seconds": 300})):
         with pytest.raises(StoryFailed) as failed:

@@ -1,4 +1,4 @@
-"""kill -9 between any two steps of the story: after a restart it goes on, and nothing is half done.
+"""Crash recovery: kill -9 between any two steps of the story leaves no partial state.
 
 The service and the login stand-in are one process; every other time the database server is killed as well.
 """
@@ -32,7 +32,7 @@ HALF_DONE = {
 
 
 class Killer:
-    """A listener of the story who pulls the plug at every new step, and puts it back."""
+    """A listener of the story that kills and restarts the service at every step."""
 
     def __init__(self, installation):
         self.installation = installation
@@ -56,7 +56,7 @@ class Killer:
 
 
 @pytest.mark.long
-async def test_the_story_goes_on_after_every_kill_and_nothing_is_half_done(installation, monkeypatch):
+async def test_story_resumes_after_kill_at_every_step_without_partial_state(installation, monkeypatch):
     installation.start()
     for name, value in installation.environment().items():
         if name.startswith("MACHTIGING_"):
