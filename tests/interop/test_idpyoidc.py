@@ -1,4 +1,4 @@
-"""Ours, driven by the Python package idpyoidc: configured, neither patched nor subclassed (docs/conformance.md)."""
+"""The Python package idpyoidc, configured but not patched, against our server (docs/conformance.md)."""
 
 import pytest
 
@@ -9,9 +9,9 @@ PARTY = "idpyoidc_party"
 DETAILS = [{"type": "berichtenbox", "actions": ["lijst", "lezen"]}]
 
 
-async def test_it_walks_the_code_flow_with_pkce_private_key_jwt_and_details(play, target):
-    """It makes the request and reads the answer; an id_token that it does not believe is an error of its own."""
-    told = await play(PARTY, "code_flow")
+async def test_idpyoidc_completes_code_flow_with_pkce_private_key_jwt_and_details(run_client, target):
+    """idpyoidc makes the request and verifies the response; an invalid id_token raises its own error."""
+    told = await run_client(PARTY, "code_flow")
     app = target["clients"]["app"]["client_id"]
     assert told["claims"]["iss"] == target["issuer"]
     assert told["claims"]["aud"] == [app]
@@ -21,36 +21,36 @@ async def test_it_walks_the_code_flow_with_pkce_private_key_jwt_and_details(play
     assert (told["before"]["active"], told["before"]["client_id"]) == (True, app)
 
 
-async def test_it_gives_a_token_back_though_it_does_not_understand_the_answer(play):
-    """RFC 7009 2.2: the body says nothing. It wants one that does, and calls its absence an error."""
-    told = await play(PARTY, "code_flow")
+async def test_idpyoidc_revokes_token_and_reports_empty_response_as_error(run_client):
+    """RFC 7009 2.2: the response has no body. idpyoidc expects one and raises an error."""
+    told = await run_client(PARTY, "code_flow")
     assert told["revoked"] == ["/revoke", 200]
     assert told["given_back"] == "ResponseError: Missing or faulty response"
     assert told["after"] == {"active": False}
 
 
-async def test_it_works_as_a_public_client(play, target):
-    """All of it in one call of its own, `finalize`; no client_secret is sent when none is configured."""
-    told = await play(PARTY, "public")
+async def test_idpyoidc_completes_code_flow_as_public_client(run_client, target):
+    """One call of `finalize`; no client_secret is sent when none is configured."""
+    told = await run_client(PARTY, "public")
     assert told["claims"]["aud"] == [target["clients"]["public"]["client_id"]]
     assert told["person"]["sub"] == told["claims"]["sub"]
 
 
-async def test_it_refreshes_and_a_refresh_token_that_comes_back_ends_the_family(play):
-    told = await play(PARTY, "refresh")
+async def test_idpyoidc_refresh_token_reuse_revokes_the_family(run_client):
+    told = await run_client(PARTY, "refresh")
     assert told["rotated"] is True
     assert told["person"]["sub"]
     assert told["again"] == "invalid_grant"
     assert told["after"] == {"active": False}
 
 
-async def test_it_signs_its_request(play, target):
-    told = await play(PARTY, "signed_request")
+async def test_idpyoidc_completes_code_flow_with_signed_request(run_client, target):
+    told = await run_client(PARTY, "signed_request")
     assert told["claims"]["aud"] == [target["clients"]["app"]["client_id"]]
 
 
-async def test_it_registers_itself_and_reads_userinfo_that_is_signed(play):
-    told = await play(PARTY, "registration")
+async def test_idpyoidc_completes_dynamic_registration_and_reads_signed_userinfo(run_client):
+    told = await run_client(PARTY, "registration")
     client = told["client"]
     assert client["userinfo_signed_response_alg"] == client["id_token_signed_response_alg"] == "PS256"
     assert client.keys() & {"application_type", "client_secret"} == set()
@@ -59,52 +59,52 @@ async def test_it_registers_itself_and_reads_userinfo_that_is_signed(play):
     assert told["person"]["aud"] == client["client_id"]
 
 
-async def test_it_asks_for_a_logout_and_gets_its_visitor_back(play, person, target):
-    told = await play(PARTY, "logout")
+async def test_idpyoidc_completes_rp_initiated_logout(run_client, person, target):
+    told = await run_client(PARTY, "logout")
     assert told["location"] == f"{HOME}/tot-ziens?state={told['state']}"
     assert "inloggen" in (await person.ask("GET", target["issuer"] + "/machtigingen")).headers["location"]
 
 
-async def test_it_hears_that_its_visitor_has_left_and_believes_no_other_notice(play):
-    told = await play(PARTY, "back_channel")
+async def test_idpyoidc_accepts_our_back_channel_logout_token_only(run_client):
+    told = await run_client(PARTY, "back_channel")
     assert told["location"].startswith(f"{HOME}/dag?state=")
     assert told["ours"] is True
     assert told["to_another"] == "MessageException: Bogus logout request: Not among intended audience"
     assert told["changed"].startswith("BadSignature")
 
 
-async def test_it_gets_and_looks_at_a_token_for_a_machine(play, target):
-    told = await play(PARTY, "machine")
+async def test_idpyoidc_completes_client_credentials_and_introspection(run_client, target):
+    told = await run_client(PARTY, "machine")
     assert told["type"] == "Bearer"
     assert (told["seen"]["active"], told["seen"]["client_id"]) == (True, target["clients"]["machine"]["client_id"])
 
 
-async def test_it_exchanges_a_token_for_the_next_service(play, target):
+async def test_idpyoidc_completes_token_exchange(run_client, target):
     first, second = (target["clients"][name]["resource"] for name in ("exchanger", "archive"))
-    told = await play(PARTY, "exchange", first=first, second=second)
+    told = await run_client(PARTY, "exchange", first=first, second=second)
     assert told["exchanged"]["issued_token_type"] == "urn:ietf:params:oauth:token-type:access_token"
     assert (told["seen"]["active"], told["seen"]["aud"]) == (True, [second])
 
 
 @pytest.mark.long
-async def test_it_asks_at_a_counter_and_waits_for_the_answer(play, target, meldcode):
-    told = await play(PARTY, "ciba", meldcode=meldcode, binding_message="Balie 3, W4X-7KP")
+async def test_idpyoidc_completes_ciba_poll(run_client, target, meldcode):
+    told = await run_client(PARTY, "ciba", meldcode=meldcode, binding_message="Balie 3, W4X-7KP")
     assert told["waiting"] == "authorization_pending"
     assert told["claims"]["aud"] == [target["clients"]["desk"]["client_id"]]
     assert told["details"] == DETAILS
 
 
-async def test_an_assertion_of_its_making_is_taken_when_it_is_for_us_alone(play):
-    """Its `aud` is always a list. By default it names the token endpoint; an application names the issuer."""
-    told = await play(PARTY, "assertions")
+async def test_idpyoidc_client_assertion_with_another_audience_is_rejected(run_client):
+    """Its `aud` is always a list: by default the token endpoint, the issuer if configured."""
+    told = await run_client(PARTY, "assertions")
     assert told.pop("ours") == "taken"
     assert len(told) == 7
     assert set(told.values()) == {"invalid_client"}
 
 
-async def test_what_is_not_ours_or_not_for_this_visit_it_does_not_take(play, target):
-    """But an answer that does not say from whom it is it does take, though our metadata say that ours do (RFC 9207)."""
-    told = await play(PARTY, "wrong")
+async def test_idpyoidc_rejects_forged_or_mixed_up_responses(run_client, target):
+    """It accepts a response without `iss`, although our metadata announce it (RFC 9207)."""
+    told = await run_client(PARTY, "wrong")
     assert told.pop("from") == target["issuer"]
     assert told.pop("no iss").startswith("it took it")
     assert {name: error.split(":")[0] for name, error in told.items()} == {
@@ -117,15 +117,15 @@ async def test_what_is_not_ours_or_not_for_this_visit_it_does_not_take(play, tar
     }
 
 
-async def test_its_proofs_of_a_key_are_not_those_of_rfc_9449(play):
-    """When this fails it has learnt it, and can be used with bound tokens."""
-    told = await play(PARTY, "dpop")
+async def test_idpyoidc_dpop_does_not_follow_rfc_9449(run_client):
+    """When this fails, idpyoidc supports RFC 9449 and can be used with bound tokens."""
+    told = await run_client(PARTY, "dpop")
     assert (told["first"], told["second"], told["nonce"]) == ("use_dpop_nonce", "use_dpop_nonce", None)
     assert len(told["ath"]) == 64  # RFC 9449 4.2 says base64url: 43
 
 
-async def test_its_add_on_for_pushed_requests_is_not_that_of_rfc_9126(play):
-    """It proves who it is inside of what is pushed, and takes the 201 of section 2.2 for a failure."""
-    told = await play(PARTY, "par")
+async def test_idpyoidc_par_does_not_follow_rfc_9126(run_client):
+    """It sends the client assertion inside the pushed request, and treats the 201 of section 2.2 as a failure."""
+    told = await run_client(PARTY, "par")
     assert told["seen"] == ["/par", 401]
     assert told["ours"].split(":")[0] == told["created"].split(":")[0] == "ConnectionError"

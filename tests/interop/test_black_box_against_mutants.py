@@ -1,4 +1,4 @@
-"""The black-box tests, held against ours with one guard taken away at a time: each must be noticed by name."""
+"""The black-box tests against mutants of our server: each removed check is detected by its named tests."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.builders.pack import PACK, hold_pack_against, outcomes_in
 
 _AT_ONCE = 2
 _PATIENCE = 300
-TEST = "test_a_broken_server_is_found_by_each_test_that_says_so"
+TEST = "test_mutant_is_detected_by_its_named_tests"
 FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / PACK).glob("test_*.py")))
 
 
@@ -33,14 +33,14 @@ def broken(url: str, name: str, place: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 async def outcomes(request, postgres_url, tmp_path_factory):
-    """Of every mutant that a test of this run asks for; each has a database, for nobody is asked very often."""
+    """The outcomes for each mutant of this run; each mutant has its own database."""
     asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
     gate, template = asyncio.Semaphore(_AT_ONCE), make_url(postgres_url).database
 
     def outcome(url: str, name: str, place: Path) -> dict[str, str]:
         try:
             return broken(url, name, place)
-        except AssertionError as error:  # this one could not be tried; the others can
+        except AssertionError as error:  # this mutant could not run; the others can
             return {"": str(error)}
 
     async def one(name: str) -> tuple[str, dict[str, str]]:
@@ -56,14 +56,14 @@ async def outcomes(request, postgres_url, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_every_broken_server_is_said_to_be_found_by_a_test_that_exists(name):
+def test_mutant_names_existing_black_box_tests(name):
     assert MUTANTS[name].caught_by
     assert [test for test in MUTANTS[name].caught_by if f"def {test}(" not in FUNCTIONS] == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_broken_server_is_found_by_each_test_that_says_so(outcomes, name):
+def test_mutant_is_detected_by_its_named_tests(outcomes, name):
     """At least one case of every named test fails."""
     found = {test.split("[")[0] for test, outcome in outcomes[name].items() if outcome == "failed"}
     assert found >= set(MUTANTS[name].caught_by), outcomes[name]

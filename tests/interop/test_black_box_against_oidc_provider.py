@@ -1,6 +1,6 @@
-"""The black-box tests, held against the npm package oidc-provider: a test that is wrong fails there.
+"""The black-box tests against the npm package oidc-provider: a wrong test fails there.
 
-Where that server answers otherwise, the test stands here with the reason. A difference that disappears fails too.
+Where that server behaves differently, the test is listed here with the reason. A difference that disappears fails too.
 """
 
 import pytest
@@ -98,16 +98,16 @@ def outcomes(tmp_path_factory):
         yield run_pack(target)
 
 
-def test_the_pack_was_run(outcomes):
+def test_black_box_tests_run_against_oidc_provider(outcomes):
     assert len(outcomes) > 700
     skipped = [name for name, outcome in outcomes.items() if outcome == "skipped"]
     assert len(skipped) <= 130  # it has no token exchange, and does not tell of details, what is over, or newcomers
 
 
-def test_what_fails_there_is_known_and_has_a_reason(outcomes):
+def test_black_box_failures_on_oidc_provider_are_listed_with_reason(outcomes):
     assert {name for name, outcome in outcomes.items() if outcome == "failed"} - DIFFERENCES.keys() == set()
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
-def test_a_difference_is_still_there(outcomes, name):
+def test_listed_difference_of_oidc_provider_still_fails(outcomes, name):
     assert outcomes[name] == "failed"

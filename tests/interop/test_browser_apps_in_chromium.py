@@ -1,4 +1,4 @@
-"""Apps that run in a browser, in Chromium at another origin than ours: oauth4webapi, and oidc-client-ts with PAR."""
+"""Browser apps in Chromium at another origin (CORS): oauth4webapi, and oidc-client-ts with PAR."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {"": "text/html"}
 
     def log_message(self, *_args: object) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ def app(target, origin):
 
 
 def consent(context, target, address: str, origin: str) -> str:
-    """Consent as the person in another window; gives the address at which she comes back to the app."""
+    """Consent as the person in another window; returns the redirect URL."""
     window = context.new_page()
     window.goto(target["issuer"] + "/inloggen?login_hint=naaste")
     window.goto(address)
@@ -125,7 +125,7 @@ def consent(context, target, address: str, origin: str) -> str:
 @pytest.mark.parametrize(
     ("library", "dpop"), [("oauth4webapi", True), ("oidc_client_ts", False), ("oidc_client_ts", True)]
 )
-def test_browser_app_at_another_origin_goes_from_discovery_to_letters_and_revocation(
+def test_cors_browser_app_completes_code_flow_api_call_and_revocation(
     context, target, origin, app, library, dpop
 ) -> None:
     page = context.new_page()
@@ -166,9 +166,7 @@ def asked(page, target, path, options):
     return page.evaluate(FETCH, [target["issuer"] + path, options])
 
 
-def test_chromium_reads_refusals_at_the_origin_of_a_client_and_at_no_other(
-    context, target, origin, app, app_files
-) -> None:
+def test_cors_is_allowed_at_the_origin_of_a_client_only(context, target, origin, app, app_files) -> None:
     page = context.new_page()
     page.goto(origin + "/terug")
     for path, options in ASKS:
@@ -182,7 +180,7 @@ def test_chromium_reads_refusals_at_the_origin_of_a_client_and_at_no_other(
             assert asked(page, target, path, {}) == ["cors", 200], path
 
 
-def test_chromium_never_reads_pages_or_with_cookies(context, target, origin, app) -> None:
+def test_cors_of_pages_and_requests_with_cookies_is_blocked(context, target, origin, app) -> None:
     page = context.new_page()
     page.goto(target["issuer"] + "/inloggen?login_hint=naaste")
     page.goto(origin + "/terug")
@@ -192,7 +190,7 @@ def test_chromium_never_reads_pages_or_with_cookies(context, target, origin, app
         assert asked(page, target, path, options | {"credentials": "include"}) == ["TypeError", 0], path
 
 
-def test_chromium_reads_nothing_once_the_client_is_gone(context, target, origin, app) -> None:
+def test_cors_at_origin_of_deleted_client_is_blocked(context, target, origin, app) -> None:
     page = context.new_page()
     page.goto(origin + "/terug")
     path, options = ASKS[0]
