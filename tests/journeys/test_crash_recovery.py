@@ -26,7 +26,7 @@ HALF_DONE = {
         ON m.id = c.machtiging_id WHERE c.used_at IS NOT NULL AND m.accepted_at IS NULL AND m.state <> 'ended'""",
     "a grant alive under an ended machtiging": """SELECT g.id FROM oauth_grant g JOIN machtiging m
         ON m.id = g.machtiging_id WHERE m.state = 'ended' AND g.ended_at IS NULL""",
-    "an accepted machtiging nobody wrote down": """SELECT m.id FROM machtiging m WHERE m.accepted_at IS NOT NULL
+    "an accepted machtiging without a journal line": """SELECT m.id FROM machtiging m WHERE m.accepted_at IS NOT NULL
         AND NOT EXISTS (SELECT FROM journal j WHERE j.machtiging_id = m.id AND j.act = 'machtiging:aangenomen')""",
 }
 

@@ -7,7 +7,7 @@ from machtiging.berichtenbox.rules import PDF
 from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import CONSENTS
 from machtiging.web import openapi
-from tests.architecture.test_openapi_is_clean_under_spectral import the_description
+from tests.architecture.test_openapi_document import the_description
 from tests.builders.berichtenbox import a_pdf, a_world
 
 NEEDED = {

@@ -224,7 +224,7 @@ def test_tokens_verify_across_workers_in_any_order_of_rotations(tmp_path_factory
     for step in steps:
         if step == "wait":
             at += PUBLISHED
-            a.refresh()  # nobody is an hour behind
+            a.refresh()  # every worker refreshes within the publication delay
             b.refresh()
         elif step.startswith("look"):
             (a if step.endswith("a") else b).refresh()

@@ -1,4 +1,4 @@
-"""A mutant that takes away what has been moved or renamed breaks nothing, and proves nothing."""
+"""Mutants patch existing code: a mutant of moved or renamed code proves nothing."""
 
 from tests.builders.mutants import (
     MUTANTS,
@@ -16,7 +16,7 @@ from tests.builders.mutants import (
 AREAS = (clients, codes, counters, exchanging, network, refreshing, requests, signatures, tokens)
 
 
-def test_every_mutant_takes_away_something_that_is_there(monkeypatch):
+def test_every_mutant_patches_existing_code(monkeypatch):
     taken_away = []
 
     def looked(place, name, new):

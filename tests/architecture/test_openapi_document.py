@@ -1,4 +1,4 @@
-"""The description of the API keeps the NL API Design Rules, as the ruleset of their keeper says."""
+"""The OpenAPI document follows the NL API Design Rules (Spectral ruleset)."""
 
 import importlib.util
 import json
@@ -54,12 +54,12 @@ def linter():
 
 
 @pytest.mark.whole
-def test_the_description_is_clean(linter, tmp_path):
+def test_openapi_document_passes_spectral(linter, tmp_path):
     assert linter(tmp_path, the_description()) == []
 
 
 @pytest.mark.whole
-def test_the_linter_would_complain(linter, tmp_path):
+def test_spectral_reports_an_invalid_document(linter, tmp_path):
     spoilt = the_description()
     del spoilt["info"]["contact"]
     spoilt["paths"]["/Berichten_lijst"] = spoilt["paths"].pop("/berichten")
@@ -68,7 +68,7 @@ def test_the_linter_would_complain(linter, tmp_path):
     assert "nlgov:paths-kebab-case" in complaints
 
 
-def test_the_description_has_every_route_under_api_v1_and_nothing_else():
+def test_openapi_document_lists_every_api_route():
     assert {path: set(operations) for path, operations in the_description()["paths"].items()} == {
         "/aanleveringen": {"post"},
         "/berichten": {"get"},
@@ -79,7 +79,7 @@ def test_the_description_has_every_route_under_api_v1_and_nothing_else():
     }
 
 
-def test_no_operation_promises_422_and_each_documents_its_problems():
+def test_openapi_operations_document_their_problem_responses():
     for operations in the_description()["paths"].values():
         for operation in operations.values():
             assert "422" not in operation["responses"]
@@ -90,7 +90,7 @@ def test_no_operation_promises_422_and_each_documents_its_problems():
                     assert set(answer["content"]) == {"application/problem+json"}
 
 
-def test_the_lock_file_names_no_place_to_fetch_from():
+def test_spectral_lock_file_has_no_download_urls():
     lock = (ROOT / "tests/architecture/spectral/package-lock.json").read_text()
     assert '"resolved"' not in lock
     assert '"integrity"' in lock

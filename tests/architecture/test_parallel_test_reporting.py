@@ -1,4 +1,4 @@
-"""Processes that were handed their tests say one thing of each (tests/conftest.py): whatever goes wrong is among it."""
+"""Worker processes report one outcome per test (tests/conftest.py): no failure is lost."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def test_dies(): os._exit(3)
 
 
 @pytest.mark.whole
-def test_a_failure_before_in_and_after_a_test_is_told_and_so_is_a_process_that_dies(tmp_path):
+def test_failures_errors_and_crashed_workers_are_reported(tmp_path):
     (tmp_path / "test_it.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-ra", "-p", "tests.conftest", "-n", "1", "-c", "pytest.ini", "."]

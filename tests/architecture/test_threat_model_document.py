@@ -1,4 +1,4 @@
-"""docs/threat-model.md names a test for every attack: each must exist, and none may be forgotten."""
+"""docs/threat-model.md: every attack has a row with an existing test."""
 
 import ast
 import re
@@ -14,12 +14,12 @@ NAMED = re.compile(r"`(tests/[^`]+\.py)::(test_[^`]+)`")
 ATTACKS = {int(number): (answer.strip(), tests) for number, _, answer, tests in ROW.findall(TEXT)}
 
 
-def test_every_attack_has_its_row_in_order():
+def test_threat_model_rows_are_complete_and_in_order():
     assert [int(row[0]) for row in ROW.findall(TEXT)] == list(range(1, 69))
 
 
 @pytest.mark.parametrize("number", range(1, 69))
-def test_every_row_names_a_test_and_an_answer_or_says_why_not(number):
+def test_threat_model_row_has_answer_and_test_or_reason(number):
     answer, tests = ATTACKS[number]
     if not NAMED.search(tests):
         assert re.fullmatch(r"not yet \(.{10,}\)", tests), tests
@@ -28,7 +28,7 @@ def test_every_row_names_a_test_and_an_answer_or_says_why_not(number):
         assert NAMED.sub("", tests).strip() == "", "something else stands between the tests"
 
 
-def test_every_test_that_is_named_exists():
+def test_threat_model_names_existing_tests():
     named = set(NAMED.findall(TEXT))
     assert len(named) > 100
     missing = [(path, name) for path, name in sorted(named) if not (ROOT / path).is_file()]
@@ -37,7 +37,7 @@ def test_every_test_that_is_named_exists():
 
 
 def in_make_test(path, name):
-    """Whether `make test` runs it: neither the folder, nor the file, nor the test itself says `whole` or `long`."""
+    """Check that `make test` runs it: no mark `whole` or `long` on folder, file or test."""
     marked = re.compile(r"pytest\.mark\.(whole|long)\b")
     if path.startswith(WHOLE):
         return False
@@ -55,18 +55,18 @@ def in_make_test(path, name):
 
 
 @pytest.mark.parametrize("number", range(1, 69))
-def test_every_attack_is_answered_in_make_test(number):
+def test_threat_model_row_has_a_test_in_make_test(number):
     named = NAMED.findall(ATTACKS[number][1])
     assert not named or any(in_make_test(path, name) for path, name in named)
 
 
-def test_every_line_about_bad_input_names_a_test():
+def test_bad_input_lines_name_a_test():
     lines = TEXT.split("## Bad input and bad luck")[1].strip().splitlines()[2:]
     assert len(lines) >= 15
     assert [line for line in lines if not NAMED.search(line)] == []
 
 
-def test_no_row_is_said_to_be_missing_that_has_a_test_of_its_own():
+def test_numbered_tests_are_named_in_the_threat_model():
     numbered = re.compile(r"def test_row_(\d+)_")
     found = {
         int(number) for path in (ROOT / "tests").rglob("test_*.py") for number in numbered.findall(path.read_text())

@@ -1,4 +1,4 @@
-"""What comes in from outside never becomes SQL, a command, a template or a policy; checked in the source itself."""
+"""Injection, checked in the source: no input becomes SQL, a command, a template or a policy."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 from machtiging.storage.postgres_programs import Program
 from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, nodes, tree
 
-# Statements that hold a name of our own (a role, a column of a table of ours), and nothing that anybody can send.
+# Modules whose SQL contains own names (a role, a column), and no input.
 OWN_NAMES_IN_SQL = {
     "machtiging/audit/seal.py",
     "machtiging/berichtenbox/queries.py",
@@ -44,13 +44,13 @@ def raw_sql(path):
             yield node.args[0]
 
 
-def test_row_1_sql_text_is_constant():
+def test_row_1_sql_injection_sql_text_is_constant():
     built = {name_of(path) for path in modules() if any(not is_constant(arg) for arg in raw_sql(path))}
     assert built == OWN_NAMES_IN_SQL
     assert sum(1 for path in modules() for _ in raw_sql(path)) > 10, "the test no longer sees our SQL"
 
 
-def test_row_1_the_places_that_put_names_in_sql_take_them_from_our_own_words():
+def test_row_1_sql_injection_interpolated_names_are_own_constants():
     names = set()
     for path in modules():
         if name_of(path) in OWN_NAMES_IN_SQL:
@@ -63,7 +63,7 @@ def test_row_1_the_places_that_put_names_in_sql_take_them_from_our_own_words():
     assert names == roles | columns
 
 
-def test_row_1_no_query_is_put_together_with_percent_or_format():
+def test_row_1_sql_injection_no_query_is_formatted():
     words = ("select ", "insert into", "update ", "delete from")
     found = [
         (name_of(path), ast.unparse(node))
@@ -80,7 +80,7 @@ def test_row_1_no_query_is_put_together_with_percent_or_format():
     assert found == []
 
 
-def test_row_4_nothing_runs_a_command():
+def test_row_4_command_injection_no_module_runs_a_shell():
     shells = {"subprocess", "os.system", "os.popen", "pty", "commands", "asyncio.create_subprocess_shell"}
     # The programs of the embedded database, by fixed names, with arguments from the settings of the installation.
     starting = [name_of(p) for p in modules(migrations=True) if shells & set(imports(p))]
@@ -91,15 +91,15 @@ def test_row_4_nothing_runs_a_command():
     assert [name_of(p) for p in modules(migrations=True) if any(f in runs for f, _ in calls(p))] == []
 
 
-def test_row_3_no_template_is_made_from_text_and_none_is_told_to_trust_a_value():
+def test_row_3_template_injection_and_unescaped_output_are_absent():
     risky = {"from_string", "Markup", "mark_safe"}
     assert [name_of(p) for p in modules() if any(f.split(".")[-1] in risky for f, _ in calls(p))] == []
     trusting = [str(p) for p in PACKAGE.rglob("*.html") if "|safe" in p.read_text() or "autoescape" in p.read_text()]
     assert trusting == []
 
 
-def test_row_26_only_these_modules_reach_out_to_the_network():
-    """The configured broker, the configured mail server, the demo, and one place that visits what clients name."""
+def test_row_26_ssrf_network_is_used_in_listed_modules_only():
+    """The configured broker and mail server, the demo, and the one module that fetches URLs of clients."""
     reaching = {name_of(p) for p in modules() if NETWORK & set(imports(p))}
     demo = {name for name in reaching if name.startswith(("machtiging/cli/", "machtiging/simulators/"))}
     assert reaching - demo == {
@@ -110,7 +110,7 @@ def test_row_26_only_these_modules_reach_out_to_the_network():
     }
 
 
-def test_row_26_nothing_outside_the_demo_follows_redirects():
+def test_row_26_ssrf_redirects_are_not_followed():
     for path in modules():
         for _, node in calls(path):
             for keyword in node.keywords:
@@ -119,7 +119,7 @@ def test_row_26_nothing_outside_the_demo_follows_redirects():
                     assert keyword.value.value is False, name_of(path)
 
 
-def test_row_52_digests_and_secrets_are_compared_in_constant_time():
+def test_row_52_timing_secrets_are_compared_in_constant_time():
     secret = ("token", "digest", "secret", "code_challenge", "csrf", "signature", "hmac")
     plain = [
         (name_of(path), ast.unparse(node))
@@ -139,7 +139,7 @@ def test_row_52_digests_and_secrets_are_compared_in_constant_time():
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
-def test_row_68_every_requirement_is_one_version_with_hashes_and_no_address(name):
+def test_row_68_supply_chain_requirements_are_pinned_with_hashes(name):
     text = (ROOT / name).read_text().replace("\\\n", " ")
     lines = [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("#")]
     assert len(lines) > 15
@@ -154,7 +154,7 @@ def test_row_68_every_requirement_is_one_version_with_hashes_and_no_address(name
         assert not requirement.startswith("-"), line
 
 
-def test_row_68_installing_demands_the_hashes_and_takes_no_source_packages():
+def test_row_68_supply_chain_install_requires_hashes_and_wheels():
     installs = (ROOT / "Makefile").read_text()
     (pip,) = [line for line in installs.splitlines() if line.startswith("PIP :=")]
     assert "--require-hashes" in pip
@@ -165,8 +165,8 @@ def test_row_68_installing_demands_the_hashes_and_takes_no_source_packages():
     assert all("--no-index" in line and "--no-deps" in line for line in others)
 
 
-def test_row_68_the_libraries_with_known_holes_are_beyond_them():
-    """Authlib before 1.9.9 takes unsigned JSON tokens and public keys as secrets; `casbin` was left for `pycasbin`."""
+def test_row_68_supply_chain_vulnerable_versions_are_excluded():
+    """Authlib before 1.9.9 accepts unsigned JSON tokens and public keys as secrets; `casbin` became `pycasbin`."""
     named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert "authlib>=1.9.9" in named
     pinned = dict(
@@ -176,8 +176,8 @@ def test_row_68_the_libraries_with_known_holes_are_beyond_them():
     assert "casbin" not in pinned
 
 
-def test_row_56_no_attachment_is_ever_parsed_unpacked_or_shown():
-    """What never opens a PDF, an archive or an image has nothing for a bomb to go off in."""
+def test_row_56_bijlage_is_never_parsed_or_decompressed():
+    """A decompression bomb needs a parser: no module opens a PDF, an archive or an image."""
     openers = {"zipfile", "gzip", "zlib", "bz2", "lzma", "tarfile", "PIL", "pypdf", "fpdf", "pikepdf", "xml", "lxml"}
     found = {name_of(p) for p in modules() if any(name.split(".")[0] in openers for name in imports(p))}
     assert found == {"machtiging/cli/demo/pdf.py"}  # it makes the letters of the demo

@@ -1,4 +1,4 @@
-"""Calls that open a hole or hide a failure, and words that would mean the wrong thing."""
+"""Forbidden calls (eval, broad except, current time) and forbidden names."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ import pytest
 from machtiging.kernel.glossary import TERMS
 from tests.architecture.sources import PACKAGE, ROOT, calls, modules, name_of, nodes
 
-# Where the outermost handler stands, and only there, everything may be caught.
+# Modules with an outermost handler, which may catch everything.
 EDGES = {
     "machtiging/web/problems.py",
     "machtiging/storage/embedded.py",
@@ -19,13 +19,13 @@ EDGES = {
 }
 
 
-def test_http_exceptions_are_made_in_web_only():
+def test_http_exceptions_are_raised_in_web_only():
     assert [
         name_of(p) for p in modules() if "web" not in p.parts and any(f.endswith("HTTPException") for f, _ in calls(p))
     ] == []
 
 
-def test_everything_is_caught_at_the_edges_only():
+def test_broad_except_is_used_in_listed_modules_only():
     broad = {
         name_of(path)
         for path in modules()
@@ -37,7 +37,7 @@ def test_everything_is_caught_at_the_edges_only():
 
 
 @pytest.mark.parametrize("call", ["enable_enforce", "eval", "exec", "compile"])
-def test_no_call_that_switches_the_decision_off_or_runs_text(call):
+def test_eval_exec_compile_and_enable_enforce_are_not_called(call):
     # Patterns, and the text of a statement of ours: neither becomes code of this program.
     harmless = {"re.compile", "self._core.compile"}
     assert [
@@ -45,13 +45,13 @@ def test_no_call_that_switches_the_decision_off_or_runs_text(call):
     ] == []
 
 
-def test_time_comes_from_the_clock_alone():
+def test_current_time_is_read_in_the_clock_module_only():
     takers = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
     found = {name_of(p) for p in modules(migrations=True) if any(f in takers for f, _ in calls(p))}
     assert found <= {"machtiging/kernel/clock.py"}
 
 
-def test_words_of_the_glossary_are_not_translated_in_names():
+def test_glossary_terms_are_not_translated_in_names():
     names = {
         (name_of(path), node.name)
         for path in modules()
@@ -67,12 +67,12 @@ def test_words_of_the_glossary_are_not_translated_in_names():
     assert wrong == []
 
 
-def test_every_term_of_the_glossary_is_used():
+def test_every_glossary_term_is_used():
     text = "\n".join(p.read_text().lower() for p in PACKAGE.rglob("*.py") if p.name != "glossary.py")
     assert [term.word for term in TERMS if term.word not in text] == []
 
 
-def test_no_committed_file_names_a_registry_a_path_of_a_machine_or_a_private_key():
+def test_tracked_files_hold_no_registry_local_path_or_private_key():
     hosts = r"py" + r"pi\.org|python" + r"hosted|registry\.npm" + r"js|deb\.deb" + r"ian\.org"
     paths = r"/(?<![A-Za-z0-9_.]/)(work|home|root)/[a-z]"
     keys = r"BEGIN (EC |RSA )?PRIVATE" + r" KEY"

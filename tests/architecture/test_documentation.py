@@ -1,4 +1,4 @@
-"""What README.md and docs/ name exists, and what they should name they name."""
+"""README.md and docs/: named commands, options, paths, settings and links exist."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ DOCUMENTS = [README, ROOT / "keys" / "README.md", *sorted((ROOT / "docs").rglob(
 COMMANDS = typer.main.get_command(app)
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"\.?[\w-]+(/[\w.*-]+)*(/|/[\w*-]+|\.(py|md|csv|conf|toml|yaml|txt|json|in|ini))")
-# What appears when the service is set up or runs, and is in no checkout.
+# Files that appear at set-up or at run time, and are in no checkout.
 MADE_LATER = re.compile(r"\.(venv|data|cache)/.*|keys\.json|.*\.key")
 # A word with a slash that is no path: the type of a token, of a body.
 NO_PATH = re.compile(r"(application|text|multipart)/[\w+-]+")
@@ -54,14 +54,14 @@ def every_option(command):
     return options_of(command).union(*(every_option(below) for below in getattr(command, "commands", {}).values()))
 
 
-def test_the_command_table_of_the_readme_is_the_command_line():
+def test_readme_command_table_matches_the_command_line():
     told = list(commands_in_the_table())
     assert sorted(told) == sorted(commands_that_exist())
     assert len(told) > 10
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_command_and_option_that_is_named_exists(document):
+def test_documented_commands_and_options_exist(document):
     known, groups = set(commands_that_exist()), set(COMMANDS.commands)
     for said in re.findall(r"`(?:\.venv/bin/)?machtiging ([a-z][^`]*)`", text(document)):
         words = said.split()
@@ -73,7 +73,7 @@ def test_every_command_and_option_that_is_named_exists(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_make_target_that_is_named_exists(document):
+def test_documented_make_targets_exist(document):
     targets = set(re.findall(r"^([a-z][a-z-]*):", text(ROOT / "Makefile"), re.MULTILINE))
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text(document), re.MULTILINE))
     assert named <= targets
@@ -81,13 +81,13 @@ def test_every_make_target_that_is_named_exists(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_variable_that_is_named_is_a_setting(document):
+def test_documented_environment_variables_are_settings(document):
     settings = {f"MACHTIGING_{field.upper()}" for field in Settings.model_fields}
     named = set(re.findall(r"\bMACHTIGING_[A-Z][A-Z0-9_]*", text(document)))
     assert {word for word in named - settings if not word.startswith(ENVIRONMENT_PREFIX)} == set()
 
 
-def test_every_setting_says_what_it_is():
+def test_every_setting_has_a_description():
     assert [field for field, info in Settings.model_fields.items() if not (info.description or "").strip()] == []
 
 
@@ -99,28 +99,28 @@ def paths_in(document):
 
 
 def exists(path, document):
-    """From the root, in the package, or beside the document itself."""
+    """Check for the path at the root, in the package, and beside the document."""
     return any(any(place.glob(path.rstrip("/"))) for place in (ROOT, PACKAGE, document.parent))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_path_that_is_named_exists(document):
+def test_documented_paths_exist(document):
     assert [path for path in paths_in(document) if not exists(path, document)] == []
 
 
-def test_paths_are_recognised():
+def test_path_recognition_finds_known_paths():
     assert {"docs/operations.md", "machtiging/__init__.py", "policies/README.md"} <= set(paths_in(README))
     assert ".ci/run" in set(paths_in(README))
     assert not exists("docs/does-not-exist.md", README)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_every_link_leads_somewhere(document):
+def test_documentation_links_resolve(document):
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text(document))
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-def test_the_map_of_the_package_is_the_package():
+def test_package_docstring_lists_every_package():
     the_map = (machtiging.__doc__ or "").split("strangers.")[1].split('"A helper')[0]
     told = [part for row in re.findall(r"^    (\w+(?:, \w+)*)  ", the_map, re.MULTILINE) for part in row.split(", ")]
     there = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
@@ -128,7 +128,7 @@ def test_the_map_of_the_package_is_the_package():
     assert sorted(told) == sorted(there)
 
 
-def test_the_six_files_to_read_exist_and_the_readme_names_the_same():
+def test_files_to_read_first_exist_and_match_the_readme():
     inside = re.findall(r"^    \d\. ([\w/]+\.py) ", machtiging.__doc__ or "", re.MULTILINE)
     assert len(inside) == 6
     assert [file for file in inside if not (PACKAGE / file).is_file()] == []
@@ -136,5 +136,5 @@ def test_the_six_files_to_read_exist_and_the_readme_names_the_same():
     assert [file for file in CODE.findall(paragraph) if not file.startswith("machtiging/")] == inside
 
 
-def test_documents_are_found():
+def test_documents_to_check_are_found():
     assert {Path(name(document)).name for document in DOCUMENTS} >= {"README.md", "operations.md", "threat-model.md"}

@@ -1,20 +1,19 @@
-"""Wherever a token opens something, whoever brings it is held to the key or certificate that it is bound to."""
+"""Sender constraint: every module that reads a token verifies the DPoP proof or client certificate."""
 
 from tests.architecture.sources import modules, name_of
 
-# A second look at a token that was held to its key when the door opened.
+# Checks a token again whose sender constraint was verified by the door.
 SECOND_LOOK = {"machtiging/access/recheck.py"}
 
 
-def test_whoever_takes_a_token_from_a_request_also_holds_its_bearer():
+def test_module_that_reads_a_token_enforces_its_sender_constraint():
     texts = {name_of(path): path.read_text(encoding="utf-8") for path in modules()}
     takers = {name for name, text in texts.items() if "credentials_in(" in text}
     assert takers > SECOND_LOOK
     assert {name for name in takers - SECOND_LOOK if "await hold_bearer(" not in texts[name]} == set()
 
 
-# The door itself; who only looks at the scheme; who only counts; who refuses the header; tokens that are no access
-# tokens.
+# The door; the scheme check; the rate limiter; a module that rejects the header; tokens that are no access tokens.
 READERS = {
     "machtiging/access/bearer.py",
     "machtiging/web/doors.py",
@@ -24,5 +23,5 @@ READERS = {
 }
 
 
-def test_nobody_reads_the_authorization_header_by_himself():
+def test_authorization_header_is_read_in_listed_modules_only():
     assert {name_of(path) for path in modules() if '"authorization"' in path.read_text(encoding="utf-8")} == READERS

@@ -1,4 +1,4 @@
-"""docs/conformance.md and the README's table name tests and folders: each must exist, and each name stands once."""
+"""docs/conformance.md and the README's table: named tests and folders exist, each module is listed once."""
 
 import re
 
@@ -14,8 +14,8 @@ ROWS = ROW.findall(TEXT)
 SPECIFICATION = re.compile(r"^\| ([^|]+) \| (works|in part: [^|]{10,}) \| ((?:`tests/[^`]+`,? ?)+) \|$", re.MULTILINE)
 
 
-def test_every_module_of_the_three_plans_stands_there_once():
-    """How many modules each plan had when the list was made."""
+def test_conformance_table_lists_every_module_once():
+    """The number of modules per plan when the list was made."""
     modules = [module for module, _, _ in ROWS]
     assert len(set(modules)) == len(modules)
     assert sum(module.startswith("fapi2-security-profile-final-") for module in modules) == 78
@@ -23,14 +23,14 @@ def test_every_module_of_the_three_plans_stands_there_once():
 
 
 @pytest.mark.parametrize(("module", "covered", "result"), ROWS, ids=[row[0] for row in ROWS])
-def test_every_row_has_a_result_and_a_test_or_a_reason(module, covered, result):
+def test_conformance_row_has_result_and_test_or_reason(module, covered, result):
     assert re.fullmatch(r"as expected|(differs|not applicable): .{10,}", result), result
     if not result.startswith("not applicable"):
         assert NAMED.search(covered)
     assert NAMED.sub("", covered).strip() in ("", "-")
 
 
-def test_the_table_of_clients_that_others_wrote_says_of_each_a_test_or_why_not():
+def test_third_party_client_table_has_a_test_or_reason_per_cell():
     table = TEXT.split("## Clients that others wrote")[1].split("|---|---|---|")[1]
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
     assert len(rows) == table.strip().count("\n") + 1
@@ -44,14 +44,14 @@ def test_the_table_of_clients_that_others_wrote_says_of_each_a_test_or_why_not()
     assert names_in(ROOT / "tests" / "interop" / "test_idpyoidc.py") <= named
 
 
-def test_every_test_that_is_named_exists():
+def test_conformance_document_names_existing_tests():
     named = set(NAMED.findall(TEXT))
     assert len(named) > 60
     assert [(path, name) for path, name in sorted(named) if not (ROOT / path).is_file()] == []
     assert [(path, name) for path, name in sorted(named) if name not in names_in(ROOT / path)] == []
 
 
-def test_the_readme_names_for_each_specification_a_folder_with_tests():
+def test_readme_specification_table_names_existing_test_folders():
     table = README.split("| specification |")[1].split("\n\n")[0]
     lines = table.splitlines()[2:]
     rows = SPECIFICATION.findall(table)
@@ -61,8 +61,8 @@ def test_the_readme_names_for_each_specification_a_folder_with_tests():
             assert any((ROOT / folder).glob("test_*.py")), folder
 
 
-def test_the_black_box_tests_know_nothing_of_ours():
-    """Else they could not be held against any other server."""
+def test_black_box_tests_import_nothing_of_machtiging():
+    """Otherwise they could not run against another server."""
     outside = ("black_box.py", "black_box_counter.py", "black_box_steps.py")
     files = [
         *(ROOT / "tests" / "protocol" / "black_box").glob("test_*.py"),

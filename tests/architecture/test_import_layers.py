@@ -1,4 +1,4 @@
-"""The direction of imports, held by import-linter with the contracts in pyproject.toml."""
+"""The layers of imports, checked by import-linter with the contracts in pyproject.toml."""
 
 import sys
 
@@ -7,7 +7,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 from tests.architecture.sources import PACKAGE, ROOT
 
 
-def test_every_contract_of_import_linter_is_kept(capsys, monkeypatch):
+def test_import_linter_contracts_are_kept(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", [*sys.path])  # it adds the folder that it looks in
     ended = lint_imports(no_cache=True)
@@ -16,6 +16,6 @@ def test_every_contract_of_import_linter_is_kept(capsys, monkeypatch):
     assert "0 broken" in told
 
 
-def test_no_package_has_a_drawer_for_everything():
+def test_no_module_is_named_utils_or_helpers():
     drawers = {"service", "services", "utils", "util", "helpers", "common", "misc"}
     assert [p for p in PACKAGE.rglob("*.py") if p.stem in drawers] == []
