@@ -136,11 +136,11 @@ class TaskSupervisor:
         now = asyncio.get_running_loop().time()
         return {record.name: text for record in self._records if (text := record.describe_problem(now))}
 
-    async def stop_tasks(self, timeout: float) -> None:
-        """Let every task finish its round. Tasks that need more than `timeout` seconds are cancelled."""
+    async def stop_tasks(self, patience: float) -> None:
+        """Let every task finish its round. Tasks that need more than `patience` seconds are cancelled."""
         self.stop.set()
         tasks = [record.task for record in self._records if record.task is not None]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=timeout)
+            _, late = await asyncio.wait(tasks, timeout=patience)
             for task in late:
                 task.cancel()

@@ -26,7 +26,7 @@ def nodes(path: Path) -> tuple[ast.AST, ...]:
 
 @cache
 def calls(path: Path) -> tuple[tuple[str, ast.Call], ...]:
-    """Every call: what is called, as it is written, and the node."""
+    """Every call: the written name of the function, and the node."""
     return tuple((_written(node.func), node) for node in nodes(path) if isinstance(node, ast.Call))
 
 
@@ -52,7 +52,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 @cache
 def names_in(path: Path) -> frozenset[str]:
-    """The functions of a module; its text says so much sooner than its tree."""
+    """The function names of a module, read from its text (faster than its syntax tree)."""
     return frozenset(DEFINED.findall(path.read_text(encoding="utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""Every route says who may knock, with exactly one door, and the number of routes is pinned."""
+"""Every route has exactly one door (authentication dependency), and the number of routes is pinned."""
 
 from collections import Counter
 from functools import cache
@@ -40,11 +40,11 @@ def test_every_route_has_exactly_one_door():
     assert {path: doors for path, doors in wrong.items() if len(doors) != 1} == {}
 
 
-def test_the_number_of_routes_behind_each_door_is_what_was_agreed():
+def test_number_of_routes_per_door_is_pinned():
     assert Counter(doors_of(r.dependant)[0] for r in all_routes()) == PINNED
 
 
-def test_a_route_without_a_door_would_be_found():
+def test_route_without_door_is_detected():
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     @app.get("/open")
@@ -55,6 +55,6 @@ def test_a_route_without_a_door_would_be_found():
 
 
 @pytest.mark.parametrize("alias", [Public, Citizen, Operator, Helper, Agency, ManagingClient, ConsentActor])
-def test_every_door_is_marked(alias):
+def test_every_door_dependency_is_marked(alias):
     dependency = alias.__metadata__[0].dependency
     assert getattr(dependency, DOOR_ATTRIBUTE) in DOORS

@@ -1,4 +1,4 @@
-"""One idea per function, one act per file: the sizes that keep it so."""
+"""Limits on the sizes of functions, files and packages."""
 
 import statistics
 
@@ -22,7 +22,7 @@ LARGER = {
 }
 
 
-def test_functions_are_short():
+def test_function_length_is_limited():
     too_long = [
         f"{name_of(path)}:{f.lineno} {f.name} {f.end_lineno - f.lineno + 1}"
         for path in modules()
@@ -32,15 +32,15 @@ def test_functions_are_short():
     assert too_long == []
 
 
-def test_half_of_all_functions_fit_in_ten_lines():
+def test_median_function_length_is_limited():
     assert statistics.median(f.end_lineno - f.lineno + 1 for path in modules() for f in functions(path)) <= 10
 
 
-def test_files_are_short():
+def test_file_length_is_limited():
     assert [name_of(p) for p in modules() if len(p.read_text().splitlines()) > LONGEST_FILE] == []
 
 
 @pytest.mark.parametrize("package", sorted(p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists()))
-def test_packages_are_small(package):
+def test_package_file_count_is_limited(package):
     files = [p for p in (PACKAGE / package).glob("*.py") if p.name != "__init__.py"]
     assert len(files) <= LARGER.get(package, MOST_FILES), [p.name for p in files]

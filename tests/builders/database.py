@@ -50,7 +50,10 @@ class Database:
 async def database_clone(template_url: str) -> AsyncIterator[Database]:
     """A fresh clone with engines; dropped at the end."""
     url = await create_database_clone(template_url)
-    service, sealer = make_engine(url, Role.SERVICE, pool_size=5), make_engine(url, Role.SEALER, pool_size=2)
+    service, sealer = (
+        make_engine(url, DatabaseRole.SERVICE, pool_size=5),
+        make_engine(url, DatabaseRole.SEALER, pool_size=2),
+    )
     try:
         yield Database(url, service, sealer)
     finally:

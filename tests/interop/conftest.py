@@ -1,4 +1,4 @@
-"""A database for servers that run beside the tests, one of ours, a person, and the clients of others that she uses."""
+"""A database, a server of ours, a person with a browser, and third-party clients."""
 
 import html
 import json
@@ -26,7 +26,7 @@ async def server_database_url(template_url):
 
 @pytest.fixture(scope="module")
 def target(server_database_url, tmp_path_factory):
-    """Ours, running: what it says of itself."""
+    """A running server of ours: its description."""
     with ours(server_database_url, tmp_path_factory.mktemp("interop")) as file:
         yield json.loads(file.read_text())
 
@@ -39,8 +39,8 @@ async def person(target):
 
 
 @pytest.fixture
-def play(target, person, tmp_path):
-    """Let a script of ours drive that library through one step, with this person at the browser."""
+def run_client(target, person, tmp_path):
+    """Run one step of a third-party library in a script, with this person at the browser."""
 
     async def go(address):
         return {"location": (await person.go(address, HOME)).headers["location"]}
@@ -68,7 +68,7 @@ def play(target, person, tmp_path):
 
 @pytest.fixture
 async def meldcode(target, person):
-    """What the person reads out at a counter."""
+    """The meldcode of the person for a CIBA request."""
     await person.go(target["issuer"] + "/inloggen?terug=/aan-de-balie", target["issuer"] + "/aan-de-balie")
     page = await person.press(target["issuer"] + "/aan-de-balie", "/aan-de-balie")
     return html.unescape(re.search(r"<output[^>]*>([^<]+)</output>", page.text)[1])

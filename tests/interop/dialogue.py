@@ -1,4 +1,4 @@
-"""A client that others wrote, in a process of its own, and the person whom it sends to the browser."""
+"""The dialogue with a third-party client in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 _PATIENCE = 60
-HOME = "http://localhost:9"  # where browsers are sent back to, and nobody answers
+HOME = "http://localhost:9"  # the redirect URI, where nothing listens
 Answers = Mapping[str, Callable[[str], Awaitable[dict[str, Any]]]]
 
 
 async def talk(command: list[str], cwd: Path, answers: Answers) -> dict[str, Any]:
-    """What the client says at the end. `answers`: what is done for each thing that it asks."""
+    """Run the client until its result. `answers` maps each request of the client to a handler."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
     try:

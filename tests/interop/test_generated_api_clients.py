@@ -1,4 +1,4 @@
-"""Clients that others' generators make of our description list, read, download and deliver at the running service."""
+"""API clients generated from our OpenAPI document list, read, download and deliver."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ def packages():
 
 @pytest.fixture
 async def service(database, tmp_path):
-    """The service on a port, its description in a file, and what a script is told."""
+    """A running service, its OpenAPI document in a file, and the parameters of a script."""
     world = await an_assembled_world(database.url, SystemClock(), tmp_path)
     async with served(world.app) as server:
         url = f"http://127.0.0.1:{server.port}"
@@ -43,7 +43,7 @@ async def service(database, tmp_path):
 
 
 def run(command, place, told=None):
-    """Run one program of others; returns what it wrote."""
+    """Run a third-party program; returns its output."""
     done = subprocess.run(
         list(map(str, command)), cwd=place, input=json.dumps(told), capture_output=True, text=True, timeout=240
     )
@@ -63,7 +63,7 @@ async def assert_everything_works(service, command, place):
     assert answer["refused"] == "bericht_onbekend"
 
 
-async def test_client_of_openapi_python_client_is_generated_whole_and_works(service, tmp_path):
+async def test_client_generated_by_openapi_python_client_works(service, tmp_path):
     made = [GENERATOR / "openapi-python-client", "generate", "--path", "openapi.json", "--meta", "none"]
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
     said = run([*made, "--output-path", "berichtenbox_client", "--config", "config.yaml"], tmp_path)
@@ -72,7 +72,7 @@ async def test_client_of_openapi_python_client_is_generated_whole_and_works(serv
     await assert_everything_works(service, [GENERATOR / "python", "use_client.py"], tmp_path)
 
 
-async def test_client_of_openapi_typescript_is_type_checked_and_works(service, tmp_path):
+async def test_client_generated_by_openapi_typescript_type_checks_and_works(service, tmp_path):
     (tmp_path / "node_modules").symlink_to(PLACE / "node_modules")
     shutil.copy(HERE / "openapi_typescript.ts", tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')

@@ -107,7 +107,7 @@ class Installation:
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
-    """Nothing runs yet."""
+    """An installation that is not started."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-journey-"))
     made = Installation(place)
     yield made
@@ -117,8 +117,8 @@ def installation() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="module")
-def visited() -> Iterator[Installation]:
-    """An installation that has told its story and is open to visitors; shared by the tests of one file."""
+def running_demo() -> Iterator[Installation]:
+    """A running demo after its story, shared by the tests of one file."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-journey-"))
     made = Installation(place)
     made.start()

@@ -128,9 +128,8 @@ def describe_reseal(outcome: ResealResult) -> list[str]:
         some = ", ".join(outcome.unverified[:_MAX_ROWS_NAMED])
         said.append(f"{len(outcome.unverified)} rows do not verify, open nothing and stay as they are: {some}.")
     if outcome.remaining_count > len(outcome.unverified):
-        said.append(
-            f"{outcome.remaining_count - len(outcome.unverified)} rows were in use or came in meanwhile. Run this again."
-        )
+        missed = outcome.remaining_count - len(outcome.unverified)
+        said.append(f"{missed} rows were in use or came in meanwhile. Run this again.")
     if not outcome.remaining_count:
         said.append(f"No row names an older key than {newest}. Keep the older ones for a day: people who are logged in")
         said.append("are found by it, and have to log in again without it.")

@@ -7,7 +7,7 @@ from machtiging.berichtenbox.rules import PDF_MEDIA_TYPE
 from machtiging.delegation.rules import Act
 from machtiging.oauth.rules import CONSENT_MANAGEMENT_SCOPE
 from machtiging.web import openapi
-from tests.architecture.test_openapi_is_clean_under_spectral import the_description
+from tests.architecture.test_openapi_document import the_description
 from tests.builders.berichtenbox import a_pdf
 
 NEEDED = {

@@ -15,7 +15,7 @@ async def offers_in(database) -> int:
         return await session.scalar(text("SELECT count(*) FROM machtiging"))
 
 
-# One error of each kind; all are in tests/unit/portal/test_terms_in_a_form.py.
+# One error of each kind; all are in tests/unit/portal/test_offer_form.py.
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

@@ -1,4 +1,4 @@
-"""Protection of the journal in the database: each thing that somebody takes away, adds or changes is named."""
+"""Protection of the journal in the database: each removed, added or changed part is reported."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def execute(url, statement):
 
 
 @pytest.fixture
-async def protected(migrated):
+async def migrated_with_grants(migrated):
     """A fresh database with the rights on the database itself, which are not copied with it."""
     await migrate_schema(migrated)
     return migrated
@@ -107,43 +107,45 @@ async def named(url):
         await engine.dispose()
 
 
-async def test_declared_protection_is_what_the_migrations_make(protected):
-    engine = make_engine(protected, DatabaseRole.SERVICE, pool_size=1)
+async def test_declared_protection_matches_the_migrations(migrated_with_grants):
+    engine = make_engine(migrated_with_grants, DatabaseRole.SERVICE, pool_size=1)
     async with engine.connect() as connection:
         assert await load_protection(connection) == dict(BASELINE)
     await engine.dispose()
 
 
 @pytest.mark.parametrize("statement", SABOTAGE)
-async def test_protection_that_was_changed_is_named(protected, statement):
-    await execute(protected, statement)
-    found = await named(protected)
+async def test_journal_tampering_with_ddl_or_grants_is_reported(migrated_with_grants, statement):
+    await execute(migrated_with_grants, statement)
+    found = await named(migrated_with_grants)
     assert [one for one in found if one.startswith(SABOTAGE[statement])], found
 
 
 @pytest.mark.parametrize("statement", OF_ROLES)
-async def test_role_with_more_power_than_it_needs_is_named(protected, statement):
+async def test_role_with_excess_privilege_is_reported(migrated_with_grants, statement):
     undo, subject = OF_ROLES[statement]
-    await execute(protected, statement)
+    await execute(migrated_with_grants, statement)
     try:
-        assert [one for one in await named(protected) if one.startswith(subject)]
+        assert [one for one in await named(migrated_with_grants) if one.startswith(subject)]
     finally:
-        await execute(protected, undo)
-    assert await named(protected) == []
+        await execute(migrated_with_grants, undo)
+    assert await named(migrated_with_grants) == []
 
 
-async def test_verify_of_database_without_journal_says_so(protected):
-    await execute(protected, "DROP TABLE journal CASCADE")
-    engine = make_engine(protected, DatabaseRole.OWNER, pool_size=1)
+async def test_verify_without_journal_table_reports_it(migrated_with_grants):
+    await execute(migrated_with_grants, "DROP TABLE journal CASCADE")
+    engine = make_engine(migrated_with_grants, DatabaseRole.OWNER, pool_size=1)
     report = await verify_journal(engine, a_keyring())
     await engine.dispose()
     assert [problem.text for problem in report.problems] == ["table journal: is er niet."]
 
 
 @pytest.mark.parametrize("words", [("audit", "verify"), ("doctor",)])
-async def test_command_names_what_protects_no_more(protected, tmp_path, capsys, monkeypatch, words):
-    run = a_command_line(protected, tmp_path, capsys, monkeypatch)
+async def test_audit_verify_and_doctor_report_disabled_trigger(
+    migrated_with_grants, tmp_path, capsys, monkeypatch, words
+):
+    run = a_command_line(migrated_with_grants, tmp_path, capsys, monkeypatch)
     assert "append_only" not in (await run(*words)).out
-    await execute(protected, "ALTER TABLE journal DISABLE TRIGGER append_only")
+    await execute(migrated_with_grants, "ALTER TABLE journal DISABLE TRIGGER append_only")
     ended = await run(*words)
     assert (ended.code, "trigger append_only on journal" in ended.out) == (1, True)

@@ -1,4 +1,4 @@
-"""Reading back what was done for somebody: sealed and waiting lines together, newest first."""
+"""Reading the journal of a person: sealed and waiting lines together, newest first."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -12,7 +12,7 @@ from tests.builders.crypto import a_keyring
 SOMEBODY_ELSE, A_MACHTIGING = UUID(int=2), UUID(int=3)
 
 
-async def test_sealed_and_waiting_lines_are_shown_together_newest_first(database, clock):
+async def test_sealed_and_waiting_lines_are_listed_newest_first(database, clock):
     await lines_are_written(database, clock, 1, reason="sealed")
     await seal_intake(database.sealer, a_keyring(), clock)
     clock.advance(timedelta(seconds=1))
@@ -22,7 +22,7 @@ async def test_sealed_and_waiting_lines_are_shown_together_newest_first(database
     assert [(line.reason, line.seq) for line in lines] == [("waiting", None), ("sealed", 1)]
 
 
-async def test_a_line_says_everything_that_was_written(session, clock):
+async def test_journal_line_is_read_as_written(session, clock):
     line = a_line(actor_id=SOMEBODY_ELSE, machtiging_id=A_MACHTIGING, object_kind="bericht", facts={"aantal": 3})
     line_id = await record(session, line, at=clock.now())
     (read,) = await load_lines_for_machtiging(session, A_MACHTIGING)
@@ -32,19 +32,19 @@ async def test_a_line_says_everything_that_was_written(session, clock):
     assert read.request_id
 
 
-async def test_lines_about_somebody_else_are_not_shown(session, clock):
+async def test_journal_lines_about_another_person_are_not_listed(session, clock):
     await record(session, a_line(for_person_id=SOMEBODY_ELSE, actor_id=SOMEBODY), at=clock.now())
     await record(session, a_line(for_person_id=None), at=clock.now())
     assert await load_lines_for_person(session, SOMEBODY) == []
 
 
-async def test_lines_under_another_machtiging_are_not_shown(session, clock):
+async def test_journal_lines_under_another_machtiging_are_not_listed(session, clock):
     await record(session, a_line(machtiging_id=UUID(int=4)), at=clock.now())
     await record(session, a_line(machtiging_id=None), at=clock.now())
     assert await load_lines_for_machtiging(session, A_MACHTIGING) == []
 
 
-async def test_paging_shows_every_line_once_also_when_many_share_one_instant(database, clock):
+async def test_paging_lists_every_line_once_with_equal_timestamps(database, clock):
     for _ in range(3):
         await lines_are_written(database, clock, 3)
         await seal_intake(database.sealer, a_keyring(), clock, batch=2)
@@ -57,7 +57,7 @@ async def test_paging_shows_every_line_once_also_when_many_share_one_instant(dat
     assert len(seen) == len(set(seen)) == 11
 
 
-async def test_paging_by_instant_shows_only_what_is_older(session, clock):
+async def test_paging_before_an_instant_lists_older_lines_only(session, clock):
     await record(session, a_line(reason="old"), at=clock.now())
     clock.advance(timedelta(seconds=1))
     await record(session, a_line(reason="new"), at=clock.now())

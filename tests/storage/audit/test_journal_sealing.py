@@ -1,4 +1,4 @@
-"""Sealing: every committed line gets exactly one number, whoever writes, whenever it commits."""
+"""Sealing: every committed journal line gets exactly one number in the hash chain."""
 
 import asyncio
 from datetime import timedelta
@@ -34,13 +34,13 @@ async def until_sealed(database):
     raise AssertionError("nothing was sealed in five seconds")
 
 
-async def test_an_empty_journal_verifies_and_sealing_it_signs_nothing(database, clock):
+async def test_empty_journal_verifies_and_seals_nothing(database, clock):
     assert await seal_intake(database.sealer, a_keyring(), clock) == 0
     report = await verify_journal(database.service, a_keyring())
     assert (report.ok, report.lines, report.heads, report.head) == (True, 0, 0, None)
 
 
-async def test_every_line_gets_the_next_number_and_leaves_the_intake(database, clock):
+async def test_sealed_line_gets_the_next_number_and_leaves_the_intake(database, clock):
     await lines_are_written(database, clock, 5)
     assert await seal_intake(database.sealer, a_keyring(), clock, batch=2) == 5
     assert await numbers(database) == [1, 2, 3, 4, 5]
@@ -49,7 +49,7 @@ async def test_every_line_gets_the_next_number_and_leaves_the_intake(database, c
     assert (report.ok, report.lines, report.heads) == (True, 5, 3)
 
 
-async def test_a_line_of_a_rolled_back_transaction_is_never_numbered(database, clock):
+async def test_rolled_back_line_is_never_numbered(database, clock):
     async with database.sessions() as session:
         await record(session, a_line(), at=clock.now())
         await session.rollback()
@@ -57,7 +57,7 @@ async def test_a_line_of_a_rolled_back_transaction_is_never_numbered(database, c
     assert await seal_intake(database.sealer, a_keyring(), clock) == 1
 
 
-async def test_a_line_that_commits_late_gets_a_later_number_and_is_not_passed_over(database, clock):
+async def test_late_committed_line_gets_a_later_number(database, clock):
     async with database.sessions() as late, database.sessions() as early:
         old = await record(late, a_line(object_id="late"), at=clock.now())
         clock.advance(timedelta(seconds=1))
@@ -72,7 +72,7 @@ async def test_a_line_that_commits_late_gets_a_later_number_and_is_not_passed_ov
     assert (await verify_journal(database.service, a_keyring())).ok
 
 
-async def test_many_writers_that_commit_out_of_order_while_two_sealers_work_lose_nothing(database, clock):
+async def test_concurrent_writers_and_sealers_lose_no_line(database, clock):
     async def write(number):
         async with database.sessions() as session:
             await record(session, a_line(object_id=str(number)), at=clock.now() - timedelta(seconds=number))
@@ -93,7 +93,7 @@ async def test_many_writers_that_commit_out_of_order_while_two_sealers_work_lose
     assert (await verify_journal(database.service, a_keyring())).ok
 
 
-async def test_a_sealer_that_dies_before_its_commit_leaves_everything_waiting(database, clock):
+async def test_sealer_that_fails_before_commit_leaves_lines_waiting(database, clock):
     class Dies:
         def now(self):
             raise ConnectionError("killed")
@@ -112,7 +112,7 @@ ODD = {
 }
 
 
-async def test_odd_values_are_sealed_as_they_stand_and_verify(database, clock):
+async def test_extreme_values_are_sealed_and_verify(database, clock):
     await lines_are_written(database, clock, 1, facts=ODD, capacity="", reason="é\r\n{")
     async with database.service.begin() as connection:
         await connection.execute(
@@ -127,7 +127,7 @@ async def test_odd_values_are_sealed_as_they_stand_and_verify(database, clock):
     assert (await verify_journal(database.service, a_keyring())).ok
 
 
-async def test_a_waiting_line_with_the_id_of_a_sealed_one_stops_nobody_and_is_reported(database, clock):
+async def test_intake_line_with_id_of_sealed_line_is_reported(database, clock):
     await lines_are_written(database, clock, 1)
     await seal_intake(database.sealer, a_keyring(), clock)
     async with database.service.begin() as connection:
@@ -143,7 +143,7 @@ async def test_a_waiting_line_with_the_id_of_a_sealed_one_stops_nobody_and_is_re
     assert [problem.kind for problem in report.problems] == ["verdwaald"]
 
 
-async def test_the_sealer_refuses_to_sign_over_a_tail_that_was_cut_off(database, clock):
+async def test_sealing_after_truncated_hash_chain_is_a_fault(database, clock):
     await lines_are_written(database, clock, 3)
     await seal_intake(database.sealer, a_keyring(), clock)
     async with tampering(database) as superuser:
@@ -154,7 +154,7 @@ async def test_the_sealer_refuses_to_sign_over_a_tail_that_was_cut_off(database,
     assert await waiting(database) == 1
 
 
-async def test_the_sealer_refuses_to_go_on_from_a_head_that_it_did_not_sign(database, clock):
+async def test_sealing_from_forged_head_is_a_fault(database, clock):
     await lines_are_written(database, clock, 3)
     await seal_intake(database.sealer, a_keyring(), clock)
     async with tampering(database) as superuser:
@@ -165,7 +165,7 @@ async def test_the_sealer_refuses_to_go_on_from_a_head_that_it_did_not_sign(data
         await seal_intake(database.sealer, a_keyring(), clock)
 
 
-async def test_the_background_sealer_seals_until_told_to_stop_and_once_more_at_the_end(database, clock):
+async def test_background_sealer_seals_until_stopped_and_once_more(database, clock):
     stop = asyncio.Event()
     loop = asyncio.create_task(run_sealer(database.sealer, a_keyring(), clock, every=0.01, stop=stop))
     await lines_are_written(database, clock, 2)
@@ -176,7 +176,7 @@ async def test_the_background_sealer_seals_until_told_to_stop_and_once_more_at_t
     assert await numbers(database) == [1, 2, 3]
 
 
-async def test_the_background_sealer_survives_a_failure_and_goes_on(database, clock):
+async def test_background_sealer_continues_after_a_failure(database, clock):
     async with tampering(database) as superuser:
         await superuser.execute(text("ALTER TABLE journal RENAME TO journal_away"))
     stop = asyncio.Event()

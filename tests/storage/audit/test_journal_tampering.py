@@ -1,4 +1,4 @@
-"""Tampering with the journal as a superuser with the triggers off: verify finds it, and says which line."""
+"""Journal tampering by a superuser with triggers off: verify detects it and names the line."""
 
 import pytest
 from sqlalchemy import select, text
@@ -54,32 +54,32 @@ OTHER = {
 
 
 @pytest.mark.parametrize("column", OTHER)
-async def test_a_change_in_any_column_is_found_at_its_line(database, clock, column):
+async def test_changed_column_is_detected_at_its_line(database, clock, column):
     await a_sealed_journal(database, clock)
     await tamper(database, f"UPDATE journal SET {column} = {OTHER[column]} WHERE seq = 3")
     assert await found(database) == [("veranderd", 3)]
 
 
-async def test_a_missing_line_is_named_by_its_number(database, clock):
+async def test_deleted_line_is_reported_by_number(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq = 3")
     assert await found(database) == [("ontbreekt", 3)]
 
 
-async def test_a_missing_stretch_with_a_head_in_it_is_named_once(database, clock):
+async def test_deleted_range_is_reported_once(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq BETWEEN 3 AND 6")
     report = await verify_journal(database.service, a_keyring())
     assert [problem.text for problem in report.problems] == ["De regels 3 tot en met 6 ontbreken."]
 
 
-async def test_a_missing_beginning_is_found(database, clock):
+async def test_deleted_first_lines_are_detected(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq <= 2")
     assert await found(database) == [("ontbreekt", 1)]
 
 
-async def test_a_removed_line_stays_found_when_the_rest_moves_up(database, clock):
+async def test_deleted_line_is_detected_after_renumbering(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(
         database,
@@ -94,7 +94,7 @@ async def test_a_removed_line_stays_found_when_the_rest_moves_up(database, clock
     assert ("afgeknipt", 8) in problems
 
 
-async def test_two_lines_that_changed_places_are_both_named(database, clock):
+async def test_swapped_lines_are_both_reported(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(
         database,
@@ -108,7 +108,7 @@ async def test_two_lines_that_changed_places_are_both_named(database, clock):
     assert {seq for _, seq in problems} <= {3, 4, 5, 6}
 
 
-async def test_a_line_put_in_at_the_end_is_not_signed_for(database, clock):
+async def test_appended_forged_line_is_reported_as_unsigned(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(
         database,
@@ -119,7 +119,7 @@ async def test_a_line_put_in_at_the_end_is_not_signed_for(database, clock):
     assert await found(database) == [("veranderd", 9), ("niet_ondertekend", 9)]
 
 
-async def test_a_line_with_a_number_that_stands_already_is_named(database, clock):
+async def test_duplicate_line_number_is_reported(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(
         database,
@@ -133,7 +133,7 @@ async def test_a_line_with_a_number_that_stands_already_is_named(database, clock
     assert {seq for _, seq in problems} <= {4, 5}
 
 
-async def test_lines_without_number_or_hash_are_reported_and_do_not_break_verify(database, clock):
+async def test_line_without_number_or_hash_is_reported(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(
         database,
@@ -146,7 +146,7 @@ async def test_lines_without_number_or_hash_are_reported_and_do_not_break_verify
 
 
 async def rewrite_from(database, first, reason):
-    """The strongest attacker without our keys: changes a line and recomputes every hash from there on."""
+    """The strongest attacker without our keys: change a line and recompute every later hash."""
     async with tampering(database) as superuser:
         change = text("UPDATE journal SET reason = :reason WHERE seq = :seq")
         await superuser.execute(change, {"reason": reason, "seq": first})
@@ -163,20 +163,20 @@ async def rewrite_from(database, first, reason):
             previous = own
 
 
-async def test_a_chain_that_was_recomputed_after_a_change_betrays_itself_at_the_signed_heads(database, clock):
+async def test_recomputed_hash_chain_is_detected_by_signed_heads(database, clock):
     await a_sealed_journal(database, clock, (3, 3, 3))
     await rewrite_from(database, 5, "verzonnen")
     assert await found(database) == [("veranderd", 6), ("veranderd", 9)]
 
 
-async def test_a_recomputed_chain_with_heads_to_match_betrays_itself_by_their_signatures(database, clock):
+async def test_recomputed_hash_chain_with_heads_is_detected_by_signatures(database, clock):
     await a_sealed_journal(database, clock, (3, 3))
     await rewrite_from(database, 5, "verzonnen")
     await tamper(database, "UPDATE journal_head h SET hash = j.hash FROM journal j WHERE j.seq = h.seq")
     assert ("kop_vervalst", 6) in await found(database)
 
 
-async def test_heads_signed_by_another_ring_are_not_ours(database, clock, tmp_path):
+async def test_head_signed_by_another_key_ring_is_rejected(database, clock, tmp_path):
     directory = a_key_directory(tmp_path / "keys")
     rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
     rotate_key(directory, KeyKind.ES256, MADE_AT, immediately=True)
@@ -194,31 +194,31 @@ async def test_heads_signed_by_another_ring_are_not_ours(database, clock, tmp_pa
     "change",
     ["signed_at = signed_at + interval '1 second'", "hash = decode(repeat('ab', 32), 'hex')", "signature = 'x'"],
 )
-async def test_a_changed_head_is_found(database, clock, change):
+async def test_changed_head_is_detected(database, clock, change):
     await a_sealed_journal(database, clock)
     await tamper(database, f"UPDATE journal_head SET {change} WHERE seq = 8")
     assert await found(database) == [("kop_vervalst", 8), ("niet_ondertekend", 5)]
 
 
-async def test_a_missing_head_in_between_is_found(database, clock):
+async def test_deleted_head_is_detected(database, clock):
     await a_sealed_journal(database, clock, (2, 2, 2))
     await tamper(database, "DELETE FROM journal_head WHERE seq = 4")
     assert await found(database) == [("kop_ontbreekt", 6)]
 
 
-async def test_a_tail_cut_off_without_its_heads_is_found_by_the_heads(database, clock):
+async def test_truncated_journal_is_detected_by_its_heads(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal WHERE seq > 4")
     assert await found(database) == [("afgeknipt", 5)]
 
 
-async def test_an_emptied_journal_is_found_by_the_heads(database, clock):
+async def test_emptied_journal_is_detected_by_its_heads(database, clock):
     await a_sealed_journal(database, clock)
     await tamper(database, "DELETE FROM journal")
     assert ("afgeknipt", 1) in await found(database)
 
 
-async def test_a_tail_cut_off_with_its_heads_is_found_only_by_a_head_kept_elsewhere(database, clock):
+async def test_journal_truncated_with_heads_is_detected_by_external_head(database, clock):
     await a_sealed_journal(database, clock)
     kept = (await verify_journal(database.service, a_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
@@ -226,7 +226,7 @@ async def test_a_tail_cut_off_with_its_heads_is_found_only_by_a_head_kept_elsewh
     assert await found(database, expected_head=kept) == [("afgeknipt", 5)]
 
 
-async def test_a_tail_that_was_cut_off_and_grown_again_is_found_by_a_head_kept_elsewhere(database, clock):
+async def test_journal_truncated_and_regrown_is_detected_by_external_head(database, clock):
     await a_sealed_journal(database, clock)
     kept = (await verify_journal(database.service, a_keyring())).head
     await tamper(database, "DELETE FROM journal WHERE seq > 4", "DELETE FROM journal_head WHERE seq > 4")
@@ -235,19 +235,19 @@ async def test_a_tail_that_was_cut_off_and_grown_again_is_found_by_a_head_kept_e
     assert await found(database, expected_head=kept) == [("veranderd", 8)]
 
 
-async def test_a_head_kept_elsewhere_goes_on_holding_while_the_journal_grows(database, clock):
+async def test_external_head_verifies_a_longer_journal(database, clock):
     await a_sealed_journal(database, clock)
     kept = (await verify_journal(database.service, a_keyring())).head
     await a_sealed_journal(database, clock, (3,))
     assert await found(database, expected_head=f"{kept}\n") == []
 
 
-async def test_a_kept_head_that_we_never_signed_is_refused(database, clock):
+async def test_forged_external_head_is_rejected(database, clock):
     await a_sealed_journal(database, clock)
     assert await found(database, expected_head="a.b.c") == [("kop_vervalst", None)]
 
 
-async def test_a_journal_askew_from_the_start_gives_a_bounded_report(database, clock):
+async def test_verify_report_is_bounded(database, clock):
     await a_sealed_journal(database, clock, (MAX_PROBLEMS + 20,))
     await tamper(database, "UPDATE journal SET reason = 'x'")
     report = await verify_journal(database.service, a_keyring(), batch=50)
@@ -255,7 +255,7 @@ async def test_a_journal_askew_from_the_start_gives_a_bounded_report(database, c
     assert report.problem_count == MAX_PROBLEMS + 20
 
 
-async def test_progress_tells_how_far_it_is(database, clock):
+async def test_verify_reports_progress(database, clock):
     await a_sealed_journal(database, clock, (5,))
     seen = []
     report = await verify_journal(

@@ -13,8 +13,8 @@ async def world(database, clock):
 
 
 @pytest.fixture
-async def outsider(database):
-    """A connection of a superuser who gets in the way."""
+async def superuser_connection(database):
+    """A superuser connection for locks and concurrent changes."""
     url = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(url)
     yield connection

@@ -1,4 +1,4 @@
-"""References of letters that were delivered before they had one spelling."""
+"""Migration of the kenmerk of older berichten to one Unicode spelling."""
 
 import asyncpg
 import pytest
@@ -17,7 +17,7 @@ async def references(connection):
 
 
 @pytest.mark.whole
-async def test_kenmerk_of_an_older_letter_is_brought_into_one_spelling_unless_that_is_taken(database):
+async def test_migration_normalises_kenmerk_unless_taken(database):
     await migrate_schema(database.url, BEFORE)
     connection = await asyncpg.connect(database.url)
     try:

@@ -1,4 +1,4 @@
-"""A new connection is refused unless role, time limits and search path hold on it and it can write."""
+"""New connections are rejected without the right role, timeouts, search path and write access."""
 
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ PASSWORD = uuid4().hex
 
 @pytest.fixture
 async def login(database):
-    """A login that may be the service, and somebody else."""
+    """A login that is a member of the service role and of another role."""
     name, other = f"m_{uuid4().hex[:8]}", "machtiging_servicx"
     await run_as_superuser(database.url, f"CREATE ROLE {other}")
     await run_as_superuser(
@@ -45,7 +45,7 @@ async def refused(url, role=DatabaseRole.SERVICE):
                 pass
     finally:
         await engine.dispose()
-    # Whoever asks is told that the database is away; the log says why.
+    # The client is told that the database is unreachable; the log has the reason.
     assert {seen.value.code, straight.value.code} == {"opslag_niet_bereikbaar"}
     assert fault.value.code in seen.value.private
     return fault.value
@@ -70,7 +70,7 @@ async def test_new_connection_has_its_role_time_limits_and_search_path(database,
     ],
     ids=["role", "longer statement timeout", "no lock timeout", "search path", "role of another"],
 )
-async def test_connection_on_which_a_setting_is_lost_is_refused(database, login, said, instead, code):
+async def test_connection_that_loses_role_timeout_or_search_path_is_rejected(database, login, said, instead, code):
     async with middlebox(database.url, said, instead) as port:
         url = f"postgresql://{login}:{PASSWORD}@127.0.0.1:{port}/{make_url(database.url).database}?sslmode=disable"
         fault = await refused(url)
@@ -79,7 +79,7 @@ async def test_connection_on_which_a_setting_is_lost_is_refused(database, login,
 
 
 @pytest.mark.parametrize("role", [None, *DatabaseRole])
-async def test_server_that_takes_no_writes_is_refused(database, role):
+async def test_read_only_server_is_rejected(database, role):
     name = make_url(database.url).database
     await run_as_superuser(database.url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     try:
@@ -89,7 +89,7 @@ async def test_server_that_takes_no_writes_is_refused(database, role):
     assert (fault.code, "target_session_attrs" in fault.private) == ("database_alleen_lezen", True)
 
 
-async def test_role_that_is_not_there_is_refused_with_what_to_do(database):
+async def test_missing_role_is_rejected_with_remedy(database):
     name = f"m_{uuid4().hex[:8]}"
     await run_as_superuser(database.url, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
     try:
@@ -101,7 +101,7 @@ async def test_role_that_is_not_there_is_refused_with_what_to_do(database):
     assert (fault.code, "machtiging migrate" in fault.private) == ("databaserol_geweigerd", True)
 
 
-async def test_search_path_of_the_login_does_not_reach_the_connection(database):
+async def test_search_path_of_the_login_is_overridden(database):
     name = make_url(database.url).database
     await run_as_superuser(database.url, f'ALTER DATABASE "{name}" SET search_path = pg_temp, elsewhere')
     try:

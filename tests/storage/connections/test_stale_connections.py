@@ -1,4 +1,4 @@
-"""A pooled connection that lives and is of no use is not lent again, and the rest of its pool is made anew."""
+"""A stale pooled connection is discarded, and its pool is renewed."""
 
 import asyncio
 from uuid import uuid4
@@ -15,7 +15,7 @@ from tests.builders.pgbouncer import middlebox
 
 SIZE = 4
 WRITE = "INSERT INTO used_assertion VALUES ('c', sha256(gen_random_uuid()::text::bytea), now())"
-# Name: the spoiling of an old connection, and whether what is wrong is told for the whole pool.
+# Name: the statement that makes a connection stale, and whether its error renews the whole pool.
 SPOILT = {
     "read only after a fail-over": ("SET default_transaction_read_only = on", True),
     "another search_path": ("SET search_path = pg_catalog", True),
@@ -31,7 +31,7 @@ async def engine(database):
 
 
 async def spoil(engine, statement, count=SIZE):
-    """Spoil the connections that are there already, and no new ones, as a fail-over, a migration or a pooler does."""
+    """Make the existing connections stale, as a fail-over, a migration or a pooler does."""
     lent = [await engine.raw_connection() for _ in range(count)]
     for one in lent:
         await one.driver_connection.execute(statement)
@@ -66,7 +66,7 @@ async def failures(engine, write, count):
 
 @WRITERS
 @pytest.mark.parametrize("name", SPOILT)
-async def test_writes_recover_when_every_old_connection_is_spoilt(engine, write, name):
+async def test_writes_recover_when_every_pooled_connection_is_stale(engine, write, name):
     statement, whole_pool = SPOILT[name]
     assert await failures(engine, write, 1) == 0
     await spoil(engine, statement)
@@ -76,20 +76,20 @@ async def test_writes_recover_when_every_old_connection_is_spoilt(engine, write,
 
 
 @WRITERS
-async def test_writes_at_one_time_fail_at_most_once_for_each_old_connection(engine, write):
+async def test_concurrent_writes_fail_at_most_once_per_stale_connection(engine, write):
     await spoil(engine, SPOILT["read only after a fail-over"][0])
     failed = sum(await asyncio.gather(*(failures(engine, write, 3) for _ in range(2 * SIZE))))
     assert 1 <= failed <= SIZE
 
 
-async def test_autocommit_failure_renews_the_connections_of_sessions_too(engine):
+async def test_autocommit_failure_renews_session_connections(engine):
     await spoil(engine, SPOILT["read only after a fail-over"][0])
     assert await failures(engine, write_in_autocommit, 1) == 1
     assert await failures(engine, write_in_a_session, SIZE) == 0
 
 
 @WRITERS
-async def test_connection_that_lost_its_role_fails_once(database, write):
+async def test_connection_without_its_role_fails_once(database, write):
     name = f"m_{uuid4().hex[:8]}"
     await run_as_superuser(database.url, f"CREATE ROLE {name} LOGIN NOINHERIT PASSWORD 'x' IN ROLE machtiging_service")
     async with middlebox(database.url, b"", b"") as port:
@@ -102,7 +102,7 @@ async def test_connection_that_lost_its_role_fails_once(database, write):
 
 
 @WRITERS
-async def test_stale_plan_after_a_change_of_columns_costs_at_most_one_request(engine, database, write):
+async def test_stale_prepared_plan_fails_at_most_one_request(engine, database, write):
     async def read(engine):
         if write is write_in_a_session:
             async with unit_of_work(make_sessions(engine)) as session:
@@ -124,7 +124,7 @@ async def test_stale_plan_after_a_change_of_columns_costs_at_most_one_request(en
     await owner.dispose()
 
 
-async def test_refusals_by_the_rules_of_the_database_keep_their_connection(engine):
+async def test_constraint_violation_keeps_the_connection(engine):
     async def pid():
         async with engine.connect() as connection:
             return await connection.scalar(text("SELECT pg_backend_pid()"))

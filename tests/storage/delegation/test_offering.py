@@ -1,4 +1,4 @@
-"""Offering a machtiging: what is written down, and what is refused."""
+"""Offering a machtiging: stored rows, notifications and refusals."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +28,7 @@ async def rows(session, query, **values):
     return [tuple(row) for row in await session.execute(text(query), values)]
 
 
-async def test_an_offer_is_kept_as_it_was_made_and_is_not_in_force(session):
+async def test_offer_is_stored_and_not_in_force(session):
     people = await mother_and_son(session)
     terms = some_terms(purpose="  post bijhouden ")
     offered = await offer_machtiging(session, a_keyring(), LIMITS, people.giver, terms, at=NOON)
@@ -42,7 +42,7 @@ async def test_an_offer_is_kept_as_it_was_made_and_is_not_in_force(session):
     assert (kept.offered_at, kept.accepted_at, kept.ended_at, kept.end_reason) == (NOON, None, None, None)
 
 
-async def test_the_code_is_kept_as_a_keyed_index_only(session):
+async def test_code_is_stored_as_blind_index_only(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     [(kept, tries, expires)] = await rows(session, "SELECT code_hash, tries_left, expires_at FROM machtigingscode")
@@ -50,13 +50,13 @@ async def test_the_code_is_kept_as_a_keyed_index_only(session):
     assert (tries, expires) == (5, NOON + timedelta(days=30))
 
 
-async def test_a_code_does_not_outlive_the_offer(session):
+async def test_code_expires_with_the_offer(session):
     people = await mother_and_son(session)
     await an_offer(session, people, period=Period(NOON, NOON + timedelta(days=3)))
     assert await rows(session, "SELECT expires_at FROM machtigingscode") == [(NOON + timedelta(days=3),)]
 
 
-async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(session):
+async def test_offer_is_journalled_and_notified_without_the_code(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     [line] = await rows(
@@ -77,7 +77,7 @@ async def test_an_offer_is_journalled_and_told_to_the_giver_without_the_code(ses
     assert "post bijhouden" not in everything
 
 
-async def test_the_same_key_of_the_same_giver_is_one_offer(session):
+async def test_offer_with_same_idempotency_key_is_rejected(session):
     people = await mother_and_son(session)
     giver = replace(people.giver, idempotency_key="k" * 22)
     first = await offer_machtiging(session, a_keyring(), LIMITS, giver, some_terms(), at=NOON)
@@ -90,7 +90,7 @@ async def test_the_same_key_of_the_same_giver_is_one_offer(session):
     assert journalled == [("done", "aangeboden", first.machtiging_id), ("refused", "aanbod_al_gemaakt", None)]
 
 
-async def test_another_key_another_giver_or_no_key_is_another_offer(session):
+async def test_offer_with_another_idempotency_key_or_giver_is_new(session):
     people = await mother_and_son(session)
     givers = [replace(people.giver, idempotency_key=key) for key in ("a" * 22, "b" * 22, None, None)]
     givers.append(Giver(people.son, Assurance.SUBSTANTIAL, idempotency_key="a" * 22))
@@ -98,7 +98,7 @@ async def test_another_key_another_giver_or_no_key_is_another_offer(session):
     assert len({each.machtiging_id for each in made}) == 5
 
 
-async def test_only_the_giver_sees_an_offer(session):
+async def test_offer_is_visible_to_its_giver_only(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     assert [m.id for m in await list_given_machtigingen(session, people.mother)] == [offered.machtiging_id]
@@ -108,13 +108,13 @@ async def test_only_the_giver_sees_an_offer(session):
     assert await load_machtiging(session, uuid7()) is None
 
 
-async def test_given_machtigingen_come_newest_first(session):
+async def test_given_machtigingen_are_listed_newest_first(session):
     people = await mother_and_son(session)
     made = [(await an_offer(session, people, NOON + timedelta(minutes=n))).machtiging_id for n in range(3)]
     assert [m.id for m in await list_given_machtigingen(session, people.mother)] == made[::-1]
 
 
-async def test_who_logged_in_too_lightly_cannot_offer_and_that_is_journalled(session):
+async def test_offer_with_low_assurance_is_rejected_and_journalled(session):
     people = await mother_and_son(session)
     with pytest.raises(NotAllowed, match="niveau_te_laag"):
         await offer_machtiging(session, a_keyring(), LIMITS, Giver(people.mother, Assurance.LOW), some_terms(), at=NOON)
@@ -137,7 +137,7 @@ WRONG_TERMS = [
 ]
 
 
-async def test_terms_that_cannot_be_agreed_leave_nothing_behind(session):
+async def test_offer_with_invalid_terms_stores_nothing(session):
     people = await mother_and_son(session)
     for changes, code, field in WRONG_TERMS:
         with pytest.raises(InvalidInput) as refusal:

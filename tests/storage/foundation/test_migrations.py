@@ -1,4 +1,4 @@
-"""Migrations: up, down, up again, and the tables that Python speaks of are the tables that stand there."""
+"""Migrations: upgrade, downgrade, and the ORM tables against the database."""
 
 import importlib
 from uuid import uuid4
@@ -40,7 +40,7 @@ async def names_in(url):
     return found
 
 
-async def test_down_takes_away_everything_that_up_built(migrated):
+async def test_downgrade_to_base_removes_everything(migrated):
     built = await names_in(migrated)
     assert {"machtiging", "journal", "bericht", "machtiging_keeps_its_word"} <= built
     await migrate_schema(migrated, "base")
@@ -57,7 +57,7 @@ async def version_of(url):
     return version
 
 
-async def test_going_back_to_an_older_one_takes_away_what_came_after_it_and_nothing_else(migrated):
+async def test_downgrade_to_revision_removes_only_later_tables(migrated):
     built = await names_in(migrated)
     await migrate_schema(migrated, "0007")
     assert await version_of(migrated) == "0007"
@@ -66,7 +66,7 @@ async def test_going_back_to_an_older_one_takes_away_what_came_after_it_and_noth
 
 
 @pytest.mark.whole
-async def test_every_single_step_can_be_undone_and_redone(migrated):
+async def test_every_migration_can_be_downgraded_and_upgraded(migrated):
     built, steps = await names_in(migrated), [path.name[1:5] for path in sorted(MIGRATIONS.glob("versions/m*.py"))]
     for older in [*steps[-2::-1], "base"]:
         await migrate_schema(migrated, older)
@@ -78,13 +78,13 @@ async def test_every_single_step_can_be_undone_and_redone(migrated):
     assert await names_in(migrated) == built
 
 
-async def test_migrating_twice_changes_nothing(migrated):
+async def test_upgrading_twice_changes_nothing(migrated):
     built = await names_in(migrated)
     await migrate_schema(migrated)
     assert await names_in(migrated) == built
 
 
-async def test_the_tables_in_python_are_the_tables_in_the_database(database):
+async def test_orm_tables_match_the_database(database):
     for package in WITH_TABLES:
         importlib.import_module(f"machtiging.{package}.tables")
     async with database.service.connect() as connection:
@@ -93,13 +93,13 @@ async def test_the_tables_in_python_are_the_tables_in_the_database(database):
                 MigrationContext.configure(sync, opts={"compare_type": True}), SQLModel.metadata
             )
         )
-    # Indexes and constraints are the database's own business; columns, their types and nullability are shared.
+    # Indexes and constraints are in the migrations only; columns, types and nullability must match.
     about_columns = [d for d in differences if not (isinstance(d, tuple) and d[0].startswith("remove_"))]
     assert [d for d in about_columns if d[0] not in ("add_index", "add_fk", "add_constraint")] == []
     assert [d for d in differences if isinstance(d, tuple) and d[0] in ("remove_table", "remove_column")] == []
 
 
-async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(database):
+async def test_every_table_belongs_to_the_owner_role(database):
     async with database.service.connect() as connection:
         owners = await connection.execute(text("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"))
         assert {row[0] for row in owners} == {DatabaseRole.OWNER.value}
@@ -108,7 +108,7 @@ async def test_every_table_belongs_to_the_owner_and_the_service_owns_nothing(dat
 
 @pytest.fixture
 async def service_login(database, template_url):
-    """The service as production has it: a login that is a member of its role and of no other."""
+    """An engine as in production: its login is a member of the service role only."""
     if is_own_socket(database.url):
         yield database.service
         return
@@ -138,13 +138,13 @@ async def service_login(database, template_url):
         "SET SESSION AUTHORIZATION machtiging_owner",
     ],
 )
-async def test_the_service_role_is_refused_what_it_does_not_need(service_login, statement):
+async def test_statement_outside_service_role_privileges_is_rejected(service_login, statement):
     async with service_login.connect() as connection:
         with pytest.raises(Exception, match="permission denied|must be owner"):
             await connection.execute(text(statement))
 
 
-def test_newest_revision_by_file_name_is_the_head_of_the_chain():
+def test_newest_revision_is_the_alembic_head():
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()

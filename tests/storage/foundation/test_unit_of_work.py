@@ -1,4 +1,4 @@
-"""One request, one transaction: what commits, what rolls back, and when the client is told."""
+"""The unit of work: one transaction per request, its commit, rollback and errors."""
 
 import asyncio
 
@@ -21,13 +21,13 @@ async def count(database):
         return await session.scalar(COUNT)
 
 
-async def test_what_was_done_is_committed(database):
+async def test_unit_of_work_commits(database):
     async with unit_of_work(database.sessions) as session:
         await session.execute(INSERT)
     assert await count(database) == 1
 
 
-async def test_a_refusal_commits_and_is_raised_on(database):
+async def test_refusal_commits_and_is_raised(database):
     with pytest.raises(NotFound):
         async with unit_of_work(database.sessions) as session:
             await session.execute(INSERT)
@@ -36,7 +36,7 @@ async def test_a_refusal_commits_and_is_raised_on(database):
 
 
 @pytest.mark.parametrize("error", [Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
-async def test_anything_else_rolls_back(database, error):
+async def test_fault_error_or_cancellation_rolls_back(database, error):
     with pytest.raises(type(error)):
         async with unit_of_work(database.sessions) as session:
             await session.execute(INSERT)
@@ -44,7 +44,7 @@ async def test_anything_else_rolls_back(database, error):
     assert await count(database) == 0
 
 
-async def test_a_database_error_becomes_a_fault_that_tells_nothing(database):
+async def test_database_error_is_a_fault_without_detail(database):
     with pytest.raises(Fault) as fault:
         async with unit_of_work(database.sessions) as session:
             await session.execute(text("SELECT 1/0"))
@@ -52,14 +52,14 @@ async def test_a_database_error_becomes_a_fault_that_tells_nothing(database):
     assert fault.value.public == ""
 
 
-async def test_a_commit_that_fails_is_never_told_as_success(database):
+async def test_failed_commit_returns_500(database):
     app = FastAPI()
     replace_services(app, sessions=database.sessions)
 
     @app.get("/")
     async def route(session: Transaction) -> dict[str, str]:
         await session.execute(INSERT)
-        # The connection dies between the work and the commit.
+        # The connection is terminated before the commit.
         await session.execute(text("SELECT pg_backend_pid()"))
         raw = await (await session.connection()).get_raw_connection()
         raw.driver_connection.terminate()
@@ -72,7 +72,7 @@ async def test_a_commit_that_fails_is_never_told_as_success(database):
     assert await count(database) == 0
 
 
-async def test_a_statement_and_a_wait_for_a_lock_end_by_themselves_on_the_server(database):
+async def test_statement_and_lock_timeout_are_set_on_the_server(database):
     engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=1, statement_timeout_ms=900)
     async with engine.connect() as connection:
         limits = [await connection.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout")]

@@ -1,4 +1,4 @@
-"""An attempt to log in can be taken back once, in time, by the browser that began it."""
+"""Login attempts: usable once, in time, by the browser that began them."""
 
 import asyncio
 from datetime import timedelta
@@ -27,7 +27,7 @@ async def code_of_taking(session, state, browser, at) -> str:
     return refusal.value.code
 
 
-async def test_an_attempt_comes_back_as_it_left(session, clock):
+async def test_login_attempt_is_returned_unchanged(session, clock):
     begun = await create_login_attempt(
         session, "browser", LoginRequest("/machtigingen", Assurance.HIGH, None, reauthenticate=True), at=clock.now()
     )
@@ -35,7 +35,7 @@ async def test_an_attempt_comes_back_as_it_left(session, clock):
     assert begun.pending.requested is Assurance.HIGH
 
 
-async def test_state_and_browser_are_kept_as_hashes_only(session, clock):
+async def test_state_and_browser_cookie_are_stored_as_hashes(session, clock):
     begun = await create_login_attempt(
         session, "dit-is-het-koekje", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
@@ -44,7 +44,7 @@ async def test_state_and_browser_are_kept_as_hashes_only(session, clock):
     assert "dit-is-het-koekje" not in row
 
 
-async def test_an_attempt_is_used_once(session, clock):
+async def test_login_attempt_replay_is_rejected(session, clock):
     begun = await create_login_attempt(
         session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
@@ -53,7 +53,7 @@ async def test_an_attempt_is_used_once(session, clock):
 
 
 @pytest.mark.parametrize("browser", [None, "", "een andere"])
-async def test_another_browser_gets_nothing_and_the_attempt_is_burned(session, clock, browser):
+async def test_login_csrf_from_another_browser_is_rejected_and_consumes_the_attempt(session, clock, browser):
     begun = await create_login_attempt(
         session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
@@ -62,12 +62,12 @@ async def test_another_browser_gets_nothing_and_the_attempt_is_burned(session, c
 
 
 @pytest.mark.parametrize("state", ["", "verzonnen", "\x00", "a" * 5000])
-async def test_a_forged_state_is_unknown(session, clock, state):
+async def test_forged_state_is_rejected(session, clock, state):
     await create_login_attempt(session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now())
     assert await code_of_taking(session, state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
-async def test_an_attempt_lasts_ten_minutes(session, clock):
+async def test_login_attempt_expires_after_ten_minutes(session, clock):
     in_time = await create_login_attempt(
         session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
@@ -80,7 +80,7 @@ async def test_an_attempt_lasts_ten_minutes(session, clock):
     assert await code_of_taking(session, late.state, "browser", clock.now()) == "inlogpoging_verlopen"
 
 
-async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
+async def test_concurrent_callbacks_consume_login_attempt_once(database, clock):
     async with unit_of_work(database.sessions) as session:
         begun = await create_login_attempt(
             session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
@@ -98,7 +98,7 @@ async def test_of_two_at_the_same_moment_one_gets_the_attempt(database, clock):
     assert outcomes == ["gelukt", *["inlogpoging_onbekend"] * 4]
 
 
-async def test_attempts_that_never_came_back_are_deleted(session, clock):
+async def test_expired_login_attempts_are_deleted(session, clock):
     for _ in range(3):
         await create_login_attempt(
             session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()

@@ -1,4 +1,4 @@
-"""What the database keeps of a session, and when a session is over."""
+"""Login sessions in the database: stored data, timeouts and retention."""
 
 import asyncio
 from datetime import timedelta
@@ -49,13 +49,13 @@ async def last_seen(session):
     return await session.scalar(text("SELECT last_seen_at FROM login_session"))
 
 
-async def test_the_token_has_256_bits_and_only_its_hash_is_kept(session, token):
+async def test_session_token_has_256_bits_and_is_stored_as_hash(session, token):
     assert len(token) == 43
     row = await session.scalar(text("SELECT row_to_json(login_session)::text FROM login_session"))
     assert token not in row
 
 
-async def test_the_visitor_is_who_logged_in(session, clock, token):
+async def test_session_returns_the_login_data(session, clock, token):
     found = await visitor(session, clock, token)
     assert found.assurance is Assurance.HIGH
     assert found.roles == {"balie"}
@@ -63,17 +63,17 @@ async def test_the_visitor_is_who_logged_in(session, clock, token):
 
 
 @pytest.mark.parametrize("wrong", [None, "", "x", "A" * 43, "A" * 10_000, "é"])
-async def test_another_token_is_nobody(session, clock, token, wrong):
+async def test_unknown_session_token_is_rejected(session, clock, token, wrong):
     assert await visitor(session, clock, wrong) is None
     assert await end_session(session, wrong, at=clock.now()) is None
 
 
-async def test_a_token_with_one_changed_character_is_nobody(session, clock, token):
+async def test_session_token_with_changed_character_is_rejected(session, clock, token):
     changed = ("B" if token[0] == "A" else "A") + token[1:]
     assert await visitor(session, clock, changed) is None
 
 
-async def test_a_quiet_session_ends_at_its_idle_limit_and_never_comes_back(session, clock, token):
+async def test_session_expires_at_its_idle_timeout(session, clock, token):
     clock.advance(LIMITS.idle_timeout - SECOND)
     assert await visitor(session, clock, token)
     clock.advance(LIMITS.idle_timeout)
@@ -81,7 +81,7 @@ async def test_a_quiet_session_ends_at_its_idle_limit_and_never_comes_back(sessi
     assert await visitor(session, clock, token) is None
 
 
-async def test_a_busy_session_ends_at_its_absolute_limit(session, clock, token):
+async def test_session_expires_at_its_absolute_timeout(session, clock, token):
     busy = LIMITS.idle_timeout - SECOND
     for _ in range(LIMITS.absolute_timeout // busy):
         clock.advance(busy)
@@ -90,20 +90,20 @@ async def test_a_busy_session_ends_at_its_absolute_limit(session, clock, token):
     assert await visitor(session, clock, token) is None
 
 
-async def test_a_shorter_limit_in_the_settings_holds_for_running_sessions(session, clock, token):
+async def test_shorter_timeout_setting_applies_to_existing_sessions(session, clock, token):
     clock.advance(timedelta(minutes=6))
     assert await visitor(session, clock, token, SessionLimits(timedelta(minutes=15), timedelta(minutes=5))) is None
     assert await visitor(session, clock, token, SessionLimits(timedelta(minutes=5), timedelta(hours=8))) is None
     assert await visitor(session, clock, token)
 
 
-async def test_an_ended_session_is_over_and_ends_once(session, clock, token):
+async def test_ended_session_is_rejected_and_ends_once(session, clock, token):
     assert await end_session(session, token, at=clock.now()) is not None
     assert await end_session(session, token, at=clock.now()) is None
     assert await visitor(session, clock, token) is None
 
 
-async def test_the_sign_of_life_is_written_at_most_once_a_minute(session, clock, token):
+async def test_last_seen_is_written_at_most_once_a_minute(session, clock, token):
     began = clock.now()
     clock.advance(timedelta(seconds=59))
     await visitor(session, clock, token)
@@ -113,19 +113,19 @@ async def test_the_sign_of_life_is_written_at_most_once_a_minute(session, clock,
     assert await last_seen(session) == clock.now()
 
 
-async def test_a_request_does_not_wait_for_another_that_writes_the_sign_of_life(database, clock):
+async def test_request_does_not_wait_for_locked_last_seen(database, clock):
     async with database.sessions() as first, database.sessions() as second:
         person = await find_or_create_by_bsn(first, a_keyring(), Bsn("999990019"), at=clock.now())
         login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
         token = await start_session(first, person, login, LIMITS, at=clock.now())
         await first.commit()
         clock.advance(timedelta(minutes=2))
-        assert await visitor(first, clock, token)  # holds the row, not committed
+        assert await visitor(first, clock, token)  # locks the row, not committed
         await second.execute(text("SET LOCAL lock_timeout = '200ms'"))
         assert await visitor(second, clock, token)
 
 
-async def test_ended_sessions_are_deleted_once_they_expired_and_running_ones_stay(session, clock, token):
+async def test_retention_deletes_expired_ended_sessions_only(session, clock, token):
     person = await session.scalar(text("SELECT person_id FROM login_session"))
     login = VerifiedLogin("i", "s", Assurance.HIGH, clock.now(), None, Profile("", None, None), frozenset(), None)
     sweep = Sweep(EXPIRED_SESSIONS)
@@ -134,17 +134,17 @@ async def test_ended_sessions_are_deleted_once_they_expired_and_running_ones_sta
     assert await sweep(session, at=clock.now()) == 0
     clock.advance(timedelta(hours=2))
     newest = await start_session(session, person, login, LIMITS, at=clock.now())
-    # Not before whoever has to be told of its end has been noted.
+    # Not before the back-channel logout notices exist.
     assert await sweep(session, at=clock.now() + SESSION_RETENTION) == 0
     assert len(await expire_session_batch(session, LIMITS, limit=9, at=clock.now())) == 2
-    # A form that was sent too late still finds its person, for a day.
+    # A form that is sent after the session still finds its person for a day.
     assert await sweep(session, at=clock.now()) == 0
     assert await sweep(session, at=clock.now() + SESSION_RETENTION) == 1
     assert await visitor(session, clock, newest)
     assert await visitor(session, clock, token) is None
 
 
-async def test_who_ends_a_session_waits_for_what_is_about_to_rest_on_it(database, clock):
+async def test_ending_session_waits_for_session_share_lock(database, clock):
     async with database.sessions() as session, database.sessions() as other:
         token = await log_in(session, clock)
         mine = await visitor(session, clock, token)

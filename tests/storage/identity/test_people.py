@@ -1,4 +1,4 @@
-"""A person is found by number or by broker, exists once, and keeps particulars sealed."""
+"""Persons: found by BSN or broker subject, unique, with an encrypted profile."""
 
 import asyncio
 from datetime import date
@@ -31,14 +31,14 @@ async def everything_about_people(session) -> str:
     return str(rows.all())
 
 
-async def test_the_same_number_is_the_same_person(session, clock):
+async def test_same_bsn_is_the_same_person(session, clock):
     first = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     again = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990019"), at=clock.now())
     other = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990020"), at=clock.now())
     assert first == again != other
 
 
-async def test_the_same_subject_at_another_broker_is_another_person(session, clock):
+async def test_same_subject_at_another_broker_is_another_person(session, clock):
     here = await find_or_create_by_broker(session, a_keyring(), "https://a.example", "x", at=clock.now())
     again = await find_or_create_by_broker(session, a_keyring(), "https://a.example", "x", at=clock.now())
     there = await find_or_create_by_broker(session, a_keyring(), "https://b.example", "x", at=clock.now())
@@ -46,7 +46,7 @@ async def test_the_same_subject_at_another_broker_is_another_person(session, clo
 
 
 @pytest.mark.parametrize("by", ["bsn", "broker"])
-async def test_ten_requests_at_the_same_moment_make_one_person(database, clock, by):
+async def test_concurrent_logins_create_one_person(database, clock, by):
     async def one():
         async with unit_of_work(database.sessions) as session:
             if by == "bsn":
@@ -58,7 +58,7 @@ async def test_ten_requests_at_the_same_moment_make_one_person(database, clock, 
         assert await session.scalar(text("SELECT count(*) FROM person")) == 1
 
 
-async def test_neither_number_nor_name_can_be_read_in_the_table(session, clock):
+async def test_bsn_and_name_are_stored_encrypted(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     await save_profile(session, a_keyring(), person, RIET)
     seen = await everything_about_people(session)
@@ -67,7 +67,7 @@ async def test_neither_number_nor_name_can_be_read_in_the_table(session, clock):
     assert b"999990019".hex() not in seen
 
 
-async def test_a_profile_comes_back_as_it_was_saved_and_can_change(session, clock):
+async def test_profile_is_loaded_as_saved_and_updated(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     assert await load_profile(session, a_keyring(), person) is None
     assert await load_email(session, a_keyring(), person) is None
@@ -88,7 +88,7 @@ LESS = [
 ]
 
 
-async def test_profile_told_less_of_keeps_what_was_known(session, clock):
+async def test_profile_with_absent_parts_keeps_known_values(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     await save_profile(session, a_keyring(), person, RIET)
     for told in LESS:
@@ -96,14 +96,14 @@ async def test_profile_told_less_of_keeps_what_was_known(session, clock):
         assert await load_profile(session, a_keyring(), person) == RIET
 
 
-async def test_profile_of_partly_known_birth_date_comes_back(session, clock):
+async def test_profile_with_partial_birth_date_is_loaded_as_saved(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     partly = Profile("", PartialDate(1943, None, None), None)
     await save_profile(session, a_keyring(), person, partly)
     assert await load_profile(session, a_keyring(), person) == partly
 
 
-async def test_two_logins_at_the_same_moment_add_up(database, clock):
+async def test_concurrent_logins_merge_the_profile(database, clock):
     async with unit_of_work(database.sessions) as session:
         person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
 
@@ -117,7 +117,7 @@ async def test_two_logins_at_the_same_moment_add_up(database, clock):
         assert await load_profile(session, a_keyring(), person) == RIET
 
 
-async def test_a_profile_that_did_not_change_is_not_written_again(session, clock):
+async def test_unchanged_profile_is_not_rewritten(session, clock):
     person = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     await save_profile(session, a_keyring(), person, RIET)
     before = await everything_about_people(session)
@@ -125,7 +125,7 @@ async def test_a_profile_that_did_not_change_is_not_written_again(session, clock
     assert await everything_about_people(session) == before
 
 
-async def test_a_profile_put_in_another_persons_row_does_not_open(session, clock):
+async def test_encrypted_profile_moved_to_another_row_is_rejected(session, clock):
     riet = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     bram = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990020"), at=clock.now())
     await save_profile(session, a_keyring(), riet, RIET)
@@ -135,7 +135,7 @@ async def test_a_profile_put_in_another_persons_row_does_not_open(session, clock
         await load_profile(session, a_keyring(), bram)
 
 
-async def test_even_with_its_key_moved_along_a_profile_does_not_open_for_another(session, clock):
+async def test_encrypted_profile_moved_with_its_data_key_is_rejected(session, clock):
     riet = await find_or_create_by_bsn(session, a_keyring(), BSN, at=clock.now())
     bram = await find_or_create_by_bsn(session, a_keyring(), Bsn("999990020"), at=clock.now())
     await save_profile(session, a_keyring(), riet, RIET)
@@ -148,7 +148,7 @@ async def test_even_with_its_key_moved_along_a_profile_does_not_open_for_another
         await load_profile(session, a_keyring(), bram)
 
 
-async def test_somebody_who_does_not_exist_has_no_profile_and_no_key(session):
+async def test_unknown_person_has_no_profile_and_no_data_key(session):
     nobody = PersonId(uuid7())
     assert await load_profile(session, a_keyring(), nobody) is None
     with pytest.raises(NotFound, match="persoon_onbekend"):

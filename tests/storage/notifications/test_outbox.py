@@ -1,4 +1,4 @@
-"""The outbox against a real mail server: at least once, not for ever, and one person's trouble is nobody else's."""
+"""The outbox against a real mail server: delivery, retries, giving up and isolation."""
 
 import asyncio
 import socket
@@ -65,7 +65,7 @@ async def outbox(database, clock):
         yield Outbox(database, clock, server, people)
 
 
-async def test_what_is_waiting_is_sent_once_and_marked(outbox):
+async def test_waiting_notification_is_sent_once(outbox):
     await outbox.tell()
     await outbox.tell(1)
     assert await outbox.send() == 2
@@ -74,7 +74,7 @@ async def test_what_is_waiting_is_sent_once_and_marked(outbox):
     assert await outbox.rows() == [(1, NOON, None, None)] * 2
 
 
-async def test_the_mail_names_the_other_one_though_the_outbox_does_not(outbox):
+async def test_mail_has_the_name_that_the_outbox_has_not(outbox):
     await outbox.tell(0, NotificationKind.AANGENOMEN, helper_id=str(outbox.people[1]), giver_id=str(outbox.people[0]))
     assert "Bram" not in str(await outbox.rows("notification::text"))
     await outbox.send()
@@ -83,7 +83,7 @@ async def test_the_mail_names_the_other_one_though_the_outbox_does_not(outbox):
     assert "Bram Voorbeeld heeft uw machtiging aangenomen" in mail.get_content()
 
 
-async def test_a_name_with_line_ends_adds_no_header_and_no_addressee(outbox):
+async def test_mail_header_injection_by_name_is_blocked(outbox):
     outbox.names[outbox.people[1]] = "Bram\r\nBcc: x@y.example\r\n\r\n.\r\nMAIL FROM:<x@y.example>"
     await outbox.tell(0, NotificationKind.AANGENOMEN, helper_id=str(outbox.people[1]))
     await outbox.send()
@@ -93,7 +93,7 @@ async def test_a_name_with_line_ends_adds_no_header_and_no_addressee(outbox):
     assert "Bram Bcc: x@y.example . MAIL FROM" in mail.get_content()
 
 
-async def test_an_address_with_line_ends_is_never_offered(outbox):
+async def test_smtp_injection_by_address_is_rejected(outbox):
     outbox.addresses[outbox.people[0]] = "ans@voorbeeld.example\r\nRCPT TO:<x@y.example>"
     await outbox.tell()
     assert await outbox.send() == 0
@@ -102,7 +102,7 @@ async def test_an_address_with_line_ends_is_never_offered(outbox):
 
 
 @pytest.mark.parametrize("address", [None, ""])
-async def test_somebody_without_an_address_is_given_up_at_once(outbox, address):
+async def test_notification_without_address_is_given_up(outbox, address):
     outbox.addresses[outbox.people[0]] = address
     await outbox.tell()
     await outbox.tell(1)
@@ -111,7 +111,7 @@ async def test_somebody_without_an_address_is_given_up_at_once(outbox, address):
 
 
 @pytest.mark.parametrize("place", ["rcpt", "data"])
-async def test_not_now_is_tried_again_later_and_then_taken(outbox, place):
+async def test_temporary_smtp_error_is_retried(outbox, place):
     setattr(outbox.server, place, ["451 probeer het later"])
     await outbox.tell()
     assert await outbox.send() == 0
@@ -124,7 +124,7 @@ async def test_not_now_is_tried_again_later_and_then_taken(outbox, place):
 
 
 @pytest.mark.parametrize("place", ["rcpt", "data"])
-async def test_never_is_given_up_at_once_without_keeping_the_address(outbox, place):
+async def test_permanent_smtp_error_is_given_up(outbox, place):
     setattr(outbox.server, place, ["550 <ans@voorbeeld.example> bestaat niet"])
     await outbox.tell()
     assert await outbox.send() == 0
@@ -133,7 +133,7 @@ async def test_never_is_given_up_at_once_without_keeping_the_address(outbox, pla
     assert await outbox.rows() == [(1, None, NOON, "smtp_550")]
 
 
-async def test_a_server_that_dislikes_us_as_sender_is_our_own_trouble_and_is_tried_again(outbox):
+async def test_smtp_rejection_of_sender_is_retried(outbox):
     outbox.server.mail_from = ["550 wie bent u"]
     await outbox.tell()
     assert await outbox.send() == 0
@@ -142,7 +142,7 @@ async def test_a_server_that_dislikes_us_as_sender_is_our_own_trouble_and_is_tri
     assert await outbox.send() == 1
 
 
-async def test_after_five_waits_it_is_given_up(outbox):
+async def test_notification_is_given_up_after_five_retries(outbox):
     outbox.server.data = ["451 later"] * 9
     await outbox.tell()
     waits = []
@@ -156,8 +156,8 @@ async def test_after_five_waits_it_is_given_up(outbox):
     assert await outbox.rows() == [(6, None, outbox.clock.now(), "smtp_451")]
 
 
-async def test_a_server_that_is_down_costs_one_message_a_try_and_the_others_none(outbox):
-    with socket.socket() as taken:  # bound and not listening: connections are refused
+async def test_unreachable_smtp_server_costs_one_notification_a_try(outbox):
+    with socket.socket() as taken:  # bound but not listening: connections are refused
         taken.bind(("127.0.0.1", 0))
         up = outbox.mailer
         outbox.mailer = Mailer("127.0.0.1", taken.getsockname()[1], starttls=False, sender=SENDER)
@@ -170,14 +170,14 @@ async def test_a_server_that_is_down_costs_one_message_a_try_and_the_others_none
     assert await outbox.send() == 2
 
 
-async def test_a_server_that_must_encrypt_and_cannot_gets_nothing(outbox):
+async def test_smtp_server_without_starttls_gets_no_mail(outbox):
     outbox.mailer = Mailer("127.0.0.1", outbox.server.port, starttls=True, sender=SENDER)
     await outbox.tell()
     assert await outbox.send() == 0
     assert outbox.server.taken == []
 
 
-async def test_one_unreadable_notification_holds_up_nobody(outbox):
+async def test_unreadable_notification_does_not_block_others(outbox):
     await outbox.tell()
     async with unit_of_work(outbox.database.sessions) as session:
         await session.execute(text("UPDATE notification SET kind = 'van_een_oude_versie'"))
@@ -186,7 +186,7 @@ async def test_one_unreadable_notification_holds_up_nobody(outbox):
     assert (None, NOON, "geen_tekst") in await outbox.rows("sent_at, given_up_at, last_error")
 
 
-async def test_one_persons_broken_profile_holds_up_nobody(outbox):
+async def test_corrupt_profile_does_not_block_others(outbox):
     async def broken(session, person_id):
         if person_id == outbox.people[0]:
             raise Fault("versleuteling_klopt_niet")
@@ -198,7 +198,7 @@ async def test_one_persons_broken_profile_holds_up_nobody(outbox):
     assert (await outbox.rows())[0] == (1, None, None, "versleuteling_klopt_niet")
 
 
-async def test_two_senders_at_once_send_each_message_once(outbox):
+async def test_concurrent_senders_send_each_mail_once(outbox):
     for _ in range(6):
         await outbox.tell()
     sent = await asyncio.gather(outbox.send(), outbox.send(), outbox.send())
@@ -206,7 +206,7 @@ async def test_two_senders_at_once_send_each_message_once(outbox):
     assert len(outbox.server.taken) == 6
 
 
-async def test_a_slow_sender_holds_up_its_own_message_only(outbox):
+async def test_locked_notification_does_not_block_others(outbox):
     await outbox.tell()
     await outbox.tell(1)
     async with outbox.database.sessions() as slow:
@@ -216,10 +216,10 @@ async def test_a_slow_sender_holds_up_its_own_message_only(outbox):
     assert await outbox.send() == 1
 
 
-async def test_a_sender_that_dies_after_the_yes_repeats_with_the_same_message_id(outbox):
+async def test_resent_mail_has_the_same_message_id(outbox):
     await outbox.tell()
     await outbox.send()
-    async with unit_of_work(outbox.database.sessions) as session:  # as if the commit had never come
+    async with unit_of_work(outbox.database.sessions) as session:  # as if the commit was lost
         await session.execute(text("UPDATE notification SET sent_at = NULL, tries = 0"))
     await outbox.send()
     first, second = (mail["Message-ID"] for _, mail in outbox.server.taken)
@@ -227,7 +227,7 @@ async def test_a_sender_that_dies_after_the_yes_repeats_with_the_same_message_id
     assert first.endswith("@machtigen.example>")
 
 
-async def test_what_is_told_in_a_transaction_that_fails_is_never_sent(outbox):
+async def test_notification_of_rolled_back_transaction_is_not_sent(outbox):
     with pytest.raises(ZeroDivisionError):
         async with unit_of_work(outbox.database.sessions) as session:
             await enqueue_notification(session, outbox.people[0], NotificationKind.AANGENOMEN, FACTS, at=NOON)
@@ -235,7 +235,7 @@ async def test_what_is_told_in_a_transaction_that_fails_is_never_sent(outbox):
     assert await outbox.send() == 0
 
 
-async def test_the_sender_keeps_going_until_it_is_stopped(outbox):
+async def test_background_sender_runs_until_stopped(outbox):
     stop = asyncio.Event()
     running = asyncio.create_task(
         run_outbox_dispatcher(
@@ -250,7 +250,7 @@ async def test_the_sender_keeps_going_until_it_is_stopped(outbox):
         await running
 
 
-async def test_the_sender_outlives_a_database_that_is_away(outbox):
+async def test_background_sender_continues_after_database_outage(outbox):
     nowhere = make_engine("postgresql://postgres@/weg?host=/bestaat/niet", DatabaseRole.SERVICE, pool_size=1)
     tried = [make_sessions(nowhere)] * 2
     stop = asyncio.Event()

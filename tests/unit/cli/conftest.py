@@ -1,4 +1,4 @@
-"""Commands configure the logging of the process; every test here puts it back."""
+"""Restore the logging of the process after each test: commands configure it."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,6 @@ from tests.builders.logging_state import restored_logging
 
 
 @pytest.fixture(autouse=True)
-def logging_put_back() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     with restored_logging():
         yield

@@ -1,4 +1,4 @@
-"""The key ring's verbs: index, pseudonyms, wrapped data keys."""
+"""The key ring: blind index, pseudonyms and wrapped data keys."""
 
 import pickle
 from datetime import timedelta
@@ -20,7 +20,7 @@ purposes = st.text(min_size=1, max_size=8).filter(lambda text: "\0" not in text)
 
 
 @given(purposes, st.text(max_size=12), purposes, st.text(max_size=12))
-def test_an_index_is_stable_and_differs_by_purpose_and_by_value(purpose, value, purpose_2, value_2):
+def test_blind_index_is_stable_and_differs_by_purpose_and_value(purpose, value, purpose_2, value_2):
     assume((purpose, value) != (purpose_2, value_2))
     assert RING.blind_index(purpose, value) == RING.blind_index(purpose, value)
     assert RING.blind_index(purpose, value) != RING.blind_index(purpose_2, value_2)
@@ -28,12 +28,12 @@ def test_an_index_is_stable_and_differs_by_purpose_and_by_value(purpose, value, 
 
 
 @pytest.mark.parametrize("purpose", ["", "a\0b", "\0"])
-def test_an_index_without_a_clear_purpose_is_refused(purpose):
+def test_blind_index_with_ambiguous_purpose_is_rejected(purpose):
     with pytest.raises(ValueError):
         RING.blind_index(purpose, "x")
 
 
-def test_an_index_does_not_hold_without_the_key(tmp_path):
+def test_blind_index_depends_on_the_key(tmp_path):
     directory = a_key_directory(tmp_path / "keys")
     (directory / "blind-index.key").write_bytes((directory / "pseudonym.key").read_bytes())
     assert KeyRing.load(directory).blind_index("bsn", "999990019") != RING.blind_index("bsn", "999990019")
@@ -43,13 +43,13 @@ sectors = st.text(min_size=1, max_size=12)
 
 
 @given(st.uuids(), sectors, st.uuids(), sectors)
-def test_a_pseudonym_is_stable_in_a_sector_and_unrelated_elsewhere(person, sector, person_2, sector_2):
+def test_pseudonym_is_stable_per_sector_and_differs_between_sectors(person, sector, person_2, sector_2):
     assume((person, sector) != (person_2, sector_2))
     assert RING.pairwise_subject(person, sector) == RING.pairwise_subject(person, sector)
     assert RING.pairwise_subject(person, sector) != RING.pairwise_subject(person_2, sector_2)
 
 
-def test_a_pseudonym_is_fit_for_a_url_and_does_not_hold_the_id():
+def test_pseudonym_is_url_safe():
     name = RING.pairwise_subject(ONE, "https://app.example")
     assert len(name) == 43
     assert name.replace("-", "").replace("_", "").isalnum()
@@ -57,19 +57,19 @@ def test_a_pseudonym_is_fit_for_a_url_and_does_not_hold_the_id():
         RING.pairwise_subject(ONE, "")
 
 
-def test_a_data_key_comes_back_from_its_wrapping():
+def test_wrapped_data_key_unwraps():
     made = RING.create_data_key(ONE)
     opened = RING.unwrap_data_key(made.wrapped, made.kek_version, ONE)
     assert opened.decrypt(made.key.encrypt(b"hallo", "bericht"), "bericht") == b"hallo"
 
 
-def test_everybody_has_a_data_key_of_their_own():
+def test_data_keys_are_unique():
     sealed = RING.create_data_key(ONE).key.encrypt(b"hallo", "bericht")
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
         RING.create_data_key(ONE).key.decrypt(sealed, "bericht")
 
 
-def test_a_wrapped_key_moved_to_somebody_else_does_not_open():
+def test_wrapped_data_key_moved_to_another_person_is_rejected():
     made = RING.create_data_key(ONE)
     RING.unwrap_data_key(made.wrapped, made.kek_version, ONE)
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
@@ -77,7 +77,7 @@ def test_a_wrapped_key_moved_to_somebody_else_does_not_open():
 
 
 @given(st.data())
-def test_a_wrapped_key_with_any_changed_byte_does_not_open(data):
+def test_wrapped_data_key_with_changed_byte_is_rejected(data):
     made = RING.create_data_key(ONE)
     damaged = bytearray(made.wrapped)
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
@@ -93,7 +93,7 @@ def keys(tmp_path):
 LATER = MADE_AT + timedelta(days=1)
 
 
-def test_after_a_rotation_the_newest_wraps_and_all_unwrap(keys):
+def test_kek_rotation_wraps_with_newest_and_unwraps_with_all(keys):
     old = KeyRing.load(keys).create_data_key(ONE)
     rotate_key(keys, KeyKind.KEK, LATER)
     ring = KeyRing.load(keys)
@@ -103,7 +103,7 @@ def test_after_a_rotation_the_newest_wraps_and_all_unwrap(keys):
         ring.unwrap_data_key(made.wrapped, made.kek_version, ONE).decrypt(made.key.encrypt(b"x", "y"), "y")
 
 
-def test_a_worker_that_started_before_the_rotation_finds_the_new_key_by_itself(keys):
+def test_worker_started_before_rotation_loads_the_new_kek(keys):
     worker = KeyRing.load(keys)
     rotate_key(keys, KeyKind.KEK, LATER)
     made = KeyRing.load(keys).create_data_key(ONE)
@@ -111,20 +111,20 @@ def test_a_worker_that_started_before_the_rotation_finds_the_new_key_by_itself(k
 
 
 @pytest.mark.parametrize("version", [0, -1, 2, 10**9])
-def test_a_version_that_is_not_in_the_ring_is_a_clear_error(keys, version):
+def test_unknown_kek_version_is_a_fault(keys, version):
     ring = KeyRing.load(keys)
     with pytest.raises(Fault, match="sleutelversie_onbekend"):
         ring.unwrap_data_key(ring.create_data_key(ONE).wrapped, version, ONE)
 
 
-def test_a_wrapping_does_not_open_under_another_version(keys):
+def test_wrapped_data_key_under_another_kek_version_is_rejected(keys):
     made = KeyRing.load(keys).create_data_key(ONE)
     rotate_key(keys, KeyKind.KEK, LATER)
     with pytest.raises(Fault, match="versleuteling_klopt_niet"):
         KeyRing.load(keys).unwrap_data_key(made.wrapped, 2, ONE)
 
 
-def test_rewrapping_keeps_the_key_and_brings_it_under_the_newest_version(keys):
+def test_rewrap_keeps_the_data_key_under_the_newest_kek(keys):
     person = uuid4()
     old = KeyRing.load(keys).create_data_key(person)
     rotate_key(keys, KeyKind.KEK, LATER)
@@ -136,7 +136,7 @@ def test_rewrapping_keeps_the_key_and_brings_it_under_the_newest_version(keys):
         ring.rewrap_data_key(old.wrapped, old.kek_version, OTHER)
 
 
-def test_a_ring_does_not_show_and_cannot_be_written_away():
+def test_key_ring_is_hidden_in_repr_and_cannot_be_pickled():
     assert repr(RING) == str(RING) == "KeyRing(***)"
     with pytest.raises(TypeError):
         pickle.dumps(RING)

@@ -1,4 +1,4 @@
-"""The second thing beside a code: only known parts of a birth date are compared, and absent never equals anything."""
+"""The check beside a code: birth date parts or a check word; absent parts match nothing."""
 
 from datetime import date
 
@@ -23,7 +23,7 @@ BIRTH_DATES = PARTS.map(lambda parts: build_birth_date(*parts))
 
 
 @given(BIRTH_DATES, BIRTH_DATES)
-def test_birth_date_matches_only_when_every_known_part_was_told_and_enough_is_known(born, told):
+def test_birth_date_with_every_known_part_matches(born, told):
     known = [] if born is None else [part for part in ("year", "month", "day") if getattr(born, part) is not None]
     enough = "year" in known or len(known) > 1
     right = enough and told is not None and all(getattr(told, part) == getattr(born, part) for part in known)
@@ -43,12 +43,12 @@ def test_birth_date_matches_only_when_every_known_part_was_told_and_enough_is_kn
         (date(1950, 5, 7), CheckKind.BIRTH_DATE),
     ],
 )
-def test_check_kind_follows_from_what_is_known(born, kind):
+def test_check_kind_depends_on_known_birth_date_parts(born, kind):
     assert select_check_kind(born) is kind
     assert birth_date_matches(born, born) is (kind is not CheckKind.WORD)
 
 
-def test_check_words_are_pronounceable_and_differ():
+def test_check_words_are_lowercase_and_unique():
     words = {generate_check_word() for _ in range(300)}
     assert len(words) > 290
     assert all(len(word) == 6 and word.isascii() and word.isalpha() and word.islower() for word in words)
@@ -57,7 +57,7 @@ def test_check_words_are_pronounceable_and_differ():
 @pytest.mark.parametrize(
     "typed", ["bamoki", "BAMOKI", " Bamoki. ", "ba-mo-ki", "\uff42amoki\u200b", "\u201cbamoki\u201d"]
 )
-def test_check_word_typed_otherwise_is_the_same(typed):
+def test_check_word_in_another_spelling_matches(typed):
     ring = a_keyring()
     assert index_check_word(ring, "A", typed) == index_check_word(ring, "A", "bamoki")
     assert index_check_word(ring, "B", typed) != index_check_word(ring, "A", "bamoki")

@@ -1,4 +1,4 @@
-"""The code that hands a machtiging over: easy to type, hard to mistype, hopeless to guess."""
+"""The machtigingscode: format, check character and normalisation of typed codes."""
 
 import pytest
 from hypothesis import given
@@ -22,31 +22,31 @@ CODES = st.text(CODE_ALPHABET, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 
 )
 
 
-def test_a_new_code_is_well_formed_and_each_is_another():
+def test_new_codes_are_well_formed_and_unique():
     codes = {generate_code() for _ in range(500)}
     assert len(codes) == 500
     assert all(is_well_formed_code(code) for code in codes)
 
 
 @given(CODES)
-def test_a_code_survives_being_shown_and_typed_in_small_letters(code):
+def test_shown_code_typed_in_lower_case_is_normalised(code):
     assert normalise_code(" " + format_code(code).lower().replace("-", " - ")) == code
 
 
 @given(CODES)
-def test_letters_that_look_like_digits_are_read_as_those(code):
+def test_lookalike_letters_are_normalised_to_digits(code):
     assert normalise_code(code.replace("1", "I").replace("0", "o")) == code
     assert normalise_code(code.replace("1", "l")) == code
 
 
 @given(CODES, st.integers(0, CODE_LENGTH - 1), st.sampled_from(CODE_ALPHABET))
-def test_one_wrong_character_is_always_noticed(code, place, other):
+def test_code_with_one_wrong_character_is_rejected(code, place, other):
     changed = code[:place] + other + code[place + 1 :]
     assert is_well_formed_code(changed) is (changed == code)
 
 
 @given(CODES, st.integers(0, CODE_LENGTH - 1), st.integers(0, CODE_LENGTH - 1))
-def test_two_swapped_characters_are_always_noticed(code, one, two):
+def test_code_with_two_swapped_characters_is_rejected(code, one, two):
     letters = list(code)
     letters[one], letters[two] = letters[two], letters[one]
     assert is_well_formed_code("".join(letters)) is ("".join(letters) == code)
@@ -55,13 +55,13 @@ def test_two_swapped_characters_are_always_noticed(code, one, two):
 @pytest.mark.parametrize(
     "typed", ["", "-", "0" * 9, "0" * 11, "UUUUUUUUUU", "é" * 10, "0" * 100_000, "\x00" * 10, "\ud800", "я" * 10]
 )
-def test_what_is_no_code_is_not_well_formed_and_does_no_harm(typed):
+def test_malformed_code_is_rejected(typed):
     assert not is_well_formed_code(normalise_code(typed))
     assert len(normalise_code(typed)) <= 40
 
 
 @given(st.text(max_size=60))
-def test_anything_can_be_normalised(typed):
+def test_arbitrary_text_is_normalised_stably(typed):
     once = normalise_code(typed)
     assert isinstance(once, str)
     assert not is_well_formed_code(once) or normalise_code(once) == once
@@ -74,7 +74,7 @@ SEPARATORS = st.text(
 
 
 @given(CODES, st.data())
-def test_code_pasted_with_separators_and_in_other_forms_is_read(code, data):
+def test_code_with_separators_and_unicode_forms_is_normalised(code, data):
     between = data.draw(st.lists(SEPARATORS, min_size=CODE_LENGTH + 1, max_size=CODE_LENGTH + 1))
     written = [data.draw(st.sampled_from(forms_of(letter))) for letter in code]
     assert normalise_code(between[0] + "".join(map("".join, zip(written, between[1:], strict=True)))) == code
@@ -102,6 +102,6 @@ DASHES = "-\u2010\u2011\u2013\u2014\u2212\uff0d/\u00a0\t_\u00ad:"
 
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("dash", list(DASHES))
-def test_code_copied_from_a_letter_is_read(around, dash):
+def test_code_with_surrounding_punctuation_is_normalised(around, dash):
     code = generate_code()
     assert normalise_code(around.format(code[:5] + dash + code[5:])) == code

@@ -1,4 +1,4 @@
-"""What a machtiging is worth at an instant."""
+"""The standing of a machtiging at an instant."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ MOMENT = timedelta(microseconds=1)
 
 
 @given(st.sampled_from(MachtigingState), INSTANTS)
-def test_in_force_means_active_and_within_the_period_and_nothing_else(state, at):
+def test_machtiging_is_in_force_only_when_active_within_its_period(state, at):
     machtiging = a_machtiging(state=state)
     expected = state is MachtigingState.ACTIVE and machtiging.period.contains(at)
     assert (effective_state(machtiging, at) is EffectiveState.IN_FORCE) is expected
@@ -39,12 +39,12 @@ def test_in_force_means_active_and_within_the_period_and_nothing_else(state, at)
         (MachtigingState.ENDED, ENDS, EffectiveState.ENDED),
     ],
 )
-def test_the_edges_of_the_period_and_which_reason_outranks_which(state, at, expected):
+def test_standing_at_period_boundaries(state, at, expected):
     assert effective_state(a_machtiging(state=state), at) is expected
 
 
 @given(st.sampled_from(MachtigingState), INSTANTS, INSTANTS)
-def test_what_has_expired_or_ended_never_comes_back_with_time(state, at, later):
+def test_expired_or_ended_standing_is_final(state, at, later):
     machtiging = a_machtiging(state=state)
     first, second = sorted([at, later])
     if effective_state(machtiging, first) in {EffectiveState.ENDED, EffectiveState.EXPIRED}:

@@ -1,4 +1,4 @@
-"""The life of a machtiging is one table: what it says, and what it leaves out."""
+"""The transition table of a machtiging: allowed and rejected transitions."""
 
 from datetime import timedelta
 from itertools import product
@@ -31,7 +31,7 @@ POSSIBLE = {
 
 
 @pytest.mark.parametrize(("state", "deed"), list(product(MachtigingState, MachtigingAction)))
-def test_each_deed_in_each_state_does_what_is_written_here_or_is_refused(state, deed):
+def test_transition_outside_the_table_is_rejected(state, deed):
     machtiging = a_machtiging(state=state)
     if (state, deed) in POSSIBLE:
         assert resolve_transition(machtiging, deed, NOON).target_state is POSSIBLE[state, deed]
@@ -44,16 +44,16 @@ def test_each_deed_in_each_state_does_what_is_written_here_or_is_refused(state, 
 
 
 @pytest.mark.parametrize("deed", MachtigingAction)
-def test_nothing_leads_out_of_ended(deed):
+def test_ended_state_has_no_transition(deed):
     assert (MachtigingState.ENDED, deed) not in TRANSITIONS
 
 
 @pytest.mark.parametrize("deed", MachtigingAction)
-def test_a_deed_belongs_to_one_party_whatever_the_state(deed):
+def test_each_action_belongs_to_one_party(deed):
     assert {line.role for (_, known), line in TRANSITIONS.items() if known is deed} == {role_for_action(deed)}
 
 
-def test_a_step_has_a_reason_to_end_exactly_when_it_ends():
+def test_transition_has_an_end_reason_only_when_it_ends():
     assert all(
         (line.end_reason is not None) == (line.target_state is MachtigingState.ENDED) for line in TRANSITIONS.values()
     )
@@ -61,7 +61,7 @@ def test_a_step_has_a_reason_to_end_exactly_when_it_ends():
 
 
 @pytest.mark.parametrize("state", [MachtigingState.OFFERED, MachtigingState.ACTIVE, MachtigingState.PAUSED])
-def test_the_giver_can_withdraw_at_any_moment_before_the_end(state):
+def test_giver_can_withdraw_in_every_state_but_ended(state):
     assert TRANSITIONS[state, MachtigingAction.WITHDRAW].role is MachtigingRole.GIVER
 
 
@@ -73,14 +73,14 @@ def test_the_giver_can_withdraw_at_any_moment_before_the_end(state):
         (MachtigingState.PAUSED, MachtigingAction.RESUME),
     ],
 )
-def test_a_machtiging_whose_period_is_over_cannot_be_accepted_paused_or_resumed(state, deed):
+def test_expired_machtiging_cannot_be_accepted_paused_or_resumed(state, deed):
     machtiging = a_machtiging(state=state)
     resolve_transition(machtiging, deed, machtiging.period.ends_at - timedelta(microseconds=1))
     with pytest.raises(Conflict, match="machtiging_verlopen"):
         resolve_transition(machtiging, deed, machtiging.period.ends_at)
 
 
-def test_a_machtiging_whose_period_is_over_can_still_be_withdrawn():
+def test_expired_machtiging_can_be_withdrawn():
     machtiging = a_machtiging()
     assert (
         resolve_transition(machtiging, MachtigingAction.WITHDRAW, machtiging.period.ends_at).target_state

@@ -1,4 +1,4 @@
-"""Birth dates of which a part may be unknown: how they are written, and how a later login adds to them."""
+"""Birth dates with unknown parts: notation and merging with a later login."""
 
 from datetime import date
 
@@ -61,18 +61,18 @@ def test_birth_date_written_as_openid_or_brp_is_read(written, born):
         "١٩٥٠",
     ],
 )
-def test_birth_date_that_cannot_be_is_refused(written):
+def test_impossible_birth_date_is_rejected(written):
     with pytest.raises(ValueError, match=r"."):
         parse_birth_date(written)
 
 
 @given(BIRTH_DATES.filter(lambda born: born is not None))
-def test_birth_date_written_is_read_back(born):
+def test_birth_date_round_trip_is_identity(born):
     assert parse_birth_date(format_birth_date(born)) == born
 
 
 @given(BIRTH_DATES, BIRTH_DATES)
-def test_merged_birth_dates_hold_what_was_told_last_and_never_less(known, told):
+def test_merged_birth_date_keeps_known_parts_and_takes_the_last(known, told):
     merged = merge_birth_dates(known, told)
     assert merge_birth_dates(merged, told) == merged
     assert merge_birth_dates(merged, None) == merged

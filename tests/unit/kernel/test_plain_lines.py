@@ -1,4 +1,4 @@
-"""One rule for every line that people see: normalised, with nothing hidden in it, and not blank."""
+"""One rule for every line of user text: normalised, visible characters only, not blank."""
 
 import unicodedata
 
@@ -49,7 +49,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("line", HIDDEN.values(), ids=HIDDEN)
-def test_line_with_a_hidden_character_is_refused_everywhere(line):
+def test_line_with_hidden_character_is_rejected(line):
     with pytest.raises(ValueError):
         require_plain_line(line)
     with pytest.raises(InvalidInput, match="bijlage_naam_ongeldig"):
@@ -63,14 +63,14 @@ def test_line_with_a_hidden_character_is_refused_everywhere(line):
 
 
 @pytest.mark.parametrize("line", [line for line in HIDDEN.values() if not any(map(str.isspace, line))])
-def test_form_field_with_a_hidden_character_is_refused(line):
+def test_form_field_with_hidden_character_is_rejected(line):
     sent = SubmittedForm({"doel": [line]})
     sent.read_text("doel", max_length=120, missing="Leeg.")
     assert "doel" in sent.faults
 
 
 @pytest.mark.parametrize("line", BLANK, ids=ascii)
-def test_line_with_nothing_to_see_in_it_is_refused_everywhere(line):
+def test_blank_line_is_rejected(line):
     with pytest.raises(ValueError):
         require_plain_line(line)
     with pytest.raises(InvalidInput, match="bijlage_naam_ongeldig"):
@@ -84,7 +84,7 @@ def test_line_with_nothing_to_see_in_it_is_refused_everywhere(line):
 
 
 @pytest.mark.parametrize(("one", "other"), SPELLINGS, ids=ascii)
-def test_two_spellings_of_a_line_are_one_line(one, other):
+def test_unicode_spellings_of_a_line_are_normalised_to_one(one, other):
     assert require_plain_line(one) == require_plain_line(other)
     assert KenmerkHeader(kenmerk=one) == KenmerkHeader(kenmerk=other)
     assert validate_bijlage_naam(one.strip() + ".pdf") == validate_bijlage_naam(other.strip() + ".pdf")
@@ -104,7 +104,7 @@ def test_plain_line_is_stable_and_holds_nothing_hidden(text):
 
 
 @given(st.text(min_size=1, max_size=40))
-def test_pattern_in_the_description_of_the_api_says_what_is_accepted(text):
+def test_openapi_pattern_matches_accepted_lines(text):
     try:
         accepted = bool(require_plain_line(text))
     except ValueError:

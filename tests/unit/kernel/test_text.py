@@ -1,4 +1,4 @@
-"""Text in one normal form: lines that people see, and codes as they are pasted."""
+"""Normalisation of user text and of pasted codes."""
 
 import unicodedata
 
@@ -13,7 +13,7 @@ SEPARATORS = st.text(st.characters(categories=["P", "Z", "C", "M", "S"]), max_si
 
 
 @given(ANY_TEXT, st.integers(1, 20))
-def test_line_normalised_is_short_printable_and_stable(text, longest):
+def test_normalised_line_is_short_printable_and_stable(text, longest):
     line = normalise_line(text, longest)
     assert len(line) <= longest
     assert line == unicodedata.normalize("NFC", line).strip()
@@ -35,12 +35,12 @@ def test_line_normalised_is_short_printable_and_stable(text, longest):
         ("\u3164 \u2800", ""),
     ],
 )
-def test_line_with_odd_characters_is_repaired(typed, line):
+def test_line_with_control_characters_is_repaired(typed, line):
     assert normalise_line(typed, 200) == line
 
 
 @given(ANY_TEXT)
-def test_letters_and_digits_of_letters_and_digits_are_the_same(text):
+def test_keep_letters_and_digits_is_idempotent(text):
     once = keep_letters_and_digits(text)
     assert keep_letters_and_digits(once) == once
 
@@ -48,5 +48,5 @@ def test_letters_and_digits_of_letters_and_digits_are_the_same(text):
 @pytest.mark.parametrize(
     "typed", ["1\u20132\u20143", "\uff11\uff12\uff13", "\u0661\u0662\u0663", "\u201c1/2/3.\u201d\u200b"]
 )
-def test_digits_of_another_form_are_read(typed):
+def test_unicode_digits_are_normalised(typed):
     assert keep_letters_and_digits(typed) == "123"

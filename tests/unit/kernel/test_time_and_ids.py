@@ -15,7 +15,7 @@ from machtiging.kernel.period import Period
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_the_first_instant_lies_in_a_period_and_the_last_does_not():
+def test_period_includes_its_start_and_excludes_its_end():
     period = Period(NOON, NOON + timedelta(days=1))
     assert period.contains(NOON)
     assert period.contains(NOON + timedelta(days=1, microseconds=-1))
@@ -24,41 +24,41 @@ def test_the_first_instant_lies_in_a_period_and_the_last_does_not():
 
 
 @pytest.mark.parametrize("ends", [NOON, NOON - timedelta(seconds=1)])
-def test_an_empty_or_reversed_period_is_refused(ends):
+def test_empty_or_reversed_period_is_rejected(ends):
     with pytest.raises(InvalidInput) as refused:
         Period(NOON, ends)
     assert refused.value.code == "periode_omgekeerd"
 
 
-def test_a_time_without_a_zone_is_refused():
+def test_period_without_time_zone_is_rejected():
     with pytest.raises(InvalidInput) as refused:
         Period(NOON.replace(tzinfo=None), NOON + timedelta(days=1))
     assert refused.value.code == "periode_zonder_tijdzone"
 
 
 @given(st.integers(-86_400, 2 * 86_400))
-def test_the_same_instant_in_another_zone_gives_the_same_answer(seconds):
+def test_period_is_independent_of_time_zone(seconds):
     period = Period(NOON, NOON + timedelta(days=1))
     at = NOON + timedelta(seconds=seconds)
     assert period.contains(at) == period.contains(at.astimezone(timezone(timedelta(hours=11))))
 
 
-def test_a_dutch_reader_sees_the_next_day_an_hour_before_utc_does():
+def test_dutch_day_begins_before_the_utc_day():
     assert to_dutch_date(datetime(2026, 11, 23, 23, 30, tzinfo=UTC)) == date(2026, 11, 24)
 
 
-def test_a_settable_clock_stands_still_until_it_is_moved():
+def test_settable_clock_moves_only_when_advanced():
     clock = SettableClock(NOON)
     assert clock.now() == clock.now() == NOON
     clock.advance(timedelta(hours=1))
     assert clock.now() == NOON + timedelta(hours=1)
 
 
-def test_the_system_clock_is_aware():
+def test_system_clock_is_time_zone_aware():
     assert SystemClock().now().tzinfo is UTC
 
 
-def test_ids_are_version_7_unique_and_sort_by_age():
+def test_ids_are_unique_uuid7_sorted_by_time():
     ids = [uuid7() for _ in range(2000)]
     assert {i.version for i in ids} == {7}
     assert {i.variant for i in ids} == {"specified in RFC 4122"}
@@ -67,7 +67,7 @@ def test_ids_are_version_7_unique_and_sort_by_age():
     assert milliseconds == sorted(milliseconds)
 
 
-def test_levels_are_ordered_and_a_chain_is_as_strong_as_its_weakest_link():
+def test_assurance_levels_are_ordered():
     assert Assurance.HIGH.is_at_least(Assurance.LOW)
     assert Assurance.SUBSTANTIAL.is_at_least(Assurance.SUBSTANTIAL)
     assert not Assurance.LOW.is_at_least(Assurance.SUBSTANTIAL)
@@ -75,12 +75,12 @@ def test_levels_are_ordered_and_a_chain_is_as_strong_as_its_weakest_link():
 
 
 @pytest.mark.parametrize("level", Assurance)
-def test_a_level_travels_as_its_eidas_uri(level):
+def test_assurance_acr_round_trip_is_identity(level):
     assert level.acr.startswith("http://eidas.europa.eu/LoA/")
     assert Assurance.from_acr(level.acr) is level
 
 
 @pytest.mark.parametrize("acr", ["", "laag", "http://eidas.europa.eu/LoA/High", "urn:substantial"])
-def test_an_unknown_acr_is_no_level(acr):
+def test_unknown_acr_is_rejected(acr):
     with pytest.raises(ValueError, match=r".*"):
         Assurance.from_acr(acr)

@@ -1,4 +1,4 @@
-"""What a client may register: each refusal names the member that is wrong."""
+"""Validation of client metadata: each refusal names the invalid member."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def faults(changes, *, practice=False, base=None):
 
 
 @pytest.mark.parametrize("whole", [code_client(PAIR), code_client(RSA), code_client(None), agency_client(PAIR)])
-def test_ordinary_clients_are_fine(whole) -> None:
+def test_valid_client_metadata_is_accepted(whole) -> None:
     assert metadata.find_metadata_errors(whole, practice=False) | key_validation.find_jwks_errors(whole) == {}
 
 
@@ -65,7 +65,7 @@ def test_ordinary_clients_are_fine(whole) -> None:
         ("contacts", "ik@voorbeeld.example"),
     ],
 )
-def test_what_is_wrong_is_named(member, value) -> None:
+def test_invalid_client_metadata_member_is_rejected(member, value) -> None:
     assert member in faults({member: value})
 
 
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_named(member, value) -> None:
         None,
     ],
 )
-def test_row_11_a_redirect_uri_that_could_be_read_in_two_ways_is_refused(uri) -> None:
+def test_row_11_ambiguous_or_insecure_redirect_uri_is_rejected(uri) -> None:
     assert "redirect_uris" in faults({"redirect_uris": [uri]})
 
 
@@ -120,37 +120,37 @@ def test_row_11_a_redirect_uri_that_could_be_read_in_two_ways_is_refused(uri) ->
     "uri",
     ["https://app.voorbeeld.example/", "https://app.voorbeeld.example:8443/a?b=c", "https://a-b.voorbeeld.example/"],
 )
-def test_an_ordinary_redirect_uri_is_fine(uri) -> None:
+def test_https_redirect_uri_is_accepted(uri) -> None:
     assert faults({"redirect_uris": [uri]}) == {}
 
 
 @pytest.mark.parametrize("uri", ["http://localhost:9000/terug", "http://127.0.0.1/terug", "https://localhost/terug"])
-def test_loopback_is_for_practice(uri) -> None:
+def test_loopback_redirect_uri_is_accepted_in_practice_only(uri) -> None:
     assert faults({"redirect_uris": [uri]}, practice=True) == {}
     assert "redirect_uris" in faults({"redirect_uris": ["http://10.0.0.1/"]}, practice=True)
 
 
-def test_a_chosen_client_id_is_for_practice() -> None:
+def test_chosen_client_id_is_accepted_in_practice_only() -> None:
     assert faults({"client_id": "leesapp"}, practice=True) == {}
     for wrong in ("", "a", "a b", "a/b", "é", "x" * 65, "\0", 7):
         assert "client_id" in faults({"client_id": wrong}, practice=True)
 
 
-def test_row_36_only_plain_latin_names() -> None:
+def test_row_36_client_name_with_homoglyphs_is_rejected() -> None:
     for fine in ("Leesapp", "Café Überzorg", "Post & Co (2)", "Gemeente 's-Hertogenbosch", "Škoda-lezer"):
         assert metadata.check_client_name(fine) is None, fine
     for fishy in ("Lеesapp", "Ｌeesapp", "Lees\u200bapp", "Lees\u202eapp", "ΛΕΕΣ", "Leesɑpp", "DıgiD", "Lees\u00adapp"):
         assert metadata.check_client_name(fishy) is not None, fishy
 
 
-def test_agencies_need_a_key_and_have_no_redirect() -> None:
+def test_agency_client_without_key_or_with_redirect_uri_is_rejected() -> None:
     agency = agency_client(PAIR)
     assert "redirect_uris" in faults({"redirect_uris": ["https://a.voorbeeld.example/"]}, base=agency)
     assert "token_endpoint_auth_method" in faults({"token_endpoint_auth_method": "none", "jwks": "weg"}, base=agency)
     assert "response_types" in faults({"response_types": ["code"]}, base=agency)
 
 
-def test_keys_are_public_strong_and_told_apart() -> None:
+def test_weak_private_or_duplicate_client_jwks_is_rejected() -> None:
     public = PAIR.jwks["keys"][0]
     rsa = RSA.jwks["keys"][0]
     wrong = [
@@ -181,7 +181,7 @@ def test_keys_are_public_strong_and_told_apart() -> None:
     assert "jwks" in key_validation.find_jwks_errors(code_client(None, jwks=PAIR.jwks))
 
 
-def test_defaults_are_said_aloud() -> None:
+def test_client_metadata_defaults_are_returned() -> None:
     made = metadata.add_defaults(code_client(PAIR, client_id="leesapp"))
     assert made["id_token_signed_response_alg"] == "RS256"
     assert made["subject_type"] == "pairwise"
@@ -190,7 +190,7 @@ def test_defaults_are_said_aloud() -> None:
     assert "client_id" not in made
 
 
-def test_an_id_that_we_give_can_be_typed_on_a_command_line() -> None:
+def test_generated_client_ids_are_unique_and_shell_safe() -> None:
     made = {generate_client_id() for _ in range(200)}
     assert len(made) == 200
     assert not [one for one in made if "-" in one or len(one) < 22]

@@ -1,4 +1,4 @@
-"""Every error of the kernel has an OAuth answer, and no text can break a header or give something away."""
+"""Kernel errors as OAuth error responses: code, status and safe descriptions."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ def tree(kind=errors.MachtigingError):
             yield from tree(child)
 
 
-def test_the_whole_tree_is_mapped() -> None:
+def test_every_error_class_has_an_oauth_error_code() -> None:
     assert set(tree()) == set(ERROR_RESPONSES)
 
 
-def test_an_error_of_a_class_nobody_thought_of_takes_its_parents_answer() -> None:
+def test_unknown_error_subclass_uses_the_code_of_its_parent() -> None:
     class Special(errors.NotInForce):
         """Something new."""
 
     assert to_oauth_error(Special("bijzonder")).error is OAuthErrorCode.INVALID_GRANT
 
 
-def test_public_and_private_sentences_stay_inside() -> None:
+def test_error_description_leaks_no_detail() -> None:
     answer = to_oauth_error(errors.NotFound("x", "Dit is van Jan", private="geheim"))
     assert "Jan" not in answer.description
     assert "geheim" not in answer.description
 
 
-def test_texts_are_what_rfc_6749_allows() -> None:
+def test_error_descriptions_use_rfc_6749_characters() -> None:
     assert set(ERROR_DESCRIPTIONS) == set(OAuthErrorCode)
     for text in ERROR_DESCRIPTIONS.values():
         assert all(" " <= letter <= "~" and letter not in '"\\' for letter in text)
 
 
-def test_failed_client_authentication_is_401_and_the_rest_400() -> None:
+def test_invalid_client_is_401_and_other_errors_are_400() -> None:
     for wire in OAuthErrorCode:
         assert to_oauth_error(OAuthRefusal(wire, "x")).status == (401 if wire is OAuthErrorCode.INVALID_CLIENT else 400)
 
 
-def test_authlib_never_logs_tokens_even_when_the_root_logger_tells_all(caplog) -> None:
+def test_authlib_logs_no_token_at_debug_level(caplog) -> None:
     with caplog.at_level(logging.DEBUG):
         for name in ("authlib", "authlib.oauth2.rfc6749.grants.authorization_code", "authlib.oauth2.rfc6749"):
             logging.getLogger(name).debug("Issue token %r", {"access_token": "geheim"})
@@ -54,7 +54,7 @@ def test_authlib_never_logs_tokens_even_when_the_root_logger_tells_all(caplog) -
     assert "geheim" not in caplog.text
 
 
-def test_parameters_are_unique_printable_and_not_empty() -> None:
+def test_duplicate_or_unprintable_parameter_is_rejected() -> None:
     assert validate_parameters([("a", "1"), ("b", ""), ("c", "é日")]) == {"a": "1", "c": "é日"}
     for pairs in ([("a", "1"), ("a", "1")], [("a", ""), ("a", "")], [("a", "\0")], [("\n", "1")], [("a", "\ud800")]):
         with pytest.raises(OAuthRefusal):

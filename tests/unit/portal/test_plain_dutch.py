@@ -1,4 +1,4 @@
-"""Every code that a citizen can meet has words of its own, and words that are not ours never get on a page."""
+"""Dutch words for every code on a page; unknown codes are not shown."""
 
 import ast
 from pathlib import Path
@@ -27,17 +27,17 @@ SHOWN = [act.value for act in JournalAct if act.value.startswith(access_history.
     ],
     ids=["standing", "end", "capacity", "theme", "sensitivity", "act", "done"],
 )
-def test_every_member_has_words(table, kind):
+def test_every_enum_member_has_dutch_words(table, kind):
     assert set(table) == set(kind)
 
 
 @pytest.mark.parametrize("act", SHOWN)
-def test_everything_in_the_overview_is_said_in_words_of_its_own(act):
+def test_every_act_in_the_overview_has_dutch_words(act):
     assert act in labels.JOURNAL_ACT_PHRASES
 
 
 @pytest.mark.parametrize("act", [act for act in SHOWN if act not in ("grant:verleend", "grant:beeindigd")])
-def test_everything_that_can_be_refused_is_said_as_a_try(act):
+def test_every_refused_act_has_dutch_words(act):
     assert labels.describe_act(act, refused=True) != labels.describe_act("nooit:gehoord", refused=True)
 
 
@@ -48,7 +48,7 @@ def codes_in(module) -> set[str]:
     return {one for one in strings if "_" in one and one.islower() and one.isidentifier()}
 
 
-def test_every_reason_of_the_guard_has_a_sentence():
+def test_every_guard_reason_has_a_sentence():
     from machtiging.delegation import rules
 
     outside = {
@@ -60,17 +60,17 @@ def test_every_reason_of_the_guard_has_a_sentence():
     )
 
 
-def test_a_reason_that_has_no_sentence_gets_the_general_one():
+def test_unknown_reason_has_a_general_sentence():
     assert labels.describe_reason("nooit_gehoord") == "Dit mocht niet."
 
 
 @pytest.mark.parametrize("code", [None, "", "toverij", "Aangenomen", "ACCEPTED"])
-def test_a_message_that_is_not_on_the_list_is_not_shown(code):
+def test_unknown_message_code_is_not_shown(code):
     assert labels.describe_completed_action(code) is None
 
 
 @pytest.mark.parametrize(
     ("parts", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a en b"), (["a", "b", "c"], "a, b en c")]
 )
-def test_an_enumeration_reads_as_dutch(parts, text):
+def test_enumeration_is_written_in_dutch(parts, text):
     assert labels.join_phrases(parts) == text

@@ -1,4 +1,4 @@
-"""The address that a request is counted under: who may say it, and in which header."""
+"""The client address for rate limits: trusted proxies and forwarding headers."""
 
 from ipaddress import IPv6Address, ip_network
 
@@ -23,7 +23,7 @@ def resolved(peer, *headers, header=X_FORWARDED_FOR, proxies=PROXIES):
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.6", "10.2.1.1", "203.0.113.1", "::ffff:203.0.113.1"])
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP"])
 @pytest.mark.parametrize("header", [X_FORWARDED_FOR, FORWARDED])
-def test_forwarding_header_of_unnamed_peer_is_not_read(peer, name, header):
+def test_forwarding_header_of_untrusted_peer_is_ignored(peer, name, header):
     value = "for=198.51.100.7" if name == "Forwarded" else "198.51.100.7"
     assert resolved(peer, (name, value), header=header) == peer.removeprefix("::ffff:")
 
@@ -46,12 +46,12 @@ def test_forwarding_header_of_unnamed_peer_is_not_read(peer, name, header):
         (f"{CALLER}, 1.2.3", "unreadable:10.0.0.5"),
         (f"{CALLER}, _verborgen", "unreadable:10.0.0.5"),
         ("999.1.1.1", "unreadable:10.0.0.5"),
-        ("10.2.0.9", None),  # a proxy of ours asks itself, through another
+        ("10.2.0.9", None),  # a request of a trusted proxy itself, through another
         ("", None),
         ("   ", None),
     ],
 )
-def test_x_forwarded_for_of_named_proxy_gives_last_unnamed_hop(value, expected):
+def test_x_forwarded_for_of_trusted_proxy_gives_last_untrusted_hop(value, expected):
     assert resolved("10.0.0.5", ("X-Forwarded-For", value)) == expected
 
 
@@ -76,22 +76,22 @@ def test_x_forwarded_for_of_named_proxy_gives_last_unnamed_hop(value, expected):
         ("", None),
     ],
 )
-def test_forwarded_of_named_proxy_gives_last_unnamed_hop(value, expected):
+def test_forwarded_of_trusted_proxy_gives_last_untrusted_hop(value, expected):
     assert resolved("10.0.0.5", ("Forwarded", value), header=FORWARDED) == expected
 
 
-def test_header_that_the_proxy_does_not_set_is_not_read():
+def test_forwarding_header_not_configured_is_ignored():
     both = (("Forwarded", "for=198.51.100.7"), ("X-Forwarded-For", CALLER))
     assert resolved("10.0.0.5", *both) == CALLER
     assert resolved("10.0.0.5", *both, header=FORWARDED) == "198.51.100.7"
     assert resolved("10.0.0.5", ("Forwarded", "for=198.51.100.7")) is None
 
 
-def test_header_that_stands_twice_is_read_as_one_list():
+def test_repeated_forwarding_header_is_read_as_one_list():
     assert resolved("10.0.0.5", ("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", CALLER)) == CALLER
 
 
-def test_named_proxy_itself_is_never_limited():
+def test_trusted_proxy_itself_is_not_limited():
     assert [resolved(peer) for peer in ("10.0.0.5", "10.2.0.77", "fd00:1::5", "::ffff:10.0.0.5")] == [None] * 4
 
 
@@ -100,17 +100,17 @@ def test_peer_without_ip_address_is_limited():
 
 
 @given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
-def test_ipv6_addresses_of_one_64_are_one_caller(address, other):
+def test_ipv6_addresses_of_one_64_prefix_are_one_caller(address, other):
     neighbour = IPv6Address(int(address) >> 64 << 64 | other)
     if address.ipv4_mapped is None and neighbour.ipv4_mapped is None:
         assert resolved(str(address), proxies=[]) == resolved(str(neighbour), proxies=[])
 
 
 @given(st.text(st.characters(codec="latin-1")), st.ip_addresses(v=4))
-def test_whatever_the_client_wrote_the_hop_of_the_proxy_counts(forged, caller):
+def test_spoofed_forwarding_header_does_not_change_the_client_address(forged, caller):
     expected = None if any(caller in network for network in PROXIES) else str(caller)
     if expected is not None:
         assert resolved("10.0.0.5", ("X-Forwarded-For", f"{forged}, {caller}")) == expected
-        # A quote that a client leaves open may make the rest unreadable, never somebody else's.
+        # An open quote of the client may make the rest unreadable, but gives no other address.
         found = resolved("10.0.0.5", ("Forwarded", f"{forged}, for={caller}"), header=FORWARDED)
         assert found in (expected, "unreadable:10.0.0.5")

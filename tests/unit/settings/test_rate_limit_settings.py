@@ -1,4 +1,4 @@
-"""Limits cannot be switched off, and a mistake in them stops the start."""
+"""Rate limit settings: no limit can be switched off, invalid values are rejected."""
 
 import pytest
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ LIMITS = [f"{kind}_requests_{of}" for kind in ("token", "person", "address") for
 
 @pytest.mark.parametrize("name", [*LIMITS, "processes"])
 @pytest.mark.parametrize("value", ["0", "-1", "", "uit", "none", "1.5", "inf", "1e99", "999999999"])
-def test_rate_limit_that_is_no_limit_stops_the_start(monkeypatch, name, value):
+def test_rate_limit_that_is_no_limit_is_rejected(monkeypatch, name, value):
     monkeypatch.setenv(f"MACHTIGING_{name.upper()}", value)
     with pytest.raises(ValidationError):
         Settings()
@@ -24,19 +24,19 @@ def test_rate_limit_that_is_no_limit_stops_the_start(monkeypatch, name, value):
 @pytest.mark.parametrize(
     "text", ["proxy.example", "10.0.0.5/33", "10.0.0.5/24", "*", "10.0.0.5;10.0.0.6", "fd00::/129"]
 )
-def test_forwarding_proxy_with_a_typing_error_stops_the_start(text):
+def test_invalid_forwarding_proxy_is_rejected(text):
     with pytest.raises(ValidationError):
         Settings(forwarding_proxies=text)
 
 
 @pytest.mark.parametrize("header", ["x-real-ip", "", "X-Forwarded-For, Forwarded"])
-def test_forwarded_header_that_is_not_known_stops_the_start(header):
+def test_unknown_forwarded_header_is_rejected(header):
     with pytest.raises(ValidationError):
         Settings(forwarded_header=header)
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "10.0.0.5, ::/0"])
-def test_forwarding_proxies_that_are_everybody_are_refused_in_production(text):
+def test_forwarding_proxies_of_all_networks_are_rejected_in_production(text):
     with pytest.raises(Fault, match="instellingen_onveilig") as refused:
         refuse_unsafe_settings(Settings(**SAFE, forwarding_proxies=text))
     assert "MACHTIGING_FORWARDING_PROXIES" in refused.value.private
@@ -56,14 +56,14 @@ def test_forwarding_proxies_that_are_everybody_are_refused_in_production(text):
         ({**SAFE, "trusted_proxies": "10.0.0.5"}, FindingStatus.OK),
     ],
 )
-def test_doctor_says_when_a_proxy_seems_to_be_there_and_is_not_named(settings, verdict):
+def test_doctor_reports_proxy_missing_in_settings(settings, verdict):
     (found,) = check_rate_limits(Settings(**settings))
     assert found.status is verdict
     assert ("MACHTIGING_FORWARDING_PROXIES" in found.remedy) is (verdict is FindingStatus.ATTENTION)
 
 
 @pytest.mark.parametrize("kind", ["token", "person", "address"])
-def test_doctor_says_when_a_limit_stops_nobody(kind):
+def test_doctor_reports_ineffective_rate_limit(kind):
     _, found = check_rate_limits(Settings(**{f"{kind}_requests_per_minute": 10_000_000}))
     assert found.status is FindingStatus.ATTENTION
     assert kind.upper() in found.detail

@@ -1,4 +1,4 @@
-"""Database URLs: libpq's words are translated or refused by name, and no sentence shows a piece of the URL."""
+"""Database URLs: libpq parameters are translated or rejected by name, without showing the URL."""
 
 import pytest
 from asyncpg.connect_utils import _parse_connect_dsn_and_args
@@ -62,14 +62,14 @@ def test_database_url_is_read_as_libpq_reads_it(url, expected):
         "krbsrvname=postgres",
     ],
 )
-def test_word_of_libpq_that_can_be_honoured_reaches_the_driver(word, monkeypatch):
+def test_supported_libpq_parameter_is_passed_to_the_driver(word, monkeypatch):
     monkeypatch.setenv("HOME", "/nonexistent")
     arguments = parse_database_url(f"{GOOD}?{word}").driver_arguments()
     timeout = arguments.pop("timeout")
     assert timeout == (5 if word.startswith("connect_timeout") else 10)
     nothing = dict.fromkeys(("passfile", "ssl", "service", "servicefile", "direct_tls", "server_settings",
                              "target_session_attrs", "krbsrvname", "gsslib"))  # fmt: skip
-    if word not in {"sslmode=verify-ca", "sslmode=verify-full"}:  # those want a file of authorities, rightly
+    if word not in {"sslmode=verify-ca", "sslmode=verify-full"}:  # those need a CA file
         _, read = _parse_connect_dsn_and_args(**{**nothing, **arguments})
         assert not read.server_settings  # nothing is left that would go to the server as a setting
 
@@ -99,7 +99,7 @@ def test_word_of_libpq_that_can_be_honoured_reaches_the_driver(word, monkeypatch
         "client_encoding=latin1",
     ],
 )
-def test_word_of_libpq_that_cannot_be_honoured_is_refused_by_name(word):
+def test_unsupported_libpq_parameter_is_rejected_by_name(word):
     name, _, value = word.partition("=")
     told = refusal(f"{GOOD}?{word}")
     assert name in told
@@ -110,7 +110,7 @@ def test_word_of_libpq_that_cannot_be_honoured_is_refused_by_name(word):
 @pytest.mark.parametrize(
     "form", ["postgresql://u:p@h:{}/m", "postgresql://u:p@a:1,h:{}/m", "postgresql:///m?host=h&port={}"]
 )
-def test_port_out_of_range_is_refused(form, port):
+def test_port_out_of_range_is_rejected(form, port):
     assert "1 to 65535" in refusal(form.format(port))
 
 
@@ -137,14 +137,14 @@ def test_port_out_of_range_is_refused(form, port):
         "",
     ],
 )
-def test_url_that_cannot_be_read_is_refused_without_showing_a_piece(url):
+def test_malformed_url_is_rejected_without_showing_it(url):
     told = refusal(url)
     assert SECRET not in told
     assert "\n" not in told
 
 
 @given(st.text(max_size=60), st.text(alphabet="@/?#:%[]&= ab,\\'\"\n", max_size=20))
-def test_any_password_gives_an_engine_or_a_sentence_without_it(text, odd):
+def test_arbitrary_password_is_accepted_or_rejected_without_showing_it(text, odd):
     secret = f"{SECRET}{odd}{SECRET}"
     for url in (f"postgresql://u:{secret}@h/m", f"postgresql://u:x@h/m?{secret}", text + secret, text):
         try:

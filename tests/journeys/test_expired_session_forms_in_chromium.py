@@ -1,0 +1,257 @@
+"""Each form in Chromium, sent after session expiry: a login link, and the form restored.
+
+Chromium holds a form to `form-action 'self'` over redirects: what is redirected to another origin does nothing at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.builders.black_box import Pkce
+from tests.builders.clients import code_client, detail
+from tests.journeys.test_portal_in_chromium import accept, birth_date, log_in, offer, press
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+AWAY = "U was te lang weg. Er is niets veranderd."
+BACK = "U bent weer ingelogd. Wat u wilde doen, is nog niet gedaan."
+
+
+def cookie_lost(page, running_demo) -> None:
+    """Remove the session cookie, as after a restart of the browser."""
+    page.context.clear_cookies(name="__Host-sessie")
+
+
+def logged_out_in_another_tab(page, running_demo) -> None:
+    other = page.context.new_page()
+    other.goto(running_demo.url)
+    other.get_by_role("button", name="Uitloggen").click()
+    # The tab stays open: to close it while its page is still on the way can wait for ever.
+    other.get_by_role("link", name="Inloggen").first.wait_for()
+
+
+OVER = {"cookie lost": cookie_lost, "other tab": logged_out_in_another_tab}
+
+
+def a_machtiging(page, running_demo) -> str:
+    """Offer and accept a machtiging; returns its URL."""
+    log_in(page, running_demo, "vertegenwoordigde")
+    code = offer(page, running_demo)
+    log_in(page, running_demo, "naaste")
+    accept(page, running_demo, code)
+    press(page, "Ja, ik neem de machtiging aan")
+    return page.url.partition("?")[0]
+
+
+def comes_back(page, running_demo, persona="Riet") -> None:
+    """Assert the notice page, log in by its link, and assert the restored page."""
+    assert page.url.startswith(running_demo.url), page.url
+    assert page.inner_text("h1") == AWAY
+    page.get_by_role("main").get_by_role("link", name="Inloggen").click()
+    assert page.url.startswith(running_demo.broker), page.url
+    page.get_by_role("button", name=re.compile(persona, re.IGNORECASE)).first.click()
+    assert page.url.startswith(running_demo.url), page.url
+    assert BACK in page.inner_text("main")
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+def test_offer_form_after_session_expiry_is_restored(page, running_demo, over):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("samen de post doen")
+    page.get_by_label("Belastingdienst", exact=True).check()
+    page.get_by_label("Alleen zien welke brieven er zijn").check()
+    page.get_by_label("180 dagen").check()
+    OVER[over](page, running_demo)
+    press(page, "Verder")
+    comes_back(page, running_demo)
+    assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "samen de post doen"
+    for label in ("Belastingdienst", "Alleen zien welke brieven er zijn", "180 dagen"):
+        assert page.get_by_label(label, exact=True).is_checked()
+    press(page, "Verder")
+    assert page.inner_text("h1") == "Klopt dit?"
+    OVER[over](page, running_demo)
+    press(page, "Ja, maak de machtiging")
+    comes_back(page, running_demo)
+    assert page.inner_text("h1") == "Klopt dit?"
+    press(page, "Ja, maak de machtiging")
+    assert page.locator("output.code").count() == 1
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+def test_code_form_after_session_expiry_is_restored_at_both_steps(page, running_demo, over):
+    log_in(page, running_demo, "vertegenwoordigde")
+    code = offer(page, running_demo)
+    log_in(page, running_demo, "naaste")
+    page.goto(f"{running_demo.url}/machtigingen/aannemen")
+    page.get_by_label("Machtigingscode").fill(code)
+    for part, value in zip(("Dag", "Maand", "Jaar"), birth_date(), strict=True):
+        page.get_by_label(part, exact=True).fill(value)
+    OVER[over](page, running_demo)
+    press(page, "Verder")
+    comes_back(page, running_demo, "Bram")
+    assert page.get_by_label("Machtigingscode").input_value() == code
+    press(page, "Verder")
+    OVER[over](page, running_demo)
+    press(page, "Ja, ik neem de machtiging aan")
+    comes_back(page, running_demo, "Bram")
+    press(page, "Verder")
+    press(page, "Ja, ik neem de machtiging aan")
+    assert "U heeft de machtiging aangenomen" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+@pytest.mark.parametrize(
+    ("persona", "who", "ending", "button", "stand"),
+    [
+        ("vertegenwoordigde", "Riet", "/intrekken", "Ja, trek de machtiging in", "Ingetrokken"),
+        ("vertegenwoordigde", "Riet", "", "Even stilzetten", "stil"),
+        ("naaste", "Bram", "", "Teruggeven", "Teruggegeven"),
+    ],
+)
+def test_machtiging_action_after_session_expiry_is_offered_again(
+    page, running_demo, over, persona, who, ending, button, stand
+):
+    where = a_machtiging(page, running_demo)
+    log_in(page, running_demo, persona)
+    page.goto(where + ending)
+    OVER[over](page, running_demo)
+    press(page, button)
+    comes_back(page, running_demo, who)
+    assert page.url == where + ending
+    press(page, button)
+    assert stand.lower() in page.inner_text("main").lower()
+
+
+def test_code_renewal_and_resumption_after_session_expiry_are_offered_again(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    offer(page, running_demo)
+    page.goto(running_demo.url + "/machtigingen")
+    page.locator("article, .kaart").filter(has_text="Wacht").first.get_by_role("link").first.click()
+    cookie_lost(page, running_demo)
+    press(page, "Maak een nieuwe code")
+    comes_back(page, running_demo)
+    press(page, "Maak een nieuwe code")
+    assert page.locator("output.code").count() == 1
+    where = a_machtiging(page, running_demo)
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(where)
+    press(page, "Even stilzetten")
+    cookie_lost(page, running_demo)
+    press(page, "Weer laten gelden")
+    comes_back(page, running_demo)
+    press(page, "Weer laten gelden")
+    assert "De machtiging geldt weer" in page.inner_text("main")
+
+
+def test_meldcode_form_after_session_expiry_is_offered_again(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/aan-de-balie")
+    cookie_lost(page, running_demo)
+    press(page, "Maak een meldcode")
+    comes_back(page, running_demo)
+    press(page, "Maak een meldcode")
+    assert page.locator("output.code").count() == 1
+
+
+@pytest.fixture
+def app_site():
+    """An app that has only a redirect URI."""
+
+    class Welcome(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<h1>app</h1>")
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Welcome)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}/terug"
+    server.shutdown()
+    server.server_close()
+
+
+def pushed(running_demo, redirect_uri: str) -> str:
+    """Push a request of a public client; returns the URL of its consent page."""
+    file = running_demo.place / f"app-{uuid4()}.json"
+    registered = code_client(None, redirect_uris=[redirect_uri])
+    file.write_text(json.dumps(registered))
+    client_id = json.loads(running_demo.command("clients", "add", str(file)).stdout)["client_id"]
+    request = {
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "response_type": "code",
+        "scope": "openid",
+        "nonce": str(uuid4()),
+        "authorization_details": detail(),
+        "code_challenge": Pkce().challenge,
+        "code_challenge_method": "S256",
+    }
+    answer = httpx.post(running_demo.url + "/par", data=request)
+    assert answer.status_code == 201, answer.text
+    return "/authorize?" + urlencode({"client_id": client_id, "request_uri": answer.json()["request_uri"]})
+
+
+@pytest.mark.parametrize("over", sorted(OVER))
+def test_consent_and_app_revocation_after_session_expiry_are_offered_again(page, running_demo, app_site, over):
+    log_in(page, running_demo, "vertegenwoordigde")
+    where = pushed(running_demo, app_site)
+    page.goto(running_demo.url + where)
+    OVER[over](page, running_demo)
+    press(page, "Ja, ik ga akkoord")
+    comes_back(page, running_demo)
+    press(page, "Ja, ik ga akkoord")
+    assert page.url.startswith(app_site + "?code="), page.url
+    page.goto(running_demo.url + "/apps")
+    page.get_by_role("main").locator("a[href$='/stoppen']").first.click()
+    cookie_lost(page, running_demo)  # logging out stops the app by itself
+    press(page, "Ja, stop de toegang")
+    comes_back(page, running_demo)
+    press(page, "Ja, stop de toegang")
+    assert "U heeft de toegang gestopt" in page.inner_text("main")
+
+
+def test_logout_after_session_expiry_shows_the_start_page(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    cookie_lost(page, running_demo)
+    page.get_by_role("button", name="Uitloggen").click()
+    assert page.url == running_demo.url + "/"
+    assert page.get_by_role("main").get_by_role("link", name="Inloggen").count() == 1
+
+
+def test_form_of_earlier_login_is_restored_for_the_same_person_only(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
+    other = page.context.new_page()
+    log_in(other, running_demo, "vertegenwoordigde")
+    press(page, "Verder")
+    assert BACK in page.inner_text("main")
+    assert page.get_by_label("2. Waarvoor wilt u hulp?").input_value() == "alleen voor mij"
+    log_in(other, running_demo, "naaste")
+    press(page, "Verder")
+    assert page.inner_text("h1") == "Dit formulier is verlopen. Er is niets veranderd."
+    page.get_by_role("link", name="Open een nieuw formulier").click()
+    assert "alleen voor mij" not in page.content()
+
+
+def test_form_of_another_person_is_not_restored(page, running_demo):
+    log_in(page, running_demo, "vertegenwoordigde")
+    page.goto(running_demo.url + "/machtigingen/aanbieden")
+    page.get_by_label("2. Waarvoor wilt u hulp?").fill("alleen voor mij")
+    cookie_lost(page, running_demo)
+    press(page, "Verder")
+    page.get_by_role("main").get_by_role("link", name="Inloggen").click()
+    page.get_by_role("button", name=re.compile("Bram", re.IGNORECASE)).first.click()
+    assert page.url == running_demo.url + "/machtigingen/aanbieden"
+    assert "alleen voor mij" not in page.content()
+    assert BACK not in page.inner_text("main")

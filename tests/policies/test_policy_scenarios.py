@@ -1,0 +1,116 @@
+"""The scenarios in policies/scenarios: all pass with the policy, and a changed policy fails them."""
+
+from dataclasses import replace
+
+import pytest
+
+from machtiging.access.policy_decision import PolicyAllowed
+from machtiging.access.policy_engine import Policy
+from machtiging.access.policy_file import read_casbin_model, read_policy_rows
+from machtiging.access.policy_report import build_policy_table, check_scenarios, explain_decision, read_scenarios
+from machtiging.delegation.rules import Act, Capacity
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import Fault
+from tests.builders.access import POLICIES, a_question, questions_in_order
+
+STORIES = read_scenarios(POLICIES / "scenarios")
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return Policy.load(POLICIES)
+
+
+@pytest.fixture(scope="module")
+def checked(policy):
+    return list(check_scenarios(policy, STORIES))
+
+
+@pytest.mark.parametrize("told", STORIES, ids=[told.story for told in STORIES])
+def test_scenario_has_the_expected_decisions(checked, told):
+    (row,) = [row for row in checked if row.story == told.story]
+    assert row.problems == ()
+
+
+def test_scenarios_cover_every_capacity_with_more_refusals_than_permissions():
+    assert len(STORIES) >= 25
+    assert len({told.story for told in STORIES}) == len(STORIES)
+    assert {told.policy_request.capacity for told in STORIES} == set(Capacity)
+    yes = sum(len(told.allowed_acts) + len(told.allowed_capacities) for told in STORIES)
+    assert yes < len(STORIES) * (len(Act) + len(Capacity)) - yes
+
+
+@pytest.mark.parametrize("dropped", [row.id for row in read_policy_rows(POLICIES) if row.eft == "allow"])
+def test_removed_allow_row_fails_a_scenario(dropped):
+    rows = [row for row in read_policy_rows(POLICIES) if row.id != dropped]
+    assert any(row.problems for row in check_scenarios(Policy(read_casbin_model(POLICIES), rows), STORIES))
+
+
+def test_changed_deny_row_fails_a_scenario():
+    rows = [replace(row, eft="allow") if row.id == "nooit-wijzigen" else row for row in read_policy_rows(POLICIES)]
+    bent = [row for row in check_scenarios(Policy(read_casbin_model(POLICIES), rows), STORIES) if row.problems]
+    assert any("mag: 'verwijderen' mag volgens het beleid wel" in row.problems for row in bent)
+
+
+GOOD = """
+- verhaal: v
+  brief: {hoedanigheid: self, thema: zorg, gevoeligheid: gewoon, niveau: laag}
+  mag: [lijst, lezen, downloaden, markeren, verwijderen]
+  mag_niet: []
+  wie: [self, relative, parent]
+  wie_niet: [professional, curator, bewindvoerder, mentor]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("thema: zorg", "thema: auto"),
+        ("niveau: laag", "niveau: middel"),
+        ("verhaal: v", "titel: v"),
+        ("verwijderen]", "weggooien]"),
+        (", verwijderen]", "]"),
+        ("mag_niet: []", "mag_niet: [lezen]"),
+        ("wie: [self, ", "wie: ["),
+        ("  mag_niet: []", "  feiten: {geldt: misschien}\n  mag_niet: []"),
+        ("  mag_niet: []", "  feiten: {klopt: ja}\n  mag_niet: []"),
+        ("mag_niet: []", "mag_niet: {"),
+        (GOOD, "verhaal: v"),
+        (GOOD, ""),
+        ("brief: {", "brief: ["),
+    ],
+)
+def test_malformed_scenario_is_a_fault_with_file(policy, tmp_path, old, new):
+    (tmp_path / "proef.yaml").write_text(GOOD)
+    assert [row.problems for row in check_scenarios(policy, read_scenarios(tmp_path))] == [()]
+    (tmp_path / "proef.yaml").write_text(GOOD.replace(old, new))
+    with pytest.raises(Fault) as fault:
+        read_scenarios(tmp_path)
+    assert fault.value.code == "scenario_onleesbaar"
+    assert "proef.yaml" in fault.value.private
+
+
+def test_missing_scenarios_are_a_fault(tmp_path):
+    with pytest.raises(Fault, match="scenario_onleesbaar"):
+        read_scenarios(tmp_path)
+
+
+def test_policy_table_shows_exactly_the_allowed_questions(policy):
+    shown = {
+        (row.capacity, act, theme, row.sensitivity, level)
+        for row in build_policy_table(policy)
+        for act in row.acts
+        for theme in row.themes
+        for level in row.levels
+    }
+    yes = [q for q in questions_in_order() if isinstance(policy.decide(q), PolicyAllowed)]
+    assert shown == {(q.capacity, q.act, q.theme, q.sensitivity, q.level) for q in yes}
+
+
+def test_explain_shows_matching_rows_and_missing_facts(policy):
+    told = explain_decision(policy, a_question(capacity=Capacity.PARENT, level=Assurance.LOW))
+    assert [row[0] for row in told.rows] == ["ouder-gewoon"]
+    told = explain_decision(policy, a_question(act=Act.DELETE, in_force=False))
+    assert told.missing_facts == ("in_force",)
+    assert [(id_, eft) for id_, eft, _ in told.rows] == [("nooit-wijzigen", "deny")]
+    assert not isinstance(told.decision, PolicyAllowed)

@@ -1,0 +1,175 @@
+"""The guard on a real database: each decision is journalled with its exact reason."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.access.actor import Actor
+from machtiging.access.guard import issue_listing_permit, issue_permit
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.pause import pause_machtiging
+from machtiging.delegation.queries import load_machtiging as look_up
+from machtiging.delegation.rules import Act
+from machtiging.delegation.termination import revoke_machtiging
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce, Refusal
+from machtiging.kernel.ids import TokenId, uuid7
+from tests.builders.access import no_target
+from tests.builders.audit import AS_WRITTEN
+from tests.builders.bearer import POLICY, counting_statements, the_letter
+from tests.builders.delegation import NOON, UWV, an_accepted_machtiging, mother_and_son
+
+
+@pytest.fixture
+async def people(session):
+    return await mother_and_son(session)
+
+
+@pytest.fixture
+async def accepted_machtiging(session, people):
+    return await an_accepted_machtiging(session, people)
+
+
+def helping(accepted_machtiging, **changes):
+    values = {
+        "person_id": accepted_machtiging.gemachtigde_id,
+        "machtiging": accepted_machtiging,
+        "assurance": Assurance.SUBSTANTIAL,
+        "acts": frozenset(Act),
+        "client_id": "leesapp",
+        "token_id": TokenId(uuid7()),
+    }
+    return Actor(**{**values, **changes})
+
+
+async def last_line(session):
+    lines = await session.execute(text(f"SELECT * FROM journal_intake WHERE act LIKE 'bericht:%' {AS_WRITTEN}"))
+    return lines.mappings().all()[-1]
+
+
+async def refused(session, actor, target, act=Act.READ):
+    with pytest.raises(Refusal) as refusal:
+        await issue_permit(session, POLICY, actor, act, target, at=NOON)
+    return refusal.value
+
+
+async def test_permit_is_journalled_with_actor_person_act_and_bericht(session, people, accepted_machtiging):
+    target = the_letter(people.mother)
+    given = await issue_permit(session, POLICY, helping(accepted_machtiging), Act.READ, target, at=NOON)
+    line = await last_line(session)
+    assert (given.actor_id, given.vertegenwoordigde_id) == (people.son, people.mother)
+    assert (given.bericht_id_for(Act.READ), given.machtiging_id, given.journal_id) == (
+        target.bericht_id,
+        accepted_machtiging.id,
+        line["id"],
+    )
+    assert line["outcome"] == "allowed"
+    assert line["reason"] == "toegestaan"
+    assert line["facts"] == {"niveau": "substantieel", "regel": "naaste-gewoon"}
+    assert (line["actor_id"], line["for_person_id"]) == (people.son, people.mother)
+    assert (line["capacity"], line["client_id"], line["machtiging_id"]) == (
+        "relative",
+        "leesapp",
+        accepted_machtiging.id,
+    )
+    assert (line["object_kind"], line["object_id"]) == ("bericht", target.object_id)
+    assert line["policy_digest"] == POLICY.digest
+
+
+async def test_permit_of_citizen_in_own_box_is_journalled(session, people):
+    actor = Actor(people.mother, None, Assurance.LOW, frozenset(Act), None, None)
+    target = the_letter(people.mother, theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
+    await issue_permit(session, POLICY, actor, Act.DELETE, target, at=NOON)
+    line = await last_line(session)
+    assert (line["act"], line["capacity"], line["facts"]["regel"]) == ("bericht:verwijderen", "self", "eigen-box")
+
+
+def hidden_targets(people):
+    return {
+        "bericht_bestaat_niet": no_target(),
+        "bericht_van_ander": the_letter(people.son),
+        "afzender_niet_afgesproken": the_letter(people.mother, afzender="00000099000000009000"),
+        "thema_uitgesloten": the_letter(people.mother, theme=Theme.ZORG),
+        "te_oud": the_letter(people.mother, published_at=NOON - timedelta(days=3000)),
+        "beleid_verbiedt": the_letter(people.mother, sensitivity=Sensitivity.VERTROUWELIJK),
+    }
+
+
+@pytest.mark.parametrize("act", [Act.READ, Act.DOWNLOAD, Act.DELETE])
+async def test_hidden_refusals_are_indistinguishable_and_journalled_with_their_reason(
+    rollback_database, session, people, accepted_machtiging, act
+):
+    answers = set()
+    for reason, target in hidden_targets(people).items():
+        async with counting_statements(rollback_database) as statements:
+            refusal = await refused(session, helping(accepted_machtiging), target, act)
+        answers.add((type(refusal), refusal.code, refusal.public, *statements))
+        line = await last_line(session)
+        assert (line["outcome"], line["reason"], line["object_id"]) == ("refused", reason, target.object_id)
+    # One and the same: class, code, sentence, and the SQL that was sent (one INSERT).
+    ((kind, code, _public, *sent),) = answers
+    assert (kind, code) == (NotFound, "bericht_onbekend")
+    assert len(sent) == 1
+    assert sent[0].startswith("INSERT INTO journal_intake")
+
+
+async def test_permit_costs_one_statement(rollback_database, session, people, accepted_machtiging):
+    async with counting_statements(rollback_database) as statements:
+        await issue_permit(session, POLICY, helping(accepted_machtiging), Act.READ, the_letter(people.mother), at=NOON)
+        await issue_listing_permit(session, POLICY, helping(accepted_machtiging), at=NOON)
+    assert [statement.split()[:3] for statement in statements] == [["INSERT", "INTO", "journal_intake"]] * 2
+
+
+async def test_refusal_for_act_or_assurance_shows_its_reason(session, people, accepted_machtiging):
+    letter = the_letter(people.mother)
+    gevoelig = the_letter(people.mother, sensitivity=Sensitivity.GEVOELIG)
+    for actor, target, act, code, kind in [
+        (helping(accepted_machtiging), letter, Act.DELETE, "handeling_niet_toegestaan", NotAllowed),
+        (
+            helping(accepted_machtiging, acts=frozenset({Act.LIST})),
+            letter,
+            Act.READ,
+            "handeling_niet_toegestaan",
+            ActionMissing,
+        ),
+        (helping(accepted_machtiging, assurance=Assurance.LOW), gevoelig, Act.READ, "niveau_te_laag", LevelTooLow),
+    ]:
+        refusal = await refused(session, actor, target, act)
+        assert (type(refusal), refusal.code) == (kind, code)
+        assert (await last_line(session))["reason"] == code
+
+
+async def test_paused_or_ended_machtiging_is_the_first_reason(session, people, accepted_machtiging):
+    await pause_machtiging(session, accepted_machtiging.id, people.mother, at=NOON)
+    for target in hidden_targets(people).values():
+        actor = helping(await look_up(session, accepted_machtiging.id))
+        refusal = await refused(session, actor, target, Act.DELETE)
+        assert (type(refusal), refusal.code) == (NotInForce, "machtiging_gepauzeerd")
+    await revoke_machtiging(session, accepted_machtiging.id, people.mother, at=NOON)
+    refusal = await refused(session, helping(await look_up(session, accepted_machtiging.id)), no_target())
+    assert (type(refusal), refusal.code) == (NotInForce, "machtiging_beeindigd")
+    assert (await last_line(session))["reason"] == "machtiging_beeindigd"
+
+
+async def test_listing_permit_has_scope_and_is_journalled(session, people, accepted_machtiging):
+    given = await issue_listing_permit(session, POLICY, helping(accepted_machtiging, assurance=Assurance.LOW), at=NOON)
+    assert given.scope == accepted_machtiging.scope
+    assert given.allowed_pairs == {(theme, Sensitivity.GEWOON) for theme in Theme}
+    line = await last_line(session)
+    assert (line["act"], line["object_kind"], line["object_id"]) == ("bericht:lijst", "berichtenbox", None)
+    assert line["id"] == given.journal_id
+
+
+async def test_listing_permit_of_own_box_has_every_pair_and_no_scope(session, people):
+    actor = Actor(people.mother, None, Assurance.LOW, frozenset(Act), None, None)
+    given = await issue_listing_permit(session, POLICY, actor, at=NOON)
+    assert given.scope is None
+    assert len(given.allowed_pairs) == len(Theme) * len(Sensitivity)
+
+
+async def test_refusal_journal_line_has_no_bericht_content(session, people, accepted_machtiging):
+    await refused(session, helping(accepted_machtiging), the_letter(people.mother, theme=Theme.ZORG))
+    line = await last_line(session)
+    assert UWV not in str(dict(line))
+    assert "zorg" not in str(dict(line))

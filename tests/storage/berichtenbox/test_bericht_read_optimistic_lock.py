@@ -1,0 +1,126 @@
+"""Optimistic lock of a bericht read: a change between the two statements shows nothing stale."""
+
+import asyncio
+
+import pytest
+
+from machtiging.access.optimistic_lock import unchanged_since_read
+from machtiging.berichtenbox import read_route
+from machtiging.berichtenbox.routes import API_PREFIX
+from machtiging.storage.statement import Statement
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.lock_waits import wait_until_blocked
+
+WHERE = f"{API_PREFIX}/berichten/"
+END = "UPDATE machtiging SET state = 'ended', ended_at = now(), end_reason = 'ingetrokken' WHERE id = $1"
+PAUSE = "UPDATE machtiging SET state = 'paused', paused_at = now() WHERE id = $1"
+SHORTER = "UPDATE machtiging SET ends_at = ends_at - interval '1 hour' WHERE id = $1"
+CLOSE_TOKENS = "UPDATE issued_token SET revoked_at = now()"
+
+
+@pytest.fixture
+def before_write(monkeypatch):
+    """Actions to run between the first statement and the write, one per attempt."""
+    happening = []
+    acting = read_route.read_bericht_if_unchanged
+
+    async def after_that(*args, **named):
+        if happening:
+            await happening.pop()()
+        return await acting(*args, **named)
+
+    monkeypatch.setattr(read_route, "read_bericht_if_unchanged", after_that)
+    return happening
+
+
+async def asked(world, token, bericht_id):
+    async with world.client(token) as client:
+        return await client.get(WHERE + bericht_id)
+
+
+@pytest.mark.parametrize(("change", "code"), [(END, "machtiging_beeindigd"), (PAUSE, "machtiging_gepauzeerd")])
+async def test_machtiging_stopped_between_statements_returns_403(
+    world, superuser_connection, before_write, change, code
+):
+    bericht_id, under = await world.letter(inhoud="Geheim"), await world.machtiging()
+    token = await world.token(world.helper, under=under)
+    before_write.append(lambda: superuser_connection.execute(change, under))
+    answer = await asked(world, token, bericht_id)
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
+    assert "Geheim" not in answer.text
+    assert await world.reasons("bericht:lezen") == [code]
+    assert await world.rows("SELECT * FROM reader_mark") == []
+
+
+async def test_token_revoked_between_statements_returns_401(world, superuser_connection, before_write):
+    for token in (await world.helper_token(), await world.token(world.citizen)):
+        bericht_id = await world.letter(inhoud="Geheim")
+        before_write.append(lambda: superuser_connection.execute(CLOSE_TOKENS))
+        answer = await asked(world, token, bericht_id)
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
+        assert "Geheim" not in answer.text
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_bericht_deleted_between_statements_returns_404(world, superuser_connection, before_write):
+    bericht_id = await world.letter(inhoud="Geheim")
+    before_write.append(lambda: superuser_connection.execute("UPDATE bericht SET deleted_at = now()"))
+    answer = await asked(world, await world.helper_token(), bericht_id)
+    assert (answer.status_code, answer.json()["code"]) == (404, "bericht_onbekend")
+    assert "toegestaan" not in await world.reasons("bericht:lezen")
+
+
+async def test_optimistic_lock_conflict_is_retried_and_journalled_once(world, superuser_connection, before_write):
+    bericht_id, under = await world.letter(), await world.machtiging()
+    token = await world.token(world.helper, under=under)
+    before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 3)
+    assert (await asked(world, token, bericht_id)).status_code == 200
+    assert before_write == []
+    assert await world.reasons("bericht:lezen") == ["toegestaan"]
+
+
+async def test_optimistic_lock_retries_are_limited(world, superuser_connection, before_write):
+    bericht_id, under = await world.letter(inhoud="Geheim"), await world.machtiging()
+    token = await world.token(world.helper, under=under)
+    before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 99)
+    answer = await asked(world, token, bericht_id)
+    assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
+    assert "Geheim" not in answer.text
+    assert await world.reasons("bericht:lezen") == []
+
+
+async def test_change_of_another_machtiging_is_no_conflict(world, superuser_connection, before_write):
+    bericht_id, under, other = await world.letter(), await world.machtiging(), await world.machtiging()
+    token = await world.token(world.helper, under=under)
+    before_write.append(lambda: superuser_connection.execute(END, other))
+    assert (await asked(world, token, bericht_id)).status_code == 200
+
+
+@pytest.mark.parametrize(("how", "status"), [("commit", 403), ("rollback", 200)])
+async def test_read_waits_for_concurrent_revocation(world, superuser_connection, before_write, how, status):
+    bericht_id, under = await world.letter(), await world.machtiging()
+    token = await world.token(world.helper, under=under)
+    revoking = superuser_connection.transaction()
+    await revoking.start()
+    before_write.append(lambda: superuser_connection.execute(END, under))
+    reading = asyncio.create_task(asked(world, token, bericht_id))
+    await wait_until_blocked(world.sessions, reading)
+    await getattr(revoking, how)()
+    assert (await reading).status_code == status
+    assert len(await world.reasons("bericht:lezen")) == 1
+
+
+async def test_optimistic_lock_statement_locks_the_machtiging_until_commit(world, database, superuser_connection):
+    under = await world.machtiging()
+    await world.token(world.helper, under=under)
+    jti, version = await superuser_connection.fetchrow(
+        "SELECT t.id, m.xmin FROM issued_token t JOIN machtiging m ON true"
+    )
+    values = {"jti": jti, "machtiging": under, "version": version}
+    async with unit_of_work(database.sessions) as acting:
+        assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(acting, values) is not None
+        ending = asyncio.create_task(superuser_connection.execute(END, under))
+        await wait_until_blocked(database.sessions, ending)
+    await ending
+    async with unit_of_work(database.sessions) as later:
+        assert await Statement(unchanged_since_read(with_machtiging=True)).one_or_none(later, values) is None

@@ -1,0 +1,147 @@
+"""Persons who may accept an offer: employees, private persons, and never the giver."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.delegation.acceptance import CodeHolder, accept_offer, preview_offer
+from machtiging.delegation.queries import load_machtiging
+from machtiging.delegation.rules import Capacity, MachtigingState
+from machtiging.delegation.termination import give_back_machtiging, refuse_offer, revoke_machtiging
+from machtiging.identity.people import Profile, find_or_create_by_broker, save_profile
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.birth_date import PartialDate
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.errors import InvalidInput, NotAllowed
+from tests.builders.crypto import a_keyring
+from tests.builders.delegation import BORN, NOON, a_person, a_person_without_bsn, an_offer, mother_and_son
+
+KVK = "90000001"
+
+
+async def facts_of(session, act):
+    found = await session.execute(text("SELECT facts FROM journal_intake WHERE act = :act"), {"act": act})
+    return [facts for (facts,) in found]
+
+
+async def refused(session, helper, offered, code):
+    """Assert that preview, accept and refuse get this code and the offer stays open."""
+    for act in (preview_offer, accept_offer, refuse_offer):
+        with pytest.raises(NotAllowed, match=code) as refusal:
+            await act(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+        assert refusal.value.public.endswith(".")
+    kept = await load_machtiging(session, offered.machtiging_id)
+    assert kept is not None
+    assert (kept.state, kept.gemachtigde_id, kept.gemachtigde_kvk) == (MachtigingState.OFFERED, None, None)
+
+
+async def test_professional_offer_to_private_person_is_rejected(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    await refused(session, people.helper, offered, "alleen_voor_organisatie")
+    query = "SELECT reason FROM journal_intake WHERE act = 'code:geprobeerd' AND outcome = 'refused'"
+    assert {reason for (reason,) in await session.execute(text(query))} == {"alleen_voor_organisatie"}
+
+
+async def test_relative_offer_to_employee_is_rejected(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await refused(session, replace(people.helper, kvk=KVK), offered, "alleen_voor_naaste")
+
+
+async def test_capacity_of_offer_is_hidden_without_birth_date(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    with pytest.raises(InvalidInput, match="code_klopt_niet"):
+        await preview_offer(session, a_keyring(), people.helper, offered.code, date(1951, 4, 8), at=NOON)
+
+
+async def test_accepted_professional_offer_stores_person_and_kvk(session):
+    people = await mother_and_son(session)
+    employee = await a_person_without_bsn(session, "Fatima Voorbeeld", None)
+    offered = await an_offer(session, people, capacity=Capacity.PROFESSIONAL)
+    helper = CodeHolder(employee, Assurance.SUBSTANTIAL, KVK)
+    taken = await accept_offer(session, a_keyring(), helper, offered.code, BORN, at=NOON)
+    assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (employee, KVK)
+    assert await load_machtiging(session, taken.id) == taken
+    assert await facts_of(session, "machtiging:aangenomen") == [{"kvk": KVK}]
+    await give_back_machtiging(session, taken.id, employee, at=NOON)
+    assert await facts_of(session, "machtiging:teruggegeven") == [{"kvk": KVK}]
+
+
+async def test_accepted_relative_offer_stores_no_kvk(session):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    taken = await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
+    assert (taken.gemachtigde_id, taken.gemachtigde_kvk) == (people.son, None)
+    await revoke_machtiging(session, taken.id, people.mother, at=NOON)
+    assert await facts_of(session, "machtiging:ingetrokken") == [{}]
+
+
+@pytest.mark.parametrize(
+    "name", ["Ans Voorbeeld", " ANS  voorbeeld", "Ans-Voorbéeld", "A\u0301ns Voorbeeld", "Ans Voorbeeld."]
+)
+@pytest.mark.parametrize(("capacity", "kvk"), [(Capacity.RELATIVE, None), (Capacity.PROFESSIONAL, KVK)])
+async def test_offer_to_another_account_of_the_giver_is_rejected(session, name, capacity, kvk):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people, capacity=capacity)
+    herself = await a_person_without_bsn(session, name, BORN)
+    await refused(session, CodeHolder(herself, Assurance.HIGH, kvk), offered, "eigen_machtiging")
+
+
+@pytest.mark.parametrize(
+    ("name", "born"),
+    [("Ans Voorbeeld", date(1980, 9, 30)), ("Elena Voorbeeld", BORN), ("Elena Voorbeeld", date(1980, 9, 30))],
+    ids=["same name", "same birth date", "another name and birth date"],
+)
+async def test_relative_without_bsn_is_accepted(session, name, born):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    other = await a_person_without_bsn(session, name, born)
+    taken = await accept_offer(
+        session, a_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+    )
+    assert taken.gemachtigde_id == other
+
+
+@pytest.mark.parametrize(
+    ("name", "born"),
+    [("Ans Voorbeeld", BORN), ("", None), ("", BORN), ("Ans Voorbeeld", None)],
+    ids=["same name and birth date", "empty profile", "no name", "no birth date"],
+)
+async def test_namesake_with_another_bsn_is_accepted(session, name, born):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    if not name:
+        await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
+        await save_profile(session, a_keyring(), people.mother, Profile("", BORN, None))
+    namesake = await a_person(session, Bsn("999990044"), name, born)
+    taken = await accept_offer(
+        session, a_keyring(), CodeHolder(namesake, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+    )
+    assert taken.gemachtigde_id == namesake
+
+
+@pytest.mark.parametrize(
+    ("giver", "helper"),
+    [
+        (Profile("", BORN, None), Profile("", BORN, None)),
+        (Profile("", BORN, None), Profile("Ans Voorbeeld", BORN, None)),
+        (Profile("-", BORN, None), Profile("...", BORN, None)),
+        (Profile("Ans Voorbeeld", BORN, None), Profile("Ans Voorbeeld", None, None)),
+        (Profile("Ans Voorbeeld", BORN, None), Profile("Ans Voorbeeld", PartialDate(1951, None, None), None)),
+    ],
+)
+async def test_person_without_bsn_and_profile_is_accepted(session, giver, helper):
+    people = await mother_and_son(session)
+    offered = await an_offer(session, people)
+    await session.execute(text("UPDATE person SET profile_sealed = NULL WHERE id = :id"), {"id": people.mother})
+    await save_profile(session, a_keyring(), people.mother, giver)
+    other = await find_or_create_by_broker(session, a_keyring(), "https://b.example", "x", at=NOON)
+    await save_profile(session, a_keyring(), other, helper)
+    taken = await accept_offer(
+        session, a_keyring(), CodeHolder(other, Assurance.SUBSTANTIAL), offered.code, BORN, at=NOON
+    )
+    assert taken.gemachtigde_id == other

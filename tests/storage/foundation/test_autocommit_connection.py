@@ -1,0 +1,159 @@
+"""The autocommit connection: commit per statement, failures, and the same rows as a session."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from sqlalchemy import bindparam, column, insert, select, table, text, update
+from sqlalchemy import types as kinds
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
+from machtiging.kernel.errors import Fault, NotFound
+from machtiging.kernel.ids import uuid7
+from machtiging.storage.autocommit import autocommit_connection
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
+from machtiging.storage.statement import Statement
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.lock_waits import wait_until_blocked
+
+AGENCY = table("agency", column("oin", kinds.Text), column("name", kinds.Text), column("active", kinds.Boolean))
+PUT = Statement(insert(AGENCY), ("oin", "name", "active"))
+NAMED = Statement(select(AGENCY.c.name).where(AGENCY.c.oin == bindparam("oin"), AGENCY.c.name != "nooit"))
+OIN = "00000099000000000001"
+PROEF = {"oin": OIN, "name": "Proef", "active": True}
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def single_connection_sessions(database):
+    """Sessions on one pooled connection, which every user reuses."""
+    engine = make_engine(database.url, DatabaseRole.SERVICE, pool_size=1)
+    yield make_sessions(engine)
+    await engine.dispose()
+
+
+async def names(sessions):
+    async with unit_of_work(sessions) as session:
+        return list((await session.execute(text("SELECT name FROM agency"))).scalars())
+
+
+async def test_autocommit_statement_is_committed_when_it_returns(database, single_connection_sessions):
+    async with autocommit_connection(single_connection_sessions) as work:
+        await PUT.execute(work, PROEF)
+        assert await names(database.sessions) == ["Proef"]
+
+
+@pytest.mark.parametrize("error", [NotFound("weg"), Fault("stuk"), ValueError("onverwacht"), asyncio.CancelledError()])
+async def test_autocommit_statement_stays_committed_after_an_error(single_connection_sessions, error):
+    with pytest.raises(type(error)):
+        async with autocommit_connection(single_connection_sessions) as work:
+            await PUT.execute(work, PROEF)
+            raise error
+    assert await names(single_connection_sessions) == ["Proef"]
+
+
+async def test_failed_autocommit_statement_is_a_fault_without_detail(single_connection_sessions):
+    with pytest.raises(Fault) as fault:
+        async with autocommit_connection(single_connection_sessions) as work:
+            await PUT.execute(work, PROEF)
+            await PUT.execute(work, PROEF)
+    assert (fault.value.code, fault.value.public) == ("opslag_niet_bereikbaar", "")
+    assert "Proef" not in str(fault.value.private)
+    assert await names(single_connection_sessions) == ["Proef"]
+
+
+async def test_broken_autocommit_connection_is_a_fault_and_is_replaced(single_connection_sessions):
+    with pytest.raises(Fault, match="opslag_niet_bereikbaar"):
+        async with autocommit_connection(single_connection_sessions) as work:
+            work.driver.terminate()
+            await PUT.execute(work, PROEF)
+    assert await names(single_connection_sessions) == []
+
+
+async def test_open_transaction_is_not_returned_to_the_pool(single_connection_sessions):
+    for _ in range(2):
+        async with autocommit_connection(single_connection_sessions) as work:
+            await work.driver.execute("BEGIN")
+            await PUT.execute(work, PROEF)
+    assert await names(single_connection_sessions) == []
+
+
+async def test_connection_of_cancelled_statement_is_closed(database, single_connection_sessions):
+    backends = []
+
+    async def slow():
+        async with autocommit_connection(single_connection_sessions) as work:
+            backends.append(await work.driver.fetchval("SELECT pg_backend_pid()"))
+            await work.driver.execute("SELECT pg_advisory_xact_lock(1)")
+
+    async with unit_of_work(database.sessions) as session:
+        await session.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        task = asyncio.create_task(slow())
+        await wait_until_blocked(database.sessions, task)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with autocommit_connection(single_connection_sessions) as work:
+        assert await work.driver.fetchval("SELECT pg_backend_pid()") not in backends
+
+
+async def test_autocommit_connection_uses_the_service_role(single_connection_sessions):
+    async with autocommit_connection(single_connection_sessions) as work:
+        assert await work.driver.fetchval("SELECT current_user") == DatabaseRole.SERVICE.value
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with work.driver.transaction():
+                await work.driver.execute("DELETE FROM journal_intake")
+
+
+async def test_select_gives_same_row_in_session_and_autocommit(single_connection_sessions):
+    what = table("agency", column("oin", kinds.Text), column("name", kinds.Text))
+    both = Statement(
+        select(
+            what.c.name,
+            bindparam("id", type_=kinds.Uuid).label("id"),
+            bindparam("at", type_=kinds.DateTime(timezone=True)).label("at"),
+            bindparam("words", type_=ARRAY(kinds.Text)).label("words"),
+            bindparam("facts", type_=JSONB).label("facts"),
+            bindparam("nothing", type_=JSONB(none_as_null=True)).label("nothing"),
+            bindparam("sealed", type_=kinds.LargeBinary).label("sealed"),
+        ).where(what.c.oin == bindparam("oin"))
+    )
+    values = {"id": uuid7(), "at": AT, "words": ["a", "b"], "facts": {"n": 1, "é": [True]}, "nothing": None}
+    values |= {"sealed": b"\x00\xff", "oin": OIN}
+    async with autocommit_connection(single_connection_sessions) as work:
+        await PUT.execute(work, PROEF)
+        short = await both.one_or_none(work, values)
+    async with unit_of_work(single_connection_sessions) as session:
+        long = await both.one_or_none(session, values)
+    assert short is not None
+    assert long is not None
+    del values["oin"]
+    assert dict(short) == dict(long) == values | {"name": "Proef"}
+
+
+async def test_update_gives_same_result_in_session_and_autocommit(single_connection_sessions):
+    rename = Statement(update(AGENCY).where(AGENCY.c.oin == bindparam("which")).values(name=bindparam("new")))
+    async with unit_of_work(single_connection_sessions) as session:
+        await PUT.execute(session, PROEF)
+        await rename.execute(session, {"which": OIN, "new": "Anders"})
+        assert (await NAMED.one_or_none(session, {"oin": OIN}))["name"] == "Anders"
+    async with autocommit_connection(single_connection_sessions) as work:
+        await rename.execute(work, {"which": OIN, "new": "Weer anders"})
+        assert (await NAMED.one_or_none(work, {"oin": OIN}))["name"] == "Weer anders"
+
+
+async def test_journal_line_is_the_same_in_session_and_autocommit(single_connection_sessions):
+    line = NewJournalLine(
+        JournalAct.TOKEN_GEWEIGERD, JournalOutcome.REFUSED, "proef", actor_id=uuid7(), facts={"niveau": "laag"}
+    )
+    async with autocommit_connection(single_connection_sessions) as work:
+        await record(work, line, at=AT)
+    async with unit_of_work(single_connection_sessions) as session:
+        await record(session, line, at=AT)
+        kept = await session.execute(text("SELECT to_jsonb(j) - 'id' - 'request_id' FROM journal_intake j"))
+        one, other = kept.scalars()
+    assert one == other
+    assert one["facts"] == {"niveau": "laag"}

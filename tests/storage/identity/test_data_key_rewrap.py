@@ -1,0 +1,205 @@
+"""Rewrap of data keys under the new key-encryption key, during normal use."""
+
+import asyncio
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.crypto import rotation
+from machtiging.crypto.key_manifest import KeyKind
+from machtiging.crypto.keyring import KeyRing
+from machtiging.identity.data_key_rotation import count_data_keys_by_version, rewrap_batch
+from machtiging.identity.people import Profile, find_or_create_by_broker, load_data_key, load_profile, save_profile
+from machtiging.kernel.errors import Fault
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.audit import AS_WRITTEN
+from tests.builders.crypto import a_key_directory
+from tests.builders.delegation import NOON
+
+PROFILE = Profile("Noor Voorbeeld", date(1951, 4, 7), None)
+
+
+@pytest.fixture
+def ring(tmp_path):
+    """A key directory of this test."""
+    return a_key_directory(tmp_path / "keys")
+
+
+async def some_people(database, keyring, count=5, prefix="p"):
+    async with unit_of_work(database.sessions) as session:
+        made = []
+        for number in range(count):
+            who = await find_or_create_by_broker(session, keyring, "https://b.example", f"{prefix}{number}", at=NOON)
+            await save_profile(session, keyring, who, PROFILE)
+            made.append(who)
+    return made
+
+
+def rotated(ring):
+    rotation.rotate_key(ring, KeyKind.KEK, NOON)
+    return KeyRing.load(ring)
+
+
+async def batch(database, keyring, after=None, at_most=100):
+    async with unit_of_work(database.sessions) as session:
+        return await rewrap_batch(session, keyring, after, limit=at_most, at=NOON, operator="beheer1")
+
+
+async def by_version(database):
+    async with unit_of_work(database.sessions) as session:
+        return await count_data_keys_by_version(session)
+
+
+async def lines(database):
+    async with database.sessions() as session:
+        query = f"SELECT reason, facts FROM journal_intake WHERE act = 'sleutel:gewisseld' {AS_WRITTEN}"
+        found = await session.execute(text(query))
+        return [(row.reason, row.facts) for row in found]
+
+
+async def opens_for(database, keyring, who):
+    async with unit_of_work(database.sessions) as session:
+        return await load_profile(session, keyring, who)
+
+
+async def test_rewrap_moves_all_data_keys_to_new_kek(database, ring):
+    old = KeyRing.load(ring)
+    people = await some_people(database, old)
+    new = rotated(ring)
+    done = await batch(database, new)
+    assert (done.rewrapped, done.undecryptable) == (5, ())
+    assert await by_version(database) == {2: 5}
+    assert [await opens_for(database, new, who) for who in people] == [PROFILE] * 5
+
+
+async def test_old_kek_can_be_removed_after_rewrap(database, ring):
+    [who] = await some_people(database, KeyRing.load(ring), 1)
+    await batch(database, rotated(ring))
+    manifest = ring / "keys.json"
+    kept = [entry for entry in rotation.read_key_entries(ring) if entry.name != "kek-1"]
+    manifest.write_text(rotation.manifest.serialise_manifest(kept))
+    (ring / "kek-1.key").unlink()
+    assert await opens_for(database, KeyRing.load(ring), who) == PROFILE
+
+
+async def test_worker_with_old_key_ring_reads_rewrapped_data(database, ring):
+    worker = KeyRing.load(ring)
+    [who] = await some_people(database, worker, 1)
+    await batch(database, rotated(ring))
+    assert await opens_for(database, worker, who) == PROFILE
+
+
+async def test_rewrap_batches_cover_every_person_and_resume(database, ring):
+    await some_people(database, KeyRing.load(ring))
+    new = rotated(ring)
+    first = await batch(database, new, at_most=2)
+    assert await by_version(database) == {1: 3, 2: 2}
+    second = await batch(database, new, first.last, at_most=2)
+    assert second.last > first.last
+    assert (await batch(database, new)).rewrapped == 1
+    assert (await batch(database, new)).last is None
+    assert await by_version(database) == {2: 5}
+
+
+async def test_rewrap_batch_is_journalled_unless_empty(database, ring):
+    await some_people(database, KeyRing.load(ring), 3)
+    new = rotated(ring)
+    for _ in range(3):
+        await batch(database, new, at_most=2)
+    facts = {"kek": 2, "beheerder": "beheer1"}
+    expected = [("datasleutels_opnieuw_verpakt", facts | {"datasleutels": count}) for count in (2, 1)]
+    assert await lines(database) == expected
+
+
+async def test_interrupted_rewrap_batch_is_rolled_back(database, ring):
+    await some_people(database, KeyRing.load(ring))
+    new = rotated(ring)
+    with pytest.raises(RuntimeError):
+        async with unit_of_work(database.sessions) as session:
+            await rewrap_batch(session, new, None, limit=100, at=NOON)
+            raise RuntimeError
+    assert await by_version(database) == {1: 5}
+    assert await lines(database) == []
+
+
+async def test_rewrap_skips_locked_row_until_next_batch(database, ring):
+    people = await some_people(database, KeyRing.load(ring), 3)
+    new = rotated(ring)
+    async with database.sessions() as busy:
+        await save_profile(busy, new, people[1], Profile("Andere Naam", None, None))
+        assert (await asyncio.wait_for(batch(database, new), 3)).rewrapped == 2
+        await busy.commit()
+    assert (await batch(database, new)).rewrapped == 1
+    assert (await opens_for(database, new, people[1])).name == "Andere Naam"
+
+
+async def test_rewrap_does_not_block_foreign_key_inserts(database, ring):
+    [who] = await some_people(database, KeyRing.load(ring), 1)
+    new = rotated(ring)
+    async with unit_of_work(database.sessions) as session:
+        await rewrap_batch(session, new, None, limit=100, at=NOON)
+        async with database.sessions() as beside:
+            await beside.execute(text("SET LOCAL lock_timeout = '1s'"))
+            trying = "INSERT INTO code_try (id, person_id, tried_at) VALUES (gen_random_uuid(), :who, now())"
+            await beside.execute(text(trying), {"who": who})
+            await beside.commit()
+
+
+async def test_concurrent_rewraps_share_the_work(database, ring):
+    people = await some_people(database, KeyRing.load(ring), 12)
+    new = rotated(ring)
+
+    async def run():
+        after, count = None, 0
+        while (done := await batch(database, new, after, at_most=2)).last is not None:
+            after, count = done.last, count + done.rewrapped
+        return count
+
+    counts = await asyncio.gather(run(), run(), run())
+    while (await batch(database, new)).last is not None:
+        pass
+    assert sum(counts) <= 12
+    assert await by_version(database) == {2: 12}
+    assert [await opens_for(database, new, who) for who in people] == [PROFILE] * 12
+
+
+async def test_rewrap_skips_corrupt_data_key(database, ring):
+    people = await some_people(database, KeyRing.load(ring), 3)
+    async with database.sessions.begin() as session:
+        spoiled = "UPDATE person SET data_key_wrapped = '\\x00' WHERE id = :who"
+        await session.execute(text(spoiled), {"who": people[0]})
+    done = await batch(database, rotated(ring))
+    assert (done.rewrapped, done.undecryptable) == (2, (people[0],))
+    assert await by_version(database) == {1: 1, 2: 2}
+
+
+async def test_rewrap_skips_data_key_moved_to_another_person(database, ring):
+    people = await some_people(database, KeyRing.load(ring), 2)
+    async with database.sessions.begin() as session:
+        swap = "UPDATE person SET data_key_wrapped = (SELECT data_key_wrapped FROM person WHERE id = :a) WHERE id = :b"
+        await session.execute(text(swap), {"a": people[0], "b": people[1]})
+    assert (await batch(database, rotated(ring))).undecryptable == (people[1],)
+
+
+async def test_rewrap_with_unknown_kek_version_changes_nothing(database, ring):
+    await some_people(database, KeyRing.load(ring), 2)
+    async with database.sessions.begin() as session:
+        await session.execute(text("UPDATE person SET kek_version = 9"))
+    with pytest.raises(Fault, match="sleutelversie_onbekend"):
+        await batch(database, rotated(ring))
+    assert await by_version(database) == {9: 2}
+
+
+async def test_rewrap_without_rotation_does_nothing(database, ring):
+    await some_people(database, KeyRing.load(ring), 2)
+    assert (await batch(database, KeyRing.load(ring))).last is None
+    assert await lines(database) == []
+
+
+async def test_new_person_gets_data_key_under_new_kek(database, ring):
+    await some_people(database, rotated(ring), 1)
+    assert await by_version(database) == {2: 1}
+    async with unit_of_work(database.sessions) as session:
+        who = await session.scalar(text("SELECT id FROM person"))
+        assert await load_data_key(session, KeyRing.load(ring), who)

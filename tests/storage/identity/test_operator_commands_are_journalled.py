@@ -1,0 +1,78 @@
+"""Each command that changes data is journalled with its operator."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.cli.database import open_service_sessions
+from machtiging.cli.operator_name import get_operator_name
+from machtiging.kernel.clock import SystemClock
+from machtiging.oauth.registration.client_registration import register_client
+from machtiging.oauth.registration.validation import RegistrationRequest
+from machtiging.settings import Settings
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.clients import code_client, make_client_keys
+from tests.builders.command_line import a_command_line
+
+
+@pytest.fixture
+def run(database, tmp_path, capsys, monkeypatch):
+    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+
+
+async def lines(database, act):
+    async with unit_of_work(database.sessions) as session:
+        found = await session.execute(text("SELECT * FROM journal_intake WHERE act = :act"), {"act": act})
+        return list(found)
+
+
+async def named_once(database, act):
+    [line] = await lines(database, act)
+    return (line.capacity, line.facts.get("beheerder")) == ("beheerder", get_operator_name())
+
+
+async def a_client(run, tmp_path):
+    file = tmp_path / "client.json"
+    file.write_text(json.dumps(code_client(make_client_keys())))
+    ended = await run("clients", "add", str(file))
+    assert ended.code == 0, ended.told
+    return json.loads(ended.out)["client_id"]
+
+
+async def test_clients_add_names_the_operator(run, database, tmp_path):
+    await a_client(run, tmp_path)
+    assert await named_once(database, "client:geregistreerd")
+
+
+async def test_clients_suspend_and_resume_name_the_operator(run, database, tmp_path):
+    client_id = await a_client(run, tmp_path)
+    assert (await run("clients", "suspend", client_id)).code == 0
+    assert (await run("clients", "resume", client_id)).code == 0
+    assert await named_once(database, "client:geschorst")
+    assert await named_once(database, "client:hervat")
+
+
+async def test_clients_approve_names_the_operator(run, database):
+    token = (await run("clients", "invite", "--note", "Voor de proef")).out.strip()
+    said = RegistrationRequest("application/json", json.dumps(code_client(make_client_keys())).encode())
+    async with open_service_sessions(Settings()) as sessions, unit_of_work(sessions) as session:
+        client_id = (await register_client(session, token, said, practice=False, at=SystemClock().now())).client_id
+    seen = json.loads((await run("clients", "show", client_id)).out)["seen_as"]
+    assert (await run("clients", "approve", client_id, seen)).code == 0
+    assert await named_once(database, "client:goedgekeurd")
+
+
+async def test_invitation_and_its_withdrawal_name_the_operator(run, database):
+    ended = await run("clients", "invite", "--note", "Voor de proef")
+    assert (await run("clients", "withdraw-invitation", ended.told.split()[-1])).code == 0
+    assert await named_once(database, "client:uitgenodigd")
+    [line] = await lines(database, "uitnodiging:ingetrokken")
+    assert line.facts["beheerder"] == get_operator_name()
+
+
+async def test_agencies_load_names_the_operator(run, database):
+    assert (await run("agencies", "load")).code == 0
+    assert await named_once(database, "catalogus:geladen")

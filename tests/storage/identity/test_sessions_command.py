@@ -1,0 +1,132 @@
+"""`sessions list` and `sessions end`: BSN from standard input, a reason, and a journal line."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from machtiging.cli.operator_name import get_operator_name
+from machtiging.identity.people import Profile, find_or_create_by_bsn
+from machtiging.identity.rules import VerifiedLogin
+from machtiging.identity.session import SessionLimits, start_session
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.bsn import Bsn
+from machtiging.kernel.clock import SystemClock
+from machtiging.settings import Settings
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.command_line import a_command_line
+from tests.builders.crypto import a_keyring
+
+BSN = "999990019"
+
+
+@pytest.fixture
+def run(database, tmp_path, capsys, monkeypatch):
+    return a_command_line(database.url, tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+async def token(database):
+    """The session cookie of a new login."""
+    at, settings = SystemClock().now(), Settings()
+    async with unit_of_work(database.sessions) as session:
+        person = await find_or_create_by_bsn(session, a_keyring(), Bsn(BSN), at=at)
+        login = VerifiedLogin("i", "s", Assurance.HIGH, at, None, Profile("", None, None), frozenset(), None)
+        limits = SessionLimits(
+            timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+        )
+        return await start_session(session, person, login, limits, at=at)
+
+
+async def rows(database, what):
+    async with unit_of_work(database.sessions) as session:
+        return list(await session.execute(text(what)))
+
+
+async def journal(database, act):
+    return await rows(database, f"SELECT * FROM journal_intake WHERE act = '{act}'")
+
+
+async def test_sessions_list_by_bsn_shows_no_bsn_or_token(run, database, token):
+    listed = await run("sessions", "list", typed=BSN + "\n")
+    assert listed.code == 0
+    assert "hoog" in listed.out
+    assert "1 sessions of person" in listed.told
+    for secret in (BSN, token):
+        assert secret not in listed.out + listed.told
+
+
+@pytest.mark.parametrize(
+    "paste", ["{0}{1}.{2}", "{0}.{1}.{2}", "{0} {1}\u00a0{2}\r\n", "\u201c{0}\u2013{1}\u2013{2}\u201d"]
+)
+async def test_sessions_list_accepts_pasted_bsn(run, token, paste):
+    listed = await run("sessions", "list", typed=paste.format(BSN[:3], BSN[3:6], BSN[6:]))
+    assert (listed.code, "1 sessions of person" in listed.told) == (0, True)
+
+
+async def test_sessions_list_is_journalled_with_operator(run, database, token):
+    await run("sessions", "list", typed=BSN)
+    [line] = await journal(database, "sessie:bekeken")
+    assert (line.capacity, line.facts) == ("beheerder", {"beheerder": get_operator_name()})
+    assert BSN not in str(line)
+
+
+async def test_sessions_end_requires_known_reason_and_is_journalled(run, database, token):
+    for words in (("sessions", "end"), ("sessions", "end", "--reason", "zomaar")):
+        assert (await run(*words, typed=BSN)).code == 2
+    assert await journal(database, "sessie:beeindigd") == []
+    ended = await run("sessions", "end", "--reason", "toestel_kwijt", typed=BSN)
+    assert (ended.code, "1 sessions and 0 consents" in ended.told) == (0, True)
+    [line] = await journal(database, "sessie:beeindigd")
+    assert line.facts == {"beheerder": get_operator_name(), "sessies": 1, "toestemmingen": 0}
+    assert [row.kind for row in await rows(database, "SELECT kind FROM notification")] == ["uitgelogd_door_ons"]
+    again = await run("sessions", "end", "--reason", "op_verzoek", typed=BSN)
+    assert (again.code, "nothing to end" in again.told) == (0, True)
+
+
+async def test_sessions_commands_accept_person_id(run, database, token):
+    [person] = await rows(database, "SELECT id FROM person")
+    assert (await run("sessions", "list", "--person", str(person.id))).code == 0
+    ended = await run("sessions", "end", "--person", str(person.id), "--reason", "misbruik_gemeld", "--consents")
+    assert (ended.code, "1 sessions" in ended.told) == (0, True)
+
+
+@pytest.mark.parametrize("verb", [("list",), ("end", "--reason", "onderzoek")])
+async def test_sessions_commands_for_unknown_person_exit_1_and_create_no_person(run, database, verb):
+    for ended in (
+        await run("sessions", *verb, typed="123456782"),
+        await run("sessions", *verb, "--person", str(uuid4())),
+    ):
+        assert (ended.code, "Refused (persoon_onbekend)" in ended.told) == (1, True)
+    assert await rows(database, "SELECT 1 FROM person") == []
+    assert await rows(database, "SELECT 1 FROM journal_intake") == []
+
+
+@pytest.mark.parametrize("typed", ["", "999990018", "x" * 300])
+async def test_sessions_list_with_invalid_bsn_exits_1_without_showing_it(run, typed):
+    ended = await run("sessions", "list", typed=typed)
+    assert (ended.code, "bsn_ongeldig" in ended.told) == (1, True)
+    assert not typed or typed not in ended.told
+
+
+async def test_bsn_as_command_line_argument_is_a_usage_error(run):
+    ended = await run("sessions", "list", "--person", BSN)
+    assert ended.code == 2
+    assert BSN not in ended.told + ended.out
+
+
+async def test_bsn_is_prompted_without_echo(run, database, token, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    asked = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt="", **_: asked.append(prompt) or BSN)
+    monkeypatch.setattr("tests.builders.command_line.io.StringIO", Terminal)
+    listed = await run("sessions", "list")
+    assert (listed.code, len(asked)) == (0, 1)
+    assert BSN not in listed.out + listed.told

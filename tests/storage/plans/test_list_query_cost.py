@@ -1,0 +1,155 @@
+"""Query cost of a list page is independent of the size of box, caseload and journal."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from machtiging.audit.line_groups import WINDOW_SIZES
+from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK
+from machtiging.identity.people import load_data_key
+from machtiging.kernel.ids import uuid7
+from tests.builders.berichtenbox import World, a_world
+from tests.builders.login import ISSUER
+from tests.builders.plans import buffers, grow, nodes, plan_of, recorded, superuser
+from tests.builders.portal import a_portal
+
+SMALL, LARGE = 60, 2_000
+# An index that is one level deeper costs a block more for each look into it.
+DEEPER = 2
+READING = ("SELECT", "WITH")
+
+
+async def cost(database: Any, work: Callable[[], Awaitable[Any]]) -> tuple[int, int]:
+    """The blocks read by the SELECT statements of this work, and the most rows of one plan node."""
+    with recorded(database.service) as heard:
+        await work()
+    said = [one for one in heard if one.statement.lstrip().upper().startswith(READING)]
+    assert said
+    async with superuser(database.url) as connection:
+        plans = [await plan_of(connection, one, run=True) for one in said]
+    rows = max(node["Actual Rows"] * node["Actual Loops"] for plan in plans for node in nodes(plan))
+    return sum(map(buffers, plans)), int(rows)
+
+
+async def grown(database: Any, table: str, times: int, **values: str) -> None:
+    async with superuser(database.url) as connection:
+        await connection.execute("SET session_replication_role = replica")
+        await grow(connection, table, times, **values)
+        await connection.execute(f"VACUUM ANALYZE {table}")
+
+
+async def held_to_growth(
+    database: Any, work: Callable[[], Awaitable[Any]], grow_by: Callable[[int], Any], *, scattered: int = 0
+) -> None:
+    """Assert that the page costs the same at two sizes, but for a deeper index and scattered rows."""
+    await grow_by(SMALL)
+    await work()
+    small, _ = await cost(database, work)
+    await grow_by(LARGE)
+    large, rows = await cost(database, work)
+    assert large <= DEEPER * small + scattered, (small, large)
+    assert rows < LARGE / 4, rows
+
+
+def asking(world: World, token: str, path: str) -> Callable[[], Awaitable[Any]]:
+    async def ask() -> Any:
+        async with world.client(token) as client:
+            answer = await client.get("/api/v1" + path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return ask
+
+
+@pytest.fixture
+async def world(database, clock):
+    made = await a_world(database, clock)
+    await made.letter()
+    return made
+
+
+def letters(database, world, owner):
+    """Grow this box with berichten, each a minute older, read by the gemachtigde, with a bijlage."""
+    count = itertools.count(1)
+
+    async def grow_by(times):
+        async with world.sessions.begin() as session:
+            (like,) = (await session.execute(select(BERICHT).limit(1))).mappings()
+            key = await load_data_key(session, world.keyring, world.citizen)
+            rows = []
+            for number in itertools.islice(count, times):
+                new = {"id": uuid7(), "ontvanger_id": owner, "sender_reference": f"{owner}/{number}"}
+                subject = key.encrypt(b"Brief", "bericht", str(new["id"]), "onderwerp")
+                at = like["published_at"] - timedelta(minutes=number)
+                rows.append({**like, **new, "published_at": at, "onderwerp_sealed": subject})
+            await session.execute(insert(BERICHT), rows)
+            marks = [{"bericht_id": row["id"], "person_id": world.helper, "first_read_at": at} for row in rows]
+            await session.execute(insert(READER_MARK), marks)
+            enclosed = {"position": 1, "naam_sealed": b"x", "mime_type": "application/pdf", "size": 9, "parts": 1}
+            await session.execute(
+                insert(BIJLAGE),
+                [{**enclosed, "id": uuid7(), "bericht_id": row["id"], "sha256": bytes(32)} for row in rows],
+            )
+        async with superuser(database.url) as connection:
+            await connection.execute("VACUUM ANALYZE bericht, reader_mark, bijlage")
+
+    return grow_by
+
+
+@pytest.mark.parametrize("whose", ["own box", "under a machtiging"])
+@pytest.mark.parametrize("page", ["first", "next"])
+async def test_bericht_page_cost_is_independent_of_box_size(database, world, whose, page):
+    grow_by = letters(database, world, world.citizen)
+    await grow_by(SMALL)
+    token = await world.token(world.citizen) if whose == "own box" else await world.helper_token()
+    path = "/berichten?aantal=20"
+    if page == "next":
+        path = (await asking(world, token, path)())["_links"]["next"]["href"].partition("/api/v1")[2]
+    await held_to_growth(database, asking(world, token, path), grow_by)
+
+
+async def test_bericht_page_cost_is_independent_of_other_boxes(database, world):
+    await letters(database, world, world.citizen)(SMALL)
+    token = await world.helper_token()
+    await held_to_growth(database, asking(world, token, "/berichten"), letters(database, world, world.helper))
+
+
+async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(database, clock, world):
+    token = await world.helper_token()
+    portal = await a_portal(database, clock)
+    browser = await portal.browser_of(world.helper)
+
+    async def caseload(times):
+        await grown(database, "machtiging", times, gemachtigde_id=f"'{world.helper}'")
+
+    await held_to_growth(database, asking(world, token, "/berichten"), caseload)
+    await held_to_growth(database, lambda: browser.open_page(ISSUER + "/apps"), caseload)
+    await portal.close()
+
+
+@pytest.mark.parametrize("page", ["first", "next"])
+async def test_overview_page_cost_is_independent_of_journal_size(database, clock, world, page):
+    token = await world.helper_token()
+    await asking(world, token, "/berichten")()
+    portal = await a_portal(database, clock)
+    browser = await portal.browser_of(world.citizen)
+
+    async def lines(times):
+        values = {"for_person_id": f"'{world.citizen}'", "actor_id": f"'{world.helper}'", "machtiging_id": "NULL"}
+        earlier = "to_jsonb((one.t).occurred_at - n * interval '7 seconds')"
+        about = "gen_random_uuid()::text"  # equal lines would be one
+        await grown(database, "journal_intake", times, **values, occurred_at=earlier, object_id=about)
+
+    await lines(1_500)
+    address = ISSUER + "/inzage"
+    if page == "next":
+        shown = await browser.open_page(address)
+        address = ISSUER + next(where for where, _ in shown.links if "voor=" in where)
+    await held_to_growth(database, lambda: browser.open_page(address), lines, scattered=WINDOW_SIZES[0])
+    await portal.close()

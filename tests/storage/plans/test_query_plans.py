@@ -1,0 +1,195 @@
+"""Query plans: no hot statement does a sequential scan of a grown table.
+
+A new hot statement is added by a line in `WORK`: something that says it, on a world with a row in every table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from machtiging.audit.seal import seal_intake
+from machtiging.identity.session import SessionLimits
+from machtiging.identity.session_end.person_sessions import end_all_sessions, load_active_sessions
+from machtiging.notifications.mailer import Mailer
+from machtiging.notifications.outbox_dispatcher import send_due_notifications
+from machtiging.oauth.openid import backchannel_logout as logout
+from machtiging.oauth.openid.session_expiry import expire_sessions
+from machtiging.oauth.retention import delete_expired_rows
+from machtiging.storage.unit_of_work import unit_of_work
+from tests.builders.berichtenbox import World, a_pdf, a_world
+from tests.builders.login import ISSUER
+from tests.builders.oauth import Flow, OAuthWorld, an_oauth_world
+from tests.builders.openid import sender
+from tests.builders.plans import grow, growing_tables, plan_of, recorded, superuser, whole_tables_read
+from tests.builders.portal import Portal, a_portal
+from tests.builders.refreshing import Holder, a_holder
+
+pytestmark = pytest.mark.whole
+ROWS = 4_000
+SECOND = timedelta(seconds=1)
+LIMITS = SessionLimits(idle_timeout=timedelta(minutes=15), absolute_timeout=timedelta(hours=8))
+PAGES = (
+    "/machtigingen",
+    "/machtigingen/{machtiging}",
+    "/berichten",
+    "/inzage",
+    "/apps",
+    "/",
+    "/aan-de-balie",
+    "/verzoeken",
+)
+# Most rows of a table are finished.
+DONE = "to_jsonb(now())"
+MOST_ARE = {
+    "login_session": {"ended_at": DONE},
+    "notification": {"sent_at": DONE},
+    "logout_notice": {"sent_at": DONE},
+    "bericht": {"sender_reference": "n || random()::text"},
+    "journal": {"seq": "n + 1000000"},
+    "journal_head": {"seq": "n + 1000000"},
+    "person": {"broker_subject": "n::text", "broker_issuer": "'https://inloggen.test'"},
+    "backchannel_request": {"state": "'expired'"},
+    "meldcode": {"used_at": DONE},
+    "machtigingscode": {"used_at": DONE},
+}
+
+
+# Tables in which the set-up leaves no row.
+FIRST_ROWS = """
+INSERT INTO login_attempt SELECT sha256('s'), sha256('b'), 'n', 'v', '/', 'x', AT, AT + interval '10 minutes', true;
+INSERT INTO kept_form VALUES (sha256('b'), sha256('p'), gen_random_uuid(), 'x', AT, AT + interval '10 minutes');
+INSERT INTO code_try VALUES (gen_random_uuid(), gen_random_uuid(), AT);
+INSERT INTO used_proof VALUES (sha256('p'), AT + interval '5 minutes');
+INSERT INTO meldcode VALUES (sha256('c'), gen_random_uuid(), AT, AT + interval '15 minutes');
+INSERT INTO logout_notice (id, client_id, uri, person_id, session_id, created_at, next_try_at)
+VALUES (gen_random_uuid(), 'app', 'https://app.example', gen_random_uuid(), gen_random_uuid(), AT, AT);
+INSERT INTO backchannel_request
+    (request_hash, client_id, person_id, params, binding_message, state, created_at, expires_at, interval_seconds)
+VALUES (sha256('r'), 'app', gen_random_uuid(), '{}', 'x', 'expired', AT, AT + interval '5 minutes', 5);
+"""
+
+
+@dataclass
+class Grown:
+    """Every part of the service on one database with rows."""
+
+    database: Any
+    oauth: OAuthWorld
+    portal: Portal
+    box: World
+    holder: Holder
+    flow: Flow
+    letter: str
+    token: str
+
+
+async def _open_page(grown: Grown, path: str) -> None:
+    for browser in (await grown.portal.mother(), await grown.portal.son()):
+        await browser.open_page(ISSUER + path.replace("{machtiging}", str(grown.holder.machtiging.id)))
+
+
+async def _ask(grown: Grown, path: str) -> None:
+    async with grown.box.client(grown.token) as client:
+        answer = await client.get("/api/v1" + path.replace("{bericht}", grown.letter))
+    assert answer.status_code == 200, answer.text
+
+
+async def _no_address(_session: Any, _person: Any) -> None:
+    return None
+
+
+async def _end_sessions(grown: Grown) -> None:
+    async with unit_of_work(grown.oauth.sessions) as session:
+        person, at = grown.oauth.committed.people.son, grown.oauth.clock.now()
+        await load_active_sessions(session, person, LIMITS, at=at)
+        await end_all_sessions(session, person, at=at)
+
+
+Work = Callable[[Grown], Awaitable[Any]]
+WORK: dict[str, Work] = {
+    "log in": lambda it: it.oauth.world.browser().log_in("naaste"),
+    "look up a session": lambda it: it.flow.browser.get("/ik"),
+    "push a request": lambda it: it.flow.pushed(),
+    "agree and redeem": lambda it: it.flow.tokens(),
+    "refresh": lambda it: it.holder.refreshed(),
+    "introspect": lambda it: it.holder.active(it.holder.access),
+    "revoke": lambda it: it.holder.app.post("/revoke", {"token": it.holder.access}),
+    "list": lambda it: _ask(it, "/berichten"),
+    "read": lambda it: _ask(it, "/berichten/{bericht}"),
+    **{f"page {path}": lambda it, path=path: _open_page(it, path) for path in PAGES},
+    "sweep": lambda it: delete_expired_rows(it.oauth.sessions, it.oauth.clock),
+    "expire sessions": lambda it: expire_sessions(it.oauth.sessions, LIMITS, it.oauth.clock),
+    "send mail": lambda it: send_due_notifications(
+        it.oauth.sessions, _no_address, Mailer("127.0.0.1", 1, False, "x@machtigen.example"), it.oauth.clock
+    ),
+    "tell apps": lambda it: logout.send_due_notices(sender(it.oauth)),
+    "sessions of a person": _end_sessions,
+}
+
+
+@pytest.fixture
+async def grown(database, clock):
+    oauth, portal, box = (
+        await an_oauth_world(database, clock),
+        await a_portal(database, clock),
+        await a_world(database, clock),
+    )
+    holder = await a_holder(oauth)
+    flow = await oauth.flow()
+    await flow.tokens()
+    letter = await box.letter(("brief.pdf", a_pdf(), "application/pdf"))
+    token = await box.helper_token()
+    made = Grown(database, oauth, portal, box, holder, flow, letter, token)
+    await _ask(made, "/berichten/{bericht}")
+    await seal_intake(database.sealer, box.keyring, clock)
+    await _ask(made, "/berichten/{bericht}")  # a line that waits
+    async with superuser(database.url) as connection:
+        await connection.execute("SET session_replication_role = replica")
+        for statement in FIRST_ROWS.split(";")[:-1]:
+            await connection.execute(statement.replace("AT", "$1::timestamptz"), clock.now())
+        for table in sorted(await growing_tables(connection)):
+            await grow(connection, table, ROWS, **MOST_ARE.get(table, {}))
+        await connection.execute("ANALYZE")
+    yield made
+    await portal.close()
+    await oauth.close()
+
+
+async def test_hot_statement_does_no_sequential_scan(grown):
+    found: dict[str, set[str]] = {}
+    plans = 0
+    async with superuser(grown.database.url) as connection:
+        growing = await growing_tables(connection)
+        empty = {one for one in growing if await connection.fetchval(f"SELECT count(*) FROM {one}") <= ROWS}
+        assert empty == set(), "give these a row in FIRST_ROWS, or put them in DO_NOT_GROW"
+        for name, work in WORK.items():
+            with recorded(grown.database.service, grown.database.sealer) as heard:
+                await work(grown)
+            assert heard, name
+            for said in {one.statement: one for one in heard}.values():
+                if said.statement.split(" ", 1)[0].upper().rstrip(";") in (
+                    "SELECT",
+                    "INSERT",
+                    "UPDATE",
+                    "DELETE",
+                    "WITH",
+                ):
+                    plans += 1
+                    if whole := whole_tables_read(await plan_of(connection, said)) & growing:
+                        found[f"{name}: {said.statement}"] = whole
+    assert found == {}
+    assert plans > 50
+
+
+async def test_sequential_scan_without_index_is_detected(grown):
+    async with superuser(grown.database.url) as connection:
+        await connection.execute("DROP INDEX ix_login_session_over")
+        with recorded(grown.database.service) as heard:
+            await delete_expired_rows(grown.oauth.sessions, grown.oauth.clock)
+        plans = [await plan_of(connection, said) for said in heard if "login_session" in said.statement]
+        assert {"login_session"} <= set().union(*map(whole_tables_read, plans))

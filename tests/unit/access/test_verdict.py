@@ -1,0 +1,287 @@
+"""Access verdicts: the order of reasons, and the refusals that are reported as not found."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machtiging.access.policy_decision import DECISION_FAILED, PolicyDenied
+from machtiging.access.policy_engine import Policy
+from machtiging.access.verdict import evaluate_access, evaluate_listing
+from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.delegation.rules import Act, Capacity, EndReason, MachtigingState, scope_violation
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.errors import ActionMissing, LevelTooLow, NotAllowed, NotFound, NotInForce
+from machtiging.kernel.period import Period
+from tests.builders.access import (
+    CITIZEN,
+    HELPER,
+    KVK,
+    NOON,
+    POLICIES,
+    STRANGER,
+    a_held_machtiging,
+    a_scope,
+    a_target,
+    an_actor,
+    an_envelope,
+    no_target,
+)
+from tests.builders.delegation import envelopes, scopes
+
+POLICY = Policy.load(POLICIES)
+LOW, SUBSTANTIAL, HIGH = Assurance
+
+
+def judged(actor, target=None, act=Act.READ, at=NOON):
+    return evaluate_access(POLICY.decide, actor, act, target or a_target(), at)
+
+
+def seen(verdict):
+    return None if verdict.refusal is None else (type(verdict.refusal), verdict.refusal.code)
+
+
+HIDDEN = (NotFound, "bericht_onbekend")
+ENDED = {"state": MachtigingState.ENDED, "ended_at": NOON, "end_reason": EndReason.WITHDRAWN}
+NOT_YET = {"period": Period(NOON + timedelta(days=1), NOON + timedelta(days=2))}
+OVER = {"period": Period(NOON - timedelta(days=2), NOON)}
+
+
+def test_gemachtigde_reads_bericht_within_scope():
+    verdict = judged(an_actor(a_held_machtiging()))
+    assert (verdict.reason, verdict.row_id, verdict.refusal) == ("toegestaan", "naaste-gewoon", None)
+
+
+def test_citizen_reads_every_bericht_in_own_box():
+    letter = an_envelope(theme=Theme.ZORG, sensitivity=Sensitivity.VERTROUWELIJK)
+    verdict = judged(an_actor(assurance=LOW), a_target(letter), Act.DELETE)
+    assert (verdict.reason, verdict.row_id) == ("toegestaan", "eigen-box")
+
+
+STANDING = [
+    (ENDED, "machtiging_beeindigd"),
+    ({"state": MachtigingState.PAUSED}, "machtiging_gepauzeerd"),
+    ({"state": MachtigingState.OFFERED, "accepted_assurance": None}, "machtiging_niet_aangenomen"),
+    (NOT_YET, "machtiging_niet_begonnen"),
+    (OVER, "machtiging_verlopen"),
+    ({"gemachtigde_id": STRANGER}, "machtiging_niet_van_u"),
+    ({"gemachtigde_id": None, "gemachtigde_kvk": "90000001"}, "machtiging_niet_van_u"),
+    ({"parent_id": UUID(int=9)}, "machtiging_niet_van_u"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), STANDING, ids=[code for _, code in STANDING])
+@pytest.mark.parametrize(
+    "target", [a_target(), no_target(), a_target(of=STRANGER), a_target(an_envelope(theme=Theme.ZORG))]
+)
+@pytest.mark.parametrize("act", Act)
+def test_machtiging_not_in_force_is_the_first_reason(changes, code, target, act):
+    actor = an_actor(a_held_machtiging(scope=a_scope(excluded_themes=frozenset({Theme.ZORG})), **changes))
+    verdict = judged(actor, target, act)
+    assert seen(verdict) == (NotInForce, code)
+    assert verdict.reason == code
+
+
+@pytest.mark.parametrize(
+    ("capacity", "accepted_for", "used_for"),
+    [
+        (Capacity.PROFESSIONAL, KVK, "90000002"),
+        (Capacity.PROFESSIONAL, KVK, None),
+        (Capacity.PROFESSIONAL, None, None),
+        (Capacity.RELATIVE, None, KVK),
+        (Capacity.CURATOR, None, KVK),
+    ],
+)
+@pytest.mark.parametrize("target", [a_target(), no_target(), a_target(of=STRANGER)])
+@pytest.mark.parametrize("act", Act)
+def test_actor_of_another_organisation_is_refused(capacity, accepted_for, used_for, target, act):
+    machtiging = a_held_machtiging(capacity=capacity, gemachtigde_kvk=accepted_for)
+    actor = an_actor(machtiging, organisation_kvk=used_for, assurance=Assurance.HIGH)
+    assert seen(judged(actor, target, act)) == (NotInForce, "andere_organisatie")
+    listing, pairs = evaluate_listing(POLICY.decide, actor, NOON)
+    assert (seen(listing), pairs) == ((NotInForce, "andere_organisatie"), frozenset())
+
+
+def test_actor_of_the_same_organisation_reads_bericht():
+    machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
+    assert judged(an_actor(machtiging, organisation_kvk=KVK)).reason == "toegestaan"
+
+
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize(
+    ("scope", "target", "reason"),
+    [
+        ({}, no_target(), "bericht_bestaat_niet"),
+        ({}, replace(a_target(), bericht_id=None), "bericht_bestaat_niet"),
+        ({}, a_target(of=STRANGER), "bericht_van_ander"),
+        ({}, a_target(of=HELPER), "bericht_van_ander"),
+        ({}, a_target(of=None), "bericht_van_ander"),
+        ({"afzenders": frozenset({"00000099000000009999"})}, a_target(), "afzender_niet_afgesproken"),
+        ({"diensten": frozenset({"00000099000000000001/anders"})}, a_target(), "dienst_niet_afgesproken"),
+        ({"themes": frozenset({Theme.ZORG})}, a_target(), "thema_niet_afgesproken"),
+        ({"excluded_themes": frozenset({Theme.TOESLAGEN})}, a_target(), "thema_uitgesloten"),
+        ({}, a_target(an_envelope(sensitivity=Sensitivity.VERTROUWELIJK)), "te_gevoelig"),
+        ({}, a_target(an_envelope(published_at=NOON - timedelta(days=900))), "te_oud"),
+        (
+            {"highest_sensitivity": Sensitivity.VERTROUWELIJK},
+            a_target(an_envelope(sensitivity=Sensitivity.VERTROUWELIJK)),
+            "beleid_verbiedt",
+        ),
+    ],
+)
+def test_bericht_outside_scope_is_reported_as_not_found(scope, target, reason, act):
+    # Also with an act that was not given: the refusal tells nothing about the bericht.
+    actor = an_actor(a_held_machtiging(scope=a_scope(**scope)), assurance=LOW)
+    verdict = judged(actor, target, act)
+    assert seen(verdict) == HIDDEN
+    assert verdict.reason == reason
+    assert verdict.refusal.public == judged(actor, no_target(), act).refusal.public
+
+
+def test_theme_denied_by_policy_is_reported_as_not_found():
+    bewind = a_held_machtiging(capacity=Capacity.BEWINDVOERDER)
+    verdict = judged(an_actor(bewind, assurance=HIGH), a_target(an_envelope(theme=Theme.ZORG)))
+    assert (seen(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_verbiedt", "nooit-zorg-bewindvoerder")
+    verdict = judged(an_actor(bewind, assurance=HIGH), a_target(an_envelope(theme=Theme.ONDERWIJS)))
+    assert (seen(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_kent_dit_niet", None)
+
+
+NOT_GIVEN = (NotAllowed, "handeling_niet_toegestaan")
+
+
+@pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
+def test_gemachtigde_marking_or_deleting_is_refused(act):
+    assert seen(judged(an_actor(a_held_machtiging()), act=act)) == NOT_GIVEN
+
+
+def test_scope_with_delete_does_not_let_gemachtigde_delete():
+    agreed = a_held_machtiging(scope=a_scope(acts=frozenset(Act)))
+    verdict = judged(an_actor(agreed), act=Act.DELETE)
+    assert (seen(verdict), verdict.row_id) == (NOT_GIVEN, "nooit-wijzigen")
+
+
+def test_act_outside_machtiging_is_refused():
+    machtiging = a_held_machtiging(scope=a_scope(acts=frozenset({Act.LIST})))
+    assert seen(judged(an_actor(machtiging))) == NOT_GIVEN
+
+
+def test_act_outside_token_is_refused_with_the_missing_action():
+    for actor, act in (
+        (an_actor(a_held_machtiging(), acts=frozenset({Act.LIST})), Act.READ),
+        (an_actor(acts=frozenset({Act.LIST})), Act.DELETE),
+        (an_actor(acts=frozenset()), Act.READ),
+    ):
+        verdict = judged(actor, act=act)
+        assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
+        assert verdict.refusal.action == act.value
+        assert f"'{act.value}'" in verdict.refusal.public
+
+
+@pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
+def test_gemachtigde_gets_no_missing_action_of_the_own_box(act):
+    scope = a_scope(acts=frozenset(Act))
+    assert seen(judged(an_actor(a_held_machtiging(scope=scope), acts=frozenset({Act.LIST})), act=act)) == NOT_GIVEN
+
+
+def test_portal_session_gets_no_missing_action():
+    assert seen(judged(an_actor(client_id=None, acts=frozenset({Act.LIST})), act=Act.READ)) == NOT_GIVEN
+
+
+@pytest.mark.parametrize("act", Act)
+def test_bericht_of_another_box_without_action_is_reported_as_not_found(act):
+    assert seen(judged(an_actor(acts=frozenset()), a_target(of=STRANGER), act)) == HIDDEN
+
+
+def test_missing_act_is_reported_before_low_assurance():
+    letter = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
+    low = an_actor(a_held_machtiging(), assurance=LOW)
+    assert seen(judged(low, letter, Act.DELETE)) == NOT_GIVEN
+    assert seen(judged(low, letter)) == (LevelTooLow, "niveau_te_laag")
+
+
+@pytest.mark.parametrize(
+    ("login", "given", "accepted"), [(LOW, HIGH, HIGH), (HIGH, LOW, HIGH), (HIGH, HIGH, LOW), (HIGH, HIGH, None)]
+)
+def test_lowest_assurance_of_login_offer_and_acceptance_decides(login, given, accepted):
+    machtiging = a_held_machtiging(assurance=given, accepted_assurance=accepted)
+    actor = an_actor(machtiging, assurance=login)
+    assert actor.effective_assurance is LOW
+    verdict = judged(actor, a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG)))
+    # A new login raises the assurance of the login only, not that of the offer or the acceptance.
+    expected = LevelTooLow if login is LOW else NotAllowed
+    assert seen(verdict) == (expected, "niveau_te_laag")
+
+
+def test_low_assurance_refusal_names_required_acr():
+    target = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
+    refusal = judged(
+        an_actor(a_held_machtiging(assurance=HIGH, accepted_assurance=HIGH), assurance=LOW), target
+    ).refusal
+    assert (refusal.level, refusal.acr) == (SUBSTANTIAL.value, SUBSTANTIAL.acr)
+    secret = a_target(an_envelope(sensitivity=Sensitivity.VERTROUWELIJK))
+    wide = a_scope(highest_sensitivity=Sensitivity.VERTROUWELIJK)
+    held = a_held_machtiging(capacity=Capacity.CURATOR, assurance=HIGH, accepted_assurance=HIGH, scope=wide)
+    refusal = judged(an_actor(held, assurance=SUBSTANTIAL), secret).refusal
+    assert (refusal.level, refusal.acr) == (HIGH.value, HIGH.acr)
+
+
+def test_failed_policy_decision_is_refused():
+    def broken(_question):
+        return PolicyDenied(None, DECISION_FAILED)
+
+    for actor in (an_actor(), an_actor(a_held_machtiging())):
+        verdict = evaluate_access(broken, actor, Act.READ, a_target(), NOON)
+        assert (seen(verdict), verdict.reason) == (HIDDEN, DECISION_FAILED)
+        verdict, pairs = evaluate_listing(broken, actor, NOON)
+        assert (seen(verdict), pairs) == ((NotAllowed, DECISION_FAILED), frozenset())
+
+
+def test_refusal_without_known_reason_stays_a_refusal():
+    def grumpy(question):
+        return PolicyDenied(None, "beleid_kent_dit_niet") if question.level is SUBSTANTIAL else POLICY.decide(question)
+
+    assert evaluate_access(grumpy, an_actor(a_held_machtiging()), Act.READ, a_target(), NOON).refusal is not None
+
+
+@pytest.mark.parametrize(("changes", "code"), STANDING, ids=[code for _, code in STANDING])
+def test_listing_with_machtiging_not_in_force_is_refused(changes, code):
+    verdict, pairs = evaluate_listing(POLICY.decide, an_actor(a_held_machtiging(**changes)), NOON)
+    assert (seen(verdict), pairs) == ((NotInForce, code), frozenset())
+
+
+def test_listing_outside_token_is_refused():
+    verdict, _ = evaluate_listing(POLICY.decide, an_actor(acts=frozenset({Act.READ})), NOON)
+    assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
+    assert verdict.refusal.action == "lijst"
+
+
+def test_listing_with_low_assurance_is_refused():
+    machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
+    verdict, _ = evaluate_listing(POLICY.decide, an_actor(machtiging, assurance=LOW), NOON)
+    assert seen(verdict) == (LevelTooLow, "niveau_te_laag")
+
+
+@given(
+    scope=scopes(),
+    envelope=envelopes(),
+    capacity=st.sampled_from([c for c in Capacity if c is not Capacity.SELF]),
+    level=st.sampled_from(Assurance),
+)
+def test_bericht_is_listed_only_if_readable(scope, envelope, capacity, level):
+    scope = replace(scope, acts=frozenset({Act.LIST, Act.READ}))
+    machtiging = a_held_machtiging(
+        scope=scope, capacity=capacity, assurance=Assurance.HIGH, accepted_assurance=Assurance.HIGH
+    )
+    actor = an_actor(machtiging, assurance=level)
+    _, pairs = evaluate_listing(POLICY.decide, actor, NOON)
+    listed = scope_violation(scope, envelope) is None and (envelope.theme, envelope.sensitivity) in pairs
+    assert listed == (judged(actor, a_target(envelope)).refusal is None)
+
+
+def test_bericht_of_another_citizen_is_reported_as_not_found():
+    verdict = judged(an_actor(), a_target(of=STRANGER), Act.DELETE)
+    assert (seen(verdict), verdict.reason) == (HIDDEN, "bericht_van_ander")
+    assert judged(an_actor(), a_target(of=CITIZEN)).refusal is None
