@@ -310,7 +310,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await services.background.stop_tasks(timeout=10)
+        await services.background.stop_tasks(patience=10)
         await services.broker.aclose()
         for engine in services.engines:
             await engine.dispose()

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from machtiging.storage.embedded_postgres import EmbeddedPostgres
-from machtiging.storage.engine import make_engine, make_sessions
+from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.crypto import a_keyring
 

@@ -78,7 +78,7 @@ async def test_old_kek_can_be_removed_after_rewrap(database, ring):
     await batch(database, rotated(ring))
     manifest = ring / "keys.json"
     kept = [entry for entry in rotation.read_key_entries(ring) if entry.name != "kek-1"]
-    manifest.write_text(rotation.manifest.serialise_manifest(kept))
+    manifest.write_text(rotation.key_manifest.serialise_manifest(kept))
     (ring / "kek-1.key").unlink()
     assert await opens_for(database, KeyRing.load(ring), who) == PROFILE
 
