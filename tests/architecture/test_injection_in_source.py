@@ -58,8 +58,8 @@ def test_row_1_sql_injection_interpolated_names_are_own_constants():
                 names |= {
                     ast.unparse(part.value) for part in ast.walk(argument) if isinstance(part, ast.FormattedValue)
                 }
-    roles = {"role.value", "Role.OWNER.value", "Role.SERVICE.value", "Role.SEALER.value"}
-    columns = {"name", "', '.join(COLUMNS)", "', '.join(('i.' + name for name in COLUMNS))"}
+    roles = {"role.value", "DatabaseRole.OWNER.value", "DatabaseRole.SERVICE.value", "DatabaseRole.SEALER.value"}
+    columns = {"name", "', '.join(LINE_COLUMNS)", "', '.join(('i.' + name for name in LINE_COLUMNS))"}
     assert names == roles | columns
 
 

@@ -8,9 +8,9 @@ SECOND_LOOK = {"machtiging/access/revocation_check.py"}
 
 def test_module_that_reads_a_token_enforces_its_sender_constraint():
     texts = {name_of(path): path.read_text(encoding="utf-8") for path in modules()}
-    takers = {name for name, text in texts.items() if "credentials_in(" in text}
+    takers = {name for name, text in texts.items() if "read_authorization_header(" in text}
     assert takers > SECOND_LOOK
-    assert {name for name in takers - SECOND_LOOK if "await hold_bearer(" not in texts[name]} == set()
+    assert {name for name in takers - SECOND_LOOK if "await enforce_sender_constraint(" not in texts[name]} == set()
 
 
 # The door; the scheme check; the rate limiter; a module that rejects the header; tokens that are no access tokens.

@@ -11,9 +11,9 @@ LONGEST_FILE = 400
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002 and 0005).
 LARGER = {
-    "access": 14,
+    "access": 17,
     "berichtenbox": 13,
-    "cli": 13,
+    "cli": 14,
     "delegation": 14,
     "identity": 16,
     "oauth": 14,

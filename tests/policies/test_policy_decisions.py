@@ -104,15 +104,15 @@ def test_decision_names_its_row_or_reason(policy, answers):
     for answer in answers.values():
         if isinstance(answer, PolicyAllowed):
             assert rows[answer.row_id].eft == "allow"
-        elif answer.row is None:
+        elif answer.row_id is None:
             assert answer.reason == NO_MATCHING_POLICY_ROW
         else:
-            assert (rows[answer.row].eft, answer.reason) == ("deny", "beleid_verbiedt")
+            assert (rows[answer.row_id].eft, answer.reason) == ("deny", "beleid_verbiedt")
 
 
 def test_every_policy_row_is_used(policy, answers):
     """Every row decides at least one question."""
-    used = Counter(answer.row for answer in answers.values())
+    used = Counter(answer.row_id for answer in answers.values())
     assert {row.id for row in policy.rows} - set(used) == set()
 
 
@@ -130,7 +130,7 @@ def test_added_deny_row_refuses_exactly_its_questions(policy, answers):
 def _stock(rows):
     model = Model()
     model.load_model_from_text(read_casbin_model(POLICIES))
-    model["p"]["p"].policy = [[row.id, *(row.words(name) for name in COLUMN_ENUMS), row.eft] for row in rows]
+    model["p"]["p"].policy = [[row.id, *(row.column_values(name) for name in COLUMN_ENUMS), row.eft] for row in rows]
     return casbin.Enforcer(model)
 
 

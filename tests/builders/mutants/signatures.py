@@ -37,7 +37,7 @@ def verified_by(place: Any, broken: Broken) -> None:
         return verify
 
     swap(place, "parse_jws", lambda _: unread)  # it would not even look at such headers
-    if hasattr(place, "verify_parts"):
+    if hasattr(place, "verify_parsed_jws"):
         swap(place, "verify_parsed_jws", by_parts)
     else:
         swap(place, "verify_jwt", broken)

@@ -46,7 +46,7 @@ async def app_at(oauth):
 
 def among(oauth, **places) -> None:
     """Set the total of fetch slots and the maximum wait."""
-    visits = JwksFetcher(oauth.sessions, a_visitor(patience=10.0), FetchLimiter(**places))
+    visits = JwksFetcher(oauth.sessions, a_visitor(timeout=10.0), FetchLimiter(**places))
     replace_services(oauth.service, published_keys=visits)
 
 
@@ -68,7 +68,7 @@ async def ended(waiting) -> None:
 
 
 async def test_fetch_limit_per_host_keeps_slow_sites_from_delaying_others(oauth, slow, quick, app_at) -> None:
-    among(oauth, at_once=2, patience=30.0)
+    among(oauth, max_concurrent=2, timeout_seconds=30.0)
     apps = [await app_at(SLOW, slow, f"Trage app {number}") for number in range(6)]
     lively = [await app_at(QUICK, quick, "Vlotte app"), await app_at(OTHER, quick, "Andere app")]
     waiting = await under_way(slow, *apps)
@@ -79,7 +79,7 @@ async def test_fetch_limit_per_host_keeps_slow_sites_from_delaying_others(oauth,
 
 
 async def test_fetch_limit_per_host_ignores_the_port(oauth, slow, quick, app_at) -> None:
-    among(oauth, patience=0.05)
+    among(oauth, timeout_seconds=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     assert (await answer(await app_at(SLOW, quick, "Zelfde partij"))).status_code == 401
     assert quick.connections == 0
@@ -87,7 +87,7 @@ async def test_fetch_limit_per_host_ignores_the_port(oauth, slow, quick, app_at)
 
 
 async def test_fetch_limit_exceeded_is_refused_and_logged_and_may_retry(oauth, slow, quick, app_at) -> None:
-    among(oauth, patience=0.05)
+    among(oauth, timeout_seconds=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     same = await app_at(SLOW, quick, "Zelfde partij")
     replace_services(oauth.service, practice=False)  # outside practice errors are uniform
@@ -104,7 +104,7 @@ async def test_fetch_limit_exceeded_is_refused_and_logged_and_may_retry(oauth, s
 
 
 async def test_fetch_limit_total_is_enforced(oauth, slow, quick, app_at) -> None:
-    among(oauth, at_once=1, patience=0.05)
+    among(oauth, max_concurrent=1, timeout_seconds=0.05)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     assert (await answer(await app_at(QUICK, quick, "Vlotte app"))).status_code == 401
     assert quick.connections == 0
@@ -112,7 +112,7 @@ async def test_fetch_limit_total_is_enforced(oauth, slow, quick, app_at) -> None
 
 
 async def test_fetch_limit_slot_is_released_after_the_fetch(oauth, slow, quick, app_at) -> None:
-    among(oauth, at_once=1, patience=30.0)
+    among(oauth, max_concurrent=1, timeout_seconds=30.0)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     lively = asyncio.create_task(answer(await app_at(QUICK, quick, "Vlotte app")))
     slow.over.set()
@@ -124,7 +124,7 @@ async def test_fetch_limit_exceeded_falls_back_to_cached_client_jwks(oauth, slow
     app = await app_at(SLOW, quick, "Bekende app")
     assert (await answer(app)).status_code == 200
     oauth.later(hours=25)
-    among(oauth, patience=0.1)
+    among(oauth, timeout_seconds=0.1)
     waiting = await under_way(slow, await app_at(SLOW, slow))
     made_up = assertion(KEYS, app.client_id, oauth.clock, header={"kid": "verzonnen"})
     forged, real = await asyncio.gather(answer(app, client_assertion=made_up), answer(app))

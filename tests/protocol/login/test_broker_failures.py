@@ -70,7 +70,7 @@ async def test_broker_answer_without_end_is_given_up(victim, bad_broker, journal
                 yield b" "
 
     service = victim.apps[ISSUER]
-    replace_services(service, broker=broker_through(bad_broker, patience=0.2))
+    replace_services(service, broker=broker_through(bad_broker, total_timeout=0.2))
     bad_broker.answers[DISCOVERY] = httpx.Response(200, stream=Dripping())
     await assert_refused_at_the_start(victim, journal, "broker_niet_bereikbaar")
 

@@ -69,10 +69,10 @@ def _uses(module: Iterable[ast.AST]) -> set[str]:
     for node in module:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            found |= {name} & {"Permit", "ListingPermit", "Seal"}
+            found |= {name} & {"Permit", "ListingPermit", "PermitSeal"}
         names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
         names += [getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "value", "")]
-        found |= {"SEAL"} & {name for name in names if isinstance(name, str)}
+        found |= {"PERMIT_SEAL"} & {name for name in names if isinstance(name, str)}
     return found
 
 

@@ -231,9 +231,9 @@ def test_listen_on_privileged_port_is_not_reported_as_in_use():
     script = (
         "import encodings.idna, os, sys\n"
         "from machtiging.kernel.errors import Fault\n"
-        "from machtiging.cli.processes.servers import listen\n"
+        "from machtiging.cli.processes.servers import bind_socket\n"
         "os.getuid() or os.setuid(65534)\n"
-        "try: listen('127.0.0.1', 1)\n"
+        "try: bind_socket('127.0.0.1', 1)\n"
         "except Fault as fault: sys.exit(fault.code)"
     )
     start = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())

@@ -69,12 +69,12 @@ async def browser():
 
 
 async def test_secure_cookie_on_localhost_is_kept(browser):
-    page = await browser.open("http://localhost:1/zet")
+    page = await browser.open_page("http://localhost:1/zet")
     assert "GET cookie=__Host-sessie=geheim" in page.text
 
 
 async def test_cookie_is_sent_to_its_own_origin_only(browser):
-    await browser.open("http://localhost:1/zet")
+    await browser.open_page("http://localhost:1/zet")
     page = await Browser(browser.http, frozenset({"http://localhost:2"}), browser.cookies).open_page(
         "http://localhost:2/toon"
     )
@@ -82,26 +82,26 @@ async def test_cookie_is_sent_to_its_own_origin_only(browser):
 
 
 async def test_expired_cookie_is_removed(browser):
-    await browser.open("http://localhost:1/zet")
-    assert "cookie= " in (await browser.open("http://localhost:1/weg")).text
+    await browser.open_page("http://localhost:1/zet")
+    assert "cookie= " in (await browser.open_page("http://localhost:1/weg")).text
 
 
 async def test_form_submission_sends_origin_and_sec_fetch_site(browser):
-    page = await browser.open("http://localhost:1/toon")
+    page = await browser.open_page("http://localhost:1/toon")
     sent = await browser.submit_form(page.find_form("/toon"), {})
     assert "POST cookie= origin=http://localhost:1 sec-fetch-site=same-origin" in sent.text
 
 
 async def test_redirect_to_another_site_is_not_followed(browser):
-    await browser.open("http://localhost:1/app")
+    await browser.open_page("http://localhost:1/app")
     assert browser.url == "https://elders.example/terug?code=1"
 
 
 async def test_redirect_loop_fails_the_story(browser):
     with pytest.raises(StoryFailed, match="doorverwijzingen"):
-        await browser.open("http://localhost:1/rond")
+        await browser.open_page("http://localhost:1/rond")
 
 
 async def test_unexpected_status_fails_the_story(browser):
     with pytest.raises(StoryFailed, match="status 404"):
-        await browser.open("http://localhost:1/toon", expect=404)
+        await browser.open_page("http://localhost:1/toon", expect=404)

@@ -128,9 +128,9 @@ async def test_compressed_response_is_rejected() -> None:
 
 async def test_silent_or_slow_response_times_out() -> None:
     async with a_site(silent=True) as site:
-        assert await refusal(a_visitor(patience=0.15), url_of(site)) in ("te_traag", "niet_bereikbaar")
+        assert await refusal(a_visitor(timeout=0.15), url_of(site)) in ("te_traag", "niet_bereikbaar")
     async with a_site(answer=json_answer({}), pieces=0.04) as site:
-        assert await refusal(a_visitor(patience=0.15), url_of(site)) == "te_traag"
+        assert await refusal(a_visitor(timeout=0.15), url_of(site)) == "te_traag"
 
 
 async def test_slow_dns_times_out() -> None:
@@ -138,7 +138,7 @@ async def test_slow_dns_times_out() -> None:
         await asyncio.sleep(30)
         return []
 
-    assert await refusal(a_visitor(patience=0.02, resolve=sleeping), f"https://{NAME}/") == "te_traag"
+    assert await refusal(a_visitor(timeout=0.02, resolve=sleeping), f"https://{NAME}/") == "te_traag"
 
 
 async def test_unresolvable_name_is_rejected() -> None:
