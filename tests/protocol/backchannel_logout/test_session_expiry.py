@@ -30,18 +30,18 @@ async def count(oauth, what: str) -> int:
         return await session.scalar(text(f"SELECT count(*) FROM {what}"))
 
 
-@pytest.mark.parametrize("limit", ["idle", "absolute"])
+@pytest.mark.parametrize("limit", ["idle_timeout", "absolute_timeout"])
 async def test_expired_session_sends_the_same_logout_token_once(oauth, flow, receiver, limit) -> None:
     mine = await id_claims(oauth, await flow.tokens())
     lasts = getattr(oauth.service.state.services.session_limits, limit)
-    if limit == "absolute":
+    if limit == "absolute_timeout":
         async with unit_of_work(oauth.sessions) as session:  # the session stays active
             await session.execute(
                 text("UPDATE login_session SET last_seen_at = :then"), {"then": oauth.clock.now() + lasts}
             )
     oauth.clock.advance(lasts - timedelta(minutes=5, seconds=1))
     assert await expire(oauth) == 0
-    oauth.later(seconds=1, minutes=5 if limit == "idle" else 0)
+    oauth.later(seconds=1, minutes=5 if limit == "idle_timeout" else 0)
     assert await expire(oauth) == 1
     assert await expire(oauth) == 0
     assert await send_due_notices(sender(oauth)) == 1

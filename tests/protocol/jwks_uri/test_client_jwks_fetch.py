@@ -225,7 +225,7 @@ class Watched(JwksFetcher):
         super().__init__(*given)
         self.came = asyncio.Semaphore(0)
 
-    async def look(self, wanted, at) -> None:
+    async def refresh_jwks(self, wanted, at) -> None:
         self.came.release()
         await super().refresh_jwks(wanted, at)
 
@@ -282,8 +282,8 @@ async def test_client_jwks_fetch_from_silent_site_holds_no_database_connection(o
 async def test_client_jwks_fetch_survives_cancellation_of_one_waiter(oauth, app, site) -> None:
     keys = oauth.service.state.services.published_keys
     wanted = JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/jwks")
-    first = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
-    second = asyncio.create_task(keys.look(wanted, oauth.clock.now()))
+    first = asyncio.create_task(keys.refresh_jwks(wanted, oauth.clock.now()))
+    second = asyncio.create_task(keys.refresh_jwks(wanted, oauth.clock.now()))
     await asyncio.sleep(0)
     first.cancel()
     await second
@@ -321,6 +321,6 @@ async def test_enumeration_client_without_fetched_jwks_looks_like_unknown_client
 
 async def test_client_jwks_fetched_from_a_replaced_uri_is_discarded(oauth, app, site) -> None:
     keys = oauth.service.state.services.published_keys
-    await keys.look(JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
+    await keys.refresh_jwks(JwksFetchRequired(app.client_id, f"https://{NAME}:{site.port}/eerder"), oauth.clock.now())
     assert (await row_of(oauth, app)).fetched_jwks is None
     assert site.asked == []

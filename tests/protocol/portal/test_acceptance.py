@@ -80,7 +80,7 @@ async def test_code_form_input_invalid_is_named_at_its_field_and_costs_no_try(po
     page = await give_code(son, **{"code": code, "expect": 400, **wrong})
     for _ in range(6):
         assert sentence in page.text
-        page = await son.submit_form(page.find_form(ACCEPT), {}, expect=400)
+        page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
     assert sentence in page.text
     await give_code(son, code)
 
@@ -92,7 +92,7 @@ async def test_birth_date_of_400_digits_is_rejected_at_its_field(portal, part):
     huge = {f"geboren_{part}": "1" * 400}
     assert "Deze datum bestaat niet." in (await give_code(son, code, expect=400, **huge)).text
     decision = (await give_code(son, code)).find_form("/besluit")
-    page = await son.submit_form(decision, {"besluit": "aannemen", **huge}, expect=400)
+    page = await son.submit_form(decision, {"besluit": "aannemen", **huge}, expected_status=400)
     assert "Deze datum bestaat niet." in page.text
 
 
@@ -101,7 +101,7 @@ async def test_brute_force_code_sixth_try_returns_429(portal):
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
     for _ in range(4):
-        page = await son.submit_form(page.find_form(ACCEPT), {}, expect=400)
+        page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
     page = await give_code(son, code, expect=429)
     assert "te vaak" in page.text
 
@@ -134,7 +134,7 @@ async def test_acceptance_form_of_employee_session_in_private_session_is_rejecte
     form = (await give_code(employee, code)).find_form("/besluit")
     own = (await son.open_page(ISSUER + ACCEPT)).find_form(ACCEPT).values["csrf"]
     for decision in ("aannemen", "weigeren"):
-        page = await son.submit_form(form, {"besluit": decision, "csrf": own}, expect=403)
+        page = await son.submit_form(form, {"besluit": decision, "csrf": own}, expected_status=403)
         assert "hulpverlener van een organisatie" in page.text
 
 
@@ -170,7 +170,7 @@ async def test_decision_without_choice_is_rejected(portal):
     code = await make_offer(await portal.mother())
     son = await portal.son()
     shown = await give_code(son, code)
-    await son.submit_form(shown.find_form("/besluit"), {"besluit": "misschien"}, expect=400)
+    await son.submit_form(shown.find_form("/besluit"), {"besluit": "misschien"}, expected_status=400)
     await accept_with(son, code)
 
 
@@ -216,7 +216,7 @@ async def test_code_page_without_tries_left_says_when_to_retry(portal):
     son = await portal.son()
     page = await give_code(son, "00000-00000", expect=400)
     for _ in range(4):
-        page = await son.submit_form(page.find_form(ACCEPT), {}, expect=400)
+        page = await son.submit_form(page.find_form(ACCEPT), {}, expected_status=400)
     for told in (page, await give_code(son, code, expect=429)):
         assert "U kunt het over 60 minuten weer proberen." in told.text
         assert "nieuwe code te maken" in told.text

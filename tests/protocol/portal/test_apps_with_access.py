@@ -23,7 +23,7 @@ async def oauth(portal):
 
 async def stop(browser, holder, *, expect: int = 200):
     asked = await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")
-    return await browser.submit_form(asked.find_form("/stoppen"), {}, expect=expect)
+    return await browser.submit_form(asked.find_form("/stoppen"), {}, expected_status=expect)
 
 
 async def test_apps_page_without_apps_says_so(portal):
@@ -131,7 +131,7 @@ async def test_csrf_app_stop_without_token_is_rejected(portal, oauth):
     holder = await a_holder(oauth)
     browser = await portal.mother()
     form = (await browser.open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
-    await browser.submit_form(form, {"csrf": "x"}, expect=403)
+    await browser.submit_form(form, {"csrf": "x"}, expected_status=403)
     assert await holder.ended() is None
 
 
@@ -144,7 +144,7 @@ async def test_idor_app_stop_of_another_person_looks_like_unknown_consent(portal
         form = (await (await portal.mother()).open_page(f"{APPS}/{holder.grant_id}/stoppen")).find_form("/stoppen")
         own = (await browser.open_page(APPS)).find_form("/uitloggen").values["csrf"]
         target = type(form)(f"/apps/{consent}/stoppen", form.method, dict(form.values))
-        refused = await browser.submit_form(target, {"csrf": own}, expect=404)
+        refused = await browser.submit_form(target, {"csrf": own}, expected_status=404)
         answers.append((shown.text, refused.text.split("dit nummer:")[0]))
     assert answers[0] == answers[1]
     assert await holder.ended() is None

@@ -78,7 +78,7 @@ async def test_code_renewal_after_acceptance_is_rejected(portal, database):
     old = mother.page.find_form(NEW)
     await accept_with(await portal.son(), code)
     assert not has_button(await mother.open_page(address))
-    page = await mother.submit_form(old, {}, expect=409)
+    page = await mother.submit_form(old, {}, expected_status=409)
     assert "al aangenomen" in page.text
     assert await codes_in(database) == 1
     assert "wilde een nieuwe machtigingscode maken" in (await mother.open_page(ISSUER + "/inzage")).text
@@ -89,7 +89,7 @@ async def test_code_renewal_after_withdrawal_is_rejected(portal, database):
     old = mother.page.find_form(NEW)
     await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
     assert not has_button(await mother.open_page(address))
-    assert "al beëindigd" in (await mother.submit_form(old, {}, expect=409)).text
+    assert "al beëindigd" in (await mother.submit_form(old, {}, expected_status=409)).text
     assert await codes_in(database) == 1
 
 
@@ -100,7 +100,7 @@ async def test_double_click_on_withdrawn_offer_shows_no_renewal_button(portal):
     page = await mother.open_page(ISSUER + "/machtigingen")
     address = ISSUER + next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
     await mother.submit_form((await mother.open_page(address + "/intrekken")).find_form("/intrekken"), {})
-    assert not has_button(await mother.submit(check, {"akkoord": "ja"}, expect=409))
+    assert not has_button(await mother.submit_form(check, {"akkoord": "ja"}, expected_status=409))
 
 
 async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(portal, database):
@@ -108,9 +108,9 @@ async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(port
     hers = mother.page.find_form(NEW)
     son = await portal.son()
     mine = (await son.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
-    theirs = await son.submit_form(hers, {"csrf": mine}, expect=404)
+    theirs = await son.submit_form(hers, {"csrf": mine}, expected_status=404)
     hers.action = address[len(ISSUER) : -12] + "0" * 12 + NEW
-    nothing = await son.submit_form(hers, {"csrf": mine}, expect=404)
+    nothing = await son.submit_form(hers, {"csrf": mine}, expected_status=404)
     assert theirs.text.split("Noem dan")[0] == nothing.text.split("Noem dan")[0]
     assert await codes_in(database) == 1
     await give_code(son, code)
@@ -118,7 +118,7 @@ async def test_idor_code_renewal_by_another_person_looks_like_unknown_offer(port
 
 async def test_csrf_code_renewal_without_token_is_rejected(portal, database):
     mother, _, code = await offered(portal)
-    await mother.submit_form(mother.page.find_form(NEW), {"csrf": ""}, expect=403)
+    await mother.submit_form(mother.page.find_form(NEW), {"csrf": ""}, expected_status=403)
     assert await codes_in(database) == 1
     await give_code(await portal.son(), code)
 
@@ -127,7 +127,7 @@ async def test_code_renewal_with_invalid_code_id_is_rejected(portal, database):
     mother, _, _ = await offered(portal)
     form = mother.page.find_form(NEW)
     for names in ("", "onzin", "0" * 32, "x" * 10_000, "\x00"):
-        page = await mother.submit_form(form, {"vervangt": names}, expect=409)
+        page = await mother.submit_form(form, {"vervangt": names}, expected_status=409)
         assert page.codes == [], names
         assert await codes_in(database) == 1, names
 
@@ -179,5 +179,5 @@ async def test_enumeration_used_code_by_another_helper_gets_the_uniform_error(po
     decision = (await give_code(son, code)).find_form("/besluit")
     await son.submit_form(decision, {"besluit": "aannemen"})
     mine = (await mother.open_page(ISSUER + "/machtigingen/aannemen")).find_form("/aannemen").values["csrf"]
-    page = await mother.submit_form(decision, {"besluit": "aannemen", "csrf": mine}, expect=400)
+    page = await mother.submit_form(decision, {"besluit": "aannemen", "csrf": mine}, expected_status=400)
     assert "Deze code werkt niet met wat u invulde" in page.text

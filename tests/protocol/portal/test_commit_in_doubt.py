@@ -62,7 +62,7 @@ async def state_of_it(cutter, portal):
 async def test_commit_in_doubt_is_told_with_a_link_to_the_state(cut, portal, carried_out):
     browser, where, page = await an_active_machtiging(portal)
     cut.carried_out = carried_out
-    answer = await browser.submit_form(page.find_form("/intrekken"), {}, expect=503)
+    answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     cut.carried_out = None
     assert cut.cut == 1
     assert UNKNOWN in answer.text
@@ -93,7 +93,7 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
     csrf = (await browser.open_page(ISSUER + "/")).find_form("/uitloggen").values["csrf"]
     cut.carried_out = True
     values = {"csrf": csrf, "besluit": "uitloggen"}
-    answer = await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expect=503)
+    answer = await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expected_status=503)
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text
     assert link in [href for href, words in answer.links if words.startswith("Kijk bij")]
@@ -102,7 +102,7 @@ async def test_commit_in_doubt_of_each_form_links_to_the_state(cut, portal, path
 async def test_failure_before_commit_says_nothing_was_done(cut, portal, owner_connection):
     browser, _, page = await an_active_machtiging(portal)
     await owner_connection.execute("REVOKE INSERT ON journal_intake FROM machtiging_service")
-    answer = await browser.submit_form(page.find_form("/intrekken"), {}, expect=503)
+    answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     assert NOTHING in answer.text
     assert UNKNOWN not in answer.text
     assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
@@ -115,7 +115,7 @@ async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, own
         "CREATE CONSTRAINT TRIGGER fails_at_commit AFTER INSERT ON journal_intake DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW EXECUTE FUNCTION no()"
     )
-    answer = await browser.submit_form(page.find_form("/intrekken"), {}, expect=503)
+    answer = await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     assert NOTHING in answer.text
     assert await state_of_it(cut, portal) is MachtigingState.ACTIVE
 
@@ -123,7 +123,7 @@ async def test_commit_refused_by_database_says_nothing_was_done(cut, portal, own
 async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner_connection):
     browser = await portal.mother()
     await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg")
-    answer = await browser.open_page(ISSUER + "/machtigingen", expect=503)
+    answer = await browser.open_page(ISSUER + "/machtigingen", expected_status=503)
     assert UNKNOWN not in answer.text
     assert NOTHING not in answer.text
     assert "Probeer het zo opnieuw" in answer.text
@@ -133,7 +133,7 @@ async def test_failed_page_by_get_says_nothing_about_a_change(cut, portal, owner
 async def test_failed_page_after_a_change_says_unknown(cut, portal, owner_connection, where):
     browser = await portal.mother()
     await owner_connection.execute("ALTER TABLE machtiging RENAME TO weg; ALTER TABLE oauth_grant RENAME TO ook_weg")
-    answer = await browser.open_page(ISSUER + where, expect=503)
+    answer = await browser.open_page(ISSUER + where, expected_status=503)
     assert UNKNOWN in answer.text
     assert NOTHING not in answer.text
 
@@ -141,7 +141,7 @@ async def test_failed_page_after_a_change_says_unknown(cut, portal, owner_connec
 async def test_page_after_a_change_without_session_is_no_login_redirect(portal):
     browser, where, _ = await an_active_machtiging(portal)
     browser.cookies[ISSUER].pop(sessions.SESSION_COOKIE)
-    answer = await browser.open_page(ISSUER + where + "?gedaan=ingetrokken", expect=401)
+    answer = await browser.open_page(ISSUER + where + "?gedaan=ingetrokken", expected_status=401)
     assert UNKNOWN in answer.text
     assert (where, "Kijk bij deze machtiging") in answer.links
 
@@ -172,7 +172,7 @@ async def test_commits_in_doubt_leave_the_connection_pool_working(cut, portal):
     browser, _, page = await an_active_machtiging(portal)
     for _ in range(4):
         cut.carried_out = False
-        await browser.submit_form(page.find_form("/intrekken"), {}, expect=503)
+        await browser.submit_form(page.find_form("/intrekken"), {}, expected_status=503)
     cut.carried_out = None
     await browser.submit_form(page.find_form("/intrekken"), {})
     async with unit_of_work(cut.whole) as session:

@@ -113,7 +113,7 @@ async def test_double_click_leads_where_the_first_click_led(portal, button, mess
 async def test_double_click_that_makes_a_code_says_it_exists(portal, button, says):
     browser, form, values = await button(portal)
     await browser.submit_form(form, values)
-    page = await browser.submit_form(form, values, expect=409)
+    page = await browser.submit_form(form, values, expected_status=409)
     assert says in page.text
     assert "/nieuwe-code" in " ".join(other.action for other in page.forms)
 
@@ -126,7 +126,7 @@ async def test_button_pressed_after_withdrawal_shows_the_present_state(portal, l
     await giver.submit_form((await giver.open_page(ISSUER + where + "/intrekken")).find_form("/intrekken"), {})
     form = (await presser.open_page(ISSUER + where)).forms[0]
     form.action, form.values = ISSUER + where + "/" + late, {"csrf": csrf}
-    page = await presser.submit_form(form, {}, expect=409)
+    page = await presser.submit_form(form, {}, expected_status=409)
     assert "Stand: Ingetrokken" in page.text
     assert "Hieronder ziet u wat er nu geldt." in page.text
     assert "U heeft de machtiging" not in page.text
@@ -138,7 +138,7 @@ async def test_refused_code_of_another_helper_gets_the_uniform_error(portal):
     other = await portal.mother()
     csrf = (await other.open_page(ISSUER + "/")).forms[0].values["csrf"]
     form.values["csrf"] = csrf
-    page = await other.submit_form(form, values, expect=400)
+    page = await other.submit_form(form, values, expected_status=400)
     assert "geweigerd" not in page.text
 
 

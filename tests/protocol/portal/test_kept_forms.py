@@ -132,7 +132,7 @@ async def kept(portal):
 
 
 async def press(browser, path: str, values, *, expect: int):
-    return await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expect=expect)
+    return await browser.submit_form(HtmlForm(ISSUER + path, "post", {}), values, expected_status=expect)
 
 
 def with_id(path: str) -> str:
@@ -352,7 +352,7 @@ async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     form = (await browser.open_page(ISSUER + OFFER)).find_form(OFFER)
     check = await press(browser, OFFER, {"csrf": form.values["csrf"], **good_offer()}, expect=200)
     await _idle(portal, browser)
-    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"}, expect=401)
+    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja"}, expected_status=401)
     await log_in(portal, browser, portal.people.mother)
     back = await browser.open_page(ISSUER + OFFER)
     assert BACK in back.text
@@ -360,9 +360,9 @@ async def test_kept_offer_check_page_keeps_its_idempotency_key(portal):
     made = await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"})
     assert len(made.codes) == 1
     await _idle(portal, browser)
-    await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"}, expect=401)
+    await browser.submit_form(back.find_form(OFFER), {"akkoord": "ja"}, expected_status=401)
     await log_in(portal, browser, portal.people.mother)
-    again = await browser.open_page(ISSUER + OFFER, expect=409)
+    again = await browser.open_page(ISSUER + OFFER, expected_status=409)
     assert "Deze machtiging is al gemaakt" in again.text
 
 
@@ -371,7 +371,7 @@ async def test_kept_code_and_birth_date_are_given_back_at_both_steps(portal):
     browser = await portal.son()
     shown = await give_code(browser, code)
     await _idle(portal, browser)
-    await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"}, expect=401)
+    await browser.submit_form(shown.find_form("/besluit"), {"besluit": "aannemen"}, expected_status=401)
     await log_in(portal, browser, portal.people.son)
     back = (await browser.open_page(ISSUER + ACCEPT)).find_form(ACCEPT)
     assert back.values["code"] == code
@@ -390,7 +390,7 @@ async def test_kept_machtiging_button_is_given_back_and_has_changed_nothing(port
     where = urlsplit(helper.url).path
     page = await browser.open_page(ISSUER + where + ("/intrekken" if deed == "intrekken" else ""))
     await _idle(portal, browser)
-    away = await browser.submit_form(page.find_form(deed), {}, expect=401)
+    away = await browser.submit_form(page.find_form(deed), {}, expected_status=401)
     assert AWAY in away.text
     await log_in(portal, browser, portal.people.mother)
     back = await browser.open_page(ISSUER + the_way_to_login(away))

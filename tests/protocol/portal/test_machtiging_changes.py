@@ -16,7 +16,7 @@ async def an_accepted_one(portal):
 
 async def press(browser, address, deed, *, expect=200):
     page = await browser.open_page(address)
-    return await browser.submit_form(page.find_form(f"/{deed}"), {}, expect=expect)
+    return await browser.submit_form(page.find_form(f"/{deed}"), {}, expected_status=expect)
 
 
 async def test_machtiging_is_paused_and_resumed_by_giver(portal):
@@ -64,7 +64,7 @@ async def test_csrf_machtiging_change_without_token_is_rejected(portal):
     form = (await mother.open_page(address + "/intrekken")).find_form("/intrekken")
     for deed in CHANGES:
         form.action = f"{address}/{deed}"
-        await mother.submit_form(form, {"csrf": ""}, expect=403)
+        await mother.submit_form(form, {"csrf": ""}, expected_status=403)
         assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
 
 
@@ -73,7 +73,7 @@ async def test_machtiging_change_of_giver_by_helper_returns_404(portal):
     form = (await son.open_page(address)).find_form("/teruggeven")
     for deed in ("intrekken", "pauzeren", "hervatten"):
         form.action = f"{address}/{deed}"
-        await son.submit_form(form, {}, expect=404)
+        await son.submit_form(form, {}, expected_status=404)
         assert "Stand: Geldig" in (await mother.open_page(address)).text, deed
 
 
@@ -86,8 +86,8 @@ async def test_idor_machtiging_of_another_looks_like_unknown(portal):
     async with unit_of_work(portal.app.state.services.sessions) as session:
         stranger = await a_person(session, Bsn("999990044"))
     browser = await portal.browser_of(stranger)
-    theirs = await browser.open_page(address, expect=404)
-    nothing = await browser.open_page(address[:-12] + "0" * 12, expect=404)
+    theirs = await browser.open_page(address, expected_status=404)
+    nothing = await browser.open_page(address[:-12] + "0" * 12, expected_status=404)
     assert theirs.text.split("Noem dan")[0] == nothing.text.split("Noem dan")[0]
 
 

@@ -70,9 +70,9 @@ async def test_app_under_machtiging_of_another_organisation_is_listed_without_it
         for table in ("oauth_grant", "refresh_token", "issued_token"):
             await session.execute(text(f"UPDATE {table} SET organisation_kvk = :kvk"), {"kvk": KVK})
     apps = ISSUER + "/apps"
-    assert "post van Ans Voorbeeld" in (await (await portal.son(kvk=KVK)).open(apps)).text
+    assert "post van Ans Voorbeeld" in (await (await portal.son(kvk=KVK)).open_page(apps)).text
     for other in (None, OTHER_KVK):
-        told = (await (await portal.son(kvk=other)).open(apps)).text
+        told = (await (await portal.son(kvk=other)).open_page(apps)).text
         assert "Zorgassistent" in told
         assert "uw eigen post" not in told.split("Apps waarmee een helper")[0].split("Zorgassistent")[1]
         assert [secret for secret in SECRETS if secret in told] == []

@@ -104,7 +104,7 @@ async def test_offer_key_reused_later_creates_nothing(portal, database):
     address = next(href for href, _ in page.links if href.count("/") == 2 and "-" in href)
     withdraw = (await browser.open_page(f"{ISSUER}{address}/intrekken")).find_form("/intrekken")
     await browser.submit_form(withdraw, {})
-    page = await browser.submit_form(check, {"akkoord": "ja"}, expect=409)
+    page = await browser.submit_form(check, {"akkoord": "ja"}, expected_status=409)
     assert page.codes == []
     assert await offers_in(database) == 1
     assert "Dit aanbod was al gemaakt." in (await browser.open_page(ISSUER + "/inzage")).text
@@ -177,7 +177,7 @@ async def test_offer_page_without_session_redirects_to_login(portal):
 async def test_csrf_offer_without_token_is_rejected(portal, database):
     browser = await portal.mother()
     check = await fill_offer(browser)
-    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja", "csrf": "x" * 43}, expect=403)
+    await browser.submit_form(check.find_form(OFFER), {"akkoord": "ja", "csrf": "x" * 43}, expected_status=403)
     assert await offers_in(database) == 0
 
 
@@ -186,6 +186,6 @@ async def test_csrf_offer_with_token_of_another_person_is_rejected(portal, datab
     browser = await portal.mother()
     check = await fill_offer(browser)
     await browser.submit_form(
-        check.find_form(OFFER), {"akkoord": "ja", "csrf": his.find_form(OFFER).values["csrf"]}, expect=403
+        check.find_form(OFFER), {"akkoord": "ja", "csrf": his.find_form(OFFER).values["csrf"]}, expected_status=403
     )
     assert await offers_in(database) == 0

@@ -61,7 +61,7 @@ async def test_overview_pages_have_no_gaps_or_duplicates(portal):
 
 async def test_overview_position_malformed_is_rejected(portal):
     browser = await portal.mother()
-    await browser.open_page(ISSUER + "/inzage?voor=gisteren&regel=1", expect=400)
+    await browser.open_page(ISSUER + "/inzage?voor=gisteren&regel=1", expected_status=400)
 
 
 CANNOT_BE = [
@@ -76,7 +76,7 @@ CANNOT_BE = [
 async def test_overview_position_at_impossible_instant_is_rejected(portal):
     browser = await portal.mother()
     for instant in CANNOT_BE:
-        await browser.open_page(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expect=400)
+        await browser.open_page(f"{ISSUER}/inzage?voor={quote(instant)}&regel={uuid4()}", expected_status=400)
     await browser.open_page(f"{ISSUER}/inzage?voor={quote('2026-11-23T12:00:00Z')}&regel={uuid4()}")
 
 
@@ -86,16 +86,16 @@ async def test_box_without_letters_says_so(portal):
 
 
 async def test_letter_unknown_returns_404(portal):
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten/{uuid4()}", expect=404)
+    await (await portal.mother()).open_page(f"{ISSUER}/berichten/{uuid4()}", expected_status=404)
 
 
 async def test_letter_id_malformed_returns_404(portal):
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten/../../etc", expect=404)
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten/123", expect=404)
+    await (await portal.mother()).open_page(f"{ISSUER}/berichten/../../etc", expected_status=404)
+    await (await portal.mother()).open_page(f"{ISSUER}/berichten/123", expected_status=404)
 
 
 async def test_list_position_invented_is_rejected(portal):
-    await (await portal.mother()).open_page(f"{ISSUER}/berichten?vanaf=abc", expect=400)
+    await (await portal.mother()).open_page(f"{ISSUER}/berichten?vanaf=abc", expected_status=400)
 
 
 async def test_start_page_is_public(portal):

@@ -102,7 +102,7 @@ async def test_row_30_large_headers_within_limit_are_accepted(server):
 
 
 class Impatient(BoundedHttpProtocol):
-    patience = 0.1
+    head_timeout = 0.1
 
 
 async def test_row_61_slowloris_with_unfinished_headers_is_disconnected(world):

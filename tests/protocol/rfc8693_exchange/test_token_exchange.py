@@ -126,7 +126,7 @@ async def test_exchange_for_own_box_has_neither_act_nor_represents(chain) -> Non
 
 async def test_exchange_narrows_actions_only(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst", "lezen")))
+    first = await chain.token(authorization_details=json.loads(detail(chain.machtiging.id, "lijst", "lezen")))
     fewer = claims_of(await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id, "lijst")))
     assert fewer["authorization_details"][0]["actions"] == ["lijst"]
     for wider in (
@@ -141,7 +141,7 @@ async def test_exchange_narrows_actions_only(chain) -> None:
 
 async def test_exchange_without_details_takes_those_of_the_token(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    first = await chain.token(details=json.loads(detail(chain.machtiging.id, "lijst")))
+    first = await chain.token(authorization_details=json.loads(detail(chain.machtiging.id, "lijst")))
     token = await chain.exchanged(huis, first, authorization_details=detail(chain.machtiging.id))
     assert claims_of(token)["authorization_details"][0]["actions"] == ["lijst"]
     assert (await chain.row(token)).acts == [Act.LIST.value]

@@ -98,7 +98,9 @@ async def test_token_exchange_removes_actions_of_own_box(oauth) -> None:
     await chain.server(client_name="Archief", resource="https://archief.voorbeeld.example/api")
     for actions, left in ((ALL, ALL[:3]), (CHANGING, None)):
         # as in an older consent; PAR rejects it today
-        token = await chain.token(HUIS, machtiging=None, details=[{"type": "berichtenbox", "actions": actions}])
+        token = await chain.token(
+            HUIS, machtiging=None, authorization_details=[{"type": "berichtenbox", "actions": actions}]
+        )
         response = await chain.exchange(service, token)
         if left is None:
             assert response.json()["error"] == "invalid_authorization_details"

@@ -104,4 +104,4 @@ async def test_redirect_loop_fails_the_story(browser):
 
 async def test_unexpected_status_fails_the_story(browser):
     with pytest.raises(StoryFailed, match="status 404"):
-        await browser.open_page("http://localhost:1/toon", expect=404)
+        await browser.open_page("http://localhost:1/toon", expected_status=404)
