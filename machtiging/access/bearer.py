@@ -20,12 +20,13 @@ from starlette.requests import Request
 
 from machtiging.access.actor import Actor
 from machtiging.access.dependencies import AccessServices, access_services
+from machtiging.access.issued_token import IssuedTokenFacts, TokenState, api_audience
 from machtiging.access.sender_constraint.binding import BEARER, DPOP, is_sender_constrained, verify_token_binding
 from machtiging.access.sender_constraint.dpop_nonce import DPOP_NONCE_HEADER, generate_dpop_nonce
 from machtiging.access.sender_constraint.errors import NONCE_REQUIRED, MissingToken, ProofRefused
 from machtiging.access.sender_constraint.presented_credentials import read_presented_credentials
 from machtiging.access.sender_constraint.token_claims import claims_match_row
-from machtiging.access.tokens import IssuedTokenFacts, TokenState, api_audience, load_token_for_share
+from machtiging.access.tokens import load_token_for_share
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.rules import MachtigingState, unusable_reason

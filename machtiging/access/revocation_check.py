@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from machtiging.access.bearer import read_authorization_header
 from machtiging.access.dependencies import access_services
+from machtiging.access.issued_token import api_audience
 from machtiging.access.tables import IssuedToken
-from machtiging.access.tokens import api_audience
 from machtiging.kernel.errors import NotAuthenticated
 
 _TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]

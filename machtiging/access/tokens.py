@@ -1,105 +1,44 @@
-"""Issued access tokens by `jti`: insert, revoke, and load on every use."""
+"""Rows of issued access tokens by `jti`: inserted when issued, loaded on every use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
-    ColumnElement,
     FromClause,
     Select,
     Table,
-    Uuid,
-    any_,
     bindparam,
     func,
     insert,
-    literal,
     select,
     true,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.access.issued_token import IssuedTokenFacts, TokenState
 from machtiging.access.optimistic_lock import MACHTIGING_VERSION
 from machtiging.access.tables import SEALED_TOKEN, IssuedToken
 from machtiging.audit.journal import NewJournalLine, insert_journal_cte, insert_journal_params
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
-from machtiging.delegation.rules import Act, Machtiging, is_usable
+from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
-from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId, uuid7
+from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.storage.row_mac import MAC_COLUMN, seal_row
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
 _TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedTokenFacts:
-    """The immutable facts of one access token, of a person or of an agency (`oin`).
-
-    A person's token is for the own box or under a machtiging.
-    """
-
-    id: TokenId
-    client_id: str
-    grant_id: GrantId | None
-    person_id: PersonId | None
-    machtiging_id: MachtigingId | None
-    oin: str | None
-    scope: str
-    acts: frozenset[Act]
-    assurance: Assurance
-    issued_at: datetime
-    expires_at: datetime
-    # `audience`: the resource, empty for our own API. `jkt`, `x5t`: the binding. `parent_id`: the exchanged token.
-    audience: str = ""
-    jkt: str | None = None
-    x5t: str | None = None
-    parent_id: TokenId | None = None
-    # The organisation (KvK) of the login session at consent; None for a private person.
-    organisation_kvk: str | None = None
-
-
 _FACT_COLUMNS = tuple(field.name for field in fields(IssuedTokenFacts))
-
-
-@dataclass(frozen=True, slots=True)
-class TokenState:
-    """The current state of a token and of its machtiging."""
-
-    facts: IssuedTokenFacts
-    revoked_at: datetime | None
-    machtiging: Machtiging | None
-
-    def is_active_at(self, at: datetime) -> bool:
-        """Return True for a token that RFC 7662 calls active at `at`."""
-        return self.revoked_at is None and at < self.facts.expires_at and self.is_machtiging_usable_at(at)
-
-    def is_machtiging_usable_at(self, at: datetime) -> bool:
-        """Check that the machtiging, if any, is in force and usable by the holder.
-
-        The organisation of token and machtiging must be the same.
-        """
-        facts = self.facts
-        if self.machtiging is None:
-            return True
-        person_id = facts.person_id
-        return person_id is not None and is_usable(self.machtiging, person_id, facts.organisation_kvk, at)
-
-
-def api_audience(issuer: str) -> str:
-    """Return the `aud` of every access token: our own API (RFC 9068 section 3)."""
-    return issuer + "/api/v1"
 
 
 async def insert_token(session: AsyncSession, facts: IssuedTokenFacts) -> None:
@@ -131,62 +70,6 @@ def _build_row_values(facts: IssuedTokenFacts) -> dict[str, Any]:
     # Not `asdict`: it deep-copies the values, which is slow on this hot path.
     row = {name: getattr(facts, name) for name in _FACT_COLUMNS}
     return row | {"acts": sorted(facts.acts), "assurance": facts.assurance.value}
-
-
-async def revoke_token(session: AsyncSession, jti: TokenId, at: datetime) -> int:
-    """Revoke one token and its descendants, and return the number revoked.
-
-    The number is 0 for an unknown or revoked token.
-    """
-    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.id == jti, at)
-
-
-async def revoke_tokens_of_grant(session: AsyncSession, grant_id: GrantId, at: datetime) -> int:
-    """Revoke every token of a grant."""
-    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.grant_id == grant_id, at)
-
-
-async def revoke_tokens_of_grants(session: AsyncSession, grant_ids: Collection[GrantId], at: datetime) -> int:
-    """Revoke every token of these grants in one statement, to avoid deadlocks between concurrent calls."""
-    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.grant_id.in_(grant_ids), at)
-
-
-async def revoke_tokens_of_machtiging(session: AsyncSession, machtiging_id: MachtigingId, at: datetime) -> int:
-    """Revoke every token under a machtiging. It granted nothing already: every request reads the machtiging."""
-    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.machtiging_id == machtiging_id, at)
-
-
-async def revoke_tokens_of_client(session: AsyncSession, client_id: str, at: datetime) -> int:
-    """Revoke every token of a client, for all its users."""
-    return await _revoke_with_descendants(session, _TOKEN_TABLE.c.client_id == client_id, at)
-
-
-async def _revoke_with_descendants(session: AsyncSession, condition: ColumnElement[bool], at: datetime) -> int:
-    """Revoke the matching tokens and, level by level, the tokens exchanged for them.
-
-    Each level is a statement of its own, so it sees tokens that were exchanged while the level before waited for locks.
-    """
-    level = await _revoke_matching(session, condition, at)
-    closed = len(level)
-    while level:
-        level = await _revoke_matching(session, _TOKEN_TABLE.c.parent_id == any_(literal(level, ARRAY(Uuid))), at)
-        closed += len(level)
-    return closed
-
-
-async def _revoke_matching(session: AsyncSession, condition: ColumnElement[bool], at: datetime) -> list[UUID]:
-    # Lock in the order of the ids: two concurrent revocations of the same tokens (a machtiging ends, a client is
-    # suspended) cannot deadlock.
-    theirs = (
-        select(_TOKEN_TABLE.c.id)
-        .where(condition, _TOKEN_TABLE.c.revoked_at.is_(None))
-        .order_by(_TOKEN_TABLE.c.id)
-        .with_for_update()
-    )
-    closing = (
-        update(_TOKEN_TABLE).where(_TOKEN_TABLE.c.id.in_(theirs)).values(revoked_at=at).returning(_TOKEN_TABLE.c.id)
-    )
-    return list(await session.scalars(closing))
 
 
 async def load_latest_expiry_by_grant(

@@ -30,9 +30,10 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.guard import AccessTarget, GuardedQuery
+from machtiging.access.issued_token import TokenState
 from machtiging.access.optimistic_lock import unchanged_since_read
 from machtiging.access.permit import Permit
-from machtiging.access.tokens import TokenState, authenticate_token_row, token_query
+from machtiging.access.tokens import authenticate_token_row, token_query
 from machtiging.agencies.names import agency_name_table
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.audit.journal import build_journalled_fetch, insert_journal_cte

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import tokens
+from machtiging.access import token_revocation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.queries import load_machtiging, machtiging_table
@@ -42,7 +42,7 @@ class GrantEnding:
 async def end_grant(session: AsyncSession, grant_id: GrantId, ending: GrantEnding, *, at: datetime) -> bool:
     """End one grant with its tokens. False when it had ended before; its tokens are revoked all the same."""
     ended = await _end_grants(session, _GRANT.c.id == grant_id, ending, at)
-    await tokens.revoke_tokens_of_grant(session, grant_id, at)
+    await token_revocation.revoke_tokens_of_grant(session, grant_id, at)
     return bool(ended)
 
 
@@ -59,7 +59,7 @@ async def end_grants_of_machtiging(
     """
     await _deny_backchannel_requests(session, machtiging_id, at)
     ended = await _end_grants(session, _GRANT.c.machtiging_id == machtiging_id, ending, at)
-    await tokens.revoke_tokens_of_machtiging(session, machtiging_id, at)
+    await token_revocation.revoke_tokens_of_machtiging(session, machtiging_id, at)
     return len(ended)
 
 
@@ -102,7 +102,7 @@ async def _end_grants_and_tokens(
     session: AsyncSession, condition: ColumnElement[bool], ending: GrantEnding, at: datetime
 ) -> int:
     ended = await _end_grants(session, condition, ending, at)
-    await tokens.revoke_tokens_of_grants(session, [grant.id for grant in ended], at)
+    await token_revocation.revoke_tokens_of_grants(session, [grant.id for grant in ended], at)
     return len(ended)
 
 

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import FromClause, Label, Row, Select, Table, bindparam, column, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access.tokens import TokenState, authenticate_token_row, token_select, token_state_from_row
+from machtiging.access.issued_token import TokenState
+from machtiging.access.tokens import authenticate_token_row, token_select, token_state_from_row
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import tokens
+from machtiging.access import token_revocation
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, attribute_to_operator, record
 from machtiging.audit.row_authentication import authenticate_row
@@ -71,7 +71,7 @@ async def revoke_client_access(session: AsyncSession, client_id: str, *, at: dat
     )
     await session.execute(asking.where(_BACKCHANNEL_REQUEST.c.expires_at > at).values(expires_at=at))
     await session.execute(delete(_REFRESH_TOKEN).where(_REFRESH_TOKEN.c.client_id == client_id))
-    return await tokens.revoke_tokens_of_client(session, client_id, at)
+    return await token_revocation.revoke_tokens_of_client(session, client_id, at)
 
 
 async def resume_client(session: AsyncSession, client_id: str, *, at: datetime, operator: str | None = None) -> bool:

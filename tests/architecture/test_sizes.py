@@ -11,7 +11,7 @@ LONGEST_FILE = 400
 MOST_FILES = 12
 # Packages that have said why they are larger (docs/decisions/0002 and 0005).
 LARGER = {
-    "access": 17,
+    "access": 19,
     "berichtenbox": 13,
     "cli": 14,
     "delegation": 14,

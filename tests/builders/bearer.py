@@ -16,8 +16,9 @@ from sqlalchemy import event, text
 
 from machtiging.access.bearer import Agency, Helper
 from machtiging.access.guard import issue_permit
+from machtiging.access.issued_token import IssuedTokenFacts, api_audience
 from machtiging.access.sender_constraint.binding import cnf_claim
-from machtiging.access.tokens import IssuedTokenFacts, api_audience, insert_token
+from machtiging.access.tokens import insert_token
 from machtiging.access.verdict import AccessTarget
 from machtiging.delegation.rules import Act, Machtiging
 from machtiging.dependencies import attach_services

@@ -16,8 +16,9 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
+from machtiging.access.issued_token import IssuedTokenFacts, api_audience
 from machtiging.access.policy_engine import Policy
-from machtiging.access.tokens import IssuedTokenFacts, api_audience, insert_token
+from machtiging.access.tokens import insert_token
 from machtiging.agencies.catalogue import upsert_catalogue
 from machtiging.agencies.rules import Sensitivity
 from machtiging.berichtenbox.routes import BODY_LIMITS, router

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from machtiging.access.issued_token import IssuedTokenFacts
 from machtiging.access.sender_constraint.binding import cnf_claim
-from machtiging.access.tokens import IssuedTokenFacts
 
 
 def claims_match_row(claims: Mapping[str, Any], facts: IssuedTokenFacts) -> bool:

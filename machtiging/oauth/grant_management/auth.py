@@ -21,8 +21,8 @@ from machtiging.access.bearer import (
     journal_token_refusal,
     read_authorization_header,
 )
+from machtiging.access.issued_token import IssuedTokenFacts, TokenState
 from machtiging.access.sender_constraint.token_claims import claims_match_row
-from machtiging.access.tokens import IssuedTokenFacts, TokenState
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import TokenId
 from machtiging.oauth import queries

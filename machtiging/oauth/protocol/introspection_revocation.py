@@ -10,7 +10,7 @@ from uuid import UUID
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from machtiging.access import tokens
+from machtiging.access import issued_token, token_revocation
 from machtiging.access.sender_constraint.binding import token_type
 from machtiging.access.sender_constraint.token_claims import claims_match_row
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -41,7 +41,7 @@ class AccessTokenView:
     """An access token of ours: its claims and its current state. Authlib calls `check_client` and the `is_` methods."""
 
     claims: dict[str, Any]
-    state: tokens.TokenState
+    state: issued_token.TokenState
     active: bool
 
     def check_client(self, client: Client) -> bool:
@@ -87,7 +87,7 @@ def verify_access_token(issuer: Issuer, token: str, audience: str | None, at: da
 
 
 def build_token_view(
-    issuer: Issuer, verified: AccessTokenClaims, found: tuple[tokens.TokenState, bool] | None
+    issuer: Issuer, verified: AccessTokenClaims, found: tuple[issued_token.TokenState, bool] | None
 ) -> AccessTokenView | None:
     """Build the token view, if the claims match the state `found` (`queries.find_token_status`)."""
     if found is None or not claims_match_row(verified.claims, found[0].facts):
@@ -207,7 +207,7 @@ async def _revoke_access_token(context: RequestContext, token: AccessTokenView) 
     # The grant of an exchanged token is another client's: the exchanging client may revoke only its own token.
     if facts.grant_id is not None and facts.parent_id is None:
         await end_grant(session, GrantId(facts.grant_id), GrantEnding("token_ingetrokken"), at=at)
-    await tokens.revoke_token(session, facts.id, at)
+    await token_revocation.revoke_token(session, facts.id, at)
     held = token.state.machtiging
     if token.active:
         line = NewJournalLine(

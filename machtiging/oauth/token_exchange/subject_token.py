@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from machtiging.access import tokens
+from machtiging.access import issued_token
 from machtiging.access.exchange_chain import lock_and_count_exchanges
 from machtiging.access.sender_constraint.binding import TokenBinding, is_sender_constrained
 from machtiging.kernel.ids import GrantId
@@ -28,7 +28,7 @@ from machtiging.oauth.token_issuance import ActiveGrant
 class SubjectToken:
     """A subject token that may be exchanged, with its active grant."""
 
-    facts: tokens.IssuedTokenFacts
+    facts: issued_token.IssuedTokenFacts
     authorization_details: list[dict[str, Any]]
     active_grant: ActiveGrant
 

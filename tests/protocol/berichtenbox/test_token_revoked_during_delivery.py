@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from starlette.requests import Request
 
-from machtiging.access import tokens
+from machtiging.access import token_revocation
 from machtiging.access.revocation_check import assert_token_not_revoked
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.storage.unit_of_work import unit_of_work
@@ -51,7 +51,7 @@ async def deliver_while(world, act, *bijlagen):
 def revoking(world, oin=UWV):
     async def act():
         async with unit_of_work(world.sessions) as session:
-            assert await tokens.revoke_tokens_of_client(session, f"client-{oin}", world.clock.now()) <= 1
+            assert await token_revocation.revoke_tokens_of_client(session, f"client-{oin}", world.clock.now()) <= 1
 
     return act
 

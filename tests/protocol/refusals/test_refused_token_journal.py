@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from machtiging.access.tokens import IssuedTokenFacts, insert_token
+from machtiging.access.issued_token import IssuedTokenFacts
+from machtiging.access.tokens import insert_token
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.kernel.ids import GrantId
 from machtiging.oauth.end_grants import GrantEnding, end_grant

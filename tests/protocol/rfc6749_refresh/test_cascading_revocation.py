@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from machtiging.access import tokens
+from machtiging.access import token_revocation, tokens
 from machtiging.access.exchange_chain import lock_and_count_exchanges
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.ids import TokenId, uuid7
@@ -57,7 +57,7 @@ async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth)
     holder = await a_holder(oauth)
     chain = await a_chain(oauth, holder)
     async with unit_of_work(oauth.sessions) as session:
-        assert await tokens.revoke_token(session, chain[2], oauth.clock.now()) == 2
+        assert await token_revocation.revoke_token(session, chain[2], oauth.clock.now()) == 2
     assert await still_open(oauth) == 2
     assert await holder.active(holder.access)
 

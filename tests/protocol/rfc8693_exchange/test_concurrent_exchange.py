@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 
 from machtiging.access.exchange_chain import lock_and_count_exchanges
-from machtiging.access.tokens import insert_token, load_token, revoke_token
+from machtiging.access.token_revocation import revoke_token
+from machtiging.access.tokens import insert_token, load_token
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
-from machtiging.access.tokens import revoke_tokens_of_machtiging
+from machtiging.access.token_revocation import revoke_tokens_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import DELIVER, ISSUER, OIN, READ, a_jwt, counting_statements
 from tests.builders.bound import HERE, a_bound_token, ask, is_refused

@@ -9,14 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from machtiging.access.tables import SEALED_TOKEN
-from machtiging.access.tokens import (
-    insert_token,
-    load_token,
-    load_token_for_share,
-    revoke_token,
-    revoke_tokens_of_grant,
-    revoke_tokens_of_machtiging,
-)
+from machtiging.access.token_revocation import revoke_token, revoke_tokens_of_grant, revoke_tokens_of_machtiging
+from machtiging.access.tokens import insert_token, load_token, load_token_for_share
 from machtiging.delegation.pause import pause_machtiging
 from machtiging.delegation.queries import load_machtiging as look_up
 from machtiging.delegation.rules import MachtigingState

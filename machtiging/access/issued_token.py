@@ -1,0 +1,66 @@
+"""An issued access token: its immutable facts and its current state. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from machtiging.delegation.rules import Act, Machtiging, is_usable
+from machtiging.kernel.assurance import Assurance
+from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTokenFacts:
+    """The immutable facts of one access token, of a person or of an agency (`oin`).
+
+    A person's token is for the own box or under a machtiging.
+    """
+
+    id: TokenId
+    client_id: str
+    grant_id: GrantId | None
+    person_id: PersonId | None
+    machtiging_id: MachtigingId | None
+    oin: str | None
+    scope: str
+    acts: frozenset[Act]
+    assurance: Assurance
+    issued_at: datetime
+    expires_at: datetime
+    # `audience`: the resource, empty for our own API. `jkt`, `x5t`: the binding. `parent_id`: the exchanged token.
+    audience: str = ""
+    jkt: str | None = None
+    x5t: str | None = None
+    parent_id: TokenId | None = None
+    # The organisation (KvK) of the login session at consent; None for a private person.
+    organisation_kvk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """The current state of a token and of its machtiging."""
+
+    facts: IssuedTokenFacts
+    revoked_at: datetime | None
+    machtiging: Machtiging | None
+
+    def is_active_at(self, at: datetime) -> bool:
+        """Return True for a token that RFC 7662 calls active at `at`."""
+        return self.revoked_at is None and at < self.facts.expires_at and self.is_machtiging_usable_at(at)
+
+    def is_machtiging_usable_at(self, at: datetime) -> bool:
+        """Check that the machtiging, if any, is in force and usable by the holder.
+
+        The organisation of token and machtiging must be the same.
+        """
+        facts = self.facts
+        if self.machtiging is None:
+            return True
+        person_id = facts.person_id
+        return person_id is not None and is_usable(self.machtiging, person_id, facts.organisation_kvk, at)
+
+
+def api_audience(issuer: str) -> str:
+    """Return the `aud` of every access token: our own API (RFC 9068 section 3)."""
+    return issuer + "/api/v1"
