@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from machtiging.access import issued_token, tokens
+from machtiging.access import tokens
+from machtiging.access.issued_token import IssuedTokenFacts
 from machtiging.access.sender_constraint.binding import (
     NO_BINDING,
     TokenBinding,
@@ -67,7 +68,7 @@ class TokenSpec:
     target: ResourceTarget | None = None
     authorization_details: list[dict[str, Any]] | None = None
     scope: str | None = None
-    parent_token: issued_token.IssuedTokenFacts | None = None
+    parent_token: IssuedTokenFacts | None = None
     binding: TokenBinding = NO_BINDING
 
 
@@ -78,7 +79,7 @@ FULL_GRANT_SPEC = TokenSpec()
 class UnsavedToken:
     """A signed token that is not yet persisted: its facts, journal line and token response."""
 
-    facts: issued_token.IssuedTokenFacts
+    facts: IssuedTokenFacts
     journal_line: NewJournalLine
     response: dict[str, Any]
 
@@ -181,10 +182,8 @@ def _token_facts_from_spec(spec: TokenSpec, authorization_details: list[dict[str
     return chosen
 
 
-def _build_token_facts(
-    client: Client, grant: Grant, expires_at: datetime, at: datetime
-) -> issued_token.IssuedTokenFacts:
-    return issued_token.IssuedTokenFacts(
+def _build_token_facts(client: Client, grant: Grant, expires_at: datetime, at: datetime) -> IssuedTokenFacts:
+    return IssuedTokenFacts(
         id=TokenId(uuid7()),
         client_id=client.client_id,
         grant_id=GrantId(grant.id),
@@ -207,7 +206,7 @@ def build_client_token(
 
     For an agency it carries the OIN of its registration. With a grant management scope its audience is that resource.
     """
-    facts = issued_token.IssuedTokenFacts(
+    facts = IssuedTokenFacts(
         id=TokenId(uuid7()),
         client_id=client.client_id,
         grant_id=None,
@@ -237,7 +236,7 @@ async def persist_token(session: AsyncSession, token: UnsavedToken) -> None:
         raise OAuthRefusal(OAuthErrorCode.INVALID_CLIENT, "client_onbekend")
 
 
-def _build_registered_claims(issuer: Issuer, facts: issued_token.IssuedTokenFacts) -> dict[str, Any]:
+def _build_registered_claims(issuer: Issuer, facts: IssuedTokenFacts) -> dict[str, Any]:
     issued = int(facts.issued_at.timestamp())
     claims: dict[str, Any] = {
         "aud": facts.audience or issuer.api_audience,
@@ -252,7 +251,7 @@ def _build_registered_claims(issuer: Issuer, facts: issued_token.IssuedTokenFact
     return claims | ({"scope": facts.scope} if facts.scope else {}) | ({"cnf": bound} if bound else {})
 
 
-def _build_journal_line(facts: issued_token.IssuedTokenFacts, machtiging: Machtiging | None) -> NewJournalLine:
+def _build_journal_line(facts: IssuedTokenFacts, machtiging: Machtiging | None) -> NewJournalLine:
     return NewJournalLine(
         act=JournalAct.TOKEN_UITGEGEVEN,
         outcome=JournalOutcome.DONE,
@@ -271,7 +270,7 @@ def _sign_token(
     issuer: Issuer,
     client: Client,
     claims: dict[str, Any],
-    facts: issued_token.IssuedTokenFacts,
+    facts: IssuedTokenFacts,
     journal_line: NewJournalLine,
     alg: str,
 ) -> UnsavedToken:

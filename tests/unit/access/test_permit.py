@@ -86,9 +86,9 @@ def test_only_guard_constructs_permits_and_imports_seal():
     [
         "Permit(act=1)",
         "permit.ListingPermit()",
-        "from machtiging.access.permit import SEAL",
-        "from machtiging.access.permit import SEAL as s",
-        "permit.SEAL",
+        "from machtiging.access.permit import PERMIT_SEAL",
+        "from machtiging.access.permit import PERMIT_SEAL as s",
+        "permit.PERMIT_SEAL",
         "getattr(permit, 'SEAL')",
         "Seal()",
     ],
