@@ -144,7 +144,7 @@ def _references_are_short() -> None:
     from machtiging.oauth.ciba import backchannel_authentication
 
     def broken(was: Any) -> Any:
-        return SimpleNamespace(digest=was.digest, random_token=lambda: was.random_token()[:8])
+        return SimpleNamespace(sha256_digest=was.sha256_digest, generate_token=lambda: was.generate_token()[:8])
 
     swap(backchannel_authentication, "secrets", broken)
 
@@ -236,17 +236,17 @@ MUTANTS: dict[str, Mutant] = {
             "test_ciba_binding_message_ambiguous_is_rejected",
             "test_ciba_request_without_binding_message_is_rejected",
         ),
-        _rule("_binding_message", lambda _: lambda text: text),
+        _rule("_validate_binding_message", lambda _: lambda text: text),
     ),
     "ciba_words_optional": Mutant(
         "a binding message may be left out",
         ("test_ciba_request_without_binding_message_is_rejected",),
-        _rule("_binding_message", lambda was: lambda text: was(text) if text else text),
+        _rule("_validate_binding_message", lambda was: lambda text: was(text) if text else text),
     ),
     "ciba_two_hints": Mutant(
         "of several hints one is taken",
         ("test_ciba_request_with_two_hints_is_rejected",),
-        _rule("_hint", _one_hint_of_several),
+        _rule("_parse_hint", _one_hint_of_several),
     ),
     "ciba_token_hints": Mutant(
         "a token is a hint",
@@ -254,12 +254,12 @@ MUTANTS: dict[str, Mutant] = {
             "test_ciba_request_with_id_token_as_hint_is_rejected",
             "test_ciba_request_with_invented_token_as_hint_is_rejected",
         ),
-        _rule("_hint", _a_token_is_a_hint),
+        _rule("_parse_hint", _a_token_is_a_hint),
     ),
     "ciba_any_hint": Mutant(
         "every text is a hint",
         ("test_ciba_request_with_personal_data_as_hint_is_rejected",),
-        _rule("_hint", _every_text_is_a_hint),
+        _rule("_parse_hint", _every_text_is_a_hint),
     ),
     "ciba_hint_reusable": Mutant(
         "a hint can be used again", ("test_ciba_hint_replayed_reaches_no_person",), _a_hint_can_be_used_again
@@ -272,17 +272,17 @@ MUTANTS: dict[str, Mutant] = {
     "ciba_stands_for_days": Mutant(
         "a question stands for as long as is asked",
         ("test_ciba_requested_expiry_is_capped",),
-        _rule("_stands", _any_number_of_seconds),
+        _rule("_parse_requested_expiry", _any_number_of_seconds),
     ),
     "ciba_term_unread": Mutant(
         "a term that is none is passed over",
         ("test_ciba_requested_expiry_invalid_is_rejected",),
-        _rule("_stands", _any_term),
+        _rule("_parse_requested_expiry", _any_term),
     ),
     "ciba_passes_over": Mutant(
         "what is not supported is passed over",
         ("test_ciba_request_with_unsupported_parameter_is_rejected",),
-        _rule("_UNSUPPORTED", lambda _: ()),
+        _rule("_UNSUPPORTED_PARAMETERS", lambda _: ()),
     ),
     "ciba_registers_itself": Mutant(
         "a program may register as a counter",

@@ -61,7 +61,7 @@ def _the_details_of_the_consent() -> None:
     def broken(was: Any) -> Any:
         async def behind(*given: Any) -> Any:
             subject = await was(*given)
-            return replace(subject, details=subject.consented.grant.authorization_details)
+            return replace(subject, authorization_details=subject.active_grant.grant.authorization_details)
 
         return behind
 
@@ -144,7 +144,7 @@ def _a_dead_one_will_do() -> None:
     def lively(was: Any) -> Any:
         async def token(*given: Any) -> Any:
             found = await was(*given)
-            return found and replace(found, live=True)
+            return found and replace(found, active=True)
 
         return token
 
@@ -194,7 +194,7 @@ def _it_lives_on() -> None:
     swap(
         token_issuance,
         "_resolve_expiry",
-        lambda was: lambda issuer, held, order, at: was(issuer, held, replace(order, parent=None), at),
+        lambda was: lambda issuer, held, order, at: was(issuer, held, replace(order, parent_token=None), at),
     )
 
 
@@ -202,8 +202,8 @@ def _it_hangs_on_nothing() -> None:
     from machtiging.oauth import token_issuance
 
     def broken(was: Any) -> Any:
-        async def token(*given: Any, order: Any = token_issuance.FULL_GRANT_SPEC, **more: Any) -> Any:
-            return await was(*given, order=replace(order, parent=None), **more)
+        async def token(*given: Any, spec: Any = token_issuance.FULL_GRANT_SPEC, **more: Any) -> Any:
+            return await was(*given, spec=replace(spec, parent_token=None), **more)
 
         return token
 

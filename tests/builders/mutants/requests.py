@@ -110,7 +110,7 @@ def _opening(broken: Callable[[Any], Any]) -> None:
     from machtiging.oauth.ciba import backchannel_authentication
 
     for place in (pushed_requests, backchannel_authentication):
-        swap(place, "opened", broken)
+        swap(place, "verify_request_object", broken)
 
 
 def _joined(join: Callable[[dict[str, str], dict[str, str]], dict[str, str]]) -> Callable[[], None]:

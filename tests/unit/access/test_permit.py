@@ -89,8 +89,8 @@ def test_only_guard_constructs_permits_and_imports_seal():
         "from machtiging.access.permit import PERMIT_SEAL",
         "from machtiging.access.permit import PERMIT_SEAL as s",
         "permit.PERMIT_SEAL",
-        "getattr(permit, 'SEAL')",
-        "Seal()",
+        "getattr(permit, 'PERMIT_SEAL')",
+        "PermitSeal()",
     ],
 )
 def test_permit_construction_outside_guard_is_found(offence):
