@@ -53,7 +53,7 @@ from machtiging.portal.routes import router as portal_routes
 from machtiging.settings import Environment, Settings, is_loopback
 from machtiging.storage.engine import DatabaseRole, make_engine
 from machtiging.storage.reserved_connections import SessionsWithReserve
-from machtiging.supervision import TaskRecord, TaskSupervisor, run_repeatedly
+from machtiging.supervision import BackgroundTask, TaskRecord, TaskSupervisor, run_repeatedly
 from machtiging.web import body_limits, direct_routes, headers, openapi, problems
 from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
@@ -253,8 +253,15 @@ def _build_broker(settings: Settings, keyring: KeyRing, transport: httpx.AsyncBa
 
 
 def _start_background_tasks(services: Services) -> None:
-    tasks, stop = services.background, services.background.stop
-    sessions, keyring, clock = services.sessions, services.keyring, services.clock
+    """Start every task that runs beside the requests, under its Dutch name in the log."""
+    for name, task in (_build_journal_and_post_tasks(services) | _build_expiry_tasks(services)).items():
+        services.background.start_task(name, task)
+
+
+def _build_journal_and_post_tasks(services: Services) -> dict[str, BackgroundTask]:
+    """Build the tasks that seal the journal and send notifications and logout notices."""
+    stop, sessions = services.background.stop, services.sessions
+    keyring, clock = services.keyring, services.clock
 
     async def resolve_address(session: AsyncSession, person_id: PersonId) -> str | None:
         return await load_email(session, keyring, person_id)
@@ -277,6 +284,13 @@ def _start_background_tasks(services: Services) -> None:
         sender = LogoutSender(sessions, build_issuer(services), clock, build_post_form(services.outbound))
         await run_repeatedly(partial(send_due_notices, sender), record, every=_HOUSEKEEPING_SECONDS, stop=stop)
 
+    return {"zegelen": run_sealer_task, "post": run_notification_task, "uitlogberichten": run_logout_task}
+
+
+def _build_expiry_tasks(services: Services) -> dict[str, BackgroundTask]:
+    """Build the tasks that end sessions, delete expired rows and reload rotated keys."""
+    stop, sessions, clock = services.background.stop, services.sessions, services.clock
+
     async def run_session_expiry_task(record: TaskRecord) -> None:
         expiring = partial(expire_sessions, sessions, services.session_limits, clock)
         await run_repeatedly(expiring, record, every=_SESSION_EXPIRY_SECONDS, stop=stop)
@@ -285,17 +299,9 @@ def _start_background_tasks(services: Services) -> None:
         await run_repeatedly(partial(delete_expired_rows, sessions, clock), record, every=_RETENTION_SECONDS, stop=stop)
 
     async def run_key_watch_task(record: TaskRecord) -> None:
-        await watch_key_ring(keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)
+        await watch_key_ring(services.keyring, every=_KEY_RING_CHECK_SECONDS, stop=stop, record=record)
 
-    named = {
-        "zegelen": run_sealer_task,
-        "post": run_notification_task,
-        "uitlogberichten": run_logout_task,
-        "sessies": run_session_expiry_task,
-        "opruimen": run_retention_task,
-    }
-    for task, run in (named | {"sleutelwacht": run_key_watch_task}).items():
-        tasks.start_task(task, run)
+    return {"sessies": run_session_expiry_task, "opruimen": run_retention_task, "sleutelwacht": run_key_watch_task}
 
 
 @asynccontextmanager

@@ -49,6 +49,9 @@ class TaskRecord:
         self.code = code
 
 
+BackgroundTask = Callable[[TaskRecord], Coroutine[Any, Any, None]]
+
+
 async def run_repeatedly(work: TaskWork, record: TaskRecord, *, every: float, stop: asyncio.Event) -> None:
     """Do the work every `every` seconds until `stop` is set. The pause doubles after consecutive failures.
 
@@ -114,13 +117,13 @@ class TaskSupervisor:
         self.stop = asyncio.Event()
         self._records: list[TaskRecord] = []
 
-    def start_task(self, name: str, run: Callable[[TaskRecord], Coroutine[Any, Any, None]]) -> None:
+    def start_task(self, name: str, run: BackgroundTask) -> None:
         """Start a task. `run` gets its record and runs until `stop` is set."""
         record = TaskRecord(name)
         record.task = asyncio.create_task(self._supervise(run, record), name=name)
         self._records.append(record)
 
-    async def _supervise(self, run: Callable[[TaskRecord], Coroutine[Any, Any, None]], record: TaskRecord) -> None:
+    async def _supervise(self, run: BackgroundTask, record: TaskRecord) -> None:
         # `run` handles failures of its work. This loop restarts `run` when it ends itself.
         while not self.stop.is_set():
             await run_once(lambda: run(record), record)

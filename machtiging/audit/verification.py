@@ -6,7 +6,7 @@ applies to one batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,21 @@ class _VerificationState:
         self.problem_count += len(problems)
         self.problems.extend(problems[: max(0, MAX_PROBLEMS - len(self.problems))])
 
+    def to_report(
+        self, waiting: int, deviations: tuple[ProtectionDeviation, ...], *, head_compared: bool
+    ) -> VerificationReport:
+        """Build the report of what was verified. `waiting`: the lines that are not sealed yet."""
+        return VerificationReport(
+            lines=self.lines,
+            heads=self.heads,
+            waiting=waiting,
+            problems=tuple(self.problems),
+            problem_count=self.problem_count,
+            head=self.head_token,
+            deviations=deviations,
+            head_compared=head_compared,
+        )
+
 
 async def verify_journal(
     engine: AsyncEngine,
@@ -100,34 +115,30 @@ async def verify_journal(
     """
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        unprotected = tuple(find_deviations(await load_protection(connection)))
-        reading, waiting = _VerificationState(keyring), 0
-        absent = [one.subject for one in unprotected if one.found is None]
-        if gone := [subject for subject in absent if subject.startswith("table journal")]:
-            reading.add_problems(
-                *(JournalProblem(JournalProblemKind.MISSING, None, f"{subject}: is er niet.") for subject in gone)
-            )
-        else:
+        deviations = tuple(find_deviations(await load_protection(connection)))
+        state, waiting = _VerificationState(keyring), 0
+        missing = _find_missing_tables(deviations)
+        state.add_problems(*missing)
+        if not missing:
             if start_head is not None:
-                _skip_to_head(reading, start_head)
-            await _verify_lines(connection, reading, progress, batch)
-            await _verify_end(connection, reading)
+                _skip_to_head(state, start_head)
+            await _verify_lines(connection, state, progress, batch)
+            await _verify_end(connection, state)
             for head in (start_head, expected_head):
                 if head is not None:
-                    await _compare_with_head(connection, reading, head)
+                    await _compare_with_head(connection, state, head)
             waiting = await connection.scalar(select(func.count()).select_from(_intake)) or 0
-    compared = expected_head is not None or start_head is not None
-    problems = tuple(reading.problems)
-    return VerificationReport(
-        reading.lines,
-        reading.heads,
-        waiting,
-        problems,
-        reading.problem_count,
-        reading.head_token,
-        unprotected,
-        compared,
-    )
+    return state.to_report(waiting, deviations, head_compared=expected_head is not None or start_head is not None)
+
+
+def _find_missing_tables(deviations: Sequence[ProtectionDeviation]) -> list[JournalProblem]:
+    """Return a problem for each journal table that does not exist."""
+    absent = [one.subject for one in deviations if one.found is None]
+    return [
+        JournalProblem(JournalProblemKind.MISSING, None, f"{subject}: is er niet.")
+        for subject in absent
+        if subject.startswith("table journal")
+    ]
 
 
 def _skip_to_head(state: _VerificationState, start_head: str) -> None:

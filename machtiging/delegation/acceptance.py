@@ -20,16 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
 from machtiging.crypto.keyring import KeyRing
-from machtiging.crypto.secrets import constant_time_equals
 from machtiging.delegation.code_check import (
     CheckAnswer,
     CheckKind,
-    birth_date_matches,
-    index_check_word,
+    find_answer_error,
     select_check_kind,
 )
-from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE, is_well_formed_code, normalise_code
-from machtiging.delegation.queries import MACHTIGING_COLUMNS, machtiging_from_mapping, machtiging_table
+from machtiging.delegation.machtigingscode import is_well_formed_code, normalise_code
+from machtiging.delegation.queries import CodeWithOffer, find_code_for_update
 from machtiging.delegation.rules import (
     OTHER_ORGANISATION,
     Machtiging,
@@ -45,7 +43,7 @@ from machtiging.delegation.transition import apply_transition, journal_and_notif
 from machtiging.identity.people import both_have_bsn, load_profile
 from machtiging.identity.profile_claims import Profile, profiles_match
 from machtiging.kernel.assurance import Assurance
-from machtiging.kernel.birth_date import BirthDate, DateParts
+from machtiging.kernel.birth_date import DateParts
 from machtiging.kernel.errors import InvalidInput, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
 
@@ -53,8 +51,6 @@ MAX_FAILED_TRIES = 5
 FAILED_TRY_WINDOW = timedelta(hours=1)
 _CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
 _TRY_TABLE: Table = CodeTry.__table__  # type: ignore[attr-defined]
-_MACHTIGING_TABLE = machtiging_table()
-_CODE_COLUMNS = ("tries_left", "expires_at", "used_at", "used_by", "word_hash")
 _WRONG_CODE_TEXT = (
     "Deze code werkt niet met wat u invulde. "
     "Controleer de code, de geboortedatum en, als u dat kreeg, het controlewoord."
@@ -95,17 +91,6 @@ class _VerifiedOffer:
     code_id: UUID
     machtiging: Machtiging
     already_redeemed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _CodeRow:
-    code_id: UUID
-    tries_left: int
-    expires_at: datetime
-    used_at: datetime | None
-    used_by: UUID | None
-    word_hash: bytes | None
-    machtiging: Machtiging
 
 
 async def preview_offer(
@@ -157,16 +142,17 @@ async def _verify_code_and_answer(
     """
     code = normalise_code(code_and_answer[0])
     failed = await _enforce_try_limit(session, code_holder, code, at)
-    found = await _find_code_for_update(session, keyring, code)
+    found = await find_code_for_update(session, keyring, code)
     if found is not None and _was_redeemed_by(found, code_holder):
         return await _return_earlier_redemption(session, code_holder, found, at)
     # For an unknown code the helper's own profile is decrypted instead, so that timing reveals nothing.
     whose = code_holder.person_id if found is None else found.machtiging.vertegenwoordigde_id
     profile = await load_profile(session, keyring, whose)
     born = None if profile is None else profile.birth_date
-    wrong = _find_answer_error(keyring, code, found, born, code_and_answer[1])
+    word_hash = None if found is None else found.word_hash
+    wrong = find_answer_error(keyring, code, word_hash, born, code_and_answer[1])
     problem = "code_onbekend" if found is None else _code_error(found, at) or wrong
-    kind = None if found is None else CheckKind.WORD if found.word_hash is not None else select_check_kind(born)
+    kind = None if found is None else CheckKind.WORD if word_hash is not None else select_check_kind(born)
     if found is None or problem is not None:
         await _count_and_reject_try(session, code_holder, found, problem or "", failed, kind=kind, at=at)
     try:
@@ -178,30 +164,7 @@ async def _verify_code_and_answer(
     return _VerifiedOffer(found.code_id, found.machtiging)
 
 
-def _find_answer_error(
-    keyring: KeyRing,
-    code: str,
-    code_row: _CodeRow | None,
-    birth_date: BirthDate | None,
-    birth_date_or_answer: DateParts | CheckAnswer,
-) -> str | None:
-    """Return the reason code of a wrong answer, or None.
-
-    Both checks are always computed, so timing does not reveal which one counts.
-    """
-    answer = (
-        birth_date_or_answer if isinstance(birth_date_or_answer, CheckAnswer) else CheckAnswer(birth_date_or_answer)
-    )
-    index = index_check_word(keyring, code, answer.word)
-    kept = None if code_row is None else code_row.word_hash
-    # An index has 32 bytes, so an empty value matches nothing.
-    word, date = constant_time_equals(kept or b"", index), birth_date_matches(birth_date, answer.birth_date)
-    if kept is not None:
-        return None if word else "controlewoord_klopt_niet"
-    return None if date else "geboortedatum_klopt_niet"
-
-
-def _was_redeemed_by(code_row: _CodeRow, code_holder: CodeHolder) -> bool:
+def _was_redeemed_by(code_row: CodeWithOffer, code_holder: CodeHolder) -> bool:
     """Return True if this helper redeemed the code.
 
     Rows from before `used_by` was stored have none; then the gemachtigde is taken.
@@ -213,7 +176,7 @@ def _was_redeemed_by(code_row: _CodeRow, code_holder: CodeHolder) -> bool:
 
 
 async def _return_earlier_redemption(
-    session: AsyncSession, code_holder: CodeHolder, code_row: _CodeRow, at: datetime
+    session: AsyncSession, code_holder: CodeHolder, code_row: CodeWithOffer, at: datetime
 ) -> _VerifiedOffer:
     """Return the machtiging of this helper's earlier redemption.
 
@@ -272,7 +235,7 @@ async def redeem_code(
     line = resolve_transition(offer.machtiging, action, at)
     moved = None if claimed is None else await apply_transition(session, offer.machtiging, line, values, at=at)
     if moved is None:  # the giver withdrew after the code was verified
-        found = _CodeRow(offer.code_id, 0, at, at, None, None, offer.machtiging)
+        found = CodeWithOffer(offer.code_id, 0, at, at, None, None, offer.machtiging)
         failed = await _count_recent_failures(session, code_holder, at)
         await _count_and_reject_try(session, code_holder, found, "net_te_laat", failed, kind=None, at=at)
     return RedemptionResult(moved, is_new=True)
@@ -331,20 +294,7 @@ def _retry_text(failures: _RecentFailures, at: datetime) -> str:
     return f"U kunt het over {when} weer proberen. Vraag intussen degene die u de code gaf om een nieuwe code te maken."
 
 
-async def _find_code_for_update(session: AsyncSession, keyring: KeyRing, code: str) -> _CodeRow | None:
-    joined = _CODE_TABLE.join(_MACHTIGING_TABLE, _MACHTIGING_TABLE.c.id == _CODE_TABLE.c.machtiging_id)
-    own = (_CODE_TABLE.c.id, *(_CODE_TABLE.c[name] for name in _CODE_COLUMNS))
-    index = keyring.blind_index(CODE_INDEX_PURPOSE, code)
-    statement = select(*own, *MACHTIGING_COLUMNS).select_from(joined).where(_CODE_TABLE.c.code_hash == index)
-    # The row lock serialises tries on one code by different helpers.
-    row = (await session.execute(statement.with_for_update(of=_CODE_TABLE))).one_or_none()
-    if row is None:
-        return None
-    own_values = {name: row._mapping[name] for name in _CODE_COLUMNS}  # noqa: SLF001
-    return _CodeRow(code_id=row.id, machtiging=machtiging_from_mapping(row._mapping), **own_values)  # noqa: SLF001
-
-
-def _code_error(code_row: _CodeRow, at: datetime) -> str | None:
+def _code_error(code_row: CodeWithOffer, at: datetime) -> str | None:
     if code_row.used_at is not None:  # see code_renewal: a redeemed code has tries left
         return "code_gebruikt" if code_row.tries_left > 0 else "code_vervangen"
     if at >= code_row.expires_at:
@@ -359,7 +309,7 @@ def _code_error(code_row: _CodeRow, at: datetime) -> str | None:
 async def _count_and_reject_try(
     session: AsyncSession,
     code_holder: CodeHolder,
-    code_row: _CodeRow | None,
+    code_row: CodeWithOffer | None,
     reason: str,
     failures: _RecentFailures,
     *,

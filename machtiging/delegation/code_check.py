@@ -65,6 +65,28 @@ def index_check_word(keyring: KeyRing, code: str, word: str) -> bytes:
     return keyring.blind_index(_CHECK_WORD_INDEX_PURPOSE, f"{code}:{plain}")
 
 
+def find_answer_error(
+    keyring: KeyRing,
+    code: str,
+    word_hash: bytes | None,
+    birth_date: BirthDate | None,
+    birth_date_or_answer: DateParts | CheckAnswer,
+) -> str | None:
+    """Return the reason code of a wrong answer, or None. `word_hash`: the blind index of a check word, if any.
+
+    Both checks are always computed, so timing does not reveal which one counts.
+    """
+    answer = (
+        birth_date_or_answer if isinstance(birth_date_or_answer, CheckAnswer) else CheckAnswer(birth_date_or_answer)
+    )
+    index = index_check_word(keyring, code, answer.word)
+    # An index has 32 bytes, so an empty value matches nothing.
+    word, date = constant_time_equals(word_hash or b"", index), birth_date_matches(birth_date, answer.birth_date)
+    if word_hash is not None:
+        return None if word else "controlewoord_klopt_niet"
+    return None if date else "geboortedatum_klopt_niet"
+
+
 def birth_date_matches(birth_date: BirthDate | None, answer: DateParts | None) -> bool:
     """Compare the known parts of the birth date in constant time.
 

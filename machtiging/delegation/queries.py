@@ -12,7 +12,9 @@ from sqlalchemy import Label, Row, Select, Table, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
+from machtiging.crypto.keyring import KeyRing
 from machtiging.delegation.locks import lock_shared
+from machtiging.delegation.machtigingscode import CODE_INDEX_PURPOSE
 from machtiging.delegation.rules import Act, Capacity, EndReason, Machtiging, MachtigingScope, MachtigingState
 from machtiging.delegation.tables import MachtigingRow, Machtigingscode
 from machtiging.kernel.assurance import Assurance
@@ -23,6 +25,8 @@ _MACHTIGING_TABLE: Table = MachtigingRow.__table__  # type: ignore[attr-defined]
 _CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
 # Every column as `m_<name>`. Select these and pass the row's mapping to `machtiging_from_mapping`.
 MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(column.label(f"m_{column.name}") for column in _MACHTIGING_TABLE.c)
+
+_CODE_COLUMNS = ("tries_left", "expires_at", "used_at", "used_by", "word_hash")
 
 
 def machtiging_table() -> Table:
@@ -126,6 +130,33 @@ async def load_open_code(session: AsyncSession, machtiging_id: MachtigingId) -> 
         await session.execute(select(_CODE_TABLE.c.id, _CODE_TABLE.c.expires_at, _CODE_TABLE.c.tries_left).where(*mine))
     ).one_or_none()
     return None if row is None else OpenCode(row.id, row.expires_at, row.tries_left)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWithOffer:
+    """A code as stored, beside the offer that it was made for."""
+
+    code_id: UUID
+    tries_left: int
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: UUID | None
+    word_hash: bytes | None
+    machtiging: Machtiging
+
+
+async def find_code_for_update(session: AsyncSession, keyring: KeyRing, code: str) -> CodeWithOffer | None:
+    """Find the code by its blind index and lock its row, with the offer beside it. None if it is unknown."""
+    joined = _CODE_TABLE.join(_MACHTIGING_TABLE, _MACHTIGING_TABLE.c.id == _CODE_TABLE.c.machtiging_id)
+    own = (_CODE_TABLE.c.id, *(_CODE_TABLE.c[name] for name in _CODE_COLUMNS))
+    index = keyring.blind_index(CODE_INDEX_PURPOSE, code)
+    statement = select(*own, *MACHTIGING_COLUMNS).select_from(joined).where(_CODE_TABLE.c.code_hash == index)
+    # The row lock serialises tries on one code by different helpers.
+    row = (await session.execute(statement.with_for_update(of=_CODE_TABLE))).one_or_none()
+    if row is None:
+        return None
+    own_values = {name: row._mapping[name] for name in _CODE_COLUMNS}  # noqa: SLF001
+    return CodeWithOffer(code_id=row.id, machtiging=machtiging_from_mapping(row._mapping), **own_values)  # noqa: SLF001
 
 
 async def list_given_machtigingen(session: AsyncSession, person_id: PersonId) -> list[Machtiging]:

@@ -150,12 +150,6 @@ def build_client(
         subject_layout=registration.get("subject_layout", "represents"),
         access_token_alg=registration.get("access_token_signed_response_alg", "PS256"),
         exchange_targets=frozenset(registration.get("exchange_targets", ())),
-        request_object_alg=registration.get(
-            "request_object_signing_alg", registration.get(BACKCHANNEL_REQUEST_SIGNING_ALG)
-        ),
-        require_signed_request_object=registration.get(
-            "require_signed_request_object", BACKCHANNEL_REQUEST_SIGNING_ALG in registration
-        ),
         jwks_uri=registration.get("jwks_uri"),
         fetched_jwks=row.get("fetched_jwks"),
         fetched_at=row.get("fetched_at"),
@@ -166,7 +160,23 @@ def build_client(
         backchannel_logout_uri=registration.get("backchannel_logout_uri"),
         dpop_bound_access_tokens=registration.get("dpop_bound_access_tokens", False),
         certificate_bound_access_tokens=registration.get("tls_client_certificate_bound_access_tokens", False),
-        certificate_subject=next(
-            ((name, registration[name]) for name in TLS_CLIENT_AUTH_MEMBERS if name in registration), None
-        ),
+        certificate_subject=_certificate_subject(registration),
+        **_request_object_policy(registration),
     )
+
+
+def _certificate_subject(registration: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the registered member and value that name the client certificate (RFC 8705 2.1.2)."""
+    return next(((name, registration[name]) for name in TLS_CLIENT_AUTH_MEMBERS if name in registration), None)
+
+
+def _request_object_policy(registration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the algorithm and the obligation of signed request objects, of JAR or of CIBA."""
+    return {
+        "request_object_alg": registration.get(
+            "request_object_signing_alg", registration.get(BACKCHANNEL_REQUEST_SIGNING_ALG)
+        ),
+        "require_signed_request_object": registration.get(
+            "require_signed_request_object", BACKCHANNEL_REQUEST_SIGNING_ALG in registration
+        ),
+    }

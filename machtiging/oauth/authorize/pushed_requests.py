@@ -121,16 +121,22 @@ async def push_authorization_request(context: RequestContext, request: OAuthRequ
         raise invalid_request_error(
             "niets_gevraagd", "Ask authorization_details of type berichtenbox, or scope openid."
         )
+    request_uri = await _store_pushed_request(context, client.client_id, parameters)
+    return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIFETIME.total_seconds())}
+
+
+async def _store_pushed_request(context: RequestContext, client_id: str, parameters: dict[str, Any]) -> str:
+    """Store the validated request under the hash of a new request URI. Returns the URI."""
     request_uri = REQUEST_URI_PREFIX + secrets.generate_token()
     row = {
         "uri_hash": secrets.sha256_digest(request_uri),
-        "client_id": client.client_id,
+        "client_id": client_id,
         "params": parameters,
         "created_at": context.at,
         "expires_at": context.at + REQUEST_URI_LIFETIME,
     }
     await context.session.execute(insert(_PUSHED), seal_row(context.session, SEALED_PUSHED_REQUEST, row))
-    return {"request_uri": request_uri, "expires_in": int(REQUEST_URI_LIFETIME.total_seconds())}
+    return request_uri
 
 
 def _select_stored_parameters(request: OAuthRequest) -> dict[str, Any]:
