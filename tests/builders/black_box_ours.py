@@ -2,7 +2,7 @@
 
 `python -m tests.builders.black_box_ours CONFIG` serves until it is told to stop. CONFIG is a JSON file with
 `database_url` (migrated), `keys` (a key ring), `target` (the file to describe itself in, written when it
-is up) and, when it is to be broken on purpose, `mutant`: a name in tests.builders.mutants.
+is up) and, when it is to be broken on purpose, `mutant`: a name in tests.mutants.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey
 from tests.builders.applications import replace_services
 from tests.builders.black_box_parts import AFTER, DELIVERING, DETAILS, clients, clients_beyond
 from tests.builders.crypto import a_key_directory
-from tests.builders.mutants import MUTANTS
+from tests.mutants import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 _UP_SECONDS = 60

@@ -10,7 +10,9 @@ from tests.builders.black_box_ours import described, serve, wait_until
 from tests.builders.black_box_runner import BLACK_BOX, read_outcomes, run_black_box_here
 from tests.builders.database import create_database_clone, drop_database
 from tests.builders.forkserver import forked_process
-from tests.builders.mutants import MUTANTS
+from tests.mutants import MUTANTS
+
+pytestmark = pytest.mark.whole
 
 _AT_ONCE = 2
 _PATIENCE = 300

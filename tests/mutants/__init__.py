@@ -6,8 +6,8 @@ here and no longer exists is an error: then the guard has moved, and the mutant 
 
 from __future__ import annotations
 
-from tests.builders.mutants import clients, codes, counters, exchanging, network, refreshing, requests, tokens
-from tests.builders.mutants.mutant import Mutant
+from tests.mutants import clients, codes, counters, exchanging, network, refreshing, requests, tokens
+from tests.mutants.mutant import Mutant
 
 MUTANTS: dict[str, Mutant] = {}
 for _area in (codes, clients, tokens, network, refreshing, requests, exchanging, counters):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from tests.builders.mutants.mutant import Mutant, nothing, statement_in, swap, yes
+from tests.mutants.mutant import Mutant, nothing, statement_in, swap, yes
 
 Response = tuple[int, dict[str, Any], list[tuple[str, str]]]
 

@@ -12,7 +12,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from tests.builders.mutants.mutant import claims_of, header_of, swap
+from tests.mutants.mutant import claims_of, header_of, swap
 
 Verify = Callable[..., dict[str, Any]]
 Broken = Callable[[Verify], Verify]

@@ -1,6 +1,6 @@
 """Mutants patch existing code: a mutant of moved or renamed code proves nothing."""
 
-from tests.builders.mutants import (
+from tests.mutants import (
     MUTANTS,
     clients,
     codes,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from tests.builders.mutants.mutant import Mutant, claims_of, swap, yes
+from tests.mutants.mutant import Mutant, claims_of, swap, yes
 
 
 def _everybody_goes_everywhere() -> None:

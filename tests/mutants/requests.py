@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.builders.mutants import signatures
-from tests.builders.mutants.mutant import Mutant, header_of, nothing, swap
+from tests.mutants import signatures
+from tests.mutants.mutant import Mutant, header_of, nothing, swap
 
 Change = Callable[[dict[str, Any], Any, Any], dict[str, Any]]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.builders.mutants.mutant import App, Mutant
+from tests.mutants.mutant import App, Mutant
 
 
 def _answers_without(*names: bytes) -> Callable[[App], App]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from tests.builders.mutants.mutant import Mutant, swap
+from tests.mutants.mutant import Mutant, swap
 
 # PKCE
 

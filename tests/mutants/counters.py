@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from tests.builders.mutants.mutant import Mutant, statement_in, swap, yes
+from tests.mutants.mutant import Mutant, statement_in, swap, yes
 
 
 def _polling(*statements: str) -> Callable[[], None]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.builders.mutants import signatures
-from tests.builders.mutants.mutant import Mutant, swap
+from tests.mutants import signatures
+from tests.mutants.mutant import Mutant, swap
 
 
 def _an_assertion_can_be_used_again() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.builders.mutants.mutant import Mutant, claims_of, swap, yes
+from tests.mutants.mutant import Mutant, claims_of, swap, yes
 
 
 def _a_revoked_token_stays_active() -> None:
