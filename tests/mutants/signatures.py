@@ -1,4 +1,4 @@
-"""Ways to verify a signature wrongly, for every place that verifies what clients sign."""
+"""Broken verifications of a signature, for every module that verifies JWTs of clients."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Verify = Callable[..., dict[str, Any]]
 Broken = Callable[[Verify], Verify]
 
 
-def verified_by(place: Any, broken: Broken) -> None:
-    """Let the module `place` verify like this, whether it does so by the text or by the parts of a token."""
+def break_signature_check(module: Any, broken: Broken) -> None:
+    """Replace the verification in `module`, by the text of a token or by its parsed parts."""
 
     def decoded(part: str) -> bytes:
         return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
-    def unread(token: str) -> Any:
+    def parse(token: str, **_options: Any) -> Any:
         head, payload, signature = map(decoded, token.split("."))
         signed = token.rpartition(".")[0].encode()
-        parts = {"header": json.loads(head), "payload": payload, "signed": signed, "signature": signature}
+        parts = {"header": json.loads(head), "payload": payload, "signing_input": signed, "signature": signature}
         return SimpleNamespace(**parts, text=token)
 
     def by_parts(was: Any) -> Any:
@@ -36,25 +36,25 @@ def verified_by(place: Any, broken: Broken) -> None:
 
         return verify
 
-    swap(place, "parse_jws", lambda _: unread)  # it would not even look at such headers
-    if hasattr(place, "verify_parsed_jws"):
-        swap(place, "verify_parsed_jws", by_parts)
+    swap(module, module.parse_jws, lambda _: parse)  # the parser rejects such headers
+    if hasattr(module, "verify_parsed_jws"):
+        swap(module, module.verify_parsed_jws, by_parts)
     else:
-        swap(place, "verify_jwt", broken)
+        swap(module, module.verify_jwt, broken)
 
 
-def nobodys_will_do(was: Verify) -> Verify:
+def accept_alg_none(was: Verify) -> Verify:
     def verify(token: str, jwks: Any, **options: Any) -> dict[str, Any]:
         return claims_of(token) if header_of(token).get("alg") == "none" else was(token, jwks, **options)
 
     return verify
 
 
-def any_will_do(_was: Verify) -> Verify:
+def accept_any_signature(_was: Verify) -> Verify:
     return lambda token, *_, **__: claims_of(token)
 
 
-def the_token_chooses_the_algorithm(was: Verify) -> Verify:
+def accept_public_key_as_hmac_secret(was: Verify) -> Verify:
     def verify(token: str, jwks: Any, **options: Any) -> dict[str, Any]:
         if header_of(token).get("alg") != "HS256":
             return was(token, jwks, **options)
@@ -68,7 +68,7 @@ def the_token_chooses_the_algorithm(was: Verify) -> Verify:
     return verify
 
 
-def the_token_brings_its_key(was: Verify) -> Verify:
+def accept_key_in_header(was: Verify) -> Verify:
     def verify(token: str, jwks: Any, **options: Any) -> dict[str, Any]:
         if "jwk" not in header_of(token):
             return was(token, jwks, **options)
@@ -78,7 +78,7 @@ def the_token_brings_its_key(was: Verify) -> Verify:
     return verify
 
 
-def rules_in_a_header_are_passed_over(was: Verify) -> Verify:
+def ignore_crit(was: Verify) -> Verify:
     def verify(token: str, jwks: Any, **options: Any) -> dict[str, Any]:
         return claims_of(token) if "crit" in header_of(token) else was(token, jwks, **options)
 

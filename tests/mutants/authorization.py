@@ -1,0 +1,270 @@
+"""Mutants of the authorization request and the code: PKCE, code, redirect URI, request_uri, scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from sqlalchemy import select, text
+
+from machtiging.crypto import secrets
+from machtiging.oauth.authorize import decision, pushed_requests
+from machtiging.oauth.client import Client
+from machtiging.oauth.protocol import grants
+from machtiging.oauth.tables import AuthorizationCode
+from machtiging.oauth.token_endpoint import grants as fast_path
+from tests.mutants.mutant import Mutant, always_true, async_true, swap
+
+# PKCE
+
+
+def _pkce_is_optional() -> None:
+    swap(
+        grants,
+        grants.is_s256_challenge,
+        lambda was: lambda challenge, method: challenge is None or was(challenge, method),
+    )
+
+
+def _pkce_plain_is_accepted() -> None:
+    swap(grants, grants.is_s256_challenge, lambda _: lambda challenge, _method: challenge is not None)
+    swap(
+        grants,
+        grants._verify_code_verifier,
+        lambda was: lambda verifier, challenge: verifier == challenge or was(verifier, challenge),
+    )
+
+
+def _code_verifier_is_ignored() -> None:
+    swap(grants, grants._verify_code_verifier, lambda _: always_true)
+
+
+# Codes
+
+
+def _run_before_redemption(*statements: str) -> None:
+    def broken(was: Any) -> Any:
+        async def redeem(context: Any, *rest: Any) -> Any:
+            for statement in statements:
+                await context.session.execute(text(statement))
+            return await was(context, *rest)
+
+        return redeem
+
+    swap(grants, grants._redeem_authorization_code, broken)
+
+
+def _code_is_reusable() -> None:
+    _run_before_redemption("UPDATE authorization_code SET used_at = NULL")
+
+
+def _concurrent_redemptions_succeed() -> None:
+    lately = "WHERE used_at > now() - interval '5 seconds'"
+    _run_before_redemption(
+        "SELECT 1 FROM authorization_code FOR UPDATE", f"UPDATE authorization_code SET used_at = NULL {lately}"
+    )
+
+
+def _code_replay_revokes_nothing() -> None:
+    swap(grants, grants.end_grant, lambda _: async_true)
+
+
+def _code_client_is_ignored() -> None:
+    def broken(was: Any) -> Any:
+        async def redeem(context: Any, code: str, client: Any, *rest: Any) -> Any:
+            query = select(AuthorizationCode.client_id).where(
+                AuthorizationCode.code_hash == secrets.sha256_digest(code)
+            )
+            owner = await context.session.scalar(query)
+            return await was(context, code, replace(client, client_id=owner or client.client_id), *rest)
+
+        return redeem
+
+    swap(grants, grants._redeem_authorization_code, broken)
+
+
+def _redemption_redirect_uri_is_ignored() -> None:
+    def broken(was: Any) -> Any:
+        return lambda row, form, *rest: was(row, form | {"redirect_uri": row.redirect_uri}, *rest)
+
+    for module in (grants, fast_path):
+        swap(module, module.check_authorization_code, broken)
+    # Authlib compares it too.
+    swap(grants.RedeemedCode, grants.RedeemedCode.get_redirect_uri, lambda _: lambda _self: "")
+
+
+def _code_has_48_bits() -> None:
+    swap(decision, decision._derive_code, lambda was: lambda *given: was(*given)[:8])
+
+
+# Redirect URIs, request_uri and the authorization response
+
+
+def _redirect_uri_is_compared_by_prefix() -> None:
+    swap(Client, Client.check_redirect_uri, lambda _: lambda self, uri: any(map(uri.startswith, self.redirect_uris)))
+
+
+def _redirect_uri_is_compared_by_host() -> None:
+    def same_host(self: Any, uri: str) -> bool:
+        return urlsplit(uri).hostname in {urlsplit(one).hostname for one in self.redirect_uris}
+
+    swap(Client, Client.check_redirect_uri, lambda _: same_host)
+
+
+def _redirect_uri_is_ignored() -> None:
+    swap(Client, Client.check_redirect_uri, lambda _: always_true)
+
+
+def _request_uri_is_reusable() -> None:
+    def match_unexpired(context: Any, reference: Any) -> tuple[Any, ...]:
+        return (*pushed_requests._match_reference(reference), pushed_requests._PUSHED.c.expires_at > context.at)
+
+    swap(pushed_requests, pushed_requests._match_pending, lambda _: match_unexpired)
+    swap(decision, decision._derive_code, lambda _: lambda *_: secrets.generate_token())
+
+
+def _request_uri_client_is_ignored() -> None:
+    swap(
+        pushed_requests,
+        pushed_requests._match_reference,
+        lambda _: (
+            lambda reference: (pushed_requests._PUSHED.c.uri_hash == secrets.sha256_digest(reference.request_uri),)
+        ),
+    )
+
+
+def _change_authorization_response(change: Callable[[dict[str, str]], None]) -> None:
+    def broken(was: Any) -> Any:
+        def redirect_to_client(*given: Any) -> Any:
+            redirect = was(*given)
+            parts = urlsplit(redirect.location)
+            parameters = dict(parse_qsl(parts.query))
+            change(parameters)
+            return replace(redirect, location=urlunsplit(parts._replace(query=urlencode(parameters))))
+
+        return redirect_to_client
+
+    swap(decision, decision._redirect_to_client, broken)
+
+
+def _response_has_no_issuer() -> None:
+    _change_authorization_response(lambda parameters: parameters.pop("iss", None))
+
+
+def _response_has_no_state() -> None:
+    _change_authorization_response(lambda parameters: parameters.pop("state", None))
+
+
+def _registered_scope_is_ignored() -> None:
+    swap(Client, Client.get_allowed_scope, lambda _: lambda self, scope: scope or "")
+
+
+MUTANTS: dict[str, Mutant] = {
+    "pkce_is_optional": Mutant(
+        "a request without a challenge is taken",
+        ("test_downgrade_authorization_request_without_pkce_is_rejected",),
+        _pkce_is_optional,
+    ),
+    "plain_is_allowed": Mutant(
+        "the challenge may be the verifier itself",
+        (
+            "test_downgrade_pkce_method_other_than_s256_is_rejected",
+            "test_downgrade_pkce_challenge_without_method_is_rejected",
+            "test_code_with_challenge_as_verifier_is_rejected",
+        ),
+        _pkce_plain_is_accepted,
+    ),
+    "verifier_unread": Mutant(
+        "a code is redeemed whatever the verifier",
+        (
+            "test_code_without_verifier_is_rejected",
+            "test_code_with_wrong_verifier_is_rejected",
+            "test_code_injection_with_verifier_of_another_flow_is_rejected",
+        ),
+        _code_verifier_is_ignored,
+    ),
+    "code_reusable": Mutant(
+        "a code can be redeemed again and again",
+        ("test_code_replayed_is_rejected_and_its_token_revoked",),
+        _code_is_reusable,
+    ),
+    "code_race": Mutant(
+        "a code can be redeemed twice at the same moment",
+        ("test_code_redeemed_concurrently_issues_at_most_one_token",),
+        _concurrent_redemptions_succeed,
+    ),
+    "replay_ends_nothing": Mutant(
+        "a second use of a code leaves its token alive",
+        ("test_code_replayed_is_rejected_and_its_token_revoked",),
+        _code_replay_revokes_nothing,
+    ),
+    "code_of_anybody": Mutant(
+        "a code of one client is taken from another",
+        ("test_code_stolen_by_another_client_is_rejected",),
+        _code_client_is_ignored,
+    ),
+    "address_unread_at_token": Mutant(
+        "the redirect URI is not compared at redemption",
+        (
+            "test_code_without_redirect_uri_is_rejected",
+            "test_code_with_other_redirect_uri_is_rejected",
+        ),
+        _redemption_redirect_uri_is_ignored,
+    ),
+    "short_codes": Mutant("a code has 48 bits", ("test_code_is_unguessable",), _code_has_48_bits),
+    "address_by_prefix": Mutant(
+        "redirect URIs are compared by their beginning",
+        ("test_redirect_uri_not_exactly_registered_is_rejected",),
+        _redirect_uri_is_compared_by_prefix,
+    ),
+    "address_by_host": Mutant(
+        "redirect URIs are compared by their host",
+        (
+            "test_redirect_uri_not_exactly_registered_is_rejected",
+            "test_redirect_uri_of_another_client_is_rejected",
+        ),
+        _redirect_uri_is_compared_by_host,
+    ),
+    "address_unread": Mutant(
+        "every redirect URI is taken",
+        (
+            "test_redirect_uri_not_exactly_registered_is_rejected",
+            "test_request_object_parameters_are_validated_like_plain_ones",
+        ),
+        _redirect_uri_is_ignored,
+    ),
+    "reference_reusable": Mutant(
+        "a request_uri can be used again",
+        ("test_request_uri_reused_issues_no_second_code",),
+        _request_uri_is_reusable,
+    ),
+    "reference_of_anybody": Mutant(
+        "a request_uri can be used by every client",
+        ("test_request_uri_of_another_client_is_rejected",),
+        _request_uri_client_is_ignored,
+    ),
+    "no_iss": Mutant(
+        "the authorization response has no iss",
+        ("test_mix_up_authorization_response_has_issuer_and_state",),
+        _response_has_no_issuer,
+    ),
+    "no_state": Mutant(
+        "the state does not come back",
+        (
+            "test_mix_up_authorization_response_has_issuer_and_state",
+            "test_state_of_512_characters_is_returned_unchanged",
+        ),
+        _response_has_no_state,
+    ),
+    "scope_unread": Mutant(
+        "every scope is granted",
+        (
+            "test_par_with_unregistered_scope_is_not_granted",
+            "test_request_object_with_unregistered_scope_is_not_granted",
+            "test_ciba_request_with_unregistered_scope_is_not_granted",
+        ),
+        _registered_scope_is_ignored,
+    ),
+}
