@@ -162,13 +162,13 @@ def _registered_scope_is_ignored() -> None:
 
 
 MUTANTS: dict[str, Mutant] = {
-    "pkce_is_optional": Mutant(
-        "a request without a challenge is taken",
+    "pkce_optional": Mutant(
+        "PKCE requirement removed",
         ("test_downgrade_authorization_request_without_pkce_is_rejected",),
         _pkce_is_optional,
     ),
-    "plain_is_allowed": Mutant(
-        "the challenge may be the verifier itself",
+    "pkce_plain": Mutant(
+        "PKCE method check removed: plain is accepted",
         (
             "test_downgrade_pkce_method_other_than_s256_is_rejected",
             "test_downgrade_pkce_challenge_without_method_is_rejected",
@@ -176,8 +176,8 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _pkce_plain_is_accepted,
     ),
-    "verifier_unread": Mutant(
-        "a code is redeemed whatever the verifier",
+    "code_verifier_ignored": Mutant(
+        "code_verifier check removed",
         (
             "test_code_without_verifier_is_rejected",
             "test_code_with_wrong_verifier_is_rejected",
@@ -186,80 +186,80 @@ MUTANTS: dict[str, Mutant] = {
         _code_verifier_is_ignored,
     ),
     "code_reusable": Mutant(
-        "a code can be redeemed again and again",
+        "single use of a code removed",
         ("test_code_replayed_is_rejected_and_its_token_revoked",),
         _code_is_reusable,
     ),
     "code_race": Mutant(
-        "a code can be redeemed twice at the same moment",
+        "lock on the code removed: concurrent redemptions succeed",
         ("test_code_redeemed_concurrently_issues_at_most_one_token",),
         _concurrent_redemptions_succeed,
     ),
-    "replay_ends_nothing": Mutant(
-        "a second use of a code leaves its token alive",
+    "code_replay_revokes_nothing": Mutant(
+        "revocation at code replay removed",
         ("test_code_replayed_is_rejected_and_its_token_revoked",),
         _code_replay_revokes_nothing,
     ),
-    "code_of_anybody": Mutant(
-        "a code of one client is taken from another",
+    "code_client_ignored": Mutant(
+        "client check of a code removed",
         ("test_code_stolen_by_another_client_is_rejected",),
         _code_client_is_ignored,
     ),
-    "address_unread_at_token": Mutant(
-        "the redirect URI is not compared at redemption",
+    "token_redirect_uri_ignored": Mutant(
+        "redirect_uri check at redemption removed",
         (
             "test_code_without_redirect_uri_is_rejected",
             "test_code_with_other_redirect_uri_is_rejected",
         ),
         _redemption_redirect_uri_is_ignored,
     ),
-    "short_codes": Mutant("a code has 48 bits", ("test_code_is_unguessable",), _code_has_48_bits),
-    "address_by_prefix": Mutant(
-        "redirect URIs are compared by their beginning",
+    "code_48_bits": Mutant("code has 48 bits", ("test_code_is_unguessable",), _code_has_48_bits),
+    "redirect_uri_prefix": Mutant(
+        "redirect_uri compared by prefix",
         ("test_redirect_uri_not_exactly_registered_is_rejected",),
         _redirect_uri_is_compared_by_prefix,
     ),
-    "address_by_host": Mutant(
-        "redirect URIs are compared by their host",
+    "redirect_uri_host": Mutant(
+        "redirect_uri compared by host",
         (
             "test_redirect_uri_not_exactly_registered_is_rejected",
             "test_redirect_uri_of_another_client_is_rejected",
         ),
         _redirect_uri_is_compared_by_host,
     ),
-    "address_unread": Mutant(
-        "every redirect URI is taken",
+    "redirect_uri_ignored": Mutant(
+        "redirect_uri check at the authorization request removed",
         (
             "test_redirect_uri_not_exactly_registered_is_rejected",
             "test_request_object_parameters_are_validated_like_plain_ones",
         ),
         _redirect_uri_is_ignored,
     ),
-    "reference_reusable": Mutant(
-        "a request_uri can be used again",
+    "request_uri_reusable": Mutant(
+        "single use of a request_uri removed",
         ("test_request_uri_reused_issues_no_second_code",),
         _request_uri_is_reusable,
     ),
-    "reference_of_anybody": Mutant(
-        "a request_uri can be used by every client",
+    "request_uri_client_ignored": Mutant(
+        "client check of a request_uri removed",
         ("test_request_uri_of_another_client_is_rejected",),
         _request_uri_client_is_ignored,
     ),
-    "no_iss": Mutant(
-        "the authorization response has no iss",
+    "response_without_iss": Mutant(
+        "iss removed from the authorization response",
         ("test_mix_up_authorization_response_has_issuer_and_state",),
         _response_has_no_issuer,
     ),
-    "no_state": Mutant(
-        "the state does not come back",
+    "response_without_state": Mutant(
+        "state removed from the authorization response",
         (
             "test_mix_up_authorization_response_has_issuer_and_state",
             "test_state_of_512_characters_is_returned_unchanged",
         ),
         _response_has_no_state,
     ),
-    "scope_unread": Mutant(
-        "every scope is granted",
+    "scope_ignored": Mutant(
+        "check of the registered scope removed",
         (
             "test_par_with_unregistered_scope_is_not_granted",
             "test_request_object_with_unregistered_scope_is_not_granted",

@@ -162,45 +162,47 @@ def _metadata_offers_ping() -> None:
 
 
 MUTANTS: dict[str, Mutant] = {
-    "ciba_answer_for_anybody": Mutant(
-        "the answer to one client is given to another",
+    "ciba_client_ignored": Mutant(
+        "client check of an auth_req_id removed",
         (
             "test_ciba_auth_req_id_of_another_client_is_rejected",
             "test_ciba_poll_by_another_client_does_not_reveal_the_request",
         ),
         _run_before_poll("UPDATE backchannel_request SET client_id = :client WHERE request_hash = :hash"),
     ),
-    "ciba_no_hurry": Mutant(
-        "nobody is told to slow down",
+    "ciba_slow_down_ignored": Mutant(
+        "slow_down removed",
         ("test_ciba_poll_too_fast_returns_slow_down", "test_ciba_concurrent_polls_return_slow_down_except_one"),
         _change_poll_result(_ignore_slow_down),
     ),
-    "ciba_ageless": Mutant(
-        "the end of a request is not read",
+    "ciba_expiry_ignored": Mutant(
+        "expiry check of a backchannel request removed",
         ("test_ciba_request_unanswered_in_time_is_expired", "test_ciba_approval_not_fetched_in_time_is_expired"),
         _run_before_poll(
             "UPDATE backchannel_request SET expires_at = now() + interval '1 hour' WHERE request_hash = :hash"
         ),
     ),
-    "ciba_no_unheard": Mutant(
-        "a no is not told",
+    "ciba_denial_ignored": Mutant(
+        "denial removed: the request stays pending",
         ("test_ciba_poll_after_denial_returns_access_denied",),
         _run_before_poll(
             "UPDATE backchannel_request SET state = 'pending' WHERE request_hash = :hash AND state = 'denied'"
         ),
     ),
-    "ciba_no_is_yes": Mutant(
-        "a no is taken for a yes", ("test_ciba_poll_after_denial_returns_access_denied",), _denial_is_stored_as_approval
+    "ciba_denial_approves": Mutant(
+        "denial stored as approval",
+        ("test_ciba_poll_after_denial_returns_access_denied",),
+        _denial_is_stored_as_approval,
     ),
-    "ciba_fetched_again": Mutant(
-        "an answer can be fetched again and again",
+    "ciba_reusable": Mutant(
+        "single use of an auth_req_id removed",
         ("test_ciba_auth_req_id_replayed_is_rejected",),
         _run_before_poll(
             "UPDATE backchannel_request SET state = 'approved' WHERE request_hash = :hash AND state = 'used'"
         ),
     ),
     "ciba_race": Mutant(
-        "an answer can be fetched twice at the same moment",
+        "lock on the backchannel request removed: concurrent polls succeed",
         ("test_ciba_concurrent_polls_after_approval_issue_one_token",),
         _run_before_poll(
             "SELECT 1 FROM backchannel_request WHERE request_hash = :hash FOR UPDATE",
@@ -208,44 +210,44 @@ MUTANTS: dict[str, Mutant] = {
             "WHERE request_hash = :hash AND state = 'used' AND polled_at > now() - interval '3 s'",
         ),
     ),
-    "ciba_key_unread": Mutant(
-        "the key that a question was asked with is not compared",
+    "ciba_key_ignored": Mutant(
+        "key check of a bound backchannel request removed",
         (
             "test_ciba_request_bound_by_dpop_with_other_key_is_rejected",
             "test_ciba_request_bound_by_dpop_without_proof_is_rejected",
         ),
         _change_poll_result(_ignore_dpop_key),
     ),
-    "ciba_seen_by_all": Mutant(
-        "everybody sees every question",
+    "ciba_person_ignored": Mutant(
+        "person check of pending requests removed",
         ("test_ciba_request_is_hidden_from_another_person",),
         _pending_requests_ignore_person,
     ),
-    "ciba_short_reference": Mutant(
-        "an auth_req_id has 48 bits",
+    "ciba_auth_req_id_48_bits": Mutant(
+        "auth_req_id has 48 bits",
         ("test_ciba_request_returns_unguessable_auth_req_id_and_expiry",),
         _auth_req_id_has_48_bits,
     ),
-    "ciba_words_unread": Mutant(
-        "every binding message is taken",
+    "ciba_binding_message_ignored": Mutant(
+        "binding message check removed",
         (
             "test_ciba_binding_message_ambiguous_is_rejected",
             "test_ciba_request_without_binding_message_is_rejected",
         ),
         _replace_rule(rules._validate_binding_message, lambda _: lambda text: text),
     ),
-    "ciba_words_optional": Mutant(
-        "a binding message may be left out",
+    "ciba_binding_message_optional": Mutant(
+        "binding message requirement removed",
         ("test_ciba_request_without_binding_message_is_rejected",),
         _replace_rule(rules._validate_binding_message, lambda was: lambda text: was(text) if text else text),
     ),
-    "ciba_two_hints": Mutant(
-        "of several hints one is taken",
+    "ciba_several_hints": Mutant(
+        "check for one hint removed",
         ("test_ciba_request_with_two_hints_is_rejected",),
         _replace_rule(rules._parse_hint, _take_one_of_several_hints),
     ),
-    "ciba_token_hints": Mutant(
-        "a token is a hint",
+    "ciba_token_as_hint": Mutant(
+        "token accepted as hint",
         (
             "test_ciba_request_with_id_token_as_hint_is_rejected",
             "test_ciba_request_with_invented_token_as_hint_is_rejected",
@@ -253,44 +255,44 @@ MUTANTS: dict[str, Mutant] = {
         _replace_rule(rules._parse_hint, _take_token_as_hint),
     ),
     "ciba_any_hint": Mutant(
-        "every text is a hint",
+        "any text accepted as hint",
         ("test_ciba_request_with_personal_data_as_hint_is_rejected",),
         _replace_rule(rules._parse_hint, _take_any_text_as_hint),
     ),
     "ciba_hint_reusable": Mutant(
-        "a hint can be used again", ("test_ciba_hint_replayed_reaches_no_person",), _meldcode_is_reusable
+        "single use of a meldcode removed", ("test_ciba_hint_replayed_reaches_no_person",), _meldcode_is_reusable
     ),
-    "ciba_tells_who_is_known": Mutant(
-        "a hint of nobody is answered otherwise",
+    "ciba_person_enumeration": Mutant(
+        "error tells unknown meldcode",
         ("test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_one",),
         _unknown_meldcode_is_reported,
     ),
-    "ciba_stands_for_days": Mutant(
-        "a question stands for as long as is asked",
+    "ciba_expiry_uncapped": Mutant(
+        "cap on requested_expiry removed",
         ("test_ciba_requested_expiry_is_capped",),
         _replace_rule(rules._parse_requested_expiry, _do_not_cap_expiry),
     ),
-    "ciba_term_unread": Mutant(
-        "a term that is none is passed over",
+    "ciba_expiry_unvalidated": Mutant(
+        "validation of requested_expiry removed",
         ("test_ciba_requested_expiry_invalid_is_rejected",),
         _replace_rule(rules._parse_requested_expiry, _ignore_invalid_expiry),
     ),
-    "ciba_passes_over": Mutant(
-        "what is not supported is passed over",
+    "ciba_unsupported_ignored": Mutant(
+        "check for unsupported parameters removed",
         ("test_ciba_request_with_unsupported_parameter_is_rejected",),
         _unsupported_parameters_are_ignored,
     ),
-    "ciba_registers_itself": Mutant(
-        "a program may register as a counter",
+    "ciba_self_registration": Mutant(
+        "check against self-registration for CIBA removed",
         ("test_ciba_client_self_registration_is_rejected",),
         _ciba_self_registration_is_accepted,
     ),
     "ciba_ping_registered": Mutant(
-        "a client may register to be called",
+        "check against ping and push registration removed",
         ("test_ciba_ping_or_push_registration_is_rejected",),
         _ping_and_push_registration_is_accepted,
     ),
     "ciba_ping_offered": Mutant(
-        "discovery offers ping", ("test_ciba_metadata_offers_poll_mode_only",), _metadata_offers_ping
+        "ping offered in metadata", ("test_ciba_metadata_offers_poll_mode_only",), _metadata_offers_ping
     ),
 }

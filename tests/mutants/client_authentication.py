@@ -51,7 +51,7 @@ def _assertion_lifetime_is_ignored() -> None:
 
 def _break_signature_check(broken: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        signatures.break_signature_check(client_assertion, broken)
+        signatures.break_parsed_verification(client_assertion, broken)
 
     return breaks
 
@@ -93,7 +93,7 @@ def _malformed_bytes_raise() -> None:
 
 MUTANTS: dict[str, Mutant] = {
     "assertion_reusable": Mutant(
-        "a client assertion can be used again",
+        "replay check of a client assertion removed",
         (
             "test_client_assertion_replayed_is_rejected",
             "test_client_assertion_used_concurrently_is_accepted_once",
@@ -101,23 +101,23 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _assertion_replay_is_accepted,
     ),
-    "assertion_for_anybody": Mutant(
-        "the audience of an assertion is not read",
+    "assertion_aud_ignored": Mutant(
+        "audience check of a client assertion removed",
         ("test_client_assertion_with_wrong_claims_is_rejected",),
         _assertion_audience_is_ignored,
     ),
-    "assertion_for_endpoint": Mutant(
-        "an assertion may name an endpoint",
+    "assertion_aud_endpoint": Mutant(
+        "endpoint accepted as audience of a client assertion",
         ("test_client_assertion_with_endpoint_as_audience_is_rejected",),
         _endpoint_audience_is_accepted,
     ),
-    "assertion_for_list": Mutant(
-        "an assertion may name others beside us",
+    "assertion_aud_list": Mutant(
+        "list accepted as audience of a client assertion",
         ("test_client_assertion_with_audience_list_is_rejected",),
         _audience_list_is_accepted,
     ),
-    "assertion_ageless": Mutant(
-        "the times in an assertion are not read",
+    "assertion_lifetime_ignored": Mutant(
+        "lifetime check of a client assertion removed",
         (
             "test_client_assertion_expired_is_rejected",
             "test_client_assertion_from_the_future_is_rejected",
@@ -125,41 +125,41 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _assertion_lifetime_is_ignored,
     ),
-    "alg_none": Mutant(
-        "an assertion with alg none is taken",
+    "assertion_alg_none": Mutant(
+        "alg none accepted in a client assertion",
         ("test_client_assertion_with_alg_none_is_rejected",),
         _break_signature_check(signatures.accept_alg_none),
     ),
-    "signature_unread": Mutant(
-        "the signature of an assertion is not read",
+    "assertion_signature_ignored": Mutant(
+        "signature check of a client assertion removed",
         (
             "test_client_assertion_signed_with_other_key_is_rejected",
             "test_client_assertion_tampered_is_rejected",
         ),
         _break_signature_check(signatures.accept_any_signature),
     ),
-    "alg_from_token": Mutant(
-        "a public key serves as an HMAC secret",
+    "assertion_alg_confusion": Mutant(
+        "public key accepted as HMAC secret of a client assertion",
         ("test_algorithm_confusion_client_public_key_as_hmac_secret_is_rejected",),
         _break_signature_check(signatures.accept_public_key_as_hmac_secret),
     ),
-    "key_from_token": Mutant(
-        "the key in the header of an assertion is used",
+    "assertion_embedded_key": Mutant(
+        "key in the header of a client assertion accepted",
         ("test_client_assertion_with_key_in_header_is_rejected",),
         _break_signature_check(signatures.accept_key_in_header),
     ),
-    "crit_unread": Mutant(
-        "crit in the header of an assertion is passed over",
+    "assertion_crit_ignored": Mutant(
+        "crit check of a client assertion removed",
         ("test_client_assertion_with_unknown_crit_is_rejected",),
         _break_signature_check(signatures.ignore_crit),
     ),
-    "two_proofs": Mutant(
-        "two ways of client authentication at once are taken",
+    "several_auth_methods": Mutant(
+        "check for one client authentication method removed",
         ("test_client_assertion_with_client_secret_in_form_is_rejected",),
         _several_auth_methods_are_accepted,
     ),
-    "name_is_proof": Mutant(
-        "a client_id alone is proof",
+    "client_id_authenticates": Mutant(
+        "client authentication removed: client_id suffices",
         (
             "test_endpoint_without_client_authentication_is_rejected",
             "test_introspection_without_client_authentication_is_rejected",
@@ -172,21 +172,21 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _client_id_authenticates,
     ),
-    "errors_tell": Mutant(
-        "errors tell an unknown client from a wrong key",
+    "client_enumeration": Mutant(
+        "error tells unknown client from wrong key",
         ("test_enumeration_unknown_client_looks_like_wrong_key",),
         _errors_reveal_unknown_clients,
     ),
-    "parameter_twice": Mutant(
-        "a parameter may stand twice",
+    "duplicate_parameters": Mutant(
+        "duplicate parameter check removed",
         (
             "test_token_request_with_duplicate_parameter_is_rejected",
             "test_par_with_duplicate_parameter_is_rejected",
         ),
         _duplicate_parameters_are_accepted,
     ),
-    "bytes_crash": Mutant(
-        "bytes that are no text are a fault of the server",
+    "malformed_bytes": Mutant(
+        "decoding check of form bytes removed",
         ("test_malformed_bytes_in_form_return_4xx",),
         _malformed_bytes_raise,
     ),

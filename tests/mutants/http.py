@@ -81,36 +81,36 @@ def _issuer_follows_host_header(app: App) -> App:
 
 
 MUTANTS: dict[str, Mutant] = {
-    "framing": Mutant(
-        "pages can be framed",
+    "framing_allowed": Mutant(
+        "clickjacking headers removed",
         ("test_clickjacking_pages_deny_framing_and_caching",),
         wraps=_drop_response_headers(b"content-security-policy", b"x-frame-options"),
     ),
-    "cached": Mutant(
-        "tokens may be kept by caches",
+    "caching_allowed": Mutant(
+        "Cache-Control header removed",
         (
             "test_token_response_has_cache_control_no_store",
             "test_introspection_response_has_cache_control_no_store",
         ),
         wraps=_drop_response_headers(b"cache-control"),
     ),
-    "token_in_address": Mutant(
-        "userinfo takes a token from the address",
+    "token_in_query": Mutant(
+        "access token in the query accepted at userinfo",
         ("test_userinfo_with_token_in_query_is_rejected",),
         wraps=_token_in_query_is_accepted,
     ),
-    "any_content_type": Mutant(
-        "a form is read whatever it calls itself",
+    "content_type_ignored": Mutant(
+        "content type check of forms removed",
         ("test_form_with_other_content_type_is_rejected",),
         wraps=_content_type_is_ignored,
     ),
     "open_redirect": Mutant(
-        "errors go to the address in the browser",
+        "error redirects to an unverified redirect_uri",
         ("test_open_redirect_with_invalid_request_uri_is_blocked",),
         wraps=_errors_redirect_to_unverified_uri,
     ),
-    "host_believed": Mutant(
-        "the issuer is taken from the Host header",
+    "host_header_trusted": Mutant(
+        "issuer taken from the Host header",
         ("test_forged_host_header_does_not_change_metadata",),
         wraps=_issuer_follows_host_header,
     ),

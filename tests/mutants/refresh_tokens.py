@@ -189,7 +189,7 @@ def _used_refresh_token_is_active() -> None:
 
 MUTANTS: dict[str, Mutant] = {
     "refresh_reusable": Mutant(
-        "a refresh token can be used again and again",
+        "single use of a refresh token removed",
         (
             "test_refresh_rotates_the_token_and_consumes_the_old_one",
             "test_refresh_token_reuse_ends_the_whole_family",
@@ -198,23 +198,23 @@ MUTANTS: dict[str, Mutant] = {
         _run_before_refresh("UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash"),
     ),
     "refresh_race": Mutant(
-        "a refresh token can be used twice at the same moment",
+        "lock on the refresh token removed: concurrent refreshes succeed",
         ("test_refresh_token_used_concurrently_succeeds_at_most_once",),
         _run_before_refresh(
             "SELECT 1 FROM refresh_token WHERE token_hash = :hash FOR UPDATE",
             "UPDATE refresh_token SET used_at = NULL WHERE token_hash = :hash AND used_at > now() - interval '3 s'",
         ),
     ),
-    "refresh_reuse_ends_nothing": Mutant(
-        "a refresh token that comes twice leaves its family alive",
+    "refresh_reuse_revokes_nothing": Mutant(
+        "revocation at refresh token reuse removed",
         (
             "test_refresh_token_reuse_ends_the_whole_family",
             "test_refresh_token_reuse_after_three_rotations_is_detected",
         ),
         _reuse_revokes_nothing,
     ),
-    "short_way_uses_nothing_up": Mutant(
-        "on the short way nothing is used up",
+    "fast_path_consumes_nothing": Mutant(
+        "consumption of the credential on the fast path removed",
         (
             "test_refresh_rotates_the_token_and_consumes_the_old_one",
             "test_refresh_token_reuse_ends_the_whole_family",
@@ -222,44 +222,44 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _fast_path_consumes_nothing,
     ),
-    "short_way_race": Mutant(
-        "on the short way nobody looks whether it was used meanwhile",
+    "fast_path_race": Mutant(
+        "optimistic lock on the fast path removed",
         (
             "test_refresh_token_used_concurrently_succeeds_at_most_once",
             "test_code_redeemed_concurrently_issues_at_most_one_token",
         ),
         _fast_path_has_no_optimistic_lock,
     ),
-    "short_way_key_unread": Mutant(
-        "on the short way the key of a refresh token is not compared",
+    "fast_path_binding_ignored": Mutant(
+        "binding check of a refresh token on the fast path removed",
         (
             "test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid",
             "test_downgrade_refresh_of_bound_token_without_dpop_is_rejected",
         ),
         _fast_path_binding_is_ignored,
     ),
-    "refresh_rotates_nothing": Mutant(
-        "a refresh gives the same refresh token back",
+    "refresh_without_rotation": Mutant(
+        "refresh token rotation removed",
         ("test_refresh_rotates_the_token_and_consumes_the_old_one",),
         _refresh_does_not_rotate,
     ),
-    "refresh_of_anybody": Mutant(
-        "a refresh token of one client is taken from another",
+    "refresh_client_ignored": Mutant(
+        "client check of a refresh token removed",
         ("test_refresh_token_stolen_by_another_client_is_rejected",),
         _run_before_refresh("UPDATE refresh_token SET client_id = :client WHERE token_hash = :hash"),
     ),
-    "refresh_refusal_uses_up": Mutant(
-        "a request for too much uses the refresh token up",
+    "refresh_rejection_consumes": Mutant(
+        "rejected refresh consumes the token",
         ("test_refresh_rejected_for_scope_does_not_consume_the_token",),
         _rejected_refresh_consumes_token,
     ),
-    "refresh_widens_scope": Mutant(
-        "refreshing gives every scope that is asked",
+    "refresh_scope_widened": Mutant(
+        "scope narrowing at refresh removed",
         ("test_refresh_with_wider_scope_is_rejected",),
         _refresh_scope_is_not_narrowed,
     ),
-    "details_widen": Mutant(
-        "a token request gives all details that are asked",
+    "token_details_widened": Mutant(
+        "authorization_details narrowing at the token endpoint removed",
         (
             "test_refresh_with_wider_authorization_details_is_rejected",
             "test_code_redeemed_with_wider_authorization_details_is_rejected",
@@ -267,16 +267,16 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _authorization_details_are_not_narrowed,
     ),
-    "resource_passed_over": Mutant(
-        "a token request that names another resource is answered",
+    "token_resource_ignored": Mutant(
+        "resource check at the token endpoint removed",
         (
             "test_refresh_with_other_resource_is_rejected",
             "test_ciba_poll_asking_other_resource_is_rejected",
         ),
         _requested_resource_is_ignored,
     ),
-    "refresh_key_unread": Mutant(
-        "the key of a refresh token is not compared",
+    "refresh_key_ignored": Mutant(
+        "key check of a bound refresh token removed",
         (
             "test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid",
             "test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid",
@@ -284,8 +284,8 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _run_before_refresh("UPDATE refresh_token SET jkt = :jkt WHERE token_hash = :hash"),
     ),
-    "refresh_unbinds": Mutant(
-        "a refresh does not ask for what a refresh token is tied to",
+    "refresh_binding_ignored": Mutant(
+        "binding check of a refresh token removed",
         (
             "test_downgrade_refresh_of_bound_token_without_dpop_is_rejected",
             "test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid",
@@ -293,53 +293,53 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _refresh_token_binding_is_ignored,
     ),
-    "refresh_for_all": Mutant(
-        "every client gets a refresh token",
+    "refresh_registration_ignored": Mutant(
+        "check that the client registered for refresh tokens removed",
         ("test_refresh_token_is_not_issued_to_unregistered_client",),
         _refresh_registration_is_ignored,
     ),
-    "refresh_without_key": Mutant(
-        "a client that proves nothing gets a refresh token",
+    "refresh_for_public_client": Mutant(
+        "key requirement for refresh tokens of public clients removed",
         ("test_refresh_token_is_not_issued_to_public_client_without_dpop",),
         _public_client_without_key_gets_refresh_token,
     ),
-    "refresh_ageless": Mutant(
-        "the end of a refresh token is not read",
+    "refresh_expiry_ignored": Mutant(
+        "expiry check of a refresh token removed",
         ("test_refresh_token_that_has_ended_is_rejected",),
         _run_before_refresh("UPDATE refresh_token SET expires_at = now() + interval '1 hour' WHERE token_hash = :hash"),
     ),
-    "refresh_without_last_moment": Mutant(
-        "who keeps refreshing is never asked again",
+    "refresh_deadline_ignored": Mutant(
+        "deadline of the token family removed",
         ("test_refresh_token_that_has_ended_is_rejected",),
         _refresh_deadline_is_ignored,
     ),
-    "refresh_unused_for_ever": Mutant(
-        "a refresh token that is not used does not end",
+    "refresh_idle_lifetime_ignored": Mutant(
+        "idle lifetime of a refresh token removed",
         ("test_refresh_token_that_has_ended_is_rejected",),
         _idle_lifetime_is_30_days,
     ),
-    "refresh_end_untold": Mutant(
-        "a client is told that its refresh token lives for years",
+    "refresh_introspected_exp_wrong": Mutant(
+        "introspected exp of a refresh token replaced",
         ("test_refresh_token_introspection_returns_its_expiry",),
         _introspected_expiry_is_wrong,
     ),
-    "consent_end_unread": Mutant(
-        "a token request does not ask whether the consent has ended",
+    "grant_end_ignored": Mutant(
+        "grant end check at the token endpoint removed",
         ("test_refresh_token_that_has_ended_is_rejected", "test_refresh_token_revoked_revokes_its_access_token"),
         _grant_end_is_ignored,
     ),
-    "mandate_end_unread": Mutant(
-        "a token request does not ask whether the machtiging holds",
+    "machtiging_end_ignored": Mutant(
+        "machtiging check at the token endpoint removed",
         ("test_refresh_token_that_has_ended_is_rejected",),
         _machtiging_end_is_ignored,
     ),
     "refresh_revocation_does_nothing": Mutant(
-        "revoking a refresh token answers 200 and does nothing",
+        "revocation of a refresh token removed: the answer is 200",
         ("test_refresh_token_revoked_revokes_its_access_token",),
         _refresh_token_revocation_does_nothing,
     ),
-    "refresh_told_to_all": Mutant(
-        "every client may ask about and revoke every refresh token",
+    "refresh_owner_ignored": Mutant(
+        "client check of a refresh token at introspection and revocation removed",
         (
             "test_refresh_token_introspection_by_another_client_is_inactive",
             "test_refresh_token_revocation_by_another_client_is_ignored",
@@ -347,7 +347,7 @@ MUTANTS: dict[str, Mutant] = {
         _refresh_token_client_is_ignored,
     ),
     "refresh_used_is_active": Mutant(
-        "a used refresh token is said to be active",
+        "used refresh token introspected as active",
         ("test_refresh_token_used_is_inactive",),
         _used_refresh_token_is_active,
     ),

@@ -19,7 +19,7 @@ Change = Callable[[dict[str, Any], Any, Any], dict[str, Any]]
 
 def _break_signature_check(broken: signatures.Broken) -> Callable[[], None]:
     def breaks() -> None:
-        signatures.break_signature_check(request_object, broken)
+        signatures.break_verification(request_object, broken)
 
     return breaks
 
@@ -153,7 +153,7 @@ _CIBA_WRONG_CLAIMS = "test_ciba_signed_request_with_wrong_claims_is_rejected"
 
 MUTANTS: dict[str, Mutant] = {
     "jar_alg_none": Mutant(
-        "a request object with alg none is taken",
+        "alg none accepted in a request object",
         (
             "test_request_object_with_alg_none_is_rejected",
             "test_downgrade_alg_none_by_signing_client_is_rejected",
@@ -161,8 +161,8 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _break_signature_check(signatures.accept_alg_none),
     ),
-    "jar_signature_unread": Mutant(
-        "the signature of a request object is not read",
+    "jar_signature_ignored": Mutant(
+        "signature check of a request object removed",
         (
             "test_request_object_signed_with_unknown_key_is_rejected",
             "test_request_object_tampered_is_rejected",
@@ -171,62 +171,62 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _break_signature_check(signatures.accept_any_signature),
     ),
-    "jar_key_of_anybody": Mutant(
-        "a request object may be signed by any client",
+    "jar_any_client_key": Mutant(
+        "key of any client accepted for a request object",
         (
             "test_request_object_signed_with_key_of_another_client_is_rejected",
             "test_ciba_signed_request_with_key_of_another_is_rejected",
         ),
         _key_of_any_client_is_accepted,
     ),
-    "jar_alg_from_object": Mutant(
-        "a public key serves as the secret of a request object",
+    "jar_alg_confusion": Mutant(
+        "public key accepted as HMAC secret of a request object",
         ("test_algorithm_confusion_request_object_with_public_key_as_hmac_secret_is_rejected",),
         _break_signature_check(signatures.accept_public_key_as_hmac_secret),
     ),
-    "jar_key_from_object": Mutant(
-        "the key in the header of a request object is used",
+    "jar_embedded_key": Mutant(
+        "key in the header of a request object accepted",
         ("test_request_object_with_key_in_header_is_rejected",),
         _break_signature_check(signatures.accept_key_in_header),
     ),
-    "jar_crit_unread": Mutant(
-        "crit in the header of a request object is passed over",
+    "jar_crit_ignored": Mutant(
+        "crit check of a request object removed",
         ("test_request_object_with_unknown_crit_is_rejected",),
         _break_signature_check(signatures.ignore_crit),
     ),
-    "jar_iss_unread": Mutant(
-        "the issuer of a request object is not read",
+    "jar_iss_ignored": Mutant(
+        "issuer check of a request object removed",
         ("test_request_object_with_wrong_issuer_client_or_audience_is_rejected", _CIBA_WRONG_CLAIMS),
         _replace_claim("iss", lambda _context, client: client.client_id),
     ),
-    "jar_client_unread": Mutant(
-        "the client_id in a request object is not compared",
+    "jar_client_id_ignored": Mutant(
+        "client_id check of a request object removed",
         ("test_request_object_with_wrong_issuer_client_or_audience_is_rejected", _CIBA_WRONG_CLAIMS),
         _replace_claim("client_id", lambda _context, client: client.client_id),
     ),
-    "jar_aud_unread": Mutant(
-        "the audience of a request object is not read",
+    "jar_aud_ignored": Mutant(
+        "audience check of a request object removed",
         ("test_request_object_with_wrong_issuer_client_or_audience_is_rejected", _CIBA_WRONG_CLAIMS),
         _replace_claim("aud", lambda context, _client: context.issuer_url),
     ),
     "jar_aud_endpoint": Mutant(
-        "a request object may name an endpoint",
+        "endpoint accepted as audience of a request object",
         ("test_request_object_with_endpoint_as_audience_is_rejected",),
         _change_claims(_take_endpoint_audience),
     ),
     "jar_aud_list": Mutant(
-        "a request object may name others beside us",
+        "list accepted as audience of a request object",
         ("test_request_object_with_audience_list_is_rejected",),
         _change_claims(_take_audience_list),
     ),
-    "jar_exp_unread": Mutant(
-        "the end of a request object is not read",
+    "jar_exp_ignored": Mutant(
+        "exp check of a request object removed",
         ("test_request_object_expired_is_rejected", _CIBA_WRONG_CLAIMS),
         # iat and nbf are replaced too: they may not be later than exp.
         _change_claims(lambda claims, *given: _start_now(_extend_exp(claims, *given), *given)),
     ),
-    "jar_nbf_unread": Mutant(
-        "the beginning of a request object is not read",
+    "jar_nbf_ignored": Mutant(
+        "iat and nbf check of a request object removed",
         (
             "test_request_object_from_the_future_is_rejected",
             "test_request_object_with_old_iat_is_rejected",
@@ -234,13 +234,13 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _change_claims(_start_now),
     ),
-    "jar_lives_long": Mutant(
-        "a request object may live for years",
+    "jar_lifetime_uncapped": Mutant(
+        "maximum lifetime of a request object removed",
         ("test_request_object_with_far_exp_is_rejected", _CIBA_WRONG_CLAIMS),
         _change_claims(_shorten_exp),
     ),
-    "jar_ageless": Mutant(
-        "the times in a request object are not read",
+    "jar_lifetime_ignored": Mutant(
+        "lifetime check of a request object removed",
         (
             "test_request_object_without_exp_is_rejected",
             "test_request_object_with_invalid_exp_is_rejected",
@@ -248,13 +248,13 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _lifetime_is_ignored,
     ),
-    "jar_typ_unread": Mutant(
-        "a JWT of any kind is a request object",
+    "jar_typ_ignored": Mutant(
+        "typ check of a request object removed",
         ("test_request_object_of_other_typ_is_rejected", _CIBA_WRONG_CLAIMS),
         _typ_is_ignored,
     ),
-    "jar_beside_wins": Mutant(
-        "what stands beside a request object goes before what was signed",
+    "jar_outer_parameters_win": Mutant(
+        "outer parameters override the request object",
         (
             "test_parameter_beside_request_object_is_rejected_or_ignored",
             "test_parameter_missing_in_request_object_is_not_taken_from_outside",
@@ -262,13 +262,13 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _merge_outer_parameters(lambda inside, beside: inside | beside),
     ),
-    "jar_beside_fills_in": Mutant(
-        "what is missing in a request object is taken from beside it",
+    "jar_outer_parameters_merged": Mutant(
+        "outer parameters complete the request object",
         ("test_parameter_missing_in_request_object_is_not_taken_from_outside",),
         _merge_outer_parameters(lambda inside, beside: beside | inside),
     ),
-    "jar_holds_anything": Mutant(
-        "a request object may hold another, or what makes it an assertion",
+    "jar_forbidden_claims": Mutant(
+        "check for forbidden claims in a request object removed",
         (
             "test_request_object_with_nested_request_is_rejected",
             "test_request_object_within_request_object_is_rejected",
@@ -277,7 +277,7 @@ MUTANTS: dict[str, Mutant] = {
         _forbidden_claims_are_accepted,
     ),
     "jar_reusable": Mutant(
-        "a request object can be used again",
+        "replay check of a request object removed",
         (
             "test_request_object_replayed_is_rejected",
             "test_request_object_with_used_jti_is_rejected",
@@ -286,15 +286,15 @@ MUTANTS: dict[str, Mutant] = {
         _request_object_is_reusable,
     ),
     "jar_race": Mutant(
-        "a request object can be used twice at the same moment",
+        "lock on the jti of a request object removed: concurrent uses succeed",
         (
             "test_request_object_used_concurrently_is_accepted_once",
             "test_ciba_signed_request_used_concurrently_is_accepted_once",
         ),
         _jti_check_has_race,
     ),
-    "jar_unsigned": Mutant(
-        "who registered to sign may leave it",
+    "jar_signing_optional": Mutant(
+        "signing requirement removed: unsigned requests are accepted",
         (
             "test_downgrade_unsigned_request_by_signing_client_is_rejected",
             "test_downgrade_ciba_unsigned_request_by_signing_client_is_rejected",

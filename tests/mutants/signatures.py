@@ -6,29 +6,27 @@ import base64
 import hmac
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jws
 from joserfc.jwk import ECKey
 
+from machtiging.crypto.jose import UnverifiedJws
 from tests.mutants.mutant import claims_of, header_of, swap
 
 Verify = Callable[..., dict[str, Any]]
 Broken = Callable[[Verify], Verify]
 
 
-def break_signature_check(module: Any, broken: Broken) -> None:
-    """Replace the verification in `module`, by the text of a token or by its parsed parts."""
+def break_verification(module: Any, broken: Broken) -> None:
+    """Replace the verification in a module that verifies the text of a token."""
+    swap(module, module.parse_jws, lambda _: _parse_leniently)
+    swap(module, module.verify_jwt, broken)
 
-    def decoded(part: str) -> bytes:
-        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
-    def parse(token: str, **_options: Any) -> Any:
-        head, payload, signature = map(decoded, token.split("."))
-        signed = token.rpartition(".")[0].encode()
-        parts = {"header": json.loads(head), "payload": payload, "signing_input": signed, "signature": signature}
-        return SimpleNamespace(**parts, text=token)
+def break_parsed_verification(module: Any, broken: Broken) -> None:
+    """Replace the verification in a module that verifies a parsed token."""
 
     def by_parts(was: Any) -> Any:
         def verify(parts: Any, jwks: Any, **options: Any) -> Any:
@@ -36,11 +34,24 @@ def break_signature_check(module: Any, broken: Broken) -> None:
 
         return verify
 
-    swap(module, module.parse_jws, lambda _: parse)  # the parser rejects such headers
-    if hasattr(module, "verify_parsed_jws"):
-        swap(module, module.verify_parsed_jws, by_parts)
-    else:
-        swap(module, module.verify_jwt, broken)
+    swap(module, module.parse_jws, lambda _: _parse_leniently)
+    swap(module, module.verify_parsed_jws, by_parts)
+
+
+def _parse_leniently(token: str, **_options: Any) -> Any:
+    """Parse without the checks of the header, which reject such tokens before their signature is verified."""
+    header, payload, signature = map(_decode, token.split("."))
+    signing_input = token.rpartition(".")[0].encode()
+    return _TextJws(json.loads(header), payload, signing_input, signature, text=token)
+
+
+def _decode(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+@dataclass(frozen=True)
+class _TextJws(UnverifiedJws):
+    text: str
 
 
 def accept_alg_none(was: Verify) -> Verify:

@@ -14,43 +14,45 @@ from tests.mutants import MUTANTS
 
 pytestmark = pytest.mark.whole
 
-_AT_ONCE = 2
-_PATIENCE = 300
+_PARALLEL_MUTANTS = 2
+_BLACK_BOX_TIMEOUT = 300
 TEST = "test_mutant_is_detected_by_its_named_tests"
 FUNCTIONS = "\n".join(path.read_text() for path in sorted((ROOT / BLACK_BOX).glob("test_*.py")))
 
 
-def broken(url: str, name: str, place: Path) -> dict[str, str]:
+def run_against_mutant(url: str, name: str, place: Path) -> dict[str, str]:
     target, config = described(url, place, mutant=name)
     report, log = place / "report.xml", place / "server.log"
     with forked_process(log, serve, str(config)) as server:
         wait_until(target.exists, lambda: not server.is_alive(), log)
-        with forked_process(place / "pack.log", run_black_box_here, str(target), MUTANTS[name].caught_by) as pack:
-            pack.join(_PATIENCE)
-    assert report.exists(), (place / "pack.log").read_text()[-3000:]
+        with forked_process(
+            place / "black_box.log", run_black_box_here, str(target), MUTANTS[name].caught_by
+        ) as black_box:
+            black_box.join(_BLACK_BOX_TIMEOUT)
+    assert report.exists(), (place / "black_box.log").read_text()[-3000:]
     return read_outcomes(report)
 
 
 @pytest.fixture(scope="module")
 async def outcomes(request, template_url, tmp_path_factory):
     """The outcomes for each mutant of this run; each mutant has its own database."""
-    asked = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
-    gate = asyncio.Semaphore(_AT_ONCE)
+    names = {item.callspec.params["name"] for item in request.session.items if item.originalname == TEST}
+    limit = asyncio.Semaphore(_PARALLEL_MUTANTS)
 
-    def outcome(url: str, name: str, place: Path) -> dict[str, str]:
+    def run_or_report(url: str, name: str, place: Path) -> dict[str, str]:
         try:
-            return broken(url, name, place)
+            return run_against_mutant(url, name, place)
         except AssertionError as error:  # this mutant could not run; the others can
             return {"": str(error)}
 
-    async def one(name: str) -> tuple[str, dict[str, str]]:
-        async with gate:
+    async def run_on_clone(name: str) -> tuple[str, dict[str, str]]:
+        async with limit:
             url = await create_database_clone(template_url)
-            found = await asyncio.to_thread(outcome, url, name, tmp_path_factory.mktemp(name))
+            found = await asyncio.to_thread(run_or_report, url, name, tmp_path_factory.mktemp(name))
             await drop_database(url)
             return name, found
 
-    return dict(await asyncio.gather(*map(one, sorted(asked))))
+    return dict(await asyncio.gather(*map(run_on_clone, sorted(names))))
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -88,58 +88,58 @@ def _metadata_offers_pkce_plain() -> None:
 
 
 MUTANTS: dict[str, Mutant] = {
-    "revoked_is_active": Mutant(
-        "introspection ignores revocation",
+    "introspection_ignores_revocation": Mutant(
+        "revocation check at introspection removed",
         ("test_revoked_token_is_rejected_everywhere_at_once",),
         _revocation_is_ignored,
     ),
-    "introspection_for_all": Mutant(
-        "every client may ask about every token",
+    "introspection_permission_ignored": Mutant(
+        "introspection permission check removed",
         ("test_introspection_by_another_client_is_inactive",),
         _introspection_permission_is_ignored,
     ),
-    "revocation_by_all": Mutant(
-        "every client may revoke every token",
+    "revocation_owner_ignored": Mutant(
+        "client check at revocation removed",
         ("test_revocation_by_another_client_is_ignored",),
         _revocation_ignores_token_owner,
     ),
     "revocation_does_nothing": Mutant(
-        "revocation answers 200 and does nothing",
+        "revocation removed: the answer is 200",
         (
             "test_revoked_token_is_rejected_everywhere_at_once",
             "test_revocation_of_client_credentials_token_succeeds",
         ),
         _revocation_does_nothing,
     ),
-    "proof_reusable": Mutant(
-        "a DPoP proof can be used again", ("test_dpop_proof_replayed_is_rejected",), _dpop_proof_is_reusable
+    "dpop_proof_reusable": Mutant(
+        "replay check of a DPoP proof removed", ("test_dpop_proof_replayed_is_rejected",), _dpop_proof_is_reusable
     ),
-    "token_unverified": Mutant(
-        "the signature of an access token is not read",
+    "token_signature_ignored": Mutant(
+        "signature check of an access token removed",
         ("test_introspection_of_tampered_token_is_inactive",),
         _access_token_signature_is_ignored,
     ),
-    "one_subject": Mutant(
-        "a person is the same subject at every client",
+    "subject_not_pairwise": Mutant(
+        "pairwise subject removed",
         ("test_subject_is_pairwise_per_client",),
         _subject_is_not_pairwise,
     ),
-    "nonce_lost": Mutant(
-        "the ID token has another nonce than the request",
+    "id_token_nonce_wrong": Mutant(
+        "nonce of the ID token replaced",
         ("test_id_token_nonce_is_that_of_the_request",),
         _id_token_nonce_is_wrong,
     ),
-    "id_token_audience": Mutant(
-        "the ID token is not for the client",
+    "id_token_aud_wrong": Mutant(
+        "audience of the ID token replaced",
         ("test_id_token_is_signed_with_published_key_and_has_required_claims",),
         _id_token_audience_is_wrong,
     ),
-    "private_keys": Mutant(
-        "the published keys hold private members",
+    "private_keys_published": Mutant(
+        "private members added to the JWKS",
         ("test_jwks_keys_are_public_with_unique_kid",),
         _private_keys_are_published,
     ),
-    "plain_advertised": Mutant(
-        "discovery offers plain PKCE", ("test_metadata_offers_pkce_s256_only",), _metadata_offers_pkce_plain
+    "metadata_pkce_plain": Mutant(
+        "PKCE plain offered in metadata", ("test_metadata_offers_pkce_s256_only",), _metadata_offers_pkce_plain
     ),
 }
