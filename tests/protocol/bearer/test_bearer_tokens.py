@@ -20,7 +20,6 @@ from tests.builders.bearer import (
     READ,
     Doorstep,
     a_jwt,
-    counting_statements,
     is_forbidden,
     is_unauthenticated,
     token_facts,
@@ -44,14 +43,6 @@ async def test_citizen_token_is_accepted_for_own_box(doorstep):
 
 async def test_agency_token_is_accepted_for_delivery(doorstep):
     assert (await doorstep.ask(a_jwt(doorstep.agency), DELIVER)).json() == {"oin": OIN}
-
-
-async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep):
-    token = a_jwt(doorstep.helper)
-    await doorstep.ask(token)
-    async with counting_statements(doorstep.database) as statements:
-        await doorstep.ask(token)
-    assert [statement.split()[0] for statement in statements] == ["WITH", "INSERT"]
 
 
 @pytest.mark.parametrize(

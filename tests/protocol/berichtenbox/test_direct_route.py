@@ -1,6 +1,5 @@
 """The direct route of GET bericht behaves in all other respects as a normal route."""
 
-import asyncio
 import json
 
 import pytest
@@ -80,17 +79,3 @@ async def test_direct_route_is_logged_by_route_without_the_bericht_id(world, cap
     told = "".join(capsys.readouterr())
     assert "/api/v1/berichten/{berichtId}" in told
     assert bericht_id not in told
-
-
-async def test_direct_route_reads_and_journals_in_one_statement(world, database):
-    bericht_id, token = await world.letter(), await world.helper_token()
-    async with world.client(token) as client:
-        assert (await client.get(WHERE + bericht_id)).status_code == 200  # the first read also inserts the mark
-        with record_queries(database) as said:
-            assert (await client.get(WHERE + bericht_id)).status_code == 200
-            await asyncio.sleep(0)  # asyncpg reports the query a moment later
-    looked, fetched = said  # autocommit: no transaction around them
-    assert ("FOR SHARE" in looked, "FOR SHARE" in fetched) == (False, True)
-    assert "INSERT INTO journal_intake" in fetched
-    assert "inhoud_sealed" in fetched
-    assert "inhoud_sealed" not in looked

@@ -19,7 +19,6 @@ from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
 from tests.builders.oauth import ISSUER
 from tests.builders.proof import Holder
-from tests.builders.query_log import record_queries
 
 
 @pytest.mark.parametrize(
@@ -82,16 +81,6 @@ async def test_concurrent_polls_return_slow_down_except_one(counter) -> None:
     said = await asyncio.gather(*(counter.hears(request) for _ in range(4)))
     assert sorted(said) == ["authorization_pending", *["slow_down"] * 3]
     assert [row.interval_seconds for row in await counter.rows()] == [20]
-
-
-async def test_poll_before_decision_takes_three_statements_and_one_commit(counter, database) -> None:
-    request = await counter.asked()
-    await counter.polls(request)
-    with record_queries(database) as said:
-        await counter.polls(request)
-    begins_and_ends = ("BEGIN;", "COMMIT;")
-    assert len([each for each in said if each not in begins_and_ends]) == 3, said
-    assert said.count("COMMIT;") == 1
 
 
 async def test_poll_after_approval_issues_access_and_id_token(counter) -> None:

@@ -10,7 +10,7 @@ import pytest
 from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, counting_statements, token_facts
+from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, token_facts
 from tests.builders.proof import Holder, a_certificate
 from tests.builders.real_server import served
 
@@ -52,16 +52,6 @@ async def test_certificate_bound_token_with_its_certificate_is_accepted(doorstep
     certificate = a_certificate()
     answer = await ask(doorstep, await a_bound_token(doorstep, certificate), field_of(certificate))
     assert answer.status_code == 200, answer.text
-
-
-async def test_certificate_bound_token_costs_no_extra_statement(doorstep):
-    certificate = a_certificate()
-    token = await a_bound_token(doorstep, certificate)
-    async with counting_statements(doorstep.database) as plain:
-        await ask(doorstep, a_jwt(doorstep.helper))
-    async with counting_statements(doorstep.database) as bound:
-        await ask(doorstep, token, field_of(certificate))
-    assert len(bound) == len(plain)
 
 
 async def test_row_19_certificate_bound_token_stolen_without_certificate_is_rejected_and_journalled(doorstep):

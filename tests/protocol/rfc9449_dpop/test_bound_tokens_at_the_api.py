@@ -236,17 +236,6 @@ async def test_dpop_proof_with_invalid_token_is_not_stored(doorstep, holder):
     assert not any("used_proof" in statement for statement in said)
 
 
-async def test_dpop_bound_token_costs_one_extra_statement(doorstep, holder):
-    token = await a_bound_token(doorstep, holder)
-    async with counting_statements(doorstep.database) as plain:
-        assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
-    async with counting_statements(doorstep.database) as bound:
-        assert (await ask(doorstep, token, holder.proof("GET", HERE, token=token))).status_code == 200
-    assert len(bound) == len(plain) + 1
-    assert [statement for statement in bound if "used_proof" in statement] == [bound[1]]
-    assert not any("used_proof" in statement for statement in plain)
-
-
 async def test_dpop_replay_cache_does_not_grow(doorstep, holder, clock):
     token = await a_bound_token(doorstep, holder)
     for _ in range(6):

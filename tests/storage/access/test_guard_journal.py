@@ -114,13 +114,6 @@ async def test_hidden_refusals_are_indistinguishable_and_journalled_with_their_r
     assert sent[0].startswith("INSERT INTO journal_intake")
 
 
-async def test_permit_costs_one_statement(rollback_database, session, people, accepted_machtiging):
-    async with counting_statements(rollback_database) as statements:
-        await issue_permit(session, POLICY, helping(accepted_machtiging), Act.READ, the_letter(people.mother), at=NOON)
-        await issue_listing_permit(session, POLICY, helping(accepted_machtiging), at=NOON)
-    assert [statement.split()[:3] for statement in statements] == [["INSERT", "INTO", "journal_intake"]] * 2
-
-
 async def test_refusal_for_act_or_assurance_shows_its_reason(session, people, accepted_machtiging):
     letter = the_letter(people.mother)
     gevoelig = the_letter(people.mother, sensitivity=Sensitivity.GEVOELIG)
