@@ -61,12 +61,18 @@ def _several_auth_methods_are_accepted() -> None:
 
 
 def _client_id_authenticates() -> None:
+    """Accept a request without credentials as the client that it names, or else as the client seen last."""
+    last_client: Any = None
+
     def broken(was: Any) -> Any:
         def authenticate(self: Any, request: Any, methods: Any, endpoint: str = "token") -> Any:
-            if "client_assertion" in request.form:
-                return was(self, request, methods, endpoint)
-            request.client = self.query_client(request.form.get("client_id", ""))
-            return request.client
+            nonlocal last_client
+            client = self.query_client(request.form.get("client_id", "")) or last_client
+            if "client_assertion" in request.form or client is None:
+                last_client = was(self, request, methods, endpoint)
+            else:
+                request.client = last_client = client
+            return last_client
 
         return authenticate
 

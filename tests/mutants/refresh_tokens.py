@@ -35,6 +35,8 @@ def _wrap_refresh(broken: Callable[[Any, Callable[[], Response], Callable[[str],
 
     def around(was: Any) -> Any:
         def response(self: Any) -> Response:
+            if isinstance(self, fast_path.SingleStatementRefreshGrant):
+                fast_path.fall_back()
             request = self.request
             given = {"hash": secrets.sha256_digest(request.form["refresh_token"]), "client": request.client.client_id}
             given |= {"jkt": request.binding.jkt}
@@ -46,14 +48,6 @@ def _wrap_refresh(broken: Callable[[Any, Callable[[], Response], Callable[[str],
 
         return response
 
-    async def skip_fast_path(_self: Any) -> Any:
-        fast_path.fall_back()
-
-    swap(
-        fast_path.SingleStatementRefreshGrant,
-        fast_path.SingleStatementRefreshGrant._issue_tokens,
-        lambda _: skip_fast_path,
-    )
     swap(RefreshGrant, RefreshGrant.create_token_response, around)
 
 
