@@ -1,7 +1,7 @@
 """Machtigingen on the Berichtenbox: who may read whose post. Decided on every access, visible to the citizen.
 
-The map, from the outside to the inside. Imports only point down this list. Names on one line do not import each other:
-they are strangers.
+The map lists the packages from the outside to the inside. A package imports only from lines below its own. Packages on
+one line are strangers: they do not import each other.
 
     __main__, cli   the command line: serve, demo, migrate, keys, policy, audit, doctor
     app             assembly of the application
@@ -22,12 +22,37 @@ they are strangers.
     settings        read once from the environment, passed down as plain values
     kernel          numbers, periods, ids, errors, glossary: no I/O, no framework
 
-"A helper reads one message", in six files, in this order:
+A door is a route dependency that authenticates the caller (`web/doors.py`).
 
-    1. berichtenbox/routes.py  who may knock (a token with a machtiging) and what comes back
-    2. access/bearer.py        token to Actor: signature, then token and machtiging as they stand now, one statement
-    3. berichtenbox/reader.py    find the envelope, ask the guard, open with the Permit
-    4. access/guard.py         facts, Casbin, journal line, then a Permit or a refusal
-    5. delegation/rules.py     in force at this instant? does the agreement cover this letter?
-    6. audit/journal.py        one line in the same transaction, whatever the answer was
+"A helper reads one letter" is the main act: `GET /api/v1/berichten/{id}`. Read these eight files in this order, each
+from the function named beside it:
+
+    1. berichtenbox/read_route.py  _respond_with_bericht            the route: token, letter, answer
+    2. access/bearer.py            authenticate_user_token          check the token, build the Actor
+    3. berichtenbox/queries.py     TokenAndEnvelopeQuery.__call__   token, machtiging and envelope in one statement
+    4. berichtenbox/reader.py      read_bericht_if_unchanged        ask the guard, decrypt with its Permit
+    5. access/guard.py             issue_permit_and_fetch           decide, journal, then a Permit or a refusal
+    6. access/verdict.py           evaluate_access                  the facts for Casbin, the reason of a refusal
+    7. delegation/rules.py         scope_violation                  does the machtiging cover this letter?
+    8. audit/journal.py            insert_journal_params            the journal line, in the statement that reads
+
+The request also runs code in the files below. You can skip them at first. Each does one small part for the eight files
+above, or work that every request needs.
+
+    around every request     web/headers.py, web/http_methods/cors.py, web/http_methods/head.py, web/problems.py,
+                             web/rate_limit/middleware.py, web/rate_limit/callers.py, web/rate_limit/limiter.py,
+                             web/body_limits.py, web/direct_routes.py, web/content_negotiation.py,
+                             web/request_id.py, web/structured_logging.py, kernel/commits.py
+    services of the request  dependencies.py, access/dependencies.py
+    signature and token row  crypto/keyring.py, crypto/own_tokens.py, crypto/jose.py, crypto/key_manifest.py,
+                             access/tokens.py, access/sender_constraint/binding.py,
+                             access/sender_constraint/token_claims.py
+    MAC of the token row     audit/row_authentication.py, storage/row_mac.py, crypto/row_mac.py
+    database connection      storage/autocommit.py, storage/statement.py, storage/unit_of_work.py,
+                             storage/connections/guard.py
+    parts of the decision    access/actor.py, access/policy_engine.py, access/policy_request.py, access/permit.py,
+                             delegation/chain.py, delegation/queries.py, agencies/rules.py
+    decryption               identity/data_keys.py, crypto/envelope_encryption.py
+    values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,
+                             kernel/period.py
 """
