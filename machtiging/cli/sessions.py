@@ -14,7 +14,7 @@ from rich.table import Table
 from machtiging.cli.database import open_service_sessions, provide_database
 from machtiging.cli.errors import err, out
 from machtiging.cli.operator_name import get_operator_name
-from machtiging.identity.session_end.reasons import SessionEndReason
+from machtiging.identity.rules import SessionEndReason
 from machtiging.kernel.bsn import Bsn, parse_bsn
 from machtiging.kernel.clock import SystemClock
 from machtiging.settings import Settings
@@ -22,7 +22,7 @@ from machtiging.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from machtiging.identity.session_end.person_sessions import ActiveSession
+    from machtiging.identity.session_end import ActiveSession
     from machtiging.kernel.ids import PersonId
     from machtiging.oauth.grant_management.operator_session_end import SessionEndCounts
 
@@ -86,7 +86,7 @@ async def _load_sessions(settings: Settings, reference: _PersonReference) -> tup
     from machtiging.audit.acts import JournalAct, JournalOutcome
     from machtiging.audit.journal import OPERATOR, NewJournalLine, record
     from machtiging.identity.rules import SessionLimits
-    from machtiging.identity.session_end.person_sessions import load_active_sessions
+    from machtiging.identity.session_end import load_active_sessions
     from machtiging.storage.unit_of_work import unit_of_work
 
     limits = SessionLimits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
@@ -117,7 +117,7 @@ async def _find_person(session: AsyncSession, settings: Settings, reference: _Pe
     """Find the person. Raises NotFound `persoon_onbekend`."""
     from machtiging.crypto.keyring import KeyRing
     from machtiging.identity.people import find_by_bsn
-    from machtiging.identity.session_end.person_sessions import require_person
+    from machtiging.identity.session_end import require_person
 
     if isinstance(reference, UUID):
         return await require_person(session, reference)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
@@ -220,3 +221,12 @@ class SessionLimits:
 
     idle_timeout: timedelta
     absolute_timeout: timedelta
+
+
+class SessionEndReason(StrEnum):
+    """The reason of an operator to end sessions. A closed list, since the journal keeps it forever."""
+
+    MISUSE = "misbruik_gemeld"
+    INVESTIGATION = "onderzoek"
+    REQUESTED = "op_verzoek"
+    DEVICE_LOST = "toestel_kwijt"

@@ -38,7 +38,7 @@ LAST_SEEN_INTERVAL = timedelta(minutes=1)
 _MAX_TOKEN_LENGTH = 128
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
 # The row stays for a day after the session, so that a form posted too late still finds its person. Only ended
-# sessions are deleted (see `session_end.expiry`).
+# sessions are deleted (see `session_end`).
 SESSION_RETENTION = timedelta(days=1)
 EXPIRED_SESSIONS: ExpiredRows = (
     _SESSION,

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import OPERATOR, NewJournalLine, record
-from machtiging.identity.session_end.person_sessions import end_all_sessions
-from machtiging.identity.session_end.reasons import SessionEndReason
+from machtiging.identity.rules import SessionEndReason
+from machtiging.identity.session_end import end_all_sessions
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind

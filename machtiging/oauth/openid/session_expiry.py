@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.identity.rules import SessionLimits
-from machtiging.identity.session_end.expiry import expire_session_batch
+from machtiging.identity.session_end import expire_session_batch
 from machtiging.kernel.clock import Clock
 from machtiging.oauth.openid.logout_notices import insert_logout_notices
 from machtiging.storage.unit_of_work import unit_of_work

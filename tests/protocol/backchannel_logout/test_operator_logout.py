@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from machtiging.identity.session_end.reasons import SessionEndReason
+from machtiging.identity.rules import SessionEndReason
 from machtiging.oauth.grant_management.operator_session_end import (
     SessionEndCounts,
     SessionEndOrder,

@@ -16,8 +16,7 @@ from machtiging.cli.demo.html import HtmlForm
 from machtiging.crypto.secrets import sha256_digest
 from machtiging.identity import form_recovery
 from machtiging.identity import session as sessions
-from machtiging.identity.session_end.expiry import expire_session_batch
-from machtiging.identity.session_end.person_sessions import end_all_sessions
+from machtiging.identity.session_end import end_all_sessions, expire_session_batch
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.architecture.test_doors import doors_of
 from tests.builders.login import ISSUER

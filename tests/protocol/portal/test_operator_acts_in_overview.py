@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import OPERATOR, NewJournalLine, record
-from machtiging.identity.session_end.reasons import SessionEndReason
+from machtiging.identity.rules import SessionEndReason
 from machtiging.oauth.grant_management.operator_session_end import SessionEndOrder, end_sessions_for_person
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER

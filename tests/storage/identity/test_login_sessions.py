@@ -18,7 +18,7 @@ from machtiging.identity.session import (
     lock_session,
     start_session,
 )
-from machtiging.identity.session_end.expiry import expire_session_batch
+from machtiging.identity.session_end import expire_session_batch
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn
 from machtiging.storage.sweep import Sweep

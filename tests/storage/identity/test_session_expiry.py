@@ -15,8 +15,14 @@ from machtiging.identity.people import find_by_bsn, find_or_create_by_bsn
 from machtiging.identity.profile_claims import Profile
 from machtiging.identity.rules import VerifiedLogin
 from machtiging.identity.session import SessionLimits, authenticate_session, lock_session, start_session
-from machtiging.identity.session_end.expiry import SESSION_EXPIRED, expire_session_batch, expiry_condition
-from machtiging.identity.session_end.person_sessions import end_all_sessions, load_active_sessions, require_person
+from machtiging.identity.session_end import (
+    SESSION_EXPIRED,
+    end_all_sessions,
+    expire_session_batch,
+    expiry_condition,
+    load_active_sessions,
+    require_person,
+)
 from machtiging.identity.tables import LoginSession
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.bsn import Bsn

@@ -14,7 +14,7 @@ import pytest
 
 from machtiging.audit.seal import seal_intake
 from machtiging.identity.session import SessionLimits
-from machtiging.identity.session_end.person_sessions import end_all_sessions, load_active_sessions
+from machtiging.identity.session_end import end_all_sessions, load_active_sessions
 from machtiging.notifications.mailer import Mailer
 from machtiging.notifications.outbox_dispatcher import send_due_notifications
 from machtiging.oauth.openid import backchannel_logout as logout

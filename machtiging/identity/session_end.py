@@ -1,4 +1,7 @@
-"""The sessions of one person, for an operator to list and end."""
+"""End sessions without logout: by their time limits, or by an operator.
+
+Each session ends exactly once.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import ColumnElement, Table, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from machtiging.audit.acts import JournalAct, JournalOutcome
+from machtiging.audit.journal import NewJournalLine, record
 from machtiging.identity.rules import SessionLimits
 from machtiging.identity.session import EndedSession
-from machtiging.identity.session_end.expiry import expiry_condition
 from machtiging.identity.tables import LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotFound
@@ -19,6 +23,39 @@ from machtiging.kernel.ids import PersonId
 
 _SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
 _PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+SESSION_EXPIRED = "sessie_verlopen"
+
+
+def expiry_condition(limits: SessionLimits, at: datetime) -> ColumnElement[bool]:
+    """Return the SQL condition for expired sessions. It matches the check at each request.
+
+    It uses the current limits and those of the moment of login.
+    """
+    return or_(
+        _SESSION.c.expires_at <= at,
+        _SESSION.c.created_at <= at - limits.absolute_timeout,
+        _SESSION.c.last_seen_at <= at - limits.idle_timeout,
+    )
+
+
+async def expire_session_batch(
+    session: AsyncSession, limits: SessionLimits, *, limit: int, at: datetime
+) -> list[EndedSession]:
+    """End at most `limit` expired sessions, skipping locked rows. Returns the ended sessions.
+
+    With several workers, only one of them ends a given session. So each logout notice is sent once.
+    """
+    waiting = select(_SESSION.c.id).where(_SESSION.c.ended_at.is_(None), expiry_condition(limits, at))
+    # A CTE: see `storage.sweep` for the reason.
+    mine = waiting.limit(limit).with_for_update(skip_locked=True).cte("mine")
+    ending = update(_SESSION).where(_SESSION.c.id.in_(select(mine.c.id))).values(ended_at=at)
+    rows = await session.execute(ending.returning(_SESSION.c.person_id, _SESSION.c.sid))
+    over = [EndedSession(PersonId(row.person_id), row.sid) for row in rows]
+    for one in over:
+        # The person is the actor, as at logout: it was her session and nobody else acted.
+        line = NewJournalLine(JournalAct.SESSIE_BEEINDIGD, JournalOutcome.DONE, SESSION_EXPIRED, actor_id=one.person_id)
+        await record(session, line, at=at)
+    return over
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,0 @@
-"""End of sessions without logout: by their time limits, or by an operator."""
