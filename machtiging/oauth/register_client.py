@@ -16,7 +16,6 @@ from machtiging.audit.journal import NewJournalLine, attribute_to_operator, reco
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput
-from machtiging.oauth.client_jwks import key_validation
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
 from machtiging.storage.row_mac import seal_row
@@ -40,9 +39,7 @@ async def register_client(
     `practice` allows a chosen `client_id` and http redirect URIs on a loopback address. Raises InvalidInput
     `clientgegevens_ongeldig` with a sentence per member, Conflict `client_bestaat_al`.
     """
-    faults = metadata.find_metadata_errors(client_metadata, practice=practice) | key_validation.find_jwks_errors(
-        client_metadata
-    )
+    faults = metadata.find_metadata_errors(client_metadata, practice=practice)
     if oin is not None and await find_active_agency(session, oin) is None:
         faults["oin"] = "Er is geen actieve afzender met dit OIN."
     if oin is None and "aanleveringen:schrijven" in str(client_metadata.get("scope", "")).split():

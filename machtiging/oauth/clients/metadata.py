@@ -1,111 +1,245 @@
-"""Client metadata (RFC 7591 section 2): find errors and add defaults. Pure."""
+"""Client metadata (RFC 7591 section 2): one model of all members, their errors, and the defaults. Pure."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
-from machtiging.kernel.text import require_plain_line
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
 from machtiging.oauth.client import (
     AUTH_METHOD_NONE,
     AUTHORIZATION_CODE,
     CIBA,
     CLIENT_CREDENTIALS,
-    LOOPBACK_HOSTS,
     PRIVATE_KEY_JWT,
     REFRESH_TOKEN,
     SELF_SIGNED_TLS_CLIENT_AUTH,
     TLS_CLIENT_AUTH,
     TOKEN_EXCHANGE,
 )
-from machtiging.oauth.clients import binding_metadata, ciba_metadata, openid_metadata, resource_metadata
-from machtiging.oauth.rules import BERICHTENBOX_DETAIL_TYPE, GRANT_MANAGEMENT_SCOPES, SCOPES_BY_GRANT_TYPE
-
-MEMBERS = (binding_metadata.MEMBERS | openid_metadata.MEMBERS | resource_metadata.MEMBERS) | frozenset(
-    {
-        "authorization_details_types",
-        "backchannel_authentication_request_signing_alg",
-        "backchannel_token_delivery_mode",
-        "backchannel_user_code_parameter",
-        "client_id",
-        "client_name",
-        "client_uri",
-        "contacts",
-        "grant_types",
-        "id_token_signed_response_alg",
-        "introspection_signed_response_alg",
-        "jwks",
-        "jwks_uri",
-        "policy_uri",
-        "redirect_uris",
-        "require_pushed_authorization_requests",
-        "resource_server",
-        "response_types",
-        "scope",
-        "software_id",
-        "software_version",
-        "subject_type",
-        "token_endpoint_auth_method",
-        "token_endpoint_auth_signing_alg",
-        "tos_uri",
-    }
+from machtiging.oauth.client_jwks.key_validation import find_jwks_errors
+from machtiging.oauth.clients.metadata_rules import CODE_FLOW_GRANT_TYPES, MACHINE_GRANT_TYPES, find_rule_errors
+from machtiging.oauth.clients.metadata_values import (
+    check_client_id,
+    check_client_name,
+    check_contacts,
+    check_page_uri,
+    check_short_text,
+    check_uri_of_member,
 )
+from machtiging.oauth.rules import BERICHTENBOX_DETAIL_TYPE
+
+_SIGNING_ALGS = ("PS256", "RS256", "ES256")
+_REQUEST_ALGS = ("ES256", "PS256")
+# Members with a closed choice. Their errors come first, in this order.
 _ALLOWED_VALUES: Mapping[str, tuple[Any, ...]] = {
-    binding_metadata.CERTIFICATE_BOUND_MEMBER: (True, False),
-    binding_metadata.DPOP_BOUND_MEMBER: (True, False),
+    "tls_client_certificate_bound_access_tokens": (True, False),
+    "dpop_bound_access_tokens": (True, False),
     "authorization_details_types": ([BERICHTENBOX_DETAIL_TYPE],),
-    "backchannel_authentication_request_signing_alg": ("ES256", "PS256"),
+    "backchannel_authentication_request_signing_alg": _REQUEST_ALGS,
     "backchannel_token_delivery_mode": ("poll",),
     "backchannel_user_code_parameter": (False,),
-    "id_token_signed_response_alg": ("PS256", "RS256", "ES256"),
-    "userinfo_signed_response_alg": ("PS256", "RS256", "ES256"),
+    "id_token_signed_response_alg": _SIGNING_ALGS,
+    "userinfo_signed_response_alg": _SIGNING_ALGS,
     "backchannel_logout_session_required": (True, False),
-    "introspection_signed_response_alg": ("PS256", "RS256", "ES256"),
-    **resource_metadata.ALLOWED_VALUES,
+    "introspection_signed_response_alg": _SIGNING_ALGS,
+    "access_token_signed_response_alg": ("PS256", "ES256", "RS256"),
+    "request_object_signing_alg": _REQUEST_ALGS,
+    "require_signed_request_object": (True, False),
+    "subject_layout": ("represents", "act"),
     "require_pushed_authorization_requests": (True,),
     "resource_server": (True, False),
     "subject_type": ("pairwise",),
-    "token_endpoint_auth_signing_alg": ("ES256", "PS256"),
+    "token_endpoint_auth_signing_alg": _REQUEST_ALGS,
 }
-_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
-_HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-_URI_CHARACTERS = re.compile(r"[!-~]{1,512}")
-_RESPONSE_PARAMETERS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
-# One grant type; a refresh token only continues the grant of the code.
-CODE_FLOW_GRANT_TYPES = ([AUTHORIZATION_CODE], [AUTHORIZATION_CODE, REFRESH_TOKEN])
-MACHINE_GRANT_TYPES = ([CLIENT_CREDENTIALS], [TOKEN_EXCHANGE], [CIBA])  # no browser takes part in these
-_MAX_URIS = 10
-_MAX_NAME_LENGTH = 80
-_PUNCTUATION = frozenset(" !&'()+,-./:0123456789’–")
+_AUTH_METHODS = (PRIVATE_KEY_JWT, AUTH_METHOD_NONE, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH)
+_AUTH_METHOD_ERROR = (
+    f"Kies {PRIVATE_KEY_JWT}, of {AUTH_METHOD_NONE} voor een app zonder geheim. Gedeelde geheimen zijn er niet."
+)
+_GRANT_TYPES_ERROR = (
+    f"Kies er precies een: {AUTHORIZATION_CODE} (eventueel met {REFRESH_TOKEN}), {CLIENT_CREDENTIALS}, "
+    f"{TOKEN_EXCHANGE} of {CIBA}."
+)
+_CHOICE, _VALUE = "metadata_choice", "metadata_value"
+
+
+def _check_auth_method(value: object) -> str | None:
+    return None if value in _AUTH_METHODS else _AUTH_METHOD_ERROR
+
+
+def _check_grant_types(value: object) -> str | None:
+    return None if value in (*CODE_FLOW_GRANT_TYPES, *MACHINE_GRANT_TYPES) else _GRANT_TYPES_ERROR
+
+
+_VALUE_CHECKS: Mapping[str, Callable[[object], str | None]] = {
+    "client_name": check_client_name,
+    "token_endpoint_auth_method": _check_auth_method,
+    "grant_types": _check_grant_types,
+    "software_id": check_short_text,
+    "software_version": check_short_text,
+    "client_uri": check_page_uri,
+    "policy_uri": check_page_uri,
+    "tos_uri": check_page_uri,
+    "contacts": check_contacts,
+}
+
+
+class ClientMetadata(BaseModel):
+    """The metadata of one client: exact types, no unknown members, and every rule between members.
+
+    RFC 7591 section 2, OpenID Connect Registration, RFC 8705, RFC 9449, CIBA, RFC 9701 and our own members. Validate
+    with the context `practice`: it allows a chosen `client_id` and http on a loopback address. Errors are reported in
+    the order of these fields, after the unknown members and the closed choices. None is a member that was left out.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    client_id: str | None = None
+    client_name: str
+    token_endpoint_auth_method: str
+    grant_types: list[str]
+    response_types: list[str] | None = None
+    redirect_uris: list[str] | None = None
+    scope: str = ""
+    software_id: str | None = None
+    software_version: str | None = None
+    client_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    jwks_uri: str | None = None
+    contacts: list[str] | None = None
+    token_endpoint_auth_signing_alg: str | None = None
+    # CIBA Core 1.0 section 4
+    backchannel_authentication_request_signing_alg: str | None = None
+    backchannel_token_delivery_mode: str | None = None
+    backchannel_user_code_parameter: bool | None = None
+    # Sender-constrained tokens (RFC 9449 section 5.2, RFC 8705 section 3.4) and certificates (RFC 8705 section 2.1.2)
+    dpop_bound_access_tokens: bool | None = None
+    tls_client_certificate_bound_access_tokens: bool | None = None
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    # Resource servers (RFC 8707), token exchange (RFC 8693), introspection (RFC 9701). For access tokens no RFC
+    # defines an alg member: the name is as the others, and Keycloak uses it.
+    resource: str | None = None
+    subject_layout: str | None = None
+    access_token_signed_response_alg: str | None = None
+    exchange_targets: list[str] | None = None
+    resource_server: bool | None = None
+    introspection_signed_response_alg: str | None = None
+    # Request objects (RFC 9101), PAR (RFC 9126), RAR (RFC 9396)
+    request_object_signing_alg: str | None = None
+    require_signed_request_object: bool | None = None
+    require_pushed_authorization_requests: bool | None = None
+    authorization_details_types: list[str] | None = None
+    # OpenID Connect: id_token, userinfo, logout
+    id_token_signed_response_alg: str | None = None
+    subject_type: str | None = None
+    backchannel_logout_session_required: bool | None = None
+    backchannel_logout_uri: str | None = None
+    post_logout_redirect_uris: list[str] | None = None
+    userinfo_signed_response_alg: str | None = None
+    jwks: dict[str, Any] | None = None
+
+    @field_validator(*_ALLOWED_VALUES, mode="before")
+    @classmethod
+    def _check_choice(cls, value: object, info: ValidationInfo) -> object:
+        allowed = _ALLOWED_VALUES[info.field_name or ""]
+        if not any(value == one and type(value) is type(one) for one in allowed):
+            raise _text_error("Kies uit: " + ", ".join(map(str, allowed)) + ".", _CHOICE)
+        return value
+
+    @field_validator(*_VALUE_CHECKS, mode="before")
+    @classmethod
+    def _check_value(cls, value: object, info: ValidationInfo) -> object:
+        return _accept(value, _VALUE_CHECKS[info.field_name or ""](value))
+
+    @field_validator("client_id", mode="before")
+    @classmethod
+    def _check_client_id(cls, value: object, info: ValidationInfo) -> object:
+        return _accept(value, check_client_id(value, practice=_is_practice(info)))
+
+    @field_validator("jwks_uri", mode="before")
+    @classmethod
+    def _check_jwks_uri(cls, value: object, info: ValidationInfo) -> object:
+        # As a redirect URI. The SSRF guard checks its address at every fetch.
+        return _accept(value, check_uri_of_member(value, "jwks_uri", practice=_is_practice(info)))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_rules(cls, document: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Check the fields, then the rules between them. Reports all errors at once, one for each member."""
+        model: Self | None = None
+        found: Sequence[ErrorDetails] = ()
+        try:
+            model = handler(document)
+        except ValidationError as invalid:
+            found = invalid.errors(include_url=False, include_input=False)
+        errors = _merge_errors(found, document, practice=_is_practice(info))
+        if model is not None and not errors:
+            return model
+        # Without an error text of ours, these are the errors of the types.
+        errors = errors or {str(one["loc"][0]): one["msg"] for one in found}
+        lines = [InitErrorDetails(type=_text_error(text), loc=(name,), input=None) for name, text in errors.items()]
+        raise ValidationError.from_exception_data(cls.__name__, lines)
+
+
+def _merge_errors(found: Sequence[ErrorDetails], document: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
+    """Return one text for each member: the closed choices, then the rest. A rule replaces an earlier text.
+
+    A value of a wrong type has no text of its own: a check or a rule has it.
+    """
+    choices = {str(one["loc"][0]): one["msg"] for one in found if one["type"] == _CHOICE}
+    values = {str(one["loc"][0]): one["msg"] for one in found if one["type"] == _VALUE}
+    missing = {str(one["loc"][0]) for one in found if one["type"] == "missing"}
+    others = values | {name: _VALUE_CHECKS[name](None) or "" for name in missing}
+    others |= find_rule_errors(document, practice=practice)
+    return (
+        {name: choices[name] for name in _ALLOWED_VALUES if name in choices}
+        | {name: others[name] for name in ClientMetadata.model_fields if name in others}
+        | find_jwks_errors(document)
+    )
+
+
+def _text_error(text: str, kind: str = _VALUE) -> PydanticCustomError:
+    return PydanticCustomError(kind, "{text}", {"text": text})
+
+
+def _accept(value: object, error: str | None) -> object:
+    """Return the value if it has no error. Raises the error otherwise."""
+    if error is not None:
+        raise _text_error(error)
+    return value
+
+
+def _is_practice(info: ValidationInfo) -> bool:
+    return bool(info.context and info.context["practice"])
+
+
+MEMBERS = frozenset(ClientMetadata.model_fields)
 
 
 def find_metadata_errors(metadata: Mapping[str, Any], *, practice: bool) -> dict[str, str]:
     """Find the errors, by member, each with a text that helps to correct it."""
-    faults = dict.fromkeys(sorted(metadata.keys() - MEMBERS), "Dit gegeven kennen wij niet.")
-    for name, allowed in _ALLOWED_VALUES.items():
-        if name in metadata and not any(metadata[name] == one and type(metadata[name]) is type(one) for one in allowed):
-            faults[name] = "Kies uit: " + ", ".join(map(str, allowed)) + "."
-    checks = {
-        "client_id": _check_client_id(metadata.get("client_id"), practice=practice),
-        "client_name": check_client_name(metadata.get("client_name")),
-        "token_endpoint_auth_method": _check_auth_method(metadata),
-        "grant_types": _check_grant_types(metadata.get("grant_types")),
-        "response_types": _check_response_types(metadata),
-        "redirect_uris": _check_redirect_uris(metadata, practice=practice),
-        "scope": _check_scope(metadata),
-        **{name: _check_short_text(metadata.get(name)) for name in ("software_id", "software_version")},
-        **{name: _check_page_uri(metadata.get(name)) for name in ("client_uri", "policy_uri", "tos_uri")},
-        "jwks_uri": _check_jwks_uri(metadata, practice=practice),
-        "contacts": _check_contacts(metadata.get("contacts", [])),
-        **ciba_metadata.find_ciba_errors(metadata),
-        **binding_metadata.find_binding_errors(metadata),
-        **resource_metadata.find_resource_errors(metadata, lambda uri: check_uri(uri, practice=practice)),
-        **openid_metadata.find_openid_errors(metadata, lambda uri: check_uri(uri, practice=practice)),
-    }
-    return faults | {name: fault for name, fault in checks.items() if fault is not None}
+    unknown = dict.fromkeys(sorted(metadata.keys() - MEMBERS), "Dit gegeven kennen wij niet.")
+    known = {name: value for name, value in metadata.items() if name in MEMBERS}
+    try:
+        ClientMetadata.model_validate(known, context={"practice": practice})
+    except ValidationError as invalid:
+        return unknown | {str(one["loc"][0]): one["msg"] for one in invalid.errors(include_url=False)}
+    return unknown
 
 
 def add_defaults(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,137 +261,3 @@ def add_defaults(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if metadata["grant_types"] == [CIBA]:
         defaults |= {"id_token_signed_response_alg": "PS256", "authorization_details_types": [BERICHTENBOX_DETAIL_TYPE]}
     return {name: value for name, value in (defaults | dict(metadata)).items() if name != "client_id"}
-
-
-def _check_client_id(value: object, *, practice: bool) -> str | None:
-    if value is None:
-        return None
-    if not practice:
-        return "Het client_id wordt door ons gegeven. Alleen in een oefenomgeving kunt u het kiezen."
-    right = isinstance(value, str) and _CLIENT_ID.fullmatch(value) is not None
-    return None if right else "Een client_id heeft 3 tot 64 letters, cijfers, punten, strepen."
-
-
-def check_client_name(value: object) -> str | None:
-    """Check the name on the consent page: Latin letters only, against look-alikes.
-
-    Mixed scripts, confusables, invisible and bidirectional characters are refused (Unicode TR 36 and 39).
-    """
-    if not isinstance(value, str) or not 2 <= len(value) <= _MAX_NAME_LENGTH:
-        return f"Een naam heeft 2 tot {_MAX_NAME_LENGTH} tekens."
-    if unicodedata.normalize("NFKC", value) != value or " ".join(value.split()) != value:
-        return "De naam heeft tekens in een bijzondere vorm, of spaties te veel."
-    if not all(letter in _PUNCTUATION or _is_plain_latin(letter) for letter in value):
-        return "De naam mag alleen gewone Latijnse letters, cijfers en leestekens hebben."
-    return None if any(letter.isalpha() for letter in value) else "De naam moet letters hebben."
-
-
-def _is_plain_latin(letter: str) -> bool:
-    # Base letters a-z with or without accents. Confusables such as dotless i and alpha do not decompose to those.
-    base = unicodedata.normalize("NFD", letter)[0]
-    return base.isascii() and base.isalpha() and letter.isalpha()
-
-
-def _check_auth_method(metadata: Mapping[str, Any]) -> str | None:
-    method = metadata.get("token_endpoint_auth_method")
-    if method not in (PRIVATE_KEY_JWT, AUTH_METHOD_NONE, TLS_CLIENT_AUTH, SELF_SIGNED_TLS_CLIENT_AUTH):
-        return (
-            f"Kies {PRIVATE_KEY_JWT}, of {AUTH_METHOD_NONE} voor een app zonder geheim. Gedeelde geheimen zijn er niet."
-        )
-    if method == AUTH_METHOD_NONE and metadata.get("grant_types") in MACHINE_GRANT_TYPES:
-        return f"Met deze grant_types hoort {PRIVATE_KEY_JWT}."
-    if method == AUTH_METHOD_NONE and metadata.get("resource_server") is True:
-        return f"Een resource server bewijst wie hij is: {PRIVATE_KEY_JWT}."
-    return None
-
-
-def _check_grant_types(value: object) -> str | None:
-    right = value in (*CODE_FLOW_GRANT_TYPES, *MACHINE_GRANT_TYPES)
-    several = f"{AUTHORIZATION_CODE} (eventueel met {REFRESH_TOKEN}), {CLIENT_CREDENTIALS}, {TOKEN_EXCHANGE} of {CIBA}"
-    return None if right else f"Kies er precies een: {several}."
-
-
-def _check_response_types(metadata: Mapping[str, Any]) -> str | None:
-    wanted = ["code"] if metadata.get("grant_types") in CODE_FLOW_GRANT_TYPES else []
-    return None if metadata.get("response_types", wanted) == wanted else f"Hier hoort {wanted}."
-
-
-def _check_scope(metadata: Mapping[str, Any]) -> str | None:
-    scope, types = metadata.get("scope", ""), metadata.get("grant_types")
-    allowed = SCOPES_BY_GRANT_TYPE[types[0]] if types in (*CODE_FLOW_GRANT_TYPES, *MACHINE_GRANT_TYPES) else ()
-    if types in CODE_FLOW_GRANT_TYPES and metadata.get("token_endpoint_auth_method") != AUTH_METHOD_NONE:
-        allowed += tuple(sorted(GRANT_MANAGEMENT_SCOPES))
-    if not isinstance(scope, str) or not set(scope.split()) <= set(allowed) or " ".join(scope.split()) != scope:
-        return "Met deze grant_types mag de scope bestaan uit: " + (" ".join(allowed) or "niets") + "."
-    return None
-
-
-def _check_redirect_uris(metadata: Mapping[str, Any], *, practice: bool) -> str | None:
-    uris = metadata.get("redirect_uris")
-    if metadata.get("grant_types") in MACHINE_GRANT_TYPES:
-        return None if uris in (None, []) else "Met deze grant_types zijn er geen redirect_uris."
-    if not isinstance(uris, list) or not 0 < len(uris) <= _MAX_URIS:
-        return f"Geef 1 tot {_MAX_URIS} redirect_uris."
-    fault = next((fault for uri in uris if (fault := check_uri(uri, practice=practice)) is not None), None)
-    if fault is not None:
-        return fault
-    # The pairwise subject depends on the host, and sector_identifier_uri is not supported yet (OIDC Core 8.1).
-    return None if len({urlsplit(uri).hostname for uri in uris}) == 1 else "Alle redirect_uris horen op dezelfde host."
-
-
-def check_uri(uri: object, *, practice: bool) -> str | None:
-    """Check a URI: absolute, https, and unambiguous for every parser.
-
-    Sources: RFC 6749 3.1.2, RFC 9700 4.1.
-    """
-    if not isinstance(uri, str) or _URI_CHARACTERS.fullmatch(uri) is None or set(uri) & set("\\*<>\"'`{}|^#;,"):
-        return "Een redirect_uri is een adres zonder #, *, aanhalingstekens of andere bijzondere tekens."
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "Een redirect_uri is een volledig adres."
-    if parts.netloc != (host if port is None else f"{host}:{port}") or parts.geturl() != uri:
-        return "Een redirect_uri heeft geen gebruikersnaam, en staat in de gewone schrijfwijze (kleine letters)."
-    loopback = practice and host in LOOPBACK_HOSTS
-    if parts.scheme != "https" and not (loopback and parts.scheme == "http"):
-        return "Een redirect_uri begint met https://. In een oefenomgeving mag http://localhost ook."
-    if not loopback and _HOST.fullmatch(host) is None:
-        return "Een redirect_uri heeft een gewone hostnaam, geen IP-adres of jokerteken."
-    if {"..", "."} & set(parts.path.lower().replace("%2e", ".").split("/")) or "%2f" in parts.path.lower():
-        return "Een redirect_uri heeft geen .. of %2F in het pad."
-    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    return (
-        f"Een redirect_uri bevat geen {', '.join(sorted(names & _RESPONSE_PARAMETERS))}."
-        if names & _RESPONSE_PARAMETERS
-        else None
-    )
-
-
-def _check_short_text(value: object) -> str | None:
-    fault = "Hier hoort een korte tekst."
-    if value is None or value == "":
-        return None
-    try:
-        return None if isinstance(value, str) and len(value) <= 128 and require_plain_line(value) else fault
-    except ValueError:
-        return fault
-
-
-def _check_page_uri(value: object) -> str | None:
-    return None if value is None else check_uri(value, practice=False)
-
-
-def _check_jwks_uri(metadata: Mapping[str, Any], *, practice: bool) -> str | None:
-    """Check the URI as a redirect URI. The SSRF guard checks its address at every fetch."""
-    if "jwks_uri" not in metadata:
-        return None
-    fault = check_uri(metadata["jwks_uri"], practice=practice)
-    return None if fault is None else fault.replace("redirect_uri", "jwks_uri")
-
-
-def _check_contacts(value: object) -> str | None:
-    right = (
-        isinstance(value, list) and len(value) <= 10 and all(_check_short_text(one) is None and one for one in value)
-    )
-    return None if right else "Hier horen hoogstens 10 e-mailadressen."

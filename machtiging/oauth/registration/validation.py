@@ -14,7 +14,6 @@ from machtiging.crypto.jose import parse_jws, parse_strict_json
 from machtiging.kernel.errors import NotAuthenticated
 from machtiging.kernel.text import drop_byte_order_mark
 from machtiging.oauth.client import AUTHORIZATION_CODE
-from machtiging.oauth.client_jwks import key_validation
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 
@@ -121,7 +120,7 @@ def validate_metadata(submitted: Mapping[str, Any], *, practice: bool) -> dict[s
         "grant_types": [AUTHORIZATION_CODE],
         **{name: value for name, value in submitted.items() if name in _RECOGNIZED_MEMBERS},
     }
-    faults = metadata.find_metadata_errors(whole, practice=practice) | key_validation.find_jwks_errors(whole)
+    faults = metadata.find_metadata_errors(whole, practice=practice)
     # Last, because this text is more precise: the member exists, but only an operator may set it.
     faults |= dict.fromkeys(
         sorted(whole.keys() - _SELF_REGISTRABLE_MEMBERS), "Dit gegeven kan een programma niet aanmelden."

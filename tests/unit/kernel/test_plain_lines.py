@@ -12,7 +12,7 @@ from machtiging.berichtenbox.schemas import KenmerkHeader, StatusIn
 from machtiging.delegation.terms import _is_single_line
 from machtiging.kernel.errors import InvalidInput
 from machtiging.kernel.text import require_plain_line
-from machtiging.oauth.clients.metadata import _check_short_text
+from machtiging.oauth.clients.metadata_values import check_short_text
 from machtiging.portal.forms import SubmittedForm
 
 HIDDEN = {
@@ -59,7 +59,7 @@ def test_line_with_hidden_character_is_rejected(line):
     with pytest.raises(ValidationError):
         StatusIn(map=line)
     assert not _is_single_line(line, 1)
-    assert _check_short_text(line) is not None
+    assert check_short_text(line) is not None
 
 
 @pytest.mark.parametrize("line", [line for line in HIDDEN.values() if not any(map(str.isspace, line))])
