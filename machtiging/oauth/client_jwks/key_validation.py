@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machtiging.oauth.client import PRIVATE_KEY_JWT, SELF_SIGNED_TLS_CLIENT_AUTH
-from machtiging.oauth.clients.registered_certificates import find_certificate_errors
+from machtiging.oauth.client_jwks.registered_certificates import find_certificate_errors
 
 _MAX_KEYS = 10
 _MIN_RSA_BYTES, _MAX_RSA_BYTES = 256, 1024

@@ -11,7 +11,7 @@ from datetime import datetime
 from machtiging.crypto import secrets
 from machtiging.crypto.certificates import Certificate, CertificateAuthorities
 from machtiging.oauth.client import SELF_SIGNED_TLS_CLIENT_AUTH, TLS_CLIENT_AUTH, Client
-from machtiging.oauth.clients.registered_certificates import parse_registered_certificate
+from machtiging.oauth.client_jwks.registered_certificates import parse_registered_certificate
 from machtiging.oauth.protocol.client_assertion import refuse_client_auth
 from machtiging.oauth.protocol.requests import OAuthRequest
 from machtiging.oauth.protocol.token_binding import parse_request_certificate, parse_request_chain
