@@ -134,3 +134,27 @@ async def test_broker_token_error_is_rejected_and_journalled(victim, bad_broker,
     bad_broker.answers["/token"] = httpx.Response(400, json={"error": "invalid_grant"})
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
     await assert_told(await victim.get("/inloggen/terug", params=back), journal, "broker_weigert")
+
+
+def _token_response(token: str, trouble: str) -> httpx.Response:
+    tokens = {"access_token": "none", "token_type": "Bearer", "id_token": token}
+    if trouble.isdigit():
+        return httpx.Response(int(trouble), json=tokens)
+    if trouble == "oversized":
+        return httpx.Response(200, json=tokens | {"more": "x" * 300_000})
+    return httpx.Response(200, content=b'{"id_token":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [(status, "broker_weigert") for status in ("201", "302", "400", "401", "404", "429")]
+    + [("503", "broker_niet_bereikbaar")]
+    + [(body, "broker_antwoord_ongeldig") for body in ("oversized", "nested")],
+)
+async def test_valid_id_token_in_broken_token_response_is_rejected(victim, bad_broker, clock, journal, trouble, reason):
+    asked = query_of(await victim.leave())
+    token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
+    bad_broker.answers["/token"] = _token_response(token, trouble)
+    back = {"code": "c", "state": asked["state"], "iss": BROKER}
+    await assert_told(await victim.get("/inloggen/terug", params=back), journal, reason)
+    assert victim.token is None
