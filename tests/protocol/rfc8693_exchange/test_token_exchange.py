@@ -298,7 +298,7 @@ def test_exchange_registration_errors_are_reported_by_field() -> None:
     assert faults() == set()
     assert faults(resource=None) == set()
     assert faults(resource_server=False) == {"resource_server", "resource"}
-    assert faults(token_endpoint_auth_method="none") == {"token_endpoint_auth_method"}
+    assert faults(token_endpoint_auth_method="none", jwks=None) == {"token_endpoint_auth_method"}
     assert faults(exchange_targets=None) == {"exchange_targets"}
     assert faults(exchange_targets=[]) == {"exchange_targets"}
     assert faults(exchange_targets=["http://x.example"]) == {"exchange_targets"}
