@@ -195,6 +195,14 @@ def verify_signature(parts: UnverifiedJws, key: PublicKey, algorithm: str) -> No
         reject_token("signature: not of this key")
 
 
+def compute_signature(signing_input: bytes, key: PublicKey, algorithm: str) -> bytes:
+    """Sign bytes with the private half of a key of ours (RFC 7515 section 5.1). Raises JoseError."""
+    method = _jws_registry(algorithm).get_alg(algorithm)
+    method.check_key(key)
+    signature: bytes = method.sign(signing_input, key)
+    return signature
+
+
 @cache
 def _jws_registry(algorithm: str) -> jws.JWSRegistry:
     return jws.JWSRegistry(algorithms=[algorithm])

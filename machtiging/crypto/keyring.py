@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ import structlog
 from machtiging.crypto import key_manifest, key_material, keystore
 from machtiging.crypto.envelope_encryption import KEY_BYTES, DataKey
 from machtiging.crypto.key_manifest import KeyEntry, KeyKind, KeyState
+from machtiging.crypto.key_operations import NO_EXTERNAL_KEYS, ExternalKeys, FileKeyWrapper, FileSigner, KeyWrapper
 from machtiging.crypto.own_tokens import OwnTokenSigner, SigningKey
 from machtiging.crypto.rotation import generate_key_ring
 from machtiging.crypto.row_mac import RowMacKeys
@@ -46,22 +47,36 @@ class KeyRing:
     `load_error` is the code of a Fault in the ring on disk, while the older ring stays in use.
     """
 
-    def __init__(self, directory: Path, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environ: Mapping[str, str] = os.environ,
+        clock: Clock | None = None,
+        external: ExternalKeys = NO_EXTERNAL_KEYS,
+    ) -> None:
         self._directory = directory
         self._environ = environ
         self._clock = clock or SystemClock()
+        self._external = external
         self._next_activation_at: datetime | None = None
         self._names: dict[str, bytes] = {}
         self.load_error = ""
         self.reload()
 
     @classmethod
-    def load(cls, directory: Path, environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> KeyRing:
+    def load(
+        cls,
+        directory: Path,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        clock: Clock | None = None,
+        external: ExternalKeys = NO_EXTERNAL_KEYS,
+    ) -> KeyRing:
         """Load the ring. Raises Fault, with its repair, for a missing, unreadable or exposed key.
 
-        The clock is for keys with a scheduled activation.
+        The clock is for keys with a scheduled activation; `external` holds keys without a file, as in an HSM.
         """
-        return cls(directory, environ, clock)
+        return cls(directory, environ, clock, external)
 
     def reload(self) -> None:
         """Load the ring again and clear the signature cache.
@@ -74,34 +89,48 @@ class KeyRing:
         )  # first: a change while loading causes another reload
         there = key_manifest.parse_manifest(keystore.read_manifest(self._directory, self._environ))
         entries = key_manifest.entries_at(there, self._clock.now())
-        content = {entry: keystore.read_key(self._directory, self._environ, entry.name) for entry in entries}
+        content = {
+            entry: keystore.read_key(self._directory, self._environ, entry.name)
+            for entry in entries
+            if not self._is_external(entry)
+        }
         blind_index = _active_symmetric_key(content, KeyKind.BLIND_INDEX)
         pseudonym = _active_symmetric_key(content, KeyKind.PSEUDONYM)
-        wrapping = {
-            e.version: DataKey(key_material.parse_symmetric_key(c, e))
-            for e, c in content.items()
-            if e.kind is KeyKind.KEK
-        }
+        wrapper = self._build_key_wrapper(entries, content)
         row_mac = {
             e.version: key_material.parse_symmetric_key(c, e) for e, c in content.items() if e.kind is KeyKind.ROW_MAC
         }
         signing = [
-            SigningKey.from_entry(e, key_material.parse_signing_key(c, e))
-            for e, c in content.items()
+            SigningKey.from_entry(e, self._external.signers.get(e.name) or FileSigner.parse(content[e], e))
+            for e in entries
             if e.kind.is_signing_kind
         ]
-        names = {key.entry.name: key.kid.encode() for key in signing}
-        names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if not e.kind.is_signing_kind}
+        names = _fingerprint_keys(entries, content, signing, wrapper)
         if other := [name for name in names.keys() & self._names.keys() if names[name] != self._names[name]]:
             raise Fault("sleutelbos_wijkt_af", private=f"{min(other)} is another key than before")
         tokens = OwnTokenSigner(signing)
         self._names, self._stamp = names, stamp
+        self._kids = {key.entry.name: key.kid for key in signing}
         self._blind_index, self._pseudonym = blind_index, pseudonym
-        self._wrapping, self._tokens = wrapping, tokens
-        self._newest = max(wrapping)
+        self._wrapper, self._tokens = wrapper, tokens
+        self._kek_versions = tuple(sorted(e.version for e in entries if e.kind is KeyKind.KEK))
         self._row_mac = RowMacKeys(row_mac)
         moments = (entry.activated_at for entry in entries if key_manifest.is_scheduled(entry))
         self._next_activation_at = min((moment for moment in moments if moment is not None), default=None)
+
+    def _is_external(self, entry: KeyEntry) -> bool:
+        if entry.kind is KeyKind.KEK:
+            return self._external.key_wrapper is not None
+        return entry.name in self._external.signers
+
+    def _build_key_wrapper(self, entries: Iterable[KeyEntry], content: Mapping[KeyEntry, bytes]) -> KeyWrapper:
+        """Return the wrapper of every KEK in the manifest. Raises Fault `sleutel_ontbreekt`."""
+        wrapper = self._external.key_wrapper
+        if wrapper is None:
+            return FileKeyWrapper({e: c for e, c in content.items() if e.kind is KeyKind.KEK})
+        if missing := [e.name for e in entries if e.kind is KeyKind.KEK and e.version not in wrapper.versions]:
+            raise Fault("sleutel_ontbreekt", private=f"the external key wrapper has no {min(missing)}")
+        return wrapper
 
     def reload_if_changed(self) -> bool:
         """Reload if the manifest changed or a scheduled activation is due; return True if reloaded.
@@ -127,13 +156,14 @@ class KeyRing:
 
     def kid_of(self, name: str) -> str:
         """Return the `kid` of a signing key; of another key its name."""
-        kid = self._names[name]
-        return kid.decode() if kid.startswith(name.encode() + b".") else name
+        if name not in self._names:
+            raise KeyError(name)
+        return self._kids.get(name, name)
 
     @property
     def kek_versions(self) -> tuple[int, ...]:
         """The versions of the key-encryption key; the last one wraps."""
-        return tuple(sorted(self._wrapping))
+        return self._kek_versions
 
     def blind_index(self, purpose: str, value: str) -> bytes:
         """Return the blind index of a value: HMAC-SHA256, to look it up without storing it.
@@ -236,17 +266,17 @@ class KeyRing:
         return self._tokens.public_jwks(at)
 
     def _wrap_data_key(self, key: bytes, person_id: UUID) -> WrappedDataKey:
-        wrapped = self._wrapping[self._newest].encrypt(key, *_data_key_context(person_id, self._newest))
-        return WrappedDataKey(DataKey(key), wrapped, self._newest)
+        newest = self._kek_versions[-1]
+        wrapped = self._wrapper.wrap(key, newest, *_data_key_context(person_id, newest))
+        return WrappedDataKey(DataKey(key), wrapped, newest)
 
     def _unwrap_key_bytes(self, wrapped: bytes, kek_version: int, person_id: UUID) -> bytes:
-        if kek_version not in self._wrapping:
+        if kek_version not in self._kek_versions:
             # Another worker may have wrapped with a newer key after a rotation.
             self.reload()
-        wrapping = self._wrapping.get(kek_version)
-        if wrapping is None:
+        if kek_version not in self._kek_versions:
             raise Fault("sleutelversie_onbekend", private=f"kek-{kek_version} is not in the ring; restore its file")
-        return wrapping.decrypt(wrapped, *_data_key_context(person_id, kek_version))
+        return self._wrapper.unwrap(wrapped, kek_version, *_data_key_context(person_id, kek_version))
 
     def __repr__(self) -> str:
         return "KeyRing(***)"
@@ -277,6 +307,19 @@ async def watch_key_ring(
 
 def _data_key_context(person_id: UUID, kek_version: int) -> tuple[str, ...]:
     return "data-key", str(person_id), str(kek_version)
+
+
+def _fingerprint_keys(
+    entries: Iterable[KeyEntry],
+    content: Mapping[KeyEntry, bytes],
+    signing: Iterable[SigningKey],
+    wrapper: KeyWrapper,
+) -> dict[str, bytes]:
+    """Return a fingerprint of every key by name, to detect that a name has another key than before."""
+    names = {key.entry.name: key.kid.encode() for key in signing}
+    names |= {e.name: wrapper.check_value(e.version) for e in entries if e.kind is KeyKind.KEK}
+    names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if e.name not in names}
+    return names
 
 
 def _active_symmetric_key(content: Mapping[KeyEntry, bytes], kind: KeyKind) -> bytes:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from joserfc import jws
-
 from machtiging.crypto.jose import (
     MAX_TOKEN_LENGTH,
+    PublicKey,
+    encode_base64url,
+    import_public_key,
     parse_jws,
     parse_strict_json,
     reject_token,
@@ -20,7 +21,7 @@ from machtiging.crypto.jose import (
     verify_signature,
 )
 from machtiging.crypto.key_manifest import KeyEntry, KeyState
-from machtiging.crypto.key_material import SigningMaterial
+from machtiging.crypto.key_operations import Signer
 from machtiging.kernel.errors import Fault, NotAuthenticated
 
 # A retired key verifies this long: more than the longest token lifetime plus the restart of all workers.
@@ -28,20 +29,33 @@ RETIRED_KEY_LIFETIME = timedelta(hours=24)
 # Clock skew in seconds between the hosts of one installation.
 _CLOCK_SKEW_SECONDS = 5
 _SIGNATURE_CACHE_SIZE = 4096
+# RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1.
+_PRIVATE_JWK_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One signing key. `kid` holds part of the RFC 7638 thumbprint, so it is unique to this installation."""
+    """One signing key of the ring: its entry in the manifest, its signer and its public key."""
 
     entry: KeyEntry
-    material: SigningMaterial
-    kid: str
+    signer: Signer
+    public: PublicKey
 
     @classmethod
-    def from_entry(cls, entry: KeyEntry, material: SigningMaterial) -> SigningKey:
-        """Build the key with its `kid`."""
-        return cls(entry, material, f"{entry.name}.{material.thumbprint()[:8]}")
+    def from_entry(cls, entry: KeyEntry, signer: Signer) -> SigningKey:
+        """Build the key. Raises Fault `sleutel_onleesbaar` if the signer does not fit, or shows a private half."""
+        jwk = signer.public_jwk()
+        if signer.alg != entry.kind.algorithm or not _PRIVATE_JWK_MEMBERS.isdisjoint(jwk):
+            raise Fault("sleutel_onleesbaar", private=f"{entry.name}: its signer does not fit")
+        try:
+            return cls(entry, signer, import_public_key(jwk, signer.alg))
+        except NotAuthenticated as refused:
+            raise Fault("sleutel_onleesbaar", private=f"{entry.name}: {refused.private}") from None
+
+    @property
+    def kid(self) -> str:
+        """The `kid` of its tokens."""
+        return self.signer.kid
 
     @property
     def algorithm(self) -> str:
@@ -81,7 +95,9 @@ class OwnTokenSigner:
         if key is None:
             raise Fault("sleutel_ontbreekt", private=f"no active key for alg {alg}")
         payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-        token = jws.serialize_compact({"alg": alg, "kid": key.kid, "typ": typ}, payload, key.material, algorithms=[alg])
+        header = json.dumps({"alg": alg, "kid": key.kid, "typ": typ}, separators=(",", ":")).encode()
+        signing_input = f"{encode_base64url(header)}.{encode_base64url(payload)}"
+        token = f"{signing_input}.{encode_base64url(key.signer.sign(signing_input.encode()))}"
         if len(token) > MAX_TOKEN_LENGTH:
             raise Fault("token_te_groot", private="we would refuse this token ourselves")
         return token
@@ -130,13 +146,7 @@ class OwnTokenSigner:
 
         With `at`, keys that no longer verify are left out.
         """
-        return {
-            "keys": [
-                {**key.material.as_dict(private=False), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
-                for key in self._keys.values()
-                if at is None or key.can_verify_at(at)
-            ]
-        }
+        return {"keys": [key.signer.public_jwk() for key in self._keys.values() if at is None or key.can_verify_at(at)]}
 
     def _verify_signature_cached(self, token: str, typ: str) -> _VerifiedJws:
         if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
@@ -159,7 +169,7 @@ class OwnTokenSigner:
         key = self._keys.get(parts.header["kid"])
         if key is None or parts.header["alg"] != key.algorithm:
             reject_token("kid is not ours, or alg is not the one of its key")
-        verify_signature(parts, key.material, key.algorithm)
+        verify_signature(parts, key.public, key.algorithm)
         parse_strict_json(parts.payload)
         return _VerifiedJws(key, parts.header["typ"], parts.payload)
 

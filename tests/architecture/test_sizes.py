@@ -14,6 +14,7 @@ LARGER = {
     "access": 19,
     "berichtenbox": 13,
     "cli": 14,
+    "crypto": 13,
     "delegation": 14,
     "identity": 16,
     "oauth": 14,

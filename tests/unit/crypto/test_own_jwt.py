@@ -154,7 +154,7 @@ def test_jwt_without_signature_is_rejected():
 
 def test_jwt_algorithm_confusion_with_public_key_as_hmac_secret_is_rejected():
     kid = header_of(a_token(alg="PS256"))["kid"]
-    pem = a_keyring()._tokens._keys[kid].material.as_pem(private=False)
+    pem = a_keyring()._tokens._keys[kid].signer.material.as_pem(private=False)
     signing_input = part({"alg": "HS256", "kid": kid, "typ": TYPE}) + "." + part(claims())
     for secret in (pem, pem.strip(), b"\n" + pem, b"\xef\xbb\xbf" + pem):
         refused(signing_input + "." + part(hmac.digest(secret, signing_input.encode(), hashlib.sha256)))
@@ -225,7 +225,9 @@ def test_jwt_from_the_future_beyond_clock_skew_is_rejected(name):
 def signed(payload, alg="ES256"):
     """Sign arbitrary bytes with our key, as a bug elsewhere could do."""
     key = a_keyring()._tokens._active_keys[alg]
-    return jws.serialize_compact({"alg": alg, "kid": key.kid, "typ": TYPE}, payload, key.material, algorithms=[alg])
+    return jws.serialize_compact(
+        {"alg": alg, "kid": key.kid, "typ": TYPE}, payload, key.signer.material, algorithms=[alg]
+    )
 
 
 def test_signed_payload_in_any_json_formatting_is_accepted():
