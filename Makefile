@@ -47,7 +47,7 @@ test-whole: setup-tests  ## the slower tests: real servers, whole input spaces a
 	$(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4 --dist loadfile -m "(whole or hypothesis) and not long" --hypothesis-profile=thorough
 
 parties: setup-tests  ## install third-party clients and servers for the interoperability tests (needs the network once)
-	$(BIN)/python -m tests.builders.parties
+	$(BIN)/python -m tests.parties.npm_packages
 
 test-long: parties test-whole  ## test-whole, then the longest tests: browser, third-party software, killed installations
 	$(BIN)/python -m pytest -q -m long

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from tests.builders.black_box import Person
-from tests.builders.black_box_ours import ours
 from tests.builders.database import create_database_clone, drop_database
-from tests.builders.parties import HERE, NODE, PLACE, ROOT
 from tests.interop.dialogue import HOME, talk
+from tests.parties.npm_packages import HERE, NODE, PLACE, ROOT
+from tests.protocol.black_box.our_server import ours
 
 DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])
 

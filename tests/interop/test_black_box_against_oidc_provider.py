@@ -5,8 +5,8 @@ Where that server behaves differently, the test is listed here with the reason. 
 
 import pytest
 
-from tests.builders.black_box_runner import run_black_box
-from tests.builders.parties import needs_packages, oidc_provider
+from tests.interop.black_box_runner import run_black_box
+from tests.parties.npm_packages import needs_packages, oidc_provider
 
 pytestmark = pytest.mark.long
 

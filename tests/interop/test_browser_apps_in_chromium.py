@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.builders.parties import HERE, PLACE, needs_packages
 from tests.journeys.conftest import CHROMIUM, FLAGS
+from tests.parties.npm_packages import HERE, PLACE, needs_packages
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])

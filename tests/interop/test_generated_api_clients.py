@@ -13,8 +13,8 @@ from machtiging.delegation.rules import Act
 from machtiging.kernel.clock import SystemClock
 from machtiging.web.openapi import DOCUMENT_PATH
 from tests.builders.berichtenbox import a_bericht, a_pdf
-from tests.builders.parties import GENERATOR, HERE, NODE, PLACE, needs_packages
 from tests.builders.real_server import an_assembled_world, served
+from tests.parties.npm_packages import GENERATOR, HERE, NODE, PLACE, needs_packages
 
 pytestmark = pytest.mark.long
 NOT_TOLD = ("gewijzigdOp",)

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.builders.parties import needs_packages
 from tests.interop.dialogue import HOME
+from tests.parties.npm_packages import needs_packages
 
 pytestmark = pytest.mark.long
 DETAILS = json.dumps([{"type": "berichtenbox", "actions": ["lijst", "lezen"]}])

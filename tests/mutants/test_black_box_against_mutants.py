@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.sources import ROOT
-from tests.builders.black_box_ours import described, serve, wait_until
-from tests.builders.black_box_runner import BLACK_BOX, read_outcomes, run_black_box_here
 from tests.builders.database import create_database_clone, drop_database
-from tests.builders.forkserver import forked_process
+from tests.interop.black_box_runner import BLACK_BOX, read_outcomes, run_black_box_here
+from tests.interop.forkserver import forked_process
 from tests.mutants import MUTANTS
+from tests.protocol.black_box.our_server import described, serve, wait_until
 
 pytestmark = pytest.mark.whole
 

@@ -7,7 +7,7 @@ import structlog
 
 from machtiging.kernel.errors import Fault, Refusal
 from machtiging.supervision import MAX_PAUSE_SECONDS, STALLED_AFTER_SECONDS, TaskRecord, TaskSupervisor, run_repeatedly
-from tests.builders.virtual_time import run_in_virtual_time
+from tests.unit.virtual_time import run_in_virtual_time
 
 SECRET = "Zq9xPiece"
 RAISED = [

@@ -9,7 +9,7 @@ credentials) and resource (introspects).
 What a server can do besides is declared by what it tells, and what it does not tell is skipped: clients exchanger,
 depot and archive (each with the `resource` that it guards; exchanger may go on to all three, depot to exchanger) and
 gateway (guards the API itself, may go on to archive); clients desk, desk_too and signing_desk (must sign) for CIBA,
-with `counter`: how somebody is asked there (tests/builders/black_box_counter.py); client newcomer with an
+with `counter`: how somebody is asked there (tests/protocol/black_box/ciba_counter.py); client newcomer with an
 `initial_access_token`; `details`, `authorization_details` to ask; `spent`, tokens that are over.
 """
 
@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders.black_box import Attempt, Person, Server
-from tests.builders.black_box_counter import Counter
-from tests.builders.black_box_ours import ours
 from tests.builders.database import create_database_clone, drop_database
+from tests.protocol.black_box.ciba_counter import Counter
+from tests.protocol.black_box.our_server import ours
 
 
 @pytest.fixture(scope="session")

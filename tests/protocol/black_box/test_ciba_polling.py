@@ -7,8 +7,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.builders.black_box import header_of, refused
-from tests.builders.black_box_counter import CIBA
-from tests.builders.black_box_steps import with_proof
+from tests.protocol.black_box.ciba_counter import CIBA
+from tests.protocol.black_box.client_requests import with_proof
 
 
 async def agreed(counter, **changes):

@@ -8,8 +8,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.builders.black_box import Attempt, claims_of, header_of, refused, unsigned
-from tests.builders.black_box_counter import CIBA, ENDPOINT
-from tests.builders.black_box_steps import about, request_object, signed
+from tests.protocol.black_box.ciba_counter import CIBA, ENDPOINT
+from tests.protocol.black_box.client_requests import about, request_object, signed
 
 BAD = ("invalid_request", "invalid_request_object")
 

@@ -6,7 +6,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.builders.black_box import proof_of, refused
-from tests.builders.black_box_steps import with_key, with_proof
+from tests.protocol.black_box.client_requests import with_key, with_proof
 
 
 @pytest.fixture

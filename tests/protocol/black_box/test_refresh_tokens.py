@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.builders.black_box import Attempt, claims_of, refused
-from tests.builders.black_box_steps import refreshed, with_key, with_proof
+from tests.protocol.black_box.client_requests import refreshed, with_key, with_proof
 
 DAY = 24 * 3600  # NL GOV OAuth 3.4
 

@@ -20,7 +20,7 @@ from tests.builders.black_box import (
     refused,
     unsigned,
 )
-from tests.builders.black_box_steps import push_signed, request_object
+from tests.protocol.black_box.client_requests import push_signed, request_object
 
 BAD = ("invalid_request_object", "invalid_request")
 

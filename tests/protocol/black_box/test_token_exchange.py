@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.builders.black_box import Attempt, claims_of, header_of, proof_of, refused, unsigned
-from tests.builders.black_box_steps import ACCESS_TOKEN, EXCHANGE, exchanged, with_key, with_proof
+from tests.protocol.black_box.client_requests import ACCESS_TOKEN, EXCHANGE, exchanged, with_key, with_proof
 
 TYPES = "urn:ietf:params:oauth:token-type:"
 

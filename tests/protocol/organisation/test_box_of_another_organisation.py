@@ -13,7 +13,7 @@ from machtiging.delegation.queries import load_machtiging
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotInForce
 from tests.builders.berichtenbox import HELPING
-from tests.builders.organisation import move_rows
+from tests.protocol.organisation.organisations import move_rows
 
 LETTERS = f"{API_PREFIX}/berichten"
 PDF = b"%PDF-1.7\n" + b"x" * 200 + b"\n%%EOF\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import detail
-from tests.builders.organisation import (
+from tests.protocol.organisation.organisations import (
     a_professional_machtiging,
     logged_in_for,
     move,

@@ -11,7 +11,7 @@ from tests.builders.clients import detail
 from tests.builders.exchange import HUIS, Chain, exchanger_metadata
 from tests.builders.exchange import KEYS as SERVER_KEYS
 from tests.builders.oauth import Flow
-from tests.builders.organisation import (
+from tests.protocol.organisation.organisations import (
     KEEPING,
     KVK,
     OTHER_KVK,

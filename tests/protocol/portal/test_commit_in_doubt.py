@@ -16,9 +16,9 @@ from machtiging.identity import session as sessions
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
-from tests.builders.cut_commit import commit_cutter
 from tests.builders.login import ISSUER
 from tests.builders.portal import accept_with, make_offer
+from tests.protocol.portal.commit_cutter import commit_cutter
 
 UNKNOWN = "Wij weten niet of dit is gelukt"
 NOTHING = "Er is niets gedaan"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX
-from tests.builders.rate_limits import a_cookie, a_limited_world, caller, statuses
+from tests.protocol.rate_limit.limited_service import a_cookie, a_limited_world, caller, statuses
 
 LIST = f"{API_PREFIX}/berichten"
 

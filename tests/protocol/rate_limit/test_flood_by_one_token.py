@@ -9,8 +9,8 @@ import pytest
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from machtiging.kernel.clock import SystemClock
-from tests.builders.rate_limits import a_cookie
 from tests.builders.real_server import an_assembled_world, served
+from tests.protocol.rate_limit.limited_service import a_cookie
 
 pytestmark = pytest.mark.whole
 CONNECTIONS, PIPELINED = 100, 10

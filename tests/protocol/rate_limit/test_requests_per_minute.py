@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from machtiging.berichtenbox.routes import API_PREFIX
 from tests.builders.query_log import record_queries
-from tests.builders.rate_limits import PROXY, a_cookie, a_limited_world, caller, statuses
+from tests.protocol.rate_limit.limited_service import PROXY, a_cookie, a_limited_world, caller, statuses
 
 LIST = f"{API_PREFIX}/berichten"
 LETTER = f"{LIST}/0190a000-0000-7000-8000-000000000000"

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from machtiging.storage.embedded_postgres import find_server_pid
-from tests.builders.serve_process import ServeProcess, becomes, folder_in_memory
+from tests.protocol.real_server.serve_process import ServeProcess, becomes, folder_in_memory
 
 pytestmark = pytest.mark.whole
 

@@ -12,7 +12,7 @@ from machtiging.cli.processes.port_holders import describe_holders
 from machtiging.cli.processes.servers import bind_socket
 from machtiging.kernel.errors import Fault
 from tests.builders.crypto import a_key_directory
-from tests.builders.serve_process import ServeProcess, becomes
+from tests.protocol.real_server.serve_process import ServeProcess, becomes
 
 pytestmark = pytest.mark.whole
 

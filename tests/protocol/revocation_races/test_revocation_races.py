@@ -16,7 +16,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.crypto import a_keyring
 from tests.builders.delegation import LIMITS
 from tests.builders.lock_waits import wait_until_blocked
-from tests.builders.revocation_races import (
+from tests.protocol.revocation_races.concurrent_writes import (
     REFERRING,
     UNENDED,
     WRITERS,

@@ -12,9 +12,9 @@ from machtiging.access.sender_constraint.errors import PROOF_ALGORITHMS
 from machtiging.access.token_revocation import revoke_tokens_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import DELIVER, ISSUER, OIN, READ, a_jwt, counting_statements
-from tests.builders.bound import HERE, a_bound_token, ask, is_refused
 from tests.builders.crypto import a_keyring
 from tests.builders.proof import Holder, ed25519_holder, rsa_holder
+from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 
 @pytest.mark.parametrize("make", [Holder, rsa_holder, ed25519_holder])

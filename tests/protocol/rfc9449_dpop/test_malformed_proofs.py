@@ -7,8 +7,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
 
-from tests.builders.bound import HERE, a_bound_token, ask, is_refused
 from tests.builders.proof import Holder, b64, compact, ed25519_holder, rsa_holder
+from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 NOT_OF_A_PROOF = [
     ({"typ": None}, "no typ"),

@@ -16,7 +16,7 @@ from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT
 from machtiging.storage.row_mac import MAC_COLUMN, ROW_INVALID, seal_row, verify_row
 from tests.builders.audit import tampering
 from tests.builders.crypto import a_key_directory
-from tests.builders.forging import OPENINGS, forge
+from tests.protocol.row_mac.forged_rows import OPENINGS, forge
 
 BY_NAME = {sealed.table.name: sealed for sealed in SEALED_TABLES}
 # lookup columns: with another value the row is not found, which is refused as unknown

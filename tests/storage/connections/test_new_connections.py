@@ -11,7 +11,7 @@ from machtiging.storage.connections.guard import SEARCH_PATH
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import run_as_superuser, url_of_database
-from tests.builders.pgbouncer import middlebox
+from tests.storage.connections.pgbouncer import middlebox
 
 HELD = """SELECT current_user, current_setting('statement_timeout'), current_setting('lock_timeout'),
                  current_setting('search_path')"""

@@ -14,7 +14,7 @@ from machtiging.storage.connections.guard import SEARCH_PATH
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.migration_runner import migrate_schema
 from tests.builders.database import run_as_superuser, url_of_database
-from tests.builders.pgbouncer import pgbouncer
+from tests.storage.connections.pgbouncer import pgbouncer
 
 pytestmark = pytest.mark.whole
 HELD = "SELECT current_user, current_setting('statement_timeout'), current_setting('search_path')"

@@ -11,7 +11,7 @@ from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.database import run_as_superuser
-from tests.builders.pgbouncer import middlebox
+from tests.storage.connections.pgbouncer import middlebox
 
 SIZE = 4
 WRITE = "INSERT INTO used_assertion VALUES ('c', sha256(gen_random_uuid()::text::bytea), now())"

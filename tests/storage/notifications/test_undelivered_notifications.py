@@ -13,7 +13,7 @@ from machtiging.notifications.outbox_dispatcher import Mailer, send_due_notifica
 from machtiging.notifications.texts import NotificationKind
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.delegation import NOON, a_person
-from tests.builders.smtp import a_mail_server
+from tests.storage.notifications.smtp_server import a_mail_server
 
 FACTS = {"machtiging_id": "x", "begins_on": "2026-11-23", "ends_on": "2027-02-21"}
 DAY = timedelta(days=1)

@@ -16,8 +16,8 @@ from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import uuid7
 from tests.builders.berichtenbox import World, a_world
 from tests.builders.login import ISSUER
-from tests.builders.plans import buffers, grow, nodes, plan_of, recorded, superuser
 from tests.builders.portal import a_portal
+from tests.storage.plans.query_plans import buffers, grow, nodes, plan_of, recorded, superuser
 
 SMALL, LARGE = 60, 2_000
 # An index that is one level deeper costs a block more for each look into it.

@@ -25,9 +25,9 @@ from tests.builders.berichtenbox import World, a_pdf, a_world
 from tests.builders.login import ISSUER
 from tests.builders.oauth import Flow, OAuthWorld, an_oauth_world
 from tests.builders.openid import sender
-from tests.builders.plans import grow, growing_tables, plan_of, recorded, superuser, whole_tables_read
 from tests.builders.portal import Portal, a_portal
 from tests.builders.refreshing import Holder, a_holder
+from tests.storage.plans.query_plans import grow, growing_tables, plan_of, recorded, superuser, whole_tables_read
 
 pytestmark = pytest.mark.whole
 ROWS = 4_000

@@ -19,7 +19,7 @@ from machtiging.crypto.own_tokens import RETIRED_KEY_LIFETIME
 from machtiging.crypto.rotation import earliest_signing_time, read_key_entries, rotate_key
 from machtiging.kernel.errors import Conflict, Fault, NotAuthenticated
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
-from tests.builders.virtual_time import run_in_virtual_time
+from tests.unit.virtual_time import run_in_virtual_time
 
 LATER = MADE_AT + timedelta(days=1)
 ISSUER = "https://machtigen.test"

@@ -31,7 +31,7 @@ from machtiging.crypto.rotation import (
 from machtiging.kernel.clock import SettableClock
 from machtiging.kernel.errors import Conflict, Fault, InvalidInput
 from tests.builders.crypto import MADE_AT, a_key_directory
-from tests.builders.virtual_time import run_in_virtual_time
+from tests.unit.virtual_time import run_in_virtual_time
 
 NOW = MADE_AT + timedelta(days=1)
 THEN = NOW + timedelta(days=30)

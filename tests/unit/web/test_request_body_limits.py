@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
 from machtiging.web import body_limits, problems
-from tests.builders.virtual_time import run_in_virtual_time
+from tests.unit.virtual_time import run_in_virtual_time
 
 
 async def never_ending():

@@ -1,6 +1,6 @@
 """Ours as a process of its own, for tests that know it by its address only: service and login stand-in on loopback.
 
-`python -m tests.builders.black_box_ours CONFIG` serves until it is told to stop. CONFIG is a JSON file with
+`python -m tests.protocol.black_box.our_server CONFIG` serves until it is told to stop. CONFIG is a JSON file with
 `database_url` (migrated), `keys` (a key ring), `target` (the file to describe itself in, written when it
 is up) and, when it is to be broken on purpose, `mutant`: a name in tests.mutants.
 """
@@ -22,11 +22,11 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from tests.builders.applications import replace_services
-from tests.builders.black_box_parts import AFTER, DELIVERING, DETAILS, clients, clients_beyond
 from tests.builders.crypto import a_key_directory
 from tests.mutants import MUTANTS
+from tests.protocol.black_box.client_metadata import AFTER, DELIVERING, DETAILS, clients, clients_beyond
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _UP_SECONDS = 60
 # How somebody is asked something at a counter: where she gets the hint that she reads out, and where she answers.
 _COUNTER = {
@@ -77,7 +77,7 @@ async def _serve(config: dict[str, Any]) -> None:
     from machtiging.settings import Environment, Settings
     from machtiging.simulators.app import create_simulator
     from machtiging.web.structured_logging import configure_logging
-    from tests.builders.black_box_spent import spent
+    from tests.protocol.black_box.expired_credentials import spent
 
     configure_logging("WARNING")
     front, broker = bind_socket("127.0.0.1", 0), bind_socket("127.0.0.1", 0)
@@ -144,7 +144,7 @@ def running(command: list[str], place: Path, **options: Any) -> Iterator[subproc
 def ours(database_url: str, place: Path, **more: Any) -> Iterator[Path]:
     """Ours, running; gives the file that describes it."""
     target, config = described(database_url, place, **more)
-    command = [sys.executable, "-m", "tests.builders.black_box_ours", str(config)]
+    command = [sys.executable, "-m", "tests.protocol.black_box.our_server", str(config)]
     with running(command, place, cwd=ROOT, env=os.environ) as process:
         wait_until(target.exists, lambda: process.poll() is not None, place / "server.log")
         yield target

@@ -15,9 +15,9 @@ _PRELOADED = [
     "pytest_asyncio.plugin",
     "httpcore",
     "hypothesis",
-    "tests.builders.black_box_counter",
-    "tests.builders.black_box_ours",
-    "tests.builders.black_box_spent",
+    "tests.protocol.black_box.ciba_counter",
+    "tests.protocol.black_box.our_server",
+    "tests.protocol.black_box.expired_credentials",
     "tests.builders.database",
 ]
 

@@ -20,8 +20,8 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from machtiging.cli.processes.servers import bind_socket
-from tests.builders.black_box_ours import running, wait_until
-from tests.builders.black_box_parts import clients
+from tests.protocol.black_box.client_metadata import clients
+from tests.protocol.black_box.our_server import running, wait_until
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests" / "parties"
