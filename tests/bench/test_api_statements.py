@@ -19,11 +19,11 @@ from tests.builders import berichtenbox
 from tests.builders.applications import replace_services
 from tests.builders.bearer import ISSUER, POLICY, READ, a_jwt, counting_statements, the_letter, token_facts
 from tests.builders.black_box import claims_of
-from tests.builders.bound import HERE, a_bound_token, ask
 from tests.builders.delegation import NOON, an_accepted_machtiging, mother_and_son
 from tests.builders.proof import Holder, a_certificate
 from tests.builders.query_log import record_queries
 from tests.builders.sealing import seal_rows
+from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask
 
 BERICHTEN = f"{API_PREFIX}/berichten/"
 PROXY = "10.20.0.5"
