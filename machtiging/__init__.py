@@ -45,7 +45,8 @@ above, or work that every request needs.
                              web/request_id.py, web/structured_logging.py, kernel/commits.py
     services of the request  dependencies.py, access/dependencies.py
     signature and token row  crypto/keyring.py, crypto/own_tokens.py, crypto/jose.py, crypto/key_manifest.py,
-                             access/tokens.py, access/issued_token.py, access/sender_constraint/binding.py,
+                             crypto/key_operations.py, access/tokens.py, access/issued_token.py,
+                             access/sender_constraint/binding.py,
                              access/sender_constraint/token_claims.py
     MAC of the token row     audit/row_authentication.py, storage/row_mac.py, crypto/row_mac.py
     database connection      storage/autocommit.py, storage/statement.py, storage/unit_of_work.py,
@@ -56,3 +57,4 @@ above, or work that every request needs.
     values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,
                              kernel/period.py
 """
+
