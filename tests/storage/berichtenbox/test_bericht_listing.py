@@ -171,4 +171,4 @@ async def test_listing_permit_without_pairs_lists_nothing(world):
 def _none(leave):
     from machtiging.access.permit import PERMIT_SEAL
 
-    return replace(leave, pairs=frozenset(), seal=PERMIT_SEAL)
+    return replace(leave, allowed_pairs=frozenset(), seal=PERMIT_SEAL)
