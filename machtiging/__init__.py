@@ -57,4 +57,3 @@ above, or work that every request needs.
     values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,
                              kernel/period.py
 """
-
