@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken
 from machtiging.kernel.ids import TokenId
+from machtiging.storage.columns import table_of
 
-_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE = table_of(IssuedToken)
 
 
 async def lock_and_count_exchanges(session: AsyncSession, jti: TokenId) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Label, Select, Table, bindparam, column, literal, literal_column, select, true
+from sqlalchemy import Label, Select, bindparam, column, literal, literal_column, select, true
 
 from machtiging.access.tables import IssuedToken
 from machtiging.delegation.locks import lock_shared
 from machtiging.delegation.queries import machtiging_table
+from machtiging.storage.columns import table_of
 
-_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE = table_of(IssuedToken)
 # PostgreSQL's row version: every update of the machtiging changes it.
 MACHTIGING_VERSION: Label[Any] = literal_column("machtiging.xmin").label("m_version")
 

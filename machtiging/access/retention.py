@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from machtiging.access.tables import IssuedToken, UsedProof
+from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 
-_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
-_PROOF_TABLE: Table = UsedProof.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE = table_of(IssuedToken)
+_PROOF_TABLE = table_of(UsedProof)
 _CHILD = _TOKEN_TABLE.alias("child")
 _RETENTION_PERIOD = timedelta(days=30)
 # A token refers to the one it was exchanged for (`parent_id`) and expires no later, so children are deleted first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
@@ -14,8 +14,9 @@ from machtiging.access.dependencies import access_services
 from machtiging.access.issued_token import api_audience
 from machtiging.access.tables import IssuedToken
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.storage.columns import table_of
 
-_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE = table_of(IssuedToken)
 
 
 async def assert_token_not_revoked(request: Request, session: AsyncSession, *, opened_at: datetime) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
@@ -51,7 +52,7 @@ class UsedProof(SQLModel, table=True):
 
 # The columns covered by the row MAC (docs/decisions/0008). A change of the list needs a new version.
 SEALED_TOKEN = SealedTable(
-    IssuedToken.__table__,  # type: ignore[attr-defined]
+    table_of(IssuedToken),
     version=1,
     covered=(
         *("id", "client_id", "grant_id", "person_id", "machtiging_id", "oin", "scope", "acts", "assurance"),

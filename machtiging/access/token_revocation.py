@@ -6,13 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, literal, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.tables import IssuedToken
 from machtiging.kernel.ids import GrantId, MachtigingId, TokenId
+from machtiging.storage.columns import table_of
 
-_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE = table_of(IssuedToken)
 
 
 async def revoke_token(session: AsyncSession, jti: TokenId, at: datetime) -> int:

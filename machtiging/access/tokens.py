@@ -12,7 +12,6 @@ from sqlalchemy import (
     CTE,
     FromClause,
     Select,
-    Table,
     bindparam,
     func,
     insert,
@@ -32,10 +31,11 @@ from machtiging.delegation.rules import Act
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import GrantId, TokenId, uuid7
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import MAC_COLUMN, seal_row
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-_TOKEN_TABLE: Table = IssuedToken.__table__  # type: ignore[attr-defined]
+_TOKEN_TABLE = table_of(IssuedToken)
 
 
 _FACT_COLUMNS = tuple(field.name for field in fields(IssuedTokenFacts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from machtiging.agencies.tables import Agency
+from machtiging.storage.columns import table_of
 
 
 def agency_name_table() -> Table:
@@ -12,5 +13,5 @@ def agency_name_table() -> Table:
 
     Use `agencies.queries` to check if an agency may send.
     """
-    table: Table = Agency.__table__  # type: ignore[attr-defined]
+    table = table_of(Agency)
     return table

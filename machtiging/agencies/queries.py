@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.agencies.rules import Sensitivity, Theme
 from machtiging.agencies.tables import Agency, Dienst
+from machtiging.storage.columns import table_of
 
-_AGENCY: Table = Agency.__table__  # type: ignore[attr-defined]
-_DIENST: Table = Dienst.__table__  # type: ignore[attr-defined]
+_AGENCY = table_of(Agency)
+_DIENST = table_of(Dienst)
 _SELECT_ACTIVE_DIENSTEN = select(_DIENST).join(_AGENCY, _AGENCY.c.oin == _DIENST.c.oin).where(_AGENCY.c.active)
 # The outer join includes agencies without a dienst.
 _SELECT_ACTIVE_AGENCIES = (

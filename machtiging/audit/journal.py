@@ -11,17 +11,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Insert, Select, Table, bindparam, insert, select
+from sqlalchemy import FromClause, Insert, Select, bindparam, insert, select
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.tables import JournalIntake
 from machtiging.kernel.ids import uuid7
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 from machtiging.web import request_id
 
 # The capacity of an operator. The operator's name is in the facts, as `beheerder`.
 OPERATOR = "beheerder"
-_INTAKE: Table = JournalIntake.__table__  # type: ignore[attr-defined]
+_INTAKE = table_of(JournalIntake)
 _INSERT_LINE = insert(_INTAKE).values(
     {column.name: bindparam(f"line_{column.name}", type_=column.type) for column in _INTAKE.c}
 )

@@ -32,9 +32,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from machtiging.audit.canonical import TIMESTAMPTZ, clamp_instant
 from machtiging.audit.rules import LINE_COLUMNS
 from machtiging.audit.tables import JournalIntake, JournalLine
+from machtiging.storage.columns import table_of
 
-_intake = JournalIntake.__table__  # type: ignore[attr-defined]
-_journal = JournalLine.__table__  # type: ignore[attr-defined]
+_intake = table_of(JournalIntake)
+_journal = table_of(JournalLine)
 
 
 @dataclass(frozen=True, slots=True)

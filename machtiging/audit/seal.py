@@ -25,13 +25,14 @@ from machtiging.audit.tables import JournalHead, JournalIntake, JournalLine
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotAuthenticated
+from machtiging.storage.columns import table_of
 
 # One sealer at a time per database. Not an advisory lock, since the service role could take that.
 _LOCK_SEALING = text("LOCK TABLE sealing_turn IN EXCLUSIVE MODE")
 
-_intake = JournalIntake.__table__  # type: ignore[attr-defined]
-_journal = JournalLine.__table__  # type: ignore[attr-defined]
-_head = JournalHead.__table__  # type: ignore[attr-defined]
+_intake = table_of(JournalIntake)
+_journal = table_of(JournalLine)
+_head = table_of(JournalHead)
 
 # A line with an id that is already in the journal cannot move there. It is skipped, so that it does not block the
 # others. `verify_journal` reports it.

@@ -14,11 +14,12 @@ from machtiging.audit.tables import JournalHead
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault
+from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import translate_database_errors
 from machtiging.supervision import TaskRecord, run_once, run_repeatedly
 
 _log = structlog.get_logger(__name__)
-_head = JournalHead.__table__  # type: ignore[attr-defined]
+_head = table_of(JournalHead)
 _LAST_HEAD = select(_head.c.signature).order_by(_head.c.seq.desc()).limit(1)
 
 

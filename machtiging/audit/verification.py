@@ -28,13 +28,14 @@ from machtiging.audit.rules import (
 from machtiging.audit.tables import JournalHead, JournalIntake, JournalLine
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.storage.columns import table_of
 
 # One damaged line can make a million later ones fail. The first problems show where to look.
 MAX_PROBLEMS = 100
 
-_intake = JournalIntake.__table__  # type: ignore[attr-defined]
-_journal = JournalLine.__table__  # type: ignore[attr-defined]
-_head = JournalHead.__table__  # type: ignore[attr-defined]
+_intake = table_of(JournalIntake)
+_journal = table_of(JournalLine)
+_head = table_of(JournalHead)
 _LINES = select(*canonical_columns(_journal)).order_by(_journal.c.seq)
 _SIGNED_AT = clamp_instant(_head.c.signed_at).label("signed_at")
 _HEADS = select(_head.c.seq, _head.c.hash, _SIGNED_AT, _head.c.signature).order_by(_head.c.seq)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,10 +29,11 @@ from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Conflict, InvalidInput, NotAllowed, Refusal
 from machtiging.kernel.ids import BerichtId, PersonId, uuid7
+from machtiging.storage.columns import table_of
 
-_BERICHT: Table = Bericht.__table__  # type: ignore[attr-defined]
-_BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
-_PART: Table = BijlagePart.__table__  # type: ignore[attr-defined]
+_BERICHT = table_of(Bericht)
+_BIJLAGE = table_of(Bijlage)
+_PART = table_of(BijlagePart)
 _IDEMPOTENCY_CONSTRAINT = "uq_bericht_same_letter_is_one_letter"
 _EARLIEST_PUBLICATION = datetime(2000, 1, 1, tzinfo=UTC)
 _MAX_PUBLICATION_LEAD = timedelta(days=366)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.access.actor import Actor
@@ -25,9 +25,10 @@ from machtiging.delegation.rules import Act
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.clock import Clock
 from machtiging.kernel.errors import Fault, NotInForce
+from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
 
-_PART: Table = BijlagePart.__table__  # type: ignore[attr-defined]
+_PART = table_of(BijlagePart)
 DOWNLOAD_ABORTED = "toegang_beeindigd_tijdens_downloaden"
 
 

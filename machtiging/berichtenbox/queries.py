@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
-    Table,
     and_,
     bindparam,
     func,
@@ -41,11 +40,12 @@ from machtiging.berichtenbox.tables import Bericht, Bijlage, ReaderMark
 from machtiging.delegation.rules import Act, BerichtEnvelope
 from machtiging.identity.data_keys import DATA_KEY_COLUMNS, data_key_table
 from machtiging.kernel.ids import BerichtId, PersonId, TokenId
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-BERICHT: Table = Bericht.__table__  # type: ignore[attr-defined]
-BIJLAGE: Table = Bijlage.__table__  # type: ignore[attr-defined]
-READER_MARK: Table = ReaderMark.__table__  # type: ignore[attr-defined]
+BERICHT = table_of(Bericht)
+BIJLAGE = table_of(Bijlage)
+READER_MARK = table_of(ReaderMark)
 _AGENCY = agency_name_table()
 _DATA_KEY_TABLE = data_key_table()
 

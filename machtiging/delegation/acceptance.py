@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -46,11 +46,12 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.birth_date import DateParts
 from machtiging.kernel.errors import InvalidInput, NotAllowed, TooMany
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.columns import table_of
 
 MAX_FAILED_TRIES = 5
 FAILED_TRY_WINDOW = timedelta(hours=1)
-_CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
-_TRY_TABLE: Table = CodeTry.__table__  # type: ignore[attr-defined]
+_CODE_TABLE = table_of(Machtigingscode)
+_TRY_TABLE = table_of(CodeTry)
 _WRONG_CODE_TEXT = (
     "Deze code werkt niet met wat u invulde. "
     "Controleer de code, de geboortedatum en, als u dat kreeg, het controlewoord."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -21,8 +21,9 @@ from machtiging.kernel.errors import Conflict, NotFound, Refusal
 from machtiging.kernel.ids import MachtigingId
 from machtiging.notifications.outbox import enqueue_notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.storage.columns import table_of
 
-_CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
+_CODE_TABLE = table_of(Machtigingscode)
 CODE_ALREADY_RENEWED = "code_al_vernieuwd"
 
 

@@ -20,9 +20,10 @@ from machtiging.delegation.tables import MachtigingRow, Machtigingscode
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import MachtigingId, PersonId
 from machtiging.kernel.period import Period
+from machtiging.storage.columns import table_of
 
-_MACHTIGING_TABLE: Table = MachtigingRow.__table__  # type: ignore[attr-defined]
-_CODE_TABLE: Table = Machtigingscode.__table__  # type: ignore[attr-defined]
+_MACHTIGING_TABLE = table_of(MachtigingRow)
+_CODE_TABLE = table_of(Machtigingscode)
 # Every column as `m_<name>`. Select these and pass the row's mapping to `machtiging_from_mapping`.
 MACHTIGING_COLUMNS: tuple[Label[Any], ...] = tuple(column.label(f"m_{column.name}") for column in _MACHTIGING_TABLE.c)
 

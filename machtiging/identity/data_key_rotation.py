@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -18,8 +18,9 @@ from machtiging.crypto.keyring import KeyRing, WrappedDataKey
 from machtiging.identity.tables import Person
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
+from machtiging.storage.columns import table_of
 
-_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_PERSON = table_of(Person)
 _DATA_KEY_COLUMNS = (_PERSON.c.id, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 _UPDATE_DATA_KEY = (
     update(_PERSON)

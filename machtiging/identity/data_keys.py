@@ -11,8 +11,9 @@ from machtiging.crypto.envelope_encryption import DataKey
 from machtiging.crypto.keyring import KeyRing
 from machtiging.identity.tables import Person
 from machtiging.kernel.ids import PersonId
+from machtiging.storage.columns import table_of
 
-_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_PERSON = table_of(Person)
 # Select these, then give the row to `unwrap_data_key`.
 DATA_KEY_COLUMNS = (_PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 

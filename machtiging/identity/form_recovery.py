@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from fastapi import Request
-from sqlalchemy import Row, Table, delete, or_, select, tuple_
+from sqlalchemy import Row, delete, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
@@ -26,6 +26,7 @@ from machtiging.identity.people import load_data_key
 from machtiging.identity.tables import SEALED_SESSION, LoginSession, SavedForm
 from machtiging.kernel.errors import Fault
 from machtiging.kernel.ids import PersonId
+from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 from machtiging.web.http_methods.head import sent_method
 
@@ -34,8 +35,8 @@ FORM_LIFETIME = timedelta(hours=1)
 MAX_FORM_BYTES = 16 * 1024
 MAX_FORMS_PER_PERSON = 10
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_FORM: Table = SavedForm.__table__  # type: ignore[attr-defined]
-_SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
+_FORM = table_of(SavedForm)
+_SESSION = table_of(LoginSession)
 EXPIRED_FORMS: ExpiredRows = (_FORM, _FORM.c.expires_at < SWEEP_AT)
 _log = structlog.get_logger("machtiging.identity")
 

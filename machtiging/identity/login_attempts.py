@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, delete, insert
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
@@ -17,13 +17,14 @@ from machtiging.identity.errors import LoginFailed
 from machtiging.identity.rules import LoginRequest
 from machtiging.identity.tables import SEALED_ATTEMPT, LoginAttempt
 from machtiging.kernel.assurance import Assurance
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 
 ATTEMPT_UNKNOWN = "inlogpoging_onbekend"
 LOGIN_COOKIE = "__Host-inloggen"
 ATTEMPT_LIFETIME = timedelta(minutes=10)
-_ATTEMPT: Table = LoginAttempt.__table__  # type: ignore[attr-defined]
+_ATTEMPT = table_of(LoginAttempt)
 # Expired attempts, for the retention sweep.
 EXPIRED_ATTEMPTS: ExpiredRows = (_ATTEMPT, _ATTEMPT.c.expires_at < SWEEP_AT)
 

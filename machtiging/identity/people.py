@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +20,7 @@ from machtiging.kernel.birth_date import format_birth_date, parse_birth_date
 from machtiging.kernel.bsn import Bsn
 from machtiging.kernel.errors import Fault, NotAllowed, NotFound
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import ROW_INVALID, seal_row
 from machtiging.storage.statement import Executor, Statement
 
@@ -36,7 +37,7 @@ __all__ = [
     "save_profile",
 ]
 
-_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_PERSON = table_of(Person)
 _IDENTITY_COLUMNS = tuple(_PERSON.c[name] for name in SEALED_PERSON.columns)
 _BSN_FIELD = "bsn"
 # Built once at import: compiling costs more than executing.

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Row, Table, and_, insert, select, update
+from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -27,6 +27,7 @@ from machtiging.identity.tables import SEALED_SESSION, LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotAllowed, NotAuthenticated
 from machtiging.kernel.ids import PersonId, uuid7
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import get_row_keys, seal_row
 from machtiging.storage.sweep import SWEEP_AT, ExpiredRows
 from machtiging.storage.unit_of_work import Transaction
@@ -36,7 +37,7 @@ from machtiging.web.rate_limit.callers import note_person
 SESSION_COOKIE = "__Host-sessie"
 LAST_SEEN_INTERVAL = timedelta(minutes=1)
 _MAX_TOKEN_LENGTH = 128
-_SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
+_SESSION = table_of(LoginSession)
 # The row stays for a day after the session, so that a form posted too late still finds its person. Only ended
 # sessions are deleted (see `session_end`).
 SESSION_RETENTION = timedelta(days=1)
@@ -44,7 +45,7 @@ EXPIRED_SESSIONS: ExpiredRows = (
     _SESSION,
     and_(_SESSION.c.ended_at.is_not(None), _SESSION.c.expires_at < SWEEP_AT - SESSION_RETENTION),
 )
-_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_PERSON = table_of(Person)
 _COLUMNS = (*_SESSION.c, _PERSON.c.profile_sealed, _PERSON.c.data_key_wrapped, _PERSON.c.kek_version)
 
 

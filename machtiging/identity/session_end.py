@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -20,9 +20,10 @@ from machtiging.identity.tables import LoginSession, Person
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.errors import NotFound
 from machtiging.kernel.ids import PersonId
+from machtiging.storage.columns import table_of
 
-_SESSION: Table = LoginSession.__table__  # type: ignore[attr-defined]
-_PERSON: Table = Person.__table__  # type: ignore[attr-defined]
+_SESSION = table_of(LoginSession)
+_PERSON = table_of(Person)
 SESSION_EXPIRED = "sessie_verlopen"
 
 

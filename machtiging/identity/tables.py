@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
@@ -81,7 +82,7 @@ class LoginAttempt(SQLModel, table=True):
 
 # Columns covered by the row MAC (docs/decisions/0008). A changed list needs a new version.
 SEALED_PERSON = SealedTable(
-    Person.__table__,  # type: ignore[attr-defined]
+    table_of(Person),
     version=1,
     covered=("id", "bsn_index", "bsn_sealed", "broker_issuer", "broker_subject", "created_at"),
     exempt={
@@ -91,7 +92,7 @@ SEALED_PERSON = SealedTable(
     },
 )
 SEALED_SESSION = SealedTable(
-    LoginSession.__table__,  # type: ignore[attr-defined]
+    table_of(LoginSession),
     version=1,
     covered=(
         *("id", "token_hash", "person_id", "assurance", "roles", "organisation_kvk", "csrf_token"),
@@ -100,7 +101,7 @@ SEALED_SESSION = SealedTable(
     exempt={"ended_at": EXEMPT_ENDS_ROW, "last_seen_at": "only ends a session that is idle; expires_at is its end"},
 )
 SEALED_ATTEMPT = SealedTable(
-    LoginAttempt.__table__,  # type: ignore[attr-defined]
+    table_of(LoginAttempt),
     version=1,
     covered=(
         *("state_hash", "browser_hash", "nonce", "code_verifier", "return_to", "requested_acr"),

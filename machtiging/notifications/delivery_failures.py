@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.kernel.ids import PersonId
 from machtiging.notifications.tables import Notification
+from machtiging.storage.columns import table_of
 
-_TABLE: Table = Notification.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Notification)
 # Older notifications are not useful: the overview of machtigingen shows the current state.
 VISIBLE_PERIOD = timedelta(days=90)
 RETRY_PERIOD = timedelta(days=30)

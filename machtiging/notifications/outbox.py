@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, insert, literal, select
+from sqlalchemy import insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.kernel.ids import PersonId, uuid7
 from machtiging.notifications.tables import Notification
 from machtiging.notifications.texts import NotificationKind
+from machtiging.storage.columns import table_of
 
-_NOTIFICATION: Table = Notification.__table__  # type: ignore[attr-defined]
+_NOTIFICATION = table_of(Notification)
 
 
 async def enqueue_notification(

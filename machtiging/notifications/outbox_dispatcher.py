@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import Clock
@@ -24,6 +24,7 @@ from machtiging.kernel.ids import PersonId
 from machtiging.notifications.mailer import DeliveryResult, DeliveryStatus, EmailId, Mailer, compose_email, send_email
 from machtiging.notifications.tables import Notification
 from machtiging.notifications.texts import NotificationKind, render_message
+from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.supervision import TaskRecord, run_repeatedly
 
@@ -39,7 +40,7 @@ RETRY_DELAYS = (
 # Finds the address or the name of a person; injected by the application.
 PersonLookup = Callable[[AsyncSession, PersonId], Awaitable[str | None]]
 
-_TABLE: Table = Notification.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(Notification)
 _log = logging.getLogger(__name__)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Table, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access import token_revocation
@@ -20,9 +20,10 @@ from machtiging.audit.journal import NewJournalLine, record
 from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId
 from machtiging.oauth.tables import BackchannelRequest, OAuthGrant
+from machtiging.storage.columns import table_of
 
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-_BACKCHANNEL_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+_GRANT = table_of(OAuthGrant)
+_BACKCHANNEL_REQUEST = table_of(BackchannelRequest)
 _HAS_OPENID_SCOPE = _GRANT.c.scope.op("~")(r"(^| )openid( |$)")
 
 

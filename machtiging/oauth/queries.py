@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Label, Row, Select, Table, bindparam, column, literal_column, select
+from sqlalchemy import FromClause, Label, Row, Select, bindparam, column, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.issued_token import TokenState
@@ -18,10 +18,11 @@ from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import GrantId, MachtigingId, PersonId, TokenId
 from machtiging.oauth.client import Client, build_client
 from machtiging.oauth.tables import SEALED_CLIENT, SEALED_GRANT, OAuthClient, OAuthGrant
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
+_GRANT = table_of(OAuthGrant)
 # The columns that `build_client` reads, and that the row's MAC covers.
 CLIENT_COLUMN_NAMES = (*SEALED_CLIENT.columns, "fetch_failed_at")
 CLIENT_COLUMNS = tuple(_CLIENT.c[name] for name in CLIENT_COLUMN_NAMES)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,9 +18,10 @@ from machtiging.crypto import secrets
 from machtiging.kernel.errors import Conflict, InvalidInput
 from machtiging.oauth.clients import metadata
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
 
 
 async def register_client(

@@ -24,18 +24,19 @@ from machtiging.oauth.tables import (
     RefreshToken,
     UsedAssertion,
 )
+from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, Sweep
 from machtiging.storage.unit_of_work import unit_of_work
 
 # Reuse of a code or refresh token is detected, and ends the grant, for this long after its expiry.
 REUSE_DETECTION_PERIOD = timedelta(days=1)
 _RETENTION_BY_TABLE: tuple[tuple[Table, timedelta], ...] = (
-    (PushedRequest.__table__, timedelta(0)),  # type: ignore[attr-defined]
-    (AuthorizationCode.__table__, REUSE_DETECTION_PERIOD),  # type: ignore[attr-defined]
-    (UsedAssertion.__table__, timedelta(0)),  # type: ignore[attr-defined]
-    (RefreshToken.__table__, REUSE_DETECTION_PERIOD),  # type: ignore[attr-defined]
-    (BackchannelRequest.__table__, REUSE_DETECTION_PERIOD),  # type: ignore[attr-defined]
-    (Meldcode.__table__, timedelta(0)),  # type: ignore[attr-defined]
+    (table_of(PushedRequest), timedelta(0)),
+    (table_of(AuthorizationCode), REUSE_DETECTION_PERIOD),
+    (table_of(UsedAssertion), timedelta(0)),
+    (table_of(RefreshToken), REUSE_DETECTION_PERIOD),
+    (table_of(BackchannelRequest), REUSE_DETECTION_PERIOD),
+    (table_of(Meldcode), timedelta(0)),
 )
 _BATCH_SIZE = 500
 # Bounds one run; the rest is deleted in the next run.

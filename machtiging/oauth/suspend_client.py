@@ -21,14 +21,15 @@ from machtiging.oauth.tables import (
     PushedRequest,
     RefreshToken,
 )
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
-_REFRESH_TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
-_BACKCHANNEL_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
+_REFRESH_TOKEN = table_of(RefreshToken)
+_BACKCHANNEL_REQUEST = table_of(BackchannelRequest)
 _PENDING_TABLES: tuple[Table, ...] = (
-    PushedRequest.__table__,  # type: ignore[attr-defined]
-    AuthorizationCode.__table__,  # type: ignore[attr-defined]
+    table_of(PushedRequest),
+    table_of(AuthorizationCode),
     _BACKCHANNEL_REQUEST,
 )
 _ACTIVE, _PROPOSED, _SUSPENDED = "active", "proposed", "suspended"

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlmodel import Field, SQLModel
 
 from machtiging.storage import columns
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import EXEMPT_ENDS_ROW, SealedTable
 
 
@@ -206,7 +207,7 @@ class LogoutNotice(SQLModel, table=True):
 # The columns under each row's MAC (docs/decisions/0008). A changed list needs a new version.
 _ONLY_COUNTS_DOWN = "counts down to nothing; more of it gives no more than what an operator approves"
 SEALED_CLIENT = SealedTable(
-    OAuthClient.__table__,  # type: ignore[attr-defined]
+    table_of(OAuthClient),
     version=1,
     covered=(
         *("client_id", "registration", "oin", "state", "created_at", "registration_token_hash"),
@@ -219,7 +220,7 @@ SEALED_CLIENT = SealedTable(
     },
 )
 SEALED_PUSHED_REQUEST = SealedTable(
-    PushedRequest.__table__,  # type: ignore[attr-defined]
+    table_of(PushedRequest),
     version=1,
     covered=("uri_hash", "client_id", "params", "created_at"),
     exempt={
@@ -229,7 +230,7 @@ SEALED_PUSHED_REQUEST = SealedTable(
     },
 )
 SEALED_GRANT = SealedTable(
-    OAuthGrant.__table__,  # type: ignore[attr-defined]
+    table_of(OAuthGrant),
     version=1,
     covered=(
         *("id", "client_id", "person_id", "machtiging_id", "authorization_details", "scope", "assurance"),
@@ -239,7 +240,7 @@ SEALED_GRANT = SealedTable(
     exempt={"ended_at": EXEMPT_ENDS_ROW, "end_reason": "goes with ended_at"},
 )
 SEALED_CODE = SealedTable(
-    AuthorizationCode.__table__,  # type: ignore[attr-defined]
+    table_of(AuthorizationCode),
     version=1,
     covered=(
         *("code_hash", "client_id", "grant_id", "redirect_uri", "scope", "nonce", "code_challenge", "created_at"),
@@ -248,7 +249,7 @@ SEALED_CODE = SealedTable(
     exempt={"expires_at": "cut short by SQL; the table bounds it by created_at", "used_at": EXEMPT_ENDS_ROW},
 )
 SEALED_REFRESH_TOKEN = SealedTable(
-    RefreshToken.__table__,  # type: ignore[attr-defined]
+    table_of(RefreshToken),
     version=1,
     covered=(
         *("token_hash", "grant_id", "client_id", "resource", "jkt", "x5t", "created_at", "expires_at"),
@@ -257,7 +258,7 @@ SEALED_REFRESH_TOKEN = SealedTable(
     exempt={"used_at": EXEMPT_ENDS_ROW},
 )
 SEALED_BACKCHANNEL_REQUEST = SealedTable(
-    BackchannelRequest.__table__,  # type: ignore[attr-defined]
+    table_of(BackchannelRequest),
     version=1,
     covered=(
         *("request_hash", "client_id", "person_id", "machtiging_id", "params", "binding_message", "grant_id", "jkt"),
@@ -271,7 +272,7 @@ SEALED_BACKCHANNEL_REQUEST = SealedTable(
     },
 )
 SEALED_INITIAL_ACCESS_TOKEN = SealedTable(
-    InitialAccessToken.__table__,  # type: ignore[attr-defined]
+    table_of(InitialAccessToken),
     version=1,
     covered=("token_hash", "note", "created_at", "expires_at"),
     exempt={"uses_left": _ONLY_COUNTS_DOWN, "refused": _ONLY_COUNTS_DOWN, "withdrawn_at": EXEMPT_ENDS_ROW},

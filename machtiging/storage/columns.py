@@ -1,12 +1,19 @@
-"""Column types that SQLModel has no short form for."""
+"""Column types that SQLModel has no short form for, and the Core table of a model."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, LargeBinary, Text
+from sqlalchemy import ARRAY, DateTime, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """Return the Core table of a SQLModel class with `table=True`."""
+    # SQLModel does not declare the attribute that SQLAlchemy sets: this is the one place that ignores it.
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
 
 
 def timestamp_column(**options: Any) -> Any:

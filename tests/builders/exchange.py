@@ -16,6 +16,7 @@ from machtiging.oauth.request_parameters.resource_indicators import find_target
 from machtiging.oauth.rules import build_authorization_details
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
+from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE, agency_client, make_client_keys
@@ -75,7 +76,7 @@ class Chain:
             "requested_claims": {},
         }
         async with unit_of_work(self.oauth.sessions) as session:
-            await session.execute(insert(OAuthGrant.__table__), grant)
+            await session.execute(insert(table_of(OAuthGrant)), grant)
             await seal_rows(session, SEALED_GRANT)
             consented = ActiveGrant(await queries.find_grant(session, grant["id"]), held)
             client = await queries.find_active_client(session, self.app.client_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, FromClause, Table, bindparam, delete, literal, select
+from sqlalchemy import CTE, FromClause, bindparam, delete, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.access.sender_constraint.dpop_claims import (
@@ -25,12 +25,13 @@ from machtiging.crypto.jose import encode_base64url
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.proof_of_possession import verify_proof_of_possession
 from machtiging.kernel.errors import NotAuthenticated
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 
 _DPOP_TYP = "dpop+jwt"
 _MAX_PROOF_LENGTH = 8 * 1024
 _MAX_JTI_LENGTH = 256
-_PROOF_TABLE: Table = UsedProof.__table__  # type: ignore[attr-defined]
+_PROOF_TABLE = table_of(UsedProof)
 _CLEANUP_BATCH_SIZE = 2
 
 

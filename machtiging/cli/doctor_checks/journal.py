@@ -17,8 +17,9 @@ from machtiging.cli.doctor_checks.installation import Finding, FindingStatus
 from machtiging.crypto.keyring import KeyRing
 from machtiging.kernel.errors import Fault, NotAuthenticated
 from machtiging.settings import Settings
+from machtiging.storage.columns import table_of
 
-_journal_table = JournalLine.__table__  # type: ignore[attr-defined]
+_journal_table = table_of(JournalLine)
 _MAX_FINDINGS = 20
 _SUBJECT = "journal"
 

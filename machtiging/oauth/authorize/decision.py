@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import insert, select
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
 from machtiging.audit.journal import NewJournalLine, record
@@ -35,10 +35,11 @@ from machtiging.oauth.protocol.server import RequestContext, run_authlib
 from machtiging.oauth.request_parameters.resource_indicators import ResourceTarget, find_target
 from machtiging.oauth.rules import AUTHORIZATION_CODE_LIFETIME, CONSENT_MANAGEMENT_SCOPE
 from machtiging.oauth.tables import SEALED_CODE, SEALED_GRANT, AuthorizationCode, OAuthGrant
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
-_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_CODE = table_of(AuthorizationCode)
+_GRANT = table_of(OAuthGrant)
 
 
 @dataclass(frozen=True, slots=True)

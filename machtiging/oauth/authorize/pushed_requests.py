@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
@@ -28,9 +28,10 @@ from machtiging.oauth.rules import (
     refuse_box_changes,
 )
 from machtiging.oauth.tables import SEALED_PUSHED_REQUEST, PushedRequest
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
-_PUSHED: Table = PushedRequest.__table__  # type: ignore[attr-defined]
+_PUSHED = table_of(PushedRequest)
 REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"
 _MAX_REQUEST_URI_LENGTH = 128
 # The parameters that the decision reads. Others are checked once at the push, or ignored (RFC 6749 3.1).

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Table, case, func, literal, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,9 +35,10 @@ from machtiging.oauth.protocol.server import OAuthServer, RequestContext, run_au
 from machtiging.oauth.protocol.token_binding import resolve_code_binding, verify_par_proof
 from machtiging.oauth.request_parameters.request_object import RequestObjectContext, verify_request_object
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import MAC_COLUMN, seal_row
 
-_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+_REQUEST = table_of(BackchannelRequest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from sqlalchemy import ColumnElement, Table, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -25,10 +25,11 @@ from machtiging.oauth.authorize.grantable_access import GrantableAccess, resolve
 from machtiging.oauth.ciba.queries import PendingBackchannelRequest, list_pending_requests
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, SEALED_GRANT, BackchannelRequest, OAuthGrant
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes, seal_row
 
-_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_REQUEST = table_of(BackchannelRequest)
+_GRANT = table_of(OAuthGrant)
 _REQUEST_ID = re.compile(r"[0-9a-f]{64}")
 
 

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,8 +20,9 @@ from machtiging.delegation.machtigingscode import CODE_ALPHABET, compute_check_c
 from machtiging.kernel.ids import PersonId
 from machtiging.oauth.ciba.rules import MELDCODE_LENGTH, MELDCODE_LIFETIME
 from machtiging.oauth.tables import Meldcode
+from machtiging.storage.columns import table_of
 
-_MELDCODE: Table = Meldcode.__table__  # type: ignore[attr-defined]
+_MELDCODE = table_of(Meldcode)
 _PURPOSE = "meldcode"
 
 

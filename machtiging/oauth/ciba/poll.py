@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import CTE, Table, Update, and_, case, func, literal, select, update
+from sqlalchemy import CTE, Update, and_, case, func, literal, select, update
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
@@ -28,9 +28,10 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.protocol.server import RequestContext
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import ROW_INVALID
 
-_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+_REQUEST = table_of(BackchannelRequest)
 _MAX_AUTH_REQ_ID_LENGTH = 128
 _NOT_VALID = "The auth_req_id is not valid, or no longer."
 

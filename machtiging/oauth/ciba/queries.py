@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
@@ -15,10 +15,11 @@ from machtiging.oauth.ciba.rules import MAX_REQUEST_LIFETIME
 from machtiging.oauth.client import Client
 from machtiging.oauth.queries import CLIENT_COLUMN_NAMES, verify_client_row
 from machtiging.oauth.tables import SEALED_BACKCHANNEL_REQUEST, BackchannelRequest, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import ResultRow
 
-_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_REQUEST = table_of(BackchannelRequest)
+_CLIENT = table_of(OAuthClient)
 
 
 @dataclass(frozen=True, slots=True)

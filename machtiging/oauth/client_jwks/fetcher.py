@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Table, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.crypto.jose import parse_strict_json
@@ -19,11 +19,12 @@ from machtiging.oauth.client_jwks import key_validation
 from machtiging.oauth.client_jwks.fetch_limiter import FetchLimiter, FetchLimitExceeded
 from machtiging.oauth.client_jwks.key_selection import MIN_FETCH_INTERVAL, JwksFetchRequired
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.http_client import OutboundHttpClient, OutboundRequestFailed
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
 _T = TypeVar("_T")
 _log = structlog.get_logger("machtiging.oauth")
 

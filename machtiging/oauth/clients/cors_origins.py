@@ -13,7 +13,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy import Table, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.applications import Starlette
 
@@ -22,11 +22,12 @@ from machtiging.dependencies import services_of
 from machtiging.kernel.errors import Fault
 from machtiging.oauth.issuer import API_PATH
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import verify_row
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web import openapi
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
 _READ_METHODS = ("GET", "HEAD")
 # Documents for every origin: metadata, keys, the OpenAPI document.
 PUBLIC_DOCUMENT_PATHS: Mapping[str, Sequence[str]] = {

@@ -19,14 +19,15 @@ from machtiging.oauth.queries import Grant
 from machtiging.oauth.refresh.rules import compute_deadline
 from machtiging.oauth.rules import extract_acts
 from machtiging.oauth.tables import AuthorizationCode, BackchannelRequest, OAuthClient, OAuthGrant, RefreshToken
+from machtiging.storage.columns import table_of
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
-_REFRESH: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
+_GRANT = table_of(OAuthGrant)
+_CODE = table_of(AuthorizationCode)
+_REFRESH = table_of(RefreshToken)
 _SERVER = _CLIENT.alias("server")
 _MACHTIGING = machtiging_table()
-_REQUEST: Table = BackchannelRequest.__table__  # type: ignore[attr-defined]
+_REQUEST = table_of(BackchannelRequest)
 # Maximum lifetime of an access token (see the settings); it starts when a CIBA client fetches it.
 _MAX_TOKEN_LIFETIME = timedelta(hours=1)
 _VISIBLE_STANDINGS = (EffectiveState.IN_FORCE, EffectiveState.PAUSED)

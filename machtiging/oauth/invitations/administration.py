@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -16,8 +16,9 @@ from machtiging.audit.journal import NewJournalLine, record
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth.invitations.initial_access_token import JOURNAL_KIND, MAX_REFUSALS, derive_invitation_name
 from machtiging.oauth.tables import InitialAccessToken
+from machtiging.storage.columns import table_of
 
-_TOKEN: Table = InitialAccessToken.__table__  # type: ignore[attr-defined]
+_TOKEN = table_of(InitialAccessToken)
 _INVITATION_NAME = re.compile(r"[0-9a-f]{16}")
 _HASH_BYTES = 32
 

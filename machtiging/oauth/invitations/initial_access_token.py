@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -14,6 +14,7 @@ from machtiging.crypto import secrets
 from machtiging.kernel.errors import InvalidInput, NotAuthenticated
 from machtiging.kernel.text import require_plain_line
 from machtiging.oauth.tables import SEALED_INITIAL_ACCESS_TOKEN, InitialAccessToken
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
 MAX_USES = 1000
@@ -23,7 +24,7 @@ MAX_REFUSALS = 50
 MAX_LIFETIME = timedelta(days=366)
 _MAX_NOTE_LENGTH = 200
 JOURNAL_KIND = "uitnodiging"  # the kind of object in the journal
-_TOKEN: Table = InitialAccessToken.__table__  # type: ignore[attr-defined]
+_TOKEN = table_of(InitialAccessToken)
 
 
 async def create_invitation(

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from machtiging.kernel.clock import Clock
@@ -26,6 +26,7 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.issuer import Issuer
 from machtiging.oauth.openid.logout_notices import derive_sid
 from machtiging.oauth.tables import LogoutNotice
+from machtiging.storage.columns import table_of
 from machtiging.storage.sweep import SWEEP_AT, Sweep
 from machtiging.storage.unit_of_work import unit_of_work
 from machtiging.web.outbound.http_client import OutboundHttpClient
@@ -43,7 +44,7 @@ RETRY_DELAYS = (
 MAX_TRIES = len(RETRY_DELAYS)
 _NOTICE_RETENTION = timedelta(days=7)
 _BATCH_SIZE = 10
-_NOTICE: Table = LogoutNotice.__table__  # type: ignore[attr-defined]
+_NOTICE = table_of(LogoutNotice)
 _sweep = Sweep((_NOTICE, _NOTICE.c.created_at < SWEEP_AT - _NOTICE_RETENTION))
 _log = structlog.get_logger("machtiging.oauth")
 # Posts a form to a URI and returns the status. Raises MachtigingError when there is no response.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.crypto.keyring import KeyRing
@@ -19,11 +19,12 @@ from machtiging.identity.session import EndedSession
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.end_grants import GrantEnding, end_grants_of_session
 from machtiging.oauth.tables import LogoutNotice, OAuthClient, OAuthGrant
+from machtiging.storage.columns import table_of
 
 BACKCHANNEL_LOGOUT_URI = "backchannel_logout_uri"
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-_NOTICE: Table = LogoutNotice.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
+_GRANT = table_of(OAuthGrant)
+_NOTICE = table_of(LogoutNotice)
 
 
 def derive_sid(keyring: KeyRing, client_id: str, session_id: UUID) -> str:

@@ -6,15 +6,16 @@ promises.
 
 from __future__ import annotations
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.identity.session import Visitor
 from machtiging.oauth.openid.authentication_request import AuthenticationRequest
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
+from machtiging.storage.columns import table_of
 
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_GRANT = table_of(OAuthGrant)
 
 
 async def has_prior_consent(

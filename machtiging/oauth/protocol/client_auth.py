@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, FromClause, Table, bindparam, literal, select
+from sqlalchemy import CTE, FromClause, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.crypto import secrets
@@ -23,9 +23,10 @@ from machtiging.oauth.protocol.client_assertion import (
 )
 from machtiging.oauth.protocol.requests import OAuthRequest, await_sync
 from machtiging.oauth.tables import UsedAssertion
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 
-_USED_ASSERTION: Table = UsedAssertion.__table__  # type: ignore[attr-defined]
+_USED_ASSERTION = table_of(UsedAssertion)
 # Consumes an assertion's jti, see `consume_assertion_params`; False on replay.
 ConsumeAssertion = Callable[[dict[str, Any]], Awaitable[bool]]
 

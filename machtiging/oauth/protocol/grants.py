@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, BaseGrant, ClientCredentialsGrant
-from sqlalchemy import Table, select, update
+from sqlalchemy import select, update
 
 from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.audit.row_authentication import authenticate_row
@@ -41,9 +41,10 @@ from machtiging.oauth.rules import (
 )
 from machtiging.oauth.tables import SEALED_CODE, AuthorizationCode
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import ROW_INVALID
 
-_AUTHORIZATION_CODE: Table = AuthorizationCode.__table__  # type: ignore[attr-defined]
+_AUTHORIZATION_CODE = table_of(AuthorizationCode)
 _CODE_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 

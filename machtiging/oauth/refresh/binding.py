@@ -6,14 +6,15 @@ binding: otherwise a stolen client key would turn bound tokens into plain ones.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import ColumnElement
 
 from machtiging.access.sender_constraint.binding import BoundToken, TokenBinding
 from machtiging.oauth.client import AUTH_METHOD_NONE, Client
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.tables import RefreshToken
+from machtiging.storage.columns import table_of
 
-_TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_TOKEN = table_of(RefreshToken)
 
 
 def conditions_for_binding(client: Client, presented: TokenBinding) -> tuple[ColumnElement[bool], ...]:

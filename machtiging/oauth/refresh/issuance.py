@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, FromClause, Table, bindparam, insert, select
+from sqlalchemy import CTE, FromClause, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.sender_constraint.binding import TokenBinding
@@ -15,10 +15,11 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.refresh.rules import compute_expiry, may_receive_refresh_token
 from machtiging.oauth.tables import SEALED_REFRESH_TOKEN, RefreshToken
 from machtiging.oauth.token_issuance import ActiveGrant
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import MAC_COLUMN, seal_row
 from machtiging.storage.statement import Executor
 
-_TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_TOKEN = table_of(RefreshToken)
 _COLUMN_NAMES = (
     "token_hash",
     "grant_id",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 
 from machtiging.audit.row_authentication import authenticate_row
 from machtiging.crypto import secrets
@@ -15,11 +15,12 @@ from machtiging.delegation.rules import Machtiging, is_usable
 from machtiging.kernel.ids import GrantId, PersonId
 from machtiging.oauth.client import Client
 from machtiging.oauth.tables import SEALED_GRANT, SEALED_REFRESH_TOKEN, OAuthClient, OAuthGrant, RefreshToken
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
-_TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
+_GRANT = table_of(OAuthGrant)
+_TOKEN = table_of(RefreshToken)
 _MACHTIGING = machtiging_table()
 _FIND_REFRESH_TOKEN = Statement(
     select(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.access.sender_constraint.binding import TokenBinding
@@ -19,9 +19,10 @@ from machtiging.oauth.queries import lock_active_client
 from machtiging.oauth.refresh.binding import conditions_for_binding, wrong_binding_error
 from machtiging.oauth.refresh.reuse_detection import REFRESH_TOKEN_REUSED, end_token_family
 from machtiging.oauth.tables import SEALED_REFRESH_TOKEN, RefreshToken
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import ROW_INVALID
 
-_TOKEN: Table = RefreshToken.__table__  # type: ignore[attr-defined]
+_TOKEN = table_of(RefreshToken)
 
 
 class RefreshTokenReuse(OAuthRefusal):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -17,9 +17,10 @@ from machtiging.audit.row_authentication import authenticate_row
 from machtiging.kernel.errors import Conflict, NotFound
 from machtiging.oauth.registration.client_registration import ACTIVE, PROPOSED
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
 
 
 def digest_registration(registration: Mapping[str, Any]) -> str:

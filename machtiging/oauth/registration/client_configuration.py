@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, null, select, update
+from sqlalchemy import Row, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -28,9 +28,10 @@ from machtiging.oauth.registration.validation import (
 )
 from machtiging.oauth.suspend_client import revoke_client_access
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import reseal_changes
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
 _SUSPENDED = "suspended"
 _NO_TOKEN_DIGEST = bytes(32)
 # Every try adds a journal line, these are never deleted, and no operator has approved this client.

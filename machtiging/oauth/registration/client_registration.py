@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, insert
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from machtiging.audit.acts import JournalAct, JournalOutcome
@@ -17,10 +17,11 @@ from machtiging.oauth.invitations import initial_access_token
 from machtiging.oauth.register_client import generate_client_id
 from machtiging.oauth.registration.validation import RegistrationRequest, parse_metadata, validate_metadata
 from machtiging.oauth.tables import SEALED_CLIENT, OAuthClient
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import seal_row
 
 ACTIVE, PROPOSED = "active", "proposed"
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert
 
 from machtiging.crypto import secrets
@@ -24,6 +23,7 @@ from machtiging.oauth.client import Client
 from machtiging.oauth.client_jwks.key_selection import select_jwks
 from machtiging.oauth.errors import OAuthErrorCode, OAuthRefusal
 from machtiging.oauth.tables import UsedAssertion
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 
 REQUEST_OBJECT_ALGORITHMS = ("ES256", "PS256")
@@ -44,7 +44,7 @@ _FORBIDDEN_CLAIMS = frozenset(
 _JSON_PARAMETERS = frozenset({"authorization_details", "claims"})
 _MAX_NAME_LENGTH = 64
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # as in a form: see protocol.requests
-_USED_ASSERTION: Table = UsedAssertion.__table__  # type: ignore[attr-defined]
+_USED_ASSERTION = table_of(UsedAssertion)
 _CONSUME_JTI = Statement(
     insert(_USED_ASSERTION).on_conflict_do_nothing().returning(_USED_ASSERTION.c.client_id),
     ("client_id", "jti_hash", "expires_at"),

@@ -34,9 +34,10 @@ from machtiging.oauth.queries import ACTIVE_CLIENT_LOCK
 from machtiging.oauth.refresh.issuance import insert_refresh_token_cte, insert_refresh_token_params
 from machtiging.oauth.tables import OAuthGrant
 from machtiging.oauth.token_endpoint.context import CREDENTIAL_TABLES
+from machtiging.storage.columns import table_of
 from machtiging.storage.statement import Executor, Statement
 
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_GRANT = table_of(OAuthGrant)
 
 
 @dataclass(frozen=True, slots=True)

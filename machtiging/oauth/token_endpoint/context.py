@@ -24,20 +24,21 @@ from machtiging.oauth.tables import (
     OAuthGrant,
     RefreshToken,
 )
+from machtiging.storage.columns import table_of
 from machtiging.storage.row_mac import verify_row
 from machtiging.storage.statement import Executor, ResultRow, Statement
 
-_CLIENT: Table = OAuthClient.__table__  # type: ignore[attr-defined]
-_GRANT: Table = OAuthGrant.__table__  # type: ignore[attr-defined]
+_CLIENT = table_of(OAuthClient)
+_GRANT = table_of(OAuthGrant)
 # The credential of each grant type: its table, its hash column and its request parameter.
 CREDENTIAL_TABLES: Mapping[str, tuple[Table, ColumnElement[bytes], str]] = {
     AUTHORIZATION_CODE: (
-        code := AuthorizationCode.__table__,  # type: ignore[attr-defined]
+        code := table_of(AuthorizationCode),
         code.c.code_hash,
         "code",
     ),
     REFRESH_TOKEN: (
-        token := RefreshToken.__table__,  # type: ignore[attr-defined]
+        token := table_of(RefreshToken),
         token.c.token_hash,
         "refresh_token",
     ),

@@ -33,6 +33,7 @@ from machtiging.oauth.request_parameters.resource_indicators import find_target
 from machtiging.oauth.rules import build_authorization_details
 from machtiging.oauth.tables import SEALED_GRANT, OAuthGrant
 from machtiging.oauth.token_issuance import ActiveGrant, TokenSpec, issue_user_token
+from machtiging.storage.columns import table_of
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.delegation import some_terms
 from tests.builders.sealing import seal_rows
@@ -67,7 +68,7 @@ class Past:
             "created_at": at,
             "requested_claims": {},
         }
-        await self.session.execute(insert(OAuthGrant.__table__), row)
+        await self.session.execute(insert(table_of(OAuthGrant)), row)
         await seal_rows(self.session, SEALED_GRANT)
         grant = await queries.find_grant(self.session, GrantId(row["id"]))
         assert grant is not None

@@ -11,6 +11,7 @@ from machtiging.audit.verification import MAX_PROBLEMS, verify_journal
 from machtiging.crypto.key_manifest import KeyKind
 from machtiging.crypto.keyring import KeyRing
 from machtiging.crypto.rotation import rotate_key
+from machtiging.storage.columns import table_of
 from tests.builders.audit import lines_are_written, tampering
 from tests.builders.crypto import MADE_AT, a_key_directory, a_keyring
 
@@ -150,7 +151,7 @@ async def rewrite_from(database, first, reason):
     async with tampering(database) as superuser:
         change = text("UPDATE journal SET reason = :reason WHERE seq = :seq")
         await superuser.execute(change, {"reason": reason, "seq": first})
-        journal = JournalLine.__table__
+        journal = table_of(JournalLine)
         rows = (await superuser.execute(select(*canonical_columns(journal)).order_by(journal.c.seq))).mappings().all()
         previous = bytes(32)
         for row in rows:
