@@ -13,5 +13,4 @@ def agency_name_table() -> Table:
 
     Use `agencies.queries` to check if an agency may send.
     """
-    table = table_of(Agency)
-    return table
+    return table_of(Agency)
