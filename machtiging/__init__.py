@@ -53,7 +53,7 @@ above, or work that every request needs.
                              storage/connections/guard.py
     parts of the decision    access/actor.py, access/policy_engine.py, access/policy_request.py, access/permit.py,
                              delegation/chain.py, delegation/queries.py, agencies/rules.py
-    decryption               identity/data_keys.py, crypto/key_operations.py, crypto/envelope_encryption.py
+    decryption               identity/data_keys.py, crypto/envelope_encryption.py
     values                   berichtenbox/rules.py, kernel/assurance.py, kernel/clock.py, kernel/ids.py,
                              kernel/period.py
 """

@@ -59,6 +59,7 @@ from machtiging.web.http_methods import cors, head
 from machtiging.web.http_methods.cors import CorsRules
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy, parse_networks
+from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
 from machtiging.web.pages import PageRenderer
 from machtiging.web.rate_limit import middleware as rate_limit
 from machtiging.web.rate_limit.callers import CallerIdentifier
@@ -171,7 +172,7 @@ def build_outbound(settings: Settings) -> OutboundHttpClient:
     reach = SsrfPolicy(
         parse_networks(settings.allowed_fetch_networks), practice=settings.env is not Environment.PRODUCTION
     )
-    return OutboundHttpClient(reach, tls=tls_context(settings.fetch_ca_file))
+    return OutboundHttpClient(SsrfGuardTransport(reach, tls=tls_context(settings.fetch_ca_file)))
 
 
 def build_head_keeper(settings: Settings, keyring: KeyRing, outbound: OutboundHttpClient) -> HeadAnchor | None:

@@ -20,6 +20,7 @@ from machtiging.oauth.dependencies import build_issuer
 from machtiging.oauth.openid.backchannel_logout import LogoutSender, build_post_form
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy
+from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
 from tests.builders.black_box import query_of
 from tests.builders.oauth import App, Flow, OAuthWorld, hidden_fields
 
@@ -149,7 +150,7 @@ class Receiver:
 
 def sender(oauth: OAuthWorld, **options: Any) -> LogoutSender:
     """The sender as the application runs it, reaching this machine as in practice."""
-    outbound = OutboundHttpClient(policy=SsrfPolicy(practice=True), **options)
+    outbound = OutboundHttpClient(SsrfGuardTransport(policy=SsrfPolicy(practice=True), **options))
     return LogoutSender(
         oauth.sessions, build_issuer(oauth.service.state.services), oauth.clock, build_post_form(outbound)
     )

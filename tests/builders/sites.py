@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from machtiging.web.outbound.http_client import OutboundHttpClient
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy
+from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
 from machtiging.web.tls import tls_context
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -165,4 +166,4 @@ def a_visitor(*addresses: str, **options: Any) -> OutboundHttpClient:
         "resolve": Names([list(addresses) or ["127.0.0.1"]]),
         "timeout": 3.0,
     }
-    return OutboundHttpClient(**{**settings, **options})
+    return OutboundHttpClient(SsrfGuardTransport(**{**settings, **options}))

@@ -1,37 +1,21 @@
-"""HTTP client with SSRF protection for URLs from others: small GET and POST requests only.
+"""HTTP client for URLs from others: small GET and POST requests through the SSRF guard.
 
-Against DNS rebinding the name is resolved once, every resulting address is checked, and the connection goes to the
-checked address, while TLS verifies the name. No redirects, proxies, cookies or kept-alive connections; size and time
-are limited.
+Redirects are returned, not followed. No cookies, and nothing from the environment.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
-import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from machtiging.kernel.errors import MachtigingError
-from machtiging.web.outbound.ssrf_policy import Address, SsrfPolicy, parse_resolved_address
-from machtiging.web.tls import tls_context
+from machtiging.web.outbound.ssrf_transport import OutboundRequestFailed, SsrfGuardTransport
 
-MAX_RESPONSE_BYTES = 64 * 1024
-OUTBOUND_TIMEOUT_SECONDS = 5.0
-_MAX_ADDRESSES = 3
+__all__ = ["OutboundHttpClient", "OutboundRequestFailed", "OutboundResponse"]
 _URL = re.compile(r"[!-\[\]-~]{1,2048}")  # printable ASCII without a backslash
-_DEFAULT_PORTS = {"https": 443, "http": 80}
-HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-class OutboundRequestFailed(MachtigingError):
-    """No response was obtained. `code`: adres_*, naam_onbekend, niet_bereikbaar, te_traag, antwoord_*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +27,11 @@ class OutboundResponse:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _OutboundTarget:
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-
-async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """Resolve a name to all its addresses with the system resolver. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(place[0]) for *_, place in found))
-
-
 @dataclass(frozen=True)
 class OutboundHttpClient:
-    """SSRF-protected HTTP client with limits. Stateless: every request opens its own connection."""
+    """HTTP client for URLs from others. Stateless; the transport guards and limits every request."""
 
-    policy: SsrfPolicy = field(default_factory=SsrfPolicy)
-    tls: ssl.SSLContext = field(default_factory=tls_context)
-    timeout: float = OUTBOUND_TIMEOUT_SECONDS
-    max_bytes: int = MAX_RESPONSE_BYTES
-    resolve: HostResolver = resolve_host
+    transport: httpx.AsyncBaseTransport = field(default_factory=SsrfGuardTransport)
 
     async def get(self, url: str, *, accept: str = "application/json") -> OutboundResponse:
         """Send a GET request. Raises OutboundRequestFailed."""
@@ -78,92 +43,29 @@ class OutboundHttpClient:
         return await self._request("POST", url, headers, urlencode(form).encode())
 
     async def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> OutboundResponse:
-        target = _parse_target(url)
+        _reject_ambiguous_url(url)
         try:
-            async with asyncio.timeout(self.timeout):
-                addresses = await self._resolve_allowed_addresses(target)
-                return await self._try_addresses(method, target, addresses, (headers, body))
-        except TimeoutError as error:
-            raise OutboundRequestFailed("te_traag", private=target.host) from error
-
-    async def _resolve_allowed_addresses(self, target: _OutboundTarget) -> list[Address]:
-        """Resolve the name and check every address. One forbidden address refuses the whole request."""
-        try:
-            found = [parse_resolved_address(text) for text in await self.resolve(target.host, target.port)]
-        except (OSError, ValueError, UnicodeError) as error:
-            raise OutboundRequestFailed("naam_onbekend", private=target.host) from error
-        if not found:
-            raise OutboundRequestFailed("naam_onbekend", private=target.host)
-        for address in found:
-            if not self.policy.allows_address(address) or (
-                target.scheme == "http" and not self.policy.allows_http(address)
-            ):
-                raise OutboundRequestFailed("adres_niet_toegestaan", private=f"{target.host} is {address}")
-            if not self.policy.allows_port(address, target.port):
-                raise OutboundRequestFailed("adres_niet_toegestaan", private=f"port {target.port} of {target.host}")
-        return found[:_MAX_ADDRESSES]
-
-    async def _try_addresses(
-        self,
-        method: str,
-        target: _OutboundTarget,
-        addresses: list[Address],
-        content: tuple[Mapping[str, str], bytes | None],
-    ) -> OutboundResponse:
-        trouble = ""
-        for address in addresses:
-            try:
-                return await self._send_to_address(method, target, address, content)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                trouble = type(error).__name__
-            except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
-                raise OutboundRequestFailed(
-                    "niet_bereikbaar", private=f"{target.host}: {type(error).__name__}"
-                ) from error
-        raise OutboundRequestFailed("niet_bereikbaar", private=f"{target.host}: {trouble}")
-
-    async def _send_to_address(
-        self, method: str, target: _OutboundTarget, address: Address, content: tuple[Mapping[str, str], bytes | None]
-    ) -> OutboundResponse:
-        there = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
-        usual = target.port == _DEFAULT_PORTS[target.scheme]
-        headers = {**content[0], "Host": target.host if usual else f"{target.host}:{target.port}"}
-        headers |= {"Accept-Encoding": "identity", "User-Agent": "machtiging"}
-        url = f"{target.scheme}://{there}:{target.port}{target.path}"
-        transport = httpx.AsyncHTTPTransport(verify=self.tls, trust_env=False)
-        async with httpx.AsyncClient(
-            transport=transport, trust_env=False, timeout=self.timeout, follow_redirects=False
-        ) as http:
-            request = httpx.Request(
-                method, url, headers=headers, content=content[1], extensions={"sni_hostname": target.host}
-            )
-            request.extensions["timeout"] = httpx.Timeout(self.timeout, connect=self.timeout / 2).as_dict()
-            response = await http.send(request, stream=True)
-            try:
-                return await self._read_response(response)
-            finally:
-                await response.aclose()
-
-    async def _read_response(self, response: httpx.Response) -> OutboundResponse:
-        if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-            raise OutboundRequestFailed("antwoord_ingepakt")  # a decompression bomb can expand a thousandfold
-        body = bytearray()
-        async for part in response.aiter_raw():
-            body += part
-            if len(body) > self.max_bytes:
-                raise OutboundRequestFailed("antwoord_te_groot")
-        return OutboundResponse(response.status_code, response.headers.get("content-type", ""), bytes(body))
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as error:  # the host is no name and no address
+            raise OutboundRequestFailed("naam_onbekend", private=str(error)) from error
+        # Host is set here: httpx would first decode the host as an internationalised name.
+        fixed = {"Host": parsed.netloc.decode("ascii"), "Accept-Encoding": "identity", "User-Agent": "machtiging"}
+        request = httpx.Request(method, parsed, headers={**headers, **fixed}, content=body)
+        async with httpx.AsyncClient(transport=self.transport, trust_env=False, follow_redirects=False) as http:
+            response = await http.send(request)
+        return OutboundResponse(response.status_code, response.headers.get("content-type", ""), response.content)
 
 
-def _parse_target(url: str) -> _OutboundTarget:
-    """Parse a URL, refusing ambiguous ones. Raises OutboundRequestFailed `adres_vormfout`."""
+def _reject_ambiguous_url(url: str) -> None:
+    """Refuse a URL that two parsers could read differently. Raises OutboundRequestFailed `adres_vormfout`.
+
+    It is checked as text: httpx normalises a URL before a transport sees it.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise OutboundRequestFailed("adres_vormfout") from error
-    wrong = _URL.fullmatch(url) is None or parts.scheme not in _DEFAULT_PORTS or not host or port == 0
+    wrong = _URL.fullmatch(url) is None or parts.scheme not in ("https", "http") or not host or port == 0
     if wrong or "@" in parts.netloc or "#" in url or "%" in parts.netloc:
         raise OutboundRequestFailed("adres_vormfout")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _OutboundTarget(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, path)

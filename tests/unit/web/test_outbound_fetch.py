@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 
+import httpx
 import pytest
 
 from machtiging.kernel.errors import Fault
 from machtiging.web.outbound.http_client import OutboundHttpClient, OutboundRequestFailed
 from machtiging.web.outbound.ssrf_policy import SsrfPolicy
+from machtiging.web.outbound.ssrf_transport import SsrfGuardTransport
 from machtiging.web.tls import tls_context
 from tests.builders.sites import LOOPBACK, NAME, Names, a_site, a_visitor, an_authority, http, json_answer
 
@@ -75,7 +77,7 @@ async def test_ssrf_to_host_with_any_private_address_is_blocked(addresses) -> No
 )
 async def test_ssrf_to_loopback_in_any_notation_is_blocked(host) -> None:
     async with a_site("localhost", answer=json_answer({})) as site:
-        visitor = OutboundHttpClient(tls=tls_context(an_authority().file))
+        visitor = OutboundHttpClient(SsrfGuardTransport(tls=tls_context(an_authority().file)))
         assert await refusal(visitor, f"https://{host}:{site.port}/") in ("adres_niet_toegestaan", "naam_onbekend")
     assert site.connections == 0
 
@@ -175,8 +177,11 @@ async def test_plain_http_is_allowed_for_loopback_in_practice_only() -> None:
     async with a_site(tls=False, answer=json_answer({})) as site:
         plain = f"http://localhost:{site.port}/"
         assert await refusal(a_visitor(), plain) == "adres_niet_toegestaan"
-        assert await refusal(OutboundHttpClient(SsrfPolicy((LOOPBACK,))), plain) == "adres_niet_toegestaan"
-        assert (await OutboundHttpClient(SsrfPolicy(practice=True)).get(plain)).status == 200
+        assert (
+            await refusal(OutboundHttpClient(SsrfGuardTransport(SsrfPolicy((LOOPBACK,)))), plain)
+            == "adres_niet_toegestaan"
+        )
+        assert (await OutboundHttpClient(SsrfGuardTransport(SsrfPolicy(practice=True))).get(plain)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -212,3 +217,40 @@ async def test_ambiguous_url_is_rejected(url) -> None:
 async def test_ssrf_to_other_ports_is_blocked() -> None:
     for port in (22, 80, 5432, 6379, 8080):
         assert await refusal(a_visitor("1.1.1.1"), f"https://{NAME}:{port}/") == "adres_niet_toegestaan"
+
+
+async def test_ssrf_redirect_followed_by_another_client_is_blocked_by_the_transport() -> None:
+    elsewhere = "Location: https://intern.voorbeeld.example/geheim"
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1" if host == NAME else "10.0.0.1"]
+
+    async with a_site(answer=http("302 Found", b"", elsewhere)) as site:
+        transport = a_visitor(resolve=resolve).transport
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            with pytest.raises(OutboundRequestFailed, match="adres_niet_toegestaan"):
+                await client.get(url_of(site))
+    assert site.connections == 1
+
+
+async def test_transport_refuses_credentials_and_other_schemes() -> None:
+    async with httpx.AsyncClient(transport=SsrfGuardTransport()) as client:
+        for url in ("https://gebruiker:geheim@sleutels.example/", "ftp://sleutels.example/"):
+            with pytest.raises(OutboundRequestFailed, match="adres_vormfout"):
+                await client.get(url)
+
+
+async def test_transport_sends_the_name_and_no_accepted_encoding_of_another_client() -> None:
+    async with a_site(answer=json_answer({})) as site:
+        transport = a_visitor().transport
+        async with httpx.AsyncClient(transport=transport) as client:
+            await client.get(url_of(site), headers={"Host": "anders.example", "Accept-Encoding": "gzip"})
+    head = site.asked[0].lower()
+    assert f"host: {NAME}:{site.port}\r\n" in head
+    assert "accept-encoding: identity\r\n" in head
+    assert "anders.example" not in head
+
+
+@pytest.mark.parametrize("host", ["999.1.1.1", "xn--a.invalid", "a<b.invalid"])
+async def test_host_that_is_no_name_and_no_address_is_unknown(host) -> None:
+    assert await refusal(OutboundHttpClient(), f"https://{host}/") == "naam_onbekend"
