@@ -31,7 +31,7 @@ class OutboundResponse:
 class OutboundHttpClient:
     """HTTP client for URLs from others. Stateless; the transport guards and limits every request."""
 
-    transport: httpx.AsyncBaseTransport = field(default_factory=SsrfGuardTransport)
+    transport: SsrfGuardTransport = field(default_factory=SsrfGuardTransport)
 
     async def get(self, url: str, *, accept: str = "application/json") -> OutboundResponse:
         """Send a GET request. Raises OutboundRequestFailed."""

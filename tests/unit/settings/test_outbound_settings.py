@@ -14,20 +14,20 @@ from machtiging.settings import Environment, Settings
 
 
 def test_ssrf_to_private_network_is_blocked_by_default() -> None:
-    reach = build_outbound(Settings(env=Environment.PRODUCTION)).policy
+    reach = build_outbound(Settings(env=Environment.PRODUCTION)).transport.policy
     for text in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"):
         assert not reach.allows_address(ip_address(text))
 
 
 def test_loopback_fetch_outside_production_is_allowed() -> None:
-    reach = build_outbound(Settings()).policy
+    reach = build_outbound(Settings()).transport.policy
     assert reach.allows_address(ip_address("127.0.0.1"))
     assert not reach.allows_address(ip_address("10.0.0.1"))
 
 
 def test_fetch_to_configured_network_is_allowed(monkeypatch) -> None:
     monkeypatch.setenv("MACHTIGING_ALLOWED_FETCH_NETWORKS", "10.1.0.0/16, fd00:1::/32")
-    reach = build_outbound(Settings(env=Environment.PRODUCTION)).policy
+    reach = build_outbound(Settings(env=Environment.PRODUCTION)).transport.policy
     assert reach.allows_address(ip_address("10.1.9.9"))
     assert not reach.allows_address(ip_address("10.2.0.1"))
 
