@@ -191,7 +191,7 @@ async def _verify_batch(connection: AsyncConnection, state: _VerificationState, 
             _verify_head(state, heads.pop(line["seq"]), state.position)
 
 
-def _verify_head(state: _VerificationState, head: Row[Any], position: ChainPosition | None) -> None:
+def _verify_head(state: _VerificationState, head: Row[int, bytes, object, str], position: ChainPosition | None) -> None:
     """Verify that a head is signed by us, follows the previous one and matches the chain."""
     state.heads += 1
     seq = head.seq
