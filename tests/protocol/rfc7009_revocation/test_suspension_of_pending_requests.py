@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from machtiging.oauth.queries import find_active_client
 from machtiging.oauth.suspend_client import resume_client, suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import query_of
@@ -81,6 +82,7 @@ async def test_suspension_does_not_wait_for_concurrent_code_redemption(oauth) ->
         async with unit_of_work(oauth.sessions) as beside:  # would deadlock if it locked the code's row
             await beside.execute(text("SET LOCAL lock_timeout = '2s'"))
             await suspend_client(beside, client_id, at=oauth.clock.now())
+            assert await find_active_client(beside, client_id) is None
 
 
 async def test_consent_concurrent_with_suspension_issues_no_code(oauth) -> None:

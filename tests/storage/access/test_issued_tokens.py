@@ -166,9 +166,11 @@ async def test_registering_token_does_not_deadlock_with_revocation(database):
     doorstep = await Doorstep.build(database, None)
     async with database.sessions() as revoking, database.sessions() as issuing:
         await revoke_machtiging(revoking, doorstep.machtiging.id, doorstep.people.mother, at=LATER)
-        await asyncio.wait_for(insert_token(issuing, replace(doorstep.helper, id=TokenId(uuid7()))), 2)
+        issued = replace(doorstep.helper, id=TokenId(uuid7()))
+        await asyncio.wait_for(insert_token(issuing, issued), 2)
         await issuing.commit()
         await revoking.commit()
+        assert await load_token(issuing, issued.id) is not None
 
 
 async def test_readers_share_the_lock(database):

@@ -188,3 +188,4 @@ async def test_background_sealer_continues_after_a_failure(database, clock):
     await until_sealed(database)
     stop.set()
     await loop
+    assert await numbers(database) == [1]

@@ -12,7 +12,7 @@ from machtiging.kernel.errors import Fault
 from machtiging.storage.autocommit import autocommit_connection
 from machtiging.storage.connections.guard import SEARCH_PATH
 from machtiging.storage.engine import DatabaseRole, make_engine, make_sessions
-from machtiging.storage.migration_runner import migrate_schema
+from machtiging.storage.migration_runner import migrate_schema, newest_revision
 from tests.builders.database import run_as_superuser, url_of_database
 from tests.storage.connections.pgbouncer import pgbouncer
 
@@ -111,6 +111,7 @@ async def test_migration_through_pgbouncer_in_transaction_mode_succeeds(logins, 
             f"GRANT CREATE ON SCHEMA public TO {logins.names[DatabaseRole.OWNER]} WITH GRANT OPTION"
         )
         await migrate_schema(urls[DatabaseRole.OWNER])
+        assert await connection.fetchval("SELECT version_num FROM alembic_version") == newest_revision()
     finally:
         await connection.execute(f"REVOKE CREATE ON SCHEMA public FROM {logins.names[DatabaseRole.OWNER]} CASCADE")
         await connection.close()

@@ -1,11 +1,14 @@
 """Constraints and triggers of the machtiging tables, independent of our own code."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from machtiging.delegation.pause import pause_machtiging
-from machtiging.delegation.queries import machtiging_table
+from machtiging.delegation.queries import load_machtiging, machtiging_table
 from machtiging.delegation.termination import revoke_machtiging
 from machtiging.kernel.bsn import Bsn
 from tests.builders.delegation import NOON, a_person, an_accepted_machtiging, an_offer, mother_and_son
@@ -59,8 +62,10 @@ async def test_changing_vertegenwoordigde_is_rejected(session):
 
 async def test_machtiging_period_can_be_shortened(session):
     people = await mother_and_son(session)
-    await an_accepted_machtiging(session, people)
+    held = await an_accepted_machtiging(session, people)
     await session.execute(text("UPDATE machtiging SET ends_at = ends_at - interval '1 day'"))
+    shortened = await load_machtiging(session, held.id)
+    assert shortened.period == replace(held.period, ends_at=held.period.ends_at - timedelta(days=1))
 
 
 REVIVALS = [

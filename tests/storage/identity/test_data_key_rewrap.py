@@ -144,6 +144,7 @@ async def test_rewrap_does_not_block_foreign_key_inserts(database, ring):
             trying = "INSERT INTO code_try (id, person_id, tried_at) VALUES (gen_random_uuid(), :who, now())"
             await beside.execute(text(trying), {"who": who})
             await beside.commit()
+        assert await session.scalar(text("SELECT count(*) FROM code_try WHERE person_id = :who"), {"who": who}) == 1
 
 
 async def test_concurrent_rewraps_share_the_work(database, ring):

@@ -248,6 +248,7 @@ async def test_background_sender_runs_until_stopped(outbox):
     stop.set()
     async with asyncio.timeout(5):
         await running
+    assert len(outbox.server.taken) == 2
 
 
 async def test_background_sender_continues_after_database_outage(outbox):

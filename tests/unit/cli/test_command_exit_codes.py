@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -222,8 +223,10 @@ async def test_listen_on_invalid_address_reports_the_cause(host, port, code):
 def test_listen_on_ipv4_and_ipv6_loopback_works(host):
     with bind_socket(host, 0) as taken:
         taken.listen()
-        with socket.create_connection((taken.getsockname()[0], taken.getsockname()[1]), 1):
-            pass
+        address, port = taken.getsockname()[:2]
+        with socket.create_connection((address, port), 1) as connection:
+            assert ip_address(connection.getpeername()[0]).is_loopback
+            assert connection.getpeername()[1] == port
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems reserve other ports")

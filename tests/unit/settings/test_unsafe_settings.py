@@ -53,7 +53,9 @@ def test_public_issuer_outside_production_is_rejected(env, issuer):
 @pytest.mark.parametrize("env", [Environment.DEVELOPMENT, Environment.TEST])
 @pytest.mark.parametrize("issuer", HERE)
 def test_loopback_issuer_outside_production_is_accepted(env, issuer):
-    refuse_unsafe_settings(Settings(env=env, issuer=issuer))
+    settings = Settings(env=env, issuer=issuer)
+    refuse_unsafe_settings(settings)
+    assert installation.check_environment(settings).status is FindingStatus.ATTENTION
 
 
 def test_issuer_under_dot_test_is_accepted_in_test_only():
@@ -85,7 +87,9 @@ def test_remote_smtp_without_starttls_in_production_is_rejected(host):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_loopback_smtp_without_starttls_in_production_is_accepted(host):
-    refuse_unsafe_settings(in_production(smtp_host=host))
+    settings = in_production(smtp_host=host)
+    refuse_unsafe_settings(settings)
+    assert installation.check_environment(settings).status is FindingStatus.OK
 
 
 def test_doctor_reports_unsafe_settings():
