@@ -74,7 +74,7 @@ def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) 
     # Each worker enforces its share of the rate limits. The setting may already count other machines.
     os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
     config = uvicorn.Config(
-        "machtiging.cli.processes.workers:from_environment",
+        f"{create_worker_app.__module__}:{create_worker_app.__name__}",
         factory=True,
         workers=workers,
         loop="uvloop" if os.name != "nt" else "asyncio",
