@@ -74,6 +74,7 @@ def serve_in_workers(settings: Settings, workers: int, listener: socket.socket) 
     # Each worker enforces its share of the rate limits. The setting may already count other machines.
     os.environ["MACHTIGING_PROCESSES"] = str(max(workers, settings.processes))
     config = uvicorn.Config(
+        # By name: a worker imports it while it answers health checks. A function would be imported before.
         f"{create_worker_app.__module__}:{create_worker_app.__name__}",
         factory=True,
         workers=workers,

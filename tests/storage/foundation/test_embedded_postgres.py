@@ -247,14 +247,14 @@ def test_embedded_server_recovers_committed_data_after_crash(data_directory):
     script = f"""
         import asyncio, asyncpg, os, signal
         from pathlib import Path
-        from machtiging.storage.embedded_postgres import EmbeddedPostgres, running_pid
+        from machtiging.storage.embedded_postgres import EmbeddedPostgres, find_server_pid
         place = Path({str(data_directory)!r})
         url = EmbeddedPostgres(place).start()
         async def go():
             c = await asyncpg.connect(url)
             await c.execute("CREATE TABLE kept AS SELECT 1 AS one")
         asyncio.run(go())
-        print(running_pid(place), flush=True)
+        print(find_server_pid(place), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     crashed = subprocess.run(
