@@ -77,7 +77,7 @@ _TEMPLATE_PACKAGES = ("machtiging.portal", "machtiging.oauth", "machtiging.ident
 
 @dataclass(frozen=True, kw_only=True)
 class Services(OAuthServices, HealthServices):
-    """Every service of one application, built once from its settings; each package sees the part that it declares."""
+    """Every service of one application, built once from its settings. Each package sees the part that it declares."""
 
     engines: tuple[AsyncEngine, ...]
     sealer_engine: AsyncEngine

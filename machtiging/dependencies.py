@@ -35,6 +35,6 @@ def request_services(request: HTTPConnection, kind: type[_Services]) -> _Service
 
 
 def services_if_any(request: HTTPConnection, kind: type[_Services]) -> _Services | None:
-    """Return the services of the application that answers this request, or None when it has none of this kind."""
+    """Return the services of the application of this request. None if it has none of this kind."""
     found = getattr(request.app.state, "services", None)
     return found if isinstance(found, kind) else None

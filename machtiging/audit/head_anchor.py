@@ -49,7 +49,7 @@ class HeadAnchor:
             raise Fault(_HEAD_NOT_STORED, private=f"{file}: {type(error).__name__}") from error
 
     def _parse_head_seq(self, head: str) -> int:
-        """Return the last line number of a head; 0 if it is not a valid head of ours."""
+        """Return the last line number of a head. 0 if it is not a valid head of ours."""
         try:
             seq = self.keyring.verify_own_statement(head.strip(), typ=HEAD_TYPE).get("seq")
         except NotAuthenticated:

@@ -112,7 +112,7 @@ def _assemble_page(
 
 
 def _group_key(line: JournalEntry) -> Hashable:
-    """Return the values that equal lines share: all values shown to the person, and the minute."""
+    """Return the values that equal lines share: all shown values, and the minute."""
     if line.occurred_at.year not in _PLAUSIBLE_YEARS:
         return line.id
     done = (line.act, line.outcome, line.reason, line.object_kind, line.object_id)

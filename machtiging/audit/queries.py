@@ -62,7 +62,7 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class JournalCursor:
-    """The cursor of the next page: lines older than the line with this id (keyset pagination).
+    """The cursor of keyset pagination: the next page has lines older than this id.
 
     `occurred_at` is used when no line of the same person or machtiging has that id.
     """
@@ -123,7 +123,7 @@ def _parse_facts(text: str) -> dict[str, Any]:
 def _cursor_position(
     column: str, value: UUID, before: datetime | JournalCursor | None
 ) -> tuple[ColumnElement[Any], UUID | None] | None:
-    """Return the cursor position: an instant, and the id that orders lines with the same instant."""
+    """Return the cursor position: an instant and an id. The id orders lines with the same instant."""
     if before is None:
         return None
     if isinstance(before, datetime):

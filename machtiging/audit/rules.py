@@ -1,4 +1,4 @@
-"""Hash chain of the journal: each hash covers the line, its number and the previous hash.
+"""Hash chain of the journal. Each hash covers the line, its number and the previous hash.
 
 Anybody can recompute it. The hash is SHA-256 over UTF-8 JSON without spaces and with sorted members: the columns of the
 line as stored in the database, `seq`, and `previous` in hexadecimal. `occurred_at` is the text of the seconds since
@@ -59,7 +59,7 @@ def hash_line(previous: bytes, seq: int, line: LineFields) -> bytes:
 
 
 def head_claims(seq: int, chain_hash: bytes, previous_seq: int, at: datetime) -> dict[str, Any]:
-    """Return the claims of a signed head: the chain up to `seq` ends in this hash.
+    """Return the claims of a signed head. They say that the chain up to `seq` ends in this hash.
 
     `previous` is the number of the previous head.
     """

@@ -1,4 +1,4 @@
-"""Sealing: number the lines of the intake, chain them, move them to the journal, and sign.
+"""Seal the intake: number its lines, chain them, move them to the journal and sign.
 
 Lines are numbered here and not at the INSERT, because a transaction may commit late. All lines of the intake are
 unsealed, however old, so none is skipped. A batch is sealed in one transaction.

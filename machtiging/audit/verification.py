@@ -192,7 +192,7 @@ async def _verify_batch(connection: AsyncConnection, state: _VerificationState, 
 
 
 def _verify_head(state: _VerificationState, head: Row[int, bytes, object, str], position: ChainPosition | None) -> None:
-    """Verify that a head is signed by us, follows the previous one and matches the chain."""
+    """Verify the signature of a head, its place after the previous one, and the chain."""
     state.heads += 1
     seq = head.seq
     try:
@@ -216,7 +216,7 @@ def _verify_head(state: _VerificationState, head: Row[int, bytes, object, str], 
 
 
 async def _verify_end(connection: AsyncConnection, state: _VerificationState) -> None:
-    """Verify the end of the journal: heads beyond it, unsigned lines, and lines that cannot be sealed."""
+    """Verify the end of the journal: heads beyond it, unsigned lines and unsealable lines."""
     end = state.position.seq
     if state.last_head.seq < end:
         text = f"De regels {state.last_head.seq + 1} tot en met {end} zijn niet ondertekend."

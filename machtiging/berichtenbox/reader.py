@@ -1,4 +1,4 @@
-"""Read one letter: find the envelope, ask the guard, decrypt with the Permit, mark as read."""
+"""Read one letter: find the envelope, ask the guard, decrypt it, mark it read."""
 
 from __future__ import annotations
 

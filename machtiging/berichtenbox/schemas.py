@@ -100,7 +100,7 @@ def _omit_default(schema: dict[str, Any]) -> None:
 
 
 class StatusIn(StrictRequestModel):
-    """A merge patch (RFC 7396) on the citizen's own marks: what is not in it stays, `map: null` takes it out."""
+    """A merge patch (RFC 7396) on the citizen's own marks. An absent member stays. `map: null` removes the map."""
 
     gelezen: bool = Field(default=False, json_schema_extra=_omit_default)
     map: Map | None = Field(default=None, json_schema_extra=_omit_default)
@@ -117,14 +117,14 @@ class AanleveringOut(_BerichtenboxOut):
 
 
 class AfzenderOut(_BerichtenboxOut):
-    """Who sent it."""
+    """The sender of a bericht."""
 
     oin: str
     naam: str
 
 
 class LinkOut(_BerichtenboxOut):
-    """Where to go."""
+    """A link to another resource."""
 
     href: str
 
@@ -155,7 +155,7 @@ class BerichtenOut(_BerichtenboxOut):
 
 
 class BijlageOut(_BerichtenboxOut):
-    """What is known of a bijlage without downloading it."""
+    """The metadata of a bijlage, known without downloading it."""
 
     bijlageId: str  # noqa: N815
     naam: str

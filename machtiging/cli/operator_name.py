@@ -10,7 +10,7 @@ _MAX_LENGTH = 32
 
 
 def get_operator_name() -> str:
-    """Return the login name of the operator, also behind `sudo`; else the user of this process.
+    """Return the login name of the operator, also behind `sudo`. Else the user of this process.
 
     Never read from an environment variable: anybody can set those. Only letters, digits, dots and dashes.
     """

@@ -1,4 +1,4 @@
-"""The two operations that use a long-lived secret key: signing a JWS and wrapping data keys.
+"""The operations on long-lived secret keys: signing a JWS and wrapping data keys.
 
 `Signer` and `KeyWrapper` say what the key ring needs. `FileSigner` and `FileKeyWrapper` do it with the files of the key
 directory. A hardware security module (HSM) gives its own: then the private bytes never enter this process
@@ -50,7 +50,7 @@ class KeyWrapper(Protocol):
         """Unwrap a data key. Raises Fault `versleuteling_klopt_niet` for another key, version or context."""
 
     def check_value(self, version: int) -> bytes:
-        """Return a public value that differs for another key (key check value), to detect a replaced KEK."""
+        """Return the key check value: a public value that shows a replaced KEK."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,7 +315,7 @@ def _fingerprint_keys(
     signing: Iterable[SigningKey],
     wrapper: KeyWrapper,
 ) -> dict[str, bytes]:
-    """Return a fingerprint of every key by name, to detect that a name has another key than before."""
+    """Return a fingerprint of every key by name. It shows that a name has another key than before."""
     names = {key.entry.name: key.kid.encode() for key in signing}
     names |= {e.name: wrapper.check_value(e.version) for e in entries if e.kind is KeyKind.KEK}
     names |= {e.name: hashlib.sha256(c.strip()).digest() for e, c in content.items() if e.name not in names}

@@ -35,7 +35,7 @@ _PRIVATE_JWK_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One signing key of the ring: its entry in the manifest, its signer and its public key."""
+    """One signing key of the ring: manifest entry, signer and public key."""
 
     entry: KeyEntry
     signer: Signer

@@ -147,7 +147,7 @@ class CodeWithOffer:
 
 
 async def find_code_for_update(session: AsyncSession, keyring: KeyRing, code: str) -> CodeWithOffer | None:
-    """Find the code by its blind index and lock its row, with the offer beside it. None if it is unknown."""
+    """Find the code and its offer by the blind index, and lock its row. None if it is unknown."""
     joined = _CODE_TABLE.join(_MACHTIGING_TABLE, _MACHTIGING_TABLE.c.id == _CODE_TABLE.c.machtiging_id)
     own = (_CODE_TABLE.c.id, *(_CODE_TABLE.c[name] for name in _CODE_COLUMNS))
     index = keyring.blind_index(CODE_INDEX_PURPOSE, code)

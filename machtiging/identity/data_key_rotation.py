@@ -31,7 +31,7 @@ _UPDATE_DATA_KEY = (
 
 @dataclass(frozen=True, slots=True)
 class RewrapBatch:
-    """The result of one batch: number rewrapped, people with an undecryptable key, and the last person.
+    """The result of one batch: number rewrapped, people with undecryptable keys, last person.
 
     `last` is None when nobody was left.
     """

@@ -18,7 +18,7 @@ from machtiging.web.dependencies import WebServices
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityServices(WebServices, StorageServices):
-    """The login broker, the limits of a session, and the parties told of a session's end and of a new address.
+    """The login broker, the session limits, and the callbacks for session end and new address.
 
     `on_session_end(session, ended, at=)` and `on_new_address(session, person_id, at=)` run in the same transaction.
     """

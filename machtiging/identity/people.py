@@ -1,4 +1,4 @@
-"""People: found or created by BSN or by broker subject, with their data key and profile."""
+"""Find or create people by BSN or broker subject, with data key and profile."""
 
 from __future__ import annotations
 

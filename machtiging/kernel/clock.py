@@ -57,6 +57,6 @@ def last_day_before(ends_at: datetime) -> date:
 
 
 def add_years(day: date, years: int) -> date:
-    """Return the same calendar day some years later; 28 February if that year has no 29th."""
+    """Return the same calendar day some years later. 28 February if that year has no 29th."""
     year = day.year + years
     return day.replace(year=year, day=min(day.day, monthrange(year, day.month)[1]))

@@ -18,7 +18,7 @@ from machtiging.web.outbound.http_client import OutboundHttpClient
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthServices(AccessServices):
-    """The life of an access token in seconds, certificate authorities, and caches of clients and their keys.
+    """The access token lifetime in seconds, certificate authorities, and caches of clients and keys.
 
     `cause_in_answers`: error answers name the cause of a failed client authentication; None: outside production only.
     """

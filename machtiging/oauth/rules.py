@@ -41,7 +41,7 @@ _ACT_ORDER = tuple(Act)
 
 @dataclass(frozen=True, slots=True)
 class RequestedAuthorizationDetails:
-    """The requested access: a machtiging (None: the own box) and acts (None: all that are allowed)."""
+    """The requested machtiging and acts. None means the own box, and all acts that are allowed."""
 
     machtiging_id: MachtigingId | None
     acts: frozenset[Act] | None

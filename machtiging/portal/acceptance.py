@@ -69,7 +69,7 @@ async def submit_decision(request: Request, visitor: Citizen, _: CsrfProtected, 
 
 
 def _redirect_to_outcome(machtiging: Machtiging) -> RedirectResponse:
-    """Redirect to the current state, also after a repeated click; the message only if still true."""
+    """Redirect to the current state, also after a repeated click. The message only if still true."""
     if machtiging.end_reason is EndReason.REFUSED:
         return RedirectResponse(f"/machtigingen?gedaan={CompletedAction.REFUSED}", 303)
     done = f"?gedaan={CompletedAction.ACCEPTED}" if machtiging.state is MachtigingState.ACTIVE else ""

@@ -89,7 +89,7 @@ async def show_access_history(
 
 
 def _cursor_after(line: JournalEntry) -> JournalCursor:
-    """Return the pagination cursor after this line; an impossible time is replaced by a valid one."""
+    """Return the pagination cursor after this line. An impossible time is replaced by a valid one."""
     known = line.occurred_at.year in _JOURNAL_YEARS
     return JournalCursor(line.occurred_at if known else datetime(_JOURNAL_YEARS[0], 1, 1, tzinfo=UTC), line.id)
 

@@ -136,7 +136,7 @@ async def _build_app_card(consent: Consent, visitor: Visitor, people: views.Pers
 
 
 def _describe_resource(consent: Consent) -> str | None:
-    """Return the resource name as on the consent page; only its address if no longer served."""
+    """Return the resource name as on the consent page. Only its address if no longer served."""
     if consent.resource_name is None:
         return consent.resource
     return f"{consent.resource_name} ({consent.resource})"

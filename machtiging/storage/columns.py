@@ -1,4 +1,4 @@
-"""Column types that SQLModel has no short form for, and the Core table of a model."""
+"""Column types without a short form in SQLModel; the Core table of a model."""
 
 from __future__ import annotations
 

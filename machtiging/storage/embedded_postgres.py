@@ -1,4 +1,4 @@
-"""Embedded PostgreSQL server for use without a configured database: a wheel, on a unix socket, under `.data`.
+"""Embedded PostgreSQL server for use without a configured database. From a wheel, on a unix socket, under `.data`.
 
 The wheel brings the programs; starting, sharing and stopping is done here, because the wheel's own code fails in a
 folder with a space, with a missing locale, for a second user of the machine, and after a kill -9.
@@ -52,13 +52,13 @@ class EmbeddedPostgres:
     """Starts the server, or attaches to the one of another process. Raises Fault if impossible."""
 
     def __init__(self, directory: Path, *, timeout: float = 5.0) -> None:
-        """Set the data directory; `timeout` in seconds for the children of a killed server to exit."""
+        """Set the data directory. `timeout`: seconds for the children of a killed server to exit."""
         self._directory = directory.resolve()
         self._timeout = timeout
         self._users_lock: IO[str] | None = None
 
     def start(self, extra_configuration: str = "") -> str:
-        """Start or attach; return the URL for login role `postgres`, reachable only by this OS user.
+        """Start or attach; return the URL for login role `postgres`. Only this OS user can reach it.
 
         Raises Fault `ingebouwde_database_start_niet` or `ingebouwde_database_loopt_nog`.
         """
@@ -148,7 +148,7 @@ def _build_url(directory: Path) -> str:
 
 
 def _socket_directory(directory: Path) -> Path:
-    """Return the data directory; a private temporary one if its path does not fit a socket."""
+    """Return the directory of the socket. A private temporary one if the data directory's path does not fit."""
     if _SOCKET_PATH_PATTERN.fullmatch(str(directory)):
         return directory
     name = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
@@ -160,7 +160,7 @@ def _socket_directory(directory: Path) -> Path:
 
 
 def _take_lock(path: Path, *, exclusive: bool, wait: bool = True) -> IO[str] | None:
-    """Lock a file until it is closed; return None if it is locked and `wait` is False."""
+    """Lock a file until it is closed. Return None if it is locked and `wait` is False."""
     import fcntl
 
     file = path.open("a", encoding="utf-8")

@@ -22,7 +22,7 @@ class DatabaseRole(StrEnum):
 
 
 def is_own_socket(url: str) -> bool:
-    """Return True for a socket reachable only by our OS user, without passwords: the embedded server."""
+    """Return True for the passwordless socket of our OS user: the embedded server."""
     return parse_database_url(url).is_own_socket
 
 

@@ -1,4 +1,4 @@
-"""Sealed rows: a MAC over named columns, so that a database writer without the key cannot forge a row.
+"""Row MACs: a MAC over named columns. A database writer without the key cannot forge a sealed row.
 
 Each table that grants access has one `SealedTable`, beside its row class. Insert `seal_row(...)`, and call
 `verify_row(...)` before using any value of the row (docs/decisions/0008).

@@ -14,7 +14,7 @@ from machtiging.web.pages import PageServices
 
 @dataclass(frozen=True, kw_only=True)
 class WebServices(PageServices):
-    """The clock, the URL of this service without a slash at its end, and the proxies believed about clients."""
+    """The clock, the URL of this service, and the trusted proxies. The URL has no slash at its end."""
 
     clock: Clock
     issuer: str

@@ -102,7 +102,7 @@ def render_page(request: Request, template: str, /, *, status: int = 200, **valu
 
 
 class StatePage(NamedTuple):
-    """A page that shows current state: its URL, and its name as used in a sentence."""
+    """A page that shows current state: its URL, and its name in a sentence."""
 
     address: str
     name: str
@@ -131,7 +131,7 @@ def find_state_page(request: Request) -> StatePage:
 
 
 def find_nearest_page(request: Request) -> str:
-    """Return the path of the form's page: the request's own, or the nearest parent with a page."""
+    """Return the path of the form's page. That is the request's own path, or the nearest parent with a page."""
     path = request.url.path
     while path.strip("/") and not _is_existing_page(request, path):
         path = path.rpartition("/")[0] or "/"
@@ -139,7 +139,7 @@ def find_nearest_page(request: Request) -> str:
 
 
 def find_canonical_url(request: Request) -> str | None:
-    """Return the URL of a page requested with capitals or trailing slashes; None if none exists.
+    """Return the URL of a page requested with capitals or trailing slashes. None if none exists.
 
     Never an open redirect: the result is a path on this site, with a first segment from `PAGE_PREFIXES` and an existing
     route.

@@ -59,3 +59,15 @@ def names_in(path: Path) -> frozenset[str]:
 @cache
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+@cache
+def all_modules() -> tuple[Path, ...]:
+    """The modules of the service and of its tests, without the migrations (their names are their numbers)."""
+    tests = tuple(sorted((ROOT / "tests").rglob("*.py")))
+    return modules() + tests
+
+
+def place_of(path: Path, node: ast.AST) -> str:
+    """The file and line of a node: `file:line`."""
+    return f"{name_of(path)}:{getattr(node, 'lineno', 1)}"

@@ -4,7 +4,7 @@ import sys
 
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
-from tests.architecture.sources import PACKAGE, ROOT
+from tests.architecture.sources import ROOT
 
 
 def test_import_linter_contracts_are_kept(capsys, monkeypatch):
@@ -14,8 +14,3 @@ def test_import_linter_contracts_are_kept(capsys, monkeypatch):
     told = capsys.readouterr().out
     assert ended == EXIT_STATUS_SUCCESS, told
     assert "0 broken" in told
-
-
-def test_no_module_is_named_utils_or_helpers():
-    drawers = {"service", "services", "utils", "util", "helpers", "common", "misc"}
-    assert [p for p in PACKAGE.rglob("*.py") if p.stem in drawers] == []

@@ -50,7 +50,7 @@ _NONCE = 12
 
 
 def seal(key: bytes, content: str, bericht_id: str) -> bytes:
-    """How a letter lies in `floor_bericht`."""
+    """Seal a letter as it is stored in `floor_bericht`."""
     nonce = os.urandom(_NONCE)
     return nonce + AESGCM(key).encrypt(nonce, content.encode(), bericht_id.encode())
 

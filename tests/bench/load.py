@@ -24,7 +24,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to send where. Request number n is `requests[n % len(requests)]`; `expect` is the only good status."""
+    """The requests to send. Request number n is `requests[n % len(requests)]`; `expect` is the only good status."""
 
     port: int
     connections: int
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass
 class Result:
-    """How it went. `wrong` counts the answers with another status than expected, by status."""
+    """The result of one run. `wrong` counts the answers with another status than expected, by status."""
 
     seconds: float = 0.0
     answered: int = 0

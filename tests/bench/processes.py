@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 @dataclass
-class Server:
+class MeasuredServer:
     """One server process that answers on `port`."""
 
     name: str
@@ -46,7 +46,7 @@ class Server:
         return float(used.user + used.system)
 
     def last_words(self) -> str:
-        """Whether it still runs, and the end of its log."""
+        """The exit state of the process, and the end of its log."""
         return f"exit code {self.process.poll()}, log:\n{self.log.read_text(errors='replace')[-3000:]}"
 
     def resident_mib(self) -> float:
@@ -57,14 +57,14 @@ class Server:
 @contextlib.contextmanager
 def server(
     name: str, command: list[str], port: int, place: Path, *, environ: Mapping[str, str], cwd: Path = _ROOT
-) -> Iterator[Server]:
+) -> Iterator[MeasuredServer]:
     """Start a server, wait until it answers, and stop it afterwards."""
     log = place / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=cwd, env=os.environ | environ, stdout=output, stderr=output)
     try:
         _wait_until_it_listens(process, port, log)
-        yield Server(name, port, process, log)
+        yield MeasuredServer(name, port, process, log)
     finally:
         process.terminate()
         try:
@@ -96,7 +96,7 @@ class Round:
     client_cpu_ms: float
 
 
-async def load(target: Server, plan: Plan, place: Path) -> Round:
+async def load(target: MeasuredServer, plan: Plan, place: Path) -> Round:
     """Send the plan from a process of its own. Stops everything when an answer is not the expected one."""
     file = place / "plan.json"
     plan.save(file)

@@ -18,9 +18,9 @@ from machtiging.settings import Environment, Settings
 from machtiging.web.structured_logging import configure_logging
 from tests.bench import floor, rounds, statements
 from tests.bench.load import Plan
-from tests.bench.processes import Round, Server, free_port, load, server
+from tests.bench.processes import MeasuredServer, Round, free_port, load, server
 from tests.bench.rounds import Goal, MeasurementFailed
-from tests.bench.world import Reading, World, as_owner
+from tests.bench.world import BenchWorld, Reading, as_owner
 
 CONNECTIONS = 8
 _PART = "read a message"
@@ -45,14 +45,14 @@ UNLIMITED = {f"{kind}_requests_per_minute": 10_000_000 for kind in _KINDS} | {
 }
 
 
-def settings_for(world: World) -> Settings:
+def settings_for(world: BenchWorld) -> Settings:
     """The service as it is delivered, on the world of the measurement."""
     named = {"issuer": world.issuer, "database_url": world.url, "keys_dir": world.keys}
     return Settings(env=Environment.TEST, **named, **UNLIMITED)
 
 
 @contextmanager
-def our_worker(world: World, place: Path) -> Iterator[Server]:
+def our_worker(world: BenchWorld, place: Path) -> Iterator[MeasuredServer]:
     """One worker of ours on a port of its own, started as anybody would start it, logging included."""
     port = free_port()
     environ = {
@@ -69,7 +69,7 @@ def our_worker(world: World, place: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def floor_worker(world: World, key: bytes, place: Path) -> Iterator[Server]:
+def floor_worker(world: BenchWorld, key: bytes, place: Path) -> Iterator[MeasuredServer]:
     """One worker of the floor, whose letters `measure` has put there."""
     port = free_port()
     config = {
@@ -86,7 +86,7 @@ def floor_worker(world: World, key: bytes, place: Path) -> Iterator[Server]:
         yield running
 
 
-async def measure(world: World, place: Path, key: bytes, *, quick: bool) -> tuple[list[rounds.Row], list[str]]:
+async def measure(world: BenchWorld, place: Path, key: bytes, *, quick: bool) -> tuple[list[rounds.Row], list[str]]:
     """The rows of the table about reading, and the remarks below it. `key` is what the floor seals its letters with."""
     remarks = await _count_statements(world)
     with our_worker(world, place) as ours:
@@ -95,7 +95,9 @@ async def measure(world: World, place: Path, key: bytes, *, quick: bool) -> tupl
             return await _measure(world, (ours, bare), place, quick=quick), remarks
 
 
-async def _measure(world: World, servers: tuple[Server, Server], place: Path, *, quick: bool) -> list[rounds.Row]:
+async def _measure(
+    world: BenchWorld, servers: tuple[MeasuredServer, MeasuredServer], place: Path, *, quick: bool
+) -> list[rounds.Row]:
     ours, bare = servers
     requests = [request_for(world, reading) for reading in world.readings]
     total = 600 if quick else 1500
@@ -121,7 +123,7 @@ async def _measure(world: World, servers: tuple[Server, Server], place: Path, *,
     return [*rows, rounds.Row("memory", "one worker, after the load", "MiB", memory, goal=goal, reached=reached)]
 
 
-def request_for(world: World, reading: Reading) -> str:
+def request_for(world: BenchWorld, reading: Reading) -> str:
     """GET of one letter as it goes over the wire."""
     host = httpx.URL(world.issuer).netloc.decode()
     return (
@@ -130,7 +132,7 @@ def request_for(world: World, reading: Reading) -> str:
     )
 
 
-async def _furnish_floor(world: World, ours: Server, key: bytes) -> None:
+async def _furnish_floor(world: BenchWorld, ours: MeasuredServer, key: bytes) -> None:
     """Give the floor the same letters: what we answer, sealed under a key of its own."""
     told = {}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ours.port}") as client:
@@ -145,7 +147,7 @@ async def _furnish_floor(world: World, ours: Server, key: bytes) -> None:
         await connection.execute("ANALYZE floor_bericht")
 
 
-async def _until_sealed(world: World) -> None:
+async def _until_sealed(world: BenchWorld) -> None:
     until = time.monotonic() + 30
     async with as_owner(world.url) as connection:
         while await connection.fetchval("SELECT EXISTS (SELECT FROM journal_intake)"):
@@ -154,7 +156,7 @@ async def _until_sealed(world: World) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _count_statements(world: World) -> list[str]:
+async def _count_statements(world: BenchWorld) -> list[str]:
     reading = world.readings[-1]
     configure_logging("WARNING")  # this process shows a table, not requests
     app = create_app(settings_for(world))

@@ -20,7 +20,7 @@ class MeasurementFailed(Exception):
 
 @dataclass(frozen=True)
 class Goal:
-    """What the ratio should be: at most (smaller is better) or at least."""
+    """The goal of a ratio: at most (smaller is better) or at least."""
 
     text: str
     at_most: float | None = None

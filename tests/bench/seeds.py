@@ -16,7 +16,7 @@ from machtiging.crypto import secrets
 from machtiging.kernel.ids import uuid7
 from machtiging.oauth.tables import SEALED_CODE, SEALED_GRANT, SEALED_REFRESH_TOKEN
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.bench.world import World, as_owner, sessions_of
+from tests.bench.world import BenchWorld, as_owner, sessions_of
 from tests.builders.sealing import seal_rows
 
 REDIRECT = "https://bench.voorbeeld.example/terug"
@@ -35,7 +35,7 @@ _REFRESH = """INSERT INTO refresh_token (token_hash, grant_id, client_id, create
 class OurSeeds:
     """Rows in our database: what the authorization endpoint would have written."""
 
-    world: World
+    world: BenchWorld
     person_id: UUID
 
     async def codes(self, client_id: str, count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What one message read says to the database, counted where it leaves for the wire."""
+"""The statements of one message read, counted in the database driver."""
 
 from __future__ import annotations
 

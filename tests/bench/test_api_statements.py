@@ -20,7 +20,7 @@ from tests.builders.applications import replace_services
 from tests.builders.bearer import ISSUER, POLICY, READ, a_jwt, counting_statements, the_letter, token_facts
 from tests.builders.black_box import claims_of
 from tests.builders.delegation import NOON, an_accepted_machtiging, mother_and_son
-from tests.builders.proof import Holder, a_certificate
+from tests.builders.proof import KeyHolder, a_certificate
 from tests.builders.query_log import record_queries
 from tests.builders.sealing import seal_rows
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask
@@ -38,7 +38,7 @@ async def test_token_check_costs_one_statement_besides_the_journal_line(doorstep
 
 
 async def test_dpop_bound_token_costs_one_extra_statement(doorstep, clock):
-    holder = Holder(clock)
+    holder = KeyHolder(clock)
     token = await a_bound_token(doorstep, holder)
     async with counting_statements(doorstep.database) as plain:
         assert (await doorstep.ask(a_jwt(doorstep.helper))).status_code == 200
@@ -107,7 +107,7 @@ async def test_direct_route_reads_and_journals_in_one_statement(world, database)
 
 
 async def test_read_with_dpop_costs_one_extra_statement(world, clock, database):
-    holder = Holder(clock)
+    holder = KeyHolder(clock)
     path, token = BERICHTEN + await world.letter(), await bind_helper_token(world, holder)
     await read_with_proof(world, holder, token, path)  # the first use of a statement also queries its types
     with record_queries(database) as said:

@@ -6,7 +6,7 @@ from tests.builders.query_log import record_queries
 
 
 async def test_poll_before_decision_takes_three_statements_and_one_commit(counter, database) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     await counter.polls(request)
     with record_queries(database) as said:
         await counter.polls(request)

@@ -8,15 +8,15 @@ import pytest
 
 from tests.builders.exchange import HUIS, a_chain
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 from tests.builders.query_log import record_queries
-from tests.builders.refreshing import REFRESHING, a_holder, given_for, one, refreshing_app
+from tests.builders.refresh_token_holder import REFRESHING, a_holder, given_for, one, refreshing_app
 
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
 BARRED = ("BEGIN;", "COMMIT;", "ROLLBACK;")
 
 
-async def said(database, app, form, *proofs):
+async def record_token_request(database, app, form, *proofs):
     """The statements of one successful token request."""
     credentials = app.credentials()
     with record_queries(database) as heard:
@@ -28,7 +28,7 @@ async def said(database, app, form, *proofs):
 
 
 def proofs(oauth, proven):
-    return [Holder(oauth.clock).proof("POST", ISSUER + "/token")] if proven else []
+    return [KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")] if proven else []
 
 
 def redeeming(flow, code):
@@ -40,7 +40,7 @@ def redeeming(flow, code):
 @pytest.mark.parametrize("proven", [False, True])
 async def test_client_credentials_take_two_statements(oauth, database, proven) -> None:
     agency = await oauth.agency()
-    looked, acted = await said(database, agency, DELIVERING, *proofs(oauth, proven))
+    looked, acted = await record_token_request(database, agency, DELIVERING, *proofs(oauth, proven))
     assert "INSERT" not in looked
     assert ("INSERT INTO used_assertion" in acted, "INSERT INTO used_proof" in acted) == (True, proven)
     assert "INSERT INTO journal_intake" in acted
@@ -50,7 +50,7 @@ async def test_client_credentials_take_two_statements(oauth, database, proven) -
 async def test_code_redemption_takes_two_statements(oauth, database, proven) -> None:
     flow = await oauth.flow(await refreshing_app(oauth))
     code = await flow.code()
-    looked, acted = await said(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
+    looked, acted = await record_token_request(database, flow.app, redeeming(flow, code), *proofs(oauth, proven))
     assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)  # an unauthenticated request takes no lock
     for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
         assert f"INSERT INTO {table}" in acted
@@ -61,7 +61,7 @@ async def test_code_redemption_takes_two_statements(oauth, database, proven) -> 
 async def test_refresh_takes_two_statements(oauth, database, proven) -> None:
     holder = await a_holder(oauth)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
-    looked, acted = await said(database, holder.app, form, *proofs(oauth, proven))
+    looked, acted = await record_token_request(database, holder.app, form, *proofs(oauth, proven))
     assert ("FOR UPDATE" in looked, "INSERT" in looked) == (False, False)
     for table in ("used_assertion", "issued_token", "refresh_token", "journal_intake"):
         assert f"INSERT INTO {table}" in acted
@@ -72,7 +72,7 @@ async def test_public_client_with_dpop_takes_two_statements(oauth, database) -> 
     app = await oauth.public_app(grant_types=REFRESHING)
     flow = await oauth.flow(app)
     code = await flow.code()
-    assert len(await said(database, app, redeeming(flow, code), *proofs(oauth, True))) == 2
+    assert len(await record_token_request(database, app, redeeming(flow, code), *proofs(oauth, True))) == 2
 
 
 async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database) -> None:
@@ -82,10 +82,10 @@ async def test_resource_and_name_claim_cost_one_extra_statement(oauth, database)
     await one(oauth, """UPDATE oauth_grant SET requested_claims = '{"id_token": ["name"]}' RETURNING id""")
     await one(oauth, "UPDATE refresh_token SET resource = :at RETURNING grant_id", at=HUIS)
     form = {"grant_type": "refresh_token", "refresh_token": holder.refresh_token}
-    heard = await said(database, holder.app, form)
+    heard = await record_token_request(database, holder.app, form)
     assert len(heard) == 3, heard
 
 
 async def test_token_request_needs_no_explicit_transaction(oauth, database) -> None:
-    heard = await said(database, await oauth.agency(), DELIVERING)
+    heard = await record_token_request(database, await oauth.agency(), DELIVERING)
     assert not set(heard) & set(BARRED)

@@ -33,11 +33,11 @@ from machtiging.oauth.register_client import register_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.bench import rounds, statements
 from tests.bench.load import Plan
-from tests.bench.processes import Round, Server, free_port, load, server
+from tests.bench.processes import MeasuredServer, Round, free_port, load, server
 from tests.bench.reading import floor_worker, our_worker, request_for, settings_for
 from tests.bench.rounds import Goal, MeasurementFailed
 from tests.bench.seeds import REDIRECT, VERIFIER, OurSeeds, PeerSeeds
-from tests.bench.world import World, sessions_of
+from tests.bench.world import BenchWorld, sessions_of
 
 CONNECTIONS = 8
 _HERE = Path(__file__).parent
@@ -54,10 +54,10 @@ _QUARTER = Goal(">= 0.25 x oidc-provider", at_least=0.25)
 
 
 @dataclass(frozen=True)
-class Party:
+class TokenPeer:
     """A running authorization server, and how one client of ours is known there."""
 
-    server: Server
+    server: MeasuredServer
     issuer: str
     client_id: str
     token_path: str
@@ -123,22 +123,22 @@ class Party:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.server.port}") as client:
             return await client.post(first.split(" ")[1], content=body, headers=headers)
 
-    async def told(self, wire: str) -> dict[str, Any]:
+    async def ask_successfully(self, wire: str) -> dict[str, Any]:
         """The same, which has to be a yes."""
         answer = await self.ask(wire)
         if answer.status_code != httpx.codes.OK:
             raise MeasurementFailed(f"{self.server.name}: {answer.status_code} {answer.text[:500]}")
         return dict(answer.json())
 
-    async def with_nonce(self, **more: str) -> Party:
+    async def with_nonce(self, **more: str) -> TokenPeer:
         """Itself, knowing the nonce that the server wants in proofs; servers that want none give none."""
         answer = await self.ask(self.issuance(**more))
         return replace(self, nonce=answer.headers.get("dpop-nonce"))
 
     async def live_token(self) -> str:
         """A token for the introspection to ask about. Makes sure that it is said to be active."""
-        token = str((await self.told(self.issuance()))["access_token"])
-        told = await self.told(self.introspection(token))
+        token = str((await self.ask_successfully(self.issuance()))["access_token"])
+        told = await self.ask_successfully(self.introspection(token))
         if told.get("active") is not True:
             raise MeasurementFailed(f"{self.server.name}: a fresh token is not active: {told}")
         return token
@@ -176,7 +176,7 @@ def _registrations(key: ECKey) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def _peer(modules: Path, place: Path, key: ECKey) -> Iterator[Server]:
+def _peer(modules: Path, place: Path, key: ECKey) -> Iterator[MeasuredServer]:
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
     clients = []
@@ -202,7 +202,7 @@ def _public(key: ECKey) -> dict[str, Any]:
     return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": "ES256", "kid": key.kid}]}
 
 
-async def _register_with_us(world: World, key: ECKey) -> tuple[dict[str, str], PersonId]:
+async def _register_with_us(world: BenchWorld, key: ECKey) -> tuple[dict[str, str], PersonId]:
     ids: dict[str, str] = {}
     at = datetime.now(UTC)
     async with sessions_of(world.url, world.keyring) as sessions, unit_of_work(sessions) as session:
@@ -214,15 +214,15 @@ async def _register_with_us(world: World, key: ECKey) -> tuple[dict[str, str], P
 
 
 async def measure(
-    world: World, modules: Path, place: Path, floor_key: bytes, *, quick: bool
+    world: BenchWorld, modules: Path, place: Path, floor_key: bytes, *, quick: bool
 ) -> tuple[list[rounds.Row], list[str]]:
     """The rows of the table about tokens, and what each answer says to the database."""
     key = ECKey.generate_key("P-256", private=True, auto_kid=True)
     ids, person = await _register_with_us(world, key)
     with our_worker(world, place) as worker, _peer(modules, place, key) as peer:
-        ours = {name: Party(worker, world.issuer, ids[name], "/token", "/introspect", key) for name in ids}
+        ours = {name: TokenPeer(worker, world.issuer, ids[name], "/token", "/introspect", key) for name in ids}
         origin = f"http://127.0.0.1:{peer.port}"
-        theirs = {name: Party(peer, origin, name, "/token", "/token/introspection", key) for name in ids}
+        theirs = {name: TokenPeer(peer, origin, name, "/token", "/token/introspection", key) for name in ids}
         bench = _Bench(ours, theirs, OurSeeds(world, person), PeerSeeds(peer.port), place, quick=quick)
         rows = await bench()
         with floor_worker(world, floor_key, place) as bare:
@@ -233,8 +233,8 @@ async def measure(
 class _Bench:
     def __init__(
         self,
-        ours: dict[str, Party],
-        theirs: dict[str, Party],
+        ours: dict[str, TokenPeer],
+        theirs: dict[str, TokenPeer],
         our_seeds: OurSeeds,
         peer_seeds: PeerSeeds,
         place: Path,
@@ -264,7 +264,7 @@ class _Bench:
                 party = replace(party, nonce=(await self._machine(parts, key).with_nonce()).nonce)
             parties.append((party, seeds))
 
-        async def one(party: Party, seeds: OurSeeds | PeerSeeds) -> Round:
+        async def one(party: TokenPeer, seeds: OurSeeds | PeerSeeds) -> Round:
             plan = Plan(party.server.port, CONNECTIONS, self._total, 200, await requests(party, seeds))
             return await load(party.server, plan, self._place)
 
@@ -280,7 +280,7 @@ class _Bench:
             )
         ]
 
-    async def introspect_beside(self, bare: Server, world: World) -> list[rounds.Row]:
+    async def introspect_beside(self, bare: MeasuredServer, world: BenchWorld) -> list[rounds.Row]:
         """Introspection beside the floor that reads a letter: both are asked for every request to a resource."""
         party, seeds = self._sides[0][0]["machine"], self._sides[0][1]
         reading = [request_for(world, one) for one in world.readings]
@@ -297,8 +297,8 @@ class _Bench:
         figures = [r.per_second for r in mine], [r.per_second for r in theirs]
         return [rounds.compare("introspect", "answers per second", "/s", figures[0], "floor", figures[1], _SIXTY)]
 
-    async def count_statements(self, world: World) -> list[str]:
-        """What each kind of answer says to the database."""
+    async def count_statements(self, world: BenchWorld) -> list[str]:
+        """Count the statements of each kind of answer."""
         parts, seeds = self._sides[0]
         app = create_app(settings_for(world))
         told = []
@@ -318,24 +318,24 @@ class _Bench:
         await statements.dispose(app)
         return told
 
-    def _machine(self, parts: dict[str, Party], key: ECKey) -> Party:
+    def _machine(self, parts: dict[str, TokenPeer], key: ECKey) -> TokenPeer:
         return replace(parts["machine-bound"], bound_to=key)
 
-    def _for_a_jwt(self, party: Party) -> dict[str, str]:
+    def _for_a_jwt(self, party: TokenPeer) -> dict[str, str]:
         """The peer's access token is a signed JWT only when it is for a resource; ours always is."""
         return {"resource": self._resource} if party.issuer in self._resource else {}
 
-    async def _issue(self, party: Party, _seeds: OurSeeds | PeerSeeds) -> list[str]:
+    async def _issue(self, party: TokenPeer, _seeds: OurSeeds | PeerSeeds) -> list[str]:
         return [party.issuance(**self._for_a_jwt(party)) for _ in range(self._total)]
 
-    async def _redeem(self, party: Party, seeds: OurSeeds | PeerSeeds) -> list[str]:
+    async def _redeem(self, party: TokenPeer, seeds: OurSeeds | PeerSeeds) -> list[str]:
         codes = await seeds.codes(party.client_id, self._total)
         return [party.redemption(code, **self._for_a_jwt(party)) for code in codes]
 
-    async def _refresh(self, party: Party, seeds: OurSeeds | PeerSeeds) -> list[str]:
+    async def _refresh(self, party: TokenPeer, seeds: OurSeeds | PeerSeeds) -> list[str]:
         tokens = await seeds.refresh_tokens(party.client_id, self._total, None)
         return [party.refreshing(token, **self._for_a_jwt(party)) for token in tokens]
 
-    async def _introspect(self, party: Party, _seeds: OurSeeds | PeerSeeds) -> list[str]:
+    async def _introspect(self, party: TokenPeer, _seeds: OurSeeds | PeerSeeds) -> list[str]:
         token = await party.live_token()
         return [party.introspection(token) for _ in range(self._total)]

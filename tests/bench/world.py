@@ -67,8 +67,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class World:
-    """What the measurements need to know."""
+class BenchWorld:
+    """The database, key ring and readable letters of a measurement."""
 
     url: str
     keys: Path
@@ -115,7 +115,7 @@ async def sessions_of(url: str, keyring: KeyRing) -> AsyncIterator[async_session
         await engine.dispose()
 
 
-async def make_world(url: str, place: Path, issuer: str) -> World:
+async def make_world(url: str, place: Path, issuer: str) -> BenchWorld:
     """Citizens with letters; helpers with an accepted machtiging and a token for each."""
     keys = place / "keys"
     generate_key_ring(keys)
@@ -132,7 +132,7 @@ async def make_world(url: str, place: Path, issuer: str) -> World:
         # There is no mail server here, and retries would only disturb the measurement.
         await connection.execute("UPDATE notification SET sent_at = now()")
         await connection.execute("ANALYZE")
-    return World(url, keys, keyring, issuer, readings)
+    return BenchWorld(url, keys, keyring, issuer, readings)
 
 
 async def _citizen(

@@ -66,7 +66,7 @@ def a_scope(**changes: Any) -> MachtigingScope:
     )
 
 
-def a_held_machtiging(**changes: Any) -> Machtiging:
+def an_active_machtiging(**changes: Any) -> Machtiging:
     """From CITIZEN to HELPER, active since yesterday for ninety days. A professional's is accepted for KVK."""
     if changes.get("capacity") is Capacity.PROFESSIONAL:
         changes = {"gemachtigde_kvk": KVK} | changes

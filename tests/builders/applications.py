@@ -1,4 +1,4 @@
-"""What applications of tests have in common: their routes. To work out what each one takes costs more than most tests.
+"""The routes that applications of tests share. Building them takes longer than most tests.
 
 Routes keep nothing: whatever a request changes is in the services and behind them, and that is each application's own.
 """

@@ -89,7 +89,7 @@ def token_facts(at: datetime = NOON, **changes: Any) -> IssuedTokenFacts:
 
 
 def claims_of(facts: IssuedTokenFacts) -> dict[str, Any]:
-    """What RFC 9068 puts in the token itself."""
+    """The claims of an access token (RFC 9068)."""
     return {
         "iss": ISSUER,
         "sub": "pseudoniem",

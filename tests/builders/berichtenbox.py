@@ -69,7 +69,7 @@ def parts(bericht: dict[str, Any] | str | bytes, *bijlagen: tuple[str, bytes, st
 
 
 @dataclass
-class World:
+class BerichtenboxWorld:
     """One application on one database, with the clock in hand."""
 
     app: FastAPI
@@ -182,7 +182,7 @@ class World:
         return str(answer.json()["berichtId"])
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
-        """What the database holds."""
+        """The rows of a query."""
         async with self.sessions() as session:
             return list((await session.execute(text(statement), values)).all())
 
@@ -192,7 +192,7 @@ class World:
         return [row.reason for row in found]
 
 
-async def a_world(database: Any, clock: Any, *, worker: str = "") -> World:
+async def a_world(database: Any, clock: Any, *, worker: str = "") -> BerichtenboxWorld:
     """An application with a citizen and a helper, the catalogue loaded, the real policy.
 
     `worker`: with routes and a policy that only this worker has, and not the other applications in this process.
@@ -203,7 +203,7 @@ async def a_world(database: Any, clock: Any, *, worker: str = "") -> World:
         citizen = await find_or_create_by_bsn(session, keyring, Bsn(CITIZEN), at=clock.now())
         helper = await find_or_create_by_bsn(session, keyring, Bsn(HELPER), at=clock.now())
     app = with_own_services(_assembled(worker), sessions=sessions, clock=clock)
-    return World(app, sessions, clock, keyring, app.state.services.policy, citizen, helper)
+    return BerichtenboxWorld(app, sessions, clock, keyring, app.state.services.policy, citizen, helper)
 
 
 @functools.cache

@@ -75,7 +75,7 @@ def is_jwt(token: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Client:
+class BlackBoxClient:
     """A client as the server knows it. Without `key` it is public."""
 
     client_id: str
@@ -86,9 +86,9 @@ class Client:
     resource: str = ""
 
     @staticmethod
-    def read(told: Mapping[str, Any]) -> Client:
+    def read(told: Mapping[str, Any]) -> BlackBoxClient:
         jwk = told.get("jwk")
-        return Client(
+        return BlackBoxClient(
             told["client_id"],
             told.get("redirect_uri", ""),
             told.get("scope", ""),
@@ -129,7 +129,7 @@ class Pkce:
         return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-class Person:
+class BlackBoxPerson:
     """A browser without JavaScript that fills in the forms it meets with the answers it was given."""
 
     def __init__(self, answers: Mapping[str, str]) -> None:
@@ -206,31 +206,31 @@ def _names(inside: str) -> set[str]:
 
 
 @dataclass
-class Server:
+class BlackBoxServer:
     """The server under test."""
 
     told: dict[str, Any]
     metadata: dict[str, Any]
     http: httpx.AsyncClient
     jwks: dict[str, Any]
-    people: list[Person] = field(default_factory=list)
+    people: list[BlackBoxPerson] = field(default_factory=list)
 
     @staticmethod
-    async def at(told: dict[str, Any]) -> Server:
+    async def at(told: dict[str, Any]) -> BlackBoxServer:
         """Discover what the description does not say."""
         http = httpx.AsyncClient(trust_env=False, timeout=20)
         found = await http.get(told["issuer"].rstrip("/") + "/.well-known/openid-configuration")
         metadata = found.raise_for_status().json()
         keys = await http.get(metadata["jwks_uri"])
-        return Server(told, metadata, http, keys.raise_for_status().json())
+        return BlackBoxServer(told, metadata, http, keys.raise_for_status().json())
 
     @property
     def issuer(self) -> str:
         return self.told["issuer"]
 
-    def client(self, name: str) -> Client:
+    def client(self, name: str) -> BlackBoxClient:
         """The client that plays this part: see tests/protocol/black_box/conftest.py."""
-        return Client.read(self.told["clients"][name])
+        return BlackBoxClient.read(self.told["clients"][name])
 
     def needs(self, *names: str) -> None:
         """Skip a test for which this server has no such client, or whose description has no such member."""
@@ -248,9 +248,9 @@ class Server:
         self.needs("spent")
         return self.told["spent"][kind][why]
 
-    def person(self, **answers: str) -> Person:
+    def person(self, **answers: str) -> BlackBoxPerson:
         """Somebody with a browser of his own, who answers what is asked as told, or as `answers` say."""
-        self.people.append(Person({**self.told["login"], **answers}))
+        self.people.append(BlackBoxPerson({**self.told["login"], **answers}))
         return self.people[-1]
 
     async def close(self) -> None:
@@ -258,7 +258,7 @@ class Server:
             await http.aclose()
 
     async def post(
-        self, endpoint: str, client: Client | None, form: Mapping[str, Any], **changes: Any
+        self, endpoint: str, client: BlackBoxClient | None, form: Mapping[str, Any], **changes: Any
     ) -> httpx.Response:
         """Post a form to an endpoint by its name in the metadata; None leaves a parameter out."""
         shown = {} if client is None else client.credentials(self.issuer)
@@ -272,13 +272,13 @@ class Server:
         return await self.http.post(self.metadata[endpoint], content=urlencode(pairs), headers=form | headers)
 
     async def introspect(self, token: str, by: str = "resource", **more: str) -> dict[str, Any]:
-        """What the server says of a token."""
+        """Introspect a token at the server."""
         answer = await self.post("introspection_endpoint", self.client(by), {"token": token, **more})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def active(self, token: str) -> bool:
-        """Whether a token is good for anything. Some servers refuse to look at what cannot be one."""
+        """Tell if a token is active. Some servers refuse to introspect what cannot be a token."""
         answer = await self.post("introspection_endpoint", self.client("resource"), {"token": token})
         assert answer.status_code in (200, 400), answer.text
         return answer.status_code == 200 and answer.json()["active"]
@@ -302,9 +302,9 @@ class Server:
 class Attempt:
     """One walk through the code flow, every part of it to be changed."""
 
-    server: Server
-    client: Client
-    person: Person
+    server: BlackBoxServer
+    client: BlackBoxClient
+    person: BlackBoxPerson
     pkce: Pkce = field(default_factory=Pkce)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24))

@@ -20,7 +20,7 @@ from machtiging.oauth.ciba.meldcode import create_meldcode
 from machtiging.oauth.client import CIBA
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import ClientKeys, detail
-from tests.builders.login import BROKER, Browser
+from tests.builders.login import BROKER, LoginBrowser
 from tests.builders.oauth import App, OAuthWorld
 
 MESSAGE = "Balie 3, W4X-7KP"
@@ -48,7 +48,7 @@ MANY = text(
 
 
 @dataclass
-class Counter:
+class CibaCounter:
     """One app at a counter, and whoever stands before it."""
 
     oauth: OAuthWorld
@@ -79,7 +79,7 @@ class Counter:
         }
         return await self.app.post("/bc-authorize", form | changes)
 
-    async def asked(self, code: str | None = None, **changes: Any) -> str:
+    async def start_request(self, code: str | None = None, **changes: Any) -> str:
         """Ask, and give the auth_req_id."""
         response = await self.asks(code, **changes)
         assert response.status_code == 200, response.text
@@ -87,16 +87,16 @@ class Counter:
 
     async def approved(self, **changes: Any) -> str:
         """A request that she has said yes to; its auth_req_id."""
-        auth_req_id = await self.asked(**changes)
+        auth_req_id = await self.start_request(**changes)
         await self.agreed()
         return auth_req_id
 
     async def agreed(self, person: PersonId | None = None) -> None:
-        """Whoever was asked says yes to the first question."""
+        """The citizen approves her first pending request."""
         response = await self.answers(await self.citizen(person))
         assert response.status_code == 303, response.text
 
-    async def has_asked(self, most: int, person: PersonId | None = None) -> None:
+    async def insert_requests(self, most: int, person: PersonId | None = None) -> None:
         """This many requests of the app, all over; of this person, or of nobody."""
         at = self.oauth.clock.now()
         values = {
@@ -119,7 +119,9 @@ class Counter:
         assert response.status_code == 400, response.text
         return response.json()["error"]
 
-    async def citizen(self, person: PersonId | None = None, assurance: Assurance = Assurance.SUBSTANTIAL) -> Browser:
+    async def citizen(
+        self, person: PersonId | None = None, assurance: Assurance = Assurance.SUBSTANTIAL
+    ) -> LoginBrowser:
         """A browser in which she is logged in, without walking through the broker."""
         at = self.oauth.clock.now()
         login = VerifiedLogin(BROKER, "x", assurance, at, None, Profile("x", None, None), frozenset(), None)
@@ -131,11 +133,11 @@ class Counter:
         browser.http.cookies.set(sessions.SESSION_COOKIE, token)
         return browser
 
-    async def answers(self, browser: Browser, decision: str = "akkoord") -> httpx.Response:
+    async def answers(self, browser: LoginBrowser, decision: str = "akkoord") -> httpx.Response:
         """Look at what waits, and press a button on the first question."""
         return await browser.post("/verzoeken", {**await self.form_of(browser), "besluit": decision})
 
-    async def form_of(self, browser: Browser) -> dict[str, str]:
+    async def form_of(self, browser: LoginBrowser) -> dict[str, str]:
         """The hidden fields of the first question on her page."""
         shown = await browser.get("/verzoeken")
         assert shown.status_code == 200, (shown.status_code, shown.text)
@@ -169,6 +171,6 @@ def words_on_screen(page: str) -> str:
     return re.sub(r"<[^>]+>", "", page.split('<output class="code groot">')[1].split("</output>")[0])
 
 
-async def a_counter(oauth: OAuthWorld, **changes: Any) -> Counter:
+async def a_counter(oauth: OAuthWorld, **changes: Any) -> CibaCounter:
     """An app for a counter, registered."""
-    return Counter(oauth, await oauth.app_with_keys(counter_client, **changes))
+    return CibaCounter(oauth, await oauth.app_with_keys(counter_client, **changes))

@@ -1,4 +1,4 @@
-"""What clients of ours bring: keys, metadata, assertions, `authorization_details`."""
+"""Keys, metadata, client assertions and `authorization_details` of our clients."""
 
 from __future__ import annotations
 

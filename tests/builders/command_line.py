@@ -16,7 +16,7 @@ from tests.builders.logging_state import restored_logging
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it said; `told` is what went to the operator, on one line."""
+    """The exit code and output of a command. `told` is the output for the operator, on one line."""
 
     code: int
     out: str

@@ -104,7 +104,7 @@ class Chain:
         return response.json()["access_token"]
 
     async def live(self, service: App, token: str) -> bool:
-        """Whether introspection tells this service that the token is active."""
+        """Tell if introspection by this service returns an active token."""
         return (await service.post("/introspect", {"token": token})).json()["active"]
 
     async def run(self, statement: str, **values: Any) -> None:

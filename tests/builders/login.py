@@ -103,7 +103,7 @@ def broker_through(transport: httpx.AsyncBaseTransport, **options: Any) -> Broke
 
 
 @dataclass
-class Browser:
+class LoginBrowser:
     """A browser with its own cookies. `log_in` walks the whole way through the stand-in broker."""
 
     apps: dict[str, Any]
@@ -147,16 +147,16 @@ class Browser:
 
 
 @dataclass(frozen=True)
-class World:
+class LoginWorld:
     """Both applications, joined."""
 
     service: FastAPI
     simulator: FastAPI
 
-    def browser(self) -> Browser:
-        return Browser({ISSUER: self.service, BROKER: self.simulator})
+    def browser(self) -> LoginBrowser:
+        return LoginBrowser({ISSUER: self.service, BROKER: self.simulator})
 
-    async def logged_in(self, persona: str) -> Browser:
+    async def logged_in(self, persona: str) -> LoginBrowser:
         """A browser in which this persona has logged in."""
         browser = self.browser()
         response = await browser.log_in(persona)
@@ -164,12 +164,12 @@ class World:
         return browser
 
 
-def a_world(sessions: Any, clock: Any) -> World:
+def a_world(sessions: Any, clock: Any) -> LoginWorld:
     """The service and the stand-in broker, each reaching the other in this process."""
     return joined(a_login_service(sessions, clock), clock)
 
 
-def joined(service: FastAPI, clock: Any) -> World:
+def joined(service: FastAPI, clock: Any) -> LoginWorld:
     """This service and a stand-in broker of its own."""
     first = _simulator()
     provider: SimulatedProvider = first.state.services.provider
@@ -182,7 +182,7 @@ def joined(service: FastAPI, clock: Any) -> World:
         postbus=MailCatcher(0, clock),
     )
     replace_services(service, broker=broker_through(httpx.ASGITransport(simulator)))
-    return World(service, simulator)
+    return LoginWorld(service, simulator)
 
 
 @functools.cache

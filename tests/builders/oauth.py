@@ -49,7 +49,7 @@ from tests.builders.clients import (
     make_client_keys,
 )
 from tests.builders.delegation import UWV, Committed
-from tests.builders.login import ISSUER, Browser, World, assembled_login, joined
+from tests.builders.login import ISSUER, LoginBrowser, LoginWorld, assembled_login, joined
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Flow:
     """The code flow of one app and one logged-in person for one request."""
 
     app: App
-    browser: Browser
+    browser: LoginBrowser
     asks: str | None
     pkce: Pkce = field(default_factory=Pkce)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -189,7 +189,7 @@ def hidden_fields(page: str) -> dict[str, str]:
 class OAuthWorld:
     """The service with its authorization server, the login stand-in, mother and son, and apps that talk to them."""
 
-    world: World
+    world: LoginWorld
     sessions: Any
     clock: Any
     committed: Committed
@@ -229,7 +229,7 @@ class OAuthWorld:
         """UWV's sending system."""
         return await self.app_with_keys(agency_client, UWV, **changes)
 
-    async def logged_in(self, persona: str = "naaste") -> Browser:
+    async def logged_in(self, persona: str = "naaste") -> LoginBrowser:
         """A browser in which this persona has logged in."""
         browser = await self.world.logged_in(persona)
         self._open.append(browser.http)

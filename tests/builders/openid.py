@@ -53,7 +53,7 @@ async def userinfo(oauth: OAuthWorld, access_token: str) -> httpx.Response:
 
 
 def answer_in(response: httpx.Response) -> dict[str, str]:
-    """What the app is told on its redirect URI."""
+    """The parameters of the response at the redirect URI."""
     assert response.status_code == 303, response.text
     assert response.headers["location"].startswith("https://app.voorbeeld.example/"), response.headers["location"]
     return query_of(response.headers["location"])

@@ -68,7 +68,7 @@ class Portal:
 
 @functools.cache
 def the_assembled() -> FastAPI:
-    """What `create_app` makes of its settings, once in a process. The database that they name is not there."""
+    """The application of `create_app`, made once in a process. The database in its settings does not exist."""
     place = Path(tempfile.mkdtemp(prefix="machtiging-keys-"))
     settings = Settings(
         env=Environment.TEST,

@@ -32,7 +32,7 @@ def b64(raw: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Holder:
+class KeyHolder:
     """Somebody with a key, who can prove that he has it."""
 
     clock: Clock
@@ -93,12 +93,12 @@ def an_rsa_key(size: int) -> RSAKey:
     return RSAKey.generate_key(size)
 
 
-def rsa_holder(clock: Clock, size: int = 2048) -> Holder:
-    return Holder(clock, an_rsa_key(size), "PS256")
+def rsa_holder(clock: Clock, size: int = 2048) -> KeyHolder:
+    return KeyHolder(clock, an_rsa_key(size), "PS256")
 
 
-def ed25519_holder(clock: Clock) -> Holder:
-    return Holder(clock, OKPKey.generate_key("Ed25519"), "Ed25519")
+def ed25519_holder(clock: Clock) -> KeyHolder:
+    return KeyHolder(clock, OKPKey.generate_key("Ed25519"), "Ed25519")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from machtiging.identity.people import find_or_create_by_bsn
 from machtiging.kernel.bsn import Bsn
 from machtiging.settings import Environment, Settings
 from tests.builders.access import POLICIES
-from tests.builders.berichtenbox import CITIZEN, HELPER, ISSUER, World
+from tests.builders.berichtenbox import CITIZEN, HELPER, ISSUER, BerichtenboxWorld
 from tests.builders.crypto import a_key_directory
 from tests.builders.login import BROKER
 
@@ -30,7 +30,7 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass
-class Wire(ABC):
+class ServerWire(ABC):
     """A way to say bytes to an application; what its server keeps of connections and requests."""
 
     state: ServerState
@@ -65,7 +65,7 @@ class Wire(ABC):
 
 
 @dataclass
-class Served(Wire):
+class Served(ServerWire):
     """One application behind a real server."""
 
     port: int
@@ -80,7 +80,7 @@ class Served(Wire):
 
 
 @dataclass
-class OnPairs(Wire):
+class OnPairs(ServerWire):
     """One application behind what reads the bytes in a real server, without the server: each connection is a pair of
     sockets of which that has the other end.
     """
@@ -113,7 +113,7 @@ async def served(app: Any) -> AsyncIterator[Served]:
         yield Served(servers.servers[0].server_state, taken.getsockname()[1])
 
 
-async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) -> World:
+async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) -> BerichtenboxWorld:
     """Everything that `create_app` joins, on the database at this URL; with a citizen, a helper and the catalogue."""
     settings = Settings(
         **{
@@ -134,4 +134,4 @@ async def an_assembled_world(url: str, clock: Any, place: Path, **changes: Any) 
         await upsert_catalogue(session)
         citizen = await find_or_create_by_bsn(session, services.keyring, Bsn(CITIZEN), at=clock.now())
         helper = await find_or_create_by_bsn(session, services.keyring, Bsn(HELPER), at=clock.now())
-    return World(app, services.sessions, clock, services.keyring, services.policy, citizen, helper)
+    return BerichtenboxWorld(app, services.sessions, clock, services.keyring, services.policy, citizen, helper)

@@ -63,7 +63,7 @@ class Program:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What it may send back in a PUT (RFC 7592 2.2)."""
+        """The metadata that it may send back in a PUT (RFC 7592 2.2)."""
         not_said = {"registration_access_token", "registration_client_uri", "client_id_issued_at"}
         return {name: value for name, value in self.app.registration.items() if name not in not_said}
 
@@ -80,7 +80,7 @@ class Program:
         return answer
 
     async def works(self) -> bool:
-        """Whether the authorization server knows it: a revocation is answered to any client that it knows."""
+        """Tell if the authorization server knows the client: it answers a revocation."""
         answer = await self.app.post("/revoke", {"token": "x"})
         assert answer.status_code in (200, 401), answer.text
         return answer.status_code == 200

@@ -19,7 +19,7 @@ REFUSED = {
 
 
 def request_object(flow: Flow, *, header: dict[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
-    """What the app would push, signed by its key; a change of None leaves a member out."""
+    """The parameters of a pushed request, signed by the app. A change of None leaves a member out."""
     app = flow.app
     now = int(app.clock.now().timestamp())
     asked = flow.parameters()

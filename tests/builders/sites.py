@@ -73,7 +73,7 @@ class Authority:
         self.file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """What a server of these names shows."""
+        """The TLS context of a server with these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = _certificate(names[0], key.public_key(), (self._subject, self._key), names)
         private = key.private_bytes(
@@ -159,7 +159,7 @@ class Names:
 
 
 def a_visitor(*addresses: str, **options: Any) -> OutboundHttpClient:
-    """Who trusts our authority, may go to loopback, and finds every name at these addresses."""
+    """A client that trusts our authority and resolves every name to these addresses. It may go to loopback."""
     settings = {
         "policy": SsrfPolicy((LOOPBACK,)),
         "tls": tls_context(an_authority().file),

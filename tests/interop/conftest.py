@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.builders.black_box import Person
+from tests.builders.black_box import BlackBoxPerson
 from tests.builders.database import create_database_clone, drop_database
 from tests.interop.dialogue import HOME, talk
 from tests.parties.npm_packages import HERE, NODE, PLACE, ROOT
@@ -33,7 +33,7 @@ def target(server_database_url, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def person(target):
-    made = Person(target["login"])
+    made = BlackBoxPerson(target["login"])
     yield made
     await made.http.aclose()
 

@@ -162,7 +162,7 @@ ASKS = [
 ]
 
 
-def asked(page, target, path, options):
+def fetch_from_page(page, target, path, options):
     return page.evaluate(FETCH, [target["issuer"] + path, options])
 
 
@@ -170,14 +170,14 @@ def test_cors_is_allowed_at_the_origin_of_a_client_only(context, target, origin,
     page = context.new_page()
     page.goto(origin + "/terug")
     for path, options in ASKS:
-        kind, status = asked(page, target, path, options)
+        kind, status = fetch_from_page(page, target, path, options)
         assert (kind, 400 <= status < 500) == ("cors", True), (path, status)
     with site(app_files) as elsewhere:
         page.goto(elsewhere + "/terug")
         for path, options in ASKS:
-            assert asked(page, target, path, options) == ["TypeError", 0], path
+            assert fetch_from_page(page, target, path, options) == ["TypeError", 0], path
         for path in ("/.well-known/openid-configuration", "/jwks", "/api/v1/openapi.json"):
-            assert asked(page, target, path, {}) == ["cors", 200], path
+            assert fetch_from_page(page, target, path, {}) == ["cors", 200], path
 
 
 def test_cors_of_pages_and_requests_with_cookies_is_blocked(context, target, origin, app) -> None:
@@ -185,16 +185,16 @@ def test_cors_of_pages_and_requests_with_cookies_is_blocked(context, target, ori
     page.goto(target["issuer"] + "/inloggen?login_hint=naaste")
     page.goto(origin + "/terug")
     for path in ("/", "/machtigingen", "/inzage", "/authorize", "/logout"):
-        assert asked(page, target, path, {"credentials": "include"}) == ["TypeError", 0], path
+        assert fetch_from_page(page, target, path, {"credentials": "include"}) == ["TypeError", 0], path
     for path, options in ASKS:
-        assert asked(page, target, path, options | {"credentials": "include"}) == ["TypeError", 0], path
+        assert fetch_from_page(page, target, path, options | {"credentials": "include"}) == ["TypeError", 0], path
 
 
 def test_cors_at_origin_of_deleted_client_is_blocked(context, target, origin, app) -> None:
     page = context.new_page()
     page.goto(origin + "/terug")
     path, options = ASKS[0]
-    assert asked(page, target, path, options)[0] == "cors"
+    assert fetch_from_page(page, target, path, options)[0] == "cors"
     given = {"Authorization": f"Bearer {app['registration_access_token']}"}
     assert httpx.delete(app["registration_client_uri"], headers=given, trust_env=False).status_code == 204
-    assert asked(page, target, path, options) == ["TypeError", 0]
+    assert fetch_from_page(page, target, path, options) == ["TypeError", 0]

@@ -118,7 +118,7 @@ async def test_idpyoidc_rejects_forged_or_mixed_up_responses(run_client, target)
 
 
 async def test_idpyoidc_dpop_does_not_follow_rfc_9449(run_client):
-    """When this fails, idpyoidc supports RFC 9449 and can be used with bound tokens."""
+    """A failure means that idpyoidc supports RFC 9449. Then use it with bound tokens."""
     told = await run_client(PARTY, "dpop")
     assert (told["first"], told["second"], told["nonce"]) == ("use_dpop_nonce", "use_dpop_nonce", None)
     assert len(told["ath"]) == 64  # RFC 9449 4.2 says base64url: 43

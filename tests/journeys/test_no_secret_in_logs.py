@@ -106,7 +106,7 @@ def log_streams():
         yield formatted, raw
 
 
-async def told(database, place, witnesses):
+async def play_story_with_witness(database, place, witnesses):
     taken = [bind_socket("127.0.0.1", 0) for _ in range(3)]
     ports = [one.getsockname()[1] for one in taken]
     taken[2].close()
@@ -137,7 +137,7 @@ async def told(database, place, witnesses):
 
 async def test_row_67_logs_journal_and_refusals_hold_no_secret(database, tmp_path, log_streams):
     witnesses = []
-    await told(database, tmp_path, witnesses)
+    await play_story_with_witness(database, tmp_path, witnesses)
     (witness,) = witnesses
     canaries = witness.secrets | {persona.bsn for persona in PERSONAS.values() if persona.bsn}
     canaries |= {persona.name for persona in PERSONAS.values()} | {letter.onderwerp for letter in LETTERS}

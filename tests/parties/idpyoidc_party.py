@@ -87,8 +87,8 @@ def claims_of(token):
     return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
 
 
-class Wire:
-    """What the library sends with, as it lets one be configured. Remembers; and answers in our place when told to."""
+class RecordingTransport:
+    """The HTTP client of the library. It records requests, and returns prepared responses."""
 
     def __init__(self):
         self.seen, self.proofs, self.instead = [], [], {}
@@ -108,7 +108,11 @@ class Party:
 
     def __init__(self, told, name="app", add_ons=PKCE, how="private_key_jwt", **changes):
         mine = told["clients"].get(name, {})
-        self.told, self.wire, jar = told, Wire(), build_keyjar([{"type": "EC", "crv": "P-256", "use": ["sig"]}])
+        self.told, self.wire, jar = (
+            told,
+            RecordingTransport(),
+            build_keyjar([{"type": "EC", "crv": "P-256", "use": ["sig"]}]),
+        )
         if "jwk" in mine:
             jar = KeyJar()
             jar.import_jwks({"keys": [mine["jwk"]]}, "")
@@ -128,7 +132,7 @@ class Party:
 
     @property
     def proof(self):
-        """What an assertion says, as the application tells it. The default: the token endpoint, RS256, 600 seconds."""
+        """The settings of a client assertion. The default: the token endpoint, RS256, 600 seconds."""
         made = {"audience": self.told["issuer"], "algorithm": "ES256", "lifetime": 60}
         return made | {"client_id": self.rp.get_client_id()}
 
@@ -231,7 +235,7 @@ def back_channel(told):
     """An app that is told that its visitor has left. The library says whose session it was."""
     came, arrived = [], threading.Event()
 
-    class Listener(BaseHTTPRequestHandler):
+    class CallbackHandler(BaseHTTPRequestHandler):
         def do_POST(self):
             came.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             self.send_response(200)
@@ -241,7 +245,7 @@ def back_channel(told):
         def log_message(self, *_):
             """Nothing."""
 
-    server = HTTPServer(("127.0.0.1", 0), Listener)
+    server = HTTPServer(("127.0.0.1", 0), CallbackHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     where = f"http://localhost:{server.server_port}/uit"
     party, _ = registered(told, backchannel_logout_uri=where, post_logout_redirect_uris=["http://localhost:9/dag"])
@@ -301,7 +305,7 @@ def ciba(told):
 
 
 def assertions(told):
-    """What it sends where nobody tells it otherwise, and what nobody should."""
+    """The assertions that the library sends by default, and those with wrong settings."""
     ours, elsewhere = told["issuer"], "https://elders.example"
     made = {"default": {}, "endpoint": {"audience": ours + "/token"}, "ours": {"audience": ours}}
     made |= {"elsewhere": {"audience": elsewhere}, "both": {"audience": [ours, elsewhere]}}
@@ -343,7 +347,7 @@ def par(told):
 
 
 def created():
-    """What RFC 9126 2.2 says that an answer is."""
+    """A successful response to a pushed request (RFC 9126 2.2)."""
     answer = requests.Response()
     answer.status_code = 201
     answer._content = b'{"request_uri": "urn:ietf:params:oauth:request_uri:een", "expires_in": 60}'
@@ -351,7 +355,7 @@ def created():
 
 
 def wrong(told):
-    """What it should not take, and does not: answers that are not ours, or not for this visit."""
+    """The library rejects responses of another server or another visit."""
     party, found = Party(told), {}
     answer = party.answer()
     found["from"] = answer.get("iss")

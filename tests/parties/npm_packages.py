@@ -1,4 +1,4 @@
-"""What others wrote, from pinned npm packages: a provider to hold the black-box tests against, clients to serve.
+"""Third-party software from pinned npm packages: a provider and clients. The black-box tests run against the provider.
 
 Node comes from a wheel, the packages are installed by `make parties`. Nothing is fetched while tests run.
 """
@@ -53,7 +53,7 @@ _COUNTER = {
 
 
 def installed() -> bool:
-    """Whether the packages are there, in the versions of the lock file."""
+    """Tell if the packages are installed in the versions of the lock file."""
     done = PLACE / ".installed"
     return done.exists() and done.read_bytes() == _pins()
 

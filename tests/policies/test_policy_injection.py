@@ -36,20 +36,20 @@ NASTY += [
 ]
 
 
-def known(column):
+def column_words(column):
     return {str(word) for word in COLUMN_ENUMS[column]}
 
 
 @pytest.mark.parametrize("column", COLUMN_ENUMS)
 @given(word=st.sampled_from(NASTY) | st.text(st.characters(codec="utf-8"), max_size=40))
 def test_row_2_policy_injection_by_unknown_word_is_refused(column, word):
-    class Said(str):
+    class UnknownWord(str):
         """Text in place of an enum member, with the attribute that the engine reads."""
 
         value = property(str)
 
-    answer = POLICY.decide(replace(a_question(), **{column: Said(word)}))
-    assert isinstance(answer, PolicyDenied) or word in known(column)
+    answer = POLICY.decide(replace(a_question(), **{column: UnknownWord(word)}))
+    assert isinstance(answer, PolicyDenied) or word in column_words(column)
 
 
 @pytest.mark.parametrize("fact", FACT_FIELDS)

@@ -10,7 +10,7 @@ from machtiging.kernel.clock import SettableClock
 from tests.builders import berichtenbox
 from tests.builders.applications import replace_services
 from tests.builders.bearer import Doorstep
-from tests.builders.ciba import Counter, a_counter
+from tests.builders.ciba import CibaCounter, a_counter
 from tests.builders.database import Database
 from tests.builders.exchange import Chain, a_chain
 from tests.builders.oauth import OAuthWorld, an_oauth_world
@@ -34,7 +34,7 @@ def production_oauth(oauth: OAuthWorld) -> Iterator[OAuthWorld]:
 
 
 @pytest.fixture
-async def counter(oauth: OAuthWorld) -> Counter:
+async def counter(oauth: OAuthWorld) -> CibaCounter:
     """A CIBA client (counter) at the authorization server."""
     return await a_counter(oauth)
 
@@ -54,7 +54,7 @@ async def portal(database: Database, clock: SettableClock) -> AsyncIterator[Port
 
 
 @pytest.fixture
-async def world(database: Database, clock: SettableClock) -> berichtenbox.World:
+async def world(database: Database, clock: SettableClock) -> berichtenbox.BerichtenboxWorld:
     """The API of the Berichtenbox, with a citizen and a helper."""
     return await berichtenbox.a_world(database, clock)
 

@@ -36,7 +36,7 @@ ToestemmingIdInPath = Annotated[str, Path(alias="toestemmingId", json_schema_ext
     openapi_extra=declare_required_scope(CONSENT_MANAGEMENT_SCOPE),
 )
 async def get_toestemmingen(request: Request, actor: ConsentActor, session: Transaction) -> dict[str, Any]:
-    """De apps die nu bij uw post kunnen: door u toegelaten, of door een helper met een machtiging van u."""
+    """De apps die nu bij uw post kunnen. U liet ze toe, of een helper deed dat met een machtiging van u."""
     services = oauth_services(request)
     found = await list_consents(session, actor.person_id, at=services.clock.now())
     here = {"self": {"href": build_issuer(services).api_audience + _PATH}}

@@ -18,7 +18,7 @@ from machtiging.oauth.protocol.token_binding import parse_request_certificate, p
 
 
 class MutualTlsClientAuth:
-    """One mutual-TLS method for Authlib: `(query_client, request) -> client`, or None when it does not apply."""
+    """One mutual-TLS method for Authlib: `(query_client, request) -> client`. None when it does not apply."""
 
     def __init__(self, method: str, at: datetime, authorities: CertificateAuthorities) -> None:
         self._method, self._at, self._authorities = method, at, authorities

@@ -18,7 +18,7 @@ from machtiging.storage.statement import Executor
 
 @dataclass(frozen=True, slots=True)
 class ResourceTarget:
-    """The resource of a token: our own API (no `resource_server`), or that of a resource server."""
+    """The resource of a token: our own API, or that of a resource server. `resource_server` is None for our own."""
 
     uri: str
     resource_server: Client | None = None

@@ -227,7 +227,7 @@ _READ_ONLY_HINT = (
 
 
 async def _fetch_unnamed(connection: asyncpg.Connection, sql: str, *values: object) -> asyncpg.Record:
-    """Fetch one row by an unnamed statement: a named one would stay on a shared connection."""
+    """Fetch one row by an unnamed statement. A named one would stay on a shared connection."""
     statement = await connection.prepare(sql, name="")
     return await statement.fetchrow(*values)
 

@@ -1,4 +1,4 @@
-"""The client address for rate limiting: the peer's, or the last hop added by a trusted proxy.
+"""The client address for rate limiting. That is the peer's, or the last hop of trusted proxy headers.
 
 Forwarding headers of other peers are ignored (spoofing). Of a trusted proxy only the configured header is read: a proxy
 sets one of the two and passes the other on as the client wrote it.

@@ -15,7 +15,7 @@ from tests.builders.portal import the_assembled
 
 
 @pytest.fixture
-def asked(database):
+def ask_health(database):
     the_assembled()  # the first connection takes a while, and the clock of a test stands still
 
     async def answer(clock, path="/health/ready"):
@@ -30,30 +30,30 @@ def a_clock(**off):
     return SettableClock(datetime.now(UTC) + timedelta(**off))
 
 
-async def test_readiness_with_agreeing_clocks_returns_200(asked):
-    answer = await asked(a_clock())
+async def test_readiness_with_agreeing_clocks_returns_200(ask_health):
+    answer = await ask_health(a_clock())
     assert (answer.status_code, answer.json()["controles"]["klok"]) == (200, "ok")
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 60, 3600])
-async def test_row_50_readiness_of_worker_with_clock_skew_returns_503(asked, seconds):
+async def test_row_50_readiness_of_worker_with_clock_skew_returns_503(ask_health, seconds):
     assert timedelta(seconds=60) > MAX_CLOCK_SKEW
-    answer = await asked(a_clock(seconds=seconds))
+    answer = await ask_health(a_clock(seconds=seconds))
     assert answer.status_code == 503
     assert answer.json()["controles"] == {
         "database": "ok",
         "klok": "loopt niet gelijk met de database",
         "beleid": "ok",
     }
-    alive = await asked(a_clock(seconds=seconds), "/health/live")
+    alive = await ask_health(a_clock(seconds=seconds), "/health/live")
     assert alive.status_code == 200
 
 
-async def test_readiness_without_database_schema_returns_503(asked, database):
+async def test_readiness_without_database_schema_returns_503(ask_health, database):
     connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     await connection.execute("DELETE FROM alembic_version")
     await connection.close()
-    answer = await asked(a_clock())
+    answer = await ask_health(a_clock())
     assert (answer.status_code, answer.json()["controles"]["database"]) == (503, "heeft ons schema niet")
 
 
@@ -64,19 +64,19 @@ async def test_readiness_without_database_schema_returns_503(asked, database):
         ("SET search_path = pg_catalog", "heeft ons schema niet"),
     ],
 )
-async def test_readiness_on_spoilt_connections_returns_503_once_and_recovers(asked, database, spoiling, told):
+async def test_readiness_on_spoilt_connections_returns_503_once_and_recovers(ask_health, database, spoiling, told):
     lent = [await database.service.raw_connection() for _ in range(3)]
     for one in lent:
         await one.driver_connection.execute(spoiling)
     for one in lent:
         one.close()
-    answer = await asked(a_clock())
+    answer = await ask_health(a_clock())
     assert (answer.status_code, answer.json()["controles"]["database"]) == (503, told)
-    assert (await asked(a_clock())).status_code == 200
+    assert (await ask_health(a_clock())).status_code == 200
 
 
-async def test_readiness_check_is_not_journalled(asked, database):
-    assert (await asked(a_clock())).status_code == 200
+async def test_readiness_check_is_not_journalled(ask_health, database):
+    assert (await ask_health(a_clock())).status_code == 200
     async with database.sealer.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM journal_intake")) == 0
 
@@ -98,13 +98,13 @@ async def test_readiness_check_is_not_journalled(asked, database):
     ],
     ids=["newer schema", "read only", "no rights"],
 )
-async def test_readiness_on_unusable_database_returns_503(asked, database, change, undo, told):
+async def test_readiness_on_unusable_database_returns_503(ask_health, database, change, undo, told):
     name = f'"{database.service.url.database}"'
     await database.service.dispose()
     connection = await asyncpg.connect(url_of_database(database.url, database.service.url.database))
     try:
         await connection.execute(change.format(name))
-        answer = await asked(a_clock())
+        answer = await ask_health(a_clock())
         await connection.execute("SET default_transaction_read_only = off")
         if undo:
             await connection.execute(undo.format(name))

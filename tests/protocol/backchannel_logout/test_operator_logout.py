@@ -17,7 +17,7 @@ from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.openid import id_claims, sender, userinfo, verified, who_is_it
-from tests.builders.refreshing import REFRESHING
+from tests.builders.refresh_token_holder import REFRESHING
 
 LOST = SessionEndOrder("beheer1", SessionEndReason.DEVICE_LOST)
 ALL = SessionEndOrder("beheer1", SessionEndReason.MISUSE, consents=True)
@@ -34,7 +34,7 @@ async def log_out_everywhere(oauth, person, order: SessionEndOrder = LOST) -> Se
         return await end_sessions_for_person(session, person, order, at=oauth.clock.now())
 
 
-async def told(oauth) -> list[tuple]:
+async def logout_notifications(oauth) -> list[tuple]:
     async with unit_of_work(oauth.sessions) as session:
         found = await session.execute(
             text("SELECT person_id, kind FROM notification WHERE kind = 'uitgelogd_door_ons'")
@@ -95,13 +95,13 @@ async def test_operator_logout_notifies_the_person_once(oauth, flow, son) -> Non
     await flow.tokens()
     await oauth.logged_in("naaste")
     await log_out_everywhere(oauth, son)
-    assert await told(oauth) == [(son, "uitgelogd_door_ons")]
+    assert await logout_notifications(oauth) == [(son, "uitgelogd_door_ons")]
 
 
 async def test_operator_logout_without_session_is_journalled_and_not_notified(oauth, son) -> None:
     assert await log_out_everywhere(oauth, son) == SessionEndCounts(0, 0)
     assert len(await oauth.lines("sessie:beeindigd")) == 1
-    assert await told(oauth) == []
+    assert await logout_notifications(oauth) == []
 
 
 async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, receiver, son) -> None:
@@ -111,7 +111,7 @@ async def test_operator_logout_ends_grants_of_expired_session_too(oauth, flow, r
     assert await log_out_everywhere(oauth, son) == SessionEndCounts(sessions=0, consents=1)
     assert await refreshed(flow, tokens) == 400
     assert await send_due_notices(sender(oauth)) == 1, "the app was told when it expired, and not again"
-    assert await told(oauth) == [(son, "uitgelogd_door_ons")]
+    assert await logout_notifications(oauth) == [(son, "uitgelogd_door_ons")]
 
 
 async def test_operator_logout_ends_consent_without_login_only_on_request(oauth, son) -> None:

@@ -78,7 +78,7 @@ async def session_ends(service: FastAPI, person: PersonId, sid: UUID) -> None:
         )
 
 
-async def is_told(receiver: Receiver) -> None:
+async def await_logout_token(receiver: Receiver) -> None:
     async with asyncio.timeout(20):
         await receiver.arrived.wait()
     assert receiver.came[0].keys() == {"logout_token"}
@@ -97,7 +97,7 @@ async def test_service_at_startup_sends_pending_logout_tokens(service, person_id
     await logged_in_to_an_app(service, person_id, sid, receiver.uri)
     await session_ends(service, person_id, sid)
     async with service.router.lifespan_context(service):
-        await is_told(receiver)
+        await await_logout_token(receiver)
 
 
 async def test_service_at_startup_records_expired_sessions(service, clock, person_id, receiver) -> None:
@@ -115,7 +115,7 @@ async def test_running_service_sends_logout_token_after_logout(database, clock, 
     async with world.app.router.lifespan_context(world.app):
         await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
         await session_ends(world.app, world.citizen, sid)
-        await is_told(receiver)
+        await await_logout_token(receiver)
 
 
 @pytest.mark.whole
@@ -125,4 +125,4 @@ async def test_running_service_sends_logout_token_after_session_expiry(database,
     await logged_in_to_an_app(world.app, world.citizen, sid, receiver.uri)
     clock.advance(timedelta(days=1))
     async with world.app.router.lifespan_context(world.app):
-        await is_told(receiver)
+        await await_logout_token(receiver)

@@ -12,7 +12,7 @@ from machtiging.oauth.openid.backchannel_logout import send_due_notices
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.openid import id_claims, sender, verified, who_is_it
-from tests.builders.refreshing import REFRESHING
+from tests.builders.refresh_token_holder import REFRESHING
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from machtiging.oauth.register_client import register_client as register_client
 from tests.builders.audit import tampering
 from tests.builders.berichtenbox import HELPING, SVB, UWV, a_pdf
 from tests.builders.clients import code_client
-from tests.builders.refreshing import CONSENT
+from tests.builders.refresh_token_holder import CONSENT
 from tests.builders.sealing import seal_rows
 
 PDF = "application/pdf"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.builders.black_box import Client, Person, Server
+from tests.builders.black_box import BlackBoxClient, BlackBoxPerson, BlackBoxServer
 
 CIBA = "urn:openid:params:grant-type:ciba"
 ENDPOINT = "backchannel_authentication_endpoint"
@@ -28,9 +28,9 @@ ENDPOINT = "backchannel_authentication_endpoint"
 class Asked:
     """One request that was taken."""
 
-    counter: Counter
-    client: Client
-    person: Person
+    counter: BlackBoxCounter
+    client: BlackBoxClient
+    person: BlackBoxPerson
     hint: str
     answer: dict[str, Any]
     open: bool = True
@@ -50,46 +50,46 @@ class Asked:
     async def says(self, what: str) -> None:
         """She answers `yes` or `no`."""
         self.open = False
-        told = self.counter.told
+        told = self.counter.description
         page = self.counter.server.issuer + told["questions"].format(hint=self.hint)
         shown = await self.person.press(page, urlsplit(page).path, **told[what])
         assert shown.status_code in (200, 302, 303), shown.text
 
 
 @dataclass
-class Counter:
+class BlackBoxCounter:
     """A counter, and a row of people before it: each is asked one thing at a time."""
 
-    server: Server
+    server: BlackBoxServer
     people: Any = None
     asked: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        names = self.told.get("people", [])
+        names = self.description.get("people", [])
         made = [self.server.person(login_hint=name) for name in names] or [self.server.person()]
         self.people = itertools.cycle(made)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         return self.server.told["counter"]
 
-    async def somebody(self) -> tuple[Person, str]:
-        """Who is next, and the hint that she reads out."""
+    async def somebody(self) -> tuple[BlackBoxPerson, str]:
+        """The next person, and her login hint."""
         person = next(self.people)
-        if "hint" not in self.told:
+        if "hint" not in self.description:
             return person, secrets.token_hex(8)
-        page = self.server.issuer + self.told["hint"]
+        page = self.server.issuer + self.description["hint"]
         shown = await person.ask("GET", page)
         if shown.status_code != 200:
-            await person.go(self.server.issuer + self.told["login"], page)
-        shown = await person.press(page, self.told["hint"])
-        found = re.search(self.told["hint_is"], shown.text)
+            await person.go(self.server.issuer + self.description["login"], page)
+        shown = await person.press(page, self.description["hint"])
+        found = re.search(self.description["hint_is"], shown.text)
         assert found, shown.text
         return person, html.unescape(found[1])
 
     def question(self, hint: str, **changes: Any) -> dict[str, Any]:
-        """What is asked; a change of None leaves a parameter out."""
-        made = {"scope": "openid", "login_hint": hint, "binding_message": self.told["binding_message"]} | changes
+        """The parameters of a CIBA request. A change of None leaves a parameter out."""
+        made = {"scope": "openid", "login_hint": hint, "binding_message": self.description["binding_message"]} | changes
         return {name: value for name, value in made.items() if value is not None}
 
     async def tries(self, hint: str, by: str = "desk", **changes: Any) -> httpx.Response:
@@ -99,15 +99,15 @@ class Counter:
     async def asks(self, by: str = "desk", **changes: Any) -> Asked:
         """Ask somebody, which works."""
         person, hint = await self.somebody()
-        return self.taken(by, person, hint, await self.tries(hint, by, **changes))
+        return self.record_request(by, person, hint, await self.tries(hint, by, **changes))
 
-    def taken(self, by: str, person: Person, hint: str, answer: httpx.Response) -> Asked:
+    def record_request(self, by: str, person: BlackBoxPerson, hint: str, answer: httpx.Response) -> Asked:
         assert answer.status_code == 200, answer.text
         self.asked.append(Asked(self, self.server.client(by), person, hint, answer.json()))
         return self.asked[-1]
 
     async def tidy(self) -> None:
-        """What was left open is answered: else it would stand before the next question to the same person."""
+        """Answer the open requests. Else they would come before the next one of the same person."""
         for one in self.asked:
             if one.open:
                 await one.says("no")

@@ -11,14 +11,16 @@ import httpx
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from tests.builders.black_box import Attempt, Server, proof_of, unsigned
+from tests.builders.black_box import Attempt, BlackBoxServer, proof_of, unsigned
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 REQUEST = "oauth-authz-req+jwt"
 
 
-async def with_proof(server: Server, key: ECKey, endpoint: str, form: dict[str, Any], **changes: Any) -> httpx.Response:
+async def with_proof(
+    server: BlackBoxServer, key: ECKey, endpoint: str, form: dict[str, Any], **changes: Any
+) -> httpx.Response:
     """Post with a proof of a key, and once more with the nonce when the server asks for one."""
     address = server.metadata[endpoint]
     client = changes.pop("client")
@@ -45,7 +47,7 @@ async def with_key(attempt: Attempt, key: ECKey, **changes: Any) -> httpx.Respon
     return await with_proof(attempt.server, key, "token_endpoint", form, client=attempt.client, **changes)
 
 
-async def refreshed(server: Server, token: str | None, by: str = "refreshing", **more: Any) -> httpx.Response:
+async def refreshed(server: BlackBoxServer, token: str | None, by: str = "refreshing", **more: Any) -> httpx.Response:
     """Use a refresh token."""
     form = {"grant_type": "refresh_token", "refresh_token": token, **more}
     return await server.post("token_endpoint", server.client(by), form)
@@ -62,8 +64,8 @@ def signed(client: Any, claims: dict[str, Any], **changes: Any) -> str:
     return jws.serialize_compact(header, json.dumps(payload).encode(), key, algorithms=[header["alg"]])
 
 
-def about(server: Server, client: Any) -> dict[str, Any]:
-    """What a request object says of itself: by whom, for whom, from when to when, and which one it is."""
+def about(server: BlackBoxServer, client: Any) -> dict[str, Any]:
+    """The claims of a request object besides its parameters (RFC 9101 section 4)."""
     now = int(time.time())
     times = {"iat": now, "nbf": now, "exp": now + 120, "jti": secrets.token_urlsafe(16)}
     return {"iss": client.client_id, "aud": server.issuer, "client_id": client.client_id, **times}
@@ -80,7 +82,7 @@ async def push_signed(attempt: Attempt, made: str, **beside: Any) -> httpx.Respo
     return await attempt.server.post("pushed_authorization_request_endpoint", attempt.client, form)
 
 
-async def exchanged(server: Server, token: str, by: str = "exchanger", to: str = "archive", **more: Any) -> Any:
+async def exchanged(server: BlackBoxServer, token: str, by: str = "exchanger", to: str = "archive", **more: Any) -> Any:
     """Exchange a token for one of another resource; None leaves a parameter out."""
     form = {
         "grant_type": EXCHANGE,

@@ -1,4 +1,4 @@
-"""Which server the pack is held against: ours, as a process, or the one that MACHTIGING_TEST_TARGET describes.
+"""The server that the black-box tests run against: ours, or MACHTIGING_TEST_TARGET.
 
 That variable names a JSON file: `issuer`; `clients` by the part they play, each with `client_id`, `scope`,
 `redirect_uri`, a private `jwk` when it has one and `extra` parameters; `login` and `refusing`, the answers to what
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.black_box import Attempt, Person, Server
+from tests.builders.black_box import Attempt, BlackBoxPerson, BlackBoxServer
 from tests.builders.database import create_database_clone, drop_database
-from tests.protocol.black_box.ciba_counter import Counter
+from tests.protocol.black_box.ciba_counter import BlackBoxCounter
 from tests.protocol.black_box.our_server import ours
 
 
@@ -45,14 +45,14 @@ def target_file(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-async def server(target_file) -> Server:
-    found = await Server.at(json.loads(target_file.read_text()))
+async def server(target_file) -> BlackBoxServer:
+    found = await BlackBoxServer.at(json.loads(target_file.read_text()))
     yield found
     await found.close()
 
 
 @pytest.fixture(scope="session")
-async def person(server) -> Person:
+async def person(server) -> BlackBoxPerson:
     """A person who logs in at most once."""
     return server.person()
 
@@ -74,26 +74,26 @@ def attempt(server, app, person) -> Attempt:
 
 
 @pytest.fixture(scope="session")
-def kept() -> dict:
+def token_store() -> dict:
     return {}
 
 
 @pytest.fixture
-async def spare_token(server, attempt, kept) -> dict:
+async def spare_token(server, attempt, token_store) -> dict:
     """The token response of one successful code flow, shared by tests that do not end it."""
-    if not kept or not await server.active(kept["access_token"]):
-        kept.update(await attempt.tokens())
-    return kept
+    if not token_store or not await server.active(token_store["access_token"]):
+        token_store.update(await attempt.tokens())
+    return token_store
 
 
 @pytest.fixture(scope="session")
-async def _row_of_people(server) -> Counter | None:
+async def _row_of_people(server) -> BlackBoxCounter | None:
     """The persons of this run; each logs in at most once."""
-    return Counter(server) if "counter" in server.told else None
+    return BlackBoxCounter(server) if "counter" in server.told else None
 
 
 @pytest.fixture
-async def counter(server, _row_of_people) -> Counter:
+async def counter(server, _row_of_people) -> BlackBoxCounter:
     """A CIBA counter without pending requests."""
     server.needs("counter", "desk", "desk_too")
     yield _row_of_people

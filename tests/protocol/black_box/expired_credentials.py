@@ -1,4 +1,4 @@
-"""What ours handed out long ago, or under what has ended since: made by our own verbs at another instant.
+"""Expired and ended tokens of our server, made by its functions at another time.
 
 A test that knows an address only cannot wait for a day. So the server's description holds refresh tokens of the client
 `refreshing` and subject tokens for `exchanger` that are over, each by what ended it.

@@ -20,8 +20,8 @@ async def agreed(counter, **changes):
 @pytest.fixture
 async def pending(counter):
     """A CIBA request that stays unanswered."""
-    hint = counter.told["nobody"]
-    asked = counter.taken("desk", None, hint, await counter.tries(hint))
+    hint = counter.description["nobody"]
+    asked = counter.record_request("desk", None, hint, await counter.tries(hint))
     asked.open = False
     return asked
 
@@ -75,8 +75,8 @@ async def test_ciba_poll_after_denial_returns_access_denied(counter):
 
 
 async def test_ciba_request_unanswered_in_time_is_expired(counter):
-    hint = counter.told["nobody"]
-    late = counter.taken("desk", None, hint, await counter.tries(hint, requested_expiry="1"))
+    hint = counter.description["nobody"]
+    late = counter.record_request("desk", None, hint, await counter.tries(hint, requested_expiry="1"))
     late.open = False
     assert late.answer["expires_in"] == 1
     await asyncio.sleep(1.6)
@@ -174,12 +174,12 @@ async def test_ciba_approval_of_one_person_does_not_approve_another_request(coun
 
 async def test_ciba_request_is_hidden_from_another_person(counter):
     asked = await counter.asks()
-    if not counter.told.get("people"):
+    if not counter.description.get("people"):
         pytest.skip("there, nobody logs in to answer")
     other, _ = await counter.somebody()
     assert other is not asked.person
-    page = await other.ask("GET", counter.server.issuer + counter.told["questions"])
-    assert f'action="{counter.told["questions"]}"' not in page.text
+    page = await other.ask("GET", counter.server.issuer + counter.description["questions"])
+    assert f'action="{counter.description["questions"]}"' not in page.text
 
 
 # Scope, details, resource, sender constraint

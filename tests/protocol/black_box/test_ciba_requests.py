@@ -17,7 +17,7 @@ BAD = ("invalid_request", "invalid_request_object")
 @pytest.fixture
 def unknown_hint(counter):
     """A well-formed login_hint of an unknown person."""
-    return counter.told["nobody"]
+    return counter.description["nobody"]
 
 
 async def test_ciba_request_returns_unguessable_auth_req_id_and_expiry(counter, unknown_hint):
@@ -108,7 +108,7 @@ async def test_ciba_request_with_invented_token_as_hint_is_rejected(server, coun
     "hint", ["999990020", "bram.vanderlinden@post.example", "+31612345678", "Bram van der Linden", "x", "../x", "é" * 8]
 )
 async def test_ciba_request_with_personal_data_as_hint_is_rejected(counter, hint):
-    if "hint" not in counter.told:
+    if "hint" not in counter.description:
         pytest.skip("there, every text is a hint")
     refused(await counter.tries(hint), "unknown_user_id", "invalid_request")
 
@@ -122,14 +122,14 @@ async def test_enumeration_ciba_hint_of_unknown_person_is_answered_like_a_known_
 
 
 async def test_ciba_hint_replayed_reaches_no_person(counter):
-    if "hint" not in counter.told:
+    if "hint" not in counter.description:
         pytest.skip("there, every text is a hint")
     asked = await counter.asks()
     await asked.says("yes")
-    again = counter.taken("desk_too", asked.person, asked.hint, await counter.tries(asked.hint, by="desk_too"))
+    again = counter.record_request("desk_too", asked.person, asked.hint, await counter.tries(asked.hint, by="desk_too"))
     again.open = False  # no person was asked
-    page = await asked.person.ask("GET", counter.server.issuer + counter.told["questions"])
-    assert f'action="{counter.told["questions"]}"' not in page.text
+    page = await asked.person.ask("GET", counter.server.issuer + counter.description["questions"])
+    assert f'action="{counter.description["questions"]}"' not in page.text
     assert await again.hears() == "authorization_pending"
 
 
@@ -211,7 +211,7 @@ async def test_ciba_authorization_details_unknown_are_rejected(server, counter, 
 
 def question(server, counter, by="signing_desk", **changes):
     client = server.client(by)
-    return signed(client, counter.question(counter.told["nobody"]) | about(server, client), **changes)
+    return signed(client, counter.question(counter.description["nobody"]) | about(server, client), **changes)
 
 
 async def sent(server, made, by="signing_desk", **beside):
@@ -281,7 +281,7 @@ async def test_ciba_signed_request_tampered_is_rejected(server, counter):
 
 @pytest.mark.parametrize("beside", ["binding_message", "scope", "login_hint", "requested_expiry"])
 async def test_ciba_parameter_beside_signed_request_is_rejected(server, counter, beside):
-    value = {"requested_expiry": "60"}.get(beside, counter.question(counter.told["nobody"]).get(beside))
+    value = {"requested_expiry": "60"}.get(beside, counter.question(counter.description["nobody"]).get(beside))
     refused(await sent(server, question(server, counter), **{beside: value}), *BAD)
 
 

@@ -21,7 +21,7 @@ def machine(server):
     return server.client("machine")
 
 
-async def shown(server, client, assertion, **changes):
+async def request_with_assertion(server, client, assertion, **changes):
     """Request client credentials with this assertion."""
     form = {"grant_type": "client_credentials", "scope": client.scope, "client_assertion_type": ASSERTION_TYPE}
     form |= {"client_id": client.client_id, "client_assertion": assertion, **client.extra} | changes
@@ -30,26 +30,26 @@ async def shown(server, client, assertion, **changes):
 
 
 async def test_client_assertion_valid_issues_token(server, machine):
-    answer = await shown(server, machine, machine.assertion(server.issuer))
+    answer = await request_with_assertion(server, machine, machine.assertion(server.issuer))
     assert answer.status_code == 200, answer.text
     assert answer.json()["access_token"]
 
 
 async def test_client_assertion_replayed_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer)
-    assert (await shown(server, machine, assertion)).status_code == 200
-    refused(await shown(server, machine, assertion), "invalid_client")
+    assert (await request_with_assertion(server, machine, assertion)).status_code == 200
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_used_concurrently_is_accepted_once(server, machine):
     assertion = machine.assertion(server.issuer)
-    answers = await asyncio.gather(*(shown(server, machine, assertion) for _ in range(6)))
+    answers = await asyncio.gather(*(request_with_assertion(server, machine, assertion) for _ in range(6)))
     assert [answer.status_code for answer in answers].count(200) == 1
 
 
 async def test_client_assertion_replayed_at_other_endpoint_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer)
-    assert (await shown(server, machine, assertion)).status_code == 200
+    assert (await request_with_assertion(server, machine, assertion)).status_code == 200
     form = {"token": "a", "client_id": machine.client_id, "client_assertion_type": ASSERTION_TYPE}
     answer = await server.post("introspection_endpoint", None, form | {"client_assertion": assertion})
     refused(answer, "invalid_client")
@@ -72,7 +72,7 @@ CLAIMS = {
 
 @pytest.mark.parametrize("claims", CLAIMS.values(), ids=CLAIMS)
 async def test_client_assertion_with_wrong_claims_is_rejected(server, machine, claims):
-    answer = await shown(server, machine, machine.assertion(server.issuer, **claims))
+    answer = await request_with_assertion(server, machine, machine.assertion(server.issuer, **claims))
     refused(answer, "invalid_client", "invalid_request")
 
 
@@ -80,57 +80,66 @@ async def test_client_assertion_with_wrong_claims_is_rejected(server, machine, c
 async def test_client_assertion_expired_is_rejected(server, machine, age):
     now = int(time.time())
     assertion = machine.assertion(server.issuer, iat=now + age - 60, exp=now + age)
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 async def test_client_assertion_from_the_future_is_rejected(server, machine, claim):
     now = int(time.time())
     assertion = machine.assertion(server.issuer, **{claim: now + 3600, "exp": now + 3660})
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("bad", ["tomorrow", True, [], {}, 1e300, -1])
 async def test_client_assertion_with_invalid_exp_is_rejected(server, machine, bad):
-    refused(await shown(server, machine, machine.assertion(server.issuer, exp=bad)), "invalid_client")
+    refused(await request_with_assertion(server, machine, machine.assertion(server.issuer, exp=bad)), "invalid_client")
 
 
 async def test_client_assertion_with_audience_list_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer, aud=[server.issuer, "https://other.example"])
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("endpoint", WHERE)
 async def test_client_assertion_with_endpoint_as_audience_is_rejected(server, machine, endpoint):
     assertion = machine.assertion(server.issuer, aud=server.metadata[endpoint])
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_signed_with_other_key_is_rejected(server, machine):
     stranger = ECKey.generate_key("P-256")
-    refused(await shown(server, machine, machine.assertion(server.issuer, key=stranger)), "invalid_client")
+    refused(
+        await request_with_assertion(server, machine, machine.assertion(server.issuer, key=stranger)), "invalid_client"
+    )
 
 
 async def test_client_assertion_of_another_client_is_rejected(server, machine, other):
     assertion = other.assertion(server.issuer, iss=machine.client_id, sub=machine.client_id)
-    refused(await shown(server, machine, assertion), "invalid_client")
-    refused(await shown(server, machine, other.assertion(server.issuer)), "invalid_client", "invalid_request")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
+    refused(
+        await request_with_assertion(server, machine, other.assertion(server.issuer)),
+        "invalid_client",
+        "invalid_request",
+    )
 
 
 async def test_client_assertion_with_alg_none_is_rejected(server, machine):
     assertion = machine.assertion(server.issuer, header={"alg": "none"})
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_without_signature_is_rejected(server, machine):
     head, claims, _ = machine.assertion(server.issuer).split(".")
-    refused(await shown(server, machine, f"{head}.{claims}."), "invalid_client")
+    refused(await request_with_assertion(server, machine, f"{head}.{claims}."), "invalid_client")
 
 
 async def test_client_assertion_tampered_is_rejected(server, machine):
     head, claims, signature = machine.assertion(server.issuer).split(".")
     last = "A" if signature[10] != "A" else "B"
-    refused(await shown(server, machine, f"{head}.{claims}.{signature[:10]}{last}{signature[11:]}"), "invalid_client")
+    refused(
+        await request_with_assertion(server, machine, f"{head}.{claims}.{signature[:10]}{last}{signature[11:]}"),
+        "invalid_client",
+    )
 
 
 @pytest.mark.parametrize("form", ["pem", "jwk", "x"])
@@ -138,19 +147,19 @@ async def test_algorithm_confusion_client_public_key_as_hmac_secret_is_rejected(
     public = machine.key.as_dict(private=False)
     secrets = {"pem": machine.key.as_pem(private=False), "jwk": json.dumps(public).encode(), "x": public["x"].encode()}
     assertion = forged(machine, server, {"alg": "HS256", "kid": machine.key.kid}, secrets[form])
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_algorithm_confusion_server_public_key_as_hmac_secret_is_rejected(server, machine):
     public = server.jwks["keys"][0]
     assertion = forged(machine, server, {"alg": "HS256", "kid": public["kid"]}, json.dumps(public).encode())
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_client_assertion_with_unregistered_algorithm_is_rejected(server, machine):
     stranger = RSAKey.generate_key(2048)
     assertion = machine.assertion(server.issuer, header={"alg": "RS256"}, key=stranger)
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 @pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "x5c", "kid"])
@@ -164,7 +173,7 @@ async def test_client_assertion_with_key_in_header_is_rejected(server, machine, 
         "kid": "../../../../dev/null",
     }
     header = {member: brought[member]}
-    refused(await shown(server, machine, forged(machine, server, header, stranger)), "invalid_client")
+    refused(await request_with_assertion(server, machine, forged(machine, server, header, stranger)), "invalid_client")
 
 
 def forged(client, server, header, key):
@@ -181,27 +190,27 @@ def forged(client, server, header, key):
 
 async def test_client_assertion_with_unknown_crit_is_rejected(server, machine):
     assertion = forged(machine, server, {"kid": machine.key.kid, "crit": ["evil"], "evil": True}, machine.key)
-    refused(await shown(server, machine, assertion), "invalid_client")
+    refused(await request_with_assertion(server, machine, assertion), "invalid_client")
 
 
 async def test_forged_helper_with_real_key_makes_valid_client_assertion(server, machine):
     assertion = forged(machine, server, {"kid": machine.key.kid}, machine.key)
-    assert (await shown(server, machine, assertion)).status_code == 200
+    assert (await request_with_assertion(server, machine, assertion)).status_code == 200
 
 
 @pytest.mark.parametrize("garbage", ["", "a", "a.b.c", "....", "e30.e30.e30", "a" * 20_000, "é.é.é"])
 async def test_client_assertion_that_is_no_jwt_is_rejected(server, machine, garbage):
-    refused(await shown(server, machine, garbage), "invalid_client", "invalid_request")
+    refused(await request_with_assertion(server, machine, garbage), "invalid_client", "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "x", "", None])
 async def test_client_assertion_of_other_type_is_rejected(server, machine, kind):
-    answer = await shown(server, machine, machine.assertion(server.issuer), client_assertion_type=kind)
+    answer = await request_with_assertion(server, machine, machine.assertion(server.issuer), client_assertion_type=kind)
     refused(answer, "invalid_client", "invalid_request")
 
 
 async def test_client_assertion_with_client_secret_in_form_is_rejected(server, machine):
-    answer = await shown(server, machine, machine.assertion(server.issuer), client_secret="geheim")
+    answer = await request_with_assertion(server, machine, machine.assertion(server.issuer), client_secret="geheim")
     refused(answer, "invalid_request", "invalid_client")
 
 
@@ -220,8 +229,8 @@ async def test_basic_authentication_is_rejected(server, machine):
 async def test_enumeration_unknown_client_looks_like_wrong_key(server, machine):
     stranger = ECKey.generate_key("P-256")
     unknown = replace(machine, client_id="bestaat-niet")
-    wrong = await shown(server, machine, machine.assertion(server.issuer, key=stranger))
-    nobody = await shown(server, unknown, unknown.assertion(server.issuer, key=stranger))
+    wrong = await request_with_assertion(server, machine, machine.assertion(server.issuer, key=stranger))
+    nobody = await request_with_assertion(server, unknown, unknown.assertion(server.issuer, key=stranger))
     assert (wrong.status_code, wrong.json()) == (nobody.status_code, nobody.json())
 
 
@@ -240,14 +249,14 @@ async def test_endpoint_with_other_client_key_is_rejected(server, machine, endpo
 
 
 async def test_client_credentials_issue_access_token_only(server, machine):
-    answer = (await shown(server, machine, machine.assertion(server.issuer))).json()
+    answer = (await request_with_assertion(server, machine, machine.assertion(server.issuer))).json()
     assert not answer.keys() & {"refresh_token", "id_token"}
     assert answer["token_type"].lower() == "bearer"
     assert 0 < answer["expires_in"] <= 6 * 3600
 
 
 async def test_client_credentials_with_unregistered_scope_are_rejected(server, machine):
-    answer = await shown(server, machine, machine.assertion(server.issuer), scope="beheer:alles")
+    answer = await request_with_assertion(server, machine, machine.assertion(server.issuer), scope="beheer:alles")
     if answer.status_code == 200:
         assert "beheer:alles" not in answer.json().get("scope", "").split()
     else:

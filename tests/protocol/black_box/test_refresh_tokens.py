@@ -167,15 +167,15 @@ def key():
 
 
 @pytest.fixture
-async def held(server, person, key):
+async def bound_tokens(server, person, key):
     """The tokens of a public client bound by DPoP."""
     answer = await with_key(Attempt(server, server.client("phone"), person), key)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-async def held_refreshed(server, held, key):
-    form = {"grant_type": "refresh_token", "refresh_token": held["refresh_token"]}
+async def refresh_bound_tokens(server, bound_tokens, key):
+    form = {"grant_type": "refresh_token", "refresh_token": bound_tokens["refresh_token"]}
     return await with_proof(server, key, "token_endpoint", form, client=server.client("phone"))
 
 
@@ -183,27 +183,29 @@ async def test_refresh_token_is_not_issued_to_public_client_without_dpop(server,
     assert "refresh_token" not in await Attempt(server, server.client("phone"), person).tokens()
 
 
-async def test_refresh_with_dpop_issues_token_bound_to_the_key(server, held, key):
-    answer = await held_refreshed(server, held, key)
+async def test_refresh_with_dpop_issues_token_bound_to_the_key(server, bound_tokens, key):
+    answer = await refresh_bound_tokens(server, bound_tokens, key)
     assert answer.status_code == 200, answer.text
     assert answer.json()["token_type"] == "DPoP"
     assert (await server.introspect(answer.json()["access_token"]))["cnf"]["jkt"] == key.thumbprint()
 
 
-async def test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid(server, held, key):
+async def test_refresh_with_other_dpop_key_is_rejected_and_token_stays_valid(server, bound_tokens, key):
     thief = ECKey.generate_key("P-256")
-    refused(await held_refreshed(server, held, thief), "invalid_grant", "invalid_dpop_proof")
-    assert (await held_refreshed(server, held, key)).status_code == 200
+    refused(await refresh_bound_tokens(server, bound_tokens, thief), "invalid_grant", "invalid_dpop_proof")
+    assert (await refresh_bound_tokens(server, bound_tokens, key)).status_code == 200
 
 
-async def test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid(server, held, key):
-    refused(await refreshed(server, held["refresh_token"], by="phone"))
-    assert (await held_refreshed(server, held, key)).status_code == 200
+async def test_refresh_without_dpop_proof_is_rejected_and_token_stays_valid(server, bound_tokens, key):
+    refused(await refreshed(server, bound_tokens["refresh_token"], by="phone"))
+    assert (await refresh_bound_tokens(server, bound_tokens, key)).status_code == 200
 
 
-async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, held, key):
-    second = (await held_refreshed(server, held, key)).json()
-    refused(await held_refreshed(server, second, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof")
+async def test_refresh_token_after_rotation_stays_bound_to_the_key(server, bound_tokens, key):
+    second = (await refresh_bound_tokens(server, bound_tokens, key)).json()
+    refused(
+        await refresh_bound_tokens(server, second, ECKey.generate_key("P-256")), "invalid_grant", "invalid_dpop_proof"
+    )
 
 
 async def test_downgrade_refresh_of_bound_token_without_dpop_is_rejected(server, walk, key):

@@ -23,7 +23,7 @@ LOW, HIGH = (f"http://eidas.europa.eu/LoA/{word}" for word in ("low", "high"))
 
 
 async def test_approval_page_shows_app_request_and_binding_message(counter) -> None:
-    await counter.asked(authorization_details=detail(None, "lijst", "lezen"))
+    await counter.start_request(authorization_details=detail(None, "lijst", "lezen"))
     page = await (await counter.citizen()).get("/verzoeken")
     assert page.status_code == 200
     assert words_on_screen(page.text) == MESSAGE
@@ -36,7 +36,7 @@ async def test_approval_page_shows_app_request_and_binding_message(counter) -> N
 
 
 async def test_approval_of_openid_scope_only_issues_id_token(counter) -> None:
-    request = await counter.asked(authorization_details=None)
+    request = await counter.start_request(authorization_details=None)
     page = await (await counter.citizen()).get("/verzoeken")
     assert "alleen wie u bent" in page.text
     tokens = await counter.tokens(request)
@@ -54,7 +54,7 @@ async def test_approval_page_without_login_redirects_to_login(counter) -> None:
 
 
 async def test_approval_is_journalled_as_hers(counter) -> None:
-    await counter.asked()
+    await counter.start_request()
     response = await counter.answers(await counter.citizen())
     assert response.headers["location"] == "/verzoeken?gedaan=akkoord"
     (line,) = await counter.oauth.lines("grant:verleend")
@@ -71,7 +71,7 @@ async def test_approval_is_journalled_as_hers(counter) -> None:
     [("weigeren", "geweigerd_door_gebruiker", {}), ("niet_gevraagd", "niet_zelf_gevraagd", {"verdacht": True})],
 )
 async def test_denial_is_journalled_and_unrequested_one_as_suspicious(counter, decision, reason, facts) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     await counter.answers(browser, decision)
     (line,) = await counter.oauth.lines("grant:geweigerd")
@@ -84,7 +84,7 @@ async def test_denial_is_journalled_and_unrequested_one_as_suspicious(counter, d
 async def test_approval_result_is_shown_only_for_a_real_decision(counter) -> None:
     browser = await counter.citizen()
     assert "U heeft nee gezegd" not in (await browser.get("/verzoeken?gedaan=weigeren")).text
-    await counter.asked()
+    await counter.start_request()
     await counter.answers(browser, "weigeren")
     assert "U heeft nee gezegd" in (await browser.get("/verzoeken?gedaan=weigeren")).text
     assert "U heeft ja gezegd" not in (await browser.get("/verzoeken?gedaan=akkoord")).text
@@ -92,7 +92,7 @@ async def test_approval_result_is_shown_only_for_a_real_decision(counter) -> Non
 
 
 async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     services, at = counter.oauth.service.state.services, counter.oauth.clock.now()
@@ -109,7 +109,7 @@ async def test_approval_in_session_just_ended_is_rejected(counter) -> None:
 
 
 async def test_approval_sent_twice_creates_one_grant(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     form = {**await counter.form_of(browser), "besluit": "akkoord"}
     for _ in range(2):
@@ -121,7 +121,7 @@ async def test_approval_sent_twice_creates_one_grant(counter) -> None:
 
 
 async def test_concurrent_decisions_are_recorded_once(counter) -> None:
-    await counter.asked()
+    await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     decisions = ["akkoord", "weigeren"] * 3
@@ -135,7 +135,7 @@ async def test_concurrent_decisions_are_recorded_once(counter) -> None:
 
 @pytest.mark.parametrize(("first", "then"), [("akkoord", "weigeren"), ("niet_gevraagd", "akkoord")])
 async def test_decision_cannot_be_changed(counter, first, then) -> None:
-    await counter.asked()
+    await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     await browser.post("/verzoeken", {**form, "besluit": first})
@@ -145,11 +145,13 @@ async def test_decision_cannot_be_changed(counter, first, then) -> None:
 
 
 async def test_idor_approval_by_another_person_is_rejected(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     hers = await counter.form_of(await counter.citizen())
     son = await counter.citizen(counter.son)
     assert "Mag Bibliotheek Oost" not in (await son.get("/verzoeken")).text
-    own = await counter.asked(await counter.meldcode(counter.son), authorization_details=None, binding_message="ander")
+    own = await counter.start_request(
+        await counter.meldcode(counter.son), authorization_details=None, binding_message="ander"
+    )
     csrf = (await counter.form_of(son))["csrf"]
     for decision in ("akkoord", "weigeren", "niet_gevraagd"):
         response = await son.post("/verzoeken", {**hers, "csrf": csrf, "besluit": decision})
@@ -161,7 +163,7 @@ async def test_idor_approval_by_another_person_is_rejected(counter) -> None:
 
 
 async def test_approval_form_id_used_as_auth_req_id_is_rejected(counter) -> None:
-    await counter.asked()
+    await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     await browser.post("/verzoeken", {**form, "besluit": "akkoord"})
@@ -169,7 +171,7 @@ async def test_approval_form_id_used_as_auth_req_id_is_rejected(counter) -> None
 
 
 async def test_csrf_approval_from_other_site_is_rejected(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     form = {**await counter.form_of(browser), "besluit": "akkoord"}
     for headers in ({"Origin": "https://kwaad.example"}, {"Origin": ISSUER, "Sec-Fetch-Site": "cross-site"}, {}):
@@ -179,7 +181,7 @@ async def test_csrf_approval_from_other_site_is_rejected(counter) -> None:
 
 
 async def test_csrf_approval_without_session_token_is_rejected(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     for token in (None, "", "x" * 43):
         form = {**await counter.form_of(browser), "besluit": "akkoord", "csrf": token}
@@ -190,7 +192,7 @@ async def test_csrf_approval_without_session_token_is_rejected(counter) -> None:
 
 
 async def test_approval_by_get_decides_nothing(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     await browser.get("/verzoeken", params={**form, "besluit": "akkoord"})
@@ -208,7 +210,7 @@ NOT_OURS = [
 
 
 async def test_approval_form_tampered_is_rejected(counter) -> None:
-    await counter.asked()
+    await counter.start_request()
     browser = await counter.citizen()
     for changes in NOT_OURS:
         form = {**await counter.form_of(browser), "besluit": "akkoord", **changes}
@@ -218,7 +220,7 @@ async def test_approval_form_tampered_is_rejected(counter) -> None:
 
 @pytest.mark.parametrize("decision", ["akkoord", "weigeren"])
 async def test_approval_after_expiry_is_rejected(counter, decision) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     counter.oauth.later(minutes=5)
@@ -230,7 +232,7 @@ async def test_approval_after_expiry_is_rejected(counter, decision) -> None:
 
 
 async def test_approval_with_low_assurance_offers_step_up_and_is_rejected(counter) -> None:
-    request = await counter.asked(acr_values=HIGH)
+    request = await counter.start_request(acr_values=HIGH)
     browser = await counter.citizen()
     page = await browser.get("/verzoeken")
     assert 'href="/inloggen?terug=/verzoeken&amp;niveau=hoog"' in page.text
@@ -246,14 +248,14 @@ async def test_approval_with_low_assurance_offers_step_up_and_is_rejected(counte
 
 
 async def test_approval_with_one_of_several_acr_values_is_accepted(counter) -> None:
-    await counter.asked(acr_values=f"{HIGH} {LOW}")
+    await counter.start_request(acr_values=f"{HIGH} {LOW}")
     assert (await counter.answers(await counter.citizen())).status_code == 303
 
 
 async def test_approval_under_machtiging_with_low_assurance_is_denied_without_step_up(counter) -> None:
     held = await counter.oauth.machtiging()
     code = await counter.meldcode(counter.son)
-    request = await counter.asked(code, acr_values=HIGH, authorization_details=detail(held.id))
+    request = await counter.start_request(code, acr_values=HIGH, authorization_details=detail(held.id))
     browser = await counter.citizen(counter.son, Assurance.HIGH)
     page = await browser.get("/verzoeken")
     assert "/inloggen?terug=/verzoeken" not in page.text
@@ -264,7 +266,7 @@ async def test_approval_under_machtiging_with_low_assurance_is_denied_without_st
 
 async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
     held = await counter.oauth.machtiging()
-    request = await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    request = await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail(held.id))
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
     async with unit_of_work(counter.oauth.sessions) as session:
@@ -275,7 +277,7 @@ async def test_approval_under_ended_machtiging_is_rejected(counter) -> None:
 
 
 async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter) -> None:
-    await counter.asked()
+    await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     async with unit_of_work(counter.oauth.sessions) as session:  # only its state changes, the request row stays
@@ -287,7 +289,7 @@ async def test_approval_for_app_not_participating_is_hidden_and_rejected(counter
 
 async def test_approval_page_names_actions_that_the_machtiging_does_not_give(counter) -> None:
     held = await counter.oauth.machtiging(acts=frozenset({Act.LIST, Act.READ}))
-    request = await counter.asked(
+    request = await counter.start_request(
         await counter.meldcode(counter.son), authorization_details=detail(held.id, "lezen", "downloaden")
     )
     browser = await counter.citizen(counter.son)
@@ -298,9 +300,9 @@ async def test_approval_page_names_actions_that_the_machtiging_does_not_give(cou
 
 async def test_concurrent_requests_of_two_counters_are_decided_separately(counter) -> None:
     other = await a_counter(counter.oauth, client_name="Gemeente West")
-    first = await counter.asked()
+    first = await counter.start_request()
     counter.oauth.later(seconds=1)
-    second = await other.asked(await counter.meldcode())
+    second = await other.start_request(await counter.meldcode())
     browser = await counter.citizen()
     page = (await browser.get("/verzoeken")).text
     assert page.index("Bibliotheek Oost") < page.index("Gemeente West")
@@ -322,14 +324,14 @@ async def test_meldcode_is_shown_once_with_a_warning_and_replaces_the_last(count
         codes.append(shown.text.split('<output class="code groot">')[1].split("<")[0])
     assert codes[0] not in (await browser.get("/aan-de-balie")).text
     assert all(len(code) == 9 and code[4] == "-" for code in codes)
-    await counter.asked(codes[0])
-    await counter.asked(codes[1])
+    await counter.start_request(codes[0])
+    await counter.start_request(codes[1])
     assert [row.person_id for row in await counter.rows()] == [None, counter.mother]
     assert await counter.count("meldcode") == 1
 
 
 async def test_notification_mail_names_neither_app_nor_request(counter) -> None:
-    await counter.asked()
+    await counter.start_request()
     async with unit_of_work(counter.oauth.sessions) as session:
         query = text("SELECT facts FROM notification WHERE kind = 'verzoek_wacht' AND person_id = :her")
         facts = (await session.execute(query, {"her": counter.mother})).scalars().all()
@@ -344,7 +346,7 @@ async def test_ciba_flow_with_real_logins_ends_in_userinfo(counter) -> None:
     csrf = page.text.split('action="/aan-de-balie"')[1].split('value="')[1].split('"')[0]
     shown = await browser.post("/aan-de-balie", {"csrf": csrf})
     code = shown.text.split('<output class="code groot">')[1].split("<")[0]
-    request = await counter.asked(code)
+    request = await counter.start_request(code)
     bystander = await counter.oauth.logged_in("naaste")
     assert "Er wacht nu geen vraag" in (await bystander.get("/verzoeken")).text
     assert await counter.hears(request) == "authorization_pending"
@@ -360,7 +362,7 @@ async def test_ciba_flow_with_real_logins_ends_in_userinfo(counter) -> None:
 
 @pytest.mark.parametrize("decision", ["akkoord", "weigeren", "niet_gevraagd"])
 async def test_decision_sent_after_session_end_is_accepted_only_after_login(counter, decision) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     form = await counter.form_of(browser)
     async with unit_of_work(counter.oauth.sessions) as session:

@@ -22,11 +22,11 @@ def shape(answer):
 
 
 async def while_one_waits(counter) -> None:
-    await counter.asked(await counter.meldcode(counter.son))
+    await counter.start_request(await counter.meldcode(counter.son))
 
 
 async def after_too_many(counter) -> None:
-    await counter.has_asked(rules.MAX_REQUESTS_PER_PERSON, counter.son)
+    await counter.insert_requests(rules.MAX_REQUESTS_PER_PERSON, counter.son)
 
 
 @pytest.mark.parametrize("before", [while_one_waits, after_too_many])
@@ -67,15 +67,15 @@ async def test_timing_known_and_unknown_meldcode_take_the_same_statements(counte
 
 
 async def test_second_request_is_journalled_and_the_first_continues(counter) -> None:
-    first = await counter.asked()
-    await counter.asked()
+    first = await counter.start_request()
+    await counter.start_request()
     assert await counter.reasons("verzoek:gedaan") == ["gevraagd", "verzoek_loopt_al"]
     assert "access_token" in await counter.tokens(first)
 
 
 async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter) -> None:
     held = await counter.oauth.machtiging()
-    await counter.asked(await counter.meldcode(counter.son), authorization_details=detail())
+    await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail())
     answers = []
     for machtiging_id in (held.id, uuid4()):
         code = await counter.meldcode(counter.son)
@@ -84,7 +84,7 @@ async def test_enumeration_second_request_does_not_reveal_the_machtiging(counter
 
 
 async def test_enumeration_rate_limited_app_gets_one_answer_for_any_meldcode(counter) -> None:
-    await counter.has_asked(rules.MAX_REQUESTS_PER_CLIENT)
+    await counter.insert_requests(rules.MAX_REQUESTS_PER_CLIENT)
     code = await counter.meldcode()
     known, unknown = await counter.asks(code), await counter.asks(UNKNOWN)
     assert shape(known) == shape(unknown)

@@ -18,7 +18,7 @@ from tests.builders.black_box import claims_of
 from tests.builders.ciba import a_counter
 from tests.builders.clients import detail
 from tests.builders.oauth import ISSUER
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ async def test_poll_asking_more_than_approved_is_rejected(counter, wider, error)
 
 
 async def test_poll_before_decision_returns_authorization_pending(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     for _ in range(3):
         response = await counter.polls(request)
         assert response.status_code == 400
@@ -45,14 +45,14 @@ async def test_poll_before_decision_returns_authorization_pending(counter) -> No
 
 
 async def test_poll_before_decision_is_not_journalled(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     for _ in range(3):
         await counter.polls(request)
     assert await counter.reasons("token:geweigerd") == []
 
 
 async def test_poll_too_fast_returns_slow_down_and_adds_five_seconds(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     said = []
     for seconds in (0, 3, 5, 15, 14, 19):
         counter.oauth.later(seconds=seconds)
@@ -63,21 +63,21 @@ async def test_poll_too_fast_returns_slow_down_and_adds_five_seconds(counter) ->
 
 
 async def test_poll_one_second_early_is_accepted(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     await counter.polls(request)
     counter.oauth.later(seconds=4)
     assert await counter.hears(request) == "authorization_pending"
 
 
 async def test_poll_interval_is_capped_at_one_minute(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     for _ in range(13):
         await counter.polls(request)
     assert [row.interval_seconds for row in await counter.rows()] == [60]
 
 
 async def test_concurrent_polls_return_slow_down_except_one(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     said = await asyncio.gather(*(counter.hears(request) for _ in range(4)))
     assert sorted(said) == ["authorization_pending", *["slow_down"] * 3]
     assert [row.interval_seconds for row in await counter.rows()] == [20]
@@ -109,7 +109,7 @@ async def test_ciba_token_is_active_for_its_client(counter) -> None:
 
 async def test_ciba_subject_is_pairwise_per_client(counter) -> None:
     other = await a_counter(counter.oauth, client_name="Gemeente West")
-    names = [claims_of((await each.tokens(await each.asked()))["id_token"])["sub"] for each in (counter, other)]
+    names = [claims_of((await each.tokens(await each.start_request()))["id_token"])["sub"] for each in (counter, other)]
     assert names[0] != names[1]
 
 
@@ -155,7 +155,7 @@ async def test_poll_without_auth_req_id_is_rejected(counter) -> None:
 
 
 async def test_poll_after_denial_returns_access_denied(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     await counter.answers(await counter.citizen(), "weigeren")
     assert await counter.hears(request) == "access_denied"
     assert await counter.hears(request) == "access_denied"
@@ -164,7 +164,7 @@ async def test_poll_after_denial_returns_access_denied(counter) -> None:
 
 @pytest.mark.parametrize("decided", [True, False])
 async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counter, decided) -> None:
-    request = await (counter.approved() if decided else counter.asked())
+    request = await (counter.approved() if decided else counter.start_request())
     counter.oauth.later(minutes=5)
     assert await counter.hears(request) == "expired_token"
     assert await counter.hears(request) == "expired_token"
@@ -176,7 +176,7 @@ async def test_poll_after_expiry_returns_expired_token_and_ends_the_grant(counte
 async def for_mother(counter):
     """A pending request of the son for his mother's box under his machtiging."""
     held = await counter.oauth.machtiging()
-    request = await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    request = await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail(held.id))
     return held, request
 
 
@@ -231,10 +231,10 @@ async def test_client_suspended_after_approval_gets_no_token(counter) -> None:
 
 
 async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> None:
-    holder, thief = Holder(counter.oauth.clock), Holder(counter.oauth.clock)
+    holder, thief = KeyHolder(counter.oauth.clock), KeyHolder(counter.oauth.clock)
     code = await counter.meldcode()
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/bc-authorize")
-    first = await counter.asked(code)
+    first = await counter.start_request(code)
     del counter.app.http.headers["DPoP"]
     await counter.agreed()
     counter.app.http.headers["DPoP"] = thief.proof("POST", ISSUER + "/token")
@@ -242,7 +242,7 @@ async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> No
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/token")
     assert await counter.hears(first) == "invalid_grant"  # a wrong key consumes the request
     del counter.app.http.headers["DPoP"]
-    second = await counter.asked(dpop_jkt=holder.jkt)
+    second = await counter.start_request(dpop_jkt=holder.jkt)
     await counter.agreed()
     counter.app.http.headers["DPoP"] = holder.proof("POST", ISSUER + "/token")
     body = (await counter.polls(second)).json()
@@ -252,6 +252,6 @@ async def test_request_bound_by_dpop_is_fetched_with_its_key_only(counter) -> No
 
 async def test_ciba_id_token_is_signed_with_the_registered_algorithm(oauth) -> None:
     other = await a_counter(oauth, id_token_signed_response_alg="ES256")
-    body = await other.tokens(await other.asked())
+    body = await other.tokens(await other.start_request())
     header = json.loads(base64.urlsafe_b64decode(body["id_token"].split(".")[0] + "=="))
     assert header["alg"] == "ES256"

@@ -41,7 +41,7 @@ async def test_ciba_request_returns_auth_req_id_expiry_and_interval(counter) -> 
 
 async def test_auth_req_id_and_meldcode_are_stored_hashed(counter) -> None:
     code = await counter.meldcode()
-    request = await counter.asked(code)
+    request = await counter.start_request(code)
     (row,) = await counter.rows()
     assert request not in str(row._mapping)
     assert code not in str(row._mapping)
@@ -102,7 +102,7 @@ async def test_binding_message_ambiguous_is_rejected(counter) -> None:
 
 @pytest.mark.parametrize("message", ["1", "W4X-7KP", "x" * 40, "Balie 3, rij 2", "Loket A - 17"])
 async def test_binding_message_plain_is_shown_unchanged(counter, message) -> None:
-    await counter.asked(binding_message=message)
+    await counter.start_request(binding_message=message)
     page = await (await counter.citizen()).get("/verzoeken")
     assert words_on_screen(page.text) == message
 
@@ -133,21 +133,21 @@ async def test_login_hint_that_is_no_meldcode_returns_unknown_user_id(counter) -
 @pytest.mark.parametrize("paste", ["\u201c{}\u201d", "{}.", "'{}'", "\u202a{}\u202c", "{}\u200b", "({})!"])
 async def test_meldcode_pasted_with_odd_punctuation_is_accepted(counter, paste) -> None:
     code = await counter.meldcode()
-    await counter.asked(paste.format(code.replace("-", "\u2013")))
+    await counter.start_request(paste.format(code.replace("-", "\u2013")))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
 
 async def test_meldcode_in_full_width_letters_is_accepted(counter) -> None:
     code = await counter.meldcode()
-    await counter.asked("".join(letter if letter == "-" else chr(ord(letter) + 0xFEE0) for letter in code))
+    await counter.start_request("".join(letter if letter == "-" else chr(ord(letter) + 0xFEE0) for letter in code))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
 
 async def test_meldcode_typed_loosely_is_accepted(counter) -> None:
     code = await counter.meldcode()
-    await counter.asked(" " + code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
+    await counter.start_request(" " + code.lower().replace("-", " ").replace("0", "o").replace("1", "l"))
     (row,) = await counter.rows()
     assert row.person_id == counter.mother
 
@@ -158,7 +158,7 @@ async def unknown_code(_counter):
 
 async def used_code(counter):
     code = await counter.meldcode(counter.son)
-    await counter.asked(code)
+    await counter.start_request(code)
     return code
 
 
@@ -196,7 +196,7 @@ async def test_enumeration_invalid_meldcode_looks_like_unanswered_request(counte
 
 async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journalled(counter) -> None:
     before = await counter.count("notification")
-    await counter.asked("0000-0000")
+    await counter.start_request("0000-0000")
     assert await counter.count("notification") == before
     (row,) = await counter.rows()
     assert row.person_id is None
@@ -207,10 +207,10 @@ async def test_ciba_request_with_unknown_meldcode_reaches_no_person_and_is_journ
 
 async def test_meldcode_reused_reaches_no_person(counter) -> None:
     code = await counter.meldcode()
-    await counter.asked(code)
+    await counter.start_request(code)
     other = await a_counter(counter.oauth, client_name="Gemeente West")
     counter.oauth.later(seconds=1)  # rows of one instant have no order
-    await other.asked(code)
+    await other.start_request(code)
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
 
 
@@ -225,8 +225,8 @@ async def test_enumeration_machtiging_of_another_or_ended_is_not_revealed(counte
 
 
 async def test_ciba_request_while_one_is_pending_reaches_no_person(counter) -> None:
-    await counter.asked()
-    await counter.asked()
+    await counter.start_request()
+    await counter.start_request()
     assert [row.person_id for row in await counter.rows()] == [counter.mother, None]
     other = await a_counter(counter.oauth, client_name="Gemeente West")
     assert (await other.asks(await counter.meldcode())).status_code == 200
@@ -234,9 +234,9 @@ async def test_ciba_request_while_one_is_pending_reaches_no_person(counter) -> N
 
 
 async def test_ciba_request_after_answer_or_expiry_is_accepted(counter) -> None:
-    await counter.asked(requested_expiry="60")
+    await counter.start_request(requested_expiry="60")
     counter.oauth.later(seconds=60)
-    again = await counter.asked()
+    again = await counter.start_request()
     await counter.answers(await counter.citizen(), "weigeren")
     assert await counter.hears(again) == "access_denied"
     assert (await counter.asks()).status_code == 200
@@ -254,12 +254,12 @@ async def test_meldcode_used_concurrently_reaches_the_person_once(counter) -> No
 async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> None:
     apps = [counter, await a_counter(counter.oauth, client_name="Gemeente West")]
     for each in apps:
-        await each.has_asked(rules.MAX_REQUESTS_PER_PERSON // 2 - 1, counter.mother)
-        await each.asked(await counter.meldcode(), requested_expiry="1")
+        await each.insert_requests(rules.MAX_REQUESTS_PER_PERSON // 2 - 1, counter.mother)
+        await each.start_request(await counter.meldcode(), requested_expiry="1")
         counter.oauth.later(seconds=2)
     assert (await counter.reasons("verzoek:gedaan")) == ["gevraagd"] * 2
     told = await counter.count("notification")
-    await apps[0].asked(await counter.meldcode())
+    await apps[0].start_request(await counter.meldcode())
     assert await counter.count("notification") == told
     assert (await counter.reasons("verzoek:gedaan"))[-1] == "te_veel_verzoeken"
     # the limit is per person and ends after an hour
@@ -269,7 +269,7 @@ async def test_rate_limit_per_person_counts_requests_of_all_apps(counter) -> Non
 
 
 async def test_rate_limit_per_app_refuses_before_the_meldcode_is_looked_up(counter) -> None:
-    await counter.has_asked(rules.MAX_REQUESTS_PER_CLIENT)
+    await counter.insert_requests(rules.MAX_REQUESTS_PER_CLIENT)
     code = await counter.meldcode()
     response = await counter.asks(code)
     assert response.json() == {"error": "access_denied", "error_description": "The request was refused."}
@@ -316,7 +316,7 @@ async def test_ciba_request_rejected_does_not_consume_the_meldcode(counter) -> N
 
 
 async def test_suspended_app_cannot_request_and_its_pending_requests_end(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     browser = await counter.citizen()
     assert "Bibliotheek Oost" in (await browser.get("/verzoeken")).text
     async with unit_of_work(counter.oauth.sessions) as session:
@@ -331,7 +331,7 @@ async def test_suspended_app_cannot_request_and_its_pending_requests_end(counter
 
 
 async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
-    request = await counter.asked()
+    request = await counter.start_request()
     at = counter.oauth.clock.now()
 
     async def suspended() -> None:
@@ -349,14 +349,14 @@ async def test_suspension_waits_for_a_concurrent_poll(counter) -> None:
 
 
 async def test_expired_requests_and_meldcodes_are_deleted(counter) -> None:
-    await counter.tokens(await counter.asked())
+    await counter.tokens(await counter.start_request())
     await counter.meldcode(counter.son)
     counter.oauth.later(hours=23)
-    await counter.asked()
+    await counter.start_request()
     await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)
     assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 1)
     counter.oauth.later(hours=2)
-    await counter.asked("0000-0000")
+    await counter.start_request("0000-0000")
     await delete_expired_rows(counter.oauth.sessions, counter.oauth.clock)
     assert (await counter.count("backchannel_request"), await counter.count("meldcode")) == (2, 0)
     assert await counter.count("oauth_grant") == 1

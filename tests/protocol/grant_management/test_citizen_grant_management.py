@@ -18,7 +18,7 @@ from tests.builders.clients import AUDIENCE, detail, make_client_keys
 from tests.builders.exchange import HUIS, KEYS, server_metadata
 from tests.builders.oauth import ISSUER, Flow
 from tests.builders.portal import a_portal
-from tests.builders.refreshing import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
+from tests.builders.refresh_token_holder import CONSENT, a_holder, given_for, oauth_in, one, refreshing_app
 from tests.builders.sealing import seal_rows
 
 PLACE = "/api/v1/toestemmingen"

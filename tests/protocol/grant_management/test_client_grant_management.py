@@ -11,7 +11,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import AUDIENCE, detail
 from tests.builders.oauth import ISSUER
-from tests.builders.refreshing import a_holder, refreshing_app
+from tests.builders.refresh_token_holder import a_holder, refreshing_app
 
 BOTH = "grant_management_query grant_management_revoke"
 

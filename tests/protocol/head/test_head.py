@@ -13,7 +13,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import tampering
 from tests.builders.bearer import a_jwt, token_facts
 from tests.builders.berichtenbox import ISSUER, a_pdf
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 from tests.builders.real_server import an_assembled_world, on_pairs
 
 API = "/api/v1/berichten"
@@ -41,7 +41,7 @@ def filled(path):
     return re.sub(r"\{[^}]+\}", "0197c0de-0000-7000-8000-000000000000", path)
 
 
-def told(answer):
+def status_and_headers(answer):
     """The status and the headers that are the same each time."""
     return answer.status_code, {name: v for name, v in answer.headers.items() if name not in VARY_BY_REQUEST}
 
@@ -68,7 +68,7 @@ async def test_head_of_every_get_route_is_answered_without_body(portal, accept) 
         assert head.content == b"", path
         assert head.status_code != 405, path
         if path not in BEGINS:
-            assert told(head) == told(got), path
+            assert status_and_headers(head) == status_and_headers(got), path
             assert head.headers.get("content-length") == got.headers.get("content-length"), path
 
 
@@ -87,7 +87,7 @@ async def test_head_of_page_for_citizen_has_the_headers_of_get(portal, path) -> 
     given = {"Cookie": cookie, "Accept": "text/html"}
     got, head = [await portal.http.request(m, "https://machtigen.test" + path, headers=given) for m in ("GET", "HEAD")]
     assert (got.status_code, head.content) == (200, b"")
-    assert told(head) == told(got)
+    assert status_and_headers(head) == status_and_headers(got)
 
 
 @pytest.mark.parametrize("path", ["/token", "/par", "/introspect", "/machtigingen/x/pauzeren", "/onbekend"])
@@ -140,7 +140,7 @@ async def test_head_of_attachment_is_journalled_as_get(world) -> None:
         got = await http.get(f"{API}/{letter}/bijlagen/{bijlage}")
         after_get = (await lines(world.sessions))[len(before) + len(after_head) :]
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "2048")
-    assert told(head) == told(got)
+    assert status_and_headers(head) == status_and_headers(got)
     assert after_head == after_get
     assert [line[0] for line in after_head] == ["bericht:downloaden"]
 
@@ -178,14 +178,14 @@ async def test_head_of_unreadable_letter_is_refused_and_journalled_as_get(world,
         head = await http.head(path or f"{API}/{letter}")
         after_head = (await lines(world.sessions))[len(before) + len(after_get) :]
     assert got.status_code >= 400
-    assert (told(head), head.content) == (told(got), b"")
+    assert (status_and_headers(head), head.content) == (status_and_headers(got), b"")
     assert after_head == after_get
     assert await helper_marks(world) == (0, 0)
 
 
 async def test_head_with_bound_token_requires_dpop_proof_for_head(world, clock) -> None:
     """RFC 9449 section 4.2: `htm` is the method of the request."""
-    letter, holder = await world.letter(), Holder(clock)
+    letter, holder = await world.letter(), KeyHolder(clock)
     facts = token_facts(person_id=world.citizen, machtiging_id=None, jkt=holder.jkt)
     async with unit_of_work(world.sessions) as session:
         await insert_token(session, facts)

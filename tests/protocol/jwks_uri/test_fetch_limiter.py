@@ -36,12 +36,12 @@ async def app_at(oauth):
     """Make a client with a jwks_uri on this host, served by this site."""
     among(oauth)
 
-    async def made(host, site, name="Leesapp"):
+    async def register_app(host, site, name="Leesapp"):
         metadata = code_client(KEYS, jwks_uri=f"https://{host}:{site.port}/jwks", client_name=name)
         del metadata["jwks"]
         return await oauth.add(metadata, KEYS)
 
-    return made
+    return register_app
 
 
 def among(oauth, **places) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from tests.builders.applications import replace_services
 from tests.builders.audit import AS_WRITTEN
-from tests.builders.login import ISSUER, Browser, a_login_service, a_world, broker_through
+from tests.builders.login import ISSUER, LoginBrowser, a_login_service, a_world, broker_through
 from tests.builders.misbehaving_broker import MisbehavingBroker
 
 
@@ -36,7 +36,7 @@ def victim(database, clock, bad_broker):
     """A browser at a service with a misbehaving broker."""
     service = a_login_service(database.sessions, clock)
     replace_services(service, broker=broker_through(bad_broker))
-    return Browser({ISSUER: service})
+    return LoginBrowser({ISSUER: service})
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def assert_explained(response, reason):
     assert reason in response.text
 
 
-async def assert_told(response, journal, reason):
+async def assert_login_failed(response, journal, reason):
     """Assert a failed login without an identity from the broker: logged, not journalled."""
     assert_explained(response, reason)
     assert ("login:mislukt", reason) not in await journal()
@@ -125,7 +125,7 @@ async def test_broker_jwks_without_usable_key_is_rejected(victim, bad_broker, cl
     bad_broker.answers["/jwks"] = httpx.Response(200, json=keys)
     bad_broker.token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
-    await assert_told(await victim.get("/inloggen/terug", params=back), journal, "id_token_ongeldig")
+    await assert_login_failed(await victim.get("/inloggen/terug", params=back), journal, "id_token_ongeldig")
     assert victim.token is None
 
 
@@ -133,7 +133,7 @@ async def test_broker_token_error_is_rejected_and_journalled(victim, bad_broker,
     asked = query_of(await victim.leave())
     bad_broker.answers["/token"] = httpx.Response(400, json={"error": "invalid_grant"})
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
-    await assert_told(await victim.get("/inloggen/terug", params=back), journal, "broker_weigert")
+    await assert_login_failed(await victim.get("/inloggen/terug", params=back), journal, "broker_weigert")
 
 
 def _token_response(token: str, trouble: str) -> httpx.Response:
@@ -156,5 +156,5 @@ async def test_valid_id_token_in_broken_token_response_is_rejected(victim, bad_b
     token = bad_broker.sign(good_claims(clock.now(), asked["nonce"]))
     bad_broker.answers["/token"] = _token_response(token, trouble)
     back = {"code": "c", "state": asked["state"], "iss": BROKER}
-    await assert_told(await victim.get("/inloggen/terug", params=back), journal, reason)
+    await assert_login_failed(await victim.get("/inloggen/terug", params=back), journal, reason)
     assert victim.token is None

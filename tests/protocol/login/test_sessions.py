@@ -6,7 +6,7 @@ import pytest
 
 from machtiging.identity.session import SESSION_COOKIE, SessionLimits
 from tests.builders.applications import replace_services
-from tests.builders.login import ISSUER, Browser
+from tests.builders.login import ISSUER, LoginBrowser
 
 
 async def test_protected_page_without_session_redirects_to_login_and_back(browser):
@@ -130,4 +130,4 @@ async def test_open_redirect_after_login_is_blocked(browser, where):
 
 async def test_session_cookie_is_not_shared_with_another_browser(world, log_in):
     await log_in()
-    assert (await Browser({ISSUER: world.service}).get("/ik")).status_code == 303
+    assert (await LoginBrowser({ISSUER: world.service}).get("/ik")).status_code == 303

@@ -15,7 +15,7 @@ from machtiging.oauth.rules import AUTHORIZATION_CODE_LIFETIME
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import REDIRECT, assertion, code_client, make_client_keys
 from tests.builders.oauth import hidden_fields
-from tests.builders.refreshing import a_holder
+from tests.builders.refresh_token_holder import a_holder
 
 DIVERGENCES = (Path(__file__).parents[3] / "docs" / "divergences.md").read_text(encoding="utf-8")
 DOCUMENTS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")

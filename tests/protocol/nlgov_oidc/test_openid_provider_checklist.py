@@ -27,7 +27,7 @@ from tests.builders.openid import (
     verified,
     who_is_it,
 )
-from tests.builders.refreshing import a_holder
+from tests.builders.refresh_token_holder import a_holder
 from tests.builders.request_object import request_object
 
 DIVERGENCES = (Path(__file__).parents[3] / "docs" / "divergences.md").read_text(encoding="utf-8")

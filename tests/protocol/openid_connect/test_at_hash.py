@@ -13,7 +13,7 @@ from machtiging.oauth.openid.released_claims import build_at_hash
 from tests.builders.black_box import claims_of
 from tests.builders.ciba import a_counter
 from tests.builders.openid import userinfo, verified, who_is_it
-from tests.builders.refreshing import a_holder
+from tests.builders.refresh_token_holder import a_holder
 
 
 async def check(oauth, tokens, access_token: str | None = None) -> None:
@@ -42,7 +42,7 @@ async def test_at_hash_after_refresh_matches_the_new_access_token(oauth) -> None
 
 async def test_at_hash_in_ciba_id_token_matches(oauth) -> None:
     counter = await a_counter(oauth)
-    await check(oauth, await counter.tokens(await counter.asked()))
+    await check(oauth, await counter.tokens(await counter.start_request()))
 
 
 async def test_at_hash_is_the_left_half_of_the_hash_of_the_algorithm() -> None:

@@ -10,14 +10,14 @@ from tests.builders.crypto import a_keyring
 from tests.builders.openid import answer_in, claims, userinfo, who_is_it
 
 
-async def shown(flow, **wishes):
+async def push_and_authorize(flow, **wishes):
     return await flow.authorize(await flow.pushed(**wishes))
 
 
 async def test_id_token_hint_of_same_person_shows_consent_page(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
-    assert (await shown(flow, id_token_hint=hint)).status_code == 200
+    assert (await push_and_authorize(flow, id_token_hint=hint)).status_code == 200
 
 
 async def test_id_token_hint_expired_is_accepted(oauth) -> None:
@@ -25,15 +25,15 @@ async def test_id_token_hint_expired_is_accepted(oauth) -> None:
     hint = (await flow.tokens())["id_token"]
     oauth.later(days=900)
     flow.browser = await oauth.logged_in()
-    assert (await shown(flow, id_token_hint=hint)).status_code == 200
+    assert (await push_and_authorize(flow, id_token_hint=hint)).status_code == 200
 
 
 async def test_id_token_hint_of_another_person_returns_login_required(oauth) -> None:
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     flow.browser = await oauth.logged_in("vertegenwoordigde")
-    assert answer_in(await shown(flow, id_token_hint=hint))["error"] == "login_required"
-    assert answer_in(await shown(flow, id_token_hint=hint, prompt="none"))["error"] == "login_required"
+    assert answer_in(await push_and_authorize(flow, id_token_hint=hint))["error"] == "login_required"
+    assert answer_in(await push_and_authorize(flow, id_token_hint=hint, prompt="none"))["error"] == "login_required"
 
 
 async def test_id_token_hint_is_checked_again_at_consent(oauth) -> None:
@@ -99,9 +99,9 @@ async def test_claims_sub_of_another_person_returns_login_required(oauth) -> Non
     flow = await who_is_it(oauth)
     mine = claims_of((await flow.tokens())["id_token"])["sub"]
     for right in ({"value": mine}, {"values": ["A" * 43, mine]}, {"essential": True, "value": mine}, None):
-        assert (await shown(flow, claims=claims(id_token={"sub": right}))).status_code == 200, right
+        assert (await push_and_authorize(flow, claims=claims(id_token={"sub": right}))).status_code == 200, right
     for wrong in ({"value": "A" * 43}, {"values": ["x"]}, {"value": 7}, {"value": {"$ne": ""}}, {"value": "\0"}):
-        told = answer_in(await shown(flow, claims=claims(userinfo={"sub": wrong})))
+        told = answer_in(await push_and_authorize(flow, claims=claims(userinfo={"sub": wrong})))
         assert told["error"] == "login_required", wrong
 
 
@@ -109,14 +109,16 @@ async def test_id_token_hint_and_claims_sub_mismatch_is_login_required(oauth) ->
     flow = await who_is_it(oauth)
     hint = (await flow.tokens())["id_token"]
     other = claims(id_token={"sub": {"value": "A" * 43}})
-    assert answer_in(await shown(flow, id_token_hint=hint, claims=other))["error"] == "login_required"
+    assert answer_in(await push_and_authorize(flow, id_token_hint=hint, claims=other))["error"] == "login_required"
 
 
 @pytest.mark.parametrize("by", [0, 1])
 async def test_claims_auth_time_of_another_login_returns_login_required(oauth, by) -> None:
     flow = await who_is_it(oauth)
     mine = claims_of((await flow.tokens())["id_token"])["auth_time"]
-    response = await shown(flow, claims=claims(id_token={"auth_time": {"essential": True, "value": mine + by}}))
+    response = await push_and_authorize(
+        flow, claims=claims(id_token={"auth_time": {"essential": True, "value": mine + by}})
+    )
     if by:
         assert answer_in(response)["error"] == "login_required"
     else:

@@ -15,9 +15,9 @@ from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import detail
-from tests.builders.login import BROKER, Browser
+from tests.builders.login import BROKER, LoginBrowser
 from tests.builders.oauth import Flow, OAuthWorld
-from tests.builders.refreshing import refreshing_app
+from tests.builders.refresh_token_holder import refreshing_app
 from tests.builders.sealing import seal_rows
 
 KVK, OTHER_KVK = "90000001", "90000002"
@@ -33,7 +33,7 @@ async def a_professional_machtiging(oauth: OAuthWorld, kvk: str | None = KVK) ->
     return await oauth.committed.accept(offered.code, helper=helper, at=oauth.clock.now())
 
 
-async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> Browser:
+async def logged_in_for(oauth: OAuthWorld, kvk: str | None) -> LoginBrowser:
     """A browser in which the son is logged in for this organisation, or as himself."""
     at, people = oauth.clock.now(), oauth.committed.people
     login = VerifiedLogin(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), kvk)

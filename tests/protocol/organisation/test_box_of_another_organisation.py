@@ -20,7 +20,7 @@ PDF = b"%PDF-1.7\n" + b"x" * 200 + b"\n%%EOF\n"
 OTHER = "andere_organisatie"
 
 
-async def held(world, kvk):
+async def machtiging_for(world, kvk):
     capacity = "relative" if kvk is None else "professional"
     return await world.machtiging(capacity=capacity, gemachtigde_kvk=kvk)
 
@@ -53,7 +53,7 @@ async def uses_of(world):
 
 async def test_box_access_with_token_of_another_organisation_is_refused_and_journalled(world, pair) -> None:
     accepted_for, used_for = pair
-    machtiging_id, uses = await held(world, accepted_for), await uses_of(world)
+    machtiging_id, uses = await machtiging_for(world, accepted_for), await uses_of(world)
     token = await token_for(world, machtiging_id, used_for)
     async with world.client(token) as client:
         for method, path, more in uses:
@@ -64,13 +64,13 @@ async def test_box_access_with_token_of_another_organisation_is_refused_and_jour
 
 
 async def test_box_access_with_token_of_same_organisation_is_allowed(world) -> None:
-    machtiging_id, uses = await held(world, "90000001"), await uses_of(world)
+    machtiging_id, uses = await machtiging_for(world, "90000001"), await uses_of(world)
     async with world.client(await token_for(world, machtiging_id, "90000001")) as client:
         assert [(await client.request(*use[:2])).status_code for use in uses[:3]] == [200, 200, 200]
 
 
 async def test_download_stops_when_the_token_moves_to_another_organisation(world) -> None:
-    machtiging_id, uses = await held(world, "90000001"), await uses_of(world)
+    machtiging_id, uses = await machtiging_for(world, "90000001"), await uses_of(world)
     await token_for(world, machtiging_id, "90000001")
     (issued,) = await world.rows("SELECT id FROM issued_token WHERE machtiging_id IS NOT NULL")
     asked = UUID(uses[1][1].rsplit("/", 1)[1]), UUID(uses[2][1].rsplit("/", 1)[1])

@@ -22,7 +22,7 @@ async def meldcode_for(counter, kvk):
         return await create_meldcode(session, keyring, counter.son, organisation_kvk=kvk, at=at)
 
 
-async def asked(counter, kvk, machtiging):
+async def request_ciba(counter, kvk, machtiging):
     response = await counter.asks(await meldcode_for(counter, kvk), authorization_details=detail(machtiging.id))
     assert response.status_code == 200, response.text
     return response.json()["auth_req_id"]
@@ -39,7 +39,7 @@ async def test_meldcode_stores_organisation_of_its_session(counter) -> None:
 async def test_request_with_meldcode_of_another_organisation_reaches_no_person(counter, pair) -> None:
     accepted_for, used_for = pair
     machtiging = await a_professional_machtiging(counter.oauth, accepted_for)
-    request = await asked(counter, used_for, machtiging)
+    request = await request_ciba(counter, used_for, machtiging)
     assert await counter.hears(request) == "authorization_pending"
     (row,) = await counter.rows()
     assert (row.person_id, row.machtiging_id, row.organisation_kvk) == (None, None, None)
@@ -48,7 +48,7 @@ async def test_request_with_meldcode_of_another_organisation_reaches_no_person(c
 
 async def test_request_approved_in_session_of_same_organisation_issues_token_with_it(counter) -> None:
     machtiging = await a_professional_machtiging(counter.oauth)
-    request = await asked(counter, "90000001", machtiging)
+    request = await request_ciba(counter, "90000001", machtiging)
     await counter.answers(await logged_in_for(counter.oauth, "90000001"))
     assert (await counter.polls(request)).status_code == 200
     for table in ("backchannel_request", "oauth_grant", "issued_token"):
@@ -58,7 +58,7 @@ async def test_request_approved_in_session_of_same_organisation_issues_token_wit
 async def test_approval_in_session_of_another_organisation_is_refused_and_request_stays_pending(counter, pair) -> None:
     accepted_for, used_for = pair
     machtiging = await a_professional_machtiging(counter.oauth, accepted_for)
-    request = await asked(counter, accepted_for, machtiging)
+    request = await request_ciba(counter, accepted_for, machtiging)
     browser = await logged_in_for(counter.oauth, used_for)
     page = await browser.get("/verzoeken")
     assert "andere organisatie dan waarvoor u nu bent ingelogd" in page.text
@@ -77,14 +77,14 @@ async def test_approval_in_session_of_another_organisation_is_refused_and_reques
 
 async def test_pending_request_moved_to_another_organisation_is_denied_at_poll(counter, pair) -> None:
     accepted_for, used_for = pair
-    request = await asked(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
+    request = await request_ciba(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
     await move(counter.oauth, used_for, "backchannel_request")
     assert await counter.hears(request) == "access_denied"
 
 
 async def test_approved_request_with_consent_of_another_organisation_issues_no_token(counter, pair) -> None:
     accepted_for, used_for = pair
-    request = await asked(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
+    request = await request_ciba(counter, accepted_for, await a_professional_machtiging(counter.oauth, accepted_for))
     await counter.answers(await logged_in_for(counter.oauth, accepted_for))
     await move(counter.oauth, used_for, "oauth_grant")
     assert await counter.hears(request) == "invalid_grant"

@@ -9,7 +9,7 @@ from machtiging.delegation.pause import pause_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.exchange import HUIS, KEYS, server_metadata
 from tests.builders.login import ISSUER
-from tests.builders.refreshing import a_holder, given_for, oauth_in, one, refreshing_app
+from tests.builders.refresh_token_holder import a_holder, given_for, oauth_in, one, refreshing_app
 
 APPS = ISSUER + "/apps"
 

@@ -8,10 +8,10 @@ import pytest
 
 from machtiging.oauth.grant_management.consents import list_consents
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.ciba import Counter, a_counter
+from tests.builders.ciba import CibaCounter, a_counter
 from tests.builders.clients import detail
 from tests.builders.login import ISSUER
-from tests.builders.refreshing import oauth_in
+from tests.builders.refresh_token_holder import oauth_in
 
 APPS = ISSUER + "/apps"
 
@@ -23,15 +23,15 @@ async def counter(portal):
     await oauth.close()
 
 
-async def agreed(counter: Counter, browser: Any, **changes: Any) -> str:
+async def agreed(counter: CibaCounter, browser: Any, **changes: Any) -> str:
     """Send a CIBA request and approve it; returns the auth_req_id."""
-    reference = await counter.asked(**changes)
+    reference = await counter.start_request(**changes)
     page = await browser.open_page(ISSUER + "/verzoeken")
     await browser.submit_form(page.find_form("/verzoeken"), {"besluit": "akkoord"})
     return reference
 
 
-async def seen_by(portal, person) -> list[Any]:
+async def consents_of(portal, person) -> list[Any]:
     async with unit_of_work(portal.app.state.services.sessions) as session:
         return await list_consents(session, person, at=portal.clock.now())
 
@@ -41,7 +41,7 @@ async def test_ciba_consent_ended_before_poll_issues_no_token(portal, counter) -
     reference = await agreed(counter, browser)
     page = await browser.open_page(APPS)
     assert "Bibliotheek Oost" in page.text
-    [consent] = await seen_by(portal, portal.people.mother)
+    [consent] = await consents_of(portal, portal.people.mother)
     asked = await browser.open_page(f"{APPS}/{consent.id}/stoppen")
     told = await browser.submit_form(asked.find_form("/stoppen"), {})
     assert "U heeft de toegang gestopt" in told.text
@@ -55,29 +55,29 @@ async def test_ciba_consent_of_helper_is_listed_for_both(portal, counter) -> Non
     code = await counter.meldcode(counter.son)
     await agreed(counter, await portal.son(), code=code, authorization_details=detail(held.id))
     for person in (portal.people.mother, portal.people.son):
-        [consent] = await seen_by(portal, person)
+        [consent] = await consents_of(portal, person)
         assert (consent.app, consent.machtiging.id) == ("Bibliotheek Oost", held.id)
 
 
 async def test_ciba_consent_after_poll_is_listed_once_until_token_expiry(portal, counter) -> None:
     reference = await agreed(counter, await portal.mother())
     assert (await counter.polls(reference)).status_code == 200
-    [consent] = await seen_by(portal, portal.people.mother)
+    [consent] = await consents_of(portal, portal.people.mother)
     assert (consent.until - portal.clock.now()).total_seconds() == 600
 
 
 async def test_ciba_consent_not_polled_before_expiry_is_not_listed(portal, counter) -> None:
     await agreed(counter, await portal.mother())
-    [consent] = await seen_by(portal, portal.people.mother)
+    [consent] = await consents_of(portal, portal.people.mother)
     assert consent.until > portal.clock.now()
     counter.oauth.later(minutes=5)
-    assert await seen_by(portal, portal.people.mother) == []
+    assert await consents_of(portal, portal.people.mother) == []
 
 
 async def test_ciba_request_pending_or_denied_is_not_listed(portal, counter) -> None:
-    await counter.asked()
-    assert await seen_by(portal, portal.people.mother) == []
+    await counter.start_request()
+    assert await consents_of(portal, portal.people.mother) == []
     browser = await portal.mother()
     page = await browser.open_page(ISSUER + "/verzoeken")
     await browser.submit_form(page.find_form("/verzoeken"), {"besluit": "weigeren"})
-    assert await seen_by(portal, portal.people.mother) == []
+    assert await consents_of(portal, portal.people.mother) == []

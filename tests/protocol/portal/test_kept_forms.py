@@ -125,7 +125,7 @@ def the_way_to_login(page) -> str:
     return parse_qs(urlsplit(link).query)["terug"][0]
 
 
-async def kept(portal):
+async def form_rows(portal):
     async with unit_of_work(portal.app.state.services.sessions) as session:
         return (await session.execute(text("SELECT * FROM kept_form ORDER BY created_at"))).all()
 
@@ -153,13 +153,13 @@ async def test_form_after_session_end_is_kept(portal, path, over):
     assert AWAY in page.text
     assert urlsplit(the_way_to_login(page)).path == PAGE_OF[path]
     assert "vrouw" not in the_way_to_login(page)
-    (row,) = await kept(portal)
+    (row,) = await form_rows(portal)
     assert (row.page_hash, row.person_id) == (sha256_digest(the_way_to_login(page)), portal.people.mother)
     assert b"vrouw" not in row.sealed
     await log_in(portal, browser, portal.people.mother)
     response = await browser._send_request("GET", ISSUER + the_way_to_login(page), None)
     # the pushed request is gone: the kept form just expires
-    assert await kept(portal) == [] or path == "/authorize"
+    assert await form_rows(portal) == [] or path == "/authorize"
     assert response.is_redirect or response.status_code in {400, 404} or BACK in response.text
 
 
@@ -175,7 +175,7 @@ async def test_form_kept_is_deleted_when_another_person_logs_in(portal, path):
         assert "Geheim" not in response.text
         assert "GEHEIM" not in response.text
         assert BACK not in response.text
-        assert await kept(portal) == []
+        assert await form_rows(portal) == []
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
@@ -190,7 +190,7 @@ async def test_form_of_earlier_session_of_same_person_is_given_back(portal, path
         back = response.headers["location"]
     assert (response.status_code, urlsplit(back).path) == (200 if path == "/authorize" else 303, PAGE_OF[path])
     assert urlsplit(back).netloc == ""
-    assert [row.page_hash for row in await kept(portal)] == [sha256_digest(back)]
+    assert [row.page_hash for row in await form_rows(portal)] == [sha256_digest(back)]
 
 
 @pytest.mark.parametrize("path", sorted(PAGE_OF))
@@ -200,7 +200,7 @@ async def test_form_of_another_persons_session_is_rejected_and_not_kept(portal, 
     await log_in(portal, browser, portal.people.son)
     page = await press(browser, with_id(path), values, expect=403)
     assert "Dit formulier is verlopen. Er is niets veranderd." in page.text
-    assert await kept(portal) == []
+    assert await form_rows(portal) == []
     assert form_recovery.FORM_COOKIE not in browser.cookies[ISSUER]
 
 
@@ -219,7 +219,7 @@ async def test_csrf_form_from_other_site_is_rejected_for_any_session(portal, pat
     told = {"Accept": "text/html", "Cookie": "; ".join(f"{n}={v}" for n, v in cookies.items()), **headers}
     response = await portal.http.post(ISSUER + with_id(path), data=values, headers=told)
     assert (response.status_code, response.headers.get("set-cookie")) == (403, None)
-    assert await kept(portal) == []
+    assert await form_rows(portal) == []
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "A" * 43, "\0" * 43, "é" * 43])
@@ -230,7 +230,7 @@ async def test_form_of_unknown_session_is_not_kept(portal, token):
     page = await press(browser, OFFER, {"doel": "x"} if token is None else {"csrf": token, "doel": "x"}, expect=401)
     assert AWAY in page.text
     assert "konden wij niet bewaren" in page.text
-    assert await kept(portal) == []
+    assert await form_rows(portal) == []
     assert form_recovery.FORM_COOKIE not in browser.cookies[ISSUER]
 
 
@@ -240,7 +240,7 @@ async def test_form_too_large_is_not_kept(portal):
     await _idle(portal, browser)
     page = await press(browser, OFFER, values, expect=401)
     assert "konden wij niet bewaren" in page.text
-    assert await kept(portal) == []
+    assert await form_rows(portal) == []
 
 
 async def test_json_client_without_session_gets_a_problem(portal):
@@ -256,7 +256,7 @@ async def test_kept_forms_per_person_are_limited_to_ten(portal):
         portal.clock.advance(timedelta(seconds=1))
         where = f"/machtigingen/{UUID(int=number)}/intrekken"
         await press(browser, where, {"csrf": csrf}, expect=401)
-    pages = [row.page_hash for row in await kept(portal)]
+    pages = [row.page_hash for row in await form_rows(portal)]
     assert len(pages) == form_recovery.MAX_FORMS_PER_PERSON
     assert sha256_digest(f"/machtigingen/{UUID(int=0)}/intrekken") not in pages
 
@@ -434,4 +434,4 @@ async def test_form_with_session_row_tampered_to_another_person_is_not_kept(port
         await session.execute(forged, {"other": portal.people.son, "csrf": csrf})
     page = await press(browser, OFFER, {"csrf": csrf, "doel": "Geheime post"}, expect=401)
     assert "konden wij niet bewaren" in page.text
-    assert await kept(portal) == []
+    assert await form_rows(portal) == []

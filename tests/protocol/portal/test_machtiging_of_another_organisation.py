@@ -11,7 +11,7 @@ from machtiging.delegation.rules import Capacity
 from machtiging.kernel.assurance import Assurance
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER
-from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
+from tests.builders.refresh_token_holder import a_holder, oauth_in, refreshing_app
 
 KVK, OTHER_KVK = "90000001", "90000002"
 LIST = ISSUER + "/machtigingen"

@@ -8,7 +8,7 @@ from machtiging.identity.rules import SessionEndReason
 from machtiging.oauth.grant_management.operator_session_end import SessionEndOrder, end_sessions_for_person
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.login import ISSUER
-from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
+from tests.builders.refresh_token_holder import a_holder, oauth_in, refreshing_app
 
 
 async def test_operator_lookup_and_logout_are_shown_in_the_overview(portal) -> None:

@@ -20,7 +20,7 @@ ASK = text(
 )
 
 
-async def asked(portal, *states: str) -> None:
+async def insert_ciba_requests(portal, *states: str) -> None:
     at = portal.clock.now()
     async with unit_of_work(portal.app.state.services.sessions) as session:
         for number, state in enumerate(states):
@@ -31,19 +31,19 @@ async def asked(portal, *states: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/machtigingen"])
 async def test_pending_request_is_shown_on_start_pages_of_that_person_only(portal, path) -> None:
-    await asked(portal, "pending")
+    await insert_ciba_requests(portal, "pending")
     page = await (await portal.mother()).open_page(ISSUER + path)
     assert "Er wacht een vraag op u." in page.text
     assert "Er wacht" not in (await (await portal.son()).open_page(ISSUER + path)).text
 
 
 async def test_pending_requests_are_counted_without_answered_ones(portal) -> None:
-    await asked(portal, "pending", "pending", "denied", "expired")
+    await insert_ciba_requests(portal, "pending", "pending", "denied", "expired")
     assert "Er wachten 2 vragen op u." in (await (await portal.mother()).open_page(ISSUER + "/")).text
 
 
 async def test_pending_request_after_expiry_is_hidden(portal) -> None:
-    await asked(portal, "pending")
+    await insert_ciba_requests(portal, "pending")
     portal.clock.advance(timedelta(minutes=5))
     assert "Er wacht" not in (await (await portal.mother()).open_page(ISSUER + "/")).text
 

@@ -13,7 +13,7 @@ from machtiging.identity.rules import VerifiedLogin
 from machtiging.kernel.assurance import Assurance
 from machtiging.kernel.ids import PersonId
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import World
+from tests.builders.berichtenbox import BerichtenboxWorld
 from tests.builders.login import BROKER
 from tests.builders.real_server import an_assembled_world
 
@@ -21,12 +21,14 @@ PROXY = "10.0.0.5"
 LOW = {"token_requests_per_minute": 5, "person_requests_per_minute": 8, "address_requests_per_minute": 10}
 
 
-async def a_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> World:
+async def a_limited_world(url: str, clock: Any, place: Path, **settings: Any) -> BerichtenboxWorld:
     """Everything that `create_app` joins, with low limits and one named proxy."""
     return await an_assembled_world(url, clock, place, **{**LOW, "forwarding_proxies": PROXY, **settings})
 
 
-def caller(world: World, address: str = "203.0.113.1", token: str | None = None, **headers: str) -> httpx.AsyncClient:
+def caller(
+    world: BerichtenboxWorld, address: str = "203.0.113.1", token: str | None = None, **headers: str
+) -> httpx.AsyncClient:
     """Somebody whose connection comes from this address."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not None:
@@ -35,7 +37,7 @@ def caller(world: World, address: str = "203.0.113.1", token: str | None = None,
     return httpx.AsyncClient(transport=transport, base_url=world.app.state.services.issuer, headers=given)
 
 
-async def a_cookie(world: World, person: PersonId) -> str:
+async def a_cookie(world: BerichtenboxWorld, person: PersonId) -> str:
     """The Cookie header of a browser in which this person has just logged in."""
     at = world.clock.now()
     login = VerifiedLogin(BROKER, "x", Assurance.SUBSTANTIAL, at, None, Profile("x", None, None), frozenset(), None)

@@ -44,7 +44,7 @@ async def reserve(database):
 
 
 @asynccontextmanager
-async def every_ordinary_connection_taken(database):
+async def occupy_ordinary_connections(database):
     async with AsyncExitStack() as stack:
         for _ in range(database.service.sync_engine.pool.size()):
             await stack.enter_async_context(database.service.connect())
@@ -77,7 +77,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
     await accept_with(son, await make_offer(mother))
     address = son.url.split("?")[0]
     replace_services(portal.app, sessions=reserve)
-    async with every_ordinary_connection_taken(database), asyncio.timeout(10):
+    async with occupy_ordinary_connections(database), asyncio.timeout(10):
         assert await waits(mother.open_page(ISSUER + "/berichten"))
         assert await waits(son.open_page(ISSUER + "/inzage"))
         assert "post bijhouden" in (await mother.open_page(ISSUER + "/machtigingen")).text
@@ -95,7 +95,7 @@ async def test_pause_revocation_and_logout_work_with_pool_exhausted(database, cl
 async def test_login_works_with_pool_exhausted(database, clock, reserve):
     world = login.a_world(reserve, clock)
     browser = world.browser()
-    async with every_ordinary_connection_taken(database), asyncio.timeout(10):
+    async with occupy_ordinary_connections(database), asyncio.timeout(10):
         assert (await browser.log_in("vertegenwoordigde")).status_code == 303
         assert await waits(browser.get("/ik"))
     assert (await browser.me())["person"]

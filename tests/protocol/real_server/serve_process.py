@@ -66,7 +66,7 @@ class ServeProcess:
         """Start the one that is asked and ended by the rest of this."""
         self.process = self.run(*words)
 
-    def told(self) -> str:
+    def read_output(self) -> str:
         """Everything that was said so far."""
         return Path(self.log.name).read_text(encoding="utf-8")
 

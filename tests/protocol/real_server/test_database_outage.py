@@ -140,7 +140,7 @@ async def test_database_crash_under_load_loses_no_committed_answer(postgres, clo
             await postgres.back()
             await crowd.until(200, 5)
         await crowd.end()
-        await _nothing_is_lost_and_nothing_is_made_up(world, crowd)
+        await _assert_journal_is_complete(world, crowd)
         await _who_tries_again_has_one_letter(world, server, crowd)
     await _the_journal_verifies(world)
 
@@ -153,7 +153,7 @@ async def _is_alive_and_not_ready(server):
     assert ready.json()["controles"]["database"] == "antwoordt niet"
 
 
-async def _nothing_is_lost_and_nothing_is_made_up(world, crowd):
+async def _assert_journal_is_complete(world, crowd):
     statuses = {answer.status_code for answer in crowd.answers}
     assert statuses == {200, 503}
     refused = [answer for answer in crowd.answers if answer.status_code == 503]

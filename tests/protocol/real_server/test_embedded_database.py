@@ -59,8 +59,8 @@ async def test_embedded_database_that_cannot_restart_ends_the_service_with_a_mes
     (home(served) / "global").rename(home(served) / "globaal")
     os.kill(find_server_pid(home(served)), signal.SIGKILL)
     assert await asyncio.to_thread(served.process.wait, 120) == 3
-    assert "could not be started again" in served.told()
-    assert "Traceback" not in served.told()
+    assert "could not be started again" in served.read_output()
+    assert "Traceback" not in served.read_output()
 
 
 async def test_embedded_database_with_deleted_files_is_not_recreated(served):

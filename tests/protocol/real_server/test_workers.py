@@ -49,7 +49,7 @@ async def test_second_serve_on_same_port_names_the_process(serve):
     await becomes(served.is_ready)
     second = served.run()
     assert await asyncio.to_thread(second.wait, 60) == 3
-    assert "machtiging already runs there" in served.told()
+    assert "machtiging already runs there" in served.read_output()
 
 
 async def test_orphaned_workers_are_named_with_a_kill_command(serve):
@@ -86,8 +86,8 @@ def test_other_program_on_the_port_is_named(tmp_path):
 async def test_worker_that_cannot_start_ends_serve_with_a_message(serve, tmp_path):
     served = serve("--workers", "2", MACHTIGING_CLIENT_CA_FILE=str(tmp_path / "none.pem"))
     assert await asyncio.to_thread(served.process.wait, 90) == 3
-    assert "Traceback" not in served.told()
-    assert "does not come up" in served.told()
+    assert "Traceback" not in served.read_output()
+    assert "does not come up" in served.read_output()
 
 
 async def test_terminated_serve_ends_its_workers_and_exits_0(serve):

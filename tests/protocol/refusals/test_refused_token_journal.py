@@ -20,8 +20,8 @@ from tests.builders.bearer import claims_of, token_facts
 from tests.builders.clients import AUDIENCE
 from tests.builders.oauth import ISSUER
 from tests.builders.portal import a_portal
-from tests.builders.proof import Holder as KeyHolder
-from tests.builders.refreshing import a_holder, oauth_in, refreshing_app
+from tests.builders.proof import KeyHolder
+from tests.builders.refresh_token_holder import a_holder, oauth_in, refreshing_app
 
 CONSENTS = "/api/v1/toestemmingen"
 MANAGES = "openid toestemmingen:beheren"
@@ -58,7 +58,7 @@ async def ask(world, token: str, path: str, method: str = "GET", **headers):
     return await world.oauth.connection().request(method, path, headers=given)
 
 
-async def kept(world) -> int:
+async def count_journal_lines(world) -> int:
     async with unit_of_work(world.oauth.sessions) as session:
         return await session.scalar(text("SELECT count(*) FROM journal_intake"))
 
@@ -245,9 +245,9 @@ async def test_refusal_without_issued_token_is_not_journalled(world, path):
     forged = [signed(world, never_issued, audience) for audience in audiences]
     expired = [signed(world, never_issued, audience, exp=1) for audience in audiences]
     spoiled = [token[:-8] + "AAAAAAAA" for token in forged]
-    before = await kept(world)
+    before = await count_journal_lines(world)
     with capture_logs():
         for token in ("x", "a.b.c", *forged, *expired, *spoiled):
             assert (await ask(world, token, path, method)).status_code == 401, token[:20]
         assert (await world.oauth.connection().request(method, path)).status_code == 401
-    assert await kept(world) == before
+    assert await count_journal_lines(world) == before

@@ -25,7 +25,7 @@ BRINGS = {
 }
 
 
-async def kept(portal) -> list[str]:
+async def journal_lines(portal) -> list[str]:
     async with unit_of_work(portal.app.state.services.sessions) as session:
         return list(await session.scalars(text("SELECT act || ' ' || reason FROM journal_intake")))
 
@@ -42,7 +42,7 @@ def addresses() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("brought", BRINGS)
 async def test_unauthenticated_request_at_every_url_is_not_journalled(portal, brought):
-    before, tried = await kept(portal), addresses()
+    before, tried = await journal_lines(portal), addresses()
     assert len(tried) > 60
     async with httpx.AsyncClient(transport=httpx.ASGITransport(portal.app, raise_app_exceptions=False)) as http:
         for method, path in tried:
@@ -50,4 +50,4 @@ async def test_unauthenticated_request_at_every_url_is_not_journalled(portal, br
                 continue
             body = {} if method in ("GET", "HEAD") else {"data": JUNK}
             await http.request(method, ISSUER + path, params=JUNK, headers=BRINGS[brought], **body)
-    assert await kept(portal) == before
+    assert await journal_lines(portal) == before

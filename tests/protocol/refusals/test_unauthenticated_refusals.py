@@ -14,7 +14,7 @@ ASKS = {"grant_type": "client_credentials", "token": "x"}
 PATHS = ["/token", "/par", "/introspect", "/revoke"]
 
 
-async def kept(oauth) -> int:
+async def count_journal_lines(oauth) -> int:
     async with unit_of_work(oauth.sessions) as session:
         return await session.scalar(text("SELECT count(*) FROM journal_intake"))
 
@@ -29,7 +29,7 @@ def codes(logged) -> list[str]:
 @pytest.mark.parametrize("path", PATHS)
 async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, path) -> None:
     app, agency = await oauth.reading_app(), await oauth.agency()
-    http, before = oauth.connection(), await kept(oauth)
+    http, before = oauth.connection(), await count_journal_lines(oauth)
     forged = assertion(make_client_keys(), agency.client_id, oauth.clock)
     with capture_logs() as logged:
         answers = [
@@ -42,7 +42,7 @@ async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, 
             await http.post(path, content=b"a=" + b"b" * 70_000, headers=FORM),
         ]
     assert [answer.status_code for answer in answers] == [401, 401, 401, 401, 400, 400, 413]
-    assert await kept(oauth) == before
+    assert await count_journal_lines(oauth) == before
     assert codes(logged)[1:] == [
         "geheim_niet_ondersteund",
         "bewijs_ondertekening",
@@ -55,13 +55,13 @@ async def test_garbage_and_unknown_clients_are_logged_and_not_journalled(oauth, 
 
 async def test_public_client_without_code_is_logged_and_not_journalled(oauth) -> None:
     app = await oauth.public_app()
-    before = await kept(oauth)
+    before = await count_journal_lines(oauth)
     with capture_logs() as logged:
         await app.post("/par", {"response_type": "code"})
         await app.post("/token", {"grant_type": "authorization_code", "code": "geraden", "redirect_uri": "x"})
         await app.post("/revoke")
     assert codes(logged) == ["redirect_uri_onbekend", "code_onbekend", "token_ontbreekt"]
-    assert await kept(oauth) == before
+    assert await count_journal_lines(oauth) == before
 
 
 async def test_client_assertion_replayed_is_logged_and_not_journalled(oauth) -> None:
@@ -70,11 +70,11 @@ async def test_client_assertion_replayed_is_logged_and_not_journalled(oauth) -> 
     assert (
         await agency.post("/token", {"grant_type": "client_credentials"}, client_assertion=proof)
     ).status_code == 200
-    before = await kept(oauth)
+    before = await count_journal_lines(oauth)
     with capture_logs() as logged:
         await agency.post("/token", {"grant_type": "client_credentials"}, client_assertion=proof)
     assert codes(logged) == ["bewijs_hergebruikt"]
-    assert await kept(oauth) == before
+    assert await count_journal_lines(oauth) == before
 
 
 async def test_authenticated_client_refusal_is_journalled_with_its_exact_reason(oauth) -> None:
@@ -118,10 +118,10 @@ async def test_request_uri_unknown_or_expired_is_logged_and_not_journalled(oauth
     flow = await oauth.request()
     uri = await flow.pushed()
     oauth.later(seconds=60)
-    before = await kept(oauth)
+    before = await count_journal_lines(oauth)
     with capture_logs() as logged:
         for reference in (uri, "urn:ietf:params:oauth:request_uri:onbekend", "https://kwaad.example/", ""):
             assert (await flow.authorize(reference)).status_code == 400
         assert (await flow.browser.get("/authorize?client_id=a&client_id=b")).status_code == 400
     assert codes(logged) == ["verzoek_onbekend"] * 4 + ["parameter_dubbel"]
-    assert await kept(oauth) == before
+    assert await count_journal_lines(oauth) == before

@@ -20,7 +20,7 @@ from tests.builders.exchange import HUIS, Chain, exchanger_metadata
 from tests.builders.exchange import KEYS as SERVER_KEYS
 from tests.builders.lock_waits import BLOCKED_BACKENDS
 from tests.builders.oauth import OAuthWorld
-from tests.builders.refreshing import a_holder
+from tests.builders.refresh_token_holder import a_holder
 
 Write = Callable[[], Awaitable[httpx.Response]]
 _UNENDED_GRANT = "EXISTS (SELECT FROM oauth_grant g WHERE g.id = t.grant_id AND g.ended_at IS NULL)"
@@ -101,7 +101,7 @@ async def _ask(oauth: OAuthWorld, held: Any) -> Write:
 
 async def _answer(oauth: OAuthWorld, held: Any) -> Write:
     counter = await a_counter(oauth)
-    await counter.asked(await counter.meldcode(counter.son), authorization_details=detail(held.id))
+    await counter.start_request(await counter.meldcode(counter.son), authorization_details=detail(held.id))
     browser = await counter.citizen(counter.son)
     form = await counter.form_of(browser)
     return lambda: browser.post("/verzoeken", {**form, "besluit": "akkoord"})
@@ -110,7 +110,7 @@ async def _answer(oauth: OAuthWorld, held: Any) -> Write:
 async def _poll(oauth: OAuthWorld, held: Any) -> Write:
     counter = await a_counter(oauth)
     code = await counter.meldcode(counter.son)
-    request = await counter.asked(code, authorization_details=detail(held.id))
+    request = await counter.start_request(code, authorization_details=detail(held.id))
     await counter.agreed(counter.son)
     return lambda: counter.polls(request)
 

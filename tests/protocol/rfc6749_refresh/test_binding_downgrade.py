@@ -13,8 +13,8 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.black_box import claims_of
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder, a_certificate
-from tests.builders.refreshing import a_holder, one, refreshing_app
+from tests.builders.proof import KeyHolder, a_certificate
+from tests.builders.refresh_token_holder import a_holder, one, refreshing_app
 from tests.builders.sealing import seal_rows
 
 TOKEN = ISSUER + "/token"
@@ -23,10 +23,10 @@ BOUND = "tls_client_certificate_bound_access_tokens"
 
 @pytest.fixture
 def key(clock):
-    return Holder(clock)
+    return KeyHolder(clock)
 
 
-def proof_of(key: Holder) -> dict[str, str]:
+def proof_of(key: KeyHolder) -> dict[str, str]:
     return {"DPoP": key.proof("POST", TOKEN)}
 
 
@@ -82,7 +82,7 @@ async def test_downgrade_refused_does_not_consume_the_refresh_token(oauth, key):
 async def test_refresh_of_bound_token_with_another_key_stays_bound(oauth, key, clock):
     holder = await a_holder(oauth, bound=TokenBinding(jkt=key.jkt))
     token = holder.refresh_token
-    for other in (Holder(clock), Holder(clock)):
+    for other in (KeyHolder(clock), KeyHolder(clock)):
         is_refused(await refresh(holder.app, token), "invalid_dpop_proof")
         answer = await refresh(holder.app, token, proof_of(other))
         assert claims_of(answer.json()["access_token"])["cnf"] == {"jkt": other.jkt}

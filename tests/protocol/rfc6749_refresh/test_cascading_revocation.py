@@ -14,7 +14,7 @@ from machtiging.oauth.suspend_client import suspend_client
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import token_facts
 from tests.builders.black_box import claims_of
-from tests.builders.refreshing import a_holder, one
+from tests.builders.refresh_token_holder import a_holder, one
 
 
 async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
@@ -30,17 +30,17 @@ async def a_chain(oauth, holder, length: int = 3) -> list[TokenId]:
     return made
 
 
-async def still_open(oauth) -> int:
+async def count_active_tokens(oauth) -> int:
     return await one(oauth, "SELECT count(*) FROM issued_token WHERE revoked_at IS NULL")
 
 
 async def test_grant_end_revokes_all_exchanged_descendants(oauth):
     holder, bystander = await a_holder(oauth), await a_holder(oauth)
     await a_chain(oauth, holder)
-    assert await still_open(oauth) == 5
+    assert await count_active_tokens(oauth) == 5
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
-    assert await still_open(oauth) == 1
+    assert await count_active_tokens(oauth) == 1
     assert await holder.ended() == "proef"
     assert await bystander.active(bystander.access)
 
@@ -50,7 +50,7 @@ async def test_refresh_token_reuse_revokes_all_exchanged_descendants(oauth):
     await a_chain(oauth, holder)
     await holder.refreshed()
     await holder.refresh()
-    assert await still_open(oauth) == 0
+    assert await count_active_tokens(oauth) == 0
 
 
 async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth):
@@ -58,7 +58,7 @@ async def test_revoking_exchanged_token_revokes_descendants_not_ancestors(oauth)
     chain = await a_chain(oauth, holder)
     async with unit_of_work(oauth.sessions) as session:
         assert await token_revocation.revoke_token(session, chain[2], oauth.clock.now()) == 2
-    assert await still_open(oauth) == 2
+    assert await count_active_tokens(oauth) == 2
     assert await holder.active(holder.access)
 
 
@@ -69,10 +69,10 @@ async def test_machtiging_end_and_client_suspension_revoke_all_descendants(oauth
     await first.change(revoke_machtiging)
     async with unit_of_work(oauth.sessions) as session:
         await end_grants_of_machtiging(session, first.machtiging.id, GrantEnding("proef"), at=oauth.clock.now())
-    assert await still_open(oauth) == 4
+    assert await count_active_tokens(oauth) == 4
     async with unit_of_work(oauth.sessions) as session:
         assert await suspend_client(session, second.app.client_id, at=oauth.clock.now()) == 4
-    assert await still_open(oauth) == 0
+    assert await count_active_tokens(oauth) == 0
 
 
 async def test_logout_ends_refresh_token_of_the_login(oauth):
@@ -85,7 +85,7 @@ async def test_logout_ends_refresh_token_of_the_login(oauth):
     async with unit_of_work(oauth.sessions) as session:
         assert await end_grants_of_session(session, session_id, GrantEnding("uitgelogd"), at=oauth.clock.now()) == 1
     assert (await holder.refresh()).status_code == 400
-    assert await still_open(oauth) == 0
+    assert await count_active_tokens(oauth) == 0
 
 
 async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth):
@@ -112,7 +112,7 @@ async def test_exchange_concurrent_with_revocation_leaves_no_active_token(oauth)
     assert not done  # the revocation waits for the exchange
     go_on.set()
     await asyncio.wait_for(asyncio.gather(ending, exchanging), 30)
-    assert await still_open(oauth) == 0
+    assert await count_active_tokens(oauth) == 0
 
 
 @pytest.mark.parametrize("order", ["refresh first", "end first"])
@@ -126,7 +126,7 @@ async def test_refresh_concurrent_with_grant_end_leaves_no_active_token(oauth, o
     work = [holder.refresh(), end()] if order == "refresh first" else [end(), holder.refresh()]
     answers = await asyncio.wait_for(asyncio.gather(*work), 30)
     answer = answers[0] or answers[1]
-    assert await still_open(oauth) == 0
+    assert await count_active_tokens(oauth) == 0
     if answer.status_code == 200:
         assert (await holder.refresh(answer.json()["refresh_token"])).status_code == 400
 
@@ -146,5 +146,5 @@ async def test_suspension_grant_end_and_refresh_concurrently_do_not_deadlock(oau
     work = [*(holder.refresh() for holder in holders), finish(), cut(), *(holder.refresh() for holder in holders)]
     answers = await asyncio.wait_for(asyncio.gather(*work), 60)
     assert {answer.status_code for answer in answers if answer is not None} <= {200, 400, 401}
-    assert await still_open(oauth) == 0
+    assert await count_active_tokens(oauth) == 0
     assert await one(oauth, "SELECT count(*) FROM refresh_token") == 0

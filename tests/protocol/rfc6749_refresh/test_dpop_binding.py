@@ -5,15 +5,15 @@ import pytest
 from tests.builders.black_box import claims_of
 from tests.builders.clients import detail
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder
-from tests.builders.refreshing import REFRESHING, a_holder, one
+from tests.builders.proof import KeyHolder
+from tests.builders.refresh_token_holder import REFRESHING, a_holder, one
 
 TOKEN = ISSUER + "/token"
 
 
 @pytest.fixture
 def key(clock):
-    return Holder(clock)
+    return KeyHolder(clock)
 
 
 async def refresh(app, token: str, *proofs: str):
@@ -49,7 +49,7 @@ async def test_refresh_by_public_client_with_its_dpop_key_issues_bound_tokens(oa
 
 async def test_refresh_token_stolen_without_dpop_key_is_rejected_and_stays_valid(oauth, key, clock):
     app, first = await first_tokens(oauth, key)
-    thief = Holder(clock)
+    thief = KeyHolder(clock)
     for proofs in ([], [thief.proof("POST", TOKEN)]):
         answer = await refresh(app, first["refresh_token"], *proofs)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
@@ -68,6 +68,6 @@ async def test_refresh_retried_with_dpop_nonce_is_not_reuse(oauth, key):
 async def test_refresh_by_confidential_client_with_new_dpop_key_is_accepted(oauth, key, clock):
     holder = await a_holder(oauth)
     first = await refresh(holder.app, holder.refresh_token, key.proof("POST", TOKEN))
-    other = Holder(clock)
+    other = KeyHolder(clock)
     second = await refresh(holder.app, first.json()["refresh_token"], other.proof("POST", TOKEN))
     assert claims_of(second.json()["access_token"])["cnf"] == {"jkt": other.jkt}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from machtiging.delegation import pause, termination
 from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.refreshing import Holder, a_holder, one, refreshing_app
+from tests.builders.refresh_token_holder import RefreshTokenHolder, a_holder, one, refreshing_app
 
 STEPS = [
     "refresh",
@@ -36,7 +36,7 @@ OPEN = "SELECT count(*) FROM issued_token WHERE grant_id = :grant AND revoked_at
 class Story:
     """The model: the state that the server must have."""
 
-    holder: Holder
+    holder: RefreshTokenHolder
     newest: str
     used: list[str] = field(default_factory=list)
     ended: bool = False

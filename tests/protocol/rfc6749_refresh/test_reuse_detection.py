@@ -8,12 +8,12 @@ from sqlalchemy import text
 from machtiging.access.sender_constraint.binding import TokenBinding
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.audit import AS_WRITTEN
-from tests.builders.refreshing import REFRESHING, a_holder, one
+from tests.builders.refresh_token_holder import REFRESHING, a_holder, one
 
 KEY = "k" * 43
 
 
-async def told(oauth) -> list[tuple]:
+async def app_notifications(oauth) -> list[tuple]:
     async with unit_of_work(oauth.sessions) as session:
         rows = await session.execute(text(f"SELECT person_id, kind, facts FROM notification {AS_WRITTEN}"))
         return [tuple(row) for row in rows if row.kind.startswith("app_")]
@@ -59,7 +59,7 @@ async def test_refresh_token_reuse_notifies_citizen_and_helper_once(oauth):
     for _ in range(3):
         await holder.refresh()
     people = oauth.committed.people
-    found = await told(oauth)
+    found = await app_notifications(oauth)
     assert [(who, kind) for who, kind, _ in found] == [
         (people.mother, "app_afgesloten_bij_helper"),
         (people.son, "app_afgesloten_voor_helper"),
@@ -72,7 +72,9 @@ async def test_refresh_token_reuse_for_own_box_notifies_one_person(oauth):
     holder = await a_holder(oauth, own=True)
     await holder.refreshed()
     await holder.refresh()
-    assert [(who, kind) for who, kind, _ in await told(oauth)] == [(oauth.committed.people.mother, "app_afgesloten")]
+    assert [(who, kind) for who, kind, _ in await app_notifications(oauth)] == [
+        (oauth.committed.people.mother, "app_afgesloten")
+    ]
 
 
 async def test_refresh_token_reuse_leaves_other_consents_active(oauth):
@@ -103,7 +105,7 @@ async def test_refresh_token_used_concurrently_succeeds_once_and_ends_the_family
     assert await holder.ended() == "verversing_hergebruikt"
     assert not await holder.active(won[0]["access_token"])
     assert (await holder.refresh(won[0]["refresh_token"])).status_code == 400
-    assert len(await told(oauth)) == 2
+    assert len(await app_notifications(oauth)) == 2
     assert await one(oauth, "SELECT count(*) FROM refresh_token") == 2
 
 

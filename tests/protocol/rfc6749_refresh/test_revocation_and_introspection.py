@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.builders.refreshing import a_holder, one, refreshing_app
+from tests.builders.refresh_token_holder import a_holder, one, refreshing_app
 
 
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "onbekend"])

@@ -12,10 +12,10 @@ from machtiging.oauth.end_grants import GrantEnding, end_grant
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of
 from tests.builders.clients import make_client_keys
-from tests.builders.refreshing import REFRESHING, a_holder, one, refreshing_app
+from tests.builders.refresh_token_holder import REFRESHING, a_holder, one, refreshing_app
 
 
-async def told(response, error: str, status: int = 400) -> None:
+async def assert_error(response, error: str, status: int = 400) -> None:
     assert (response.status_code, response.json()["error"]) == (status, error), response.text
     assert response.headers["cache-control"] == "no-store"
 
@@ -42,7 +42,7 @@ async def test_refresh_token_is_not_issued_by_default(oauth):
     answer = await flow.tokens()
     assert "refresh_token" not in answer
     response = await flow.app.post("/token", {"grant_type": "refresh_token", "refresh_token": "x" * 43})
-    await told(response, "unauthorized_client")
+    await assert_error(response, "unauthorized_client")
 
 
 async def test_refresh_token_is_not_issued_to_public_client_without_binding(oauth):
@@ -85,7 +85,7 @@ async def test_refreshed_id_token_keeps_sub_and_auth_time_without_nonce(oauth):
 async def test_refresh_token_unused_for_six_hours_is_expired(oauth, late):
     holder = await a_holder(oauth)
     oauth.later(**late)
-    await told(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_token_is_accepted_until_six_hours(oauth):
@@ -103,7 +103,7 @@ async def test_refresh_token_expires_one_day_after_consent(oauth):
     oauth.later(minutes=3, seconds=59)
     last = await holder.refreshed(token)
     oauth.later(seconds=1)
-    await told(await holder.refresh(last["refresh_token"]), "invalid_grant")
+    await assert_error(await holder.refresh(last["refresh_token"]), "invalid_grant")
 
 
 async def test_refresh_token_expires_with_the_machtiging(oauth):
@@ -114,15 +114,15 @@ async def test_refresh_token_expires_with_the_machtiging(oauth):
     kept = await one(oauth, "SELECT expires_at FROM refresh_token")
     assert kept == held.period.ends_at
     oauth.later(hours=1)
-    await told(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_rejected_does_not_consume_the_token(oauth):
     holder = await a_holder(oauth)
     wider = json.dumps([{"type": "berichtenbox", "actions": ["lezen"]}])
-    await told(await holder.refresh(scope="openid profile"), "invalid_scope")
-    await told(await holder.refresh(authorization_details=wider), "invalid_authorization_details")
-    await told(await holder.refresh(resource="https://elders.example"), "invalid_target")
+    await assert_error(await holder.refresh(scope="openid profile"), "invalid_scope")
+    await assert_error(await holder.refresh(authorization_details=wider), "invalid_authorization_details")
+    await assert_error(await holder.refresh(resource="https://elders.example"), "invalid_target")
     await holder.refreshed()
     assert await holder.ended() is None
 
@@ -142,7 +142,7 @@ async def test_refresh_with_narrower_details_keeps_the_full_consent(oauth):
 async def test_refresh_with_wider_actions_is_rejected(oauth, actions):
     holder = await a_holder(oauth)
     asked = [{"type": "berichtenbox", "machtiging": str(holder.machtiging.id), "actions": actions}]
-    await told(await holder.refresh(authorization_details=json.dumps(asked)), "invalid_authorization_details")
+    await assert_error(await holder.refresh(authorization_details=json.dumps(asked)), "invalid_authorization_details")
 
 
 async def test_refresh_without_openid_issues_no_id_token(oauth):
@@ -159,7 +159,7 @@ async def test_refresh_without_openid_issues_no_id_token(oauth):
 async def test_refresh_token_missing_or_unknown_is_rejected(oauth, changes):
     holder = await a_holder(oauth)
     response = await holder.refresh(**changes)
-    await told(response, "invalid_grant" if changes["refresh_token"] else "invalid_request")
+    await assert_error(response, "invalid_grant" if changes["refresh_token"] else "invalid_request")
 
 
 async def test_refresh_token_stolen_by_another_client_is_rejected_and_stays_valid(oauth):
@@ -175,14 +175,14 @@ async def test_refresh_token_stolen_by_another_client_is_rejected_and_stays_vali
 async def test_refresh_with_other_client_key_is_rejected(oauth):
     holder = await a_holder(oauth)
     mine, holder.app.keys = holder.app.keys, make_client_keys()
-    await told(await holder.refresh(), "invalid_client", 401)
+    await assert_error(await holder.refresh(), "invalid_client", 401)
     holder.app.keys = mine
     await holder.refreshed()
 
 
 async def test_access_and_refresh_tokens_are_not_interchangeable(oauth):
     holder = await a_holder(oauth)
-    await told(await holder.refresh(holder.access), "invalid_grant")
+    await assert_error(await holder.refresh(holder.access), "invalid_grant")
     answer = await holder.app.http.get("/userinfo", headers={"Authorization": f"Bearer {holder.refresh_token}"})
     assert answer.status_code == 401
 
@@ -191,20 +191,20 @@ async def test_refresh_of_ended_grant_is_rejected(oauth):
     holder = await a_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await end_grant(session, holder.grant_id, GrantEnding("proef"), at=oauth.clock.now())
-    await told(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_under_revoked_machtiging_is_rejected(oauth):
     holder = await a_holder(oauth)
     await holder.change(revoke_machtiging)
-    await told(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
 
 
 async def test_refresh_under_paused_machtiging_is_rejected_until_resumed(oauth):
     holder = await a_holder(oauth)
     await holder.change(pause_machtiging)
-    await told(await holder.refresh(), "invalid_grant")
-    await told(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
     await holder.change(resume_machtiging)
     await holder.refreshed()
 
@@ -213,8 +213,8 @@ async def test_refresh_of_suspended_client_is_rejected_also_after_resumption(oau
     holder = await a_holder(oauth)
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client.suspend_client(session, holder.app.client_id, at=oauth.clock.now())
-    await told(await holder.refresh(), "invalid_client", 401)
+    await assert_error(await holder.refresh(), "invalid_client", 401)
     async with unit_of_work(oauth.sessions) as session:
         await suspend_client.resume_client(session, holder.app.client_id, at=oauth.clock.now())
-    await told(await holder.refresh(), "invalid_grant")
+    await assert_error(await holder.refresh(), "invalid_grant")
     assert await holder.ended() is None

@@ -153,7 +153,7 @@ def loose(header, claims, signature=b""):
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
-def by_hand(header, claims, key):
+def sign_manually(header, claims, key):
     """Sign this header and payload by hand: the library refuses some of them."""
     text = loose(header, claims).rpartition(".")[0]
     r, s = decode_dss_signature(key.private_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
@@ -212,8 +212,10 @@ async def test_row_24_25_29_key_or_crit_in_header_is_rejected(oauth) -> None:
             proof = signed({"alg": "ES256", "kid": "app-1", **extra}, claims | {"jti": f"j{number}"}, key)
             refused(await token(app, proof), why=str(extra)[:60])
     crit = {"alg": "ES256", "kid": "app-1", "crit": ["onbekend"], "onbekend": 1}
-    refused(await token(app, by_hand(crit, claims | {"jti": "crit"}, app.keys.private)))
-    assert (await token(app, by_hand({"alg": "ES256"}, claims | {"jti": "goed"}, app.keys.private))).status_code == 200
+    refused(await token(app, sign_manually(crit, claims | {"jti": "crit"}, app.keys.private)))
+    assert (
+        await token(app, sign_manually({"alg": "ES256"}, claims | {"jti": "goed"}, app.keys.private))
+    ).status_code == 200
 
 
 async def test_row_30_client_assertion_oversized_is_rejected_unparsed(oauth) -> None:

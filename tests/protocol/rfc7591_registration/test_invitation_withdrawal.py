@@ -22,7 +22,7 @@ def name_of(token: str) -> str:
     return initial_access_token.derive_invitation_name(sha256_digest(token))
 
 
-async def taken_back(oauth, name: str):
+async def withdraw_by_operator(oauth, name: str):
     async with unit_of_work(oauth.sessions) as session:
         return await withdraw_invitation(session, name, "beheer1", at=oauth.clock.now())
 
@@ -34,7 +34,7 @@ async def fates(oauth) -> dict[str, InvitationStatus]:
 
 async def refused(oauth, name: str, kind, code: str) -> None:
     with pytest.raises(kind) as told:
-        await taken_back(oauth, name)
+        await withdraw_by_operator(oauth, name)
     assert told.value.code == code
     assert told.value.public.startswith("Deze uitnodiging")
     assert await oauth.lines("uitnodiging:ingetrokken") == []
@@ -42,7 +42,7 @@ async def refused(oauth, name: str, kind, code: str) -> None:
 
 async def test_withdrawn_invitation_looks_like_unknown_one(production_oauth) -> None:
     token = await an_invitation(production_oauth, uses=3)
-    await taken_back(production_oauth, name_of(token))
+    await withdraw_by_operator(production_oauth, name_of(token))
     answers = [await register(production_oauth, one, code_client(PAIR)) for one in (token, "x" * 43)]
     assert [answer.status_code for answer in answers] == [401, 401]
     assert answers[0].json() == answers[1].json()
@@ -50,7 +50,7 @@ async def test_withdrawn_invitation_looks_like_unknown_one(production_oauth) -> 
 
 async def test_invitation_withdrawal_is_journalled_with_the_operator(production_oauth) -> None:
     token = await an_invitation(production_oauth, uses=3)
-    await taken_back(production_oauth, name_of(token))
+    await withdraw_by_operator(production_oauth, name_of(token))
     [line] = await production_oauth.lines("uitnodiging:ingetrokken")
     [made] = await production_oauth.lines("client:uitgenodigd")
     assert line.object_id == made.object_id == name_of(token)
@@ -60,7 +60,7 @@ async def test_invitation_withdrawal_is_journalled_with_the_operator(production_
 async def test_invitation_withdrawal_keeps_registered_clients(production_oauth) -> None:
     token = await an_invitation(production_oauth, uses=2)
     assert (await register(production_oauth, token, code_client(PAIR))).status_code == 201
-    assert (await taken_back(production_oauth, name_of(token))).uses_left == 1
+    assert (await withdraw_by_operator(production_oauth, name_of(token))).uses_left == 1
     assert [line.reason for line in await production_oauth.lines("client:geregistreerd")] == ["voorgesteld"]
 
 
@@ -99,9 +99,9 @@ async def test_withdrawal_of_expired_invitation_is_rejected(production_oauth) ->
 
 async def test_withdrawal_of_withdrawn_invitation_is_rejected(production_oauth) -> None:
     token = await an_invitation(production_oauth)
-    await taken_back(production_oauth, name_of(token))
+    await withdraw_by_operator(production_oauth, name_of(token))
     with pytest.raises(Conflict) as told:
-        await taken_back(production_oauth, name_of(token))
+        await withdraw_by_operator(production_oauth, name_of(token))
     assert told.value.code == "uitnodiging_al_ingetrokken"
     assert len(await production_oauth.lines("uitnodiging:ingetrokken")) == 1
 
@@ -113,7 +113,7 @@ async def test_invitation_list_shows_the_state_of_each(production_oauth) -> None
     ]
     production_oauth.later(hours=2)
     assert (await register(production_oauth, tokens[1], code_client(PAIR))).status_code == 201
-    await taken_back(production_oauth, name_of(tokens[2]))
+    await withdraw_by_operator(production_oauth, name_of(tokens[2]))
     found = await fates(production_oauth)
     assert [found[name_of(one)] for one in tokens] == [
         InvitationStatus.EXPIRED,
@@ -129,7 +129,7 @@ async def test_invitation_withdrawal_waits_for_concurrent_registration(productio
         await initial_access_token.consume_invitation(
             registering, sha256_digest(token), at=production_oauth.clock.now()
         )
-        taking = asyncio.create_task(taken_back(production_oauth, name_of(token)))
+        taking = asyncio.create_task(withdraw_by_operator(production_oauth, name_of(token)))
         await wait_until_blocked(production_oauth.sessions, taking)
     with pytest.raises(Conflict):
         await taking

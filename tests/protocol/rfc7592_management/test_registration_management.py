@@ -14,7 +14,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import REDIRECT, code_client, make_client_keys
 from tests.builders.crypto import a_key_directory
 from tests.builders.lock_waits import wait_until_blocked
-from tests.builders.refreshing import a_holder
+from tests.builders.refresh_token_holder import a_holder
 from tests.builders.registration import a_program, an_approved_program, an_invitation, approved, bearer, register
 from tests.builders.sealing import seal_rows
 

@@ -23,7 +23,7 @@ from tests.builders.exchange import (
     refused,
 )
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
@@ -265,7 +265,7 @@ async def test_exchange_of_bound_token_without_proof_is_rejected(chain) -> None:
 async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> None:
     huis = await chain.exchanger()
     archief = await chain.server(resource=ARCHIEF, client_name="Archief")
-    apps, services = Holder(chain.oauth.clock), Holder(chain.oauth.clock)
+    apps, services = KeyHolder(chain.oauth.clock), KeyHolder(chain.oauth.clock)
     first = await chain.token(binding=TokenBinding(jkt=apps.jkt))
     response = await chain.exchange(huis, first, headers={"DPoP": services.proof("POST", ISSUER + "/token")})
     told = response.json()
@@ -277,7 +277,7 @@ async def test_exchange_of_bound_token_with_dpop_issues_bound_token(chain) -> No
 
 async def test_exchange_with_replayed_or_misdirected_dpop_proof_is_rejected(chain) -> None:
     huis, _ = await chain.exchanger(), await chain.server(resource=ARCHIEF, client_name="Archief")
-    holder, first = Holder(chain.oauth.clock), await chain.token()
+    holder, first = KeyHolder(chain.oauth.clock), await chain.token()
     proof = holder.proof("POST", ISSUER + "/token")
     assert (await chain.exchange(huis, first, headers={"DPoP": proof})).status_code == 200
     refused(await chain.exchange(huis, first, headers={"DPoP": proof}), "invalid_dpop_proof")

@@ -11,7 +11,7 @@ from machtiging.access.tokens import insert_token
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.applications import replace_services
 from tests.builders.bearer import ISSUER, READ, Doorstep, a_jwt, token_facts
-from tests.builders.proof import Holder, a_certificate
+from tests.builders.proof import KeyHolder, a_certificate
 from tests.builders.real_server import served
 
 PROXY = "10.20.0.5"
@@ -67,7 +67,7 @@ async def test_row_19_certificate_bound_token_with_other_certificate_is_rejected
 
 
 async def test_certificate_bound_token_with_dpop_proof_is_rejected(doorstep, clock):
-    token, holder = await a_bound_token(doorstep, a_certificate()), Holder(clock)
+    token, holder = await a_bound_token(doorstep, a_certificate()), KeyHolder(clock)
     proof = [("DPoP", holder.proof("GET", ISSUER + READ, token=token))]
     answer = await ask(doorstep, token, scheme="DPoP", more=proof)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_niet_gebonden")

@@ -14,7 +14,7 @@ from tests.builders.black_box import claims_of
 from tests.builders.clients import agency_client, make_client_keys
 from tests.builders.delegation import UWV
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder, a_certificate
+from tests.builders.proof import KeyHolder, a_certificate
 
 BOUND = "tls_client_certificate_bound_access_tokens"
 NAME = "CN=postkamer,O=UWV,C=NL"
@@ -195,11 +195,11 @@ async def test_token_of_private_key_jwt_client_is_bound_to_its_certificate(behin
 async def test_certificate_bound_client_with_dpop_proof_is_rejected(behind_a_proxy, clock):
     own = a_certificate()
     app = await by_itself(behind_a_proxy, own, **{BOUND: True})
-    is_refused(await ask(app, own, DPoP=Holder(clock).proof("POST", ISSUER + "/token")))
+    is_refused(await ask(app, own, DPoP=KeyHolder(clock).proof("POST", ISSUER + "/token")))
 
 
 async def test_mtls_client_with_dpop_gets_dpop_bound_token(behind_a_proxy, clock):
-    own, holder = a_certificate(), Holder(clock)
+    own, holder = a_certificate(), KeyHolder(clock)
     app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
     given = await ask(app, own, DPoP=holder.proof("POST", ISSUER + "/token"))
     assert claims_of(given.json()["access_token"])["cnf"] == {"jkt": holder.jkt}
@@ -227,7 +227,7 @@ async def test_discovery_mtls_endpoint_alias_is_named_and_accepted_in_dpop_htu(b
     replace_services(behind_a_proxy.service, mtls_url="https://certificaat.machtigen.test")
     aliases = (await behind_a_proxy.connection().get(place)).json()["mtls_endpoint_aliases"]
     assert aliases["token_endpoint"] == "https://certificaat.machtigen.test/token"
-    own, holder = a_certificate(), Holder(clock)
+    own, holder = a_certificate(), KeyHolder(clock)
     app = await by_itself(behind_a_proxy, own, dpop_bound_access_tokens=True)
     for address in (aliases["token_endpoint"], ISSUER + "/token"):
         assert (await ask(app, own, DPoP=holder.proof("POST", address))).status_code == 200

@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders.clients import AUDIENCE
 from tests.builders.exchange import HUIS, a_chain
-from tests.builders.refreshing import one
+from tests.builders.refresh_token_holder import one
 
 MANAGES = "openid grant_management_query"
 

@@ -30,7 +30,7 @@ async def test_request_object_signed_by_another_client_is_rejected(oauth, flow) 
     assert (await send(flow, made)).status_code == 201  # the object is not consumed by that
 
 
-def by_hand(header: dict, claims: dict, sign) -> str:
+def sign_manually(header: dict, claims: dict, sign) -> str:
     parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=") for one in (header, claims)]
     text = b".".join(parts)
     return b".".join([text, base64.urlsafe_b64encode(sign(text)).rstrip(b"=")]).decode()
@@ -46,7 +46,7 @@ async def test_algorithm_confusion_request_object_is_rejected(flow) -> None:
         ("HS256", lambda text: hmac.new(pem, text, hashlib.sha256).digest()),
         ("HS256", lambda text: hmac.new(b"", text, hashlib.sha256).digest()),
     ):
-        is_refused(await send(flow, by_hand({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)), alg)
+        is_refused(await send(flow, sign_manually({"alg": alg, "kid": "app-1", "typ": "JWT"}, claims, sign)), alg)
 
 
 async def test_request_object_with_rs256_is_rejected(oauth) -> None:
@@ -78,7 +78,7 @@ async def test_request_object_with_key_or_key_url_in_header_is_rejected(flow) ->
     ):
         claims = claims_of(request_object(flow))
         protected = {"alg": "ES256", "kid": "app-1", "typ": "JWT"} | header
-        text = by_hand(protected, claims, lambda _: b"x" * 64)
+        text = sign_manually(protected, claims, lambda _: b"x" * 64)
         is_refused(await send(flow, text), header)
         if not {"crit"} & header.keys():
             is_refused(await send(flow, signed(protected, claims, thief)), header)

@@ -14,7 +14,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import claims_of, query_of
 from tests.builders.clients import assertion, code_client, detail, make_client_keys
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 from tests.builders.request_object import is_refused, request_object, send
 
 
@@ -224,7 +224,7 @@ async def test_request_object_replayed_is_rejected(flow) -> None:
 
 async def test_request_object_retried_with_dpop_nonce_is_accepted(flow) -> None:
     """As openid-client does (RFC 9449 section 8): a nonce challenge consumes nothing."""
-    made, holder = request_object(flow), Holder(flow.app.clock)
+    made, holder = request_object(flow), KeyHolder(flow.app.clock)
     form = {**flow.app.credentials(), "request": made}
     without = {"DPoP": holder.proof("POST", ISSUER + "/par", nonce=None)}
     asked = await flow.app.http.post("/par", data=form, headers=without)

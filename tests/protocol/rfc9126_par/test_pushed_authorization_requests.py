@@ -8,7 +8,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.black_box import query_of
 
 
-def told(response, error, status=400):
+def assert_error(response, error, status=400):
     assert response.status_code == status, response.text
     assert response.json()["error"] == error, response.text
     assert response.headers["cache-control"] == "no-store"
@@ -44,9 +44,9 @@ async def test_par_stores_known_parameters_only(oauth) -> None:
 
 async def test_par_over_eight_kilobytes_is_rejected(oauth) -> None:
     flow = await oauth.request()
-    told(await flow.push(state="s" * 8200), "invalid_request")
-    told(await flow.push(state="é" * 4100), "invalid_request")
-    told(await flow.push(nonce="n" * 4100, state="s" * 4100), "invalid_request")
+    assert_error(await flow.push(state="s" * 8200), "invalid_request")
+    assert_error(await flow.push(state="é" * 4100), "invalid_request")
+    assert_error(await flow.push(nonce="n" * 4100, state="s" * 4100), "invalid_request")
     assert (await flow.push(state="s" * 7000)).status_code == 201
     assert [line.reason for line in await oauth.lines("grant:geweigerd")] == ["verzoek_te_groot"] * 3
 
@@ -147,13 +147,13 @@ WRONG = [
 async def test_par_with_unsupported_parameter_is_rejected(oauth) -> None:
     flow = await oauth.request()
     for change, error in WRONG:
-        told(await flow.push(**change), error)
+        assert_error(await flow.push(**change), error)
 
 
 async def test_row_18_implicit_and_hybrid_response_types_are_rejected(oauth) -> None:
     flow = await oauth.request()
     for response_type in ("token", "id_token", "code id_token", "code token", "none", "code code"):
-        told(await flow.push(response_type=response_type), "unsupported_response_type")
+        assert_error(await flow.push(response_type=response_type), "unsupported_response_type")
 
 
 LOOK_ALIKES = [
@@ -178,14 +178,14 @@ LOOK_ALIKES = [
 async def test_row_11_redirect_uri_is_compared_exactly(oauth) -> None:
     flow = await oauth.request()
     for redirect_uri in LOOK_ALIKES:
-        told(await flow.push(redirect_uri=redirect_uri), "invalid_request")
+        assert_error(await flow.push(redirect_uri=redirect_uri), "invalid_request")
 
 
 async def test_duplicate_parameter_is_rejected(oauth) -> None:
     flow = await oauth.request()
     for name in ("response_type", "redirect_uri", "scope", "state", "code_challenge", "nonce", "client_id", "onzin"):
         form = {**flow.app.credentials(), **flow.parameters(), "onzin": "a"}
-        told(await flow.app.raw("/par", [*form.items(), (name, form[name])]), "invalid_request")
+        assert_error(await flow.app.raw("/par", [*form.items(), (name, form[name])]), "invalid_request")
 
 
 async def test_odd_characters_return_400(oauth) -> None:
@@ -206,15 +206,15 @@ async def test_state_is_returned_unchanged(oauth) -> None:
 
 async def test_body_that_is_no_form_or_too_large_is_rejected(oauth) -> None:
     app = await oauth.reading_app()
-    told(await app.http.post("/par", json={"a": 1}), "invalid_request")
-    told(await app.http.post("/par", data={"a": "b"}, params={"client_id": "x"}), "invalid_request")
+    assert_error(await app.http.post("/par", json={"a": 1}), "invalid_request")
+    assert_error(await app.http.post("/par", data={"a": "b"}, params={"client_id": "x"}), "invalid_request")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    told(await app.http.post("/par", content=b"a=%FF", headers=headers), "invalid_request")
-    told(
+    assert_error(await app.http.post("/par", content=b"a=%FF", headers=headers), "invalid_request")
+    assert_error(
         await app.http.post("/par", content=b"&".join(b"a%d=1" % n for n in range(60)), headers=headers),
         "invalid_request",
     )
-    told(await app.http.post("/par", content=b"a=" + b"b" * 70_000, headers=headers), "invalid_request", 413)
+    assert_error(await app.http.post("/par", content=b"a=" + b"b" * 70_000, headers=headers), "invalid_request", 413)
 
 
 async def test_par_rejected_is_journalled_with_its_exact_reason(oauth) -> None:

@@ -25,14 +25,14 @@ def plain(flow, *more, **changes):
     return [*((name, value) for name, value in parameters.items() if value is not None), *more]
 
 
-async def kept(oauth):
+async def count_stored_rows(oauth):
     """The number of journal lines and of pushed requests."""
     async with unit_of_work(oauth.sessions) as session:
         counting = text("SELECT (SELECT count(*) FROM journal_intake), (SELECT count(*) FROM pushed_request)")
         return (await session.execute(counting)).one()
 
 
-def is_told(response, flow, error="invalid_request", state=True):
+def assert_error_redirect(response, flow, error="invalid_request", state=True):
     assert response.status_code == 303, response.text
     location = response.headers["location"]
     assert location.startswith(REDIRECT + "?")
@@ -77,9 +77,9 @@ async def test_unpushed_request_of_known_client_returns_error_at_its_redirect_ur
     oauth, changes, more, error, state, public
 ) -> None:
     flow = await oauth.request(await oauth.public_app() if public else None)
-    before = await kept(oauth)
-    is_told(await visit(flow, plain(flow, *more, **changes)), flow, error, state)
-    assert await kept(oauth) == before
+    before = await count_stored_rows(oauth)
+    assert_error_redirect(await visit(flow, plain(flow, *more, **changes)), flow, error, state)
+    assert await count_stored_rows(oauth) == before
 
 
 A_PAGE = {
@@ -128,7 +128,7 @@ async def test_expired_or_used_request_uri_with_exact_redirect_uri_returns_error
             await flow.approve(uri)
         else:
             oauth.later(seconds=60)
-        is_told(await visit(flow, plain(flow, request_uri=uri)), flow, "invalid_request_uri")
+        assert_error_redirect(await visit(flow, plain(flow, request_uri=uri)), flow, "invalid_request_uri")
         is_a_page(await flow.authorize(uri))
 
 
@@ -136,7 +136,9 @@ async def test_request_uri_of_another_client_returns_error_and_stays_unopened(oa
     flow = await oauth.flow()
     other = await oauth.reading_app(client_name="Andere app")
     uri = await flow.pushed()
-    is_told(await visit(flow, plain(flow, request_uri=uri, client_id=other.client_id)), flow, "invalid_request_uri")
+    assert_error_redirect(
+        await visit(flow, plain(flow, request_uri=uri, client_id=other.client_id)), flow, "invalid_request_uri"
+    )
     oauth.later(seconds=60)  # it was not opened in time
     is_a_page(await flow.authorize(uri))
 

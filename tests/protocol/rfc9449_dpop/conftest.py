@@ -1,8 +1,8 @@
 import pytest
 
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 
 
 @pytest.fixture
 def holder(clock):
-    return Holder(clock)
+    return KeyHolder(clock)

@@ -13,11 +13,11 @@ from machtiging.access.token_revocation import revoke_tokens_of_machtiging
 from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.bearer import DELIVER, ISSUER, OIN, READ, a_jwt, counting_statements
 from tests.builders.crypto import a_keyring
-from tests.builders.proof import Holder, ed25519_holder, rsa_holder
+from tests.builders.proof import KeyHolder, ed25519_holder, rsa_holder
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 
-@pytest.mark.parametrize("make", [Holder, rsa_holder, ed25519_holder])
+@pytest.mark.parametrize("make", [KeyHolder, rsa_holder, ed25519_holder])
 async def test_dpop_token_with_proof_of_its_key_is_accepted(doorstep, clock, make):
     holder = make(clock)
     token = await a_bound_token(doorstep, holder)
@@ -52,7 +52,7 @@ async def test_row_19_downgrade_dpop_token_as_bearer_beside_proof_is_rejected(do
 
 
 async def test_row_19_dpop_token_with_proof_of_other_key_is_rejected_and_journalled(doorstep, holder, clock):
-    token, thief = await a_bound_token(doorstep, holder), Holder(clock)
+    token, thief = await a_bound_token(doorstep, holder), KeyHolder(clock)
     answer = await ask(doorstep, token, thief.proof("GET", HERE, token=token))
     is_refused(answer, "dpop_andere_sleutel", "invalid_token")
     (line,) = await doorstep.journal("token:geweigerd")
@@ -83,7 +83,7 @@ async def test_dpop_binding_of_stored_row_overrides_the_cnf_claim(doorstep, hold
     """The stored binding counts, even for a token signed by us with another `cnf`."""
     token = await a_bound_token(doorstep, holder)
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-    thief = Holder(clock)
+    thief = KeyHolder(clock)
     forged = a_keyring().sign_jwt(claims | {"cnf": {"jkt": thief.jkt}}, typ="at+jwt")
     is_refused(
         await ask(doorstep, forged, thief.proof("GET", HERE, token=forged)), "dpop_andere_sleutel", "invalid_token"
@@ -113,7 +113,7 @@ async def test_row_20_dpop_proof_with_used_jti_is_rejected(doorstep, holder):
 
 
 async def test_dpop_replay_cache_is_scoped_per_key(doorstep, holder, clock):
-    other = Holder(clock)
+    other = KeyHolder(clock)
     theirs, ours = await a_bound_token(doorstep, other), await a_bound_token(doorstep, holder)
     assert (await ask(doorstep, theirs, other.proof("GET", HERE, token=theirs, jti="een"))).status_code == 200
     assert (await ask(doorstep, ours, holder.proof("GET", HERE, token=ours, jti="een"))).status_code == 200

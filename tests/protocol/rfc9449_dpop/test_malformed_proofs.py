@@ -7,7 +7,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
 
-from tests.builders.proof import Holder, b64, compact, ed25519_holder, rsa_holder
+from tests.builders.proof import KeyHolder, b64, compact, ed25519_holder, rsa_holder
 from tests.protocol.rfc9449_dpop.bound_tokens import HERE, a_bound_token, ask, is_refused
 
 NOT_OF_A_PROOF = [
@@ -65,7 +65,7 @@ async def test_algorithm_confusion_dpop_proof_with_hmac_is_rejected(doorstep, ho
 async def test_dpop_proof_with_unlisted_algorithm_is_rejected(doorstep, clock, alg):
     holder = rsa_holder(clock)
     token = await a_bound_token(doorstep, holder)
-    key = holder.key if alg != "ES256" else Holder(clock).key
+    key = holder.key if alg != "ES256" else KeyHolder(clock).key
     is_refused(
         await ask(doorstep, token, holder.proof("GET", HERE, token=token, header={"alg": alg}, key=key)),
         "dpop_vormfout",
@@ -73,7 +73,7 @@ async def test_dpop_proof_with_unlisted_algorithm_is_rejected(doorstep, clock, a
 
 
 async def test_dpop_proof_with_private_key_in_header_is_rejected(doorstep, clock):
-    for holder in (Holder(clock), rsa_holder(clock), ed25519_holder(clock)):
+    for holder in (KeyHolder(clock), rsa_holder(clock), ed25519_holder(clock)):
         token = await a_bound_token(doorstep, holder)
         private = {"jwk": holder.key.as_dict(private=True)}
         is_refused(await ask(doorstep, token, holder.proof("GET", HERE, token=token, header=private)), "dpop_vormfout")
@@ -81,7 +81,7 @@ async def test_dpop_proof_with_private_key_in_header_is_rejected(doorstep, clock
 
 @pytest.mark.filterwarnings("ignore:Key size should be")
 async def test_dpop_proof_with_weak_key_or_other_curve_is_rejected(doorstep, clock):
-    for holder, alg in [(rsa_holder(clock, 1024), "PS256"), (Holder(clock, ECKey.generate_key("P-384")), "ES384")]:
+    for holder, alg in [(rsa_holder(clock, 1024), "PS256"), (KeyHolder(clock, ECKey.generate_key("P-384")), "ES384")]:
         token = await a_bound_token(doorstep, holder)
         proof = holder.proof("GET", HERE, token=token, header={"alg": alg})
         is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
@@ -107,7 +107,7 @@ async def test_dpop_proof_with_invalid_key_is_rejected(doorstep, holder):
 
 async def test_dpop_proof_signed_with_other_key_is_rejected(doorstep, holder, clock):
     token = await a_bound_token(doorstep, holder)
-    proof = holder.proof("GET", HERE, token=token, key=Holder(clock).key)
+    proof = holder.proof("GET", HERE, token=token, key=KeyHolder(clock).key)
     is_refused(await ask(doorstep, token, proof), "dpop_vormfout")
 
 

@@ -12,7 +12,7 @@ from tests.builders.black_box import claims_of
 from tests.builders.clients import ASSERTION_TYPE, assertion, detail
 from tests.builders.crypto import a_keyring
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder
+from tests.builders.proof import KeyHolder
 
 TOKEN, PAR, USERINFO = ISSUER + "/token", ISSUER + "/par", ISSUER + "/userinfo"
 DELIVERING = {"grant_type": "client_credentials", "scope": "aanleveringen:schrijven"}
@@ -161,7 +161,7 @@ async def test_userinfo_with_dpop_token_requires_a_proof(oauth, holder):
         assert told.headers["DPoP-Nonce"] == holder.nonce()
     downgraded = await flow.app.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
     assert (downgraded.status_code, downgraded.json()["code"]) == (401, "token_gebonden")
-    thief = Holder(oauth.clock)
+    thief = KeyHolder(oauth.clock)
     stolen = await flow.app.http.get("/userinfo", headers=thief.headers("GET", USERINFO, token))
     assert (stolen.status_code, stolen.json()["code"]) == (401, "dpop_andere_sleutel")
     foreign = await flow.app.http.get("/userinfo", headers=holder.headers("GET", TOKEN, token))
@@ -177,7 +177,7 @@ async def test_userinfo_refusal_repeats_the_challenge_error_in_body(oauth, holde
     flow = await own_box(oauth)
     form = redeeming(flow, await flow.code())
     token = (await post(flow.app, "/token", form, holder.proof("POST", TOKEN))).json()["access_token"]
-    thief = Holder(oauth.clock)
+    thief = KeyHolder(oauth.clock)
     for headers, error in (
         (holder.headers(verb, USERINFO, token, nonce=None), "use_dpop_nonce"),
         (holder.headers(verb, USERINFO, token, nonce="onzin"), "use_dpop_nonce"),
@@ -196,7 +196,7 @@ async def test_userinfo_refusal_repeats_the_challenge_error_in_body(oauth, holde
 
 async def test_code_injection_with_other_dpop_key_is_rejected(oauth, holder, clock):
     """A stolen code in the attacker's session meets another key (RFC 9449 section 10)."""
-    flow, thief = await own_box(oauth), Holder(clock)
+    flow, thief = await own_box(oauth), KeyHolder(clock)
     code = await flow.code(dpop_jkt=holder.jkt)
     is_refused(await post(flow.app, "/token", redeeming(flow, code), thief.proof("POST", TOKEN)), "invalid_grant")
     (line,) = await oauth.lines("token:geweigerd")
@@ -227,7 +227,7 @@ async def test_par_with_dpop_proof_binds_the_code(oauth, holder):
 
 async def test_par_with_dpop_proof_and_other_dpop_jkt_is_rejected(oauth, holder, clock):
     flow = await oauth.request(await oauth.public_app())
-    other, proof = Holder(clock), holder.proof("POST", PAR)
+    other, proof = KeyHolder(clock), holder.proof("POST", PAR)
     is_refused(await post(flow.app, "/par", flow.parameters(dpop_jkt=other.jkt), proof), "invalid_request")
     agreed = await post(flow.app, "/par", flow.parameters(dpop_jkt=holder.jkt), holder.proof("POST", PAR))
     assert agreed.status_code == 201

@@ -16,7 +16,7 @@ from tests.builders.audit import tampering
 from tests.builders.ciba import a_counter
 from tests.builders.clients import code_client, make_client_keys
 from tests.builders.oauth import OAuthWorld
-from tests.builders.refreshing import a_holder
+from tests.builders.refresh_token_holder import a_holder
 from tests.builders.registration import an_invitation, register
 
 Use = Callable[[], Awaitable[bool]]

@@ -14,8 +14,8 @@ from machtiging.storage.unit_of_work import unit_of_work
 from tests.builders.clients import assertion
 from tests.builders.lock_waits import wait_until_blocked
 from tests.builders.login import ISSUER
-from tests.builders.proof import Holder
-from tests.builders.refreshing import a_holder, one, refreshing_app
+from tests.builders.proof import KeyHolder
+from tests.builders.refresh_token_holder import a_holder, one, refreshing_app
 
 UNUSED = {
     "code": "SELECT count(*) FROM authorization_code WHERE used_at IS NULL",
@@ -90,7 +90,7 @@ async def test_client_assertion_replayed_consumes_nothing_else(oauth, kind) -> N
 @pytest.mark.parametrize("kind", ["code", "refresh"])
 async def test_dpop_proof_replayed_consumes_the_assertion_only(oauth, kind) -> None:
     app, ask, _ = await asking(oauth, kind)
-    app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
+    app.http.headers["DPoP"] = KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")
     agency = await oauth.agency()
     agency.http.headers["DPoP"] = app.http.headers["DPoP"]
     assert (await agency.post("/token", {"grant_type": "client_credentials"})).status_code == 200
@@ -107,7 +107,7 @@ async def test_dpop_proof_used_concurrently_for_two_codes_issues_one_token(oauth
     app = await refreshing_app(oauth)
     flows = [await oauth.flow(app, await oauth.machtiging()) for _ in range(2)]
     codes = [await flow.code() for flow in flows]
-    app.http.headers["DPoP"] = Holder(oauth.clock).proof("POST", ISSUER + "/token")
+    app.http.headers["DPoP"] = KeyHolder(oauth.clock).proof("POST", ISSUER + "/token")
     answers = await asyncio.gather(*(flow.redeem(code) for flow, code in zip(flows, codes, strict=True)))
     assert sorted(answer.status_code for answer in answers) == [200, 400]
     assert await one(oauth, UNUSED["code"]) == 1

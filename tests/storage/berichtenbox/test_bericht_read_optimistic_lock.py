@@ -33,7 +33,7 @@ def before_write(monkeypatch):
     return happening
 
 
-async def asked(world, token, bericht_id):
+async def get_bericht(world, token, bericht_id):
     async with world.client(token) as client:
         return await client.get(WHERE + bericht_id)
 
@@ -45,7 +45,7 @@ async def test_machtiging_stopped_between_statements_returns_403(
     bericht_id, under = await world.letter(inhoud="Geheim"), await world.machtiging()
     token = await world.token(world.helper, under=under)
     before_write.append(lambda: superuser_connection.execute(change, under))
-    answer = await asked(world, token, bericht_id)
+    answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == [code]
@@ -56,7 +56,7 @@ async def test_token_revoked_between_statements_returns_401(world, superuser_con
     for token in (await world.helper_token(), await world.token(world.citizen)):
         bericht_id = await world.letter(inhoud="Geheim")
         before_write.append(lambda: superuser_connection.execute(CLOSE_TOKENS))
-        answer = await asked(world, token, bericht_id)
+        answer = await get_bericht(world, token, bericht_id)
         assert (answer.status_code, answer.json()["code"]) == (401, "token_ingetrokken")
         assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == []
@@ -65,7 +65,7 @@ async def test_token_revoked_between_statements_returns_401(world, superuser_con
 async def test_bericht_deleted_between_statements_returns_404(world, superuser_connection, before_write):
     bericht_id = await world.letter(inhoud="Geheim")
     before_write.append(lambda: superuser_connection.execute("UPDATE bericht SET deleted_at = now()"))
-    answer = await asked(world, await world.helper_token(), bericht_id)
+    answer = await get_bericht(world, await world.helper_token(), bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "bericht_onbekend")
     assert "toegestaan" not in await world.reasons("bericht:lezen")
 
@@ -74,7 +74,7 @@ async def test_optimistic_lock_conflict_is_retried_and_journalled_once(world, su
     bericht_id, under = await world.letter(), await world.machtiging()
     token = await world.token(world.helper, under=under)
     before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 3)
-    assert (await asked(world, token, bericht_id)).status_code == 200
+    assert (await get_bericht(world, token, bericht_id)).status_code == 200
     assert before_write == []
     assert await world.reasons("bericht:lezen") == ["toegestaan"]
 
@@ -83,7 +83,7 @@ async def test_optimistic_lock_retries_are_limited(world, superuser_connection, 
     bericht_id, under = await world.letter(inhoud="Geheim"), await world.machtiging()
     token = await world.token(world.helper, under=under)
     before_write.extend([lambda: superuser_connection.execute(SHORTER, under)] * 99)
-    answer = await asked(world, token, bericht_id)
+    answer = await get_bericht(world, token, bericht_id)
     assert (answer.status_code, answer.json()["code"]) == (503, "opslag_niet_bereikbaar")
     assert "Geheim" not in answer.text
     assert await world.reasons("bericht:lezen") == []
@@ -93,7 +93,7 @@ async def test_change_of_another_machtiging_is_no_conflict(world, superuser_conn
     bericht_id, under, other = await world.letter(), await world.machtiging(), await world.machtiging()
     token = await world.token(world.helper, under=under)
     before_write.append(lambda: superuser_connection.execute(END, other))
-    assert (await asked(world, token, bericht_id)).status_code == 200
+    assert (await get_bericht(world, token, bericht_id)).status_code == 200
 
 
 @pytest.mark.parametrize(("how", "status"), [("commit", 403), ("rollback", 200)])
@@ -103,7 +103,7 @@ async def test_read_waits_for_concurrent_revocation(world, superuser_connection,
     revoking = superuser_connection.transaction()
     await revoking.start()
     before_write.append(lambda: superuser_connection.execute(END, under))
-    reading = asyncio.create_task(asked(world, token, bericht_id))
+    reading = asyncio.create_task(get_bericht(world, token, bericht_id))
     await wait_until_blocked(world.sessions, reading)
     await getattr(revoking, how)()
     assert (await reading).status_code == status

@@ -33,7 +33,7 @@ async def rows(session, query):
     return [tuple(row) for row in await session.execute(text(query))]
 
 
-async def told(session):
+async def notification_kinds(session):
     return {(person, kind) for person, kind in await rows(session, "SELECT person_id, kind FROM notification")}
 
 
@@ -64,9 +64,10 @@ async def test_acceptance_notifies_both_and_is_journalled(session):
     people = await mother_and_son(session)
     offered = await an_offer(session, people)
     await accept_offer(session, a_keyring(), people.helper, offered.code, BORN, at=NOON)
-    assert {(people.mother, "machtiging_aangenomen"), (people.son, "machtiging_aangenomen_door_u")} < await told(
-        session
-    )
+    assert {
+        (people.mother, "machtiging_aangenomen"),
+        (people.son, "machtiging_aangenomen_door_u"),
+    } < await notification_kinds(session)
     query = "SELECT actor_id, for_person_id, capacity, machtiging_id FROM journal_intake WHERE act LIKE '%aangenomen'"
     assert await rows(session, query) == [(people.son, people.mother, "relative", offered.machtiging_id)]
 
@@ -80,7 +81,10 @@ async def test_refused_code_is_used_up(session):
         EndReason.REFUSED,
         None,
     )
-    assert {(people.mother, "machtiging_geweigerd"), (people.son, "machtiging_geweigerd_door_u")} < await told(session)
+    assert {
+        (people.mother, "machtiging_geweigerd"),
+        (people.son, "machtiging_geweigerd_door_u"),
+    } < await notification_kinds(session)
     other = CodeHolder(await a_person(session, Bsn("999990044")), Assurance.HIGH)
     with pytest.raises(InvalidInput, match="code_klopt_niet"):
         await accept_offer(session, a_keyring(), other, offered.code, BORN, at=NOON)

@@ -21,7 +21,7 @@ from machtiging.storage.unit_of_work import unit_of_work
 LEVEL = Assurance.SUBSTANTIAL
 
 
-async def code_of_taking(session, state, browser, at) -> str:
+async def failure_code(session, state, browser, at) -> str:
     with pytest.raises(LoginFailed) as refusal:
         await consume_login_attempt(session, state, browser, at=at)
     return refusal.value.code
@@ -49,7 +49,7 @@ async def test_login_attempt_replay_is_rejected(session, clock):
         session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
     await consume_login_attempt(session, begun.state, "browser", at=clock.now())
-    assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
+    assert await failure_code(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 @pytest.mark.parametrize("browser", [None, "", "een andere"])
@@ -57,14 +57,14 @@ async def test_login_csrf_from_another_browser_is_rejected_and_consumes_the_atte
     begun = await create_login_attempt(
         session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now()
     )
-    assert await code_of_taking(session, begun.state, browser, clock.now()) == "andere_browser"
-    assert await code_of_taking(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
+    assert await failure_code(session, begun.state, browser, clock.now()) == "andere_browser"
+    assert await failure_code(session, begun.state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 @pytest.mark.parametrize("state", ["", "verzonnen", "\x00", "a" * 5000])
 async def test_forged_state_is_rejected(session, clock, state):
     await create_login_attempt(session, "browser", LoginRequest("/", LEVEL, None, reauthenticate=True), at=clock.now())
-    assert await code_of_taking(session, state, "browser", clock.now()) == "inlogpoging_onbekend"
+    assert await failure_code(session, state, "browser", clock.now()) == "inlogpoging_onbekend"
 
 
 async def test_login_attempt_expires_after_ten_minutes(session, clock):
@@ -77,7 +77,7 @@ async def test_login_attempt_expires_after_ten_minutes(session, clock):
     clock.advance(ATTEMPT_LIFETIME - timedelta(seconds=1))
     await consume_login_attempt(session, in_time.state, "browser", at=clock.now())
     clock.advance(timedelta(seconds=1))
-    assert await code_of_taking(session, late.state, "browser", clock.now()) == "inlogpoging_verlopen"
+    assert await failure_code(session, late.state, "browser", clock.now()) == "inlogpoging_verlopen"
 
 
 async def test_concurrent_callbacks_consume_login_attempt_once(database, clock):

@@ -45,7 +45,7 @@ async def visitor(session, clock, token, limits=LIMITS):
     return await authenticate_session(session, a_keyring(), token, limits, at=clock.now())
 
 
-async def last_seen(session):
+async def read_last_activity(session):
     return await session.scalar(text("SELECT last_seen_at FROM login_session"))
 
 
@@ -107,10 +107,10 @@ async def test_last_seen_is_written_at_most_once_a_minute(session, clock, token)
     began = clock.now()
     clock.advance(timedelta(seconds=59))
     await visitor(session, clock, token)
-    assert await last_seen(session) == began
+    assert await read_last_activity(session) == began
     clock.advance(SECOND)
     await visitor(session, clock, token)
-    assert await last_seen(session) == clock.now()
+    assert await read_last_activity(session) == clock.now()
 
 
 async def test_request_does_not_wait_for_locked_last_seen(database, clock):

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP
 
 @dataclass
 class MailServer:
-    """What it took, and what it answers: `rcpt` and `data` are used up one by one, then it takes everything."""
+    """The mails that arrived, and the answers to give. `rcpt` and `data` are used one by one."""
 
     port: int = 0
     rcpt: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ class MailServer:
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     _arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def has_taken(self, number: int) -> None:
+    async def wait_for_mails(self, number: int) -> None:
         """Wait, five seconds at most, until this many mails were taken."""
         async with asyncio.timeout(5), self._arrival:
             await self._arrival.wait_for(lambda: len(self.taken) >= number)

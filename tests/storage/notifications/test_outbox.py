@@ -244,7 +244,7 @@ async def test_background_sender_runs_until_stopped(outbox):
     )
     for expected in (1, 2):
         await outbox.tell()
-        await outbox.server.has_taken(expected)
+        await outbox.server.wait_for_mails(expected)
     stop.set()
     async with asyncio.timeout(5):
         await running
@@ -263,7 +263,7 @@ async def test_background_sender_continues_after_database_outage(outbox):
     running = asyncio.create_task(
         run_outbox_dispatcher(away_at_first, outbox.address_of, outbox.mailer, outbox.clock, every=0.01, stop=stop)
     )
-    await outbox.server.has_taken(1)
+    await outbox.server.wait_for_mails(1)
     stop.set()
     await running
     assert tried == []

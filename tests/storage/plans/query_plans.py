@@ -27,7 +27,7 @@ SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'pub
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RecordedStatement:
     """One statement with the values that came with it."""
 
     statement: str
@@ -63,16 +63,16 @@ async def growing_tables(connection: asyncpg.Connection) -> set[str]:
 
 
 @contextmanager
-def recorded(*engines: Any) -> Iterator[list[Said]]:
+def recorded(*engines: Any) -> Iterator[list[RecordedStatement]]:
     """Every statement that is said meanwhile, in a session or straight to the driver, with its values."""
-    heard: list[Said] = []
+    heard: list[RecordedStatement] = []
 
     def in_a_session(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
         many = values if isinstance(values, list) else [values]
-        heard.append(Said(statement, tuple(many[0])))
+        heard.append(RecordedStatement(statement, tuple(many[0])))
 
     def to_the_driver(record: Any) -> None:
-        heard.append(Said(record.query, tuple(record.args or ())))
+        heard.append(RecordedStatement(record.query, tuple(record.args or ())))
 
     def lent(connection: Any, _record: Any, _proxy: Any) -> None:
         connection.driver_connection.add_query_logger(to_the_driver)  # the same one twice is one
@@ -88,7 +88,7 @@ def recorded(*engines: Any) -> Iterator[list[Said]]:
             event.remove(engine.sync_engine, "checkout", lent)
 
 
-async def plan_of(connection: asyncpg.Connection, said: Said, *, run: bool = False) -> dict[str, Any]:
+async def plan_of(connection: asyncpg.Connection, said: RecordedStatement, *, run: bool = False) -> dict[str, Any]:
     """The plan that PostgreSQL makes; with `run` also what it took, in a transaction that is rolled back."""
     how = "ANALYZE, BUFFERS, FORMAT JSON" if run else "FORMAT JSON"
     transaction = connection.transaction()

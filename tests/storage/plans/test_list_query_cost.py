@@ -14,7 +14,7 @@ from machtiging.audit.line_groups import WINDOW_SIZES
 from machtiging.berichtenbox.queries import BERICHT, BIJLAGE, READER_MARK
 from machtiging.identity.people import load_data_key
 from machtiging.kernel.ids import uuid7
-from tests.builders.berichtenbox import World, a_world
+from tests.builders.berichtenbox import BerichtenboxWorld, a_world
 from tests.builders.login import ISSUER
 from tests.builders.portal import a_portal
 from tests.storage.plans.query_plans import buffers, grow, nodes, plan_of, recorded, superuser
@@ -44,7 +44,7 @@ async def grown(database: Any, table: str, times: int, **values: str) -> None:
         await connection.execute(f"VACUUM ANALYZE {table}")
 
 
-async def held_to_growth(
+async def assert_cost_is_constant(
     database: Any, work: Callable[[], Awaitable[Any]], grow_by: Callable[[int], Any], *, scattered: int = 0
 ) -> None:
     """Assert that the page costs the same at two sizes, but for a deeper index and scattered rows."""
@@ -57,7 +57,7 @@ async def held_to_growth(
     assert rows < LARGE / 4, rows
 
 
-def asking(world: World, token: str, path: str) -> Callable[[], Awaitable[Any]]:
+def asking(world: BerichtenboxWorld, token: str, path: str) -> Callable[[], Awaitable[Any]]:
     async def ask() -> Any:
         async with world.client(token) as client:
             answer = await client.get("/api/v1" + path)
@@ -111,13 +111,13 @@ async def test_bericht_page_cost_is_independent_of_box_size(database, world, who
     path = "/berichten?aantal=20"
     if page == "next":
         path = (await asking(world, token, path)())["_links"]["next"]["href"].partition("/api/v1")[2]
-    await held_to_growth(database, asking(world, token, path), grow_by)
+    await assert_cost_is_constant(database, asking(world, token, path), grow_by)
 
 
 async def test_bericht_page_cost_is_independent_of_other_boxes(database, world):
     await letters(database, world, world.citizen)(SMALL)
     token = await world.helper_token()
-    await held_to_growth(database, asking(world, token, "/berichten"), letters(database, world, world.helper))
+    await assert_cost_is_constant(database, asking(world, token, "/berichten"), letters(database, world, world.helper))
 
 
 async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(database, clock, world):
@@ -128,8 +128,8 @@ async def test_bericht_list_and_apps_page_cost_is_independent_of_caseload(databa
     async def caseload(times):
         await grown(database, "machtiging", times, gemachtigde_id=f"'{world.helper}'")
 
-    await held_to_growth(database, asking(world, token, "/berichten"), caseload)
-    await held_to_growth(database, lambda: browser.open_page(ISSUER + "/apps"), caseload)
+    await assert_cost_is_constant(database, asking(world, token, "/berichten"), caseload)
+    await assert_cost_is_constant(database, lambda: browser.open_page(ISSUER + "/apps"), caseload)
     await portal.close()
 
 
@@ -151,5 +151,5 @@ async def test_overview_page_cost_is_independent_of_journal_size(database, clock
     if page == "next":
         shown = await browser.open_page(address)
         address = ISSUER + next(where for where, _ in shown.links if "voor=" in where)
-    await held_to_growth(database, lambda: browser.open_page(address), lines, scattered=WINDOW_SIZES[0])
+    await assert_cost_is_constant(database, lambda: browser.open_page(address), lines, scattered=WINDOW_SIZES[0])
     await portal.close()

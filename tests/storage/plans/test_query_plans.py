@@ -21,12 +21,12 @@ from machtiging.oauth.openid import backchannel_logout as logout
 from machtiging.oauth.openid.session_expiry import expire_sessions
 from machtiging.oauth.retention import delete_expired_rows
 from machtiging.storage.unit_of_work import unit_of_work
-from tests.builders.berichtenbox import World, a_pdf, a_world
+from tests.builders.berichtenbox import BerichtenboxWorld, a_pdf, a_world
 from tests.builders.login import ISSUER
 from tests.builders.oauth import Flow, OAuthWorld, an_oauth_world
 from tests.builders.openid import sender
 from tests.builders.portal import Portal, a_portal
-from tests.builders.refreshing import Holder, a_holder
+from tests.builders.refresh_token_holder import RefreshTokenHolder, a_holder
 from tests.storage.plans.query_plans import grow, growing_tables, plan_of, recorded, superuser, whole_tables_read
 
 pytestmark = pytest.mark.whole
@@ -81,8 +81,8 @@ class Grown:
     database: Any
     oauth: OAuthWorld
     portal: Portal
-    box: World
-    holder: Holder
+    box: BerichtenboxWorld
+    holder: RefreshTokenHolder
     flow: Flow
     letter: str
     token: str

@@ -23,9 +23,9 @@ from tests.builders.access import (
     NOON,
     POLICIES,
     STRANGER,
-    a_held_machtiging,
     a_scope,
     a_target,
+    an_active_machtiging,
     an_actor,
     an_envelope,
     no_target,
@@ -40,7 +40,7 @@ def judged(actor, target=None, act=Act.READ, at=NOON):
     return evaluate_access(POLICY.decide, actor, act, target or a_target(), at)
 
 
-def seen(verdict):
+def refusal_of(verdict):
     return None if verdict.refusal is None else (type(verdict.refusal), verdict.refusal.code)
 
 
@@ -51,7 +51,7 @@ OVER = {"period": Period(NOON - timedelta(days=2), NOON)}
 
 
 def test_gemachtigde_reads_bericht_within_scope():
-    verdict = judged(an_actor(a_held_machtiging()))
+    verdict = judged(an_actor(an_active_machtiging()))
     assert (verdict.reason, verdict.row_id, verdict.refusal) == ("toegestaan", "naaste-gewoon", None)
 
 
@@ -79,9 +79,9 @@ STANDING = [
 )
 @pytest.mark.parametrize("act", Act)
 def test_machtiging_not_in_force_is_the_first_reason(changes, code, target, act):
-    actor = an_actor(a_held_machtiging(scope=a_scope(excluded_themes=frozenset({Theme.ZORG})), **changes))
+    actor = an_actor(an_active_machtiging(scope=a_scope(excluded_themes=frozenset({Theme.ZORG})), **changes))
     verdict = judged(actor, target, act)
-    assert seen(verdict) == (NotInForce, code)
+    assert refusal_of(verdict) == (NotInForce, code)
     assert verdict.reason == code
 
 
@@ -98,15 +98,15 @@ def test_machtiging_not_in_force_is_the_first_reason(changes, code, target, act)
 @pytest.mark.parametrize("target", [a_target(), no_target(), a_target(of=STRANGER)])
 @pytest.mark.parametrize("act", Act)
 def test_actor_of_another_organisation_is_refused(capacity, accepted_for, used_for, target, act):
-    machtiging = a_held_machtiging(capacity=capacity, gemachtigde_kvk=accepted_for)
+    machtiging = an_active_machtiging(capacity=capacity, gemachtigde_kvk=accepted_for)
     actor = an_actor(machtiging, organisation_kvk=used_for, assurance=Assurance.HIGH)
-    assert seen(judged(actor, target, act)) == (NotInForce, "andere_organisatie")
+    assert refusal_of(judged(actor, target, act)) == (NotInForce, "andere_organisatie")
     listing, pairs = evaluate_listing(POLICY.decide, actor, NOON)
-    assert (seen(listing), pairs) == ((NotInForce, "andere_organisatie"), frozenset())
+    assert (refusal_of(listing), pairs) == ((NotInForce, "andere_organisatie"), frozenset())
 
 
 def test_actor_of_the_same_organisation_reads_bericht():
-    machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
+    machtiging = an_active_machtiging(capacity=Capacity.PROFESSIONAL)
     assert judged(an_actor(machtiging, organisation_kvk=KVK)).reason == "toegestaan"
 
 
@@ -134,19 +134,23 @@ def test_actor_of_the_same_organisation_reads_bericht():
 )
 def test_bericht_outside_scope_is_reported_as_not_found(scope, target, reason, act):
     # Also with an act that was not given: the refusal tells nothing about the bericht.
-    actor = an_actor(a_held_machtiging(scope=a_scope(**scope)), assurance=LOW)
+    actor = an_actor(an_active_machtiging(scope=a_scope(**scope)), assurance=LOW)
     verdict = judged(actor, target, act)
-    assert seen(verdict) == HIDDEN
+    assert refusal_of(verdict) == HIDDEN
     assert verdict.reason == reason
     assert verdict.refusal.public == judged(actor, no_target(), act).refusal.public
 
 
 def test_theme_denied_by_policy_is_reported_as_not_found():
-    bewind = a_held_machtiging(capacity=Capacity.BEWINDVOERDER)
+    bewind = an_active_machtiging(capacity=Capacity.BEWINDVOERDER)
     verdict = judged(an_actor(bewind, assurance=HIGH), a_target(an_envelope(theme=Theme.ZORG)))
-    assert (seen(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_verbiedt", "nooit-zorg-bewindvoerder")
+    assert (refusal_of(verdict), verdict.reason, verdict.row_id) == (
+        HIDDEN,
+        "beleid_verbiedt",
+        "nooit-zorg-bewindvoerder",
+    )
     verdict = judged(an_actor(bewind, assurance=HIGH), a_target(an_envelope(theme=Theme.ONDERWIJS)))
-    assert (seen(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_kent_dit_niet", None)
+    assert (refusal_of(verdict), verdict.reason, verdict.row_id) == (HIDDEN, "beleid_kent_dit_niet", None)
 
 
 NOT_GIVEN = (NotAllowed, "handeling_niet_toegestaan")
@@ -154,28 +158,28 @@ NOT_GIVEN = (NotAllowed, "handeling_niet_toegestaan")
 
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
 def test_gemachtigde_marking_or_deleting_is_refused(act):
-    assert seen(judged(an_actor(a_held_machtiging()), act=act)) == NOT_GIVEN
+    assert refusal_of(judged(an_actor(an_active_machtiging()), act=act)) == NOT_GIVEN
 
 
 def test_scope_with_delete_does_not_let_gemachtigde_delete():
-    agreed = a_held_machtiging(scope=a_scope(acts=frozenset(Act)))
+    agreed = an_active_machtiging(scope=a_scope(acts=frozenset(Act)))
     verdict = judged(an_actor(agreed), act=Act.DELETE)
-    assert (seen(verdict), verdict.row_id) == (NOT_GIVEN, "nooit-wijzigen")
+    assert (refusal_of(verdict), verdict.row_id) == (NOT_GIVEN, "nooit-wijzigen")
 
 
 def test_act_outside_machtiging_is_refused():
-    machtiging = a_held_machtiging(scope=a_scope(acts=frozenset({Act.LIST})))
-    assert seen(judged(an_actor(machtiging))) == NOT_GIVEN
+    machtiging = an_active_machtiging(scope=a_scope(acts=frozenset({Act.LIST})))
+    assert refusal_of(judged(an_actor(machtiging))) == NOT_GIVEN
 
 
 def test_act_outside_token_is_refused_with_the_missing_action():
     for actor, act in (
-        (an_actor(a_held_machtiging(), acts=frozenset({Act.LIST})), Act.READ),
+        (an_actor(an_active_machtiging(), acts=frozenset({Act.LIST})), Act.READ),
         (an_actor(acts=frozenset({Act.LIST})), Act.DELETE),
         (an_actor(acts=frozenset()), Act.READ),
     ):
         verdict = judged(actor, act=act)
-        assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
+        assert refusal_of(verdict) == (ActionMissing, "handeling_niet_toegestaan")
         assert verdict.refusal.action == act.value
         assert f"'{act.value}'" in verdict.refusal.public
 
@@ -183,47 +187,50 @@ def test_act_outside_token_is_refused_with_the_missing_action():
 @pytest.mark.parametrize("act", [Act.MARK, Act.DELETE])
 def test_gemachtigde_gets_no_missing_action_of_the_own_box(act):
     scope = a_scope(acts=frozenset(Act))
-    assert seen(judged(an_actor(a_held_machtiging(scope=scope), acts=frozenset({Act.LIST})), act=act)) == NOT_GIVEN
+    assert (
+        refusal_of(judged(an_actor(an_active_machtiging(scope=scope), acts=frozenset({Act.LIST})), act=act))
+        == NOT_GIVEN
+    )
 
 
 def test_portal_session_gets_no_missing_action():
-    assert seen(judged(an_actor(client_id=None, acts=frozenset({Act.LIST})), act=Act.READ)) == NOT_GIVEN
+    assert refusal_of(judged(an_actor(client_id=None, acts=frozenset({Act.LIST})), act=Act.READ)) == NOT_GIVEN
 
 
 @pytest.mark.parametrize("act", Act)
 def test_bericht_of_another_box_without_action_is_reported_as_not_found(act):
-    assert seen(judged(an_actor(acts=frozenset()), a_target(of=STRANGER), act)) == HIDDEN
+    assert refusal_of(judged(an_actor(acts=frozenset()), a_target(of=STRANGER), act)) == HIDDEN
 
 
 def test_missing_act_is_reported_before_low_assurance():
     letter = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
-    low = an_actor(a_held_machtiging(), assurance=LOW)
-    assert seen(judged(low, letter, Act.DELETE)) == NOT_GIVEN
-    assert seen(judged(low, letter)) == (LevelTooLow, "niveau_te_laag")
+    low = an_actor(an_active_machtiging(), assurance=LOW)
+    assert refusal_of(judged(low, letter, Act.DELETE)) == NOT_GIVEN
+    assert refusal_of(judged(low, letter)) == (LevelTooLow, "niveau_te_laag")
 
 
 @pytest.mark.parametrize(
     ("login", "given", "accepted"), [(LOW, HIGH, HIGH), (HIGH, LOW, HIGH), (HIGH, HIGH, LOW), (HIGH, HIGH, None)]
 )
 def test_lowest_assurance_of_login_offer_and_acceptance_decides(login, given, accepted):
-    machtiging = a_held_machtiging(assurance=given, accepted_assurance=accepted)
+    machtiging = an_active_machtiging(assurance=given, accepted_assurance=accepted)
     actor = an_actor(machtiging, assurance=login)
     assert actor.effective_assurance is LOW
     verdict = judged(actor, a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG)))
     # A new login raises the assurance of the login only, not that of the offer or the acceptance.
     expected = LevelTooLow if login is LOW else NotAllowed
-    assert seen(verdict) == (expected, "niveau_te_laag")
+    assert refusal_of(verdict) == (expected, "niveau_te_laag")
 
 
 def test_low_assurance_refusal_names_required_acr():
     target = a_target(an_envelope(sensitivity=Sensitivity.GEVOELIG))
     refusal = judged(
-        an_actor(a_held_machtiging(assurance=HIGH, accepted_assurance=HIGH), assurance=LOW), target
+        an_actor(an_active_machtiging(assurance=HIGH, accepted_assurance=HIGH), assurance=LOW), target
     ).refusal
     assert (refusal.level, refusal.acr) == (SUBSTANTIAL.value, SUBSTANTIAL.acr)
     secret = a_target(an_envelope(sensitivity=Sensitivity.VERTROUWELIJK))
     wide = a_scope(highest_sensitivity=Sensitivity.VERTROUWELIJK)
-    held = a_held_machtiging(capacity=Capacity.CURATOR, assurance=HIGH, accepted_assurance=HIGH, scope=wide)
+    held = an_active_machtiging(capacity=Capacity.CURATOR, assurance=HIGH, accepted_assurance=HIGH, scope=wide)
     refusal = judged(an_actor(held, assurance=SUBSTANTIAL), secret).refusal
     assert (refusal.level, refusal.acr) == (HIGH.value, HIGH.acr)
 
@@ -232,36 +239,36 @@ def test_failed_policy_decision_is_refused():
     def broken(_question):
         return PolicyDenied(None, DECISION_FAILED)
 
-    for actor in (an_actor(), an_actor(a_held_machtiging())):
+    for actor in (an_actor(), an_actor(an_active_machtiging())):
         verdict = evaluate_access(broken, actor, Act.READ, a_target(), NOON)
-        assert (seen(verdict), verdict.reason) == (HIDDEN, DECISION_FAILED)
+        assert (refusal_of(verdict), verdict.reason) == (HIDDEN, DECISION_FAILED)
         verdict, pairs = evaluate_listing(broken, actor, NOON)
-        assert (seen(verdict), pairs) == ((NotAllowed, DECISION_FAILED), frozenset())
+        assert (refusal_of(verdict), pairs) == ((NotAllowed, DECISION_FAILED), frozenset())
 
 
 def test_refusal_without_known_reason_stays_a_refusal():
     def grumpy(question):
         return PolicyDenied(None, "beleid_kent_dit_niet") if question.level is SUBSTANTIAL else POLICY.decide(question)
 
-    assert evaluate_access(grumpy, an_actor(a_held_machtiging()), Act.READ, a_target(), NOON).refusal is not None
+    assert evaluate_access(grumpy, an_actor(an_active_machtiging()), Act.READ, a_target(), NOON).refusal is not None
 
 
 @pytest.mark.parametrize(("changes", "code"), STANDING, ids=[code for _, code in STANDING])
 def test_listing_with_machtiging_not_in_force_is_refused(changes, code):
-    verdict, pairs = evaluate_listing(POLICY.decide, an_actor(a_held_machtiging(**changes)), NOON)
-    assert (seen(verdict), pairs) == ((NotInForce, code), frozenset())
+    verdict, pairs = evaluate_listing(POLICY.decide, an_actor(an_active_machtiging(**changes)), NOON)
+    assert (refusal_of(verdict), pairs) == ((NotInForce, code), frozenset())
 
 
 def test_listing_outside_token_is_refused():
     verdict, _ = evaluate_listing(POLICY.decide, an_actor(acts=frozenset({Act.READ})), NOON)
-    assert seen(verdict) == (ActionMissing, "handeling_niet_toegestaan")
+    assert refusal_of(verdict) == (ActionMissing, "handeling_niet_toegestaan")
     assert verdict.refusal.action == "lijst"
 
 
 def test_listing_with_low_assurance_is_refused():
-    machtiging = a_held_machtiging(capacity=Capacity.PROFESSIONAL)
+    machtiging = an_active_machtiging(capacity=Capacity.PROFESSIONAL)
     verdict, _ = evaluate_listing(POLICY.decide, an_actor(machtiging, assurance=LOW), NOON)
-    assert seen(verdict) == (LevelTooLow, "niveau_te_laag")
+    assert refusal_of(verdict) == (LevelTooLow, "niveau_te_laag")
 
 
 @given(
@@ -272,7 +279,7 @@ def test_listing_with_low_assurance_is_refused():
 )
 def test_bericht_is_listed_only_if_readable(scope, envelope, capacity, level):
     scope = replace(scope, acts=frozenset({Act.LIST, Act.READ}))
-    machtiging = a_held_machtiging(
+    machtiging = an_active_machtiging(
         scope=scope, capacity=capacity, assurance=Assurance.HIGH, accepted_assurance=Assurance.HIGH
     )
     actor = an_actor(machtiging, assurance=level)
@@ -283,5 +290,5 @@ def test_bericht_is_listed_only_if_readable(scope, envelope, capacity, level):
 
 def test_bericht_of_another_citizen_is_reported_as_not_found():
     verdict = judged(an_actor(), a_target(of=STRANGER), Act.DELETE)
-    assert (seen(verdict), verdict.reason) == (HIDDEN, "bericht_van_ander")
+    assert (refusal_of(verdict), verdict.reason) == (HIDDEN, "bericht_van_ander")
     assert judged(an_actor(), a_target(of=CITIZEN)).refusal is None

@@ -4,7 +4,7 @@ import pytest
 
 from machtiging.crypto.proof_of_possession import jwk_thumbprint, verify_proof_of_possession
 from machtiging.kernel.errors import NotAuthenticated
-from tests.builders.proof import Holder, b64, ed25519_holder, rsa_holder
+from tests.builders.proof import KeyHolder, b64, ed25519_holder, rsa_holder
 
 EC_KEY = {
     "kty": "EC",
@@ -57,7 +57,7 @@ def test_jwk_thumbprint_of_invalid_key_is_rejected(key):
         jwk_thumbprint(key)
 
 
-@pytest.mark.parametrize("make", [Holder, rsa_holder, ed25519_holder])
+@pytest.mark.parametrize("make", [KeyHolder, rsa_holder, ed25519_holder])
 def test_dpop_proof_with_disallowed_algorithm_is_rejected(clock, make):
     holder = make(clock)
     proof = holder.proof("GET", "https://machtigen.test/")

@@ -45,7 +45,7 @@ class LifeOfAMachtiging(RuleBasedStateMachine):
         self.at += passing
 
     @invariant()
-    def what_is_over_stays_over(self):
+    def ended_machtiging_stays_ended(self):
         now = effective_state(self.machtiging, self.at)
         assert not self.over or now is EffectiveState.ENDED
         self.over |= now is EffectiveState.ENDED

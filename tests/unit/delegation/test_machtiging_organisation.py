@@ -26,7 +26,7 @@ KVKS = ["90000001", "90000002", None]
 IN_FORCE, OVER = NOON, NOON + timedelta(days=400)
 
 
-def held(**changes):
+def machtiging_of_helper(**changes):
     return a_machtiging(gemachtigde_id=HELPER, **changes)
 
 
@@ -38,7 +38,7 @@ def held(**changes):
     at=instants(NOON - timedelta(days=2), timedelta(days=100)),
 )
 def test_machtiging_is_usable_only_by_its_holder_for_its_organisation(capacity, accepted_for, used_for, person, at):
-    machtiging = held(capacity=capacity, gemachtigde_kvk=accepted_for)
+    machtiging = machtiging_of_helper(capacity=capacity, gemachtigde_kvk=accepted_for)
     nameless = capacity is Capacity.PROFESSIONAL and accepted_for is None
     in_force = effective_state(machtiging, at) is EffectiveState.IN_FORCE
     wanted = in_force and person == HELPER and accepted_for == used_for and not nameless
@@ -50,20 +50,20 @@ def test_machtiging_is_usable_only_by_its_holder_for_its_organisation(capacity, 
     [("90000001", "90000002"), ("90000001", None), (None, "90000001"), ("90000001", "")],
 )
 def test_holder_for_another_organisation_is_refused(accepted_for, used_for):
-    machtiging = held(gemachtigde_kvk=accepted_for)
+    machtiging = machtiging_of_helper(gemachtigde_kvk=accepted_for)
     assert holder_refusal(machtiging, HELPER, used_for) == OTHER_ORGANISATION
     assert unusable_reason(machtiging, used_for, IN_FORCE) == OTHER_ORGANISATION
     assert unusable_reason(machtiging, used_for, OVER) == NOT_USABLE
 
 
 def test_professional_machtiging_without_organisation_is_refused():
-    machtiging = held(capacity=Capacity.PROFESSIONAL, gemachtigde_kvk=None)
+    machtiging = machtiging_of_helper(capacity=Capacity.PROFESSIONAL, gemachtigde_kvk=None)
     assert holder_refusal(machtiging, HELPER, None) == OTHER_ORGANISATION
 
 
 def test_another_person_is_refused_for_any_organisation():
     for used_for in KVKS:
-        assert holder_refusal(held(), STRANGER, used_for) == NOT_THE_HOLDER
+        assert holder_refusal(machtiging_of_helper(), STRANGER, used_for) == NOT_THE_HOLDER
 
 
 def test_missing_machtiging_is_not_usable():

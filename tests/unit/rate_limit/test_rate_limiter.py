@@ -33,7 +33,7 @@ def a_limiter(time, *, in_flight=100, per_minute=10, **changes):
     return RateLimiter({kind: Quota(in_flight, per_minute) for kind in CallerKind}, now=time, **changes)
 
 
-def asked(limiter, *callers, times=1):
+def rejection_codes(limiter, *callers, times=1):
     """The codes of a sequence of requests."""
     codes = []
     for _ in range(times):
@@ -46,23 +46,27 @@ def asked(limiter, *callers, times=1):
 
 def test_requests_over_the_minute_limit_are_rejected_per_caller(time):
     limiter = a_limiter(time)
-    assert asked(limiter, ADDRESS, times=12) == [None] * 10 + [TOO_MANY_PER_MINUTE] * 2
-    assert asked(limiter, (CallerKind.ADDRESS, "b")) == asked(limiter, (CallerKind.PERSON, "a")) == [None]
+    assert rejection_codes(limiter, ADDRESS, times=12) == [None] * 10 + [TOO_MANY_PER_MINUTE] * 2
+    assert (
+        rejection_codes(limiter, (CallerKind.ADDRESS, "b"))
+        == rejection_codes(limiter, (CallerKind.PERSON, "a"))
+        == [None]
+    )
 
 
 def test_retry_after_is_the_earliest_accepted_moment(time):
     limiter = a_limiter(time)
     for moment in (0, 7, 31.5, 59.9):
         time.now = 6_000 + moment
-        asked(limiter, ADDRESS, times=10)
+        rejection_codes(limiter, ADDRESS, times=10)
         for _ in range(5):
             rejection = limiter.acquire([ADDRESS])
             assert rejection.retry_after >= 1
             time.now += rejection.retry_after - 0.999
             if rejection.retry_after > 1:
-                assert asked(limiter, ADDRESS) == [TOO_MANY_PER_MINUTE]
+                assert rejection_codes(limiter, ADDRESS) == [TOO_MANY_PER_MINUTE]
             time.now += 1.0
-            assert asked(limiter, ADDRESS) == [None]
+            assert rejection_codes(limiter, ADDRESS) == [None]
 
 
 @given(st.lists(st.floats(0, 30), max_size=200))
@@ -71,7 +75,7 @@ def test_accepted_requests_stay_within_limit_per_window_and_twice_per_sliding_mi
     limiter, let_through = a_limiter(time), []
     for pause in pauses:
         time.now += pause
-        if asked(limiter, TOKEN) == [None]:
+        if rejection_codes(limiter, TOKEN) == [None]:
             let_through.append(time.now)
     for begin in let_through:
         assert sum(begin <= at < begin + 60 for at in let_through) <= 20
@@ -89,20 +93,20 @@ def test_requests_in_flight_over_the_limit_are_rejected(time):
 
 def test_rejected_request_is_not_counted(time):
     limiter = a_limiter(time)
-    asked(limiter, PERSON, times=10)
-    assert asked(limiter, TOKEN, PERSON, times=50) == [TOO_MANY_PER_MINUTE] * 50
-    assert asked(limiter, TOKEN, times=10) == [None] * 10
+    rejection_codes(limiter, PERSON, times=10)
+    assert rejection_codes(limiter, TOKEN, PERSON, times=50) == [TOO_MANY_PER_MINUTE] * 50
+    assert rejection_codes(limiter, TOKEN, times=10) == [None] * 10
     assert limiter.in_flight == 0
 
 
 def test_memory_is_bounded_and_known_callers_are_not_evicted(time):
     limiter = a_limiter(time, capacity=50)
-    asked(limiter, TOKEN, times=10)
-    asked(limiter, PERSON, times=10)
+    rejection_codes(limiter, TOKEN, times=10)
+    rejection_codes(limiter, PERSON, times=10)
     for number in range(1_000):
-        asked(limiter, (CallerKind.ADDRESS, str(number)))
+        rejection_codes(limiter, (CallerKind.ADDRESS, str(number)))
     assert len(limiter.storages[CallerKind.ADDRESS]) == 50
-    assert asked(limiter, TOKEN) == asked(limiter, PERSON) == [TOO_MANY_PER_MINUTE]
+    assert rejection_codes(limiter, TOKEN) == rejection_codes(limiter, PERSON) == [TOO_MANY_PER_MINUTE]
     assert limiter.in_flight == 0
 
 
@@ -110,8 +114,8 @@ def test_active_caller_is_not_evicted(time):
     limiter = a_limiter(time, capacity=5)
     codes = []
     for number in range(30):
-        codes += asked(limiter, ADDRESS)
-        asked(limiter, (CallerKind.ADDRESS, str(number)), times=1)
+        codes += rejection_codes(limiter, ADDRESS)
+        rejection_codes(limiter, (CallerKind.ADDRESS, str(number)), times=1)
         if codes[-1] is not None:
             break
     assert codes == [None] * 10 + [TOO_MANY_PER_MINUTE]

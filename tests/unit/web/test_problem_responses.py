@@ -217,11 +217,11 @@ async def test_row_63_malformed_or_deeply_nested_json_returns_400(body):
 def reading_app() -> FastAPI:
     app = an_app()
 
-    async def taken(request: Request) -> dict[str, int]:
+    async def count_bytes(request: Request) -> dict[str, int]:
         return {"bytes": len(await request.body())}
 
-    app.post("/api/v1/ding")(taken)
-    app.post("/api/groot")(taken)
+    app.post("/api/v1/ding")(count_bytes)
+    app.post("/api/groot")(count_bytes)
     return app
 
 

@@ -32,7 +32,7 @@ def app() -> FastAPI:
 
     @made.post("/gewoon")
     @made.post("/groot")
-    async def taken(request: Request) -> dict[str, str]:
+    async def read_body(request: Request) -> dict[str, str]:
         made.state.opened.append(request.url.path)
         return {"body": (await request.body()).decode()}
 

@@ -32,7 +32,7 @@ VALUES (:id, :client, :who, :held, :details, :scope, 'substantieel', :at, :at)
 
 
 @dataclass
-class Holder:
+class RefreshTokenHolder:
     """One consent of one app: the son's, for his mother's box, or somebody's own."""
 
     oauth: OAuthWorld
@@ -54,7 +54,7 @@ class Holder:
         return response.json()
 
     async def active(self, token: str) -> bool:
-        """What introspection says to the app itself."""
+        """Introspect the token as the app itself."""
         response = await self.app.post("/introspect", {"token": token})
         assert response.status_code == 200, response.text
         return response.json()["active"]
@@ -66,7 +66,7 @@ class Holder:
             await verb(session, self.machtiging.id, giver, at=self.oauth.clock.now())
 
     async def ended(self) -> str | None:
-        """Why the grant ended; None when it stands."""
+        """The reason that the grant ended; None if it has not."""
         return await one(self.oauth, "SELECT end_reason FROM oauth_grant WHERE id = :id", id=self.grant_id)
 
 
@@ -91,12 +91,12 @@ async def a_holder(
     *,
     own: bool = False,
     bound: TokenBinding = NO_BINDING,
-) -> Holder:
+) -> RefreshTokenHolder:
     """An app that has just redeemed its code."""
     app = app or await refreshing_app(oauth)
     held = None if own else machtiging or await oauth.machtiging()
     grant_id, access, token = await _handed_out(oauth, app, held, own=own, bound=bound)
-    return Holder(oauth, app, held, grant_id, access, token or "")
+    return RefreshTokenHolder(oauth, app, held, grant_id, access, token or "")
 
 
 async def _handed_out(
@@ -126,7 +126,7 @@ async def _handed_out(
         return grant_id, access, token.text if token else None
 
 
-async def given_for(holder: Holder, resource: str) -> None:
+async def given_for(holder: RefreshTokenHolder, resource: str) -> None:
     """As if the consent had been given for this service."""
     async with unit_of_work(holder.oauth.sessions) as session:
         change = text("UPDATE oauth_grant SET resource = :resource WHERE id = :id")
