@@ -1,6 +1,7 @@
 """Strict reader of `policies/`: any error stops the start, with file and line.
 
-Casbin's own CSV reader knows no quotes and accepts any number of columns and any word.
+Each policy row is checked, and so is the model. Casbin's own CSV reader knows no quotes and accepts any number of
+columns and any word.
 """
 
 from __future__ import annotations

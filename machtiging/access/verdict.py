@@ -1,4 +1,4 @@
-"""Evaluate access for an actor and a target: allowed, or refused with a reason. Pure.
+"""Evaluate access for an actor and a target: allowed, or refused with a reason code. Pure.
 
 Only Casbin allows, on a complete PolicyRequest. After a denial the reason is determined in a fixed order. The state of
 the machtiging is told to the client. Reasons in the bericht give the same 404 as a missing one. Then come the act and

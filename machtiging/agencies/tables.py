@@ -8,7 +8,7 @@ from machtiging.storage import columns
 
 
 class Agency(SQLModel, table=True):
-    """An organisation that may deliver letters, identified by its OIN."""
+    """An organisation that may deliver letters (afzender), identified by its OIN."""
 
     __tablename__ = "agency"
 

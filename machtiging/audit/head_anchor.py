@@ -1,4 +1,6 @@
-"""External copies of the last signed head: in a file, or at a URL.
+"""Tamper evidence outside the database: copies of the last signed head.
+
+The copy is in a file or at a URL.
 
 If somebody cuts off the end of the journal together with its heads, the rest still verifies. Only a head stored outside
 the database reveals the truncation.

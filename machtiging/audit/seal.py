@@ -1,7 +1,7 @@
 """Seal the intake: number its lines, chain them, move them to the journal and sign.
 
-Lines are numbered here and not at the INSERT, because a transaction may commit late. All lines of the intake are
-unsealed, however old, so none is skipped. A batch is sealed in one transaction.
+This extends the hash chain. Lines are numbered here and not at the INSERT, because a transaction may commit late. All
+lines of the intake are unsealed, however old, so none is skipped. A batch is sealed in one transaction.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The operations on long-lived secret keys: signing a JWS and wrapping data keys.
 
 `Signer` and `KeyWrapper` say what the key ring needs. `FileSigner` and `FileKeyWrapper` do it with the files of the key
-directory. A hardware security module (HSM) gives its own: then the private bytes never enter this process
-(docs/decisions, page "The key ring behind two protocols").
+directory. A hardware security module (HSM) gives its own signer and key wrapper: then the private bytes never enter
+this process (docs/decisions, page "The key ring behind two protocols").
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ class KeyRing:
         return self._row_mac.bearer_hashes(token)
 
     def pairwise_subject(self, person_id: UUID, sector: str) -> str:
-        """Return the pairwise subject of a person in one sector (OpenID Connect Core section 8.1).
+        """Return the pairwise subject of a person: the pseudonym in one sector (OpenID Connect Core section 8.1).
 
         Stable in the sector, unrelated elsewhere. Raises ValueError without a sector.
         """

@@ -1,4 +1,4 @@
-"""JWTs signed by this server: signing them, and verifying them on every request."""
+"""Sign and verify our own JWTs: JWT access token (RFC 9068), ID token and others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Creation and rotation of the key ring without a gap in verification or unwrapping.
+"""Key rotation without a gap in verification or unwrapping, and creation of the key ring.
 
 Each signing kind has one active key, which signs, and one published key, which is in the JWKS already. A rotation
 activates the published key, retires the old one and publishes a new one. A new key-encryption key is active at once.

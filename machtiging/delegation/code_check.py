@@ -1,7 +1,7 @@
 """The second factor beside a machtigingscode: the giver's birth date or a check word. Pure.
 
-A found code alone is therefore useless. Only the known parts of the birth date are compared. If too few are known, a
-check word takes its place; the giver saw it beside the code.
+A found code alone is therefore useless, and brute force has to guess both. Only the known parts of the birth date are
+compared. If too few are known, a check word takes its place; the giver saw it beside the code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""State transitions of a machtiging, with journal line and notifications to both persons."""
+"""State machine of a machtiging: its transitions, with journal line and notifications."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Server-side login sessions, and the doors `Citizen` and `Operator`.
 
 The cookie holds a random token. The row holds only a keyed hash of it, and has a MAC. A session ends at logout, at its
-idle timeout, at its absolute timeout, or when the same browser logs in again.
+idle timeout, at its absolute timeout, or when the same browser logs in again (session fixation).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 ID tokens: `openid.build_id_token`.
 
-`sub` is always the person who logged in. The represented person is in `represents`. Both are pairwise pseudonyms, valid
-only in the client's sector.
+`sub` is always the person who logged in. The represented person is in `represents`. Each is a pairwise subject: a
+pseudonym, valid only in the client's sector.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The layers of imports, checked by import-linter with the contracts in pyproject.toml."""
+"""The layers of imports: import-linter checks each import contract of pyproject.toml."""
 
 import sys
 

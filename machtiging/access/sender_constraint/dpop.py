@@ -1,4 +1,7 @@
-"""DPoP proofs of possession (RFC 9449): verify the proof, then consume its `jti`."""
+"""DPoP, proof of possession by a key (RFC 9449): verify the proof, consume its `jti`.
+
+Replay detection: a `jti` is consumed once per key while its proof could still be accepted (section 11.1).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trusted proxies, recognised by the address of the connection and never by a header."""
+"""Recognise a trusted proxy by the address of the connection, never by a header."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ def _redirect_to_client(
 def build_authorization_response(
     issuer: Issuer, redirect_uri: str, state: str | None, response: dict[str, str]
 ) -> Redirect:
-    """Build the authorization response to this redirect URI. With `state` and `iss` (RFC 6749 4.1.2, RFC 9207)."""
+    """Build the authorization response: with `state`, and `iss` against mix-up (RFC 6749 4.1.2, RFC 9207)."""
     query = response | ({"state": state} if state else {}) | {"iss": issuer.url}
     parts = urlsplit(redirect_uri)
     kept = parse_qsl(parts.query, keep_blank_values=True)

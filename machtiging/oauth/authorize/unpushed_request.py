@@ -1,7 +1,7 @@
 """Error responses for authorization requests without PAR, at a registered redirect URI.
 
 Without them a developer sees an HTML page where the library expects an error (RFC 6749 4.1.2.1). Nothing of the request
-is carried out, and no login is needed.
+is carried out, and no login is needed. An unregistered redirect URI gets a page instead (open redirect, RFC 9700 4.11).
 """
 
 from __future__ import annotations

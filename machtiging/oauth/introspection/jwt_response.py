@@ -1,4 +1,4 @@
-"""JWT responses of introspection (RFC 9701), for resource servers that need evidence."""
+"""Signed introspection: JWT responses (RFC 9701) for resource servers that need evidence."""
 
 from __future__ import annotations
 

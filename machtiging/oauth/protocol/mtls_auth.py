@@ -1,4 +1,6 @@
-"""Mutual-TLS client authentication (RFC 8705 section 2): issued by a trusted authority, or self-signed and registered.
+"""Mutual TLS (mTLS) client authentication (RFC 8705 section 2).
+
+The certificate is issued by a trusted authority, or self-signed and registered.
 
 The proxy has verified possession of the private key only. Chain and name are checked here.
 """

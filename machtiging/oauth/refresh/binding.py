@@ -1,7 +1,7 @@
 """Sender constraint of refresh tokens (RFC 9449 section 5).
 
 Public clients must use the same DPoP key. Confidential clients may change key or certificate, but may not drop the
-binding: otherwise a stolen client key would turn bound tokens into plain ones.
+binding (downgrade): otherwise a stolen client key would turn bound tokens into plain ones.
 """
 
 from __future__ import annotations

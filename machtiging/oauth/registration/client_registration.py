@@ -1,4 +1,4 @@
-"""Client registration (RFC 7591): the client stays proposed until an operator approves it."""
+"""Dynamic client registration (RFC 7591): a client stays proposed until an operator approves it."""
 
 from __future__ import annotations
 

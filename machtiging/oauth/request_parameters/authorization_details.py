@@ -1,4 +1,4 @@
-"""Pure rule for `authorization_details` in a token request (RFC 9396 section 6): never more than was granted."""
+"""Narrow the authorization details of a token request to the granted ones (RFC 9396 section 6). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count requests in flight and per minute, per caller, in this process.
+"""Rate limit per caller: count requests in flight and per minute, in this process.
 
 The sliding window is the one of `limits`. Its own memory storage starts a thread that scans every key, so the counts
 are kept here: at most `capacity` keys, least recently used evicted first.

@@ -1,4 +1,4 @@
-"""Isolation of berichtenboxen: genuine requests by the wrong person."""
+"""Isolation of berichtenboxen (IDOR): genuine requests by the wrong person."""
 
 from datetime import timedelta
 

@@ -1,5 +1,8 @@
-"""Any order of refresh, replay, revocation, pause and end: one active refresh token at most, and after a replay
-nothing of the family is alive. The orders are drawn by hypothesis and then played, each on a consent of its own."""
+"""Property test: any order of refresh, replay, revocation, pause and end keeps two promises.
+
+At most one refresh token is active, and after a replay nothing of the family is. Hypothesis draws the orders. Each is
+played on a consent of its own.
+"""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The plans of the statements that a piece of work says, on tables that have grown."""
+"""The query plan of each statement of a piece of work, on large tables."""
 
 from __future__ import annotations
 
